@@ -1,0 +1,3 @@
+"""Fully convolutional networks for semantic segmentation on Keras."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,93 @@
+"""What the numbers in a label mean: void, class names and their colors."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+VOID = 255
+"""Label value of pixels that belong to no class; they are never trained on and never scored."""
+
+MAX_CLASSES = VOID
+"""Class ids are 8-bit and 255 is void, so a net has at most the classes 0 to 254."""
+
+VOC_CLASS_NAMES = (
+    "background",
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+)
+"""The classes of Pascal VOC in the order of their ids, spelled as in its development kit."""
+
+
+def voc_palette() -> npt.NDArray[np.uint8]:
+    """Returns Pascal VOC's colors for all 256 label values.
+
+    Bit `k` of the red, green and blue channel is bit `3j`, `3j + 1` and `3j + 2` of the label value,
+    with `j` = 7 - `k`: neighboring ids get distant colors. Source: `VOClabelcolormap` of the VOC
+    development kit.
+
+    Returns:
+        `uint8[256, 3]`, RGB. Row 0 is black, row 255 (void) a pale yellow.
+
+    Example:
+        >>> voc_palette()[[0, 15, 255]].tolist()
+        [[0, 0, 0], [192, 128, 128], [224, 224, 192]]
+    """
+    values = np.arange(256)
+    palette = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= ((values >> (3 * bit + channel) & 1) << (7 - bit)).astype(np.uint8)
+    return palette
+
+
+class Classes(NamedTuple):
+    """The classes a net tells apart; travels with every data set and every saved model.
+
+    Attributes:
+        names: One name for each class id, in the order of the ids.
+        palette: `(red, green, blue)` for each class id, 0 to 255.
+    """
+
+    names: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+
+    @classmethod
+    def named(cls, names: tuple[str, ...]) -> "Classes":
+        """Returns classes with these names and Pascal VOC's colors.
+
+        Example:
+            >>> Classes.named(("background", "cat")).palette
+            ((0, 0, 0), (128, 0, 0))
+        """
+        return cls.with_palette(names, voc_palette())
+
+    @classmethod
+    def with_palette(cls, names: tuple[str, ...], palette: npt.NDArray[np.uint8]) -> "Classes":
+        """Returns classes with these names and the first rows of `palette`, `uint8[N, 3]` RGB."""
+        rows = np.asarray(palette)[: len(names)].tolist()
+        return cls(tuple(names), tuple((red, green, blue) for red, green, blue in rows))
+
+    def full_palette(self) -> npt.NDArray[np.uint8]:
+        """Returns `uint8[256, 3]` RGB: these colors, VOC's for every other value, void among them."""
+        palette = voc_palette()
+        palette[: len(self.palette)] = self.palette
+        return palette

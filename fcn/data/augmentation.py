@@ -1,0 +1,113 @@
+"""Random changes of an image and its label together, so that they always fit."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fcn.classes import VOID
+
+# Pixels outside of the image: ImageNet's mean color, which most normalizations turn into about 0.
+_BORDER_COLOR = (124, 116, 104)
+# Luma of RGB (ITU-R BT.601), towards which less saturation moves.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class View(NamedTuple):
+    """Which part of an image is seen, how large, and whether in a mirror.
+
+    Attributes:
+        scale: Pixels of the view per pixel of the image.
+        flip: Whether left and right change places.
+        top: Row of the scaled image where the view begins; negative: border above it.
+        left: Column of the scaled image where the view begins; negative: border before it.
+    """
+
+    scale: float
+    flip: bool
+    top: float
+    left: float
+
+
+def random_view(
+    image_size: tuple[int, int],
+    crop_size: tuple[int, int],
+    scale_range: tuple[float, float],
+    flip: bool,
+    rng: np.random.Generator,
+) -> View:
+    """Draws a view: a scale, a mirror, and a place.
+
+    The scale is drawn so that its logarithm is uniform: halving is as likely as doubling. A scaled
+    image smaller than the view lies anywhere inside of it.
+
+    Args:
+        image_size: (height, width) of the image, in pixels.
+        crop_size: (height, width) of the view, in pixels.
+        scale_range: Smallest and largest scale.
+        flip: Whether every second view, on average, is mirrored.
+        rng: Where chance comes from.
+    """
+    scale = float(np.exp(rng.uniform(*np.log(scale_range))))
+    mirrored = bool(rng.random() < 0.5) and flip
+    spare = [round(scale * size) - crop for size, crop in zip(image_size, crop_size, strict=True)]
+    top, left = (int(rng.integers(min(0, room), max(0, room), endpoint=True)) for room in spare)
+    return View(scale, mirrored, top, left)
+
+
+def apply_view(
+    image: Pixels, label: Pixels, view: View, crop_size: tuple[int, int]
+) -> tuple[Pixels, Pixels]:
+    """Cuts a view out of an image and its label.
+
+    The image is interpolated linearly, the label takes the nearest pixel: ids never blend. What lies
+    outside of the image is void.
+
+    Args:
+        image: `uint8[H, W, 3]`, RGB.
+        label: `uint8[H, W]`, class ids, 255 = void.
+        view: What to cut out.
+        crop_size: (height, width) of the view, in pixels.
+
+    Returns:
+        `uint8[*crop_size, 3]` and `uint8[*crop_size]`.
+    """
+    # From the center of a pixel of the view to the pixel of the image it shows.
+    direction = -1.0 if view.flip else 1.0
+    first_column = (view.left + 0.5) / view.scale - 0.5
+    if view.flip:
+        first_column = (image.shape[1] - 1) - first_column
+    first_row = (view.top + 0.5) / view.scale - 0.5
+    to_image = np.array([[direction / view.scale, 0, first_column], [0, 1 / view.scale, first_row]])
+    size = crop_size[::-1]
+    shown = cv2.warpAffine(
+        image, to_image, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=_BORDER_COLOR
+    )
+    known = cv2.warpAffine(
+        label, to_image, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=VOID
+    )
+    return shown.astype(np.uint8, copy=False), known.astype(np.uint8, copy=False)
+
+
+def jitter_color(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
+    """Changes brightness, contrast and saturation, each by a random factor.
+
+    Args:
+        image: `uint8[H, W, 3]`, RGB.
+        strength: Largest relative change, 0 to 1; factors are uniform in 1 - strength to 1 + strength.
+        rng: Where chance comes from.
+
+    Returns:
+        `uint8[H, W, 3]`, RGB.
+    """
+    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
+    # Saturation mixes each channel with the luma; brightness and contrast scale and shift all alike.
+    mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * _LUMA
+    middle = float(cv2.mean(image)[1])
+    gain = brightness * contrast
+    shift = brightness * (1 - contrast) * middle
+    changed = cv2.transform(image, np.hstack([gain * mix, np.full((3, 1), shift)]))
+    return changed.astype(np.uint8, copy=False)

@@ -1,0 +1,220 @@
+"""Reading and writing images and labels outside of graphs: the one rule for what the bytes mean.
+
+Images become `uint8[H, W, 3]` RGB whatever they were: grey becomes three equal channels, alpha is
+dropped, 16 bits become 8. Pixels stay in stored order; EXIF orientation turns only pictures made for
+people (`upright`). `fcn.serving.graph` does the same inside a graph, equal to the pixel.
+"""
+
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from fcn.classes import VOID, Classes
+from fcn.errors import DataError
+from fcn.files import write_bytes
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
+"""Suffixes, in lower case, of the files that are taken for images in a folder."""
+
+_DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_JPEG_QUALITY = 92
+# How stored pixels become upright, by the value of the EXIF tag Orientation (EXIF 2.3, 4.6.4).
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def read_file(path: Path) -> bytes:
+    """Returns the bytes of a file.
+
+    Raises:
+        DataError: If the file is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}). Check the path and its permissions."
+        ) from error
+
+
+def decode_image(data: bytes, name: object = "image") -> Pixels:
+    """Decodes an image in any format that OpenCV knows.
+
+    Args:
+        data: The content of an image file.
+        name: What to call the image in an error, usually its path.
+
+    Returns:
+        `uint8[H, W, 3]`, RGB, in stored pixel order.
+
+    Raises:
+        DataError: If the bytes are not an image, or only the first part of one.
+    """
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS) if data else None
+    except cv2.error as error:
+        raise DataError(f"{name}: is not an image that can be decoded ({error.err}).") from error
+    if image is None:
+        what = "is empty (0 bytes)" if not data else "is truncated, or no image"
+        raise DataError(f"{name}: {what}. Replace the file or take it out.")
+    return image.astype(np.uint8, copy=False)
+
+
+def read_image(path: Path) -> Pixels:
+    """Reads and decodes an image file.
+
+    Returns:
+        `uint8[H, W, 3]`, RGB, in stored pixel order.
+
+    Raises:
+        DataError: If the file cannot be read or decoded.
+    """
+    return decode_image(read_file(path), path)
+
+
+def read_label(path: Path) -> Pixels:
+    """Reads a label as the class ids it stores, never as the colors they are shown in.
+
+    Args:
+        path: A palette or 8-bit grey PNG.
+
+    Returns:
+        `uint8[H, W]`, class ids, 255 = void.
+
+    Raises:
+        DataError: If the file cannot be decoded or stores colors instead of class ids.
+    """
+    try:
+        with Image.open(BytesIO(read_file(path))) as image:
+            if image.mode not in ("P", "L"):
+                raise DataError(
+                    f"{path}: expected a label of class ids (8-bit palette or grey PNG). Received: colors or "
+                    f'another depth (mode "{image.mode}"). Save each pixel\'s class id, 255 for void, instead.'
+                )
+            return np.array(image, np.uint8)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise DataError(
+            f"{path}: is truncated, or no label image ({error}). Replace the file or take it out of the lists."
+        ) from error
+
+
+def read_palette(path: Path) -> npt.NDArray[np.uint8] | None:
+    """Returns the colors a label file shows its class ids in, `uint8[N, 3]` RGB; None without a palette."""
+    with Image.open(path) as image:
+        colors = image.getpalette("RGB") if image.mode == "P" else None
+    return None if colors is None else np.array(colors, np.uint8).reshape(-1, 3)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Returns (height, width) of an image file from its header, in stored pixel order.
+
+    Raises:
+        DataError: If the file cannot be read or is no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no image"
+        raise DataError(f"{path}: cannot be read ({reason}). Replace the file or take it out.") from error
+
+
+def encode_label(label: Pixels, classes: Classes | None = None) -> bytes:
+    """Encodes a label as an 8-bit PNG that `read_label` reads back unchanged.
+
+    Args:
+        label: `uint8[H, W]`, class ids, 255 = void.
+        classes: Whose colors to show the ids in; without them the PNG is grey.
+    """
+    image = Image.fromarray(label)
+    if classes is not None:
+        image.putpalette(classes.full_palette().tobytes())
+    buffer = BytesIO()
+    image.save(buffer, "PNG", compress_level=4)
+    return buffer.getvalue()
+
+
+def write_label(path: Path, label: Pixels, classes: Classes) -> None:
+    """Writes a label, `uint8[H, W]`, as a palette PNG.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    write_bytes(path, encode_label(label, classes))
+
+
+def encode_jpeg(image: Pixels) -> bytes:
+    """Encodes `uint8[H, W, 3]` RGB as a JPEG for people to look at."""
+    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return data.tobytes()
+
+
+def colorize(label: Pixels, classes: Classes) -> Pixels:
+    """Returns `uint8[H, W, 3]` RGB, each pixel in its class's color; void in VOC's pale yellow."""
+    colors: Pixels = classes.full_palette()[label]
+    return colors
+
+
+def exif_orientation(data: bytes) -> int:
+    """Returns the EXIF orientation (1 to 8) of an image file's content, 1 where it says nothing."""
+    try:
+        with Image.open(BytesIO(data)) as image:
+            value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Turns an image or a label from stored order to how a person held the camera.
+
+    Args:
+        pixels: `uint8[H, W]` or `uint8[H, W, 3]`.
+        orientation: EXIF orientation, 1 to 8.
+
+    Example:
+        >>> upright(np.array([[1, 2]], np.uint8), 6).tolist()
+        [[1], [2]]
+    """
+    if orientation not in _TURNS:
+        return pixels
+    return np.array(Image.fromarray(pixels).transpose(_TURNS[orientation]))
+
+
+def check_label(label: Pixels, num_classes: int, path: Path) -> None:
+    """Refuses a label that cannot be one of `num_classes` classes.
+
+    Args:
+        label: `uint8[H, W]`.
+        num_classes: How many classes there are; ids are 0 to `num_classes` - 1, and void.
+        path: Where the label came from, for the error.
+
+    Raises:
+        DataError: If an id is too large, or if the label looks like a black-and-white mask.
+    """
+    ids = np.flatnonzero(np.bincount(label.ravel(), minlength=256)).tolist()
+    wrong = [value for value in ids if value >= num_classes and value != VOID]
+    if wrong:
+        raise DataError(
+            f"{path}: expected class ids 0 to {num_classes - 1}, or {VOID} for void. Received: {wrong[:10]}. "
+            "Correct the label, or list every class in labels.txt."
+        )
+    if ids == [0, VOID]:
+        raise DataError(
+            f"{path}: holds only 0 and {VOID}, like a black-and-white mask; {VOID} means void here, so nothing "
+            f"could be learned from it. Write class ids (1 for the object) in place of {VOID}, or take the image "
+            "out of the lists."
+        )

@@ -1,0 +1,57 @@
+"""Which example comes when, and how it is changed: the endless stream that training reads.
+
+Item `index` depends on the seed and the index alone, never on what was read before it. A training
+that is stopped therefore goes on where it was by starting to read at another index.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from fcn.config import AugmentationConfig
+from fcn.data.augmentation import Pixels, apply_view, jitter_color, random_view
+from fcn.data.voc import Example, read_example
+
+
+class TrainingStream:
+    """Augmented examples in a new random order each epoch.
+
+    Args:
+        examples: What to learn from.
+        num_classes: How many classes the labels may hold.
+        augmentation: How examples are changed.
+        seed: Where all chance comes from.
+    """
+
+    def __init__(
+        self, examples: Sequence[Example], num_classes: int, augmentation: AugmentationConfig, seed: int
+    ) -> None:
+        self.examples = examples
+        self.num_classes = num_classes
+        self.augmentation = augmentation
+        self.seed = seed
+        self._order = lru_cache(maxsize=4)(self._shuffled)
+
+    def _shuffled(self, epoch: int) -> npt.NDArray[np.int64]:
+        return np.random.default_rng([self.seed, epoch]).permutation(len(self.examples))
+
+    def __getitem__(self, index: int) -> tuple[Pixels, Pixels]:
+        """Returns image `uint8[H, W, 3]` RGB and label `uint8[H, W]` of item `index` >= 0.
+
+        H and W are `augmentation.crop_size`, or those of the image without one.
+        """
+        epoch, position = divmod(index, len(self.examples))
+        image, label = read_example(self.examples[self._order(epoch)[position]], self.num_classes)
+        rng = np.random.default_rng([self.seed, epoch, position])
+        settings = self.augmentation
+        height, width = label.shape
+        if settings.crop_size is not None:
+            view = random_view((height, width), settings.crop_size, settings.scale, settings.flip, rng)
+            image, label = apply_view(image, label, view, settings.crop_size)
+        elif settings.flip and rng.random() < 0.5:
+            image, label = image[:, ::-1], label[:, ::-1]
+        if settings.color_jitter:
+            image = jitter_color(np.ascontiguousarray(image), settings.color_jitter, rng)
+        return image, label

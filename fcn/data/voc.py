@@ -1,0 +1,182 @@
+"""Data sets in the folder layout of Pascal VOC, with VOC's classes or any others.
+
+    ROOT/JPEGImages/NAME.jpg               the photograph
+    ROOT/SegmentationClass/NAME.png        its label: a palette or grey PNG of class ids, 255 = void
+    ROOT/ImageSets/Segmentation/SPLIT.txt  the names in a split, one a line
+    ROOT/labels.txt                        the class names, one a line; without it, VOC's 21
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes
+from fcn.data.image_io import (
+    IMAGE_SUFFIXES,
+    Pixels,
+    check_label,
+    read_file,
+    read_image,
+    read_label,
+    read_palette,
+)
+from fcn.errors import DataError
+from fcn.parallel import map_ahead
+from fcn.progress import track
+
+IMAGES = "JPEGImages"
+LABELS = "SegmentationClass"
+SPLITS = "ImageSets/Segmentation"
+CLASS_LIST = "labels.txt"
+
+
+class Example(NamedTuple):
+    """A photograph and its label, by path."""
+
+    name: str
+    image_path: Path
+    label_path: Path
+
+
+def read_classes(root: Path) -> Classes:
+    """Returns the classes of a data set: names from its class list, colors from one of its labels.
+
+    Args:
+        root: The folder that holds `JPEGImages`.
+
+    Raises:
+        DataError: If there is no data set, or the class list is empty, too long or names a class twice.
+    """
+    _check_root(root)
+    names = VOC_CLASS_NAMES
+    path = root / CLASS_LIST
+    if path.exists():
+        names = tuple(_read_lines(path))
+        if not 1 <= len(names) <= MAX_CLASSES:
+            raise DataError(f"{path}: expected 1 to {MAX_CLASSES} class names. Received: {len(names)}.")
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise DataError(f"{path}: names a class twice: {', '.join(twice)}. Keep one line for each class.")
+    first_label = next((root / LABELS).glob("*.png"), None)
+    palette = None if first_label is None else read_palette(first_label)
+    if palette is None or len(palette) < len(names):
+        return Classes.named(names)
+    return Classes.with_palette(names, palette)
+
+
+def read_split(root: Path, split: str) -> list[Example]:
+    """Returns the examples of a split, in the order of its list.
+
+    Args:
+        root: The folder that holds `JPEGImages`.
+        split: Name of a list in `ImageSets/Segmentation`, such as "train" or "val".
+
+    Raises:
+        DataError: If the list is missing, empty or names something twice, or an image or label is missing.
+    """
+    _check_root(root)
+    path = root / SPLITS / f"{split}.txt"
+    if not path.exists():
+        known = ", ".join(sorted(found.stem for found in path.parent.glob("*.txt"))) or "none"
+        raise DataError(f"{path}: no such split. The data set has: {known}.")
+    names = _read_lines(path)
+    if not names:
+        raise DataError(f"{path}: the split is empty. List the names of its images there, one a line.")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{path}: names an image twice: {', '.join(twice[:5])}. Keep one line for each.")
+    return [_find_example(root, name, path) for name in names]
+
+
+def check_disjoint(train: Sequence[Example], val: Sequence[Example], root: Path) -> None:
+    """Refuses a validation split that holds training images: its scores would be too good.
+
+    Raises:
+        DataError: If an image is in both.
+    """
+    shared = sorted({example.name for example in train} & {example.name for example in val})
+    if shared:
+        raise DataError(
+            f"{root / SPLITS}: {len(shared)} images are in the training and in the validation split: "
+            f"{', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}. Take them out of one of the lists."
+        )
+
+
+def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
+    """Reads a photograph and its label and checks that they belong together.
+
+    Returns:
+        The image `uint8[H, W, 3]` RGB and the label `uint8[H, W]`, class ids, 255 = void.
+
+    Raises:
+        DataError: If one cannot be read, their sizes differ or the label holds other ids.
+    """
+    image, label = read_image(example.image_path), read_label(example.label_path)
+    check_label(label, num_classes, example.label_path)
+    if image.shape[:2] != label.shape:
+        raise DataError(
+            f"{example.label_path}: expected the size of {example.image_path.name}, "
+            f"{image.shape[0]}x{image.shape[1]} (height x width). Received: {label.shape[0]}x{label.shape[1]}. "
+            "Make the label again at the image's own size."
+        )
+    return image, label
+
+
+def check_examples(examples: Sequence[Example], num_classes: int) -> None:
+    """Reads every image and label once, so that a long run cannot stumble over one.
+
+    Raises:
+        DataError: If any cannot be used; names the first ones and says how many there are.
+    """
+
+    def problem(example: Example) -> str | None:
+        try:
+            read_example(example, num_classes)
+        except DataError as error:
+            return str(error)
+        return None
+
+    checked = track(map_ahead(problem, examples), "checking data", total=len(examples))
+    problems = [text for text in checked if text]
+    if problems:
+        more = f"\n... and {len(problems) - 5} more files like these" if len(problems) > 5 else ""
+        raise DataError("\n".join(problems[:5]) + more)
+
+
+def _check_root(root: Path) -> None:
+    if (root / IMAGES).is_dir():
+        return
+    inside = next((found.parent for found in sorted(root.glob(f"**/{IMAGES}"))), None)
+    hint = f"Use {inside}." if inside else "Give the folder that holds it, VOCdevkit/VOC2012 for example."
+    raise DataError(f"{root}: holds no folder {IMAGES}, so it is no data set in VOC layout. {hint}")
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        text = read_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text. Save it as UTF-8.") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _find_example(root: Path, name: str, list_path: Path) -> Example:
+    image_path = next(
+        (
+            path
+            for suffix in (".jpg", *sorted(IMAGE_SUFFIXES - {".jpg"}))
+            if (path := root / IMAGES / f"{name}{suffix}").exists()
+        ),
+        None,
+    )
+    if image_path is None:
+        raise DataError(
+            f"{root / IMAGES / name}.jpg: is missing, but {list_path} names it. "
+            "Restore the image or take it out of the list."
+        )
+    label_path = root / LABELS / f"{name}.png"
+    if not label_path.exists():
+        raise DataError(
+            f"{label_path}: is missing, but {list_path} names it. Restore the label or take it out of the list."
+        )
+    return Example(name, image_path, label_path)

@@ -1,0 +1,97 @@
+"""Whole images at their own size -> scores."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fcn.data.voc import Example, read_classes, read_example, read_split
+from fcn.errors import DataError
+from fcn.inference.predictor import Predictor
+from fcn.metrics import Matrix, Scores, confusion_matrix
+from fcn.parallel import map_ahead
+from fcn.progress import track
+
+
+class ImageScore(NamedTuple):
+    """How well one image was labeled.
+
+    Attributes:
+        example: The image.
+        mean_iou: Mean IoU over the classes that occur in this image; NaN if all of it is void.
+    """
+
+    example: Example
+    mean_iou: float
+
+
+class Evaluation(NamedTuple):
+    """How well a net labels a split.
+
+    Attributes:
+        scores: Of the whole split, from one confusion matrix.
+        matrix: `int64[C, C]`: pixels; rows true, columns predicted.
+        images: Each image by itself, in the order of the split.
+    """
+
+    scores: Scores
+    matrix: Matrix
+    images: tuple[ImageScore, ...]
+
+
+def evaluate_examples(predictor: Predictor, examples: Sequence[Example]) -> Evaluation:
+    """Labels every example at its own size and compares; void pixels are left out.
+
+    Args:
+        predictor: The net to score.
+        examples: What to score it on.
+
+    Raises:
+        DataError: If an image or label cannot be used.
+    """
+    num_classes = len(predictor.classes.names)
+    total = np.zeros((num_classes, num_classes), np.int64)
+    images = []
+    pairs = map_ahead(lambda example: read_example(example, num_classes), examples)
+    for example, (image, label) in zip(
+        examples, track(pairs, "scoring", total=len(examples)), strict=True
+    ):
+        matrix = confusion_matrix(label, predictor.predict(image).label, num_classes)
+        total += matrix
+        images.append(ImageScore(example, Scores.from_matrix(matrix).mean_iou))
+    return Evaluation(Scores.from_matrix(total), total, tuple(images))
+
+
+def evaluate(model: Any, root: Path | str, split: str = "val") -> Evaluation:
+    """Scores a net on a split of a data set.
+
+    Args:
+        model: A net, a `Predictor`, or the path of a run folder, a `.keras` file or an exported folder.
+        root: A data set in VOC layout.
+        split: Name of one of its lists.
+
+    Raises:
+        DataError: If the data set cannot be used, or has other classes than the net.
+        RunError: If there is no model at the path.
+    """
+    root = Path(root)
+    classes, examples = read_classes(root), read_split(root, split)
+    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    if classes.names != predictor.classes.names:
+        raise DataError(
+            f"{root}: expected the classes the model was trained on: {', '.join(predictor.classes.names)}. "
+            f"Received: {', '.join(classes.names)}. Correct labels.txt, or choose another data set."
+        )
+    return evaluate_examples(predictor, examples)
+
+
+def scores_document(
+    evaluation: Evaluation, class_names: Sequence[str], root: Path, split: str
+) -> dict[str, Any]:
+    """Returns what `scores.json` holds: the scores, and what was scored."""
+    return evaluation.scores.as_dict(class_names) | {
+        "split": split,
+        "num_images": len(evaluation.images),
+        "data": str(root),
+    }

@@ -1,0 +1,67 @@
+"""Writing files so that a reader never meets half of one."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fcn.errors import OutputError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`, and renames it to `path` when the block succeeds.
+
+    Missing folders are made. When the block fails, the temporary file is removed and whatever stood
+    at `path` before is untouched.
+
+    Args:
+        path: The file to write.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(
+            f"{path}: cannot be written ({reason}). What was written before is intact. "
+            "Free space or choose a folder you may write to, then run the same command again."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes `data` to `path` in one piece.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` to `path` as UTF-8, in one piece.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` to `path` as indented JSON, in one piece. NaN must have become None before.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")

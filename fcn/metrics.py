@@ -1,0 +1,113 @@
+"""The scores of the FCN paper (Long et al., CVPR 2015, section 5), from one confusion matrix."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Matrix = npt.NDArray[np.int64]
+
+
+def confusion_matrix(label: npt.ArrayLike, prediction: npt.ArrayLike, num_classes: int) -> Matrix:
+    """Counts how often each true class was predicted as each class.
+
+    Args:
+        label: Integers of any shape: true class ids. Ids outside 0 to `num_classes` - 1, void among
+            them, are left out.
+        prediction: Integers of the same shape: predicted class ids, 0 to `num_classes` - 1.
+        num_classes: How many classes there are.
+
+    Returns:
+        `int64[num_classes, num_classes]`: pixels; rows are true classes, columns predicted ones.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    Example:
+        >>> confusion_matrix([0, 0, 1, 255], [0, 1, 1, 1], num_classes=2)
+        array([[1, 1],
+               [0, 1]])
+    """
+    truth, guess = np.asarray(label), np.asarray(prediction)
+    if truth.shape != guess.shape:
+        raise ValueError(
+            f"Expected a label and a prediction of one shape. Received: {truth.shape} and {guess.shape}."
+        )
+    counted = (truth >= 0) & (truth < num_classes)
+    pairs = truth[counted].astype(np.int64) * num_classes + guess[counted]
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+class Scores(NamedTuple):
+    """How well a net labels a data set; every score is a fraction, NaN where nothing was there to score.
+
+    Attributes:
+        pixel_accuracy: Share of pixels labeled correctly.
+        mean_accuracy: Mean over the true classes of the share of their pixels labeled correctly.
+        mean_iou: Mean of `class_iou` over the classes that occur.
+        frequency_weighted_iou: Mean of `class_iou`, weighted with each class's share of the pixels.
+        class_iou: `float64[num_classes]`: intersection over union; NaN for a class that is neither in
+            the labels nor in the predictions.
+    """
+
+    pixel_accuracy: float
+    mean_accuracy: float
+    mean_iou: float
+    frequency_weighted_iou: float
+    class_iou: npt.NDArray[np.float64]
+
+    @classmethod
+    def from_matrix(cls, matrix: Matrix) -> "Scores":
+        """Computes all scores from `int64[num_classes, num_classes]`, rows true, columns predicted.
+
+        Example:
+            >>> scores = Scores.from_matrix(np.array([[1, 1], [0, 2]]))
+            >>> scores.pixel_accuracy, scores.class_iou.round(3).tolist()
+            (0.75, [0.5, 0.667])
+        """
+        correct = np.diag(matrix).astype(np.float64)
+        true, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
+        class_iou = _ratio(correct, true + predicted - correct)
+        occurs = true > 0
+        return cls(
+            pixel_accuracy=_mean(_ratio(correct.sum(keepdims=True), true.sum(keepdims=True))),
+            mean_accuracy=_mean(_ratio(correct, true)),
+            mean_iou=_mean(class_iou),
+            frequency_weighted_iou=_mean(
+                _ratio((true[occurs] * class_iou[occurs]).sum(keepdims=True), true.sum(keepdims=True))
+            ),
+            class_iou=class_iou,
+        )
+
+    def as_dict(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """Returns the scores as JSON can hold them: None for NaN, `class_iou` by class name.
+
+        Args:
+            class_names: The names of the classes, in the order of their ids.
+        """
+        values = self._asdict()
+        values["class_iou"] = dict(zip(class_names, self.class_iou.tolist(), strict=True))
+        return {
+            key: {name: _none_for_nan(iou) for name, iou in value.items()}
+            if isinstance(value, dict)
+            else _none_for_nan(value)
+            for key, value in values.items()
+        }
+
+
+def _ratio(numerator: npt.NDArray[Any], denominator: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Divides element by element; NaN where the denominator is zero."""
+    result = np.full(np.shape(numerator), np.nan)
+    return np.divide(numerator, denominator, out=result, where=np.asarray(denominator) > 0)
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    """Returns the mean of the values that are not NaN; NaN where there is none."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan
+
+
+def _none_for_nan(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,150 @@
+"""FCN-32s, FCN-16s and FCN-8s (Long et al., "Fully convolutional networks for semantic segmentation")."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes
+from fcn.models.upsampling import CropLike, upscore
+from fcn.models.vgg import FC_CHANNELS, ImageNormalization, scaled, vgg16_features
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+"""Mean of the red, green and blue channel over ImageNet's training images, 0 to 255."""
+
+IMAGENET_SCALE = (1 / 58.395, 1 / 57.12, 1 / 57.375)
+"""One over the standard deviation of each channel over ImageNet's training images."""
+
+UPSAMPLING = ("learned", "learned_intermediate", "frozen")
+
+
+@keras.saving.register_keras_serializable(package="fcn")
+class FCN(keras.Model):  # type: ignore[misc]
+    """A fully convolutional VGG16 with learnable upsampling and skip connections.
+
+    An ordinary functional Keras model: it compiles, fits and saves as any other.
+
+    Input: `[B, H, W, 3]` RGB, 0 to 255, any H and W from 1. Output: logits `float32[B, H, W,
+    num_classes]`; no softmax inside.
+
+    Args:
+        num_classes: How many classes to tell apart, void not counted; 1 to 255.
+        stride: Output stride of the finest scores: 32, 16 (adds pool4) or 8 (adds pool4 and pool3).
+        width: Channels of every layer in front of the scores, relative to VGG16.
+        fc_channels: Channels of fc6 and fc7; None for 4,096 times `width`.
+        upsampling: "learned"; "learned_intermediate" keeps the last transposed convolution bilinear
+            (CVPR 2015); "frozen" keeps all of them so (PAMI 2017).
+        dropout: Share of the channels dropped after fc6 and fc7 while training.
+        batch_normalization: Whether to normalize after each convolution, for training without
+            pretrained weights.
+        channel_order: "rgb" or "bgr": what the weights expect.
+        mean: Mean of each channel, 0 to 255, in that order.
+        scale: Factor of each channel after the mean is subtracted, in that order.
+        class_names: One name a class; None for VOC's if there are 21 classes, else their ids.
+        palette: `(red, green, blue)` a class, 0 to 255; None for VOC's.
+
+    Raises:
+        ValueError: If an argument has none of these values.
+
+    Example:
+        >>> FCN(num_classes=3, width=1 / 16).compute_output_shape((1, 45, 67, 3))
+        (1, 45, 67, 3)
+    """
+
+    def __init__(
+        self,
+        num_classes: int = len(VOC_CLASS_NAMES),
+        *,
+        stride: int = 8,
+        width: float = 1.0,
+        fc_channels: int | None = None,
+        upsampling: str = "learned",
+        dropout: float = 0.5,
+        batch_normalization: bool = False,
+        channel_order: str = "rgb",
+        mean: Sequence[float] = IMAGENET_MEAN,
+        scale: Sequence[float] = IMAGENET_SCALE,
+        class_names: Sequence[str] | None = None,
+        palette: Sequence[Sequence[int]] | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if stride not in (32, 16, 8):
+            raise ValueError(f"Expected a `stride` of 32, 16 or 8. Received: stride={stride}.")
+        if upsampling not in UPSAMPLING:
+            raise ValueError(f"Expected `upsampling` to be one of {UPSAMPLING}. Received: {upsampling!r}.")
+        if not 1 <= num_classes <= MAX_CLASSES:
+            raise ValueError(f"Expected 1 to {MAX_CLASSES} classes. Received: num_classes={num_classes}.")
+        if class_names is None:
+            class_names = VOC_CLASS_NAMES if num_classes == len(VOC_CLASS_NAMES) else range(num_classes)
+        if palette is None:
+            palette = Classes.named(tuple(class_names)).palette
+        if len(class_names) != num_classes or len(palette) != num_classes:
+            raise ValueError(
+                f"Expected one name and one color for each of {num_classes} classes. "
+                f"Received: {len(class_names)} names, {len(palette)} colors."
+            )
+
+        # === Layers ===
+        mean, scale = tuple(mean), tuple(scale)
+        normalization = ImageNormalization(channel_order, mean, scale, dtype="float32", name="normalization")
+        skips = {32: (), 16: ("pool4",), 8: ("pool4", "pool3")}[stride]
+
+        # === Functional model ===
+        images = keras.Input((None, None, 3), name="images")
+        fc = scaled(FC_CHANNELS, width) if fc_channels is None else fc_channels
+        features = vgg16_features(normalization(images), width, fc, dropout, batch_normalization)
+        scores = _score(features.fc7, num_classes, "score_fr")
+        upscore_name = "upscore2"
+        for skip in skips:
+            scores = upscore(scores, 2, num_classes, upsampling != "frozen", upscore_name)
+            skip_scores = _score(getattr(features, skip), num_classes, f"score_{skip}")
+            scores = CropLike(name=f"{upscore_name}_crop")([scores, skip_scores])
+            scores = keras.layers.Add(name=f"fuse_{skip}")([scores, skip_scores])
+            upscore_name = f"upscore_{skip}"
+        scores = upscore(scores, stride, num_classes, upsampling == "learned", f"upscore{stride}")
+        logits = CropLike(dtype="float32", name="logits")([scores, images])
+        super().__init__(inputs=images, outputs=logits, name=name or f"fcn{stride}s", **kwargs)
+
+        # === Config ===
+        self.num_classes = num_classes
+        self.stride = stride
+        self.width = width
+        self.fc_channels = fc_channels
+        self.upsampling = upsampling
+        self.dropout = dropout
+        self.batch_normalization = batch_normalization
+        self.channel_order = channel_order
+        self.mean = mean
+        self.scale = scale
+        self.class_names = tuple(str(class_name) for class_name in class_names)
+        self.palette = tuple(tuple(color) for color in palette)
+
+    @property
+    def classes(self) -> Classes:
+        """The names and colors of the classes the net tells apart."""
+        return Classes(self.class_names, tuple((red, green, blue) for red, green, blue in self.palette))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make this net again, without its weights."""
+        return {
+            "num_classes": self.num_classes,
+            "stride": self.stride,
+            "width": self.width,
+            "fc_channels": self.fc_channels,
+            "upsampling": self.upsampling,
+            "dropout": self.dropout,
+            "batch_normalization": self.batch_normalization,
+            "channel_order": self.channel_order,
+            "mean": self.mean,
+            "scale": self.scale,
+            "class_names": self.class_names,
+            "palette": self.palette,
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+
+def _score(features: Any, num_classes: int, name: str) -> Any:
+    """Scores each class at each place of a feature map, `float[B, H, W, C]`; starts at zero everywhere."""
+    return keras.layers.Conv2D(num_classes, 1, kernel_initializer="zeros", name=name)(features)

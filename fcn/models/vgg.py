@@ -1,0 +1,135 @@
+"""VGG16 (Simonyan & Zisserman, 2015) with its fully connected layers turned into convolutions."""
+
+from typing import Any, NamedTuple
+
+import keras
+
+VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+"""Channels and number of 3x3 convolutions of each block, in front of its pooling (table 1, column D)."""
+
+FC_CHANNELS = 4096
+"""Channels of fc6 and fc7."""
+
+
+@keras.saving.register_keras_serializable(package="fcn")
+class ImageNormalization(keras.layers.Layer):  # type: ignore[misc]
+    """Turns pixels into what the first convolution was trained on: `(pixels - mean) * scale`.
+
+    Input: `[B, H, W, 3]` RGB, 0 to 255. Output: `float[B, H, W, 3]` in `channel_order`.
+
+    Args:
+        channel_order: "rgb" or "bgr": the order the weights expect.
+        mean: Mean of each channel, 0 to 255, in that order.
+        scale: Factor of each channel, in that order.
+    """
+
+    def __init__(
+        self,
+        channel_order: str,
+        mean: tuple[float, float, float],
+        scale: tuple[float, float, float],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if channel_order not in ("rgb", "bgr"):
+            raise ValueError(f'Expected "rgb" or "bgr". Received: channel_order={channel_order!r}.')
+        self.channel_order = channel_order
+        self.mean = tuple(mean)
+        self.scale = tuple(scale)
+
+    def call(self, images: Any) -> Any:
+        """Returns the normalized images."""
+        images = keras.ops.cast(images, self.compute_dtype)
+        if self.channel_order == "bgr":
+            images = keras.ops.flip(images, axis=-1)
+        mean = keras.ops.convert_to_tensor(self.mean, images.dtype)
+        return (images - mean) * keras.ops.convert_to_tensor(self.scale, images.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make this layer again."""
+        config: dict[str, Any] = super().get_config()
+        return config | {"channel_order": self.channel_order, "mean": self.mean, "scale": self.scale}
+
+
+class Features(NamedTuple):
+    """The maps of VGG16 that score layers read, `float[B, H / n, W / n, C]`, sizes rounded up.
+
+    Attributes:
+        pool3: n = 8.
+        pool4: n = 16.
+        fc7: n = 32.
+    """
+
+    pool3: Any
+    pool4: Any
+    fc7: Any
+
+
+def scaled(channels: int, width: float) -> int:
+    """Returns the number of channels of a layer in a net of the given relative width, at least 1.
+
+    Example:
+        >>> scaled(512, 0.25)
+        128
+    """
+    return max(1, round(channels * width))
+
+
+def convolution(
+    x: Any, filters: int, kernel_size: int, name: str, batch_normalization: bool, dilation_rate: int = 1
+) -> Any:
+    """Applies a convolution that keeps the size, batch normalization where wanted, and a ReLU.
+
+    Args:
+        x: `float[B, H, W, C]`.
+        filters: Channels out.
+        kernel_size: Height and width of the kernel.
+        name: Name of the convolution; the batch normalization's is `NAME_bn`.
+        batch_normalization: Whether to normalize; the convolution then has no bias of its own.
+        dilation_rate: Distance between the taps of the kernel.
+
+    Returns:
+        `float[B, H, W, filters]`.
+    """
+    x = keras.layers.Conv2D(
+        filters,
+        kernel_size,
+        padding="same",
+        dilation_rate=dilation_rate,
+        use_bias=not batch_normalization,
+        kernel_initializer="he_normal",
+        name=name,
+    )(x)
+    if batch_normalization:
+        # Statistics over some tens of steps: short trainings are scored with up-to-date ones.
+        x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
+
+
+def vgg16_features(
+    images: Any, width: float, fc_channels: int, dropout: float, batch_normalization: bool
+) -> Features:
+    """Applies the convolutional VGG16 up to fc7.
+
+    fc6 is the first fully connected layer read as a 7x7 convolution over pool5, fc7 the second as a
+    1x1 convolution (Long et al., section 3.1). Pooling rounds odd sizes up, so no pixel is lost.
+
+    Args:
+        images: `float[B, H, W, 3]`, normalized.
+        width: Channels of the convolutions relative to VGG16's.
+        fc_channels: Channels of fc6 and fc7.
+        dropout: Share of the channels of fc6 and fc7 that training drops.
+        batch_normalization: Whether each convolution is followed by batch normalization.
+    """
+    x = images
+    pools = []
+    for block, (channels, convolutions) in enumerate(VGG16_BLOCKS, start=1):
+        for index in range(1, convolutions + 1):
+            name = f"block{block}_conv{index}"
+            x = convolution(x, scaled(channels, width), 3, name, batch_normalization)
+        x = keras.layers.MaxPooling2D(2, padding="same", name=f"block{block}_pool")(x)
+        pools.append(x)
+    for name, kernel_size in (("fc6", 7), ("fc7", 1)):
+        x = convolution(x, fc_channels, kernel_size, name, batch_normalization)
+        x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    return Features(pool3=pools[2], pool4=pools[3], fc7=x)

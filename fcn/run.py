@@ -1,0 +1,161 @@
+"""What lies where in a run folder; saving and loading models."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from fcn.config import Config, load_config
+from fcn.errors import RunError
+from fcn.files import atomic_path
+from fcn.models.fcn import FCN
+
+_STATE = "training.json"
+
+
+class RunFolder:
+    """The folder that holds all a training run writes.
+
+    Attributes:
+        path: The folder.
+        config: `config.yaml`, every default spelled out.
+        last: `checkpoints/last.keras`, to go on from.
+        best: `checkpoints/best.keras`, the checkpoint with the best validation mean IoU.
+        log: `log.csv`, a line every few steps.
+        events: `events/`, the same for TensorBoard.
+        scores: `scores.json`, of the best checkpoint.
+        environment: `environment.json`, versions and git hash.
+        report: `report.html`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.last = path / "checkpoints" / "last.keras"
+        self.best = path / "checkpoints" / "best.keras"
+        self.log = path / "log.csv"
+        self.events = path / "events"
+        self.scores = path / "scores.json"
+        self.environment = path / "environment.json"
+        self.report = path / "report.html"
+
+    def exists(self) -> bool:
+        """Returns whether a run has begun here."""
+        return self.config.exists()
+
+    def load_config(self) -> Config:
+        """Returns the configuration the run was started with.
+
+        Raises:
+            ConfigError: If it cannot be read.
+        """
+        return load_config(self.config)
+
+
+def save_checkpoint(model: keras.Model, path: Path, state: dict[str, Any]) -> None:
+    """Writes a model with its optimizer, and what else training needs to go on, as one `.keras` file.
+
+    Args:
+        model: The model to save.
+        path: A file that ends in `.keras`.
+        state: JSON values; `load_state` returns them. Keras ignores them.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    with atomic_path(path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(_STATE, json.dumps(state))
+
+
+def copy_checkpoint(source: Path, target: Path) -> None:
+    """Copies a checkpoint, in one piece.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Returns what `save_checkpoint` was given as `state`.
+
+    Raises:
+        RunError: If the file is not a checkpoint.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            state: dict[str, Any] = json.loads(archive.read(_STATE))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise RunError(
+            f"{path}: is damaged, or no checkpoint of a training ({error}). Delete it to begin anew."
+        ) from error
+    return state
+
+
+def is_exported(path: Path) -> bool:
+    """Returns whether a folder is an export: a SavedModel, or a folder of numbered ones."""
+    return (path / "saved_model.pb").exists() or bool(exported_versions(path))
+
+
+def exported_versions(path: Path) -> list[Path]:
+    """Returns the version folders of an export, the oldest first."""
+    if not path.is_dir():
+        return []
+    versions = [found for found in path.iterdir() if found.name.isdigit() and (found / "saved_model.pb").exists()]
+    return sorted(versions, key=lambda found: int(found.name))
+
+
+def model_file(path: Path) -> Path:
+    """Returns the `.keras` file that a user means by a run folder or a file.
+
+    Args:
+        path: A run folder, for its best checkpoint or else its last, or a `.keras` file.
+
+    Raises:
+        RunError: If there is none.
+    """
+    if path.is_dir():
+        run = RunFolder(path)
+        found = next((file for file in (run.best, run.last) if file.exists()), None)
+        if found is None:
+            raise RunError(
+                f"{path}: holds no model. Expected a run folder with checkpoints, a .keras file or an exported "
+                "folder. A training writes its first checkpoint after train.checkpoint_steps."
+            )
+        return found
+    if not path.exists():
+        raise RunError(f"{path}: no such model. Expected a run folder, a .keras file or an exported folder.")
+    return path
+
+
+def load_model(path: Path | str) -> FCN:
+    """Loads a trained net.
+
+    Args:
+        path: A run folder or a `.keras` file.
+
+    Raises:
+        RunError: If there is none, or it cannot be read.
+    """
+    if is_exported(Path(path)):
+        raise RunError(
+            f"{path}: is an exported model, which labels images but cannot be trained or exported again. "
+            "Give the run folder or the .keras file it came from."
+        )
+    file = model_file(Path(path))
+    try:
+        model = keras.models.load_model(file, compile=False)
+    except Exception as error:  # Keras raises whatever its parsers raise on a damaged file.
+        raise RunError(
+            f"{file}: cannot be read as a Keras model ({type(error).__name__}: {error}). "
+            "It may be incomplete; copy or train it again."
+        ) from error
+    if not isinstance(model, FCN):
+        raise RunError(f"{file}: expected a net made by this package. Received: {type(model).__name__}.")
+    return model
