@@ -1,3 +1,43 @@
-"""Fully convolutional networks for semantic segmentation on Keras."""
+"""Fully convolutional networks for semantic segmentation on Keras.
+
+Everything below is imported when it is first used, so `import fcn` is instant:
+
+    model = fcn.build_model("fcn8s", num_classes=21)
+    result = fcn.train("configs/voc_fcn8s.yaml", "runs/voc")
+    label = fcn.Predictor("runs/voc").predict("photograph.jpg").label
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fcn.evaluation import evaluate as evaluate
+    from fcn.inference.predictor import Predictor as Predictor
+    from fcn.models.factory import build_model as build_model
+    from fcn.run import load_model as load_model
+    from fcn.serving.export import export as export
+    from fcn.training.loop import train as train
 
 __version__ = "0.1.0"
+
+_FACE = {
+    "Predictor": "fcn.inference.predictor",
+    "build_model": "fcn.models.factory",
+    "evaluate": "fcn.evaluation",
+    "export": "fcn.serving.export",
+    "load_model": "fcn.run",
+    "train": "fcn.training.loop",
+}
+
+__all__ = ["Predictor", "build_model", "evaluate", "export", "load_model", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a part of the package's face when it is first asked for."""
+    if name in _FACE:
+        return getattr(import_module(_FACE[name]), name)
+    raise AttributeError(f"module 'fcn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_FACE])

@@ -139,6 +139,14 @@ class Config(_Section):
         return stream.getvalue()
 
 
+_SECTIONS: dict[str, type[_Section]] = {
+    "data": DataConfig,
+    "augmentation": AugmentationConfig,
+    "model": ModelConfig,
+    "train": TrainConfig,
+}
+
+
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Reads a configuration file.
 
@@ -197,7 +205,7 @@ def _explain(path: Path, problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         *sections, unknown = problem["loc"]
-        fields = Config.model_fields if not sections else Config.model_fields[sections[0]].annotation.model_fields  # type: ignore[union-attr]
+        fields = _SECTIONS[sections[0]].model_fields if sections else Config.model_fields
         close = difflib.get_close_matches(str(unknown), fields, n=1)
         hint = f"Did you mean {close[0]}?" if close else f"Known keys: {', '.join(fields)}."
         return f"{path}: {where}: unknown key. {hint}"

@@ -54,9 +54,7 @@ def evaluate_examples(predictor: Predictor, examples: Sequence[Example]) -> Eval
     total = np.zeros((num_classes, num_classes), np.int64)
     images = []
     pairs = map_ahead(lambda example: read_example(example, num_classes), examples)
-    for example, (image, label) in zip(
-        examples, track(pairs, "scoring", total=len(examples)), strict=True
-    ):
+    for example, (image, label) in zip(examples, track(pairs, "scoring", total=len(examples)), strict=True):
         matrix = confusion_matrix(label, predictor.predict(image).label, num_classes)
         total += matrix
         images.append(ImageScore(example, Scores.from_matrix(matrix).mean_iou))

@@ -100,7 +100,8 @@ class Scores(NamedTuple):
 def _ratio(numerator: npt.NDArray[Any], denominator: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Divides element by element; NaN where the denominator is zero."""
     result = np.full(np.shape(numerator), np.nan)
-    return np.divide(numerator, denominator, out=result, where=np.asarray(denominator) > 0)
+    np.divide(numerator, denominator, out=result, where=np.asarray(denominator) > 0)
+    return result
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float:

@@ -107,7 +107,9 @@ def exported_versions(path: Path) -> list[Path]:
     """Returns the version folders of an export, the oldest first."""
     if not path.is_dir():
         return []
-    versions = [found for found in path.iterdir() if found.name.isdigit() and (found / "saved_model.pb").exists()]
+    versions = [
+        found for found in path.iterdir() if found.name.isdigit() and (found / "saved_model.pb").exists()
+    ]
     return sorted(versions, key=lambda found: int(found.name))
 
 
@@ -125,8 +127,8 @@ def model_file(path: Path) -> Path:
         found = next((file for file in (run.best, run.last) if file.exists()), None)
         if found is None:
             raise RunError(
-                f"{path}: holds no model. Expected a run folder with checkpoints, a .keras file or an exported "
-                "folder. A training writes its first checkpoint after train.checkpoint_steps."
+                f"{path}: holds no model. Expected a run folder with checkpoints, a .keras file or an "
+                "exported folder. A training writes its first checkpoint after train.checkpoint_steps."
             )
         return found
     if not path.exists():

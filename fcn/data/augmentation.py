@@ -58,9 +58,7 @@ def random_view(
     return View(scale, mirrored, top, left)
 
 
-def apply_view(
-    image: Pixels, label: Pixels, view: View, crop_size: tuple[int, int]
-) -> tuple[Pixels, Pixels]:
+def apply_view(image: Pixels, label: Pixels, view: View, crop_size: tuple[int, int]) -> tuple[Pixels, Pixels]:
     """Cuts a view out of an image and its label.
 
     The image is interpolated linearly, the label takes the nearest pixel: ids never blend. What lies

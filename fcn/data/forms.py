@@ -46,13 +46,16 @@ def fractal_noise(rng: np.random.Generator, size: tuple[int, int], cell: float) 
         (20, 30)
     """
     height, width = size
-    total = np.zeros(size, np.float32)
     weight = 0.6
-    while cell >= 2:
-        grid = rng.standard_normal((int(height / cell) + 3, int(width / cell) + 3), np.float32)
-        total += weight * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+    total: Array = np.zeros((int(height / cell) + 2, int(width / cell) + 2), np.float32)
+    while True:
+        rows, columns = int(height / cell) + 2, int(width / cell) + 2
+        total = total[:rows, :columns] + weight * rng.standard_normal((rows, columns), np.float32)
+        zoom = 2 if cell >= 4 else cell
+        total = cv2.resize(total, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC).astype(np.float32)
+        if cell < 4:
+            return total[:height, :width]
         cell, weight = cell / 2, weight * 0.6
-    return total
 
 
 def random_color(rng: np.random.Generator) -> tuple[float, float, float]:
@@ -69,7 +72,7 @@ def random_colors(rng: np.random.Generator) -> tuple[Array, Array]:
     """Returns two colors that can be told apart in a grey picture too.
 
     Returns:
-        Two `float32[3]`, RGB, 0 to 1; their luminances differ by a quarter or more.
+        Two `float32[3]`, RGB, 0 to 1; their luminances differ by a third or more.
 
     Example:
         >>> [color.shape for color in random_colors(np.random.default_rng(0))]
@@ -79,7 +82,7 @@ def random_colors(rng: np.random.Generator) -> tuple[Array, Array]:
         first, second = random_color(rng), random_color(rng)
         red, green, blue = (a - b for a, b in zip(first, second, strict=True))
         # The weights of ITU-R BT.601.
-        if abs(0.299 * red + 0.587 * green + 0.114 * blue) > 0.25:
+        if abs(0.299 * red + 0.587 * green + 0.114 * blue) > 0.35:
             return np.array(first, np.float32), np.array(second, np.float32)
 
 
@@ -170,12 +173,14 @@ def _brick(rng: np.random.Generator, radius: float) -> Form:
 
 
 def _leaf(rng: np.random.Generator, radius: float) -> Form:
-    width, belly, bend = rng.uniform(0.36, 0.58), rng.uniform(0.75, 1.3), rng.uniform(-0.3, 0.3)
+    width, belly, bend = rng.uniform(0.42, 0.66), rng.uniform(0.8, 1.25), rng.uniform(-0.3, 0.3)
     along = np.linspace(0, 1, 40)
     side = width * np.sin(np.pi * along**belly) ** rng.uniform(0.8, 1.2)
     teeth = rng.integers(6, 10)
     side = side * (1 + rng.choice([0, 0.16]) * ((along * teeth) % 1 - 0.5))
-    spine = np.stack([2 * along - 1, bend * ((2 * along - 1) ** 2 - 0.5)], 1)
+    # Slender, so somewhat longer than the others are wide.
+    reach = 1.12 * (2 * along - 1)
+    spine = np.stack([reach, bend * (reach**2 - 0.5)], 1)
     offset = np.stack([0 * side, side], 1)
     outline = np.concatenate([spine + offset, (spine - offset)[::-1]])
     period = _period(rng, radius, 7, 10)
@@ -197,11 +202,10 @@ def _leaf(rng: np.random.Generator, radius: float) -> Form:
 
 def _star(rng: np.random.Generator, radius: float) -> Form:
     points = int(rng.integers(5, 8))
-    inner = rng.uniform(0.46, 0.6)
+    inner = rng.uniform(0.5, 0.62)
     distances = np.where(np.arange(2 * points) % 2, inner, 1.0) * rng.uniform(0.94, 1.06, 2 * points)
     aspect = rng.uniform(0.8, 1.0)
-    period = _period(rng, radius, 8, 12)
-    contour = rng.uniform(0.25, 0.6)
+    border = max(rng.uniform(0.1, 0.2), 2.0 / radius)
 
     def surface(x: Array, y: Array, light: Array) -> tuple[Array, Array]:
         y = y / np.float32(aspect)
@@ -209,11 +213,11 @@ def _star(rng: np.random.Generator, radius: float) -> Form:
         arm = turn - np.round(turn)
         # Distance measured in stars: 1 on the outline, 0 in the middle.
         scaled = np.hypot(x, y) * (1 + (1 / inner - 1) * 2 * np.abs(arm))
-        ring = scaled / np.float32(period)
-        lines = _edge(contour * 0.5 - np.abs(ring - np.round(ring)), 1.6 / (period * radius))
+        inside = _edge(1 - border - scaled, 1.6 / radius)
+        halves = _edge(arm * np.hypot(x, y), 0.2 / radius)
         direction = (np.round(turn) + np.where(arm > 0, 0.5, -0.5)) * np.float32(2 * np.pi / points)
         facet = np.cos(direction) * light[0] + np.sin(direction) * light[1]
-        return lines, 0.85 + 0.3 * np.sign(arm) + 0.25 * facet
+        return inside * halves, 0.85 + 0.12 * np.sign(arm) + 0.25 * facet
 
     return Form(_polar(_ring(2 * points), distances, aspect), surface)
 
@@ -252,7 +256,6 @@ def _cloth(rng: np.random.Generator, radius: float) -> Form:
     outline[:, 0] += np.float32(skew) * outline[:, 1]
     period = _period(rng, radius, 7, 11)
     sway, fold, phase = rng.uniform(0.04, 0.1), rng.uniform(3, 6), rng.uniform(0, 6)
-    plaid = rng.random() < 0.35
     fill = rng.uniform(0.2, 0.3)
 
     def surface(x: Array, y: Array, light: Array) -> tuple[Array, Array]:
@@ -260,9 +263,6 @@ def _cloth(rng: np.random.Generator, radius: float) -> Form:
         stripe = (x + np.float32(sway) * wave) / np.float32(period)
         soft = 1.3 / (period * radius)
         pattern = _edge(fill - np.abs(stripe - np.round(stripe)), soft)
-        if plaid:
-            cross = (y + np.float32(sway) * wave) / np.float32(period)
-            pattern = 0.5 * pattern + 0.5 * _edge(fill - np.abs(cross - np.round(cross)), soft)
         return pattern, 0.88 + 0.3 * wave * (0.4 + np.abs(light[1]))
 
     return Form(outline, surface)

@@ -101,13 +101,14 @@ def read_label(path: Path) -> Pixels:
         with Image.open(BytesIO(read_file(path))) as image:
             if image.mode not in ("P", "L"):
                 raise DataError(
-                    f"{path}: expected a label of class ids (8-bit palette or grey PNG). Received: colors or "
-                    f'another depth (mode "{image.mode}"). Save each pixel\'s class id, 255 for void, instead.'
+                    f"{path}: expected a label of class ids (8-bit palette or grey PNG). Received: colors "
+                    f'or another depth (mode "{image.mode}"). Save the class id of each pixel, 255 for void.'
                 )
             return np.array(image, np.uint8)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise DataError(
-            f"{path}: is truncated, or no label image ({error}). Replace the file or take it out of the lists."
+            f"{path}: is truncated, or no label image ({error}). "
+            "Replace the file or take it out of the lists."
         ) from error
 
 
@@ -214,7 +215,7 @@ def check_label(label: Pixels, num_classes: int, path: Path) -> None:
         )
     if ids == [0, VOID]:
         raise DataError(
-            f"{path}: holds only 0 and {VOID}, like a black-and-white mask; {VOID} means void here, so nothing "
-            f"could be learned from it. Write class ids (1 for the object) in place of {VOID}, or take the image "
-            "out of the lists."
+            f"{path}: holds only 0 and {VOID}, like a black-and-white mask; {VOID} means void here, so "
+            f"nothing could be learned from it. Write class ids (1 for the object) in place of {VOID}, "
+            "or take the image out of the lists."
         )

@@ -7,9 +7,7 @@ import tensorflow as tf
 from fcn.data.stream import TrainingStream
 
 
-def training_dataset(
-    stream: TrainingStream, batch_size: int, start_step: int, steps: int
-) -> tf.data.Dataset:
+def training_dataset(stream: TrainingStream, batch_size: int, start_step: int, steps: int) -> tf.data.Dataset:
     """Returns the batches of training steps `start_step` to `steps` - 1.
 
     Reading, decoding and augmentation run in as many threads as tf.data finds useful; the order, and

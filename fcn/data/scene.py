@@ -95,7 +95,7 @@ def _ground(rng: np.random.Generator, size: tuple[int, int]) -> Array:
         pattern = np.zeros(size, np.float32)
     where = np.clip(0.5 + 1.2 * fractal_noise(rng, size, 50.0), 0, 1)
     grain = cv2.GaussianBlur(rng.standard_normal(size, np.float32), (0, 0), rng.uniform(0.6, 1.4))
-    relief = 1 + rng.uniform(0.08, 0.3) * pattern * where + rng.uniform(0.02, 0.25) * grain
+    relief = 1 + rng.uniform(0.06, 0.22) * pattern * where + rng.uniform(0.02, 0.18) * grain
     ground: Array = canvas * relief[..., None]
     return ground
 
@@ -106,7 +106,7 @@ def _litter(rng: np.random.Generator, canvas: Array, light: Array) -> Array:
     painted = np.clip(canvas * 255, 0, 255).astype(np.uint8)
     shadow = np.zeros((height, width), np.uint8)
     offset = _fixed_point(-2.5 * light[:2])
-    patches, strokes, crumbs = rng.integers(0, 3), rng.integers(0, 9), rng.integers(6, 30)
+    patches, strokes, crumbs = rng.integers(0, 2), rng.integers(0, 7), rng.integers(5, 25)
     kinds = ["patch"] * patches + ["stroke"] * strokes + ["crumb"] * crumbs
     for kind in kinds:
         center = rng.uniform((0, 0), (width, height))
@@ -137,10 +137,9 @@ def _place(
     """Returns x, y and radius of a new object: of a few random spots the one with most room."""
     height, width = size
     short = min(size)
-    largest = 0.38 if count < 4 else 0.31
-    radius = max(SMALLEST_RADIUS, short * float(np.exp(rng.uniform(np.log(0.14), np.log(largest)))))
+    radius = max(SMALLEST_RADIUS, short * rng.uniform(0.14, 0.38 if count < 4 else 0.32))
     margin = 0.6 * radius
-    spots = rng.uniform((margin, margin), (width - margin, height - margin), (int(rng.integers(3, 9)), 2))
+    spots = rng.uniform((margin, margin), (width - margin, height - margin), (int(rng.integers(6, 16)), 2))
     crowding = np.zeros(len(spots))
     for x, y, other in placed:
         distance = np.hypot(spots[:, 0] - x, spots[:, 1] - y)
@@ -180,15 +179,15 @@ def _draw_object(
 
     left, top = np.maximum(np.floor(outline.min(0)).astype(int) - 1, 0)
     right, bottom = np.ceil(outline.max(0)).astype(int) + 2
+    right, bottom = np.minimum((right, bottom), (canvas.shape[1], canvas.shape[0]))
     window = (slice(top, bottom), slice(left, right))
     cover = cover[window]
-    height, width = cover.shape
-    grid_x = ((np.arange(left, left + width) - x) / radius).astype(np.float32)
-    grid_y = ((np.arange(top, top + height) - y) / radius).astype(np.float32)[:, None]
+    grid_x = ((np.arange(left, right) - x) / radius).astype(np.float32)
+    grid_y = ((np.arange(top, bottom) - y) / radius).astype(np.float32)[:, None]
     local_x, local_y = turn[0, 0] * grid_x + turn[0, 1] * grid_y, turn[1, 0] * grid_x + turn[1, 1] * grid_y
     local_light = np.array([*(turn @ light[:2]), light[2]], np.float32)
     pattern, shade = form.surface(local_x, local_y, local_light)
-    wear = fractal_noise(rng, (height, width), rng.uniform(8, 24))
+    wear = fractal_noise(rng, (bottom - top, right - left), rng.uniform(8, 24))
     pattern = np.clip(pattern * (1 + 0.15 * wear), 0, 1)
 
     first, second = random_colors(rng)

@@ -1,9 +1,9 @@
 """Data sets in the folder layout of Pascal VOC, with VOC's classes or any others.
 
-    ROOT/JPEGImages/NAME.jpg               the photograph
-    ROOT/SegmentationClass/NAME.png        its label: a palette or grey PNG of class ids, 255 = void
-    ROOT/ImageSets/Segmentation/SPLIT.txt  the names in a split, one a line
-    ROOT/labels.txt                        the class names, one a line; without it, VOC's 21
+ROOT/JPEGImages/NAME.jpg               the photograph
+ROOT/SegmentationClass/NAME.png        its label: a palette or grey PNG of class ids, 255 = void
+ROOT/ImageSets/Segmentation/SPLIT.txt  the names in a split, one a line
+ROOT/labels.txt                        the class names, one a line; without it, VOC's 21
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ def read_classes(root: Path) -> Classes:
         DataError: If there is no data set, or the class list is empty, too long or names a class twice.
     """
     _check_root(root)
-    names = VOC_CLASS_NAMES
+    names: tuple[str, ...] = VOC_CLASS_NAMES
     path = root / CLASS_LIST
     if path.exists():
         names = tuple(_read_lines(path))
@@ -117,8 +117,8 @@ def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
     if image.shape[:2] != label.shape:
         raise DataError(
             f"{example.label_path}: expected the size of {example.image_path.name}, "
-            f"{image.shape[0]}x{image.shape[1]} (height x width). Received: {label.shape[0]}x{label.shape[1]}. "
-            "Make the label again at the image's own size."
+            f"{image.shape[0]}x{image.shape[1]} (height x width). "
+            f"Received: {label.shape[0]}x{label.shape[1]}. Make the label again at the image's own size."
         )
     return image, label
 
@@ -177,6 +177,7 @@ def _find_example(root: Path, name: str, list_path: Path) -> Example:
     label_path = root / LABELS / f"{name}.png"
     if not label_path.exists():
         raise DataError(
-            f"{label_path}: is missing, but {list_path} names it. Restore the label or take it out of the list."
+            f"{label_path}: is missing, but {list_path} names it. "
+            "Restore the label or take it out of the list."
         )
     return Example(name, image_path, label_path)

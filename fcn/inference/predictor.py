@@ -1,6 +1,7 @@
 """One way to label an image, whatever the model was saved as."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,12 +11,16 @@ import tensorflow as tf
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels, decode_image, read_image
-from fcn.errors import DataError, RunError
+from fcn.errors import RunError
 from fcn.models.fcn import FCN
 from fcn.run import exported_versions, is_exported, load_model
 
 CLASSES_ASSET = "classes.json"
 """Name of the file with class names and palette among the assets of an exported model."""
+
+
+LabelFunction = Callable[[Pixels], Any]
+"""From images `uint8[B, H, W, 3]` to labels `uint8[B, H, W]`."""
 
 
 class Prediction(NamedTuple):
@@ -58,13 +63,7 @@ class Predictor:
     """
 
     def __init__(self, model: FCN | Path | str) -> None:
-        if isinstance(model, FCN):
-            self.classes = model.classes
-            self._predict = _keras_function(model)
-        elif is_exported(Path(model)):
-            self.classes, self._predict = _load_exported(Path(model))
-        else:
-            self.__init__(load_model(model))  # type: ignore[misc]
+        self.classes, self._predict = _open(model)
 
     def predict(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Prediction:
         """Labels one image.
@@ -91,7 +90,15 @@ def _pixels(image: Path | str | bytes | npt.NDArray[np.uint8]) -> Pixels:
     return image
 
 
-def _keras_function(model: FCN) -> Any:
+def _open(model: FCN | Path | str) -> tuple[Classes, LabelFunction]:
+    if not isinstance(model, FCN):
+        if is_exported(Path(model)):
+            return _load_exported(Path(model))
+        model = load_model(model)
+    return model.classes, _keras_function(model)
+
+
+def _keras_function(model: FCN) -> LabelFunction:
     """Returns a graph from `uint8[B, H, W, 3]` to label `uint8[B, H, W]`, one for all sizes."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])  # type: ignore[untyped-decorator]
@@ -99,10 +106,11 @@ def _keras_function(model: FCN) -> Any:
         logits = model(tf.cast(images, tf.float32), training=False)
         return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
 
-    return predict
+    function: LabelFunction = predict
+    return function
 
 
-def _load_exported(path: Path) -> tuple[Classes, Any]:
+def _load_exported(path: Path) -> tuple[Classes, LabelFunction]:
     """Loads a SavedModel, of several versions the highest: its classes and its way to label pixels."""
     folder = path if (path / "saved_model.pb").exists() else exported_versions(path)[-1]
     try:

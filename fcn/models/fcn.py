@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes
 from fcn.models.upsampling import CropLike, upscore
@@ -75,18 +76,15 @@ class FCN(keras.Model):  # type: ignore[misc]
             raise ValueError(f"Expected `upsampling` to be one of {UPSAMPLING}. Received: {upsampling!r}.")
         if not 1 <= num_classes <= MAX_CLASSES:
             raise ValueError(f"Expected 1 to {MAX_CLASSES} classes. Received: num_classes={num_classes}.")
-        if class_names is None:
-            class_names = VOC_CLASS_NAMES if num_classes == len(VOC_CLASS_NAMES) else range(num_classes)
-        if palette is None:
-            palette = Classes.named(tuple(class_names)).palette
-        if len(class_names) != num_classes or len(palette) != num_classes:
+        names = _class_names(num_classes) if class_names is None else tuple(class_names)
+        colors = Classes.named(names).palette if palette is None else tuple(map(tuple, palette))
+        if len(names) != num_classes or len(colors) != num_classes:
             raise ValueError(
                 f"Expected one name and one color for each of {num_classes} classes. "
-                f"Received: {len(class_names)} names, {len(palette)} colors."
+                f"Received: {len(names)} names, {len(colors)} colors."
             )
 
         # === Layers ===
-        mean, scale = tuple(mean), tuple(scale)
         normalization = ImageNormalization(channel_order, mean, scale, dtype="float32", name="normalization")
         skips = {32: (), 16: ("pool4",), 8: ("pool4", "pool3")}[stride]
 
@@ -115,15 +113,15 @@ class FCN(keras.Model):  # type: ignore[misc]
         self.dropout = dropout
         self.batch_normalization = batch_normalization
         self.channel_order = channel_order
-        self.mean = mean
-        self.scale = scale
-        self.class_names = tuple(str(class_name) for class_name in class_names)
-        self.palette = tuple(tuple(color) for color in palette)
+        self.mean = tuple(mean)
+        self.scale = tuple(scale)
+        self.class_names = names
+        self.palette = colors
 
     @property
     def classes(self) -> Classes:
         """The names and colors of the classes the net tells apart."""
-        return Classes(self.class_names, tuple((red, green, blue) for red, green, blue in self.palette))
+        return Classes.with_palette(self.class_names, np.array(self.palette, np.uint8))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make this net again, without its weights."""
@@ -143,6 +141,12 @@ class FCN(keras.Model):  # type: ignore[misc]
             "name": self.name,
             "trainable": self.trainable,
         }
+
+
+def _class_names(num_classes: int) -> tuple[str, ...]:
+    if num_classes == len(VOC_CLASS_NAMES):
+        return VOC_CLASS_NAMES
+    return tuple(str(class_id) for class_id in range(num_classes))
 
 
 def _score(features: Any, num_classes: int, name: str) -> Any:

@@ -1,5 +1,6 @@
 """VGG16 (Simonyan & Zisserman, 2015) with its fully connected layers turned into convolutions."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -26,8 +27,8 @@ class ImageNormalization(keras.layers.Layer):  # type: ignore[misc]
     def __init__(
         self,
         channel_order: str,
-        mean: tuple[float, float, float],
-        scale: tuple[float, float, float],
+        mean: Sequence[float],
+        scale: Sequence[float],
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -33,7 +33,11 @@ def read_files(root: Path) -> dict[str, bytes]:
 
 
 def read_labels(root: Path) -> list[npt.NDArray[np.uint8]]:
-    return [np.array(Image.open(path)) for path in sorted((root / "SegmentationClass").iterdir())]
+    labels = []
+    for path in sorted((root / "SegmentationClass").iterdir()):
+        with Image.open(path) as label:
+            labels.append(np.array(label))
+    return labels
 
 
 def test_the_layout_is_that_of_voc(root: Path) -> None:
@@ -50,13 +54,16 @@ def test_the_layout_is_that_of_voc(root: Path) -> None:
 def test_labels_are_palette_images_of_their_images_size(root: Path) -> None:
     sizes = set()
     for name in read_names(root, "trainval"):
-        label = Image.open(root / "SegmentationClass" / f"{name}.png")
-        image = Image.open(root / "JPEGImages" / f"{name}.jpg")
-        assert label.mode == "P"
-        assert label.getpalette() == voc_palette().ravel().tolist()
-        assert image.mode == "RGB"
-        assert image.size == label.size
-        sizes.add(image.size)
+        with (
+            Image.open(root / "SegmentationClass" / f"{name}.png") as label,
+            Image.open(root / "JPEGImages" / f"{name}.jpg") as image,
+        ):
+            label.load()
+            assert label.mode == "P"
+            assert label.getpalette() == voc_palette().ravel().tolist()
+            assert image.mode == "RGB"
+            assert image.size == label.size
+            sizes.add(image.size)
     assert len(sizes) >= 4
     assert {width > height for width, height in sizes} == {True, False}
 
@@ -120,7 +127,7 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path, entry: str) -> None:
     mine = tmp_path / "shapes" / entry
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    with pytest.raises(OutputError, match="shapes.*[Gg]ive a new folder, or remove it"):
+    with pytest.raises(OutputError, match=r"shapes.*Give a new folder, or remove it"):
         generate_dataset(tmp_path / "shapes", num_train=1, num_val=1, seed=0)
     assert read_files(tmp_path) == {f"shapes/{entry}": b"mine"}
 
@@ -134,7 +141,7 @@ def test_a_file_in_the_way_is_left_alone(tmp_path: Path) -> None:
 
 def test_an_empty_folder_may_be_given(tmp_path: Path) -> None:
     generate_dataset(tmp_path, num_train=1, num_val=1, seed=0, sizes=[(64, 72)])
-    assert cv2.imread(str(tmp_path / "JPEGImages" / "val_00000.jpg")).shape == (64, 72, 3)
+    assert [label.shape for label in read_labels(tmp_path)] == [(64, 72)] * 2
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

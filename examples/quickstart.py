@@ -1,0 +1,113 @@
+"""The whole road in four minutes: generate data, train, score, label, export, check.
+
+Run it with `make quickstart`. It is also an example of using the package from a program.
+"""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+import fcn
+from fcn.cli import print_scores
+from fcn.config import load_config
+from fcn.data.generated import generate_dataset
+from fcn.data.image_io import read_label
+from fcn.errors import FcnError
+from fcn.evaluation import scores_document
+from fcn.files import write_json
+from fcn.inference.folder import label_images
+from fcn.startup import start_tensorflow
+
+HERE = Path(__file__).parent
+RUN = Path("runs/quickstart")
+DATA = Path("runs/quickstart-data")
+MIN_MEAN_IOU = 0.75
+MIN_MEAN_IOU_OTHER_SEED = 0.70
+MIN_AGREEMENT = 0.9999
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Says what is being done and how long it took."""
+    print(f"{what} ...", flush=True)
+    began = time.monotonic()
+    yield
+    print(f"  {time.monotonic() - began:.0f} s", flush=True)
+
+
+def main() -> None:
+    """Goes the whole road; ends with an error if a step does not reach what it should."""
+    began = time.monotonic()
+    for folder in (RUN, DATA):
+        shutil.rmtree(folder, ignore_errors=True)
+    with told("Generating photographs of textured objects, and others from another seed"):
+        generate_dataset(DATA / "seen", num_train=800, num_val=100, seed=1)
+        generate_dataset(DATA / "unseen", num_train=1, num_val=100, seed=2)
+
+    with told("Training a thin FCN-8s"):
+        start_tensorflow()
+        config = load_config(HERE.parent / "configs" / "quickstart.yaml")
+        result = fcn.train(config, RUN)
+
+    with told("Scoring it on the other seed"):
+        predictor = fcn.Predictor(RUN)
+        unseen = fcn.evaluate(predictor, DATA / "unseen")
+        document = scores_document(unseen, predictor.classes.names, DATA / "unseen", "val")
+        write_json(RUN / "scores_other_seed.json", document)
+
+    photographs = RUN / "photographs"
+    with told("Labeling a folder of photographs"):
+        photographs.mkdir()
+        for example in result.evaluation.images:
+            shutil.copy(example.example.image_path, photographs)
+        label_images(predictor, [photographs], RUN / "labels", overlay=True)
+
+    with told("Exporting, and labeling the folder again in a process that knows only TensorFlow"):
+        version = fcn.export(RUN, RUN / "export")
+        served = RUN / "served"
+        subprocess.run(
+            [sys.executable, "-I", HERE / "label_with_tensorflow.py", version, photographs, served],
+            check=True,
+        )
+        agreement = mean_agreement(RUN / "labels", served)
+
+    print()
+    print_scores(result.evaluation, result.classes.names, "quickstart on val")
+    score, other = result.evaluation.scores.mean_iou, unseen.scores.mean_iou
+    print(f"Mean IoU on a data set from another seed: {100 * other:.2f} %")
+    print(f"The exported model agrees on {100 * agreement:.4f} % of the pixels.")
+    print(
+        f"\nWrote {RUN}/: report.html (open it in a browser), scores.json, labels/, export/1/, checkpoints/\n"
+        f"All in {(time.monotonic() - began) / 60:.1f} minutes. Try next:\n"
+        f"  .venv/bin/python infer.py {RUN} {DATA}/unseen/JPEGImages --output labels --overlay\n"
+        f"  .venv/bin/python -m fcn evaluate {RUN} --data {DATA}/unseen --split val --output scores.json\n"
+        f"  .venv/bin/python train.py configs/voc_fcn8s.yaml --set data.root=VOCdevkit/VOC2012"
+    )
+    if score < MIN_MEAN_IOU or other < MIN_MEAN_IOU_OTHER_SEED or agreement < MIN_AGREEMENT:
+        sys.exit(
+            f"Error: expected a mean IoU of {MIN_MEAN_IOU} on val and {MIN_MEAN_IOU_OTHER_SEED} on the other seed, "
+            f"and {MIN_AGREEMENT:.2%} agreement. Please report this with {RUN}/environment.json."
+        )
+
+
+def mean_agreement(labels: Path, served: Path) -> float:
+    """Returns the share of pixels that two folders of labels agree on."""
+    equal = total = 0
+    for path in sorted(served.glob("*.png")):
+        first, second = read_label(labels / path.name), read_label(path)
+        equal += int(np.count_nonzero(first == second))
+        total += first.size
+    return equal / total
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except FcnError as error:
+        sys.exit(f"Error: {error}")

@@ -1,0 +1,136 @@
+"""Pictures of labels for people to look at."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from fcn.classes import VOID, Classes
+from fcn.data.image_io import Pixels, colorize
+
+_COLOR_SHARE = 0.5
+_BACKGROUND = "background"
+
+# The legend: light words on a strip that is dark, but not as dark as the colors of many classes.
+_STRIP = (38, 38, 42)
+_FRAME = (150, 150, 155)
+_NAME = (242, 242, 242)
+_SHARE = (176, 176, 182)
+
+# Letters as tall as in the caption of a printed picture, whatever its resolution. Below 10 pixels they
+# cannot be read; above 96 they only take room.
+_TEXT_SHARE = 0.028
+_MIN_TEXT, _MAX_TEXT = 10, 96
+
+
+class _Entry(NamedTuple):
+    name: str
+    share: str
+    color: tuple[int, int, int] | None
+
+
+def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
+    """Returns the image tinted in the colors of its classes, with a legend below.
+
+    Each region has a contour. A class 0 named "background" is left as it is in the photograph, and has an
+    empty swatch in the legend. The legend lists the classes that occur, the largest first, with their share
+    of the area.
+
+    Args:
+        image: `uint8[H, W, 3]`, RGB.
+        label: `uint8[H, W]`, class ids, 255 = void.
+        classes: The names and colors of the ids.
+
+    Returns:
+        `uint8[H + legend, W, 3]`, RGB.
+
+    Example:
+        >>> pixels = np.zeros((60, 90, 3), np.uint8)
+        >>> overlay_image(pixels, pixels[..., 0], Classes.named(("sky", "sea"))).shape
+        (82, 90, 3)
+    """
+    return np.concatenate([_tint(image, label, classes), _legend(label, classes)])
+
+
+def _tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
+    colors = colorize(label, classes)
+    tinted = cv2.addWeighted(image, 1 - _COLOR_SHARE, colors, _COLOR_SHARE, 0)
+    thickness = max(1, round(min(label.shape) / 350))
+    window = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
+    # A pixel lies at a border where the ids around it are not all the same. Void is often a border itself.
+    border = (cv2.morphologyEx(label, cv2.MORPH_GRADIENT, window) > 0) & (label != VOID)
+    tinted[border] = _contour_palette(classes)[label[border]]
+    if classes.names[0] == _BACKGROUND:
+        tinted = np.where(label[..., np.newaxis] == 0, image, tinted)
+    return tinted.astype(np.uint8, copy=False)
+
+
+def _contour_palette(classes: Classes) -> Pixels:
+    """Returns `uint8[256, 3]` RGB: each color made lighter where it is dark and darker where light."""
+    palette = classes.full_palette().astype(np.float32)
+    brightness = palette @ np.array([0.299, 0.587, 0.114], np.float32)
+    away = np.where(brightness < 128, 255, 0)[:, np.newaxis]
+    return np.round(palette + 0.5 * (away - palette)).astype(np.uint8)
+
+
+def _entries(label: Pixels, classes: Classes) -> list[_Entry]:
+    pixels = np.bincount(label.ravel(), minlength=256)
+    palette = classes.full_palette().tolist()
+    entries = []
+    for value in sorted(np.flatnonzero(pixels).tolist(), key=lambda value: -pixels[value]):
+        name = classes.names[value] if value < len(classes.names) else "void" if value == VOID else str(value)
+        share = pixels[value] / label.size
+        red, green, blue = palette[value]
+        untinted = value == 0 and name == _BACKGROUND
+        entries.append(
+            _Entry(
+                name,
+                "<0.1%" if share < 0.001 else f"{share:.1%}",
+                None if untinted else (red, green, blue),
+            )
+        )
+    return entries
+
+
+def _legend(label: Pixels, classes: Classes) -> Pixels:
+    height, width = label.shape
+    text_size = min(_TEXT_SHARE * (height * width) ** 0.5, width / 16)
+    unit = round(min(max(text_size, _MIN_TEXT), _MAX_TEXT))
+    font = ImageFont.load_default(size=unit)
+    swatch, margin, gap = unit, round(0.6 * unit), round(0.45 * unit)
+
+    def text_width(text: str) -> int:
+        return int(np.ceil(font.getlength(text)))
+
+    def shorten(text: str, room: int) -> str:
+        if text_width(text) <= room:
+            return text
+        while text and text_width(f"{text}…") > room:
+            text = text[:-1]
+        return f"{text}…" if text else ""
+
+    entries = _entries(label, classes)
+    room = width - 2 * margin
+    widest = max(swatch + text_width(entry.name) + text_width(entry.share) + 2 * gap for entry in entries)
+    columns = max(1, min(len(entries), (room + 2 * unit) // (widest + 2 * unit)))
+    pitch = (room + 2 * unit) // columns if len(entries) > columns else widest + 2 * unit
+    line = round(1.6 * unit)
+    rows = -(-len(entries) // columns)
+    strip = Image.new("RGB", (width, rows * line + margin // 2 * 2), _STRIP)
+    draw = ImageDraw.Draw(strip)
+    for index, entry in enumerate(entries):
+        left = margin + index % columns * pitch
+        middle = margin // 2 + index // columns * line + line // 2
+        top = middle - swatch // 2
+        draw.rectangle(
+            (left, top, left + swatch - 1, top + swatch - 1), entry.color, _FRAME, max(1, unit // 16)
+        )
+        left += swatch + gap
+        share_width = text_width(entry.share)
+        name = shorten(entry.name, width - margin - left - gap - share_width)
+        draw.text((left, middle), name, _NAME, font, anchor="lm")
+        left += text_width(name) + gap if name else 0
+        if left + share_width <= width:
+            draw.text((left, middle), entry.share, _SHARE, font, anchor="lm")
+    return np.array(strip)

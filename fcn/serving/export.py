@@ -1,0 +1,128 @@
+"""A trained net as a SavedModel that needs nothing but TensorFlow."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+
+from fcn.errors import OutputError
+from fcn.files import write_json
+from fcn.inference.predictor import CLASSES_ASSET
+from fcn.models.fcn import FCN
+from fcn.run import exported_versions, load_model
+from fcn.serving.graph import decode_image, encode_label
+
+_ANY_IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+_ENCODED_IMAGES = tf.TensorSpec([None], tf.string, name="image_bytes")
+
+
+class ServedModel(tf.Module):  # type: ignore[misc]
+    """A net with the signatures of an exported model.
+
+    Args:
+        model: The net.
+        classes_path: JSON file with the names and colors of its classes; it travels along.
+    """
+
+    def __init__(self, model: FCN, classes_path: Path) -> None:
+        super().__init__()
+        self._model = model
+        self._variables = [variable.value for variable in model.variables]
+        self.classes = tf.saved_model.Asset(str(classes_path))
+
+    @tf.function(input_signature=[_ANY_IMAGES])  # type: ignore[untyped-decorator]
+    def predict_logits(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Scores pixels.
+
+        Args:
+            images: `uint8[B, H, W, 3]`, RGB.
+
+        Returns:
+            `logits`: `float32[B, H, W, C]`.
+        """
+        return {"logits": self._model(tf.cast(images, tf.float32), training=False)}
+
+    @tf.function(input_signature=[_ANY_IMAGES])  # type: ignore[untyped-decorator]
+    def predict_tensor(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Labels pixels.
+
+        Args:
+            images: `uint8[B, H, W, 3]`, RGB.
+
+        Returns:
+            `label`: `uint8[B, H, W]`, class ids.
+        """
+        logits = self.predict_logits(images)["logits"]
+        return {"label": tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)}
+
+    @tf.function(input_signature=[_ENCODED_IMAGES])  # type: ignore[untyped-decorator]
+    def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Labels encoded images, whose sizes may differ.
+
+        Args:
+            image_bytes: `string[B]`, the contents of JPEG, PNG or BMP files.
+
+        Returns:
+            `label_png_bytes`: `string[B]`, 8-bit grey PNGs of class ids at each image's own size.
+        """
+
+        def one(data: tf.Tensor) -> tf.Tensor:
+            image = decode_image(data)
+            return encode_label(self.predict_tensor(image[tf.newaxis])["label"][0])
+
+        return {"label_png_bytes": tf.map_fn(one, image_bytes, fn_output_signature=tf.string)}
+
+
+def export(model: FCN | Path | str, output: Path | str) -> Path:
+    """Writes a net as the next version of an exported model.
+
+    Args:
+        model: A net, or the path of a run folder or a `.keras` file.
+        output: Folder of the versions; the first is `output/1`, the next `output/2`.
+
+    Returns:
+        The folder of the new version: a SavedModel with the signatures `serving_default`,
+        `predict_tensor` and `predict_logits`.
+
+    Raises:
+        OutputError: If the folder cannot be written to or the disk is full.
+        RunError: If there is no model at the path.
+
+    Example:
+        >>> import tempfile
+        >>> export(FCN(num_classes=2, width=1 / 16), tempfile.mkdtemp()).name
+        '1'
+    """
+    net = model if isinstance(model, FCN) else load_model(model)
+    output = Path(output)
+    versions = exported_versions(output)
+    version = output / str(int(versions[-1].name) + 1 if versions else 1)
+    # A server that watches the folder sees a version appear whole: a half-written one has no number.
+    temporary = output / f".{version.name}.{secrets.token_hex(4)}.tmp"
+    try:
+        with tempfile.TemporaryDirectory() as assets:
+            classes_path = Path(assets) / CLASSES_ASSET
+            write_json(classes_path, {"names": net.class_names, "palette": net.palette})
+            served = ServedModel(net, classes_path)
+            output.mkdir(parents=True, exist_ok=True)
+            tf.saved_model.save(
+                served,
+                str(temporary),
+                signatures={
+                    "serving_default": served.serve,
+                    "predict_tensor": served.predict_tensor,
+                    "predict_logits": served.predict_logits,
+                },
+            )
+        os.rename(temporary, version)
+    except (OSError, tf.errors.OpError) as error:
+        raise OutputError(
+            f"{output}: the model could not be written ({error}). "
+            "Free space or choose a folder you may write to."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return version

@@ -1,0 +1,58 @@
+"""Encoded image in, encoded label out, inside a graph: what an exported model does.
+
+`fcn.data.image_io` does the same outside of graphs; both give the same pixels.
+"""
+
+import tensorflow as tf
+
+_PALETTE_BMP_BITS = 8
+_BMP_HEADERS_BYTES = 54
+
+
+def decode_image(data: tf.Tensor) -> tf.Tensor:
+    """Decodes a JPEG, PNG or BMP of any kind.
+
+    Args:
+        data: `string[]`, the content of an image file.
+
+    Returns:
+        `uint8[H, W, 3]`, RGB, in stored pixel order; grey becomes three equal channels, alpha is
+        dropped, 16 bits become 8.
+    """
+    is_bmp = tf.equal(tf.strings.substr(data, 0, 2), b"BM") & (tf.strings.length(data) >= _BMP_HEADERS_BYTES)
+    image = tf.case(
+        [
+            # Decoders outside of graphs use integer arithmetic; TensorFlow's default differs by a bit.
+            (tf.io.is_jpeg(data), lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")),
+            (is_bmp, lambda: _decode_bmp(data)),
+        ],
+        default=lambda: tf.io.decode_png(data, channels=3),
+        exclusive=True,
+    )
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def encode_label(label: tf.Tensor) -> tf.Tensor:
+    """Encodes `uint8[H, W]` as `string[]`, an 8-bit grey PNG of class ids."""
+    return tf.io.encode_png(label[..., tf.newaxis])
+
+
+def _decode_bmp(data: tf.Tensor) -> tf.Tensor:
+    """Decodes a BMP of 8, 24 or 32 bits; TensorFlow leaves palettes unapplied."""
+    pixels = tf.io.decode_bmp(data)
+    with tf.control_dependencies([pixels]):  # the headers are sound from here on
+        bits = tf.cast(_integer(data, 28, tf.uint16), tf.int32)
+
+    def indexed() -> tf.Tensor:
+        colors_at = 14 + _integer(data, 14, tf.int32)
+        table_size = _integer(data, 10, tf.int32) - colors_at
+        table = tf.io.decode_raw(tf.strings.substr(data, colors_at, table_size), tf.uint8)
+        colors = tf.reshape(table[: tf.size(table) // 4 * 4], (-1, 4))[:, 2::-1]  # stored blue, green, red, 0
+        return tf.gather(colors, tf.cast(pixels[..., 0], tf.int32))
+
+    return tf.cond(tf.equal(bits, _PALETTE_BMP_BITS), indexed, lambda: pixels[..., :3])
+
+
+def _integer(data: tf.Tensor, position: int, dtype: tf.DType) -> tf.Tensor:
+    """Reads one little-endian integer of a file header."""
+    return tf.io.decode_raw(tf.strings.substr(data, position, dtype.size), dtype)[0]

@@ -1,0 +1,88 @@
+"""What a training writes down as it goes: a CSV for programs, TensorBoard events for people."""
+
+import csv
+import math
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from tensorboard.summary import Writer
+
+from fcn.errors import OutputError
+from fcn.files import write_text
+
+COLUMNS = (
+    "step",
+    "loss",
+    "learning_rate",
+    "images_per_second",
+    "elapsed_seconds",
+    "pixel_accuracy",
+    "mean_accuracy",
+    "mean_iou",
+    "frequency_weighted_iou",
+)
+"""Columns of the log; a cell is empty where nothing was measured at that step."""
+
+
+class TrainingLog:
+    """Appends one row at a time to the log and to TensorBoard's events.
+
+    Args:
+        log_path: The CSV file.
+        events_path: The folder of TensorBoard's event files.
+        start_step: Rows after this step are dropped: a resumed training writes them again.
+
+    Raises:
+        OutputError: If the log cannot be written.
+    """
+
+    def __init__(self, log_path: Path, events_path: Path, start_step: int = 0) -> None:
+        self.log_path = log_path
+        rows = [row for row in read_log(log_path) if int(row["step"]) <= start_step]
+        self.elapsed_seconds = max((float(row["elapsed_seconds"] or 0) for row in rows), default=0.0)
+        text = StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(log_path, text.getvalue())
+        self._events = Writer(str(events_path))
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Appends a row: `step` and any of the other columns; NaN is left empty.
+
+        Raises:
+            OutputError: If the log cannot be written.
+        """
+        known = {
+            key: value for key, value in row.items() if not (isinstance(value, float) and math.isnan(value))
+        }
+        try:
+            with self.log_path.open("a", newline="") as file:
+                csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow(known)
+            for key in known.keys() - {"step", "elapsed_seconds"}:
+                group = "validation" if key.endswith(("accuracy", "iou")) else "training"
+                self._events.add_scalar(f"{group}/{key}", float(row[key]), int(row["step"]))
+            self._events.flush()
+        except OSError as error:
+            raise OutputError(
+                f"{self.log_path}: cannot be written ({error.strerror}). "
+                "Free space, then go on with --resume."
+            ) from error
+
+    def close(self) -> None:
+        """Closes the event file."""
+        self._events.close()
+
+
+def read_log(path: Path) -> list[dict[str, str]]:
+    """Returns the rows of a log as text by column name; none where there is no log.
+
+    A last line that a crash cut short is left out.
+    """
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [row for row in rows if None not in row.values() and row["step"].isdigit()]

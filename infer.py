@@ -1,0 +1,8 @@
+"""Label photographs: `python infer.py runs/voc photographs/ --output labels --overlay`."""
+
+import sys
+
+from fcn.cli import main
+
+if __name__ == "__main__":
+    main(["infer", *sys.argv[1:]])

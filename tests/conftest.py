@@ -1,0 +1,139 @@
+"""What several tests share: thin nets, tiny data sets and, where they are, real photographs."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from fcn.classes import VOID, Classes
+from fcn.data.image_io import encode_label
+from fcn.models.fcn import FCN
+
+ThinNet = Callable[..., FCN]
+MakeDataset = Callable[..., Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes longer than the normal run should")
+
+
+def photographs(folder: str) -> Path:
+    found = os.environ.get("FCN_DATA")
+    root = Path(found or "") / folder
+    if not found or not root.is_dir():
+        pytest.skip(f"needs real photographs: set FCN_DATA to the folder that holds {folder}")
+    return root
+
+
+@pytest.fixture(scope="session")
+def voc_root() -> Path:
+    return photographs("VOCdevkit/VOC2012")
+
+
+@pytest.fixture(scope="session")
+def camvid_root() -> Path:
+    return photographs("camvid")
+
+
+def build_thin_net(stride: int = 8, *, awake: bool = True, seed: int = 0, **options: Any) -> FCN:
+    """Builds a net that is small enough for a test.
+
+    Args:
+        stride: Output stride.
+        awake: Whether the score layers get random weights; a new net says 0 everywhere.
+        seed: Where the weights come from.
+        options: Other arguments of `FCN`.
+    """
+    keras.utils.set_random_seed(seed)
+    net = FCN(**{"num_classes": 3, "stride": stride, "width": 1 / 32, "fc_channels": 16, **options})
+    if awake:
+        rng = np.random.default_rng(seed)
+        for layer in net.layers:
+            if layer.name.startswith("score_"):
+                layer.set_weights([rng.standard_normal(value.shape) for value in layer.get_weights()])
+    return net
+
+
+@pytest.fixture(scope="session")
+def thin_net() -> ThinNet:
+    return build_thin_net
+
+
+@pytest.fixture(scope="session")
+def net() -> FCN:
+    """An FCN-8s of three classes with random weights; tests only look at it."""
+    return build_thin_net()
+
+
+@pytest.fixture(scope="session")
+def model_path(net: FCN, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same net as a file."""
+    path = tmp_path_factory.mktemp("model") / "net.keras"
+    net.save(path)
+    return path
+
+
+def write_dataset(
+    root: Path,
+    splits: Mapping[str, Sequence[str]],
+    sizes: Sequence[tuple[int, int]] = ((20, 26),),
+    class_names: Sequence[str] = ("ground", "cat", "dog"),
+    suffix: str = ".jpg",
+    seed: int = 0,
+) -> Path:
+    """Writes a data set of a few random images in VOC layout.
+
+    Args:
+        root: The folder to fill.
+        splits: The names of the images of each split.
+        sizes: (height, width) of the images, used in turn.
+        class_names: One name a class id; every class and void occur in each label.
+        suffix: What the images end in: ".jpg", or ".png" for pixels that are kept.
+        seed: Where pixels come from.
+
+    Returns:
+        `root`.
+    """
+    folders = {name: root / name for name in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation")}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    values = [*range(len(class_names)), VOID]
+    for index, name in enumerate(dict.fromkeys(name for names in splits.values() for name in names)):
+        height, width = sizes[index % len(sizes)]
+        coarse = rng.integers(0, 256, (height // 4 + 2, width // 4 + 2, 3), np.uint8)
+        image = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        label = rng.choice(np.array(values, np.uint8), (height, width))
+        label.flat[: len(values)] = values
+        (folders["JPEGImages"] / f"{name}{suffix}").write_bytes(cv2.imencode(suffix, image)[1].tobytes())
+        data = encode_label(label, Classes.named(tuple(class_names)))
+        (folders["SegmentationClass"] / f"{name}.png").write_bytes(data)
+    for split, names in splits.items():
+        (folders["ImageSets/Segmentation"] / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
+    (root / "labels.txt").write_text("".join(f"{name}\n" for name in class_names))
+    return root
+
+
+@pytest.fixture(scope="session")
+def make_dataset() -> MakeDataset:
+    return write_dataset
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four training and three validation images of several sizes; tests only look at them."""
+    splits = {"train": ["a", "b", "c", "d"], "val": ["x", "y", "z"]}
+    return write_dataset(tmp_path_factory.mktemp("dataset"), splits, sizes=((20, 26), (31, 17), (16, 16)))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

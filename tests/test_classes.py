@@ -1,0 +1,48 @@
+"""Tests of the class names and colors."""
+
+import numpy as np
+
+from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, VOID, Classes, voc_palette
+
+
+def test_the_palette_is_that_of_the_development_kit() -> None:
+    # The table that VOC publishes with its classes, row by row.
+    published = [
+        (0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128), (128, 0, 128), (0, 128, 128),
+        (128, 128, 128), (64, 0, 0), (192, 0, 0), (64, 128, 0), (192, 128, 0), (64, 0, 128), (192, 0, 128),
+        (64, 128, 128), (192, 128, 128), (0, 64, 0), (128, 64, 0), (0, 192, 0), (128, 192, 0), (0, 64, 128),
+    ]  # fmt: skip
+    palette = voc_palette()
+    assert palette.dtype == np.uint8
+    assert [tuple(color) for color in palette[:21].tolist()] == published
+    assert palette[VOID].tolist() == [224, 224, 192]
+    assert len(np.unique(palette, axis=0)) == 256
+
+
+def test_voc_has_its_21_classes_in_order() -> None:
+    assert len(VOC_CLASS_NAMES) == 21
+    assert VOC_CLASS_NAMES[0] == "background"
+    assert VOC_CLASS_NAMES[15] == "person"
+    assert list(VOC_CLASS_NAMES[1:]) == sorted(VOC_CLASS_NAMES[1:])
+
+
+def test_void_is_no_class() -> None:
+    assert VOID == 255
+    assert MAX_CLASSES == 255
+
+
+def test_named_classes_have_the_colors_of_voc() -> None:
+    classes = Classes.named(("ground", "cat"))
+    assert classes == (("ground", "cat"), ((0, 0, 0), (128, 0, 0)))
+    assert all(type(value) is int for color in classes.palette for value in color)
+
+
+def test_other_colors_leave_the_rest_of_the_palette_alone() -> None:
+    colors = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], np.uint8)
+    classes = Classes.with_palette(("ground", "cat"), colors)
+    assert classes.palette == ((1, 2, 3), (4, 5, 6))
+    full = classes.full_palette()
+    assert full.shape == (256, 3)
+    assert full.dtype == np.uint8
+    np.testing.assert_array_equal(full[:2], colors[:2])
+    np.testing.assert_array_equal(full[2:], voc_palette()[2:])

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from fcn.config import TrainConfig
+from fcn.errors import RunError
+from fcn.models.fcn import FCN
+from fcn.training.checkpoint import restore_training, save_training
+from fcn.training.loss import VoidCrossentropy
+from fcn.training.optimizer import build_optimizer
+
+
+def compiled(seed: int, **options: int) -> FCN:
+    keras.utils.set_random_seed(seed)
+    model = FCN(**{"num_classes": 3, "width": 1 / 32, "fc_channels": 16, **options})
+    optimizer = build_optimizer(TrainConfig(steps=100, learning_rate=0.01, optimizer="adamw"))
+    model.compile(optimizer=optimizer, loss=VoidCrossentropy(), jit_compile=False)
+    return model
+
+
+@pytest.fixture(scope="module")
+def batch() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.uniform(0, 255, (2, 33, 33, 3)).astype(np.float32), rng.integers(0, 3, (2, 33, 33))
+
+
+@pytest.fixture(scope="module")
+def trained(batch, tmp_path_factory) -> tuple[FCN, Path]:
+    """A net after two steps, and its checkpoint."""
+    model, path = compiled(seed=1), tmp_path_factory.mktemp("run") / "last.keras"
+    for _ in range(2):
+        model.train_on_batch(*batch)
+    save_training(model, path)
+    return model, path
+
+
+def test_a_checkpoint_is_an_ordinary_keras_file(trained, batch) -> None:
+    model, path = trained
+    again = keras.models.load_model(path)
+    np.testing.assert_array_equal(again(batch[0]), model(batch[0]))
+
+
+def test_a_restored_training_takes_the_very_same_steps(trained, batch) -> None:
+    model, path = trained
+    again = compiled(seed=2)
+    assert restore_training(again, path) == 2
+    for _ in range(2):  # dropout makes a wrong random state visible
+        model.train_on_batch(*batch)
+        again.train_on_batch(*batch)
+    assert int(again.optimizer.iterations) == 4
+    for one, other in zip(model.variables, again.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)
+    for one, other in zip(model.optimizer.variables, again.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)
+
+
+def test_a_damaged_checkpoint_is_said_to_be(trained, tmp_path: Path) -> None:
+    whole = trained[1].read_bytes()
+    path = tmp_path / "last.keras"
+    for length in (0, 1000, len(whole) // 2, len(whole) - 30):
+        path.write_bytes(whole[:length])
+        with pytest.raises(RunError, match=r"last\.keras"):
+            restore_training(compiled(seed=2), path)
+
+
+def test_a_checkpoint_of_another_net_is_refused(trained) -> None:
+    with pytest.raises(RunError, match="does not fit"):
+        restore_training(compiled(seed=2, fc_channels=24), trained[1])

@@ -1,0 +1,55 @@
+import math
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+from fcn.errors import OutputError
+from fcn.training.log import COLUMNS, TrainingLog, read_log
+
+
+def open_log(folder: Path, start_step: int = 0) -> TrainingLog:
+    return TrainingLog(folder / "log.csv", folder / "events", start_step)
+
+
+def test_writes_rows_that_come_back(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    log.add({"step": 10, "loss": 0.1, "learning_rate": 1e-3, "elapsed_seconds": 2.0})
+    log.add({"step": 10, "mean_iou": 0.25, "pixel_accuracy": math.nan})
+    log.close()
+    first, second = read_log(tmp_path / "log.csv")
+    assert tuple(first) == COLUMNS
+    assert (first["step"], float(first["loss"]), first["mean_iou"]) == ("10", 0.1, "")
+    assert (second["mean_iou"], second["pixel_accuracy"]) == ("0.25", "")
+
+
+def test_tensorboard_gets_the_same(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    log.add({"step": 7, "loss": 0.5, "mean_iou": 0.25})
+    log.close()
+    (file,) = (tmp_path / "events").iterdir()
+    found = {
+        value.tag: (event.step, value.tensor.float_val[0])
+        for event in EventFileLoader(str(file)).Load()
+        for value in event.summary.value
+    }
+    assert found == {"training/loss": (7, 0.5), "validation/mean_iou": (7, 0.25)}
+
+
+def test_resuming_drops_the_rows_that_will_come_again(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    for step in (10, 20, 30):
+        log.add({"step": step, "loss": 1.0, "elapsed_seconds": float(step)})
+    log.close()
+    with (tmp_path / "log.csv").open("a") as file:
+        file.write("40,0.")  # the process died here
+    log = open_log(tmp_path, start_step=20)
+    log.close()
+    assert [row["step"] for row in read_log(tmp_path / "log.csv")] == ["10", "20"]
+    assert log.elapsed_seconds == 20
+
+
+def test_an_unwritable_log_is_the_users_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file"):
+        TrainingLog(tmp_path / "file" / "log.csv", tmp_path / "events")

@@ -1,0 +1,8 @@
+"""Train a net: `python train.py configs/voc_fcn8s.yaml --run runs/voc --set train.steps=1000`."""
+
+import sys
+
+from fcn.cli import main
+
+if __name__ == "__main__":
+    main(["train", *sys.argv[1:]])
