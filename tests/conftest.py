@@ -58,7 +58,8 @@ def build_thin_net(stride: int = 8, *, awake: bool = True, seed: int = 0, **opti
         rng = np.random.default_rng(seed)
         for layer in net.layers:
             if layer.name.startswith("score_"):
-                layer.set_weights([rng.standard_normal(value.shape) for value in layer.get_weights()])
+                kernel, bias = layer.get_weights()
+                layer.set_weights([rng.standard_normal(kernel.shape), 0.1 * rng.standard_normal(bias.shape)])
     return net
 
 
@@ -117,7 +118,9 @@ def write_dataset(
         data = encode_label(label, Classes.named(tuple(class_names)))
         (folders["SegmentationClass"] / f"{name}.png").write_bytes(data)
     for split, names in splits.items():
-        (folders["ImageSets/Segmentation"] / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
+        (folders["ImageSets/Segmentation"] / f"{split}.txt").write_text(
+            "".join(f"{name}\n" for name in names)
+        )
     (root / "labels.txt").write_text("".join(f"{name}\n" for name in class_names))
     return root
 

@@ -237,7 +237,8 @@ def test_a_file_that_is_not_there_says_where_recipes_are(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "override", ["train.steps", "steps=3", "=3", ".steps=3", "train.=3", "train.steps.x=3", "", "=", "train=3"]
+    "override",
+    ["train.steps", "steps=3", "=3", ".steps=3", "train.=3", "train.steps.x=3", "", "=", "train=3"],
 )
 def test_an_override_of_another_form_is_refused(recipe: Path, override: str) -> None:
     message = refusal(recipe, override)

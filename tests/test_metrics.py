@@ -101,7 +101,10 @@ def test_the_matrices_of_images_add_up(images: list[tuple[int, int]]) -> None:
         values = np.array([0, 1, 2, VOID], np.uint8)
         return np.random.default_rng(seed).choice(values, (2, size))
 
-    pairs = [(label := draw(size, seed), np.where(draw(size, seed + 1) == 1, 1, label % 3)) for size, seed in images]
+    pairs = [
+        (label := draw(size, seed), np.where(draw(size, seed + 1) == 1, 1, label % 3))
+        for size, seed in images
+    ]
     total = sum(confusion_matrix(label, guess, 3) for label, guess in pairs)
     labels, guesses = (np.hstack(maps) for maps in zip(*pairs, strict=True))
     np.testing.assert_array_equal(total, confusion_matrix(labels, guesses, 3))

@@ -55,7 +55,10 @@ def grey_png(width: int, height: int, depth: int, rows: bytes) -> bytes:
 
     header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
     )
 
 
@@ -280,7 +283,7 @@ def test_damaged_files_never_end_in_another_exception(tmp_path: Path, rng: np.ra
     good = encode_label(rng.integers(0, 21, (24, 31)).astype(np.uint8), VOC)
     path = tmp_path / "label.png"
     refused = 0
-    for _ in range(300):
+    for _ in range(150):
         data = bytearray(good)
         for position in rng.integers(0, len(data), 3):
             data[position] = rng.integers(256)
@@ -291,7 +294,7 @@ def test_damaged_files_never_end_in_another_exception(tmp_path: Path, rng: np.ra
             except DataError:
                 refused += 1
         exif_orientation(bytes(data))
-    assert refused > 300
+    assert refused > 150
 
 
 def test_a_damaged_label_has_no_palette_to_read(tmp_path: Path) -> None:
@@ -304,7 +307,9 @@ def test_a_damaged_label_has_no_palette_to_read(tmp_path: Path) -> None:
 def test_ids_that_no_class_has_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "label.png"
     check_label(np.array([[0, 20, VOID]], np.uint8), 21, path)
-    with pytest.raises(DataError, match=r"class ids 0 to 20, or 255 for void. Received: \[21, 254\]") as caught:
+    with pytest.raises(
+        DataError, match=r"class ids 0 to 20, or 255 for void. Received: \[21, 254\]"
+    ) as caught:
         check_label(np.array([[0, 21, 254, VOID]], np.uint8), 21, path)
     assert str(path) in str(caught.value)
     assert "labels.txt" in str(caught.value)

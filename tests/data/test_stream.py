@@ -75,9 +75,7 @@ def test_items_of_an_epoch_are_not_all_changed_alike(examples: list[Example]) ->
 
 
 def test_without_a_crop_size_images_come_whole(examples: list[Example]) -> None:
-    whole = {
-        read_image(example.image_path).tobytes(): read_example(example, 3)[1] for example in examples
-    }
+    whole = {read_image(example.image_path).tobytes(): read_example(example, 3)[1] for example in examples}
     items = stream(examples, PLAIN)
     for index in range(len(examples)):
         image, label = items[index]

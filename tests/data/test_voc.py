@@ -85,7 +85,8 @@ def test_images_may_be_png(tmp_path: Path, make_dataset: Callable[..., Path]) ->
 
 
 @pytest.mark.parametrize(
-    "content", [b"a\r\nb\r\n", b"\xef\xbb\xbfa\nb\n", b"a\n\n  b  \n\n", b"a\nb", b"\xef\xbb\xbfa\r\n\r\nb\r\n"]
+    "content",
+    [b"a\r\nb\r\n", b"\xef\xbb\xbfa\nb\n", b"a\n\n  b  \n\n", b"a\nb", b"\xef\xbb\xbfa\r\n\r\nb\r\n"],
 )
 def test_lists_from_any_editor_are_read(root: Path, content: bytes) -> None:
     split_file(root).write_bytes(content)

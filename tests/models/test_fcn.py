@@ -72,10 +72,11 @@ def test_batches_of_bytes_are_images_too(net: FCN) -> None:
 
 
 def test_logits_move_with_the_image(net: FCN) -> None:
-    # A shift by the coarsest stride shifts every map; far from the border nothing else changes.
-    image = np.random.default_rng(0).integers(0, 256, (1, 544, 64, 3)).astype(np.float32)
-    upper, lower = net(image[:, :512]).numpy(), net(image[:, 32:]).numpy()
-    middle = slice(240, 272)
+    # A shift by the coarsest stride shifts every map. Beyond 202 pixels, which fc6 sees, and a cell of
+    # the coarsest map the border has no say.
+    image = np.random.default_rng(0).integers(0, 256, (1, 640, 64, 3)).astype(np.float32)
+    upper, lower = net(image[:, :608]).numpy(), net(image[:, 32:]).numpy()
+    middle = slice(304, 320)
     np.testing.assert_allclose(
         upper[:, middle], lower[:, middle.start - 32 : middle.stop - 32], rtol=1e-3, atol=1e-4
     )
@@ -283,8 +284,7 @@ def test_only_keras_and_numpy_are_imported() -> None:
         assert all(name == "fcn.classes" or name.startswith("fcn.models.") for name in within), file
 
 
-@pytest.mark.parametrize("stride", STRIDES)
-@pytest.mark.parametrize("batch_normalization", [False, True])
+@pytest.mark.parametrize(("stride", "batch_normalization"), [(32, False), (16, True), (8, False)])
 def test_it_learns_two_images(stride: int, batch_normalization: bool) -> None:
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -292,9 +292,12 @@ def test_it_learns_two_images(stride: int, batch_normalization: bool) -> None:
     colors = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200]])
     images = (colors[labels] + rng.integers(-30, 30, (2, 32, 32, 3))).astype(np.float32)
     labels[:, :, 15:17] = VOID
-    net = FCN(3, stride=stride, width=1 / 16, fc_channels=32, dropout=0.0, batch_normalization=batch_normalization)
+    net = FCN(
+        3, stride=stride, width=1 / 32, fc_channels=16, dropout=0, batch_normalization=batch_normalization
+    )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=VOID)
-    net.compile(keras.optimizers.Adam(3e-3), loss)
-    history = net.fit(images, labels, batch_size=2, epochs=100, verbose=0).history["loss"]
+    # XLA takes longer to compile the net than the net to learn.
+    net.compile(keras.optimizers.Adam(1e-2), loss, jit_compile=False)
+    history = net.fit(images, labels, batch_size=2, epochs=40, verbose=0).history["loss"]
     assert history[0] > 0.5
     assert min(history[-5:]) < history[0] / 10

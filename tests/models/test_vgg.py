@@ -18,7 +18,9 @@ def test_pool5_is_that_of_the_vgg16_of_keras() -> None:
     rng = np.random.default_rng(0)
     theirs = keras.applications.VGG16(weights=None, include_top=False, input_shape=(64, 64, 3))
     # Scales so small that the numbers stay near 1 on their way through 13 layers.
-    ours = FCN(2, stride=32, fc_channels=4, channel_order="bgr", mean=(103.9, 116.8, 123.7), scale=(0.02, 0.03, 0.04))
+    ours = FCN(
+        2, stride=32, fc_channels=4, channel_order="bgr", mean=(103.9, 116.8, 123.7), scale=(0.02, 0.03, 0.04)
+    )
     copied = 0
     for layer in theirs.layers:
         if layer.get_weights():
@@ -75,10 +77,14 @@ def test_layers_are_those_of_the_field(batch_normalization: bool) -> None:
     net = keras.Model(inputs, list(features))
     convolutions = [layer.name for layer in net.layers if isinstance(layer, keras.layers.Conv2D)]
     blocks = [
-        f"block{block}_conv{index}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for index in range(1, count + 1)
+        f"block{block}_conv{index}"
+        for block, count in enumerate((2, 2, 3, 3, 3), 1)
+        for index in range(1, count + 1)
     ]
     assert convolutions == [*blocks, "fc6", "fc7"]
-    assert [layer.name for layer in net.layers if "pool" in layer.name] == [f"block{b}_pool" for b in range(1, 6)]
+    assert [layer.name for layer in net.layers if "pool" in layer.name] == [
+        f"block{b}_pool" for b in range(1, 6)
+    ]
     for name in convolutions:
         layer = net.get_layer(name)
         assert layer.use_bias != batch_normalization

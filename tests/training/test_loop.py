@@ -157,7 +157,9 @@ def test_two_images_are_learned(make_dataset, tmp_path: Path) -> None:
         label = np.zeros((32, 32), np.uint8)
         label[16:] = 1 if name == "a" else 2
         (root / "SegmentationClass" / f"{name}.png").write_bytes(encode_label(label))
-    config = configured(root, steps=60, optimizer="adamw", learning_rate=0.02, log_steps=10, evaluate_steps=1000)
+    config = configured(
+        root, steps=60, optimizer="adamw", learning_rate=0.02, log_steps=10, evaluate_steps=1000
+    )
     augmentation = config.augmentation.model_copy(
         update={"scale": (1.0, 1.0), "flip": False, "color_jitter": 0.0}
     )
