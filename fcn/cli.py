@@ -8,6 +8,7 @@ import argparse
 import json
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: The command and its arguments; None for those of this process.
     """
     options = _parser().parse_args(arguments)
+    # Pillow complains about damaged EXIF data, which nobody here needs.
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         options.run_command(options)

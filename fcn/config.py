@@ -108,7 +108,7 @@ class TrainConfig(_Section):
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     momentum: Fraction = 0.9
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5e-4
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     log_steps: Count = 20
     checkpoint_steps: Count = 500
     evaluate_steps: Count = 2_000
@@ -158,10 +158,10 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: If the file cannot be read or anything in it is not as expected.
     """
     try:
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        values = _parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}). Recipes are in configs/.") from error
-    except (YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: is not YAML. {error}") from error
     values = {} if values is None else values
     if not isinstance(values, dict):
@@ -185,6 +185,22 @@ def changed_keys(saved: Config, wanted: Config) -> list[str]:
     ]
 
 
+def _parse(text: str) -> Any:
+    """Reads YAML that JSON can hold too.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    try:
+        value = YAML(typ="safe", pure=True).load(text)
+        json.dumps(value, default=str)
+    except (YAMLError, TypeError, KeyError) as error:
+        # ruamel.yaml lets Python's own errors through where a value does not fit its tag, and JSON
+        # refuses keys that are lists.
+        raise ValueError(str(error)) from error
+    return value
+
+
 def _override(values: dict[str, Any], override: str) -> None:
     """Sets one value in the nested dictionary `values` from "section.key=value"."""
     key, equals, text = override.partition("=")
@@ -192,12 +208,13 @@ def _override(values: dict[str, Any], override: str) -> None:
     if not (equals and dot and section and name) or "." in name:
         raise ConfigError(f"--set {override}: expected section.key=value, for example train.steps=100.")
     try:
-        value = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+        value = _parse(text)
+    except ValueError as error:
         raise ConfigError(f"--set {override}: the value is not YAML. {error}") from error
-    if not isinstance(values.get(section), dict):
+    if values.get(section) is None:
         values[section] = {}
-    values[section][name] = value
+    if isinstance(values[section], dict):
+        values[section][name] = value
 
 
 def _explain(path: Path, problem: Any) -> str:
@@ -209,7 +226,9 @@ def _explain(path: Path, problem: Any) -> str:
         close = difflib.get_close_matches(str(unknown), fields, n=1)
         hint = f"Did you mean {close[0]}?" if close else f"Known keys: {', '.join(fields)}."
         return f"{path}: {where}: unknown key. {hint}"
-    if problem["type"] == "missing":
+    if where == "data" and problem["type"] == "missing":
+        where = "data.root"
+    if problem["type"] == "missing" and len(where.split(".")) == 2:
         return f"{path}: {where}: is missing. Give it in the file or with --set {where}=VALUE."
     message = problem["msg"].removeprefix("Value error, ")
     received = "" if not where or problem["type"] == "value_error" else f" Received: {problem['input']!r}."

@@ -24,7 +24,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
     """
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
+    # The suffix stays, because some writers choose a format by it; a long one is none, and no file
+    # system takes a name much longer than 255 bytes.
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp{suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -23,7 +23,7 @@ def confusion_matrix(label: npt.ArrayLike, prediction: npt.ArrayLike, num_classe
         `int64[num_classes, num_classes]`: pixels; rows are true classes, columns predicted ones.
 
     Raises:
-        ValueError: If the shapes differ.
+        ValueError: If the shapes differ, or a prediction is no class id.
 
     Example:
         >>> confusion_matrix([0, 0, 1, 255], [0, 1, 1, 1], num_classes=2)
@@ -34,6 +34,10 @@ def confusion_matrix(label: npt.ArrayLike, prediction: npt.ArrayLike, num_classe
     if truth.shape != guess.shape:
         raise ValueError(
             f"Expected a label and a prediction of one shape. Received: {truth.shape} and {guess.shape}."
+        )
+    if guess.size and not 0 <= int(guess.min()) <= int(guess.max()) < num_classes:
+        raise ValueError(
+            f"Expected predictions of 0 to {num_classes - 1}. Received: {guess.min()} to {guess.max()}."
         )
     counted = (truth >= 0) & (truth < num_classes)
     pairs = truth[counted].astype(np.int64) * num_classes + guess[counted]

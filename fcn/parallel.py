@@ -24,10 +24,15 @@ def map_ahead(
         workers: Number of threads.
         ahead: How many items to be ahead of the reader.
 
+    Raises:
+        ValueError: If `workers` or `ahead` is below 1.
+
     Example:
         >>> list(map_ahead(str.upper, "abc"))
         ['A', 'B', 'C']
     """
+    if workers < 1 or ahead < 1:
+        raise ValueError(f"Expected `workers` and `ahead` >= 1. Received: {workers} and {ahead}.")
     remaining = iter(items)
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[R]] = deque(pool.submit(function, item) for item in islice(remaining, ahead))

@@ -108,7 +108,7 @@ def exported_versions(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
     versions = [
-        found for found in path.iterdir() if found.name.isdigit() and (found / "saved_model.pb").exists()
+        found for found in path.iterdir() if found.name.isdecimal() and (found / "saved_model.pb").exists()
     ]
     return sorted(versions, key=lambda found: int(found.name))
 

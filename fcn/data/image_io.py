@@ -22,6 +22,9 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
 
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG_QUALITY = 92
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# What Pillow raises on a file that is damaged, no image, or so large that it must be a trap.
+_PILLOW_ERRORS = (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError)
 # How stored pixels become upright, by the value of the EXIF tag Orientation (EXIF 2.3, 4.6.4).
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -97,15 +100,18 @@ def read_label(path: Path) -> Pixels:
     Raises:
         DataError: If the file cannot be decoded or stores colors instead of class ids.
     """
+    data = read_file(path)
     try:
-        with Image.open(BytesIO(read_file(path))) as image:
-            if image.mode not in ("P", "L"):
+        with Image.open(BytesIO(data)) as image:
+            # Pillow stretches grey of 2 or 4 bits to 0 to 255: class 1 would become another one.
+            stretched = data[:8] == _PNG_SIGNATURE and image.mode == "L" and data[24] != 8
+            if image.mode not in ("P", "L") or stretched:
                 raise DataError(
                     f"{path}: expected a label of class ids (8-bit palette or grey PNG). Received: colors "
                     f'or another depth (mode "{image.mode}"). Save the class id of each pixel, 255 for void.'
                 )
             return np.array(image, np.uint8)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except _PILLOW_ERRORS as error:
         raise DataError(
             f"{path}: is truncated, or no label image ({error}). "
             "Replace the file or take it out of the lists."
@@ -113,9 +119,19 @@ def read_label(path: Path) -> Pixels:
 
 
 def read_palette(path: Path) -> npt.NDArray[np.uint8] | None:
-    """Returns the colors a label file shows its class ids in, `uint8[N, 3]` RGB; None without a palette."""
-    with Image.open(path) as image:
-        colors = image.getpalette("RGB") if image.mode == "P" else None
+    """Returns the colors a label file shows its class ids in, `uint8[N, 3]` RGB; None without a palette.
+
+    Raises:
+        DataError: If the file cannot be read or is no image.
+    """
+    try:
+        with Image.open(BytesIO(read_file(path))) as image:
+            colors = image.getpalette("RGB") if image.mode == "P" else None
+    except _PILLOW_ERRORS as error:
+        raise DataError(
+            f"{path}: is truncated, or no label image ({error}). "
+            "Replace the file or take it out of the lists."
+        ) from error
     return None if colors is None else np.array(colors, np.uint8).reshape(-1, 3)
 
 
@@ -128,7 +144,7 @@ def read_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.height, image.width
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except _PILLOW_ERRORS as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "no image"
         raise DataError(f"{path}: cannot be read ({reason}). Replace the file or take it out.") from error
 
@@ -174,7 +190,7 @@ def exif_orientation(data: bytes) -> int:
     try:
         with Image.open(BytesIO(data)) as image:
             value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+    except _PILLOW_ERRORS:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 

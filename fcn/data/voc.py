@@ -6,6 +6,7 @@ ROOT/ImageSets/Segmentation/SPLIT.txt  the names in a split, one a line
 ROOT/labels.txt                        the class names, one a line; without it, VOC's 21
 """
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,10 @@ IMAGES = "JPEGImages"
 LABELS = "SegmentationClass"
 SPLITS = "ImageSets/Segmentation"
 CLASS_LIST = "labels.txt"
+
+
+# VOC's own first, then any other a camera may write.
+_SUFFIXES = (".jpg", *sorted(IMAGE_SUFFIXES - {".jpg"}), *sorted(suffix.upper() for suffix in IMAGE_SUFFIXES))
 
 
 class Example(NamedTuple):
@@ -98,7 +103,7 @@ def check_disjoint(train: Sequence[Example], val: Sequence[Example], root: Path)
     shared = sorted({example.name for example in train} & {example.name for example in val})
     if shared:
         raise DataError(
-            f"{root / SPLITS}: {len(shared)} images are in the training and in the validation split: "
+            f"{root / SPLITS}: the training and the validation split share images ({len(shared)}): "
             f"{', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}. Take them out of one of the lists."
         )
 
@@ -147,7 +152,8 @@ def check_examples(examples: Sequence[Example], num_classes: int) -> None:
 def _check_root(root: Path) -> None:
     if (root / IMAGES).is_dir():
         return
-    inside = next((found.parent for found in sorted(root.glob(f"**/{IMAGES}"))), None)
+    near = (found.parent for depth in ("*", "*/*") for found in sorted(root.glob(f"{depth}/{IMAGES}")))
+    inside = next(near, None)
     hint = f"Use {inside}." if inside else "Give the folder that holds it, VOCdevkit/VOC2012 for example."
     raise DataError(f"{root}: holds no folder {IMAGES}, so it is no data set in VOC layout. {hint}")
 
@@ -162,11 +168,7 @@ def _read_lines(path: Path) -> list[str]:
 
 def _find_example(root: Path, name: str, list_path: Path) -> Example:
     image_path = next(
-        (
-            path
-            for suffix in (".jpg", *sorted(IMAGE_SUFFIXES - {".jpg"}))
-            if (path := root / IMAGES / f"{name}{suffix}").exists()
-        ),
+        (path for suffix in _SUFFIXES if os.path.exists(path := root / IMAGES / f"{name}{suffix}")),
         None,
     )
     if image_path is None:
@@ -175,7 +177,7 @@ def _find_example(root: Path, name: str, list_path: Path) -> Example:
             "Restore the image or take it out of the list."
         )
     label_path = root / LABELS / f"{name}.png"
-    if not label_path.exists():
+    if not os.path.exists(label_path):
         raise DataError(
             f"{label_path}: is missing, but {list_path} names it. "
             "Restore the label or take it out of the list."

@@ -23,7 +23,8 @@ UPSAMPLING = ("learned", "learned_intermediate", "frozen")
 class FCN(keras.Model):  # type: ignore[misc]
     """A fully convolutional VGG16 with learnable upsampling and skip connections.
 
-    An ordinary functional Keras model: it compiles, fits and saves as any other.
+    An ordinary functional Keras model: it compiles, fits and saves as any other. On a CPU compile it with
+    `jit_compile=False`: XLA makes transposed convolutions many times slower there.
 
     Input: `[B, H, W, 3]` RGB, 0 to 255, any H and W from 1. Output: logits `float32[B, H, W,
     num_classes]`; no softmax inside.
@@ -76,6 +77,12 @@ class FCN(keras.Model):  # type: ignore[misc]
             raise ValueError(f"Expected `upsampling` to be one of {UPSAMPLING}. Received: {upsampling!r}.")
         if not 1 <= num_classes <= MAX_CLASSES:
             raise ValueError(f"Expected 1 to {MAX_CLASSES} classes. Received: num_classes={num_classes}.")
+        if width <= 0:
+            raise ValueError(f"Expected a positive `width`. Received: width={width}.")
+        if len(mean) != 3 or len(scale) != 3:
+            raise ValueError(
+                f"Expected a `mean` and `scale` for each of 3 channels. Received: mean={mean}, scale={scale}."
+            )
         names = _class_names(num_classes) if class_names is None else tuple(class_names)
         colors = Classes.named(names).palette if palette is None else tuple(map(tuple, palette))
         if len(names) != num_classes or len(colors) != num_classes:
@@ -83,6 +90,8 @@ class FCN(keras.Model):  # type: ignore[misc]
                 f"Expected one name and one color for each of {num_classes} classes. "
                 f"Received: {len(names)} names, {len(colors)} colors."
             )
+        if any(len(color) != 3 for color in colors):
+            raise ValueError(f"Expected (red, green, blue) for each color. Received: palette={colors}.")
 
         # === Layers ===
         normalization = ImageNormalization(channel_order, mean, scale, dtype="float32", name="normalization")

@@ -245,12 +245,8 @@ def test_a_grey_label_of_few_bits_is_not_read_as_other_ids(tmp_path: Path) -> No
     # Pillow stretches 4 bits to 8 as if they were brightness: class 1 would become 17.
     path = tmp_path / "label.png"
     path.write_bytes(grey_png(2, 1, 4, b"\x00\x12"))
-    try:
-        label = read_label(path)
-    except DataError as error:
-        assert str(path) in str(error)
-    else:
-        assert label.tolist() == [[1, 2]]
+    with pytest.raises(DataError, match=r"label\.png: expected a label of class ids"):
+        read_label(path)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "1", "I;16"])
@@ -267,16 +263,16 @@ def test_the_first_part_of_a_label_is_refused_or_whole(tmp_path: Path, rng: np.r
     label = rng.integers(0, 21, (24, 31)).astype(np.uint8)
     data = encode_label(label, VOC)
     path = tmp_path / "label.png"
-    refused = 0
+    refusals = []
     for length in itertools.chain(range(0, len(data), 7), range(len(data) - 30, len(data))):
         path.write_bytes(data[:length])
         try:
             # All pixels are there once only the checksum of the last chunks is missing.
             np.testing.assert_array_equal(read_label(path), label)
         except DataError as error:
-            assert str(path) in str(error)
-            refused += 1
-    assert refused >= len(data) // 7
+            refusals.append(str(error))
+    assert len(refusals) >= len(data) // 7
+    assert all(str(path) in message for message in refusals)
 
 
 def test_damaged_files_never_end_in_another_exception(tmp_path: Path, rng: np.random.Generator) -> None:

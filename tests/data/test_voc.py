@@ -21,7 +21,8 @@ from fcn.data.voc import (
 from fcn.errors import DataError
 
 CAMVID_CLASS_NAMES = (
-    "sky", "building", "pole", "road", "pavement", "tree", "signsymbol", "fence", "car", "pedestrian", "bicyclist",
+    "sky", "building", "pole", "road", "pavement", "tree", "signsymbol", "fence", "car", "pedestrian",
+    "bicyclist",
 )  # fmt: skip
 
 

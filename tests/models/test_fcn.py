@@ -29,6 +29,7 @@ STRIDES = [32, 16, 8]
 def graph(request: pytest.FixtureRequest, thin_net: ThinNet) -> Label:
     """A net of each kind as one graph for all sizes."""
     net = thin_net(request.param, width=1 / 64, fc_channels=4)
+    net.get_layer("score_fr").bias.assign([1, 2, 3])
     # A graph made for None sizes: nothing may depend on sizes known when it is traced.
     return tf.function(net, input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
 
@@ -200,7 +201,8 @@ def test_the_full_fcn8s_has_134_million_parameters() -> None:
 
 def test_a_saved_net_comes_back_whole(net: FCN, thin_net: ThinNet, tmp_path: Path) -> None:
     odd = thin_net(
-        stride=16, num_classes=2, channel_order="bgr", mean=(1, 2, 3), scale=(0.1, 0.2, 0.3), batch_normalization=True,
+        stride=16, num_classes=2, channel_order="bgr", mean=(1, 2, 3), scale=(0.1, 0.2, 0.3),
+        batch_normalization=True,
         class_names=("Grund", "Kätzchen"), palette=((1, 2, 3), (4, 5, 6)), upsampling="frozen", dropout=0.25,
     )  # fmt: skip
     image = np.random.default_rng(0).integers(0, 256, (1, 45, 38, 3)).astype(np.float32)

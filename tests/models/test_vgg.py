@@ -128,7 +128,7 @@ def test_normalization_is_what_numpy_computes(order: str, dtype: type) -> None:
 
 
 def test_another_channel_order_is_refused() -> None:
-    with pytest.raises(ValueError, match='Expected "rgb" or "bgr". Received: channel_order=\'grb\''):
+    with pytest.raises(ValueError, match=r'"rgb" or "bgr"\. Received: channel_order=.grb.'):
         ImageNormalization("grb", (0, 0, 0), (1, 1, 1))
 
 
