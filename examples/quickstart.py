@@ -19,9 +19,7 @@ from fcn.config import load_config
 from fcn.data.generated import generate_dataset
 from fcn.data.image_io import read_label
 from fcn.errors import FcnError
-from fcn.evaluation import scores_document
 from fcn.files import write_json
-from fcn.inference.folder import label_images
 from fcn.startup import start_tensorflow
 
 HERE = Path(__file__).parent
@@ -44,6 +42,11 @@ def told(what: str) -> Iterator[None]:
 def main() -> None:
     """Goes the whole road; ends with an error if a step does not reach what it should."""
     began = time.monotonic()
+    start_tensorflow()
+    # These import TensorFlow, which was to start quietly.
+    from fcn.evaluation import scores_document
+    from fcn.inference.folder import label_images
+
     for folder in (RUN, DATA):
         shutil.rmtree(folder, ignore_errors=True)
     with told("Generating photographs of textured objects, and others from another seed"):
@@ -51,7 +54,6 @@ def main() -> None:
         generate_dataset(DATA / "unseen", num_train=1, num_val=100, seed=2)
 
     with told("Training a thin FCN-8s"):
-        start_tensorflow()
         config = load_config(HERE.parent / "configs" / "quickstart.yaml")
         result = fcn.train(config, RUN)
 
@@ -71,10 +73,14 @@ def main() -> None:
     with told("Exporting, and labeling the folder again in a process that knows only TensorFlow"):
         version = fcn.export(RUN, RUN / "export")
         served = RUN / "served"
-        subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-I", HERE / "label_with_tensorflow.py", version, photographs, served],
-            check=True,
+            stderr=subprocess.PIPE,  # TensorFlow's start-up notices, unless it fails
+            text=True,
+            check=False,
         )
+        if done.returncode:
+            sys.exit(f"Error: the exported model could not be used.\n{done.stderr}")
         agreement = mean_agreement(RUN / "labels", served)
 
     print()

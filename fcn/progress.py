@@ -8,6 +8,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 T = TypeVar("T")
 
+# One for all, so that a bar inside another (scoring, while training) finds its place below it.
+_CONSOLE = Console(stderr=True)
+
 
 def progress_bar(*columns: TextColumn) -> Progress:
     """Returns a progress bar on stderr, invisible where stderr is not a terminal.
@@ -15,16 +18,15 @@ def progress_bar(*columns: TextColumn) -> Progress:
     Args:
         columns: What to show between the count and the time left.
     """
-    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         *columns,
         TimeRemainingColumn(),
-        console=console,
+        console=_CONSOLE,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not _CONSOLE.is_terminal,
     )
 
 

@@ -6,6 +6,7 @@ resumptions: step 1 is the first update of the weights.
 
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from typing import Any
 import keras
 from rich.progress import TextColumn
 
-from fcn.config import Config
+from fcn.config import Config, TrainConfig
 from fcn.data.voc import Example
 from fcn.errors import NonFiniteLossError
 from fcn.evaluation import Evaluation, evaluate_examples, scores_document
@@ -25,6 +26,7 @@ from fcn.progress import progress_bar
 from fcn.run import RunFolder, copy_checkpoint
 from fcn.training.checkpoint import save_training
 from fcn.training.log import COLUMNS, TrainingLog, read_log
+from fcn.training.optimizer import PolySchedule
 
 
 class StepCallback(keras.callbacks.Callback):  # type: ignore[misc]
@@ -54,6 +56,10 @@ class FreshLoss(keras.callbacks.Callback):  # type: ignore[misc]
 class StopOnNonFiniteLoss(StepCallback):
     """Ends a training whose loss is NaN or infinite, before a checkpoint keeps the damage."""
 
+    def __init__(self, schedule: PolySchedule) -> None:
+        super().__init__()
+        self.schedule = schedule
+
     def on_step(self, step: int, loss: float) -> None:
         """Checks the loss.
 
@@ -62,7 +68,7 @@ class StopOnNonFiniteLoss(StepCallback):
         """
         if math.isfinite(loss):
             return
-        rate = float(self.model.optimizer.learning_rate)
+        rate = float(self.schedule(step - 1))
         raise NonFiniteLossError(
             f"The loss became {loss} at step {step}. Most likely the learning rate ({rate:.3g}) is too high; "
             "next come pixels far outside of 0 to 255 and weights that were already damaged. Try a tenth: "
@@ -74,37 +80,43 @@ class StopOnNonFiniteLoss(StepCallback):
 class Logger(StepCallback):
     """Writes the mean loss of the last steps and the speed to the log every `log_steps` steps."""
 
-    def __init__(self, log: TrainingLog, log_steps: int, batch_size: int, steps: int) -> None:
+    def __init__(self, log: TrainingLog, schedule: PolySchedule, config: TrainConfig) -> None:
         super().__init__()
         self.log = log
-        self.log_steps = log_steps
-        self.batch_size = batch_size
-        self.steps = steps
+        self.schedule = schedule
+        self.config = config
         self._losses: list[float] = []
-        self._began = self._logged = time.monotonic()
+        self._step_seconds = 0.0
         self._before = log.elapsed_seconds
+        self._began = self._step_began = time.monotonic()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Starts the clock."""
-        self._began = self._logged = time.monotonic()
+        """Starts the clock of the whole training."""
+        self._began = time.monotonic()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clock of a step, which includes waiting for its data but no scoring."""
+        self._step_began = time.monotonic()
 
     def on_step(self, step: int, loss: float) -> None:
         """Writes a row when it is time for one."""
-        self._losses.append(loss)
-        if step % self.log_steps and step != self.steps:
-            return
         now = time.monotonic()
+        self._losses.append(loss)
+        self._step_seconds += now - self._step_began
+        if step % self.config.log_steps and step != self.config.steps:
+            return
+        images = len(self._losses) * self.config.batch_size
         self.log.add(
             {
                 "step": step,
                 "loss": sum(self._losses) / len(self._losses),
-                "learning_rate": float(self.model.optimizer.learning_rate),
-                "images_per_second": len(self._losses) * self.batch_size / max(now - self._logged, 1e-9),
+                "learning_rate": float(self.schedule(step - 1)),
+                "images_per_second": images / max(self._step_seconds, 1e-9),
                 "elapsed_seconds": self._before + now - self._began,
             }
         )
         self._losses.clear()
-        self._logged = now
+        self._step_seconds = 0.0
 
 
 class ProgressReport(StepCallback):
@@ -137,7 +149,7 @@ class ProgressReport(StepCallback):
             left = (self.steps - step) * self.batch_size / speed
             print(
                 f"step {step}/{self.steps}, loss {loss:.3f}, {speed:.1f} images/s, {left / 60:.1f} min left",
-                flush=True,
+                file=sys.stderr,
             )
             self._told = now
 

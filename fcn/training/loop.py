@@ -34,7 +34,7 @@ from fcn.training.callbacks import (
 from fcn.training.checkpoint import restore_training
 from fcn.training.log import TrainingLog
 from fcn.training.loss import VoidCrossentropy
-from fcn.training.optimizer import build_optimizer
+from fcn.training.optimizer import build_optimizer, build_schedule
 
 # What may differ between a run and its resumption: it changes when things are written, not what is learned.
 _FREE_KEYS = ("train.log_steps", "train.checkpoint_steps", "train.evaluate_steps", "data.root")
@@ -85,7 +85,7 @@ def train(
     log = TrainingLog(run.log, run.events, start_step)
     predictor = Predictor(model)
     keeper = Keeper(run, config, predictor, val_examples, log)
-    settings = config.train
+    settings, schedule = config.train, build_schedule(config.train)
     closing = (
         ProgressReport(settings.steps, start_step, settings.batch_size),
         SaveOnTermination(run),
@@ -98,8 +98,8 @@ def train(
             settings.steps - start_step,
             [
                 FreshLoss(),
-                StopOnNonFiniteLoss(),
-                Logger(log, settings.log_steps, settings.batch_size, settings.steps),
+                StopOnNonFiniteLoss(schedule),
+                Logger(log, schedule, settings),
                 *closing,
                 keeper,
                 *callbacks,

@@ -49,10 +49,15 @@ class PolySchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ig
         }
 
 
+def build_schedule(config: TrainConfig) -> PolySchedule:
+    """Builds the learning rate schedule a configuration asks for."""
+    power = config.power if config.schedule == "poly" else 0.0
+    return PolySchedule(config.learning_rate, config.steps, power, config.warmup_steps)
+
+
 def build_optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
     """Builds the optimizer a configuration asks for; weight decay acts on kernels only."""
-    power = config.power if config.schedule == "poly" else 0.0
-    schedule = PolySchedule(config.learning_rate, config.steps, power, config.warmup_steps)
+    schedule = build_schedule(config)
     decay = config.weight_decay or None
     if config.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=decay or 0.0)

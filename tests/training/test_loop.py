@@ -50,6 +50,7 @@ def test_writes_everything_a_run_holds(finished, dataset: Path) -> None:
     assert not list(run.path.rglob("*.tmp*"))
     rows = read_log(run.log)
     assert [row["step"] for row in rows if row["loss"]] == ["2", "4", "6"]
+    assert [float(row["learning_rate"]) for row in rows if row["loss"]] == pytest.approx([0.05] * 3)
     assert [row["step"] for row in rows if row["mean_iou"]] == ["4", "6"]
 
 
