@@ -17,7 +17,8 @@ class VoidCrossentropy(keras.losses.Loss):  # type: ignore[misc]
     Call arguments: label `int[B, H, W]`, 255 = void; logits `float[B, H, W, C]`.
 
     Example:
-        >>> float(VoidCrossentropy()(np.array([[[0, 255]]]), np.zeros((1, 1, 2, 2), "float32"))).__round__(4)
+        >>> loss = VoidCrossentropy()(ops.array([[[0, 255]]]), ops.zeros((1, 1, 2, 2)))
+        >>> round(float(loss), 4)
         0.6931
     """
 
