@@ -6,10 +6,11 @@ that `--help` and mistakes in the arguments are answered at once.
 
 import argparse
 import json
+import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +19,7 @@ from fcn.errors import DataError, FcnError, PartialError
 
 if TYPE_CHECKING:
     from fcn.evaluation import Evaluation
+    from fcn.run import RunFolder
 
 _MODEL_HELP = "a run folder, a .keras file or an exported folder"
 
@@ -34,12 +36,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     options = _parser().parse_args(arguments)
     # Pillow complains about damaged EXIF data, which nobody here needs.
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it finds in a damaged file is said once, here
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         options.run_command(options)
     except FcnError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(
+            f"Error: {error.filename}: {error.strerror}. Check the path and its permissions.", file=sys.stderr
+        )
+        sys.exit(2)
     except KeyboardInterrupt:
         print("Interrupted. What was written so far is intact.", file=sys.stderr)
         sys.exit(130)
@@ -51,6 +61,7 @@ def _train(options: argparse.Namespace) -> None:
 
     config = load_config(options.config, options.set)
     _start()
+    from fcn.evaluation import scores_document
     from fcn.training.loop import train
 
     run_path = options.run or Path("runs") / options.config.stem
@@ -58,7 +69,8 @@ def _train(options: argparse.Namespace) -> None:
     run = result.run
     names = result.classes.names
     if options.json:
-        _print_json(result.evaluation.scores.as_dict(names) | {"run": str(run.path)})
+        document = scores_document(result.evaluation, names, config.data.root, config.data.val_split)
+        _print_json(document | {"run": str(run.path)})
         return
     print_scores(result.evaluation, names, f"best checkpoint on {config.data.val_split}")
     print(
@@ -80,14 +92,22 @@ def _evaluate(options: argparse.Namespace) -> None:
     evaluation = evaluate(predictor, options.data, options.split)
     names = predictor.classes.names
     document = scores_document(evaluation, names, options.data, options.split)
-    run = RunFolder(options.model)
-    output = options.output or (run.scores if run.exists() else Path("scores.json"))
+    output = options.output or _default_scores(RunFolder(options.model), options.data, options.split)
     write_json(output, document)
     if options.json:
         _print_json(document)
         return
     print_scores(evaluation, names, f"{options.model} on {options.split} of {options.data}")
     print(f"Wrote {output}.")
+
+
+def _default_scores(run: "RunFolder", data: Path, split: str) -> Path:
+    """Returns where scores go: into the run if they are of the data it is scored on itself."""
+    if run.exists():
+        own = run.load_config().data
+        if (own.root.resolve(), own.val_split) == (data.resolve(), split):
+            return run.scores
+    return Path("scores.json")
 
 
 def _infer(options: argparse.Namespace) -> None:
@@ -100,12 +120,12 @@ def _infer(options: argparse.Namespace) -> None:
     if options.json:
         failed = [{"path": str(path), "reason": reason} for path, reason in result.failed]
         _print_json({"written": result.written, "failed": failed, "output": str(result.output)})
-    else:
+    elif result.written:
         print(f"Wrote {kind} of {result.written} images to {result.output}/.")
     if result.failed:
         listed = "\n".join(f"  {path}: {reason}" for path, reason in result.failed)
         kind_of_error = PartialError if result.written else DataError
-        raise kind_of_error(f"{len(result.failed)} inputs could not be labeled:\n{listed}")
+        raise kind_of_error(f"could not be labeled ({len(result.failed)}):\n{listed}")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -170,9 +190,24 @@ def _start() -> None:
     start_tensorflow()
 
 
+def _at_least(lowest: int) -> Callable[[str], int]:
+    """Returns what reads a whole number that may not be smaller."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number of {lowest} or more, received {text!r}"
+            )
+        return int(text)
+
+    return read
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="fcn", description=fcn.__doc__, epilog="fcn COMMAND --help shows an example of each."
+        prog="fcn",
+        description=(fcn.__doc__ or "").partition("\n")[0],
+        epilog="fcn COMMAND --help shows an example of each.",
     )
     parser.add_argument("--version", action="version", version=f"fcn {fcn.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -214,7 +249,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--data", type=Path, required=True, metavar="ROOT", help="data set in VOC layout")
     evaluate.add_argument("--split", default="val", help="name of one of its lists; default: val")
     evaluate.add_argument(
-        "--output", type=Path, metavar="FILE", help="scores file; default: scores.json of the run, or here"
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="default: scores.json, in the run if it was trained with this split, else here",
     )
 
     infer = add(
@@ -249,7 +287,13 @@ def _parser() -> argparse.ArgumentParser:
         "python -m fcn data generate data/generated --train 400 --val 100 --seed 1",
     )
     generate.add_argument("root", type=Path, metavar="DIR", help="a new folder")
-    generate.add_argument("--train", type=int, default=400, metavar="N", help="training images; default: 400")
-    generate.add_argument("--val", type=int, default=100, metavar="N", help="validation images; default: 100")
-    generate.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed, the same files")
+    generate.add_argument(
+        "--train", type=_at_least(1), default=400, metavar="N", help="training images; default: 400"
+    )
+    generate.add_argument(
+        "--val", type=_at_least(1), default=100, metavar="N", help="validation images; default: 100"
+    )
+    generate.add_argument(
+        "--seed", type=_at_least(0), default=0, metavar="S", help="the same seed, the same files"
+    )
     return parser

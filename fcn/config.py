@@ -224,7 +224,11 @@ def _explain(path: Path, problem: Any) -> str:
         *sections, unknown = problem["loc"]
         fields = _SECTIONS[sections[0]].model_fields if sections else Config.model_fields
         close = difflib.get_close_matches(str(unknown), fields, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Known keys: {', '.join(fields)}."
+        hint = (
+            f"Did you mean {'.'.join([*map(str, sections), close[0]])}?"
+            if close
+            else f"Known keys: {', '.join(fields)}."
+        )
         return f"{path}: {where}: unknown key. {hint}"
     if where == "data" and problem["type"] == "missing":
         where = "data.root"

@@ -11,6 +11,21 @@ from typing import Any
 from fcn.errors import OutputError
 
 
+def is_there(path: Path) -> bool:
+    """Returns whether there is a file or folder of this name.
+
+    Raises:
+        PermissionError: If a folder on the way may not be entered, so that nobody can tell.
+    """
+    try:
+        path.stat()
+    except PermissionError:
+        raise
+    except OSError:  # missing, below a file, or a name that is too long
+        return False
+    return True
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, and renames it to `path` when the block succeeds.

@@ -99,8 +99,15 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def is_exported(path: Path) -> bool:
-    """Returns whether a folder is an export: a SavedModel, or a folder of numbered ones."""
-    return (path / "saved_model.pb").exists() or bool(exported_versions(path))
+    """Returns whether a folder is an export: a SavedModel, or a folder of numbered ones and no run."""
+    if (path / "saved_model.pb").exists():
+        return True
+    return bool(exported_versions(path)) and not _holds_checkpoint(path)
+
+
+def _holds_checkpoint(path: Path) -> bool:
+    run = RunFolder(path)
+    return run.best.exists() or run.last.exists()
 
 
 def exported_versions(path: Path) -> list[Path]:
@@ -151,6 +158,10 @@ def load_model(path: Path | str) -> FCN:
             "Give the run folder or the .keras file it came from."
         )
     file = model_file(Path(path))
+    if not zipfile.is_zipfile(file):
+        raise RunError(
+            f"{file}: cannot be read, it is no .keras file or only part of one. Copy it again or train it anew."
+        )
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras raises whatever its parsers raise on a damaged file.

@@ -135,7 +135,7 @@ def test_1e_3_is_a_number_in_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("model: {widht: 1}", ["model.widht", "unknown key", "Did you mean width?"]),
+        ("model: {widht: 1}", ["model.widht", "unknown key", "Did you mean model.width?"]),
         ("model: {colour: 1}", ["model.colour", "unknown key", "Known keys: net, width,"]),
         ("trian: {steps: 1}", ["trian", "unknown key", "Did you mean train?"]),
         ("serving: {}", ["serving", "unknown key", "Known keys: data, augmentation, model, train."]),
@@ -254,7 +254,7 @@ def test_an_override_that_is_not_yaml_is_refused(recipe: Path, value: str) -> No
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("train.stesp=3", ["train.stesp", "Did you mean steps?"]),
+        ("train.stesp=3", ["train.stesp", "Did you mean train.steps?"]),
         ("tarin.steps=3", ["tarin", "Did you mean train?"]),
         ("train.steps=", ["train.steps", "integer"]),
         ("train.steps=1e3", ["train.steps", "integer"]),

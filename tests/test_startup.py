@@ -16,7 +16,9 @@ def test_tensorflow_starts_without_a_word() -> None:
     done = python(
         "from fcn.startup import start_tensorflow; start_tensorflow(); import tensorflow as tf; tf.zeros(3)"
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    # A machine with a GPU that TensorFlow cannot use hears of that, and of nothing else.
+    said = [line for line in done.stderr.splitlines() if "there is an NVIDIA GPU" not in line]
+    assert (done.returncode, done.stdout, said) == (0, "", [])
 
 
 def test_it_talks_when_asked_to() -> None:

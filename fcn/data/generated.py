@@ -74,10 +74,16 @@ def generate_dataset(
         raise OutputError(
             f"{root}: exists already and is not an empty folder. Give a new folder, or remove it."
         )
-    temporary = root.with_name(f".{root.name[:100]}.{secrets.token_hex(4)}.tmp")
+    # An empty folder may be a mount point, which cannot be replaced but can be filled.
+    fill = root.exists()
+    temporary = (root if fill else root.parent) / f".{secrets.token_hex(8)}.tmp"
     try:
         _write_splits(temporary, counts, seed, sizes)
-        temporary.rename(root)
+        if fill:
+            for entry in temporary.iterdir():
+                entry.rename(root / entry.name)
+        else:
+            temporary.rename(root)
     except OSError as error:
         raise OutputError(
             f"{root}: cannot be written ({error.strerror or error}). Nothing was left there. "

@@ -13,6 +13,10 @@ import numpy.typing as npt
 from fcn.config import AugmentationConfig
 from fcn.data.augmentation import Pixels, apply_view, jitter_color, random_view
 from fcn.data.voc import Example, read_example
+from fcn.errors import DataError
+
+# Keep the chance of the order and that of the changes apart.
+_ORDER, _CHANGE = 1, 2
 
 
 class TrainingStream:
@@ -23,6 +27,9 @@ class TrainingStream:
         num_classes: How many classes the labels may hold.
         augmentation: How examples are changed.
         seed: Where all chance comes from.
+
+    Attributes:
+        error: What was wrong with an example, for readers whose own errors hide it; None so far.
     """
 
     def __init__(
@@ -32,10 +39,11 @@ class TrainingStream:
         self.num_classes = num_classes
         self.augmentation = augmentation
         self.seed = seed
+        self.error: DataError | None = None
         self._order = lru_cache(maxsize=4)(self._shuffled)
 
     def _shuffled(self, epoch: int) -> npt.NDArray[np.int64]:
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.examples))
+        return np.random.default_rng([self.seed, _ORDER, epoch]).permutation(len(self.examples))
 
     def __getitem__(self, index: int) -> tuple[Pixels, Pixels]:
         """Returns image `uint8[H, W, 3]` RGB and label `uint8[H, W]` of item `index` >= 0.
@@ -43,8 +51,12 @@ class TrainingStream:
         H and W are `augmentation.crop_size`, or those of the image without one.
         """
         epoch, position = divmod(index, len(self.examples))
-        image, label = read_example(self.examples[self._order(epoch)[position]], self.num_classes)
-        rng = np.random.default_rng([self.seed, epoch, position])
+        try:
+            image, label = read_example(self.examples[self._order(epoch)[position]], self.num_classes)
+        except DataError as error:
+            self.error = error
+            raise
+        rng = np.random.default_rng([self.seed, _CHANGE, epoch, position])
         settings = self.augmentation
         height, width = label.shape
         if settings.crop_size is not None:

@@ -6,11 +6,13 @@ ROOT/ImageSets/Segmentation/SPLIT.txt  the names in a split, one a line
 ROOT/labels.txt                        the class names, one a line; without it, VOC's 21
 """
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes
 from fcn.data.image_io import (
@@ -23,6 +25,7 @@ from fcn.data.image_io import (
     read_palette,
 )
 from fcn.errors import DataError
+from fcn.files import is_there
 from fcn.parallel import map_ahead
 from fcn.progress import track
 
@@ -56,15 +59,14 @@ def read_classes(root: Path) -> Classes:
     _check_root(root)
     names: tuple[str, ...] = VOC_CLASS_NAMES
     path = root / CLASS_LIST
-    if path.exists():
+    if is_there(path):
         names = tuple(_read_lines(path))
         if not 1 <= len(names) <= MAX_CLASSES:
             raise DataError(f"{path}: expected 1 to {MAX_CLASSES} class names. Received: {len(names)}.")
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise DataError(f"{path}: names a class twice: {', '.join(twice)}. Keep one line for each class.")
-    first_label = next((root / LABELS).glob("*.png"), None)
-    palette = None if first_label is None else read_palette(first_label)
+    palette = _find_palette(root)
     if palette is None or len(palette) < len(names):
         return Classes.named(names)
     return Classes.with_palette(names, palette)
@@ -82,7 +84,7 @@ def read_split(root: Path, split: str) -> list[Example]:
     """
     _check_root(root)
     path = root / SPLITS / f"{split}.txt"
-    if not path.exists():
+    if not is_there(path):
         known = ", ".join(sorted(found.stem for found in path.parent.glob("*.txt"))) or "none"
         raise DataError(f"{path}: no such split. The data set has: {known}.")
     names = _read_lines(path)
@@ -149,8 +151,17 @@ def check_examples(examples: Sequence[Example], num_classes: int) -> None:
         raise DataError("\n".join(problems[:5]) + more)
 
 
+def _find_palette(root: Path) -> npt.NDArray[np.uint8] | None:
+    """Returns the colors of the first label that a list names; None without one."""
+    for path in sorted((root / SPLITS).glob("*.txt")):
+        for name in _read_lines(path)[:1]:
+            if is_there(label_path := root / LABELS / f"{name}.png"):
+                return read_palette(label_path)
+    return None
+
+
 def _check_root(root: Path) -> None:
-    if (root / IMAGES).is_dir():
+    if is_there(root / IMAGES):
         return
     near = (found.parent for depth in ("*", "*/*") for found in sorted(root.glob(f"{depth}/{IMAGES}")))
     inside = next(near, None)
@@ -168,7 +179,7 @@ def _read_lines(path: Path) -> list[str]:
 
 def _find_example(root: Path, name: str, list_path: Path) -> Example:
     image_path = next(
-        (path for suffix in _SUFFIXES if os.path.exists(path := root / IMAGES / f"{name}{suffix}")),
+        (path for suffix in _SUFFIXES if is_there(path := root / IMAGES / f"{name}{suffix}")),
         None,
     )
     if image_path is None:
@@ -177,7 +188,7 @@ def _find_example(root: Path, name: str, list_path: Path) -> Example:
             "Restore the image or take it out of the list."
         )
     label_path = root / LABELS / f"{name}.png"
-    if not os.path.exists(label_path):
+    if not is_there(label_path):
         raise DataError(
             f"{label_path}: is missing, but {list_path} names it. "
             "Restore the label or take it out of the list."

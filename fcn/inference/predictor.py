@@ -116,8 +116,9 @@ def _load_exported(path: Path) -> tuple[Classes, LabelFunction]:
     try:
         exported = tf.saved_model.load(str(folder))
         predict = exported.signatures["predict_tensor"]
-        classes = json.loads((folder / "assets" / CLASSES_ASSET).read_text())
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+        document = json.loads((folder / "assets" / CLASSES_ASSET).read_text())
+        classes = Classes.with_palette(tuple(document["names"]), np.array(document["palette"], np.uint8))
+    except Exception as error:  # TensorFlow raises whatever its parsers raise on a damaged file
         raise RunError(
             f"{folder}: cannot be read as a model exported by this package ({error}). Export it again."
         ) from error
@@ -126,5 +127,4 @@ def _load_exported(path: Path) -> tuple[Classes, LabelFunction]:
         return predict(images=tf.constant(images))["label"]
 
     label.exported = exported  # type: ignore[attr-defined]  # signatures do not keep their model alive
-    names, palette = classes["names"], classes["palette"]
-    return Classes(tuple(names), tuple((red, green, blue) for red, green, blue in palette)), label
+    return classes, label

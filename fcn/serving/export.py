@@ -12,7 +12,7 @@ from fcn.errors import OutputError
 from fcn.files import write_json
 from fcn.inference.predictor import CLASSES_ASSET
 from fcn.models.fcn import FCN
-from fcn.run import exported_versions, load_model
+from fcn.run import load_model
 from fcn.serving.graph import decode_image, encode_label
 
 _ANY_IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
@@ -98,8 +98,11 @@ def export(model: FCN | Path | str, output: Path | str) -> Path:
     """
     net = model if isinstance(model, FCN) else load_model(model)
     output = Path(output)
-    versions = exported_versions(output)
-    version = output / str(int(versions[-1].name) + 1 if versions else 1)
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output}: is a file, not a folder for versions. Choose another place.")
+    # Any number that is taken counts, also one that holds something else.
+    taken = [int(path.name) for path in output.glob("*") if path.name.isdecimal()]
+    version = output / str(max(taken, default=0) + 1)
     # A server that watches the folder sees a version appear whole: a half-written one has no number.
     temporary = output / f".{version.name}.{secrets.token_hex(4)}.tmp"
     try:
@@ -119,8 +122,9 @@ def export(model: FCN | Path | str, output: Path | str) -> Path:
             )
         os.rename(temporary, version)
     except (OSError, tf.errors.OpError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise OutputError(
-            f"{output}: the model could not be written ({error}). "
+            f"{output}: the model could not be written ({reason}). "
             "Free space or choose a folder you may write to."
         ) from error
     finally:

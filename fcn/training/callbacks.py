@@ -5,27 +5,17 @@ resumptions: step 1 is the first update of the weights.
 """
 
 import math
-import signal
 import sys
-import threading
 import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
 from rich.progress import TextColumn
 
-from fcn.config import Config, TrainConfig
-from fcn.data.voc import Example
+from fcn.config import TrainConfig
 from fcn.errors import NonFiniteLossError
-from fcn.evaluation import Evaluation, evaluate_examples, scores_document
-from fcn.files import write_json
-from fcn.inference.predictor import Predictor
 from fcn.progress import progress_bar
-from fcn.run import RunFolder, copy_checkpoint
-from fcn.training.checkpoint import save_training
-from fcn.training.log import COLUMNS, TrainingLog, read_log
+from fcn.training.log import TrainingLog
 from fcn.training.optimizer import PolySchedule
 
 
@@ -53,8 +43,18 @@ class FreshLoss(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.reset_metrics()
 
 
+def not_finite(what: str, step: int, learning_rate: float) -> NonFiniteLossError:
+    """Returns the error that ends a training whose numbers are no longer finite."""
+    return NonFiniteLossError(
+        f"{what} at step {step}. Most likely the learning rate ({learning_rate:.3g}) is too high; next come "
+        "weights to start from that were damaged already. Begin a new run with a tenth, --run NAME --set "
+        f"train.learning_rate={learning_rate / 10:.3g}, or rise to it, --set train.warmup_steps=500. "
+        "The last checkpoint is intact."
+    )
+
+
 class StopOnNonFiniteLoss(StepCallback):
-    """Ends a training whose loss is NaN or infinite, before a checkpoint keeps the damage."""
+    """Ends a training whose loss is NaN or infinite."""
 
     def __init__(self, schedule: PolySchedule) -> None:
         super().__init__()
@@ -68,13 +68,7 @@ class StopOnNonFiniteLoss(StepCallback):
         """
         if math.isfinite(loss):
             return
-        rate = float(self.schedule(step - 1))
-        raise NonFiniteLossError(
-            f"The loss became {loss} at step {step}. Most likely the learning rate ({rate:.3g}) is too high; "
-            "next come pixels far outside of 0 to 255 and weights that were already damaged. Try a tenth: "
-            f"--set train.learning_rate={rate / 10:.3g}, or rise to it: --set train.warmup_steps=500. "
-            "The last checkpoint is intact."
-        )
+        raise not_finite(f"The loss became {loss}", step, float(self.schedule(step - 1)))
 
 
 class Logger(StepCallback):
@@ -156,108 +150,3 @@ class ProgressReport(StepCallback):
     def close(self) -> None:
         """Removes the bar."""
         self._bar.stop()
-
-
-class Keeper(StepCallback):
-    """Writes checkpoints, scores the validation split, and keeps the best checkpoint with its scores.
-
-    Args:
-        run: Where to write.
-        config: When, and what to score.
-        predictor: Labels with the weights as they are.
-        examples: The validation split.
-        log: Gets a row of scores for each evaluation.
-
-    Attributes:
-        best: The best evaluation of this session, None while an earlier session's is better.
-        latest: The latest evaluation of this session.
-    """
-
-    def __init__(
-        self,
-        run: RunFolder,
-        config: Config,
-        predictor: Predictor,
-        examples: Sequence[Example],
-        log: TrainingLog,
-    ) -> None:
-        super().__init__()
-        self.run = run
-        self.config = config
-        self.predictor = predictor
-        self.examples = examples
-        self.log = log
-        self.best: Evaluation | None = None
-        self.latest: Evaluation | None = None
-        scored = (float(row["mean_iou"]) for row in read_log(run.log) if row["mean_iou"])
-        self._best_mean_iou = max(scored, default=-1.0)
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Makes up for an evaluation during which an earlier session was stopped."""
-        step = int(self.model.optimizer.iterations)
-        if step and self._evaluates(step) and step not in scored_steps(self.run.log):
-            self.evaluate(step)
-
-    def on_step(self, step: int, loss: float) -> None:
-        """Writes and scores when it is time to."""
-        evaluates = self._evaluates(step)
-        if evaluates or step % self.config.train.checkpoint_steps == 0:
-            save_training(self.model, self.run.last)
-        if evaluates:
-            self.evaluate(step)
-
-    def evaluate(self, step: int) -> None:
-        """Scores the weights of the last checkpoint, and keeps it if it is the best."""
-        evaluation = evaluate_examples(self.predictor, self.examples)
-        self.latest, scores = evaluation, evaluation.scores
-        mean_iou = -1.0 if math.isnan(scores.mean_iou) else scores.mean_iou
-        if mean_iou > self._best_mean_iou:
-            self._best_mean_iou, self.best = mean_iou, evaluation
-            copy_checkpoint(self.run.last, self.run.best)
-            data = self.config.data
-            document = scores_document(evaluation, self.predictor.classes.names, data.root, data.val_split)
-            write_json(self.run.scores, document | {"step": step})
-        # The row comes last: a training stopped before it is written scores this step again.
-        self.log.add(
-            {"step": step} | {key: value for key, value in scores._asdict().items() if key in COLUMNS}
-        )
-
-    def _evaluates(self, step: int) -> bool:
-        return step % self.config.train.evaluate_steps == 0 or step == self.config.train.steps
-
-
-class SaveOnTermination(StepCallback):
-    """Saves and ends the process with exit code 143 when it is told to stop (SIGTERM)."""
-
-    def __init__(self, run: RunFolder) -> None:
-        super().__init__()
-        self.run = run
-        self._told = False
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Listens for the signal, where this is the main thread."""
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, self._on_signal)
-
-    def _on_signal(self, number: int, frame: Any) -> None:
-        self._told = True
-
-    def on_step(self, step: int, loss: float) -> None:
-        """Saves between two steps.
-
-        Raises:
-            SystemExit: If the signal has come.
-        """
-        if self._told:
-            save_training(self.model, self.run.last)
-            raise SystemExit(128 + signal.SIGTERM)
-
-    def close(self) -> None:
-        """Stops listening."""
-        if hasattr(self, "_before"):
-            signal.signal(signal.SIGTERM, self._before)
-
-
-def scored_steps(log_path: Path) -> set[int]:
-    """Returns the steps that a log has scores for."""
-    return {int(row["step"]) for row in read_log(log_path) if row["pixel_accuracy"]}

@@ -5,10 +5,11 @@ from pathlib import Path
 import keras
 
 from fcn.errors import RunError
+from fcn.models.fcn import FCN
 from fcn.run import load_state, save_checkpoint
 
 
-def save_training(model: keras.Model, path: Path) -> None:
+def save_training(model: FCN, path: Path) -> None:
     """Writes weights, optimizer, step and the state of every random generator as one `.keras` file.
 
     Raises:
@@ -16,10 +17,11 @@ def save_training(model: keras.Model, path: Path) -> None:
     """
     # Keras leaves the state of dropout's generators out of its files.
     seeds = {name: state.numpy().tolist() for name, state in _seed_states(model).items()}
-    save_checkpoint(model, path, {"step": int(model.optimizer.iterations), "seeds": seeds})
+    step = int(model.optimizer.iterations)
+    save_checkpoint(model, path, {"step": step, "seeds": seeds, "class_names": model.class_names})
 
 
-def restore_training(model: keras.Model, path: Path) -> int:
+def restore_training(model: FCN, path: Path) -> int:
     """Puts a compiled model back to where `save_training` wrote it.
 
     Returns:
@@ -29,6 +31,11 @@ def restore_training(model: keras.Model, path: Path) -> int:
         RunError: If the file is damaged, or from another net.
     """
     state = load_state(path)
+    if tuple(state["class_names"]) != model.class_names:
+        raise RunError(
+            f"{path}: was trained on the classes {', '.join(state['class_names'])}; the data set has "
+            f"{', '.join(model.class_names)}. Use the data set it was trained on, or another --run."
+        )
     model.optimizer.build(model.trainable_variables)
     try:
         model.load_weights(path)

@@ -2,7 +2,8 @@
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ class TrainingLog:
         writer.writeheader()
         writer.writerows(rows)
         write_text(log_path, text.getvalue())
-        self._events = Writer(str(events_path))
+        with self._writing():
+            self._events = Writer(str(events_path))
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Appends a row: `step` and any of the other columns; NaN is left empty.
@@ -58,22 +60,29 @@ class TrainingLog:
         known = {
             key: value for key, value in row.items() if not (isinstance(value, float) and math.isnan(value))
         }
-        try:
+        with self._writing():
             with self.log_path.open("a", newline="") as file:
                 csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow(known)
             for key in known.keys() - {"step", "elapsed_seconds"}:
                 group = "validation" if key.endswith(("accuracy", "iou")) else "training"
                 self._events.add_scalar(f"{group}/{key}", float(row[key]), int(row["step"]))
             self._events.flush()
-        except OSError as error:
-            raise OutputError(
-                f"{self.log_path}: cannot be written ({error.strerror}). "
-                "Free space, then go on with --resume."
-            ) from error
 
     def close(self) -> None:
-        """Closes the event file."""
-        self._events.close()
+        """Closes the event file; what cannot be written any more was reported when it was added."""
+        with suppress(Exception):
+            self._events.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # where TensorFlow is installed, TensorBoard raises TensorFlow's errors
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise OutputError(
+                f"{self.log_path}: the log or TensorBoard's events beside it cannot be written ({reason}). "
+                "Free space or choose a folder you may write to."
+            ) from error
 
 
 def read_log(path: Path) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +12,11 @@ import tensorflow as tf
 
 import fcn
 from fcn.classes import Classes
-from fcn.config import Config, changed_keys
+from fcn.config import Config, changed_keys, load_config
 from fcn.data.pipeline import training_dataset
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import Example, check_disjoint, check_examples, read_classes, read_split
-from fcn.errors import RunError
+from fcn.errors import DataError, OutputError, RunError
 from fcn.evaluation import Evaluation, evaluate_examples
 from fcn.files import write_json, write_text
 from fcn.inference.predictor import Predictor
@@ -23,15 +24,9 @@ from fcn.models.factory import build_model
 from fcn.models.fcn import FCN
 from fcn.report import write_report
 from fcn.run import RunFolder
-from fcn.training.callbacks import (
-    FreshLoss,
-    Keeper,
-    Logger,
-    ProgressReport,
-    SaveOnTermination,
-    StopOnNonFiniteLoss,
-)
+from fcn.training.callbacks import FreshLoss, Logger, ProgressReport, StopOnNonFiniteLoss
 from fcn.training.checkpoint import restore_training
+from fcn.training.keeper import Keeper, SaveWhenStopped
 from fcn.training.log import TrainingLog
 from fcn.training.loss import VoidCrossentropy
 from fcn.training.optimizer import build_optimizer, build_schedule
@@ -55,7 +50,7 @@ class TrainingResult(NamedTuple):
 
 
 def train(
-    config: Config,
+    config: Config | Path | str,
     run_path: Path | str,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -63,75 +58,90 @@ def train(
     """Trains a net and writes a run folder.
 
     Args:
-        config: What to do.
+        config: What to do, or the path of a YAML file that says it.
         run_path: Where to write.
         resume: Whether to go on at the last checkpoint of a run that is already there.
         callbacks: Further Keras callbacks.
 
     Raises:
+        ConfigError: If the configuration cannot be read.
         DataError: If any image or label of the data set cannot be used.
         NonFiniteLossError: If the loss is no longer a number.
         OutputError: If the folder cannot be written to or the disk is full.
         RunError: If there is a run already, or the one to resume had another configuration.
     """
+    if not isinstance(config, Config):
+        config = load_config(Path(config))
     run = RunFolder(Path(run_path))
     _check_run(run, config, resume)
     classes, train_examples, val_examples = _read_data(config)
-    _begin_run(run, config)
 
     keras.utils.set_random_seed(config.train.seed)
     model = _build(config, classes)
     start_step = restore_training(model, run.last) if run.last.exists() else 0
-    log = TrainingLog(run.log, run.events, start_step)
-    predictor = Predictor(model)
-    keeper = Keeper(run, config, predictor, val_examples, log)
-    settings, schedule = config.train, build_schedule(config.train)
-    closing = (
-        ProgressReport(settings.steps, start_step, settings.batch_size),
-        SaveOnTermination(run),
-    )
     try:
-        stream = TrainingStream(train_examples, len(classes.names), config.augmentation, settings.seed)
-        _fit(
-            model,
-            training_dataset(stream, settings.batch_size, start_step, settings.steps),
-            settings.steps - start_step,
-            [
-                FreshLoss(),
-                StopOnNonFiniteLoss(schedule),
-                Logger(log, schedule, settings),
-                *closing,
-                keeper,
-                *callbacks,
-            ],
-        )
-    finally:
-        log.close()
-        for callback in closing:
-            callback.close()
-    evaluation = keeper.best
-    if keeper.best is not keeper.latest or evaluation is None:  # an earlier checkpoint is the best
+        _begin_run(run, config)
+        stream = TrainingStream(train_examples, len(classes.names), config.augmentation, config.train.seed)
+        keeper = _take_steps(run, config, model, stream, val_examples, start_step, callbacks)
+    except OutputError as error:
+        raise OutputError(f"{error} A training that had begun goes on with --resume.") from error
+    predictor, evaluation = keeper.predictor, keeper.best
+    if evaluation is None or evaluation is not keeper.latest:  # an earlier checkpoint is the best
         predictor = Predictor(run.path)
         evaluation = evaluation or evaluate_examples(predictor, val_examples)
     write_report(run, predictor, evaluation, config.data.val_split)
     return TrainingResult(run, evaluation, classes)
 
 
-def _fit(
-    model: FCN, dataset: tf.data.Dataset, steps: int, callbacks: Sequence[keras.callbacks.Callback]
-) -> None:
-    if steps > 0:
-        model.fit(dataset, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=list(callbacks))
-        return
-    for callback in callbacks:  # all steps were taken; what follows the last one may be missing
-        callback.set_model(model)
-        callback.on_train_begin()
+def _take_steps(
+    run: RunFolder,
+    config: Config,
+    model: FCN,
+    stream: TrainingStream,
+    val_examples: Sequence[Example],
+    start_step: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> Keeper:
+    """Takes all steps from `start_step` on, with everything that happens between them."""
+    settings, schedule = config.train, build_schedule(config.train)
+    log = TrainingLog(run.log, run.events, start_step)
+    keeper = Keeper(run, config, Predictor(model), val_examples, log, schedule)
+    progress = ProgressReport(settings.steps, start_step, settings.batch_size)
+    stopped = SaveWhenStopped(keeper)
+    ordered = [
+        FreshLoss(),
+        StopOnNonFiniteLoss(schedule),
+        Logger(log, schedule, settings),
+        progress,
+        keeper,
+        stopped,
+        *callbacks,
+    ]
+    dataset = training_dataset(stream, settings.batch_size, start_step, settings.steps)
+    steps = settings.steps - start_step
+    try:
+        if steps > 0:
+            model.fit(dataset, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=ordered)
+        else:  # all steps were taken; what follows the last one may be missing
+            for callback in ordered:
+                callback.set_model(model)
+                callback.on_train_begin()
+    except tf.errors.OpError:
+        if stream.error is None:
+            raise
+        raise DataError(f"{stream.error} Then go on with --resume.") from None
+    finally:
+        for closing in (log, progress, stopped):
+            closing.close()
+    return keeper
 
 
 def _check_run(run: RunFolder, config: Config, resume: bool) -> None:
     if not run.exists():
-        if run.path.is_dir() and any(run.path.iterdir()):
+        if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
             raise RunError(f"{run.path}: holds other files, and no run. Choose another folder with --run.")
+        if resume:
+            print(f"There is no run at {run.path} yet; it begins with step 1.", file=sys.stderr)
         return
     if not resume:
         raise RunError(
@@ -157,12 +167,9 @@ def _read_data(config: Config) -> tuple[Classes, list[Example], list[Example]]:
 
 
 def _begin_run(run: RunFolder, config: Config) -> None:
-    git_hash = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    ).stdout.strip()
     versions = {
         "fcn": fcn.__version__,
-        "git_hash": git_hash or None,
+        "git_hash": _git_hash(),
         "python": platform.python_version(),
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
@@ -170,6 +177,18 @@ def _begin_run(run: RunFolder, config: Config) -> None:
     }
     write_json(run.environment, versions)
     write_text(run.config, config.to_yaml())
+
+
+def _git_hash() -> str | None:
+    """Returns the commit this package is checked out at; None where it is installed or git is missing."""
+    root = Path(fcn.__file__).parents[1]
+    command = ["git", "rev-parse", "--show-toplevel", "HEAD"]
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    top, _, commit = done.stdout.strip().partition("\n")
+    return commit if commit and Path(top).resolve() == root.resolve() else None
 
 
 def _build(config: Config, classes: Classes) -> FCN:

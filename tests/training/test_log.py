@@ -49,6 +49,21 @@ def test_resuming_drops_the_rows_that_will_come_again(tmp_path: Path) -> None:
     assert log.elapsed_seconds == 20
 
 
+def test_a_disk_full_of_events_is_the_users_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = open_log(tmp_path)
+
+    class ResourceExhaustedError(Exception):
+        """Stands for TensorFlow's error, which is no OSError."""
+
+    def flush() -> None:
+        raise ResourceExhaustedError("No space left on device")
+
+    monkeypatch.setattr(log._events, "flush", flush)
+    with pytest.raises(OutputError, match=r"log\.csv.*No space left"):
+        log.add({"step": 1, "loss": 1.0})
+    log.close()
+
+
 def test_an_unwritable_log_is_the_users_to_mend(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -119,11 +120,12 @@ def test_resuming_a_finished_run_only_reports(finished, dataset: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_ends_it(dataset: Path, tmp_path: Path) -> None:
-    config = configured(dataset, learning_rate=1e30, steps=20, checkpoint_steps=1)
+    # The step that breaks the weights still has a finite loss: what it leaves must not be kept.
+    config = configured(dataset, learning_rate=1e20, steps=20, checkpoint_steps=1)
     with pytest.raises(NonFiniteLossError, match=r"step \d+.*learning rate"):
         train(config, tmp_path / "run")
-    kept = load_model(RunFolder(tmp_path / "run").last)
-    assert kept.name == "fcn8s"
+    last = RunFolder(tmp_path / "run").last
+    assert not last.exists() or all(np.isfinite(weight.numpy()).all() for weight in load_model(last).weights)
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(
@@ -150,6 +152,33 @@ def test_data_are_checked_before_anything_is_written(make_dataset, tmp_path: Pat
     with pytest.raises(DataError, match=r"b\.jpg: is empty"):
         train(configured(root), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_an_image_that_is_lost_on_the_way_is_named(make_dataset, tmp_path: Path) -> None:
+    root = make_dataset(tmp_path / "data", {"train": ["a"], "val": ["c"]})
+
+    class Loss(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+            (root / "JPEGImages" / "a.jpg").write_bytes(b"")
+
+    with pytest.raises(DataError, match=r"a\.jpg: is empty .* --resume"):
+        train(configured(root, steps=300, evaluate_steps=1000), tmp_path / "run", callbacks=[Loss()])
+
+
+def test_resuming_with_other_classes_is_refused(finished, dataset: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(dataset, other)
+    (other / "labels.txt").write_text("ground\ncat\nwolf\n")
+    before = finished.run.config.read_text()
+    with pytest.raises(RunError, match="wolf"):
+        train(configured(other), finished.run.path, resume=True)
+    assert finished.run.config.read_text() == before
+
+
+def test_takes_the_path_of_a_configuration(dataset: Path, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(configured(dataset, steps=1, evaluate_steps=1).to_yaml())
+    assert train(path, tmp_path / "run").run.best.exists()
 
 
 def test_two_images_are_learned(make_dataset, tmp_path: Path) -> None:
