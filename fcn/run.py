@@ -160,7 +160,8 @@ def load_model(path: Path | str) -> FCN:
     file = model_file(Path(path))
     if not zipfile.is_zipfile(file):
         raise RunError(
-            f"{file}: cannot be read, it is no .keras file or only part of one. Copy it again or train it anew."
+            f"{file}: cannot be read, it is no .keras file or only part of one. "
+            "Copy it again or train it anew."
         )
     try:
         model = keras.models.load_model(file, compile=False)
