@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-slow lint lock clean
+.PHONY: help install quickstart test test-slow test-exhaustive lint lock clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -23,10 +23,13 @@ quickstart: install ## Generate a data set, train, score, label, export: about f
 	$(BIN)/python examples/quickstart.py
 
 test: install ## Run the tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not exhaustive"
 
 test-slow: install ## Run the tests that take longer
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not exhaustive"
+
+test-exhaustive: install ## Run the tests that take very long
+	$(BIN)/python -m pytest -m exhaustive
 
 lint: install ## Check style, types and import layers
 	$(BIN)/ruff check

@@ -53,7 +53,7 @@ def build_thin_net(stride: int = 8, *, awake: bool = True, seed: int = 0, **opti
     if awake:
         rng = np.random.default_rng(seed)
         for layer in net.layers:
-            if layer.name.startswith("score_"):
+            if layer.name.startswith("score_") and layer.weights:
                 kernel, bias = layer.get_weights()
                 layer.set_weights([rng.standard_normal(kernel.shape), bias])
     return net

@@ -1,0 +1,115 @@
+"""Reads published weight files of other frameworks; which format a file has is seen from its content."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from fcn.errors import RunError
+from fcn.weights.caffe import BYTES, NET_LAYERS, Wire, read_caffemodel
+from fcn.weights.hdf5 import is_hdf5, read_keras
+from fcn.weights.layer import Layer
+from fcn.weights.pickled import NPY_MAGIC, read_npy
+from fcn.weights.torch_file import LEGACY_MAGIC, ZIP_MAGIC, read_torch, torch_folder, zip_entries
+
+__all__ = ["Format", "Layer", "read_layers", "recognize"]
+
+Format = Literal["caffe", "keras", "tensorflow_npy", "torch"]
+
+_READERS: dict[Format, Callable[[Path], Iterator[Layer]]] = {
+    "caffe": read_caffemodel,
+    "keras": read_keras,
+    "tensorflow_npy": read_npy,
+    "torch": read_torch,
+}
+
+# A net's name and inputs come before its layers.
+_FIELDS_BEFORE_LAYERS = 1000
+# Enough for the magic number's pickle with the frame of protocol 4 and later.
+_HEAD = 64
+
+
+def _is_caffemodel(file: BinaryIO, path: Path) -> bool:
+    """Tells whether a file begins as a caffemodel does; the format has no magic number."""
+    wire = Wire(file, path)
+    position = 0
+    try:
+        for _ in range(_FIELDS_BEFORE_LAYERS):
+            # A layer that is cut off still shows that it is one: its reader says what is wrong with it.
+            field = wire.field(position, 1 << 63)
+            if field.number in NET_LAYERS:
+                return field.wire == BYTES
+            # The net's name is text: other files of protocol buffers begin with a number.
+            if (field.number == 1 and field.wire != BYTES) or field.number > max(NET_LAYERS):
+                return False
+            position = field.end
+    except RunError:
+        pass
+    return False
+
+
+def recognize(path: Path) -> Format:
+    """Returns the format of a weight file, seen from its content; its suffix is never looked at.
+
+    Args:
+        path: The file.
+
+    Raises:
+        RunError: If the file cannot be read or has none of the formats.
+    """
+    try:
+        if not path.is_file():
+            raise RunError(f"{path}: Expected a file with weights. Received: no file of this name.")
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            if head.startswith(NPY_MAGIC):
+                return "tensorflow_npy"
+            if head.startswith(b"\x80") and LEGACY_MAGIC in head:
+                return "torch"
+            if head.startswith(ZIP_MAGIC):
+                return _recognize_zip(path)
+            if is_hdf5(path):
+                return "keras"
+            if _is_caffemodel(file, path):
+                return "caffe"
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    raise RunError(
+        f"{path}: Expected a caffemodel, a Keras .h5, a dictionary saved by np.save or a PyTorch state dict. "
+        f"Received: a file that begins with {head[:16]!r}. Download it again, and check that the link leads "
+        "to the file itself and not to a page about it."
+    )
+
+
+def _recognize_zip(path: Path) -> Format:
+    entries = zip_entries(path)
+    if torch_folder(entries) is not None:
+        return "torch"
+    if "model.weights.h5" in entries:
+        raise RunError(
+            f"{path}: this is a whole Keras model (.keras). Load it with `keras.models.load_model`."
+        )
+    raise RunError(f"{path}: Expected a PyTorch file. Received: another zip archive. Unpack it first.")
+
+
+def read_layers(path: Path) -> Iterator[Layer]:
+    """Yields the layers of a weight file that have weights, one in memory at a time.
+
+    A file that is cut exactly between two layers of a caffemodel yields fewer layers: the format does not
+    say how many there are. Whoever knows the net sees what is missing.
+
+    Args:
+        path: A caffemodel, a Keras HDF5 file, an `.npy` dictionary or a PyTorch state dict.
+
+    Raises:
+        RunError: If the file cannot be read, is damaged, wants to run code or holds no weights.
+    """
+    empty = True
+    try:
+        for layer in _READERS[recognize(path)](path):
+            empty = False
+            yield layer
+            del layer
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    if empty:
+        raise RunError(f"{path}: Expected layers with weights. Received: none. Choose the trained file.")
