@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes
+from fcn.models.geometry import CropOffsets, reference_crop_offsets
 from fcn.models.upsampling import CropLike, upscore
 from fcn.models.vgg import FC_CHANNELS, ImageNormalization, scaled, vgg16_features
 
@@ -16,6 +17,10 @@ IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_SCALE = (1 / 58.395, 1 / 57.12, 1 / 57.375)
 """One over the standard deviation of each channel over ImageNet's training images."""
 
+AT_ONCE_SKIP_SCALES = (1e-2, 1e-4)
+"""Factors of pool4 and pool3 with which FCN-8s is trained at once, all skips from the start (PAMI 2017)."""
+
+GEOMETRIES = ("same", "reference")
 UPSAMPLING = ("learned", "learned_intermediate", "frozen")
 
 
@@ -34,6 +39,9 @@ class FCN(keras.Model):  # type: ignore[misc]
         stride: Output stride of the finest scores: 32, 16 (adds pool4) or 8 (adds pool4 and pool3).
         width: Channels of every layer in front of the scores, relative to VGG16.
         fc_channels: Channels of fc6 and fc7; None for 4,096 times `width`.
+        geometry: "same" keeps the size by padding each layer; "reference" is that of the published nets,
+            for their weights: 100 zeros around the image, fc6 without padding, crops.
+        skip_scales: Factors of pool4 and pool3 in front of their score layers.
         upsampling: "learned"; "learned_intermediate" keeps the last transposed convolution bilinear
             (CVPR 2015); "frozen" keeps all of them so (PAMI 2017).
         dropout: Share of the channels dropped after fc6 and fc7 while training.
@@ -60,6 +68,8 @@ class FCN(keras.Model):  # type: ignore[misc]
         stride: int = 8,
         width: float = 1.0,
         fc_channels: int | None = None,
+        geometry: str = "same",
+        skip_scales: Sequence[float] = (1.0, 1.0),
         upsampling: str = "learned",
         dropout: float = 0.5,
         batch_normalization: bool = False,
@@ -75,6 +85,10 @@ class FCN(keras.Model):  # type: ignore[misc]
             raise ValueError(f"Expected a `stride` of 32, 16 or 8. Received: stride={stride}.")
         if upsampling not in UPSAMPLING:
             raise ValueError(f"Expected `upsampling` to be one of {UPSAMPLING}. Received: {upsampling!r}.")
+        if geometry not in GEOMETRIES:
+            raise ValueError(f"Expected `geometry` to be one of {GEOMETRIES}. Received: {geometry!r}.")
+        if len(skip_scales) != 2:
+            raise ValueError(f"Expected `skip_scales` for pool4 and pool3. Received: {skip_scales}.")
         if not 1 <= num_classes <= MAX_CLASSES:
             raise ValueError(f"Expected 1 to {MAX_CLASSES} classes. Received: num_classes={num_classes}.")
         if width <= 0:
@@ -95,22 +109,34 @@ class FCN(keras.Model):  # type: ignore[misc]
 
         # === Layers ===
         normalization = ImageNormalization(channel_order, mean, scale, dtype="float32", name="normalization")
+        reference = geometry == "reference"
+        crops = reference_crop_offsets(stride) if reference else CropOffsets(0, 0, 0)
+        padding = "valid" if reference else "same"
         skips = {32: (), 16: ("pool4",), 8: ("pool4", "pool3")}[stride]
+        scales = dict(zip(("pool4", "pool3"), skip_scales, strict=True))
 
         # === Functional model ===
         images = keras.Input((None, None, 3), name="images")
         fc = scaled(FC_CHANNELS, width) if fc_channels is None else fc_channels
-        features = vgg16_features(normalization(images), width, fc, dropout, batch_normalization)
+        features = vgg16_features(normalization(images), width, fc, dropout, batch_normalization, geometry)
         scores = _score(features.fc7, num_classes, "score_fr")
         upscore_name = "upscore2"
         for skip in skips:
-            scores = upscore(scores, 2, num_classes, upsampling != "frozen", upscore_name)
-            skip_scores = _score(getattr(features, skip), num_classes, f"score_{skip}")
-            scores = CropLike(name=f"{upscore_name}_crop")([scores, skip_scores])
+            scores = upscore(scores, 2, num_classes, upsampling != "frozen", upscore_name, padding)
+            pool = getattr(features, skip)
+            if scales[skip] != 1:
+                pool = keras.layers.Rescaling(scales[skip], name=f"scale_{skip}")(pool)
+            skip_scores = _score(pool, num_classes, f"score_{skip}")
+            # The larger of the two is cut: without padding that is the skip, with it the upsampled scores.
+            if reference:
+                crop = CropLike(getattr(crops, skip), name=f"score_{skip}c")
+                skip_scores = crop([skip_scores, scores])
+            else:
+                scores = CropLike(name=f"{upscore_name}_crop")([scores, skip_scores])
             scores = keras.layers.Add(name=f"fuse_{skip}")([scores, skip_scores])
             upscore_name = f"upscore_{skip}"
-        scores = upscore(scores, stride, num_classes, upsampling == "learned", f"upscore{stride}")
-        logits = CropLike(dtype="float32", name="logits")([scores, images])
+        scores = upscore(scores, stride, num_classes, upsampling == "learned", f"upscore{stride}", padding)
+        logits = CropLike(crops.scores, dtype="float32", name="logits")([scores, images])
         super().__init__(inputs=images, outputs=logits, name=name or f"fcn{stride}s", **kwargs)
 
         # === Config ===
@@ -118,6 +144,8 @@ class FCN(keras.Model):  # type: ignore[misc]
         self.stride = stride
         self.width = width
         self.fc_channels = fc_channels
+        self.geometry = geometry
+        self.skip_scales = tuple(skip_scales)
         self.upsampling = upsampling
         self.dropout = dropout
         self.batch_normalization = batch_normalization
@@ -139,6 +167,8 @@ class FCN(keras.Model):  # type: ignore[misc]
             "stride": self.stride,
             "width": self.width,
             "fc_channels": self.fc_channels,
+            "geometry": self.geometry,
+            "skip_scales": self.skip_scales,
             "upsampling": self.upsampling,
             "dropout": self.dropout,
             "batch_normalization": self.batch_normalization,

@@ -51,25 +51,40 @@ class Bilinear(keras.initializers.Initializer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="fcn")
 class CropLike(keras.layers.Layer):  # type: ignore[misc]
-    """Cuts a map at the bottom and on the right to the height and width of its partner.
+    """Cuts a map to the height and width of its partner.
 
-    Call arguments: `[x, partner]`, `float[B, H, W, C]` and `[B, H', W', ...]` with H' <= H, W' <= W.
-    Output: `[B, H', W', C]`.
+    Call arguments: `[x, partner]`, `float[B, H, W, C]` and `[B, H', W', ...]` with H' + `offset` <= H,
+    W' + `offset` <= W. Output: `[B, H', W', C]`.
+
+    Args:
+        offset: Elements cut off at the top and on the left; the rest goes at the bottom and on the right.
     """
+
+    def __init__(self, offset: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.offset = offset
 
     def call(self, inputs: list[Any]) -> Any:
         """Returns the part of the first input that the second one covers."""
         x, partner = inputs
         height, width = keras.ops.shape(partner)[1:3]
-        return x[:, :height, :width, :]
+        first = self.offset
+        return x[:, first : first + height, first : first + width, :]
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """Returns the shape of the output, None for sizes known only when the net runs."""
         x, partner = input_shape
         return (x[0], partner[1], partner[2], x[3])
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make this layer again."""
+        config: dict[str, Any] = super().get_config()
+        return config | {"offset": self.offset}
 
-def upscore(scores: Any, stride: int, num_classes: int, trainable: bool, name: str) -> Any:
+
+def upscore(
+    scores: Any, stride: int, num_classes: int, trainable: bool, name: str, padding: str = "same"
+) -> Any:
     """Upsamples a score map with a transposed convolution that starts as bilinear interpolation.
 
     Args:
@@ -78,15 +93,16 @@ def upscore(scores: Any, stride: int, num_classes: int, trainable: bool, name: s
         num_classes: Channels in and out.
         trainable: Whether training may move it away from bilinear interpolation.
         name: Layer name: `upscore2`, `upscore_pool4`, `upscore8`, ...
+        padding: "same", or "valid" for all that the kernel reaches.
 
     Returns:
-        `float[B, stride * H, stride * W, num_classes]`.
+        `float[B, stride * H, stride * W, num_classes]`; with "valid" `stride` more rows and columns.
     """
     return keras.layers.Conv2DTranspose(
         num_classes,
         2 * stride,
         strides=stride,
-        padding="same",
+        padding=padding,
         use_bias=False,
         kernel_initializer=Bilinear(),
         trainable=trainable,

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import keras
 
+from fcn.models.geometry import FC6_KERNEL_SIZE, REFERENCE_PADDING
+
 VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Channels and number of 3x3 convolutions of each block, in front of its pooling (table 1, column D)."""
 
@@ -77,9 +79,9 @@ def scaled(channels: int, width: float) -> int:
 
 
 def convolution(
-    x: Any, filters: int, kernel_size: int, name: str, batch_normalization: bool, dilation_rate: int = 1
+    x: Any, filters: int, kernel_size: int, name: str, batch_normalization: bool, padding: str = "same"
 ) -> Any:
-    """Applies a convolution that keeps the size, batch normalization where wanted, and a ReLU.
+    """Applies a convolution, batch normalization where wanted, and a ReLU.
 
     Args:
         x: `float[B, H, W, C]`.
@@ -87,16 +89,15 @@ def convolution(
         kernel_size: Height and width of the kernel.
         name: Name of the convolution; the batch normalization's is `NAME_bn`.
         batch_normalization: Whether to normalize; the convolution then has no bias of its own.
-        dilation_rate: Distance between the taps of the kernel.
+        padding: "same" keeps the size; "valid" takes only places where all of the kernel has inputs.
 
     Returns:
-        `float[B, H, W, filters]`.
+        `float[B, H, W, filters]`; with "valid" `kernel_size` - 1 fewer rows and columns.
     """
     x = keras.layers.Conv2D(
         filters,
         kernel_size,
-        padding="same",
-        dilation_rate=dilation_rate,
+        padding=padding,
         use_bias=not batch_normalization,
         kernel_initializer="he_normal",
         name=name,
@@ -108,7 +109,7 @@ def convolution(
 
 
 def vgg16_features(
-    images: Any, width: float, fc_channels: int, dropout: float, batch_normalization: bool
+    images: Any, width: float, fc_channels: int, dropout: float, batch_normalization: bool, geometry: str
 ) -> Features:
     """Applies the convolutional VGG16 up to fc7.
 
@@ -121,8 +122,13 @@ def vgg16_features(
         fc_channels: Channels of fc6 and fc7.
         dropout: Share of the channels of fc6 and fc7 that training drops.
         batch_normalization: Whether each convolution is followed by batch normalization.
+        geometry: "same" keeps sizes, rounded up at each pooling; "reference" adds the published nets'
+            100 zeros around the image and pads fc6 by nothing.
     """
     x = images
+    if geometry == "reference":
+        # The first convolution adds the last row and column itself.
+        x = keras.layers.ZeroPadding2D(REFERENCE_PADDING - 1, name="block1_pad")(x)
     pools = []
     for block, (channels, convolutions) in enumerate(VGG16_BLOCKS, start=1):
         for index in range(1, convolutions + 1):
@@ -130,7 +136,8 @@ def vgg16_features(
             x = convolution(x, scaled(channels, width), 3, name, batch_normalization)
         x = keras.layers.MaxPooling2D(2, padding="same", name=f"block{block}_pool")(x)
         pools.append(x)
-    for name, kernel_size in (("fc6", 7), ("fc7", 1)):
-        x = convolution(x, fc_channels, kernel_size, name, batch_normalization)
+    for name, kernel_size in (("fc6", FC6_KERNEL_SIZE), ("fc7", 1)):
+        padding = "same" if geometry == "same" else "valid"
+        x = convolution(x, fc_channels, kernel_size, name, batch_normalization, padding)
         x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
     return Features(pool3=pools[2], pool4=pools[3], fc7=x)
