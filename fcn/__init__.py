@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fcn.evaluation import evaluate as evaluate
     from fcn.inference.predictor import Predictor as Predictor
     from fcn.models.factory import build_model as build_model
+    from fcn.models.surgery import convolutionalize as convolutionalize
     from fcn.run import load_model as load_model
     from fcn.serving.export import export as export
     from fcn.training.loop import train as train
@@ -23,13 +24,14 @@ __version__ = "0.1.0"
 _FACE = {
     "Predictor": "fcn.inference.predictor",
     "build_model": "fcn.models.factory",
+    "convolutionalize": "fcn.models.surgery",
     "evaluate": "fcn.evaluation",
     "export": "fcn.serving.export",
     "load_model": "fcn.run",
     "train": "fcn.training.loop",
 }
 
-__all__ = ["Predictor", "build_model", "evaluate", "export", "load_model", "train"]
+__all__ = ["Predictor", "build_model", "convolutionalize", "evaluate", "export", "load_model", "train"]
 
 
 def __getattr__(name: str) -> Any:
