@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import fcn
-from fcn.cli import print_scores
+from fcn.commands import print_scores
 from fcn.config import load_config
 from fcn.data.generated import generate_dataset
 from fcn.data.image_io import read_label

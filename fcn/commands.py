@@ -1,0 +1,227 @@
+"""What each command does: reads what it needs, calls the package, prints what came of it.
+
+Heavy modules are imported inside of the commands, so that `--help` and mistakes in the arguments are
+answered at once.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fcn.errors import DataError, PartialError, RunError
+
+if TYPE_CHECKING:
+    from fcn.evaluation import Evaluation
+    from fcn.run import RunFolder
+
+
+def train_command(options: argparse.Namespace) -> None:
+    """Trains a net."""
+    from fcn.config import load_config
+
+    config = load_config(options.config, options.set)
+    _start()
+    from fcn.evaluation import scores_document
+    from fcn.training.loop import train
+    from fcn.training.stages import train_stages
+
+    run_path = options.run or Path("runs") / options.config.stem
+    result = (train_stages if options.stages else train)(config, run_path, options.resume)
+    run = result.run
+    names = result.classes.names
+    if options.json:
+        document = scores_document(result.evaluation, names, config.data.root, config.data.val_split)
+        _print_json(document | {"run": str(run.path)})
+        return
+    print_scores(result.evaluation, names, f"best checkpoint on {config.data.val_split}")
+    print(
+        f"Wrote {run.path}/: checkpoints/best.keras and last.keras, {run.scores.name}, {run.log.name}, "
+        f"{run.report.name}, events/ for TensorBoard.\n"
+        f"Next: python infer.py {run.path} PHOTOGRAPHS --output LABELS --overlay\n"
+        f"      python -m fcn export {run.path} EXPORT"
+    )
+
+
+def evaluate_command(options: argparse.Namespace) -> None:
+    """Scores a net."""
+    _start()
+    from fcn.evaluation import evaluate, scores_document
+    from fcn.files import write_json
+    from fcn.inference.predictor import Predictor
+    from fcn.run import RunFolder
+
+    predictor = Predictor(options.model)
+    evaluation = evaluate(predictor, options.data, options.split)
+    names = predictor.classes.names
+    document = scores_document(evaluation, names, options.data, options.split)
+    output = options.output or _default_scores(RunFolder(options.model), options.data, options.split)
+    write_json(output, document)
+    if options.json:
+        _print_json(document)
+        return
+    print_scores(evaluation, names, f"{options.model} on {options.split} of {options.data}")
+    print(f"Wrote {output}.")
+
+
+def _default_scores(run: "RunFolder", data: Path, split: str) -> Path:
+    """Returns where scores go: into the run if they are of the data it is scored on itself."""
+    if run.exists():
+        own = run.load_config().data
+        if (own.root.resolve(), own.val_split) == (data.resolve(), split):
+            return run.scores
+    return Path("scores.json")
+
+
+def infer_command(options: argparse.Namespace) -> None:
+    """Labels photographs."""
+    _start()
+    from fcn.inference.folder import label_images
+    from fcn.inference.predictor import Predictor
+
+    result = label_images(Predictor(options.model), options.inputs, options.output, options.overlay)
+    kind = "labels and overlays" if options.overlay else "labels"
+    if options.json:
+        failed = [{"path": str(path), "reason": reason} for path, reason in result.failed]
+        _print_json({"written": result.written, "failed": failed, "output": str(result.output)})
+    elif result.written:
+        print(f"Wrote {kind} of {result.written} images to {result.output}/.")
+    if result.failed:
+        listed = "\n".join(f"  {path}: {reason}" for path, reason in result.failed)
+        kind_of_error = PartialError if result.written else DataError
+        raise kind_of_error(f"could not be labeled ({len(result.failed)}):\n{listed}")
+
+
+def export_command(options: argparse.Namespace) -> None:
+    """Writes a SavedModel."""
+    _start()
+    from fcn.serving.export import export
+
+    version = export(options.model, options.output)
+    if options.json:
+        _print_json({"export": str(version)})
+        return
+    print(
+        f"Wrote {version}/: a SavedModel with the signatures serving_default (image bytes in, label PNG "
+        "bytes out), predict_tensor and predict_logits."
+    )
+
+
+def generate_command(options: argparse.Namespace) -> None:
+    """Draws a data set."""
+    from fcn.data.generated import generate_dataset
+
+    generate_dataset(options.root, options.train, options.val, options.seed)
+    if options.json:
+        _print_json({"root": str(options.root), "train": options.train, "val": options.val})
+        return
+    print(
+        f"Wrote {options.root}/: {options.train} training and {options.val} validation images with labels, "
+        "in VOC layout."
+    )
+
+
+def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: str) -> None:
+    """Prints the scores of a split and of each class as tables."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    scores = evaluation.scores
+    table = Table(
+        title=f"{title}, {len(evaluation.images)} images", box=box.SIMPLE_HEAD, title_justify="left"
+    )
+    table.add_column("score")
+    table.add_column("%", justify="right")
+    for name in ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou"):
+        table.add_row(name.replace("_", " ").replace("iou", "IoU"), _percent(getattr(scores, name)))
+    table.add_section()
+    for name, iou in zip(class_names, scores.class_iou.tolist(), strict=True):
+        table.add_row(f"IoU of {name}", _percent(iou))
+    console.print(table)
+
+
+def _percent(fraction: float) -> str:
+    return "absent" if fraction != fraction else f"{100 * fraction:.2f}"
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def _start() -> None:
+    from fcn.startup import start_tensorflow
+
+    start_tensorflow()
+
+
+def import_command(options: argparse.Namespace) -> None:
+    """Reads published weights."""
+    _start()
+    from fcn.imports import import_weights
+
+    found = import_weights(options.source, options.output, options.net)
+    if options.json:
+        document = {"run": str(options.output), "net": found.title, "left_out": found.left_out}
+        _print_json(document)
+        return
+    print(f"Found {found.title}.")
+    if found.left_out:
+        print(f"Left out, since the net has no place for them: {', '.join(found.left_out)}.")
+    print(f"Wrote {options.output}/, which every command takes as MODEL.")
+    if not found.has_scores:
+        print(f"Its scores are zero: train it with --set model.weights={options.output}.")
+
+
+def convolutionalize_command(options: argparse.Namespace) -> None:
+    """Turns a classifier into a fully convolutional net, and proves that it is one."""
+    if options.output.suffix != ".keras":
+        raise RunError(f"--output {options.output}: expected a name that ends in .keras.")
+    if options.heatmap is not None and not isinstance(options.prove, Path):
+        raise RunError("--heatmap: expected a photograph to lay the map over. Name it: --prove IMAGE.")
+    _start()
+    from fcn.data.image_io import encode_jpeg, read_image
+    from fcn.files import write_bytes
+    from fcn.models.surgery import convolutionalize
+    from fcn.proof.heatmap import heatmap_image
+    from fcn.proof.text import render
+    from fcn.proof.windows import prove
+    from fcn.run import load_keras, save_model
+
+    image = read_image(options.prove) if isinstance(options.prove, Path) else None
+    model = load_keras(options.model)
+    prepare = _preprocessing(options.preprocess)
+    try:
+        converted = convolutionalize(model)
+        picture = None
+        if options.heatmap is not None and image is not None:
+            picture = heatmap_image(converted, image, options.heatmap, preprocess=prepare)
+    except ValueError as error:
+        raise RunError(f"{options.model}: {error}") from error
+    proof = prove(model, converted, image, prepare) if options.prove else None
+    save_model(converted, options.output)
+    written = [options.output]
+    if picture is not None:
+        written.append(options.output.with_suffix(f".class{options.heatmap}.jpg"))
+        write_bytes(written[-1], encode_jpeg(picture))
+    if options.json:
+        _print_json({"written": [str(path) for path in written], "proof": proof and render(proof)})
+        return
+    if proof:
+        print(render(proof) + "\n")
+    print(
+        f"Wrote {' and '.join(str(path) for path in written)}. "
+        "The net takes images of the classifier's size and any larger one."
+    )
+
+
+def _preprocessing(mode: str) -> Any:
+    """Returns what a net of keras.applications expects its pixels to go through; None for "none"."""
+    if mode == "none":
+        return None
+    import keras
+
+    return partial(keras.applications.imagenet_utils.preprocess_input, mode=mode)
