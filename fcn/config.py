@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -17,6 +17,8 @@ from ruamel.yaml.error import YAMLError
 
 from fcn.errors import ConfigError
 
+Net = Literal["fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once"]
+NETS: tuple[str, ...] = get_args(Net)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -66,17 +68,19 @@ class ModelConfig(_Section):
     """Which net; see `fcn.models.fcn.FCN` for each argument.
 
     Attributes:
-        net: "fcn32s", "fcn16s" or "fcn8s".
-        weights: What to start from; "none": random weights.
+        net: "fcn32s", "fcn16s", "fcn8s", or "fcn8s_at_once", whose skips are scaled to be trained at once.
+        weights: What to start from; "none": random weights; "imagenet": VGG16's, downloaded by Keras; or
+            the path of a run folder, a `.keras` file or a file of published weights.
     """
 
-    net: Literal["fcn32s", "fcn16s", "fcn8s"] = "fcn8s"
+    net: Net = "fcn8s"
     width: Positive = 1.0
     fc_channels: Count | None = None
+    geometry: Literal["same", "reference"] = "same"
     upsampling: Literal["learned", "learned_intermediate", "frozen"] = "learned"
     dropout: Fraction = 0.5
     batch_normalization: bool = False
-    weights: Literal["none"] = "none"
+    weights: Annotated[str, Field(min_length=1)] = "none"
 
 
 class TrainConfig(_Section):

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fcn.data.image_io import read_image
 from fcn.data.voc import Example, read_classes, read_example, read_split
 from fcn.errors import DataError
 from fcn.inference.predictor import Predictor
@@ -82,6 +83,24 @@ def evaluate(model: Any, root: Path | str, split: str = "val") -> Evaluation:
             f"Received: {', '.join(classes.names)}. Correct labels.txt, or choose another data set."
         )
     return evaluate_examples(predictor, examples)
+
+
+def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example]) -> float:
+    """Returns the share of pixels that two nets label alike, void pixels included.
+
+    Args:
+        one: A net.
+        other: Another one with the same classes.
+        examples: Whose images to label.
+
+    Raises:
+        DataError: If an image cannot be read.
+    """
+    equal = total = 0
+    for image in map_ahead(lambda example: read_image(example.image_path), examples):
+        alike = one.predict(image).label == other.predict(image).label
+        equal, total = equal + int(alike.sum()), total + alike.size
+    return equal / max(1, total)
 
 
 def scores_document(

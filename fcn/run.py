@@ -72,6 +72,16 @@ def save_checkpoint(model: keras.Model, path: Path, state: dict[str, Any]) -> No
             archive.writestr(_STATE, json.dumps(state))
 
 
+def save_model(model: keras.Model, path: Path) -> None:
+    """Writes a model as one `.keras` file.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    with atomic_path(path) as temporary:
+        model.save(temporary)
+
+
 def copy_checkpoint(source: Path, target: Path) -> None:
     """Copies a checkpoint, in one piece.
 
@@ -143,6 +153,24 @@ def model_file(path: Path) -> Path:
     return path
 
 
+def load_keras(path: Path) -> keras.Model:
+    """Loads any Keras model from a `.keras` or `.h5` file.
+
+    Raises:
+        RunError: If there is none, or it cannot be read.
+    """
+    if not path.is_file():
+        raise RunError(f"{path}: no such file. Expected a Keras model, .keras or .h5.")
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever its parsers raise on a damaged file.
+        summary = str(error).partition("\n")[0]
+        raise RunError(
+            f"{path}: cannot be read as a Keras model ({type(error).__name__}: {summary}). Expected a whole "
+            "model as model.save writes it, not its weights alone; it may also be incomplete."
+        ) from error
+
+
 def load_model(path: Path | str) -> FCN:
     """Loads a trained net.
 
@@ -163,13 +191,7 @@ def load_model(path: Path | str) -> FCN:
             f"{file}: cannot be read, it is no .keras file or only part of one. "
             "Copy it again or train it anew."
         )
-    try:
-        model = keras.models.load_model(file, compile=False)
-    except Exception as error:  # Keras raises whatever its parsers raise on a damaged file.
-        raise RunError(
-            f"{file}: cannot be read as a Keras model ({type(error).__name__}: {error}). "
-            "It may be incomplete; copy or train it again."
-        ) from error
+    model = load_keras(file)
     if not isinstance(model, FCN):
         raise RunError(f"{file}: expected a net made by this package. Received: {type(model).__name__}.")
     return model

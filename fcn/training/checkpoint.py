@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 
+from fcn.classes import Classes
 from fcn.errors import RunError
 from fcn.models.fcn import FCN
 from fcn.run import load_state, save_checkpoint
@@ -21,8 +22,13 @@ def save_training(model: FCN, path: Path) -> None:
     save_checkpoint(model, path, {"step": step, "seeds": seeds, "class_names": model.class_names})
 
 
-def restore_training(model: FCN, path: Path) -> int:
+def restore_training(model: FCN, path: Path, classes: Classes) -> int:
     """Puts a compiled model back to where `save_training` wrote it.
+
+    Args:
+        model: A net like the one that was saved.
+        path: The checkpoint.
+        classes: What the data set to go on with has; they must be those of the checkpoint.
 
     Returns:
         The number of steps that had been taken.
@@ -31,10 +37,10 @@ def restore_training(model: FCN, path: Path) -> int:
         RunError: If the file is damaged, or from another net.
     """
     state = load_state(path)
-    if tuple(state["class_names"]) != model.class_names:
+    if tuple(state["class_names"]) != classes.names:
         raise RunError(
             f"{path}: was trained on the classes {', '.join(state['class_names'])}; the data set has "
-            f"{', '.join(model.class_names)}. Use the data set it was trained on, or another --run."
+            f"{', '.join(classes.names)}. Use the data set it was trained on, or another --run."
         )
     model.optimizer.build(model.trainable_variables)
     try:

@@ -17,20 +17,23 @@ from fcn.data.pipeline import training_dataset
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import Example, check_disjoint, check_examples, read_classes, read_split
 from fcn.errors import DataError, OutputError, RunError
-from fcn.evaluation import Evaluation, evaluate_examples
+from fcn.evaluation import Evaluation, evaluate_examples, label_agreement
 from fcn.files import write_json, write_text
 from fcn.inference.predictor import Predictor
 from fcn.models.factory import build_model
 from fcn.models.fcn import FCN
 from fcn.report import write_report
-from fcn.run import RunFolder
+from fcn.run import RunFolder, load_model
 from fcn.training.callbacks import FreshLoss, Logger, ProgressReport, StopOnNonFiniteLoss
 from fcn.training.checkpoint import restore_training
 from fcn.training.keeper import Keeper, SaveWhenStopped
 from fcn.training.log import TrainingLog
 from fcn.training.loss import VoidCrossentropy
 from fcn.training.optimizer import build_optimizer, build_schedule
+from fcn.training.start import load_start, start_from
 
+# Enough to see that a net continues another one, few enough not to wait for.
+_AGREEMENT_IMAGES = 10
 # What may differ between a run and its resumption: it changes when things are written, not what is learned.
 _FREE_KEYS = ("train.log_steps", "train.checkpoint_steps", "train.evaluate_steps", "data.root")
 
@@ -77,8 +80,11 @@ def train(
     classes, train_examples, val_examples = _read_data(config)
 
     keras.utils.set_random_seed(config.train.seed)
-    model = _build(config, classes)
-    start_step = restore_training(model, run.last) if run.last.exists() else 0
+    if run.last.exists():
+        model = _compiled(load_model(run.last), config)
+        start_step = restore_training(model, run.last, classes)
+    else:
+        model, start_step = _compiled(_begin_model(config, classes, val_examples), config), 0
     try:
         _begin_run(run, config)
         stream = TrainingStream(train_examples, len(classes.names), config.augmentation, config.train.seed)
@@ -191,13 +197,29 @@ def _git_hash() -> str | None:
     return commit if commit and Path(top).resolve() == root.resolve() else None
 
 
-def _build(config: Config, classes: Classes) -> FCN:
-    model = build_model(
-        num_classes=len(classes.names),
-        class_names=classes.names,
-        palette=classes.palette,
-        **config.model.model_dump(exclude={"weights"}),
-    )
+def _begin_model(config: Config, classes: Classes, val_examples: Sequence[Example]) -> FCN:
+    """Builds the net with the weights it starts from, and says how it fits the one they came from."""
+    weights = config.model.weights
+    if weights == "none":
+        options = config.model.model_dump(exclude={"weights"})
+        return build_model(
+            num_classes=len(classes.names), class_names=classes.names, palette=classes.palette, **options
+        )
+    source, has_scores = load_start(weights)
+    start = start_from(source, has_scores, config.model, classes)
+    print(f"Starting from {weights}: {start.describe()}.", file=sys.stderr)
+    if has_scores and not start.renewed:
+        examples = val_examples[:_AGREEMENT_IMAGES]
+        agreement = label_agreement(Predictor(source), Predictor(start.model), examples)
+        print(
+            f"Before the first step it agrees with {weights} on {agreement:.2%} of the pixels of "
+            f"{len(examples)} images.",
+            file=sys.stderr,
+        )
+    return start.model
+
+
+def _compiled(model: FCN, config: Config) -> FCN:
     # XLA is off: on a CPU it makes transposed convolutions many times slower.
     model.compile(optimizer=build_optimizer(config.train), loss=VoidCrossentropy(), jit_compile=False)
     return model

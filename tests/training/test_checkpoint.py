@@ -45,7 +45,7 @@ def test_a_checkpoint_is_an_ordinary_keras_file(trained, batch) -> None:
 def test_a_restored_training_takes_the_very_same_steps(trained, batch) -> None:
     model, path = trained
     again = compiled(seed=2)
-    assert restore_training(again, path) == 2
+    assert restore_training(again, path, again.classes) == 2
     for _ in range(2):  # dropout makes a wrong random state visible
         model.train_on_batch(*batch)
         again.train_on_batch(*batch)
@@ -62,9 +62,9 @@ def test_a_damaged_checkpoint_is_said_to_be(trained, tmp_path: Path) -> None:
     for length in (0, 1000, len(whole) // 2, len(whole) - 30):
         path.write_bytes(whole[:length])
         with pytest.raises(RunError, match=r"last\.keras"):
-            restore_training(compiled(seed=2), path)
+            restore_training(compiled(seed=2), path, trained[0].classes)
 
 
 def test_a_checkpoint_of_another_net_is_refused(trained) -> None:
     with pytest.raises(RunError, match="does not fit"):
-        restore_training(compiled(seed=2, fc_channels=24), trained[1])
+        restore_training(compiled(seed=2, fc_channels=24), trained[1], trained[0].classes)

@@ -1,0 +1,38 @@
+"""Class names of the data sets that published nets were trained on, in the order of their ids."""
+
+from fcn.classes import VOC_CLASS_NAMES
+
+PASCAL_CONTEXT_CLASS_NAMES = (
+    *VOC_CLASS_NAMES,
+    *("bag", "bed", "bench", "book", "building", "cabinet", "ceiling", "clothes", "computer", "cup", "door"),
+    *("fence", "floor", "flower", "food", "grass", "ground", "keyboard", "light", "mountain", "mouse"),
+    *("curtain", "platform", "sign", "plate", "road", "rock", "shelves", "sidewalk", "sky", "snow"),
+    *("bedcloth", "track", "tree", "truck", "wall", "water", "window", "wood"),
+)
+"""The 59 most frequent classes of PASCAL-Context (Mottaghi et al., 2014) behind background."""
+
+NYUD_CLASS_NAMES = (
+    *("wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture"),
+    *("counter", "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror", "floor mat"),
+    *(
+        "clothes",
+        "ceiling",
+        "books",
+        "refridgerator",
+        "television",
+        "paper",
+        "towel",
+        "shower curtain",
+        "box",
+    ),
+    *("whiteboard", "person", "night stand", "toilet", "sink", "lamp", "bathtub", "bag", "otherstructure"),
+    *("otherfurniture", "otherprop"),
+)
+"""The 40 classes of NYUDv2 (Gupta et al., 2014), spelled as there."""
+
+SIFT_FLOW_CLASS_NAMES = (
+    *("awning", "balcony", "bird", "boat", "bridge", "building", "bus", "car", "cow", "crosswalk", "desert"),
+    *("door", "fence", "field", "grass", "moon", "mountain", "person", "plant", "pole", "river", "road"),
+    *("rock", "sand", "sea", "sidewalk", "sign", "sky", "staircase", "streetlight", "sun", "tree", "window"),
+)
+"""The 33 semantic classes of SIFT Flow (Liu et al., 2011)."""

@@ -1,0 +1,39 @@
+"""From coarse to fine: FCN-32s, then FCN-16s from it, then FCN-8s from that (Long et al., section 4.3)."""
+
+from pathlib import Path
+
+from fcn.config import Config
+from fcn.errors import ConfigError
+from fcn.run import RunFolder
+from fcn.training.loop import TrainingResult, train
+
+STAGES = ("fcn32s", "fcn16s", "fcn8s")
+"""Each net starts from the one before it."""
+
+
+def train_stages(config: Config, run_path: Path | str, resume: bool = False) -> TrainingResult:
+    """Trains every net up to that of the configuration, each from the best checkpoint of the one before.
+
+    Args:
+        config: What to do in each stage; `model.weights` is what the first stage starts from.
+        run_path: Folder of the runs, one folder a net: `RUN/fcn32s`, `RUN/fcn16s`, `RUN/fcn8s`.
+        resume: Whether to go on where earlier stages were stopped.
+
+    Returns:
+        What the last stage left.
+
+    Raises:
+        ConfigError: If the net has no stages.
+        FcnError: As `train` raises.
+    """
+    if config.model.net not in STAGES:
+        raise ConfigError(
+            f"model.net={config.model.net}: is trained at once, without stages. Choose {', '.join(STAGES)}."
+        )
+    weights = config.model.weights
+    for net in STAGES[: STAGES.index(config.model.net) + 1]:
+        stage = RunFolder(Path(run_path) / net)
+        model = config.model.model_copy(update={"net": net, "weights": weights})
+        result = train(config.model_copy(update={"model": model}), stage.path, resume and stage.exists())
+        weights = str(stage.path)
+    return result

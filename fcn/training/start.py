@@ -1,0 +1,145 @@
+"""What a training starts from: random weights, another net's, or published ones."""
+
+import os
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from fcn.classes import Classes
+from fcn.config import ModelConfig
+from fcn.errors import RunError
+from fcn.imports import read_published
+from fcn.models.factory import build_model
+from fcn.models.fcn import FCN
+from fcn.run import is_exported, load_model
+
+IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
+"""Keras' weights of VGG16 with its fully connected layers."""
+
+IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{IMAGENET_FILE}"
+IMAGENET_MD5 = "64373286793e3c8b2b4e3219cbf3544b"
+"""Where Keras publishes the file, and its checksum (keras.applications.vgg16)."""
+
+_HEAD_PREFIXES = ("score", "upscore")
+
+
+class Start(NamedTuple):
+    """A net before its first step.
+
+    Attributes:
+        model: The net.
+        kept: Names of the layers that have another net's weights.
+        renewed: Names of the layers that begin anew although the other net has them.
+        new: Names of the layers that the other net does not have.
+    """
+
+    model: FCN
+    kept: tuple[str, ...] = ()
+    renewed: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """Returns what was kept and what was not, in a sentence."""
+        text = f"{len(self.kept)} layers keep its weights"
+        if self.new:
+            text += f"; new: {', '.join(self.new)}"
+        if self.renewed:
+            text += f"; begun anew: {', '.join(self.renewed)}"
+        return text
+
+
+def load_start(weights: str) -> tuple[FCN, bool]:
+    """Loads the net that `model.weights` names.
+
+    Args:
+        weights: "imagenet", or the path of a run folder, a `.keras` file or a file of published weights.
+
+    Returns:
+        The net, and whether its scores mean anything; a classifier's do not.
+
+    Raises:
+        RunError: If there is no such net, or it cannot be read.
+    """
+    path = _download_imagenet() if weights == "imagenet" else Path(weights)
+    if path.is_dir() or is_exported(path) or path.suffix == ".keras" or not path.exists():
+        return load_model(path), True
+    found, model = read_published(path)
+    return model, found.has_scores
+
+
+def start_from(source: FCN, has_scores: bool, config: ModelConfig, classes: Classes) -> Start:
+    """Builds the net of a configuration with all weights of another net that fit.
+
+    Channel order, mean and scale belong to the weights and come along. With the same classes every layer
+    of the same name is kept, so that a finer net continues a coarser one: its new score layers are zero
+    and change nothing. With other classes, score and upsampling layers begin anew.
+
+    Args:
+        source: The net to start from.
+        has_scores: Whether its scores mean anything.
+        config: The net to build.
+        classes: What it is to tell apart.
+
+    Raises:
+        RunError: If a layer below the scores has another shape in `source`.
+    """
+    model = build_model(
+        num_classes=len(classes.names),
+        class_names=classes.names,
+        palette=classes.palette,
+        channel_order=source.channel_order,
+        mean=source.mean,
+        scale=source.scale,
+        **config.model_dump(exclude={"weights"}),
+    )
+    keeps_scores = has_scores and source.class_names == classes.names
+    theirs = {layer.name: layer for layer in source.layers if layer.weights}
+    kept, renewed, new = [], [], []
+    for layer in model.layers:
+        if not layer.weights:
+            continue
+        if layer.name not in theirs:
+            new.append(layer.name)
+        elif layer.name.startswith(_HEAD_PREFIXES) and not keeps_scores:
+            renewed.append(layer.name)
+        else:
+            _copy(theirs[layer.name], layer)
+            kept.append(layer.name)
+    return Start(model, tuple(kept), tuple(renewed), tuple(new))
+
+
+def _copy(source: Any, target: Any) -> None:
+    arrays = [np.asarray(array) for array in source.get_weights()]
+    shapes, expected = [array.shape for array in arrays], [tuple(weight.shape) for weight in target.weights]
+    if shapes != expected:
+        raise RunError(
+            f"model.weights: expected {target.name} to have weights of the shapes {expected}. Received: "
+            f"{shapes}. Set model.width, model.fc_channels and model.batch_normalization to those of the net "
+            "to start from."
+        )
+    target.set_weights(arrays)
+
+
+def _download_imagenet() -> Path:
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with redirect_stdout(sys.stderr):  # where progress belongs
+            found = keras.utils.get_file(
+                IMAGENET_FILE,
+                IMAGENET_URL,
+                cache_dir=str(home),
+                cache_subdir="models",
+                file_hash=IMAGENET_MD5,
+            )
+    except Exception as error:  # Keras wraps network errors in plain exceptions
+        raise RunError(
+            f"model.weights=imagenet: {IMAGENET_URL} could not be downloaded ({error}). Without a network, "
+            f"put the file at {home / 'models' / IMAGENET_FILE} (MD5 {IMAGENET_MD5}), or set model.weights "
+            "to its path."
+        ) from error
+    return Path(found)

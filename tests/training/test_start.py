@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from fcn.classes import Classes
+from fcn.config import Config, ModelConfig
+from fcn.errors import ConfigError, RunError
+from fcn.models.fcn import FCN
+from fcn.run import load_model
+from fcn.training import start
+from fcn.training.stages import train_stages
+from fcn.training.start import load_start, start_from
+
+THIN = {"width": 1 / 32, "fc_channels": 16}
+CLASSES = Classes.named(("ground", "cat", "dog"))
+
+
+@pytest.fixture(scope="module")
+def coarse(thin_net) -> FCN:
+    return thin_net(32, class_names=CLASSES.names, channel_order="bgr", mean=(1, 2, 3), scale=(1, 1, 1))
+
+
+def test_a_finer_net_begins_where_the_coarser_one_ended(coarse: FCN) -> None:
+    finer = start_from(coarse, True, ModelConfig(net="fcn16s", **THIN), CLASSES)
+    assert finer.new == ("upscore2", "score_pool4", "upscore16")
+    assert finer.renewed == ()
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 96, 3)).astype(np.float32)
+    scores = [
+        keras.Model(net.input, net.get_layer("score_fr").output)(image) for net in (coarse, finer.model)
+    ]
+    np.testing.assert_array_equal(*scores)
+    assert finer.model.channel_order == "bgr"
+    # Two bilinear steps are not quite one, and the new skip adds nothing.
+    logits = [np.asarray(net(image)) for net in (coarse, finer.model)]
+    assert np.mean(logits[0].argmax(-1) == logits[1].argmax(-1)) > 0.9
+    with_skip = np.asarray(finer.model.get_layer("score_pool4").kernel)
+    assert not with_skip.any()
+
+
+def test_other_classes_begin_the_scores_anew(coarse: FCN) -> None:
+    begun = start_from(coarse, True, ModelConfig(net="fcn32s", **THIN), Classes.named(("sea", "sky")))
+    assert begun.renewed == ("score_fr", "upscore32")
+    assert "fc7" in begun.kept
+    np.testing.assert_array_equal(begun.model.get_layer("fc6").kernel, coarse.get_layer("fc6").kernel)
+    assert not np.asarray(begun.model.get_layer("score_fr").kernel).any()
+    assert "score_fr" in begun.describe()
+
+
+def test_published_geometry_is_fine_tuned_in_ours(thin_net) -> None:
+    published = thin_net(8, geometry="reference", class_names=CLASSES.names)
+    begun = start_from(published, True, ModelConfig(net="fcn8s", **THIN), CLASSES)
+    assert begun.model.geometry == "same"
+    assert begun.new == begun.renewed == ()
+
+
+def test_weights_of_another_size_are_refused(coarse: FCN) -> None:
+    with pytest.raises(RunError, match=r"fc6.*model\.fc_channels"):
+        start_from(coarse, True, ModelConfig(net="fcn32s", width=1 / 32, fc_channels=24), CLASSES)
+
+
+def test_a_missing_start_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="nowhere"):
+        load_start(str(tmp_path / "nowhere"))
+
+
+def test_without_a_network_imagenet_says_which_file_to_put_where(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(start, "IMAGENET_URL", "http://127.0.0.1:9/vgg16.h5")  # nothing listens there
+    with pytest.raises(RunError) as raised:
+        load_start("imagenet")
+    assert str(tmp_path / "models" / start.IMAGENET_FILE) in str(raised.value)
+    assert start.IMAGENET_MD5 in str(raised.value)
+
+
+def configuration(root: Path, **model: object) -> Config:
+    return Config.model_validate(
+        {
+            "data": {"root": root},
+            "augmentation": {"crop_size": (32, 32)},
+            "model": {**THIN, **model},
+            "train": {"steps": 2, "batch_size": 1, "learning_rate": 0.01},
+        }
+    )
+
+
+def test_one_command_trains_from_coarse_to_fine(dataset: Path, tmp_path: Path, capsys) -> None:
+    result = train_stages(configuration(dataset), tmp_path / "run")
+    assert result.run.path == tmp_path / "run" / "fcn8s"
+    assert [load_model(tmp_path / "run" / net).stride for net in ("fcn32s", "fcn16s", "fcn8s")] == [32, 16, 8]
+    said = capsys.readouterr().err
+    assert "new: upscore2, score_pool4, upscore16" in said
+    assert said.count("agrees with") == 2
+    assert result.run.load_config().model.weights == str(tmp_path / "run" / "fcn16s")
+    again = train_stages(configuration(dataset), tmp_path / "run", resume=True)
+    assert again.run.path == result.run.path
+
+
+def test_at_once_has_no_stages(dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="at once"):
+        train_stages(configuration(dataset, net="fcn8s_at_once"), tmp_path / "run")
