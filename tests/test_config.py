@@ -152,7 +152,7 @@ def test_1e_3_is_a_number_in_a_file(tmp_path: Path) -> None:
         ("augmentation: {scale: [0, 1]}", ["augmentation.scale.0", "greater than 0"]),
         ("augmentation: {color_jitter: 1}", ["augmentation.color_jitter", "less than 1"]),
         ("model: {net: fcn4s}", ["model.net", "'fcn8s'", "'fcn4s'"]),
-        ("model: {weights: vgg}", ["model.weights", "'none'"]),
+        ("model: {weights: 3}", ["model.weights", "string"]),
         ("model: {dropout: 1.0}", ["model.dropout", "less than 1"]),
         ("model: {dropout: .nan}", ["model.dropout", "nan"]),
         ("model: {width: -1}", ["model.width", "greater than 0"]),

@@ -79,7 +79,13 @@ def scaled(channels: int, width: float) -> int:
 
 
 def convolution(
-    x: Any, filters: int, kernel_size: int, name: str, batch_normalization: bool, padding: str = "same"
+    x: Any,
+    filters: int,
+    kernel_size: int,
+    name: str,
+    batch_normalization: bool,
+    padding: str = "same",
+    dilation_rate: int = 1,
 ) -> Any:
     """Applies a convolution, batch normalization where wanted, and a ReLU.
 
@@ -90,14 +96,16 @@ def convolution(
         name: Name of the convolution; the batch normalization's is `NAME_bn`.
         batch_normalization: Whether to normalize; the convolution then has no bias of its own.
         padding: "same" keeps the size; "valid" takes only places where all of the kernel has inputs.
+        dilation_rate: Distance between the taps of the kernel.
 
     Returns:
-        `float[B, H, W, filters]`; with "valid" `kernel_size` - 1 fewer rows and columns.
+        `float[B, H, W, filters]`; with "valid" fewer rows and columns.
     """
     x = keras.layers.Conv2D(
         filters,
         kernel_size,
         padding=padding,
+        dilation_rate=dilation_rate,
         use_bias=not batch_normalization,
         kernel_initializer="he_normal",
         name=name,
@@ -109,7 +117,12 @@ def convolution(
 
 
 def vgg16_features(
-    images: Any, width: float, fc_channels: int, dropout: float, batch_normalization: bool, geometry: str
+    images: Any,
+    width: float,
+    fc_channels: int,
+    dropout: float,
+    batch_normalization: bool,
+    geometry: str = "same",
 ) -> Features:
     """Applies the convolutional VGG16 up to fc7.
 

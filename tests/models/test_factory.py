@@ -25,7 +25,7 @@ def test_the_names_and_the_default_are_those_of_the_configuration() -> None:
 
 
 def test_another_name_or_argument_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"fcn32s, fcn16s, fcn8s\. Received: net='fcn4s'"):
+    with pytest.raises(ValueError, match=r"fcn32s, fcn16s, fcn8s, fcn8s_at_once\. Received: net='fcn4s'"):
         build_model("fcn4s")
     with pytest.raises(ValueError, match="num_classes=0"):
         build_model("fcn8s", num_classes=0)
