@@ -180,6 +180,8 @@ def convolutionalize_command(options: argparse.Namespace) -> None:
     """Turns a classifier into a fully convolutional net, and proves that it is one."""
     if options.output.suffix != ".keras":
         raise RunError(f"--output {options.output}: expected a name that ends in .keras.")
+    if options.output.exists():
+        raise RunError(f"{options.output}: is there already. Choose another name with --output.")
     if options.heatmap is not None and not isinstance(options.prove, Path):
         raise RunError("--heatmap: expected a photograph to lay the map over. Name it: --prove IMAGE.")
     _start()
@@ -194,14 +196,18 @@ def convolutionalize_command(options: argparse.Namespace) -> None:
     image = read_image(options.prove) if isinstance(options.prove, Path) else None
     model = load_keras(options.model)
     prepare = _preprocessing(options.preprocess)
+    if prepare is not None and model.input_shape[-1] != 3:
+        raise RunError(
+            f"--preprocess {options.preprocess}: is for color images, and {options.model} takes others."
+        )
     try:
         converted = convolutionalize(model)
+        proof = prove(model, converted, image, prepare) if options.prove else None
         picture = None
         if options.heatmap is not None and image is not None:
             picture = heatmap_image(converted, image, options.heatmap, preprocess=prepare)
     except ValueError as error:
         raise RunError(f"{options.model}: {error}") from error
-    proof = prove(model, converted, image, prepare) if options.prove else None
     save_model(converted, options.output)
     written = [options.output]
     if picture is not None:

@@ -1,4 +1,6 @@
-"""Class names of the data sets that published nets were trained on, in the order of their ids."""
+"""The data sets that published nets were trained on: class names in the order of their ids, and means."""
+
+from typing import NamedTuple
 
 from fcn.classes import VOC_CLASS_NAMES
 
@@ -36,3 +38,20 @@ SIFT_FLOW_CLASS_NAMES = (
     *("rock", "sand", "sea", "sidewalk", "sign", "sky", "staircase", "streetlight", "sun", "tree", "window"),
 )
 """The 33 semantic classes of SIFT Flow (Liu et al., 2011)."""
+
+
+class Source(NamedTuple):
+    """What the authors trained a net on: it decides the mean and the names of the classes."""
+
+    title: str
+    class_names: tuple[str, ...]
+    mean: tuple[float, float, float]
+
+
+SOURCES = {
+    21: Source("Pascal VOC", VOC_CLASS_NAMES, (104.00699, 116.66877, 122.67892)),
+    33: Source("SIFT Flow", SIFT_FLOW_CLASS_NAMES, (114.578, 115.294, 108.353)),
+    40: Source("NYUDv2 color", NYUD_CLASS_NAMES, (116.190, 97.203, 92.318)),
+    60: Source("PASCAL-Context", PASCAL_CONTEXT_CLASS_NAMES, (104.007, 116.669, 122.679)),
+}
+"""By the number of classes, which tells the published data sets apart."""

@@ -6,6 +6,8 @@ fcn.berkeleyvision.org), keras.applications, torchvision and the TensorFlow port
 """
 
 import hashlib
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fcn.classes import VOC_CLASS_NAMES
-from fcn.errors import RunError
+from fcn.classes import MAX_CLASSES
+from fcn.errors import OutputError, RunError
 from fcn.files import write_json
-from fcn.imported_classes import NYUD_CLASS_NAMES, PASCAL_CONTEXT_CLASS_NAMES, SIFT_FLOW_CLASS_NAMES
+from fcn.imported_classes import SOURCES
 from fcn.models.factory import build_model
 from fcn.models.fcn import FCN, IMAGENET_MEAN, IMAGENET_SCALE
 from fcn.models.geometry import FC6_KERNEL_SIZE
@@ -65,19 +67,11 @@ _CHANNELS_FIRST: frozenset[Format] = frozenset({"caffe", "torch"})
 _VGG_MEAN = (103.939, 116.779, 123.68)
 
 
-class Source(NamedTuple):
-    """What the authors trained a net on: it decides the mean and the names of the classes."""
-
-    title: str
-    class_names: tuple[str, ...]
-    mean: tuple[float, float, float]
-
-
-_SOURCES = {
-    21: Source("Pascal VOC", VOC_CLASS_NAMES, (104.00699, 116.66877, 122.67892)),
-    33: Source("SIFT Flow", SIFT_FLOW_CLASS_NAMES, (114.578, 115.294, 108.353)),
-    40: Source("NYUDv2 color", NYUD_CLASS_NAMES, (116.190, 97.203, 92.318)),
-    60: Source("PASCAL-Context", PASCAL_CONTEXT_CLASS_NAMES, (104.007, 116.669, 122.679)),
+# What each net has between the fully connected layers and its scores, besides score_fr.
+_HEADS = {
+    32: ("upscore32",),
+    16: ("upscore2", "score_pool4", "upscore16"),
+    8: ("upscore2", "score_pool4", "upscore_pool4", "score_pool3", "upscore8"),
 }
 
 
@@ -124,8 +118,6 @@ def import_weights(source: Path, output: Path, net: str = "fcn8s") -> Recognized
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise RunError(f"{output}: is there already. Choose another folder with --output.")
     found, model = read_published(source, net)
-    run = RunFolder(output)
-    save_model(model, run.best)
     document = {
         "source": source.name,
         "sha256": _sha256(source),
@@ -133,7 +125,20 @@ def import_weights(source: Path, output: Path, net: str = "fcn8s") -> Recognized
         "net": found.title,
         "left_out": found.left_out,
     }
-    write_json(output / "import.json", document)
+    # Whole or not there: a folder that was being written when the power went would be taken for a run.
+    temporary = output.absolute().with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        save_model(model, RunFolder(temporary).best)
+        write_json(temporary / "import.json", document)
+        if output.exists():
+            output.rmdir()
+        temporary.rename(output)
+    except OSError as error:
+        raise OutputError(
+            f"{output}: cannot be written ({error.strerror}). Choose another folder."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return found
 
 
@@ -182,7 +187,7 @@ def _oriented(source: Path, name: str, layer: Layer, format: Format) -> list[Arr
     size = FC6_KERNEL_SIZE if name == "fc6" else 1
     rows, columns = kernel.shape[-2:] if kernel.ndim >= 2 else (0, 0)
     inputs = columns if format in _CHANNELS_FIRST else rows
-    if (kernel.ndim != 4 and not dense) or (dense and inputs % size**2):
+    if (kernel.ndim != 4 and not dense) or 0 in kernel.shape or (dense and inputs % size**2):
         raise RunError(f"{source}: {layer.name} has the shape {kernel.shape}, which no layer of VGG16 has.")
     if dense and format in _CHANNELS_FIRST:
         kernel = kernel.reshape(rows, -1, size, size).transpose(2, 3, 1, 0)
@@ -234,11 +239,19 @@ def _recognize_net(
     stride = next((stride for stride in (8, 16, 32) if f"upscore{stride}" in shapes), None)
     if stride is None:
         raise RunError(f"{source}: expected upscore8, upscore16 or upscore, the last upsampling of an FCN.")
+    lost = [name for name in _HEADS[stride] if name not in shapes]
+    if constants:
+        skips = [name for name in _HEADS[stride] if name.startswith("score_")]
+        lost += [name for skip in skips if (name := skip.replace("score", "scale")) not in constants]
+    if lost:
+        raise RunError(f"{source}: expected all layers of an FCN-{stride}s. Missing: {', '.join(lost)}.")
     num_classes = shapes["score_fr"][-1]
-    known = _SOURCES.get(num_classes)
+    if num_classes > MAX_CLASSES:
+        raise RunError(f"{source}: expected at most {MAX_CLASSES} classes. Received: {num_classes}.")
+    known = SOURCES.get(num_classes)
     title = f"FCN-{stride}s"
     options |= {"num_classes": num_classes, "geometry": "reference", "upsampling": "frozen"}
-    options |= _bgr(known.mean if known else _SOURCES[21].mean)
+    options |= _bgr(known.mean if known else SOURCES[21].mean)
     if known:
         options["class_names"] = known.class_names
     if constants:
@@ -272,6 +285,8 @@ def _check_shapes(source: Path, shapes: Mapping[str, tuple[int, ...]], width: fl
 
 def _assign(model: FCN, name: str, arrays: list[Array], source: Path) -> None:
     """Puts arrays into a layer of the net."""
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise RunError(f"{source}: {name} holds weights that are not finite. Download the file again.")
     try:
         model.get_layer(name).set_weights(arrays)
     except ValueError as error:

@@ -113,6 +113,31 @@ def test_mistakes_are_named(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_that_is_there_is_not_overwritten(classifier: Path, capsys) -> None:
+    before = classifier.read_bytes()
+    code, _, errors = run(["convolutionalize", classifier, "--output", classifier], capsys)
+    assert code == 2
+    assert "already" in errors
+    assert classifier.read_bytes() == before
+
+
+def test_nets_that_change_images_at_random_or_compute_otherwise(tmp_path: Path, capsys) -> None:
+    layers = keras.layers
+    for name, first, dtype in (
+        ("flip", layers.RandomFlip(), "float32"),
+        ("half", layers.ReLU(), "mixed_float16"),
+    ):
+        path = tmp_path / f"{name}.keras"
+        convolution = layers.Conv2D(4, 3, padding="same", dtype=dtype)
+        tail = [layers.MaxPooling2D(4), layers.Flatten(), layers.Dense(3, dtype="float32")]
+        keras.Sequential([keras.Input((16, 16, 3)), first, convolution, *tail]).save(path)
+        code, output, errors = run(
+            ["convolutionalize", path, "--output", tmp_path / f"{name}_net.keras", "--prove"], capsys
+        )
+        assert (code, "1. Exact" in output) == ((0, True) if name == "flip" else (2, False)), errors
+        assert name == "flip" or "float32" in errors
+
+
 def test_a_class_that_is_not_there_is_named(
     classifier: Path, photograph: Path, tmp_path: Path, capsys
 ) -> None:

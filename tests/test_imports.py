@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -265,6 +266,45 @@ def test_files_of_other_nets_are_refused(tmp_path: Path) -> None:
             import_weights(source, tmp_path / "run")
         assert str(source) in str(raised.value)
         assert not (tmp_path / "run").exists()
+
+
+def test_a_head_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+    layers = build_fcn(8, num_classes=5, width=1 / 16, fc_channels=8, at_once=True)
+    for lost in ("score_pool4", "upscore2", "upscore_pool4", "scale_pool3"):
+        rest = [layer for layer in layers if layer.name != lost]
+        with pytest.raises(RunError, match=f"Missing: {lost}"):
+            read_published(write_caffemodel(tmp_path / lost, rest))
+
+
+def test_weights_that_make_no_net_are_refused(tmp_path: Path) -> None:
+    many = write_caffemodel(tmp_path / "many", build_fcn(32, num_classes=300, width=1 / 16, fc_channels=8))
+    arrays = vgg16_arrays()
+    empty = write_keras(tmp_path / "empty", arrays | {"fc2": [np.zeros((32, 0), np.float32), np.zeros(0)]})
+    endless = arrays | {"fc2": [np.full_like(arrays["fc2"][0], np.nan), arrays["fc2"][1]]}
+    for source, expected in (
+        (many, "300"),
+        (empty, "shape"),
+        (write_keras(tmp_path / "endless", endless), "not finite"),
+    ):
+        with pytest.raises(RunError, match=expected):
+            import_weights(source, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("write", [write_keras, write_numpy, write_caffe, write_torch])
+def test_damaged_files_leave_no_run(tmp_path: Path, write) -> None:
+    whole = write(tmp_path / "whole", vgg16_arrays(width=1 / 64, fc_channels=4)).read_bytes()
+    rng, damaged = np.random.default_rng(0), tmp_path / "damaged"
+    for index in range(50):
+        content = bytearray(whole)
+        for position in rng.integers(0, len(whole), 20):
+            content[position] = rng.integers(256)
+        damaged.write_bytes(content)
+        run = tmp_path / str(index)
+        with suppress(RunError):
+            import_weights(damaged, run)
+            continue  # numbers inside of kernels may change without harm
+        assert not run.exists()
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def class_probabilities(
     if channels == 1:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
     batch = pixels[np.newaxis].astype(np.float32)
-    answers = converted(batch if preprocess is None else preprocess(batch))
+    answers = converted(batch if preprocess is None else preprocess(batch), training=False)
     probabilities = keras.ops.convert_to_numpy(_probabilities(converted, answers))
     cells = probabilities[0, ..., class_index].astype(np.float32)
     rows, columns = (

@@ -42,17 +42,21 @@ def _approximate(proof: Proof) -> list[str]:
     down, right = proof.strides
     stride = str(down) if down == right else _by(proof.strides)
     lines = [
-        f"2. {'Approximate' if proof.padding_layers else 'Exact here'}: one pass over an image of "
+        f"2. {'Exact here' if proof.padded.max() <= TOLERANCE else 'Approximate'}: one pass over an image of "
         f"{_by(proof.pass_size)} against {count} crops of {_by(proof.crop_size)} at stride {stride}.",
         f"   Difference of each cell of the {_by(proof.padded.shape)} map, relative to the largest score:",
         *_table(proof.padded),
         f"   {proof.same_class} of {count} cells agree with their crop on the class.",
     ]
+    elsewhere = (
+        "   So another layer looks beyond its window, or computes otherwise at another size: look for "
+        "resizing, normalization over places, or transposed convolutions."
+    )
     if not proof.padding_layers:
-        return [
-            *lines,
-            "   No layer of the backbone pads: a crop sees all that the one pass sees in its place.",
-        ]
+        lines.append("   No layer of the backbone pads.")
+        if proof.padded.max() <= TOLERANCE:
+            return [*lines, "   A crop sees all that the one pass sees in its place."]
+        return [*lines, elsewhere]
     shown = ", ".join(proof.padding_layers[:3])
     more = len(proof.padding_layers) - 3
     lines += [
@@ -64,10 +68,7 @@ def _approximate(proof: Proof) -> list[str]:
         + ("which is rounding." if proof.vanishes else "which is more than rounding."),
     ]
     if not proof.vanishes:
-        lines.append(
-            "   So another layer looks beyond its window, or computes otherwise at another size: look for "
-            "resizing, normalization over places, or transposed convolutions."
-        )
+        lines.append(elsewhere)
     return lines
 
 

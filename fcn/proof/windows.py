@@ -1,5 +1,6 @@
 """A classifier against the same net with convolutions: equal on every window, and faster than crops."""
 
+import inspect
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -111,6 +112,13 @@ def prove(
             f"{model.output_shape[-1]} classes. Received: {converted.output_shape[-1]}. A last layer that "
             "was cut and made anew has nothing to be compared with: convert with all classes to compare."
         )
+    others = [layer.name for layer in converted.layers if layer.compute_dtype != "float32"]
+    if others:
+        raise RunError(
+            f"{converted.name}: expected layers that compute in float32, as the proof does. Received: "
+            f"{', '.join(others[:3])} in {converted.get_layer(others[0]).compute_dtype}. "
+            "Build the classifier with the policy float32 and load its weights."
+        )
     head = converted.layers[-len(tail.kept) :]
     backbone = keras.Model(converted.inputs[0], head[0].input)
     source = model.inputs[0]
@@ -126,12 +134,12 @@ def prove(
         return pixels if preprocess is None else np.asarray(preprocess(pixels), np.float32)
 
     whole = photograph(pass_size)
-    features = _numpy(backbone(whole))
+    features = _numpy(backbone(whole, training=False))
     crops = _windows(whole, crop_size, strides)
     one_pass = _convolved(head, features)
     every_window = _dense(tail, _windows(features, window, (1, 1)))
     errors = (
-        _worst(_numpy(converted(crops[:1])), _numpy(model(crops[:1]))),
+        _worst(_numpy(converted(crops[:1], training=False)), _numpy(model(crops[:1], training=False))),
         *(_worst(net, dense) for net, dense in zip(one_pass, every_window, strict=True)),
     )
     # Written so that an error that is not a number fails too.
@@ -146,7 +154,9 @@ def prove(
     crop_scores = _dense(tail, _mapped(backbone, crops)).scores
     whole_unpadded = photograph(unpadded_pass_size)
     unpadded_crops = _mapped(unpadded.at(unpadded.size), _windows(whole_unpadded, unpadded.size, strides))
-    unpadded_scores = _convolved(head, _numpy(unpadded.at(unpadded_pass_size)(whole_unpadded))).scores
+    unpadded_scores = _convolved(
+        head, _numpy(unpadded.at(unpadded_pass_size)(whole_unpadded, training=False))
+    ).scores
     crops_seconds, pass_seconds = _times(model, converted, crops, whole, repetitions)
     return Proof(
         window=window,
@@ -191,7 +201,7 @@ def _groups(array: Array) -> list[Array]:
 
 
 def _mapped(backbone: keras.Model, crops: Array) -> Array:
-    return np.concatenate([_numpy(backbone(group)) for group in _groups(crops)])
+    return np.concatenate([_numpy(backbone(group, training=False)) for group in _groups(crops)])
 
 
 def _dense(tail: Tail, windows: Array) -> _Said:
@@ -203,7 +213,7 @@ def _dense(tail: Tail, windows: Array) -> _Said:
             scores = keras.ops.matmul(x, layer.kernel) + (layer.bias if layer.use_bias else 0)
             x = layer.activation(scores)
         else:
-            x = layer(x)
+            x = _applied(layer, x)
     return _Said(_numpy(scores), _numpy(x))
 
 
@@ -217,9 +227,16 @@ def _convolved(head: Sequence[keras.layers.Layer], features: Array) -> _Said:
             scores = scores + (layer.bias if layer.use_bias else 0)
             x = layer.activation(scores)
         else:
-            x = layer(x)
+            x = _applied(layer, x)
     scores, x = _numpy(scores), _numpy(x)
     return _Said(scores.reshape(-1, scores.shape[-1]), x.reshape(-1, x.shape[-1]))
+
+
+def _applied(layer: keras.layers.Layer, x: Any) -> Any:
+    """Applies a layer as it is when the net is used: nothing is dropped, nothing changed at random."""
+    if "training" in inspect.signature(layer.call).parameters:
+        return layer(x, training=False)
+    return layer(x)
 
 
 def _relative(values: Array, expected: Array) -> npt.NDArray[np.float64]:
@@ -236,14 +253,14 @@ def _times(
     model: keras.Model, converted: keras.Model, crops: Array, whole: Array, repetitions: int
 ) -> tuple[float, float]:
     """Returns the median seconds for all crops and for one pass, taken in turns: a machine's load varies."""
-    _numpy(model(crops[:_GROUP]))
+    _numpy(model(crops[:_GROUP], training=False))
     seconds = []
     for _ in range(repetitions):
         start = time.perf_counter()
         for group in _groups(crops):
-            _numpy(model(group))
+            _numpy(model(group, training=False))
         between = time.perf_counter()
-        _numpy(converted(whole))
+        _numpy(converted(whole, training=False))
         seconds.append((between - start, time.perf_counter() - between))
     crops_seconds, pass_seconds = np.median(seconds, axis=0).tolist()
     return crops_seconds, pass_seconds

@@ -35,7 +35,13 @@ from fcn.training.start import load_start, start_from
 # Enough to see that a net continues another one, few enough not to wait for.
 _AGREEMENT_IMAGES = 10
 # What may differ between a run and its resumption: it changes when things are written, not what is learned.
-_FREE_KEYS = ("train.log_steps", "train.checkpoint_steps", "train.evaluate_steps", "data.root")
+_FREE_KEYS = (
+    "train.log_steps",
+    "train.checkpoint_steps",
+    "train.evaluate_steps",
+    "data.root",
+    "model.weights",
+)
 
 
 class TrainingResult(NamedTuple):

@@ -14,7 +14,7 @@ from fcn.config import ModelConfig
 from fcn.errors import RunError
 from fcn.imports import read_published
 from fcn.models.factory import build_model
-from fcn.models.fcn import FCN
+from fcn.models.fcn import AT_ONCE_SKIP_SCALES, FCN
 from fcn.run import is_exported, load_model
 
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
@@ -66,7 +66,9 @@ def load_start(weights: str) -> tuple[FCN, bool]:
     """
     path = _download_imagenet() if weights == "imagenet" else Path(weights)
     if path.is_dir() or is_exported(path) or path.suffix == ".keras" or not path.exists():
-        return load_model(path), True
+        model = load_model(path)
+        # Scores that are zero everywhere were never trained: an imported classifier's.
+        return model, bool(np.asarray(model.get_layer("score_fr").kernel).any())
     found, model = read_published(path)
     return model, found.has_scores
 
@@ -87,6 +89,13 @@ def start_from(source: FCN, has_scores: bool, config: ModelConfig, classes: Clas
     Raises:
         RunError: If a layer below the scores has another shape in `source`.
     """
+    keeps_scores = has_scores and source.class_names == classes.names
+    options = config.model_dump(exclude={"weights"})
+    if keeps_scores:
+        # A score layer belongs to the scale of what it reads; a skip the source lacks has the new net's.
+        own = AT_ONCE_SKIP_SCALES if config.net == "fcn8s_at_once" else (1.0, 1.0)
+        theirs = [name for name in ("score_pool4", "score_pool3") if _has_layer(source, name)]
+        options["skip_scales"] = (*source.skip_scales[: len(theirs)], *own[len(theirs) :])
     model = build_model(
         num_classes=len(classes.names),
         class_names=classes.names,
@@ -94,22 +103,25 @@ def start_from(source: FCN, has_scores: bool, config: ModelConfig, classes: Clas
         channel_order=source.channel_order,
         mean=source.mean,
         scale=source.scale,
-        **config.model_dump(exclude={"weights"}),
+        **options,
     )
-    keeps_scores = has_scores and source.class_names == classes.names
-    theirs = {layer.name: layer for layer in source.layers if layer.weights}
+    layers = {layer.name: layer for layer in source.layers if layer.weights}
     kept, renewed, new = [], [], []
     for layer in model.layers:
         if not layer.weights:
             continue
-        if layer.name not in theirs:
+        if layer.name not in layers:
             new.append(layer.name)
         elif layer.name.startswith(_HEAD_PREFIXES) and not keeps_scores:
             renewed.append(layer.name)
         else:
-            _copy(theirs[layer.name], layer)
+            _copy(layers[layer.name], layer)
             kept.append(layer.name)
     return Start(model, tuple(kept), tuple(renewed), tuple(new))
+
+
+def _has_layer(model: FCN, name: str) -> bool:
+    return any(layer.name == name for layer in model.layers)
 
 
 def _copy(source: Any, target: Any) -> None:

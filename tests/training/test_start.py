@@ -7,6 +7,7 @@ import pytest
 from fcn.classes import Classes
 from fcn.config import Config, ModelConfig
 from fcn.errors import ConfigError, RunError
+from fcn.models.factory import build_model
 from fcn.models.fcn import FCN
 from fcn.run import load_model
 from fcn.training import start
@@ -53,6 +54,26 @@ def test_published_geometry_is_fine_tuned_in_ours(thin_net) -> None:
     begun = start_from(published, True, ModelConfig(net="fcn8s", **THIN), CLASSES)
     assert begun.model.geometry == "same"
     assert begun.new == begun.renewed == ()
+
+
+@pytest.mark.parametrize(("source_net", "net"), [("fcn8s_at_once", "fcn8s"), ("fcn8s", "fcn8s_at_once")])
+def test_a_score_layer_keeps_the_scale_of_what_it_reads(source_net: str, net: str) -> None:
+    options = {**THIN, "num_classes": 3, "class_names": CLASSES.names}
+    source = build_model(source_net, **options)
+    rng = np.random.default_rng(0)
+    for layer in source.layers:
+        if layer.name.startswith("score_"):
+            layer.set_weights([rng.standard_normal(value.shape) for value in layer.get_weights()])
+    begun = start_from(source, True, ModelConfig(net=net, **THIN), CLASSES)
+    image = rng.uniform(0, 255, (1, 40, 50, 3)).astype(np.float32)
+    np.testing.assert_allclose(begun.model(image), source(image), rtol=1e-5, atol=1e-5)
+
+
+def test_an_imported_classifier_has_no_scores_to_keep(thin_net, tmp_path: Path) -> None:
+    thin_net(8, awake=False).save(tmp_path / "classifier.keras")
+    thin_net(8).save(tmp_path / "net.keras")
+    assert not load_start(str(tmp_path / "classifier.keras"))[1]
+    assert load_start(str(tmp_path / "net.keras"))[1]
 
 
 def test_weights_of_another_size_are_refused(coarse: FCN) -> None:
