@@ -222,6 +222,11 @@ def convolutionalize_command(options: argparse.Namespace) -> None:
         f"Wrote {' and '.join(str(path) for path in written)}. "
         "The net takes images of the classifier's size and any larger one."
     )
+    if proof and not proof.vanishes:
+        raise PartialError(
+            f"{options.model}: the difference does not vanish where nothing pads; the reason stands above. "
+            "On images of the classifier's own size the net says what the classifier says."
+        )
 
 
 def _preprocessing(mode: str) -> Any:

@@ -5,7 +5,6 @@ Sources of layer names, means and class lists: the authors' repository (Long, Sh
 fcn.berkeleyvision.org), keras.applications, torchvision and the TensorFlow ports of VGG16.
 """
 
-import hashlib
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from fcn.models.fcn import FCN, IMAGENET_MEAN, IMAGENET_SCALE
 from fcn.models.geometry import FC6_KERNEL_SIZE
 from fcn.models.vgg import VGG16_BLOCKS, scaled
 from fcn.run import RunFolder, save_model
+from fcn.weights.checksum import checked_sha256
 from fcn.weights.layer import Layer
 from fcn.weights.reader import Format, read_layers, recognize
 
@@ -118,9 +118,10 @@ def import_weights(source: Path, output: Path, net: str = "fcn8s") -> Recognized
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise RunError(f"{output}: is there already. Choose another folder with --output.")
     found, model = read_published(source, net)
+    sha256 = checked_sha256(source)
     document = {
         "source": source.name,
-        "sha256": _sha256(source),
+        "sha256": sha256,
         "format": found.format,
         "net": found.title,
         "left_out": found.left_out,
@@ -291,8 +292,3 @@ def _assign(model: FCN, name: str, arrays: list[Array], source: Path) -> None:
         model.get_layer(name).set_weights(arrays)
     except ValueError as error:
         raise RunError(f"{source}: {name} does not fit the net ({error}).") from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

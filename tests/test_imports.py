@@ -26,11 +26,13 @@ THIN = {"num_classes": 21, "width": 1 / 16, "fc_channels": 32}
 MEAN = np.array((104.00699, 116.66877, 122.67892), np.float32)
 
 
-def opencv_scores(folder: Path, layers: list[CaffeLayer], image: np.ndarray) -> np.ndarray:
+def opencv_scores(
+    folder: Path, layers: list[CaffeLayer], image: np.ndarray, mean: np.ndarray = MEAN
+) -> np.ndarray:
     """Computes the scores with OpenCV's Caffe engine, `float32[H, W, C]`."""
     prototxt = write_prototxt(folder / "net.prototxt", layers, *image.shape[:2])
     net = cv2.dnn.readNetFromCaffe(str(prototxt), str(folder / "net.caffemodel"))
-    net.setInput((image[..., ::-1] - MEAN).transpose(2, 0, 1)[np.newaxis])
+    net.setInput((image[..., ::-1] - mean).transpose(2, 0, 1)[np.newaxis])
     return net.forward()[0].transpose(1, 2, 0)
 
 
@@ -64,6 +66,28 @@ finally:
     status = Path("/proc/self/status").read_text().splitlines()
     print(next(line for line in status if line.startswith("VmHWM")), file=sys.stderr)
 """
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "stride", "mean"),
+    [
+        (60, 8, (104.007, 116.669, 122.679)),
+        (40, 32, (116.190, 97.203, 92.318)),
+        (33, 16, (114.578, 115.294, 108.353)),
+    ],
+)
+def test_nets_of_other_data_sets_equal_opencvs_too(
+    tmp_path: Path, num_classes: int, stride: int, mean: tuple[float, ...]
+) -> None:
+    layers = build_fcn(stride, num_classes=num_classes, width=1 / 16, fc_channels=32)
+    _, model = read_published(write_caffemodel(tmp_path / "net.caffemodel", layers))
+    image = np.random.default_rng(0).integers(0, 256, (100, 103, 3)).astype(np.float32)
+    expected = opencv_scores(tmp_path, layers, image, np.array(mean, np.float32))
+    scores = np.asarray(model(image[np.newaxis]))[0]
+    assert np.abs(scores - expected).max() <= 1e-4 * expected.std()
+    assert (
+        np.mean(scores.argmax(-1) == expected.argmax(-1)) >= 0.9999 - 1 / expected[..., 0].size
+    )  # one pixel may tie
 
 
 def check_full_size(folder: Path, stride: int, at_once: bool, sizes: Sequence[tuple[int, int]]) -> None:

@@ -16,12 +16,13 @@ from fcn.imports import read_published
 from fcn.models.factory import build_model
 from fcn.models.fcn import AT_ONCE_SKIP_SCALES, FCN
 from fcn.run import is_exported, load_model
+from fcn.weights.checksum import KERAS_MD5
 
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
 """Keras' weights of VGG16 with its fully connected layers."""
 
 IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{IMAGENET_FILE}"
-IMAGENET_MD5 = "64373286793e3c8b2b4e3219cbf3544b"
+IMAGENET_MD5 = KERAS_MD5[IMAGENET_FILE]
 """Where Keras publishes the file, and its checksum (keras.applications.vgg16)."""
 
 _HEAD_PREFIXES = ("score", "upscore")
