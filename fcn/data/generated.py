@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from fcn.classes import voc_palette
+from fcn.classes import Classes
 from fcn.data.forms import FORMS
+from fcn.data.image_io import encode_jpeg, encode_label
 from fcn.data.scene import draw_scene
 from fcn.errors import OutputError
 from fcn.progress import track
@@ -29,7 +28,6 @@ SIZES = ((112, 160), (112, 144), (128, 160), (128, 176), (144, 144), (160, 128),
 """Sizes of the images, (height, width) in pixels."""
 
 SPLITS = ("train", "val")
-JPEG_QUALITY = 92
 
 
 def generate_dataset(
@@ -97,17 +95,14 @@ def _write_splits(root: Path, counts: dict[str, int], seed: int, sizes: Sequence
     lists = root / "ImageSets" / "Segmentation"
     for folder in (root / "JPEGImages", root / "SegmentationClass", lists):
         folder.mkdir(parents=True)
-    palette = voc_palette().tobytes()
+    classes = Classes.named(CLASS_NAMES)
     names = [f"{split}_{index:05d}" for split in SPLITS for index in range(counts[split])]
 
     def write(name: str) -> None:
         split, index = name.split("_")
         image, label = generate_example(split, int(index), seed, sizes)
-        encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-        (root / "JPEGImages" / f"{name}.jpg").write_bytes(encoded.tobytes())
-        indexed = Image.fromarray(label)
-        indexed.putpalette(palette)
-        indexed.save(root / "SegmentationClass" / f"{name}.png")
+        (root / "JPEGImages" / f"{name}.jpg").write_bytes(encode_jpeg(image))
+        (root / "SegmentationClass" / f"{name}.png").write_bytes(encode_label(label, classes))
 
     with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
         for _ in track(pool.map(write, names), "generating images", total=len(names)):

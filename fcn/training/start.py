@@ -90,12 +90,13 @@ def start_from(source: FCN, has_scores: bool, config: ModelConfig, classes: Clas
     Raises:
         RunError: If a layer below the scores has another shape in `source`.
     """
+    layers = {layer.name: layer for layer in source.layers if layer.weights}
     keeps_scores = has_scores and source.class_names == classes.names
     options = config.model_dump(exclude={"weights"})
     if keeps_scores:
         # A score layer belongs to the scale of what it reads; a skip the source lacks has the new net's.
         own = AT_ONCE_SKIP_SCALES if config.net == "fcn8s_at_once" else (1.0, 1.0)
-        theirs = [name for name in ("score_pool4", "score_pool3") if _has_layer(source, name)]
+        theirs = [name for name in ("score_pool4", "score_pool3") if name in layers]
         options["skip_scales"] = (*source.skip_scales[: len(theirs)], *own[len(theirs) :])
     model = build_model(
         num_classes=len(classes.names),
@@ -106,7 +107,6 @@ def start_from(source: FCN, has_scores: bool, config: ModelConfig, classes: Clas
         scale=source.scale,
         **options,
     )
-    layers = {layer.name: layer for layer in source.layers if layer.weights}
     kept, renewed, new = [], [], []
     for layer in model.layers:
         if not layer.weights:
@@ -119,10 +119,6 @@ def start_from(source: FCN, has_scores: bool, config: ModelConfig, classes: Clas
             _copy(layers[layer.name], layer)
             kept.append(layer.name)
     return Start(model, tuple(kept), tuple(renewed), tuple(new))
-
-
-def _has_layer(model: FCN, name: str) -> bool:
-    return any(layer.name == name for layer in model.layers)
 
 
 def _copy(source: Any, target: Any) -> None:
