@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 
 import fcn
 import fcn.commands
-from fcn.config import NETS
 from fcn.errors import FcnError
+from fcn.sections import NETS
 
 _MODEL_HELP = "a run folder, a .keras file or an exported folder"
 

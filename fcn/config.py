@@ -9,128 +9,31 @@ import json
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fcn.errors import ConfigError
-
-Net = Literal["fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once"]
-NETS: tuple[str, ...] = get_args(Net)
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+from fcn.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class DataConfig(_Section):
-    """Where the examples are.
-
-    Attributes:
-        root: Folder in VOC layout, relative to where the command runs.
-        train_split: List of the examples to learn from.
-        val_split: List of the examples to score on.
-    """
-
-    root: Path
-    train_split: str = "train"
-    val_split: str = "val"
-
-
-class AugmentationConfig(_Section):
-    """How training examples are changed; see `fcn.data.augmentation`.
-
-    Attributes:
-        crop_size: (height, width) of what a step sees, in pixels; None for whole images, one a step.
-        scale: Smallest and largest random scale.
-        flip: Whether every second example is mirrored left to right.
-        color_jitter: Largest relative change of brightness, contrast and saturation.
-    """
-
-    crop_size: tuple[Count, Count] | None = (384, 384)
-    scale: tuple[Positive, Positive] = (0.5, 2.0)
-    flip: bool = True
-    color_jitter: Fraction = 0.3
-
-    @model_validator(mode="after")
-    def _scale_in_order(self) -> "AugmentationConfig":
-        if self.scale[0] > self.scale[1]:
-            raise ValueError("expected the smaller scale first")
-        return self
-
-
-class ModelConfig(_Section):
-    """Which net; see `fcn.models.fcn.FCN` for each argument.
-
-    Attributes:
-        net: "fcn32s", "fcn16s", "fcn8s", or "fcn8s_at_once", whose skips are scaled to be trained at once.
-        weights: What to start from; "none": random weights; "imagenet": VGG16's, downloaded by Keras; or
-            the path of a run folder, a `.keras` file or a file of published weights.
-    """
-
-    net: Net = "fcn8s"
-    width: Positive = 1.0
-    fc_channels: Count | None = None
-    geometry: Literal["same", "reference"] = "same"
-    upsampling: Literal["learned", "learned_intermediate", "frozen"] = "learned"
-    dropout: Fraction = 0.5
-    batch_normalization: bool = False
-    weights: Annotated[str, Field(min_length=1)] = "none"
-
-
-class TrainConfig(_Section):
-    """How to learn.
-
-    Attributes:
-        steps: Number of updates of the weights.
-        batch_size: Examples a step.
-        optimizer: "sgd" with momentum, or "adamw".
-        learning_rate: For the loss averaged over labeled pixels.
-        schedule: "constant", or "poly": learning_rate * (1 - step / steps) ** power.
-        power: Exponent of "poly".
-        warmup_steps: Steps over which the learning rate rises from 0.
-        momentum: Of "sgd".
-        weight_decay: Share of each kernel taken off at a step, times the learning rate; biases and
-            batch normalization keep theirs.
-        seed: Where all chance comes from.
-        log_steps: Steps between lines of the log.
-        checkpoint_steps: Steps between checkpoints.
-        evaluate_steps: Steps between scorings of the validation split; the last step is always scored.
-    """
-
-    steps: Count = 20_000
-    batch_size: Count = 1
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: Positive = 1e-3
-    schedule: Literal["constant", "poly"] = "constant"
-    power: Positive = 0.9
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    momentum: Fraction = 0.9
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5e-4
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    log_steps: Count = 20
-    checkpoint_steps: Count = 500
-    evaluate_steps: Count = 2_000
-
-
-class Config(_Section):
+class Config(Section):
     """The configuration of one run."""
 
     data: DataConfig
     augmentation: AugmentationConfig = AugmentationConfig()
     model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
     train: TrainConfig = TrainConfig()
 
     @model_validator(mode="after")
     def _whole_images_come_alone(self) -> "Config":
-        if self.augmentation.crop_size is None and self.train.batch_size > 1:
+        if self.augmentation.crop_size is None and self.train.batch_size > self.train.accumulate:
             raise ValueError(
-                "augmentation.crop_size is null, so images differ in size and train.batch_size must be 1"
+                "augmentation.crop_size is null, so images differ in size and come one at a time: "
+                "train.accumulate must equal train.batch_size"
             )
         return self
 
@@ -143,10 +46,11 @@ class Config(_Section):
         return stream.getvalue()
 
 
-_SECTIONS: dict[str, type[_Section]] = {
+_SECTIONS: dict[str, type[Section]] = {
     "data": DataConfig,
     "augmentation": AugmentationConfig,
     "model": ModelConfig,
+    "loss": LossConfig,
     "train": TrainConfig,
 }
 

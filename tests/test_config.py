@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fcn.config import (
-    AugmentationConfig,
-    Config,
-    DataConfig,
-    ModelConfig,
-    TrainConfig,
-    changed_keys,
-    load_config,
-)
+from fcn.config import Config, changed_keys, load_config
 from fcn.errors import ConfigError
+from fcn.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, TrainConfig
 
 
 @pytest.fixture
@@ -64,7 +57,21 @@ configs = st.builds(
         color_jitter=fractions,
     ),
     model=st.builds(ModelConfig, width=positive, fc_channels=st.none() | counts, dropout=fractions),
-    train=st.builds(TrainConfig, steps=counts, learning_rate=positive, weight_decay=st.floats(0, 1e9)),
+    loss=st.builds(
+        LossConfig,
+        terms=st.dictionaries(st.sampled_from(["cross_entropy", "dice", "lovasz"]), positive, min_size=1),
+        class_weights=st.sampled_from(["none", "median_frequency"])
+        | st.lists(st.floats(0, 9), min_size=1).map(tuple),
+    ),
+    train=st.builds(
+        TrainConfig,
+        steps=counts,
+        learning_rate=positive,
+        learning_rate_multipliers=st.dictionaries(names, st.floats(0, 100)),
+        freeze=st.lists(names).map(tuple),
+        weight_decay=st.floats(0, 1e9),
+        devices=counts | st.just("all"),
+    ),
 )
 
 
@@ -88,7 +95,7 @@ def test_words_that_yaml_could_take_for_something_else_stay_words(tmp_path: Path
 
 def test_every_default_is_spelled_out(recipe: Path) -> None:
     text = load_config(recipe).to_yaml()
-    for section in (DataConfig, AugmentationConfig, ModelConfig, TrainConfig):
+    for section in (DataConfig, AugmentationConfig, ModelConfig, LossConfig, TrainConfig):
         for key in section.model_fields:
             assert f"\n  {key}:" in text
 
@@ -138,7 +145,7 @@ def test_1e_3_is_a_number_in_a_file(tmp_path: Path) -> None:
         ("model: {widht: 1}", ["model.widht", "unknown key", "Did you mean model.width?"]),
         ("model: {colour: 1}", ["model.colour", "unknown key", "Known keys: net, width,"]),
         ("trian: {steps: 1}", ["trian", "unknown key", "Did you mean train?"]),
-        ("serving: {}", ["serving", "unknown key", "Known keys: data, augmentation, model, train."]),
+        ("serving: {}", ["serving", "unknown key", "Known keys: data, augmentation, model, loss, train."]),
         ("1: 2", ["1: unknown key"]),
         ("train: {steps: many}", ["train.steps", "integer", "'many'"]),
         ("train: {steps: 1.5}", ["train.steps", "integer", "1.5"]),
@@ -165,8 +172,16 @@ def test_1e_3_is_a_number_in_a_file(tmp_path: Path) -> None:
         ("data: {root: 5}", ["data.root", "5"]),
         (
             "augmentation: {crop_size: null}\ntrain: {batch_size: 2}",
-            ["augmentation.crop_size is null", "train.batch_size must be 1"],
+            ["augmentation.crop_size is null", "train.accumulate must equal train.batch_size"],
         ),
+        ("train: {batch_size: 8, accumulate: 3}", ["train.accumulate=3", "divisor of train.batch_size=8"]),
+        ("train: {devices: some}", ["train.devices", "'some'"]),
+        ("train: {learning_rate_multipliers: {fc6: -1}}", ["train.learning_rate_multipliers.fc6", "-1"]),
+        ("data: {root: x, input_scale: 2}", ["data.input_scale", "less than or equal to 1"]),
+        ("loss: {terms: {}}", ["loss.terms"]),
+        ("loss: {terms: {crossentropy: 1}}", ["loss.terms.crossentropy", "cross_entropy"]),
+        ("loss: {terms: {dice: 1}, reduction: sum}", ["loss.reduction=sum", "dice"]),
+        ("loss: {class_weights: median}", ["loss.class_weights", "median_frequency"]),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(tmp_path: Path, content: str, words: list[str]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from fcn.classes import Classes
-from fcn.config import Config, DataConfig
+from fcn.config import Config
 from fcn.data.image_io import write_label
 from fcn.data.voc import Example
 from fcn.errors import OutputError
@@ -25,6 +25,7 @@ from fcn.report import write_report
 from fcn.report.curves import Curve, line_chart, read_curve
 from fcn.report.pictures import VOID_COLORS, WRONG_COLOR, choose, difference
 from fcn.run import RunFolder
+from fcn.sections import DataConfig
 
 CLASS_NAMES = ("ground", "<b>cat & dog", "unicorn")
 LOG_HEAD = (

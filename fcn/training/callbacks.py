@@ -12,9 +12,9 @@ from typing import Any
 import keras
 from rich.progress import TextColumn
 
-from fcn.config import TrainConfig
 from fcn.errors import NonFiniteLossError
 from fcn.progress import progress_bar
+from fcn.sections import TrainConfig
 from fcn.training.log import TrainingLog
 from fcn.training.optimizer import PolySchedule
 

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from fcn.config import TrainConfig
+from fcn.sections import TrainConfig
 
 
 @keras.saving.register_keras_serializable(package="fcn")

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 
 from fcn.classes import Classes
-from fcn.config import ModelConfig
 from fcn.errors import RunError
 from fcn.imports import read_published
 from fcn.models.factory import build_model
 from fcn.models.fcn import AT_ONCE_SKIP_SCALES, FCN
 from fcn.run import is_exported, load_model
+from fcn.sections import ModelConfig
 from fcn.weights.checksum import KERAS_MD5
 
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"

@@ -4,9 +4,9 @@ from typing import get_args
 
 import pytest
 
-from fcn.config import ModelConfig
 from fcn.models.factory import NETS, build_model
 from fcn.models.fcn import FCN
+from fcn.sections import ModelConfig
 
 THIN = {"width": 1 / 64, "fc_channels": 2}
 

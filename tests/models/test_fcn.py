@@ -16,9 +16,9 @@ import tensorflow as tf
 
 import fcn
 from fcn.classes import VOC_CLASS_NAMES, VOID, Classes
-from fcn.config import ModelConfig
 from fcn.models.fcn import FCN
 from fcn.models.vgg import VGG16_BLOCKS
+from fcn.sections import ModelConfig
 
 Label = Callable[[npt.NDArray[np.float32]], Any]
 ThinNet = Callable[..., FCN]

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from fcn.config import TrainConfig
+from fcn.sections import TrainConfig
 from fcn.training.optimizer import PolySchedule, build_optimizer
 
 

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from fcn.classes import Classes
-from fcn.config import Config, ModelConfig
+from fcn.config import Config
 from fcn.errors import ConfigError, RunError
 from fcn.models.factory import build_model
 from fcn.models.fcn import FCN
 from fcn.run import load_model
+from fcn.sections import ModelConfig
 from fcn.training import start
 from fcn.training.stages import train_stages
 from fcn.training.start import load_start, start_from
