@@ -8,6 +8,7 @@ import numpy as np
 
 from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes
 from fcn.models.geometry import CropOffsets, reference_crop_offsets
+from fcn.models.resizing import ResizeLike, Shrink
 from fcn.models.upsampling import CropLike, upscore
 from fcn.models.vgg import FC_CHANNELS, ImageNormalization, scaled, vgg16_features
 
@@ -50,6 +51,8 @@ class FCN(keras.Model):  # type: ignore[misc]
         channel_order: "rgb" or "bgr": what the weights expect.
         mean: Mean of each channel, 0 to 255, in that order.
         scale: Factor of each channel after the mean is subtracted, in that order.
+        input_scale: Size at which the layers see an image, relative to its own; the logits are interpolated
+            back. Above 0, at most 1.
         class_names: One name a class; None for VOC's if there are 21 classes, else their ids.
         palette: `(red, green, blue)` a class, 0 to 255; None for VOC's.
 
@@ -76,6 +79,7 @@ class FCN(keras.Model):  # type: ignore[misc]
         channel_order: str = "rgb",
         mean: Sequence[float] = IMAGENET_MEAN,
         scale: Sequence[float] = IMAGENET_SCALE,
+        input_scale: float = 1.0,
         class_names: Sequence[str] | None = None,
         palette: Sequence[Sequence[int]] | None = None,
         name: str | None = None,
@@ -118,7 +122,8 @@ class FCN(keras.Model):  # type: ignore[misc]
         # === Functional model ===
         images = keras.Input((None, None, 3), name="images")
         fc = scaled(FC_CHANNELS, width) if fc_channels is None else fc_channels
-        features = vgg16_features(normalization(images), width, fc, dropout, batch_normalization, geometry)
+        shrunk = images if input_scale == 1 else Shrink(input_scale, dtype="float32", name="shrink")(images)
+        features = vgg16_features(normalization(shrunk), width, fc, dropout, batch_normalization, geometry)
         scores = _score(features.fc7, num_classes, "score_fr")
         upscore_name = "upscore2"
         for skip in skips:
@@ -136,7 +141,10 @@ class FCN(keras.Model):  # type: ignore[misc]
             scores = keras.layers.Add(name=f"fuse_{skip}")([scores, skip_scores])
             upscore_name = f"upscore_{skip}"
         scores = upscore(scores, stride, num_classes, upsampling == "learned", f"upscore{stride}", padding)
-        logits = CropLike(crops.scores, dtype="float32", name="logits")([scores, images])
+        last = "logits" if input_scale == 1 else "shrunk_logits"
+        logits = CropLike(crops.scores, dtype="float32", name=last)([scores, shrunk])
+        if input_scale != 1:
+            logits = ResizeLike(dtype="float32", name="logits")([logits, images])
         super().__init__(inputs=images, outputs=logits, name=name or f"fcn{stride}s", **kwargs)
 
         # === Config ===
@@ -152,6 +160,7 @@ class FCN(keras.Model):  # type: ignore[misc]
         self.channel_order = channel_order
         self.mean = tuple(mean)
         self.scale = tuple(scale)
+        self.input_scale = input_scale
         self.class_names = names
         self.palette = colors
 
@@ -175,6 +184,7 @@ class FCN(keras.Model):  # type: ignore[misc]
             "channel_order": self.channel_order,
             "mean": self.mean,
             "scale": self.scale,
+            "input_scale": self.input_scale,
             "class_names": self.class_names,
             "palette": self.palette,
             "name": self.name,

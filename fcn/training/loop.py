@@ -30,6 +30,7 @@ from fcn.training.keeper import Keeper, SaveWhenStopped
 from fcn.training.log import TrainingLog
 from fcn.training.loss import VoidCrossentropy
 from fcn.training.optimizer import build_optimizer, build_schedule
+from fcn.training.precision import set_precision
 from fcn.training.start import load_start, start_from
 
 # Enough to see that a net continues another one, few enough not to wait for.
@@ -85,6 +86,7 @@ def train(
     _check_run(run, config, resume)
     classes, train_examples, val_examples = _read_data(config)
 
+    set_precision(config.train.precision)
     keras.utils.set_random_seed(config.train.seed)
     if run.last.exists():
         model = _compiled(load_model(run.last), config)
@@ -207,12 +209,12 @@ def _begin_model(config: Config, classes: Classes, val_examples: Sequence[Exampl
     """Builds the net with the weights it starts from, and says how it fits the one they came from."""
     weights = config.model.weights
     if weights == "none":
-        options = config.model.model_dump(exclude={"weights"})
+        options = config.model.model_dump(exclude={"weights"}) | {"input_scale": config.data.input_scale}
         return build_model(
             num_classes=len(classes.names), class_names=classes.names, palette=classes.palette, **options
         )
     source, has_scores = load_start(weights)
-    start = start_from(source, has_scores, config.model, classes)
+    start = start_from(source, has_scores, config.model, classes, config.data.input_scale)
     print(f"Starting from {weights}: {start.describe()}.", file=sys.stderr)
     if has_scores and not start.renewed:
         examples = val_examples[:_AGREEMENT_IMAGES]

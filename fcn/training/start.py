@@ -74,7 +74,9 @@ def load_start(weights: str) -> tuple[FCN, bool]:
     return model, found.has_scores
 
 
-def start_from(source: FCN, has_scores: bool, config: ModelConfig, classes: Classes) -> Start:
+def start_from(
+    source: FCN, has_scores: bool, config: ModelConfig, classes: Classes, input_scale: float = 1.0
+) -> Start:
     """Builds the net of a configuration with all weights of another net that fit.
 
     Channel order, mean and scale belong to the weights and come along. With the same classes every layer
@@ -86,6 +88,7 @@ def start_from(source: FCN, has_scores: bool, config: ModelConfig, classes: Clas
         has_scores: Whether its scores mean anything.
         config: The net to build.
         classes: What it is to tell apart.
+        input_scale: Size at which its layers are to see an image, relative to its own.
 
     Raises:
         RunError: If a layer below the scores has another shape in `source`.
@@ -105,6 +108,7 @@ def start_from(source: FCN, has_scores: bool, config: ModelConfig, classes: Clas
         channel_order=source.channel_order,
         mean=source.mean,
         scale=source.scale,
+        input_scale=input_scale,
         **options,
     )
     kept, renewed, new = [], [], []

@@ -1,0 +1,91 @@
+"""Nets that work at a smaller size than that of their images."""
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="fcn")
+class Shrink(keras.layers.Layer):  # type: ignore[misc]
+    """Makes images smaller, with a filter that keeps fine patterns from turning into coarse ones.
+
+    Input: `[B, H, W, C]`. Output: `float[B, round(H * scale), round(W * scale), C]`, at least one row and
+    column.
+
+    Args:
+        scale: Size of the output relative to the input, above 0 and at most 1.
+
+    Raises:
+        ValueError: If `scale` is outside of that.
+
+    Example:
+        >>> Shrink(0.5).compute_output_shape((1, 6, 4, 3))
+        (1, 3, 2, 3)
+    """
+
+    def __init__(self, scale: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 0 < scale <= 1:
+            raise ValueError(f"Expected a `scale` above 0 and at most 1. Received: scale={scale}.")
+        self.scale = scale
+
+    def call(self, images: Any) -> Any:
+        """Returns the smaller images."""
+        height, width = keras.ops.shape(images)[1:3]
+        images = keras.ops.cast(images, self.compute_dtype)
+        return _interpolate(images, self._less(height), self._less(width))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Returns the shape of the output, None for sizes known only when the net runs."""
+        batch, height, width, channels = input_shape
+        sizes = (None if size is None else int(self._less(size)) for size in (height, width))
+        return (batch, *sizes, channels)
+
+    def _less(self, size: Any) -> Any:
+        if isinstance(size, int):
+            return max(1, int(size * self.scale + 0.5))
+        scaled = keras.ops.cast(size, "float32") * self.scale + 0.5
+        return keras.ops.maximum(keras.ops.cast(scaled, "int32"), 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make this layer again."""
+        config: dict[str, Any] = super().get_config()
+        return config | {"scale": self.scale}
+
+
+@keras.saving.register_keras_serializable(package="fcn")
+class ResizeLike(keras.layers.Layer):  # type: ignore[misc]
+    """Interpolates a map to the height and width of its partner.
+
+    Call arguments: `[x, partner]`, `float[B, H, W, C]` and `[B, H', W', ...]`. Output: `float[B, H', W', C]`,
+    linear between the centers of the pixels of `x`.
+    """
+
+    def call(self, inputs: list[Any]) -> Any:
+        """Returns the first input at the size of the second."""
+        x, partner = inputs
+        return _interpolate(x, *keras.ops.shape(partner)[1:3])
+
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
+        """Returns the shape of the output, None for sizes known only when the net runs."""
+        x, partner = input_shape
+        return (x[0], partner[1], partner[2], x[3])
+
+
+def _interpolate(x: Any, height: Any, width: Any) -> Any:
+    """Interpolates `x` linearly to any size, over more of its pixels the smaller it becomes."""
+    ops = keras.ops
+    batch, rows, columns, channels = ops.shape(x)
+    factors = [
+        ops.cast(new, "float32") / ops.cast(old, "float32") for new, old in ((height, rows), (width, columns))
+    ]
+    # Not ops.image.resize, which asks whether sizes are positive, and an exported graph cannot say.
+    return ops.image.scale_and_translate(
+        x,
+        (batch, height, width, channels),
+        ops.stack(factors),
+        ops.zeros(2),
+        (1, 2),
+        "linear",
+        antialias=True,
+    )
