@@ -1,8 +1,12 @@
 """What lies where in a run folder; saving and loading models."""
 
 import json
+import os
+import secrets
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from fcn.files import atomic_path
 from fcn.models.fcn import FCN
 
 _STATE = "training.json"
+_AVERAGE = "average.weights.h5"
 
 
 class RunFolder:
@@ -23,6 +28,7 @@ class RunFolder:
         path: The folder.
         config: `config.yaml`, every default spelled out.
         last: `checkpoints/last.keras`, to go on from.
+        earlier: Pattern of the checkpoints before the last, `checkpoints/step_NNNNNNNN.keras`.
         best: `checkpoints/best.keras`, the checkpoint with the best validation mean IoU.
         log: `log.csv`, a line every few steps.
         events: `events/`, the same for TensorBoard.
@@ -35,6 +41,7 @@ class RunFolder:
         self.path = path
         self.config = path / "config.yaml"
         self.last = path / "checkpoints" / "last.keras"
+        self.earlier = path / "checkpoints" / "step_*.keras"
         self.best = path / "checkpoints" / "best.keras"
         self.log = path / "log.csv"
         self.events = path / "events"
@@ -46,6 +53,11 @@ class RunFolder:
         """Returns whether a run has begun here."""
         return self.config.exists()
 
+    def checkpoints(self) -> list[Path]:
+        """Returns the checkpoints to go on from, the latest first."""
+        earlier = sorted(self.earlier.parent.glob(self.earlier.name), reverse=True)
+        return [path for path in (self.last, *earlier) if path.exists()]
+
     def load_config(self) -> Config:
         """Returns the configuration the run was started with.
 
@@ -55,13 +67,16 @@ class RunFolder:
         return load_config(self.config)
 
 
-def save_checkpoint(model: keras.Model, path: Path, state: dict[str, Any]) -> None:
+def save_checkpoint(
+    model: keras.Model, path: Path, state: dict[str, Any], average: keras.Model | None = None
+) -> None:
     """Writes a model with its optimizer, and what else training needs to go on, as one `.keras` file.
 
     Args:
         model: The model to save.
         path: A file that ends in `.keras`.
         state: JSON values; `load_state` returns them. Keras ignores them.
+        average: A net whose weights `load_average` puts back. Keras ignores them.
 
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
@@ -70,6 +85,40 @@ def save_checkpoint(model: keras.Model, path: Path, state: dict[str, Any]) -> No
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_STATE, json.dumps(state))
+            if average is not None:
+                with _beside(path) as weights:
+                    average.save_weights(weights)
+                    archive.write(weights, _AVERAGE)
+        # The name must not reach the disk before what it names: machines lose power.
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Yields a name for a file of weights beside `path`, and removes it."""
+    weights = path.with_name(f".{secrets.token_hex(8)}.tmp.weights.h5")
+    try:
+        yield weights
+    finally:
+        with suppress(OSError):
+            weights.unlink(missing_ok=True)
+
+
+def load_average(model: keras.Model, path: Path) -> None:
+    """Gives a net the weights that `save_checkpoint` was given as `average`.
+
+    Raises:
+        RunError: If the file is not a checkpoint, or has none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, _beside(path) as weights:
+            weights.write_bytes(archive.read(_AVERAGE))
+            model.load_weights(weights)
+    except Exception as error:  # Keras raises whatever its parsers raise on a damaged file
+        raise RunError(
+            f"{path}: holds no averaged weights that fit ({error}). Delete it to begin anew."
+        ) from error
 
 
 def save_model(model: keras.Model, path: Path) -> None:

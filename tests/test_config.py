@@ -75,7 +75,7 @@ configs = st.builds(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(config=configs)
 def test_a_configuration_survives_being_written_and_read(
     config: Config, tmp_path_factory: pytest.TempPathFactory

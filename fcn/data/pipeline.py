@@ -7,17 +7,17 @@ import tensorflow as tf
 from fcn.data.stream import TrainingStream
 
 
-def training_dataset(stream: TrainingStream, batch_size: int, start_step: int, steps: int) -> tf.data.Dataset:
-    """Returns the batches of training steps `start_step` to `steps` - 1.
+def training_dataset(stream: TrainingStream, batch_size: int, start: int, stop: int) -> tf.data.Dataset:
+    """Returns the batches of a training from `start` to `stop` - 1.
 
     Reading, decoding and augmentation run in as many threads as tf.data finds useful; the order, and
     so every batch, is the same whatever their number.
 
     Args:
         stream: Where examples come from.
-        batch_size: Examples a step.
-        start_step: First step, counted from 0.
-        steps: Number of steps of the whole training.
+        batch_size: Examples a batch.
+        start: First batch, counted from 0.
+        stop: Batch in front of which to end.
 
     Returns:
         Batches of image `float32[B, H, W, 3]` RGB, 0 to 255, and label `int32[B, H, W]`, 255 = void.
@@ -35,7 +35,7 @@ def training_dataset(stream: TrainingStream, batch_size: int, start_step: int, s
         return tf.cast(images, tf.float32), tf.cast(labels, tf.int32)
 
     return (
-        tf.data.Dataset.range(start_step * batch_size, steps * batch_size)
+        tf.data.Dataset.range(start * batch_size, stop * batch_size)
         .map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .batch(batch_size, drop_remainder=True)
         .map(cast, num_parallel_calls=tf.data.AUTOTUNE)

@@ -4,6 +4,7 @@ Item `index` depends on the seed and the index alone, never on what was read bef
 that is stopped therefore goes on where it was by starting to read at another index.
 """
 
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -30,6 +31,7 @@ class TrainingStream:
 
     Attributes:
         error: What was wrong with an example, for readers whose own errors hide it; None so far.
+        read_at: When each item was ready, by `time.monotonic()`; readers may forget those they passed.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class TrainingStream:
         self.augmentation = augmentation
         self.seed = seed
         self.error: DataError | None = None
+        self.read_at: dict[int, float] = {}
         self._order = lru_cache(maxsize=4)(self._shuffled)
 
     def _shuffled(self, epoch: int) -> npt.NDArray[np.int64]:
@@ -66,4 +69,5 @@ class TrainingStream:
             image, label = image[:, ::-1], label[:, ::-1]
         if settings.color_jitter:
             image = jitter_color(np.ascontiguousarray(image), settings.color_jitter, rng)
+        self.read_at[index] = time.monotonic()
         return image, label

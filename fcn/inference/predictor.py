@@ -1,26 +1,16 @@
 """One way to label an image, whatever the model was saved as."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels, decode_image, read_image
-from fcn.errors import RunError
+from fcn.inference.functions import LabelFunction, exported_function, keras_function
 from fcn.models.fcn import FCN
-from fcn.run import exported_versions, is_exported, load_model
-
-CLASSES_ASSET = "classes.json"
-"""Name of the file with class names and palette among the assets of an exported model."""
-
-
-LabelFunction = Callable[[Pixels], Any]
-"""From images `uint8[B, H, W, 3]` to labels `uint8[B, H, W]`."""
+from fcn.run import is_exported, load_model
 
 
 class Prediction(NamedTuple):
@@ -93,38 +83,6 @@ def _pixels(image: Path | str | bytes | npt.NDArray[np.uint8]) -> Pixels:
 def _open(model: FCN | Path | str) -> tuple[Classes, LabelFunction]:
     if not isinstance(model, FCN):
         if is_exported(Path(model)):
-            return _load_exported(Path(model))
+            return exported_function(Path(model))
         model = load_model(model)
-    return model.classes, _keras_function(model)
-
-
-def _keras_function(model: FCN) -> LabelFunction:
-    """Returns a graph from `uint8[B, H, W, 3]` to label `uint8[B, H, W]`, one for all sizes."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])  # type: ignore[untyped-decorator]
-    def predict(images: tf.Tensor) -> tf.Tensor:
-        logits = model(tf.cast(images, tf.float32), training=False)
-        return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
-
-    function: LabelFunction = predict
-    return function
-
-
-def _load_exported(path: Path) -> tuple[Classes, LabelFunction]:
-    """Loads a SavedModel, of several versions the highest: its classes and its way to label pixels."""
-    folder = path if (path / "saved_model.pb").exists() else exported_versions(path)[-1]
-    try:
-        exported = tf.saved_model.load(str(folder))
-        predict = exported.signatures["predict_tensor"]
-        document = json.loads((folder / "assets" / CLASSES_ASSET).read_text())
-        classes = Classes.with_palette(tuple(document["names"]), np.array(document["palette"], np.uint8))
-    except Exception as error:  # TensorFlow raises whatever its parsers raise on a damaged file
-        raise RunError(
-            f"{folder}: cannot be read as a model exported by this package ({error}). Export it again."
-        ) from error
-
-    def label(images: Pixels) -> tf.Tensor:
-        return predict(images=tf.constant(images))["label"]
-
-    label.exported = exported  # type: ignore[attr-defined]  # signatures do not keep their model alive
-    return classes, label
+    return model.classes, keras_function(model)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from fcn.errors import OutputError
 from fcn.files import write_json
-from fcn.inference.predictor import CLASSES_ASSET
+from fcn.inference.functions import CLASSES_ASSET
 from fcn.models.fcn import FCN
 from fcn.run import load_model
 from fcn.serving.graph import decode_image, encode_label

@@ -1,37 +1,58 @@
 """Everything a training needs to go on as if it had never stopped."""
 
+import os
+import shutil
+import sys
+import zipfile
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import keras
 
 from fcn.classes import Classes
 from fcn.errors import RunError
+from fcn.files import atomic_path
 from fcn.models.fcn import FCN
-from fcn.run import load_state, save_checkpoint
+from fcn.run import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
 
 
-def save_training(model: FCN, path: Path) -> None:
-    """Writes weights, optimizer, step and the state of every random generator as one `.keras` file.
+class Progress(NamedTuple):
+    """How far a training is.
+
+    Attributes:
+        step: Updates of the weights so far.
+        losses: Of the last steps, those that no row of the log has yet.
+    """
+
+    step: int
+    losses: tuple[float, ...] = ()
+
+
+def save_training(model: FCN, path: Path, progress: Progress, average: FCN | None = None) -> None:
+    """Writes weights, optimizer, progress and the state of every random generator as one `.keras` file.
 
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
     """
-    # Keras leaves the state of dropout's generators out of its files.
-    seeds = {name: state.numpy().tolist() for name, state in _seed_states(model).items()}
-    step = int(model.optimizer.iterations)
-    save_checkpoint(model, path, {"step": step, "seeds": seeds, "class_names": model.class_names})
+    state = {
+        "step": progress.step,
+        "losses": progress.losses,
+        # Keras leaves the state of dropout's generators out of its files.
+        "seeds": {name: state.numpy().tolist() for name, state in _seed_states(model).items()},
+        "class_names": model.class_names,
+    }
+    save_checkpoint(model, path, state, average)
 
 
-def restore_training(model: FCN, path: Path, classes: Classes) -> int:
+def restore_training(model: FCN, path: Path, classes: Classes, average: FCN | None = None) -> Progress:
     """Puts a compiled model back to where `save_training` wrote it.
 
     Args:
         model: A net like the one that was saved.
         path: The checkpoint.
         classes: What the data set to go on with has; they must be those of the checkpoint.
-
-    Returns:
-        The number of steps that had been taken.
+        average: The net that holds the average of the weights.
 
     Raises:
         RunError: If the file is damaged, or from another net.
@@ -50,9 +71,76 @@ def restore_training(model: FCN, path: Path, classes: Classes) -> int:
             f"{path}: does not fit this configuration, or is damaged ({type(error).__name__}: {error}). "
             "Use the configuration it was trained with, or another --run."
         ) from error
+    if average is not None:
+        load_average(average, path)
     for name, variable in _seed_states(model).items():
         variable.assign(state["seeds"][name])
-    return int(state["step"])
+    return Progress(int(state["step"]), tuple(state["losses"]))
+
+
+def find_checkpoint(run: RunFolder) -> Path | None:
+    """Returns the last checkpoint, or puts the latest that is whole in its place; None where there is none.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+        RunError: If there are checkpoints, and each is damaged.
+    """
+    found = run.checkpoints()
+    for path in found:
+        problem = damage(path)
+        if problem is None:
+            if path != run.last:
+                copy_checkpoint(path, run.last)
+            return run.last
+        print(f"Warning: {path}: is damaged ({problem}); trying the checkpoint before it.", file=sys.stderr)
+    if found:
+        raise RunError(f"{found[0]}: is damaged, and so is every checkpoint before it. Begin another run.")
+    return None
+
+
+def damage(path: Path) -> str | None:
+    """Returns what is wrong with a checkpoint, from the checksums inside of it; None if it is whole."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.testzip()
+    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        return str(error) or type(error).__name__
+    if member is not None:
+        return f"{member} has another checksum"
+    try:
+        state: dict[str, Any] = load_state(path)
+    except RunError:
+        return "it says nothing of a training"
+    return None if {"step", "losses", "seeds", "class_names"} <= state.keys() else "it lacks a part"
+
+
+def keep_last(run: RunFolder, step: int, count: int) -> None:
+    """Keeps the last checkpoint under the name of its step before another takes its place.
+
+    Args:
+        run: Where the checkpoints are.
+        step: Of the last checkpoint.
+        count: How many checkpoints there are to be together with the one that comes.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    if count > 1 and run.last.exists():
+        kept = run.last.with_name(run.earlier.name.replace("*", f"{step:08d}"))
+        with atomic_path(kept) as temporary:
+            try:
+                os.link(run.last, temporary)
+            except OSError:  # not every file system has links
+                shutil.copyfile(run.last, temporary)
+    for path in [path for path in run.checkpoints() if path != run.last][count - 1 :]:
+        path.unlink(missing_ok=True)
+
+
+def remove_halves(run: RunFolder) -> None:
+    """Removes what a training that was killed while it wrote has left among the checkpoints."""
+    for path in run.last.parent.glob(".*.tmp*"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def _seed_states(model: keras.Model) -> dict[str, keras.Variable]:

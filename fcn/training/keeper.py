@@ -4,6 +4,7 @@ import math
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,27 +16,29 @@ from fcn.data.voc import Example
 from fcn.evaluation import Evaluation, evaluate_examples, scores_document
 from fcn.files import write_json
 from fcn.inference.predictor import Predictor
-from fcn.run import RunFolder, copy_checkpoint
-from fcn.training.callbacks import StepCallback, not_finite
-from fcn.training.checkpoint import save_training
-from fcn.training.log import COLUMNS, TrainingLog, read_log
-from fcn.training.optimizer import PolySchedule
+from fcn.models.fcn import FCN
+from fcn.run import RunFolder, copy_checkpoint, save_model
+from fcn.training.checkpoint import Progress, keep_last, save_training
+from fcn.training.listeners import Logger, not_finite
+from fcn.training.log import COLUMNS, read_log
+from fcn.training.steps import StepListener
 
 
-class Keeper(StepCallback):
+class Keeper(StepListener):
     """Writes checkpoints, scores the validation split, and keeps the best checkpoint with its scores.
 
     Args:
         run: Where to write.
         config: When, and what to score.
-        predictor: Labels with the weights as they are.
+        model: The net that learns.
+        average: The net that is scored and kept in its place; None for the net itself.
         examples: The validation split.
-        log: Gets a row of scores for each evaluation.
-        schedule: The learning rate of each step.
+        logger: Gets a row of scores for each evaluation, and knows the steps no row tells of yet.
 
     Attributes:
         best: The evaluation of the best checkpoint; None if an earlier session wrote that.
         latest: The latest evaluation of this session.
+        predictor: Labels with the weights that are scored, as they are.
         scoring: Whether the validation split is being scored now.
     """
 
@@ -43,49 +46,56 @@ class Keeper(StepCallback):
         self,
         run: RunFolder,
         config: Config,
-        predictor: Predictor,
+        model: FCN,
+        average: FCN | None,
         examples: Sequence[Example],
-        log: TrainingLog,
-        schedule: PolySchedule,
+        logger: Logger,
     ) -> None:
-        super().__init__()
         self.run = run
         self.config = config
-        self.predictor = predictor
+        self.model = model
+        self.average = average
+        self.predictor = Predictor(average or model)
         self.examples = examples
-        self.log = log
-        self.schedule = schedule
+        self.logger = logger
         self.scoring = False
         self.best: Evaluation | None = None
         self.latest: Evaluation | None = None
         scored = (float(row["mean_iou"]) for row in read_log(run.log) if row["mean_iou"])
         self._best_mean_iou = max(scored, default=-math.inf)
+        self._saved_step = 0
+        self._saved_at = time.monotonic()
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def begin(self, step: int) -> None:
         """Makes up for an evaluation during which an earlier session was stopped."""
-        step = int(self.model.optimizer.iterations)
+        self._saved_step, self._saved_at = step, time.monotonic()
         if step and self._evaluates(step) and step not in scored_steps(self.run.log):
             self.evaluate(step)
 
     def on_step(self, step: int, loss: float) -> None:
         """Writes and scores when it is time to."""
-        evaluates = self._evaluates(step)
-        if evaluates or step % self.config.train.checkpoint_steps == 0:
-            self.save()
+        settings, evaluates = self.config.train, self._evaluates(step)
+        late = time.monotonic() - self._saved_at >= 60 * (settings.checkpoint_minutes or math.inf)
+        if evaluates or late or step % settings.checkpoint_steps == 0:
+            self.save(step)
         if evaluates:
             self.evaluate(step)
 
-    def save(self) -> None:
-        """Writes a checkpoint of the weights as they are.
+    def save(self, step: int) -> None:
+        """Writes a checkpoint of the weights as they are, after `step` steps.
 
         Raises:
             NonFiniteLossError: If a weight is not finite; the checkpoint before stays.
             OutputError: If the place cannot be written to or the disk is full.
         """
+        if step == self._saved_step:
+            return
         if not all(bool(ops.all(ops.isfinite(weight))) for weight in self.model.weights):
-            step = int(self.model.optimizer.iterations)
-            raise not_finite("Weights became infinite or NaN", step, float(self.schedule(step - 1)))
-        save_training(self.model, self.run.last)
+            rate = float(self.logger.schedule(step - 1))
+            raise not_finite("Weights became infinite or NaN", step, rate)
+        keep_last(self.run, self._saved_step, self.config.train.keep_checkpoints)
+        save_training(self.model, self.run.last, Progress(step, tuple(self.logger.losses)), self.average)
+        self._saved_step, self._saved_at = step, time.monotonic()
 
     def evaluate(self, step: int) -> None:
         """Scores the weights of the last checkpoint, and keeps it if it is the best."""
@@ -96,20 +106,29 @@ class Keeper(StepCallback):
         mean_iou = 0.0 if math.isnan(scores.mean_iou) else scores.mean_iou
         if mean_iou > self._best_mean_iou:
             self._best_mean_iou, self.best = mean_iou, evaluation
-            copy_checkpoint(self.run.last, self.run.best)
+            if self.average is None:
+                copy_checkpoint(self.run.last, self.run.best)
+            else:
+                save_model(self.average, self.run.best)
             data = self.config.data
             document = scores_document(evaluation, self.predictor.classes.names, data.root, data.val_split)
             write_json(self.run.scores, document | {"step": step})
         # The row comes last: a training stopped before it is written scores this step again.
-        self.log.add(
+        self.logger.log.add(
             {"step": step} | {key: value for key, value in scores._asdict().items() if key in COLUMNS}
         )
+
+    def end(self, step: int) -> None:
+        """Saves and scores a training that a callback ended before its last step."""
+        if step not in scored_steps(self.run.log):
+            self.save(step)
+            self.evaluate(step)
 
     def _evaluates(self, step: int) -> bool:
         return step % self.config.train.evaluate_steps == 0 or step == self.config.train.steps
 
 
-class SaveWhenStopped(StepCallback):
+class SaveWhenStopped(StepListener):
     """Saves and ends the process when it is told to stop, with exit code 143 (SIGTERM) or 130 (Ctrl-C).
 
     Saving waits for the end of a step. While the validation split is scored everything is saved already,
@@ -119,12 +138,11 @@ class SaveWhenStopped(StepCallback):
     EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
     def __init__(self, keeper: Keeper) -> None:
-        super().__init__()
         self.keeper = keeper
         self._exit_code: int | None = None
         self._before: dict[signal.Signals, Any] = {}
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def begin(self, step: int) -> None:
         """Listens for the signals, where this is the main thread."""
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._on_signal) for number in self.EXIT_CODES}
@@ -142,7 +160,7 @@ class SaveWhenStopped(StepCallback):
             SystemExit: If a signal has come.
         """
         if self._exit_code is not None:
-            self.keeper.save()
+            self.keeper.save(step)
             print(f"Stopped and saved at step {step}. Go on with --resume.", file=sys.stderr)
             raise SystemExit(self._exit_code)
 

@@ -1,6 +1,5 @@
 """One training, from a configuration to a run folder."""
 
-import platform
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -8,12 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import keras
-import tensorflow as tf
 
 import fcn
 from fcn.classes import Classes
 from fcn.config import Config, changed_keys, load_config
-from fcn.data.pipeline import training_dataset
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import Example, check_disjoint, check_examples, read_classes, read_split
 from fcn.errors import DataError, OutputError, RunError
@@ -24,14 +21,17 @@ from fcn.models.factory import build_model
 from fcn.models.fcn import FCN
 from fcn.report import write_report
 from fcn.run import RunFolder, load_model
-from fcn.training.callbacks import FreshLoss, Logger, ProgressReport, StopOnNonFiniteLoss
-from fcn.training.checkpoint import restore_training
+from fcn.training import devices
+from fcn.training.average import WeightAverage, copy_of
+from fcn.training.checkpoint import Progress, find_checkpoint, remove_halves, restore_training
 from fcn.training.keeper import Keeper, SaveWhenStopped
+from fcn.training.listeners import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss
 from fcn.training.log import TrainingLog
 from fcn.training.loss import VoidCrossentropy
 from fcn.training.optimizer import build_optimizer, build_schedule
 from fcn.training.precision import set_precision
 from fcn.training.start import load_start, start_from
+from fcn.training.steps import Steps
 
 # Enough to see that a net continues another one, few enough not to wait for.
 _AGREEMENT_IMAGES = 10
@@ -52,11 +52,13 @@ class TrainingResult(NamedTuple):
         run: The folder with everything that was written.
         evaluation: Of the best checkpoint on the validation split.
         classes: The classes that were learned.
+        data_wait: Share of the time of all steps that was spent waiting for examples, 0 to 1.
     """
 
     run: RunFolder
     evaluation: Evaluation
     classes: Classes
+    data_wait: float
 
 
 def train(
@@ -88,66 +90,89 @@ def train(
 
     set_precision(config.train.precision)
     keras.utils.set_random_seed(config.train.seed)
-    if run.last.exists():
-        model = _compiled(load_model(run.last), config)
-        start_step = restore_training(model, run.last, classes)
-    else:
-        model, start_step = _compiled(_begin_model(config, classes, val_examples), config), 0
-    try:
-        _begin_run(run, config)
-        stream = TrainingStream(train_examples, len(classes.names), config.augmentation, config.train.seed)
-        keeper = _take_steps(run, config, model, stream, val_examples, start_step, callbacks)
-    except OutputError as error:
-        raise OutputError(f"{error} A training that had begun goes on with --resume.") from error
+    remove_halves(run)
+    checkpoint = find_checkpoint(run)
+    with devices.scope(config):
+        model = load_model(checkpoint) if checkpoint else _begin_model(config, classes, val_examples)
+        # XLA on a CPU makes transposed convolutions many times slower.
+        xla = config.train.xla or keras.backend.backend() == "jax"
+        model.compile(optimizer=build_optimizer(config.train), loss=VoidCrossentropy(), jit_compile=xla)
+        average = None if config.train.ema is None else copy_of(model)
+        progress = restore_training(model, checkpoint, classes, average) if checkpoint else Progress(0)
+        try:
+            _begin_run(run, config)
+            stream = TrainingStream(
+                train_examples, len(classes.names), config.augmentation, config.train.seed
+            )
+            session = _Session(run, config, model, average, val_examples, stream, progress)
+            session.take_steps(callbacks)
+        except OutputError as error:
+            raise OutputError(f"{error} A training that had begun goes on with --resume.") from error
+    keeper = session.keeper
     predictor, evaluation = keeper.predictor, keeper.best
     if evaluation is None or evaluation is not keeper.latest:  # an earlier checkpoint is the best
         predictor = Predictor(run.path)
         evaluation = evaluation or evaluate_examples(predictor, val_examples)
     write_report(run, predictor, evaluation, config.data.val_split)
-    return TrainingResult(run, evaluation, classes)
+    return TrainingResult(run, evaluation, classes, session.wait.share)
 
 
-def _take_steps(
-    run: RunFolder,
-    config: Config,
-    model: FCN,
-    stream: TrainingStream,
-    val_examples: Sequence[Example],
-    start_step: int,
-    callbacks: Sequence[keras.callbacks.Callback],
-) -> Keeper:
-    """Takes all steps from `start_step` on, with everything that happens between them."""
-    settings, schedule = config.train, build_schedule(config.train)
-    log = TrainingLog(run.log, run.events, start_step)
-    keeper = Keeper(run, config, Predictor(model), val_examples, log, schedule)
-    progress = ProgressReport(settings.steps, start_step, settings.batch_size)
-    stopped = SaveWhenStopped(keeper)
-    ordered = [
-        FreshLoss(),
-        StopOnNonFiniteLoss(schedule),
-        Logger(log, schedule, settings),
-        progress,
-        keeper,
-        stopped,
-        *callbacks,
-    ]
-    dataset = training_dataset(stream, settings.batch_size, start_step, settings.steps)
-    steps = settings.steps - start_step
-    try:
-        if steps > 0:
-            model.fit(dataset, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=ordered)
-        else:  # all steps were taken; what follows the last one may be missing
-            for callback in ordered:
-                callback.set_model(model)
-                callback.on_train_begin()
-    except tf.errors.OpError:
-        if stream.error is None:
-            raise
-        raise DataError(f"{stream.error} Then go on with --resume.") from None
-    finally:
-        for closing in (log, progress, stopped):
-            closing.close()
-    return keeper
+class _Session:
+    """The steps from one start of a training to its end, with everything that happens between them."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        config: Config,
+        model: FCN,
+        average: FCN | None,
+        val_examples: Sequence[Example],
+        stream: TrainingStream,
+        progress: Progress,
+    ) -> None:
+        settings, schedule, step = config.train, build_schedule(config.train), progress.step
+        self.config = config
+        self.model = model
+        self.stream = stream
+        self.log = TrainingLog(run.log, run.events, step)
+        logger = Logger(self.log, schedule, settings, progress.losses)
+        self.keeper = Keeper(run, config, model, average, val_examples, logger)
+        self.wait = DataWait(stream, settings.batch_size)
+        averaging = [WeightAverage(model, average, settings.ema)] if average and settings.ema else []
+        listeners = [
+            StopOnNonFiniteLoss(schedule),
+            *averaging,
+            logger,
+            self.wait,
+            ProgressReport(settings.steps, step, settings.batch_size),
+            self.keeper,
+            SaveWhenStopped(self.keeper),
+        ]
+        self.steps = Steps(listeners, step, settings.accumulate)
+
+    def take_steps(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Takes all steps that are left."""
+        start_step, settings = self.steps.start_step, self.config.train
+        left = settings.steps - start_step
+        try:
+            if left > 0:
+                self.model.fit(
+                    devices.batches(self.stream, self.config, start_step),
+                    steps_per_epoch=left * settings.accumulate,
+                    verbose=0,
+                    shuffle=False,
+                    callbacks=[self.steps, *callbacks],
+                )
+                self.keeper.end(self.steps.step)
+            else:  # all steps were taken; what follows the last one may be missing
+                self.steps.on_train_begin()
+        except Exception as error:
+            if self.stream.error is None or error is self.stream.error:
+                raise
+            raise DataError(f"{self.stream.error} Then go on with --resume.") from None
+        finally:
+            self.steps.close()
+            self.log.close()
 
 
 def _check_run(run: RunFolder, config: Config, resume: bool) -> None:
@@ -181,15 +206,7 @@ def _read_data(config: Config) -> tuple[Classes, list[Example], list[Example]]:
 
 
 def _begin_run(run: RunFolder, config: Config) -> None:
-    versions = {
-        "fcn": fcn.__version__,
-        "git_hash": _git_hash(),
-        "python": platform.python_version(),
-        "keras": keras.__version__,
-        "tensorflow": tf.__version__,
-        "gpus": [device.name for device in tf.config.list_physical_devices("GPU")],
-    }
-    write_json(run.environment, versions)
+    write_json(run.environment, devices.describe() | {"git_hash": _git_hash()})
     write_text(run.config, config.to_yaml())
 
 
@@ -225,9 +242,3 @@ def _begin_model(config: Config, classes: Classes, val_examples: Sequence[Exampl
             file=sys.stderr,
         )
     return start.model
-
-
-def _compiled(model: FCN, config: Config) -> FCN:
-    # XLA is off: on a CPU it makes transposed convolutions many times slower.
-    model.compile(optimizer=build_optimizer(config.train), loss=VoidCrossentropy(), jit_compile=False)
-    return model

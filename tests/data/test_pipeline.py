@@ -20,7 +20,7 @@ def stream(dataset: Path) -> TrainingStream:
 
 
 def test_batches_are_the_items_of_the_stream_in_order(stream: TrainingStream) -> None:
-    dataset = training_dataset(stream, batch_size=3, start_step=0, steps=4)
+    dataset = training_dataset(stream, batch_size=3, start=0, stop=4)
     assert dataset.element_spec == (
         tf.TensorSpec([3, *CROP, 3], tf.float32),
         tf.TensorSpec([3, *CROP], tf.int32),

@@ -1,46 +1,19 @@
-"""What happens between the steps of a training; each callback does one thing.
-
-Keras calls them in order after each step. Steps are counted over the whole training, also over
-resumptions: step 1 is the first update of the weights.
-"""
+"""What is told and checked between the steps of a training."""
 
 import math
 import sys
 import time
-from typing import Any
+from collections.abc import Sequence
 
-import keras
 from rich.progress import TextColumn
 
+from fcn.data.stream import TrainingStream
 from fcn.errors import NonFiniteLossError
 from fcn.progress import progress_bar
 from fcn.sections import TrainConfig
 from fcn.training.log import TrainingLog
 from fcn.training.optimizer import PolySchedule
-
-
-class StepCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Calls `on_step(step, loss)` with the count over the whole training and that step's own loss."""
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Translates Keras' call; `logs["loss"]` is the mean since metrics were reset."""
-        self.on_step(int(self.model.optimizer.iterations), float((logs or {})["loss"]))
-
-    def on_step(self, step: int, loss: float) -> None:
-        """Does what is to be done after a step.
-
-        Args:
-            step: Updates of the weights so far.
-            loss: Of this step.
-        """
-
-
-class FreshLoss(keras.callbacks.Callback):  # type: ignore[misc]
-    """Resets the loss Keras averages, so that each step reports its own."""
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Forgets the steps before this one."""
-        self.model.reset_metrics()
+from fcn.training.steps import StepListener
 
 
 def not_finite(what: str, step: int, learning_rate: float) -> NonFiniteLossError:
@@ -53,11 +26,10 @@ def not_finite(what: str, step: int, learning_rate: float) -> NonFiniteLossError
     )
 
 
-class StopOnNonFiniteLoss(StepCallback):
+class StopOnNonFiniteLoss(StepListener):
     """Ends a training whose loss is NaN or infinite."""
 
     def __init__(self, schedule: PolySchedule) -> None:
-        super().__init__()
         self.schedule = schedule
 
     def on_step(self, step: int, loss: float) -> None:
@@ -71,62 +43,75 @@ class StopOnNonFiniteLoss(StepCallback):
         raise not_finite(f"The loss became {loss}", step, float(self.schedule(step - 1)))
 
 
-class Logger(StepCallback):
-    """Writes the mean loss of the last steps and the speed to the log every `log_steps` steps."""
+class Logger(StepListener):
+    """Writes the mean loss of the last steps and the speed to the log every `log_steps` steps.
 
-    def __init__(self, log: TrainingLog, schedule: PolySchedule, config: TrainConfig) -> None:
-        super().__init__()
+    Args:
+        log: Where to write.
+        schedule: The learning rate of each step.
+        config: When to write.
+        losses: Of steps before this session that no row has yet.
+
+    Attributes:
+        losses: Of the steps that no row has yet, oldest first.
+    """
+
+    def __init__(
+        self, log: TrainingLog, schedule: PolySchedule, config: TrainConfig, losses: Sequence[float] = ()
+    ) -> None:
         self.log = log
         self.schedule = schedule
         self.config = config
-        self._losses: list[float] = []
+        self.losses = list(losses)
+        self._steps = 0
         self._step_seconds = 0.0
         self._before = log.elapsed_seconds
         self._began = self._step_began = time.monotonic()
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def begin(self, step: int) -> None:
         """Starts the clock of the whole training."""
         self._began = time.monotonic()
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_step_begin(self, step: int) -> None:
         """Starts the clock of a step, which includes waiting for its data but no scoring."""
         self._step_began = time.monotonic()
 
     def on_step(self, step: int, loss: float) -> None:
         """Writes a row when it is time for one."""
         now = time.monotonic()
-        self._losses.append(loss)
+        self.losses.append(loss)
+        self._steps += 1
         self._step_seconds += now - self._step_began
         if step % self.config.log_steps and step != self.config.steps:
             return
-        images = len(self._losses) * self.config.batch_size
+        images = self._steps * self.config.batch_size
         self.log.add(
             {
                 "step": step,
-                "loss": sum(self._losses) / len(self._losses),
+                "loss": sum(self.losses) / len(self.losses),
                 "learning_rate": float(self.schedule(step - 1)),
                 "images_per_second": images / max(self._step_seconds, 1e-9),
                 "elapsed_seconds": self._before + now - self._began,
             }
         )
-        self._losses.clear()
+        self.losses.clear()
+        self._steps = 0
         self._step_seconds = 0.0
 
 
-class ProgressReport(StepCallback):
+class ProgressReport(StepListener):
     """Shows how far the training is: a bar in a terminal, a line now and then elsewhere."""
 
     LINE_SECONDS = 30
 
     def __init__(self, steps: int, start_step: int, batch_size: int) -> None:
-        super().__init__()
         self.steps = steps
         self.batch_size = batch_size
         self.start_step = start_step
         self._bar = progress_bar(TextColumn("loss {task.fields[loss]} · {task.fields[speed]} images/s"))
         self._began = self._told = time.monotonic()
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def begin(self, step: int) -> None:
         """Opens the bar."""
         self._began = self._told = time.monotonic()
         self._bar.start()
@@ -150,3 +135,41 @@ class ProgressReport(StepCallback):
     def close(self) -> None:
         """Removes the bar."""
         self._bar.stop()
+
+
+class DataWait(StepListener):
+    """Measures how long steps wait for their examples.
+
+    A step waits from its beginning until the last of its examples is ready; one that is ready before
+    makes nobody wait. The first step of a session is left out: nothing could be ready for it.
+
+    Args:
+        stream: Where examples come from.
+        batch_size: Examples a step.
+    """
+
+    def __init__(self, stream: TrainingStream, batch_size: int) -> None:
+        self.stream = stream
+        self.batch_size = batch_size
+        self._began = 0.0
+        self._steps = 0
+        self._waited = self._elapsed = 0.0
+
+    def on_step_begin(self, step: int) -> None:
+        """Starts the clock of a step."""
+        self._began = time.monotonic()
+
+    def on_step(self, step: int, loss: float) -> None:
+        """Adds up the time of the step, and how much of it was spent waiting."""
+        indices = range((step - 1) * self.batch_size, step * self.batch_size)
+        ready = max((self.stream.read_at.pop(index, -math.inf) for index in indices), default=-math.inf)
+        self._steps += 1
+        if self._steps == 1:
+            return
+        self._elapsed += time.monotonic() - self._began
+        self._waited += max(0.0, ready - self._began)
+
+    @property
+    def share(self) -> float:
+        """Waiting time relative to the time of all steps, 0 to 1; NaN before the second step."""
+        return self._waited / self._elapsed if self._elapsed else math.nan

@@ -1,0 +1,59 @@
+"""The training stream as a `keras.utils.PyDataset`: what trains where TensorFlow is not installed."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from fcn.data.stream import TrainingStream
+
+Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
+
+
+class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of a training from one of its batches on, the same ones as `training_dataset` yields.
+
+    Args:
+        stream: Where examples come from.
+        batch_size: Examples a batch, over all processes together.
+        start: First batch, counted from 0.
+        stop: Batch in front of which to end.
+        process: This process, counted from 0, and their number: each reads its own part of every batch.
+
+    Example:
+        >>> from fcn.sections import AugmentationConfig
+        >>> len(TrainingBatches(TrainingStream([], 2, AugmentationConfig(), 0), 4, 10, 25))
+        15
+    """
+
+    def __init__(
+        self,
+        stream: TrainingStream,
+        batch_size: int,
+        start: int,
+        stop: int,
+        process: tuple[int, int] = (0, 1),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(workers=2, max_queue_size=8, **kwargs)
+        index, count = process
+        if batch_size % count:
+            raise ValueError(
+                f"Expected a `batch_size` that {count} processes can share. Received: {batch_size}."
+            )
+        self.stream = stream
+        self.batch_size = batch_size
+        self.start = start
+        self.stop = stop
+        share = batch_size // count
+        self._own = range(index * share, (index + 1) * share)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __getitem__(self, index: int) -> Batch:
+        """Returns image `float32[B, H, W, 3]` RGB, 0 to 255, and label `int32[B, H, W]`, 255 = void."""
+        first = (self.start + index) * self.batch_size
+        images, labels = zip(*(self.stream[first + place] for place in self._own), strict=True)
+        return np.stack(images).astype(np.float32), np.stack(labels).astype(np.int32)

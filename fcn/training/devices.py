@@ -1,0 +1,121 @@
+"""What a training runs on: the backend, its devices, and what of each batch they take."""
+
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+import fcn
+from fcn.config import Config
+from fcn.data.stream import TrainingStream
+from fcn.errors import ConfigError
+
+
+def describe() -> dict[str, Any]:
+    """Returns the versions of what computes, and its accelerators, as JSON values."""
+    backend = keras.backend.backend()
+    return {
+        "fcn": fcn.__version__,
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "backend": backend,
+        backend: _version(backend),
+        "accelerators": _accelerators(),
+    }
+
+
+@contextmanager
+def scope(config: Config) -> Iterator[None]:
+    """Makes nets that are built inside of it learn on as many devices as the configuration says.
+
+    TensorFlow mirrors them (`MirroredStrategy`), JAX shards each batch (`keras.distribution.DataParallel`).
+
+    Raises:
+        ConfigError: If there are fewer devices, or a batch cannot be shared evenly among them.
+    """
+    backend, wanted = keras.backend.backend(), config.train.devices
+    names = _devices()
+    count = len(names) if wanted == "all" else wanted
+    if count > len(names):
+        raise ConfigError(
+            f"train.devices={wanted}: expected at most {len(names)}, which is what {backend} finds here "
+            f"({', '.join(names)})."
+        )
+    part = config.train.batch_size // config.train.accumulate
+    if part % count:
+        raise ConfigError(
+            f"train.devices={wanted}: {count} devices cannot share {part} examples evenly. Set "
+            "train.batch_size, divided by train.accumulate, to a multiple of the devices."
+        )
+    if count == 1:
+        yield
+    elif backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.distribute.MirroredStrategy(names[:count]).scope():
+            yield
+    elif backend == "jax":
+        before = keras.distribution.distribution()
+        keras.distribution.set_distribution(
+            keras.distribution.DataParallel(devices=names[:count], auto_shard_dataset=False)
+        )
+        try:
+            yield
+        finally:
+            keras.distribution.set_distribution(before)
+    else:
+        raise ConfigError(f"train.devices={wanted}: {backend} trains on one device. Use TensorFlow or JAX.")
+
+
+def batches(stream: TrainingStream, config: Config, start_step: int) -> Any:
+    """Returns what `model.fit` reads: the batches of all steps from `start_step` on.
+
+    Args:
+        stream: Where examples come from.
+        config: How large a batch is, and how many there are.
+        start_step: Steps taken already.
+    """
+    settings = config.train
+    size = settings.batch_size // settings.accumulate
+    start, stop = start_step * settings.accumulate, settings.steps * settings.accumulate
+    if keras.backend.backend() == "tensorflow":
+        from fcn.data.pipeline import training_dataset
+
+        return training_dataset(stream, size, start, stop)
+    from fcn.data.batches import TrainingBatches
+
+    return TrainingBatches(stream, size, start, stop)
+
+
+def _devices() -> Sequence[str]:
+    """Returns the names of the devices to choose from, the backend's own: GPUs, or else CPUs."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        return [device.name for device in found]
+    if backend == "jax":
+        return list(keras.distribution.list_devices())
+    return ["the one it trains on"]
+
+
+def _accelerators() -> list[str]:
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return [device.name for device in tf.config.list_physical_devices("GPU")]
+    if backend == "jax":
+        return [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
+    import torch
+
+    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+
+def _version(backend: str) -> str:
+    from importlib.metadata import version
+
+    return version(backend)

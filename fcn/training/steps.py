@@ -1,0 +1,91 @@
+"""Turns Keras' calls into the steps of a training.
+
+A step is one update of the weights; Keras calls back after each part of a batch, and counts from 0
+whenever training goes on. Listeners see steps alone, counted over the whole training: step 1 is the
+first update of the weights.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+
+class StepListener:
+    """What happens between the steps of a training; each listener does one thing."""
+
+    def begin(self, step: int) -> None:
+        """Is called before the first step.
+
+        Args:
+            step: Updates of the weights so far, in earlier sessions.
+        """
+
+    def on_step_begin(self, step: int) -> None:
+        """Is called before a step.
+
+        Args:
+            step: Its number.
+        """
+
+    def on_step(self, step: int, loss: float) -> None:
+        """Is called after a step.
+
+        Args:
+            step: Updates of the weights so far.
+            loss: Of this step.
+        """
+
+    def close(self) -> None:
+        """Is called once, however the training ends."""
+
+
+class Steps(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells listeners of each step, in order.
+
+    Args:
+        listeners: Whom to tell.
+        start_step: Updates of the weights in earlier sessions.
+        accumulate: Calls of Keras a step takes.
+
+    Attributes:
+        step: Updates of the weights so far.
+    """
+
+    def __init__(self, listeners: Sequence[StepListener], start_step: int, accumulate: int) -> None:
+        super().__init__()
+        self.listeners = listeners
+        self.start_step = self.step = start_step
+        self.accumulate = accumulate
+        self._losses: list[float] = []
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Begins."""
+        for listener in self.listeners:
+            listener.begin(self.start_step)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Resets the loss Keras averages, so that each batch reports its own."""
+        self.model.reset_metrics()
+        if batch % self.accumulate == 0:
+            for listener in self.listeners:
+                listener.on_step_begin(self.start_step + batch // self.accumulate + 1)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Gathers the losses of the parts of a step."""
+        self._losses.append(float((logs or {})["loss"]))
+        step, part = divmod(batch + 1, self.accumulate)
+        if part:
+            return
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()  # until then JAX holds the weights, and the model none
+        self.step = self.start_step + step
+        loss = sum(self._losses) / len(self._losses)
+        self._losses.clear()
+        for listener in self.listeners:
+            listener.on_step(self.step, loss)
+
+    def close(self) -> None:
+        """Closes every listener."""
+        for listener in self.listeners:
+            listener.close()
