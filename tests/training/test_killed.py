@@ -1,0 +1,121 @@
+"""Trainings killed at random moments and resumed must end as ones that never were."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from fcn.data.generated import generate_dataset
+from fcn.run import RunFolder
+from fcn.training import loss, optimizer
+from fcn.training.log import read_log
+
+assert loss, optimizer  # Keras finds by name what is imported
+ROOT = Path(__file__).parents[2]
+RECIPE = """
+data: {root: ROOT}
+augmentation: {crop_size: [32, 32], scale: [0.5, 2.0], color_jitter: 0.3}
+model: {width: 0.03125, fc_channels: 16, batch_normalization: true, dropout: 0.5}
+train:
+  {steps: 48, batch_size: 4, learning_rate: 0.05, schedule: poly, ema: 0.9, clip_norm: 1.0,
+   log_steps: 7, checkpoint_steps: 5, evaluate_steps: 16, keep_checkpoints: 2}
+"""
+# What a log says of the clock is the only thing that may differ.
+CLOCK = ("images_per_second", "elapsed_seconds")
+
+
+def start(recipe: Path, run: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), str(recipe), "--run", str(run), "--resume"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+
+
+def begun_again(run: RunFolder, before: float, process: subprocess.Popen[str]) -> bool:
+    """Waits until a session has begun to train; returns whether it still does."""
+    for _ in range(3000):
+        if process.poll() is not None:
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            if run.environment.stat().st_mtime_ns > before:
+                return True
+        time.sleep(0.02)
+    raise AssertionError("the training does not begin")
+
+
+def assert_same_arrays(one: Path, other: Path) -> None:
+    """Compares all weights, and the optimizer's where there are any, bit by bit."""
+    models = [keras.models.load_model(path) for path in (one, other)]
+    pairs = list(zip(*(model.variables for model in models), strict=True))
+    if models[0].optimizer is not None:
+        pairs += list(zip(*(model.optimizer.variables for model in models), strict=True))
+    assert len(pairs) > 50
+    for expected, found in pairs:
+        np.testing.assert_array_equal(expected.numpy(), found.numpy(), err_msg=expected.path)
+
+
+def comparable(run: RunFolder) -> list[dict[str, str]]:
+    return [{key: text for key, text in row.items() if key not in CLOCK} for row in read_log(run.log)]
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("killed")
+    generate_dataset(folder / "data", 9, 3, seed=1)
+    path = folder / "recipe.yaml"
+    path.write_text(RECIPE.replace("ROOT", str(folder / "data")))
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(recipe: Path) -> RunFolder:
+    run = RunFolder(recipe.with_name("whole"))
+    finish(start(recipe, run.path))
+    return run
+
+
+@pytest.mark.parametrize(
+    "kills",
+    [pytest.param(5, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.exhaustive)],
+)
+def test_killed_at_random_moments_equals_never_killed(recipe: Path, whole: RunFolder, kills: int) -> None:
+    run, chance, killed = RunFolder(recipe.with_name(f"killed{kills}")), random.Random(kills), 0
+    for _ in range(4 * kills):
+        before = run.environment.stat().st_mtime_ns if run.environment.exists() else 0
+        process = start(recipe, run.path)
+        try:
+            if killed == kills or not begun_again(run, before, process):
+                finish(process)
+                break
+            time.sleep(chance.uniform(0, 6 if run.last.exists() else 12))
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                killed += 1
+        finally:
+            process.kill()
+            process.communicate()
+    assert killed > 0
+    assert comparable(run) == comparable(whole)
+    assert json.loads(run.scores.read_text()) == json.loads(whole.scores.read_text())
+    assert_same_arrays(whole.last, run.last)
+    assert_same_arrays(whole.best, run.best)
+    assert not list(run.path.rglob("*.tmp*"))
+    print(f"killed {killed} times")
