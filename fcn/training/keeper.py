@@ -15,10 +15,11 @@ from fcn.data.voc import Example
 from fcn.evaluation import Evaluation, evaluate_examples, scores_document
 from fcn.files import write_json
 from fcn.inference.predictor import Predictor
+from fcn.log_file import COLUMNS, read_log
 from fcn.run import RunFolder, copy_checkpoint
 from fcn.training.callbacks import StepCallback, not_finite
 from fcn.training.checkpoint import save_training
-from fcn.training.log import COLUMNS, TrainingLog, read_log
+from fcn.training.log import TrainingLog
 from fcn.training.optimizer import PolySchedule
 
 

@@ -12,19 +12,7 @@ from tensorboard.summary import Writer
 
 from fcn.errors import OutputError
 from fcn.files import write_text
-
-COLUMNS = (
-    "step",
-    "loss",
-    "learning_rate",
-    "images_per_second",
-    "elapsed_seconds",
-    "pixel_accuracy",
-    "mean_accuracy",
-    "mean_iou",
-    "frequency_weighted_iou",
-)
-"""Columns of the log; a cell is empty where nothing was measured at that step."""
+from fcn.log_file import COLUMNS, read_log
 
 
 class TrainingLog:
@@ -83,15 +71,3 @@ class TrainingLog:
                 f"{self.log_path}: the log or TensorBoard's events beside it cannot be written ({reason}). "
                 "Free space or choose a folder you may write to."
             ) from error
-
-
-def read_log(path: Path) -> list[dict[str, str]]:
-    """Returns the rows of a log as text by column name; none where there is no log.
-
-    A last line that a crash cut short is left out.
-    """
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [row for row in rows if None not in row.values() and row["step"].isdigit()]

@@ -5,7 +5,8 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from fcn.errors import OutputError
-from fcn.training.log import COLUMNS, TrainingLog, read_log
+from fcn.log_file import COLUMNS, read_log
+from fcn.training.log import TrainingLog
 
 
 def open_log(folder: Path, start_step: int = 0) -> TrainingLog:
