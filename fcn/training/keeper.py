@@ -76,6 +76,13 @@ class Keeper(StepCallback):
         if evaluates:
             self.evaluate(step)
 
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Saves and scores what a callback ended before its last step (`model.stop_training`)."""
+        step = int(self.model.optimizer.iterations)
+        if step not in scored_steps(self.run.log):
+            self.save()
+            self.evaluate(step)
+
     def save(self) -> None:
         """Writes a checkpoint of the weights as they are.
 
