@@ -179,6 +179,13 @@ def encode_jpeg(image: Pixels) -> bytes:
     return data.tobytes()
 
 
+def encode_png(image: Pixels) -> bytes:
+    """Encodes `uint8[H, W, 3]` RGB as a PNG, as small as may be."""
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
 def colorize(label: Pixels, classes: Classes) -> Pixels:
     """Returns `uint8[H, W, 3]` RGB, each pixel in its class's color; void in VOC's pale yellow."""
     colors: Pixels = classes.full_palette()[label]

@@ -1,5 +1,6 @@
 """Pictures of labels for people to look at."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -24,7 +25,15 @@ _TEXT_SHARE = 0.028
 _MIN_TEXT, _MAX_TEXT = 10, 96
 
 
-class _Entry(NamedTuple):
+class LegendEntry(NamedTuple):
+    """A line of a legend.
+
+    Attributes:
+        name: Of a class.
+        share: What stands behind the name, such as "12.5%"; may be empty.
+        color: RGB, 0 to 255; None for an empty swatch.
+    """
+
     name: str
     share: str
     color: tuple[int, int, int] | None
@@ -50,7 +59,7 @@ def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
         >>> overlay_image(pixels, pixels[..., 0], Classes.named(("sky", "sea"))).shape
         (82, 90, 3)
     """
-    return np.concatenate([_tint(image, label, classes), _legend(label, classes)])
+    return np.concatenate([_tint(image, label, classes), legend_strip(_entries(label, classes), label.shape)])
 
 
 def _tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
@@ -74,7 +83,7 @@ def _contour_palette(classes: Classes) -> Pixels:
     return np.round(palette + 0.5 * (away - palette)).astype(np.uint8)
 
 
-def _entries(label: Pixels, classes: Classes) -> list[_Entry]:
+def _entries(label: Pixels, classes: Classes) -> list[LegendEntry]:
     pixels = np.bincount(label.ravel(), minlength=256)
     palette = classes.full_palette().tolist()
     entries = []
@@ -84,7 +93,7 @@ def _entries(label: Pixels, classes: Classes) -> list[_Entry]:
         red, green, blue = palette[value]
         untinted = value == 0 and name == _BACKGROUND
         entries.append(
-            _Entry(
+            LegendEntry(
                 name,
                 "<0.1%" if share < 0.001 else f"{share:.1%}",
                 None if untinted else (red, green, blue),
@@ -93,8 +102,17 @@ def _entries(label: Pixels, classes: Classes) -> list[_Entry]:
     return entries
 
 
-def _legend(label: Pixels, classes: Classes) -> Pixels:
-    height, width = label.shape
+def legend_strip(entries: Sequence[LegendEntry], size: tuple[int, ...]) -> Pixels:
+    """Draws a legend to put below a picture.
+
+    Args:
+        entries: What it lists, one at least.
+        size: (height, width) of the picture, which decides how large the letters are.
+
+    Returns:
+        `uint8[legend, width, 3]`, RGB.
+    """
+    height, width = size
     text_size = min(_TEXT_SHARE * (height * width) ** 0.5, width / 16)
     unit = round(min(max(text_size, _MIN_TEXT), _MAX_TEXT))
     font = ImageFont.load_default(size=unit)
@@ -110,7 +128,6 @@ def _legend(label: Pixels, classes: Classes) -> Pixels:
             text = text[:-1]
         return f"{text}…" if text else ""
 
-    entries = _entries(label, classes)
     room = width - 2 * margin
     widest = max(swatch + text_width(entry.name) + text_width(entry.share) + 2 * gap for entry in entries)
     columns = max(1, min(len(entries), (room + 2 * unit) // (widest + 2 * unit)))

@@ -1,14 +1,11 @@
 """Training curves as inline SVG."""
 
-import csv
 import math
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
-from fcn.data.image_io import read_file
 
 _WIDTH, _HEIGHT = 400, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 26, 32, 44
@@ -59,25 +56,25 @@ class Curve(NamedTuple):
         return Curve(self.steps, np.array(means, float))
 
 
-def read_curve(log: Path, column: str) -> Curve:
-    """Reads one column of the log of a run; cells that are empty or no finite number are left out.
+def curve_of(rows: Iterable[Mapping[str, str]], column: str) -> Curve:
+    """Returns one column of a log; cells that are empty or no finite number are left out.
 
     Args:
-        log: `log.csv` of a run folder; it need not exist.
+        rows: As `fcn.log_file.read_log` returns them.
         column: Name of the column, such as "loss".
 
     Returns:
         The values in the order of the steps; of a step that was done again, the last one.
 
-    Raises:
-        DataError: If the log is there but cannot be read.
+    Example:
+        >>> curve_of([{"step": "10", "loss": "0.5"}, {"step": "20", "loss": ""}], "loss").last()
+        '0.5 at step 10'
     """
-    found: dict[float, float] = {}
-    if log.exists():
-        for row in csv.DictReader(read_file(log).decode(errors="replace").splitlines()):
-            step, value = _number(row.get("step")), _number(row.get(column))
-            if math.isfinite(step) and math.isfinite(value):
-                found[step] = value
+    found: dict[int, float] = {}
+    for row in rows:
+        value = _number(row[column])
+        if math.isfinite(value):
+            found[int(row["step"])] = value
     steps = sorted(found)
     return Curve(np.array(steps, float), np.array([found[step] for step in steps], float))
 
@@ -132,10 +129,10 @@ class _Scale(NamedTuple):
         return _HEIGHT - _BOTTOM - value / self.top * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def _number(text: str | None) -> float:
-    """Returns NaN for whatever is no number, such as the cut-off end of a log."""
+def _number(text: str) -> float:
+    """Returns NaN for whatever is no number, such as an empty cell."""
     try:
-        return float(text or "nan")
+        return float(text)
     except ValueError:
         return math.nan
 

@@ -4,19 +4,25 @@ import math
 from datetime import datetime
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from fcn.classes import VOID, Classes
 from fcn.data.image_io import read_file
-from fcn.evaluation import Evaluation, ImageScore
 from fcn.files import write_text
-from fcn.inference.predictor import Predictor
-from fcn.progress import track
-from fcn.report.curves import line_chart, read_curve
-from fcn.report.pictures import choose, pictures_row
-from fcn.report.style import STYLE, css_color
-from fcn.run import RunFolder
+from fcn.log_file import read_log
+from fcn.report.class_table import class_table
+from fcn.report.confusion import confusion_map
+from fcn.report.curves import curve_of, line_chart
+from fcn.report.snapshot import Snapshot, take_snapshot
+from fcn.report.style import STYLE
+from fcn.sections import LossConfig
+
+if TYPE_CHECKING:  # these import a backend; a page needs none
+    from fcn.evaluation import Evaluation
+    from fcn.inference.predictor import Predictor
+    from fcn.run import RunFolder
+
+REFRESH_SECONDS = 30
+"""How often a browser opens the page again while the net is trained."""
 
 # Nothing may be fetched: the page says so to the browser, whatever the files shown in it contain.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -24,10 +30,26 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _NOISY = 40
 
 
+class Progress(NamedTuple):
+    """How far a training is.
+
+    Attributes:
+        step: Steps taken.
+        steps: Steps to take in all.
+        seconds_left: How long the others will take; None where nobody can tell yet.
+        ended: Why it ended before its last step, for people; None while it goes on.
+    """
+
+    step: int
+    steps: int
+    seconds_left: float | None = None
+    ended: str | None = None
+
+
 def write_report(
-    run: RunFolder,
-    predictor: Predictor,
-    evaluation: Evaluation,
+    run: "RunFolder",
+    predictor: "Predictor",
+    evaluation: "Evaluation",
     split: str = "val",
     num_pictures: int = 4,
 ) -> None:
@@ -44,17 +66,59 @@ def write_report(
 
     Raises:
         ConfigError: If the run's configuration cannot be read.
-        DataError: If an image to show cannot be read any more.
+        DataError: If the log, or an image to show, cannot be read any more.
         OutputError: If the place cannot be written to or the disk is full.
     """
+    _write(run, "", "", take_snapshot(predictor, evaluation, split, "Best checkpoint", num_pictures))
+
+
+def write_progress_report(run: "RunFolder", progress: Progress, snapshot: Snapshot | None = None) -> None:
+    """Writes `report.html` of a run that is not over: how far it is, the curves, the latest scores.
+
+    It labels no image and takes a fraction of a second. Browsers open the page again every
+    `REFRESH_SECONDS`, until it says that the training ended.
+
+    Args:
+        run: Where the report goes, and where log, configuration and environment come from.
+        progress: How far the training is.
+        snapshot: Of the latest evaluation; None before the first.
+
+    Raises:
+        ConfigError: If the run's configuration cannot be read.
+        DataError: If the log cannot be read.
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    refresh = f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">\n' if progress.ended is None else ""
+    _write(run, refresh, _status(progress), snapshot)
+
+
+def _write(run: "RunFolder", refresh: str, status: str, snapshot: Snapshot | None) -> None:
+    """Writes the page.
+
+    Args:
+        run: Where to.
+        refresh: What makes browsers open it again, HTML; empty for a page that stays.
+        status: How far the training is, HTML; empty where it is over.
+        snapshot: What to show of an evaluation.
+    """
     name = escape(run.path.resolve().name)
+    parts = [status, _curves(run), _setup(run)]
+    if snapshot is not None:
+        classes = snapshot.classes
+        parts[1:1] = [_scores(snapshot)]
+        parts[-1:-1] = [
+            class_table(snapshot.evaluation, classes),
+            confusion_map(snapshot.evaluation.matrix, classes.names),
+            snapshot.pictures,
+        ]
+    sections = "".join(f"<section>{part}</section>\n" for part in parts if part)
     page = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<title>{name}: report</title>
+{refresh}<title>{name}: report</title>
 <style>{STYLE}</style>
 </head>
 <body>
@@ -63,12 +127,7 @@ def write_report(
 <p class="soft">{_subtitle(run)}</p>
 </header>
 <main>
-<section>{_scores(evaluation, split)}</section>
-<section>{_curves(run)}</section>
-<section>{_classes(evaluation, predictor.classes)}</section>
-<section>{_pictures(predictor, evaluation, num_pictures)}</section>
-<section>{_setup(run)}</section>
-</main>
+{sections}</main>
 <footer></footer>
 </body>
 </html>
@@ -76,17 +135,43 @@ def write_report(
     write_text(run.report, page)
 
 
-def _subtitle(run: RunFolder) -> str:
+def _subtitle(run: "RunFolder") -> str:
     now = datetime.now().astimezone()
-    date = f'<time datetime="{now.isoformat(timespec="seconds")}">{now:%Y-%m-%d %H:%M %Z}</time>'
+    date = f'<time datetime="{now.isoformat(timespec="seconds")}">{now:%Y-%m-%d %H:%M:%S %Z}</time>'
     if not run.exists():
         return date
     model = run.load_config().model
     return f"{escape(model.net.replace('fcn', 'FCN-'))}, width {model.width:g} · {date}"
 
 
-def _scores(evaluation: Evaluation, split: str) -> str:
-    scores, count = evaluation.scores, len(evaluation.images)
+def _status(progress: Progress) -> str:
+    step, steps, seconds_left, ended = progress
+    where = f"step {step:,} of {steps:,}"
+    left = f", {_duration(seconds_left)} left" if seconds_left is not None else ""
+    text = f"<b>training: {where}</b>{left}" if ended is None else f"<b>ended at {where}</b>"
+    note = (
+        f"Written at the time above; this page opens itself again every {REFRESH_SECONDS} seconds. Where "
+        "that time stands still for longer than a scoring takes, the training was killed."
+        if ended is None
+        else escape(ended)
+    )
+    return (
+        f'<div class="panel status"><p>{text}</p>\n<progress value="{step}" max="{steps}" '
+        f'aria-label="Steps of the training"></progress>\n<p class="soft">{note}</p></div>\n'
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Returns a time to wait, no more exact than it can be known: "40 min", "5 h 20 min", "3 d 4 h"."""
+    minutes = max(1, math.ceil(seconds / 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
+
+
+def _scores(snapshot: Snapshot) -> str:
+    scores, count = snapshot.evaluation.scores, len(snapshot.evaluation.images)
     cards = "".join(
         f'<div class="{kind}"><dt>{name}</dt><dd>{_score(value)}</dd></div>\n'
         for name, value, kind in (
@@ -99,8 +184,8 @@ def _scores(evaluation: Evaluation, split: str) -> str:
     images = f"{count:,} {'image' if count == 1 else 'images'}"
     return (
         f'<h2>Scores</h2>\n<dl class="scores">\n{cards}</dl>\n'
-        f'<p class="soft">Best checkpoint, on {images} of the split “{escape(split)}”, each at its own size. '
-        "Fractions: 1 is perfect. Void pixels are left out.</p>\n"
+        f'<p class="soft">{escape(snapshot.weights)}, on {images} of the split “{escape(snapshot.split)}”, '
+        "each at its own size. Fractions: 1 is perfect. Void pixels are left out.</p>\n"
     )
 
 
@@ -108,12 +193,13 @@ def _score(value: float) -> str:
     return "none" if math.isnan(value) else f"{value:.3f}"
 
 
-def _curves(run: RunFolder) -> str:
+def _curves(run: "RunFolder") -> str:
+    rows = read_log(run.log)
     loss, mean_iou, learning_rate = (
-        read_curve(run.log, column) for column in ("loss", "mean_iou", "learning_rate")
+        curve_of(rows, column) for column in ("loss", "mean_iou", "learning_rate")
     )
-    trend = loss.smoothed() if len(loss.steps) >= _NOISY else None
-    unit = "cross entropy, nats per labeled pixel"
+    trend = loss.thinned().smoothed() if len(loss.steps) >= _NOISY else None
+    unit = _loss_unit(run.load_config().loss) if run.exists() else "loss"
     charts = (
         line_chart(loss, "Training loss", unit, f"last {loss.last()}", trend),
         line_chart(mean_iou, "Validation mean IoU", "mean IoU, fraction", f"best {mean_iou.highest()}"),
@@ -122,77 +208,14 @@ def _curves(run: RunFolder) -> str:
     return f'<h2>Training</h2>\n<div class="charts">\n{"".join(charts)}</div>\n'
 
 
-def _classes(evaluation: Evaluation, classes: Classes) -> str:
-    pixels = evaluation.matrix.sum(axis=1)
-    shares = pixels / max(1, int(pixels.sum()))
-    rows = "".join(
-        _class_row(_swatch(color) + escape(name), float(iou), float(share))
-        for name, color, iou, share in zip(
-            classes.names, classes.palette, evaluation.scores.class_iou, shares, strict=True
-        )
-    )
-    absent = (
-        '<p class="soft">absent: in no label and in no prediction, so left out of the means.</p>'
-        if np.isnan(evaluation.scores.class_iou).any()
-        else ""
-    )
-    return (
-        '<h2>Classes</h2>\n<div class="panel"><table>\n<thead><tr><th scope="col">class</th>'
-        '<th scope="col" colspan="2">IoU<span class="wide">, intersection over union</span></th>'
-        '<th scope="col" class="number">labeled pixels</th></tr></thead>\n'
-        f"<tbody>\n{rows}</tbody></table>{absent}</div>\n"
-    )
+def _loss_unit(loss: LossConfig) -> str:
+    if loss == LossConfig():
+        return "cross entropy, nats per labeled pixel"
+    terms = (name if weight == 1 else f"{weight:g} {name}" for name, weight in loss.terms.items())
+    return f"{' + '.join(terms)}, {'sum over' if loss.reduction == 'sum' else 'mean of'} labeled pixels"
 
 
-def _class_row(heading: str, iou: float, share: float) -> str:
-    bar = "" if math.isnan(iou) else f'<span><i style="width:{100 * iou:.1f}%"></i></span>'
-    text = '<span class="soft">absent</span>' if math.isnan(iou) else f"{iou:.3f}"
-    return (
-        f'<tr><th scope="row">{heading}</th><td class="bar">{bar}</td>'
-        f'<td class="number">{text}</td><td class="number soft">{_percent(share)}</td></tr>\n'
-    )
-
-
-def _percent(share: float) -> str:
-    return "&lt; 0.1%" if 0 < share < 0.001 else f"{100 * share:.1f}%"
-
-
-def _swatch(color: tuple[int, int, int]) -> str:
-    return f'<span class="swatch" style="background:{css_color(color)}"></span>'
-
-
-def _pictures(predictor: Predictor, evaluation: Evaluation, num_pictures: int) -> str:
-    best, worst = choose(evaluation.images, num_pictures)
-    rows = [pictures_row(predictor, score) for score in track([*best, *worst], "writing report")]
-    parts = (
-        _pictures_part("Best", best, rows[: len(best)]),
-        _pictures_part("Worst", worst, rows[len(best) :]),
-    )
-    legend = _legend(predictor.classes) if rows else "<p>No scored image to show.</p>"
-    return f"<h2>Images</h2>\n{legend}{''.join(parts)}"
-
-
-def _pictures_part(which: str, scores: list[ImageScore], rows: list[str]) -> str:
-    return f"<h3>{which}, by mean IoU</h3>\n{''.join(rows)}" if scores else ""
-
-
-def _legend(classes: Classes) -> str:
-    colors = dict(zip(classes.names, classes.palette, strict=True))
-    red, green, blue = classes.full_palette()[VOID].tolist()
-    entries = [*colors.items(), ("void (not scored)", (red, green, blue))]
-    items = "".join(f"<li>{_swatch(color)}{escape(name)}</li>\n" for name, color in entries)
-    difference = "".join(
-        f'<li><span class="swatch {kind}"></span>{text}</li>\n'
-        for kind, text in (("right", "right"), ("wrong", "wrong"), ("void", "void, not scored"))
-    )
-    return (
-        f'<div class="panel"><ul class="legend" aria-label="Colors of the classes">\n{items}</ul>\n'
-        f'<ul class="legend" aria-label="Colors of the difference">'
-        f'<li class="soft">difference:</li>\n{difference}</ul></div>\n'
-    )
-
-
-def _setup(run: RunFolder) -> str:
+def _setup(run: "RunFolder") -> str:
     parts = _file("Configuration", run.config) + _file("Versions", run.environment)
     return f"<h2>Set-up</h2>\n{parts}" if parts else ""
 

@@ -4,36 +4,41 @@ import base64
 import math
 from collections.abc import Sequence
 from html import escape
-from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image
 
-from fcn.classes import VOID
+from fcn.classes import VOID, Classes
 from fcn.data.image_io import (
     Pixels,
+    colorize,
     encode_jpeg,
     encode_label,
+    encode_png,
     exif_orientation,
     read_file,
     upright,
 )
-from fcn.data.voc import read_example
-from fcn.evaluation import ImageScore
-from fcn.inference.predictor import Predictor
+from fcn.data.voc import Example, read_example
+from fcn.inference.outputs import LegendEntry, legend_strip
+
+if TYPE_CHECKING:  # these import a backend; a page needs none
+    from fcn.evaluation import ImageScore
+    from fcn.inference.predictor import Predictor
 
 WRONG_COLOR = (235, 45, 45)
 VOID_COLORS = ((255, 255, 255), (200, 200, 175))
 """The two colors of the stripes that mark void in a difference."""
 
 _LONGER_SIDE = 320
+_GAP = 4
 _STRIPE = 3
 _DIMMED = 0.45
 """Brightness of a right pixel in a difference: dark enough for red and white to stand out."""
 
 
-def choose(images: Sequence[ImageScore], count: int) -> tuple[list[ImageScore], list[ImageScore]]:
+def choose(images: Sequence["ImageScore"], count: int) -> tuple[list["ImageScore"], list["ImageScore"]]:
     """Returns the images with the highest mean IoU, best first, and the lowest, worst first.
 
     Args:
@@ -41,7 +46,7 @@ def choose(images: Sequence[ImageScore], count: int) -> tuple[list[ImageScore], 
         count: How many of each. Where there are fewer than twice as many, none comes in both lists.
 
     Example:
-        >>> from fcn.data.voc import Example
+        >>> from fcn.evaluation import ImageScore
         >>> images = [ImageScore(Example(name, None, None), iou) for name, iou in [("a", 0.2), ("b", 0.9)]]
         >>> [[image.example.name for image in chosen] for chosen in choose(images, count=4)]
         [['b'], ['a']]
@@ -79,32 +84,96 @@ def difference(image: Pixels, label: Pixels, prediction: Pixels) -> Pixels:
     return picture
 
 
-def pictures_row(predictor: Predictor, score: ImageScore) -> str:
-    """Returns HTML that shows an image, its label, its prediction and their difference, upright.
+class LabeledPicture(NamedTuple):
+    """An image with its true and its predicted label, small and upright, for people to look at.
+
+    Attributes:
+        image: `uint8[h, w, 3]`, RGB.
+        label: `uint8[h, w]`, true class ids, 255 = void.
+        prediction: `uint8[h, w]`, predicted class ids.
+    """
+
+    image: Pixels
+    label: Pixels
+    prediction: Pixels
+
+
+def label_picture(predictor: "Predictor", example: Example) -> LabeledPicture:
+    """Labels an image, and makes it, its label and its prediction small and upright.
 
     Raises:
         DataError: If the image or label cannot be used any more.
     """
-    example, classes = score.example, predictor.classes
-    image, label = read_example(example, len(classes.names))
+    image, label = read_example(example, len(predictor.classes.names))
     prediction = predictor.predict(image).label
     orientation = exif_orientation(read_file(example.image_path))
     height, width = image.shape[:2]
     scale = min(1.0, _LONGER_SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
+
+    def small(pixels: Pixels, interpolation: int) -> Pixels:
+        return upright(cv2.resize(pixels, size, interpolation=interpolation).astype(np.uint8), orientation)
+
     # Nearest takes the same pixels of label and prediction, so these differ where the full ones do.
-    image = upright(cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8), orientation)
-    label, prediction = (
-        upright(cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8), orientation)
-        for ids in (label, prediction)
-    )
+    nearest = cv2.INTER_NEAREST_EXACT
+    return LabeledPicture(small(image, cv2.INTER_AREA), small(label, nearest), small(prediction, nearest))
+
+
+def side_by_side(picture: LabeledPicture, classes: Classes) -> Pixels:
+    """Shows an image, its label and its prediction beside each other, with a legend below.
+
+    Args:
+        picture: What to show.
+        classes: The names and colors of the ids. The legend lists those that occur.
+
+    Returns:
+        `uint8[h + legend, 3 * w + 8, 3]`, RGB: parts are 4 pixels apart; void is shown in its own color.
+
+    Example:
+        >>> image = np.zeros((40, 60, 3), np.uint8)
+        >>> picture = LabeledPicture(image, image[..., 0], image[..., 0])
+        >>> side_by_side(picture, Classes.named(("sky", "sea"))).shape[1]
+        188
+    """
+    gap = np.full((len(picture.image), _GAP, 3), 255, np.uint8)
+    label, prediction = colorize(picture.label, classes), colorize(picture.prediction, classes)
+    row = np.concatenate([picture.image, gap, label, gap, prediction], axis=1)
+    palette = classes.full_palette().tolist()
+    names = dict(enumerate(classes.names)) | {VOID: "void"}
+    present = np.union1d(picture.label, picture.prediction).tolist()
+    entries = [LegendEntry(names[value], "", (*palette[value],)) for value in present]
+    return np.concatenate([row, legend_strip(entries, row.shape[:2])])
+
+
+def spread(examples: Sequence[Example], count: int) -> list[Example]:
+    """Returns a few examples, always the same ones, from all over a split.
+
+    Args:
+        examples: The split.
+        count: How many to choose; all of them where there are no more.
+
+    Example:
+        >>> [example.name for example in spread([Example(name, None, None) for name in "abcdef"], count=3)]
+        ['a', 'c', 'e']
+    """
+    count = min(count, len(examples))
+    return [examples[index * len(examples) // count] for index in range(count)]
+
+
+def pictures_row(predictor: "Predictor", score: "ImageScore") -> str:
+    """Returns HTML that shows an image, its label, its prediction and their difference, upright.
+
+    Raises:
+        DataError: If the image or label cannot be used any more.
+    """
+    classes, name = predictor.classes, escape(score.example.image_path.name)
+    image, label, prediction = label_picture(predictor, score.example)
     wrong = difference(image, label, prediction)
-    name = escape(example.image_path.name)
     figures = (
         _figure("image", f"Photograph {name}", "jpeg", encode_jpeg(image), image),
         _figure("label", f"True classes of {name}", "png", encode_label(label, classes), image),
         _figure("prediction", f"Prediction for {name}", "png", encode_label(prediction, classes), image),
-        _figure("difference", f"Wrong pixels of {name}", "png", _encode_png(wrong), image),
+        _figure("difference", f"Wrong pixels of {name}", "png", encode_png(wrong), image),
     )
     return (
         f'<article><h4>{name} <span class="iou">mean IoU <b>{score.mean_iou:.3f}</b></span></h4>\n'
@@ -119,9 +188,3 @@ def _figure(caption: str, alt: str, kind: str, data: bytes, like: Pixels) -> str
         f'<figure><img class="{kind}" src="data:image/{kind};base64,{content}" alt="{alt}" '
         f'width="{width}" height="{height}"><figcaption>{caption}</figcaption></figure>\n'
     )
-
-
-def _encode_png(picture: Pixels) -> bytes:
-    buffer = BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()

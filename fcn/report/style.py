@@ -15,9 +15,11 @@ def css_color(color: tuple[int, int, int]) -> str:
 
 STYLE = f"""
 :root {{ color-scheme: light dark; --page: #f6f7f9; --card: #fff; --text: #1c2128; --soft: #59636e;
-  --edge: #d9dee4; --grid: #e7eaee; --accent: #2563c9; --pale: #a9c4ee; }}
+  --edge: #d9dee4; --grid: #e7eaee; --accent: #2563c9; --pale: #a9c4ee;
+  --hit: 91 155 245; --miss: 242 120 110; }}
 @media (prefers-color-scheme: dark) {{ :root {{ --page: #13161a; --card: #1c2026; --text: #e6e9ed;
-  --soft: #a3adb8; --edge: #343b44; --grid: #2b3139; --accent: #6ea8ff; --pale: #35507c; }} }}
+  --soft: #a3adb8; --edge: #343b44; --grid: #2b3139; --accent: #6ea8ff; --pale: #35507c;
+  --hit: 44 101 197; --miss: 186 48 44; }} }}
 * {{ box-sizing: border-box; }}
 body {{ margin: 0; background: var(--page); color: var(--text);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }}
@@ -54,12 +56,42 @@ table {{ border-collapse: collapse; width: 100%; }}
 th, td {{ text-align: left; padding: 3px 0 3px 14px; }}
 th:first-child {{ padding-left: 0; }}
 thead th {{ font-size: .875rem; color: var(--soft); font-weight: 400; }}
-tbody th {{ font-weight: 400; overflow-wrap: break-word; }}
+tbody th {{ font-weight: 400; }}
+.named {{ display: inline-flex; align-items: baseline; min-width: 7em; overflow-wrap: anywhere; }}
 .panel p {{ margin: .6rem 0 0; font-size: .875rem; }}
 .number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; width: 1%; }}
 .bar {{ width: 60%; }}
 .bar span {{ display: block; height: 12px; border-radius: 3px; background: var(--grid); overflow: hidden; }}
 .bar i {{ display: block; height: 100%; background: var(--accent); }}
+.columns {{ display: grid; gap: 0 44px; align-items: start;
+  grid-template-columns: repeat(2, minmax(0, 1fr)); }}
+.columns .bar {{ width: 40%; }}
+.status {{ margin-top: 18px; }}
+.status p {{ margin: 0; font-size: 1rem; }}
+.status .soft {{ font-size: .875rem; }}
+progress {{ display: block; width: 100%; height: 12px; margin: 8px 0; accent-color: var(--accent); }}
+.panel > .soft:first-child {{ margin: 0 0 .8rem; }}
+.confusion {{ display: flex; flex-wrap: wrap; gap: 18px 48px; align-items: flex-start; }}
+.confusion > div {{ min-width: 0; max-width: 100%; }}
+.confusion ol {{ margin: .5rem 0 0; padding-left: 1.4em; font-size: .9rem; overflow-wrap: anywhere; }}
+.scroll {{ overflow-x: auto; }}
+.matrix {{ width: auto; border-collapse: separate; border-spacing: 1px; font-size: .8rem; line-height: 1.1; }}
+.matrix td {{ width: var(--cell); min-width: var(--cell); height: min(var(--cell), 32px); padding: 0;
+  text-align: center; font-variant-numeric: tabular-nums;
+  --tint: rgb(var(--miss) / var(--a, 0));
+  background: linear-gradient(var(--tint), var(--tint)), var(--page); }}
+.matrix .hit {{ --tint: rgb(var(--hit) / var(--a, 0)); outline: 1px solid rgb(var(--hit));
+  outline-offset: -1px; }}
+.dense {{ font-size: .72rem; line-height: 1; }}
+.matrix .none {{ text-align: left; padding-left: 6px; background: var(--grid); color: var(--soft); }}
+.matrix thead td {{ background: none; text-align: left; vertical-align: bottom; white-space: nowrap; }}
+.matrix th {{ padding: 0; color: var(--text); font-size: inherit; }}
+.matrix th span {{ display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
+.matrix thead th {{ vertical-align: bottom; }}
+.matrix thead th span {{ writing-mode: vertical-rl; transform: rotate(180deg); max-height: 9rem; margin: auto;
+  padding-top: 3px; }}
+.matrix tbody th, .matrix thead td {{ position: sticky; left: 0; background: var(--card); }}
+.matrix tbody th span {{ max-width: 11rem; padding-right: 5px; }}
 .swatch {{ display: inline-block; width: 14px; height: 14px; border-radius: 3px; margin-right: 7px;
   border: 1px solid var(--soft); vertical-align: -2px; flex: none; }}
 .legend {{ display: flex; flex-wrap: wrap; gap: 2px 18px; padding: 0; margin: 0; list-style: none;
@@ -87,5 +119,8 @@ footer {{ height: 40px; }}
   .scores, .pictures {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
   .scores dd {{ font-size: 1.5rem; }} .bar {{ width: auto; min-width: 60px; }}
   .wide {{ display: none; }} th, td {{ padding-left: 8px; }}
+  .columns {{ grid-template-columns: minmax(0, 1fr); }}
+  .matrix td {{ width: min(var(--cell), 30px); min-width: min(var(--cell), 30px); }}
+  .matrix tbody th span {{ max-width: 6rem; }} .matrix thead td {{ white-space: normal; }}
 }}
 """

@@ -17,7 +17,7 @@ from fcn.models.fcn import FCN
 from fcn.run import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
 
 
-class Progress(NamedTuple):
+class Position(NamedTuple):
     """How far a training is.
 
     Attributes:
@@ -29,7 +29,7 @@ class Progress(NamedTuple):
     losses: tuple[float, ...] = ()
 
 
-def save_training(model: FCN, path: Path, progress: Progress, average: FCN | None = None) -> None:
+def save_training(model: FCN, path: Path, progress: Position, average: FCN | None = None) -> None:
     """Writes weights, optimizer, progress and the state of every random generator as one `.keras` file.
 
     Raises:
@@ -45,7 +45,7 @@ def save_training(model: FCN, path: Path, progress: Progress, average: FCN | Non
     save_checkpoint(model, path, state, average)
 
 
-def restore_training(model: FCN, path: Path, classes: Classes, average: FCN | None = None) -> Progress:
+def restore_training(model: FCN, path: Path, classes: Classes, average: FCN | None = None) -> Position:
     """Puts a compiled model back to where `save_training` wrote it.
 
     Args:
@@ -75,7 +75,7 @@ def restore_training(model: FCN, path: Path, classes: Classes, average: FCN | No
         load_average(average, path)
     for name, variable in _seed_states(model).items():
         variable.assign(state["seeds"][name])
-    return Progress(int(state["step"]), tuple(state["losses"]))
+    return Position(int(state["step"]), tuple(state["losses"]))
 
 
 def find_checkpoint(run: RunFolder) -> Path | None:

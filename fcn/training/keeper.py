@@ -16,11 +16,11 @@ from fcn.data.voc import Example
 from fcn.evaluation import Evaluation, evaluate_examples, scores_document
 from fcn.files import write_json
 from fcn.inference.predictor import Predictor
+from fcn.log_file import COLUMNS, read_log
 from fcn.models.fcn import FCN
 from fcn.run import RunFolder, copy_checkpoint, save_model
-from fcn.training.checkpoint import Progress, keep_last, save_training
+from fcn.training.checkpoint import Position, keep_last, save_training
 from fcn.training.listeners import Logger, not_finite
-from fcn.training.log import COLUMNS, read_log
 from fcn.training.steps import StepListener
 
 
@@ -94,7 +94,7 @@ class Keeper(StepListener):
             rate = float(self.logger.schedule(step - 1))
             raise not_finite("Weights became infinite or NaN", step, rate)
         keep_last(self.run, self._saved_step, self.config.train.keep_checkpoints)
-        save_training(self.model, self.run.last, Progress(step, tuple(self.logger.losses)), self.average)
+        save_training(self.model, self.run.last, Position(step, tuple(self.logger.losses)), self.average)
         self._saved_step, self._saved_at = step, time.monotonic()
 
     def evaluate(self, step: int) -> None:

@@ -2,29 +2,21 @@
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from tensorboard.summary import Writer
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from fcn.data.image_io import Pixels, encode_png
 from fcn.errors import OutputError
 from fcn.files import write_text
-
-COLUMNS = (
-    "step",
-    "loss",
-    "learning_rate",
-    "images_per_second",
-    "elapsed_seconds",
-    "pixel_accuracy",
-    "mean_accuracy",
-    "mean_iou",
-    "frequency_weighted_iou",
-)
-"""Columns of the log; a cell is empty where nothing was measured at that step."""
+from fcn.log_file import COLUMNS, read_log
 
 
 class TrainingLog:
@@ -49,7 +41,7 @@ class TrainingLog:
         writer.writerows(rows)
         write_text(log_path, text.getvalue())
         with self._writing():
-            self._events = Writer(str(events_path))
+            self._events = EventFileWriter(str(events_path))
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Appends a row: `step` and any of the other columns; NaN is left empty.
@@ -63,15 +55,45 @@ class TrainingLog:
         with self._writing():
             with self.log_path.open("a", newline="") as file:
                 csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow(known)
-            for key in known.keys() - {"step", "elapsed_seconds"}:
-                group = "validation" if key.endswith(("accuracy", "iou")) else "training"
-                self._events.add_scalar(f"{group}/{key}", float(row[key]), int(row["step"]))
-            self._events.flush()
+            values = [
+                Summary.Value(tag=f"{_group(key)}/{key}", simple_value=float(row[key]))
+                for key in known.keys() - {"step", "elapsed_seconds"}
+            ]
+            self._write(int(row["step"]), values)
+
+    def add_images(self, step: int, images: Mapping[str, Pixels]) -> None:
+        """Shows pictures in TensorBoard, under "predictions" and their names.
+
+        Args:
+            step: Of the weights they were made with.
+            images: `uint8[H, W, 3]`, RGB, by name.
+
+        Raises:
+            OutputError: If the events cannot be written.
+        """
+        values = [
+            Summary.Value(
+                tag=f"predictions/{name}",
+                image=Summary.Image(
+                    height=image.shape[0],
+                    width=image.shape[1],
+                    colorspace=3,  # RGB
+                    encoded_image_string=encode_png(image),
+                ),
+            )
+            for name, image in images.items()
+        ]
+        with self._writing():
+            self._write(step, values)
 
     def close(self) -> None:
         """Closes the event file; what cannot be written any more was reported when it was added."""
         with suppress(Exception):
             self._events.close()
+
+    def _write(self, step: int, values: Sequence[Summary.Value]) -> None:
+        self._events.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+        self._events.flush()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -85,13 +107,5 @@ class TrainingLog:
             ) from error
 
 
-def read_log(path: Path) -> list[dict[str, str]]:
-    """Returns the rows of a log as text by column name; none where there is no log.
-
-    A last line that a crash cut short is left out.
-    """
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [row for row in rows if None not in row.values() and row["step"].isdigit()]
+def _group(column: str) -> str:
+    return "validation" if column.endswith(("accuracy", "iou")) else "training"

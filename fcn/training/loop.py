@@ -23,7 +23,7 @@ from fcn.report import write_report
 from fcn.run import RunFolder, load_model
 from fcn.training import devices
 from fcn.training.average import WeightAverage, copy_of
-from fcn.training.checkpoint import Progress, find_checkpoint, remove_halves, restore_training
+from fcn.training.checkpoint import Position, find_checkpoint, remove_halves, restore_training
 from fcn.training.keeper import Keeper, SaveWhenStopped
 from fcn.training.listeners import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss
 from fcn.training.log import TrainingLog
@@ -32,6 +32,7 @@ from fcn.training.optimizer import build_optimizer, build_schedule
 from fcn.training.precision import set_precision
 from fcn.training.start import load_start, start_from
 from fcn.training.steps import Steps
+from fcn.training.watch import LiveReport
 
 # Enough to see that a net continues another one, few enough not to wait for.
 _AGREEMENT_IMAGES = 10
@@ -98,13 +99,13 @@ def train(
         xla = config.train.xla or keras.backend.backend() == "jax"
         model.compile(optimizer=build_optimizer(config.train), loss=VoidCrossentropy(), jit_compile=xla)
         average = None if config.train.ema is None else copy_of(model)
-        progress = restore_training(model, checkpoint, classes, average) if checkpoint else Progress(0)
+        position = restore_training(model, checkpoint, classes, average) if checkpoint else Position(0)
         try:
             _begin_run(run, config)
             stream = TrainingStream(
                 train_examples, len(classes.names), config.augmentation, config.train.seed
             )
-            session = _Session(run, config, model, average, val_examples, stream, progress)
+            session = _Session(run, config, model, average, val_examples, stream, position)
             session.take_steps(callbacks)
         except OutputError as error:
             raise OutputError(f"{error} A training that had begun goes on with --resume.") from error
@@ -128,15 +129,16 @@ class _Session:
         average: FCN | None,
         val_examples: Sequence[Example],
         stream: TrainingStream,
-        progress: Progress,
+        position: Position,
     ) -> None:
-        settings, schedule, step = config.train, build_schedule(config.train), progress.step
+        settings, schedule, step = config.train, build_schedule(config.train), position.step
         self.config = config
         self.model = model
         self.stream = stream
         self.log = TrainingLog(run.log, run.events, step)
-        logger = Logger(self.log, schedule, settings, progress.losses)
+        logger = Logger(self.log, schedule, settings, position.losses)
         self.keeper = Keeper(run, config, model, average, val_examples, logger)
+        self.page = LiveReport(self.keeper, settings.steps, val_examples)
         self.wait = DataWait(stream, settings.batch_size)
         averaging = [WeightAverage(model, average, settings.ema)] if average and settings.ema else []
         listeners = [
@@ -146,6 +148,7 @@ class _Session:
             self.wait,
             ProgressReport(settings.steps, step, settings.batch_size),
             self.keeper,
+            self.page,
             SaveWhenStopped(self.keeper),
         ]
         self.steps = Steps(listeners, step, settings.accumulate)
@@ -166,13 +169,20 @@ class _Session:
                 self.keeper.end(self.steps.step)
             else:  # all steps were taken; what follows the last one may be missing
                 self.steps.on_train_begin()
-        except Exception as error:
+        except BaseException as error:
+            self.page.ended(_reason(error))
             if self.stream.error is None or error is self.stream.error:
                 raise
             raise DataError(f"{self.stream.error} Then go on with --resume.") from None
         finally:
             self.steps.close()
             self.log.close()
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        return "it was told to stop; go on with --resume"
+    return str(error) or type(error).__name__
 
 
 def _check_run(run: RunFolder, config: Config, resume: bool) -> None:

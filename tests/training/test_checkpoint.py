@@ -7,7 +7,7 @@ import pytest
 from fcn.errors import RunError
 from fcn.models.fcn import FCN
 from fcn.sections import TrainConfig
-from fcn.training.checkpoint import Progress, restore_training, save_training
+from fcn.training.checkpoint import Position, restore_training, save_training
 from fcn.training.loss import VoidCrossentropy
 from fcn.training.optimizer import build_optimizer
 
@@ -32,7 +32,7 @@ def trained(batch, tmp_path_factory) -> tuple[FCN, Path]:
     model, path = compiled(seed=1), tmp_path_factory.mktemp("run") / "last.keras"
     for _ in range(2):
         model.train_on_batch(*batch)
-    save_training(model, path, Progress(2, (0.5, 0.1 + 0.2)))
+    save_training(model, path, Position(2, (0.5, 0.1 + 0.2)))
     return model, path
 
 
@@ -45,7 +45,7 @@ def test_a_checkpoint_is_an_ordinary_keras_file(trained, batch) -> None:
 def test_a_restored_training_takes_the_very_same_steps(trained, batch) -> None:
     model, path = trained
     again = compiled(seed=2)
-    assert restore_training(again, path, again.classes) == Progress(2, (0.5, 0.1 + 0.2))
+    assert restore_training(again, path, again.classes) == Position(2, (0.5, 0.1 + 0.2))
     for _ in range(2):  # dropout makes a wrong random state visible
         model.train_on_batch(*batch)
         again.train_on_batch(*batch)

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from fcn.data.generated import generate_dataset
+from fcn.log_file import read_log
 from fcn.run import RunFolder
 from fcn.training import loss, optimizer
-from fcn.training.log import read_log
 
 assert loss, optimizer  # Keras finds by name what is imported
 ROOT = Path(__file__).parents[2]

@@ -1,11 +1,20 @@
 import math
+import os
+import subprocess
+import sys
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+import fcn
 from fcn.errors import OutputError
-from fcn.training.log import COLUMNS, TrainingLog, read_log
+from fcn.log_file import COLUMNS, read_log
+from fcn.training.log import TrainingLog
 
 
 def open_log(folder: Path, start_step: int = 0) -> TrainingLog:
@@ -34,6 +43,46 @@ def test_tensorboard_gets_the_same(tmp_path: Path) -> None:
         for value in event.summary.value
     }
     assert found == {"training/loss": (7, 0.5), "validation/mean_iou": (7, 0.25)}
+
+
+def test_tensorboard_shows_pictures_pixel_by_pixel(tmp_path: Path, rng: np.random.Generator) -> None:
+    pictures = {name: rng.integers(0, 256, (5, 9, 3), np.uint8) for name in ("a", "b")}
+    log = open_log(tmp_path)
+    log.add({"step": 7, "loss": 0.5})
+    log.add_images(7, pictures)
+    log.add_images(9, {"a": pictures["b"]})
+    log.close()
+    found = EventAccumulator(str(tmp_path / "events")).Reload()
+    assert found.Tags()["images"] == ["predictions/a", "predictions/b"]
+    first, second = found.Images("predictions/a")
+    assert [(image.step, image.height, image.width) for image in (first, second)] == [(7, 5, 9), (9, 5, 9)]
+    for image, name in ((first, "a"), (second, "b")):
+        decoded = Image.open(BytesIO(image.encoded_image_string))
+        assert (np.asarray(decoded) == pictures[name]).all()
+    assert found.Scalars("training/loss")[0].value == 0.5
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+sys.modules |= {"tensorflow": None, "keras": None}
+from pathlib import Path
+import numpy as np
+from fcn.training.log import TrainingLog
+log = TrainingLog(Path(sys.argv[1], "log.csv"), Path(sys.argv[1], "events"))
+log.add({"step": 7, "loss": 0.5})
+log.add_images(7, {"a": np.full((2, 3, 3), 9, np.uint8)})
+log.close()
+"""
+
+
+def test_events_are_written_without_tensorflow(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(fcn.__file__).parents[1])}
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = EventAccumulator(str(tmp_path / "events")).Reload()
+    assert [event.value for event in found.Scalars("training/loss")] == [0.5]
+    assert [image.step for image in found.Images("predictions/a")] == [7]
 
 
 def test_resuming_drops_the_rows_that_will_come_again(tmp_path: Path) -> None:

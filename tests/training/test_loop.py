@@ -11,8 +11,8 @@ from fcn.config import Config, changed_keys
 from fcn.data.image_io import encode_label
 from fcn.errors import DataError, NonFiniteLossError, OutputError, RunError
 from fcn.evaluation import evaluate
+from fcn.log_file import read_log
 from fcn.run import RunFolder, load_model
-from fcn.training.log import read_log
 from fcn.training.loop import train
 
 

@@ -1,0 +1,55 @@
+"""The file `log.csv` of a run: what its columns are, and how to read it."""
+
+import csv
+from io import StringIO
+from pathlib import Path
+
+from fcn.data.image_io import read_file
+from fcn.errors import DataError
+
+COLUMNS = (
+    "step",
+    "loss",
+    "learning_rate",
+    "images_per_second",
+    "elapsed_seconds",
+    "pixel_accuracy",
+    "mean_accuracy",
+    "mean_iou",
+    "frequency_weighted_iou",
+)
+"""Columns of the log; a cell is empty where nothing was measured at that step."""
+
+
+def read_log(path: Path) -> list[dict[str, str]]:
+    """Returns the rows of a log as text by column name; none where there is no log.
+
+    Lines that a crash cut short or filled with anything else are left out. Columns that an older version
+    did not write are empty, others than these left out.
+
+    Args:
+        path: A CSV file; it need not exist.
+
+    Raises:
+        DataError: If the file is there but cannot be read.
+
+    Example:
+        >>> read_log(Path("no such folder") / "log.csv")
+        []
+    """
+    if not path.exists():
+        return []
+    reader = csv.reader(StringIO(read_file(path).decode(errors="replace"), newline=""))
+    try:
+        header = next(reader, list(COLUMNS))
+        place = header.index("step")
+        rows = [cells for cells in reader if len(cells) == len(header) and cells[place].isdecimal()]
+    except (csv.Error, ValueError) as error:
+        raise DataError(
+            f"{path}: is no log of a training ({error}). Expected CSV with the columns {', '.join(COLUMNS)}. "
+            "Take the file out; a training goes on without what it held."
+        ) from error
+    found = [dict(zip(header, cells, strict=True)) for cells in rows]
+    if header == list(COLUMNS):  # a long log is read often while the net is trained
+        return found
+    return [{column: row.get(column, "") for column in COLUMNS} for row in found]

@@ -1,0 +1,120 @@
+"""Tests of the report: what is on the page, and that nothing from a file can break it."""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from html_page import Page, decoded
+from PIL import ExifTags, Image
+
+from fcn.data.image_io import write_label
+from fcn.data.voc import Example
+from fcn.errors import OutputError
+from fcn.evaluation import evaluate_examples
+from fcn.report import write_report
+from fcn.report.pictures import WRONG_COLOR
+from fcn.run import RunFolder
+
+
+def test_tags_are_balanced_and_the_language_is_said(page: Page) -> None:
+    assert page.open == []
+    assert page.all("html") == [{"lang": "en"}]
+    assert all(image["alt"] for image in page.all("img"))
+    assert all(cell.get("scope") in ("row", "col") for cell in page.all("th"))
+    assert all(svg["aria-label"] for svg in page.all("svg"))
+
+
+def test_nothing_is_fetched(made, page: Page) -> None:
+    text = made.run.report.read_text()
+    assert not re.search(r"https?:|url\(|@import", text)
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.elements}
+    assert all("href" not in attributes for _, attributes in page.elements)
+    assert all(str(found["src"]).startswith("data:") for _, found in page.elements if "src" in found)
+
+
+def test_what_comes_from_files_is_escaped(made, page: Page) -> None:
+    text = made.run.report.read_text()
+    assert "<script" not in text
+    assert "<b>cat" not in text
+    names = made.predictor.classes.names
+    for shown in ("a<script>run", "<script>two.jpg", "val<script>", "photos<script>", *names):
+        assert shown in page.text
+
+
+def test_the_headline_figures_are_those_of_the_evaluation(made, page: Page) -> None:
+    scores = made.evaluation.scores
+    assert len({f"{score:.3f}" for score in scores[:4]}) == 4
+    assert f"mean IoU{scores.mean_iou:.3f}" in page.text
+    assert f"pixel accuracy{scores.pixel_accuracy:.3f}" in page.text
+    assert f"mean accuracy{scores.mean_accuracy:.3f}" in page.text
+    assert f"frequency weighted IoU{scores.frequency_weighted_iou:.3f}" in page.text
+    assert "on 3 images" in page.text
+    assert "FCN-8s" in page.text
+    assert "3.99.1" in page.text
+
+
+def test_each_class_has_its_iou_and_an_absent_one_says_so(made, page: Page) -> None:
+    ground, cat, unicorn = made.evaluation.scores.class_iou
+    assert (cat, math.isnan(unicorn)) == (0, True)
+    assert f"ground{ground:.3f}" in page.text
+    assert "<b>cat & dog0.000" in page.text
+    assert "unicornabsent" in page.text
+    assert "nan" not in page.text.lower()
+
+
+def test_pictures_show_each_image_once_best_first(made, page: Page) -> None:
+    names = [str(image["alt"]).split()[-1] for image in page.all("img")[::4]]
+    assert names == ["one.jpg", "<script>two.jpg", "three.jpg"]
+    assert len(page.all("img")) == 12
+    for image in page.all("img"):
+        assert decoded(image).size == (30, 24)
+    for score in made.evaluation.images:
+        assert f"{score.example.image_path.name} mean IoU {score.mean_iou:.3f}" in page.text
+
+
+def test_the_pictures_are_label_prediction_and_their_difference(made, page: Page) -> None:
+    _, label, prediction, wrong = (np.array(decoded(image)) for image in page.all("img")[:4])
+    assert (label == np.array(Image.open(made.examples[0].label_path))).all()
+    assert not prediction.any()
+    assert ((wrong == WRONG_COLOR).all(axis=-1) == (label == 1)).all()
+
+
+def test_a_large_turned_photograph_is_shown_small_and_upright(made, tmp_path: Path) -> None:
+    label = np.zeros((500, 700), np.uint8)
+    label[:, :350] = 1
+    photograph = np.repeat(label[..., np.newaxis] * np.uint8(200), 3, axis=-1)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    example = Example("turned", tmp_path / "turned.jpg", tmp_path / "turned.png")
+    Image.fromarray(photograph).save(example.image_path, exif=exif)
+    write_label(example.label_path, label, made.predictor.classes)
+    run = RunFolder(tmp_path / "run")
+    write_report(run, made.predictor, evaluate_examples(made.predictor, [example]))
+    pictures = [decoded(image) for image in Page(run.report.read_text()).all("img")]
+    assert [picture.size for picture in pictures] == [(229, 320)] * 4
+    shown, shown_label = (np.array(picture) for picture in pictures[:2])
+    # Orientation 6 brings the left half of the stored pixels to the top.
+    assert shown_label[:159].all()
+    assert not shown_label[161:].any()
+    assert shown[:150].mean() > 190 > 10 > shown[170:].mean()
+
+
+def test_no_log_no_configuration_and_only_void_still_make_a_report(made, tmp_path: Path) -> None:
+    example = made.examples[0]._replace(label_path=tmp_path / "void.png")
+    write_label(example.label_path, np.full((24, 30), 255, np.uint8), made.predictor.classes)
+    run = RunFolder(tmp_path / "new" / "bare")
+    write_report(run, made.predictor, evaluate_examples(made.predictor, [example]))
+    page = Page(run.report.read_text())
+    assert page.text.count("Not enough steps for a curve.") == 3
+    assert "mean IoUnone" in page.text
+    assert "No scored image to show." in page.text
+    assert page.all("img") == []
+    assert [path.name for path in run.path.iterdir()] == ["report.html"]
+
+
+def test_a_place_that_cannot_be_written_to_is_named(made, tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(OutputError, match=r"report\.html"):
+        write_report(RunFolder(tmp_path), made.predictor, made.evaluation, num_pictures=0)

@@ -1,0 +1,74 @@
+"""Tests of the callbacks that a caller of `fcn.train` brings along."""
+
+import json
+from pathlib import Path
+
+import keras
+import pytest
+
+import fcn
+from fcn.config import Config
+from fcn.log_file import read_log
+
+
+class Diary(keras.callbacks.Callback):
+    """Writes down what it is told, and ends the training after a step."""
+
+    def __init__(self, entries: list[tuple[str, str, int]], name: str, last_step: int) -> None:
+        super().__init__()
+        self.entries = entries
+        self.name = name
+        self.last_step = last_step
+
+    def note(self, what: str) -> None:
+        self.entries.append((self.name, what, int(self.model.optimizer.iterations)))
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.note("begin")
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.note("step")
+        if int(self.model.optimizer.iterations) == self.last_step:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self.note("end")
+
+
+@pytest.mark.parametrize("last_step", [3, 4], ids=["unscored", "scored"])
+def test_callbacks_are_called_in_order_and_may_end_it(dataset: Path, tmp_path: Path, last_step: int) -> None:
+    config = Config.model_validate(
+        {
+            "data": {"root": dataset},
+            "augmentation": {"crop_size": (16, 16)},
+            "model": {"width": 1 / 32, "fc_channels": 16},
+            "train": {"steps": 6, "log_steps": 2, "checkpoint_steps": 100, "evaluate_steps": 4},
+        }
+    )
+    entries: list[tuple[str, str, int]] = []
+    diaries = [Diary(entries, name, last_step) for name in ("first", "second")]
+    result = fcn.train(config, tmp_path / "run", callbacks=diaries)
+    told = [("begin", 0), *(("step", step) for step in range(1, last_step + 1)), ("end", last_step)]
+    assert entries == [(name, what, step) for what, step in told for name in ("first", "second")]
+
+    scored = [int(row["step"]) for row in read_log(result.run.log) if row["mean_iou"]]
+    assert scored == [last_step]
+    assert json.loads(result.run.scores.read_text())["step"] in scored
+    assert "Best checkpoint, on 3 images" in result.run.report.read_text()
+    assert 'http-equiv="refresh"' not in result.run.report.read_text()
+
+
+def test_what_a_callback_ended_goes_on_with_resume(dataset: Path, tmp_path: Path) -> None:
+    config = Config.model_validate(
+        {
+            "data": {"root": dataset},
+            "augmentation": {"crop_size": (16, 16)},
+            "model": {"width": 1 / 32, "fc_channels": 16},
+            "train": {"steps": 4, "log_steps": 1, "evaluate_steps": 100},
+        }
+    )
+    entries: list[tuple[str, str, int]] = []
+    fcn.train(config, tmp_path / "run", callbacks=[Diary(entries, "first", last_step=2)])
+    result = fcn.train(config, tmp_path / "run", resume=True)
+    assert [int(row["step"]) for row in read_log(result.run.log) if row["loss"]] == [1, 2, 3, 4]
+    assert [int(row["step"]) for row in read_log(result.run.log) if row["mean_iou"]] == [2, 4]
