@@ -37,5 +37,5 @@ def test_processes_share_every_batch(stream: TrainingStream) -> None:
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(stream: TrainingStream) -> None:
-    with pytest.raises(ValueError, match="3 processes can share. Received: 4"):
+    with pytest.raises(ValueError, match=r"3 processes can share\. Received: 4"):
         TrainingBatches(stream, 4, 0, 1, process=(0, 3))

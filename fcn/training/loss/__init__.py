@@ -1,0 +1,5 @@
+"""What training makes small: losses of logits against labels with void pixels, on any Keras backend."""
+
+from fcn.training.loss.segmentation import SegmentationLoss, VoidCrossentropy, build_loss
+
+__all__ = ["SegmentationLoss", "VoidCrossentropy", "build_loss"]
