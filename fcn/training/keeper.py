@@ -19,7 +19,7 @@ from fcn.run import RunFolder, copy_checkpoint
 from fcn.training.callbacks import StepCallback, not_finite
 from fcn.training.checkpoint import save_training
 from fcn.training.log import COLUMNS, TrainingLog, read_log
-from fcn.training.optimizer import PolySchedule
+from fcn.training.schedule import PolySchedule
 
 
 class Keeper(StepCallback):

@@ -29,7 +29,9 @@ from fcn.training.checkpoint import restore_training
 from fcn.training.keeper import Keeper, SaveWhenStopped
 from fcn.training.log import TrainingLog
 from fcn.training.loss import VoidCrossentropy
-from fcn.training.optimizer import build_optimizer, build_schedule
+from fcn.training.optimizer import build_optimizer
+from fcn.training.patterns import freeze
+from fcn.training.schedule import build_schedule
 from fcn.training.start import load_start, start_from
 
 # Enough to see that a net continues another one, few enough not to wait for.
@@ -226,6 +228,8 @@ def _begin_model(config: Config, classes: Classes, val_examples: Sequence[Exampl
 
 
 def _compiled(model: FCN, config: Config) -> FCN:
+    freeze(model, config.train.freeze)
+    optimizer = build_optimizer(config.train, model, config.loss)
     # XLA is off: on a CPU it makes transposed convolutions many times slower.
-    model.compile(optimizer=build_optimizer(config.train), loss=VoidCrossentropy(), jit_compile=False)
+    model.compile(optimizer=optimizer, loss=VoidCrossentropy(), jit_compile=False)
     return model
