@@ -69,6 +69,17 @@ def scope(config: Config) -> Iterator[None]:
         raise ConfigError(f"train.devices={wanted}: {backend} trains on one device. Use TensorFlow or JAX.")
 
 
+def mean_over_replicas(number: Any) -> Any:
+    """Returns the mean of a number over TensorFlow's replicas; itself where there is one device, or JAX."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            return context.all_reduce(tf.distribute.ReduceOp.MEAN, number)
+    return number
+
+
 def batches(stream: TrainingStream, config: Config, start_step: int) -> Any:
     """Returns what `model.fit` reads: the batches of all steps from `start_step` on.
 

@@ -12,7 +12,7 @@ from fcn.errors import NonFiniteLossError
 from fcn.progress import progress_bar
 from fcn.sections import TrainConfig
 from fcn.training.log import TrainingLog
-from fcn.training.optimizer import PolySchedule
+from fcn.training.schedule import PolySchedule
 from fcn.training.steps import StepListener
 
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import keras
 
 import fcn
-from fcn.classes import Classes
+from fcn.classes import VOID, Classes
 from fcn.config import Config, changed_keys, load_config
+from fcn.data.balance import class_weights
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import Example, check_disjoint, check_examples, read_classes, read_split
 from fcn.errors import DataError, OutputError, RunError
@@ -27,19 +28,26 @@ from fcn.training.checkpoint import Position, find_checkpoint, remove_halves, re
 from fcn.training.keeper import Keeper, SaveWhenStopped
 from fcn.training.listeners import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss
 from fcn.training.log import TrainingLog
-from fcn.training.loss import VoidCrossentropy
-from fcn.training.optimizer import build_optimizer, build_schedule
+from fcn.training.loss import build_loss
+from fcn.training.optimizer import build_optimizer
+from fcn.training.patterns import freeze
 from fcn.training.precision import set_precision
+from fcn.training.schedule import build_schedule, describe_summed_loss
 from fcn.training.start import load_start, start_from
 from fcn.training.steps import Steps
 from fcn.training.watch import LiveReport
 
 # Enough to see that a net continues another one, few enough not to wait for.
 _AGREEMENT_IMAGES = 10
+# Enough to know the size of an image to some percent.
+_SAMPLE = 50
 # What may differ between a run and its resumption: it changes when things are written, not what is learned.
 _FREE_KEYS = (
     "train.log_steps",
     "train.checkpoint_steps",
+    "train.checkpoint_minutes",
+    "train.keep_checkpoints",
+    "train.devices",
     "train.evaluate_steps",
     "data.root",
     "model.weights",
@@ -97,7 +105,11 @@ def train(
         model = load_model(checkpoint) if checkpoint else _begin_model(config, classes, val_examples)
         # XLA on a CPU makes transposed convolutions many times slower.
         xla = config.train.xla or keras.backend.backend() == "jax"
-        model.compile(optimizer=build_optimizer(config.train), loss=VoidCrossentropy(), jit_compile=xla)
+        freeze(model, config.train.freeze)
+        loss = build_loss(config.loss, class_weights(config.loss, train_examples, len(classes.names)))
+        loss.mean_over_replicas = devices.mean_over_replicas
+        optimizer = build_optimizer(config.train, model, config.loss)
+        model.compile(optimizer=optimizer, loss=loss, jit_compile=xla)
         average = None if config.train.ema is None else copy_of(model)
         position = restore_training(model, checkpoint, classes, average) if checkpoint else Position(0)
         try:
@@ -105,6 +117,8 @@ def train(
             stream = TrainingStream(
                 train_examples, len(classes.names), config.augmentation, config.train.seed
             )
+            if config.loss.reduction == "sum" and position.step == 0:
+                print(describe_summed_loss(config, _labeled_pixels(stream)), file=sys.stderr)
             session = _Session(run, config, model, average, val_examples, stream, position)
             session.take_steps(callbacks)
         except OutputError as error:
@@ -151,7 +165,7 @@ class _Session:
             self.page,
             SaveWhenStopped(self.keeper),
         ]
-        self.steps = Steps(listeners, step, settings.accumulate)
+        self.steps = Steps(listeners, step, settings.accumulate, config.loss.reduction)
 
     def take_steps(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Takes all steps that are left."""
@@ -177,6 +191,12 @@ class _Session:
         finally:
             self.steps.close()
             self.log.close()
+
+
+def _labeled_pixels(stream: TrainingStream) -> float:
+    """Returns how many labeled pixels an item has, on average over the first ones."""
+    count = min(_SAMPLE, len(stream.examples))
+    return sum(int((stream[index][1] != VOID).sum()) for index in range(count)) / count
 
 
 def _reason(error: BaseException) -> str:

@@ -1,68 +1,271 @@
-"""The optimizer a configuration asks for."""
+"""Optimizers with a learning rate for each variable, and steps that are taken in parts.
 
-from typing import Any
+Written anew on Keras' `Optimizer`, for three things that Keras' own do otherwise: SGD multiplies the
+velocity by the learning rate of the step that uses it and decays weights beside the gradient; on PyTorch
+they update all variables at once, at one rate; and accumulated gradients wait inside a condition, which
+`tf.distribute.MirroredStrategy` refuses.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import keras
 from keras import ops
 
-from fcn.sections import TrainConfig
+from fcn.sections import LossConfig, TrainConfig
+from fcn.training.patterns import check_multipliers, multiplier, variable_key
+from fcn.training.schedule import build_schedule
+
+Reduction = Literal["mean", "sum"]
+_DEFAULT_LOSS = LossConfig()
+
+
+class LayerwiseOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
+    """What the optimizers here share; a subclass says how one variable changes.
+
+    `iterations` counts updates. With `accumulate` each is taken in as many calls of `apply`, of which the
+    last changes the weights; `parts` says how many calls the update in progress has had.
+
+    Args:
+        learning_rate: A float or a schedule over updates.
+        kernel_decay: Weight decay of variables named "kernel"; others have none.
+        multipliers: Factors of the learning rate by patterns of "LAYER/VARIABLE"; all that fit count.
+        clip_norm: Largest norm of the gradients of an update together; None: any.
+        accumulate: Calls of `apply` an update.
+        reduction: What the loss does with the pixels of a batch: with "mean" the gradients of the parts
+            are averaged, as by Caffe's `iter_size`; with "sum" they are added.
+        name: Of the optimizer.
+    """
+
+    slot_names: Sequence[str] = ()
+    """What is remembered for each variable, in its shape, from zero on."""
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        *,
+        kernel_decay: float,
+        multipliers: Mapping[str, float] | None = None,
+        clip_norm: float | None = None,
+        accumulate: int = 1,
+        reduction: Reduction = "mean",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, name=name)
+        if reduction not in ("mean", "sum"):
+            raise ValueError(f'Expected "mean" or "sum". Received: reduction={reduction!r}.')
+        if accumulate < 1:
+            raise ValueError(f"Expected at least one part. Received: accumulate={accumulate}.")
+        self.kernel_decay = kernel_decay
+        self.multipliers = dict(multipliers or {})
+        self.clip_norm = clip_norm
+        self.accumulate = accumulate
+        self.reduction = reduction
+
+    def new_values(self, values: Sequence[Any], gradient: Any, learning_rate: Any, decay: float) -> list[Any]:
+        """Returns what an update makes of one variable.
+
+        Args:
+            values: The variable and its slots, in the order of `slot_names`.
+            gradient: Of the loss, in the shape of the variable.
+            learning_rate: Of this variable.
+            decay: Weight decay of this variable.
+
+        Returns:
+            The new value of each of `values`.
+        """
+        raise NotImplementedError
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Creates the slots and looks up the rate and decay of each variable."""
+        if self.built:
+            return
+        super().build(variables)
+        self._slots = [self.add_optimizer_variables(variables, name) for name in self.slot_names]
+        self._sums = self.add_optimizer_variables(variables, "sum") if self.accumulate > 1 else []
+        self._factors = [multiplier(variable_key(variable), self.multipliers) for variable in variables]
+        self._decays = [self.kernel_decay if variable.name == "kernel" else 0.0 for variable in variables]
+
+    @property
+    def iterations(self) -> Any:
+        """Updates of the weights so far."""
+        if self.accumulate == 1:
+            return self._iterations
+        return ops.floor_divide(self._iterations, self.accumulate)
+
+    @property
+    def parts(self) -> Any:
+        """Parts of the next update that were taken already; 0 after each update."""
+        return self._iterations % self.accumulate
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Changes one variable and its slots; Keras calls it for each.
+
+        Args:
+            gradient: All of an update, or what its parts so far add up to.
+            variable: What to change.
+            learning_rate: Before its factor.
+        """
+        index = self._get_variable_index(variable)
+        rate = ops.cast(learning_rate, variable.dtype) * self._factors[index]
+        targets = [variable, *(slots[index] for slots in self._slots)]
+        old = [ops.convert_to_tensor(target) for target in targets]
+        new = self.new_values(old, ops.cast(gradient, variable.dtype), rate, self._decays[index])
+        if self.accumulate > 1:
+            # Chosen by value: not every backend takes assignments within a condition.
+            whole = self._is_whole()
+            new = [ops.where(whole, after, before) for after, before in zip(new, old, strict=True)]
+            self.assign(self._sums[index], ops.where(whole, ops.zeros_like(gradient), gradient))
+        for target, value in zip(targets, new, strict=True):
+            self.assign(target, value)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make this optimizer again, without its state."""
+        config = super().get_config()
+        return {
+            "name": config["name"],
+            "learning_rate": config["learning_rate"],
+            "kernel_decay": self.kernel_decay,
+            "multipliers": dict(self.multipliers),
+            "clip_norm": self.clip_norm,
+            "accumulate": self.accumulate,
+            "reduction": self.reduction,
+        }
+
+    def _is_whole(self) -> Any:
+        """Whether the part being applied is the last of its update."""
+        return ops.equal((self._iterations + 1) % self.accumulate, 0)
+
+    def _whole(self, gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+        """Adds what earlier parts left; of a whole update also averages and clips."""
+        if self.accumulate > 1:
+            sums = [self._sums[self._get_variable_index(variable)] for variable in variables]
+            gradients = [gradient + total for gradient, total in zip(gradients, sums, strict=True)]
+        scale = 1 / self.accumulate if self.reduction == "mean" else 1.0
+        if self.clip_norm:
+            squares = [ops.sum(ops.square(ops.cast(gradient, "float32"))) for gradient in gradients]
+            norm = scale * ops.sqrt(ops.sum(ops.stack(squares)))
+            scale = scale * self.clip_norm / ops.maximum(norm, self.clip_norm)
+        elif scale == 1:
+            return list(gradients)
+        if self.accumulate > 1:
+            scale = ops.where(self._is_whole(), scale, 1.0)
+        return [gradient * ops.cast(scale, gradient.dtype) for gradient in gradients]
+
+    # Keras' own hooks follow: what runs between `apply` and `update_step`, and which step the schedule sees.
+
+    def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
+        if keras.backend.backend() != "tensorflow":
+            grads = self._whole(grads, trainable_variables)
+        super()._backend_update_step(grads, trainable_variables, learning_rate)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> list[tuple[Any, Any]]:
+        # Only TensorFlow calls it. Clipping comes after the sum over devices: so N devices clip as one does.
+        gradients, variables = zip(*super()._all_reduce_sum_gradients(grads_and_vars), strict=True)
+        return list(zip(self._whole(gradients, variables), variables, strict=True))
+
+    def _get_current_learning_rate(self) -> Any:
+        if isinstance(self._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            return self._learning_rate(self.iterations)
+        return super()._get_current_learning_rate()
 
 
 @keras.saving.register_keras_serializable(package="fcn")
-class PolySchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """A learning rate that falls to zero: `learning_rate * (1 - step / steps) ** power`.
+class CaffeSGD(LayerwiseOptimizer):
+    """Stochastic gradient descent with momentum, as Caffe computes it.
 
-    Source: DeepLab v2, section 4.1.1. With `power` 0 it is constant.
+    `velocity = momentum * velocity + learning_rate * (gradient + kernel_decay * kernel)`, which is then
+    subtracted. The velocity holds the learning rates of the past, so a falling rate acts at once only on
+    what is new. Source: Caffe's solver for FCN-32s to 8s (Shelhamer et al., PAMI 2017).
 
     Args:
-        learning_rate: At the first step, or where the warm-up ends.
-        steps: Number of steps of the training.
-        power: Exponent; 0.9 is usual.
-        warmup_steps: Steps over which the rate first rises in a straight line.
+        learning_rate: A float or a schedule over updates.
+        momentum: Share of the velocity that is kept.
+        options: Arguments of `LayerwiseOptimizer`.
 
     Example:
-        >>> schedule = PolySchedule(0.1, steps=100, power=1.0, warmup_steps=0)
-        >>> round(float(schedule(50)), 3)
-        0.05
+        >>> weight = keras.Variable([2.0], name="kernel")
+        >>> optimizer = CaffeSGD(0.1, momentum=0.9, kernel_decay=0.5)
+        >>> optimizer.apply([ops.array([1.0])], [weight])  # 2 - 0.1 * (1 + 0.5 * 2)
+        >>> round(float(weight[0]), 6)
+        1.8
     """
 
-    def __init__(self, learning_rate: float, steps: int, power: float, warmup_steps: int) -> None:
-        self.learning_rate = learning_rate
-        self.steps = steps
-        self.power = power
-        self.warmup_steps = warmup_steps
+    slot_names = ("velocity",)
 
-    def __call__(self, step: Any) -> Any:
-        """Returns the learning rate of a step, counted from 0."""
-        step = ops.cast(step, "float32")
-        remaining = ops.maximum(1.0 - step / self.steps, 0.0)
-        rising = ops.minimum((step + 1.0) / max(1, self.warmup_steps), 1.0)
-        return self.learning_rate * ops.power(remaining, self.power) * rising
+    def __init__(self, learning_rate: Any, momentum: float, **options: Any) -> None:
+        super().__init__(learning_rate, **options)
+        self.momentum = momentum
+
+    def new_values(self, values: Sequence[Any], gradient: Any, learning_rate: Any, decay: float) -> list[Any]:
+        """Returns the weight and its velocity after an update."""
+        weight, velocity = values
+        if decay:
+            gradient = gradient + decay * weight
+        velocity = self.momentum * velocity + learning_rate * gradient
+        return [weight - velocity, velocity]
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments that make this schedule again."""
-        return {
-            "learning_rate": self.learning_rate,
-            "steps": self.steps,
-            "power": self.power,
-            "warmup_steps": self.warmup_steps,
-        }
+        """Returns the arguments that make this optimizer again, without its state."""
+        return super().get_config() | {"momentum": self.momentum}
 
 
-def build_schedule(config: TrainConfig) -> PolySchedule:
-    """Builds the learning rate schedule a configuration asks for."""
-    power = config.power if config.schedule == "poly" else 0.0
-    return PolySchedule(config.learning_rate, config.steps, power, config.warmup_steps)
+@keras.saving.register_keras_serializable(package="fcn")
+class LayerwiseAdamW(LayerwiseOptimizer):
+    """Adam with decoupled weight decay (Loshchilov & Hutter, 2019, algorithm 2).
+
+    A factor of the learning rate is also one of the decay. Constants are those of Keras' AdamW.
+
+    Args:
+        learning_rate: A float or a schedule over updates.
+        options: Arguments of `LayerwiseOptimizer`.
+    """
+
+    slot_names = ("momentum", "velocity")
+    BETA_1 = 0.9
+    BETA_2 = 0.999
+    EPSILON = 1e-7
+
+    def __init__(self, learning_rate: Any, **options: Any) -> None:
+        super().__init__(learning_rate, **options)
+
+    def new_values(self, values: Sequence[Any], gradient: Any, learning_rate: Any, decay: float) -> list[Any]:
+        """Returns the weight and both moments after an update."""
+        weight, first, second = values
+        step = ops.cast(self.iterations + 1, gradient.dtype)
+        first = first + (1 - self.BETA_1) * (gradient - first)
+        second = second + (1 - self.BETA_2) * (ops.square(gradient) - second)
+        # Both moments begin at zero; this takes that out.
+        unbiased = ops.sqrt(1 - self.BETA_2**step) / (1 - self.BETA_1**step)
+        change = learning_rate * unbiased * first / (ops.sqrt(second) + self.EPSILON)
+        if decay:
+            change = change + learning_rate * decay * weight
+        return [weight - change, first, second]
 
 
-def build_optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
-    """Builds the optimizer a configuration asks for; weight decay acts on kernels only."""
+def build_optimizer(
+    config: TrainConfig, model: keras.Model | None = None, loss: LossConfig = _DEFAULT_LOSS
+) -> LayerwiseOptimizer:
+    """Builds the optimizer a configuration asks for; weight decay acts on kernels only.
+
+    Args:
+        config: How to learn.
+        model: What is to be trained, layers frozen already; None leaves patterns unchecked.
+        loss: What is made small; whether it is summed decides how parts of a step go together.
+
+    Raises:
+        ConfigError: If a pattern of `train.learning_rate_multipliers` fits no variable that is trained.
+    """
+    if model is not None:
+        check_multipliers(config.learning_rate_multipliers, model)
+    options = {
+        "kernel_decay": config.weight_decay,
+        "multipliers": config.learning_rate_multipliers,
+        "clip_norm": config.clip_norm,
+        "accumulate": config.accumulate,
+        "reduction": loss.reduction,
+    }
     schedule = build_schedule(config)
-    decay = config.weight_decay or None
     if config.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=decay or 0.0)
-    else:
-        optimizer = keras.optimizers.SGD(schedule, momentum=config.momentum, weight_decay=decay)
-    if decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+        return LayerwiseAdamW(schedule, **options)
+    return CaffeSGD(schedule, config.momentum, **options)

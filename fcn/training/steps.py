@@ -47,16 +47,20 @@ class Steps(keras.callbacks.Callback):  # type: ignore[misc]
         listeners: Whom to tell.
         start_step: Updates of the weights in earlier sessions.
         accumulate: Calls of Keras a step takes.
+        reduction: How the losses of these calls make that of the step: "mean" or "sum".
 
     Attributes:
         step: Updates of the weights so far.
     """
 
-    def __init__(self, listeners: Sequence[StepListener], start_step: int, accumulate: int) -> None:
+    def __init__(
+        self, listeners: Sequence[StepListener], start_step: int, accumulate: int, reduction: str
+    ) -> None:
         super().__init__()
         self.listeners = listeners
         self.start_step = self.step = start_step
         self.accumulate = accumulate
+        self.reduction = reduction
         self._losses: list[float] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -80,7 +84,7 @@ class Steps(keras.callbacks.Callback):  # type: ignore[misc]
         if keras.backend.backend() == "jax":
             self.model.jax_state_sync()  # until then JAX holds the weights, and the model none
         self.step = self.start_step + step
-        loss = sum(self._losses) / len(self._losses)
+        loss = sum(self._losses) / (len(self._losses) if self.reduction == "mean" else 1)
         self._losses.clear()
         for listener in self.listeners:
             listener.on_step(self.step, loss)

@@ -10,6 +10,7 @@ from fcn.sections import TrainConfig
 from fcn.training.checkpoint import Position, restore_training, save_training
 from fcn.training.loss import VoidCrossentropy
 from fcn.training.optimizer import build_optimizer
+from fcn.training.patterns import freeze
 
 
 def compiled(seed: int, **options: int) -> FCN:
@@ -68,3 +69,25 @@ def test_a_damaged_checkpoint_is_said_to_be(trained, tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_net_is_refused(trained) -> None:
     with pytest.raises(RunError, match="does not fit"):
         restore_training(compiled(seed=2, fc_channels=24), trained[1], trained[0].classes)
+
+
+def test_a_training_with_frozen_layers_and_steps_in_parts_goes_on(batch, tmp_path: Path) -> None:
+    config = TrainConfig(steps=100, freeze=("block1_*",), batch_size=4, accumulate=2, clip_norm=1.0)
+
+    def begun(seed: int) -> FCN:
+        keras.utils.set_random_seed(seed)
+        model = FCN(num_classes=3, width=1 / 32, fc_channels=16)
+        freeze(model, config.freeze)
+        model.compile(build_optimizer(config, model), VoidCrossentropy(), jit_compile=False)
+        return model
+
+    model, again, path = begun(1), begun(2), tmp_path / "last.keras"
+    for _ in range(3):
+        model.train_on_batch(*batch)
+    save_training(model, path)
+    assert restore_training(again, path, again.classes) == 1
+    for each in (model, again):
+        each.train_on_batch(*batch)
+    assert int(again.optimizer.iterations) == 2
+    for one, other in zip(model.variables, again.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)

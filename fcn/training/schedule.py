@@ -1,0 +1,97 @@
+"""The learning rate over a training."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from fcn.config import Config
+from fcn.sections import TrainConfig
+
+
+@keras.saving.register_keras_serializable(package="fcn")
+class PolySchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A learning rate that falls to zero: `learning_rate * (1 - step / steps) ** power`.
+
+    Source: DeepLab v2, section 4.1.1. With `power` 0 it is constant.
+
+    Args:
+        learning_rate: At the first step, or where the warm-up ends.
+        steps: Number of steps of the training.
+        power: Exponent; 0.9 is usual.
+        warmup_steps: Steps over which the rate first rises in a straight line.
+
+    Example:
+        >>> schedule = PolySchedule(0.1, steps=100, power=1.0, warmup_steps=0)
+        >>> round(float(schedule(50)), 3)
+        0.05
+    """
+
+    def __init__(self, learning_rate: float, steps: int, power: float, warmup_steps: int) -> None:
+        self.learning_rate = learning_rate
+        self.steps = steps
+        self.power = power
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step: Any) -> Any:
+        """Returns the learning rate of a step, counted from 0."""
+        step = ops.cast(step, "float32")
+        remaining = ops.maximum(1.0 - step / self.steps, 0.0)
+        rising = ops.minimum((step + 1.0) / max(1, self.warmup_steps), 1.0)
+        return self.learning_rate * ops.power(remaining, self.power) * rising
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make this schedule again."""
+        return {
+            "learning_rate": self.learning_rate,
+            "steps": self.steps,
+            "power": self.power,
+            "warmup_steps": self.warmup_steps,
+        }
+
+
+def build_schedule(config: TrainConfig) -> PolySchedule:
+    """Builds the learning rate schedule a configuration asks for."""
+    power = config.power if config.schedule == "poly" else 0.0
+    return PolySchedule(config.learning_rate, config.steps, power, config.warmup_steps)
+
+
+def mean_loss_learning_rate(config: Config, image_pixels: float) -> float:
+    """Returns the learning rate with which a mean loss takes the steps of a summed one.
+
+    A sum over N pixels is N times their mean, and so is its gradient.
+
+    Args:
+        config: What sums the loss.
+        image_pixels: Labeled pixels of a training image, on average.
+    """
+    return config.train.learning_rate * config.train.batch_size * image_pixels
+
+
+def describe_summed_loss(config: Config, image_pixels: float) -> str:
+    """Says in a sentence which rates of a mean loss are equivalent to those of a summed one.
+
+    Args:
+        config: What sums the loss; `loss.reduction` is "sum".
+        image_pixels: Labeled pixels of a training image, on average.
+
+    Raises:
+        ValueError: If the loss is not summed, or an image has no labeled pixel.
+    """
+    settings = config.train
+    if config.loss.reduction != "sum":
+        raise ValueError(f'Expected loss.reduction "sum". Received: {config.loss.reduction!r}.')
+    if not image_pixels > 0:
+        raise ValueError(f"Expected labeled pixels. Received: image_pixels={image_pixels}.")
+    pixels = settings.batch_size * image_pixels
+    text = f"The loss is summed over some {pixels:,.0f} labeled pixels a step"
+    if settings.optimizer == "adamw":
+        return f"{text}; adamw takes the same steps for a mean loss, at any scale of the loss."
+    rate = mean_loss_learning_rate(config, image_pixels)
+    text += f": learning rate {settings.learning_rate:.3g} is {rate:.3g} for a mean loss"
+    if settings.weight_decay:
+        text += f", with weight decay {settings.weight_decay / pixels:.3g}"
+    if settings.momentum:
+        momentum = settings.momentum
+        text += f"; momentum {momentum:g} makes that {rate / (1 - momentum):.3g} over many steps"
+    return f"{text}."
