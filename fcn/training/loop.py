@@ -15,7 +15,14 @@ from fcn.classes import Classes
 from fcn.config import Config, changed_keys, load_config
 from fcn.data.pipeline import training_dataset
 from fcn.data.stream import TrainingStream
-from fcn.data.voc import Example, check_disjoint, check_examples, read_classes, read_split
+from fcn.data.voc import (
+    Example,
+    check_copies,
+    check_disjoint,
+    check_examples,
+    read_classes,
+    read_split,
+)
 from fcn.errors import DataError, OutputError, RunError
 from fcn.evaluation import Evaluation, evaluate_examples, label_agreement
 from fcn.files import write_json, write_text
@@ -174,7 +181,8 @@ def _read_data(config: Config) -> tuple[Classes, list[Example], list[Example]]:
     train_examples = read_split(root, config.data.train_split)
     val_examples = read_split(root, config.data.val_split)
     check_disjoint(train_examples, val_examples, root)
-    check_examples([*train_examples, *val_examples], len(classes.names))
+    digests = check_examples([*train_examples, *val_examples], len(classes.names))
+    check_copies(train_examples, val_examples, digests)
     return classes, train_examples, val_examples
 
 
