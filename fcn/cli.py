@@ -1,6 +1,7 @@
 """The command line: reads arguments, runs one command, says what went wrong.
 
-The only place that prints an error or exits; what the commands do stands in `fcn.commands`.
+The only place that prints an error or exits; what the commands do stands in `fcn.commands` and
+`fcn.data_commands`.
 """
 
 import argparse
@@ -14,6 +15,8 @@ from typing import Any, NoReturn
 
 import fcn
 import fcn.commands
+import fcn.data_commands
+from fcn.data.catalog import DATASETS
 from fcn.errors import FcnError
 from fcn.sections import NETS
 
@@ -98,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--stages", action="store_true", help="first FCN-32s, then 16s from it, then 8s from that"
     )
+    train.add_argument("--profile", action="store_true", help="also say how long steps waited for data")
     train.add_argument("--resume", action="store_true", help="go on at the last checkpoint")
     train.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one value; repeatable"
@@ -189,12 +193,14 @@ def _parser() -> argparse.ArgumentParser:
         help="what the net expects, as keras.applications names it; VGG16 and VGG19: caffe; default: none",
     )
 
-    data = commands.add_parser("data", help="Make data sets.", description="Make data sets.")
+    data = commands.add_parser(
+        "data", help="Make and fetch data sets.", description="Make and fetch data sets."
+    )
     data_commands = data.add_subparsers(required=True, metavar="COMMAND")
     generate = add(
         data_commands,
         "generate",
-        fcn.commands.generate_command,
+        fcn.data_commands.generate_command,
         "Draw a data set of textured objects, in VOC layout.",
         "python -m fcn data generate data/generated --train 400 --val 100 --seed 1",
     )
@@ -207,5 +213,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     generate.add_argument(
         "--seed", type=_at_least(0), default=0, metavar="S", help="the same seed, the same files"
+    )
+
+    download = add(
+        data_commands,
+        "download",
+        fcn.data_commands.download_command,
+        "Fetch a published data set, check it and unpack it.",
+        "python -m fcn data download voc2012",
+    )
+    download.add_argument("dataset", choices=DATASETS, help="which one")
+    download.add_argument(
+        "--output", type=Path, default=Path(), metavar="DIR", help="where data sets go; default: here"
+    )
+    download.add_argument(
+        "--file", type=Path, metavar="FILE", help="its archive, if you have it; nothing is downloaded then"
+    )
+
+    splits = add(
+        data_commands,
+        "splits",
+        fcn.data_commands.splits_command,
+        "Add the splits train_aug, sbd_train and seg11valid to VOC 2012.",
+        "python -m fcn data splits VOCdevkit/VOC2012 --sbd benchmark_RELEASE --voc2011 VOCdevkit/VOC2011",
+    )
+    splits.add_argument("root", type=Path, metavar="ROOT", help="the folder of VOC 2012")
+    splits.add_argument("--sbd", type=Path, required=True, metavar="DIR", help="the folder of SBD")
+    splits.add_argument(
+        "--voc2011", type=Path, metavar="DIR", help="the folder of VOC 2011, which seg11valid needs"
     )
     return parser

@@ -5,13 +5,14 @@ answered at once.
 """
 
 import argparse
-import json
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fcn.errors import DataError, PartialError, RunError
+from fcn.files import as_json
 
 if TYPE_CHECKING:
     from fcn.evaluation import Evaluation
@@ -25,6 +26,7 @@ def train_command(options: argparse.Namespace) -> None:
     config = load_config(options.config, options.set)
     _start()
     from fcn.evaluation import scores_document
+    from fcn.metrics import none_for_nan
     from fcn.training.loop import train
     from fcn.training.stages import train_stages
 
@@ -33,10 +35,14 @@ def train_command(options: argparse.Namespace) -> None:
     run = result.run
     names = result.classes.names
     if options.json:
-        document = scores_document(result.evaluation, names, config.data.root, config.data.val_split)
-        _print_json(document | {"run": str(run.path)})
+        data = config.data
+        document = scores_document(result.evaluation, names, data.root, data.val_split, result.training)
+        _print_json(document | {"run": str(run.path), "data_wait": none_for_nan(result.data_wait)})
         return
     print_scores(result.evaluation, names, f"best checkpoint on {config.data.val_split}")
+    if options.profile:
+        wait = none_for_nan(result.data_wait)
+        print("No steps were timed." if wait is None else f"Steps waited for data {wait:.1%} of their time.")
     print(
         f"Wrote {run.path}/: checkpoints/best.keras and last.keras, {run.scores.name}, {run.log.name}, "
         f"{run.report.name}, events/ for TensorBoard.\n"
@@ -48,7 +54,7 @@ def train_command(options: argparse.Namespace) -> None:
 def evaluate_command(options: argparse.Namespace) -> None:
     """Scores a net."""
     _start()
-    from fcn.evaluation import evaluate, scores_document
+    from fcn.evaluation import evaluate, scores_document, training_split
     from fcn.files import write_json
     from fcn.inference.predictor import Predictor
     from fcn.run import RunFolder
@@ -56,8 +62,16 @@ def evaluate_command(options: argparse.Namespace) -> None:
     predictor = Predictor(options.model)
     evaluation = evaluate(predictor, options.data, options.split)
     names = predictor.classes.names
-    document = scores_document(evaluation, names, options.data, options.split)
-    output = options.output or _default_scores(RunFolder(options.model), options.data, options.split)
+    run = RunFolder(options.model)
+    training = training_split(run.load_config().data, evaluation) if run.exists() else None
+    if training and training.num_scored:
+        print(
+            f"Warning: {options.model} was trained on {training.num_scored} of the "
+            f"{len(evaluation.images)} images of {options.split}, so these scores are too good.",
+            file=sys.stderr,
+        )
+    document = scores_document(evaluation, names, options.data, options.split, training)
+    output = options.output or _default_scores(run, options.data, options.split)
     write_json(output, document)
     if options.json:
         _print_json(document)
@@ -109,20 +123,6 @@ def export_command(options: argparse.Namespace) -> None:
     )
 
 
-def generate_command(options: argparse.Namespace) -> None:
-    """Draws a data set."""
-    from fcn.data.generated import generate_dataset
-
-    generate_dataset(options.root, options.train, options.val, options.seed)
-    if options.json:
-        _print_json({"root": str(options.root), "train": options.train, "val": options.val})
-        return
-    print(
-        f"Wrote {options.root}/: {options.train} training and {options.val} validation images with labels, "
-        "in VOC layout."
-    )
-
-
 def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: str) -> None:
     """Prints the scores of a split and of each class as tables."""
     from rich import box
@@ -149,7 +149,7 @@ def _percent(fraction: float) -> str:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, allow_nan=False))
+    print(as_json(value))
 
 
 def _start() -> None:

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fcn.data.image_io import read_image
-from fcn.data.voc import Example, read_classes, read_example, read_split
+from fcn.data.voc import Example, read_classes, read_example, read_split, shared_images
 from fcn.errors import DataError
 from fcn.inference.predictor import Predictor
 from fcn.metrics import Matrix, Scores, confusion_matrix
 from fcn.parallel import map_ahead
 from fcn.progress import track
+from fcn.sections import DataConfig
 
 
 class ImageScore(NamedTuple):
@@ -39,6 +40,20 @@ class Evaluation(NamedTuple):
     scores: Scores
     matrix: Matrix
     images: tuple[ImageScore, ...]
+
+
+class TrainingSplit(NamedTuple):
+    """What a net was trained on, beside the split it is scored on.
+
+    Attributes:
+        split: Name of the training split.
+        num_images: How many images it has; None where its data are not there any more.
+        num_scored: How many of them are in the scored split too, so that the scores are too good.
+    """
+
+    split: str
+    num_images: int | None
+    num_scored: int | None
 
 
 def evaluate_examples(predictor: Predictor, examples: Sequence[Example]) -> Evaluation:
@@ -103,12 +118,32 @@ def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example
     return equal / max(1, total)
 
 
+def training_split(data: DataConfig, evaluation: Evaluation) -> TrainingSplit:
+    """Returns what a net was trained on and how many of these images were scored.
+
+    Args:
+        data: Section of the configuration of the net's run.
+        evaluation: Of the net, on any split of any data set.
+    """
+    try:
+        train = read_split(data.root, data.train_split)
+        shared = shared_images(train, [image.example for image in evaluation.images])
+    except DataError:  # the data a run was trained on need not be there any more
+        return TrainingSplit(data.train_split, None, None)
+    return TrainingSplit(data.train_split, len(train), len(shared))
+
+
 def scores_document(
-    evaluation: Evaluation, class_names: Sequence[str], root: Path, split: str
+    evaluation: Evaluation,
+    class_names: Sequence[str],
+    root: Path,
+    split: str,
+    training: TrainingSplit | None = None,
 ) -> dict[str, Any]:
-    """Returns what `scores.json` holds: the scores, and what was scored."""
+    """Returns what `scores.json` holds: the scores, what was scored, and what the net was trained on."""
     return evaluation.scores.as_dict(class_names) | {
         "split": split,
         "num_images": len(evaluation.images),
         "data": str(root),
+        "training": training and training._asdict(),
     }

@@ -83,4 +83,14 @@ def write_json(path: Path, value: Any) -> None:
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
     """
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    write_text(path, as_json(value) + "\n")
+
+
+def as_json(value: Any) -> str:
+    """Returns `value` as indented JSON. NaN must have become None before.
+
+    Example:
+        >>> as_json([])
+        '[]'
+    """
+    return json.dumps(value, indent=2, allow_nan=False)

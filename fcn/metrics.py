@@ -94,9 +94,9 @@ class Scores(NamedTuple):
         values = self._asdict()
         values["class_iou"] = dict(zip(class_names, self.class_iou.tolist(), strict=True))
         return {
-            key: {name: _none_for_nan(iou) for name, iou in value.items()}
+            key: {name: none_for_nan(iou) for name, iou in value.items()}
             if isinstance(value, dict)
-            else _none_for_nan(value)
+            else none_for_nan(value)
             for key, value in values.items()
         }
 
@@ -114,5 +114,11 @@ def _mean(values: npt.NDArray[np.float64]) -> float:
     return float(known.mean()) if known.size else math.nan
 
 
-def _none_for_nan(value: float) -> float | None:
+def none_for_nan(value: float) -> float | None:
+    """Returns a number as JSON can hold it.
+
+    Example:
+        >>> none_for_nan(math.nan), none_for_nan(0.5)
+        (None, 0.5)
+    """
     return None if math.isnan(value) else value

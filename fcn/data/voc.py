@@ -2,10 +2,12 @@
 
 ROOT/JPEGImages/NAME.jpg               the photograph
 ROOT/SegmentationClass/NAME.png        its label: a palette or grey PNG of class ids, 255 = void
-ROOT/ImageSets/Segmentation/SPLIT.txt  the names in a split, one a line
+ROOT/ImageSets/Segmentation/SPLIT.txt  the names in a split, one a line; after a tab, the folder of the
+                                       image's label where that is not SegmentationClass
 ROOT/labels.txt                        the class names, one a line; without it, VOC's 21
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +62,7 @@ def read_classes(root: Path) -> Classes:
     names: tuple[str, ...] = VOC_CLASS_NAMES
     path = root / CLASS_LIST
     if is_there(path):
-        names = tuple(_read_lines(path))
+        names = tuple(read_lines(path))
         if not 1 <= len(names) <= MAX_CLASSES:
             raise DataError(f"{path}: expected 1 to {MAX_CLASSES} class names. Received: {len(names)}.")
         twice = [name for name, count in Counter(names).items() if count > 1]
@@ -82,18 +84,17 @@ def read_split(root: Path, split: str) -> list[Example]:
     Raises:
         DataError: If the list is missing, empty or names something twice, or an image or label is missing.
     """
-    _check_root(root)
-    path = root / SPLITS / f"{split}.txt"
-    if not is_there(path):
-        known = ", ".join(sorted(found.stem for found in path.parent.glob("*.txt"))) or "none"
-        raise DataError(f"{path}: no such split. The data set has: {known}.")
-    names = _read_lines(path)
-    if not names:
-        raise DataError(f"{path}: the split is empty. List the names of its images there, one a line.")
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"{path}: names an image twice: {', '.join(twice[:5])}. Keep one line for each.")
-    return [_find_example(root, name, path) for name in names]
+    entries = _read_split(root, split)
+    return [_find_example(root, name, labels, root / SPLITS / f"{split}.txt") for name, labels in entries]
+
+
+def read_names(root: Path, split: str) -> list[str]:
+    """Returns the names in a split as `read_split` does, whether or not their images and labels are there.
+
+    Raises:
+        DataError: If the list is missing, empty or names something twice.
+    """
+    return [name for name, _ in _read_split(root, split)]
 
 
 def check_disjoint(train: Sequence[Example], val: Sequence[Example], root: Path) -> None:
@@ -108,6 +109,55 @@ def check_disjoint(train: Sequence[Example], val: Sequence[Example], root: Path)
             f"{root / SPLITS}: the training and the validation split share images ({len(shared)}): "
             f"{', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}. Take them out of one of the lists."
         )
+
+
+def check_copies(train: Sequence[Example], val: Sequence[Example], digests: Sequence[bytes]) -> None:
+    """Refuses a validation split that holds a training image under another name.
+
+    Args:
+        train: The training split.
+        val: The validation split.
+        digests: What `check_examples` returned for `[*train, *val]`.
+
+    Raises:
+        DataError: If an image of one has the same pixels as an image of the other.
+    """
+    known = dict(zip(digests, train, strict=False))
+    pairs = [
+        (known[digest], example)
+        for example, digest in zip(val, digests[len(train) :], strict=True)
+        if digest in known
+    ]
+    if pairs:
+        listed = ", ".join(f"{one.image_path} and {other.image_path}" for one, other in pairs[:5])
+        raise DataError(
+            f"The training and the validation split share images under other names ({len(pairs)}): {listed}"
+            f"{', ...' if len(pairs) > 5 else ''}. The pixels are the same: take one of each out of its list."
+        )
+
+
+def shared_images(train: Sequence[Example], scored: Sequence[Example]) -> list[Example]:
+    """Returns the examples of `scored` whose image a net was trained on.
+
+    Images of one name are compared by their pixels where their paths differ, since many data sets just count.
+
+    Raises:
+        DataError: If an image that has to be compared cannot be read.
+    """
+    paths = {example.name: example.image_path for example in train}
+    return [
+        example
+        for example in scored
+        if example.name in paths and _same(paths[example.name], example.image_path)
+    ]
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve() or _digest(read_image(one)) == _digest(read_image(other))
+
+
+def _digest(image: Pixels) -> bytes:
+    return hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=16).digest()
 
 
 def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
@@ -130,32 +180,36 @@ def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
     return image, label
 
 
-def check_examples(examples: Sequence[Example], num_classes: int) -> None:
+def check_examples(examples: Sequence[Example], num_classes: int) -> list[bytes]:
     """Reads every image and label once, so that a long run cannot stumble over one.
+
+    Returns:
+        A digest of each image's pixels; equal images have equal ones, whatever their files are called.
 
     Raises:
         DataError: If any cannot be used; names the first ones and says how many there are.
     """
 
-    def problem(example: Example) -> str | None:
+    def check(example: Example) -> bytes | str:
         try:
-            read_example(example, num_classes)
+            image, _ = read_example(example, num_classes)
         except DataError as error:
             return str(error)
-        return None
+        return _digest(image)
 
-    checked = track(map_ahead(problem, examples), "checking data", total=len(examples))
-    problems = [text for text in checked if text]
+    checked = list(track(map_ahead(check, examples), "checking data", total=len(examples)))
+    problems = [text for text in checked if isinstance(text, str)]
     if problems:
         more = f"\n... and {len(problems) - 5} more files like these" if len(problems) > 5 else ""
         raise DataError("\n".join(problems[:5]) + more)
+    return [digest for digest in checked if isinstance(digest, bytes)]
 
 
 def _find_palette(root: Path) -> npt.NDArray[np.uint8] | None:
     """Returns the colors of the first label that a list names; None without one."""
     for path in sorted((root / SPLITS).glob("*.txt")):
-        for name in _read_lines(path)[:1]:
-            if is_there(label_path := root / LABELS / f"{name}.png"):
+        for name, labels in _read_entries(path)[:1]:
+            if is_there(label_path := root / labels / f"{name}.png"):
                 return read_palette(label_path)
     return None
 
@@ -169,7 +223,12 @@ def _check_root(root: Path) -> None:
     raise DataError(f"{root}: holds no folder {IMAGES}, so it is no data set in VOC layout. {hint}")
 
 
-def _read_lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
+    """Returns the lines of a list that any editor may have written, without empty ones.
+
+    Raises:
+        DataError: If the file cannot be read or is no text.
+    """
     try:
         text = read_file(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -177,7 +236,31 @@ def _read_lines(path: Path) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _find_example(root: Path, name: str, list_path: Path) -> Example:
+def _read_split(root: Path, split: str) -> list[tuple[str, str]]:
+    _check_root(root)
+    path = root / SPLITS / f"{split}.txt"
+    if not is_there(path):
+        known = ", ".join(sorted(found.stem for found in path.parent.glob("*.txt"))) or "none"
+        raise DataError(f"{path}: no such split. The data set has: {known}.")
+    entries = _read_entries(path)
+    if not entries:
+        raise DataError(f"{path}: the split is empty. List the names of its images there, one a line.")
+    twice = [name for name, count in Counter(name for name, _ in entries).items() if count > 1]
+    if twice:
+        raise DataError(f"{path}: names an image twice: {', '.join(twice[:5])}. Keep one line for each.")
+    return entries
+
+
+def _read_entries(path: Path) -> list[tuple[str, str]]:
+    """Returns (name of the image, folder of its label) for each line of a list."""
+    entries = []
+    for line in read_lines(path):
+        name, _, labels = line.partition("\t")
+        entries.append((name.strip(), labels.strip() or LABELS))
+    return entries
+
+
+def _find_example(root: Path, name: str, labels: str, list_path: Path) -> Example:
     image_path = next(
         (path for suffix in _SUFFIXES if is_there(path := root / IMAGES / f"{name}{suffix}")),
         None,
@@ -187,7 +270,7 @@ def _find_example(root: Path, name: str, list_path: Path) -> Example:
             f"{root / IMAGES / name}.jpg: is missing, but {list_path} names it. "
             "Restore the image or take it out of the list."
         )
-    label_path = root / LABELS / f"{name}.png"
+    label_path = root / labels / f"{name}.png"
     if not is_there(label_path):
         raise DataError(
             f"{label_path}: is missing, but {list_path} names it. "

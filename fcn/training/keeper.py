@@ -13,7 +13,7 @@ from keras import ops
 
 from fcn.config import Config
 from fcn.data.voc import Example
-from fcn.evaluation import Evaluation, evaluate_examples, scores_document
+from fcn.evaluation import Evaluation, TrainingSplit, evaluate_examples, scores_document
 from fcn.files import write_json
 from fcn.inference.predictor import Predictor
 from fcn.log_file import COLUMNS, read_log
@@ -33,6 +33,7 @@ class Keeper(StepListener):
         model: The net that learns.
         average: The net that is scored and kept in its place; None for the net itself.
         examples: The validation split.
+        training: What the net is trained on.
         logger: Gets a row of scores for each evaluation, and knows the steps no row tells of yet.
 
     Attributes:
@@ -49,6 +50,7 @@ class Keeper(StepListener):
         model: FCN,
         average: FCN | None,
         examples: Sequence[Example],
+        training: TrainingSplit,
         logger: Logger,
     ) -> None:
         self.run = run
@@ -57,6 +59,7 @@ class Keeper(StepListener):
         self.average = average
         self.predictor = Predictor(average or model)
         self.examples = examples
+        self.training = training
         self.logger = logger
         self.scoring = False
         self.best: Evaluation | None = None
@@ -111,7 +114,8 @@ class Keeper(StepListener):
             else:
                 save_model(self.average, self.run.best)
             data = self.config.data
-            document = scores_document(evaluation, self.predictor.classes.names, data.root, data.val_split)
+            names = self.predictor.classes.names
+            document = scores_document(evaluation, names, data.root, data.val_split, self.training)
             write_json(self.run.scores, document | {"step": step})
         # The row comes last: a training stopped before it is written scores this step again.
         self.logger.log.add(

@@ -13,9 +13,16 @@ from fcn.classes import VOID, Classes
 from fcn.config import Config, changed_keys, load_config
 from fcn.data.balance import class_weights
 from fcn.data.stream import TrainingStream
-from fcn.data.voc import Example, check_disjoint, check_examples, read_classes, read_split
+from fcn.data.voc import (
+    Example,
+    check_copies,
+    check_disjoint,
+    check_examples,
+    read_classes,
+    read_split,
+)
 from fcn.errors import DataError, OutputError, RunError
-from fcn.evaluation import Evaluation, evaluate_examples, label_agreement
+from fcn.evaluation import Evaluation, TrainingSplit, evaluate_examples, label_agreement
 from fcn.files import write_json, write_text
 from fcn.inference.predictor import Predictor
 from fcn.models.factory import build_model
@@ -61,12 +68,14 @@ class TrainingResult(NamedTuple):
         run: The folder with everything that was written.
         evaluation: Of the best checkpoint on the validation split.
         classes: The classes that were learned.
+        training: What they were learned from.
         data_wait: Share of the time of all steps that was spent waiting for examples, 0 to 1.
     """
 
     run: RunFolder
     evaluation: Evaluation
     classes: Classes
+    training: TrainingSplit
     data_wait: float
 
 
@@ -129,7 +138,7 @@ def train(
         predictor = Predictor(run.path)
         evaluation = evaluation or evaluate_examples(predictor, val_examples)
     write_report(run, predictor, evaluation, config.data.val_split)
-    return TrainingResult(run, evaluation, classes, session.wait.share)
+    return TrainingResult(run, evaluation, classes, keeper.training, session.wait.share)
 
 
 class _Session:
@@ -151,7 +160,8 @@ class _Session:
         self.stream = stream
         self.log = TrainingLog(run.log, run.events, step)
         logger = Logger(self.log, schedule, settings, position.losses)
-        self.keeper = Keeper(run, config, model, average, val_examples, logger)
+        training = TrainingSplit(config.data.train_split, len(stream.examples), 0)
+        self.keeper = Keeper(run, config, model, average, val_examples, training, logger)
         self.page = LiveReport(self.keeper, settings.steps, val_examples)
         self.wait = DataWait(stream, settings.batch_size)
         averaging = [WeightAverage(model, average, settings.ema)] if average and settings.ema else []
@@ -231,7 +241,8 @@ def _read_data(config: Config) -> tuple[Classes, list[Example], list[Example]]:
     train_examples = read_split(root, config.data.train_split)
     val_examples = read_split(root, config.data.val_split)
     check_disjoint(train_examples, val_examples, root)
-    check_examples([*train_examples, *val_examples], len(classes.names))
+    digests = check_examples([*train_examples, *val_examples], len(classes.names))
+    check_copies(train_examples, val_examples, digests)
     return classes, train_examples, val_examples
 
 

@@ -1,0 +1,87 @@
+"""The data sets that others publish and `fcn data download` can fetch.
+
+VOC: Everingham et al., "The PASCAL Visual Object Classes Challenge" (IJCV 2010).
+SBD: Hariharan et al., "Semantic contours from inverse detectors" (ICCV 2011).
+"""
+
+from typing import NamedTuple
+
+
+class PublishedFile(NamedTuple):
+    """A file that may be fetched from several places, each of which has the same bytes.
+
+    Attributes:
+        name: What it is called.
+        urls: Where it is, in the order to try.
+        md5: MD5 of its content.
+        size: Its length in bytes; None where nobody states it.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    md5: str
+    size: int | None = None
+
+
+class PublishedDataset(NamedTuple):
+    """A data set in one archive.
+
+    Attributes:
+        title: What people call it.
+        archive: The archive, tar with or without gzip.
+        inside: The folder of the archive that is kept.
+        folder: Where that folder goes, relative to where the user wants data sets.
+    """
+
+    title: str
+    archive: PublishedFile
+    inside: str
+    folder: str
+
+
+# MD5s as torchvision states them (torchvision.datasets.voc and sbd); sizes as servers stated them.
+DATASETS = {
+    "voc2012": PublishedDataset(
+        "Pascal VOC 2012, training and validation images",
+        PublishedFile(
+            "VOCtrainval_11-May-2012.tar",
+            (
+                "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+                "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+                "https://data.pjreddie.com/files/VOCtrainval_11-May-2012.tar",
+                "https://pjreddie.com/media/files/VOCtrainval_11-May-2012.tar",
+            ),
+            "6cd6e144f989b92b3379bac3b3de84fd",
+            1_999_639_040,
+        ),
+        "VOCdevkit/VOC2012",
+        "VOCdevkit/VOC2012",
+    ),
+    "voc2011": PublishedDataset(
+        "Pascal VOC 2011, training and validation images",
+        PublishedFile(
+            "VOCtrainval_25-May-2011.tar",
+            ("http://host.robots.ox.ac.uk/pascal/VOC/voc2011/VOCtrainval_25-May-2011.tar",),
+            "6c3384ef61512963050cb5d687e5bf1e",
+        ),
+        "TrainVal/VOCdevkit/VOC2011",
+        "VOCdevkit/VOC2011",
+    ),
+    "sbd": PublishedDataset(
+        "Semantic Boundaries Dataset",
+        PublishedFile(
+            "benchmark.tgz",
+            (
+                "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/"
+                "benchmark.tgz",
+                "http://www.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/"
+                "benchmark.tgz",
+            ),
+            "82b4d87ceb2ed10f6038a1cba92111cb",
+            1_419_539_633,
+        ),
+        "benchmark_RELEASE",
+        "benchmark_RELEASE",
+    ),
+}
+"""What can be downloaded, by the name a user types."""
