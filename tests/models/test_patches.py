@@ -1,0 +1,64 @@
+"""Tests of convolutions computed as matrix products."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fcn.models.patches import PatchConv2D
+
+
+def pair(padding: str, kernel_size: int | tuple[int, int] = 7, **options) -> list[keras.layers.Layer]:
+    """The layer and Keras' own with the same weights."""
+    layers = [
+        layer(5, kernel_size, padding=padding, **options) for layer in (PatchConv2D, keras.layers.Conv2D)
+    ]
+    rng = np.random.default_rng(0)
+    for layer in layers:
+        layer.build((None, None, None, 4))
+    weights = [rng.normal(size=weight.shape) for weight in layers[0].get_weights()]
+    for layer in layers:
+        layer.set_weights(weights)
+    return layers
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("size", [(7, 7), (8, 9), (12, 7), (1, 1), (3, 20)])
+@pytest.mark.parametrize("kernel_size", [7, 4, (2, 5), 1])
+def test_it_is_keras_own_convolution(
+    padding: str, size: tuple[int, int], kernel_size: int | tuple[int, int]
+) -> None:
+    large = np.max(kernel_size)
+    if padding == "valid" and min(size) < large:
+        pytest.skip("no place for the kernel")
+    x = np.random.default_rng(1).normal(size=(2, *size, 4)).astype(np.float32)
+    ours, wanted = pair(padding, kernel_size, activation="relu")
+    np.testing.assert_allclose(ours(x), wanted(x), rtol=1e-4, atol=1e-4)
+    assert ours.compute_output_shape(x.shape) == tuple(ours(x).shape)
+
+
+@pytest.mark.parametrize("options", [{}, {"use_bias": False}, {"strides": 2}, {"dilation_rate": 2}])
+def test_gradients_are_those_of_keras_own_convolution(options: dict) -> None:
+    x = tf.constant(np.random.default_rng(2).normal(size=(2, 9, 13, 4)), tf.float32)
+    found = []
+    for layer in pair("same", **options):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(tf.sin(layer(x)))
+        found.append(tape.gradient(loss, [x, *layer.trainable_variables]))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_sizes_may_be_unknown() -> None:
+    layer, wanted = pair("same")
+    graph = tf.function(layer, input_signature=[tf.TensorSpec([None, None, None, 4], tf.float32)])
+    for size in ((1, 5), (16, 3)):
+        x = np.random.default_rng(3).normal(size=(1, *size, 4)).astype(np.float32)
+        np.testing.assert_allclose(graph(x), wanted(x), rtol=1e-4, atol=1e-4)
+
+
+def test_a_net_computes_fc6_that_way(thin_net) -> None:
+    net = thin_net()
+    assert isinstance(net.get_layer("fc6"), PatchConv2D)
+    assert type(net.get_layer("block5_conv3")) is keras.layers.Conv2D
