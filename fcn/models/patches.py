@@ -5,8 +5,10 @@ from typing import Any
 import keras
 
 
+# Named as Keras' own, because the place of weights in a `.keras` file comes from the name of their layer's
+# class: files from before it and after it, and from other backends, are read alike.
 @keras.saving.register_keras_serializable(package="fcn")
-class PatchConv2D(keras.layers.Conv2D):  # type: ignore[misc]
+class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
     """A `Conv2D` that on a CPU under TensorFlow gathers its patches and multiplies them with the kernel.
 
     fc6 has a kernel of 7x7 over a map that is hardly larger, and 4,096 channels. As a fully connected
@@ -17,7 +19,7 @@ class PatchConv2D(keras.layers.Conv2D):  # type: ignore[misc]
     Input: `[B, H, W, C]`. Output: `float[B, H, W, filters]`, with padding "valid" fewer rows and columns.
 
     Example:
-        >>> PatchConv2D(4, 7, padding="same")(keras.ops.ones((1, 3, 5, 2))).shape.as_list()
+        >>> Conv2D(4, 7, padding="same")(keras.ops.ones((1, 3, 5, 2))).shape.as_list()
         [1, 3, 5, 4]
     """
 

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import keras
 
+from fcn.models import patches
 from fcn.models.geometry import FC6_KERNEL_SIZE, REFERENCE_PADDING
-from fcn.models.patches import PatchConv2D
 
 VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Channels and number of 3x3 convolutions of each block, in front of its pooling (table 1, column D)."""
@@ -102,7 +102,7 @@ def convolution(
     Returns:
         `float[B, H, W, filters]`; with "valid" fewer rows and columns.
     """
-    layer = PatchConv2D if kernel_size == FC6_KERNEL_SIZE else keras.layers.Conv2D
+    layer = patches.Conv2D if kernel_size == FC6_KERNEL_SIZE else keras.layers.Conv2D
     x = layer(
         filters,
         kernel_size,

@@ -1,18 +1,19 @@
 """Tests of convolutions computed as matrix products."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from fcn.models.patches import PatchConv2D
+from fcn.models.patches import Conv2D
+from fcn.run import load_model
 
 
 def pair(padding: str, kernel_size: int | tuple[int, int] = 7, **options) -> list[keras.layers.Layer]:
     """The layer and Keras' own with the same weights."""
-    layers = [
-        layer(5, kernel_size, padding=padding, **options) for layer in (PatchConv2D, keras.layers.Conv2D)
-    ]
+    layers = [layer(5, kernel_size, padding=padding, **options) for layer in (Conv2D, keras.layers.Conv2D)]
     rng = np.random.default_rng(0)
     for layer in layers:
         layer.build((None, None, None, 4))
@@ -60,5 +61,17 @@ def test_sizes_may_be_unknown() -> None:
 
 def test_a_net_computes_fc6_that_way(thin_net) -> None:
     net = thin_net()
-    assert isinstance(net.get_layer("fc6"), PatchConv2D)
+    assert isinstance(net.get_layer("fc6"), Conv2D)
     assert type(net.get_layer("block5_conv3")) is keras.layers.Conv2D
+
+
+def test_files_say_nothing_of_how_it_is_computed(thin_net, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("fcn.models.patches.Conv2D", keras.layers.Conv2D)
+    before = thin_net(seed=3)
+    assert type(before.get_layer("fc6")) is keras.layers.Conv2D
+    before.save(tmp_path / "before.keras")
+    monkeypatch.undo()
+    after = load_model(tmp_path / "before.keras")
+    assert type(after.get_layer("fc6")) is Conv2D
+    for one, other in zip(before.weights, after.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
