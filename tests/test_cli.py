@@ -110,7 +110,9 @@ def test_evaluate_writes_the_scores(run_path: Path, dataset: Path, tmp_path: Pat
         "split",
         "num_images",
         "data",
+        "training",
     }
+    assert document["training"] == {"split": "train", "num_images": 4, "num_scored": 0}
 
 
 def test_evaluate_prints_a_table(run_path: Path, dataset: Path, tmp_path: Path, capsys) -> None:
@@ -169,6 +171,8 @@ def test_exported_models_evaluate_like_the_run(
         )
         for model in (run_path, tmp_path / "out")
     ]
+    assert documents[0].pop("training")["split"] == "train"
+    assert documents[1].pop("training") is None  # an export does not know
     assert documents[0] == documents[1]
 
 

@@ -212,7 +212,7 @@ def _loss_unit(loss: LossConfig) -> str:
     if loss == LossConfig():
         return "cross entropy, nats per labeled pixel"
     terms = (name if weight == 1 else f"{weight:g} {name}" for name, weight in loss.terms.items())
-    return f"{' + '.join(terms)}, {'sum over' if loss.reduction == 'sum' else 'mean of'} labeled pixels"
+    return f"{' + '.join(terms).replace('_', ' ')}, {loss.reduction}"
 
 
 def _setup(run: "RunFolder") -> str:

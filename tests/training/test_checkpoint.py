@@ -84,8 +84,8 @@ def test_a_training_with_frozen_layers_and_steps_in_parts_goes_on(batch, tmp_pat
     model, again, path = begun(1), begun(2), tmp_path / "last.keras"
     for _ in range(3):
         model.train_on_batch(*batch)
-    save_training(model, path)
-    assert restore_training(again, path, again.classes) == 1
+    save_training(model, path, Position(1))
+    assert restore_training(again, path, again.classes) == Position(1)
     for each in (model, again):
         each.train_on_batch(*batch)
     assert int(again.optimizer.iterations) == 2
