@@ -38,7 +38,7 @@ from fcn.training.log import TrainingLog
 from fcn.training.loss import build_loss
 from fcn.training.optimizer import build_optimizer
 from fcn.training.patterns import freeze
-from fcn.training.precision import set_precision
+from fcn.training.precision import computing_in
 from fcn.training.schedule import build_schedule, describe_summed_loss
 from fcn.training.start import load_start, start_from
 from fcn.training.steps import Steps
@@ -106,11 +106,10 @@ def train(
     _check_run(run, config, resume)
     classes, train_examples, val_examples = _read_data(config)
 
-    set_precision(config.train.precision)
     keras.utils.set_random_seed(config.train.seed)
     remove_halves(run)
     checkpoint = find_checkpoint(run)
-    with devices.scope(config):
+    with computing_in(config.train.precision), devices.scope(config):
         model = load_model(checkpoint) if checkpoint else _begin_model(config, classes, val_examples)
         # XLA on a CPU makes transposed convolutions many times slower.
         xla = config.train.xla or keras.backend.backend() == "jax"

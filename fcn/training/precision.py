@@ -2,6 +2,8 @@
 
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -20,28 +22,38 @@ def bfloat16_instructions() -> tuple[str, ...]:
     return tuple(sorted(_BFLOAT16_FLAGS & set(flags.split())))
 
 
-def set_precision(precision: str) -> None:
-    """Makes nets that are built from now on compute in another precision; weights stay float32.
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Makes nets that are built inside of it compute in another precision; weights stay float32.
 
-    On a CPU, TensorFlow rewrites its graphs for oneDNN's bfloat16 kernels, which also helps nets built
-    before; elsewhere it is Keras' own mixed precision.
+    On a CPU, TensorFlow rewrites its graphs for oneDNN's bfloat16 kernels; elsewhere it is Keras' own mixed
+    precision. Where the CPU has no instructions for it, that is said, and everything stays float32.
 
     Args:
         precision: "float32" or "bfloat16".
     """
-    on_tensorflow_cpu = False
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+    policy = keras.config.dtype_policy()
+    rewrites = keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
+    low = precision == "bfloat16"
+    if low and rewrites and not bfloat16_instructions():
+        print(
+            f"train.precision=bfloat16: this CPU ({platform.machine()}) has no instructions for it; "
+            "computing in float32.",
+            file=sys.stderr,
+        )
+        low = False
+    keras.config.set_dtype_policy("mixed_bfloat16" if low and not rewrites else "float32")
+    if rewrites:
+        _rewrite_graphs(low)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
+        if rewrites:
+            _rewrite_graphs(False)
 
-        on_tensorflow_cpu = not tf.config.list_physical_devices("GPU")
-        if on_tensorflow_cpu:
-            wanted = precision == "bfloat16" and bool(bfloat16_instructions())
-            tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": wanted})
-            if precision == "bfloat16" and not wanted:
-                print(
-                    f"train.precision=bfloat16: this CPU ({platform.machine()}) has no instructions for it; "
-                    "computing in float32.",
-                    file=sys.stderr,
-                )
-    mixed = precision == "bfloat16" and not on_tensorflow_cpu
-    keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
+
+def _rewrite_graphs(wanted: bool) -> None:
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": wanted})
