@@ -121,12 +121,10 @@ def train(
         average = None if config.train.ema is None else copy_of(model)
         position = restore_training(model, checkpoint, classes, average) if checkpoint else Position(0)
         try:
-            _begin_run(run, config)
             stream = TrainingStream(
                 train_examples, len(classes.names), config.augmentation, config.train.seed
             )
-            if config.loss.reduction == "sum" and position.step == 0:
-                print(describe_summed_loss(config, _labeled_pixels(stream)), file=sys.stderr)
+            _begin_run(run, config, stream)
             session = _Session(run, config, model, average, val_examples, stream, position)
             session.take_steps(callbacks)
         except OutputError as error:
@@ -245,8 +243,12 @@ def _read_data(config: Config) -> tuple[Classes, list[Example], list[Example]]:
     return classes, train_examples, val_examples
 
 
-def _begin_run(run: RunFolder, config: Config) -> None:
-    write_json(run.environment, devices.describe() | {"git_hash": _git_hash()})
+def _begin_run(run: RunFolder, config: Config, stream: TrainingStream) -> None:
+    environment = devices.describe() | {"git_hash": _git_hash()}
+    if config.loss.reduction == "sum":
+        environment["loss"] = describe_summed_loss(config, _labeled_pixels(stream))
+        print(environment["loss"], file=sys.stderr)
+    write_json(run.environment, environment)
     write_text(run.config, config.to_yaml())
 
 
