@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from fcn.config import Config
@@ -18,6 +19,7 @@ from fcn.files import write_json
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 from fcn.run import RunFolder, copy_checkpoint, save_model
+from fcn.training import devices
 from fcn.training.checkpoint import Progress, keep_last, save_training
 from fcn.training.listeners import Logger, not_finite
 from fcn.training.log import COLUMNS, read_log
@@ -90,17 +92,21 @@ class Keeper(StepListener):
         """
         if step == self._saved_step:
             return
-        if not all(bool(ops.all(ops.isfinite(weight))) for weight in self.model.weights):
+        # In NumPy, since other processes may hold copies of the weights and do not take part in this.
+        weights = (ops.convert_to_numpy(weight) for weight in self.model.weights)
+        if not all(np.isfinite(weight).all() for weight in weights):
             rate = float(self.logger.schedule(step - 1))
             raise not_finite("Weights became infinite or NaN", step, rate)
         keep_last(self.run, self._saved_step, self.config.train.keep_checkpoints)
-        save_training(self.model, self.run.last, Progress(step, tuple(self.logger.losses)), self.average)
+        with devices.alone():
+            save_training(self.model, self.run.last, Progress(step, tuple(self.logger.losses)), self.average)
         self._saved_step, self._saved_at = step, time.monotonic()
 
     def evaluate(self, step: int) -> None:
         """Scores the weights of the last checkpoint, and keeps it if it is the best."""
         self.scoring = True
-        evaluation = evaluate_examples(self.predictor, self.examples)
+        with devices.alone():
+            evaluation = evaluate_examples(self.predictor, self.examples)
         self.scoring = False
         self.latest, scores = evaluation, evaluation.scores
         mean_iou = 0.0 if math.isnan(scores.mean_iou) else scores.mean_iou
@@ -109,7 +115,8 @@ class Keeper(StepListener):
             if self.average is None:
                 copy_checkpoint(self.run.last, self.run.best)
             else:
-                save_model(self.average, self.run.best)
+                with devices.alone():
+                    save_model(self.average, self.run.best)
             data = self.config.data
             document = scores_document(evaluation, self.predictor.classes.names, data.root, data.val_split)
             write_json(self.run.scores, document | {"step": step})

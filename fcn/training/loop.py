@@ -31,7 +31,7 @@ from fcn.training.loss import VoidCrossentropy
 from fcn.training.optimizer import build_optimizer, build_schedule
 from fcn.training.precision import set_precision
 from fcn.training.start import load_start, start_from
-from fcn.training.steps import Steps
+from fcn.training.steps import StepListener, Steps
 
 # Enough to see that a net continues another one, few enough not to wait for.
 _AGREEMENT_IMAGES = 10
@@ -90,7 +90,9 @@ def train(
 
     set_precision(config.train.precision)
     keras.utils.set_random_seed(config.train.seed)
-    remove_halves(run)
+    if devices.leads():
+        remove_halves(run)
+    devices.meet("before anything is written")
     checkpoint = find_checkpoint(run)
     with devices.scope(config):
         model = load_model(checkpoint) if checkpoint else _begin_model(config, classes, val_examples)
@@ -100,7 +102,8 @@ def train(
         average = None if config.train.ema is None else copy_of(model)
         progress = restore_training(model, checkpoint, classes, average) if checkpoint else Progress(0)
         try:
-            _begin_run(run, config)
+            if devices.leads():
+                _begin_run(run, config)
             stream = TrainingStream(
                 train_examples, len(classes.names), config.augmentation, config.train.seed
             )
@@ -109,11 +112,16 @@ def train(
         except OutputError as error:
             raise OutputError(f"{error} A training that had begun goes on with --resume.") from error
     keeper = session.keeper
+    if keeper is None:
+        devices.meet("after everything is written")
+        scored = evaluate_examples(Predictor(run.path), val_examples)
+        return TrainingResult(run, scored, classes, session.wait.share)
     predictor, evaluation = keeper.predictor, keeper.best
     if evaluation is None or evaluation is not keeper.latest:  # an earlier checkpoint is the best
         predictor = Predictor(run.path)
         evaluation = evaluation or evaluate_examples(predictor, val_examples)
     write_report(run, predictor, evaluation, config.data.val_split)
+    devices.meet("after everything is written")
     return TrainingResult(run, evaluation, classes, session.wait.share)
 
 
@@ -134,20 +142,18 @@ class _Session:
         self.config = config
         self.model = model
         self.stream = stream
-        self.log = TrainingLog(run.log, run.events, step)
-        logger = Logger(self.log, schedule, settings, progress.losses)
-        self.keeper = Keeper(run, config, model, average, val_examples, logger)
+        self.log: TrainingLog | None = None
+        self.keeper: Keeper | None = None
         self.wait = DataWait(stream, settings.batch_size)
-        averaging = [WeightAverage(model, average, settings.ema)] if average and settings.ema else []
-        listeners = [
-            StopOnNonFiniteLoss(schedule),
-            *averaging,
-            logger,
-            self.wait,
-            ProgressReport(settings.steps, step, settings.batch_size),
-            self.keeper,
-            SaveWhenStopped(self.keeper),
-        ]
+        listeners: list[StepListener] = [StopOnNonFiniteLoss(schedule), self.wait]
+        if average and settings.ema:
+            listeners.append(WeightAverage(model, average, settings.ema))
+        if devices.leads():
+            self.log = TrainingLog(run.log, run.events, step)
+            logger = Logger(self.log, schedule, settings, progress.losses)
+            self.keeper = Keeper(run, config, model, average, val_examples, logger)
+            report = ProgressReport(settings.steps, step, settings.batch_size)
+            listeners += [logger, report, self.keeper, SaveWhenStopped(self.keeper)]
         self.steps = Steps(listeners, step, settings.accumulate)
 
     def take_steps(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
@@ -163,7 +169,8 @@ class _Session:
                     shuffle=False,
                     callbacks=[self.steps, *callbacks],
                 )
-                self.keeper.end(self.steps.step)
+                if self.keeper:
+                    self.keeper.end(self.steps.step)
             else:  # all steps were taken; what follows the last one may be missing
                 self.steps.on_train_begin()
         except Exception as error:
@@ -172,7 +179,8 @@ class _Session:
             raise DataError(f"{self.stream.error} Then go on with --resume.") from None
         finally:
             self.steps.close()
-            self.log.close()
+            if self.log:
+                self.log.close()
 
 
 def _check_run(run: RunFolder, config: Config, resume: bool) -> None:
