@@ -25,7 +25,7 @@ from fcn.training import devices
 from fcn.training.average import WeightAverage, copy_of
 from fcn.training.checkpoint import Progress, find_checkpoint, remove_halves, restore_training
 from fcn.training.keeper import Keeper, SaveWhenStopped
-from fcn.training.listeners import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss
+from fcn.training.listeners import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
 from fcn.training.log import TrainingLog
 from fcn.training.loss import VoidCrossentropy
 from fcn.training.optimizer import build_optimizer, build_schedule
@@ -146,6 +146,8 @@ class _Session:
         self.keeper: Keeper | None = None
         self.wait = DataWait(stream, settings.batch_size)
         listeners: list[StepListener] = [StopOnNonFiniteLoss(schedule), self.wait]
+        if keras.backend.backend() == "torch":
+            listeners.append(TorchSeed(settings.seed))
         if average and settings.ema:
             listeners.append(WeightAverage(model, average, settings.ema))
         if devices.leads():
