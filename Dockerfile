@@ -4,6 +4,8 @@
 # On a GPU (training too: --entrypoint python fcn-gpu /opt/fcn/train.py ...):
 #   docker build --build-arg REQUIREMENTS=gpu -t fcn-gpu .
 #   docker run --rm --gpus all --user "$(id -u)" -v "$PWD:/work" fcn-gpu ...
+# On several GPUs: train.py ... --set train.devices=all. On JAX or PyTorch, installed on top of this image:
+# --env KERAS_BACKEND=jax. On several hosts: --network host and --env of each variable in README.md, "GPU".
 ARG BASE_IMAGE=python:3.12-slim
 FROM ${BASE_IMAGE}
 

@@ -20,7 +20,7 @@ from fcn.data.generated import generate_dataset
 from fcn.data.image_io import read_label
 from fcn.errors import FcnError
 from fcn.files import write_json
-from fcn.startup import start_tensorflow
+from fcn.startup import start_backend
 
 HERE = Path(__file__).parent
 RUN = Path("runs/quickstart")
@@ -42,7 +42,7 @@ def told(what: str) -> Iterator[None]:
 def main() -> None:
     """Goes the whole road; ends with an error if a step does not reach what it should."""
     began = time.monotonic()
-    start_tensorflow()
+    start_backend()
     # These import TensorFlow, which was to start quietly.
     from fcn.evaluation import scores_document
     from fcn.inference.folder import label_images

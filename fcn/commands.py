@@ -153,9 +153,9 @@ def _print_json(value: Any) -> None:
 
 
 def _start() -> None:
-    from fcn.startup import start_tensorflow
+    from fcn.startup import start_backend
 
-    start_tensorflow()
+    start_backend()
 
 
 def import_command(options: argparse.Namespace) -> None:

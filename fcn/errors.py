@@ -27,6 +27,10 @@ class OutputError(FcnError):
     """A place that cannot be written to."""
 
 
+class BackendError(FcnError):
+    """A backend that is not installed, or cannot do what was asked."""
+
+
 class PartialError(FcnError):
     """Part of the work was done and is kept; the rest failed and is listed."""
 

@@ -1,5 +1,6 @@
-"""Starts TensorFlow the way a command line should: quietly, and without taking a whole GPU's memory."""
+"""Starts the backend the way a command line should: quietly, and with every host that takes part."""
 
+import importlib.util
 import os
 import sys
 import tempfile
@@ -7,10 +8,69 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fcn.errors import BackendError
+
+_BACKENDS = {"tensorflow": "tensorflow", "jax": "JAX", "torch": "PyTorch"}
+"""Packages Keras computes with, in the order in which they are preferred, and their names."""
 _VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"
+_PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 
 
-def start_tensorflow() -> None:
+def start_backend() -> None:
+    """Chooses what Keras computes with, and finds its devices.
+
+    KERAS_BACKEND says which backend it is; without it, it is TensorFlow where that is installed, or else
+    JAX or PyTorch. On JAX, the environment variables of `keras.distribution.initialize` make this process
+    one of several.
+
+    Raises:
+        BackendError: If the backend is not installed, or one process of several does not run on JAX.
+    """
+    backend = _choose_backend()
+    if _PROCESSES in os.environ and backend != "jax":
+        raise BackendError(
+            f"{_PROCESSES}={os.environ[_PROCESSES]}: expected KERAS_BACKEND=jax, with which alone several "
+            f"processes train together. Received: {backend}."
+        )
+    if backend == "tensorflow":
+        _start_tensorflow()
+    elif _PROCESSES in os.environ:
+        import keras
+
+        # JAX must know of the other processes before it computes anything.
+        keras.distribution.initialize()
+
+
+def _choose_backend() -> str:
+    """Returns the backend Keras is going to use, which it reads from the environment."""
+    wanted = os.environ.get("KERAS_BACKEND")
+    if not wanted:
+        wanted = next(filter(_is_installed, _BACKENDS), None)
+        if wanted is None:
+            raise BackendError(
+                "Expected a backend for Keras: TensorFlow, JAX or PyTorch. None is installed. "
+                "Install one: pip install tensorflow."
+            )
+        os.environ["KERAS_BACKEND"] = wanted
+    if wanted not in _BACKENDS:
+        raise BackendError(f"KERAS_BACKEND={wanted}: expected one of {', '.join(_BACKENDS)}.")
+    if not _is_installed(wanted):
+        others = ", ".join(filter(_is_installed, _BACKENDS)) or "none is installed"
+        raise BackendError(
+            f"KERAS_BACKEND={wanted}: {_BACKENDS[wanted]} is not installed. Install it, pip install "
+            f"{wanted}, or choose another backend: {others}."
+        )
+    return wanted
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ImportError:
+        return False
+
+
+def _start_tensorflow() -> None:
     """Imports TensorFlow and finds its devices.
 
     Its start-up notices are held back unless the environment sets TF_CPP_MIN_LOG_LEVEL, or something

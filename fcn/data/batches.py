@@ -1,5 +1,6 @@
 """The training stream as a `keras.utils.PyDataset`: what trains where TensorFlow is not installed."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -7,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.data.stream import TrainingStream
+
+_WORKERS = 2
+_AHEAD = 4
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
 
@@ -36,7 +40,9 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         process: tuple[int, int] = (0, 1),
         **kwargs: Any,
     ) -> None:
-        super().__init__(workers=2, max_queue_size=8, **kwargs)
+        # Keras' own workers go on with the second batch after Keras has looked at the first to build the
+        # net, and so each step would get the batch of the next one.
+        super().__init__(workers=1, **kwargs)
         index, count = process
         if batch_size % count:
             raise ValueError(
@@ -48,12 +54,23 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.stop = stop
         share = batch_size // count
         self._own = range(index * share, (index + 1) * share)
+        self._pool = ThreadPoolExecutor(_WORKERS)
+        self._reading: dict[int, Future[Batch]] = {}
 
     def __len__(self) -> int:
         return self.stop - self.start
 
     def __getitem__(self, index: int) -> Batch:
-        """Returns image `float32[B, H, W, 3]` RGB, 0 to 255, and label `int32[B, H, W]`, 255 = void."""
+        """Returns image `float32[B, H, W, 3]` RGB, 0 to 255, and label `int32[B, H, W]`, 255 = void.
+
+        The batches after it are being read while it is used.
+        """
+        for wanted in range(index, min(index + _AHEAD, len(self))):
+            if wanted not in self._reading:
+                self._reading[wanted] = self._pool.submit(self._read, wanted)
+        return self._reading.pop(index).result()
+
+    def _read(self, index: int) -> Batch:
         first = (self.start + index) * self.batch_size
         images, labels = zip(*(self.stream[first + place] for place in self._own), strict=True)
         return np.stack(images).astype(np.float32), np.stack(labels).astype(np.int32)

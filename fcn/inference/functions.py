@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,20 @@ from fcn.run import exported_versions
 CLASSES_ASSET = "classes.json"
 """Name of the file with class names and palette among the assets of an exported model."""
 
+_COMPILED_SIZES = 16
+"""Image sizes whose programs JAX keeps; each takes megabytes, and a data set may have hundreds."""
+
 LabelFunction = Callable[[Pixels], Any]
 """From images `uint8[B, H, W, 3]` to labels `uint8[B, H, W]`."""
 
 
 def keras_function(model: FCN) -> LabelFunction:
     """Returns a function that labels with the weights a net has when it is called."""
-    if keras.backend.backend() == "tensorflow":
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
         return _tensorflow_function(model)
+    if backend == "jax":
+        return _jax_function(model)
 
     def predict(images: Pixels) -> Pixels:
         logits = model.predict_on_batch(images.astype(np.float32))
@@ -45,6 +52,31 @@ def _tensorflow_function(model: FCN) -> LabelFunction:
 
     function: LabelFunction = predict
     return function
+
+
+def _jax_function(model: FCN) -> LabelFunction:
+    """Returns one program for each size, compiled when the size first comes; the last few are kept.
+
+    It runs on one device of this process, with the copy of the weights that is there, and so may be called
+    by one process alone, however many hold the net.
+    """
+    import jax
+
+    def label(weights: Any, others: Any, images: Any) -> Any:
+        logits, _ = model.stateless_call(weights, others, images.astype(np.float32), training=False)
+        return logits.argmax(axis=-1).astype(np.uint8)
+
+    @lru_cache(maxsize=_COMPILED_SIZES)
+    def compiled(*size: int) -> Any:
+        del size  # JAX keeps what it compiled for a function as long as the function: each size gets its own
+        return jax.jit(partial(label))
+
+    def predict(images: Pixels) -> Pixels:
+        weights = [weight.value.addressable_data(0) for weight in model.trainable_variables]
+        others = [weight.value.addressable_data(0) for weight in model.non_trainable_variables]
+        return np.asarray(compiled(*images.shape)(weights, others, images))
+
+    return predict
 
 
 def exported_function(path: Path) -> tuple[Classes, LabelFunction]:

@@ -6,14 +6,23 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import tensorflow as tf
+import keras
 
-from fcn.errors import OutputError
+from fcn.errors import BackendError, OutputError
 from fcn.files import write_json
 from fcn.inference.functions import CLASSES_ASSET
 from fcn.models.fcn import FCN
 from fcn.run import load_model
-from fcn.serving.graph import decode_image, encode_label
+
+try:
+    import tensorflow as tf
+
+    from fcn.serving.graph import decode_image, encode_label
+except ImportError as error:
+    raise BackendError(
+        "Exporting needs TensorFlow, which is not installed. Install it (pip install tensorflow), or export "
+        "on another machine: runs and .keras files of every backend can be read there."
+    ) from error
 
 _ANY_IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
 _ENCODED_IMAGES = tf.TensorSpec([None], tf.string, name="image_bytes")
@@ -88,6 +97,7 @@ def export(model: FCN | Path | str, output: Path | str) -> Path:
         `predict_tensor` and `predict_logits`.
 
     Raises:
+        BackendError: If Keras runs on another backend than TensorFlow.
         OutputError: If the folder cannot be written to or the disk is full.
         RunError: If there is no model at the path.
 
@@ -96,6 +106,12 @@ def export(model: FCN | Path | str, output: Path | str) -> Path:
         >>> export(FCN(num_classes=2, width=1 / 16), tempfile.mkdtemp()).name
         '1'
     """
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise BackendError(
+            f"Exporting needs KERAS_BACKEND=tensorflow. Received: {backend}. Export again with that: "
+            "runs and .keras files of every backend can be read."
+        )
     net = model if isinstance(model, FCN) else load_model(model)
     output = Path(output)
     if output.exists() and not output.is_dir():

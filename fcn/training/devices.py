@@ -26,11 +26,56 @@ def describe() -> dict[str, Any]:
     }
 
 
+def process() -> tuple[int, int]:
+    """Returns which of the processes that train one net together this is, counted from 0, and their number.
+
+    Only JAX trains in several, which `keras.distribution.initialize` tells of each other.
+    """
+    if keras.backend.backend() != "jax":
+        return 0, 1
+    import jax
+
+    return jax.process_index(), jax.process_count()
+
+
+def leads() -> bool:
+    """Returns whether this process is the one that writes the run and scores the net."""
+    return process()[0] == 0
+
+
+def meet(place: str) -> None:
+    """Returns when every process has come to this place.
+
+    Args:
+        place: Its name, the same in every process.
+    """
+    if process()[1] > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(place)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Lets this process do what the others do not: variables that are made meanwhile are its own."""
+    if process()[1] == 1:
+        yield
+        return
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
+
+
 @contextmanager
 def scope(config: Config) -> Iterator[None]:
     """Makes nets that are built inside of it learn on as many devices as the configuration says.
 
-    TensorFlow mirrors them (`MirroredStrategy`), JAX shards each batch (`keras.distribution.DataParallel`).
+    TensorFlow mirrors them (`MirroredStrategy`): the loss is the mean of the devices' losses, each over its
+    own part of a batch. JAX shards each batch over the devices of all processes
+    (`keras.distribution.DataParallel`): the loss is that of the whole batch.
 
     Raises:
         ConfigError: If there are fewer devices, or a batch cannot be shared evenly among them.
@@ -43,13 +88,14 @@ def scope(config: Config) -> Iterator[None]:
             f"train.devices={wanted}: expected at most {len(names)}, which is what {backend} finds here "
             f"({', '.join(names)})."
         )
+    processes = process()[1]
     part = config.train.batch_size // config.train.accumulate
-    if part % count:
+    if part % (count * processes):
         raise ConfigError(
-            f"train.devices={wanted}: {count} devices cannot share {part} examples evenly. Set "
-            "train.batch_size, divided by train.accumulate, to a multiple of the devices."
+            f"train.devices={wanted}: {count * processes} devices cannot share {part} examples evenly. Set "
+            "train.batch_size, divided by train.accumulate, to a multiple of the devices of all processes."
         )
-    if count == 1:
+    if count * processes == 1:
         yield
     elif backend == "tensorflow":
         import tensorflow as tf
@@ -57,9 +103,10 @@ def scope(config: Config) -> Iterator[None]:
         with tf.distribute.MirroredStrategy(names[:count]).scope():
             yield
     elif backend == "jax":
+        chosen = [name for index in range(processes) for name in _jax_devices(index)[:count]]
         before = keras.distribution.distribution()
         keras.distribution.set_distribution(
-            keras.distribution.DataParallel(devices=names[:count], auto_shard_dataset=False)
+            keras.distribution.DataParallel(devices=chosen, auto_shard_dataset=False)
         )
         try:
             yield
@@ -81,7 +128,7 @@ def mean_over_replicas(number: Any) -> Any:
 
 
 def batches(stream: TrainingStream, config: Config, start_step: int) -> Any:
-    """Returns what `model.fit` reads: the batches of all steps from `start_step` on.
+    """Returns what `model.fit` reads: this process's part of all batches from `start_step` on.
 
     Args:
         stream: Where examples come from.
@@ -97,11 +144,11 @@ def batches(stream: TrainingStream, config: Config, start_step: int) -> Any:
         return training_dataset(stream, size, start, stop)
     from fcn.data.batches import TrainingBatches
 
-    return TrainingBatches(stream, size, start, stop)
+    return TrainingBatches(stream, size, start, stop, process())
 
 
 def _devices() -> Sequence[str]:
-    """Returns the names of the devices to choose from, the backend's own: GPUs, or else CPUs."""
+    """Returns the names of the devices this process may choose from, the backend's: GPUs, or else CPUs."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -109,8 +156,15 @@ def _devices() -> Sequence[str]:
         found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return [device.name for device in found]
     if backend == "jax":
-        return list(keras.distribution.list_devices())
+        return _jax_devices(process()[0])
     return ["the one it trains on"]
+
+
+def _jax_devices(index: int) -> list[str]:
+    """Returns the devices of a process by the names Keras has for them."""
+    import jax
+
+    return [f"{device.platform}:{device.id}" for device in jax.local_devices(process_index=index)]
 
 
 def _accelerators() -> list[str]:

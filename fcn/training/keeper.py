@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from fcn.config import Config
@@ -19,6 +20,7 @@ from fcn.inference.predictor import Predictor
 from fcn.log_file import COLUMNS, read_log
 from fcn.models.fcn import FCN
 from fcn.run import RunFolder, copy_checkpoint, save_model
+from fcn.training import devices
 from fcn.training.checkpoint import Position, keep_last, save_training
 from fcn.training.listeners import Logger, not_finite
 from fcn.training.steps import StepListener
@@ -32,6 +34,7 @@ class Keeper(StepListener):
         config: When, and what to score.
         model: The net that learns.
         average: The net that is scored and kept in its place; None for the net itself.
+        predictor: Labels with the weights that are scored, as they are.
         examples: The validation split.
         training: What the net is trained on.
         logger: Gets a row of scores for each evaluation, and knows the steps no row tells of yet.
@@ -39,7 +42,6 @@ class Keeper(StepListener):
     Attributes:
         best: The evaluation of the best checkpoint; None if an earlier session wrote that.
         latest: The latest evaluation of this session.
-        predictor: Labels with the weights that are scored, as they are.
         scoring: Whether the validation split is being scored now.
     """
 
@@ -49,6 +51,7 @@ class Keeper(StepListener):
         config: Config,
         model: FCN,
         average: FCN | None,
+        predictor: Predictor,
         examples: Sequence[Example],
         training: TrainingSplit,
         logger: Logger,
@@ -57,7 +60,7 @@ class Keeper(StepListener):
         self.config = config
         self.model = model
         self.average = average
-        self.predictor = Predictor(average or model)
+        self.predictor = predictor
         self.examples = examples
         self.training = training
         self.logger = logger
@@ -93,17 +96,22 @@ class Keeper(StepListener):
         """
         if step == self._saved_step:
             return
-        if not all(bool(ops.all(ops.isfinite(weight))) for weight in self.model.weights):
+        # In NumPy, since other processes may hold copies of the weights and do not take part in this.
+        weights = (ops.convert_to_numpy(weight) for weight in self.model.weights)
+        if not all(np.isfinite(weight).all() for weight in weights):
             rate = float(self.logger.schedule(step - 1))
             raise not_finite("Weights became infinite or NaN", step, rate)
         keep_last(self.run, self._saved_step, self.config.train.keep_checkpoints)
-        save_training(self.model, self.run.last, Position(step, tuple(self.logger.losses)), self.average)
+        position = Position(step, tuple(self.logger.losses))
+        with devices.alone():
+            save_training(self.model, self.run.last, position, self.average)
         self._saved_step, self._saved_at = step, time.monotonic()
 
     def evaluate(self, step: int) -> None:
         """Scores the weights of the last checkpoint, and keeps it if it is the best."""
         self.scoring = True
-        evaluation = evaluate_examples(self.predictor, self.examples)
+        with devices.alone():
+            evaluation = evaluate_examples(self.predictor, self.examples)
         self.scoring = False
         self.latest, scores = evaluation, evaluation.scores
         mean_iou = 0.0 if math.isnan(scores.mean_iou) else scores.mean_iou
@@ -112,7 +120,8 @@ class Keeper(StepListener):
             if self.average is None:
                 copy_checkpoint(self.run.last, self.run.best)
             else:
-                save_model(self.average, self.run.best)
+                with devices.alone():
+                    save_model(self.average, self.run.best)
             data = self.config.data
             names = self.predictor.classes.names
             document = scores_document(evaluation, names, data.root, data.val_split, self.training)

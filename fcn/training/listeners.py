@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+import numpy as np
 from rich.progress import TextColumn
 
 from fcn.data.stream import TrainingStream
@@ -173,3 +174,19 @@ class DataWait(StepListener):
     def share(self) -> float:
         """Waiting time relative to the time of all steps, 0 to 1; NaN before the second step."""
         return self._waited / self._elapsed if self._elapsed else math.nan
+
+
+class TorchSeed(StepListener):
+    """Seeds PyTorch's own generator before each step, so that dropout depends on the step alone.
+
+    Keras' layers draw from it there, and its state is in no checkpoint.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_step_begin(self, step: int) -> None:
+        """Seeds it with the seed of the training and the step."""
+        import torch
+
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0]))

@@ -21,7 +21,7 @@ from fcn.data.voc import (
     read_classes,
     read_split,
 )
-from fcn.errors import DataError, OutputError, RunError
+from fcn.errors import OutputError, RunError
 from fcn.evaluation import Evaluation, TrainingSplit, evaluate_examples, label_agreement
 from fcn.files import write_json, write_text
 from fcn.inference.predictor import Predictor
@@ -30,19 +30,15 @@ from fcn.models.fcn import FCN
 from fcn.report import write_report
 from fcn.run import RunFolder, load_model
 from fcn.training import devices
-from fcn.training.average import WeightAverage, copy_of
+from fcn.training.average import copy_of
 from fcn.training.checkpoint import Position, find_checkpoint, remove_halves, restore_training
-from fcn.training.keeper import Keeper, SaveWhenStopped
-from fcn.training.listeners import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss
-from fcn.training.log import TrainingLog
 from fcn.training.loss import build_loss
 from fcn.training.optimizer import build_optimizer
 from fcn.training.patterns import freeze
 from fcn.training.precision import computing_in
-from fcn.training.schedule import build_schedule, describe_summed_loss
+from fcn.training.schedule import describe_summed_loss
+from fcn.training.session import Session
 from fcn.training.start import load_start, start_from
-from fcn.training.steps import Steps
-from fcn.training.watch import LiveReport
 
 # Enough to see that a net continues another one, few enough not to wait for.
 _AGREEMENT_IMAGES = 10
@@ -107,7 +103,9 @@ def train(
     classes, train_examples, val_examples = _read_data(config)
 
     keras.utils.set_random_seed(config.train.seed)
-    remove_halves(run)
+    if devices.leads():
+        remove_halves(run)
+    devices.meet("before anything is written")
     checkpoint = find_checkpoint(run)
     with computing_in(config.train.precision), devices.scope(config):
         model = load_model(checkpoint) if checkpoint else _begin_model(config, classes, val_examples)
@@ -124,92 +122,29 @@ def train(
             stream = TrainingStream(
                 train_examples, len(classes.names), config.augmentation, config.train.seed
             )
-            _begin_run(run, config, stream)
-            session = _Session(run, config, model, average, val_examples, stream, position)
+            if devices.leads():
+                _begin_run(run, config, stream)
+            session = Session(run, config, model, average, val_examples, stream, position)
             session.take_steps(callbacks)
         except OutputError as error:
             raise OutputError(f"{error} A training that had begun goes on with --resume.") from error
-    keeper = session.keeper
-    predictor, evaluation = keeper.predictor, keeper.best
-    if evaluation is None or evaluation is not keeper.latest:  # an earlier checkpoint is the best
-        predictor = Predictor(run.path)
-        evaluation = evaluation or evaluate_examples(predictor, val_examples)
-    write_report(run, predictor, evaluation, config.data.val_split)
-    return TrainingResult(run, evaluation, classes, keeper.training, session.wait.share)
-
-
-class _Session:
-    """The steps from one start of a training to its end, with everything that happens between them."""
-
-    def __init__(
-        self,
-        run: RunFolder,
-        config: Config,
-        model: FCN,
-        average: FCN | None,
-        val_examples: Sequence[Example],
-        stream: TrainingStream,
-        position: Position,
-    ) -> None:
-        settings, schedule, step = config.train, build_schedule(config.train), position.step
-        self.config = config
-        self.model = model
-        self.stream = stream
-        self.log = TrainingLog(run.log, run.events, step)
-        logger = Logger(self.log, schedule, settings, position.losses)
-        training = TrainingSplit(config.data.train_split, len(stream.examples), 0)
-        self.keeper = Keeper(run, config, model, average, val_examples, training, logger)
-        self.page = LiveReport(self.keeper, settings.steps, val_examples)
-        self.wait = DataWait(stream, settings.batch_size)
-        averaging = [WeightAverage(model, average, settings.ema)] if average and settings.ema else []
-        listeners = [
-            StopOnNonFiniteLoss(schedule),
-            *averaging,
-            logger,
-            self.wait,
-            ProgressReport(settings.steps, step, settings.batch_size),
-            self.keeper,
-            self.page,
-            SaveWhenStopped(self.keeper),
-        ]
-        self.steps = Steps(listeners, step, settings.accumulate, config.loss.reduction)
-
-    def take_steps(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Takes all steps that are left."""
-        start_step, settings = self.steps.start_step, self.config.train
-        left = settings.steps - start_step
-        try:
-            if left > 0:
-                self.model.fit(
-                    devices.batches(self.stream, self.config, start_step),
-                    steps_per_epoch=left * settings.accumulate,
-                    verbose=0,
-                    shuffle=False,
-                    callbacks=[self.steps, *callbacks],
-                )
-                self.keeper.end(self.steps.step)
-            else:  # all steps were taken; what follows the last one may be missing
-                self.steps.on_train_begin()
-        except BaseException as error:
-            self.page.ended(_reason(error))
-            if self.stream.error is None or error is self.stream.error:
-                raise
-            raise DataError(f"{self.stream.error} Then go on with --resume.") from None
-        finally:
-            self.steps.close()
-            self.log.close()
+    if devices.leads():
+        predictor, evaluation = session.predictor, session.best
+        if evaluation is None or evaluation is not session.latest:  # an earlier checkpoint is the best
+            predictor = Predictor(run.path)
+            evaluation = evaluation or evaluate_examples(predictor, val_examples)
+        write_report(run, predictor, evaluation, config.data.val_split)
+        devices.meet("after everything is written")
+    else:
+        devices.meet("after everything is written")
+        evaluation = evaluate_examples(Predictor(run.path), val_examples)
+    return TrainingResult(run, evaluation, classes, session.training, session.wait.share)
 
 
 def _labeled_pixels(stream: TrainingStream) -> float:
     """Returns how many labeled pixels an item has, on average over the first ones."""
     count = min(_SAMPLE, len(stream.examples))
     return sum(int((stream[index][1] != VOID).sum()) for index in range(count)) / count
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, (SystemExit, KeyboardInterrupt)):
-        return "it was told to stop; go on with --resume"
-    return str(error) or type(error).__name__
 
 
 def _check_run(run: RunFolder, config: Config, resume: bool) -> None:

@@ -78,11 +78,12 @@ class Steps(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Gathers the losses of the parts of a step."""
         self._losses.append(float((logs or {})["loss"]))
+        if keras.backend.backend() == "jax":
+            # Until then JAX holds weights and metrics, and the model none to keep or to reset.
+            self.model.jax_state_sync()
         step, part = divmod(batch + 1, self.accumulate)
         if part:
             return
-        if keras.backend.backend() == "jax":
-            self.model.jax_state_sync()  # until then JAX holds the weights, and the model none
         self.step = self.start_step + step
         loss = sum(self._losses) / (len(self._losses) if self.reduction == "mean" else 1)
         self._losses.clear()

@@ -1,0 +1,131 @@
+"""The steps from one start of a training to its end, with everything that happens between them."""
+
+from collections.abc import Sequence
+
+import keras
+
+from fcn.config import Config
+from fcn.data.stream import TrainingStream
+from fcn.data.voc import Example
+from fcn.errors import DataError
+from fcn.evaluation import Evaluation, TrainingSplit
+from fcn.inference.predictor import Predictor
+from fcn.models.fcn import FCN
+from fcn.run import RunFolder
+from fcn.training import devices
+from fcn.training.average import WeightAverage
+from fcn.training.checkpoint import Position
+from fcn.training.keeper import Keeper, SaveWhenStopped
+from fcn.training.listeners import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
+from fcn.training.log import TrainingLog
+from fcn.training.schedule import build_schedule
+from fcn.training.steps import StepListener, Steps
+from fcn.training.watch import LiveReport
+
+
+class Session:
+    """One session of a training; of several processes, the first writes and scores.
+
+    Args:
+        run: Where to write.
+        config: How to learn.
+        model: The net that learns, compiled and restored.
+        average: The net that follows it; None without an average.
+        val_examples: The validation split.
+        stream: The training examples.
+        position: Where the training is.
+
+    Attributes:
+        predictor: Labels with the weights that are scored, as they are.
+        wait: How long steps waited for examples.
+        training: What the net is trained on.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        config: Config,
+        model: FCN,
+        average: FCN | None,
+        val_examples: Sequence[Example],
+        stream: TrainingStream,
+        position: Position,
+    ) -> None:
+        settings, schedule, step = config.train, build_schedule(config.train), position.step
+        self.config = config
+        self.model = model
+        self.stream = stream
+        self.predictor = Predictor(average or model)
+        self.training = TrainingSplit(config.data.train_split, len(stream.examples), 0)
+        self.wait = DataWait(stream, settings.batch_size)
+        self.keeper: Keeper | None = None
+        self.page: LiveReport | None = None
+        self.log: TrainingLog | None = None
+        listeners: list[StepListener] = [StopOnNonFiniteLoss(schedule), self.wait]
+        if keras.backend.backend() == "torch":
+            listeners.append(TorchSeed(settings.seed))
+        if average and settings.ema is not None:
+            listeners.append(WeightAverage(model, average, settings.ema))
+        if devices.leads():
+            self.log = TrainingLog(run.log, run.events, step)
+            logger = Logger(self.log, schedule, settings, position.losses)
+            self.keeper = Keeper(
+                run, config, model, average, self.predictor, val_examples, self.training, logger
+            )
+            self.page = LiveReport(self.keeper, settings.steps, val_examples)
+            progress = ProgressReport(settings.steps, step, settings.batch_size)
+            listeners += [logger, progress, self.keeper, self.page, SaveWhenStopped(self.keeper)]
+        self.steps = Steps(listeners, step, settings.accumulate, config.loss.reduction)
+
+    @property
+    def best(self) -> Evaluation | None:
+        """Of the best checkpoint; None if an earlier session or another process wrote that."""
+        return self.keeper.best if self.keeper else None
+
+    @property
+    def latest(self) -> Evaluation | None:
+        """Of the latest evaluation of this session."""
+        return self.keeper.latest if self.keeper else None
+
+    def take_steps(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Takes all steps that are left.
+
+        Args:
+            callbacks: Keras callbacks of the caller.
+
+        Raises:
+            DataError: If an example cannot be used any more.
+            NonFiniteLossError: If the loss is no longer a number.
+            OutputError: If the run cannot be written to or the disk is full.
+        """
+        start_step, settings = self.steps.start_step, self.config.train
+        left = settings.steps - start_step
+        try:
+            if left > 0:
+                self.model.fit(
+                    devices.batches(self.stream, self.config, start_step),
+                    steps_per_epoch=left * settings.accumulate,
+                    verbose=0,
+                    shuffle=False,
+                    callbacks=[self.steps, *callbacks],
+                )
+                if self.keeper:
+                    self.keeper.end(self.steps.step)
+            else:  # all steps were taken; what follows the last one may be missing
+                self.steps.on_train_begin()
+        except BaseException as error:
+            if self.page:
+                self.page.ended(_reason(error))
+            if self.stream.error is None or error is self.stream.error:
+                raise
+            raise DataError(f"{self.stream.error} Then go on with --resume.") from None
+        finally:
+            self.steps.close()
+            if self.log:
+                self.log.close()
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        return "it was told to stop; go on with --resume"
+    return str(error) or type(error).__name__

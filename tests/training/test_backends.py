@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from backends import finish, start, write_config
+
+from fcn.run import RunFolder, load_model
+from fcn.training.log import read_log
+
+
+@pytest.fixture(scope="module", params=["jax", "torch"])
+def trained(request: pytest.FixtureRequest, dataset: Path, tmp_path_factory) -> Path:
+    """A folder with a run, another that was killed and resumed, scores and labels, all without TensorFlow."""
+    pytest.importorskip(request.param)
+    folder = tmp_path_factory.mktemp(request.param)
+    thin = {"dropout": 0.5, "batch_normalization": True}
+    config = write_config(
+        folder / "recipe.yaml", dataset, thin, checkpoint_steps=2, evaluate_steps=4, ema=0.9, accumulate=2
+    )
+    commands = [
+        ["train", config, "--run", folder / "whole"],
+        ["kill", 6, config, folder / "killed"],  # each step has two parts
+        ["train", config, "--run", folder / "killed", "--resume"],
+        ["evaluate", folder / "whole", "--data", dataset, "--output", folder / "again.json"],
+        ["infer", folder / "whole", dataset / "JPEGImages", "--output", folder / "labels"],
+    ]
+    program = {"commands": [[str(word) for word in command] for command in commands]}
+    finish(start(request.param, program | {"blocked": ["tensorflow"]}))
+    return folder
+
+
+def test_trains_scores_and_labels_without_tensorflow(trained: Path) -> None:
+    scores = json.loads((trained / "whole" / "scores.json").read_text())
+    again = json.loads((trained / "again.json").read_text())
+    assert again["mean_iou"] == pytest.approx(scores["mean_iou"], abs=1e-6)
+    assert len(list((trained / "labels").rglob("*.png"))) == 7
+    environment = json.loads((trained / "whole" / "environment.json").read_text())
+    assert environment["backend"] in trained.name
+
+
+def test_a_killed_training_goes_on_exactly(trained: Path) -> None:
+    whole, killed = RunFolder(trained / "whole"), RunFolder(trained / "killed")
+    for one, other in zip(read_log(whole.log), read_log(killed.log), strict=True):
+        for column in ("step", "loss", "mean_iou"):
+            assert one[column] == other[column], column
+    for one, other in zip(load_model(whole.last).weights, load_model(killed.last).weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)
+
+
+def test_another_backend_labels_alike(trained: Path, rng: np.random.Generator, tmp_path: Path) -> None:
+    run = trained / "whole"
+    backend = json.loads((run / "environment.json").read_text())["backend"]
+    if keras.backend.backend() == backend:
+        pytest.skip("needs two backends: this process has the one that trained")
+    image = rng.integers(0, 256, (1, 35, 41, 3)).astype(np.float32)
+    np.save(tmp_path / "image.npy", image)
+    program = {
+        "logits": [str(run), str(tmp_path / "image.npy"), str(tmp_path / "logits.npy")],
+        "commands": [],
+    }
+    finish(start(backend, program | {"blocked": ["tensorflow"]}))
+    expected = np.load(tmp_path / "logits.npy")
+    found = load_model(run).predict_on_batch(image)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def test_export_says_that_it_needs_tensorflow(trained: Path) -> None:
+    backend = json.loads((trained / "whole" / "environment.json").read_text())["backend"]
+    command = ["export", str(trained / "whole"), str(trained / "exported")]
+    process = start(backend, {"commands": [command], "blocked": ["tensorflow"]})
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert "needs TensorFlow" in output
