@@ -1,0 +1,30 @@
+"""What a number was measured on."""
+
+import os
+import platform
+from pathlib import Path
+
+WORTH_NAMING = ("avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "amx_bf16", "amx_int8", "amx_tile")
+"""Instructions that decide how fast a CPU multiplies matrices, as Linux calls them."""
+
+
+def describe_cpu() -> str:
+    """Returns the CPU's name, how many cores this process may use, and which instructions it has."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    fields = dict((part.strip() for part in line.split(":", 1)) for line in text.splitlines() if ":" in line)
+    flags = set(fields.get("flags", "").split())
+    found = [name for name in WORTH_NAMING if name in flags]
+    name = fields.get("model name", platform.processor() or platform.machine())
+    place = ", ".join(f"{key} {fields[key]}" for key in ("cpu family", "model") if key in fields)
+    return (
+        f"{name} ({place or 'unknown model'}), {len(os.sched_getaffinity(0))} cores, "
+        f"{', '.join(found) or 'none of ' + ', '.join(WORTH_NAMING)}"
+    )
+
+
+def describe_load() -> str:
+    """Returns the load averages: what else ran while something was timed."""
+    return "load average {:.1f}, {:.1f}, {:.1f} over 1, 5, 15 minutes".format(*os.getloadavg())

@@ -1,0 +1,38 @@
+"""A net of this package, compiled as `fcn.training.loop.train` compiles it."""
+
+import keras
+from task import LEARNING_RATE, MOMENTUM
+
+from fcn.models.factory import build_model
+from fcn.sections import LossConfig, TrainConfig
+from fcn.training.loss import build_loss
+from fcn.training.optimizer import build_optimizer
+from fcn.training.precision import computing_in
+
+
+def our_fcn8s(num_classes: int, width: float, precision: str, xla: bool) -> keras.Model:
+    """Builds and compiles FCN-8s; a step of it is a call of `train_on_batch`.
+
+    Args:
+        num_classes: How many classes to tell apart.
+        width: Channels of every layer in front of the scores, relative to VGG16.
+        precision: As in `train.precision`.
+        xla: Whether XLA compiles the step; on JAX it always does.
+    """
+    train = TrainConfig(
+        optimizer="sgd",
+        learning_rate=LEARNING_RATE,
+        momentum=MOMENTUM,
+        weight_decay=0.0,
+        precision=precision,
+        xla=xla,
+    )
+    computing_in(train.precision).__enter__()  # as long as the process lives
+    keras.utils.set_random_seed(train.seed)
+    model = build_model("fcn8s", num_classes=num_classes, width=width)
+    model.compile(
+        optimizer=build_optimizer(train, model),
+        loss=build_loss(LossConfig(), None),
+        jit_compile=train.xla or keras.backend.backend() == "jax",
+    )
+    return model
