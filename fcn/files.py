@@ -58,6 +58,40 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def durable_path(path: Path) -> Iterator[Path]:
+    """Does what `atomic_path` does, and returns only when the disk has the file.
+
+    A machine that loses power then has the old file or the new one, never a new name without content.
+
+    Args:
+        path: The file to write.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    with atomic_path(path) as temporary:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+    with suppress(OSError):  # not every system forces folders
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Writes `text` to `path` as UTF-8, in one piece, and waits for the disk.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    with durable_path(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes `data` to `path` in one piece.
 

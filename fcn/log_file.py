@@ -39,7 +39,9 @@ def read_log(path: Path) -> list[dict[str, str]]:
     """
     if not path.exists():
         return []
-    reader = csv.reader(StringIO(read_file(path).decode(errors="replace"), newline=""))
+    text = read_file(path).decode(errors="replace")
+    whole = text[: text.rfind("\n") + 1]  # a row without its end may have lost digits
+    reader = csv.reader(StringIO(whole, newline=""))
     try:
         header = next(reader, list(COLUMNS))
         place = header.index("step")

@@ -1,7 +1,6 @@
 """What lies where in a run folder; saving and loading models."""
 
 import json
-import os
 import secrets
 import shutil
 import zipfile
@@ -14,7 +13,7 @@ import keras
 
 from fcn.config import Config, load_config
 from fcn.errors import RunError
-from fcn.files import atomic_path
+from fcn.files import durable_path
 from fcn.models.fcn import FCN
 
 _STATE = "training.json"
@@ -81,7 +80,7 @@ def save_checkpoint(
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
     """
-    with atomic_path(path) as temporary:
+    with durable_path(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_STATE, json.dumps(state))
@@ -89,9 +88,6 @@ def save_checkpoint(
                 with _beside(path) as weights:
                     average.save_weights(weights)
                     archive.write(weights, _AVERAGE)
-        # The name must not reach the disk before what it names: machines lose power.
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
 
 
 @contextmanager
@@ -127,7 +123,7 @@ def save_model(model: keras.Model, path: Path) -> None:
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
     """
-    with atomic_path(path) as temporary:
+    with durable_path(path) as temporary:
         model.save(temporary)
 
 
@@ -137,7 +133,7 @@ def copy_checkpoint(source: Path, target: Path) -> None:
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
     """
-    with atomic_path(target) as temporary:
+    with durable_path(target) as temporary:
         shutil.copyfile(source, temporary)
 
 

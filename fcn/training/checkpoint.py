@@ -23,21 +23,24 @@ class Position(NamedTuple):
     Attributes:
         step: Updates of the weights so far.
         losses: Of the last steps, those that no row of the log has yet.
+        scores: Whether the weights are to be scored at this step.
+        data: Digest of the training images in their order.
     """
 
     step: int
     losses: tuple[float, ...] = ()
+    scores: bool = False
+    data: str = ""
 
 
-def save_training(model: FCN, path: Path, progress: Position, average: FCN | None = None) -> None:
-    """Writes weights, optimizer, progress and the state of every random generator as one `.keras` file.
+def save_training(model: FCN, path: Path, position: Position, average: FCN | None = None) -> None:
+    """Writes weights, optimizer, position and the state of every random generator as one `.keras` file.
 
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
     """
     state = {
-        "step": progress.step,
-        "losses": progress.losses,
+        **position._asdict(),
         # Keras leaves the state of dropout's generators out of its files.
         "seeds": {name: state.numpy().tolist() for name, state in _seed_states(model).items()},
         "class_names": model.class_names,
@@ -75,21 +78,25 @@ def restore_training(model: FCN, path: Path, classes: Classes, average: FCN | No
         load_average(average, path)
     for name, variable in _seed_states(model).items():
         variable.assign(state["seeds"][name])
-    return Position(int(state["step"]), tuple(state["losses"]))
+    return Position(int(state["step"]), tuple(state["losses"]), bool(state["scores"]), str(state["data"]))
 
 
 def find_checkpoint(run: RunFolder) -> Path | None:
     """Returns the last checkpoint, or puts the latest that is whole in its place; None where there is none.
 
+    A damaged last checkpoint stays beside it as `last.damaged`.
+
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
-        RunError: If there are checkpoints, and each is damaged.
+        RunError: If there are checkpoints, and each is damaged, or one cannot be read.
     """
     found = run.checkpoints()
     for path in found:
         problem = damage(path)
         if problem is None:
             if path != run.last:
+                if run.last.exists():
+                    run.last.replace(run.last.with_suffix(".damaged"))
                 copy_checkpoint(path, run.last)
             return run.last
         print(f"Warning: {path}: is damaged ({problem}); trying the checkpoint before it.", file=sys.stderr)
@@ -99,19 +106,41 @@ def find_checkpoint(run: RunFolder) -> Path | None:
 
 
 def damage(path: Path) -> str | None:
-    """Returns what is wrong with a checkpoint, from the checksums inside of it; None if it is whole."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            member = archive.testzip()
-    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        return str(error) or type(error).__name__
-    if member is not None:
-        return f"{member} has another checksum"
+    """Returns what is wrong with a checkpoint to go on from; None if it is whole.
+
+    Raises:
+        RunError: If it cannot be read, which says nothing of what is in it.
+    """
+    problem = zip_damage(path)
+    if problem is not None:
+        return problem
     try:
         state: dict[str, Any] = load_state(path)
     except RunError:
         return "it says nothing of a training"
-    return None if {"step", "losses", "seeds", "class_names"} <= state.keys() else "it lacks a part"
+    return None if {*Position._fields, "seeds", "class_names"} <= state.keys() else "it lacks a part"
+
+
+def zip_damage(path: Path) -> str | None:
+    """Returns what is wrong with a `.keras` file, from the checksums inside of it; None if it is whole.
+
+    Raises:
+        RunError: If it cannot be read, which says nothing of what is in it.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.testzip()
+            names = set(archive.namelist())
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be read ({error.strerror or error}). Nothing was changed; go on with "
+            "--resume when it can."
+        ) from error
+    except Exception as error:  # a damaged archive can say anything: encrypted, unknown compression, ...
+        return str(error) or type(error).__name__
+    if member is not None:
+        return f"{member} has another checksum"
+    return None if {"model.weights.h5", "config.json"} <= names else "it holds no weights"
 
 
 def keep_last(run: RunFolder, step: int, count: int) -> None:
@@ -138,7 +167,7 @@ def keep_last(run: RunFolder, step: int, count: int) -> None:
 
 def remove_halves(run: RunFolder) -> None:
     """Removes what a training that was killed while it wrote has left among the checkpoints."""
-    for path in run.last.parent.glob(".*.tmp*"):
+    for path in [*run.path.glob(".*.tmp*"), *run.last.parent.glob(".*.tmp*")]:
         with suppress(OSError):
             path.unlink()
 

@@ -15,13 +15,13 @@ from keras import ops
 from fcn.config import Config
 from fcn.data.voc import Example
 from fcn.evaluation import Evaluation, TrainingSplit, evaluate_examples, scores_document
-from fcn.files import write_json
+from fcn.files import as_json, write_durably
 from fcn.inference.predictor import Predictor
 from fcn.log_file import COLUMNS, read_log
 from fcn.models.fcn import FCN
 from fcn.run import RunFolder, copy_checkpoint, save_model
 from fcn.training import devices
-from fcn.training.checkpoint import Position, keep_last, save_training
+from fcn.training.checkpoint import Position, keep_last, save_training, zip_damage
 from fcn.training.listeners import Logger, not_finite
 from fcn.training.steps import StepListener
 
@@ -38,11 +38,13 @@ class Keeper(StepListener):
         examples: The validation split.
         training: What the net is trained on.
         logger: Gets a row of scores for each evaluation, and knows the steps no row tells of yet.
+        position: Where the training is.
 
     Attributes:
         best: The evaluation of the best checkpoint; None if an earlier session wrote that.
         latest: The latest evaluation of this session.
         scoring: Whether the validation split is being scored now.
+        stopping: Set it to have the next scoring left to the session after this one.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Keeper(StepListener):
         examples: Sequence[Example],
         training: TrainingSplit,
         logger: Logger,
+        position: Position,
     ) -> None:
         self.run = run
         self.config = config
@@ -64,18 +67,20 @@ class Keeper(StepListener):
         self.examples = examples
         self.training = training
         self.logger = logger
+        self.position = position
+        self.stopping = False
         self.scoring = False
         self.best: Evaluation | None = None
         self.latest: Evaluation | None = None
-        scored = (float(row["mean_iou"]) for row in read_log(run.log) if row["mean_iou"])
-        self._best_mean_iou = max(scored, default=-math.inf)
-        self._saved_step = 0
+        scored = [float(row["mean_iou"]) for row in read_log(run.log) if row["mean_iou"]]
+        self._best_mean_iou = max(scored) if scored and _is_whole(run.best) else -math.inf
         self._saved_at = time.monotonic()
 
     def begin(self, step: int) -> None:
-        """Makes up for an evaluation during which an earlier session was stopped."""
-        self._saved_step, self._saved_at = step, time.monotonic()
-        if step and self._evaluates(step) and step not in scored_steps(self.run.log):
+        """Makes up for an evaluation during which an earlier session was stopped, or whose best was lost."""
+        self._saved_at = time.monotonic()
+        lost = step == self.config.train.steps and self._best_mean_iou == -math.inf
+        if (self.position.scores and step not in scored_steps(self.run.log)) or lost:
             self.evaluate(step)
 
     def on_step(self, step: int, loss: float) -> None:
@@ -83,29 +88,33 @@ class Keeper(StepListener):
         settings, evaluates = self.config.train, self._evaluates(step)
         late = time.monotonic() - self._saved_at >= 60 * (settings.checkpoint_minutes or math.inf)
         if evaluates or late or step % settings.checkpoint_steps == 0:
-            self.save(step)
-        if evaluates:
+            self.save(step, evaluates)
+        if evaluates and not self.stopping:
             self.evaluate(step)
 
-    def save(self, step: int) -> None:
-        """Writes a checkpoint of the weights as they are, after `step` steps.
+    def save(self, step: int, scores: bool) -> None:
+        """Writes a checkpoint of the weights as they are.
+
+        Args:
+            step: Updates of the weights so far.
+            scores: Whether these weights are to be scored.
 
         Raises:
-            NonFiniteLossError: If a weight is not finite; the checkpoint before stays.
+            NonFiniteLossError: If a number is not finite; the checkpoint before stays.
             OutputError: If the place cannot be written to or the disk is full.
         """
-        if step == self._saved_step:
+        if step == self.position.step:
             return
         # In NumPy, since other processes may hold copies of the weights and do not take part in this.
-        weights = (ops.convert_to_numpy(weight) for weight in self.model.weights)
-        if not all(np.isfinite(weight).all() for weight in weights):
-            rate = float(self.logger.schedule(step - 1))
-            raise not_finite("Weights became infinite or NaN", step, rate)
-        keep_last(self.run, self._saved_step, self.config.train.keep_checkpoints)
-        position = Position(step, tuple(self.logger.losses))
+        variables = [*self.model.weights, *self.model.optimizer.variables]
+        if not all(np.isfinite(ops.convert_to_numpy(variable)).all() for variable in variables):
+            raise not_finite("Weights became infinite or NaN", step, self.config.train)
+        self.logger.log.force_to_disk()
+        keep_last(self.run, self.position.step, self.config.train.keep_checkpoints)
+        position = Position(step, tuple(self.logger.losses), scores, self.position.data)
         with devices.alone():
             save_training(self.model, self.run.last, position, self.average)
-        self._saved_step, self._saved_at = step, time.monotonic()
+        self.position, self._saved_at = position, time.monotonic()
 
     def evaluate(self, step: int) -> None:
         """Scores the weights of the last checkpoint, and keeps it if it is the best."""
@@ -125,7 +134,7 @@ class Keeper(StepListener):
             data = self.config.data
             names = self.predictor.classes.names
             document = scores_document(evaluation, names, data.root, data.val_split, self.training)
-            write_json(self.run.scores, document | {"step": step})
+            write_durably(self.run.scores, as_json(document | {"step": step}))
         # The row comes last: a training stopped before it is written scores this step again.
         self.logger.log.add(
             {"step": step} | {key: value for key, value in scores._asdict().items() if key in COLUMNS}
@@ -134,7 +143,7 @@ class Keeper(StepListener):
     def end(self, step: int) -> None:
         """Saves and scores a training that a callback ended before its last step."""
         if step not in scored_steps(self.run.log):
-            self.save(step)
+            self.save(step, scores=True)
             self.evaluate(step)
 
     def _evaluates(self, step: int) -> bool:
@@ -165,6 +174,7 @@ class SaveWhenStopped(StepListener):
         if self.keeper.scoring or self._exit_code is not None:
             raise SystemExit(exit_code)
         self._exit_code = exit_code
+        self.keeper.stopping = True
 
     def on_step(self, step: int, loss: float) -> None:
         """Saves between two steps.
@@ -173,7 +183,7 @@ class SaveWhenStopped(StepListener):
             SystemExit: If a signal has come.
         """
         if self._exit_code is not None:
-            self.keeper.save(step)
+            self.keeper.save(step, scores=False)
             print(f"Stopped and saved at step {step}. Go on with --resume.", file=sys.stderr)
             raise SystemExit(self._exit_code)
 
@@ -181,6 +191,19 @@ class SaveWhenStopped(StepListener):
         """Stops listening."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Returns whether the best checkpoint is there and whole; a damaged one is as good as none."""
+    if not checkpoint.exists():
+        return False
+    problem = zip_damage(checkpoint)
+    if problem:
+        print(
+            f"Warning: {checkpoint}: is damaged ({problem}); the next one that is scored takes its place.",
+            file=sys.stderr,
+        )
+    return problem is None
 
 
 def scored_steps(log_path: Path) -> set[int]:

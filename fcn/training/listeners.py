@@ -17,21 +17,22 @@ from fcn.training.schedule import PolySchedule
 from fcn.training.steps import StepListener
 
 
-def not_finite(what: str, step: int, learning_rate: float) -> NonFiniteLossError:
+def not_finite(what: str, step: int, config: TrainConfig) -> NonFiniteLossError:
     """Returns the error that ends a training whose numbers are no longer finite."""
+    rate = config.learning_rate
+    rise = "" if config.warmup_steps else ", or rise to it, --set train.warmup_steps=500"
     return NonFiniteLossError(
-        f"{what} at step {step}. Most likely the learning rate ({learning_rate:.3g}) is too high; next come "
+        f"{what} at step {step}. Most likely the learning rate ({rate:.3g}) is too high; next come "
         "weights to start from that were damaged already. Begin a new run with a tenth, --run NAME --set "
-        f"train.learning_rate={learning_rate / 10:.3g}, or rise to it, --set train.warmup_steps=500. "
-        "The last checkpoint is intact."
+        f"train.learning_rate={rate / 10:.3g}{rise}. Checkpoints that were written are intact."
     )
 
 
 class StopOnNonFiniteLoss(StepListener):
     """Ends a training whose loss is NaN or infinite."""
 
-    def __init__(self, schedule: PolySchedule) -> None:
-        self.schedule = schedule
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
 
     def on_step(self, step: int, loss: float) -> None:
         """Checks the loss.
@@ -41,7 +42,7 @@ class StopOnNonFiniteLoss(StepListener):
         """
         if math.isfinite(loss):
             return
-        raise not_finite(f"The loss became {loss}", step, float(self.schedule(step - 1)))
+        raise not_finite(f"The loss became {loss}", step, self.config)
 
 
 class Logger(StepListener):

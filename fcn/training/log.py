@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -9,13 +10,13 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from fcn.data.image_io import Pixels, encode_png
 from fcn.errors import OutputError
-from fcn.files import write_text
+from fcn.files import write_durably
 from fcn.log_file import COLUMNS, read_log
 
 
@@ -39,9 +40,12 @@ class TrainingLog:
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_text(log_path, text.getvalue())
+        write_durably(log_path, text.getvalue())
         with self._writing():
             self._events = EventFileWriter(str(events_path))
+            if start_step:  # TensorBoard forgets what an earlier session wrote of the steps that come again
+                again = SessionLog(status=SessionLog.START)
+                self._events.add_event(Event(wall_time=time.time(), step=start_step + 1, session_log=again))
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Appends a row: `step` and any of the other columns; NaN is left empty.
@@ -85,6 +89,15 @@ class TrainingLog:
         ]
         with self._writing():
             self._write(step, values)
+
+    def force_to_disk(self) -> None:
+        """Returns when the disk has every row.
+
+        Raises:
+            OutputError: If it does not take them.
+        """
+        with self._writing(), self.log_path.open("rb") as file:
+            os.fsync(file.fileno())
 
     def close(self) -> None:
         """Closes the event file; what cannot be written any more was reported when it was added."""

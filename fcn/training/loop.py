@@ -1,5 +1,6 @@
 """One training, from a configuration to a run folder."""
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from fcn.data.voc import (
 )
 from fcn.errors import OutputError, RunError
 from fcn.evaluation import Evaluation, TrainingSplit, evaluate_examples, label_agreement
-from fcn.files import write_json, write_text
+from fcn.files import write_durably, write_json
 from fcn.inference.predictor import Predictor
 from fcn.models.factory import build_model
 from fcn.models.fcn import FCN
@@ -87,7 +88,8 @@ def train(
         config: What to do, or the path of a YAML file that says it.
         run_path: Where to write.
         resume: Whether to go on at the last checkpoint of a run that is already there.
-        callbacks: Further Keras callbacks.
+        callbacks: Further Keras callbacks. They see one epoch of all batches that are left, and the loss of
+            each as `logs["loss"]`; scores are in `log.csv`.
 
     Raises:
         ConfigError: If the configuration cannot be read.
@@ -100,7 +102,7 @@ def train(
         config = load_config(Path(config))
     run = RunFolder(Path(run_path))
     _check_run(run, config, resume)
-    classes, train_examples, val_examples = _read_data(config)
+    classes, train_examples, val_examples, content = _read_data(config)
 
     keras.utils.set_random_seed(config.train.seed)
     if devices.leads():
@@ -118,6 +120,13 @@ def train(
         model.compile(optimizer=optimizer, loss=loss, jit_compile=xla)
         average = None if config.train.ema is None else copy_of(model)
         position = restore_training(model, checkpoint, classes, average) if checkpoint else Position(0)
+        if position.data not in ("", content):
+            raise RunError(
+                f"{run.path}: was begun with other training images, or in another order, than "
+                f"{config.data.train_split} of {config.data.root} has now. Restore them, or begin "
+                "another run: --run NAME."
+            )
+        position = position._replace(data=content)
         try:
             stream = TrainingStream(
                 train_examples, len(classes.names), config.augmentation, config.train.seed
@@ -149,7 +158,7 @@ def _labeled_pixels(stream: TrainingStream) -> float:
 
 def _check_run(run: RunFolder, config: Config, resume: bool) -> None:
     if not run.exists():
-        if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+        if run.path.exists() and (not run.path.is_dir() or not _is_empty(run)):
             raise RunError(f"{run.path}: holds other files, and no run. Choose another folder with --run.")
         if resume:
             print(f"There is no run at {run.path} yet; it begins with step 1.", file=sys.stderr)
@@ -167,7 +176,15 @@ def _check_run(run: RunFolder, config: Config, resume: bool) -> None:
         )
 
 
-def _read_data(config: Config) -> tuple[Classes, list[Example], list[Example]]:
+def _is_empty(run: RunFolder) -> bool:
+    """Returns whether a folder holds nothing, or only what a training left that was killed as it began."""
+    return all(
+        path == run.environment or (path.name.startswith(".") and ".tmp" in path.name)
+        for path in run.path.iterdir()
+    )
+
+
+def _read_data(config: Config) -> tuple[Classes, list[Example], list[Example], str]:
     root = config.data.root
     classes = read_classes(root)
     train_examples = read_split(root, config.data.train_split)
@@ -175,7 +192,8 @@ def _read_data(config: Config) -> tuple[Classes, list[Example], list[Example]]:
     check_disjoint(train_examples, val_examples, root)
     digests = check_examples([*train_examples, *val_examples], len(classes.names))
     check_copies(train_examples, val_examples, digests)
-    return classes, train_examples, val_examples
+    content = hashlib.sha256(b"".join(digests[: len(train_examples)])).hexdigest()
+    return classes, train_examples, val_examples, content
 
 
 def _begin_run(run: RunFolder, config: Config, stream: TrainingStream) -> None:
@@ -183,8 +201,8 @@ def _begin_run(run: RunFolder, config: Config, stream: TrainingStream) -> None:
     if config.loss.reduction == "sum":
         environment["loss"] = describe_summed_loss(config, _labeled_pixels(stream))
         print(environment["loss"], file=sys.stderr)
+    write_durably(run.config, config.to_yaml())
     write_json(run.environment, environment)
-    write_text(run.config, config.to_yaml())
 
 
 def _git_hash() -> str | None:

@@ -19,7 +19,7 @@ from fcn.training.keeper import Keeper, SaveWhenStopped
 from fcn.training.listeners import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
 from fcn.training.log import TrainingLog
 from fcn.training.schedule import build_schedule
-from fcn.training.steps import StepListener, Steps
+from fcn.training.steps import StepListener, Steps, WholeSteps
 from fcn.training.watch import LiveReport
 
 
@@ -61,7 +61,7 @@ class Session:
         self.keeper: Keeper | None = None
         self.page: LiveReport | None = None
         self.log: TrainingLog | None = None
-        listeners: list[StepListener] = [StopOnNonFiniteLoss(schedule), self.wait]
+        listeners: list[StepListener] = [StopOnNonFiniteLoss(settings), self.wait]
         if keras.backend.backend() == "torch":
             listeners.append(TorchSeed(settings.seed))
         if average and settings.ema is not None:
@@ -70,7 +70,7 @@ class Session:
             self.log = TrainingLog(run.log, run.events, step)
             logger = Logger(self.log, schedule, settings, position.losses)
             self.keeper = Keeper(
-                run, config, model, average, self.predictor, val_examples, self.training, logger
+                run, config, model, average, self.predictor, val_examples, self.training, logger, position
             )
             self.page = LiveReport(self.keeper, settings.steps, val_examples)
             progress = ProgressReport(settings.steps, step, settings.batch_size)
@@ -107,7 +107,7 @@ class Session:
                     steps_per_epoch=left * settings.accumulate,
                     verbose=0,
                     shuffle=False,
-                    callbacks=[self.steps, *callbacks],
+                    callbacks=[self.steps, *callbacks, WholeSteps(self.steps)],
                 )
                 if self.keeper:
                     self.keeper.end(self.steps.step)

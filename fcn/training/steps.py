@@ -90,7 +90,30 @@ class Steps(keras.callbacks.Callback):  # type: ignore[misc]
         for listener in self.listeners:
             listener.on_step(self.step, loss)
 
+    @property
+    def within(self) -> bool:
+        """Whether a step has begun and lacks parts."""
+        return bool(self._losses)
+
     def close(self) -> None:
         """Closes every listener."""
         for listener in self.listeners:
             listener.close()
+
+
+class WholeSteps(keras.callbacks.Callback):  # type: ignore[misc]
+    """Puts off the end of a training that a callback wishes for until the step is whole; comes last.
+
+    Args:
+        steps: Knows where a step ends.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        super().__init__()
+        self.steps = steps
+        self._wished = False
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Holds the wish back within a step, and repeats it at its end."""
+        self._wished = self._wished or self.model.stop_training
+        self.model.stop_training = self._wished and not self.steps.within

@@ -39,25 +39,13 @@ class LiveReport(StepListener):
         """Writes the page with the curves of earlier sessions."""
         self._step = self._first_step = step
         self._began = time.monotonic()
+        self._look(step)
         self._write(Progress(step, self.steps))
 
     def on_step(self, step: int, loss: float) -> None:
         """Writes the page when it is time to."""
         self._step, now = step, time.monotonic()
-        evaluation = self.keeper.latest
-        is_new = evaluation is not None and (
-            self._snapshot is None or self._snapshot.evaluation is not evaluation
-        )
-        if evaluation is not None and is_new:
-            predictor, split = self.keeper.predictor, self.keeper.config.data.val_split
-            self._snapshot = take_snapshot(
-                predictor, evaluation, split, f"Weights after step {step:,}", num_pictures=2
-            )
-            pictures = {
-                example.name: side_by_side(label_picture(predictor, example), predictor.classes)
-                for example in self.pictured
-            }
-            self.keeper.logger.log.add_images(step, pictures)
+        is_new = self._look(step)
         if is_new or now - self._written > self.WRITE_SECONDS:
             seconds = (now - self._began) / (step - self._first_step) * (self.steps - step)
             self._write(Progress(step, self.steps, seconds))
@@ -66,6 +54,21 @@ class LiveReport(StepListener):
         """Says on the page why the training ended before its last step, if the page can be written."""
         with suppress(FcnError):
             self._write(Progress(self._step, self.steps, ended=reason))
+
+    def _look(self, step: int) -> bool:
+        """Takes the pictures of an evaluation that is new; returns whether there was one."""
+        evaluation = self.keeper.latest
+        if evaluation is None or (self._snapshot and self._snapshot.evaluation is evaluation):
+            return False
+        predictor, split = self.keeper.predictor, self.keeper.config.data.val_split
+        weights = f"Weights after step {step:,}"
+        self._snapshot = take_snapshot(predictor, evaluation, split, weights, num_pictures=2)
+        pictures = {
+            example.name: side_by_side(label_picture(predictor, example), predictor.classes)
+            for example in self.pictured
+        }
+        self.keeper.logger.log.add_images(step, pictures)
+        return True
 
     def _write(self, progress: Progress) -> None:
         write_progress_report(self.keeper.run, progress, self._snapshot)

@@ -26,8 +26,8 @@ data: {root: ROOT}
 augmentation: {crop_size: [32, 32], scale: [0.5, 2.0], color_jitter: 0.3}
 model: {width: 0.03125, fc_channels: 16, batch_normalization: true, dropout: 0.5}
 train:
-  {steps: 48, batch_size: 4, learning_rate: 0.05, schedule: poly, ema: 0.9, clip_norm: 1.0,
-   log_steps: 7, checkpoint_steps: 5, evaluate_steps: 16, keep_checkpoints: 2}
+  {steps: STEPS, batch_size: 4, accumulate: 2, learning_rate: 0.05, schedule: poly, ema: 0.9, clip_norm: 1.0,
+   log_steps: 7, checkpoint_steps: 11, checkpoint_minutes: 0.05, evaluate_steps: 40, keep_checkpoints: 2}
 """
 # What a log says of the clock is the only thing that may differ.
 CLOCK = ("images_per_second", "elapsed_seconds")
@@ -76,47 +76,42 @@ def comparable(run: RunFolder) -> list[dict[str, str]]:
     return [{key: text for key, text in row.items() if key not in CLOCK} for row in read_log(run.log)]
 
 
-@pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("killed")
-    generate_dataset(folder / "data", 9, 3, seed=1)
-    path = folder / "recipe.yaml"
-    path.write_text(RECIPE.replace("ROOT", str(folder / "data")))
-    return path
-
-
-@pytest.fixture(scope="module")
-def whole(recipe: Path) -> RunFolder:
-    run = RunFolder(recipe.with_name("whole"))
-    finish(start(recipe, run.path))
-    return run
-
-
 @pytest.mark.parametrize(
-    "kills",
-    [pytest.param(5, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.exhaustive)],
+    ("kills", "steps"),
+    [
+        pytest.param(5, 200, marks=pytest.mark.slow),
+        pytest.param(20, 1000, marks=pytest.mark.exhaustive),
+    ],
 )
-def test_killed_at_random_moments_equals_never_killed(recipe: Path, whole: RunFolder, kills: int) -> None:
-    run, chance, killed = RunFolder(recipe.with_name(f"killed{kills}")), random.Random(kills), 0
-    for _ in range(4 * kills):
+def test_killed_at_random_moments_equals_never_killed(kills: int, steps: int, tmp_path: Path) -> None:
+    generate_dataset(tmp_path / "data", 9, 3, seed=1)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE.replace("ROOT", str(tmp_path / "data")).replace("STEPS", str(steps)))
+    whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed")
+    finish(start(recipe, whole.path))
+
+    chance, killed = random.Random(kills), 0
+    while killed < kills:
         before = run.environment.stat().st_mtime_ns if run.environment.exists() else 0
         process = start(recipe, run.path)
         try:
-            if killed == kills or not begun_again(run, before, process):
-                finish(process)
-                break
-            time.sleep(chance.uniform(0, 6 if run.last.exists() else 12))
+            if killed % 5 == 4:  # also before anything is written, or anything read
+                time.sleep(chance.uniform(0, 6))
+            elif begun_again(run, before, process):
+                time.sleep(chance.uniform(0, 8))
             if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
+                # Every third is told to stop, which it may do at its leisure.
+                process.send_signal(signal.SIGTERM if killed % 3 == 2 else signal.SIGKILL)
                 killed += 1
+            process.communicate(timeout=120)
+            assert process.returncode in (0, 143, -signal.SIGKILL, -signal.SIGTERM)
         finally:
             process.kill()
             process.communicate()
-    assert killed > 0
+    finish(start(recipe, run.path))
     assert comparable(run) == comparable(whole)
     assert json.loads(run.scores.read_text()) == json.loads(whole.scores.read_text())
     assert load_state(run.last) == load_state(whole.last)  # the place of dropout's generators among it
     assert_same_arrays(whole.last, run.last)
     assert_same_arrays(whole.best, run.best)
     assert not list(run.path.rglob("*.tmp*"))
-    print(f"killed {killed} times")
