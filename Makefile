@@ -23,10 +23,10 @@ quickstart: install ## Generate a data set, train, score, label, export: about f
 	$(BIN)/python examples/quickstart.py
 
 test: install ## Run the tests
-	$(BIN)/python -m pytest -m "not slow and not exhaustive"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not exhaustive"
 
 test-slow: install ## Run the tests that take longer
-	$(BIN)/python -m pytest -m "slow and not exhaustive"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and not exhaustive"
 
 test-exhaustive: install ## Run the tests that take very long
 	$(BIN)/python -m pytest -m exhaustive
