@@ -5,6 +5,7 @@ answered at once.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -54,16 +55,27 @@ def train_command(options: argparse.Namespace) -> None:
 def evaluate_command(options: argparse.Namespace) -> None:
     """Scores a net."""
     _start()
-    from fcn.evaluation import evaluate, scores_document, training_split
+    from fcn.evaluation import (
+        describe_earlier,
+        evaluate,
+        find_run,
+        scores_document,
+        trained_before,
+        training_split,
+    )
     from fcn.files import write_json
     from fcn.inference.predictor import Predictor
-    from fcn.run import RunFolder
 
     predictor = Predictor(options.model)
     evaluation = evaluate(predictor, options.data, options.split)
     names = predictor.classes.names
-    run = RunFolder(options.model)
-    training = training_split(run.load_config().data, evaluation) if run.exists() else None
+    run, training = find_run(options.model), None
+    if run is not None:
+        config = run.load_config()
+        earlier = trained_before(config.model.weights, [image.example for image in evaluation.images])
+        training = training_split(config.data, evaluation)._replace(earlier=earlier)
+        if warning := describe_earlier(earlier, len(evaluation.images)):
+            print(warning, file=sys.stderr)
     if training and training.num_scored:
         print(
             f"Warning: {options.model} was trained on {training.num_scored} of the "
@@ -71,7 +83,11 @@ def evaluate_command(options: argparse.Namespace) -> None:
             file=sys.stderr,
         )
     document = scores_document(evaluation, names, options.data, options.split, training)
-    output = options.output or _default_scores(run, options.data, options.split)
+    output = options.output
+    if output is None:
+        own = run is not None and _is_own(run, options.model, options.data, options.split)
+        output = run.scores if run is not None and own else Path("scores.json")
+        document |= _step(run) if run is not None and own else {}
     write_json(output, document)
     if options.json:
         _print_json(document)
@@ -80,13 +96,22 @@ def evaluate_command(options: argparse.Namespace) -> None:
     print(f"Wrote {output}.")
 
 
-def _default_scores(run: "RunFolder", data: Path, split: str) -> Path:
-    """Returns where scores go: into the run if they are of the data it is scored on itself."""
-    if run.exists():
-        own = run.load_config().data
-        if (own.root.resolve(), own.val_split) == (data.resolve(), split):
-            return run.scores
-    return Path("scores.json")
+def _is_own(run: "RunFolder", model: Path, data: Path, split: str) -> bool:
+    """Returns whether these are scores a run keeps: of its best checkpoint on the data it is scored on."""
+    from fcn.run import model_file
+
+    own = run.load_config().data
+    scored, kept = model_file(model).resolve(), model_file(run.path).resolve()
+    return scored == kept and (own.root.resolve(), own.val_split) == (data.resolve(), split)
+
+
+def _step(run: "RunFolder") -> dict[str, Any]:
+    """Returns the step of a run's best checkpoint as its scores say it; nothing where they do not."""
+    try:
+        scores = json.loads(run.scores.read_bytes()) if run.best.exists() else {}
+    except (OSError, ValueError):
+        return {}
+    return {"step": scores["step"]} if isinstance(scores, dict) and "step" in scores else {}
 
 
 def infer_command(options: argparse.Namespace) -> None:

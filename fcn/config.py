@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -79,7 +79,9 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     try:
         return Config.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(path, problem) for problem in error.errors())) from error
+        # Several things may be wrong in one list or dictionary; it is told of once.
+        lines = dict.fromkeys(_explain(path, problem, values) for problem in error.errors())
+        raise ConfigError("\n".join(lines)) from error
 
 
 def changed_keys(saved: Config, wanted: Config) -> list[str]:
@@ -125,8 +127,8 @@ def _override(values: dict[str, Any], override: str) -> None:
         values[section][name] = value
 
 
-def _explain(path: Path, problem: Any) -> str:
-    """Says what is wrong with one key of a configuration, in a line."""
+def _explain(path: Path, problem: Any, values: dict[str, Any]) -> str:
+    """Says what is wrong with one key of a configuration, and what is expected, in a line."""
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         *sections, unknown = problem["loc"]
@@ -142,6 +144,30 @@ def _explain(path: Path, problem: Any) -> str:
         where = "data.root"
     if problem["type"] == "missing" and len(where.split(".")) == 2:
         return f"{path}: {where}: is missing. Give it in the file or with --set {where}=VALUE."
-    message = problem["msg"].removeprefix("Value error, ")
-    received = "" if not where or problem["type"] == "value_error" else f" Received: {problem['input']!r}."
-    return f"{path}: {where + ': ' if where else ''}{message}.{received}"
+    if problem["type"] == "value_error":
+        return f"{path}: {problem['msg'].removeprefix('Value error, ')}."
+    section, *keys = problem["loc"]
+    if not keys:
+        return f"{path}: {where}: expected keys and their values. Received: {values[section]!r}."
+    # Pydantic's location goes on with its own names for parts of a value.
+    where, received = f"{section}.{keys[0]}", values[section][keys[0]]
+    return f"{path}: {where}: expected {_expected(section, keys[0], problem)}. Received: {received!r}."
+
+
+def _expected(section: str, key: str, problem: Any) -> str:
+    """Says what a key may be set to, with an example where there is one."""
+    field = _SECTIONS[section].model_fields[key]
+    text = field.description or problem["msg"].removeprefix("Input should be ")
+    if problem["type"].startswith("int_"):
+        text = field.description or "a whole number (integer), written in digits alone"
+    elif problem["type"].startswith(("greater", "less")) and not field.description:
+        text = f"a value {text}"
+    if not field.description and type(None) in get_args(field.annotation):
+        text += ", or null"
+    if field.is_required():
+        return text
+    default = field.get_default()
+    example = (
+        field.examples[0] if field.examples else default if isinstance(default, str) else json.dumps(default)
+    )
+    return f"{text}, for example {section}.{key}={example}"

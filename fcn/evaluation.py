@@ -8,12 +8,16 @@ import numpy as np
 
 from fcn.data.image_io import read_image
 from fcn.data.voc import Example, read_classes, read_example, read_split, shared_images
-from fcn.errors import DataError
+from fcn.errors import ConfigError, DataError
 from fcn.inference.predictor import Predictor
 from fcn.metrics import Matrix, Scores, confusion_matrix
 from fcn.parallel import map_ahead
 from fcn.progress import track
+from fcn.run import RunFolder
 from fcn.sections import DataConfig
+
+# Runs that start from runs: three stages are usual; a circle ends here.
+_MAX_EARLIER = 10
 
 
 class ImageScore(NamedTuple):
@@ -42,6 +46,21 @@ class Evaluation(NamedTuple):
     images: tuple[ImageScore, ...]
 
 
+class EarlierTraining(NamedTuple):
+    """What the net that a training started from was trained on.
+
+    Attributes:
+        run: Folder of the earlier run.
+        split: Name of its training split.
+        num_scored: How many of its images are scored now; None where its data or configuration are not
+            there any more.
+    """
+
+    run: str
+    split: str | None
+    num_scored: int | None
+
+
 class TrainingSplit(NamedTuple):
     """What a net was trained on, beside the split it is scored on.
 
@@ -49,11 +68,13 @@ class TrainingSplit(NamedTuple):
         split: Name of the training split.
         num_images: How many images it has; None where its data are not there any more.
         num_scored: How many of them are in the scored split too, so that the scores are too good.
+        earlier: What the weights it started from were trained on.
     """
 
     split: str
     num_images: int | None
     num_scored: int | None
+    earlier: tuple[EarlierTraining, ...] = ()
 
 
 def evaluate_examples(predictor: Predictor, examples: Sequence[Example]) -> Evaluation:
@@ -125,12 +146,67 @@ def training_split(data: DataConfig, evaluation: Evaluation) -> TrainingSplit:
         data: Section of the configuration of the net's run.
         evaluation: Of the net, on any split of any data set.
     """
+    return _split_of(data, [image.example for image in evaluation.images])
+
+
+def _split_of(data: DataConfig, scored: Sequence[Example]) -> TrainingSplit:
     try:
         train = read_split(data.root, data.train_split)
-        shared = shared_images(train, [image.example for image in evaluation.images])
+        shared = shared_images(train, scored)
     except DataError:  # the data a run was trained on need not be there any more
         return TrainingSplit(data.train_split, None, None)
     return TrainingSplit(data.train_split, len(train), len(shared))
+
+
+def find_run(model: Path) -> RunFolder | None:
+    """Returns the run that a folder is or that a file of `checkpoints` belongs to; None without one."""
+    path = model.absolute()
+    run = RunFolder(
+        path.parents[1] if path.suffix == ".keras" and path.parent.name == "checkpoints" else model
+    )
+    return run if run.exists() else None
+
+
+def trained_before(weights: str, scored: Sequence[Example]) -> tuple[EarlierTraining, ...]:
+    """Returns what the weights a training starts from were trained on, and those they started from in turn.
+
+    Args:
+        weights: What the training's `model.weights` says.
+        scored: The examples it is scored on.
+
+    Returns:
+        One for each run, the latest first; none for weights of no run.
+    """
+    found: list[EarlierTraining] = []
+    while len(found) < _MAX_EARLIER and (run := find_run(Path(weights))) is not None:
+        try:
+            config = run.load_config()
+        except ConfigError:
+            return (*found, EarlierTraining(str(run.path), None, None))
+        training = _split_of(config.data, scored)
+        found.append(EarlierTraining(str(run.path), training.split, training.num_scored))
+        weights = config.model.weights
+    return tuple(found)
+
+
+def describe_earlier(earlier: Sequence[EarlierTraining], num_images: int) -> str | None:
+    """Returns a warning if earlier trainings saw scored images, or may have; None if they did not.
+
+    Args:
+        earlier: What `trained_before` returned.
+        num_images: Number of scored images.
+    """
+    seen = [
+        f"{one.run} was trained on {one.num_scored} of the {num_images} scored images"
+        for one in earlier
+        if one.num_scored
+    ]
+    unknown = [one.run for one in earlier if one.num_scored is None]
+    if unknown:
+        seen.append(f"whether {' and '.join(unknown)} saw any cannot be checked, as the data are not there")
+    return (
+        f"Warning: the weights it starts from may make scores too good: {'; '.join(seen)}." if seen else None
+    )
 
 
 def scores_document(
@@ -145,5 +221,11 @@ def scores_document(
         "split": split,
         "num_images": len(evaluation.images),
         "data": str(root),
-        "training": training and training._asdict(),
+        "training": training and _training_document(training),
     }
+
+
+def _training_document(training: TrainingSplit) -> dict[str, Any]:
+    document = training._asdict()
+    earlier = [one._asdict() for one in document.pop("earlier")]
+    return document | ({"earlier": earlier} if earlier else {})

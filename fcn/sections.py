@@ -12,6 +12,9 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 LossTerm = Literal["cross_entropy", "ohem", "focal", "dice", "lovasz"]
+# What errors say of keys that hold more than one value; `examples` are how a configuration writes them.
+_PAIR = "two numbers above 0, [smallest, largest]"
+_TERMS = f"a weight above 0 for each of one or more of {', '.join(get_args(LossTerm))}"
 
 
 class Section(BaseModel):
@@ -42,20 +45,28 @@ class AugmentationConfig(Section):
 
     Attributes:
         crop_size: (height, width) of what a step sees, in pixels; None for whole images, one a step.
-        scale: Smallest and largest random scale.
+        scale: Smallest and largest random scale of what a crop shows; whole images keep their size.
         flip: Whether every second example is mirrored left to right.
         color_jitter: Largest relative change of brightness, contrast and saturation.
     """
 
-    crop_size: tuple[Count, Count] | None = (384, 384)
-    scale: tuple[Positive, Positive] = (0.5, 2.0)
+    crop_size: Annotated[
+        tuple[Count, Count] | None,
+        Field(
+            description="two whole numbers of at least 1, [height, width], or null", examples=["[384, 384]"]
+        ),
+    ] = (384, 384)
+    scale: Annotated[tuple[Positive, Positive], Field(description=_PAIR, examples=["[0.5, 2.0]"])] = (
+        0.5,
+        2.0,
+    )
     flip: bool = True
     color_jitter: Fraction = 0.3
 
     @model_validator(mode="after")
     def _scale_in_order(self) -> "AugmentationConfig":
         if self.scale[0] > self.scale[1]:
-            raise ValueError("expected the smaller scale first")
+            raise ValueError(f"augmentation.scale={list(self.scale)}: expected the smaller scale first")
         return self
 
 
@@ -70,7 +81,7 @@ class ModelConfig(Section):
 
     net: Net = "fcn8s"
     width: Positive = 1.0
-    fc_channels: Count | None = None
+    fc_channels: Annotated[Count | None, Field(examples=["1024"])] = None
     geometry: Literal["same", "reference"] = "same"
     upsampling: Literal["learned", "learned_intermediate", "frozen"] = "learned"
     dropout: Fraction = 0.5
@@ -85,17 +96,28 @@ class LossConfig(Section):
         terms: Weight of each loss that is added up: "cross_entropy"; "ohem", the same over the hardest
             pixels; "focal"; "dice"; "lovasz".
         reduction: "mean" over labeled pixels, or "sum" over them as in Caffe. Dice and Lovász have no sum.
-        label_smoothing: Share of a pixel's truth that is spread over all classes.
-        class_weights: "none"; "median_frequency", measured on the training split; or a weight a class.
+        label_smoothing: Share of a pixel's truth that is spread over all classes, in "cross_entropy" and
+            "ohem".
+        class_weights: "none"; "median_frequency", measured on the training split; or a weight a class. Of
+            "cross_entropy", "ohem" and "focal".
         focal_gamma: Exponent of "focal": how little pixels count that are right already.
         ohem_threshold: "ohem" keeps pixels whose class has a lower probability than this.
         ohem_min_kept: Smallest share of the labeled pixels that "ohem" keeps.
     """
 
-    terms: Annotated[dict[LossTerm, Positive], Field(min_length=1)] = {"cross_entropy": 1.0}
+    terms: Annotated[
+        dict[LossTerm, Positive],
+        Field(min_length=1, description=_TERMS, examples=["{cross_entropy: 1, dice: 0.5}"]),
+    ] = {"cross_entropy": 1.0}
     reduction: Literal["mean", "sum"] = "mean"
     label_smoothing: Fraction = 0.0
-    class_weights: Literal["none", "median_frequency"] | tuple[NotNegative, ...] = "none"
+    class_weights: Annotated[
+        Literal["none", "median_frequency"] | tuple[NotNegative, ...],
+        Field(
+            description="none, median_frequency, or a list with a number of at least 0 for each class",
+            examples=["[0.5, 1, 2]"],
+        ),
+    ] = "none"
     focal_gamma: NotNegative = 2.0
     ohem_threshold: Annotated[float, Field(gt=0, le=1)] = 0.7
     ohem_min_kept: Annotated[float, Field(gt=0, le=1)] = 1 / 16
@@ -105,6 +127,19 @@ class LossConfig(Section):
         regions = sorted({"dice", "lovasz"} & self.terms.keys())
         if self.reduction == "sum" and regions:
             raise ValueError(f"loss.reduction=sum: {' and '.join(regions)} cannot be summed over pixels")
+        return self
+
+    @model_validator(mode="after")
+    def _no_option_is_idle(self) -> "LossConfig":
+        for key, idle, users in (
+            ("label_smoothing", 0.0, ("cross_entropy", "ohem")),
+            ("class_weights", "none", ("cross_entropy", "ohem", "focal")),
+        ):
+            if getattr(self, key) != idle and not self.terms.keys() & set(users):
+                raise ValueError(
+                    f"loss.{key} changes nothing in {' and '.join(sorted(self.terms))}: expected "
+                    f"{' or '.join(users)} in loss.terms, or loss.{key}={idle}"
+                )
         return self
 
 
@@ -147,22 +182,33 @@ class TrainConfig(Section):
     accumulate: Count = 1
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: Positive = 1e-3
-    learning_rate_multipliers: dict[str, NotNegative] = {}
-    freeze: tuple[str, ...] = ()
+    learning_rate_multipliers: Annotated[
+        dict[str, NotNegative],
+        Field(
+            description="a number of at least 0 for each pattern of variables", examples=['{"*/bias": 2.0}']
+        ),
+    ] = {}
+    freeze: Annotated[
+        tuple[str, ...],
+        Field(description="a list of patterns of layers", examples=['["block1_*", "block2_*"]']),
+    ] = ()
     schedule: Literal["constant", "poly"] = "constant"
     power: Positive = 0.9
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     momentum: Fraction = 0.9
     weight_decay: NotNegative = 5e-4
-    clip_norm: Positive | None = None
-    ema: Fraction | None = None
+    clip_norm: Annotated[Positive | None, Field(examples=["1.0"])] = None
+    ema: Annotated[Fraction | None, Field(examples=["0.999"])] = None
     precision: Literal["float32", "bfloat16"] = "float32"
     xla: bool = False
-    devices: Count | Literal["all"] = 1
+    devices: Annotated[
+        Count | Literal["all"],
+        Field(description="a whole number of at least 1, or all", examples=["2"]),
+    ] = 1
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     log_steps: Count = 20
     checkpoint_steps: Count = 500
-    checkpoint_minutes: Positive | None = None
+    checkpoint_minutes: Annotated[Positive | None, Field(examples=["10"])] = None
     keep_checkpoints: Count = 2
     evaluate_steps: Count = 2_000
 

@@ -119,10 +119,10 @@ def test_training_images_in_the_scored_split_are_counted(
     predictor: Predictor, dataset: Path, tmp_path: Path
 ) -> None:
     data = DataConfig(root=dataset)
-    assert training_split(data, evaluate(predictor, dataset)) == ("train", 4, 0)
-    assert training_split(data, evaluate(predictor, dataset, "train")) == ("train", 4, 4)
+    assert training_split(data, evaluate(predictor, dataset)) == ("train", 4, 0, ())
+    assert training_split(data, evaluate(predictor, dataset, "train")) == ("train", 4, 4, ())
     mixed = shutil.copytree(dataset, tmp_path / "mixed")
     (mixed / "ImageSets" / "Segmentation" / "val.txt").write_text("x\nb\n")
-    assert training_split(data, evaluate(predictor, mixed)) == ("train", 4, 1)
+    assert training_split(data, evaluate(predictor, mixed)) == ("train", 4, 1, ())
     gone = DataConfig(root=tmp_path / "gone", train_split="more")
-    assert training_split(gone, evaluate(predictor, mixed)) == ("more", None, None)
+    assert training_split(gone, evaluate(predictor, mixed)) == ("more", None, None, ())

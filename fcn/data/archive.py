@@ -6,6 +6,7 @@ import shutil
 import tarfile
 import zlib
 from io import BufferedReader
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ _CHUNK = 1 << 16
 _HEADER_BYTES = 1 << 17
 # Zeros after the end: tar fills up 20 blocks of 512 bytes, some programs more.
 _PADDING_BYTES = 1 << 20
+# Several times what any data set has; longer paths are made to exhaust whatever walks them.
+_MAX_DEPTH = 32
 _HINT = "Download it again."
 
 
@@ -25,7 +28,7 @@ class Limits(NamedTuple):
     """What an archive may hold; several times what the largest of VOC's does.
 
     Attributes:
-        members: Number of files and folders.
+        members: Number of files and folders, with folders that are only named in paths.
         file_bytes: Length of one file.
         total_bytes: Length of all files together.
     """
@@ -128,14 +131,15 @@ def _extract(archive: Path, folder: Path, limits: Limits) -> None:
         tar = _open(archive, reader)
         members = total = seen = 0
         while (member := _next_member(archive, tar, reader)) is not None:
-            members, total = members + 1, total + member.size
             _check_member(archive, member, limits)
+            implied = _missing_folders((folder / member.name).parent)
+            members, total = members + 1 + len(implied), total + member.size
             if members > limits.members or total > limits.total_bytes:
                 raise DataError(
                     f"{archive}: expected at most {limits.members} files and {limits.total_bytes} bytes "
                     f"unpacked. It holds more. {_HINT}"
                 )
-            _write_member(archive, tar, member, reader, folder)
+            _write_member(archive, tar, member, reader, folder / member.name, implied)
             advance(file.tell() - seen)
             seen = file.tell()
 
@@ -179,6 +183,11 @@ def _check_member(archive: Path, member: tarfile.TarInfo, limits: Limits) -> Non
     # Backslashes and colons lead elsewhere on Windows.
     if name.is_absolute() or ".." in name.parts or set(member.name) & set("\\:\0"):
         raise DataError(f"{archive}: holds {member.name!r}, which leads out of the folder. {_HINT}")
+    if len(name.parts) > _MAX_DEPTH:
+        raise DataError(
+            f"{archive}: expected folders at most {_MAX_DEPTH} deep. "
+            f"Received: {member.name[:40]!r}..., {len(name.parts)} deep. {_HINT}"
+        )
     if member.sparse is not None or member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE):
         raise DataError(
             f"{archive}: holds {member.name!r}, which is a link, a device or another special file. "
@@ -191,13 +200,24 @@ def _check_member(archive: Path, member: tarfile.TarInfo, limits: Limits) -> Non
         )
 
 
+def _missing_folders(folder: Path) -> list[Path]:
+    """Returns the folders that have to be made for `folder` to be there, the outermost first."""
+    return list(takewhile(lambda path: not path.is_dir(), (folder, *folder.parents)))[::-1]
+
+
 def _write_member(
-    archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, reader: _Reader, folder: Path
+    archive: Path,
+    tar: tarfile.TarFile,
+    member: tarfile.TarInfo,
+    reader: _Reader,
+    path: Path,
+    implied: list[Path],
 ) -> None:
-    path = folder / member.name
     try:
-        (path if member.isdir() else path.parent).mkdir(parents=True, exist_ok=True)
+        for folder in implied:
+            folder.mkdir()
         if member.isdir():
+            path.mkdir(exist_ok=True)
             return
         source = tar.extractfile(member)
         if source is None:

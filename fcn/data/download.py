@@ -19,7 +19,9 @@ from fcn.progress import track_bytes
 _CHUNK = 1 << 20
 # Where nobody states a size, a server that never ends must not fill the disk.
 _LARGEST = 1 << 33
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+# As many digits as 8 exbibytes have; Python refuses to read numbers of thousands of digits.
+_LENGTH = re.compile(r"[0-9]{1,19}")
+_RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19}|\*)")
 # Request Timeout, Too Early, Too Many Requests: the server itself says to try again (RFC 9110, 6585, 8470).
 _PASSING = frozenset({408, 425, 429})
 
@@ -71,7 +73,7 @@ def download(file: PublishedFile, folder: Path, patience: Patience = DEFAULT_PAT
     """
     path = folder / file.name
     if is_there(path):
-        check_file(path, file)
+        _check(path, file, "Delete it and run the same command again to download it.")
         return path
     part = path.with_name(f"{file.name}.part")
     problems = []
@@ -99,11 +101,15 @@ def download(file: PublishedFile, folder: Path, patience: Patience = DEFAULT_PAT
 
 
 def check_file(path: Path, file: PublishedFile) -> None:
-    """Refuses a file that is not the published one.
+    """Refuses a file of the user's own that is not the published one.
 
     Raises:
         DataError: If its size or checksum differs, or it cannot be read.
     """
+    _check(path, file, "Give another one with --file, or leave --file out and it is downloaded.")
+
+
+def _check(path: Path, file: PublishedFile, advice: str) -> None:
     try:
         problem = _difference(path, file)
     except OSError as error:
@@ -111,10 +117,7 @@ def check_file(path: Path, file: PublishedFile) -> None:
             f"{path}: cannot be read ({error.strerror}). Check the path and its permissions."
         ) from error
     if problem:
-        raise DataError(
-            f"{path}: is not {file.name} as it was published: {problem}. Delete it and run the same command "
-            "again to download it, or get it again in another way."
-        )
+        raise DataError(f"{path}: is not {file.name} as it was published: {problem}. {advice}")
 
 
 def _difference(path: Path, file: PublishedFile) -> str | None:
@@ -202,13 +205,15 @@ def _first_byte(response: requests.Response, file: PublishedFile, had: int) -> i
     if response.headers.get("Content-Type", "").startswith("text/html"):
         raise _UselessError("sent a web page in place of the file")
     length = response.headers.get("Content-Length", "*")
+    if length != "*" and not _LENGTH.fullmatch(length):
+        raise _UselessError(f"sent a length that is none: {length[:40]}")
     begin = 0
     if status == requests.codes.partial_content:
         found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if found is None or int(found[1]) != had:
             raise _UselessError("sent another part of the file than it was asked for")
         begin, length = had, found[2]
-    if file.size is not None and length.isdecimal() and int(length) != file.size:
+    if file.size is not None and length != "*" and int(length) != file.size:
         raise _UselessError(f"has another file: expected {file.size} bytes. Received: {length}")
     return begin
 

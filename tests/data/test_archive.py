@@ -54,7 +54,7 @@ def test_one_folder_of_an_archive_comes_out_as_it_went_in(tmp_path: Path, mode: 
     with tarfile.open(tmp_path / "a.tar", mode, format=form) as tar:  # type: ignore[call-overload]
         for info, content in [*good_members(), member(long_name, b"long")]:
             tar.addfile(info, io.BytesIO(content))
-    unpack(tmp_path / "a.tar", "set", tmp_path / "out", SMALL)
+    unpack(tmp_path / "a.tar", "set", tmp_path / "out", SMALL._replace(members=12))
     found = {
         str(path.relative_to(tmp_path / "out")): path.read_bytes()
         for path in (tmp_path / "out").rglob("*")
@@ -123,9 +123,9 @@ def test_holes_are_refused(tmp_path: Path) -> None:
 
 def test_an_archive_may_hold_just_as_much_as_is_allowed(tmp_path: Path) -> None:
     members = [member(f"set/{number}", bytes(1000)) for number in range(3)]
-    members += [member(f"set/empty{number}") for number in range(7)]
+    members += [member(f"set/empty{number}") for number in range(6)]  # and their folder
     unpack(write_tar(tmp_path / "a.tar", members), "set", tmp_path / "out", SMALL)
-    assert len(list((tmp_path / "out").iterdir())) == 10
+    assert len(list((tmp_path / "out").iterdir())) == 9
 
 
 @pytest.mark.parametrize(
@@ -204,6 +204,24 @@ def test_damaged_headers_are_no_end(tmp_path: Path) -> None:
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.tar").write_bytes(content)
     refusal(tmp_path / "a.tar", tmp_path)
+
+
+@pytest.mark.parametrize("depth", [33, 1_500])
+def test_folders_in_folders_without_end_are_refused(tmp_path: Path, depth: int) -> None:
+    for name in ("set/" + "a/" * (depth - 2) + "f", "a/" * depth):
+        archive = write_tar(tmp_path / "a.tar", [*good_members(), member(name)])
+        assert f"{depth} deep" in refusal(archive, tmp_path)
+    deepest = member("set/" + "a/" * 30 + "f", b"x")
+    unpack(write_tar(tmp_path / "a.tar", [deepest]), "set", tmp_path / "out")
+    assert (tmp_path / "out" / ("a/" * 30) / "f").read_bytes() == b"x"
+
+
+def test_folders_that_only_a_path_names_count(tmp_path: Path) -> None:
+    one = member("set/" + "a/" * 8 + "f")  # 9 folders and a file
+    unpack(write_tar(tmp_path / "a.tar", [one]), "set", tmp_path / "fits", SMALL)
+    assert (tmp_path / "fits" / ("a/" * 8) / "f").exists()
+    archive = write_tar(tmp_path / "a.tar", [one, member("set/g")])
+    assert "at most 10 files" in refusal(archive, tmp_path)
 
 
 def test_an_archive_without_the_folder_is_refused(tmp_path: Path) -> None:

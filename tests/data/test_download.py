@@ -60,7 +60,7 @@ def test_what_is_there_is_checked_and_not_fetched_again(tmp_path: Path, serve: S
     (tmp_path / "set.tar").write_bytes(DATA)
     assert fetch(published(server), tmp_path) == DATA
     (tmp_path / "set.tar").write_bytes(WRONG)
-    with pytest.raises(DataError, match="MD5"):
+    with pytest.raises(DataError, match=r"MD5.* Delete it and run the same command again"):
         download(published(server), tmp_path, QUICK)
     assert (tmp_path / "set.tar").read_bytes() == WRONG
     assert server.requests == []
@@ -156,6 +156,16 @@ def test_a_lie_about_the_length_brings_no_wrong_file(tmp_path: Path, serve: Serv
     assert fetch(published(serve(lying(DATA, length)), good), tmp_path) == DATA
 
 
+@pytest.mark.parametrize("size", [len(DATA), None])
+@pytest.mark.parametrize("length", ["9" * 5000, "1" * 20])
+def test_a_length_of_thousands_of_digits_is_a_wrong_header(
+    tmp_path: Path, serve: Serve, length: str, size: int | None
+) -> None:
+    server = serve(without_ranges(DATA, Content_Length=length))
+    assert "a length that is none: " in refusal(published(server, size=size), tmp_path)
+    assert len(server.requests) == 1
+
+
 def test_a_file_that_is_longer_than_it_says_is_cut_by_nobody(tmp_path: Path, serve: Serve) -> None:
     """Without a length the answer ends where the connection does."""
     server = serve(without_ranges(DATA + b"more", Content_Length=None))
@@ -176,7 +186,17 @@ def test_an_answer_without_end_is_stopped(tmp_path: Path, serve: Serve) -> None:
     assert "sends more than" in refusal(published(serve(endless)), tmp_path)
 
 
-@pytest.mark.parametrize("content_range", [None, "bytes 0-9/300000", "bytes 70001-299999/300000", "junk"])
+@pytest.mark.parametrize(
+    "content_range",
+    [
+        None,
+        "bytes 0-9/300000",
+        "bytes 70001-299999/300000",
+        "junk",
+        f"bytes {'7' * 5000}-9/300000",
+        f"bytes 70000-299999/{'3' * 5000}",
+    ],
+)
 def test_another_part_than_was_asked_for_is_refused(
     tmp_path: Path, serve: Serve, content_range: str | None
 ) -> None:
@@ -236,8 +256,10 @@ def test_a_file_of_the_users_own_is_checked(tmp_path: Path) -> None:
     path.write_bytes(DATA)
     check_file(path, published())
     path.write_bytes(DATA[:-1])
-    with pytest.raises(DataError, match=r"expected 300000 bytes\. Received: 299999"):
+    with pytest.raises(DataError, match=r"expected 300000 bytes\. Received: 299999") as caught:
         check_file(path, published())
+    assert "Give another one with --file" in str(caught.value)
+    assert "Delete" not in str(caught.value)
     path.write_bytes(WRONG)
     for size in (len(DATA), None):
         with pytest.raises(DataError, match="MD5"):
