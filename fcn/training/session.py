@@ -1,5 +1,6 @@
 """The steps from one start of a training to its end, with everything that happens between them."""
 
+import sys
 from collections.abc import Sequence
 
 import keras
@@ -8,7 +9,7 @@ from fcn.config import Config
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import Example
 from fcn.errors import DataError
-from fcn.evaluation import Evaluation, TrainingSplit
+from fcn.evaluation import Evaluation, TrainingSplit, describe_earlier, trained_before
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 from fcn.run import RunFolder
@@ -56,7 +57,10 @@ class Session:
         self.model = model
         self.stream = stream
         self.predictor = Predictor(average or model)
-        self.training = TrainingSplit(config.data.train_split, len(stream.examples), 0)
+        earlier = trained_before(config.model.weights, val_examples)
+        self.training = TrainingSplit(config.data.train_split, len(stream.examples), 0, earlier)
+        if devices.leads() and (warning := describe_earlier(earlier, len(val_examples))):
+            print(warning, file=sys.stderr)
         self.wait = DataWait(stream, settings.batch_size)
         self.keeper: Keeper | None = None
         self.page: LiveReport | None = None
