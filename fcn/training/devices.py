@@ -73,8 +73,8 @@ def alone() -> Iterator[None]:
 def scope(config: Config) -> Iterator[None]:
     """Makes nets that are built inside of it learn on as many devices as the configuration says.
 
-    TensorFlow mirrors them (`MirroredStrategy`): the loss is the mean of the devices' losses, each over its
-    own part of a batch. JAX shards each batch over the devices of all processes
+    TensorFlow mirrors them (`MirroredStrategy`): each looks at its own part of a batch, see
+    `mean_over_replicas`. JAX shards each batch over the devices of all processes
     (`keras.distribution.DataParallel`): the loss is that of the whole batch.
 
     Raises:
