@@ -166,9 +166,9 @@ class TrainConfig(Section):
             the weights themselves; null: none.
         precision: What the net computes in: "float32" or "bfloat16"; weights and loss are float32 always.
         xla: Whether TensorFlow compiles the step with XLA. JAX always does.
-        devices: How many GPUs each process uses, or "all". They share a batch evenly, and the loss is that of the
-            whole batch; but on TensorFlow "ohem", "dice" and "lovasz" are means over the devices, each
-            looking at its own part.
+        devices: How many GPUs each process uses, or "all". They share a batch evenly, and the loss is that
+            of the whole batch; but on TensorFlow "ohem", "dice" and "lovasz" are means over the devices,
+            each looking at its own part.
         seed: Where all chance comes from.
         log_steps: Steps between lines of the log.
         checkpoint_steps: Steps between checkpoints.
