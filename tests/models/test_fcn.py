@@ -158,7 +158,7 @@ def test_dropout_stands_after_fc6_and_fc7_and_acts_in_training_alone(thin_net: T
 @pytest.mark.parametrize("stride", STRIDES)
 def test_batch_normalization_follows_every_convolution_but_the_scores(stride: int) -> None:
     net = FCN(2, stride=stride, width=1 / 64, batch_normalization=True)
-    convolutions = [layer for layer in net.layers if type(layer) is keras.layers.Conv2D]
+    convolutions = [layer for layer in net.layers if isinstance(layer, keras.layers.Conv2D)]
     for layer in convolutions:
         scores = layer.name.startswith("score_")
         assert layer.use_bias == scores
@@ -283,7 +283,7 @@ def test_only_keras_and_numpy_are_imported() -> None:
         third_party = {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names)
         assert third_party <= {"keras", "numpy", "fcn"}, file
         within = {name for name in imported if name.startswith("fcn.")}
-        assert all(name == "fcn.classes" or name.startswith("fcn.models.") for name in within), file
+        assert all(name == "fcn.classes" or name.startswith("fcn.models") for name in within), file
 
 
 @pytest.mark.parametrize(("stride", "batch_normalization"), [(32, False), (16, True), (8, False)])
