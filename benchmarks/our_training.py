@@ -1,5 +1,7 @@
 """A net of this package, compiled as `fcn.training.loop.train` compiles it."""
 
+from contextlib import ExitStack
+
 import keras
 from task import LEARNING_RATE, MOMENTUM
 
@@ -8,6 +10,9 @@ from fcn.sections import LossConfig, TrainConfig
 from fcn.training.loss import build_loss
 from fcn.training.optimizer import build_optimizer
 from fcn.training.precision import computing_in
+
+# What is entered here lasts as long as the process.
+_PRECISION = ExitStack()
 
 
 def our_fcn8s(num_classes: int, width: float, precision: str, xla: bool) -> keras.Model:
@@ -27,7 +32,7 @@ def our_fcn8s(num_classes: int, width: float, precision: str, xla: bool) -> kera
         precision=precision,
         xla=xla,
     )
-    computing_in(train.precision).__enter__()  # as long as the process lives
+    _PRECISION.enter_context(computing_in(train.precision))
     keras.utils.set_random_seed(train.seed)
     model = build_model("fcn8s", num_classes=num_classes, width=width)
     model.compile(
