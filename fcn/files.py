@@ -27,6 +27,27 @@ def is_there(path: Path) -> bool:
 
 
 @contextmanager
+def temporary_beside(path: Path, suffix: str) -> Iterator[Path]:
+    """Yields a name beside `path` that nobody else uses, and removes what is there in the end.
+
+    Args:
+        path: Where the content will be wanted.
+        suffix: What the name ends in; some writers choose a format by it.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp{suffix}")
+    try:
+        yield temporary
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """Returns what processes that were killed have left in a folder under such names."""
+    return list(folder.glob(".*.tmp*"))
+
+
+@contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, and renames it to `path` when the block succeeds.
 
@@ -39,23 +60,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
     """
-    # The suffix stays, because some writers choose a format by it; a long one is none, and no file
-    # system takes a name much longer than 255 bytes.
+    # A long suffix is none, and no file system takes a name much longer than 255 bytes.
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp{suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.replace(temporary, path)
+        with temporary_beside(path, suffix) as temporary:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or error
         raise OutputError(
             f"{path}: cannot be written ({reason}). What was written before is intact. "
             "Free space or choose a folder you may write to, then run the same command again."
         ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

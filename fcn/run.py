@@ -1,11 +1,8 @@
 """What lies where in a run folder; saving and loading models."""
 
 import json
-import secrets
 import shutil
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ import keras
 
 from fcn.config import Config, load_config
 from fcn.errors import RunError
-from fcn.files import durable_path
+from fcn.files import durable_path, temporary_beside
 from fcn.models.fcn import FCN
 
 _STATE = "training.json"
@@ -85,20 +82,9 @@ def save_checkpoint(
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_STATE, json.dumps(state))
             if average is not None:
-                with _beside(path) as weights:
+                with temporary_beside(path, ".weights.h5") as weights:
                     average.save_weights(weights)
                     archive.write(weights, _AVERAGE)
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Yields a name for a file of weights beside `path`, and removes it."""
-    weights = path.with_name(f".{secrets.token_hex(8)}.tmp.weights.h5")
-    try:
-        yield weights
-    finally:
-        with suppress(OSError):
-            weights.unlink(missing_ok=True)
 
 
 def load_average(model: keras.Model, path: Path) -> None:
@@ -108,7 +94,7 @@ def load_average(model: keras.Model, path: Path) -> None:
         RunError: If the file is not a checkpoint, or has none.
     """
     try:
-        with zipfile.ZipFile(path) as archive, _beside(path) as weights:
+        with zipfile.ZipFile(path) as archive, temporary_beside(path, ".weights.h5") as weights:
             weights.write_bytes(archive.read(_AVERAGE))
             model.load_weights(weights)
     except Exception as error:  # Keras raises whatever its parsers raise on a damaged file

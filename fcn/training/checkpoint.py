@@ -12,7 +12,7 @@ import keras
 
 from fcn.classes import Classes
 from fcn.errors import RunError
-from fcn.files import atomic_path
+from fcn.files import atomic_path, unfinished
 from fcn.models.fcn import FCN
 from fcn.run import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
 
@@ -166,8 +166,8 @@ def keep_last(run: RunFolder, step: int, count: int) -> None:
 
 
 def remove_halves(run: RunFolder) -> None:
-    """Removes what a training that was killed while it wrote has left among the checkpoints."""
-    for path in [*run.path.glob(".*.tmp*"), *run.last.parent.glob(".*.tmp*")]:
+    """Removes what a training that was killed while it wrote has left in the run."""
+    for path in [*unfinished(run.path), *unfinished(run.last.parent)]:
         with suppress(OSError):
             path.unlink()
 

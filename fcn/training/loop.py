@@ -24,7 +24,7 @@ from fcn.data.voc import (
 )
 from fcn.errors import OutputError, RunError
 from fcn.evaluation import Evaluation, TrainingSplit, evaluate_examples, label_agreement
-from fcn.files import write_durably, write_json
+from fcn.files import unfinished, write_durably, write_json
 from fcn.inference.predictor import Predictor
 from fcn.models.factory import build_model
 from fcn.models.fcn import FCN
@@ -178,10 +178,7 @@ def _check_run(run: RunFolder, config: Config, resume: bool) -> None:
 
 def _is_empty(run: RunFolder) -> bool:
     """Returns whether a folder holds nothing, or only what a training left that was killed as it began."""
-    return all(
-        path == run.environment or (path.name.startswith(".") and ".tmp" in path.name)
-        for path in run.path.iterdir()
-    )
+    return set(run.path.iterdir()) <= {run.environment, *unfinished(run.path)}
 
 
 def _read_data(config: Config) -> tuple[Classes, list[Example], list[Example], str]:
