@@ -134,7 +134,7 @@ class Keeper(StepListener):
             data = self.config.data
             names = self.predictor.classes.names
             document = scores_document(evaluation, names, data.root, data.val_split, self.training)
-            write_durably(self.run.scores, as_json(document | {"step": step}))
+            write_durably(self.run.scores, as_json(document | {"step": step}) + "\n")
         # The row comes last: a training stopped before it is written scores this step again.
         self.logger.log.add(
             {"step": step} | {key: value for key, value in scores._asdict().items() if key in COLUMNS}
