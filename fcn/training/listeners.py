@@ -4,7 +4,9 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
+import keras
 import numpy as np
 from rich.progress import TextColumn
 
@@ -139,41 +141,43 @@ class ProgressReport(StepListener):
         self._bar.stop()
 
 
-class DataWait(StepListener):
-    """Measures how long steps wait for their examples.
+class DataWait(keras.callbacks.Callback):  # type: ignore[misc]
+    """Measures how long training waits for its examples.
 
-    A step waits from its beginning until the last of its examples is ready; one that is ready before
-    makes nobody wait. The first step of a session is left out: nothing could be ready for it.
+    Keras asks for the examples of one call at a time: a whole step, or a part of one where gradients
+    accumulate. A call waits from its beginning until the last of its examples is ready; one that is ready
+    before makes nobody wait. The first call of a session is left out: nothing could be ready for it.
 
     Args:
         stream: Where examples come from.
-        batch_size: Examples a step.
+        call_size: Examples a call.
+        start_call: Calls in earlier sessions.
     """
 
-    def __init__(self, stream: TrainingStream, batch_size: int) -> None:
+    def __init__(self, stream: TrainingStream, call_size: int, start_call: int) -> None:
+        super().__init__()
         self.stream = stream
-        self.batch_size = batch_size
+        self.call_size = call_size
+        self.start_call = start_call
         self._began = 0.0
-        self._steps = 0
         self._waited = self._elapsed = 0.0
 
-    def on_step_begin(self, step: int) -> None:
-        """Starts the clock of a step."""
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clock of a call."""
         self._began = time.monotonic()
 
-    def on_step(self, step: int, loss: float) -> None:
-        """Adds up the time of the step, and how much of it was spent waiting."""
-        indices = range((step - 1) * self.batch_size, step * self.batch_size)
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds up the time of the call, and how much of it was spent waiting."""
+        first = (self.start_call + batch) * self.call_size
+        indices = range(first, first + self.call_size)
         ready = max((self.stream.read_at.pop(index, -math.inf) for index in indices), default=-math.inf)
-        self._steps += 1
-        if self._steps == 1:
-            return
-        self._elapsed += time.monotonic() - self._began
-        self._waited += max(0.0, ready - self._began)
+        if batch > 0:
+            self._elapsed += time.monotonic() - self._began
+            self._waited += max(0.0, ready - self._began)
 
     @property
     def share(self) -> float:
-        """Waiting time relative to the time of all steps, 0 to 1; NaN before the second step."""
+        """Waiting time relative to the time of all calls, 0 to 1; NaN before the second one."""
         return self._waited / self._elapsed if self._elapsed else math.nan
 
 

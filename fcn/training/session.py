@@ -61,11 +61,11 @@ class Session:
         self.training = TrainingSplit(config.data.train_split, len(stream.examples), 0, earlier)
         if devices.leads() and (warning := describe_earlier(earlier, len(val_examples))):
             print(warning, file=sys.stderr)
-        self.wait = DataWait(stream, settings.batch_size)
+        self.wait = DataWait(stream, settings.batch_size // settings.accumulate, step * settings.accumulate)
         self.keeper: Keeper | None = None
         self.page: LiveReport | None = None
         self.log: TrainingLog | None = None
-        listeners: list[StepListener] = [StopOnNonFiniteLoss(settings), self.wait]
+        listeners: list[StepListener] = [StopOnNonFiniteLoss(settings)]
         if keras.backend.backend() == "torch":
             listeners.append(TorchSeed(settings.seed))
         if average and settings.ema is not None:
@@ -111,7 +111,7 @@ class Session:
                     steps_per_epoch=left * settings.accumulate,
                     verbose=0,
                     shuffle=False,
-                    callbacks=[self.steps, *callbacks, WholeSteps(self.steps)],
+                    callbacks=[self.wait, self.steps, *callbacks, WholeSteps(self.steps)],
                 )
                 if self.keeper:
                     self.keeper.end(self.steps.step)
