@@ -26,6 +26,19 @@ def is_there(path: Path) -> bool:
     return True
 
 
+def unwritable(path: Path, error: OSError) -> OutputError:
+    """Returns what to tell the user when the operating system refuses to write.
+
+    Args:
+        path: What was to be written.
+        error: What the operating system said.
+    """
+    return OutputError(
+        f"{path}: cannot be written ({error.strerror or error}). What was written before is intact. "
+        "Free space or choose a folder you may write to, then run the same command again."
+    )
+
+
 @contextmanager
 def temporary_beside(path: Path, suffix: str) -> Iterator[Path]:
     """Yields a name beside `path` that nobody else uses, and removes what is there in the end.
@@ -68,11 +81,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             yield temporary
             os.replace(temporary, path)
     except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(
-            f"{path}: cannot be written ({reason}). What was written before is intact. "
-            "Free space or choose a folder you may write to, then run the same command again."
-        ) from error
+        raise unwritable(path, error) from error
 
 
 @contextmanager
