@@ -60,7 +60,7 @@ class Session:
         earlier = trained_before(config.model.weights, val_examples)
         self.training = TrainingSplit(config.data.train_split, len(stream.examples), 0, earlier)
         if devices.leads() and (warning := describe_earlier(earlier, len(val_examples))):
-            print(warning, file=sys.stderr)
+            print(f"Warning: {warning}", file=sys.stderr)
         self.wait = DataWait(stream, settings.batch_size)
         self.keeper: Keeper | None = None
         self.page: LiveReport | None = None
