@@ -67,7 +67,8 @@ class TrainingResult(NamedTuple):
         run: The folder with everything that was written.
         evaluation: Of the best checkpoint on the validation split.
         classes: The classes that were learned.
-        training: What they were learned from.
+        training: What they were learned from; of several processes, only the first says what the weights it
+            started from were trained on.
         data_wait: Share of the time of all steps that was spent waiting for examples, 0 to 1.
     """
 
@@ -146,9 +147,9 @@ def _train(config: Config, run: RunFolder, callbacks: Sequence[keras.callbacks.C
             session.take_steps(callbacks)
         except OutputError as error:
             raise OutputError(f"{error} A training that had begun goes on with --resume.") from error
-    if devices.leads():
-        predictor, evaluation = session.predictor, session.best
-        if evaluation is None or evaluation is not session.latest:  # an earlier checkpoint is the best
+    if session.keeper:
+        predictor, evaluation = session.predictor, session.keeper.best
+        if evaluation is None or evaluation is not session.keeper.latest:  # an earlier checkpoint is the best
             predictor = Predictor(run.path)
             evaluation = evaluation or evaluate_examples(predictor, val_examples)
         write_report(run, predictor, evaluation, config.data.val_split)

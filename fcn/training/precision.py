@@ -8,6 +8,8 @@ from pathlib import Path
 
 import keras
 
+from fcn.models.patches import tensorflow_on_cpu
+
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 """What Linux calls the instructions of a CPU that multiply bfloat16 numbers."""
 
@@ -33,7 +35,7 @@ def computing_in(precision: str) -> Iterator[None]:
         precision: "float32" or "bfloat16".
     """
     policy = keras.config.dtype_policy()
-    rewrites = keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
+    rewrites = tensorflow_on_cpu()
     low = precision == "bfloat16"
     if low and rewrites and not bfloat16_instructions():
         print(
