@@ -55,33 +55,16 @@ def train_command(options: argparse.Namespace) -> None:
 def evaluate_command(options: argparse.Namespace) -> None:
     """Scores a net."""
     _start()
-    from fcn.evaluation import (
-        describe_earlier,
-        evaluate,
-        find_run,
-        scores_document,
-        trained_before,
-        training_split,
-    )
+    from fcn.evaluation import describe_training, evaluate_split, find_run, find_training, scores_document
     from fcn.files import write_json
     from fcn.inference.predictor import Predictor
 
     predictor = Predictor(options.model)
-    evaluation = evaluate(predictor, options.data, options.split)
+    evaluation = evaluate_split(predictor, options.data, options.split)
     names = predictor.classes.names
-    run, training = find_run(options.model), None
-    if run is not None:
-        config = run.load_config()
-        earlier = trained_before(config.model.weights, [image.example for image in evaluation.images])
-        training = training_split(config.data, evaluation)._replace(earlier=earlier)
-        if warning := describe_earlier(earlier, len(evaluation.images)):
-            print(warning, file=sys.stderr)
-    if training and training.num_scored:
-        print(
-            f"Warning: {options.model} was trained on {training.num_scored} of the "
-            f"{len(evaluation.images)} images of {options.split}, so these scores are too good.",
-            file=sys.stderr,
-        )
+    run, training = find_run(options.model), find_training(options.model, evaluation)
+    for warning in describe_training(options.model, training, len(evaluation.images)):
+        print(f"Warning: {warning}", file=sys.stderr)
     document = scores_document(evaluation, names, options.data, options.split, training)
     output = options.output
     if output is None:

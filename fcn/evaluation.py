@@ -1,5 +1,6 @@
 """Whole images at their own size -> scores."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,6 +102,10 @@ def evaluate_examples(predictor: Predictor, examples: Sequence[Example]) -> Eval
 def evaluate(model: Any, root: Path | str, split: str = "val") -> Evaluation:
     """Scores a net on a split of a data set.
 
+    Warns (`UserWarning`) if the net, or one it started from, was trained on scored images. What it was
+    trained on is known of a run folder and of a file in its `checkpoints`, also when a `Predictor` was made
+    from one.
+
     Args:
         model: A net, a `Predictor`, or the path of a run folder, a `.keras` file or an exported folder.
         root: A data set in VOC layout.
@@ -110,9 +115,26 @@ def evaluate(model: Any, root: Path | str, split: str = "val") -> Evaluation:
         DataError: If the data set cannot be used, or has other classes than the net.
         RunError: If there is no model at the path.
     """
-    root = Path(root)
-    classes, examples = read_classes(root), read_split(root, split)
     predictor = model if isinstance(model, Predictor) else Predictor(model)
+    evaluation = evaluate_split(predictor, Path(root), split)
+    training = find_training(predictor.path, evaluation)
+    for warning in describe_training(predictor.path, training, len(evaluation.images)):
+        warnings.warn(warning, stacklevel=2)
+    return evaluation
+
+
+def evaluate_split(predictor: Predictor, root: Path, split: str) -> Evaluation:
+    """Scores a net on a split of a data set, without a look at what it was trained on.
+
+    Args:
+        predictor: The net to score.
+        root: A data set in VOC layout.
+        split: Name of one of its lists.
+
+    Raises:
+        DataError: If the data set cannot be used, or has other classes than the net.
+    """
+    classes, examples = read_classes(root), read_split(root, split)
     if classes.names != predictor.classes.names:
         raise DataError(
             f"{root}: expected the classes the model was trained on: {', '.join(predictor.classes.names)}. "
@@ -139,14 +161,44 @@ def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example
     return equal / max(1, total)
 
 
-def training_split(data: DataConfig, evaluation: Evaluation) -> TrainingSplit:
-    """Returns what a net was trained on and how many of these images were scored.
+def find_training(model: Path | None, evaluation: Evaluation) -> TrainingSplit | None:
+    """Returns what a net and those it started from were trained on, and how many of the images were scored.
 
     Args:
-        data: Section of the configuration of the net's run.
+        model: Where the net was read from; None for a net that was never a file.
         evaluation: Of the net, on any split of any data set.
+
+    Returns:
+        None for a net of no run, or of one whose configuration cannot be read.
     """
-    return _split_of(data, [image.example for image in evaluation.images])
+    run = model and find_run(model)
+    if not run:
+        return None
+    try:
+        config = run.load_config()
+    except ConfigError:
+        return None
+    scored = [image.example for image in evaluation.images]
+    return _split_of(config.data, scored)._replace(earlier=trained_before(config.model.weights, scored))
+
+
+def describe_training(model: Path | None, training: TrainingSplit | None, num_images: int) -> list[str]:
+    """Returns warnings if a net or one that it started from saw scored images; none if they did not.
+
+    Args:
+        model: Where the net was read from.
+        training: What `find_training` returned.
+        num_images: Number of scored images.
+    """
+    if training is None:
+        return []
+    found = [describe_earlier(training.earlier, num_images)]
+    if training.num_scored:
+        found.append(
+            f"{model} was trained on {training.num_scored} of the {num_images} scored images, so these "
+            "scores are too good."
+        )
+    return [warning for warning in found if warning]
 
 
 def _split_of(data: DataConfig, scored: Sequence[Example]) -> TrainingSplit:
@@ -204,9 +256,7 @@ def describe_earlier(earlier: Sequence[EarlierTraining], num_images: int) -> str
     unknown = [one.run for one in earlier if one.num_scored is None]
     if unknown:
         seen.append(f"whether {' and '.join(unknown)} saw any cannot be checked, as the data are not there")
-    return (
-        f"Warning: the weights it starts from may make scores too good: {'; '.join(seen)}." if seen else None
-    )
+    return f"the weights it starts from may make scores too good: {'; '.join(seen)}." if seen else None
 
 
 def scores_document(

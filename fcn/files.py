@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,19 @@ def is_there(path: Path) -> bool:
     return True
 
 
+def unwritable(path: Path, error: OSError) -> OutputError:
+    """Returns what to tell the user when the operating system refuses to write.
+
+    Args:
+        path: What was to be written.
+        error: What the operating system said.
+    """
+    return OutputError(
+        f"{path}: cannot be written ({error.strerror or error}). What was written before is intact. "
+        "Free space or choose a folder you may write to, then run the same command again."
+    )
+
+
 @contextmanager
 def temporary_beside(path: Path, suffix: str) -> Iterator[Path]:
     """Yields a name beside `path` that nobody else uses, and removes what is there in the end.
@@ -38,13 +52,21 @@ def temporary_beside(path: Path, suffix: str) -> Iterator[Path]:
     try:
         yield temporary
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        remove(temporary)
 
 
 def unfinished(folder: Path) -> list[Path]:
     """Returns what processes that were killed have left in a folder under such names."""
     return list(folder.glob(".*.tmp*"))
+
+
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with all that is in it, as far as that is possible."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -68,9 +90,46 @@ def atomic_path(path: Path) -> Iterator[Path]:
             yield temporary
             os.replace(temporary, path)
     except OSError as error:
-        reason = error.strerror or error
+        raise unwritable(path, error) from error
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yields a name for a new folder, and gives that folder the name `path` when the block succeeds.
+
+    The block makes the folder. Missing folders above it are made. When the block fails, what it has made is
+    removed.
+
+    Args:
+        path: The folder to write; may exist if it is empty. It may be a mount point then, which cannot be
+            replaced: what was made is moved into it.
+
+    Raises:
+        OutputError: If `path` is in use, the place cannot be written to or the disk is full.
+
+    Example:
+        >>> import tempfile
+        >>> with atomic_folder(Path(tempfile.mkdtemp()) / "new") as temporary:
+        ...     temporary.mkdir()
+        ...     _ = (temporary / "a.txt").write_text("a")
+    """
+    try:
+        fill = path.exists()
+        if fill and (not path.is_dir() or any(path.iterdir())):
+            raise OutputError(
+                f"{path}: exists already and is not an empty folder. Give a new folder, or remove it."
+            )
+        with temporary_beside(path / "inside" if fill else path, "") as temporary:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            if not fill:
+                temporary.rename(path)
+            else:
+                for entry in temporary.iterdir():
+                    entry.rename(path / entry.name)
+    except OSError as error:
         raise OutputError(
-            f"{path}: cannot be written ({reason}). What was written before is intact. "
+            f"{path}: cannot be written ({error.strerror or error}). Nothing was left there. "
             "Free space or choose a folder you may write to, then run the same command again."
         ) from error
 

@@ -5,8 +5,6 @@ Sources of layer names, means and class lists: the authors' repository (Long, Sh
 fcn.berkeleyvision.org), keras.applications, torchvision and the TensorFlow ports of VGG16.
 """
 
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.classes import MAX_CLASSES
-from fcn.errors import OutputError, RunError
-from fcn.files import write_json
+from fcn.errors import RunError
+from fcn.files import atomic_folder, write_json
 from fcn.imported_classes import SOURCES
 from fcn.models.factory import build_model
 from fcn.models.fcn import FCN, IMAGENET_MEAN, IMAGENET_SCALE
@@ -127,19 +125,9 @@ def import_weights(source: Path, output: Path, net: str = "fcn8s") -> Recognized
         "left_out": found.left_out,
     }
     # Whole or not there: a folder that was being written when the power went would be taken for a run.
-    temporary = output.absolute().with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
+    with atomic_folder(output) as temporary:
         save_model(model, RunFolder(temporary).best)
         write_json(temporary / "import.json", document)
-        if output.exists():
-            output.rmdir()
-        temporary.rename(output)
-    except OSError as error:
-        raise OutputError(
-            f"{output}: cannot be written ({error.strerror}). Choose another folder."
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return found
 
 

@@ -31,6 +31,7 @@ class RunFolder:
         scores: `scores.json`, of the best checkpoint.
         environment: `environment.json`, versions and git hash.
         report: `report.html`.
+        lock: `.lock`, there while a training writes to the folder, or after one that was killed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,6 +45,7 @@ class RunFolder:
         self.scores = path / "scores.json"
         self.environment = path / "environment.json"
         self.report = path / "report.html"
+        self.lock = path / ".lock"
 
     def exists(self) -> bool:
         """Returns whether a run has begun here."""

@@ -121,7 +121,7 @@ def test_splits_are_built_trained_on_and_guarded(
     assert document["training"] == {"split": "train_aug", "num_images": 3, "num_scored": 0}
     code, _, errors = run([*evaluate, "--split", "sbd_train"], capsys)
     assert code == 0
-    assert "was trained on 1 of the 2 images of sbd_train, so these scores are too good" in errors
+    assert "was trained on 1 of the 2 scored images, so these scores are too good" in errors
     assert json.loads(scores.read_text())["training"]["num_scored"] == 1
 
     leaking: list[object] = ["train", recipe, "--run", tmp_path / "leak"]

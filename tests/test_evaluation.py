@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,11 +12,10 @@ from fcn.classes import VOID
 from fcn.data.image_io import encode_label
 from fcn.data.voc import read_example, read_split
 from fcn.errors import DataError, RunError
-from fcn.evaluation import TrainingSplit, evaluate, evaluate_examples, scores_document, training_split
+from fcn.evaluation import TrainingSplit, evaluate, evaluate_examples, scores_document
 from fcn.inference.predictor import Predictor
 from fcn.metrics import Scores
 from fcn.models.fcn import FCN
-from fcn.sections import DataConfig
 
 CLASS_NAMES = ("ground", "cat", "dog")
 
@@ -113,16 +111,3 @@ def test_the_document_has_the_scores_as_top_level_keys(predictor: Predictor, dat
     assert document["training"] is None
     known = scores_document(evaluation, CLASS_NAMES, dataset, "val", TrainingSplit("train", 4, 0))
     assert known == document | {"training": {"split": "train", "num_images": 4, "num_scored": 0}}
-
-
-def test_training_images_in_the_scored_split_are_counted(
-    predictor: Predictor, dataset: Path, tmp_path: Path
-) -> None:
-    data = DataConfig(root=dataset)
-    assert training_split(data, evaluate(predictor, dataset)) == ("train", 4, 0, ())
-    assert training_split(data, evaluate(predictor, dataset, "train")) == ("train", 4, 4, ())
-    mixed = shutil.copytree(dataset, tmp_path / "mixed")
-    (mixed / "ImageSets" / "Segmentation" / "val.txt").write_text("x\nb\n")
-    assert training_split(data, evaluate(predictor, mixed)) == ("train", 4, 1, ())
-    gone = DataConfig(root=tmp_path / "gone", train_split="more")
-    assert training_split(gone, evaluate(predictor, mixed)) == ("more", None, None, ())

@@ -1,7 +1,8 @@
-"""Tests of what the weights a training starts from were trained on, and of finding a checkpoint's run."""
+"""Tests of what a net and those it started from were trained on, and of finding a checkpoint's run."""
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,17 @@ import pytest
 from fcn.cli import main
 from fcn.config import Config
 from fcn.data.voc import read_split
-from fcn.evaluation import EarlierTraining, describe_earlier, find_run, trained_before
+from fcn.evaluation import (
+    EarlierTraining,
+    describe_earlier,
+    evaluate,
+    find_run,
+    find_training,
+    trained_before,
+)
+from fcn.inference.predictor import Predictor
+
+CLASS_NAMES = ("ground", "cat", "dog")
 
 
 def write_run(path: Path, root: Path, weights: str = "none", split: str = "train") -> Path:
@@ -65,13 +76,58 @@ def test_a_circle_of_runs_ends(dataset: Path, tmp_path: Path) -> None:
     assert len(trained_before(str(run), read_split(dataset, "val"))) == 10
 
 
+def test_training_images_in_the_scored_split_are_counted(thin_net, dataset: Path, tmp_path: Path) -> None:
+    predictor = Predictor(thin_net(class_names=CLASS_NAMES))
+    run = write_run(tmp_path / "run", dataset)
+    on_val, on_train = evaluate(predictor, dataset), evaluate(predictor, dataset, "train")
+    assert find_training(run, on_val) == ("train", 4, 0, ())
+    assert find_training(run, on_train) == ("train", 4, 4, ())
+    mixed = shutil.copytree(dataset, tmp_path / "mixed")
+    (mixed / "ImageSets" / "Segmentation" / "val.txt").write_text("x\nb\n")
+    assert find_training(run, evaluate(predictor, mixed)) == ("train", 4, 1, ())
+    later = write_run(tmp_path / "later", dataset, str(run))
+    assert find_training(later, on_train) == ("train", 4, 4, (EarlierTraining(str(run), "train", 4),))
+    gone = write_run(tmp_path / "gone", tmp_path / "nowhere", split="more")
+    assert find_training(gone, on_val) == ("more", None, None, ())
+    assert find_training(None, on_val) is None
+    assert find_training(tmp_path, on_val) is None
+    (gone / "config.yaml").write_text("[")
+    assert find_training(gone, on_val) is None
+
+
+def test_the_call_warns_of_scores_that_are_too_good(
+    thin_net, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = thin_net(class_names=CLASS_NAMES)
+    first = write_run(tmp_path / "first", dataset, split="val")
+    run = write_run(tmp_path / "run", dataset, str(first))
+    file = run / "checkpoints" / "best.keras"
+    net.save(file)
+    for model in (run, str(run), file, Predictor(run)):
+        with pytest.warns(UserWarning, match="first was trained on 3 of the 3 scored images") as caught:
+            evaluate(model, dataset)
+        assert len(caught) == 1
+        assert caught[0].filename == __file__  # where the user called
+    with pytest.warns(UserWarning, match="run was trained on 4 of the 4 scored images, so these") as caught:
+        evaluate(run, dataset, "train")
+    assert len(caught) == 1
+    net.save(tmp_path / "net.keras")
+    shutil.rmtree(first)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for model in (run, Predictor(run), tmp_path / "net.keras", net):
+            evaluate(model, dataset)
+        evaluate(net, dataset, "train")
+    assert "Warning" not in capsys.readouterr().err
+
+
 def test_evaluate_finds_the_run_of_a_checkpoint_and_keeps_its_step(
     thin_net, dataset: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     first = write_run(tmp_path / "first", dataset, split="val")
     run = write_run(tmp_path / "run", dataset, str(first))
     best, last = run / "checkpoints" / "best.keras", run / "checkpoints" / "last.keras"
-    thin_net(class_names=("ground", "cat", "dog")).save(best)
+    thin_net(class_names=CLASS_NAMES).save(best)
     shutil.copy(best, last)
     monkeypatch.chdir(tmp_path)
     for model in (run, best, last):
@@ -79,7 +135,8 @@ def test_evaluate_finds_the_run_of_a_checkpoint_and_keeps_its_step(
         with pytest.raises(SystemExit) as stopped:
             main(["evaluate", str(model), "--data", str(dataset)])
         assert not stopped.value.code
-        assert "trained on 3 of the 3 scored images" in capsys.readouterr().err
+        errors = capsys.readouterr().err
+        assert errors.count("trained on 3 of the 3 scored images") == errors.count("Warning") == 1
         kept = json.loads((run / "scores.json").read_text())
         document = json.loads((tmp_path / "scores.json").read_text()) if model == last else kept
         assert kept["step"] == 7

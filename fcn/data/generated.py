@@ -5,8 +5,6 @@ alone say nothing, for they come from one distribution for every class and for t
 """
 
 import os
-import secrets
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +16,7 @@ from fcn.classes import Classes
 from fcn.data.forms import FORMS
 from fcn.data.image_io import encode_jpeg, encode_label
 from fcn.data.scene import draw_scene
-from fcn.errors import OutputError
+from fcn.files import atomic_folder
 from fcn.progress import track
 
 CLASS_NAMES = ("background", *FORMS)
@@ -67,28 +65,8 @@ def generate_dataset(
         raise ValueError(f"Expected a seed of 0 or more. Received: seed={seed}.")
     if not sizes or min(map(min, sizes)) < 64:
         raise ValueError(f"Expected sizes with sides of 64 pixels or more. Received: sizes={sizes}.")
-    root = root.absolute()
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise OutputError(
-            f"{root}: exists already and is not an empty folder. Give a new folder, or remove it."
-        )
-    # An empty folder may be a mount point, which cannot be replaced but can be filled.
-    fill = root.exists()
-    temporary = (root if fill else root.parent) / f".{secrets.token_hex(8)}.tmp"
-    try:
+    with atomic_folder(root.absolute()) as temporary:
         _write_splits(temporary, counts, seed, sizes)
-        if fill:
-            for entry in temporary.iterdir():
-                entry.rename(root / entry.name)
-        else:
-            temporary.rename(root)
-    except OSError as error:
-        raise OutputError(
-            f"{root}: cannot be written ({error.strerror or error}). Nothing was left there. "
-            "Free space or choose a folder you may write to, then run the same command again."
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_splits(root: Path, counts: dict[str, int], seed: int, sizes: Sequence[tuple[int, int]]) -> None:

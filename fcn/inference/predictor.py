@@ -41,6 +41,7 @@ class Predictor:
 
     Attributes:
         classes: The names and colors of the classes it tells apart.
+        path: Where the net was read from; None for one that was given.
 
     Raises:
         RunError: If there is no model at the path, or it cannot be read.
@@ -53,6 +54,7 @@ class Predictor:
     """
 
     def __init__(self, model: FCN | Path | str) -> None:
+        self.path = None if isinstance(model, FCN) else Path(model)
         self.classes, self._predict = _open(model)
 
     def predict(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Prediction:

@@ -25,7 +25,7 @@ class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Returns the convolution of a map."""
-        if not _multiplies() or self.strides != (1, 1) or self.dilation_rate != (1, 1):
+        if not tensorflow_on_cpu() or self.strides != (1, 1) or self.dilation_rate != (1, 1):
             return super().call(inputs)
         ops = keras.ops
         rows, columns = self.kernel_size
@@ -49,5 +49,6 @@ class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
         return self.activation(outputs) if self.activation is not None else outputs
 
 
-def _multiplies() -> bool:
+def tensorflow_on_cpu() -> bool:
+    """Returns whether TensorFlow computes, and has no GPU."""
     return keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")

@@ -1,15 +1,12 @@
 """A trained net as a SavedModel that needs nothing but TensorFlow."""
 
-import os
-import secrets
-import shutil
 import tempfile
 from pathlib import Path
 
 import keras
 
 from fcn.errors import BackendError, OutputError
-from fcn.files import write_json
+from fcn.files import atomic_folder, write_json
 from fcn.inference.functions import CLASSES_ASSET
 from fcn.models.fcn import FCN
 from fcn.run import load_model
@@ -120,13 +117,11 @@ def export(model: FCN | Path | str, output: Path | str) -> Path:
     taken = [int(path.name) for path in output.glob("*") if path.name.isdecimal()]
     version = output / str(max(taken, default=0) + 1)
     # A server that watches the folder sees a version appear whole: a half-written one has no number.
-    temporary = output / f".{version.name}.{secrets.token_hex(4)}.tmp"
     try:
-        with tempfile.TemporaryDirectory() as assets:
+        with atomic_folder(version) as temporary, tempfile.TemporaryDirectory() as assets:
             classes_path = Path(assets) / CLASSES_ASSET
             write_json(classes_path, {"names": net.class_names, "palette": net.palette})
             served = ServedModel(net, classes_path)
-            output.mkdir(parents=True, exist_ok=True)
             tf.saved_model.save(
                 served,
                 str(temporary),
@@ -136,13 +131,9 @@ def export(model: FCN | Path | str, output: Path | str) -> Path:
                     "predict_logits": served.predict_logits,
                 },
             )
-        os.rename(temporary, version)
-    except (OSError, tf.errors.OpError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+    except tf.errors.OpError as error:
         raise OutputError(
-            f"{output}: the model could not be written ({reason}). "
+            f"{output}: the model could not be written ({error}). "
             "Free space or choose a folder you may write to."
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return version

@@ -4,7 +4,6 @@ import os
 import shutil
 import sys
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ import keras
 
 from fcn.classes import Classes
 from fcn.errors import RunError
-from fcn.files import atomic_path, unfinished
+from fcn.files import atomic_path, remove, unfinished
 from fcn.models.fcn import FCN
 from fcn.run import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
 
@@ -168,8 +167,7 @@ def keep_last(run: RunFolder, step: int, count: int) -> None:
 def remove_halves(run: RunFolder) -> None:
     """Removes what a training that was killed while it wrote has left in the run."""
     for path in [*unfinished(run.path), *unfinished(run.last.parent)]:
-        with suppress(OSError):
-            path.unlink()
+        remove(path)
 
 
 def _seed_states(model: keras.Model) -> dict[str, keras.Variable]:

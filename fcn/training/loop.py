@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ from fcn.run import RunFolder, load_model
 from fcn.training import devices
 from fcn.training.average import copy_of
 from fcn.training.checkpoint import Position, find_checkpoint, remove_halves, restore_training
+from fcn.training.lock import only_training
 from fcn.training.loss import build_loss
 from fcn.training.optimizer import build_optimizer
 from fcn.training.patterns import freeze
@@ -65,7 +67,8 @@ class TrainingResult(NamedTuple):
         run: The folder with everything that was written.
         evaluation: Of the best checkpoint on the validation split.
         classes: The classes that were learned.
-        training: What they were learned from.
+        training: What they were learned from; of several processes, only the first says what the weights it
+            started from were trained on.
         data_wait: Share of the time of all steps that was spent waiting for examples, 0 to 1.
     """
 
@@ -96,12 +99,19 @@ def train(
         DataError: If any image or label of the data set cannot be used.
         NonFiniteLossError: If the loss is no longer a number.
         OutputError: If the folder cannot be written to or the disk is full.
-        RunError: If there is a run already, or the one to resume had another configuration.
+        RunError: If there is a run already, or the one to resume had another configuration or is being
+            trained by another process.
     """
     if not isinstance(config, Config):
         config = load_config(Path(config))
     run = RunFolder(Path(run_path))
-    _check_run(run, config, resume)
+    _check_place(run)
+    with only_training(run) if devices.leads() else nullcontext():
+        _check_run(run, config, resume)
+        return _train(config, run, callbacks)
+
+
+def _train(config: Config, run: RunFolder, callbacks: Sequence[keras.callbacks.Callback]) -> TrainingResult:
     classes, train_examples, val_examples, content = _read_data(config)
 
     keras.utils.set_random_seed(config.train.seed)
@@ -137,9 +147,9 @@ def train(
             session.take_steps(callbacks)
         except OutputError as error:
             raise OutputError(f"{error} A training that had begun goes on with --resume.") from error
-    if devices.leads():
-        predictor, evaluation = session.predictor, session.best
-        if evaluation is None or evaluation is not session.latest:  # an earlier checkpoint is the best
+    if session.keeper:
+        predictor, evaluation = session.predictor, session.keeper.best
+        if evaluation is None or evaluation is not session.keeper.latest:  # an earlier checkpoint is the best
             predictor = Predictor(run.path)
             evaluation = evaluation or evaluate_examples(predictor, val_examples)
         write_report(run, predictor, evaluation, config.data.val_split)
@@ -156,10 +166,13 @@ def _labeled_pixels(stream: TrainingStream) -> float:
     return sum(int((stream[index][1] != VOID).sum()) for index in range(count)) / count
 
 
+def _check_place(run: RunFolder) -> None:
+    if not run.exists() and run.path.exists() and (not run.path.is_dir() or not _is_empty(run)):
+        raise RunError(f"{run.path}: holds other files, and no run. Choose another folder with --run.")
+
+
 def _check_run(run: RunFolder, config: Config, resume: bool) -> None:
     if not run.exists():
-        if run.path.exists() and (not run.path.is_dir() or not _is_empty(run)):
-            raise RunError(f"{run.path}: holds other files, and no run. Choose another folder with --run.")
         if resume:
             print(f"There is no run at {run.path} yet; it begins with step 1.", file=sys.stderr)
         return
@@ -177,8 +190,8 @@ def _check_run(run: RunFolder, config: Config, resume: bool) -> None:
 
 
 def _is_empty(run: RunFolder) -> bool:
-    """Returns whether a folder holds nothing, or only what a training left that was killed as it began."""
-    return set(run.path.iterdir()) <= {run.environment, *unfinished(run.path)}
+    """Returns whether a folder holds nothing, or only what a training writes first, be it killed or not."""
+    return set(run.path.iterdir()) <= {run.environment, run.lock, *unfinished(run.path)}
 
 
 def _read_data(config: Config) -> tuple[Classes, list[Example], list[Example], str]:

@@ -9,7 +9,7 @@ from fcn.config import Config
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import Example
 from fcn.errors import DataError
-from fcn.evaluation import Evaluation, TrainingSplit, describe_earlier, trained_before
+from fcn.evaluation import TrainingSplit, describe_earlier, trained_before
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 from fcn.run import RunFolder
@@ -39,7 +39,9 @@ class Session:
     Attributes:
         predictor: Labels with the weights that are scored, as they are.
         wait: How long steps waited for examples.
-        training: What the net is trained on.
+        training: What the net is trained on; only the first process says what the weights it started from
+            were trained on.
+        keeper: Has the evaluations; None in every process but the first.
     """
 
     def __init__(
@@ -57,10 +59,10 @@ class Session:
         self.model = model
         self.stream = stream
         self.predictor = Predictor(average or model)
-        earlier = trained_before(config.model.weights, val_examples)
+        earlier = trained_before(config.model.weights, val_examples) if devices.leads() else ()
         self.training = TrainingSplit(config.data.train_split, len(stream.examples), 0, earlier)
-        if devices.leads() and (warning := describe_earlier(earlier, len(val_examples))):
-            print(warning, file=sys.stderr)
+        if warning := describe_earlier(earlier, len(val_examples)):
+            print(f"Warning: {warning}", file=sys.stderr)
         self.wait = DataWait(stream, settings.batch_size // settings.accumulate, step * settings.accumulate)
         self.keeper: Keeper | None = None
         self.page: LiveReport | None = None
@@ -80,16 +82,6 @@ class Session:
             progress = ProgressReport(settings.steps, step, settings.batch_size)
             listeners += [logger, progress, self.keeper, self.page, SaveWhenStopped(self.keeper)]
         self.steps = Steps(listeners, step, settings.accumulate, config.loss.reduction)
-
-    @property
-    def best(self) -> Evaluation | None:
-        """Of the best checkpoint; None if an earlier session or another process wrote that."""
-        return self.keeper.best if self.keeper else None
-
-    @property
-    def latest(self) -> Evaluation | None:
-        """Of the latest evaluation of this session."""
-        return self.keeper.latest if self.keeper else None
 
     def take_steps(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Takes all steps that are left.

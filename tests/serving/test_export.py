@@ -84,10 +84,10 @@ def test_three_signatures(exported: Path) -> None:
 
 
 def test_nothing_half_written_stays(net: FCN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(source: str, target: str) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
+    def full(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
 
-    monkeypatch.setattr("fcn.serving.export.os.rename", full)
+    monkeypatch.setattr(Path, "rename", full)
     with pytest.raises(OutputError, match="No space left"):
         export(net, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())

@@ -140,6 +140,7 @@ def test_a_start_that_was_killed_begins_anew(dataset: Path, tmp_path: Path) -> N
     run.path.mkdir()
     run.environment.write_text("{}")
     (run.path / ".0123.tmp.yaml").write_text("half")
+    run.lock.write_text("process 1 on a machine that lost power")
     result = train(configured(dataset, steps=1), run.path, resume=True)
     assert result.run.best.exists()
     assert not list(run.path.glob(".*"))
