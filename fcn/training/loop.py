@@ -38,7 +38,7 @@ from fcn.training.lock import only_training
 from fcn.training.loss import build_loss
 from fcn.training.optimizer import build_optimizer
 from fcn.training.patterns import freeze
-from fcn.training.precision import computing_in
+from fcn.training.precision import computing_in, usable_precision
 from fcn.training.schedule import describe_summed_loss
 from fcn.training.session import Session
 from fcn.training.start import load_start, start_from
@@ -119,7 +119,8 @@ def _train(config: Config, run: RunFolder, callbacks: Sequence[keras.callbacks.C
         remove_halves(run)
     devices.meet("before anything is written")
     checkpoint = find_checkpoint(run)
-    with computing_in(config.train.precision), devices.scope(config):
+    precision = usable_precision(config.train.precision, config.augmentation.crop_size)
+    with computing_in(precision), devices.scope(config):
         model = load_model(checkpoint) if checkpoint else _begin_model(config, classes, val_examples)
         # XLA on a CPU makes transposed convolutions many times slower.
         xla = config.train.xla or keras.backend.backend() == "jax"

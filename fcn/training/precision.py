@@ -8,6 +8,8 @@ from pathlib import Path
 
 import keras
 
+from fcn.models.patches import tensorflow_on_cpu
+
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 """What Linux calls the instructions of a CPU that multiply bfloat16 numbers."""
 
@@ -22,26 +24,42 @@ def bfloat16_instructions() -> tuple[str, ...]:
     return tuple(sorted(_BFLOAT16_FLAGS & set(flags.split())))
 
 
+def usable_precision(wanted: str, crop_size: tuple[int, int] | None) -> str:
+    """Returns what to compute in here, and says so where that is not what was wanted.
+
+    On a CPU, TensorFlow needs instructions for bfloat16, and images of one size: with whole images, whose
+    sizes vary, a step took three times as long as in float32, because oneDNN prepares its kernels for each
+    size, and gradients became NaN now and then (docs/results.md).
+
+    Args:
+        wanted: "float32" or "bfloat16".
+        crop_size: (height, width) of what a step sees; None for whole images.
+    """
+    if wanted != "bfloat16" or not tensorflow_on_cpu():
+        return wanted
+    if not bfloat16_instructions():
+        reason = f"this CPU ({platform.machine()}) has no instructions for it"
+    elif crop_size is None:
+        reason = "on a CPU it is slower where the sizes of images vary (augmentation.crop_size=null)"
+    else:
+        return wanted
+    print(f"train.precision=bfloat16: {reason}; computing in float32.", file=sys.stderr)
+    return "float32"
+
+
 @contextmanager
 def computing_in(precision: str) -> Iterator[None]:
     """Makes nets that are built inside of it compute in another precision; weights stay float32.
 
     On a CPU, TensorFlow rewrites its graphs for oneDNN's bfloat16 kernels; elsewhere it is Keras' own mixed
-    precision. Where the CPU has no instructions for it, that is said, and everything stays float32.
+    precision.
 
     Args:
-        precision: "float32" or "bfloat16".
+        precision: "float32" or "bfloat16", as `usable_precision` returned it.
     """
     policy = keras.config.dtype_policy()
-    rewrites = keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
+    rewrites = tensorflow_on_cpu()
     low = precision == "bfloat16"
-    if low and rewrites and not bfloat16_instructions():
-        print(
-            f"train.precision=bfloat16: this CPU ({platform.machine()}) has no instructions for it; "
-            "computing in float32.",
-            file=sys.stderr,
-        )
-        low = False
     keras.config.set_dtype_policy("mixed_bfloat16" if low and not rewrites else "float32")
     if rewrites:
         _rewrite_graphs(low)

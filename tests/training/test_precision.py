@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from fcn.training import precision
-from fcn.training.precision import bfloat16_instructions, computing_in
+from fcn.training.precision import bfloat16_instructions, computing_in, usable_precision
 
 
 def product(seed: int = 0) -> np.ndarray:
@@ -30,11 +30,20 @@ def test_graphs_compute_in_bfloat16_inside_and_in_float32_after() -> None:
 def test_a_cpu_without_the_instructions_computes_in_float32(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    exact = product()
     monkeypatch.setattr(precision, "bfloat16_instructions", lambda: ())
-    with computing_in("bfloat16"):
-        np.testing.assert_array_equal(product(), exact)
+    assert usable_precision("bfloat16", (64, 64)) == "float32"
     assert "no instructions for it; computing in float32" in capsys.readouterr().err
+
+
+def test_whole_images_are_computed_in_float32_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(precision, "bfloat16_instructions", lambda: ("amx_bf16",))
+    assert usable_precision("bfloat16", None) == "float32"
+    assert "crop_size=null" in capsys.readouterr().err
+    assert usable_precision("bfloat16", (64, 64)) == "bfloat16"
+    assert usable_precision("float32", None) == "float32"
+    assert not capsys.readouterr().err
 
 
 def test_the_policy_of_the_caller_comes_back() -> None:
