@@ -26,8 +26,8 @@ def bfloat16_instructions() -> tuple[str, ...]:
 def computing_in(precision: str) -> Iterator[None]:
     """Makes nets that are built inside of it compute in another precision; weights stay float32.
 
-    On a CPU, TensorFlow rewrites its graphs for oneDNN's bfloat16 kernels; elsewhere it is Keras' own mixed
-    precision. Where the CPU has no instructions for it, that is said, and everything stays float32.
+    On a CPU, TensorFlow rewrites its graphs for oneDNN's bfloat16 kernels; where that CPU has no instructions
+    for it, that is said, and everything stays float32. Elsewhere it is Keras' own mixed precision.
 
     Args:
         precision: "float32" or "bfloat16".

@@ -60,18 +60,11 @@ def test_the_gpu_benchmark_runs_to_its_end(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_benchmark_of_a_training_step_runs() -> None:
-    done = run(
-        "training_step.py",
-        *("--size", 32, 48, "--width", 1 / 32, "--rounds", 1, "--warm-up", 1),
-        *("--variants", "ours bf16", "ours fp32"),
-    )
+    size = ("--size", 32, 48, "--width", 1 / 32, "--rounds", 1, "--warm-up", 1)
+    done = run("training_step.py", *size, "--variants", "ours bf16")
     assert done.returncode == 0, done.stdout + done.stderr
-    measured = [line for line in done.stdout.splitlines() if line.endswith(tuple("0123456789"))]
-    assert [line[:22].strip() for line in measured if " s" in line][-3:] == [
-        "keras plain",
-        "ours bf16",
-        "ours fp32",
-    ]
+    assert "\nkeras plain " in done.stdout
+    assert "\nours bf16 " in done.stdout
 
 
 @pytest.mark.slow
