@@ -1,79 +1,130 @@
 r"""Times FCN-8s in bfloat16 on a GPU: this package on JAX against the same net in compiled PyTorch.
 
     python benchmarks/gpu.py --output gpu.json
-    python benchmarks/gpu.py --output tiny.json --tiny     # on a CPU, in a minute: does it run
+    python benchmarks/gpu.py --output tiny.json --tiny     # on a CPU, in some minutes: does it run
 
 Training and inference, 512x512, images a second; and the share of what a bfloat16 matrix product of 8192
 reaches in the same framework. PyTorch is compiled (`torch.compile`), channels last, with autocast; ours is
-what `fcn train` builds with `train.precision: bfloat16`. Each framework has a process of its own; they hold
-the GPU in turns, round after round. Operations are counted from the layers (transposed and other
-convolutions), three times as many for a step of training; both frameworks must count the same.
+what `fcn train` builds with `train.precision: bfloat16`. Each framework has a process of its own and an even
+share of the GPU's memory; they compute in turns, round after round. Operations are counted from the layers
+(transposed and other convolutions), three times as many for a step of training; all must count the same.
 
-No TensorFlow is needed. Where the Python with JAX and PyTorch lacks packages and nothing can be fetched,
-bring them as wheels. Here, in the repository (versions as pinned in requirements/dev.txt):
-
-    echo /.whl/ >> .git/info/exclude
-    python -m pip download --no-deps --only-binary=:all: --python-version 3.12 --implementation cp \
-      --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
-      -d .whl keras==3.15.1 namex==0.1.0 optree==0.20.0 pydantic==2.14.3 pydantic-core==2.50.4 \
-      annotated-types==0.8.0 typing-inspection==0.4.5 ruamel.yaml==0.19.1
-
-There, as one command in the repository, with `.whl` carried along and $OUT the folder that comes back:
-
-    python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target /tmp/site .whl/*.whl
-    export PYTHONPATH=/tmp/site:$PWD PYTHONUNBUFFERED=1
-    set -o pipefail; nvidia-smi
-    KERAS_BACKEND=jax python3 benchmarks/torch_fcn.py 2>&1 | tail -1
-    timeout 560 python3 benchmarks/gpu.py --output $OUT/gpu.json --batch-sizes 16 8 32 2>&1 | tee $OUT/gpu.log
+A framework that fails at one task (no memory, nothing compiled) starts anew for the next one. After
+`--limit` seconds no other round begins, and what hangs is ended; JSON is written after each task. Where there
+is no JAX, `--frameworks keras_torch torch` is this package on PyTorch. benchmarks/README.md says how to bring
+what a machine without a network lacks.
 """
 
 import argparse
 import json
 import statistics
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from machine import describe_cpu, describe_load
-from rounds import Reply, Worker, take_turns
+from rounds import Reply, Worker, WorkerError, take_turns
 
-ENVIRONMENTS = {
-    # JAX would take most of the GPU's memory at once, and none would be left for the other process.
-    "jax": {"KERAS_BACKEND": "jax", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
-    "torch": {},
-}
-NAMES = {"jax": "ours, jax", "torch": "torch compiled"}
+NAMES = {"jax": "ours, jax", "keras_torch": "ours, torch", "torch": "torch compiled"}
 PASSES = {"train": 3, "infer": 1}
 """How many times the operations of a pass forward a task takes; backward, each layer has two products."""
+MEMORY = 0.9
+"""Share of the GPU's memory that the processes divide among them; their contexts take some more."""
 
 
-def start(framework: str, options: argparse.Namespace) -> Worker:
-    """Starts the process of a framework."""
-    return Worker(
-        framework,
-        {"jax": options.jax_python, "torch": options.torch_python}[framework] or sys.executable,
-        "gpu_worker.py",
-        [
+def environment(framework: str, memory_share: float) -> dict[str, str]:
+    """Returns the environment variables of a framework's process."""
+    if framework == "jax":
+        return {
+            "KERAS_BACKEND": "jax",
+            # Taken as it is needed, and at most this share: others need some too.
+            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+            "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{memory_share:.2f}",
+        }
+    return {"KERAS_BACKEND": "torch"}
+
+
+class Contest:
+    """The frameworks that take part, each with a process.
+
+    Args:
+        options: Of the command line.
+
+    Attributes:
+        frameworks: What those that take part say of themselves.
+        failures: What could not be measured, and why.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.frameworks: dict[str, Reply] = {}
+        self.failures: list[Reply] = []
+        self._options = options
+        self._deadline = time.monotonic() + options.limit
+        self._workers = {name: self._start(name) for name in options.frameworks}
+        try:
+            for name in options.frameworks:
+                self._introduce(name)
+        except BaseException:
+            self.close()
+            raise
+
+    def measure(self, task: str, batch_size: int) -> dict[str, list[float]]:
+        """Returns the seconds a call of a task took in each round, by framework; without what failed."""
+        print(f"{task} {batch_size or ''}", file=sys.stderr, flush=True)
+        workers = list(self._workers.values())
+        request = {"task": task, "batch_size": batch_size}
+        replies = take_turns(workers, request, 1, self._options.rounds, self._deadline)
+        for worker in workers:
+            if not replies.get(worker.name):
+                reason = worker.failure or "the time was up"
+                self.failures.append({**request, "framework": worker.name, "reason": reason})
+            if worker.failure and time.monotonic() < self._deadline:
+                self._workers[worker.name] = self._start(worker.name)
+        return {name: [reply["seconds"] for reply in answers] for name, answers in replies.items() if answers}
+
+    def close(self) -> None:
+        """Ends all processes."""
+        for worker in self._workers.values():
+            worker.close()
+
+    def _start(self, framework: str) -> Worker:
+        options = self._options
+        share = MEMORY / len(options.frameworks)
+        return Worker(
             framework,
-            *("--size", *map(str, options.size)),
-            *("--width", str(options.width)),
-            *("--matmul", str(options.matmul)),
-            *("--seconds", str(options.seconds)),
-        ],
-        ENVIRONMENTS[framework],
-    )
+            (options.jax_python if framework == "jax" else options.torch_python) or sys.executable,
+            "gpu_worker.py",
+            [
+                framework,
+                *("--size", *map(str, options.size)),
+                *("--width", str(options.width)),
+                *("--matmul", str(options.matmul)),
+                *("--seconds", str(options.seconds)),
+                *("--memory-share", str(share)),
+            ],
+            environment(framework, share),
+        )
+
+    def _introduce(self, framework: str) -> None:
+        """Asks what a framework is; one that does not answer or has no GPU takes no part."""
+        try:
+            reply = self._workers[framework].ask({"task": "describe", "batch_size": 0}, self._deadline)
+            print(f"{NAMES[framework]}: {reply['version']} on {reply['device']}", flush=True)
+            if reply["device"] != "cpu" or self._options.tiny:
+                self.frameworks[framework] = reply
+                return
+            reason = "it finds no GPU; on a CPU there is only --tiny"
+        except WorkerError as error:
+            reason = str(error)
+        print(f"{NAMES[framework]} takes no part: {reason}", file=sys.stderr, flush=True)
+        self.failures.append({"task": "all", "batch_size": None, "framework": framework, "reason": reason})
+        self._workers.pop(framework).close()
 
 
-def measure(workers: Sequence[Worker], task: str, batch_size: int, rounds: int) -> dict[str, list[float]]:
-    """Returns the seconds a call of a task took in each round, by framework."""
-    print(f"{task} {batch_size or ''}", file=sys.stderr, flush=True)
-    replies = take_turns(workers, {"task": task, "batch_size": batch_size}, 1, rounds)
-    return {name: [reply["seconds"] for reply in answers] for name, answers in replies.items()}
-
-
-def rows(times: dict[str, list[float]], task: str, batch_size: int, found: Reply) -> list[Reply]:
+def rows(times: Mapping[str, list[float]], task: str, batch_size: int, found: Reply) -> list[Reply]:
     """Returns what one task's times mean, a row for each framework."""
     result = []
     flops = PASSES[task] * found["forward_flops"]
@@ -85,9 +136,10 @@ def rows(times: dict[str, list[float]], task: str, batch_size: int, found: Reply
             "framework": name,
             "images_per_second": images,
             "teraflops": images * flops / 1e12,
-            "share_of_peak": images * flops / 1e12 / found["peak_teraflops"][name],
             "seconds": seconds,
         }
+        if name in found["peak_teraflops"]:
+            row["share_of_peak"] = row["teraflops"] / found["peak_teraflops"][name]
         if "torch" in times:
             row["ratio_to_torch"] = statistics.median(times["torch"]) / statistics.median(seconds)
         result.append(row)
@@ -101,43 +153,49 @@ def table(found: Reply) -> str:
         f"{'of torch':>10}{'TFLOP/s':>10}{'of peak':>9}"
     ]
     for row in found["rows"]:
-        ratio = f"{row['ratio_to_torch']:10.3f}" if "ratio_to_torch" in row else " " * 10
+        ratio = f"{row['ratio_to_torch']:.3f}" if "ratio_to_torch" in row else "-"
+        share = f"{row['share_of_peak']:.1%}" if "share_of_peak" in row else "-"
         lines.append(
             f"{row['task']:6}{row['batch_size']:6}  {NAMES[row['framework']]:16}"
-            f"{row['images_per_second']:10.2f}{ratio}{row['teraflops']:10.4g}{row['share_of_peak']:9.1%}"
+            f"{row['images_per_second']:10.2f}{ratio:>10}{row['teraflops']:10.4g}{share:>9}"
         )
     for name, peak in found["peak_teraflops"].items():
         lines.append(f"{NAMES[name]}: a bfloat16 product of {found['matmul']} reaches {peak:.4g} TFLOP/s")
+    for failure in found["failures"]:
+        batch = failure["batch_size"] or ""
+        lines.append(f"not measured: {failure['task']} {batch} {NAMES[failure['framework']]}")
     return "\n".join(lines)
 
 
-def run(options: argparse.Namespace, workers: Sequence[Worker]) -> Reply:
-    """Measures everything; what there is after each batch size is written at once."""
-    about = {worker.name: worker.ask(task="describe", batch_size=0) for worker in workers}
-    counts = {reply["forward_flops"] for reply in about.values()}
-    if len(counts) > 1:
-        raise ValueError(f"Expected the same net. Received different counts of operations: {about}.")
+def run(options: argparse.Namespace, contest: Contest) -> Reply:
+    """Measures everything; what there is after each task is written at once."""
+    counts = {reply["forward_flops"] for reply in contest.frameworks.values()}
+    if len(counts) != 1:
+        raise ValueError(
+            f"Expected one count of operations, of the same net. Received: {contest.frameworks}."
+        )
     found: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": describe_cpu(),
         "load": describe_load(),
-        "frameworks": about,
+        "frameworks": contest.frameworks,
         "size": list(options.size),
         "width": options.width,
         "forward_flops": counts.pop(),
         "matmul": options.matmul,
+        "peak_teraflops": {},
         "rows": [],
+        "failures": contest.failures,
     }
-    for name, reply in about.items():
-        print(f"{NAMES[name]}: {reply['version']} on {reply['device']}")
-    times = measure(workers, "matmul", 0, options.rounds)
-    found["peak_teraflops"] = {
-        name: 2 * options.matmul**3 / statistics.median(seconds) / 1e12 for name, seconds in times.items()
-    }
-    for batch_size in options.batch_sizes:
-        for task in PASSES:
-            workers = [worker for worker in workers if worker.name in times]  # others have failed
-            times = measure(workers, task, batch_size, options.rounds)
+    tasks = [(task, batch_size) for batch_size in options.batch_sizes for task in PASSES]
+    for task, batch_size in [("matmul", 0), *tasks]:
+        times = contest.measure(task, batch_size)
+        if task == "matmul":
+            found["peak_teraflops"] = {
+                name: 2 * options.matmul**3 / statistics.median(seconds) / 1e12
+                for name, seconds in times.items()
+            }
+        else:
             found["rows"] += rows(times, task, batch_size, found)
         options.output.write_text(json.dumps(found, indent=2) + "\n")
         print(f"\n{table(found)}", flush=True)
@@ -148,13 +206,15 @@ def main() -> int:
     """Reads the command line, measures and returns whether every framework answered to the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="where to write JSON")
-    parser.add_argument("--frameworks", nargs="+", choices=NAMES, default=list(NAMES))
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[8, 16, 32])
+    parser.add_argument("--frameworks", nargs="+", choices=NAMES, default=["jax", "torch"])
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[16, 8, 32],
+                        help="in this order (16 8 32)")  # fmt: skip
     parser.add_argument("--size", type=int, nargs=2, default=(512, 512), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--width", type=float, default=1.0, help="channels relative to VGG16 (1)")
     parser.add_argument("--matmul", type=int, default=8192, help="rows of the matrices (8192)")
     parser.add_argument("--rounds", type=int, default=5, help="measurements that count (5)")
-    parser.add_argument("--seconds", type=float, default=1.5, help="length of a measurement (1.5)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of a measurement (1)")
+    parser.add_argument("--limit", type=float, default=540, help="seconds for everything (540)")
     parser.add_argument("--jax-python", help="a Python with JAX and Keras, if not this one")
     parser.add_argument("--torch-python", help="a Python with PyTorch, if not this one")
     parser.add_argument(
@@ -164,17 +224,13 @@ def main() -> int:
     if options.tiny:
         options.size, options.width, options.matmul = (32, 32), 1 / 32, 256
         options.batch_sizes, options.rounds, options.seconds = [1, 2], 3, 0.02
-    workers = []
+    contest = Contest(options)
     try:
-        for framework in options.frameworks:
-            workers.append(start(framework, options))
-        found = run(options, workers)
+        found = run(options, contest)
     finally:
-        for worker in workers:
-            worker.close()
-    complete = len(found["rows"]) == len(PASSES) * len(options.batch_sizes) * len(options.frameworks)
-    print(f"Wrote {options.output}{'' if complete else ', without what failed'}")
-    return 0 if complete else 1
+        contest.close()
+    print(f"Wrote {options.output}{', without what failed' if found['failures'] else ''}")
+    return 1 if found["failures"] else 0
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ the label maps, uint8, on the host). Images and labels are on the device already
 import argparse
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 from rounds import Reply, answer
@@ -19,18 +20,24 @@ PRODUCTS = 10
 Function = Callable[[], Any]
 
 
-class OnJax:
-    """This package on JAX."""
+class OnKeras:
+    """This package on the backend that Keras runs on, as `fcn train` builds it."""
 
-    def __init__(self, size: tuple[int, int], width: float, matmul_size: int) -> None:
-        import jax
+    def __init__(self, size: tuple[int, int], width: float, matmul_size: int, memory_share: float) -> None:
+        import keras
         from our_training import our_fcn8s
 
+        backend = keras.backend.backend()
+        if backend == "torch":
+            self.device = prepare_torch(memory_share)
+        else:
+            import jax
+
+            self.device = str(jax.devices()[0].device_kind)
         self.size = size
         self.matmul_size = matmul_size
-        self.device = str(jax.devices()[0].device_kind)
-        self.version = f"jax {jax.__version__}"
-        self.model = our_fcn8s(NUM_CLASSES, width, "bfloat16", xla=True)
+        self.version = f"Keras {keras.__version__} on {backend} {version(backend)}"
+        self.model = our_fcn8s(NUM_CLASSES, width, "bfloat16", xla=False)
 
     def forward_flops(self) -> int:
         """Returns the floating point operations of a pass over one image: all convolutions."""
@@ -49,6 +56,18 @@ class OnJax:
             total += 2 * taps * places
         return total
 
+    def train(self, batch_size: int) -> Function:
+        """Returns a function that takes one step and returns its loss."""
+        import keras
+
+        batch = random_batch(batch_size, self.size, NUM_CLASSES)
+        images, labels = map(keras.ops.convert_to_tensor, batch)
+        return lambda: float(self.model.train_on_batch(images, labels))
+
+
+class OnJax(OnKeras):
+    """This package on JAX."""
+
     def matmul(self) -> Function:
         """Returns a function that multiplies two matrices `PRODUCTS` times and waits."""
         import jax
@@ -58,13 +77,6 @@ class OnJax:
         product = jax.jit(jax.numpy.matmul)
         return lambda: jax.block_until_ready([product(a, b) for _ in range(PRODUCTS)])
 
-    def train(self, batch_size: int) -> Function:
-        """Returns a function that takes one step and returns its loss."""
-        import jax
-
-        images, labels = map(jax.device_put, random_batch(batch_size, self.size, NUM_CLASSES))
-        return lambda: float(self.model.train_on_batch(images, labels))
-
     def infer(self, batch_size: int) -> Function:
         """Returns a function that labels a batch."""
         import jax
@@ -73,16 +85,38 @@ class OnJax:
         images = jax.device_put(random_batch(batch_size, self.size, NUM_CLASSES)[0])
         model = self.model
 
-        @jax.jit
         def label(trained: Any, others: Any, images: Any) -> Any:
             logits, _ = model.stateless_call(trained, others, images, training=False)
             return jax.numpy.argmax(logits, axis=-1).astype("uint8")
+
+        compiled = jax.jit(label)
 
         def infer() -> Any:
             # Read anew each time: a step of training gives the memory of the old weights away.
             trained = [variable.value for variable in model.trainable_variables]
             others = [variable.value for variable in model.non_trainable_variables]
-            return np.asarray(label(trained, others, images))
+            return np.asarray(compiled(trained, others, images))
+
+        return infer
+
+
+class OnKerasTorch(OnKeras):
+    """This package on PyTorch."""
+
+    def matmul(self) -> Function:
+        """Returns a function that multiplies two matrices `PRODUCTS` times and waits."""
+        return torch_matmul(self.matmul_size)
+
+    def infer(self, batch_size: int) -> Function:
+        """Returns a function that labels a batch."""
+        import keras
+        import torch
+
+        images = keras.ops.convert_to_tensor(random_batch(batch_size, self.size, NUM_CLASSES)[0])
+
+        def infer() -> Any:
+            with torch.no_grad():  # in inference mode, tensors may be kept that no step could use
+                return self.model(images, training=False).argmax(-1).to(torch.uint8).cpu().numpy()
 
         return infer
 
@@ -90,17 +124,16 @@ class OnJax:
 class OnTorch:
     """The same net in compiled PyTorch, channels last, with autocast."""
 
-    def __init__(self, size: tuple[int, int], width: float, matmul_size: int) -> None:
+    def __init__(self, size: tuple[int, int], width: float, matmul_size: int, memory_share: float) -> None:
         import torch
         from torch_fcn import TorchFCN
 
         torch.manual_seed(0)
-        torch.backends.cudnn.benchmark = True
+        self.device = prepare_torch(memory_share)
         self.size = size
         self.width = width
         self.matmul_size = matmul_size
         self.place = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.cuda.get_device_name() if self.place == "cuda" else "cpu"
         self.version = f"torch {torch.__version__}"
         self.net = TorchFCN(NUM_CLASSES, width).to(self.place, memory_format=torch.channels_last)
 
@@ -118,18 +151,7 @@ class OnTorch:
 
     def matmul(self) -> Function:
         """Returns a function that multiplies two matrices `PRODUCTS` times and waits."""
-        import torch
-
-        shape = (self.matmul_size, self.matmul_size)
-        a, b = (torch.randn(shape, device=self.place, dtype=torch.bfloat16) for _ in range(2))
-        wait = torch.cuda.synchronize if self.place == "cuda" else lambda: None
-
-        def multiply() -> None:
-            for _ in range(PRODUCTS):
-                torch.mm(a, b)
-            wait()
-
-        return multiply
+        return torch_matmul(self.matmul_size)
 
     def train(self, batch_size: int) -> Function:
         """Returns a function that takes one step and returns its loss."""
@@ -153,24 +175,59 @@ class OnTorch:
             random_batch(batch_size, self.size, NUM_CLASSES)[0], self.place, torch.channels_last
         )
 
-        @torch.compile(dynamic=False)
         def label(images: torch.Tensor) -> torch.Tensor:
             return self.net(images).argmax(1).to(torch.uint8)
+
+        compiled = torch.compile(label, dynamic=False)
 
         def infer() -> Any:
             self.net.eval()
             with torch.inference_mode(), torch.autocast(self.place, torch.bfloat16):
-                return label(images).cpu().numpy()
+                return compiled(images).cpu().numpy()
 
         return infer
 
 
-FRAMEWORKS = {"jax": OnJax, "torch": OnTorch}
+def prepare_torch(memory_share: float) -> str:
+    """Lets PyTorch choose its fastest kernels and bounds its memory; returns the name of its device."""
+    import torch
+
+    torch.backends.cudnn.benchmark = True
+    if not torch.cuda.is_available():
+        return "cpu"
+    torch.cuda.set_per_process_memory_fraction(memory_share)
+    return str(torch.cuda.get_device_name())
+
+
+def torch_matmul(size: int) -> Function:
+    """Returns a function that multiplies two matrices `PRODUCTS` times in PyTorch and waits."""
+    import torch
+
+    place = "cuda" if torch.cuda.is_available() else "cpu"
+    a, b = (torch.randn((size, size), device=place, dtype=torch.bfloat16) for _ in range(2))
+
+    def multiply() -> None:
+        with torch.inference_mode():
+            for _ in range(PRODUCTS):
+                torch.mm(a, b)
+        if place == "cuda":
+            torch.cuda.synchronize()
+
+    return multiply
+
+
+FRAMEWORKS: dict[str, type[OnJax | OnKerasTorch | OnTorch]] = {
+    "jax": OnJax,
+    "keras_torch": OnKerasTorch,
+    "torch": OnTorch,
+}
 
 
 def prepare(options: argparse.Namespace) -> Callable[[Reply], Reply]:
     """Builds the net and returns what answers requests."""
-    framework = FRAMEWORKS[options.framework](tuple(options.size), options.width, options.matmul)
+    framework = FRAMEWORKS[options.framework](
+        tuple(options.size), options.width, options.matmul, options.memory_share
+    )
     ready: dict[tuple[str, int], tuple[Function, int]] = {}
 
     def make_ready(task: str, batch_size: int) -> tuple[Function, int]:
@@ -188,6 +245,7 @@ def prepare(options: argparse.Namespace) -> Callable[[Reply], Reply]:
             flops = framework.forward_flops()
             return {"device": framework.device, "version": framework.version, "forward_flops": flops}
         if (task, batch_size) not in ready:
+            ready.clear()  # tasks come one after the other, and their batches and momentum take memory
             ready[task, batch_size] = make_ready(task, batch_size)
         function, count = ready[task, batch_size]
         start = time.perf_counter()
@@ -206,5 +264,6 @@ if __name__ == "__main__":
     parser.add_argument("--width", type=float, required=True)
     parser.add_argument("--matmul", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--memory-share", type=float, required=True)
     arguments = parser.parse_args()
     answer(lambda: prepare(arguments))

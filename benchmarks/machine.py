@@ -14,7 +14,8 @@ def describe_cpu() -> str:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
         text = ""
-    fields = dict((part.strip() for part in line.split(":", 1)) for line in text.splitlines() if ":" in line)
+    pairs = (line.partition(":") for line in text.splitlines())
+    fields = {key.strip(): value.strip() for key, _, value in pairs}
     flags = set(fields.get("flags", "").split())
     found = [name for name in WORTH_NAMING if name in flags]
     name = fields.get("model name", platform.processor() or platform.machine())

@@ -1,6 +1,7 @@
 """A net of this package, compiled as `fcn.training.loop.train` compiles it."""
 
 from contextlib import ExitStack
+from typing import Literal
 
 import keras
 from task import LEARNING_RATE, MOMENTUM
@@ -11,18 +12,20 @@ from fcn.training.loss import build_loss
 from fcn.training.optimizer import build_optimizer
 from fcn.training.precision import computing_in
 
+Precision = Literal["float32", "bfloat16"]
+
 # What is entered here lasts as long as the process.
 _PRECISION = ExitStack()
 
 
-def our_fcn8s(num_classes: int, width: float, precision: str, xla: bool) -> keras.Model:
+def our_fcn8s(num_classes: int, width: float, precision: Precision, xla: bool) -> keras.Model:
     """Builds and compiles FCN-8s; a step of it is a call of `train_on_batch`.
 
     Args:
         num_classes: How many classes to tell apart.
         width: Channels of every layer in front of the scores, relative to VGG16.
         precision: As in `train.precision`.
-        xla: Whether XLA compiles the step; on JAX it always does.
+        xla: Whether XLA compiles the step; on JAX it always does, and on PyTorch `torch.compile`.
     """
     train = TrainConfig(
         optimizer="sgd",

@@ -7,16 +7,20 @@ shown if it fails.
 import json
 import os
 import resource
+import select
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOG_LINES = 12
+LAST_SECONDS = 10
+"""What a measurement that begins just before the end of all time may take."""
 PAUSE_SECONDS = 0.2
 """Between two measurements, so that threads of the last one stop waiting for more work."""
 
@@ -36,6 +40,9 @@ class Worker:
         script: What to run, in this folder.
         arguments: Of the script.
         environment: Variables to add to this process' own.
+
+    Attributes:
+        failure: Why it ended before it answered; None so far.
     """
 
     def __init__(
@@ -47,39 +54,65 @@ class Worker:
         environment: Mapping[str, str],
     ) -> None:
         self.name = name
+        self.failure: str | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
         paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [python, str(Path(__file__).with_name(script)), *arguments],
+            [python, str(Path(__file__).parent / script), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
             env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(paths)},
         )
+        self._requests, self._replies = cast(
+            "tuple[IO[str], IO[str]]", (self._process.stdin, self._process.stdout)
+        )
 
-    def ask(self, **request: Any) -> Reply:
+    def ask(self, request: Mapping[str, Any], deadline: float | None = None) -> Reply:
         """Returns the worker's answer.
+
+        Args:
+            request: JSON values.
+            deadline: When to give up, by `time.monotonic()`; None for never.
 
         Raises:
             WorkerError: If there is none; with the end of what it printed.
         """
+        if self.failure:
+            raise WorkerError(self.failure)
+        seconds = None if deadline is None else max(deadline - time.monotonic(), LAST_SECONDS)
+        line, reason = "", "failed"
         try:
-            print(json.dumps(request), file=self._process.stdin, flush=True)
-            line = self._process.stdout.readline()
+            print(json.dumps(request), file=self._requests, flush=True)
+            if select.select([self._replies], [], [], seconds)[0]:
+                line = self._replies.readline()
+            else:
+                reason = f"did not answer within {seconds:.0f} seconds"
+                self._process.kill()
         except BrokenPipeError:
-            line = ""
+            pass
         if not line:
-            self.close()
+            self._end()
             self._log.seek(0)
             printed = self._log.read().decode(errors="replace").splitlines()
-            raise WorkerError("\n    ".join([f"{self.name} failed:", *printed[-LOG_LINES:]]))
-        return json.loads(line)
+            self.close()
+            self.failure = "\n    ".join([f"{self.name} {reason}:", *printed[-LOG_LINES:]])
+            raise WorkerError(self.failure)
+        reply: Reply = json.loads(line)
+        return reply
 
     def close(self) -> None:
-        """Ends the process and gives its memory back."""
+        """Ends the process and gives its memory back; may be called again."""
+        self._end()
+        self._replies.close()
+        self._log.close()
+
+    def _end(self) -> None:
+        with suppress(BrokenPipeError):
+            self._requests.close()  # what it waits for
         try:
-            self._process.communicate(timeout=20)
+            self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -102,7 +135,11 @@ def answer(prepare: Callable[[], Callable[[Reply], Reply]]) -> None:
 
 
 def take_turns(
-    workers: Sequence[Worker], request: Mapping[str, Any], warm_up: int, rounds: int
+    workers: Sequence[Worker],
+    request: Mapping[str, Any],
+    warm_up: int,
+    rounds: int,
+    deadline: float | None = None,
 ) -> dict[str, list[Reply]]:
     """Asks all workers the same, one at a time, round after round, each round beginning with another one.
 
@@ -111,26 +148,30 @@ def take_turns(
         request: What to ask.
         warm_up: Rounds whose answers do not count.
         rounds: Rounds whose answers do.
+        deadline: When to begin no other round, by `time.monotonic()`; None for never.
 
     Returns:
-        The answers of each worker that did not fail, by its name.
+        The answers of each worker that did not fail, by its name; fewer than `rounds`, or none, where the
+        deadline came before.
     """
     replies: dict[str, list[Reply]] = {worker.name: [] for worker in workers}
     for number in range(-warm_up, rounds):
+        if deadline is not None and time.monotonic() > deadline:
+            break
         order = [workers[(number + place) % len(workers)] for place in range(len(workers))]
         for worker in order:
             if worker.name not in replies:
                 continue
             time.sleep(PAUSE_SECONDS)
             try:
-                reply = worker.ask(**request)
+                reply = worker.ask(request, deadline)
             except WorkerError as error:
-                print(error, file=sys.stderr)
+                print(error, file=sys.stderr, flush=True)
                 del replies[worker.name]
                 continue
             counts = number >= 0
             said = f"round {number + 1} of {rounds}" if counts else "warm-up"
-            print(f"  {said}: {worker.name} {reply['seconds']:.3f} s", file=sys.stderr, flush=True)
+            print(f"  {said}: {worker.name} {reply['seconds']:.4f} s", file=sys.stderr, flush=True)
             if counts:
                 replies[worker.name].append(reply)
     return replies

@@ -25,7 +25,7 @@ TOLERANCE = 1e-4
 """Largest difference of two logits that may count as rounding."""
 
 
-class TorchFCN(nn.Module):
+class TorchFCN(nn.Module):  # type: ignore[misc]
     """FCN-8s with padding "same"; sizes that are odd are rounded up at each pooling.
 
     Submodules have the names of the Keras layers. Input: `float[B, 3, H, W]` RGB, 0 to 255. Output: logits
@@ -154,12 +154,12 @@ def compare(size: tuple[int, int], memory_format: torch.memory_format) -> float:
 
     from fcn.models.fcn import FCN
 
-    options = {"num_classes": 5, "width": 1 / 16, "fc_channels": 48}
-    model = FCN(**options)
+    num_classes, width, fc_channels = 5, 1 / 16, 48
+    model = FCN(num_classes, width=width, fc_channels=fc_channels)
     draw_weights(model)
-    net = TorchFCN(**options).to(memory_format=memory_format).eval()
+    net = TorchFCN(num_classes, width, fc_channels).to(memory_format=memory_format).eval()
     copy_weights(model, net)
-    images, _ = random_batch(2, size, options["num_classes"])
+    images, _ = random_batch(2, size, num_classes)
     expected = np.asarray(model.predict_on_batch(images))
     with torch.no_grad():
         received = net(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory_format))
@@ -173,6 +173,7 @@ def compare(size: tuple[int, int], memory_format: torch.memory_format) -> float:
 def main() -> int:
     """Compares both nets and returns whether they differ."""
     os.environ.setdefault("KERAS_BACKEND", "jax")
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # a GPU multiplies float32 with 10 bits of each factor
     import keras
 
     print(f"Keras {keras.__version__} on {keras.backend.backend()} against PyTorch {torch.__version__}")

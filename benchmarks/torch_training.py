@@ -39,6 +39,6 @@ def training_step(
         loss = functional.cross_entropy(logits.float(), labels, ignore_index=VOID)
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return float(loss.item())
 
     return step

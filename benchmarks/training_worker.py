@@ -8,12 +8,6 @@ from typing import Any
 from rounds import Reply, answer
 from task import NUM_CLASSES, random_batch
 
-OURS = {
-    "ours fp32": {"precision": "float32", "xla": False},
-    "ours bf16": {"precision": "bfloat16", "xla": False},
-    "ours bf16 xla": {"precision": "bfloat16", "xla": True},
-}
-
 
 def keras_step(variant: str, width: float, batch: Any) -> Callable[[], float]:
     """Returns the step of a variant on Keras: a function that takes it and returns its loss."""
@@ -25,9 +19,10 @@ def keras_step(variant: str, width: float, batch: Any) -> Callable[[], float]:
         model = plain_fcn8s(NUM_CLASSES, width)
         compile_plain(model)
     else:
-        from our_training import our_fcn8s
+        from our_training import Precision, our_fcn8s
 
-        model = our_fcn8s(NUM_CLASSES, width, **OURS[variant])
+        precision: Precision = "bfloat16" if "bf16" in variant else "float32"
+        model = our_fcn8s(NUM_CLASSES, width, precision, xla=variant.endswith(" xla"))
     return lambda: float(model.train_on_batch(*batch))
 
 

@@ -30,7 +30,8 @@ def thin(config: Config) -> FCN:
 def test_every_recipe_is_there() -> None:
     nets = ("fcn32s", "fcn16s", "fcn8s")
     expected = {f"voc_{net}{kind}" for net in nets for kind in ("", "_heavy", "_cvpr2015")}
-    expected |= {"voc_fcn8s_at_once", "voc_fcn8s_at_once_heavy", "voc_fcn8s_scratch", "quickstart", "camvid"}
+    expected |= {"voc_fcn8s_at_once", "voc_fcn8s_at_once_heavy", "voc_fcn8s_scratch", "quickstart"}
+    expected |= {"camvid", "camvid_gpu"}
     assert {path.stem for path in RECIPES} == expected
 
 

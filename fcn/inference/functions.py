@@ -32,13 +32,7 @@ def keras_function(model: FCN) -> LabelFunction:
         return _tensorflow_function(model)
     if backend == "jax":
         return _jax_function(model)
-
-    def predict(images: Pixels) -> Pixels:
-        logits = model.predict_on_batch(images.astype(np.float32))
-        label: Pixels = np.argmax(logits, axis=-1).astype(np.uint8)
-        return label
-
-    return predict
+    return _torch_function(model)
 
 
 def _tensorflow_function(model: FCN) -> LabelFunction:
@@ -75,6 +69,22 @@ def _jax_function(model: FCN) -> LabelFunction:
         weights = [weight.value.addressable_data(0) for weight in model.trainable_variables]
         others = [weight.value.addressable_data(0) for weight in model.non_trainable_variables]
         return np.asarray(compiled(*images.shape)(weights, others, images))
+
+    return predict
+
+
+def _torch_function(model: FCN) -> LabelFunction:
+    """Returns a pass of which only labels come back from the device, a byte a pixel.
+
+    Not in PyTorch's inference mode: a net that is scored while it learns may keep tensors made here.
+    """
+    import torch
+
+    def predict(images: Pixels) -> Pixels:
+        with torch.no_grad():
+            logits = model(keras.ops.cast(keras.ops.convert_to_tensor(images), "float32"), training=False)
+            label: Pixels = logits.argmax(-1).to(torch.uint8).cpu().numpy()
+        return label
 
     return predict
 
