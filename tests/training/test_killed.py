@@ -80,7 +80,7 @@ def comparable(run: RunFolder) -> list[dict[str, str]]:
     ("kills", "steps"),
     [
         pytest.param(5, 200, marks=pytest.mark.slow),
-        pytest.param(20, 1000, marks=pytest.mark.exhaustive),
+        pytest.param(20, 600, marks=pytest.mark.exhaustive),
     ],
 )
 def test_killed_at_random_moments_equals_never_killed(kills: int, steps: int, tmp_path: Path) -> None:
@@ -89,6 +89,8 @@ def test_killed_at_random_moments_equals_never_killed(kills: int, steps: int, tm
     recipe.write_text(RECIPE.replace("ROOT", str(tmp_path / "data")).replace("STEPS", str(steps)))
     whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed")
     finish(start(recipe, whole.path))
+    # However fast the machine is, the kills together leave about half of the training to the end.
+    longest = (time.time() - whole.environment.stat().st_mtime) / kills
 
     chance, killed = random.Random(kills), 0
     while killed < kills:
@@ -98,13 +100,13 @@ def test_killed_at_random_moments_equals_never_killed(kills: int, steps: int, tm
             if killed % 5 == 4:  # also before anything is written, or anything read
                 time.sleep(chance.uniform(0, 6))
             elif begun_again(run, before, process):
-                time.sleep(chance.uniform(0, 8))
+                time.sleep(chance.uniform(0, longest))
             if process.poll() is None:
                 # Every third is told to stop, which it may do at its leisure.
                 process.send_signal(signal.SIGTERM if killed % 3 == 2 else signal.SIGKILL)
                 killed += 1
             process.communicate(timeout=120)
-            assert process.returncode in (0, 143, -signal.SIGKILL, -signal.SIGTERM)
+            assert process.returncode in (143, -signal.SIGKILL, -signal.SIGTERM), "ended before all kills"
         finally:
             process.kill()
             process.communicate()
