@@ -10,16 +10,13 @@ import sys
 import time
 from pathlib import Path
 
-import keras
-import numpy as np
 import pytest
+from backends import assert_same_training
 
 from fcn.data.generated import generate_dataset
 from fcn.log_file import read_log
-from fcn.run import RunFolder, load_state
-from fcn.training import loss, optimizer
+from fcn.run import RunFolder
 
-assert loss, optimizer  # Keras finds by name what is imported
 ROOT = Path(__file__).parents[2]
 RECIPE = """
 data: {root: ROOT}
@@ -59,17 +56,6 @@ def begun_again(run: RunFolder, before: float, process: subprocess.Popen[str]) -
                 return True
         time.sleep(0.02)
     raise AssertionError("the training does not begin")
-
-
-def assert_same_arrays(one: Path, other: Path) -> None:
-    """Compares all weights, and the optimizer's where there are any, bit by bit."""
-    models = [keras.models.load_model(path) for path in (one, other)]
-    pairs = list(zip(*(model.weights for model in models), strict=True))
-    if getattr(models[0], "optimizer", None) is not None:
-        pairs += list(zip(*(model.optimizer.variables for model in models), strict=True))
-    assert len(pairs) > 50
-    for expected, found in pairs:
-        np.testing.assert_array_equal(expected.numpy(), found.numpy(), err_msg=expected.path)
 
 
 def comparable(run: RunFolder) -> list[dict[str, str]]:
@@ -113,7 +99,5 @@ def test_killed_at_random_moments_equals_never_killed(kills: int, steps: int, tm
     finish(start(recipe, run.path))
     assert comparable(run) == comparable(whole)
     assert json.loads(run.scores.read_text()) == json.loads(whole.scores.read_text())
-    assert load_state(run.last) == load_state(whole.last)  # the place of dropout's generators among it
-    assert_same_arrays(whole.last, run.last)
-    assert_same_arrays(whole.best, run.best)
+    assert_same_training(whole, run)
     assert not list(run.path.rglob("*.tmp*"))
