@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels, decode_image, read_image
-from fcn.inference.functions import LabelFunction, exported_function, keras_function
+from fcn.inference.engine import Floats, softmax
+from fcn.inference.engines import open_engine
 from fcn.models.fcn import FCN
-from fcn.run import is_exported, load_model
 
 
 class Prediction(NamedTuple):
@@ -19,10 +19,12 @@ class Prediction(NamedTuple):
     Attributes:
         label: `uint8[H, W]`, the most probable class id of each pixel, at the image's own size.
         classes: What the ids mean.
+        mean_confidence: Probability of the label, on average over all pixels, 1/C to 1.
     """
 
     label: Pixels
     classes: Classes
+    mean_confidence: float
 
     def areas(self) -> dict[str, float]:
         """Returns the share of the image that each class covers, by class name; absent ones are left out."""
@@ -38,12 +40,17 @@ class Predictor:
 
     Args:
         model: A net; or the path of a run folder, a `.keras` file or an exported folder.
+        engine: What computes: "auto", or one of `fcn.inference.engine.ENGINES`. "jax" and "torch" need
+            Keras to run on them.
+        precision: What it computes in: "float32" or "bfloat16".
 
     Attributes:
+        engine: What computes.
         classes: The names and colors of the classes it tells apart.
         path: Where the net was read from; None for one that was given.
 
     Raises:
+        BackendError: If this process or this machine cannot run what was asked for.
         RunError: If there is no model at the path, or it cannot be read.
 
     Example:
@@ -53,9 +60,10 @@ class Predictor:
         (30, 40)
     """
 
-    def __init__(self, model: FCN | Path | str) -> None:
+    def __init__(self, model: FCN | Path | str, engine: str = "auto", precision: str = "float32") -> None:
         self.path = None if isinstance(model, FCN) else Path(model)
-        self.classes, self._predict = _open(model)
+        self.engine = open_engine(model, engine, precision)
+        self.classes = self.engine.classes
 
     def predict(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Prediction:
         """Labels one image.
@@ -67,9 +75,20 @@ class Predictor:
             DataError: If the image cannot be read or decoded.
             ValueError: If pixels have another type or shape.
         """
-        pixels = _pixels(image)
-        label = self._predict(pixels[np.newaxis])[0]
-        return Prediction(np.asarray(label), self.classes)
+        label, confidence = self.engine.label(_pixels(image)[np.newaxis])
+        return Prediction(label[0], self.classes, float(confidence.mean(dtype=np.float64)))
+
+    def probabilities(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Floats:
+        """Returns the probability of each class at each pixel, `float32[H, W, C]`.
+
+        Args:
+            image: As for `predict`.
+
+        Raises:
+            DataError: If the image cannot be read or decoded.
+            ValueError: If pixels have another type or shape.
+        """
+        return softmax(self.engine.logits(_pixels(image)[np.newaxis])[0])
 
 
 def _pixels(image: Path | str | bytes | npt.NDArray[np.uint8]) -> Pixels:
@@ -80,11 +99,3 @@ def _pixels(image: Path | str | bytes | npt.NDArray[np.uint8]) -> Pixels:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"Expected pixels uint8[H, W, 3]. Received: {image.dtype}{list(image.shape)}.")
     return image
-
-
-def _open(model: FCN | Path | str) -> tuple[Classes, LabelFunction]:
-    if not isinstance(model, FCN):
-        if is_exported(Path(model)):
-            return exported_function(Path(model))
-        model = load_model(model)
-    return model.classes, keras_function(model)

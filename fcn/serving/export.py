@@ -7,7 +7,7 @@ import keras
 
 from fcn.errors import BackendError, OutputError
 from fcn.files import atomic_folder, write_json
-from fcn.inference.functions import CLASSES_ASSET
+from fcn.inference.tensorflow_engine import CLASSES_ASSET
 from fcn.models.fcn import FCN
 from fcn.run import load_model
 

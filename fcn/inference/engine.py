@@ -1,0 +1,67 @@
+"""What computes labels: the one face of every engine."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fcn.classes import Classes
+from fcn.data.image_io import Pixels
+
+Floats = npt.NDArray[np.float32]
+
+ENGINES = ("auto", "tensorflow", "jax", "torch")
+"""Names of engines; "auto" is the one that fits the model and the machine."""
+
+PRECISIONS = ("float32", "bfloat16")
+"""What an engine may compute in."""
+
+
+class Labeled(NamedTuple):
+    """What a net says about images of one size.
+
+    Attributes:
+        label: `uint8[B, H, W]`, the most probable class id of each pixel.
+        confidence: `float32[B, H, W]`, its probability, 1/C to 1.
+    """
+
+    label: Pixels
+    confidence: Floats
+
+
+class Engine(Protocol):
+    """A net on something that computes it.
+
+    Attributes:
+        classes: The names and colors of the classes the net tells apart.
+        name: Name of the engine.
+        precision: What it computes in.
+    """
+
+    classes: Classes
+    name: str
+    precision: str
+
+    def label(self, images: Pixels) -> Labeled:
+        """Labels images `uint8[B, H, W, 3]`, RGB."""
+
+    def logits(self, images: Pixels) -> Floats:
+        """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+
+
+def softmax(logits: Floats) -> Floats:
+    """Returns the probabilities of the classes.
+
+    Args:
+        logits: `float32[..., C]`.
+
+    Returns:
+        `float32[..., C]`; they sum to 1 over the last axis.
+
+    Example:
+        >>> softmax(np.array([0, 0], np.float32)).tolist()
+        [0.5, 0.5]
+    """
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return probabilities

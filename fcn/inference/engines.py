@@ -1,0 +1,92 @@
+"""Choosing what computes labels, by the model, by what a user asked for, and by what the machine can."""
+
+import importlib.util
+import platform
+from pathlib import Path
+
+import keras
+
+from fcn.backend import bfloat16_instructions, tensorflow_on_cpu
+from fcn.errors import BackendError, RunError
+from fcn.inference.engine import ENGINES, PRECISIONS, Engine
+from fcn.models.fcn import FCN
+from fcn.run import is_exported, load_model
+
+_BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def open_engine(model: FCN | Path | str, name: str = "auto", precision: str = "float32") -> Engine:
+    """Makes an engine of a net.
+
+    Args:
+        model: A net; or the path of a run folder, a `.keras` file or an exported folder.
+        name: One of `ENGINES`.
+        precision: One of `PRECISIONS`.
+
+    Raises:
+        BackendError: If this process or this machine cannot run what was asked for.
+        RunError: If there is no model at the path, or it cannot be read.
+        ValueError: If `name` or `precision` is none that there is.
+    """
+    if name not in ENGINES:
+        raise ValueError(f"Expected `engine` to be one of {ENGINES}. Received: {name!r}.")
+    if precision not in PRECISIONS:
+        raise ValueError(f"Expected `precision` to be one of {PRECISIONS}. Received: {precision!r}.")
+    backend = keras.backend.backend()
+    if name in _BACKENDS and name != backend:
+        raise BackendError(
+            f"Expected Keras to run on {name}, which engine={name} needs. Received: {backend}, and a process "
+            f"cannot change it any more. Set KERAS_BACKEND={name} before keras is imported."
+        )
+    if not isinstance(model, FCN) and is_exported(Path(model)):
+        return _open_exported(Path(model), name, precision)
+    net = model if isinstance(model, FCN) else load_model(model)
+    if precision == "bfloat16":
+        _check_bfloat16()
+        if not tensorflow_on_cpu():
+            net = _in_bfloat16(net)
+    if backend == "tensorflow":
+        from fcn.inference.tensorflow_engine import net_engine
+
+        return net_engine(net, precision)
+    from fcn.inference.keras_engine import keras_engine
+
+    return keras_engine(net, precision)
+
+
+def _open_exported(path: Path, name: str, precision: str) -> Engine:
+    if importlib.util.find_spec("tensorflow") is None or name in ("jax", "torch"):
+        raise RunError(
+            f"{path}: an exported model needs TensorFlow. Install it, or give the run folder or the .keras "
+            "file the model came from."
+        )
+    from fcn.inference.tensorflow_engine import exported_engine
+
+    if precision == "bfloat16":
+        _check_bfloat16()
+        if not tensorflow_on_cpu():
+            raise RunError(
+                f"{path}: an exported model computes in float32 on a GPU. For bfloat16 give the run folder "
+                "or the .keras file it came from."
+            )
+    return exported_engine(path, precision)
+
+
+def _check_bfloat16() -> None:
+    if tensorflow_on_cpu() and not bfloat16_instructions():
+        raise BackendError(
+            f"precision=bfloat16: this CPU ({platform.machine()}) has no instructions for it. "
+            "Leave it out: float32 is faster here."
+        )
+
+
+def _in_bfloat16(net: FCN) -> FCN:
+    """Returns a copy of a net that computes in Keras' mixed precision."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        copy: FCN = FCN.from_config(net.get_config())
+    finally:
+        keras.config.set_dtype_policy(policy)
+    copy.set_weights(net.get_weights())
+    return copy

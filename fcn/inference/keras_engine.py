@@ -1,0 +1,111 @@
+"""Labeling with a Keras net on JAX or PyTorch."""
+
+from functools import lru_cache, partial
+from typing import Any
+
+import keras
+import numpy as np
+
+from fcn.data.image_io import Pixels
+from fcn.inference.engine import Engine, Floats, Labeled
+from fcn.models.fcn import FCN
+
+_COMPILED_SIZES = 16
+"""Image sizes whose programs JAX keeps; each takes megabytes, and a data set may have hundreds."""
+
+
+class JaxEngine:
+    """One program for each size, compiled when the size first comes; the last few are kept.
+
+    It runs on one device of this process, with the copy of the weights that is there, and so may be called
+    by one process alone, however many hold the net.
+
+    Args:
+        model: The net; it labels with the weights it has whenever it is called.
+        precision: What the net computes in.
+    """
+
+    name = "jax"
+
+    def __init__(self, model: FCN, precision: str) -> None:
+        import jax
+
+        self.classes = model.classes
+        self.precision = precision
+        self._model = model
+
+        def logits(weights: Any, others: Any, images: Any) -> Any:
+            scores, _ = model.stateless_call(weights, others, images.astype(np.float32), training=False)
+            return scores
+
+        def label(weights: Any, others: Any, images: Any) -> Any:
+            scores = logits(weights, others, images)
+            confidence = jax.nn.softmax(scores, axis=-1).max(axis=-1)
+            return scores.argmax(axis=-1).astype(np.uint8), confidence
+
+        @lru_cache(maxsize=_COMPILED_SIZES)
+        def compiled(function: Any, *size: int) -> Any:
+            del (
+                size
+            )  # JAX keeps what it compiled for a function as long as the function: each size gets its own
+            return jax.jit(partial(function))
+
+        self._logits, self._label, self._compiled = logits, label, compiled
+
+    def label(self, images: Pixels) -> Labeled:
+        """Labels images `uint8[B, H, W, 3]`, RGB."""
+        label, confidence = self._run(self._label, images)
+        return Labeled(np.asarray(label), np.asarray(confidence))
+
+    def logits(self, images: Pixels) -> Floats:
+        """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+        return np.asarray(self._run(self._logits, images))
+
+    def _run(self, function: Any, images: Pixels) -> Any:
+        weights = [weight.value.addressable_data(0) for weight in self._model.trainable_variables]
+        others = [weight.value.addressable_data(0) for weight in self._model.non_trainable_variables]
+        return self._compiled(function, *images.shape)(weights, others, images)
+
+
+class TorchEngine:
+    """A pass of which only labels and their probabilities come back from the device.
+
+    Not in PyTorch's inference mode: a net that is scored while it learns may keep tensors made here.
+
+    Args:
+        model: The net; it labels with the weights it has whenever it is called.
+        precision: What the net computes in.
+    """
+
+    name = "torch"
+
+    def __init__(self, model: FCN, precision: str) -> None:
+        self.classes = model.classes
+        self.precision = precision
+        self._model = model
+
+    def label(self, images: Pixels) -> Labeled:
+        """Labels images `uint8[B, H, W, 3]`, RGB."""
+        import torch
+
+        with torch.no_grad():
+            logits = self._run(images)
+            confidence, label = logits.softmax(-1).max(-1)
+            return Labeled(label.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy())
+
+    def logits(self, images: Pixels) -> Floats:
+        """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+        import torch
+
+        with torch.no_grad():
+            logits: Floats = self._run(images).cpu().numpy()
+        return logits
+
+    def _run(self, images: Pixels) -> Any:
+        return self._model(keras.ops.cast(keras.ops.convert_to_tensor(images), "float32"), training=False)
+
+
+def keras_engine(model: FCN, precision: str) -> Engine:
+    """Returns the engine of the backend that Keras runs on."""
+    engine = JaxEngine if keras.backend.backend() == "jax" else TorchEngine
+    return engine(model, precision)

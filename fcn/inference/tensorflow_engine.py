@@ -1,0 +1,97 @@
+"""Labeling with TensorFlow: a Keras net, or an exported model."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from fcn.backend import bfloat16_graphs
+from fcn.classes import Classes
+from fcn.data.image_io import Pixels
+from fcn.errors import RunError
+from fcn.inference.engine import Floats, Labeled
+from fcn.models.fcn import FCN
+from fcn.run import exported_versions
+
+CLASSES_ASSET = "classes.json"
+"""Name of the file with class names and palette among the assets of an exported model."""
+
+_IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+
+
+class TensorFlowEngine:
+    """One graph for all sizes.
+
+    Args:
+        classes: What the net tells apart.
+        compute: From `uint8[B, H, W, 3]` RGB to logits `float32[B, H, W, C]`, on tensors.
+        precision: "float32", or on a CPU "bfloat16".
+
+    Attributes:
+        classes: What the net tells apart.
+        precision: What it computes in.
+    """
+
+    name = "tensorflow"
+
+    def __init__(self, classes: Classes, compute: Callable[[Any], Any], precision: str) -> None:
+        self.classes = classes
+        self.precision = precision
+
+        @tf.function(input_signature=[_IMAGES])  # type: ignore[untyped-decorator]
+        def logits(images: tf.Tensor) -> tf.Tensor:
+            return compute(images)
+
+        @tf.function(input_signature=[_IMAGES])  # type: ignore[untyped-decorator]
+        def label(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            scores = compute(images)
+            classes = tf.cast(tf.argmax(scores, axis=-1, output_type=tf.int32), tf.uint8)
+            return classes, tf.exp(tf.reduce_max(scores, axis=-1) - tf.reduce_logsumexp(scores, axis=-1))
+
+        self._logits, self._label = logits, label
+
+    def label(self, images: Pixels) -> Labeled:
+        """Labels images `uint8[B, H, W, 3]`, RGB."""
+        label, confidence = self._run(self._label, images)
+        return Labeled(label.numpy(), confidence.numpy())
+
+    def logits(self, images: Pixels) -> Floats:
+        """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+        logits: Floats = self._run(self._logits, images).numpy()
+        return logits
+
+    def _run(self, function: Any, images: Pixels) -> Any:
+        # A graph is rewritten when it first runs, and is another one wherever the option is another.
+        with bfloat16_graphs(self.precision == "bfloat16"):
+            return function(images)
+
+
+def net_engine(model: FCN, precision: str) -> TensorFlowEngine:
+    """Returns an engine with the weights the net has whenever it labels."""
+    return TensorFlowEngine(
+        model.classes, lambda images: model(tf.cast(images, tf.float32), training=False), precision
+    )
+
+
+def exported_engine(path: Path, precision: str) -> TensorFlowEngine:
+    """Loads a SavedModel, of several versions the highest.
+
+    Raises:
+        RunError: If it cannot be read.
+    """
+    folder = path if (path / "saved_model.pb").exists() else exported_versions(path)[-1]
+    try:
+        exported = tf.saved_model.load(str(folder))
+        predict = exported.signatures["predict_logits"]
+        document = json.loads((folder / "assets" / CLASSES_ASSET).read_text())
+        classes = Classes.with_palette(tuple(document["names"]), np.array(document["palette"], np.uint8))
+    except Exception as error:  # TensorFlow raises whatever its parsers raise on a damaged file
+        raise RunError(
+            f"{folder}: cannot be read as a model exported by this package ({error}). Export it again."
+        ) from error
+    engine = TensorFlowEngine(classes, lambda images: predict(images=images)["logits"], precision)
+    engine.exported = exported  # type: ignore[attr-defined]  # signatures do not keep their model alive
+    return engine
