@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ def start_backend() -> None:
 
         # JAX must know of the other processes before it computes anything.
         keras.distribution.initialize()
+        # JAX catches it now, and goes on.
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 
 def _choose_backend() -> str:

@@ -1,13 +1,22 @@
-"""What the tests of backends and devices share: a thin configuration, and programs of their own."""
+"""What tests of backends, devices and killed trainings share: a thin configuration, programs, comparisons."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import keras
+import numpy as np
+from keras.ops import convert_to_numpy
+
 from fcn.config import Config
 from fcn.data.image_io import encode_label
+from fcn.run import RunFolder, load_average, load_model, load_state
+from fcn.training import loss, optimizer
+
+assert loss, optimizer  # Keras finds by name what is imported
 
 PROGRAM = Path(__file__).parent / "backend_program.py"
 TIMEOUT_SECONDS = 900
@@ -25,6 +34,21 @@ def start(backend: str, request: dict, **environment: str) -> subprocess.Popen[s
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def start_together(request: dict, count: int = 2) -> list[subprocess.Popen[str]]:
+    """Starts processes that do the same, together, on JAX."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    together = {
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{port}",
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(count),
+        "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
+    }
+    return [
+        start("jax", request, KERAS_DISTRIBUTION_PROCESS_ID=str(index), **together) for index in range(count)
+    ]
 
 
 def finish(*processes: subprocess.Popen[str]) -> None:
@@ -55,3 +79,25 @@ def label_fully(root: Path, rng) -> None:
     """Replaces the labels of a data set of 32x32 images and 3 classes by others without void pixels."""
     for path in sorted((root / "SegmentationClass").iterdir()):
         path.write_bytes(encode_label(rng.integers(0, 3, (32, 32), "uint8")))
+
+
+def assert_same_training(one: RunFolder, other: RunFolder) -> None:
+    """Checks that two trainings have left the same, bit by bit.
+
+    That is weights, averages, the optimizer's variables, the place of random generators, and the best net.
+    """
+    assert load_state(one.last) == load_state(other.last)
+    models = [keras.models.load_model(run.last) for run in (one, other)]
+    assert_same_arrays(*(model.optimizer.variables for model in models))
+    assert_same_arrays(*(model.weights for model in models))
+    for model, run in zip(models, (one, other), strict=True):
+        load_average(model, run.last)
+    assert_same_arrays(*(model.weights for model in models))
+    assert_same_arrays(*(load_model(run.best).weights for run in (one, other)))
+
+
+def assert_same_arrays(expected: list[keras.Variable], found: list[keras.Variable]) -> None:
+    """Checks that variables are the same, bit by bit."""
+    assert len(expected) > 25
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(convert_to_numpy(one), convert_to_numpy(other), err_msg=one.path)

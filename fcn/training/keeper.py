@@ -23,6 +23,7 @@ from fcn.run import RunFolder, copy_checkpoint, save_model
 from fcn.training import devices
 from fcn.training.checkpoint import Position, keep_last, save_training, zip_damage
 from fcn.training.listeners import Logger, not_finite
+from fcn.training.processes import Agreement
 from fcn.training.steps import StepListener
 
 
@@ -154,38 +155,54 @@ class SaveWhenStopped(StepListener):
     """Saves and ends the process when it is told to stop, with exit code 143 (SIGTERM) or 130 (Ctrl-C).
 
     Saving waits for the end of a step. While the validation split is scored everything is saved already,
-    and the process ends at once, as it does when it is told a second time.
+    and the process ends at once, as it does when it is told a second time. Of several processes, all end
+    after the same step, whichever was told. It comes last among the listeners.
+
+    Args:
+        keeper: What saves; None in a process that leaves that to another.
+        agreement: With the other processes.
     """
 
     EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper | None, agreement: Agreement) -> None:
         self.keeper = keeper
-        self._exit_code: int | None = None
+        self.agreement = agreement
+        self._exit_code = 0
         self._before: dict[signal.Signals, Any] = {}
 
     def begin(self, step: int) -> None:
-        """Listens for the signals, where this is the main thread."""
+        """Listens for the signals, where this is the main thread.
+
+        Raises:
+            SystemExit: If another process ends.
+        """
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._on_signal) for number in self.EXIT_CODES}
+        self.on_step(step, 0.0)
 
     def _on_signal(self, number: int, frame: Any) -> None:
         exit_code = self.EXIT_CODES[signal.Signals(number)]
-        if self.keeper.scoring or self._exit_code is not None:
+        if self._exit_code or (self.keeper and self.keeper.scoring):
             raise SystemExit(exit_code)
         self._exit_code = exit_code
-        self.keeper.stopping = True
+        if self.keeper:
+            self.keeper.stopping = True
 
     def on_step(self, step: int, loss: float) -> None:
         """Saves between two steps.
 
         Raises:
-            SystemExit: If a signal has come.
+            SystemExit: If a signal has come, or another process ends.
         """
-        if self._exit_code is not None:
+        exit_code = self.agreement.reach(self._exit_code)
+        if not exit_code:
+            return
+        self._exit_code = exit_code
+        if self.keeper:
             self.keeper.save(step, scores=False)
             print(f"Stopped and saved at step {step}. Go on with --resume.", file=sys.stderr)
-            raise SystemExit(self._exit_code)
+        raise SystemExit(exit_code)
 
     def close(self) -> None:
         """Stops listening."""

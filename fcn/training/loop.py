@@ -39,6 +39,7 @@ from fcn.training.loss import build_loss
 from fcn.training.optimizer import build_optimizer
 from fcn.training.patterns import freeze
 from fcn.training.precision import computing_in, usable_precision
+from fcn.training.processes import Agreement, together
 from fcn.training.schedule import describe_summed_loss
 from fcn.training.session import Session
 from fcn.training.start import load_start, start_from
@@ -105,20 +106,28 @@ def train(
     if not isinstance(config, Config):
         config = load_config(Path(config))
     run = RunFolder(Path(run_path))
-    _check_place(run)
-    with only_training(run) if devices.leads() else nullcontext():
-        _check_run(run, config, resume)
-        return _train(config, run, callbacks)
+    with together() as agreement:
+        _check_place(run)
+        with only_training(run) if devices.leads() else nullcontext():
+            _check_run(run, config, resume)
+            return _train(config, run, callbacks, agreement)
 
 
-def _train(config: Config, run: RunFolder, callbacks: Sequence[keras.callbacks.Callback]) -> TrainingResult:
+def _train(
+    config: Config,
+    run: RunFolder,
+    callbacks: Sequence[keras.callbacks.Callback],
+    agreement: Agreement,
+) -> TrainingResult:
     classes, train_examples, val_examples, content = _read_data(config)
 
     keras.utils.set_random_seed(config.train.seed)
     if devices.leads():
         remove_halves(run)
+        checkpoint = find_checkpoint(run)
     devices.meet("before anything is written")
-    checkpoint = find_checkpoint(run)
+    if not devices.leads():  # the last checkpoint is whole by now
+        checkpoint = find_checkpoint(run)
     precision = usable_precision(config.train.precision, config.augmentation.crop_size)
     with computing_in(precision), devices.scope(config):
         model = load_model(checkpoint) if checkpoint else _begin_model(config, classes, val_examples)
@@ -144,7 +153,7 @@ def _train(config: Config, run: RunFolder, callbacks: Sequence[keras.callbacks.C
             )
             if devices.leads():
                 _begin_run(run, config, stream)
-            session = Session(run, config, model, average, val_examples, stream, position)
+            session = Session(run, config, model, average, val_examples, stream, position, agreement)
             session.take_steps(callbacks)
         except OutputError as error:
             raise OutputError(f"{error} A training that had begun goes on with --resume.") from error
@@ -158,6 +167,7 @@ def _train(config: Config, run: RunFolder, callbacks: Sequence[keras.callbacks.C
     else:
         devices.meet("after everything is written")
         evaluation = evaluate_examples(Predictor(run.path), val_examples)
+    devices.meet("before any of them ends")  # the others would be ended some minutes after the first
     return TrainingResult(run, evaluation, classes, session.training, session.wait.share)
 
 

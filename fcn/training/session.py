@@ -19,6 +19,7 @@ from fcn.training.checkpoint import Position
 from fcn.training.keeper import Keeper, SaveWhenStopped
 from fcn.training.listeners import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
 from fcn.training.log import TrainingLog
+from fcn.training.processes import Agreement
 from fcn.training.schedule import build_schedule
 from fcn.training.steps import StepListener, Steps, WholeSteps
 from fcn.training.watch import LiveReport
@@ -35,6 +36,7 @@ class Session:
         val_examples: The validation split.
         stream: The training examples.
         position: Where the training is.
+        agreement: What the processes of the training agree on after each step.
 
     Attributes:
         predictor: Labels with the weights that are scored, as they are.
@@ -53,6 +55,7 @@ class Session:
         val_examples: Sequence[Example],
         stream: TrainingStream,
         position: Position,
+        agreement: Agreement,
     ) -> None:
         settings, schedule, step = config.train, build_schedule(config.train), position.step
         self.config = config
@@ -80,8 +83,9 @@ class Session:
             )
             self.page = LiveReport(self.keeper, settings.steps, val_examples)
             progress = ProgressReport(settings.steps, step, settings.batch_size)
-            listeners += [logger, progress, self.keeper, self.page, SaveWhenStopped(self.keeper)]
-        self.steps = Steps(listeners, step, settings.accumulate, config.loss.reduction)
+            listeners += [logger, progress, self.keeper, self.page]
+        listeners.append(SaveWhenStopped(self.keeper, agreement))
+        self.steps = Steps(listeners, step, settings.accumulate, config.loss.reduction, agreement)
 
     def take_steps(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Takes all steps that are left.

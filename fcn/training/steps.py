@@ -10,6 +10,8 @@ from typing import Any
 
 import keras
 
+from fcn.training.processes import Agreement
+
 
 class StepListener:
     """What happens between the steps of a training; each listener does one thing."""
@@ -48,25 +50,33 @@ class Steps(keras.callbacks.Callback):  # type: ignore[misc]
         start_step: Updates of the weights in earlier sessions.
         accumulate: Calls of Keras a step takes.
         reduction: How the losses of these calls make that of the step: "mean" or "sum".
+        agreement: What the processes that take the steps agree on after each.
 
     Attributes:
         step: Updates of the weights so far.
     """
 
     def __init__(
-        self, listeners: Sequence[StepListener], start_step: int, accumulate: int, reduction: str
+        self,
+        listeners: Sequence[StepListener],
+        start_step: int,
+        accumulate: int,
+        reduction: str,
+        agreement: Agreement,
     ) -> None:
         super().__init__()
         self.listeners = listeners
         self.start_step = self.step = start_step
         self.accumulate = accumulate
         self.reduction = reduction
+        self.agreement = agreement
         self._losses: list[float] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Begins."""
-        for listener in self.listeners:
-            listener.begin(self.start_step)
+        with self.agreement.pending():
+            for listener in self.listeners:
+                listener.begin(self.start_step)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Resets the loss Keras averages, so that each batch reports its own."""
@@ -87,8 +97,9 @@ class Steps(keras.callbacks.Callback):  # type: ignore[misc]
         self.step = self.start_step + step
         loss = sum(self._losses) / (len(self._losses) if self.reduction == "mean" else 1)
         self._losses.clear()
-        for listener in self.listeners:
-            listener.on_step(self.step, loss)
+        with self.agreement.pending():
+            for listener in self.listeners:
+                listener.on_step(self.step, loss)
 
     @property
     def within(self) -> bool:

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from keras.ops import convert_to_numpy
 
 from fcn.models.fully_connected import Tail, apply_as_convolutions, clone, copy_weights
 
@@ -35,7 +36,7 @@ def head(*tail_layers: layers.Layer, window: tuple[int, int, int] = (2, 3, 4)) -
 def test_a_layer_means_the_same_on_a_map(behind: layers.Layer, rng: np.random.Generator) -> None:
     tail, net = head(layers.Dense(5), behind)
     features = rng.normal(0, 1, (2, 3, 5, 4)).astype(np.float32)
-    answers = net(features).numpy()
+    answers = convert_to_numpy(net(features))
     assert answers.shape == (2, 2, 3, 5)
     for row in range(2):
         for column in range(3):
@@ -54,7 +55,7 @@ def test_scale_and_shift_of_each_place_go_into_the_kernel(
     assert [layer.name for layer in tail.kept] == [tail.last_dense.name]
     features = rng.normal(0, 1, (2, 2, 3, 4)).astype(np.float32)
     expected = tail.layers[1](tail.layers[0](features.reshape(2, -1)))
-    np.testing.assert_allclose(net(features).numpy()[:, 0, 0], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(convert_to_numpy(net(features))[:, 0, 0], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_scale_and_shift_of_a_map_of_one_place_go_there_too(rng: np.random.Generator) -> None:
@@ -62,7 +63,7 @@ def test_scale_and_shift_of_a_map_of_one_place_go_there_too(rng: np.random.Gener
     assert len(net.layers) == 2
     features = rng.normal(0, 1, (2, 1, 1, 4)).astype(np.float32)
     expected = tail.layers[1](tail.layers[0](features.reshape(2, -1)))
-    np.testing.assert_allclose(net(features).numpy()[:, 0, 0], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(convert_to_numpy(net(features))[:, 0, 0], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_layers_get_the_names_they_are_given() -> None:
@@ -75,8 +76,8 @@ def test_a_constraint_of_the_kernel_constrains_the_same_numbers(axis: int | None
     constraint = keras.constraints.UnitNorm(axis=0) if axis == 0 else keras.constraints.NonNeg()
     _, net = head(layers.Dense(5, kernel_constraint=constraint, name="fc"))
     kernel = np.random.default_rng(0).normal(0, 1, (2, 3, 4, 5)).astype(np.float32)
-    constrained = net.get_layer("FC").kernel_constraint(keras.ops.convert_to_tensor(kernel)).numpy()
-    expected = constraint(keras.ops.convert_to_tensor(kernel.reshape(24, 5))).numpy()
+    constrained = convert_to_numpy(net.get_layer("FC").kernel_constraint(keras.ops.convert_to_tensor(kernel)))
+    expected = convert_to_numpy(constraint(keras.ops.convert_to_tensor(kernel.reshape(24, 5))))
     np.testing.assert_allclose(constrained.reshape(24, 5), expected, rtol=1e-6)
 
 
@@ -86,7 +87,7 @@ def test_an_adapted_normalization_is_copied() -> None:
     target = clone(source)
     target.build((None, 2))
     copy_weights(source, target)
-    np.testing.assert_allclose(target(np.array([[3.0, 5]])).numpy(), 0, atol=1e-6)
+    np.testing.assert_allclose(convert_to_numpy(target(np.array([[3.0, 5]]))), 0, atol=1e-6)
     np.testing.assert_array_equal(target(np.array([[9.0, 9]])), source(np.array([[9.0, 9]])))
 
 

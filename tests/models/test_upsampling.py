@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.ops import convert_to_numpy
 
 from fcn.models.upsampling import Bilinear, CropLike, bilinear_kernel, upscore
 
@@ -17,7 +18,7 @@ def test_the_start_is_bilinear_resizing_away_from_the_border(stride: int, size: 
     scores = np.random.default_rng(0).standard_normal((2, height, width, 3)).astype(np.float32)
     inputs = keras.Input((None, None, 3))
     net = keras.Model(inputs, upscore(inputs, stride, 3, trainable=True, name="upscore"))
-    upsampled = net(scores).numpy()
+    upsampled = convert_to_numpy(net(scores))
     expected = tf.image.resize(scores, (height * stride, width * stride), "bilinear").numpy()
     assert upsampled.shape == expected.shape
     # Up to `stride` from the border; in truth half of it, beyond which there is no score to mix in:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from keras.ops import convert_to_numpy
 
 from fcn.models.fcn import FCN
 from fcn.models.vgg import ImageNormalization, convolution, scaled, vgg16_features
@@ -33,8 +34,8 @@ def test_pool5_is_that_of_the_vgg16_of_keras() -> None:
     assert copied == 13
     image = rng.integers(0, 256, (1, 64, 64, 3)).astype(np.float32)
     normalized = (image[..., ::-1] - np.float32([103.9, 116.8, 123.7])) * np.float32([0.02, 0.03, 0.04])
-    expected = theirs(normalized).numpy()
-    pool5 = keras.Model(ours.input, ours.get_layer("block5_pool").output)(image).numpy()
+    expected = convert_to_numpy(theirs(normalized))
+    pool5 = convert_to_numpy(keras.Model(ours.input, ours.get_layer("block5_pool").output)(image))
     assert pool5.shape == (1, 2, 2, 512)
     assert expected.std() > 0.01
     np.testing.assert_allclose(pool5, expected, rtol=1e-4, atol=1e-4 * expected.max())
@@ -55,10 +56,10 @@ def test_fc6_and_fc7_are_fully_connected_layers_read_as_convolutions() -> None:
         dense.set_weights([kernel.reshape(-1, 12), bias])
     pool5 = rng.standard_normal((2, 7, 7, 16)).astype(np.float32)
     head = keras.Model(net.get_layer("fc6").input, net.output)
-    fully_connected = dense7(dense6(pool5.reshape(2, -1))).numpy()
+    fully_connected = convert_to_numpy(dense7(dense6(pool5.reshape(2, -1))))
     assert (fully_connected > 0).any()
     # The 7x7 window around the middle covers the whole map, as the fully connected layer does.
-    np.testing.assert_allclose(head(pool5).numpy()[:, 3, 3], fully_connected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(convert_to_numpy(head(pool5))[:, 3, 3], fully_connected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (31, 33), (64, 65), (224, 1)])
@@ -108,7 +109,7 @@ def test_a_dilated_convolution_sees_further_and_keeps_the_size() -> None:
     net.get_layer("conv").set_weights([np.ones((3, 3, 1, 1)), np.zeros(1)])
     dot = np.zeros((1, 11, 11, 1), np.float32)
     dot[0, 5, 5] = 1
-    seen = net(dot).numpy()[0, ..., 0]
+    seen = convert_to_numpy(net(dot))[0, ..., 0]
     assert np.argwhere(seen).tolist() == [[y, x] for y in (1, 5, 9) for x in (1, 5, 9)]
 
 
@@ -120,7 +121,7 @@ def test_normalization_is_what_numpy_computes(order: str, dtype: type) -> None:
     layer = ImageNormalization(order, mean, scale)
     ordered = images[..., ::-1] if order == "bgr" else images
     expected = (ordered.astype(np.float32) - np.float32(mean)) * np.float32(scale)
-    normalized = layer(images).numpy()
+    normalized = convert_to_numpy(layer(images))
     assert normalized.dtype == np.float32
     np.testing.assert_allclose(normalized, expected, rtol=1e-6)
     copy = keras.layers.deserialize(keras.layers.serialize(layer))

@@ -1,11 +1,10 @@
 import csv
 import json
-import socket
 from pathlib import Path
 
 import keras
 import pytest
-from backends import finish, label_fully, start, write_config
+from backends import finish, label_fully, start, start_together, write_config
 
 from fcn.config import load_config
 from fcn.errors import ConfigError
@@ -71,22 +70,13 @@ def test_two_devices_learn_what_one_does(backend: str, labeled: Path, tmp_path: 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does(labeled: Path, tmp_path: Path) -> None:
     pytest.importorskip("jax")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     one = commands(tmp_path, labeled, "one", 1)[:1]
     finish(start("jax", {"commands": one, "blocked": ["tensorflow"]}))
     config = write_config(
         tmp_path / "two.yaml", labeled, checkpoint_steps=2, evaluate_steps=2, ema=0.5, devices=1
     )
     both = [["train", str(config), "--run", str(tmp_path / "two")]]
-    together = {
-        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{port}",
-        "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
-        "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
-    }
-    program = {"commands": both, "blocked": ["tensorflow"]}
-    finish(*(start("jax", program, KERAS_DISTRIBUTION_PROCESS_ID=str(index), **together) for index in (0, 1)))
+    finish(*start_together({"commands": both, "blocked": ["tensorflow"]}))
     check_alike(tmp_path / "one", tmp_path / "two")
     assert len(list((tmp_path / "two" / "events").iterdir())) == 1  # one process writes
 

@@ -10,16 +10,13 @@ import sys
 import time
 from pathlib import Path
 
-import keras
-import numpy as np
 import pytest
+from backends import assert_same_training
 
 from fcn.data.generated import generate_dataset
 from fcn.log_file import read_log
-from fcn.run import RunFolder, load_state
-from fcn.training import loss, optimizer
+from fcn.run import RunFolder
 
-assert loss, optimizer  # Keras finds by name what is imported
 ROOT = Path(__file__).parents[2]
 RECIPE = """
 data: {root: ROOT}
@@ -61,17 +58,6 @@ def begun_again(run: RunFolder, before: float, process: subprocess.Popen[str]) -
     raise AssertionError("the training does not begin")
 
 
-def assert_same_arrays(one: Path, other: Path) -> None:
-    """Compares all weights, and the optimizer's where there are any, bit by bit."""
-    models = [keras.models.load_model(path) for path in (one, other)]
-    pairs = list(zip(*(model.weights for model in models), strict=True))
-    if getattr(models[0], "optimizer", None) is not None:
-        pairs += list(zip(*(model.optimizer.variables for model in models), strict=True))
-    assert len(pairs) > 50
-    for expected, found in pairs:
-        np.testing.assert_array_equal(expected.numpy(), found.numpy(), err_msg=expected.path)
-
-
 def comparable(run: RunFolder) -> list[dict[str, str]]:
     return [{key: text for key, text in row.items() if key not in CLOCK} for row in read_log(run.log)]
 
@@ -80,7 +66,7 @@ def comparable(run: RunFolder) -> list[dict[str, str]]:
     ("kills", "steps"),
     [
         pytest.param(5, 200, marks=pytest.mark.slow),
-        pytest.param(20, 1000, marks=pytest.mark.exhaustive),
+        pytest.param(20, 600, marks=pytest.mark.exhaustive),
     ],
 )
 def test_killed_at_random_moments_equals_never_killed(kills: int, steps: int, tmp_path: Path) -> None:
@@ -89,6 +75,8 @@ def test_killed_at_random_moments_equals_never_killed(kills: int, steps: int, tm
     recipe.write_text(RECIPE.replace("ROOT", str(tmp_path / "data")).replace("STEPS", str(steps)))
     whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed")
     finish(start(recipe, whole.path))
+    # However fast the machine is, the kills together leave about half of the training to the end.
+    longest = (time.time() - whole.environment.stat().st_mtime) / kills
 
     chance, killed = random.Random(kills), 0
     while killed < kills:
@@ -98,20 +86,18 @@ def test_killed_at_random_moments_equals_never_killed(kills: int, steps: int, tm
             if killed % 5 == 4:  # also before anything is written, or anything read
                 time.sleep(chance.uniform(0, 6))
             elif begun_again(run, before, process):
-                time.sleep(chance.uniform(0, 8))
+                time.sleep(chance.uniform(0, longest))
             if process.poll() is None:
                 # Every third is told to stop, which it may do at its leisure.
                 process.send_signal(signal.SIGTERM if killed % 3 == 2 else signal.SIGKILL)
                 killed += 1
             process.communicate(timeout=120)
-            assert process.returncode in (0, 143, -signal.SIGKILL, -signal.SIGTERM)
+            assert process.returncode in (143, -signal.SIGKILL, -signal.SIGTERM), "ended before all kills"
         finally:
             process.kill()
             process.communicate()
     finish(start(recipe, run.path))
     assert comparable(run) == comparable(whole)
     assert json.loads(run.scores.read_text()) == json.loads(whole.scores.read_text())
-    assert load_state(run.last) == load_state(whole.last)  # the place of dropout's generators among it
-    assert_same_arrays(whole.last, run.last)
-    assert_same_arrays(whole.best, run.best)
+    assert_same_training(whole, run)
     assert not list(run.path.rglob("*.tmp*"))
