@@ -31,7 +31,11 @@ class Views(NamedTuple):
     @property
     def are_plain(self) -> bool:
         """Whether an image is shown once, as it is."""
-        return not self.flip and self.scales == (1.0,)
+        return self == PLAIN
+
+
+PLAIN = Views(flip=False, scales=(1.0,))
+"""Each image once, as it is."""
 
 
 def check_scales(scales: Iterable[float]) -> tuple[float, ...]:

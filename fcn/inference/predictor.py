@@ -11,7 +11,7 @@ from fcn.classes import Classes
 from fcn.data.image_io import Pixels, decode_image, read_image
 from fcn.inference.engine import Floats, softmax
 from fcn.inference.engines import open_engine
-from fcn.inference.multi_scale import Views, check_scales, multi_scale_engine
+from fcn.inference.multi_scale import PLAIN, Views, check_scales, multi_scale_engine
 from fcn.models.fcn import FCN
 
 
@@ -71,8 +71,8 @@ class Predictor:
         model: FCN | Path | str,
         engine: str = "auto",
         precision: str = "float32",
-        flip: bool = False,
-        scales: Iterable[float] = (1.0,),
+        flip: bool = PLAIN.flip,
+        scales: Iterable[float] = PLAIN.scales,
     ) -> None:
         self.path = None if isinstance(model, FCN) else Path(model)
         self.views = Views(flip, check_scales(scales))
