@@ -62,9 +62,8 @@ class MultiScaleEngine:
 
     The probabilities of each scale are brought to the image's own size, linearly between the centers of
     pixels, and the most probable class is that of their mean over all views. mmsegmentation and DeepLab
-    average the same way, but interpolate logits and take the softmax after that; with probabilities no view
-    can outweigh another because its logits are larger, and the softmax is taken of fewer numbers where an
-    image is shrunk.
+    average probabilities too, but interpolate logits and take the softmax after that; this way a view and
+    its mirror image are added up first, which halves the interpolating.
 
     Images are shrunk by averaging over areas, so that fine patterns do not turn into coarse ones, and
     enlarged linearly, as they are when a net is trained (cubic interpolation would add edges that no camera
