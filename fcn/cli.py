@@ -68,6 +68,32 @@ def _at_least(lowest: int) -> Callable[[str], int]:
     return read
 
 
+def _scales(text: str) -> tuple[float, ...]:
+    """Reads scales with commas between them."""
+    from fcn.inference.multi_scale import check_scales
+
+    try:
+        return check_scales(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers with commas between them, as in 0.5,1,1.5; received {text!r} ({error})"
+        ) from error
+
+
+def _add_views(command: argparse.ArgumentParser) -> None:
+    """Adds what makes a command average over several views of an image."""
+    command.add_argument(
+        "--flip", action="store_true", help="label the mirrored image too, and average; twice the time"
+    )
+    command.add_argument(
+        "--scales",
+        type=_scales,
+        default="1",
+        metavar="S,S,...",
+        help="label at these sizes, relative to the image's, and average; default: 1",
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fcn",
@@ -121,7 +147,12 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="FILE",
-        help="default: scores.json, in the run if it was trained with this split, else here",
+        help="default: scores.json, in the run if it was trained with this split and nothing is averaged, "
+        "else here",
+    )
+    _add_views(evaluate)
+    evaluate.add_argument(
+        "--boundary", action="store_true", help="also boundary IoU: of the pixels near where a class ends"
     )
 
     infer = add(

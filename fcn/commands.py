@@ -59,8 +59,8 @@ def evaluate_command(options: argparse.Namespace) -> None:
     from fcn.files import write_json
     from fcn.inference.predictor import Predictor
 
-    predictor = Predictor(options.model)
-    evaluation = evaluate_split(predictor, options.data, options.split)
+    predictor = Predictor(options.model, flip=options.flip, scales=options.scales)
+    evaluation = evaluate_split(predictor, options.data, options.split, options.boundary)
     names = predictor.classes.names
     run, training = find_run(options.model), find_training(options.model, evaluation)
     for warning in describe_training(options.model, training, len(evaluation.images)):
@@ -68,7 +68,12 @@ def evaluate_command(options: argparse.Namespace) -> None:
     document = scores_document(evaluation, names, options.data, options.split, training)
     output = options.output
     if output is None:
-        own = run is not None and _is_own(run, options.model, options.data, options.split)
+        # A run keeps the scores of its net alone: averages of views are something else to compare with.
+        own = (
+            run is not None
+            and predictor.views.are_plain
+            and _is_own(run, options.model, options.data, options.split)
+        )
         output = run.scores if run is not None and own else Path("scores.json")
         document |= _step(run) if run is not None and own else {}
     write_json(output, document)
@@ -144,11 +149,18 @@ def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: st
     )
     table.add_column("score")
     table.add_column("%", justify="right")
-    for name in ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou"):
-        table.add_row(name.replace("_", " ").replace("iou", "IoU"), _percent(getattr(scores, name)))
+    names = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
+    rows = [[name.replace("_", " ").replace("iou", "IoU"), _percent(getattr(scores, name))] for name in names]
+    classes = [scores.class_iou.tolist()]
+    if evaluation.boundary is not None:
+        table.add_column("of boundaries", justify="right")
+        rows[names.index("mean_iou")].append(_percent(evaluation.boundary.mean_boundary_iou))
+        classes.append(evaluation.boundary.class_boundary_iou.tolist())
+    for row in rows:
+        table.add_row(*row)
     table.add_section()
-    for name, iou in zip(class_names, scores.class_iou.tolist(), strict=True):
-        table.add_row(f"IoU of {name}", _percent(iou))
+    for name, *ious in zip(class_names, *classes, strict=True):
+        table.add_row(f"IoU of {name}", *map(_percent, ious))
     console.print(table)
 
 

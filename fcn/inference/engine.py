@@ -62,6 +62,8 @@ def softmax(logits: Floats) -> Floats:
         >>> softmax(np.array([0, 0], np.float32)).tolist()
         [0.5, 0.5]
     """
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    # In one array: the maps of a large image take gigabytes.
+    probabilities: Floats = logits - logits.max(axis=-1, keepdims=True)
+    np.exp(probabilities, out=probabilities)
+    probabilities /= probabilities.sum(axis=-1, keepdims=True)
     return probabilities

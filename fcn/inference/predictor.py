@@ -1,5 +1,6 @@
 """One way to label an image, whatever the model was saved as."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from fcn.classes import Classes
 from fcn.data.image_io import Pixels, decode_image, read_image
 from fcn.inference.engine import Floats, softmax
 from fcn.inference.engines import open_engine
+from fcn.inference.multi_scale import PLAIN, Views, check_scales, multi_scale_engine
 from fcn.models.fcn import FCN
 
 
@@ -43,15 +45,19 @@ class Predictor:
         engine: What computes: "auto", or one of `fcn.inference.engine.ENGINES`. "jax" and "torch" need
             Keras to run on them.
         precision: What it computes in: "float32" or "bfloat16".
+        flip: Whether to label each image also mirrored left to right, and to average.
+        scales: Sizes, relative to the image's own, to label each image at, and to average over.
 
     Attributes:
         engine: What computes.
         classes: The names and colors of the classes it tells apart.
         path: Where the net was read from; None for one that was given.
+        views: What is averaged over.
 
     Raises:
         BackendError: If this process or this machine cannot run what was asked for.
         RunError: If there is no model at the path, or it cannot be read.
+        ValueError: If a scale is not above 0 and at most 4, or occurs twice.
 
     Example:
         >>> from fcn.models.fcn import FCN
@@ -60,9 +66,17 @@ class Predictor:
         (30, 40)
     """
 
-    def __init__(self, model: FCN | Path | str, engine: str = "auto", precision: str = "float32") -> None:
+    def __init__(
+        self,
+        model: FCN | Path | str,
+        engine: str = "auto",
+        precision: str = "float32",
+        flip: bool = PLAIN.flip,
+        scales: Iterable[float] = PLAIN.scales,
+    ) -> None:
         self.path = None if isinstance(model, FCN) else Path(model)
-        self.engine = open_engine(model, engine, precision)
+        self.views = Views(flip, check_scales(scales))
+        self.engine = multi_scale_engine(open_engine(model, engine, precision), self.views)
         self.classes = self.engine.classes
 
     def predict(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Prediction:
