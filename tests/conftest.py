@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import hypothesis
 import keras
 import numpy as np
 import pytest
@@ -16,6 +17,10 @@ import pytest
 from fcn.classes import VOID, Classes
 from fcn.data.image_io import encode_label
 from fcn.models.fcn import FCN
+
+# How long an example takes says how busy the machine is; no test is timed.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 ThinNet = Callable[..., FCN]
 MakeDataset = Callable[..., Path]
