@@ -17,7 +17,7 @@ from PIL import ExifTags, Image
 from fcn.data.image_io import encode_jpeg, read_image, read_label, read_palette
 from fcn.errors import DataError, OutputError
 from fcn.inference.folder import label_images
-from fcn.inference.outputs import overlay_image
+from fcn.inference.outputs.overlay import overlay_image
 from fcn.inference.predictor import Predictor
 from fcn.inference.search import FoundImage, find_images, name_labels
 from fcn.models.fcn import FCN
