@@ -58,8 +58,8 @@ def label_images(
 
     Args:
         predictor: The net to label with.
-        inputs: Files, and folders that are searched for JPEG, PNG and BMP files in all depths. Hidden files
-            and folders inside them are passed over, and so is `output`.
+        inputs: Files, and folders that are searched for JPEG, PNG, BMP, WebP and TIFF files in all depths.
+            Hidden files and folders inside them are passed over, and so is `output`.
         output: The folder to write to; made if it is missing.
         overlay: Whether to write `STEM.overlay.jpg`, a picture for people, beside each label.
 
