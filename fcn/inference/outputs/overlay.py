@@ -79,10 +79,30 @@ def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
         >>> overlay_image(pixels, pixels[..., 0], Classes.named(("sky", "sea"))).shape
         (82, 90, 3)
     """
-    return np.concatenate([_tint(image, label, classes), legend_strip(_entries(label, classes), label.shape)])
+    return np.concatenate([tint(image, label, classes), legend_strip(_entries(label, classes), label.shape)])
 
 
-def _tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
+def legend_of_classes(classes: Classes, size: tuple[int, ...]) -> Pixels:
+    """Draws a legend of all classes, without shares: the same below every frame of a video.
+
+    Args:
+        classes: Names and colors.
+        size: (height, width) of the picture it goes below.
+
+    Returns:
+        `uint8[legend, width, 3]`, RGB.
+    """
+    return legend_strip(
+        [
+            LegendEntry(name, "", None if index == 0 and name == _BACKGROUND else color)
+            for index, (name, color) in enumerate(zip(classes.names, classes.palette, strict=True))
+        ],
+        size,
+    )
+
+
+def tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
+    """Returns the image tinted in the colors of its classes, with contours; see `overlay_image`."""
     colors = colorize(label, classes)
     tinted = cv2.addWeighted(image, 1 - _COLOR_SHARE, colors, _COLOR_SHARE, 0)
     thickness = max(1, round(min(label.shape) / 350))
