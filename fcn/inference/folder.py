@@ -4,29 +4,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-import numpy as np
-
-from fcn.classes import Classes
 from fcn.data.image_io import (
     Pixels,
     decode_image,
     encode_jpeg,
     exif_orientation,
     read_file,
-    upright,
     write_label,
 )
 from fcn.errors import DataError, OutputError
 from fcn.files import write_bytes
-from fcn.inference.outputs import overlay_image
+from fcn.inference.outputs.overlay import upright_overlay
 from fcn.inference.predictor import Predictor
 from fcn.inference.search import find_images, name_labels, overlay_path
 from fcn.parallel import map_ahead
 from fcn.progress import track
-
-# A JPEG has at most 65,535 pixels a side (ITU-T T.81, B.2.2), and the legend needs some of them.
-_MAX_OVERLAY = 32_000
 
 
 class LabelingResult(NamedTuple):
@@ -66,8 +58,8 @@ def label_images(
 
     Args:
         predictor: The net to label with.
-        inputs: Files, and folders that are searched for JPEG, PNG and BMP files in all depths. Hidden files
-            and folders inside them are passed over, and so is `output`.
+        inputs: Files, and folders that are searched for JPEG, PNG, BMP, WebP and TIFF files in all depths.
+            Hidden files and folders inside them are passed over, and so is `output`.
         output: The folder to write to; made if it is missing.
         overlay: Whether to write `STEM.overlay.jpg`, a picture for people, beside each label.
 
@@ -95,23 +87,12 @@ def label_images(
     def write(labeled: _Labeled) -> None:
         write_label(labeled.label_path, labeled.label, predictor.classes)
         if overlay:
-            picture = _draw_overlay(labeled, predictor.classes)
+            picture = upright_overlay(labeled.image, labeled.label, labeled.orientation, predictor.classes)
             write_bytes(overlay_path(labeled.label_path), encode_jpeg(picture))
 
     # Two ahead: the net goes on while one label is written, and stops soon after a write that failed.
     written = sum(1 for _ in map_ahead(write, label_all(), ahead=2))
     return LabelingResult(written, tuple(sorted(failed)), output)
-
-
-def _draw_overlay(labeled: _Labeled, classes: Classes) -> Pixels:
-    image = upright(labeled.image, labeled.orientation)
-    label = upright(labeled.label, labeled.orientation)
-    scale = _MAX_OVERLAY / max(label.shape)
-    if scale < 1:
-        size = max(1, round(label.shape[1] * scale)), max(1, round(label.shape[0] * scale))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-        label = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
-    return overlay_image(image, label, classes)
 
 
 def _decode(path: Path) -> _Decoded | DataError:

@@ -12,6 +12,7 @@ from fcn.data.image_io import Pixels, decode_image, read_image
 from fcn.inference.engine import Floats, softmax
 from fcn.inference.engines import open_engine
 from fcn.inference.multi_scale import PLAIN, Views, check_scales, multi_scale_engine
+from fcn.inference.outputs.areas import class_areas
 from fcn.models.fcn import FCN
 
 
@@ -30,11 +31,7 @@ class Prediction(NamedTuple):
 
     def areas(self) -> dict[str, float]:
         """Returns the share of the image that each class covers, by class name; absent ones are left out."""
-        pixels = np.bincount(self.label.ravel(), minlength=len(self.classes.names))
-        shares = pixels / max(1, self.label.size)
-        return {
-            name: float(share) for name, share in zip(self.classes.names, shares, strict=False) if share > 0
-        }
+        return class_areas(self.label, self.classes)
 
 
 class Predictor:

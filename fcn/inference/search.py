@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple, TypeVar
 
-from fcn.data.image_io import IMAGE_SUFFIXES
+from fcn.data.image_header import IMAGE_FORMATS, IMAGE_SUFFIXES
 from fcn.errors import DataError
 
-_FORMATS = f"JPEG, PNG or BMP ({', '.join(sorted(IMAGE_SUFFIXES))})"
+_FORMATS = f"{IMAGE_FORMATS} ({', '.join(sorted(IMAGE_SUFFIXES))})"
 _PERMISSIONS = "Change its permissions, or leave it out."
 
 Failures = list[tuple[Path, str]]

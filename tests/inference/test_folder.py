@@ -17,7 +17,7 @@ from PIL import ExifTags, Image
 from fcn.data.image_io import encode_jpeg, read_image, read_label, read_palette
 from fcn.errors import DataError, OutputError
 from fcn.inference.folder import label_images
-from fcn.inference.outputs import overlay_image
+from fcn.inference.outputs.overlay import overlay_image
 from fcn.inference.predictor import Predictor
 from fcn.inference.search import FoundImage, find_images, name_labels
 from fcn.models.fcn import FCN
@@ -309,7 +309,7 @@ def test_files_that_are_no_images_and_broken_links_are_listed(predictor: Predict
     assert result.written == 1
     assert [path for path, _ in result.failed] == [folder / "lost.jpg", notes]
     assert "No such file" in result.failed[0][1]
-    assert "JPEG, PNG or BMP" in result.failed[1][1]
+    assert "JPEG, PNG, BMP, WebP or TIFF" in result.failed[1][1]
 
 
 def test_pipes_are_not_waited_for(folder: Path) -> None:
@@ -323,7 +323,11 @@ def test_pipes_are_not_waited_for(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("missing", "no such file or folder"), ("empty", "no images found"), ("notes.txt", "JPEG, PNG or BMP")],
+    [
+        ("missing", "no such file or folder"),
+        ("empty", "no images found"),
+        ("notes.txt", "JPEG, PNG, BMP, WebP or TIFF"),
+    ],
 )
 def test_inputs_without_images_are_refused(
     predictor: Predictor, folder: Path, name: str, message: str

@@ -8,8 +8,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fcn.classes import VOID, Classes
-from fcn.data.image_io import Pixels, colorize
+from fcn.data.image_io import Pixels, colorize, upright
 
+# A JPEG has at most 65,535 pixels a side (ITU-T T.81, B.2.2), and the legend needs some of them.
+_MAX_SIDE = 32_000
 _COLOR_SHARE = 0.5
 _BACKGROUND = "background"
 
@@ -39,6 +41,24 @@ class LegendEntry(NamedTuple):
     color: tuple[int, int, int] | None
 
 
+def upright_overlay(image: Pixels, label: Pixels, orientation: int, classes: Classes) -> Pixels:
+    """Returns what `overlay_image` draws, turned as a person held the camera, and small enough for a JPEG.
+
+    Args:
+        image: `uint8[H, W, 3]`, RGB, in stored pixel order.
+        label: `uint8[H, W]`, class ids, 255 = void.
+        orientation: EXIF orientation, 1 to 8.
+        classes: The names and colors of the ids.
+    """
+    image, label = upright(image, orientation), upright(label, orientation)
+    scale = _MAX_SIDE / max(label.shape)
+    if scale < 1:
+        size = max(1, round(label.shape[1] * scale)), max(1, round(label.shape[0] * scale))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        label = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+    return overlay_image(image, label, classes)
+
+
 def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
     """Returns the image tinted in the colors of its classes, with a legend below.
 
@@ -59,10 +79,30 @@ def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
         >>> overlay_image(pixels, pixels[..., 0], Classes.named(("sky", "sea"))).shape
         (82, 90, 3)
     """
-    return np.concatenate([_tint(image, label, classes), legend_strip(_entries(label, classes), label.shape)])
+    return np.concatenate([tint(image, label, classes), legend_strip(_entries(label, classes), label.shape)])
 
 
-def _tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
+def legend_of_classes(classes: Classes, size: tuple[int, ...]) -> Pixels:
+    """Draws a legend of all classes, without shares: the same below every frame of a video.
+
+    Args:
+        classes: Names and colors.
+        size: (height, width) of the picture it goes below.
+
+    Returns:
+        `uint8[legend, width, 3]`, RGB.
+    """
+    return legend_strip(
+        [
+            LegendEntry(name, "", None if index == 0 and name == _BACKGROUND else color)
+            for index, (name, color) in enumerate(zip(classes.names, classes.palette, strict=True))
+        ],
+        size,
+    )
+
+
+def tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
+    """Returns the image tinted in the colors of its classes, with contours; see `overlay_image`."""
     colors = colorize(label, classes)
     tinted = cv2.addWeighted(image, 1 - _COLOR_SHARE, colors, _COLOR_SHARE, 0)
     thickness = max(1, round(min(label.shape) / 350))
