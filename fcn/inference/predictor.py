@@ -48,6 +48,7 @@ class Predictor:
         engine: What computes.
         classes: The names and colors of the classes it tells apart.
         path: Where the net was read from; None for one that was given.
+        net: The net that was given; None for one that was read.
 
     Raises:
         BackendError: If this process or this machine cannot run what was asked for.
@@ -62,6 +63,7 @@ class Predictor:
 
     def __init__(self, model: FCN | Path | str, engine: str = "auto", precision: str = "float32") -> None:
         self.path = None if isinstance(model, FCN) else Path(model)
+        self.net = model if isinstance(model, FCN) else None
         self.engine = open_engine(model, engine, precision)
         self.classes = self.engine.classes
 
