@@ -149,7 +149,7 @@ def _tell(result: "LabelingResult", kind: str, as_document: bool) -> None:
         )
 
 
-def _shown(path: Path) -> str:
+def _shown(path: Path | str) -> str:
     """Returns a path in one line that every terminal can print."""
     text = str(path)
     return text if text.isprintable() else ascii(text)

@@ -13,6 +13,7 @@ from fcn.inference.job.crew import Crew, crew_of
 from fcn.inference.job.inputs import Input, folders_of
 from fcn.inference.job.manifest import MANIFEST, Manifest
 from fcn.inference.job.plan import plan
+from fcn.inference.job.remote import is_url
 from fcn.inference.job.worker import Render, work
 from fcn.run_folder import exported_versions, is_exported, model_file
 
@@ -41,13 +42,14 @@ class LabelingResult(NamedTuple):
 
     Attributes:
         written: Number of images that were labeled now, by this process.
-        failed: What could not be labeled, now or before, and why; the reason does not repeat the path.
+        failed: What could not be labeled, now or before, and why; the reason does not repeat the path or
+            URL.
         output: The folder that holds the labels.
         labeled: Number of images whose labels the folder holds, whoever labeled them and when.
     """
 
     written: int
-    failed: tuple[tuple[Path, str], ...]
+    failed: tuple[tuple[Path | str, str], ...]
     output: Path
     labeled: int
 
@@ -69,7 +71,8 @@ class Job:
 
     def result(self, written: int = 0) -> LabelingResult:
         """Returns how far the job is, after this process has labeled some images."""
-        failed = tuple((Path(path), reason) for path, reason in self.manifest.failures())
+        failures = self.manifest.failures()
+        failed = tuple((path if is_url(path) else Path(path), reason) for path, reason in failures)
         return LabelingResult(written, failed, self.manifest.output, self.manifest.count("done"))
 
     def run(self, engine: Engine, render: Render) -> LabelingResult:
