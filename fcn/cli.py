@@ -1,7 +1,7 @@
 """The command line: reads arguments, runs one command, says what went wrong.
 
-The only place that prints an error or exits; what the commands do stands in `fcn.commands` and
-`fcn.data_commands`.
+The only place that prints an error or exits; what the commands do stands in `fcn.commands`,
+`fcn.data_commands` and `fcn.infer_command`.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import fcn
 import fcn.commands
 import fcn.data_commands
+import fcn.infer_command
 from fcn.data.catalog import DATASETS
 from fcn.errors import FcnError
 from fcn.sections import NETS
@@ -158,14 +159,11 @@ def _parser() -> argparse.ArgumentParser:
     infer = add(
         commands,
         "infer",
-        fcn.commands.infer_command,
+        fcn.infer_command.infer_command,
         "Label photographs.",
         "python infer.py runs/voc photographs/ --output labels --overlay",
     )
-    infer.add_argument("model", type=Path, metavar="MODEL", help=_MODEL_HELP)
-    infer.add_argument("inputs", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER", help="what to label")
-    infer.add_argument("--output", type=Path, required=True, metavar="DIR", help="where to write the labels")
-    infer.add_argument("--overlay", action="store_true", help="also write pictures of labels over images")
+    fcn.infer_command.add_arguments(infer, _MODEL_HELP, _at_least(1))
 
     export = add(
         commands,

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcn.errors import DataError, PartialError, RunError
+from fcn.errors import PartialError, RunError
 from fcn.files import as_json
 
 if TYPE_CHECKING:
@@ -100,25 +100,6 @@ def _step(run: "RunFolder") -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return {"step": scores["step"]} if isinstance(scores, dict) and "step" in scores else {}
-
-
-def infer_command(options: argparse.Namespace) -> None:
-    """Labels photographs."""
-    _start()
-    from fcn.inference.folder import label_images
-    from fcn.inference.predictor import Predictor
-
-    result = label_images(Predictor(options.model), options.inputs, options.output, options.overlay)
-    kind = "labels and overlays" if options.overlay else "labels"
-    if options.json:
-        failed = [{"path": str(path), "reason": reason} for path, reason in result.failed]
-        _print_json({"written": result.written, "failed": failed, "output": str(result.output)})
-    elif result.written:
-        print(f"Wrote {kind} of {result.written} images to {result.output}/.")
-    if result.failed:
-        listed = "\n".join(f"  {path}: {reason}" for path, reason in result.failed)
-        kind_of_error = PartialError if result.written else DataError
-        raise kind_of_error(f"could not be labeled ({len(result.failed)}):\n{listed}")
 
 
 def export_command(options: argparse.Namespace) -> None:

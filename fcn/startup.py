@@ -17,16 +17,21 @@ _VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"
 _PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 
 
-def start_backend() -> None:
+def start_backend(engine: str = "auto") -> None:
     """Chooses what Keras computes with, and finds its devices.
 
-    KERAS_BACKEND says which backend it is; without it, it is TensorFlow where that is installed, or else
-    JAX or PyTorch. On JAX, the environment variables of `keras.distribution.initialize` make this process
-    one of several.
+    An engine that is a backend comes first, then KERAS_BACKEND; without it, it is TensorFlow where that is
+    installed, or else JAX or PyTorch. On JAX, the environment variables of `keras.distribution.initialize`
+    make this process one of several.
+
+    Args:
+        engine: What was asked for; it counts where it is a backend's name.
 
     Raises:
         BackendError: If the backend is not installed, or one process of several does not run on JAX.
     """
+    if engine in _BACKENDS:
+        os.environ["KERAS_BACKEND"] = engine
     backend = _choose_backend()
     if _PROCESSES in os.environ and backend != "jax":
         raise BackendError(

@@ -49,6 +49,7 @@ class Predictor:
         engine: What computes.
         classes: The names and colors of the classes it tells apart.
         path: Where the net was read from; None for one that was given.
+        net: The net that was given; None for one that was read.
         views: What is averaged over.
 
     Raises:
@@ -72,6 +73,7 @@ class Predictor:
         scales: Iterable[float] = PLAIN.scales,
     ) -> None:
         self.path = None if isinstance(model, FCN) else Path(model)
+        self.net = model if isinstance(model, FCN) else None
         self.views = Views(flip, check_scales(scales))
         self.engine = multi_scale_engine(open_engine(model, engine, precision), self.views)
         self.classes = self.engine.classes

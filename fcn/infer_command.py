@@ -1,0 +1,155 @@
+"""`fcn infer`: its arguments, and what it does with them."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fcn.errors import DataError, PartialError
+from fcn.files import as_json
+from fcn.startup import start_backend
+
+if TYPE_CHECKING:
+    from fcn.inference.job.job import LabelingResult
+
+_SHOWN_FAILURES = 50
+
+
+def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callable[[str], int]) -> None:
+    """Adds the arguments of `fcn infer`.
+
+    Args:
+        infer: The command.
+        model_help: What a model may be.
+        count: What reads a number of 1 or more.
+    """
+    infer.add_argument("model", type=Path, metavar="MODEL", help=model_help)
+    infer.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="IMAGE_OR_FOLDER",
+        help="what to label; URLs too; - reads a list of all these from stdin, one a line",
+    )
+    infer.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="where to write the labels; the same command goes on where one was stopped",
+    )
+    infer.add_argument("--overlay", action="store_true", help="also write pictures of labels over images")
+    infer.add_argument(
+        "-0", "--null", action="store_true", help="the list on stdin has a NUL after each, as of find -print0"
+    )
+    infer.add_argument(
+        "--engine",
+        type=_one_of("ENGINES"),
+        default="auto",
+        metavar="NAME",
+        help="what computes; default: auto",
+    )
+    infer.add_argument(
+        "--precision",
+        type=_one_of("PRECISIONS"),
+        default="float32",
+        metavar="NAME",
+        help="what it computes in: float32 or bfloat16; default: float32",
+    )
+    infer.add_argument(
+        "--batch-size",
+        type=count,
+        metavar="N",
+        help="images at once, at most; default: 1 on a CPU, 8 on a GPU, or as before",
+    )
+    infer.add_argument(
+        "--retry-failed", action="store_true", help="also label what failed before and has not changed since"
+    )
+    infer.add_argument(
+        "--restart", action="store_true", help="label everything anew, whatever labels DIR holds"
+    )
+
+
+def infer_command(options: argparse.Namespace) -> None:
+    """Labels photographs."""
+    from fcn.inference.job.job import Setting, forget_job, model_setting, open_job, retry_failed
+    from fcn.inference.job.render import SUFFIXES, outputs_setting, renderer
+
+    model = model_setting(options.model)
+    if options.restart:
+        forget_job(options.output)
+    if options.retry_failed:
+        retry_failed(options.output)
+    settings: dict[str, Setting | str] = {"model": model, "precision": options.precision}
+    settings |= outputs_setting(options.overlay)
+    if options.engine != "auto":
+        settings["engine"] = options.engine
+    with open_job(options.output, _inputs(options), settings, SUFFIXES, options.batch_size) as job:
+        result = job.result()
+        if job.remaining():
+            # What computes takes seconds to load, and is not needed where everything is labeled.
+            start_backend(options.engine)
+            from fcn.inference.predictor import Predictor
+
+            engine = Predictor(options.model, options.engine, options.precision).engine
+            result = job.run(engine, renderer(options.overlay))
+    _tell(result, "labels and overlays" if options.overlay else "labels", options.json)
+
+
+def _one_of(names: str) -> Callable[[str], str]:
+    """Returns what reads one of the names that `fcn.inference.engine` lists; it is imported only for that."""
+
+    def read(text: str) -> str:
+        import fcn.inference.engine
+
+        choices: tuple[str, ...] = getattr(fcn.inference.engine, names)
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"expected one of {', '.join(choices)}, received {text!r}")
+        return text
+
+    return read
+
+
+def _inputs(options: argparse.Namespace) -> list[Any]:
+    from fcn.inference.job.inputs import PathList
+    from fcn.inference.job.remote import is_url
+
+    listed = PathList(sys.stdin.buffer, b"\0" if options.null else b"\n")
+    inputs = [text if is_url(text) else Path(text) for text in options.inputs if text != "-"]
+    return [*inputs, listed] if "-" in options.inputs else inputs
+
+
+def _tell(result: "LabelingResult", kind: str, as_document: bool) -> None:
+    """Prints what came of it.
+
+    Raises:
+        DataError: If nothing could be labeled.
+        PartialError: If something could not be labeled.
+    """
+    earlier = result.labeled - result.written
+    if as_document:
+        failed = [{"path": str(path), "reason": reason} for path, reason in result.failed]
+        document = {"written": result.written, "labeled": result.labeled, "failed": failed}
+        print(as_json(document | {"output": str(result.output)}))
+    elif result.written:
+        before = f" {earlier} more were labeled before, or by others." if earlier else ""
+        print(f"Wrote {kind} of {result.written} images to {_shown(result.output)}/.{before}")
+    elif result.labeled:
+        print(f"Nothing to do: {_shown(result.output)}/ has {kind} of all {result.labeled} images.")
+    if result.failed:
+        lines = [f"  {_shown(path)}: {reason}" for path, reason in result.failed[:_SHOWN_FAILURES]]
+        more = len(result.failed) - len(lines)
+        lines += [f"  and {more} more; --json lists them all"] if more else []
+        kind_of_error = PartialError if result.labeled else DataError
+        raise kind_of_error(
+            f"could not be labeled ({len(result.failed)}):\n"
+            + "\n".join(lines)
+            + "\nThe same command labels "
+            "those that were replaced; --retry-failed tries them all again."
+        )
+
+
+def _shown(path: Path | str) -> str:
+    """Returns a path in one line that every terminal can print."""
+    text = str(path)
+    return text if text.isprintable() else ascii(text)

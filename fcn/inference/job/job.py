@@ -1,0 +1,253 @@
+"""A job: a folder of labels that is brought up to date, from wherever it stands."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from fcn.errors import OutputError
+from fcn.files import content_hash, remove, unwritable
+from fcn.inference.engine import Engine
+from fcn.inference.job.crew import Crew, crew_of
+from fcn.inference.job.inputs import Input, folders_of
+from fcn.inference.job.manifest import MANIFEST, Manifest
+from fcn.inference.job.plan import plan
+from fcn.inference.job.remote import is_url
+from fcn.inference.job.worker import Render, work
+from fcn.run_folder import exported_versions, is_exported, model_file
+
+_FOLDERS = "input folders"
+_GPU = Path("/dev/nvidia0")
+
+
+class Setting(NamedTuple):
+    """One of the things that make a job the same job.
+
+    Attributes:
+        value: What is compared.
+        shown: What a message shows for it.
+    """
+
+    value: str
+    shown: str
+
+
+Settings = Mapping[str, Setting | str]
+"""What a job is begun with, by the name that messages use; a plain `str` shows itself."""
+
+
+class LabelingResult(NamedTuple):
+    """What came of labeling files and folders.
+
+    Attributes:
+        written: Number of images that were labeled now, by this process.
+        failed: What could not be labeled, now or before, and why; the reason does not repeat the path or
+            URL.
+        output: The folder that holds the labels.
+        labeled: Number of images whose labels the folder holds, whoever labeled them and when.
+    """
+
+    written: int
+    failed: tuple[tuple[Path | str, str], ...]
+    output: Path
+    labeled: int
+
+
+class Job:
+    """A job that is open, and this process as one of its workers. `open_job` makes it.
+
+    Attributes:
+        manifest: Its manifest.
+    """
+
+    def __init__(self, manifest: Manifest, crew: Crew) -> None:
+        self.manifest = manifest
+        self._crew = crew
+
+    def remaining(self) -> int:
+        """Returns how many images are not labeled yet, those that other workers have in hand among them."""
+        return self.manifest.count("waiting", "doing")
+
+    def result(self, written: int = 0) -> LabelingResult:
+        """Returns how far the job is, after this process has labeled some images."""
+        failures = self.manifest.failures()
+        failed = tuple((path if is_url(path) else Path(path), reason) for path, reason in failures)
+        return LabelingResult(written, failed, self.manifest.output, self.manifest.count("done"))
+
+    def run(self, engine: Engine, render: Render) -> LabelingResult:
+        """Labels all that remains.
+
+        Args:
+            engine: What labels.
+            render: What is made of an image and its label; called in several threads.
+
+        Raises:
+            OutputError: If the output folder cannot be written to, or the job was begun with another engine
+                or precision. What was written stays.
+        """
+        with self.manifest.transaction():
+            _agree(self.manifest, {"engine": engine.name, "precision": engine.precision})
+        return self.result(work(self.manifest, self._crew, engine, render))
+
+
+@contextmanager
+def open_job(
+    output: Path,
+    inputs: Sequence[Input],
+    settings: Settings,
+    suffixes: Sequence[str],
+    batch_size: int | None = None,
+) -> Iterator[Job]:
+    """Opens the job of an output folder, or begins it, and brings its manifest up to date.
+
+    Args:
+        output: The folder; made if it is missing.
+        inputs: What to label. Folders must be those the job was begun with; what is in them, and files and
+            lists, may be other than before.
+        settings: What must be as it was when the job was begun.
+        suffixes: What outputs may end in, those that were not chosen too.
+        batch_size: Images in a batch, at most; None for what it was, or else what suits the machine.
+
+    Raises:
+        DataError: If an input cannot be used, there are no images, or two have the same name and place.
+        OutputError: If the folder cannot be written to, or holds a job that was begun with something else.
+    """
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output}: is a file, not a folder to write to. Choose another output folder.")
+    made = [folder for folder in (output, *output.parents) if not folder.exists()]
+    manifest = Manifest(output)
+    try:
+        with crew_of(manifest) as crew:
+            folders = json.dumps(folders_of(inputs))
+            wanted = {**settings, _FOLDERS: Setting(folders, ", ".join(json.loads(folders)) or "none")}
+            alone = not crew.others()
+            with manifest.transaction():
+                if alone and not _is_begun(manifest):
+                    for table in ("settings", "images", "folders"):  # nothing came of it: it may be another
+                        manifest.connection.execute(f"DELETE FROM {table}")
+                _agree(manifest, wanted)
+            size = batch_size or int(manifest.settings().get("batch_size", default_batch_size()))
+            plan(manifest, inputs, suffixes, size, alone)
+            yield Job(manifest, crew)
+    finally:
+        _leave(manifest, made)
+
+
+def model_setting(path: Path) -> Setting:
+    """Returns what tells the model at a path from any other, whatever its name: the content of its files.
+
+    Raises:
+        RunError: If there is none.
+    """
+    if is_exported(path):
+        folder = path if (path / "saved_model.pb").exists() else exported_versions(path)[-1]
+        files = sorted(found for found in folder.rglob("*") if found.is_file())
+    else:
+        files = [model_file(path)]
+    return Setting(content_hash(files), str(path))
+
+
+def default_batch_size() -> int:
+    """Returns how many images are labeled at once if nobody says: on a CPU, more are no faster than one."""
+    return 8 if _GPU.exists() else 1
+
+
+def retry_failed(output: Path) -> None:
+    """Lets the images that failed in the job of an output folder wait again.
+
+    Raises:
+        OutputError: If the manifest cannot be read or written to.
+    """
+    if not (output / MANIFEST).exists():
+        return
+    manifest = Manifest(output)
+    try:
+        with manifest.transaction():
+            manifest.connection.execute(
+                "UPDATE images SET status = 'waiting', error = NULL, batch = NULL "
+                "WHERE status = 'failed' AND name IS NOT NULL"
+            )
+    finally:
+        manifest.close()
+
+
+def forget_job(output: Path) -> None:
+    """Forgets the job of an output folder, so that the next one labels everything anew; labels stay so long.
+
+    Raises:
+        OutputError: If it is being worked on, or cannot be removed.
+    """
+    if not (output / MANIFEST).exists():
+        return
+    manifest = Manifest(output)
+    try:
+        if Crew(manifest).others():
+            raise OutputError(
+                f"{output}: is being labeled by another process. Wait until that ends or stop it, then begin "
+                "anew."
+            )
+    finally:
+        manifest.close()
+    _remove_manifest(output)
+
+
+def _agree(manifest: Manifest, wanted: Settings) -> None:
+    """Keeps what a job is begun with, or compares it with what was kept. To be called in a transaction.
+
+    Raises:
+        OutputError: If it is something else.
+    """
+    known = {
+        name: Setting(*json.loads(text)) for name, text in manifest.settings().items() if name != "batch_size"
+    }
+    given = {
+        name: setting if isinstance(setting, Setting) else Setting(setting, setting)
+        for name, setting in wanted.items()
+    }
+    differences = []
+    for name, setting in given.items():
+        before = known.get(name, setting)
+        if setting.value != before.value:
+            other = " with other content" if setting.shown == before.shown else ""
+            differences.append(f"{name}: {before.shown}, now {setting.shown}{other}")
+    if differences:
+        raise OutputError(
+            f"{manifest.output}: holds the labels of a job that was begun with something else "
+            f"({'; '.join(differences)}). Choose another output folder, go on with what it was begun "
+            "with, or add --restart to label everything anew."
+        )
+    new = {name: json.dumps(setting) for name, setting in given.items() if name not in known}
+    manifest.keep_settings(new)
+
+
+def _is_begun(manifest: Manifest) -> bool:
+    """Returns whether any image was ever worked on."""
+    with manifest.guarded():
+        query = "SELECT EXISTS (SELECT 1 FROM images WHERE attempts > 0)"
+        return bool(manifest.connection.execute(query).fetchone()[0])
+
+
+def _leave(manifest: Manifest, made: Sequence[Path]) -> None:
+    """Closes a manifest; one of which nothing came, and folders that were made for it, are removed."""
+    empty = False
+    with suppress(OutputError), manifest.guarded():
+        (others,) = manifest.connection.execute("SELECT count(*) FROM workers").fetchone()
+        empty = not others and not _is_begun(manifest)
+    manifest.close()
+    if empty:
+        with suppress(OutputError):
+            _remove_manifest(manifest.output)
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+
+
+def _remove_manifest(output: Path) -> None:
+    path = output / MANIFEST
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    for ending in ("-wal", "-shm"):
+        remove(output / f"{MANIFEST}{ending}")

@@ -1,0 +1,194 @@
+"""Labeling what a manifest says is waiting: reading ahead, computing, writing behind."""
+
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fcn.classes import Classes
+from fcn.data.image_io import Pixels, decode_image, exif_orientation, read_file
+from fcn.errors import DataError, OutputError
+from fcn.files import remove, write_bytes
+from fcn.inference.engine import Engine, Floats
+from fcn.inference.job.crew import Crew
+from fcn.inference.job.manifest import Claimed, Manifest, Outcome
+from fcn.inference.job.remote import is_url, read_remote
+from fcn.parallel import map_ahead
+from fcn.progress import progress_bar
+
+_POLL_SECONDS = 0.3
+
+
+class LabeledImage(NamedTuple):
+    """An image and what a net says about it, in stored pixel order.
+
+    Attributes:
+        path: Where the image is, in the user's words.
+        image: `uint8[H, W, 3]`, RGB.
+        orientation: Its EXIF orientation, 1 to 8.
+        label: `uint8[H, W]`, class ids.
+        confidence: `float32[H, W]`, the probability of the label.
+    """
+
+    path: str
+    image: Pixels
+    orientation: int
+    label: Pixels
+    confidence: Floats
+
+
+class Rendered(NamedTuple):
+    """What is written of an image.
+
+    Attributes:
+        files: Contents by suffix.
+        record: What the manifest keeps of it; JSON values.
+    """
+
+    files: Mapping[str, bytes]
+    record: Mapping[str, Any]
+
+
+Render = Callable[[LabeledImage, Classes], Rendered]
+
+
+class _Read(NamedTuple):
+    """An image that could be read; its outcome yet without files."""
+
+    claimed: Claimed
+    outcome: Outcome
+    image: Pixels
+    orientation: int
+
+
+class _Batch(NamedTuple):
+    read: list[_Read]
+    failed: list[Outcome]
+    began: float
+
+
+class _LabeledBatch(NamedTuple):
+    labeled: list[tuple[_Read, LabeledImage]]
+    failed: list[Outcome]
+    began: float
+
+
+def work(manifest: Manifest, crew: Crew, engine: Engine, render: Render) -> int:
+    """Labels until nothing of a job is left to do, for this worker or another.
+
+    What other workers have claimed is waited for, and taken over if they are gone.
+
+    Args:
+        manifest: The job.
+        crew: This worker.
+        engine: What labels.
+        render: What is made of an image and its label; called in several threads.
+
+    Returns:
+        How many images this worker labeled.
+
+    Raises:
+        OutputError: If an output or the manifest cannot be written. What was written stays.
+    """
+    labeled = 0
+    total = manifest.count("waiting", "doing")
+    with progress_bar() as bar:
+        task = bar.add_task("labeling", total=total)
+        while True:
+            crew.take_over()
+            with closing(_pass(manifest, crew, engine, render)) as batches:
+                for outcomes in batches:
+                    manifest.finish(crew.name, outcomes)
+                    labeled += sum(1 for outcome in outcomes if outcome.error is None)
+                    bar.advance(task, len(outcomes))
+            if not manifest.count("waiting", "doing"):
+                return labeled
+            time.sleep(_POLL_SECONDS)
+
+
+def _pass(
+    manifest: Manifest, crew: Crew, engine: Engine, render: Render
+) -> Generator[list[Outcome], None, None]:
+    """Yields what came of each batch that waits."""
+
+    def claims() -> Iterator[list[Claimed]]:
+        while claimed := manifest.claim(crew.name):
+            yield claimed
+
+    def labels() -> Iterator[_LabeledBatch]:
+        for batch in map_ahead(_read_batch, claims()):
+            labeled = list(_label(batch.read, engine))
+            yield _LabeledBatch(labeled, batch.failed, batch.began)
+
+    def write(batch: _LabeledBatch) -> list[Outcome]:
+        outcomes = [
+            _write(manifest.output, read, render(image, engine.classes)) for read, image in batch.labeled
+        ]
+        seconds = (time.monotonic() - batch.began) / (len(outcomes) + len(batch.failed))
+        return [outcome._replace(seconds=seconds) for outcome in (*outcomes, *batch.failed)]
+
+    # Two ahead: the net goes on while one batch is written, and stops soon after a write that failed.
+    yield from map_ahead(write, labels(), ahead=2)
+
+
+def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
+    """Reads images; what is wrong with one is an outcome, not an exception, so that the job goes on."""
+    began = time.monotonic()
+    read: list[_Read] = []
+    failed: list[Outcome] = []
+    for image in claimed:
+        outcome = Outcome(image.id)
+        try:
+            if is_url(image.place):
+                data = read_remote(image.place)
+                outcome = outcome._replace(size=len(data))
+            else:
+                status = os.stat(image.place)
+                outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
+                data = read_file(Path(image.place))
+            outcome = outcome._replace(hash=hashlib.sha256(data).hexdigest())
+            read.append(_Read(image, outcome, decode_image(data, image.place), exif_orientation(data)))
+        except DataError as error:
+            failed.append(outcome._replace(error=str(error).removeprefix(f"{image.place}: ")))
+        except OSError as error:
+            reason = f"cannot be read ({error.strerror}). Check the path and its permissions."
+            failed.append(outcome._replace(error=reason))
+    return _Batch(read, failed, began)
+
+
+def _label(read: Sequence[_Read], engine: Engine) -> Iterator[tuple[_Read, LabeledImage]]:
+    """Labels images of one size at once; headers that said another size than the pixels are no matter."""
+    sizes: dict[tuple[int, ...], list[_Read]] = {}
+    for image in read:
+        sizes.setdefault(image.image.shape, []).append(image)
+    for group in sizes.values():
+        labels, confidences = engine.label(np.stack([image.image for image in group]))
+        for image, label, confidence in zip(group, labels, confidences, strict=True):
+            yield (
+                image,
+                LabeledImage(image.claimed.path, image.image, image.orientation, label, confidence),
+            )
+
+
+def _write(output: Path, read: _Read, rendered: Rendered) -> Outcome:
+    """Writes the files of one image, and says so once they are in place."""
+    paths = {suffix: output / f"{read.claimed.name}{suffix}" for suffix in rendered.files}
+    try:
+        for suffix, data in rendered.files.items():
+            write_bytes(paths[suffix], data)
+    except OutputError as error:
+        if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.ENAMETOOLONG:
+            raise
+        for path in paths.values():
+            remove(path)
+        return read.outcome._replace(
+            error="cannot be labeled: the name of an output would be too long. Rename the image."
+        )
+    files = {suffix: len(data) for suffix, data in rendered.files.items()}
+    return read.outcome._replace(files=files, record=rendered.record)

@@ -1,0 +1,148 @@
+"""`fcn infer` as a user types it."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from photographs import contents_below, write_image
+
+from fcn.cli import main
+from fcn.inference.job.manifest import MANIFEST
+
+HERE = Path(__file__).parent.parent
+
+
+def run(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(["infer", *(str(argument) for argument in arguments)])
+    captured = capsys.readouterr()
+    return int(stopped.value.code or 0), captured.out, captured.err
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    quiet = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "infer.py"), *(str(argument) for argument in arguments)],
+        env=quiet | {"PYTHONPATH": str(HERE)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.jpg", "sub/b.png"):
+        write_image(tmp_path / "in" / name)
+    return tmp_path / "in"
+
+
+def test_the_same_command_goes_on(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
+    output = tmp_path / "out"
+    command = [model_path, folder, "--output", output, "--overlay"]
+    assert run(command, capsys) == (0, f"Wrote labels and overlays of 2 images to {output}/.\n", "")
+    nothing = f"Nothing to do: {output}/ has labels and overlays of all 2 images.\n"
+    assert run(command, capsys) == (0, nothing, "")
+    (folder / "bad\n.jpg").write_bytes(b"nothing")
+    code, _, errors = run(command, capsys)
+    assert (code, errors.count("\n")) == (1, 3)
+    assert "bad\\n.jpg': is truncated, or no image" in errors
+    assert "--retry-failed" in errors
+    code, answer, _ = run([*command, "--retry-failed", "--json"], capsys)
+    document = json.loads(answer)
+    assert (code, document["written"], document["labeled"], len(document["failed"])) == (1, 0, 2, 1)
+    (folder / "bad\n.jpg").unlink()
+    assert run(command, capsys)[0] == 0
+
+
+def test_another_job_needs_another_folder_or_a_restart(
+    model_path: Path, folder: Path, tmp_path: Path, capsys
+) -> None:
+    output = tmp_path / "out"
+    assert run([model_path, folder, "--output", output], capsys)[0] == 0
+    before = contents_below(output)
+    command = [model_path, folder, "--output", output, "--overlay"]
+    code, _, errors = run(command, capsys)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "outputs: labels, now labels and overlays" in errors
+    assert contents_below(output) == before
+    assert run([*command, "--restart"], capsys)[:2] == (
+        0,
+        f"Wrote labels and overlays of 2 images to {output}/.\n",
+    )
+
+
+def test_a_list_comes_from_stdin(
+    model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    for end, options in (("\n", []), ("\0", ["--null"]), ("\0", ["-0"])):
+        output = tmp_path / f"out{len(options)}{options}"
+        text = f"a.jpg{end}sub/b.png{end}".encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+        assert run([model_path, "-", "--output", output, *options], capsys)[0] == 0
+        assert {*contents_below(output)} == {"a.png", "sub/b.png"}
+
+
+def test_engines_and_numbers_that_there_are_not_are_named(model_path: Path, folder: Path, capsys) -> None:
+    for option, expected in (
+        ("--engine=abacus", "expected one of auto, tensorflow"),
+        ("--precision=int1", "expected one of float32"),
+        ("--batch-size=0", "expected a whole number of 1 or more"),
+    ):
+        code, _, errors = run([model_path, folder, "--output", "out", option], capsys)
+        assert code == 2
+        assert expected in errors
+
+
+def test_an_engine_of_another_backend_is_refused_here_and_nothing_is_left(
+    model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    code, _, errors = run([model_path, folder, "--output", tmp_path / "out", "--engine=jax"], capsys)
+    assert code == 2
+    assert "KERAS_BACKEND=jax" in errors
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_an_engine_chooses_the_backend(model_path: Path, folder: Path, tmp_path: Path) -> None:
+    process = start(model_path, folder, "--output", tmp_path / "out", "--engine=jax")
+    output, errors = process.communicate(timeout=300)
+    assert (process.returncode, errors) == (0, "")
+    assert "2 images" in output
+
+
+@pytest.mark.slow
+def test_sigterm_stops_at_once_and_leaves_nothing_half_written(
+    model_path: Path, folder: Path, tmp_path: Path, capsys
+) -> None:
+    for number in range(300):
+        write_image(folder / f"{number:03}.jpg", 200, 200)
+    command = [model_path, folder, "--output", tmp_path / "out", "--overlay"]
+    process = start(*command)
+    try:
+        for _ in range(6000):
+            if [*(tmp_path / "out").glob("*.png")] or process.poll() is not None:
+                break
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (143, "")
+    left = [path.name for path in (tmp_path / "out").rglob(".*")]
+    assert left == [MANIFEST]
+    labeled = len([*(tmp_path / "out").rglob("*.png")])
+    assert 0 < labeled < 302
+    code, output, _ = run([*command, "--json"], capsys)
+    assert code == 0
+    document = json.loads(output)
+    assert document["labeled"] == 302
+    assert 302 - labeled <= document["written"] < 302
