@@ -164,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         "python infer.py runs/voc photographs/ --output labels --overlay",
     )
     fcn.infer_command.add_arguments(infer, _MODEL_HELP, _at_least(1))
+    _add_views(infer)
 
     export = add(
         commands,

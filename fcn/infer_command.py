@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from fcn.inference.job.job import LabelingResult
 
 _SHOWN_FAILURES = 50
+# What a message calls the usual outputs; others are called by their names.
+_KINDS = {("palette",): "labels", ("palette", "overlay"): "labels and overlays"}
 
 
 def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callable[[str], int]) -> None:
@@ -37,6 +39,14 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
         required=True,
         metavar="DIR",
         help="where to write the labels; the same command goes on where one was stopped",
+    )
+    infer.add_argument(
+        "--outputs",
+        type=_outputs,
+        default=("palette",),
+        metavar="KIND,...",
+        help="what to write: palette or ids (PNGs), overlay, probabilities (.npz), rle or polygons "
+        "(coco.json), areas (areas.csv); default: palette",
     )
     infer.add_argument("--overlay", action="store_true", help="also write pictures of labels over images")
     infer.add_argument(
@@ -73,7 +83,8 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
 def infer_command(options: argparse.Namespace) -> None:
     """Labels photographs."""
     from fcn.inference.job.job import Setting, forget_job, model_setting, open_job, retry_failed
-    from fcn.inference.job.render import SUFFIXES, outputs_setting, renderer
+    from fcn.inference.multi_scale import Views
+    from fcn.inference.outputs.render import check_outputs
 
     model = model_setting(options.model)
     if options.restart:
@@ -81,19 +92,22 @@ def infer_command(options: argparse.Namespace) -> None:
     if options.retry_failed:
         retry_failed(options.output)
     settings: dict[str, Setting | str] = {"model": model, "precision": options.precision}
-    settings |= outputs_setting(options.overlay)
+    settings["views"] = Views(options.flip, options.scales).describe()
+    kinds = check_outputs([*options.outputs, *(["overlay"] if options.overlay else [])])
     if options.engine != "auto":
         settings["engine"] = options.engine
-    with open_job(options.output, _inputs(options), settings, SUFFIXES, options.batch_size) as job:
+    with open_job(options.output, _inputs(options), settings, kinds, options.batch_size) as job:
         result = job.result()
-        if job.remaining():
+        if not job.finished:
             # What computes takes seconds to load, and is not needed where everything is labeled.
             start_backend(options.engine)
             from fcn.inference.predictor import Predictor
 
-            engine = Predictor(options.model, options.engine, options.precision).engine
-            result = job.run(engine, renderer(options.overlay))
-    _tell(result, "labels and overlays" if options.overlay else "labels", options.json)
+            predictor = Predictor(
+                options.model, options.engine, options.precision, options.flip, options.scales
+            )
+            result = job.run(predictor.engine)
+    _tell(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
 
 
 def _one_of(names: str) -> Callable[[str], str]:
@@ -108,6 +122,15 @@ def _one_of(names: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _outputs(text: str) -> tuple[str, ...]:
+    from fcn.inference.outputs.render import check_outputs
+
+    try:
+        return check_outputs(text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _inputs(options: argparse.Namespace) -> list[Any]:

@@ -14,7 +14,6 @@ from fcn.data.image_io import Pixels
 from fcn.errors import FcnError
 from fcn.inference.engine import Floats, Labeled
 from fcn.inference.job.job import LabelingResult, open_job
-from fcn.inference.job.render import SUFFIXES, outputs_setting, renderer
 
 
 class Brightness:
@@ -43,10 +42,10 @@ def run_job(
     batch_size: int | None = None,
     engine: Brightness | None = None,
     model: str = "brightness",
+    kinds: tuple[str, ...] = ("palette", "overlay"),
 ) -> LabelingResult:
-    settings = {"model": model} | outputs_setting(True)
-    with open_job(output, inputs, settings, SUFFIXES, batch_size) as job:  # type: ignore[arg-type]
-        return job.run(engine or Brightness(), renderer(True))
+    with open_job(output, inputs, {"model": model}, kinds, batch_size) as job:  # type: ignore[arg-type]
+        return job.run(engine or Brightness())
 
 
 def main() -> None:

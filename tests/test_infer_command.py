@@ -70,7 +70,7 @@ def test_another_job_needs_another_folder_or_a_restart(
     command = [model_path, folder, "--output", output, "--overlay"]
     code, _, errors = run(command, capsys)
     assert (code, errors.count("\n")) == (2, 1)
-    assert "outputs: labels, now labels and overlays" in errors
+    assert "outputs: palette, now palette, overlay" in errors
     assert contents_below(output) == before
     assert run([*command, "--restart"], capsys)[:2] == (
         0,

@@ -10,7 +10,7 @@ from fcn.inference.job.inputs import Input
 from fcn.inference.job.job import LabelingResult as LabelingResult
 from fcn.inference.job.job import Setting, model_setting, open_job
 from fcn.inference.job.job import forget_job as forget_job
-from fcn.inference.job.render import SUFFIXES, outputs_setting, renderer
+from fcn.inference.outputs.render import check_outputs
 from fcn.inference.predictor import Predictor
 
 
@@ -18,10 +18,10 @@ def label_images(
     predictor: Predictor,
     inputs: Sequence[Input],
     output: Path,
-    overlay: bool = False,
+    outputs: Sequence[str] = ("palette",),
     batch_size: int | None = None,
 ) -> LabelingResult:
-    """Labels images and writes palette PNGs of the images' own, stored sizes.
+    """Labels images, and writes palette PNGs of the images' own, stored sizes, or what else is wanted.
 
     The label of an image is `output/FOLDER/STEM.png`, with FOLDER relative to the input folder the image was
     found in; images that would get the same name all get `NAME.EXT.png`. An image that cannot be read is
@@ -36,7 +36,9 @@ def label_images(
         inputs: Files, and folders that are searched for images in all depths; hidden files
             and folders inside them are passed over, and so is `output`. URLs as `str`; lists of all these.
         output: The folder to write to; made if it is missing.
-        overlay: Whether to write `STEM.overlay.jpg`, a picture for people, beside each label.
+        outputs: What to write, some of `fcn.inference.outputs.render.OUTPUTS`: "palette" or "ids", "overlay"
+            (`STEM.overlay.jpg`, a picture for people), "probabilities" (`STEM.npz`), "rle" or "polygons"
+            (`coco.json`), "areas" (`areas.csv`).
         batch_size: Images that are labeled at once, at most; None for what suits the machine.
 
     Raises:
@@ -44,11 +46,12 @@ def label_images(
             images have the same name and the same place below their inputs.
         OutputError: If `output` cannot be written to, the disk is full, or it holds another job. What was
             written before stays.
+        ValueError: If `outputs` cannot be.
     """
     model = model_setting(predictor.path) if predictor.path else _memory_setting(predictor)
-    settings: dict[str, Setting | str] = {"model": model} | outputs_setting(overlay)
-    with open_job(output, inputs, settings, SUFFIXES, batch_size) as job:
-        return job.run(predictor.engine, renderer(overlay))
+    settings: dict[str, Setting | str] = {"model": model, "views": predictor.views.describe()}
+    with open_job(output, inputs, settings, check_outputs(outputs), batch_size) as job:
+        return job.run(predictor.engine)
 
 
 def _memory_setting(predictor: Predictor) -> Setting:

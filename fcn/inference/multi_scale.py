@@ -33,6 +33,16 @@ class Views(NamedTuple):
         """Whether an image is shown once, as it is."""
         return self == PLAIN
 
+    def describe(self) -> str:
+        """Returns the views in words.
+
+        Example:
+            >>> Views(flip=True, scales=(0.5, 1.0)).describe()
+            'scales 0.5, 1, also mirrored'
+        """
+        words = f"scales {', '.join(f'{scale:g}' for scale in self.scales)}"
+        return f"{words}, also mirrored" if self.flip else words
+
 
 PLAIN = Views(flip=False, scales=(1.0,))
 """Each image once, as it is."""

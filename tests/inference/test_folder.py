@@ -65,7 +65,7 @@ def test_grey_alpha_and_16_bits_are_labeled(
     predictor: Predictor, folder: Path, name: str, channels: int, depth: int
 ) -> None:
     path = write_image(folder / name, 20, 30, channels, depth)
-    label_images(predictor, [path], folder / "labels", overlay=True)
+    label_images(predictor, [path], folder / "labels", outputs=("palette", "overlay"))
     label = read_label(folder / "labels" / f"{path.stem}.png")
     np.testing.assert_array_equal(label, predictor.predict(path).label)
     assert label.shape == (20, 30)
@@ -91,7 +91,7 @@ def test_names_may_hold_spaces_newlines_and_any_letters(predictor: Predictor, fo
     )
     for name in names:
         write_image(folder / name)
-    result = label_images(predictor, [folder], folder.parent / "labels", overlay=True)
+    result = label_images(predictor, [folder], folder.parent / "labels", outputs=("palette", "overlay"))
     assert result.failed == ()
     stems = {name.rsplit(".", 1)[0] for name in names}
     expected = {f"{stem}.png" for stem in stems} | {f"{stem}.overlay.jpg" for stem in stems}
@@ -105,7 +105,7 @@ def test_97_of_100_images_are_labeled_and_3_are_listed(predictor: Predictor, fol
     empty.write_bytes(b"")
     cut.write_bytes(write_image(folder / "042.jpg", 64, 64).read_bytes()[:-300])
     text.write_text("this is no photograph")
-    result = label_images(predictor, [folder], folder.parent / "labels", overlay=True)
+    result = label_images(predictor, [folder], folder.parent / "labels", outputs=("palette", "overlay"))
     assert result.written == 97
     assert [path for path, _ in result.failed] == [empty, cut, text]
     assert "empty (0 bytes)" in result.failed[0][1]
@@ -184,7 +184,7 @@ def test_labels_are_as_stored_and_overlays_are_upright(predictor: Predictor, fol
     exif[ExifTags.Base.Orientation] = 6
     Image.fromarray(pixels).save(path, quality=95, exif=exif)
     output = folder.parent / "labels"
-    label_images(predictor, [path], output, overlay=True)
+    label_images(predictor, [path], output, outputs=("palette", "overlay"))
     label = read_label(output / "turned.png")
     assert label.shape == (40, 64)
     np.testing.assert_array_equal(label, predictor.predict(path).label)
@@ -198,7 +198,7 @@ def test_an_image_longer_than_a_jpeg_can_be_gets_a_smaller_overlay(
     predictor: Predictor, folder: Path
 ) -> None:
     path = write_image(folder / "long.png", 2, 66_000)
-    label_images(predictor, [path], folder.parent / "labels", overlay=True)
+    label_images(predictor, [path], folder.parent / "labels", outputs=("palette", "overlay"))
     assert read_label(folder.parent / "labels" / "long.png").shape == (2, 66_000)
     assert read_image(folder.parent / "labels" / "long.overlay.jpg").shape[1] == 32_000
 
@@ -207,5 +207,5 @@ def test_the_same_inputs_give_the_same_bytes(predictor: Predictor, folder: Path)
     for name in ("a.jpg", "b.png", "sub/c.bmp"):
         write_image(folder / name)
     for name in ("one", "two"):
-        label_images(predictor, [folder], folder.parent / name, overlay=True)
+        label_images(predictor, [folder], folder.parent / name, outputs=("palette", "overlay"))
     assert contents_below(folder.parent / "one") == contents_below(folder.parent / "two")

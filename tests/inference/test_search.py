@@ -42,12 +42,12 @@ def test_the_output_folder_is_never_read(
     if way == "link":
         output = folder.parent / "link"
         output.symlink_to(folder / "labels")
-    label_images(predictor, [folder], output, overlay=True)
+    label_images(predictor, [folder], output, outputs=("palette", "overlay"))
     first = contents_below(folder / "labels")
     new = {"a.png", "a.overlay.jpg", "sub/b.png", "sub/b.overlay.jpg"}
     assert set(first) == {"old.jpg", "inner/old.jpg"} | new
     (folder / "labels" / "a.png").unlink()  # is labeled again
-    assert label_images(predictor, [folder], output, overlay=True).written == 1
+    assert label_images(predictor, [folder], output, outputs=("palette", "overlay")).written == 1
     assert contents_below(folder / "labels") == first
 
 
@@ -110,7 +110,11 @@ def test_pipes_are_not_waited_for(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("missing", "no such file or folder"), ("empty", "no images found"), ("notes.txt", "JPEG, PNG, BMP, WebP or TIFF")],
+    [
+        ("missing", "no such file or folder"),
+        ("empty", "no images found"),
+        ("notes.txt", "JPEG, PNG, BMP, WebP or TIFF"),
+    ],
 )
 def test_inputs_without_images_are_refused(
     predictor: Predictor, folder: Path, name: str, message: str

@@ -14,7 +14,9 @@ from fcn.inference.job.inputs import Input, folders_of
 from fcn.inference.job.manifest import MANIFEST, Manifest
 from fcn.inference.job.plan import plan
 from fcn.inference.job.remote import is_url
-from fcn.inference.job.worker import Render, work
+from fcn.inference.job.worker import work
+from fcn.inference.outputs.render import ENDINGS
+from fcn.inference.outputs.summaries import summary_paths, write_summaries
 from fcn.run_folder import exported_versions, is_exported, model_file
 
 _FOLDERS = "input folders"
@@ -59,11 +61,19 @@ class Job:
 
     Attributes:
         manifest: Its manifest.
+        kinds: What it leaves, some of `OUTPUTS`.
     """
 
-    def __init__(self, manifest: Manifest, crew: Crew) -> None:
+    def __init__(self, manifest: Manifest, crew: Crew, kinds: Sequence[str]) -> None:
         self.manifest = manifest
+        self.kinds = tuple(kinds)
         self._crew = crew
+
+    @property
+    def finished(self) -> bool:
+        """Whether every image is labeled or failed, and every summary written."""
+        summaries = summary_paths(self.kinds, self.manifest.output)
+        return not self.remaining() and all(path.exists() for path in summaries)
 
     def remaining(self) -> int:
         """Returns how many images are not labeled yet, those that other workers have in hand among them."""
@@ -75,12 +85,11 @@ class Job:
         failed = tuple((path if is_url(path) else Path(path), reason) for path, reason in failures)
         return LabelingResult(written, failed, self.manifest.output, self.manifest.count("done"))
 
-    def run(self, engine: Engine, render: Render) -> LabelingResult:
-        """Labels all that remains.
+    def run(self, engine: Engine) -> LabelingResult:
+        """Labels all that remains, and then writes the summaries of all images.
 
         Args:
             engine: What labels.
-            render: What is made of an image and its label; called in several threads.
 
         Raises:
             OutputError: If the output folder cannot be written to, or the job was begun with another engine
@@ -88,7 +97,15 @@ class Job:
         """
         with self.manifest.transaction():
             _agree(self.manifest, {"engine": engine.name, "precision": engine.precision})
-        return self.result(work(self.manifest, self._crew, engine, render))
+        if self.finished:
+            return self.result()
+        if self.remaining():
+            for path in summary_paths(self.kinds, self.manifest.output):
+                remove(path)  # of fewer images, and so in need of being written again if this is stopped
+        written = work(self.manifest, self._crew, engine, self.kinds)
+        records = ((path, record) for path, _, record in self.manifest.records())
+        write_summaries(self.kinds, records, self.manifest.output, engine.classes)
+        return self.result(written)
 
 
 @contextmanager
@@ -96,7 +113,7 @@ def open_job(
     output: Path,
     inputs: Sequence[Input],
     settings: Settings,
-    suffixes: Sequence[str],
+    kinds: Sequence[str],
     batch_size: int | None = None,
 ) -> Iterator[Job]:
     """Opens the job of an output folder, or begins it, and brings its manifest up to date.
@@ -106,7 +123,7 @@ def open_job(
         inputs: What to label. Folders must be those the job was begun with; what is in them, and files and
             lists, may be other than before.
         settings: What must be as it was when the job was begun.
-        suffixes: What outputs may end in, those that were not chosen too.
+        kinds: What labeling leaves, as `check_outputs` returned it.
         batch_size: Images in a batch, at most; None for what it was, or else what suits the machine.
 
     Raises:
@@ -120,7 +137,11 @@ def open_job(
     try:
         with crew_of(manifest) as crew:
             folders = json.dumps(folders_of(inputs))
-            wanted = {**settings, _FOLDERS: Setting(folders, ", ".join(json.loads(folders)) or "none")}
+            wanted = {
+                **settings,
+                "outputs": ", ".join(kinds),
+                _FOLDERS: Setting(folders, ", ".join(json.loads(folders)) or "none"),
+            }
             alone = not crew.others()
             with manifest.transaction():
                 if alone and not _is_begun(manifest):
@@ -128,8 +149,9 @@ def open_job(
                         manifest.connection.execute(f"DELETE FROM {table}")
                 _agree(manifest, wanted)
             size = batch_size or int(manifest.settings().get("batch_size", default_batch_size()))
-            plan(manifest, inputs, suffixes, size, alone)
-            yield Job(manifest, crew)
+            # All endings, written or not, so that an image has the same name whatever is wanted of it.
+            plan(manifest, inputs, ENDINGS, size, alone)
+            yield Job(manifest, crew, kinds)
     finally:
         _leave(manifest, made)
 

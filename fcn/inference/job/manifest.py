@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from fcn.errors import OutputError
 from fcn.files import unwritable
+from fcn.inference.outputs.record import Record
 
 MANIFEST = ".fcn-job.sqlite"
 """Name of the manifest in an output folder."""
@@ -259,7 +260,7 @@ class Manifest:
             ).fetchall()
         return [(os.fsdecode(row["path"]), row["error"]) for row in rows]
 
-    def records(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def records(self) -> Iterator[tuple[str, str, Record]]:
         """Yields path, name of the outputs and record of each labeled image, in the order of the names."""
         with self.guarded():
             rows = self.connection.execute(

@@ -4,58 +4,25 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from fcn.classes import Classes
 from fcn.data.image_io import Pixels, decode_image, exif_orientation, read_file
 from fcn.errors import DataError, OutputError
 from fcn.files import remove, write_bytes
-from fcn.inference.engine import Engine, Floats
+from fcn.inference.engine import Engine, Floats, Labeled, softmax
 from fcn.inference.job.crew import Crew
 from fcn.inference.job.manifest import Claimed, Manifest, Outcome
 from fcn.inference.job.remote import is_url, read_remote
+from fcn.inference.outputs.render import LabeledImage, Rendered, render
 from fcn.parallel import map_ahead
 from fcn.progress import progress_bar
 
 _POLL_SECONDS = 0.3
-
-
-class LabeledImage(NamedTuple):
-    """An image and what a net says about it, in stored pixel order.
-
-    Attributes:
-        path: Where the image is, in the user's words.
-        image: `uint8[H, W, 3]`, RGB.
-        orientation: Its EXIF orientation, 1 to 8.
-        label: `uint8[H, W]`, class ids.
-        confidence: `float32[H, W]`, the probability of the label.
-    """
-
-    path: str
-    image: Pixels
-    orientation: int
-    label: Pixels
-    confidence: Floats
-
-
-class Rendered(NamedTuple):
-    """What is written of an image.
-
-    Attributes:
-        files: Contents by suffix.
-        record: What the manifest keeps of it; JSON values.
-    """
-
-    files: Mapping[str, bytes]
-    record: Mapping[str, Any]
-
-
-Render = Callable[[LabeledImage, Classes], Rendered]
 
 
 class _Read(NamedTuple):
@@ -79,7 +46,7 @@ class _LabeledBatch(NamedTuple):
     began: float
 
 
-def work(manifest: Manifest, crew: Crew, engine: Engine, render: Render) -> int:
+def work(manifest: Manifest, crew: Crew, engine: Engine, kinds: Sequence[str]) -> int:
     """Labels until nothing of a job is left to do, for this worker or another.
 
     What other workers have claimed is waited for, and taken over if they are gone.
@@ -88,7 +55,7 @@ def work(manifest: Manifest, crew: Crew, engine: Engine, render: Render) -> int:
         manifest: The job.
         crew: This worker.
         engine: What labels.
-        render: What is made of an image and its label; called in several threads.
+        kinds: What labeling leaves, some of `OUTPUTS`.
 
     Returns:
         How many images this worker labeled.
@@ -102,7 +69,7 @@ def work(manifest: Manifest, crew: Crew, engine: Engine, render: Render) -> int:
         task = bar.add_task("labeling", total=total)
         while True:
             crew.take_over()
-            with closing(_pass(manifest, crew, engine, render)) as batches:
+            with closing(_pass(manifest, crew, engine, kinds)) as batches:
                 for outcomes in batches:
                     manifest.finish(crew.name, outcomes)
                     labeled += sum(1 for outcome in outcomes if outcome.error is None)
@@ -113,7 +80,7 @@ def work(manifest: Manifest, crew: Crew, engine: Engine, render: Render) -> int:
 
 
 def _pass(
-    manifest: Manifest, crew: Crew, engine: Engine, render: Render
+    manifest: Manifest, crew: Crew, engine: Engine, kinds: Sequence[str]
 ) -> Generator[list[Outcome], None, None]:
     """Yields what came of each batch that waits."""
 
@@ -123,12 +90,13 @@ def _pass(
 
     def labels() -> Iterator[_LabeledBatch]:
         for batch in map_ahead(_read_batch, claims()):
-            labeled = list(_label(batch.read, engine))
+            labeled = list(_label(batch.read, engine, kinds))
             yield _LabeledBatch(labeled, batch.failed, batch.began)
 
     def write(batch: _LabeledBatch) -> list[Outcome]:
         outcomes = [
-            _write(manifest.output, read, render(image, engine.classes)) for read, image in batch.labeled
+            _write(manifest.output, read, render(kinds, image, engine.classes))
+            for read, image in batch.labeled
         ]
         seconds = (time.monotonic() - batch.began) / (len(outcomes) + len(batch.failed))
         return [outcome._replace(seconds=seconds) for outcome in (*outcomes, *batch.failed)]
@@ -162,18 +130,25 @@ def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
     return _Batch(read, failed, began)
 
 
-def _label(read: Sequence[_Read], engine: Engine) -> Iterator[tuple[_Read, LabeledImage]]:
+def _label(
+    read: Sequence[_Read], engine: Engine, kinds: Sequence[str]
+) -> Iterator[tuple[_Read, LabeledImage]]:
     """Labels images of one size at once; headers that said another size than the pixels are no matter."""
     sizes: dict[tuple[int, ...], list[_Read]] = {}
     for image in read:
         sizes.setdefault(image.image.shape, []).append(image)
     for group in sizes.values():
-        labels, confidences = engine.label(np.stack([image.image for image in group]))
-        for image, label, confidence in zip(group, labels, confidences, strict=True):
-            yield (
-                image,
-                LabeledImage(image.claimed.path, image.image, image.orientation, label, confidence),
-            )
+        images = np.stack([image.image for image in group])
+        if "probabilities" in kinds:
+            logits = engine.logits(images)
+            shares = softmax(logits)
+            labeled = Labeled(logits.argmax(axis=-1).astype(np.uint8), shares.max(axis=-1))
+            probabilities: Iterable[Floats | None] = shares
+        else:
+            probabilities, labeled = [None] * len(group), engine.label(images)
+        for image, label, confidence, of_image in zip(group, *labeled, probabilities, strict=True):
+            mean = float(confidence.mean(dtype=np.float64))
+            yield image, LabeledImage(image.image, image.orientation, label, mean, of_image)
 
 
 def _write(output: Path, read: _Read, rendered: Rendered) -> Outcome:

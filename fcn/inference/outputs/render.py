@@ -21,6 +21,9 @@ OUTPUTS = ("palette", "ids", "overlay", "probabilities", "rle", "polygons", "are
 SUFFIXES = {"palette": ".png", "ids": ".png", "overlay": ".overlay.jpg", "probabilities": ".npz"}
 """What the names of an image's files end in, behind the stem they share."""
 
+ENDINGS = tuple(dict.fromkeys(SUFFIXES.values()))
+"""What the names of files may end in, each once."""
+
 _EXCLUSIVE = (("palette", "ids"), ("rle", "polygons"))
 
 

@@ -14,6 +14,13 @@ COCO_NAME = "coco.json"
 AREAS_NAME = "areas.csv"
 
 
+def summary_paths(kinds: Iterable[str], output: Path) -> tuple[Path, ...]:
+    """Returns the files that `write_summaries` writes for some of `OUTPUTS`."""
+    wanted = check_outputs(kinds)
+    names = {"rle": COCO_NAME, "polygons": COCO_NAME, "areas": AREAS_NAME}
+    return tuple(output / names[kind] for kind in wanted if kind in names)
+
+
 def write_summaries(
     kinds: Collection[str], records: Iterable[tuple[str, Record]], output: Path, classes: Classes
 ) -> tuple[Path, ...]:
@@ -39,17 +46,13 @@ def write_summaries(
         OutputError: If a file cannot be written or the disk is full.
         ValueError: If `kinds` cannot be.
     """
-    wanted = check_outputs(kinds)
-    paths: list[Path] = []
-    with ExitStack() as files:
-        writers: list[Callable[[str, Record], None]] = []
-        if "rle" in wanted or "polygons" in wanted:
-            paths.append(output / COCO_NAME)
-            writers.append(files.enter_context(coco_file(paths[-1], classes)))
-        if "areas" in wanted:
-            paths.append(output / AREAS_NAME)
-            writers.append(files.enter_context(areas_file(paths[-1], classes)))
+    files = {COCO_NAME: coco_file, AREAS_NAME: areas_file}
+    paths = summary_paths(kinds, output)
+    with ExitStack() as open_files:
+        writers: list[Callable[[str, Record], None]] = [
+            open_files.enter_context(files[path.name](path, classes)) for path in paths
+        ]
         for name, record in records if writers else ():
             for add in writers:
                 add(name, record)
-    return tuple(paths)
+    return paths

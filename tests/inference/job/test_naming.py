@@ -12,9 +12,10 @@ from photographs import contents_below, files_below, random_predictor, write_ima
 
 from fcn.data.image_io import read_label
 from fcn.errors import DataError
-from fcn.inference.folder import SUFFIXES, label_images
+from fcn.inference.folder import label_images
 from fcn.inference.job.manifest import Manifest
 from fcn.inference.job.naming import name_outputs
+from fcn.inference.outputs.render import ENDINGS
 from fcn.inference.predictor import Predictor
 
 
@@ -61,7 +62,7 @@ def name_all(images: list[Image], manifest: Manifest) -> dict[Image, str]:
         values = (*(text.encode() for text in row), None, "new")
         connection.execute("INSERT INTO temp.found VALUES (?, ?, ?, ?, ?, ?)", values)
     try:
-        name_outputs(connection, SUFFIXES)
+        name_outputs(connection, ENDINGS)
         rows = connection.execute("SELECT place, name FROM temp.found").fetchall()
     finally:
         for table in ("found", "endings", "clashes"):
@@ -102,7 +103,7 @@ def test_no_two_outputs_are_ever_equal(
             f"{stem}{end}"
             for _, folder, name in images
             for stem in (str(PurePath(folder, name)), str(PurePath(folder, PurePath(name).stem)))
-            for end in SUFFIXES
+            for end in ENDINGS
         }
         folders = {
             str(parent) for _, folder, _ in images for parent in (PurePath(folder), *PurePath(folder).parents)
@@ -112,9 +113,9 @@ def test_no_two_outputs_are_ever_equal(
             earlier and short & {f"{folder}/{name}".lstrip("/") for _, folder, name in images}
         )
         return
-    files = [f"{name}{suffix}" for name in names.values() for suffix in SUFFIXES]
+    files = [f"{name}{suffix}" for name in names.values() for suffix in ENDINGS]
     folders = {str(parent) for file in files for parent in PurePath(file).parents}
-    assert len(set(files)) == 2 * len(images)
+    assert len(set(files)) == len(ENDINGS) * len(images)
     assert not folders & set(files)
     for (_, folder, name), chosen in names.items():
         assert PurePath(chosen).parent == PurePath(folder)
@@ -136,13 +137,13 @@ def test_images_that_would_share_a_name_all_keep_their_suffix(predictor: Predict
     for name in ("one/a.jpg", "one/a.png", "one/b.jpg", "two/b.bmp", "two/c.jpg", "two/sub/a.jpg"):
         write_image(tmp_path / name)
     inputs = [tmp_path / "one", tmp_path / "two"]
-    label_images(predictor, inputs, tmp_path / "labels", overlay=True)
+    label_images(predictor, inputs, tmp_path / "labels", outputs=("palette", "overlay"))
     names = {"a.jpg", "a.png", "b.jpg", "b.bmp", "c", "sub/a"}
     expected = {f"{name}.png" for name in names} | {f"{name}.overlay.jpg" for name in names}
     assert files_below(tmp_path / "labels") == expected
     label = read_label(tmp_path / "labels" / "b.bmp.png")
     np.testing.assert_array_equal(label, predictor.predict(tmp_path / "two" / "b.bmp").label)
-    label_images(predictor, inputs[::-1], tmp_path / "again", overlay=True)
+    label_images(predictor, inputs[::-1], tmp_path / "again", outputs=("palette", "overlay"))
     assert contents_below(tmp_path / "again") == contents_below(tmp_path / "labels")
 
 
