@@ -121,14 +121,13 @@ def open_job(
         with crew_of(manifest) as crew:
             folders = json.dumps(folders_of(inputs))
             wanted = {**settings, _FOLDERS: Setting(folders, ", ".join(json.loads(folders)) or "none")}
-            alone = not crew.others()
             with manifest.transaction():
-                if alone and not _is_begun(manifest):
+                if not _is_begun(manifest) and not crew.others():
                     for table in ("settings", "images", "folders"):  # nothing came of it: it may be another
                         manifest.connection.execute(f"DELETE FROM {table}")
                 _agree(manifest, wanted)
             size = batch_size or int(manifest.settings().get("batch_size", default_batch_size()))
-            plan(manifest, inputs, suffixes, size, alone)
+            plan(manifest, crew, inputs, suffixes, size)
             yield Job(manifest, crew)
     finally:
         _leave(manifest, made)
@@ -165,7 +164,7 @@ def retry_failed(output: Path) -> None:
     try:
         with manifest.transaction():
             manifest.connection.execute(
-                "UPDATE images SET status = 'waiting', error = NULL, batch = NULL "
+                "UPDATE images SET status = 'waiting', error = NULL "
                 "WHERE status = 'failed' AND name IS NOT NULL"
             )
     finally:
