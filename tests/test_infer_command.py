@@ -123,13 +123,13 @@ def test_an_engine_chooses_the_backend(model_path: Path, folder: Path, tmp_path:
 def test_sigterm_stops_at_once_and_leaves_nothing_half_written(
     model_path: Path, folder: Path, tmp_path: Path, capsys
 ) -> None:
-    for number in range(300):
-        write_image(folder / f"{number:03}.jpg", 200, 200)
+    for number in range(200):
+        write_image(folder / f"{number:03}.jpg", 100, 100)
     command = [model_path, folder, "--output", tmp_path / "out", "--overlay"]
     process = start(*command)
     try:
         for _ in range(6000):
-            if [*(tmp_path / "out").glob("*.png")] or process.poll() is not None:
+            if len([*(tmp_path / "out").glob("*.png")]) >= 20 or process.poll() is not None:
                 break
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
@@ -140,9 +140,10 @@ def test_sigterm_stops_at_once_and_leaves_nothing_half_written(
     left = [path.name for path in (tmp_path / "out").rglob(".*")]
     assert left == [MANIFEST]
     labeled = len([*(tmp_path / "out").rglob("*.png")])
-    assert 0 < labeled < 302
+    assert 20 <= labeled < 202
     code, output, _ = run([*command, "--json"], capsys)
     assert code == 0
     document = json.loads(output)
-    assert document["labeled"] == 302
-    assert 302 - labeled <= document["written"] < 302
+    assert document["labeled"] == 202
+    # The last few labels may have been in place, and not yet in the manifest.
+    assert 202 - labeled <= document["written"] < 202

@@ -142,15 +142,14 @@ def open_job(
                 "outputs": ", ".join(kinds),
                 _FOLDERS: Setting(folders, ", ".join(json.loads(folders)) or "none"),
             }
-            alone = not crew.others()
             with manifest.transaction():
-                if alone and not _is_begun(manifest):
+                if not _is_begun(manifest) and not crew.others():
                     for table in ("settings", "images", "folders"):  # nothing came of it: it may be another
                         manifest.connection.execute(f"DELETE FROM {table}")
                 _agree(manifest, wanted)
             size = batch_size or int(manifest.settings().get("batch_size", default_batch_size()))
             # All endings, written or not, so that an image has the same name whatever is wanted of it.
-            plan(manifest, inputs, ENDINGS, size, alone)
+            plan(manifest, crew, inputs, ENDINGS, size)
             yield Job(manifest, crew, kinds)
     finally:
         _leave(manifest, made)
@@ -187,7 +186,7 @@ def retry_failed(output: Path) -> None:
     try:
         with manifest.transaction():
             manifest.connection.execute(
-                "UPDATE images SET status = 'waiting', error = NULL, batch = NULL "
+                "UPDATE images SET status = 'waiting', error = NULL "
                 "WHERE status = 'failed' AND name IS NOT NULL"
             )
     finally:

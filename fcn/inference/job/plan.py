@@ -17,6 +17,7 @@ from typing import TypeVar
 from fcn.data.image_io import read_size
 from fcn.errors import DataError
 from fcn.files import content_hash
+from fcn.inference.job.crew import Crew
 from fcn.inference.job.inputs import Input, find_all
 from fcn.inference.job.manifest import Manifest, storable
 from fcn.inference.job.naming import name_outputs
@@ -53,7 +54,7 @@ FROM numbered WHERE images.id = numbered.id
 
 
 def plan(
-    manifest: Manifest, inputs: Sequence[Input], suffixes: Sequence[str], batch_size: int, alone: bool
+    manifest: Manifest, crew: Crew, inputs: Sequence[Input], suffixes: Sequence[str], batch_size: int
 ) -> None:
     """Brings a manifest up to date with what there is now.
 
@@ -62,11 +63,11 @@ def plan(
 
     Args:
         manifest: The job.
+        crew: This worker.
         inputs: What to label.
         suffixes: What outputs may end in.
         batch_size: Images in a batch, at most; fewer where they are large. Batches of images that wait are
             kept if it is as before.
-        alone: Whether no other worker is there.
 
     Raises:
         DataError: If there are no images, or two would get the same name.
@@ -77,7 +78,7 @@ def plan(
         _compare(manifest)
         _measure(manifest)
         with manifest.transaction():
-            _merge(manifest, suffixes, alone)
+            _merge(manifest, suffixes, alone=not crew.others())
             known = manifest.settings().get("batch_size")
             if known != str(batch_size):
                 manifest.connection.execute("UPDATE images SET batch = NULL WHERE status = 'waiting'")

@@ -13,8 +13,9 @@ from photographs import contents_below, files_below, write_image
 import fcn.inference.job.plan
 from fcn.data.image_io import read_label
 from fcn.errors import DataError, OutputError
-from fcn.inference.job.job import forget_job, retry_failed
+from fcn.inference.job.job import forget_job, open_job, retry_failed
 from fcn.inference.job.manifest import MANIFEST
+from fcn.inference.job.render import SUFFIXES, outputs_setting
 
 
 @pytest.fixture
@@ -202,3 +203,18 @@ def test_a_damaged_manifest_is_named(folder: Path, output: Path) -> None:
     (output / MANIFEST).write_bytes(b"no database" * 1000)
     with pytest.raises(OutputError, match=rf"{MANIFEST}: is damaged.*Delete it"):
         run_job(output, folder)
+
+
+def test_a_worker_with_another_list_does_not_forget_what_others_wait_for(folder: Path, output: Path) -> None:
+    class Meanwhile(Brightness):
+        def label(self, images):  # type: ignore[no-untyped-def, override]
+            if not self.batches:
+                settings = {"model": "brightness"} | outputs_setting(True)
+                with open_job(output, [folder / "b.png"], settings, SUFFIXES) as job:
+                    assert job.remaining() == 13
+            return super().label(images)
+
+    files = [write_image(folder / f"{number}.jpg") for number in range(12)]
+    result = run_job(output, *files, engine=Meanwhile())
+    assert result.labeled == 13
+    assert {*column(output, "labeled")} == {1}
