@@ -10,6 +10,7 @@ from fcn.classes import Classes
 from fcn.data.image_io import Pixels, decode_image, read_image
 from fcn.inference.engine import Floats, softmax
 from fcn.inference.engines import open_engine
+from fcn.inference.tiles import MEMORY_GIGABYTES, tiled
 from fcn.models.fcn import FCN
 
 
@@ -43,6 +44,8 @@ class Predictor:
         engine: What computes: "auto", or one of `fcn.inference.engine.ENGINES`. "jax" and "torch" need
             Keras to run on them.
         precision: What it computes in: "float32" or "bfloat16".
+        memory_gigabytes: Memory of the whole process within which images are labeled, whatever their size:
+            large ones in parts, with the logits of the whole. More makes large ones faster.
 
     Attributes:
         engine: What computes.
@@ -52,6 +55,7 @@ class Predictor:
     Raises:
         BackendError: If this process or this machine cannot run what was asked for.
         RunError: If there is no model at the path, or it cannot be read.
+        ValueError: If an argument has none of these values, or the memory is too little for the net.
 
     Example:
         >>> from fcn.models.fcn import FCN
@@ -60,9 +64,15 @@ class Predictor:
         (30, 40)
     """
 
-    def __init__(self, model: FCN | Path | str, engine: str = "auto", precision: str = "float32") -> None:
+    def __init__(
+        self,
+        model: FCN | Path | str,
+        engine: str = "auto",
+        precision: str = "float32",
+        memory_gigabytes: float = MEMORY_GIGABYTES,
+    ) -> None:
         self.path = None if isinstance(model, FCN) else Path(model)
-        self.engine = open_engine(model, engine, precision)
+        self.engine = tiled(open_engine(model, engine, precision), memory_gigabytes, self.path)
         self.classes = self.engine.classes
 
     def predict(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Prediction:
@@ -73,6 +83,8 @@ class Predictor:
 
         Raises:
             DataError: If the image cannot be read or decoded.
+            RunError: If the image is too large for the memory, and the model was exported before such images
+                were labeled in parts.
             ValueError: If pixels have another type or shape.
         """
         label, confidence = self.engine.label(_pixels(image)[np.newaxis])
@@ -86,6 +98,8 @@ class Predictor:
 
         Raises:
             DataError: If the image cannot be read or decoded.
+            RunError: If the image is too large for the memory, and the model was exported before such images
+                were labeled in parts.
             ValueError: If pixels have another type or shape.
         """
         return softmax(self.engine.logits(_pixels(image)[np.newaxis])[0])
