@@ -82,7 +82,8 @@ def choose_windows(
     least, largest = smallest_window(halo, overlap), [-(-length // step) * step for length in size]
     best: tuple[int, list[Span], list[Span]] | None = None
     for height in range(min(least, largest[0]), largest[0] + 1, step):
-        width = min(largest[1], max_pixels // height // step * step)
+        most = max_pixels // min(height, size[0])
+        width = largest[1] if size[1] <= most else most // step * step
         if width < min(least, largest[1]):
             break
         rows, columns = cut(size[0], height, halo, overlap), cut(size[1], width, halo, overlap)
