@@ -89,12 +89,12 @@ def test_windows_of_rows_or_columns_equal_the_whole(kind: str, geometry: str, th
 @pytest.mark.parametrize(
     ("kind", "geometry", "input_scale", "size"),
     [
-        ("fcn8s", "same", 1.0, (639, 653)),
-        ("fcn8s", "reference", 1.0, (641, 610)),
-        ("fcn8s", "same", 0.5, (1273, 1281)),
-        ("fcn8s_at_once", "same", 0.37, (1741, 1669)),
-        ("fcn16s", "same", 0.37, (1657, 1671)),
-        ("fcn32s", "reference", 0.37, (1657, 1691)),
+        ("fcn8s", "same", 1.0, (689, 703)),
+        ("fcn8s", "reference", 1.0, (701, 690)),
+        ("fcn8s", "same", 0.5, (1383, 1401)),
+        ("fcn8s_at_once", "same", 0.37, (1873, 1893)),
+        ("fcn16s", "same", 0.37, (1869, 1881)),
+        ("fcn32s", "reference", 0.37, (1875, 1887)),
     ],
 )
 def test_corners_too_and_nets_that_make_images_smaller(
@@ -137,7 +137,7 @@ def test_an_exported_net_knows_how_to_be_cut(input_scale: float, thin_net, tmp_p
     version = export(net, tmp_path / "exported")
     engine = open_engine(version)
     assert engine.net == open_engine(net).net
-    side = round(640 / input_scale)
+    side = round(694 / input_scale)
     check(engine, noise(1, side, side), calls=4, side=608)
     # As exports were written before: whole images are labeled, but not large ones.
     (version / "assets" / MODEL_ASSET).unlink()
