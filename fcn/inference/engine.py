@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
+from fcn.models.fields import NetDescription
 
 Floats = npt.NDArray[np.float32]
 
@@ -47,6 +48,26 @@ class Engine(Protocol):
 
     def logits(self, images: Pixels) -> Floats:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+
+
+class NetEngine(Engine, Protocol):
+    """An engine that computes a net itself, not through another engine, so that images can come in pieces."""
+
+    @property
+    def net(self) -> NetDescription | None:
+        """What the net is like; None for one that was exported before exports said so."""
+
+    def shrunk_logits(self, images: Floats) -> Floats:
+        """Returns the logits of images that have the size at which the layers see them.
+
+        Asked only of a net that makes images smaller; of others the `logits` are the same.
+
+        Args:
+            images: `float32[B, h, w, 3]`, RGB, 0 to 255, made smaller by the net's `input_scale`.
+
+        Returns:
+            `float32[B, h, w, C]`, of the same size.
+        """
 
 
 def softmax(logits: Floats) -> Floats:

@@ -8,14 +8,14 @@ import keras
 
 from fcn.backend import bfloat16_instructions, tensorflow_on_cpu
 from fcn.errors import BackendError, RunError
-from fcn.inference.engine import ENGINES, PRECISIONS, Engine
+from fcn.inference.engine import ENGINES, PRECISIONS, NetEngine
 from fcn.models.fcn import FCN
 from fcn.run import is_exported, load_model
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def open_engine(model: FCN | Path | str, name: str = "auto", precision: str = "float32") -> Engine:
+def open_engine(model: FCN | Path | str, name: str = "auto", precision: str = "float32") -> NetEngine:
     """Makes an engine of a net.
 
     Args:
@@ -54,7 +54,7 @@ def open_engine(model: FCN | Path | str, name: str = "auto", precision: str = "f
     return keras_engine(net, precision)
 
 
-def _open_exported(path: Path, name: str, precision: str) -> Engine:
+def _open_exported(path: Path, name: str, precision: str) -> NetEngine:
     if importlib.util.find_spec("tensorflow") is None or name in ("jax", "torch"):
         raise RunError(
             f"{path}: an exported model needs TensorFlow. Install it, or give the run folder or the .keras "

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from fcn.data.image_io import Pixels
-from fcn.inference.engine import Engine, Floats, Labeled
+from fcn.inference.engine import Floats, Labeled, NetEngine
 from fcn.models.fcn import FCN
+from fcn.models.fields import NetDescription
 
 _COMPILED_SIZES = 16
 """Image sizes whose programs JAX keeps; each takes megabytes, and a data set may have hundreds."""
@@ -32,39 +33,45 @@ class JaxEngine:
 
         self.classes = model.classes
         self.precision = precision
+        self.net = NetDescription.from_config(model.get_config())
         self._model = model
+        self._layers = model.without_resizing()
 
-        def logits(weights: Any, others: Any, images: Any) -> Any:
+        def logits(model: Any, weights: Any, others: Any, images: Any) -> Any:
             scores, _ = model.stateless_call(weights, others, images.astype(np.float32), training=False)
             return scores
 
-        def label(weights: Any, others: Any, images: Any) -> Any:
-            scores = logits(weights, others, images)
+        def label(model: Any, weights: Any, others: Any, images: Any) -> Any:
+            scores = logits(model, weights, others, images)
             confidence = jax.nn.softmax(scores, axis=-1).max(axis=-1)
             return scores.argmax(axis=-1).astype(np.uint8), confidence
 
         @lru_cache(maxsize=_COMPILED_SIZES)
-        def compiled(function: Any, *size: int) -> Any:
+        def compiled(function: Any, model: Any, *size: int) -> Any:
             del (
                 size
             )  # JAX keeps what it compiled for a function as long as the function: each size gets its own
-            return jax.jit(partial(function))
+            return jax.jit(partial(function, model))
 
         self._logits, self._label, self._compiled = logits, label, compiled
 
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB."""
-        label, confidence = self._run(self._label, images)
+        label, confidence = self._run(self._label, self._model, images)
         return Labeled(np.asarray(label), np.asarray(confidence))
 
     def logits(self, images: Pixels) -> Floats:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
-        return np.asarray(self._run(self._logits, images))
+        return np.asarray(self._run(self._logits, self._model, images))
 
-    def _run(self, function: Any, images: Pixels) -> Any:
-        weights = [weight.value.addressable_data(0) for weight in self._model.trainable_variables]
-        others = [weight.value.addressable_data(0) for weight in self._model.non_trainable_variables]
-        return self._compiled(function, *images.shape)(weights, others, images)
+    def shrunk_logits(self, images: Floats) -> Floats:
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` of the size that the layers see."""
+        return np.asarray(self._run(self._logits, self._layers, images))
+
+    def _run(self, function: Any, model: Any, images: Any) -> Any:
+        weights = [weight.value.addressable_data(0) for weight in model.trainable_variables]
+        others = [weight.value.addressable_data(0) for weight in model.non_trainable_variables]
+        return self._compiled(function, model, *images.shape)(weights, others, images)
 
 
 class TorchEngine:
@@ -82,30 +89,39 @@ class TorchEngine:
     def __init__(self, model: FCN, precision: str) -> None:
         self.classes = model.classes
         self.precision = precision
+        self.net = NetDescription.from_config(model.get_config())
         self._model = model
+        self._layers = model.without_resizing()
 
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB."""
         import torch
 
         with torch.no_grad():
-            logits = self._run(images)
+            logits = self._run(self._model, images)
             confidence, label = logits.softmax(-1).max(-1)
             return Labeled(label.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy())
 
     def logits(self, images: Pixels) -> Floats:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+        return self._logits(self._model, images)
+
+    def shrunk_logits(self, images: Floats) -> Floats:
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` of the size that the layers see."""
+        return self._logits(self._layers, images)
+
+    def _logits(self, model: Any, images: Any) -> Floats:
         import torch
 
         with torch.no_grad():
-            logits: Floats = self._run(images).cpu().numpy()
+            logits: Floats = self._run(model, images).cpu().numpy()
         return logits
 
-    def _run(self, images: Pixels) -> Any:
-        return self._model(keras.ops.cast(keras.ops.convert_to_tensor(images), "float32"), training=False)
+    def _run(self, model: Any, images: Any) -> Any:
+        return model(keras.ops.cast(keras.ops.convert_to_tensor(images), "float32"), training=False)
 
 
-def keras_engine(model: FCN, precision: str) -> Engine:
+def keras_engine(model: FCN, precision: str) -> NetEngine:
     """Returns the engine of the backend that Keras runs on."""
-    engine = JaxEngine if keras.backend.backend() == "jax" else TorchEngine
-    return engine(model, precision)
+    on_jax = keras.backend.backend() == "jax"
+    return JaxEngine(model, precision) if on_jax else TorchEngine(model, precision)

@@ -13,6 +13,7 @@ from fcn.inference.engine import Floats, softmax
 from fcn.inference.engines import open_engine
 from fcn.inference.multi_scale import PLAIN, Views, check_scales, multi_scale_engine
 from fcn.inference.outputs.areas import class_areas
+from fcn.inference.tiles import MEMORY_GIGABYTES, tiled
 from fcn.models.fcn import FCN
 
 
@@ -44,6 +45,9 @@ class Predictor:
         precision: What it computes in: "float32" or "bfloat16".
         flip: Whether to label each image also mirrored left to right, and to average.
         scales: Sizes, relative to the image's own, to label each image at, and to average over.
+        memory_gigabytes: Memory of the whole process within which images are labeled, whatever their size:
+            large ones in parts, with the logits of the whole. More makes large ones faster. Averages over
+            views need more: the probabilities of all classes at every pixel.
 
     Attributes:
         engine: What computes.
@@ -55,7 +59,8 @@ class Predictor:
     Raises:
         BackendError: If this process or this machine cannot run what was asked for.
         RunError: If there is no model at the path, or it cannot be read.
-        ValueError: If a scale is not above 0 and at most 4, or occurs twice.
+        ValueError: If a scale is not above 0 and at most 4, or occurs twice, or the memory is too little for
+            the net.
 
     Example:
         >>> from fcn.models.fcn import FCN
@@ -71,11 +76,13 @@ class Predictor:
         precision: str = "float32",
         flip: bool = PLAIN.flip,
         scales: Iterable[float] = PLAIN.scales,
+        memory_gigabytes: float = MEMORY_GIGABYTES,
     ) -> None:
         self.path = None if isinstance(model, FCN) else Path(model)
         self.net = model if isinstance(model, FCN) else None
         self.views = Views(flip, check_scales(scales))
-        self.engine = multi_scale_engine(open_engine(model, engine, precision), self.views)
+        one_view = tiled(open_engine(model, engine, precision), memory_gigabytes, self.path)
+        self.engine = multi_scale_engine(one_view, self.views)
         self.classes = self.engine.classes
 
     def predict(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Prediction:
@@ -86,6 +93,8 @@ class Predictor:
 
         Raises:
             DataError: If the image cannot be read or decoded.
+            RunError: If the image is too large for the memory, and the model was exported before such images
+                were labeled in parts.
             ValueError: If pixels have another type or shape.
         """
         label, confidence = self.engine.label(_pixels(image)[np.newaxis])
@@ -99,6 +108,8 @@ class Predictor:
 
         Raises:
             DataError: If the image cannot be read or decoded.
+            RunError: If the image is too large for the memory, and the model was exported before such images
+                were labeled in parts.
             ValueError: If pixels have another type or shape.
         """
         return softmax(self.engine.logits(_pixels(image)[np.newaxis])[0])

@@ -14,12 +14,19 @@ from fcn.data.image_io import Pixels
 from fcn.errors import RunError
 from fcn.inference.engine import Floats, Labeled
 from fcn.models.fcn import FCN
+from fcn.models.fields import NetDescription
 from fcn.run import exported_versions
 
 CLASSES_ASSET = "classes.json"
 """Name of the file with class names and palette among the assets of an exported model."""
 
+MODEL_ASSET = "model.json"
+"""Name of the file with the arguments of the net, as `FCN.get_config` returns them."""
+
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+_SHRUNK_IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
+
+_Compute = Callable[[Any], Any]
 
 
 class TensorFlowEngine:
@@ -29,17 +36,29 @@ class TensorFlowEngine:
         classes: What the net tells apart.
         compute: From `uint8[B, H, W, 3]` RGB to logits `float32[B, H, W, C]`, on tensors.
         precision: "float32", or on a CPU "bfloat16".
+        net: What the net is like, where that is known.
+        compute_shrunk: From `float32[B, h, w, 3]` RGB, of the size that the layers see, to logits
+            `float32[B, h, w, C]`.
 
     Attributes:
         classes: What the net tells apart.
         precision: What it computes in.
+        net: What the net is like; None for one that was exported before exports said so.
     """
 
     name = "tensorflow"
 
-    def __init__(self, classes: Classes, compute: Callable[[Any], Any], precision: str) -> None:
+    def __init__(
+        self,
+        classes: Classes,
+        compute: _Compute,
+        precision: str,
+        net: NetDescription | None = None,
+        compute_shrunk: _Compute | None = None,
+    ) -> None:
         self.classes = classes
         self.precision = precision
+        self.net = net
 
         @tf.function(input_signature=[_IMAGES])  # type: ignore[untyped-decorator]
         def logits(images: tf.Tensor) -> tf.Tensor:
@@ -52,6 +71,7 @@ class TensorFlowEngine:
             return classes, tf.exp(tf.reduce_max(scores, axis=-1) - tf.reduce_logsumexp(scores, axis=-1))
 
         self._logits, self._label = logits, label
+        self._shrunk_logits = tf.function(compute_shrunk or compute, input_signature=[_SHRUNK_IMAGES])
 
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB."""
@@ -63,7 +83,12 @@ class TensorFlowEngine:
         logits: Floats = self._run(self._logits, images).numpy()
         return logits
 
-    def _run(self, function: Any, images: Pixels) -> Any:
+    def shrunk_logits(self, images: Floats) -> Floats:
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` of the size that the layers see."""
+        logits: Floats = self._run(self._shrunk_logits, images).numpy()
+        return logits
+
+    def _run(self, function: Any, images: Any) -> Any:
         # A graph is rewritten when it first runs, and is another one wherever the option is another.
         with bfloat16_graphs(self.precision == "bfloat16"):
             return function(images)
@@ -71,8 +96,13 @@ class TensorFlowEngine:
 
 def net_engine(model: FCN, precision: str) -> TensorFlowEngine:
     """Returns an engine with the weights the net has whenever it labels."""
+    layers = model.without_resizing()
     return TensorFlowEngine(
-        model.classes, lambda images: model(tf.cast(images, tf.float32), training=False), precision
+        model.classes,
+        lambda images: model(tf.cast(images, tf.float32), training=False),
+        precision,
+        NetDescription.from_config(model.get_config()),
+        lambda images: layers(images, training=False),
     )
 
 
@@ -86,12 +116,27 @@ def exported_engine(path: Path, precision: str) -> TensorFlowEngine:
     try:
         exported = tf.saved_model.load(str(folder))
         predict = exported.signatures["predict_logits"]
+        # Of nets that make images smaller.
+        predict_shrunk = exported.signatures.get("predict_shrunk_logits", predict)
         document = json.loads((folder / "assets" / CLASSES_ASSET).read_text())
         classes = Classes.with_palette(tuple(document["names"]), np.array(document["palette"], np.uint8))
+        net = read_description(folder)
     except Exception as error:  # TensorFlow raises whatever its parsers raise on a damaged file
         raise RunError(
             f"{folder}: cannot be read as a model exported by this package ({error}). Export it again."
         ) from error
-    engine = TensorFlowEngine(classes, lambda images: predict(images=images)["logits"], precision)
+    engine = TensorFlowEngine(
+        classes,
+        lambda images: predict(images=images)["logits"],
+        precision,
+        net,
+        lambda images: predict_shrunk(images=images)["logits"],
+    )
     engine.exported = exported  # type: ignore[attr-defined]  # signatures do not keep their model alive
     return engine
+
+
+def read_description(version: Path) -> NetDescription | None:
+    """Reads what an exported net is like; None for one that was exported before exports said so."""
+    path = version / "assets" / MODEL_ASSET
+    return NetDescription.from_config(json.loads(path.read_text())) if path.exists() else None

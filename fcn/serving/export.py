@@ -7,7 +7,7 @@ import keras
 
 from fcn.errors import BackendError, OutputError
 from fcn.files import atomic_folder, write_json
-from fcn.inference.tensorflow_engine import CLASSES_ASSET
+from fcn.inference.tensorflow_engine import CLASSES_ASSET, MODEL_ASSET
 from fcn.models.fcn import FCN
 from fcn.run import load_model
 
@@ -22,6 +22,7 @@ except ImportError as error:
     ) from error
 
 _ANY_IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+_SHRUNK_IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
 _ENCODED_IMAGES = tf.TensorSpec([None], tf.string, name="image_bytes")
 
 
@@ -31,13 +32,16 @@ class ServedModel(tf.Module):  # type: ignore[misc]
     Args:
         model: The net.
         classes_path: JSON file with the names and colors of its classes; it travels along.
+        model_path: JSON file with its arguments; it travels along.
     """
 
-    def __init__(self, model: FCN, classes_path: Path) -> None:
+    def __init__(self, model: FCN, classes_path: Path, model_path: Path) -> None:
         super().__init__()
         self._model = model
+        self._layers = model.without_resizing()
         self._variables = [variable.value for variable in model.variables]
         self.classes = tf.saved_model.Asset(str(classes_path))
+        self.arguments = tf.saved_model.Asset(str(model_path))
 
     @tf.function(input_signature=[_ANY_IMAGES])  # type: ignore[untyped-decorator]
     def predict_logits(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -50,6 +54,18 @@ class ServedModel(tf.Module):  # type: ignore[misc]
             `logits`: `float32[B, H, W, C]`.
         """
         return {"logits": self._model(tf.cast(images, tf.float32), training=False)}
+
+    @tf.function(input_signature=[_SHRUNK_IMAGES])  # type: ignore[untyped-decorator]
+    def predict_shrunk_logits(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Scores pixels of images that were made smaller by the net's `input_scale` already.
+
+        Args:
+            images: `float32[B, h, w, 3]`, RGB, 0 to 255.
+
+        Returns:
+            `logits`: `float32[B, h, w, C]`.
+        """
+        return {"logits": self._layers(images, training=False)}
 
     @tf.function(input_signature=[_ANY_IMAGES])  # type: ignore[untyped-decorator]
     def predict_tensor(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -91,7 +107,8 @@ def export(model: FCN | Path | str, output: Path | str) -> Path:
 
     Returns:
         The folder of the new version: a SavedModel with the signatures `serving_default`,
-        `predict_tensor` and `predict_logits`.
+        `predict_tensor` and `predict_logits`; of a net with an `input_scale` also `predict_shrunk_logits`,
+        with which large images are labeled in pieces.
 
     Raises:
         BackendError: If Keras runs on another backend than TensorFlow.
@@ -119,9 +136,10 @@ def export(model: FCN | Path | str, output: Path | str) -> Path:
     # A server that watches the folder sees a version appear whole: a half-written one has no number.
     try:
         with atomic_folder(version) as temporary, tempfile.TemporaryDirectory() as assets:
-            classes_path = Path(assets) / CLASSES_ASSET
+            classes_path, model_path = Path(assets) / CLASSES_ASSET, Path(assets) / MODEL_ASSET
             write_json(classes_path, {"names": net.class_names, "palette": net.palette})
-            served = ServedModel(net, classes_path)
+            write_json(model_path, net.get_config())
+            served = ServedModel(net, classes_path, model_path)
             tf.saved_model.save(
                 served,
                 str(temporary),
@@ -129,7 +147,8 @@ def export(model: FCN | Path | str, output: Path | str) -> Path:
                     "serving_default": served.serve,
                     "predict_tensor": served.predict_tensor,
                     "predict_logits": served.predict_logits,
-                },
+                }
+                | ({"predict_shrunk_logits": served.predict_shrunk_logits} if net.input_scale != 1 else {}),
             )
     except tf.errors.OpError as error:
         raise OutputError(

@@ -78,6 +78,11 @@ def test_classes_and_palette_travel_along(exported: Path, net: FCN) -> None:
     assert json.loads(Path(asset.decode()).read_text())["names"] == list(net.class_names)
 
 
+def test_the_arguments_of_the_net_travel_along(exported: Path, net: FCN) -> None:
+    document = json.loads((exported / "assets" / "model.json").read_text())
+    assert FCN.from_config(document).get_config() == net.get_config()
+
+
 def test_three_signatures(exported: Path) -> None:
     signatures = tf.saved_model.load(str(exported)).signatures
     assert sorted(signatures) == ["predict_logits", "predict_tensor", "serving_default"]

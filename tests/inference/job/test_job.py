@@ -15,7 +15,6 @@ from fcn.data.image_io import read_label
 from fcn.errors import DataError, OutputError
 from fcn.inference.job.job import forget_job, open_job, retry_failed
 from fcn.inference.job.manifest import MANIFEST
-from fcn.inference.job.render import SUFFIXES, outputs_setting
 
 
 @pytest.fixture
@@ -209,8 +208,8 @@ def test_a_worker_with_another_list_does_not_forget_what_others_wait_for(folder:
     class Meanwhile(Brightness):
         def label(self, images):  # type: ignore[no-untyped-def, override]
             if not self.batches:
-                settings = {"model": "brightness"} | outputs_setting(True)
-                with open_job(output, [folder / "b.png"], settings, SUFFIXES) as job:
+                settings = {"model": "brightness"}
+                with open_job(output, [folder / "b.png"], settings, ("palette", "overlay")) as job:
                     assert job.remaining() == 13
             return super().label(images)
 
