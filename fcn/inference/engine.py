@@ -1,13 +1,15 @@
 """What computes labels: the one face of every engine."""
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
-from fcn.models.fields import NetDescription
+
+if TYPE_CHECKING:  # it imports Keras, which takes seconds and which a job without work does without
+    from fcn.models.fields import NetDescription
 
 Floats = npt.NDArray[np.float32]
 
@@ -54,7 +56,7 @@ class NetEngine(Engine, Protocol):
     """An engine that computes a net itself, not through another engine, so that images can come in pieces."""
 
     @property
-    def net(self) -> NetDescription | None:
+    def net(self) -> "NetDescription | None":
         """What the net is like; None for one that was exported before exports said so."""
 
     def shrunk_logits(self, images: Floats) -> Floats:
