@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcn.errors import DataError, PartialError
+from fcn.errors import DataError, PartialError, RunError
 from fcn.files import as_json
 from fcn.startup import start_backend
 
@@ -73,6 +73,12 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
         help="images at once, at most; default: 1 on a CPU, 8 on a GPU, or as before",
     )
     infer.add_argument(
+        "--memory",
+        type=_gigabytes,
+        metavar="GB",
+        help="label larger images in windows, so that the process stays below; default: 4",
+    )
+    infer.add_argument(
         "--retry-failed", action="store_true", help="also label what failed before and has not changed since"
     )
     infer.add_argument(
@@ -93,6 +99,8 @@ def infer_command(options: argparse.Namespace) -> None:
         retry_failed(options.output)
     settings: dict[str, Setting | str] = {"model": model, "precision": options.precision}
     settings["views"] = Views(options.flip, options.scales).describe()
+    # Where windows meet, rounding may turn a tie.
+    settings["memory"] = f"{options.memory:g} GB" if options.memory else "as usual"
     kinds = check_outputs([*options.outputs, *(["overlay"] if options.overlay else [])])
     if options.engine != "auto":
         settings["engine"] = options.engine
@@ -102,10 +110,15 @@ def infer_command(options: argparse.Namespace) -> None:
             # What computes takes seconds to load, and is not needed where everything is labeled.
             start_backend(options.engine)
             from fcn.inference.predictor import Predictor
+            from fcn.inference.tiles import MEMORY_GIGABYTES
 
-            predictor = Predictor(
-                options.model, options.engine, options.precision, options.flip, options.scales
-            )
+            memory = options.memory or MEMORY_GIGABYTES
+            try:
+                predictor = Predictor(
+                    options.model, options.engine, options.precision, options.flip, options.scales, memory
+                )
+            except ValueError as error:
+                raise RunError(f"--memory {memory:g}: {error}") from error
             result = job.run(predictor.engine)
     _tell(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
 
@@ -122,6 +135,16 @@ def _one_of(names: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _gigabytes(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected gigabytes, such as 4 or 2.5, received {text!r}")
+    return value
 
 
 def _outputs(text: str) -> tuple[str, ...]:

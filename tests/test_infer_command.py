@@ -95,6 +95,10 @@ def test_engines_and_numbers_that_there_are_not_are_named(model_path: Path, fold
         ("--engine=abacus", "expected one of auto, tensorflow"),
         ("--precision=int1", "expected one of float32"),
         ("--batch-size=0", "expected a whole number of 1 or more"),
+        ("--memory=much", "expected gigabytes"),
+        ("--memory=0.5", "at least 2."),
+        ("--outputs=palette,ids", "one of palette and ids"),
+        ("--scales=0", "above 0"),
     ):
         code, _, errors = run([model_path, folder, "--output", "out", option], capsys)
         assert code == 2
