@@ -8,7 +8,7 @@ import json
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from sqlite3 import Row
@@ -144,12 +144,20 @@ def _stat(place: str) -> tuple[int | None, int | None]:
 def _compare(manifest: Manifest) -> None:
     """Finds which images are new, which have changed, and whose outputs are gone."""
     connection = manifest.connection
-    connection.execute("UPDATE temp.found SET verdict = 'new' WHERE place NOT IN (SELECT place FROM images)")
-    rows = connection.execute(
-        "SELECT f.place, f.size, f.changed, i.size AS size_then, i.changed AS changed_then, i.hash, i.files, "
-        "i.name, i.status FROM temp.found f JOIN images i USING (place) WHERE i.status IN ('done', 'failed')"
+    # What has no name was no image then, and may have become one.
+    connection.execute(
+        "UPDATE temp.found SET verdict = 'new' "
+        "WHERE place NOT IN (SELECT place FROM images WHERE name IS NOT NULL)"
     )
-    verdicts = [(verdict, row["place"]) for row in rows if (verdict := _verdict(row, manifest.output))]
+    # Closed at once, also by an interruption: an open cursor would keep the tables from being dropped.
+    with closing(
+        connection.execute(
+            "SELECT f.place, f.size, f.changed, i.size AS size_then, i.changed AS changed_then, i.hash, "
+            "i.files, i.name, i.status FROM temp.found f JOIN images i USING (place) "
+            "WHERE i.status IN ('done', 'failed') AND i.name IS NOT NULL"
+        )
+    ) as rows:
+        verdicts = [(verdict, row["place"]) for row in rows if (verdict := _verdict(row, manifest.output))]
     connection.executemany("UPDATE temp.found SET verdict = ? WHERE place = ?", verdicts)
 
 
@@ -216,11 +224,11 @@ def _read_size(place: bytes) -> tuple[int | None, int | None, bytes]:
 
 def _merge(manifest: Manifest, suffixes: Sequence[str], alone: bool) -> None:
     connection = manifest.connection
+    connection.execute("DELETE FROM images WHERE name IS NULL")
     # Another worker may have planned in the meantime.
     connection.execute(
         "UPDATE temp.found SET verdict = NULL WHERE verdict = 'new' AND place IN (SELECT place FROM images)"
     )
-    connection.execute("DELETE FROM images WHERE name IS NULL")
     if alone:
         connection.execute(
             "DELETE FROM images WHERE status IN ('waiting', 'failed') "

@@ -138,7 +138,8 @@ def _label(
     for image in read:
         sizes.setdefault(image.image.shape, []).append(image)
     for group in sizes.values():
-        images = np.stack([image.image for image in group])
+        # A single image, which may be huge, is not copied.
+        images = group[0].image[np.newaxis] if len(group) == 1 else np.stack([image.image for image in group])
         if "probabilities" in kinds:
             logits = engine.logits(images)
             shares = softmax(logits)

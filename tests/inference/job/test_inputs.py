@@ -48,6 +48,14 @@ def test_a_list_keeps_the_folders_of_its_images(
     assert run_job(output, listed(*more, separator=separator)).written == 1
 
 
+def test_a_listed_image_that_was_missing_is_labeled_once_it_is_there(tmp_path: Path) -> None:
+    here, later, output = write_image(tmp_path / "a.jpg"), tmp_path / "b.jpg", tmp_path / "labels"
+    assert [path for path, _ in run_job(output, listed(here, later)).failed] == [later]
+    write_image(later)
+    result = run_job(output, listed(here, later))
+    assert (result.written, result.labeled, result.failed) == (1, 2, ())
+
+
 def test_entries_are_whole_wherever_blocks_end() -> None:
     names = [f"{'n' * 1000}{number}" for number in range(500)]
     assert [*listed(*names).entries()] == names

@@ -122,6 +122,21 @@ def test_a_job_of_which_nothing_came_may_become_another(folder: Path, output: Pa
     assert not wrong.exists()
 
 
+def test_an_interruption_while_a_job_is_compared_is_one(
+    folder: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_job(output, folder)
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcn.inference.job.plan, "_verdict", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_job(output, folder)
+    assert run_job(output, folder).written == 0
+
+
 def test_single_files_may_come_and_go(folder: Path, output: Path) -> None:
     assert run_job(output, folder / "a.jpg").written == 1
     assert run_job(output, folder / "b.png").written == 1
