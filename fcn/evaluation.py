@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fcn.boundary import boundary_counts
 from fcn.data.image_io import read_image
 from fcn.data.voc import Example, read_classes, read_example, read_split, shared_images
 from fcn.errors import ConfigError, DataError
 from fcn.inference.multi_scale import PLAIN, Views
 from fcn.inference.predictor import Predictor
-from fcn.metrics import BoundaryScores, Matrix, Scores, boundary_counts, confusion_matrix
+from fcn.metrics import BoundaryScores, Matrix, Scores, confusion_matrix
 from fcn.parallel import map_ahead
 from fcn.progress import track
 from fcn.run import RunFolder

@@ -8,8 +8,9 @@ import numpy.typing as npt
 import pytest
 from scipy import ndimage
 
+from fcn.boundary import boundary_counts
 from fcn.classes import VOID
-from fcn.metrics import BoundaryScores, boundary_counts
+from fcn.metrics import BoundaryScores
 
 Map = npt.NDArray[np.uint8]
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import fcn
+from fcn.boundary import boundary_counts
 from fcn.cli import main
 from fcn.config import Config
 from fcn.data.voc import read_example, read_split
 from fcn.evaluation import evaluate, scores_document
 from fcn.inference.predictor import Predictor
-from fcn.metrics import BoundaryScores, boundary_counts, confusion_matrix
+from fcn.metrics import BoundaryScores, confusion_matrix
 from fcn.models.fcn import FCN
 
 CLASS_NAMES = ("ground", "cat", "dog")

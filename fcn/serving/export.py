@@ -7,13 +7,13 @@ import keras
 
 from fcn.errors import BackendError, OutputError
 from fcn.files import atomic_folder, write_json
-from fcn.inference.tensorflow_engine import CLASSES_ASSET, MODEL_ASSET
 from fcn.models.fcn import FCN
 from fcn.run import load_model
 
 try:
     import tensorflow as tf
 
+    from fcn.inference.tensorflow_engine import CLASSES_ASSET, MODEL_ASSET
     from fcn.serving.graph import decode_image, encode_label
 except ImportError as error:
     raise BackendError(
