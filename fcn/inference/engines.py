@@ -6,10 +6,11 @@ from pathlib import Path
 
 import keras
 
-from fcn.backend import bfloat16_instructions, tensorflow_on_cpu
+from fcn.bfloat16 import bfloat16_instructions
 from fcn.errors import BackendError, RunError
 from fcn.inference.engine import ENGINES, PRECISIONS, NetEngine
 from fcn.models.fcn import FCN
+from fcn.models.patches import tensorflow_on_cpu
 from fcn.run import is_exported, load_model
 
 _BACKENDS = ("tensorflow", "jax", "torch")

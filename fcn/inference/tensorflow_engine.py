@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from fcn.backend import bfloat16_graphs
+from fcn.bfloat16 import bfloat16_graphs
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
 from fcn.errors import RunError

@@ -4,8 +4,6 @@ from typing import Any
 
 import keras
 
-from fcn.backend import tensorflow_on_cpu
-
 
 # Named as Keras' own, because the place of weights in a `.keras` file comes from the name of their layer's
 # class: files from before it and after it, and from other backends, are read alike.
@@ -49,3 +47,8 @@ class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
         if self.use_bias:
             outputs = outputs + self.bias
         return self.activation(outputs) if self.activation is not None else outputs
+
+
+def tensorflow_on_cpu() -> bool:
+    """Returns whether Keras computes with TensorFlow, and that without a GPU."""
+    return keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")

@@ -1,18 +1,11 @@
-"""What Keras computes with, and what that can do."""
+"""What a CPU and TensorFlow can do in bfloat16."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import keras
-
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 """What Linux calls the instructions of a CPU that multiply bfloat16 numbers."""
-
-
-def tensorflow_on_cpu() -> bool:
-    """Returns whether Keras computes with TensorFlow, and that without a GPU."""
-    return keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
 
 
 def bfloat16_instructions() -> tuple[str, ...]:
