@@ -1,11 +1,9 @@
 """Labeling with TensorFlow: a Keras net, or an exported model."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from fcn.backend import bfloat16_graphs
@@ -13,11 +11,8 @@ from fcn.classes import Classes
 from fcn.data.image_io import Pixels
 from fcn.errors import RunError
 from fcn.inference.engine import Floats, Labeled
+from fcn.inference.exported import exported_classes, exported_version
 from fcn.models.fcn import FCN
-from fcn.run import exported_versions
-
-CLASSES_ASSET = "classes.json"
-"""Name of the file with class names and palette among the assets of an exported model."""
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
 
@@ -82,16 +77,15 @@ def exported_engine(path: Path, precision: str) -> TensorFlowEngine:
     Raises:
         RunError: If it cannot be read.
     """
-    folder = path if (path / "saved_model.pb").exists() else exported_versions(path)[-1]
+    folder = exported_version(path)
     try:
         exported = tf.saved_model.load(str(folder))
         predict = exported.signatures["predict_logits"]
-        document = json.loads((folder / "assets" / CLASSES_ASSET).read_text())
-        classes = Classes.with_palette(tuple(document["names"]), np.array(document["palette"], np.uint8))
     except Exception as error:  # TensorFlow raises whatever its parsers raise on a damaged file
         raise RunError(
             f"{folder}: cannot be read as a model exported by this package ({error}). Export it again."
         ) from error
+    classes = exported_classes(folder)
     engine = TensorFlowEngine(classes, lambda images: predict(images=images)["logits"], precision)
     engine.exported = exported  # type: ignore[attr-defined]  # signatures do not keep their model alive
     return engine
