@@ -3,14 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from fcn.errors import RunError
+from fcn.errors import BackendError, RunError
 from fcn.inference.openvino_engine import import_openvino
 from fcn.models.fcn import FCN
 from fcn.models.patches import ordinary_convolutions
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+_CHECKED_SIZE = (45, 67)
+_TOLERANCE = 1e-3
+"""Of the largest logit: well above rounding in float32, well below what another net says."""
 
 
 def convert_net(model: FCN) -> Any:
@@ -20,7 +24,7 @@ def convert_net(model: FCN) -> Any:
     OpenVINO three times as long.
 
     Raises:
-        BackendError: If OpenVINO is not installed.
+        BackendError: If OpenVINO is not installed, or reads the net as another one.
     """
     openvino = import_openvino()
 
@@ -29,7 +33,8 @@ def convert_net(model: FCN) -> Any:
         return {"logits": model(tf.cast(images, tf.float32), training=False)}
 
     with ordinary_convolutions():
-        return openvino.convert_model(logits.get_concrete_function())
+        function = logits.get_concrete_function()
+        return _checked(openvino.convert_model(function), function)
 
 
 def convert_exported(version: Path) -> Any:
@@ -39,14 +44,33 @@ def convert_exported(version: Path) -> Any:
         version: Folder of the version.
 
     Raises:
-        BackendError: If OpenVINO is not installed.
+        BackendError: If OpenVINO is not installed, or reads the graph as another one.
         RunError: If it cannot be read.
     """
     openvino = import_openvino()
     try:
-        exported = tf.saved_model.load(str(version))
-        return openvino.convert_model(exported.signatures["predict_logits"])
+        function = tf.saved_model.load(str(version)).signatures["predict_logits"]
+        model = openvino.convert_model(function)
     except Exception as error:  # both raise whatever their parsers raise on a damaged file
         raise RunError(
             f"{version}: cannot be read as a model exported by this package ({error}). Export it again."
         ) from error
+    return _checked(model, function)
+
+
+def _checked(model: Any, function: Any) -> Any:
+    """Returns `model` if it computes what the graph does that it was made from.
+
+    OpenVINO 2026.4 reads an explicit padding in front of a convolution with padding "same" as another net,
+    and says nothing.
+    """
+    image = np.random.default_rng(0).integers(0, 256, (1, *_CHECKED_SIZE, 3), np.uint8)
+    expected = function(images=tf.constant(image))["logits"].numpy()
+    compiled = import_openvino().Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    difference = np.abs(compiled(image)[0] - expected).max()
+    if difference > _TOLERANCE * max(1.0, float(np.abs(expected).max())):
+        raise BackendError(
+            f"engine=openvino: OpenVINO reads this net as another one (logits differ by {difference:.2g}). "
+            "Export the run again with this version of fcn, or use engine=tensorflow."
+        )
+    return model

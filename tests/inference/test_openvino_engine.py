@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tensorflow as tf
 
 from fcn.backend import bfloat16_instructions
 from fcn.errors import BackendError, RunError
 from fcn.inference.engine import softmax
 from fcn.inference.engines import open_engine
 from fcn.inference.openvino_engine import OpenVinoEngine
+from fcn.inference.openvino_graph import convert_exported
 from fcn.models.fcn import FCN
 from fcn.serving.export import export
 
@@ -122,6 +124,27 @@ def test_an_export_without_openvinos_form_is_converted(net: FCN, plain_export: P
 def test_a_run_or_file_is_converted(net: FCN, model_path: Path) -> None:
     label = open_engine(model_path, "openvino").label(images((33, 32))).label
     assert (label == keras_logits(net, images((33, 32))).argmax(-1)).all()
+
+
+def test_a_net_that_openvino_reads_as_another_is_refused(thin_net, tmp_path: Path) -> None:
+    class OldReference(tf.Module):
+        """The graph of exports made before: 99 zeros, and a convolution that adds one more."""
+
+        def __init__(self) -> None:
+            self.kernel = tf.Variable(
+                np.random.default_rng(0).standard_normal((3, 3, 3, 2)), dtype=tf.float32
+            )
+
+        @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
+        def predict(self, images):
+            padded = tf.pad(tf.cast(images, tf.float32), [(0, 0), (99, 99), (99, 99), (0, 0)])
+            convolved = tf.nn.conv2d(padded, self.kernel, 1, "SAME")
+            return {"logits": convolved[:, 98 : 98 + tf.shape(images)[1], 98 : 98 + tf.shape(images)[2]]}
+
+    module = OldReference()
+    tf.saved_model.save(module, str(tmp_path), signatures={"predict_logits": module.predict})
+    with pytest.raises(BackendError, match="another one"):
+        convert_exported(tmp_path)
 
 
 def test_int8_needs_an_export_that_has_it(net: FCN, plain_export: Path) -> None:
