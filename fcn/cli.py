@@ -19,7 +19,7 @@ import fcn.data_commands
 import fcn.infer_command
 from fcn.data.catalog import DATASETS
 from fcn.errors import FcnError
-from fcn.sections import NETS
+from fcn.sections import ACCURACY_DROP, FORMATS, NETS
 
 _MODEL_HELP = "a run folder, a .keras file or an exported folder"
 
@@ -175,6 +175,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.add_argument("model", type=Path, metavar="MODEL", help="a run folder or a .keras file")
     export.add_argument("output", type=Path, metavar="DIR", help="folder of the versions 1, 2, ...")
+    export.add_argument(
+        "--format", choices=FORMATS, action="append", default=[], help="what to write beside it; repeatable"
+    )
+    export.add_argument(
+        "--calibrate", type=Path, metavar="FOLDER", help="with --format openvino: also int8, scaled by images"
+    )
+    export.add_argument(
+        "--accuracy-data",
+        type=Path,
+        metavar="ROOT",
+        help="labeled data in VOC layout, on whose val int8 is compared with float32",
+    )
+    export.add_argument(
+        "--accuracy-drop",
+        type=float,
+        default=ACCURACY_DROP,
+        metavar="POINTS",
+        help=f"mean IoU that int8 may lose; default: {ACCURACY_DROP:g}",
+    )
 
     importing = add(
         commands,

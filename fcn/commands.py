@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcn.errors import PartialError, RunError
+from fcn.errors import ConfigError, PartialError, RunError
 from fcn.files import as_json
 
 if TYPE_CHECKING:
@@ -104,16 +104,33 @@ def _step(run: "RunFolder") -> dict[str, Any]:
 
 def export_command(options: argparse.Namespace) -> None:
     """Writes a SavedModel."""
+    if options.calibrate is not None and "openvino" not in options.format:
+        raise ConfigError("--calibrate: makes the int8 of --format openvino. Add that, or leave it out.")
+    if options.accuracy_data is not None and options.calibrate is None:
+        raise ConfigError(
+            "--accuracy-data: checks the int8 that --calibrate FOLDER makes. Add that, or leave it out."
+        )
     _start()
+    from fcn.inference.engine_table import read_table
     from fcn.serving.export import export
+    from fcn.serving.openvino_export import Calibration
 
-    version = export(options.model, options.output)
+    calibration = None
+    if options.calibrate is not None:
+        calibration = Calibration(options.calibrate, options.accuracy_data, options.accuracy_drop)
+    version = export(options.model, options.output, options.format, calibration)
+    table = read_table(version)
     if options.json:
-        _print_json({"export": str(version)})
+        _print_json({"export": str(version), "engines": [choice._asdict() for choice in table]})
         return
+    for choice in table:
+        if choice.precision != "float32" and choice.agreement is not None:
+            score = "" if choice.mean_iou is None else f", {choice.mean_iou:.2%} mean IoU"
+            print(f"{choice.precision}: {choice.agreement:.2%} of the labels as in float32{score}")
     print(
         f"Wrote {version}/: a SavedModel with the signatures serving_default (image bytes in, label PNG "
-        "bytes out), predict_tensor and predict_logits."
+        "bytes out), predict_tensor and predict_logits"
+        + ("; openvino/ and engines.json, from which --engine auto chooses." if table else ".")
     )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fcn.inference.job.job import LabelingResult
 
 _SHOWN_FAILURES = 50
+_CHOSEN = ("engine", "precision")
 # What a message calls the usual outputs; others are called by their names.
 _KINDS = {("palette",): "labels", ("palette", "overlay"): "labels and overlays"}
 
@@ -57,14 +58,15 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
         type=_one_of("ENGINES"),
         default="auto",
         metavar="NAME",
-        help="what computes; default: auto",
+        help="what computes: tensorflow, openvino, jax or torch; default: auto",
     )
     infer.add_argument(
         "--precision",
         type=_one_of("PRECISIONS"),
-        default="float32",
+        default="auto",
         metavar="NAME",
-        help="what it computes in: float32 or bfloat16; default: float32",
+        help="what it computes in: float32, bfloat16 or int8; default: auto, what the export says is best, "
+        "or else float32",
     )
     infer.add_argument(
         "--batch-size",
@@ -97,13 +99,13 @@ def infer_command(options: argparse.Namespace) -> None:
         forget_job(options.output)
     if options.retry_failed:
         retry_failed(options.output)
-    settings: dict[str, Setting | str] = {"model": model, "precision": options.precision}
-    settings["views"] = Views(options.flip, options.scales).describe()
+    views = Views(options.flip, options.scales).describe()
+    settings: dict[str, Setting | str] = {"model": model, "views": views}
     # Where windows meet, rounding may turn a tie.
     settings["memory"] = f"{options.memory:g} GB" if options.memory else "as usual"
     kinds = check_outputs([*options.outputs, *(["overlay"] if options.overlay else [])])
-    if options.engine != "auto":
-        settings["engine"] = options.engine
+    # What "auto" comes to is known, and settled, once the model is open.
+    settings |= {name: getattr(options, name) for name in _CHOSEN if getattr(options, name) != "auto"}
     with open_job(options.output, _inputs(options), settings, kinds, options.batch_size) as job:
         result = job.result()
         if not job.finished:

@@ -12,6 +12,7 @@ from fcn.errors import RunError
 from fcn.files import durable_path, temporary_beside
 from fcn.models.fcn import FCN
 from fcn.run_folder import RunFolder as RunFolder
+from fcn.run_folder import exported_version as exported_version
 from fcn.run_folder import exported_versions as exported_versions
 from fcn.run_folder import is_exported as is_exported
 from fcn.run_folder import model_file as model_file

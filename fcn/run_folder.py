@@ -76,6 +76,11 @@ def exported_versions(path: Path) -> list[Path]:
     return sorted(versions, key=lambda found: int(found.name))
 
 
+def exported_version(path: Path) -> Path:
+    """Returns the folder of one version of an export: the path itself, or the highest version in it."""
+    return path if (path / "saved_model.pb").exists() else exported_versions(path)[-1]
+
+
 def model_file(path: Path) -> Path:
     """Returns the `.keras` file that a user means by a run folder or a file.
 

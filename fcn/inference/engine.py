@@ -13,11 +13,11 @@ if TYPE_CHECKING:  # it imports Keras, which takes seconds and which a job witho
 
 Floats = npt.NDArray[np.float32]
 
-ENGINES = ("auto", "tensorflow", "jax", "torch")
+ENGINES = ("auto", "tensorflow", "openvino", "jax", "torch")
 """Names of engines; "auto" is the one that fits the model and the machine."""
 
-PRECISIONS = ("float32", "bfloat16")
-"""What an engine may compute in."""
+PRECISIONS = ("auto", "float32", "bfloat16", "int8")
+"""What an engine may compute in; "auto" is what the export says is best, or else float32."""
 
 
 class Labeled(NamedTuple):

@@ -42,7 +42,8 @@ class Predictor:
         model: A net; or the path of a run folder, a `.keras` file or an exported folder.
         engine: What computes: "auto", or one of `fcn.inference.engine.ENGINES`. "jax" and "torch" need
             Keras to run on them.
-        precision: What it computes in: "float32" or "bfloat16".
+        precision: What it computes in: "float32", "bfloat16" or "int8"; "auto" is what the export says is
+            best, or else float32.
         flip: Whether to label each image also mirrored left to right, and to average.
         scales: Sizes, relative to the image's own, to label each image at, and to average over.
         memory_gigabytes: Memory of the whole process within which images are labeled, whatever their size:
@@ -73,7 +74,7 @@ class Predictor:
         self,
         model: FCN | Path | str,
         engine: str = "auto",
-        precision: str = "float32",
+        precision: str = "auto",
         flip: bool = PLAIN.flip,
         scales: Iterable[float] = PLAIN.scales,
         memory_gigabytes: float = MEMORY_GIGABYTES,

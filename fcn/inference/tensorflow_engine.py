@@ -1,11 +1,9 @@
 """Labeling with TensorFlow: a Keras net, or an exported model."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from fcn.bfloat16 import bfloat16_graphs
@@ -13,15 +11,10 @@ from fcn.classes import Classes
 from fcn.data.image_io import Pixels
 from fcn.errors import RunError
 from fcn.inference.engine import Floats, Labeled
+from fcn.inference.exported import exported_classes, exported_net
 from fcn.models.fcn import FCN
 from fcn.models.fields import NetDescription
-from fcn.run import exported_versions
-
-CLASSES_ASSET = "classes.json"
-"""Name of the file with class names and palette among the assets of an exported model."""
-
-MODEL_ASSET = "model.json"
-"""Name of the file with the arguments of the net, as `FCN.get_config` returns them."""
+from fcn.run import exported_version
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
 _SHRUNK_IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
@@ -112,31 +105,22 @@ def exported_engine(path: Path, precision: str) -> TensorFlowEngine:
     Raises:
         RunError: If it cannot be read.
     """
-    folder = path if (path / "saved_model.pb").exists() else exported_versions(path)[-1]
+    folder = exported_version(path)
     try:
         exported = tf.saved_model.load(str(folder))
         predict = exported.signatures["predict_logits"]
         # Of nets that make images smaller.
         predict_shrunk = exported.signatures.get("predict_shrunk_logits", predict)
-        document = json.loads((folder / "assets" / CLASSES_ASSET).read_text())
-        classes = Classes.with_palette(tuple(document["names"]), np.array(document["palette"], np.uint8))
-        net = read_description(folder)
     except Exception as error:  # TensorFlow raises whatever its parsers raise on a damaged file
         raise RunError(
             f"{folder}: cannot be read as a model exported by this package ({error}). Export it again."
         ) from error
     engine = TensorFlowEngine(
-        classes,
+        exported_classes(folder),
         lambda images: predict(images=images)["logits"],
         precision,
-        net,
+        exported_net(folder),
         lambda images: predict_shrunk(images=images)["logits"],
     )
     engine.exported = exported  # type: ignore[attr-defined]  # signatures do not keep their model alive
     return engine
-
-
-def read_description(version: Path) -> NetDescription | None:
-    """Reads what an exported net is like; None for one that was exported before exports said so."""
-    path = version / "assets" / MODEL_ASSET
-    return NetDescription.from_config(json.loads(path.read_text())) if path.exists() else None

@@ -1,20 +1,24 @@
 """A trained net as a SavedModel that needs nothing but TensorFlow."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
 from fcn.errors import BackendError, OutputError
 from fcn.files import atomic_folder, write_json
+from fcn.inference.exported import CLASSES_ASSET, MODEL_ASSET
+from fcn.inference.openvino_engine import import_openvino
 from fcn.models.fcn import FCN
 from fcn.run import load_model
+from fcn.sections import FORMATS
 
 try:
     import tensorflow as tf
 
-    from fcn.inference.tensorflow_engine import CLASSES_ASSET, MODEL_ASSET
     from fcn.serving.graph import decode_image, encode_label
+    from fcn.serving.openvino_export import Calibration, add_openvino
 except ImportError as error:
     raise BackendError(
         "Exporting needs TensorFlow, which is not installed. Install it (pip install tensorflow), or export "
@@ -98,12 +102,19 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         return {"label_png_bytes": tf.map_fn(one, image_bytes, fn_output_signature=tf.string)}
 
 
-def export(model: FCN | Path | str, output: Path | str) -> Path:
+def export(
+    model: FCN | Path | str,
+    output: Path | str,
+    formats: Sequence[str] = (),
+    calibration: Calibration | None = None,
+) -> Path:
     """Writes a net as the next version of an exported model.
 
     Args:
         model: A net, or the path of a run folder or a `.keras` file.
         output: Folder of the versions; the first is `output/1`, the next `output/2`.
+        formats: What to write beside the SavedModel: some of `fcn.sections.FORMATS`.
+        calibration: For layers in int8 in the format "openvino"; None for none.
 
     Returns:
         The folder of the new version: a SavedModel with the signatures `serving_default`,
@@ -111,15 +122,26 @@ def export(model: FCN | Path | str, output: Path | str) -> Path:
         with which large images are labeled in pieces.
 
     Raises:
-        BackendError: If Keras runs on another backend than TensorFlow.
+        BackendError: If Keras runs on another backend than TensorFlow, or what a format needs is not
+            installed.
+        DataError: If images to calibrate with cannot be used.
         OutputError: If the folder cannot be written to or the disk is full.
+        QuantizationError: If int8 loses more than it may; nothing is written then.
         RunError: If there is no model at the path.
+        ValueError: If there is no such format, or a calibration without the format that takes it.
 
     Example:
         >>> import tempfile
         >>> export(FCN(num_classes=2, width=1 / 16), tempfile.mkdtemp()).name
         '1'
     """
+    unknown = sorted(set(formats) - set(FORMATS))
+    if unknown:
+        raise ValueError(f"Expected `formats` among {FORMATS}. Received: {unknown}.")
+    if calibration is not None and "openvino" not in formats:
+        raise ValueError(f'Expected "openvino" in `formats` with a `calibration`. Received: {formats}.')
+    if "openvino" in formats:
+        import_openvino()  # fails before the work rather than after it
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise BackendError(
@@ -150,6 +172,8 @@ def export(model: FCN | Path | str, output: Path | str) -> Path:
                 }
                 | ({"predict_shrunk_logits": served.predict_shrunk_logits} if net.input_scale != 1 else {}),
             )
+            if "openvino" in formats:
+                add_openvino(net, temporary, calibration)
     except tf.errors.OpError as error:
         raise OutputError(
             f"{output}: the model could not be written ({error}). "

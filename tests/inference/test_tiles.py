@@ -9,8 +9,8 @@ import pytest
 from fcn.errors import RunError
 from fcn.inference.engine import NetEngine
 from fcn.inference.engines import open_engine
+from fcn.inference.exported import MODEL_ASSET
 from fcn.inference.predictor import Predictor
-from fcn.inference.tensorflow_engine import MODEL_ASSET
 from fcn.inference.tiles import TiledEngine, least_map_bytes, tiled
 from fcn.models.factory import AT_ONCE_SKIP_SCALES
 from fcn.serving.export import export
@@ -102,6 +102,14 @@ def test_corners_too_and_nets_that_make_images_smaller(
 ) -> None:
     options = {"geometry": geometry, "input_scale": input_scale, "width": 1 / 64, "fc_channels": 8}
     check(open_engine(thin_net(**KINDS[kind], **options)), noise(1, *size), calls=4, side=608)
+
+
+@pytest.mark.parametrize("input_scale", [1.0, 0.5])
+def test_windows_equal_the_whole_in_openvino(input_scale: float, thin_net, tmp_path: Path) -> None:
+    net = thin_net(8, width=1 / 64, fc_channels=8, input_scale=input_scale)
+    version = export(net, tmp_path / "exported", ["openvino"])
+    for model in (net, version):
+        check(open_engine(model, "openvino"), noise(1, *(round(692 / input_scale),) * 2), calls=4, side=608)
 
 
 def test_small_images_and_batches_of_them_pass_as_they_are(net) -> None:

@@ -17,7 +17,7 @@ from fcn.inference.job.remote import is_url
 from fcn.inference.job.worker import work
 from fcn.inference.outputs.render import ENDINGS
 from fcn.inference.outputs.summaries import summary_paths, write_summaries
-from fcn.run_folder import exported_versions, is_exported, model_file
+from fcn.run_folder import exported_version, is_exported, model_file
 
 _FOLDERS = "input folders"
 _GPU = Path("/dev/nvidia0")
@@ -162,8 +162,7 @@ def model_setting(path: Path) -> Setting:
         RunError: If there is none.
     """
     if is_exported(path):
-        folder = path if (path / "saved_model.pb").exists() else exported_versions(path)[-1]
-        files = sorted(found for found in folder.rglob("*") if found.is_file())
+        files = sorted(found for found in exported_version(path).rglob("*") if found.is_file())
     else:
         files = [model_file(path)]
     return Setting(content_hash(files), str(path))

@@ -1,0 +1,127 @@
+"""Tests of OpenVINO's form of a net beside its SavedModel, and of its int8."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fcn.bfloat16 import bfloat16_instructions
+from fcn.data.image_io import read_image
+from fcn.errors import DataError, QuantizationError
+from fcn.inference.engine_table import Choice, read_table
+from fcn.inference.engines import open_engine
+from fcn.inference.exported import openvino_file
+from fcn.inference.openvino_engine import import_openvino
+from fcn.inference.predictor import Predictor
+from fcn.models.fcn import FCN
+from fcn.sections import LOWEST_AGREEMENT
+from fcn.serving.export import export
+from fcn.serving.openvino_export import Calibration
+from fcn.serving.quantization import CALIBRATION_SIDE, choose_images, read_images
+
+import_openvino()
+pytest.importorskip("nncf")
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve smooth pictures of two sizes."""
+    folder, rng = tmp_path_factory.mktemp("photographs"), np.random.default_rng(0)
+    for index in range(12):
+        coarse = rng.integers(0, 256, (5, 6, 3), np.uint8)
+        size = (64, 48) if index % 3 else (50, 70)
+        cv2.imwrite(str(folder / f"{index:02}.png"), cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(net: FCN, photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("export")
+    return export(net, output, ["openvino"], Calibration(photographs))
+
+
+def by_precision(version: Path) -> dict[str, Choice]:
+    return {row.precision: row for row in read_table(version) if row.engine == "openvino"}
+
+
+def test_agreement_in_the_table_is_that_of_the_files(exported: Path, photographs: Path) -> None:
+    rows = by_precision(exported)
+    compared = choose_images(photographs)[1]
+    reference = Predictor(exported, "openvino", "float32")
+    for precision in ("int8", *(["bfloat16"] if bfloat16_instructions() else [])):
+        other = Predictor(exported, "openvino", precision)
+        equal = total = 0
+        for path in compared:
+            one = reference.predict(path).label
+            equal, total = equal + int((one == other.predict(path).label).sum()), total + one.size
+        assert rows[precision].agreement == pytest.approx(equal / total)
+    assert LOWEST_AGREEMENT <= rows["int8"].agreement <= 1
+    assert rows["float32"].agreement == 1
+
+
+def test_int8_is_int8(exported: Path, photographs: Path) -> None:
+    text = openvino_file(exported, "int8").read_text()
+    assert text.count("FakeQuantize") >= 10 or text.count('element_type="i8"') >= 10
+    weights = [
+        openvino_file(exported, name).with_suffix(".bin").stat().st_size for name in ("int8", "float32")
+    ]
+    assert weights[0] < 0.5 * weights[1]
+    image = read_image(sorted(photographs.iterdir())[0])[np.newaxis]
+    logits = [open_engine(exported, "openvino", name).logits(image) for name in ("int8", "float32")]
+    assert logits[0].shape == image.shape
+    assert 1e-3 < np.abs(logits[0] - logits[1]).mean() / logits[1].std() < 0.2
+
+
+def test_auto_follows_the_table(exported: Path) -> None:
+    best = open_engine(exported, "auto", "auto")
+    assert (best.name, best.precision) == ("openvino", "int8")
+    exact = open_engine(exported)
+    assert (exact.name, exact.precision) == ("openvino", "float32")
+
+
+def test_without_images_auto_stays_with_float32(net: FCN, tmp_path: Path) -> None:
+    version = export(net, tmp_path / "out", ["openvino"])
+    engine = open_engine(version, "auto", "auto")
+    assert (engine.name, engine.precision) == ("openvino", "float32")
+    assert by_precision(version)["bfloat16"].agreement is None
+    assert not openvino_file(version, "int8").exists()
+
+
+def test_labels_decide_where_there_are_some(
+    net: FCN, photographs: Path, make_dataset, tmp_path: Path
+) -> None:
+    names = [str(index) for index in range(4)]
+    root = make_dataset(tmp_path / "data", {"val": names}, sizes=((40, 50),), class_names=net.class_names)
+    version = export(net, tmp_path / "out", ["openvino"], Calibration(photographs, root, accuracy_drop=50))
+    rows = by_precision(version)
+    assert rows["int8"].mean_iou == pytest.approx(rows["float32"].mean_iou, abs=0.5)
+    with pytest.raises(QuantizationError, match=r"mean IoU of .*points less with nothing in float") as caught:
+        export(net, tmp_path / "out", ["openvino"], Calibration(photographs, root, accuracy_drop=-100))
+    assert caught.value.exit_code == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["1"]
+
+
+def test_images_to_compare_are_not_those_to_calibrate(photographs: Path, tmp_path: Path) -> None:
+    calibrate, compare = choose_images(photographs)
+    assert len(calibrate) == 10
+    assert len(compare) == 2
+    assert not set(calibrate) & set(compare)
+    with pytest.raises(DataError, match="no images"):
+        choose_images(tmp_path)
+
+
+def test_of_a_large_image_the_middle(tmp_path: Path) -> None:
+    pixels = np.zeros((CALIBRATION_SIDE + 20, 30, 3), np.uint8)
+    pixels[10, :, :], pixels[9, :, :] = 1, 255
+    cv2.imwrite(str(tmp_path / "a.png"), pixels)
+    (image,) = read_images([tmp_path / "a.png"], "reading")
+    assert image.shape == (CALIBRATION_SIDE, 30, 3)
+    assert image.max() == 1
+
+
+def test_formats_are_checked(net: FCN, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="abacus"):
+        export(net, tmp_path, ["abacus"])
+    with pytest.raises(ValueError, match="openvino"):
+        export(net, tmp_path, calibration=Calibration(tmp_path))
