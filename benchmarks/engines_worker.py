@@ -47,7 +47,7 @@ def prepare_openvino(folder: Path, size: tuple[int, int], width: float) -> None:
     model = convert_net(our_net(width))
     save = import_openvino().save_model
     save(model, folder / "float32.xml", compress_to_fp16=False)
-    save(quantize(model, paths, ()), folder / "int8.xml", compress_to_fp16=False)
+    save(quantize(model, paths), folder / "int8.xml", compress_to_fp16=False)
 
 
 def torch_label(variant: str, width: float) -> Label:

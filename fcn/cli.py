@@ -19,6 +19,7 @@ import fcn.data_commands
 import fcn.infer_command
 from fcn.data.catalog import DATASETS
 from fcn.errors import FcnError
+from fcn.labeling_options import add_labeling
 from fcn.sections import ACCURACY_DROP, FORMATS, NETS
 
 _MODEL_HELP = "a run folder, a .keras file or an exported folder"
@@ -67,32 +68,6 @@ def _at_least(lowest: int) -> Callable[[str], int]:
         return int(text)
 
     return read
-
-
-def _scales(text: str) -> tuple[float, ...]:
-    """Reads scales with commas between them."""
-    from fcn.inference.multi_scale import check_scales
-
-    try:
-        return check_scales(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"expected numbers with commas between them, as in 0.5,1,1.5; received {text!r} ({error})"
-        ) from error
-
-
-def _add_views(command: argparse.ArgumentParser) -> None:
-    """Adds what makes a command average over several views of an image."""
-    command.add_argument(
-        "--flip", action="store_true", help="label the mirrored image too, and average; twice the time"
-    )
-    command.add_argument(
-        "--scales",
-        type=_scales,
-        default="1",
-        metavar="S,S,...",
-        help="label at these sizes, relative to the image's, and average; default: 1",
-    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -151,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         help="default: scores.json, in the run if it was trained with this split and nothing is averaged, "
         "else here",
     )
-    _add_views(evaluate)
+    add_labeling(evaluate)
     evaluate.add_argument(
         "--boundary", action="store_true", help="also boundary IoU: of the pixels near where a class ends"
     )
@@ -164,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         "python infer.py runs/voc photographs/ --output labels --overlay",
     )
     fcn.infer_command.add_arguments(infer, _MODEL_HELP, _at_least(1))
-    _add_views(infer)
+    add_labeling(infer)
 
     export = add(
         commands,

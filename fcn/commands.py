@@ -54,24 +54,31 @@ def train_command(options: argparse.Namespace) -> None:
 
 def evaluate_command(options: argparse.Namespace) -> None:
     """Scores a net."""
-    _start()
+    from fcn.startup import start_backend
+
+    start_backend(options.engine)
     from fcn.evaluation import describe_training, evaluate_split, find_run, find_training, scores_document
     from fcn.files import write_json
     from fcn.inference.predictor import Predictor
 
-    predictor = Predictor(options.model, flip=options.flip, scales=options.scales)
+    predictor = Predictor(
+        options.model, options.engine, options.precision, flip=options.flip, scales=options.scales
+    )
     evaluation = evaluate_split(predictor, options.data, options.split, options.boundary)
     names = predictor.classes.names
     run, training = find_run(options.model), find_training(options.model, evaluation)
     for warning in describe_training(options.model, training, len(evaluation.images)):
         print(f"Warning: {warning}", file=sys.stderr)
     document = scores_document(evaluation, names, options.data, options.split, training)
+    document |= {"engine": predictor.engine.name, "precision": predictor.engine.precision}
     output = options.output
     if output is None:
-        # A run keeps the scores of its net alone: averages of views are something else to compare with.
+        # A run keeps the scores of its net alone: averages of views, or fewer bits, are something else to
+        # compare with.
         own = (
             run is not None
             and predictor.views.are_plain
+            and predictor.engine.precision == "float32"
             and _is_own(run, options.model, options.data, options.split)
         )
         output = run.scores if run is not None and own else Path("scores.json")

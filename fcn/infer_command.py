@@ -54,21 +54,6 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
         "-0", "--null", action="store_true", help="the list on stdin has a NUL after each, as of find -print0"
     )
     infer.add_argument(
-        "--engine",
-        type=_one_of("ENGINES"),
-        default="auto",
-        metavar="NAME",
-        help="what computes: tensorflow, openvino, jax or torch; default: auto",
-    )
-    infer.add_argument(
-        "--precision",
-        type=_one_of("PRECISIONS"),
-        default="auto",
-        metavar="NAME",
-        help="what it computes in: float32, bfloat16 or int8; default: auto, what the export says is best, "
-        "or else float32",
-    )
-    infer.add_argument(
         "--batch-size",
         type=count,
         metavar="N",
@@ -123,20 +108,6 @@ def infer_command(options: argparse.Namespace) -> None:
                 raise RunError(f"--memory {memory:g}: {error}") from error
             result = job.run(predictor.engine)
     _tell(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
-
-
-def _one_of(names: str) -> Callable[[str], str]:
-    """Returns what reads one of the names that `fcn.inference.engine` lists; it is imported only for that."""
-
-    def read(text: str) -> str:
-        import fcn.inference.engine
-
-        choices: tuple[str, ...] = getattr(fcn.inference.engine, names)
-        if text not in choices:
-            raise argparse.ArgumentTypeError(f"expected one of {', '.join(choices)}, received {text!r}")
-        return text
-
-    return read
 
 
 def _gigabytes(text: str) -> float:

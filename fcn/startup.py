@@ -88,7 +88,8 @@ def _start_tensorflow() -> None:
     if _VERBOSITY in os.environ:
         _import_tensorflow()
     else:
-        os.environ[_VERBOSITY] = "2"
+        # Not its errors either: it says one on every CPU, and what goes wrong is raised.
+        os.environ[_VERBOSITY] = "3"
         with _stderr_held_back():
             _import_tensorflow()
     import tensorflow as tf

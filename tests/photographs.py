@@ -39,3 +39,13 @@ def files_below(folder: Path) -> set[str]:
 
 def contents_below(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in files_below(folder)}
+
+
+def write_smooth_images(folder: Path, number: int) -> Path:
+    """Writes pictures of two sizes that are smooth, as photographs are; returns the folder."""
+    rng = np.random.default_rng(0)
+    for index in range(number):
+        coarse = rng.integers(0, 256, (5, 6, 3), np.uint8)
+        size = (64, 48) if index % 3 else (50, 70)
+        cv2.imwrite(str(folder / f"{index:02}.png"), cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC))
+    return folder

@@ -17,7 +17,7 @@ from fcn.inference.openvino_graph import convert_net
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 from fcn.sections import ACCURACY_DROP, LOWEST_AGREEMENT
-from fcn.serving.quantization import SENSITIVE, choose_images, quantize, read_images
+from fcn.serving.quantization import KEPT_IN_FLOAT, choose_images, quantize, read_images
 
 _TENSORFLOW = [Choice("tensorflow", "float32", device, 1.0) for device in (GPU, CPU)]
 
@@ -82,7 +82,7 @@ def _add_int8(
     converted: Any, version: Path, calibration: Calibration, paths: Sequence[Path], ruler: "_Ruler"
 ) -> Choice:
     tried = []
-    for kept in SENSITIVE:
+    for kept in KEPT_IN_FLOAT:
         _save(quantize(converted, paths, kept), openvino_file(version, "int8"))
         measured = ruler.measure("int8")
         if ruler.mean_iou is not None and measured.mean_iou is not None:
@@ -92,7 +92,7 @@ def _add_int8(
             fits, said = measured.agreement >= LOWEST_AGREEMENT, f"{measured.agreement:.2%} agreement"
         if fits:
             return Choice("openvino", "int8", CPU, *measured)
-        tried.append(f"{said} with {', '.join(kept) or 'nothing'} in float")
+        tried.append(f"{said} with {kept} in float")
     if ruler.mean_iou is None:
         bound = f"labels that agree with float32 on {LOWEST_AGREEMENT:.0%} of the pixels"
     else:

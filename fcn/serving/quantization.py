@@ -23,13 +23,9 @@ AGREEMENT_IMAGES = 30
 CALIBRATION_SIDE = 1024
 """Rows and columns, at most, of what is used of an image: of larger ones the middle."""
 
-SENSITIVE = (
-    (),
-    ("block1_conv1", "score", "upscore", "fuse", "logits"),
-    ("block1", "score", "upscore", "fuse", "logits", "fc7"),
-)
-"""Parts of the names of layers that stay in float, in the order in which it is tried: none; then the first,
-whose channels are pixels, and the scores, whose differences decide; then more around them."""
+KEPT_IN_FLOAT = ("nothing", "the first layer and the scores", "block 1, fc7 and the scores")
+"""What stays in float, in the order in which it is tried: the first layer, whose channels are pixels, and the
+scores, whose differences decide; then more around them."""
 
 
 def choose_images(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -79,13 +75,55 @@ def read_images(paths: Sequence[Path], description: str) -> Iterator[Pixels]:
         yield image[rows, columns]
 
 
-def quantize(model: Any, paths: Sequence[Path], kept: Sequence[str]) -> Any:
+def float_layers(model: Any, kept: str) -> list[str]:
+    """Returns the names of the operations that stay in float.
+
+    OpenVINO keeps no names of layers, so they are told by their shapes: scores have a kernel of 1x1 and a
+    channel for each class, fc7 has a kernel of 1x1 and other channels.
+
+    Args:
+        model: `openvino.Model` from images to logits.
+        kept: One of `KEPT_IN_FLOAT`.
+    """
+    if kept == KEPT_IN_FLOAT[0]:
+        return []
+    num_classes = model.output(0).get_partial_shape()[-1].get_length()
+    operations = model.get_ordered_ops()
+    convolutions = [found for found in operations if found.get_type_name() == "Convolution"]
+    # Both inputs of the sums of scores are computed; of a bias, one is a constant.
+    sums = [
+        found
+        for found in operations
+        if found.get_type_name() == "Add" and _is_computed_from(found, "ConvolutionBackpropData")
+    ]
+    enlarged = [found for found in operations if found.get_type_name() == "ConvolutionBackpropData"]
+    # From kernels [out, in, rows, columns].
+    shapes = [tuple(found.input(1).get_shape()) for found in convolutions]
+    wide = kept == KEPT_IN_FLOAT[2]
+    chosen = [
+        found
+        for index, (found, (filters, _, *kernel)) in enumerate(zip(convolutions, shapes, strict=True))
+        if index < 1 + wide or (kernel == [1, 1] and (wide or filters == num_classes))
+    ]
+    return [found.get_friendly_name() for found in (*chosen, *enlarged, *sums)]
+
+
+def _is_computed_from(operation: Any, type_name: str, depth: int = 4) -> bool:
+    """Returns whether an operation of a type is among the last few before this one."""
+    sources = [value.get_node() for value in operation.input_values()]
+    return any(
+        source.get_type_name() == type_name or (depth > 0 and _is_computed_from(source, type_name, depth - 1))
+        for source in sources
+    )
+
+
+def quantize(model: Any, paths: Sequence[Path], kept: str = KEPT_IN_FLOAT[0]) -> Any:
     """Returns `openvino.Model` with layers in int8.
 
     Args:
         model: `openvino.Model` from `uint8[B, H, W, 3]` to logits.
         paths: Images that are like those to come.
-        kept: Parts of the names of layers that stay in float.
+        kept: What stays in float, one of `KEPT_IN_FLOAT`.
 
     Raises:
         BackendError: If NNCF is not installed.
@@ -100,7 +138,7 @@ def quantize(model: Any, paths: Sequence[Path], kept: Sequence[str]) -> Any:
         ) from error
     nncf.set_log_level(logging.ERROR)
     images = nncf.Dataset(_Repeatable(paths), lambda image: image[np.newaxis])
-    scope = nncf.IgnoredScope(patterns=[f".*{name}.*" for name in kept], validate=False)
+    scope = nncf.IgnoredScope(names=float_layers(model, kept))
     with redirect_stdout(sys.stderr):  # its progress; stdout is for results
         return nncf.quantize(
             model, images, subset_size=len(paths), preset=nncf.QuantizationPreset.MIXED, ignored_scope=scope

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from photographs import write_smooth_images
 
 from fcn.bfloat16 import bfloat16_instructions
 from fcn.data.image_io import read_image
@@ -13,12 +14,20 @@ from fcn.inference.engine_table import Choice, read_table
 from fcn.inference.engines import open_engine
 from fcn.inference.exported import openvino_file
 from fcn.inference.openvino_engine import import_openvino
+from fcn.inference.openvino_graph import convert_net
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 from fcn.sections import LOWEST_AGREEMENT
 from fcn.serving.export import export
 from fcn.serving.openvino_export import Calibration
-from fcn.serving.quantization import CALIBRATION_SIDE, choose_images, read_images
+from fcn.serving.quantization import (
+    CALIBRATION_SIDE,
+    KEPT_IN_FLOAT,
+    choose_images,
+    float_layers,
+    quantize,
+    read_images,
+)
 
 import_openvino()
 pytest.importorskip("nncf")
@@ -27,12 +36,7 @@ pytest.importorskip("nncf")
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve smooth pictures of two sizes."""
-    folder, rng = tmp_path_factory.mktemp("photographs"), np.random.default_rng(0)
-    for index in range(12):
-        coarse = rng.integers(0, 256, (5, 6, 3), np.uint8)
-        size = (64, 48) if index % 3 else (50, 70)
-        cv2.imwrite(str(folder / f"{index:02}.png"), cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC))
-    return folder
+    return write_smooth_images(tmp_path_factory.mktemp("photographs"), 12)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +113,21 @@ def test_images_to_compare_are_not_those_to_calibrate(photographs: Path, tmp_pat
     assert not set(calibrate) & set(compare)
     with pytest.raises(DataError, match="no images"):
         choose_images(tmp_path)
+
+
+def test_what_stays_in_float_does(thin_net, photographs: Path) -> None:
+    model = convert_net(thin_net(8, fc_channels=16))
+    count = {}
+    for kept in KEPT_IN_FLOAT:
+        quantized = quantize(model, sorted(photographs.iterdir())[:2], kept)
+        layers = {found.get_friendly_name(): found for found in quantized.get_ops()}
+        names = float_layers(model, kept)
+        sources = [value.get_node() for name in names for value in layers[name].input_values()]
+        assert not any(source.get_type_name() == "FakeQuantize" for source in sources)
+        convolutions = [layers[name] for name in names if layers[name].get_type_name() == "Convolution"]
+        count[kept] = (len(convolutions), len(names))
+    # One first layer, three scores; three upsamplings, two sums; then a second layer and fc7.
+    assert list(count.values()) == [(0, 0), (4, 9), (6, 11)]
 
 
 def test_of_a_large_image_the_middle(tmp_path: Path) -> None:
