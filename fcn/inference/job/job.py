@@ -186,7 +186,7 @@ def retry_failed(output: Path) -> None:
     try:
         with manifest.transaction():
             manifest.connection.execute(
-                "UPDATE images SET status = 'waiting', error = NULL "
+                "UPDATE images SET status = 'waiting', error = NULL, lost = min(lost, 1), blamed = 0 "
                 "WHERE status = 'failed' AND name IS NOT NULL"
             )
     finally:

@@ -16,17 +16,19 @@ from typing import Any, NamedTuple
 
 from fcn.errors import OutputError
 from fcn.files import unwritable
+from fcn.inference.job.losses import give_back
 from fcn.inference.outputs.record import Record
 
 MANIFEST = ".fcn-job.sqlite"
 """Name of the manifest in an output folder."""
 
-_VERSION = 1
+_VERSION = 2
 _BUSY_SECONDS = 600
 _SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE workers (
-  name TEXT PRIMARY KEY, host TEXT NOT NULL, process INTEGER NOT NULL, began REAL NOT NULL
+  name TEXT PRIMARY KEY, host TEXT NOT NULL, process INTEGER NOT NULL, began REAL NOT NULL,
+  finished INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE folders (path BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE images (
@@ -39,15 +41,16 @@ CREATE TABLE images (
   status TEXT NOT NULL CHECK (status IN ('waiting', 'doing', 'done', 'failed')),
   worker TEXT,
   attempts INTEGER NOT NULL DEFAULT 0,
+  lost INTEGER NOT NULL DEFAULT 0, blamed INTEGER NOT NULL DEFAULT 0,
   labeled INTEGER NOT NULL DEFAULT 0,
   seconds REAL, error TEXT, files TEXT, record TEXT
 );
-CREATE INDEX images_by_status ON images (status, batch);
+CREATE INDEX images_by_status ON images (status, lost, batch);
 """
 # Columns of images. place: where it is read, absolute; path: in the user's words; name: of its outputs,
 # without their suffixes, relative to the output folder, NULL for what is no image; changed: when
-# the file was, in nanoseconds; attempts: how often it was begun; labeled: how often it was finished; files:
-# sizes of its outputs by suffix. Paths are the bytes that the system knows, which need not be text.
+# the file was, in nanoseconds; attempts: how often it was begun; lost: how often its worker went away
+# without a word; blamed: how often it had finished nothing, and had nothing else in hand; labeled: how often it was finished; files: sizes of its outputs by suffix. Paths are the bytes that the system knows, which need not be text.
 
 
 class Claimed(NamedTuple):
@@ -204,14 +207,24 @@ class Manifest:
             return int(self.connection.execute(query, statuses).fetchone()[0])
 
     def claim(self, worker: str) -> list[Claimed]:
-        """Takes the next batch for a worker; an empty one if nothing waits."""
+        """Takes the next batch for a worker; an empty one if nothing waits, or not for a worker with others.
+
+        A batch that was lost with its worker comes after all others, and is taken by a worker that has
+        nothing else in hand: should that one go too, it was this batch.
+        """
         with self.transaction():
+            following = self.connection.execute(
+                "SELECT lost, batch FROM images WHERE status = 'waiting' ORDER BY lost, batch LIMIT 1"
+            ).fetchone()
+            in_hand = self.connection.execute(
+                "SELECT lost FROM images WHERE status = 'doing' AND worker = ? LIMIT 1", (worker,)
+            ).fetchone()
+            if following is None or (in_hand is not None and (following["lost"] or in_hand["lost"])):
+                return []
             rows = self.connection.execute(
                 "UPDATE images SET status = 'doing', worker = ?, attempts = attempts + 1 "
-                "WHERE status = 'waiting' AND batch = "
-                "(SELECT batch FROM images WHERE status = 'waiting' ORDER BY batch LIMIT 1) "
-                "RETURNING id, place, path, name",
-                (worker,),
+                "WHERE status = 'waiting' AND lost = ? AND batch = ? RETURNING id, place, path, name",
+                (worker, *following),
             ).fetchall()
         # What is returned is in no order that anyone promises.
         return [
@@ -243,14 +256,14 @@ class Manifest:
                 "changed = ?, hash = ?, files = ?, record = ?, worker = NULL WHERE id = ? AND worker = ?",
                 rows,
             )
+            self.connection.execute(
+                "UPDATE workers SET finished = finished + ? WHERE name = ?", (len(rows), worker)
+            )
 
     def release(self, worker: str) -> int:
         """Lets others have what a worker claimed and did not finish; returns how many images."""
         with self.transaction():
-            return self.connection.execute(
-                "UPDATE images SET status = 'waiting', worker = NULL WHERE status = 'doing' AND worker = ?",
-                (worker,),
-            ).rowcount
+            return give_back(self.connection, worker)
 
     def failures(self) -> list[tuple[str, str]]:
         """Returns the paths of what could not be labeled, and why, sorted by path."""

@@ -41,13 +41,15 @@ CREATE TEMP TABLE unusable (place BLOB PRIMARY KEY, path BLOB, reason TEXT)
 # Images of one size, as many as fit, are a batch; one whose size nobody can tell is a batch of its own. Large
 # ones come first: if memory does not suffice, that shows at once.
 _BATCHES = """
-WITH alone AS (SELECT id, name, height, width, CASE WHEN height IS NULL THEN id END AS single FROM images
+WITH alone AS (SELECT id, name, height, width, lost, CASE WHEN height IS NULL THEN id END AS single
+               FROM images
                WHERE status = 'waiting' AND batch IS NULL),
-parts AS (SELECT *, (row_number() OVER (PARTITION BY height, width, single ORDER BY name) - 1)
+parts AS (SELECT *, (row_number() OVER (PARTITION BY height, width, lost, single ORDER BY name) - 1)
              / max(1, min(:size, :pixels / (height * width))) AS part
           FROM alone),
 numbered AS (SELECT id, dense_rank() OVER (
-               ORDER BY height * width DESC NULLS LAST, height, width, part, single) AS number FROM parts)
+               ORDER BY height * width DESC NULLS LAST, height, width, lost, part, single) AS number
+             FROM parts)
 UPDATE images SET batch = number + (SELECT coalesce(max(batch), 0) FROM images)
 FROM numbered WHERE images.id = numbered.id
 """
@@ -246,8 +248,8 @@ def _merge(manifest: Manifest, suffixes: Sequence[str], alone: bool) -> None:
         "WHERE verdict = 'new' ORDER BY name"
     )
     connection.execute(
-        "UPDATE images SET status = 'waiting', batch = NULL, error = NULL, height = f.height, "
-        "width = f.width FROM temp.found f "
+        "UPDATE images SET status = 'waiting', batch = NULL, lost = 0, blamed = 0, error = NULL, "
+        "height = f.height, width = f.width FROM temp.found f "
         "WHERE images.place = f.place AND f.verdict = 'changed' AND status IN ('done', 'failed')"
     )
     connection.execute(

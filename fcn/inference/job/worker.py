@@ -69,14 +69,17 @@ def work(manifest: Manifest, crew: Crew, engine: Engine, kinds: Sequence[str]) -
         task = bar.add_task("labeling", total=total)
         while True:
             crew.take_over()
+            idle = True
             with closing(_pass(manifest, crew, engine, kinds)) as batches:
                 for outcomes in batches:
+                    idle = False
                     manifest.finish(crew.name, outcomes)
                     labeled += sum(1 for outcome in outcomes if outcome.error is None)
                     bar.advance(task, len(outcomes))
             if not manifest.count("waiting", "doing"):
                 return labeled
-            time.sleep(_POLL_SECONDS)
+            if idle:
+                time.sleep(_POLL_SECONDS)
 
 
 def _pass(
