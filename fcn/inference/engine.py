@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
+from fcn.errors import RunError
 
 if TYPE_CHECKING:  # it imports Keras, which takes seconds and which a job without work does without
     from fcn.models.fields import NetDescription
@@ -70,6 +71,22 @@ class NetEngine(Engine, Protocol):
         Returns:
             `float32[B, h, w, C]`, of the same size.
         """
+
+
+def check_scores(images: Pixels, num_classes: int, map_bytes: int) -> None:
+    """Refuses images of whose pixels the scores of all classes take more memory than there is for them.
+
+    Raises:
+        RunError: If they do.
+    """
+    batch, height, width, _ = images.shape
+    needed = 4 * batch * height * width * num_classes
+    if needed > map_bytes:
+        raise RunError(
+            f"the scores of {num_classes} classes at {width} x {height} pixels take {needed / 1e9:.1f} GB, "
+            f"and the memory allows {map_bytes / 1e9:.1f}. Allow more (--memory), or leave out probabilities, "
+            "--flip and --scales."
+        )
 
 
 def softmax(logits: Floats) -> Floats:

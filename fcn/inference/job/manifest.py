@@ -49,8 +49,10 @@ CREATE INDEX images_by_status ON images (status, lost, batch);
 """
 # Columns of images. place: where it is read, absolute; path: in the user's words; name: of its outputs,
 # without their suffixes, relative to the output folder, NULL for what is no image; changed: when
-# the file was, in nanoseconds; attempts: how often it was begun; lost: how often its worker went away
-# without a word; blamed: how often it had finished nothing, and had nothing else in hand; labeled: how often it was finished; files: sizes of its outputs by suffix. Paths are the bytes that the system knows, which need not be text.
+# the file was, in nanoseconds; attempts: how often it was begun; lost: how often its worker went away without
+# a word; blamed: how often that one had finished nothing, and had nothing else in hand; labeled: how often it
+# was finished; files: sizes of its outputs by suffix. Paths are the bytes that the system knows, which need
+# not be text.
 
 
 class Claimed(NamedTuple):
@@ -61,12 +63,14 @@ class Claimed(NamedTuple):
         place: Where to read it.
         path: Where it is, in the user's words.
         name: Path of its outputs without their suffixes, relative to the output folder.
+        pixels: How many it has, by its header; None where that is not known.
     """
 
     id: int
     place: str
     path: str
     name: str
+    pixels: int | None = None
 
 
 class Outcome(NamedTuple):
@@ -223,12 +227,19 @@ class Manifest:
                 return []
             rows = self.connection.execute(
                 "UPDATE images SET status = 'doing', worker = ?, attempts = attempts + 1 "
-                "WHERE status = 'waiting' AND lost = ? AND batch = ? RETURNING id, place, path, name",
+                "WHERE status = 'waiting' AND lost = ? AND batch = ? "
+                "RETURNING id, place, path, name, height * width AS pixels",
                 (worker, *following),
             ).fetchall()
         # What is returned is in no order that anyone promises.
         return [
-            Claimed(row["id"], *(os.fsdecode(row[column]) for column in ("place", "path", "name")))
+            Claimed(
+                row["id"],
+                os.fsdecode(row["place"]),
+                os.fsdecode(row["path"]),
+                os.fsdecode(row["name"]),
+                row["pixels"],
+            )
             for row in sorted(rows, key=lambda row: bytes(row["name"]))
         ]
 
