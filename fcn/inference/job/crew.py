@@ -103,7 +103,7 @@ class Crew:
         for name in gone:
             # Who is told to stop removes it, also where a full disk keeps the claims from being given back.
             if self._lock_path(name).exists():
-                count_losses(connection, name)
+                count_losses(connection, self._manifest.output, name)
         return sum(give_back(connection, name) for name in gone)
 
     def _dismiss(self) -> None:

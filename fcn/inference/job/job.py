@@ -149,7 +149,7 @@ def open_job(
                 _agree(manifest, wanted)
             size = batch_size or int(manifest.settings().get("batch_size", default_batch_size()))
             # All endings, written or not, so that an image has the same name whatever is wanted of it.
-            plan(manifest, crew, inputs, ENDINGS, size)
+            plan(manifest, crew, inputs, ENDINGS, size, summary_paths(kinds, output))
             yield Job(manifest, crew, kinds)
     finally:
         _leave(manifest, made)

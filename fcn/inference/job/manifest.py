@@ -16,43 +16,14 @@ from typing import Any, NamedTuple
 
 from fcn.errors import OutputError
 from fcn.files import unwritable
-from fcn.inference.job.losses import give_back
+from fcn.inference.job.losses import give_back, remove_outputs
+from fcn.inference.job.schema import SCHEMA, VERSION
 from fcn.inference.outputs.record import Record
 
 MANIFEST = ".fcn-job.sqlite"
 """Name of the manifest in an output folder."""
 
-_VERSION = 2
 _BUSY_SECONDS = 600
-_SCHEMA = """
-CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE workers (
-  name TEXT PRIMARY KEY, host TEXT NOT NULL, process INTEGER NOT NULL, began REAL NOT NULL,
-  finished INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE folders (path BLOB PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  place BLOB NOT NULL UNIQUE,
-  path BLOB NOT NULL,
-  name BLOB UNIQUE,
-  size INTEGER, changed INTEGER, hash TEXT,
-  height INTEGER, width INTEGER, batch INTEGER,
-  status TEXT NOT NULL CHECK (status IN ('waiting', 'doing', 'done', 'failed')),
-  worker TEXT,
-  attempts INTEGER NOT NULL DEFAULT 0,
-  lost INTEGER NOT NULL DEFAULT 0, blamed INTEGER NOT NULL DEFAULT 0,
-  labeled INTEGER NOT NULL DEFAULT 0,
-  seconds REAL, error TEXT, files TEXT, record TEXT
-);
-CREATE INDEX images_by_status ON images (status, lost, batch);
-"""
-# Columns of images. place: where it is read, absolute; path: in the user's words; name: of its outputs,
-# without their suffixes, relative to the output folder, NULL for what is no image; changed: when
-# the file was, in nanoseconds; attempts: how often it was begun; lost: how often its worker went away without
-# a word; blamed: how often that one had finished nothing, and had nothing else in hand; labeled: how often it
-# was finished; files: sizes of its outputs by suffix. Paths are the bytes that the system knows, which need
-# not be text.
 
 
 class Claimed(NamedTuple):
@@ -145,10 +116,10 @@ class Manifest:
         with self.transaction():
             (version,) = self.connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
-                for statement in _SCHEMA.split(";"):
+                for statement in SCHEMA.split(";"):
                     self.connection.execute(statement)
-                self.connection.execute(f"PRAGMA user_version = {_VERSION}")
-        if version not in (0, _VERSION):
+                self.connection.execute(f"PRAGMA user_version = {VERSION}")
+        if version not in (0, VERSION):
             raise OutputError(
                 f"{self.path}: was written by another version of this package. Choose another output folder, "
                 "or delete the file to label everything anew."
@@ -261,7 +232,9 @@ class Manifest:
             )
             for outcome in outcomes
         ]
+        failed = [outcome.id for outcome in outcomes if outcome.error and not outcome.files]
         with self.transaction():
+            remove_outputs(self.connection, self.output, failed)
             self.connection.executemany(
                 "UPDATE images SET status = ?, labeled = labeled + ?, error = ?, seconds = ?, size = ?, "
                 "changed = ?, hash = ?, files = ?, record = ?, worker = NULL WHERE id = ? AND worker = ?",
@@ -285,10 +258,10 @@ class Manifest:
         return [(os.fsdecode(row["path"]), row["error"]) for row in rows]
 
     def records(self) -> Iterator[tuple[str, str, Record]]:
-        """Yields path, name of the outputs and record of each labeled image, in the order of the names."""
+        """Yields path, name and record of each labeled image that is there, in the order of the names."""
         with self.guarded():
             rows = self.connection.execute(
-                "SELECT path, name, record FROM images WHERE status = 'done' ORDER BY name"
+                "SELECT path, name, record FROM images WHERE status = 'done' AND NOT gone ORDER BY name"
             )
             for row in rows:
                 yield os.fsdecode(row["path"]), os.fsdecode(row["name"]), json.loads(row["record"])

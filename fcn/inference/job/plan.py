@@ -4,19 +4,18 @@ Everything that takes long happens in tables of this process alone; then one tra
 so a process that is killed here leaves it as it was, and workers that have begun do not wait.
 """
 
-import json
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from sqlite3 import Row
 from typing import TypeVar
 
 from fcn.data.image_io import read_size
 from fcn.errors import DataError
-from fcn.files import content_hash
+from fcn.files import remove
+from fcn.inference.job.compare import compare, note_gone
 from fcn.inference.job.crew import Crew
 from fcn.inference.job.inputs import Input, find_all
 from fcn.inference.job.manifest import Manifest, storable
@@ -56,7 +55,12 @@ FROM numbered WHERE images.id = numbered.id
 
 
 def plan(
-    manifest: Manifest, crew: Crew, inputs: Sequence[Input], suffixes: Sequence[str], batch_size: int
+    manifest: Manifest,
+    crew: Crew,
+    inputs: Sequence[Input],
+    suffixes: Sequence[str],
+    batch_size: int,
+    summaries: Sequence[Path] = (),
 ) -> None:
     """Brings a manifest up to date with what there is now.
 
@@ -70,6 +74,7 @@ def plan(
         suffixes: What outputs may end in.
         batch_size: Images in a batch, at most; fewer where they are large. Batches of images that wait are
             kept if it is as before.
+        summaries: Files about all images, which are removed if they name any that is gone.
 
     Raises:
         DataError: If there are no images, or two would get the same name.
@@ -77,10 +82,14 @@ def plan(
     """
     with _tables(manifest):
         _search(manifest, inputs)
-        _compare(manifest)
+        compare(manifest)
         _measure(manifest)
         with manifest.transaction():
-            _merge(manifest, suffixes, alone=not crew.others())
+            alone = not crew.others()
+            _merge(manifest, suffixes, alone)
+            if alone and note_gone(manifest, inputs):
+                for path in summaries:
+                    remove(path)
             known = manifest.settings().get("batch_size")
             if known != str(batch_size):
                 manifest.connection.execute("UPDATE images SET batch = NULL WHERE status = 'waiting'")
@@ -141,53 +150,6 @@ def _stat(place: str) -> tuple[int | None, int | None]:
     except OSError:  # reading it will tell why
         status = None
     return (None, None) if status is None else (status.st_size, status.st_mtime_ns)
-
-
-def _compare(manifest: Manifest) -> None:
-    """Finds which images are new, which have changed, and whose outputs are gone."""
-    connection = manifest.connection
-    # What has no name was no image then, and may have become one.
-    connection.execute(
-        "UPDATE temp.found SET verdict = 'new' "
-        "WHERE place NOT IN (SELECT place FROM images WHERE name IS NOT NULL)"
-    )
-    # Closed at once, also by an interruption: an open cursor would keep the tables from being dropped.
-    with closing(
-        connection.execute(
-            "SELECT f.place, f.size, f.changed, i.size AS size_then, i.changed AS changed_then, i.hash, "
-            "i.files, i.name, i.status FROM temp.found f JOIN images i USING (place) "
-            "WHERE i.status IN ('done', 'failed') AND i.name IS NOT NULL"
-        )
-    ) as rows:
-        verdicts = [(verdict, row["place"]) for row in rows if (verdict := _verdict(row, manifest.output))]
-    connection.executemany("UPDATE temp.found SET verdict = ? WHERE place = ?", verdicts)
-
-
-def _verdict(row: Row, output: Path) -> str | None:
-    same = (row["size"], row["changed"]) == (row["size_then"], row["changed_then"])
-    if row["status"] == "failed":
-        return None if same or row["size"] is None else "changed"
-    if not same and row["size"] is not None:
-        try:
-            known = row["size"] == row["size_then"]
-            if not known or content_hash([Path(os.fsdecode(row["place"]))]) != row["hash"]:
-                return "changed"
-        except OSError:
-            return "changed"
-    if not _has_outputs(row, output):
-        return "changed"
-    return None if same else "touched"
-
-
-def _has_outputs(row: Row, output: Path) -> bool:
-    name = os.fsdecode(row["name"])
-    try:
-        return all(
-            os.stat(output / f"{name}{suffix}").st_size == size
-            for suffix, size in json.loads(row["files"]).items()
-        )
-    except OSError:
-        return False
 
 
 def _measure(manifest: Manifest) -> None:

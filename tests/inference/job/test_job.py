@@ -10,6 +10,7 @@ import pytest
 from job_program import Brightness, run_job
 from photographs import contents_below, files_below, write_image
 
+import fcn.inference.job.compare
 import fcn.inference.job.plan
 from fcn.data.image_io import read_label
 from fcn.errors import DataError, OutputError
@@ -81,6 +82,13 @@ def test_what_failed_is_tried_again_if_it_was_replaced_or_when_told_to(folder: P
     assert column(output, "attempts") == [1, 1, 2, 1, 2]
 
 
+def test_what_fails_after_it_was_changed_keeps_no_label(folder: Path, output: Path) -> None:
+    run_job(output, folder)
+    (folder / "a.jpg").write_bytes(b"nothing")
+    assert len(run_job(output, folder).failed) == 1
+    assert files_below(output) == {"b.png", "b.overlay.jpg", "sub/c.png", "sub/c.overlay.jpg"}
+
+
 @pytest.mark.parametrize("kind", ["model", "precision", "input folders"])
 def test_another_job_is_refused_with_what_differs_and_what_to_do(
     kind: str, folder: Path, output: Path
@@ -131,7 +139,7 @@ def test_an_interruption_while_a_job_is_compared_is_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(fcn.inference.job.plan, "_verdict", interrupted)
+        patched.setattr(fcn.inference.job.compare, "_verdict", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_job(output, folder)
     assert run_job(output, folder).written == 0
