@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,15 +89,12 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
 
 def infer_command(options: argparse.Namespace) -> None:
     """Labels photographs."""
-    from fcn.inference.job.job import Setting, forget_job, model_setting, open_job, retry_failed
+    from fcn.inference.job.job import Setting, model_setting, open_job
+    from fcn.inference.job.restart import job_anew
     from fcn.inference.multi_scale import Views
     from fcn.inference.outputs.render import check_outputs
 
     model = model_setting(options.model)
-    if options.restart:
-        forget_job(options.output)
-    if options.retry_failed:
-        retry_failed(options.output)
     settings: dict[str, Setting | str] = {"model": model, "precision": options.precision}
     settings["views"] = Views(options.flip, options.scales).describe()
     # Where windows meet, rounding may turn a tie.
@@ -104,9 +102,13 @@ def infer_command(options: argparse.Namespace) -> None:
     kinds = check_outputs([*options.outputs, *(["overlay"] if options.overlay else [])])
     if options.engine != "auto":
         settings["engine"] = options.engine
-    with open_job(options.output, _inputs(options), settings, kinds, options.batch_size) as job:
+    with (
+        job_anew(options.output) if options.restart else nullcontext(),
+        open_job(options.output, _inputs(options), settings, kinds, options.batch_size) as job,
+    ):
         result = job.result()
-        if not job.finished:
+        retry = options.retry_failed and bool(result.failed)
+        if retry or not job.finished:
             # What computes takes seconds to load, and is not needed where everything is labeled.
             start_backend(options.engine)
             from fcn.inference.predictor import Predictor
@@ -119,6 +121,8 @@ def infer_command(options: argparse.Namespace) -> None:
                 )
             except ValueError as error:
                 raise RunError(f"--memory {memory:g}: {error}") from error
+            if retry:
+                job.retry_failed()
             result = job.run(predictor.engine)
     _tell(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
 

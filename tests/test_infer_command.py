@@ -4,9 +4,11 @@ import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,23 @@ def test_another_job_needs_another_folder_or_a_restart(
         0,
         f"Wrote labels and overlays of 2 images to {output}/.\n",
     )
+
+
+@pytest.mark.parametrize("option", ["--restart", "--retry-failed"])
+@pytest.mark.parametrize("wrong", ["nowhere", "--memory=0.5", "--engine=jax"])
+def test_nothing_is_forgotten_where_the_command_is_wrong(
+    option: str, wrong: str, model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    output = tmp_path / "out"
+    (folder / "bad.jpg").write_bytes(b"nothing")
+    command = [model_path, folder, "--output", output]
+    assert run(command, capsys)[0] == 1
+    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+        before = connection.execute("SELECT * FROM images").fetchall()
+    assert run([*command, option, wrong], capsys)[0] == 2
+    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+        assert connection.execute("SELECT * FROM images").fetchall() == before
 
 
 def test_a_list_comes_from_stdin(

@@ -84,8 +84,8 @@ def check_scores(images: Pixels, num_classes: int, map_bytes: int) -> None:
     if needed > map_bytes:
         raise RunError(
             f"the scores of {num_classes} classes at {width} x {height} pixels take {needed / 1e9:.1f} GB, "
-            f"and the memory allows {map_bytes / 1e9:.1f}. Allow more (--memory), or leave out probabilities, "
-            "--flip and --scales."
+            f"and the memory allows {map_bytes / 1e9:.1f}. Allow more (--memory), or leave out "
+            "probabilities, --flip and --scales."
         )
 
 

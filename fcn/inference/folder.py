@@ -9,7 +9,7 @@ import numpy as np
 from fcn.inference.job.inputs import Input
 from fcn.inference.job.job import LabelingResult as LabelingResult
 from fcn.inference.job.job import Setting, model_setting, open_job
-from fcn.inference.job.job import forget_job as forget_job
+from fcn.inference.job.restart import forget_job as forget_job
 from fcn.inference.outputs.render import check_outputs
 from fcn.inference.predictor import Predictor
 

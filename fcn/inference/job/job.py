@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcn.errors import OutputError
-from fcn.files import content_hash, remove, unwritable
+from fcn.files import content_hash, remove
 from fcn.inference.engine import Engine
 from fcn.inference.job.crew import Crew, crew_of
 from fcn.inference.job.inputs import Input, folders_of
-from fcn.inference.job.manifest import MANIFEST, Manifest
+from fcn.inference.job.manifest import Manifest
 from fcn.inference.job.plan import plan
 from fcn.inference.job.remote import is_url
+from fcn.inference.job.restart import remove_manifest
 from fcn.inference.job.worker import work
 from fcn.inference.outputs.render import ENDINGS
 from fcn.inference.outputs.summaries import summary_paths, write_summaries
@@ -78,6 +79,14 @@ class Job:
     def remaining(self) -> int:
         """Returns how many images are not labeled yet, those that other workers have in hand among them."""
         return self.manifest.count("waiting", "doing")
+
+    def retry_failed(self) -> None:
+        """Lets the images that failed wait again."""
+        with self.manifest.transaction():
+            self.manifest.connection.execute(
+                "UPDATE images SET status = 'waiting', error = NULL, lost = min(lost, 1), blamed = 0 "
+                "WHERE status = 'failed' AND name IS NOT NULL"
+            )
 
     def result(self, written: int = 0) -> LabelingResult:
         """Returns how far the job is, after this process has labeled some images."""
@@ -174,45 +183,6 @@ def default_batch_size() -> int:
     return 8 if _GPU.exists() else 1
 
 
-def retry_failed(output: Path) -> None:
-    """Lets the images that failed in the job of an output folder wait again.
-
-    Raises:
-        OutputError: If the manifest cannot be read or written to.
-    """
-    if not (output / MANIFEST).exists():
-        return
-    manifest = Manifest(output)
-    try:
-        with manifest.transaction():
-            manifest.connection.execute(
-                "UPDATE images SET status = 'waiting', error = NULL, lost = min(lost, 1), blamed = 0 "
-                "WHERE status = 'failed' AND name IS NOT NULL"
-            )
-    finally:
-        manifest.close()
-
-
-def forget_job(output: Path) -> None:
-    """Forgets the job of an output folder, so that the next one labels everything anew; labels stay so long.
-
-    Raises:
-        OutputError: If it is being worked on, or cannot be removed.
-    """
-    if not (output / MANIFEST).exists():
-        return
-    manifest = Manifest(output)
-    try:
-        if Crew(manifest).others():
-            raise OutputError(
-                f"{output}: is being labeled by another process. Wait until that ends or stop it, then begin "
-                "anew."
-            )
-    finally:
-        manifest.close()
-    _remove_manifest(output)
-
-
 def _agree(manifest: Manifest, wanted: Settings) -> None:
     """Keeps what a job is begun with, or compares it with what was kept. To be called in a transaction.
 
@@ -258,17 +228,7 @@ def _leave(manifest: Manifest, made: Sequence[Path]) -> None:
     manifest.close()
     if empty:
         with suppress(OutputError):
-            _remove_manifest(manifest.output)
+            remove_manifest(manifest.output)
         with suppress(OSError):
             for folder in made:
                 folder.rmdir()
-
-
-def _remove_manifest(output: Path) -> None:
-    path = output / MANIFEST
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    for ending in ("-wal", "-shm"):
-        remove(output / f"{MANIFEST}{ending}")

@@ -150,8 +150,12 @@ class Manifest:
     def transaction(self) -> Iterator[None]:
         """Does all of a block or nothing, and alone."""
         with self.guarded():
-            self.connection.execute("BEGIN IMMEDIATE")
+            if (
+                self.connection.in_transaction
+            ):  # an interruption came before the block that would have ended it
+                self.connection.execute("ROLLBACK")
             try:
+                self.connection.execute("BEGIN IMMEDIATE")
                 yield
                 self.connection.execute("COMMIT")
             except BaseException:

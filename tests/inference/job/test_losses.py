@@ -16,7 +16,7 @@ from job_program import Brightness, run_job
 from photographs import contents_below, write_image
 
 from fcn.inference.job.crew import Crew
-from fcn.inference.job.job import open_job, retry_failed
+from fcn.inference.job.job import open_job
 from fcn.inference.job.manifest import MANIFEST, Claimed, Manifest, Outcome
 
 TESTS = Path(__file__).parents[2]
@@ -69,7 +69,8 @@ def test_an_image_that_kills_the_process_fails_and_the_others_are_labeled(
     assert "--retry-failed" in reason
     assert contents_below(killed) == contents_below(whole)
     # Told to, it is tried again; mended, it is labeled.
-    retry_failed(killed)
+    with open_job(killed, [folder], {"model": "brightness"}, KINDS) as job:
+        job.retry_failed()
     assert work(killed, folder, batch_size).returncode == -signal.SIGKILL
     write_image(folder / "05 deadly.png")
     assert run_job(killed, folder, batch_size=batch_size).failed == ()
