@@ -32,7 +32,7 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
         "inputs",
         nargs="+",
         metavar="IMAGE_OR_FOLDER",
-        help="what to label; URLs too; - reads a list of all these from stdin, one a line",
+        help="what to label, videos too; URLs of images; - reads a list of all these from stdin, one a line",
     )
     infer.add_argument(
         "--output",
@@ -177,15 +177,16 @@ def _tell(result: "LabelingResult", kind: str, as_document: bool) -> None:
         PartialError: If something could not be labeled.
     """
     earlier = result.labeled - result.written
+    what = "images and videos" if result.videos else "images"
     if as_document:
         failed = [{"path": str(path), "reason": reason} for path, reason in result.failed]
         document = {"written": result.written, "labeled": result.labeled, "failed": failed}
         print(as_json(document | {"output": str(result.output)}))
     elif result.written:
         before = f" {earlier} more were labeled before, or by others." if earlier else ""
-        print(f"Wrote {kind} of {result.written} images to {_shown(result.output)}/.{before}")
+        print(f"Wrote {kind} of {result.written} {what} to {_shown(result.output)}/.{before}")
     elif result.labeled:
-        print(f"Nothing to do: {_shown(result.output)}/ has {kind} of all {result.labeled} images.")
+        print(f"Nothing to do: {_shown(result.output)}/ has {kind} of all {result.labeled} {what}.")
     if result.failed:
         lines = [f"  {_shown(path)}: {reason}" for path, reason in result.failed[:_SHOWN_FAILURES]]
         more = len(result.failed) - len(lines)

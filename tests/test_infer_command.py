@@ -11,6 +11,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from photographs import contents_below, write_image
 
@@ -78,6 +80,20 @@ def test_another_job_needs_another_folder_or_a_restart(
         0,
         f"Wrote labels and overlays of 2 images to {output}/.\n",
     )
+
+
+def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
+    writer = cv2.VideoWriter(str(folder / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    for value in (0, 100, 200):
+        writer.write(np.full((48, 64, 3), value, np.uint8))
+    writer.release()
+    output = tmp_path / "out"
+    command = [model_path, folder, "--output", output]
+    assert run(command, capsys) == (0, f"Wrote labels of 3 images and videos to {output}/.\n", "")
+    assert {*contents_below(output)} == {"a.png", "a.overlay.mp4", "sub/b.png"}
+    (folder / "cut.mp4").write_bytes((folder / "a.mp4").read_bytes()[:500])
+    code, _, errors = run(command, capsys)
+    assert (code, errors.count("cut.mp4")) == (1, 1)
 
 
 @pytest.mark.parametrize("option", ["--restart", "--retry-failed"])

@@ -21,6 +21,10 @@ PRECISIONS = ("float32", "bfloat16")
 """What an engine may compute in."""
 
 
+BATCH_PIXELS = 1 << 24
+"""Pixels in a batch, but for a single image; a full net takes about 300 bytes of memory for each."""
+
+
 class Labeled(NamedTuple):
     """What a net says about images of one size.
 

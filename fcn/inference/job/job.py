@@ -18,6 +18,7 @@ from fcn.inference.job.restart import remove_manifest
 from fcn.inference.job.worker import work
 from fcn.inference.outputs.render import ENDINGS
 from fcn.inference.outputs.summaries import summary_paths, write_summaries
+from fcn.inference.video import VIDEO_ENDING
 from fcn.run_folder import exported_versions, is_exported, model_file
 
 _FOLDERS = "input folders"
@@ -49,12 +50,14 @@ class LabelingResult(NamedTuple):
             URL.
         output: The folder that holds the labels.
         labeled: Number of images whose labels the folder holds, whoever labeled them and when.
+        videos: How many of these are videos.
     """
 
     written: int
     failed: tuple[tuple[Path | str, str], ...]
     output: Path
     labeled: int
+    videos: int = 0
 
 
 class Job:
@@ -92,7 +95,9 @@ class Job:
         """Returns how far the job is, after this process has labeled some images."""
         failures = self.manifest.failures()
         failed = tuple((path if is_url(path) else Path(path), reason) for path, reason in failures)
-        return LabelingResult(written, failed, self.manifest.output, self.manifest.count("done"))
+        return LabelingResult(
+            written, failed, self.manifest.output, self.manifest.count("done"), self.manifest.count_videos()
+        )
 
     def run(self, engine: Engine) -> LabelingResult:
         """Labels all that remains, and then writes the summaries of all images.
@@ -158,7 +163,7 @@ def open_job(
                 _agree(manifest, wanted)
             size = batch_size or int(manifest.settings().get("batch_size", default_batch_size()))
             # All endings, written or not, so that an image has the same name whatever is wanted of it.
-            plan(manifest, crew, inputs, ENDINGS, size, summary_paths(kinds, output))
+            plan(manifest, crew, inputs, (*ENDINGS, VIDEO_ENDING), size, summary_paths(kinds, output))
             yield Job(manifest, crew, kinds)
     finally:
         _leave(manifest, made)

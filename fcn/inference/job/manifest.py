@@ -19,6 +19,7 @@ from fcn.files import unwritable
 from fcn.inference.job.losses import give_back, remove_outputs
 from fcn.inference.job.schema import SCHEMA, VERSION
 from fcn.inference.outputs.record import Record
+from fcn.inference.video import is_video
 
 MANIFEST = ".fcn-job.sqlite"
 """Name of the manifest in an output folder."""
@@ -185,26 +186,33 @@ class Manifest:
         with self.guarded():
             return int(self.connection.execute(query, statuses).fetchone()[0])
 
+    def count_videos(self) -> int:
+        """Returns how many of what is labeled are videos, which alone leave no record."""
+        query = "SELECT count(*) FROM images WHERE status = 'done' AND record = '{}'"
+        with self.guarded():
+            return int(self.connection.execute(query).fetchone()[0])
+
     def claim(self, worker: str) -> list[Claimed]:
         """Takes the next batch for a worker; an empty one if nothing waits, or not for a worker with others.
 
         A batch that was lost with its worker comes after all others, and is taken by a worker that has
-        nothing else in hand: should that one go too, it was this batch.
+        nothing else in hand: should that one go too, it was this batch. A video, which may take hours, is
+        taken like that too, so that what was labeled before it is in the manifest.
         """
         with self.transaction():
             following = self.connection.execute(
-                "SELECT lost, batch FROM images WHERE status = 'waiting' ORDER BY lost, batch LIMIT 1"
+                "SELECT lost, batch, place FROM images WHERE status = 'waiting' ORDER BY lost, batch LIMIT 1"
             ).fetchone()
             in_hand = self.connection.execute(
-                "SELECT lost FROM images WHERE status = 'doing' AND worker = ? LIMIT 1", (worker,)
+                "SELECT lost, place FROM images WHERE status = 'doing' AND worker = ? LIMIT 1", (worker,)
             ).fetchone()
-            if following is None or (in_hand is not None and (following["lost"] or in_hand["lost"])):
+            if following is None or (in_hand and (_is_alone(following) or _is_alone(in_hand))):
                 return []
             rows = self.connection.execute(
                 "UPDATE images SET status = 'doing', worker = ?, attempts = attempts + 1 "
                 "WHERE status = 'waiting' AND lost = ? AND batch = ? "
                 "RETURNING id, place, path, name, height * width AS pixels",
-                (worker, *following),
+                (worker, following["lost"], following["batch"]),
             ).fetchall()
         # What is returned is in no order that anyone promises.
         return [
@@ -262,13 +270,17 @@ class Manifest:
         return [(os.fsdecode(row["path"]), row["error"]) for row in rows]
 
     def records(self) -> Iterator[tuple[str, str, Record]]:
-        """Yields path, name and record of each labeled image that is there, in the order of the names."""
+        """Yields path, name and record of each labeled image that is there, by name; videos have none."""
         with self.guarded():
             rows = self.connection.execute(
-                "SELECT path, name, record FROM images WHERE status = 'done' AND NOT gone ORDER BY name"
+                "SELECT path, name, record FROM images WHERE status = 'done' AND NOT gone AND record <> '{}' ORDER BY name"
             )
             for row in rows:
                 yield os.fsdecode(row["path"]), os.fsdecode(row["name"]), json.loads(row["record"])
+
+
+def _is_alone(row: sqlite3.Row) -> bool:
+    return bool(row["lost"]) or is_video(os.fsdecode(row["place"]))
 
 
 def storable(text: str) -> str:

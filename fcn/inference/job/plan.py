@@ -15,6 +15,7 @@ from typing import TypeVar
 from fcn.data.image_io import read_size
 from fcn.errors import DataError
 from fcn.files import remove
+from fcn.inference.engine import BATCH_PIXELS
 from fcn.inference.job.compare import compare, note_gone
 from fcn.inference.job.crew import Crew
 from fcn.inference.job.inputs import Input, find_all
@@ -22,14 +23,13 @@ from fcn.inference.job.manifest import Manifest, storable
 from fcn.inference.job.naming import name_outputs
 from fcn.inference.job.remote import is_url, path_of_url
 from fcn.inference.search import FoundImage
+from fcn.inference.video import VIDEO_MARK, is_video
 from fcn.parallel import map_ahead
 from fcn.progress import track
 
 T = TypeVar("T")
 
 _CHUNK = 1000
-_BATCH_PIXELS = 1 << 24
-"""Pixels in a batch, but for a single image; a full net takes about 300 bytes of memory for each."""
 _TABLES = """
 CREATE TEMP TABLE found (
   place BLOB PRIMARY KEY, path BLOB, folder BLOB, short BLOB, full BLOB, name BLOB,
@@ -94,7 +94,7 @@ def plan(
             if known != str(batch_size):
                 manifest.connection.execute("UPDATE images SET batch = NULL WHERE status = 'waiting'")
                 manifest.keep_settings({"batch_size": str(batch_size)})
-            manifest.connection.execute(_BATCHES, {"size": batch_size, "pixels": _BATCH_PIXELS})
+            manifest.connection.execute(_BATCHES, {"size": batch_size, "pixels": BATCH_PIXELS})
 
 
 @contextmanager
@@ -130,6 +130,8 @@ def _search(manifest: Manifest, inputs: Sequence[Input]) -> None:
 def _row(found: FoundImage) -> tuple[object, ...]:
     name = os.path.basename(path_of_url(found.place) if is_url(found.place) else found.place)
     stem = PurePosixPath(name).stem
+    if is_video(found.place):  # its only output; so a video beside a photograph of its name is no clash
+        stem, name = f"{stem}{VIDEO_MARK}", f"{name}{VIDEO_MARK}"
     size, changed = _stat(found.place)
     paths = (
         found.place,
@@ -181,7 +183,7 @@ def _read_size(place: bytes) -> tuple[int | None, int | None, bytes]:
     """Returns (height, width, place); None where the header does not say: decoding it will tell why."""
     path = os.fsdecode(place)
     try:
-        return (None, None, place) if is_url(path) else (*read_size(Path(path)), place)
+        return (None, None, place) if is_url(path) or is_video(path) else (*read_size(Path(path)), place)
     except DataError:
         return None, None, place
 

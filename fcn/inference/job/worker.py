@@ -1,6 +1,5 @@
 """Labeling what a manifest says is waiting: reading ahead, computing, writing behind."""
 
-import errno
 import hashlib
 import os
 import threading
@@ -14,12 +13,14 @@ import numpy as np
 
 from fcn.data.image_io import Pixels, decode_image, exif_orientation, read_file
 from fcn.errors import DataError, OutputError, RunError
-from fcn.files import remove, write_bytes
+from fcn.files import name_is_too_long, remove, write_bytes
 from fcn.inference.engine import Engine, Floats, Labeled, softmax
 from fcn.inference.job.crew import Crew
 from fcn.inference.job.manifest import Claimed, Manifest, Outcome
 from fcn.inference.job.remote import is_url, read_remote
+from fcn.inference.job.videos import label_claimed_video
 from fcn.inference.outputs.render import LabeledImage, Rendered, render
+from fcn.inference.video import is_video
 from fcn.parallel import map_ahead
 from fcn.progress import progress_bar
 
@@ -60,6 +61,7 @@ class _Read(NamedTuple):
 
 
 class _Batch(NamedTuple):
+    videos: list[Claimed]
     read: list[_Read]
     failed: list[Outcome]
     pixels: int
@@ -68,7 +70,7 @@ class _Batch(NamedTuple):
 
 class _LabeledBatch(NamedTuple):
     labeled: list[tuple[_Read, LabeledImage]]
-    failed: list[Outcome]
+    settled: list[Outcome]
     pixels: int
     began: float
 
@@ -127,13 +129,15 @@ def _pass(
 
     def label(batch: _Batch) -> _LabeledBatch:
         labeled, failed = _label(batch.read, engine, kinds)
-        return _LabeledBatch(labeled, [*batch.failed, *failed], batch.pixels, batch.began)
+        size = int(manifest.settings().get("batch_size", 1)) if batch.videos else 1
+        videos = [label_claimed_video(engine, video, manifest.output, size) for video in batch.videos]
+        return _LabeledBatch(labeled, [*batch.failed, *failed, *videos], batch.pixels, batch.began)
 
     def write(batch: _LabeledBatch) -> list[Outcome]:
         outcomes = [_render(manifest.output, kinds, read, image, engine) for read, image in batch.labeled]
         held.change(-batch.pixels)
-        seconds = (time.monotonic() - batch.began) / (len(outcomes) + len(batch.failed))
-        return [outcome._replace(seconds=seconds) for outcome in (*outcomes, *batch.failed)]
+        seconds = (time.monotonic() - batch.began) / (len(outcomes) + len(batch.settled))
+        return [outcome._replace(seconds=seconds) for outcome in (*outcomes, *batch.settled)]
 
     # No loop, whose variable would keep a batch in memory while the next is waited for.
     labels = map(label, map_ahead(read, claims(), has_room=held.has_room))
@@ -147,11 +151,14 @@ def _guess(claimed: Sequence[Claimed]) -> int:
 
 
 def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
-    """Reads images; what is wrong with one is an outcome, not an exception, so that the job goes on."""
+    """Reads images, but no videos; what is wrong with one is an outcome, so that the job goes on."""
     began = time.monotonic()
+    videos = [image for image in claimed if is_video(image.place)]
     read: list[_Read] = []
     failed: list[Outcome] = []
     for image in claimed:
+        if image in videos:
+            continue
         outcome = Outcome(image.id)
         try:
             if is_url(image.place):
@@ -170,7 +177,7 @@ def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
             failed.append(outcome._replace(error=reason))
         except MemoryError:
             failed.append(outcome._replace(error=_NO_MEMORY))
-    return _Batch(read, failed, sum(image.image.size // 3 for image in read), began)
+    return _Batch(videos, read, failed, sum(image.image.size // 3 for image in read), began)
 
 
 def _label(
@@ -240,7 +247,7 @@ def _write(output: Path, read: _Read, rendered: Rendered) -> Outcome:
         for suffix, data in rendered.files.items():
             write_bytes(paths[suffix], data)
     except OutputError as error:
-        if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.ENAMETOOLONG:
+        if not name_is_too_long(error):
             raise
         for path in paths.values():
             remove(path)

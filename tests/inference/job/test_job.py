@@ -199,7 +199,7 @@ def test_batches_have_one_size_and_do_not_change(folder: Path, output: Path) -> 
 def test_a_batch_of_large_images_is_smaller(
     folder: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fcn.inference.job.plan, "_BATCH_PIXELS", 5000)
+    monkeypatch.setattr(fcn.inference.job.plan, "BATCH_PIXELS", 5000)
     for number in range(3):
         write_image(folder / f"{number}.png", 60, 40)
     engine = Brightness()
