@@ -1,5 +1,6 @@
 """Writing files so that a reader never meets half of one."""
 
+import errno
 import hashlib
 import json
 import os
@@ -39,6 +40,11 @@ def unwritable(path: Path, error: OSError) -> OutputError:
         f"{path}: cannot be written ({error.strerror or error}). What was written before is intact. "
         "Free space or choose a folder you may write to, then run the same command again."
     )
+
+
+def name_is_too_long(error: OutputError) -> bool:
+    """Returns whether a file could not be written only because of its name."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENAMETOOLONG
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
         "inputs",
         nargs="+",
         metavar="IMAGE_OR_FOLDER",
-        help="what to label; URLs too; - reads a list of all these from stdin, one a line",
+        help="what to label, videos too; URLs of images; - reads a list of all these from stdin, one a line",
     )
     infer.add_argument(
         "--output",
@@ -75,15 +76,12 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
 
 def infer_command(options: argparse.Namespace) -> None:
     """Labels photographs."""
-    from fcn.inference.job.job import Setting, forget_job, model_setting, open_job, retry_failed
+    from fcn.inference.job.job import Setting, model_setting, open_job
+    from fcn.inference.job.restart import job_anew
     from fcn.inference.multi_scale import Views
     from fcn.inference.outputs.render import check_outputs
 
     model = model_setting(options.model)
-    if options.restart:
-        forget_job(options.output)
-    if options.retry_failed:
-        retry_failed(options.output)
     views = Views(options.flip, options.scales).describe()
     settings: dict[str, Setting | str] = {"model": model, "views": views}
     # Where windows meet, rounding may turn a tie.
@@ -91,9 +89,13 @@ def infer_command(options: argparse.Namespace) -> None:
     kinds = check_outputs([*options.outputs, *(["overlay"] if options.overlay else [])])
     # What "auto" comes to is known, and settled, once the model is open.
     settings |= {name: getattr(options, name) for name in _CHOSEN if getattr(options, name) != "auto"}
-    with open_job(options.output, _inputs(options), settings, kinds, options.batch_size) as job:
+    with (
+        job_anew(options.output) if options.restart else nullcontext(),
+        open_job(options.output, _inputs(options), settings, kinds, options.batch_size) as job,
+    ):
         result = job.result()
-        if not job.finished:
+        retry = options.retry_failed and bool(result.failed)
+        if retry or not job.finished:
             # What computes takes seconds to load, and is not needed where everything is labeled.
             start_backend(options.engine)
             from fcn.inference.predictor import Predictor
@@ -106,6 +108,8 @@ def infer_command(options: argparse.Namespace) -> None:
                 )
             except ValueError as error:
                 raise RunError(f"--memory {memory:g}: {error}") from error
+            if retry:
+                job.retry_failed()
             result = job.run(predictor.engine)
     _tell(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
 
@@ -146,15 +150,16 @@ def _tell(result: "LabelingResult", kind: str, as_document: bool) -> None:
         PartialError: If something could not be labeled.
     """
     earlier = result.labeled - result.written
+    what = "images and videos" if result.videos else "images"
     if as_document:
         failed = [{"path": str(path), "reason": reason} for path, reason in result.failed]
         document = {"written": result.written, "labeled": result.labeled, "failed": failed}
         print(as_json(document | {"output": str(result.output)}))
     elif result.written:
         before = f" {earlier} more were labeled before, or by others." if earlier else ""
-        print(f"Wrote {kind} of {result.written} images to {_shown(result.output)}/.{before}")
+        print(f"Wrote {kind} of {result.written} {what} to {_shown(result.output)}/.{before}")
     elif result.labeled:
-        print(f"Nothing to do: {_shown(result.output)}/ has {kind} of all {result.labeled} images.")
+        print(f"Nothing to do: {_shown(result.output)}/ has {kind} of all {result.labeled} {what}.")
     if result.failed:
         lines = [f"  {_shown(path)}: {reason}" for path, reason in result.failed[:_SHOWN_FAILURES]]
         more = len(result.failed) - len(lines)

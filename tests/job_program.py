@@ -3,6 +3,8 @@
 What it computes is exact and takes no time to load, so that a test can kill it many times while it works.
 """
 
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -17,7 +19,7 @@ from fcn.inference.job.job import LabelingResult, open_job
 
 
 class Brightness:
-    """Three classes by the brightness of the red channel; `seconds` for each batch."""
+    """Three classes by the brightness of the red channel; `seconds` for each batch. White is deadly."""
 
     classes = Classes.named(("dark", "grey", "light"))
     name = "brightness"
@@ -30,6 +32,8 @@ class Brightness:
     def label(self, images: Pixels) -> Labeled:
         time.sleep(self.seconds)
         self.batches.append(images.shape)
+        if (images.reshape(len(images), -1).min(axis=1) == 255).any():
+            os.kill(os.getpid(), signal.SIGKILL)
         return Labeled(images[..., 0] // 86, np.ones(images.shape[:3], np.float32))
 
     def logits(self, images: Pixels) -> Floats:

@@ -4,11 +4,15 @@ import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from photographs import contents_below, write_image
 
@@ -76,6 +80,37 @@ def test_another_job_needs_another_folder_or_a_restart(
         0,
         f"Wrote labels and overlays of 2 images to {output}/.\n",
     )
+
+
+def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
+    writer = cv2.VideoWriter(str(folder / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    for value in (0, 100, 200):
+        writer.write(np.full((48, 64, 3), value, np.uint8))
+    writer.release()
+    output = tmp_path / "out"
+    command = [model_path, folder, "--output", output]
+    assert run(command, capsys) == (0, f"Wrote labels of 3 images and videos to {output}/.\n", "")
+    assert {*contents_below(output)} == {"a.png", "a.overlay.mp4", "sub/b.png"}
+    (folder / "cut.mp4").write_bytes((folder / "a.mp4").read_bytes()[:500])
+    code, _, errors = run(command, capsys)
+    assert (code, errors.count("cut.mp4")) == (1, 1)
+
+
+@pytest.mark.parametrize("option", ["--restart", "--retry-failed"])
+@pytest.mark.parametrize("wrong", ["nowhere", "--memory=0.5", "--engine=jax"])
+def test_nothing_is_forgotten_where_the_command_is_wrong(
+    option: str, wrong: str, model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    output = tmp_path / "out"
+    (folder / "bad.jpg").write_bytes(b"nothing")
+    command = [model_path, folder, "--output", output]
+    assert run(command, capsys)[0] == 1
+    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+        before = connection.execute("SELECT * FROM images").fetchall()
+    assert run([*command, option, wrong], capsys)[0] == 2
+    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+        assert connection.execute("SELECT * FROM images").fetchall() == before
 
 
 def test_a_list_comes_from_stdin(

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
+from fcn.errors import RunError
 
 if TYPE_CHECKING:  # it imports Keras, which takes seconds and which a job without work does without
     from fcn.models.fields import NetDescription
@@ -18,6 +19,10 @@ ENGINES = ("auto", "tensorflow", "openvino", "jax", "torch")
 
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 """What an engine may compute in; "auto" is what the export says is best, or else float32."""
+
+
+BATCH_PIXELS = 1 << 24
+"""Pixels in a batch, but for a single image; a full net takes about 300 bytes of memory for each."""
 
 
 class Labeled(NamedTuple):
@@ -70,6 +75,22 @@ class NetEngine(Engine, Protocol):
         Returns:
             `float32[B, h, w, C]`, of the same size.
         """
+
+
+def check_scores(images: Pixels, num_classes: int, map_bytes: int) -> None:
+    """Refuses images of whose pixels the scores of all classes take more memory than there is for them.
+
+    Raises:
+        RunError: If they do.
+    """
+    batch, height, width, _ = images.shape
+    needed = 4 * batch * height * width * num_classes
+    if needed > map_bytes:
+        raise RunError(
+            f"the scores of {num_classes} classes at {width} x {height} pixels take {needed / 1e9:.1f} GB, "
+            f"and the memory allows {map_bytes / 1e9:.1f}. Allow more (--memory), or leave out "
+            "probabilities, --flip and --scales."
+        )
 
 
 def softmax(logits: Floats) -> Floats:

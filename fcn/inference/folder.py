@@ -9,7 +9,7 @@ import numpy as np
 from fcn.inference.job.inputs import Input
 from fcn.inference.job.job import LabelingResult as LabelingResult
 from fcn.inference.job.job import Setting, model_setting, open_job
-from fcn.inference.job.job import forget_job as forget_job
+from fcn.inference.job.restart import forget_job as forget_job
 from fcn.inference.outputs.render import check_outputs
 from fcn.inference.predictor import Predictor
 
@@ -25,7 +25,7 @@ def label_images(
 
     The label of an image is `output/FOLDER/STEM.png`, with FOLDER relative to the input folder the image was
     found in; images that would get the same name all get `NAME.EXT.png`. An image that cannot be read is
-    recorded, and the job goes on.
+    recorded, and the job goes on. A video becomes `output/FOLDER/STEM.overlay.mp4`, whatever `outputs` are.
 
     How far it is stands in a manifest in `output`: called again, after it was stopped or killed too, it goes
     on, and labels what is new or was changed since, but nothing twice. Several processes may do so at once on
@@ -33,7 +33,7 @@ def label_images(
 
     Args:
         predictor: The net to label with.
-        inputs: Files, and folders that are searched for images in all depths; hidden files
+        inputs: Files, and folders that are searched for images and videos in all depths; hidden files
             and folders inside them are passed over, and so is `output`. URLs as `str`; lists of all these.
         output: The folder to write to; made if it is missing.
         outputs: What to write, some of `fcn.inference.outputs.render.OUTPUTS`: "palette" or "ids", "overlay"

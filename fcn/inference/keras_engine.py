@@ -1,5 +1,7 @@
 """Labeling with a Keras net on JAX or PyTorch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
 
@@ -13,6 +15,21 @@ from fcn.models.fields import NetDescription
 
 _COMPILED_SIZES = 16
 """Image sizes whose programs JAX keeps; each takes megabytes, and a data set may have hundreds."""
+
+
+# What JAX, and PyTorch on a GPU and on a CPU, say of memory that is not there; nothing else marks them.
+_NO_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turns what a backend says when memory does not suffice into a `MemoryError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if any(words in str(error) for words in _NO_MEMORY):
+            raise MemoryError(str(error)) from error
+        raise
 
 
 class JaxEngine:
@@ -57,16 +74,19 @@ class JaxEngine:
 
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB."""
-        label, confidence = self._run(self._label, self._model, images)
-        return Labeled(np.asarray(label), np.asarray(confidence))
+        with memory_errors():
+            label, confidence = self._run(self._label, self._model, images)
+            return Labeled(np.asarray(label), np.asarray(confidence))
 
     def logits(self, images: Pixels) -> Floats:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
-        return np.asarray(self._run(self._logits, self._model, images))
+        with memory_errors():
+            return np.asarray(self._run(self._logits, self._model, images))
 
     def shrunk_logits(self, images: Floats) -> Floats:
         """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` of the size that the layers see."""
-        return np.asarray(self._run(self._logits, self._layers, images))
+        with memory_errors():
+            return np.asarray(self._run(self._logits, self._layers, images))
 
     def _run(self, function: Any, model: Any, images: Any) -> Any:
         weights = [weight.value.addressable_data(0) for weight in model.trainable_variables]
@@ -97,7 +117,7 @@ class TorchEngine:
         """Labels images `uint8[B, H, W, 3]`, RGB."""
         import torch
 
-        with torch.no_grad():
+        with torch.no_grad(), memory_errors():
             logits = self._run(self._model, images)
             confidence, label = logits.softmax(-1).max(-1)
             return Labeled(label.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy())
@@ -113,7 +133,7 @@ class TorchEngine:
     def _logits(self, model: Any, images: Any) -> Floats:
         import torch
 
-        with torch.no_grad():
+        with torch.no_grad(), memory_errors():
             logits: Floats = self._run(model, images).cpu().numpy()
         return logits
 

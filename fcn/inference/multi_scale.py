@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from fcn.data.image_io import Pixels
-from fcn.inference.engine import Engine, Floats, Labeled, softmax
+from fcn.inference.engine import Engine, Floats, Labeled, check_scores, softmax
 
 MAX_SCALE = 4.0
 """Largest scale; it takes 16 times the time and memory of the image itself."""
@@ -84,6 +84,7 @@ class MultiScaleEngine:
     Args:
         engine: What labels each view.
         views: The views.
+        map_bytes: Memory for the sum; None for as much as it takes.
 
     Attributes:
         classes: What the net tells apart.
@@ -94,9 +95,9 @@ class MultiScaleEngine:
         ValueError: If a scale cannot be used.
     """
 
-    def __init__(self, engine: Engine, views: Views) -> None:
+    def __init__(self, engine: Engine, views: Views, map_bytes: int | None = None) -> None:
         self.classes, self.name, self.precision = engine.classes, engine.name, engine.precision
-        self._engine = engine
+        self._engine, self._map_bytes = engine, map_bytes
         self._views = Views(views.flip, check_scales(views.scales))
 
     def label(self, images: Pixels) -> Labeled:
@@ -113,6 +114,8 @@ class MultiScaleEngine:
         return np.log(probabilities, out=probabilities)
 
     def _average(self, images: Pixels) -> Floats:
+        if self._map_bytes is not None:
+            check_scores(images, len(self.classes.names), self._map_bytes)
         total = np.zeros((*images.shape[:3], len(self.classes.names)), np.float32)
         for scale in self._views.scales:
             scaled = _rescale(images, scale)
@@ -126,13 +129,18 @@ class MultiScaleEngine:
         return total
 
 
-def multi_scale_engine(engine: Engine, views: Views) -> Engine:
+def multi_scale_engine(engine: Engine, views: Views, map_bytes: int | None = None) -> Engine:
     """Returns an engine that averages over views; where an image is shown once, as it is, the engine itself.
+
+    Args:
+        engine: What labels each view.
+        views: The views.
+        map_bytes: Memory for the sum of the views; None for as much as it takes.
 
     Raises:
         ValueError: If a scale cannot be used.
     """
-    averaging = MultiScaleEngine(engine, views)
+    averaging = MultiScaleEngine(engine, views, map_bytes)
     return engine if views.are_plain else averaging
 
 

@@ -48,7 +48,8 @@ class Predictor:
         scales: Sizes, relative to the image's own, to label each image at, and to average over.
         memory_gigabytes: Memory of the whole process within which images are labeled, whatever their size:
             large ones in parts, with the logits of the whole. More makes large ones faster. Averages over
-            views need more: the probabilities of all classes at every pixel.
+            views need more, the probabilities of all classes at every pixel, and are refused where these
+            alone are too much.
 
     Attributes:
         engine: What computes.
@@ -83,7 +84,7 @@ class Predictor:
         self.net = model if isinstance(model, FCN) else None
         self.views = Views(flip, check_scales(scales))
         one_view = tiled(open_engine(model, engine, precision), memory_gigabytes, self.path)
-        self.engine = multi_scale_engine(one_view, self.views)
+        self.engine = multi_scale_engine(one_view, self.views, one_view.map_bytes)
         self.classes = self.engine.classes
 
     def predict(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Prediction:

@@ -8,15 +8,17 @@ from typing import NamedTuple
 
 from fcn.data.image_header import IMAGE_FORMATS, IMAGE_SUFFIXES
 from fcn.errors import DataError
+from fcn.inference.video import VIDEO_FORMATS, is_video
 
 FORMATS = f"{IMAGE_FORMATS} ({', '.join(sorted(IMAGE_SUFFIXES))})"
 """What is taken for an image, in words."""
 
+_EXPECTED = f"{FORMATS}; or {VIDEO_FORMATS} videos"
 _PERMISSIONS = "Change its permissions, or leave it out."
 
 
 class FoundImage(NamedTuple):
-    """An image to label.
+    """An image, or a video, to label.
 
     Attributes:
         place: What it is read from: an absolute path without links but for its last part, or a URL. Equal for
@@ -79,10 +81,10 @@ def search(path: Path, output: Path, visited: set[str], folder: str = "") -> Ite
     """
     if path.is_dir():
         yield from _walk(path, output, visited, folder)
-    elif path.suffix.lower() in IMAGE_SUFFIXES:
+    elif _is_wanted(path.name):
         yield _found(path, folder)
     else:
-        yield Unusable(str(path), f"expected {FORMATS} by its suffix. Convert the file, or leave it out.")
+        yield Unusable(str(path), f"expected {_EXPECTED}, by its suffix. Convert the file, or leave it out.")
 
 
 def why_unusable(path: Path, output: Path) -> str | None:
@@ -139,7 +141,7 @@ def _walk(top: Path, output: Path, visited: set[str], prefix: str) -> Iterator[F
                         continue
                     if os.path.isdir(entry.path):
                         below.append((entry.name, entry.is_symlink()))
-                    elif _is_named_as_image(entry.name) and _may_be_image(entry, output):
+                    elif _is_wanted(entry.name) and _may_be_image(entry, output):
                         path = os.path.join(folder, entry.name)
                         yield FoundImage(os.path.join(resolved, entry.name), path, relative)
         except OSError as error:
@@ -151,8 +153,8 @@ def _walk(top: Path, output: Path, visited: set[str], prefix: str) -> Iterator[F
             (links if is_link else folders).append(folder / name)
 
 
-def _is_named_as_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+def _is_wanted(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES or is_video(name)
 
 
 def _may_be_image(entry: os.DirEntry[str], output: Path) -> bool:

@@ -83,8 +83,11 @@ class TensorFlowEngine:
 
     def _run(self, function: Any, images: Any) -> Any:
         # A graph is rewritten when it first runs, and is another one wherever the option is another.
-        with bfloat16_graphs(self.precision == "bfloat16"):
-            return function(images)
+        try:
+            with bfloat16_graphs(self.precision == "bfloat16"):
+                return function(images)
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(error.message) from error
 
 
 def net_engine(model: FCN, precision: str) -> TensorFlowEngine:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fcn.data.image_io import Pixels
 from fcn.errors import RunError
-from fcn.inference.engine import Floats, Labeled, NetEngine
+from fcn.inference.engine import Floats, Labeled, NetEngine, check_scores
 from fcn.inference.resampling import linear_taps, resample, shares
 from fcn.inference.windows import Span, choose_windows, smallest_window
 from fcn.models.fields import NetDescription
@@ -47,6 +47,7 @@ class TiledEngine:
         classes: What the net tells apart.
         name: Name of the engine inside.
         precision: What the engine inside computes in.
+        map_bytes: Memory for the maps of the net, and for one of all classes that is returned.
 
     Raises:
         ValueError: If no window fits into `map_bytes`.
@@ -54,7 +55,8 @@ class TiledEngine:
 
     def __init__(self, engine: NetEngine, map_bytes: int, path: Path | None = None) -> None:
         self.classes, self.name, self.precision = engine.classes, engine.name, engine.precision
-        self._engine, self._map_bytes, self._path = engine, map_bytes, path
+        self.map_bytes = map_bytes
+        self._engine, self._path = engine, path
         self._net = _description(engine)
         if map_bytes < least_map_bytes(engine):
             raise ValueError(
@@ -81,10 +83,12 @@ class TiledEngine:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB.
 
         Raises:
-            RunError: If an image is too large for a net of which nothing is known.
+            RunError: If an image is too large for a net of which nothing is known, or its logits for the
+                memory.
         """
         if self._fit(images):
             return self._engine.logits(images)
+        check_scores(images, len(self.classes.names), self.map_bytes)
         logits = np.empty((*images.shape[:3], len(self.classes.names)), np.float32)
         for index, image in enumerate(images):
             for place, part in self._scored(image):
@@ -95,7 +99,7 @@ class TiledEngine:
         """Tells whether images may be labeled at once."""
         batch, height, width, _ = images.shape
         needed: int = batch * height * width * self._net.image_bytes()
-        return needed <= self._map_bytes
+        return needed <= self.map_bytes
 
     def _labeled(self, image: Pixels) -> Iterator[tuple[_Place, Labeled]]:
         """Labels `uint8[H, W, 3]` by parts, with where they belong."""
@@ -153,7 +157,7 @@ class TiledEngine:
                 f"in parts, and one of {size[1]} x {size[0]} pixels is too large for the memory in one "
                 "piece. Export it again, or allow more memory."
             )
-        pixels = self._map_bytes // self._net.net_bytes()
+        pixels = self.map_bytes // self._net.net_bytes()
         rows, columns = choose_windows((size[0], size[1]), pixels, self._net.halo(), overlap)
         return list(product(rows, columns))
 

@@ -1,6 +1,7 @@
 """Labeling videos: frames in, a video of overlays out."""
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -13,13 +14,16 @@ import numpy as np
 from fcn.data.image_io import Pixels, write_label
 from fcn.errors import DataError, OutputError
 from fcn.files import atomic_path
-from fcn.inference.engine import Engine
+from fcn.inference.engine import BATCH_PIXELS, Engine
 from fcn.inference.outputs.overlay import legend_of_classes, tint
 from fcn.parallel import map_ahead
 from fcn.progress import track
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"})
 """Suffixes, in lower case, of the files that are taken for videos."""
+
+VIDEO_MARK, VIDEO_ENDING = ".overlay", ".mp4"
+"""What the name of a labeled video ends in, behind the stem of the video."""
 
 VIDEO_FORMATS = "MP4, MOV, AVI, MKV or WebM"
 """What can be decoded, for messages."""
@@ -29,6 +33,18 @@ _CODEC = "mp4v"
 _FALLBACK_RATE = 25.0
 _MOST_RATE = 1000.0
 _REMEDY = "Replace the file or take it out."
+# MPEG-4 has 13 bits for a side (ISO/IEC 14496-2, 6.2.3), of which FFmpeg uses no more than this.
+_MOST_SIDE = 8190
+
+
+def is_video(place: str) -> bool:
+    """Tells local videos by their names.
+
+    Example:
+        >>> is_video("a.MP4"), is_video("a.jpg"), is_video("https://host/a.jpg?next=b.mp4")
+        (True, False, False)
+    """
+    return os.path.splitext(place)[1].lower() in VIDEO_SUFFIXES and "://" not in place
 
 
 class LabeledVideo(NamedTuple):
@@ -70,7 +86,7 @@ def label_video(
         engine: What labels.
         source: An MP4, MOV, AVI, MKV or WebM file.
         target: The MP4 file to write, in one piece when all is done: a player never meets half of it.
-        batch_size: How many frames to label at once.
+        batch_size: How many frames to label at once, at most; fewer where they are large.
         labels: A folder for palette PNGs of the frames, `000000.png` and on; None for none.
 
     Raises:
@@ -87,8 +103,15 @@ def label_video(
         first = next(frames, None)
         if first is None:
             raise DataError(f"{source}: has no frame that can be decoded. {_REMEDY}")
+        batch_size = max(1, min(batch_size, BATCH_PIXELS // (first.shape[0] * first.shape[1])))
         strip = legend_of_classes(engine.classes, first.shape[:2])
-        writer = _open_writer(temporary, target, video.get(cv2.CAP_PROP_FPS), _add_legend(first, strip).shape)
+        height, width, _ = shape = _add_legend(first, strip).shape
+        if max(height, width) > _MOST_SIDE:
+            raise DataError(
+                f"{source}: would be a video of {width} x {height} pixels with its legend; MPEG-4 has at "
+                f"most {_MOST_SIDE} a side. Make the video smaller."
+            )
+        writer = _open_writer(temporary, target, video.get(cv2.CAP_PROP_FPS), shape)
 
         def label_all() -> Iterator[_Frames]:
             start = 0
@@ -195,8 +218,8 @@ def _open_writer(temporary: Path, target: Path, rate: float, shape: tuple[int, .
         ) from error
     if not writer.isOpened():
         raise OutputError(
-            f"{target}: cannot be written as a video of {shape[1]} x {shape[0]} pixels; MPEG-4 has at most "
-            "8190 x 8190. Choose a folder you may write to, with space, or make the video smaller."
+            f"{target}: cannot be written as a video of {shape[1]} x {shape[0]} pixels. Choose a folder you "
+            "may write to, with space."
         )
     return writer
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fcn.errors import OutputError
 from fcn.files import remove, unfinished, unwritable
+from fcn.inference.job.losses import count_losses, give_back
 from fcn.inference.job.manifest import Manifest
 
 try:
@@ -69,7 +70,8 @@ class Crew:
                         "there, or choose another output folder."
                     )
             self._manifest.connection.execute(
-                "INSERT INTO workers VALUES (?, ?, ?, ?)", (self.name, host, os.getpid(), time.time())
+                "INSERT INTO workers (name, host, process, began) VALUES (?, ?, ?, ?)",
+                (self.name, host, os.getpid(), time.time()),
             )
 
     def leave(self) -> None:
@@ -94,12 +96,15 @@ class Crew:
         """Sets free what workers claimed who are gone; returns how many images."""
         with self._manifest.transaction():
             rows = self._manifest.connection.execute("SELECT name FROM workers").fetchall()
-            gone = [(row["name"],) for row in rows if not self._is_there(row["name"])]
-            free = self._manifest.connection.executemany(
-                "UPDATE images SET status = 'waiting', worker = NULL WHERE status = 'doing' AND worker = ?",
-                gone,
-            )
-            return max(0, free.rowcount)
+            return self._set_free([row["name"] for row in rows if not self._is_there(row["name"])])
+
+    def _set_free(self, gone: list[str]) -> int:
+        connection = self._manifest.connection
+        for name in gone:
+            # Who is told to stop removes it, also where a full disk keeps the claims from being given back.
+            if self._lock_path(name).exists():
+                count_losses(connection, self._manifest.output, name)
+        return sum(give_back(connection, name) for name in gone)
 
     def _dismiss(self) -> None:
         """Forgets workers that are gone; if there is no other, removes files they left half written."""
@@ -113,10 +118,7 @@ class Crew:
             for path in unfinished(self._manifest.output / os.fsdecode(folder)):
                 if _TEMPORARY.fullmatch(path.name):
                     remove(path)
-        connection.execute(
-            "UPDATE images SET status = 'waiting', worker = NULL WHERE status = 'doing' AND worker IS NOT ?",
-            (self.name,),
-        )
+        self._set_free(gone)
         connection.executemany("DELETE FROM workers WHERE name = ?", [(name,) for name in gone])
         for name in gone:
             remove(self._lock_path(name))

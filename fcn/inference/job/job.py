@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcn.errors import OutputError
-from fcn.files import content_hash, remove, unwritable
+from fcn.files import content_hash, remove
 from fcn.inference.engine import Engine
 from fcn.inference.job.crew import Crew, crew_of
 from fcn.inference.job.inputs import Input, folders_of
-from fcn.inference.job.manifest import MANIFEST, Manifest
+from fcn.inference.job.manifest import Manifest
 from fcn.inference.job.plan import plan
 from fcn.inference.job.remote import is_url
+from fcn.inference.job.restart import remove_manifest
 from fcn.inference.job.worker import work
 from fcn.inference.outputs.render import ENDINGS
 from fcn.inference.outputs.summaries import summary_paths, write_summaries
+from fcn.inference.video import VIDEO_ENDING
 from fcn.run_folder import exported_version, is_exported, model_file
 
 _FOLDERS = "input folders"
@@ -48,12 +50,14 @@ class LabelingResult(NamedTuple):
             URL.
         output: The folder that holds the labels.
         labeled: Number of images whose labels the folder holds, whoever labeled them and when.
+        videos: How many of these are videos.
     """
 
     written: int
     failed: tuple[tuple[Path | str, str], ...]
     output: Path
     labeled: int
+    videos: int = 0
 
 
 class Job:
@@ -79,11 +83,21 @@ class Job:
         """Returns how many images are not labeled yet, those that other workers have in hand among them."""
         return self.manifest.count("waiting", "doing")
 
+    def retry_failed(self) -> None:
+        """Lets the images that failed wait again."""
+        with self.manifest.transaction():
+            self.manifest.connection.execute(
+                "UPDATE images SET status = 'waiting', error = NULL, lost = min(lost, 1), blamed = 0 "
+                "WHERE status = 'failed' AND name IS NOT NULL"
+            )
+
     def result(self, written: int = 0) -> LabelingResult:
         """Returns how far the job is, after this process has labeled some images."""
         failures = self.manifest.failures()
         failed = tuple((path if is_url(path) else Path(path), reason) for path, reason in failures)
-        return LabelingResult(written, failed, self.manifest.output, self.manifest.count("done"))
+        return LabelingResult(
+            written, failed, self.manifest.output, self.manifest.count("done"), self.manifest.count_videos()
+        )
 
     def run(self, engine: Engine) -> LabelingResult:
         """Labels all that remains, and then writes the summaries of all images.
@@ -149,7 +163,7 @@ def open_job(
                 _agree(manifest, wanted)
             size = batch_size or int(manifest.settings().get("batch_size", default_batch_size()))
             # All endings, written or not, so that an image has the same name whatever is wanted of it.
-            plan(manifest, crew, inputs, ENDINGS, size)
+            plan(manifest, crew, inputs, (*ENDINGS, VIDEO_ENDING), size, summary_paths(kinds, output))
             yield Job(manifest, crew, kinds)
     finally:
         _leave(manifest, made)
@@ -171,45 +185,6 @@ def model_setting(path: Path) -> Setting:
 def default_batch_size() -> int:
     """Returns how many images are labeled at once if nobody says: on a CPU, more are no faster than one."""
     return 8 if _GPU.exists() else 1
-
-
-def retry_failed(output: Path) -> None:
-    """Lets the images that failed in the job of an output folder wait again.
-
-    Raises:
-        OutputError: If the manifest cannot be read or written to.
-    """
-    if not (output / MANIFEST).exists():
-        return
-    manifest = Manifest(output)
-    try:
-        with manifest.transaction():
-            manifest.connection.execute(
-                "UPDATE images SET status = 'waiting', error = NULL "
-                "WHERE status = 'failed' AND name IS NOT NULL"
-            )
-    finally:
-        manifest.close()
-
-
-def forget_job(output: Path) -> None:
-    """Forgets the job of an output folder, so that the next one labels everything anew; labels stay so long.
-
-    Raises:
-        OutputError: If it is being worked on, or cannot be removed.
-    """
-    if not (output / MANIFEST).exists():
-        return
-    manifest = Manifest(output)
-    try:
-        if Crew(manifest).others():
-            raise OutputError(
-                f"{output}: is being labeled by another process. Wait until that ends or stop it, then begin "
-                "anew."
-            )
-    finally:
-        manifest.close()
-    _remove_manifest(output)
 
 
 def _agree(manifest: Manifest, wanted: Settings) -> None:
@@ -257,17 +232,7 @@ def _leave(manifest: Manifest, made: Sequence[Path]) -> None:
     manifest.close()
     if empty:
         with suppress(OutputError):
-            _remove_manifest(manifest.output)
+            remove_manifest(manifest.output)
         with suppress(OSError):
             for folder in made:
                 folder.rmdir()
-
-
-def _remove_manifest(output: Path) -> None:
-    path = output / MANIFEST
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    for ending in ("-wal", "-shm"):
-        remove(output / f"{MANIFEST}{ending}")

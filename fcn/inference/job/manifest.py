@@ -16,38 +16,15 @@ from typing import Any, NamedTuple
 
 from fcn.errors import OutputError
 from fcn.files import unwritable
+from fcn.inference.job.losses import give_back, remove_outputs
+from fcn.inference.job.schema import SCHEMA, VERSION
 from fcn.inference.outputs.record import Record
+from fcn.inference.video import is_video
 
 MANIFEST = ".fcn-job.sqlite"
 """Name of the manifest in an output folder."""
 
-_VERSION = 1
 _BUSY_SECONDS = 600
-_SCHEMA = """
-CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE workers (
-  name TEXT PRIMARY KEY, host TEXT NOT NULL, process INTEGER NOT NULL, began REAL NOT NULL
-);
-CREATE TABLE folders (path BLOB PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  place BLOB NOT NULL UNIQUE,
-  path BLOB NOT NULL,
-  name BLOB UNIQUE,
-  size INTEGER, changed INTEGER, hash TEXT,
-  height INTEGER, width INTEGER, batch INTEGER,
-  status TEXT NOT NULL CHECK (status IN ('waiting', 'doing', 'done', 'failed')),
-  worker TEXT,
-  attempts INTEGER NOT NULL DEFAULT 0,
-  labeled INTEGER NOT NULL DEFAULT 0,
-  seconds REAL, error TEXT, files TEXT, record TEXT
-);
-CREATE INDEX images_by_status ON images (status, batch);
-"""
-# Columns of images. place: where it is read, absolute; path: in the user's words; name: of its outputs,
-# without their suffixes, relative to the output folder, NULL for what is no image; changed: when
-# the file was, in nanoseconds; attempts: how often it was begun; labeled: how often it was finished; files:
-# sizes of its outputs by suffix. Paths are the bytes that the system knows, which need not be text.
 
 
 class Claimed(NamedTuple):
@@ -58,12 +35,14 @@ class Claimed(NamedTuple):
         place: Where to read it.
         path: Where it is, in the user's words.
         name: Path of its outputs without their suffixes, relative to the output folder.
+        pixels: How many it has, by its header; None where that is not known.
     """
 
     id: int
     place: str
     path: str
     name: str
+    pixels: int | None = None
 
 
 class Outcome(NamedTuple):
@@ -138,10 +117,10 @@ class Manifest:
         with self.transaction():
             (version,) = self.connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
-                for statement in _SCHEMA.split(";"):
+                for statement in SCHEMA.split(";"):
                     self.connection.execute(statement)
-                self.connection.execute(f"PRAGMA user_version = {_VERSION}")
-        if version not in (0, _VERSION):
+                self.connection.execute(f"PRAGMA user_version = {VERSION}")
+        if version not in (0, VERSION):
             raise OutputError(
                 f"{self.path}: was written by another version of this package. Choose another output folder, "
                 "or delete the file to label everything anew."
@@ -172,8 +151,12 @@ class Manifest:
     def transaction(self) -> Iterator[None]:
         """Does all of a block or nothing, and alone."""
         with self.guarded():
-            self.connection.execute("BEGIN IMMEDIATE")
+            if (
+                self.connection.in_transaction
+            ):  # an interruption came before the block that would have ended it
+                self.connection.execute("ROLLBACK")
             try:
+                self.connection.execute("BEGIN IMMEDIATE")
                 yield
                 self.connection.execute("COMMIT")
             except BaseException:
@@ -203,19 +186,43 @@ class Manifest:
         with self.guarded():
             return int(self.connection.execute(query, statuses).fetchone()[0])
 
+    def count_videos(self) -> int:
+        """Returns how many of what is labeled are videos, which alone leave no record."""
+        query = "SELECT count(*) FROM images WHERE status = 'done' AND record = '{}'"
+        with self.guarded():
+            return int(self.connection.execute(query).fetchone()[0])
+
     def claim(self, worker: str) -> list[Claimed]:
-        """Takes the next batch for a worker; an empty one if nothing waits."""
+        """Takes the next batch for a worker; an empty one if nothing waits, or not for a worker with others.
+
+        A batch that was lost with its worker comes after all others, and is taken by a worker that has
+        nothing else in hand: should that one go too, it was this batch. A video, which may take hours, is
+        taken like that too, so that what was labeled before it is in the manifest.
+        """
         with self.transaction():
+            following = self.connection.execute(
+                "SELECT lost, batch, place FROM images WHERE status = 'waiting' ORDER BY lost, batch LIMIT 1"
+            ).fetchone()
+            in_hand = self.connection.execute(
+                "SELECT lost, place FROM images WHERE status = 'doing' AND worker = ? LIMIT 1", (worker,)
+            ).fetchone()
+            if following is None or (in_hand and (_is_alone(following) or _is_alone(in_hand))):
+                return []
             rows = self.connection.execute(
                 "UPDATE images SET status = 'doing', worker = ?, attempts = attempts + 1 "
-                "WHERE status = 'waiting' AND batch = "
-                "(SELECT batch FROM images WHERE status = 'waiting' ORDER BY batch LIMIT 1) "
-                "RETURNING id, place, path, name",
-                (worker,),
+                "WHERE status = 'waiting' AND lost = ? AND batch = ? "
+                "RETURNING id, place, path, name, height * width AS pixels",
+                (worker, following["lost"], following["batch"]),
             ).fetchall()
         # What is returned is in no order that anyone promises.
         return [
-            Claimed(row["id"], *(os.fsdecode(row[column]) for column in ("place", "path", "name")))
+            Claimed(
+                row["id"],
+                os.fsdecode(row["place"]),
+                os.fsdecode(row["path"]),
+                os.fsdecode(row["name"]),
+                row["pixels"],
+            )
             for row in sorted(rows, key=lambda row: bytes(row["name"]))
         ]
 
@@ -237,20 +244,22 @@ class Manifest:
             )
             for outcome in outcomes
         ]
+        failed = [outcome.id for outcome in outcomes if outcome.error and not outcome.files]
         with self.transaction():
+            remove_outputs(self.connection, self.output, failed)
             self.connection.executemany(
                 "UPDATE images SET status = ?, labeled = labeled + ?, error = ?, seconds = ?, size = ?, "
                 "changed = ?, hash = ?, files = ?, record = ?, worker = NULL WHERE id = ? AND worker = ?",
                 rows,
             )
+            self.connection.execute(
+                "UPDATE workers SET finished = finished + ? WHERE name = ?", (len(rows), worker)
+            )
 
     def release(self, worker: str) -> int:
         """Lets others have what a worker claimed and did not finish; returns how many images."""
         with self.transaction():
-            return self.connection.execute(
-                "UPDATE images SET status = 'waiting', worker = NULL WHERE status = 'doing' AND worker = ?",
-                (worker,),
-            ).rowcount
+            return give_back(self.connection, worker)
 
     def failures(self) -> list[tuple[str, str]]:
         """Returns the paths of what could not be labeled, and why, sorted by path."""
@@ -261,13 +270,17 @@ class Manifest:
         return [(os.fsdecode(row["path"]), row["error"]) for row in rows]
 
     def records(self) -> Iterator[tuple[str, str, Record]]:
-        """Yields path, name of the outputs and record of each labeled image, in the order of the names."""
+        """Yields path, name and record of each labeled image that is there, by name; videos have none."""
         with self.guarded():
             rows = self.connection.execute(
-                "SELECT path, name, record FROM images WHERE status = 'done' ORDER BY name"
+                "SELECT path, name, record FROM images WHERE status = 'done' AND NOT gone AND record <> '{}' ORDER BY name"
             )
             for row in rows:
                 yield os.fsdecode(row["path"]), os.fsdecode(row["name"]), json.loads(row["record"])
+
+
+def _is_alone(row: sqlite3.Row) -> bool:
+    return bool(row["lost"]) or is_video(os.fsdecode(row["place"]))
 
 
 def storable(text: str) -> str:

@@ -4,33 +4,32 @@ Everything that takes long happens in tables of this process alone; then one tra
 so a process that is killed here leaves it as it was, and workers that have begun do not wait.
 """
 
-import json
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from sqlite3 import Row
 from typing import TypeVar
 
 from fcn.data.image_io import read_size
 from fcn.errors import DataError
-from fcn.files import content_hash
+from fcn.files import remove
+from fcn.inference.engine import BATCH_PIXELS
+from fcn.inference.job.compare import compare, note_gone
 from fcn.inference.job.crew import Crew
 from fcn.inference.job.inputs import Input, find_all
 from fcn.inference.job.manifest import Manifest, storable
 from fcn.inference.job.naming import name_outputs
 from fcn.inference.job.remote import is_url, path_of_url
 from fcn.inference.search import FoundImage
+from fcn.inference.video import VIDEO_MARK, is_video
 from fcn.parallel import map_ahead
 from fcn.progress import track
 
 T = TypeVar("T")
 
 _CHUNK = 1000
-_BATCH_PIXELS = 1 << 24
-"""Pixels in a batch, but for a single image; a full net takes about 300 bytes of memory for each."""
 _TABLES = """
 CREATE TEMP TABLE found (
   place BLOB PRIMARY KEY, path BLOB, folder BLOB, short BLOB, full BLOB, name BLOB,
@@ -41,20 +40,27 @@ CREATE TEMP TABLE unusable (place BLOB PRIMARY KEY, path BLOB, reason TEXT)
 # Images of one size, as many as fit, are a batch; one whose size nobody can tell is a batch of its own. Large
 # ones come first: if memory does not suffice, that shows at once.
 _BATCHES = """
-WITH alone AS (SELECT id, name, height, width, CASE WHEN height IS NULL THEN id END AS single FROM images
+WITH alone AS (SELECT id, name, height, width, lost, CASE WHEN height IS NULL THEN id END AS single
+               FROM images
                WHERE status = 'waiting' AND batch IS NULL),
-parts AS (SELECT *, (row_number() OVER (PARTITION BY height, width, single ORDER BY name) - 1)
+parts AS (SELECT *, (row_number() OVER (PARTITION BY height, width, lost, single ORDER BY name) - 1)
              / max(1, min(:size, :pixels / (height * width))) AS part
           FROM alone),
 numbered AS (SELECT id, dense_rank() OVER (
-               ORDER BY height * width DESC NULLS LAST, height, width, part, single) AS number FROM parts)
+               ORDER BY height * width DESC NULLS LAST, height, width, lost, part, single) AS number
+             FROM parts)
 UPDATE images SET batch = number + (SELECT coalesce(max(batch), 0) FROM images)
 FROM numbered WHERE images.id = numbered.id
 """
 
 
 def plan(
-    manifest: Manifest, crew: Crew, inputs: Sequence[Input], suffixes: Sequence[str], batch_size: int
+    manifest: Manifest,
+    crew: Crew,
+    inputs: Sequence[Input],
+    suffixes: Sequence[str],
+    batch_size: int,
+    summaries: Sequence[Path] = (),
 ) -> None:
     """Brings a manifest up to date with what there is now.
 
@@ -68,6 +74,7 @@ def plan(
         suffixes: What outputs may end in.
         batch_size: Images in a batch, at most; fewer where they are large. Batches of images that wait are
             kept if it is as before.
+        summaries: Files about all images, which are removed if they name any that is gone.
 
     Raises:
         DataError: If there are no images, or two would get the same name.
@@ -75,15 +82,19 @@ def plan(
     """
     with _tables(manifest):
         _search(manifest, inputs)
-        _compare(manifest)
+        compare(manifest)
         _measure(manifest)
         with manifest.transaction():
-            _merge(manifest, suffixes, alone=not crew.others())
+            alone = not crew.others()
+            _merge(manifest, suffixes, alone)
+            if alone and note_gone(manifest, inputs):
+                for path in summaries:
+                    remove(path)
             known = manifest.settings().get("batch_size")
             if known != str(batch_size):
                 manifest.connection.execute("UPDATE images SET batch = NULL WHERE status = 'waiting'")
                 manifest.keep_settings({"batch_size": str(batch_size)})
-            manifest.connection.execute(_BATCHES, {"size": batch_size, "pixels": _BATCH_PIXELS})
+            manifest.connection.execute(_BATCHES, {"size": batch_size, "pixels": BATCH_PIXELS})
 
 
 @contextmanager
@@ -119,6 +130,8 @@ def _search(manifest: Manifest, inputs: Sequence[Input]) -> None:
 def _row(found: FoundImage) -> tuple[object, ...]:
     name = os.path.basename(path_of_url(found.place) if is_url(found.place) else found.place)
     stem = PurePosixPath(name).stem
+    if is_video(found.place):  # its only output; so a video beside a photograph of its name is no clash
+        stem, name = f"{stem}{VIDEO_MARK}", f"{name}{VIDEO_MARK}"
     size, changed = _stat(found.place)
     paths = (
         found.place,
@@ -139,53 +152,6 @@ def _stat(place: str) -> tuple[int | None, int | None]:
     except OSError:  # reading it will tell why
         status = None
     return (None, None) if status is None else (status.st_size, status.st_mtime_ns)
-
-
-def _compare(manifest: Manifest) -> None:
-    """Finds which images are new, which have changed, and whose outputs are gone."""
-    connection = manifest.connection
-    # What has no name was no image then, and may have become one.
-    connection.execute(
-        "UPDATE temp.found SET verdict = 'new' "
-        "WHERE place NOT IN (SELECT place FROM images WHERE name IS NOT NULL)"
-    )
-    # Closed at once, also by an interruption: an open cursor would keep the tables from being dropped.
-    with closing(
-        connection.execute(
-            "SELECT f.place, f.size, f.changed, i.size AS size_then, i.changed AS changed_then, i.hash, "
-            "i.files, i.name, i.status FROM temp.found f JOIN images i USING (place) "
-            "WHERE i.status IN ('done', 'failed') AND i.name IS NOT NULL"
-        )
-    ) as rows:
-        verdicts = [(verdict, row["place"]) for row in rows if (verdict := _verdict(row, manifest.output))]
-    connection.executemany("UPDATE temp.found SET verdict = ? WHERE place = ?", verdicts)
-
-
-def _verdict(row: Row, output: Path) -> str | None:
-    same = (row["size"], row["changed"]) == (row["size_then"], row["changed_then"])
-    if row["status"] == "failed":
-        return None if same or row["size"] is None else "changed"
-    if not same and row["size"] is not None:
-        try:
-            known = row["size"] == row["size_then"]
-            if not known or content_hash([Path(os.fsdecode(row["place"]))]) != row["hash"]:
-                return "changed"
-        except OSError:
-            return "changed"
-    if not _has_outputs(row, output):
-        return "changed"
-    return None if same else "touched"
-
-
-def _has_outputs(row: Row, output: Path) -> bool:
-    name = os.fsdecode(row["name"])
-    try:
-        return all(
-            os.stat(output / f"{name}{suffix}").st_size == size
-            for suffix, size in json.loads(row["files"]).items()
-        )
-    except OSError:
-        return False
 
 
 def _measure(manifest: Manifest) -> None:
@@ -217,7 +183,7 @@ def _read_size(place: bytes) -> tuple[int | None, int | None, bytes]:
     """Returns (height, width, place); None where the header does not say: decoding it will tell why."""
     path = os.fsdecode(place)
     try:
-        return (None, None, place) if is_url(path) else (*read_size(Path(path)), place)
+        return (None, None, place) if is_url(path) or is_video(path) else (*read_size(Path(path)), place)
     except DataError:
         return None, None, place
 
@@ -246,8 +212,8 @@ def _merge(manifest: Manifest, suffixes: Sequence[str], alone: bool) -> None:
         "WHERE verdict = 'new' ORDER BY name"
     )
     connection.execute(
-        "UPDATE images SET status = 'waiting', batch = NULL, error = NULL, height = f.height, "
-        "width = f.width FROM temp.found f "
+        "UPDATE images SET status = 'waiting', batch = NULL, lost = 0, blamed = 0, error = NULL, "
+        "height = f.height, width = f.width FROM temp.found f "
         "WHERE images.place = f.place AND f.verdict = 'changed' AND status IN ('done', 'failed')"
     )
     connection.execute(

@@ -10,11 +10,13 @@ import pytest
 from job_program import Brightness, run_job
 from photographs import contents_below, files_below, write_image
 
+import fcn.inference.job.compare
 import fcn.inference.job.plan
 from fcn.data.image_io import read_label
 from fcn.errors import DataError, OutputError
-from fcn.inference.job.job import forget_job, open_job, retry_failed
-from fcn.inference.job.manifest import MANIFEST
+from fcn.inference.job.job import open_job
+from fcn.inference.job.manifest import MANIFEST, Manifest
+from fcn.inference.job.restart import forget_job, job_anew
 
 
 @pytest.fixture
@@ -76,9 +78,18 @@ def test_what_failed_is_tried_again_if_it_was_replaced_or_when_told_to(folder: P
     result = run_job(output, folder)
     assert (result.written, [path.name for path, _ in result.failed]) == (1, ["worse.jpg"])
     assert column(output, "attempts") == [1, 1, 2, 1, 1]
-    retry_failed(output)
+    with open_job(output, [folder], {"model": "brightness"}, ("palette", "overlay")) as job:
+        job.retry_failed()
+        assert job.remaining() == 1
     assert len(run_job(output, folder).failed) == 1
     assert column(output, "attempts") == [1, 1, 2, 1, 2]
+
+
+def test_what_fails_after_it_was_changed_keeps_no_label(folder: Path, output: Path) -> None:
+    run_job(output, folder)
+    (folder / "a.jpg").write_bytes(b"nothing")
+    assert len(run_job(output, folder).failed) == 1
+    assert files_below(output) == {"b.png", "b.overlay.jpg", "sub/c.png", "sub/c.overlay.jpg"}
 
 
 @pytest.mark.parametrize("kind", ["model", "precision", "input folders"])
@@ -102,6 +113,20 @@ def test_another_job_is_refused_with_what_differs_and_what_to_do(
     forget_job(output)
     result = run_job(output, *inputs, engine=engine, model="other" if kind == "model" else "brightness")
     assert result.written == (1 if kind == "input folders" else 4)
+
+
+def test_a_job_that_is_begun_anew_in_vain_is_as_it_was(folder: Path, output: Path) -> None:
+    run_job(output, folder)
+    before = contents_below(output)
+    for wrong in (folder / "nowhere", output):
+        with pytest.raises(DataError), job_anew(output):
+            run_job(output, wrong)
+        assert contents_below(output) == before
+        assert run_job(output, folder).written == 0
+    with job_anew(output):
+        assert run_job(output, folder / "a.jpg", model="other").written == 1
+    assert run_job(output, folder / "a.jpg", model="other").written == 0
+    assert {path.name for path in output.glob(".*")} == {MANIFEST}
 
 
 def test_a_job_of_which_nothing_came_may_become_another(folder: Path, output: Path) -> None:
@@ -131,10 +156,17 @@ def test_an_interruption_while_a_job_is_compared_is_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(fcn.inference.job.plan, "_verdict", interrupted)
+        patched.setattr(fcn.inference.job.compare, "_verdict", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_job(output, folder)
     assert run_job(output, folder).written == 0
+
+
+def test_an_interruption_between_two_statements_is_one(output: Path) -> None:
+    manifest = Manifest(output)
+    manifest.connection.execute("BEGIN IMMEDIATE")  # and SIGTERM right after it
+    assert manifest.release("worker") == 0
+    manifest.close()
 
 
 def test_single_files_may_come_and_go(folder: Path, output: Path) -> None:
@@ -167,7 +199,7 @@ def test_batches_have_one_size_and_do_not_change(folder: Path, output: Path) -> 
 def test_a_batch_of_large_images_is_smaller(
     folder: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fcn.inference.job.plan, "_BATCH_PIXELS", 5000)
+    monkeypatch.setattr(fcn.inference.job.plan, "BATCH_PIXELS", 5000)
     for number in range(3):
         write_image(folder / f"{number}.png", 60, 40)
     engine = Brightness()

@@ -118,9 +118,9 @@ def test_a_worker_takes_over_what_a_killed_one_had_in_hand(photographs: Path, tm
     output = tmp_path / "labels"
     first = start(output, photographs, 0.5)
     try:
-        wait_for(output, 1, first)
+        wait_for(output, 9, first)  # so that some are in the manifest
         second = start(output, photographs, 0.1)
-        wait_for(output, 10, second)
+        wait_for(output, 18, second)
         # Stopped, it lives: the other waits for what it has in hand, and does not touch it.
         first.send_signal(signal.SIGSTOP)
         with pytest.raises(subprocess.TimeoutExpired):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from job_program import Brightness, run_job
 from photographs import write_image
 
 from fcn.data.image_io import read_label
+from fcn.inference.job.inputs import PathList
 
 KINDS = ("ids", "probabilities", "rle", "areas")
 
@@ -66,3 +68,22 @@ def test_a_job_that_was_stopped_leaves_no_old_summary_and_writes_a_lost_one(
     (output / "coco.json").unlink()
     assert run_job(output, folder, kinds=KINDS).written == 0
     assert len(json.loads((output / "coco.json").read_text())["images"]) == 3
+
+
+def test_deleted_photographs_leave_the_summaries_and_come_back(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    other = write_image(tmp_path / "elsewhere" / "d.jpg")
+    listed = write_image(tmp_path / "listed.jpg")
+    run_job(output, folder, other, PathList(BytesIO(bytes(listed))), kinds=KINDS)
+    assert len(rows(output)) == 4
+    data = (folder / "a.jpg").read_bytes()
+    for path in (folder / "a.jpg", other, listed):
+        path.unlink()
+    result = run_job(output, folder, kinds=KINDS)
+    assert (result.written, result.labeled) == (0, 4)  # the labels stay
+    left = {Path(row["path"]).name for row in rows(output)}
+    assert left == {"b.png", "d.jpg", "listed.jpg"}
+    assert len(json.loads((output / "coco.json").read_text())["images"]) == 3
+    (folder / "a.jpg").write_bytes(data)
+    assert run_job(output, folder, kinds=KINDS).written == 0
+    assert len(rows(output)) == 4
