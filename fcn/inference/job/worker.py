@@ -4,10 +4,10 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from fcn.inference.job.remote import is_url, read_remote
 from fcn.inference.outputs.render import LabeledImage, Rendered, render
 from fcn.parallel import map_ahead
 from fcn.progress import progress_bar
+
+T = TypeVar("T")
 
 _POLL_SECONDS = 0.3
 
@@ -40,13 +42,39 @@ class _Batch(NamedTuple):
     began: float
 
 
-class _LabeledBatch(NamedTuple):
+class LabeledBatch(NamedTuple):
+    """A batch of a job, labeled; nothing is rendered yet.
+
+    Attributes:
+        labeled: The images that could be labeled.
+        failed: What came of the others.
+        began: When its turn began, by `time.monotonic`.
+    """
+
     labeled: list[tuple[_Read, LabeledImage]]
     failed: list[Outcome]
     began: float
 
 
-def work(manifest: Manifest, crew: Crew, engine: Engine, kinds: Sequence[str]) -> int:
+class RenderedImage(NamedTuple):
+    """What is to be written of an image.
+
+    Attributes:
+        name: Path of its outputs without their suffixes, relative to the output folder.
+        outcome: What came of it, yet without files.
+        rendered: The content of its files, and its record.
+    """
+
+    name: str
+    outcome: Outcome
+    rendered: Rendered
+
+
+Labor = Callable[[Iterator[list[Claimed]]], Generator[list[Outcome], None, None]]
+"""What labels claimed batches and writes their outputs; it yields what came of each, in any order."""
+
+
+def work(manifest: Manifest, crew: Crew, labor: Labor) -> int:
     """Labels until nothing of a job is left to do, for this worker or another.
 
     What other workers have claimed is waited for, and taken over if they are gone.
@@ -54,8 +82,7 @@ def work(manifest: Manifest, crew: Crew, engine: Engine, kinds: Sequence[str]) -
     Args:
         manifest: The job.
         crew: This worker.
-        engine: What labels.
-        kinds: What labeling leaves, some of `OUTPUTS`.
+        labor: What labels.
 
     Returns:
         How many images this worker labeled.
@@ -65,11 +92,16 @@ def work(manifest: Manifest, crew: Crew, engine: Engine, kinds: Sequence[str]) -
     """
     labeled = 0
     total = manifest.count("waiting", "doing")
+
+    def claims() -> Iterator[list[Claimed]]:
+        while claimed := manifest.claim(crew.name):
+            yield claimed
+
     with progress_bar() as bar:
         task = bar.add_task("labeling", total=total)
         while True:
             crew.take_over()
-            with closing(_pass(manifest, crew, engine, kinds)) as batches:
+            with closing(labor(claims())) as batches:
                 for outcomes in batches:
                     manifest.finish(crew.name, outcomes)
                     labeled += sum(1 for outcome in outcomes if outcome.error is None)
@@ -79,30 +111,59 @@ def work(manifest: Manifest, crew: Crew, engine: Engine, kinds: Sequence[str]) -
             time.sleep(_POLL_SECONDS)
 
 
-def _pass(
-    manifest: Manifest, crew: Crew, engine: Engine, kinds: Sequence[str]
+def label_here(
+    claims: Iterable[list[Claimed]], output: Path, engine: Engine, kinds: Sequence[str]
 ) -> Generator[list[Outcome], None, None]:
-    """Yields what came of each batch that waits."""
+    """Labels batches in this process, and writes their outputs; yields what came of each batch.
 
-    def claims() -> Iterator[list[Claimed]]:
-        while claimed := manifest.claim(crew.name):
-            yield claimed
+    Args:
+        claims: Batches.
+        output: The folder to write to.
+        engine: What labels.
+        kinds: What labeling leaves, some of `OUTPUTS`.
 
-    def labels() -> Iterator[_LabeledBatch]:
-        for batch in map_ahead(_read_batch, claims()):
+    Raises:
+        OutputError: If an output cannot be written.
+    """
+
+    def write(batch: LabeledBatch) -> list[Outcome]:
+        outcomes = [write_image(output, image) for image in render_batch(batch, engine, kinds)]
+        return timed([*outcomes, *batch.failed], batch.began)
+
+    yield from label_batches(claims, engine, kinds, write)
+
+
+def label_batches(
+    claims: Iterable[list[Claimed]], engine: Engine, kinds: Sequence[str], finish: Callable[[LabeledBatch], T]
+) -> Generator[T, None, None]:
+    """Yields what is made of each batch; the next are read meanwhile.
+
+    Args:
+        claims: Batches.
+        engine: What labels.
+        kinds: What labeling leaves, some of `OUTPUTS`.
+        finish: What to do with a batch that is labeled; it runs in another thread.
+    """
+
+    def labels() -> Iterator[LabeledBatch]:
+        for batch in map_ahead(_read_batch, claims):
             labeled = list(_label(batch.read, engine, kinds))
-            yield _LabeledBatch(labeled, batch.failed, batch.began)
-
-    def write(batch: _LabeledBatch) -> list[Outcome]:
-        outcomes = [
-            _write(manifest.output, read, render(kinds, image, engine.classes))
-            for read, image in batch.labeled
-        ]
-        seconds = (time.monotonic() - batch.began) / (len(outcomes) + len(batch.failed))
-        return [outcome._replace(seconds=seconds) for outcome in (*outcomes, *batch.failed)]
+            yield LabeledBatch(labeled, batch.failed, batch.began)
 
     # Two ahead: the net goes on while one batch is written, and stops soon after a write that failed.
-    yield from map_ahead(write, labels(), ahead=2)
+    yield from map_ahead(finish, labels(), ahead=2)
+
+
+def render_batch(batch: LabeledBatch, engine: Engine, kinds: Sequence[str]) -> Iterator[RenderedImage]:
+    """Renders the images of a batch, one by one."""
+    for read, image in batch.labeled:
+        yield RenderedImage(read.claimed.name, read.outcome, render(kinds, image, engine.classes))
+
+
+def timed(outcomes: Sequence[Outcome], began: float) -> list[Outcome]:
+    """Says of each image of a batch how long its turn took, on average, since the batch began."""
+    seconds = (time.monotonic() - began) / len(outcomes)
+    return [outcome._replace(seconds=seconds) for outcome in outcomes]
 
 
 def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
@@ -152,19 +213,24 @@ def _label(
             yield image, LabeledImage(image.image, image.orientation, label, mean, of_image)
 
 
-def _write(output: Path, read: _Read, rendered: Rendered) -> Outcome:
-    """Writes the files of one image, and says so once they are in place."""
-    paths = {suffix: output / f"{read.claimed.name}{suffix}" for suffix in rendered.files}
+def write_image(output: Path, image: RenderedImage) -> Outcome:
+    """Writes the files of one image, and says so once they are in place.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
+    files = image.rendered.files
+    paths = {suffix: output / f"{image.name}{suffix}" for suffix in files}
     try:
-        for suffix, data in rendered.files.items():
+        for suffix, data in files.items():
             write_bytes(paths[suffix], data)
     except OutputError as error:
         if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.ENAMETOOLONG:
             raise
         for path in paths.values():
             remove(path)
-        return read.outcome._replace(
+        return image.outcome._replace(
             error="cannot be labeled: the name of an output would be too long. Rename the image."
         )
-    files = {suffix: len(data) for suffix, data in rendered.files.items()}
-    return read.outcome._replace(files=files, record=rendered.record)
+    sizes = {suffix: len(data) for suffix, data in files.items()}
+    return image.outcome._replace(files=sizes, record=image.rendered.record)
