@@ -1,4 +1,4 @@
-"""Programs that use Ray, with a folder for temporary files of their own, by which their processes are known."""
+"""Programs that use Ray, with a folder of temporary files by which their processes are known."""
 
 import os
 import signal
@@ -34,15 +34,9 @@ class RayPrograms:
         )
 
     def start_job(
-        self,
-        output: Path,
-        folder: Path,
-        *,
-        engine: str = "brightness",
-        seconds: float = 0,
-        address: str = "local",
+        self, output: Path, folder: Path, *, engine: str = "brightness", seconds: float = 0
     ) -> subprocess.Popen[str]:
-        return self.start(sys.executable, TESTS / "ray_program.py", engine, seconds, address, output, folder)
+        return self.start(sys.executable, TESTS / "ray_program.py", engine, seconds, "local", output, folder)
 
     def processes(self, named: str = "") -> list[int]:
         """Returns the processes that are left of all programs, those whose command has a word in it."""
@@ -50,10 +44,9 @@ class RayPrograms:
         found = []
         for entry in Path("/proc").iterdir():
             try:
-                alive = entry.name.isdecimal() and b") Z " not in (entry / "stat").read_bytes()
-                if alive and mark in b"\0" + (entry / "environ").read_bytes():
-                    if named.encode() in (entry / "cmdline").read_bytes():
-                        found.append(int(entry.name))
+                ours = entry.name.isdecimal() and mark in b"\0" + (entry / "environ").read_bytes()
+                if ours and named.encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
             except OSError:  # gone, or another user's
                 continue
         return found

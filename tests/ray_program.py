@@ -43,7 +43,7 @@ def main() -> None:
     # Actors must find these by name, in a module that they can import.
     import ray_program
 
-    opened = partial(getattr(ray_program, "ENGINES")[engine], float(seconds))
+    opened = partial(ray_program.ENGINES[engine], float(seconds))
     kinds = ("palette", "overlay")
     try:
         with open_job(Path(output), [Path(folder)], {"model": "brightness"}, kinds, batch_size=3) as job:

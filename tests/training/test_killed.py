@@ -58,9 +58,7 @@ def begun_again(run: RunFolder, before: float, process: subprocess.Popen[str]) -
     raise AssertionError("the training does not begin")
 
 
-def killed_at_random(
-    recipe: Path, run: RunFolder, number: int, longest: float, chance: random.Random
-) -> bool:
+def killed_at_random(recipe: Path, run: RunFolder, number: int, longest: float, chance: random.Random) -> bool:
     """Starts or resumes a training and kills it at a random moment; returns whether it was killed."""
     before = run.environment.stat().st_mtime_ns if run.environment.exists() else 0
     process = start(recipe, run.path)

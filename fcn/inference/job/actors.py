@@ -13,7 +13,7 @@ from typing import Any
 
 import fcn
 from fcn.classes import Classes
-from fcn.errors import BackendError, FcnError
+from fcn.errors import BackendError
 from fcn.inference.job.cluster import Share, cluster_share, open_cluster, reason
 from fcn.inference.job.job import Job, LabelingResult
 from fcn.inference.job.labeler import Attempts, Labeler, OpenEngine, Request, Result, from_table, to_table
@@ -90,13 +90,11 @@ class RayLabor:
         try:
             with closing(_answers(batches, self._request, self._share)) as answers:
                 for answer in answers:
-                    if isinstance(answer, FcnError):
+                    if isinstance(answer, Exception):
                         raise answer
                     self._agree(answer)
                     missing -= len(answer.images) + len(answer.failed)
                     yield answer
-        except ray.exceptions.RayTaskError:
-            raise  # of our own code, with its traceback
         except ray.exceptions.RayError as error:
             raise BackendError(
                 f"--ray: the cluster cannot go on ({reason(error)}). What was written stays; the same "
@@ -121,7 +119,7 @@ class RayLabor:
 
 
 def _answers(batches: Sequence[list[Claimed]], request: Request, share: Share) -> Generator[Any, None, None]:
-    """Yields what actors answer, in the order in which it comes: each a `Result` or an `FcnError`."""
+    """Yields what actors answer, in the order in which it comes: each a `Result` or an `Exception`."""
     import ray
 
     context = ray.data.DataContext.get_current()

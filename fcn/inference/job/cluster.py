@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from typing import Any, NamedTuple
 
 from fcn.errors import BackendError
@@ -21,7 +21,7 @@ LOCAL = "local"
 _REACH_SECONDS = 5
 _CPUS_PER_ACTOR = 4
 """More make a single photograph hardly faster; fewer take more copies of the net than most memories hold."""
-# HTTP/2, which Ray speaks, begins with this and with empty settings, and is answered by settings: RFC 9113, 3.4.
+# HTTP/2, which Ray speaks, begins with this and empty settings, and is answered by settings: RFC 9113, 3.4.
 _SETTINGS_FRAME = b"\x04"
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS_FRAME + b"\0" * 5
 _LOCAL_STORE_BYTES = 1 << 30
@@ -88,6 +88,8 @@ def open_cluster(address: str) -> Iterator[None]:
         if failure:
             where = "start Ray on this machine" if address == LOCAL else f"reach Ray at {address}"
             raise BackendError(f"--ray: cannot {where} ({reason(failure)}). {_REMEDY[address == LOCAL]}")
+        # Ray prints what befalls actors, whatever its logging is told; nothing else is printed meanwhile.
+        stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         yield
 
 
@@ -147,9 +149,15 @@ def cluster_share(actors: int | None) -> Share:
 
 
 def reason(error: BaseException) -> str:
-    """Returns the first line of what Ray says, which often is a page."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300].rstrip(".")
+    r"""Returns the first and the last line of what Ray says, which often is a page.
+
+    Example:
+        >>> reason(RuntimeError("it broke.\n  at line 1\nKeyError: 3"))
+        'it broke. ... KeyError: 3'
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    ends = dict.fromkeys([lines[0], lines[-1]])
+    return " ... ".join(end[:300] for end in ends).rstrip(".")
 
 
 def _start(ray: Any, options: Mapping[str, Any]) -> Exception | None:
@@ -190,9 +198,7 @@ def _reach(address: str) -> None:
                 if connection.recv(len(_GREETING))[3:4] != _SETTINGS_FRAME:
                     raise OSError("another program has this port")
     except (OSError, OverflowError) as error:
-        raise BackendError(
-            f"--ray {address}: Ray does not answer there ({error}). {_REMEDY[False]}"
-        ) from error
+        raise BackendError(f"--ray {address}: Ray does not answer ({error}). {_REMEDY[False]}") from error
 
 
 @contextmanager

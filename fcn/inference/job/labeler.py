@@ -3,6 +3,7 @@
 import os
 import pickle
 import platform
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -80,7 +81,8 @@ class Attempts:
 class Labeler:
     """A copy of the net in an actor. Ray Data calls it with a few batches at a time.
 
-    A mistake that the user can mend is an answer, not an exception, which Ray would wrap.
+    What goes wrong is an answer, not an exception, which Ray would wrap: an `FcnError` as it is, a bug with
+    its traceback.
 
     Args:
         request: What all actors of the job are given.
@@ -97,7 +99,7 @@ class Labeler:
         if request.threads is not None:
             # Before anything that computes is imported. OpenMP's number is set by Ray.
             os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(request.threads))
-        self._mistake: FcnError | None = None
+        self._mistake: Exception | None = None
         actor = ray.get_runtime_context().get_actor_id()  # the same when it is started again
         try:
             self._begin(actor, "the model was opened")
@@ -108,8 +110,8 @@ class Labeler:
                 )
             self._engine = request.open_engine()
             ray.get(attempts.succeed.remote(actor))
-        except FcnError as error:
-            self._mistake = self._located(error)
+        except Exception as error:
+            self._mistake = self._told(error)
 
     def __call__(self, table: Any) -> Iterator[Any]:
         """Yields a table with one `Result` for each batch."""
@@ -123,8 +125,8 @@ class Labeler:
             results = label_batches(claims, self._engine, self._kinds, self._finish)
             for batch, result in zip(claims, results, strict=True):
                 yield to_table([self._explained(batch, result)])
-        except FcnError as error:
-            yield to_table([self._located(error)])
+        except Exception as error:
+            yield to_table([self._told(error)])
 
     def _begin(self, key: int | str, what: str) -> None:
         """Counts an attempt.
@@ -162,7 +164,9 @@ class Labeler:
         ]
         return result._replace(failed=failed)
 
-    def _located(self, error: FcnError) -> FcnError:
+    def _told(self, error: Exception) -> Exception:
+        if not isinstance(error, FcnError):
+            return RuntimeError(f"In an actor:\n{traceback.format_exc()}")
         return type(error)(f"on {self._host}: {error}") if self._host else error
 
 

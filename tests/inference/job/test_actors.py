@@ -92,7 +92,7 @@ def test_a_killed_job_goes_on_without_ray(
 ) -> None:
     output = tmp_path / "labels"
     process = programs.start_job(output, photographs, seconds=0.5)
-    wait_for(output, 4, process)
+    wait_for(output, 15, process)
     process.kill()
     process.communicate()
     assert not programs.wait_until_gone()
@@ -137,7 +137,7 @@ def test_images_that_kill_every_actor_end_the_job_with_a_message(
 
 @pytest.mark.parametrize(
     ("engine", "code", "said"),
-    [("refused", 2, "Error: net.keras: does not exist.\n"), ("broken", 1, "ZeroDivisionError: a bug")],
+    [("refused", 2, "Error: net.keras: does not exist.\n"), ("broken", 1, "ZeroDivisionError: a bug\n")],
 )
 def test_what_cannot_be_opened_is_said_as_anywhere(
     engine: str, code: int, said: str, photographs: Path, tmp_path: Path, programs: RayPrograms
