@@ -88,8 +88,8 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
         nargs="?",
         const="local",
         metavar="ADDRESS",
-        help="label in several processes, on this machine or on those of the Ray cluster at HOST:PORT "
-        "(auto: the one that runs here); stands behind the images",
+        help="label in several processes, on this machine or on those of the Ray cluster at HOST:PORT; "
+        "stands behind the images",
     )
     infer.add_argument(
         "--actors",
@@ -189,10 +189,10 @@ def _open_same_engine(content: str, model: Path, *what: Any) -> "Engine":
 def _address(text: str) -> str:
     """Reads the address of a Ray cluster."""
     _, _, port = text.rpartition(":")
-    if text in ("local", "auto") or (port != text and port.isdecimal() and "/" not in text):
+    if text == "local" or (port != text and port.isdecimal() and "/" not in text):
         return text
     raise argparse.ArgumentTypeError(
-        f"expected HOST:PORT or auto, received {text!r}; write --ray behind the images, or --ray=local"
+        f"expected HOST:PORT, received {text!r}; write --ray behind the images, or --ray=local"
     )
 
 

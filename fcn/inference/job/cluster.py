@@ -58,8 +58,7 @@ def open_cluster(address: str) -> Iterator[None]:
     neither processes nor files. Nothing is reported to anyone.
 
     Args:
-        address: `LOCAL`; or "HOST:PORT" of a cluster that this machine is part of; or "auto" for the one that
-            runs here.
+        address: `LOCAL`; or "HOST:PORT" of a cluster that this machine is part of.
 
     Raises:
         BackendError: If Ray is not installed, or the cluster cannot be reached.
@@ -80,16 +79,16 @@ def open_cluster(address: str) -> Iterator[None]:
                 tempfile.TemporaryDirectory(prefix="fcn-", ignore_cleanup_errors=True)
             )
             options |= {"_temp_dir": folder, "object_store_memory": _LOCAL_STORE_BYTES}
-        elif address != "auto":
+        else:
             _reach(address)
+        # Ray prints what befalls actors, whatever its logging is told; nothing else is printed meanwhile.
+        stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         stack.callback(ray.shutdown)
         with _signals_kept(), stderr_held_back():
             failure = _start(ray, options)
         if failure:
             where = "start Ray on this machine" if address == LOCAL else f"reach Ray at {address}"
             raise BackendError(f"--ray: cannot {where} ({reason(failure)}). {_REMEDY[address == LOCAL]}")
-        # Ray prints what befalls actors, whatever its logging is told; nothing else is printed meanwhile.
-        stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         yield
 
 

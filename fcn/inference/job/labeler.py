@@ -121,7 +121,8 @@ class Labeler:
         claims = list(from_table(table))
         images = [image for batch in claims for image in batch]
         try:
-            self._begin(images[0].id, f"images from {images[0].path} to {images[-1].path} were labeled")
+            first, last = images[0], images[-1]
+            self._begin(first.id, f"images from {first.path!r} to {last.path!r} were labeled")
             results = label_batches(claims, self._engine, self._kinds, self._finish)
             for batch, result in zip(claims, results, strict=True):
                 yield to_table([self._explained(batch, result)])

@@ -66,8 +66,8 @@ def test_without_ray_the_message_says_how_to_install_it(
     ("options", "said"),
     [
         (["--ray", "photographs"], "write --ray behind the images"),
-        (["--ray", "ray://host:10001"], "expected HOST:PORT or auto"),
-        (["--ray", "host:"], "expected HOST:PORT or auto"),
+        (["--ray", "ray://host:10001"], "expected HOST:PORT,"),
+        (["--ray", "host:"], "expected HOST:PORT,"),
         (["--ray", "--actors", "0"], "a whole number of 1 or more"),
         (["--actors", "2"], "expected --ray"),
     ],
