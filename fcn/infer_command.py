@@ -1,18 +1,22 @@
 """`fcn infer`: its arguments, and what it does with them."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcn.errors import DataError, PartialError, RunError
+from fcn.errors import BackendError, DataError, PartialError, RunError
 from fcn.files import as_json
 from fcn.startup import start_backend
 
 if TYPE_CHECKING:
+    from fcn.inference.engine import Engine
     from fcn.inference.job.job import LabelingResult
+    from fcn.inference.multi_scale import Views
 
 _SHOWN_FAILURES = 50
 _CHOSEN = ("engine", "precision")
@@ -67,6 +71,21 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
         help="label larger images in windows, so that the process stays below; default: 4",
     )
     infer.add_argument(
+        "--ray",
+        type=_address,
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="label in several processes, on this machine or on those of the Ray cluster at HOST:PORT; "
+        "stands behind the images",
+    )
+    infer.add_argument(
+        "--actors",
+        type=count,
+        metavar="N",
+        help="with --ray: how many processes; default: one for each GPU, or else for every four CPUs",
+    )
+    infer.add_argument(
         "--retry-failed", action="store_true", help="also label what failed before and has not changed since"
     )
     infer.add_argument(
@@ -81,6 +100,8 @@ def infer_command(options: argparse.Namespace) -> None:
     from fcn.inference.multi_scale import Views
     from fcn.inference.outputs.render import check_outputs
 
+    if options.actors and not options.ray:
+        raise BackendError(f"--actors {options.actors}: expected --ray, whose processes they are. Add it.")
     model = model_setting(options.model)
     views = Views(options.flip, options.scales).describe()
     settings: dict[str, Setting | str] = {"model": model, "views": views}
@@ -96,22 +117,76 @@ def infer_command(options: argparse.Namespace) -> None:
         result = job.result()
         retry = options.retry_failed and bool(result.failed)
         if retry or not job.finished:
-            # What computes takes seconds to load, and is not needed where everything is labeled.
-            start_backend(options.engine)
-            from fcn.inference.predictor import Predictor
-            from fcn.inference.tiles import MEMORY_GIGABYTES
+            what = (options.engine, options.precision, Views(options.flip, options.scales), options.memory)
+            if options.ray:
+                from fcn.inference.job.actors import run_on_ray
 
-            memory = options.memory or MEMORY_GIGABYTES
-            try:
-                predictor = Predictor(
-                    options.model, options.engine, options.precision, options.flip, options.scales, memory
-                )
-            except ValueError as error:
-                raise RunError(f"--memory {memory:g}: {error}") from error
-            if retry:
-                job.retry_failed()
-            result = job.run(predictor.engine)
+                if retry:
+                    job.retry_failed()
+                path = Path(os.path.abspath(options.model))  # actors work in another folder
+                same_engine = partial(_open_same_engine, model.value, path, *what)
+                result = run_on_ray(job, same_engine, options.ray, options.actors)
+            else:
+                engine = _open_engine(options.model, *what)
+                if retry:
+                    job.retry_failed()
+                result = job.run(engine)
     _tell(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
+
+
+def _open_engine(model: Path, engine: str, precision: str, views: "Views", memory: float | None) -> "Engine":
+    """Opens what labels.
+
+    Args:
+        model: Where the model is.
+        engine: Name of the engine.
+        precision: What it computes in.
+        views: What is averaged over.
+        memory: Gigabytes the process may take; None for what is usual.
+
+    Raises:
+        FcnError: What `Predictor` and `start_backend` raise.
+        RunError: If the memory is too little for the model.
+    """
+    # What computes takes seconds to load, and is not needed where everything is labeled.
+    start_backend(engine)
+    from fcn.inference.predictor import Predictor
+    from fcn.inference.tiles import MEMORY_GIGABYTES
+
+    gigabytes = memory or MEMORY_GIGABYTES
+    try:
+        return Predictor(model, engine, precision, *views, gigabytes).engine
+    except ValueError as error:
+        raise RunError(f"--memory {gigabytes:g}: {error}") from error
+
+
+def _open_same_engine(content: str, model: Path, *what: Any) -> "Engine":
+    """Opens what labels in a process of a cluster, on any machine.
+
+    Args:
+        content: What `model_setting` said of the model where the job was started.
+        model: Where the model is.
+        what: The other arguments of `_open_engine`.
+
+    Raises:
+        FcnError: What `_open_engine` raises.
+        RunError: If the model is another, or none is there.
+    """
+    from fcn.inference.job.job import model_setting
+
+    if model_setting(model).value != content:
+        raise RunError(f"{model}: is not the model the job was started with. Copy that, and start again.")
+    return _open_engine(model, *what)
+
+
+def _address(text: str) -> str:
+    """Reads the address of a Ray cluster."""
+    _, _, port = text.rpartition(":")
+    if text == "local" or (port != text and port.isdecimal() and "/" not in text):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"expected HOST:PORT, received {text!r}; write --ray behind the images, or --ray=local"
+    )
 
 
 def _gigabytes(text: str) -> float:

@@ -4,12 +4,10 @@ import importlib.util
 import os
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from fcn.errors import BackendError
+from fcn.stderr import stderr_held_back
 
 _BACKENDS = {"tensorflow": "tensorflow", "jax": "JAX", "torch": "PyTorch"}
 """Packages Keras computes with, in the order in which they are preferred, and their names."""
@@ -90,7 +88,7 @@ def _start_tensorflow() -> None:
     else:
         # Not its errors either: it says one on every CPU, and what goes wrong is raised.
         os.environ[_VERBOSITY] = "3"
-        with _stderr_held_back():
+        with stderr_held_back():
             _import_tensorflow()
     import tensorflow as tf
 
@@ -108,21 +106,3 @@ def _import_tensorflow() -> None:
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     tf.constant(0)  # opens the devices, which says more
-
-
-@contextmanager
-def _stderr_held_back() -> Iterator[None]:
-    """Keeps what native code writes to stderr, and shows it only if the block fails."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(kept, held.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

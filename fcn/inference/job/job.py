@@ -1,21 +1,24 @@
 """A job: a folder of labels that is brought up to date, from wherever it stands."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from fcn.classes import Classes
 from fcn.errors import OutputError
 from fcn.files import content_hash, remove
 from fcn.inference.engine import Engine
 from fcn.inference.job.crew import Crew, crew_of
 from fcn.inference.job.inputs import Input, folders_of
+from fcn.inference.job.labeling import label_here
 from fcn.inference.job.manifest import Manifest
 from fcn.inference.job.plan import plan
 from fcn.inference.job.remote import is_url
 from fcn.inference.job.restart import remove_manifest
-from fcn.inference.job.worker import work
+from fcn.inference.job.worker import Labor, work
 from fcn.inference.outputs.render import ENDINGS
 from fcn.inference.outputs.summaries import summary_paths, write_summaries
 from fcn.inference.video import VIDEO_ENDING
@@ -109,17 +112,44 @@ class Job:
             OutputError: If the output folder cannot be written to, or the job was begun with another engine
                 or precision. What was written stays.
         """
-        with self.manifest.transaction():
-            _agree(self.manifest, {"engine": engine.name, "precision": engine.precision})
+        self.agree(engine.name, engine.precision)
+        return self.run_with(self.labor(engine), lambda: engine.classes)
+
+    def labor(self, engine: Engine) -> Labor:
+        """Returns what labels batches of this job in this process."""
+        frames = int(self.manifest.settings()["batch_size"])
+        return partial(
+            label_here, output=self.manifest.output, engine=engine, kinds=self.kinds, frames=frames
+        )
+
+    def run_with(self, labor: Labor, classes: Callable[[], Classes]) -> LabelingResult:
+        """Does what `run` does with something else that labels.
+
+        Args:
+            labor: What labels; it calls `agree` before it writes anything.
+            classes: Returns what it tells apart; called once all is labeled.
+
+        Raises:
+            OutputError: If the output folder cannot be written to. What was written stays.
+        """
         if self.finished:
             return self.result()
         if self.remaining():
             for path in summary_paths(self.kinds, self.manifest.output):
                 remove(path)  # of fewer images, and so in need of being written again if this is stopped
-        written = work(self.manifest, self._crew, engine, self.kinds)
+        written = work(self.manifest, self._crew, labor)
         records = ((path, record) for path, _, record in self.manifest.records())
-        write_summaries(self.kinds, records, self.manifest.output, engine.classes)
+        write_summaries(self.kinds, records, self.manifest.output, classes())
         return self.result(written)
+
+    def agree(self, engine: str, precision: str) -> None:
+        """Keeps the names of an engine and of what it computes in, or compares them with what was kept.
+
+        Raises:
+            OutputError: If the job was begun with another.
+        """
+        with self.manifest.transaction():
+            _agree(self.manifest, {"engine": engine, "precision": precision})
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from job_program import Brightness, run_job
 from photographs import contents_below, write_image
 
-import fcn.inference.job.worker
+import fcn.inference.job.labeling
 from fcn.data.image_io import Pixels
 from fcn.errors import RunError
 from fcn.inference.engine import Floats, Labeled
@@ -92,7 +92,7 @@ def test_few_large_images_are_in_memory(
         write_image(folder / f"large {number:02}.png", 40, 40)
     # Many; then fewer than one has, so that there is one, and two of which the manifest is not yet told.
     for pixels, least, most in ((100_000, 4, 8), (1000, 1, 3)):
-        monkeypatch.setattr(fcn.inference.job.worker, "_HELD_PIXELS", pixels)
+        monkeypatch.setattr(fcn.inference.job.labeling, "_HELD_PIXELS", pixels)
         engine = Counts()
         (tmp_path / "out" / MANIFEST).unlink(missing_ok=True)
         assert run_job(tmp_path / "out", folder, batch_size=1, engine=engine).labeled == 36

@@ -1,0 +1,148 @@
+"""Jobs on a Ray cluster must end as those of one process, whatever dies."""
+
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from job_program import run_job
+from photographs import contents_below, write_image
+from ray_processes import TESTS, RayPrograms, finish, wait_for
+
+from fcn.inference.job.manifest import MANIFEST
+
+pytestmark = pytest.mark.slow
+
+COLUMNS = "place, name, size, changed, hash, batch, status, error, labeled, files, record"
+
+
+@pytest.fixture
+def programs() -> Iterator[RayPrograms]:
+    started = RayPrograms()
+    yield started
+    started.end()
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    for number in range(60):
+        name = f"{number % 4}/{number:02} \udcff\n.jpg"
+        write_image(tmp_path / "photographs" / name, 16 + 8 * (number % 3), 24)
+    (tmp_path / "photographs" / "bad.jpg").write_bytes(b"nothing")
+    return tmp_path / "photographs"
+
+
+def rows(output: Path, columns: str = COLUMNS) -> list[tuple[int, ...]]:
+    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+        return connection.execute(f"SELECT {columns} FROM images ORDER BY place").fetchall()
+
+
+@pytest.fixture
+def whole(photographs: Path, tmp_path: Path) -> Path:
+    """The labels of a job of this process alone."""
+    run_job(tmp_path / "whole", photographs, batch_size=3)
+    return tmp_path / "whole"
+
+
+def assert_same(output: Path, whole: Path) -> None:
+    assert contents_below(output) == contents_below(whole)
+    assert rows(output) == rows(whole)
+    assert {*rows(output, "labeled, status")} == {(1, "done"), (0, "failed")}
+
+
+def test_two_actors_leave_the_bytes_of_an_ordinary_job(
+    model_path: Path, photographs: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    kinds = "palette,overlay,probabilities,polygons,areas"
+    infer = [sys.executable, TESTS.parent / "infer.py", model_path, photographs, "--outputs", kinds]
+    one = {"TF_NUM_INTRAOP_THREADS": "1"}  # as each of two actors on two CPUs has
+    ordinary = finish(programs.start(*infer, "--output", tmp_path / "ordinary", **one))
+    on_ray = finish(programs.start(*infer, "--output", tmp_path / "ray", "--actors", 2, "--ray", **one))
+    assert ordinary[0] == on_ray[0] == 1  # of the bad one
+    assert on_ray[1] == ordinary[1].replace("ordinary", "ray")
+    assert on_ray[2] == ordinary[2]  # nothing of Ray's
+    assert {"areas.csv", "coco.json"} < {*contents_below(tmp_path / "ray")}
+    assert_same(tmp_path / "ray", tmp_path / "ordinary")
+    assert not programs.wait_until_gone()
+    assert not [*programs.folder.iterdir()]
+    again = finish(programs.start(*infer, "--output", tmp_path / "ray", "--retry-failed", "--ray"))
+    assert (again[0], again[2]) == (1, ordinary[2])
+
+
+def test_a_killed_actor_changes_nothing(
+    photographs: Path, whole: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    output = tmp_path / "labels"
+    process = programs.start_job(output, photographs, seconds=0.5)
+    wait_for(output, 4, process)
+    actors = programs.processes("Labeler")
+    assert len(actors) == 2
+    os.kill(actors[0], signal.SIGKILL)
+    assert finish(process) == (0, "60 60 1\n", "")
+    assert_same(output, whole)
+    assert {*rows(output, "attempts")} == {(1,)}  # the process that was started gave each to Ray once
+
+
+def test_a_killed_job_goes_on_without_ray(
+    photographs: Path, whole: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    output = tmp_path / "labels"
+    process = programs.start_job(output, photographs, seconds=0.5)
+    wait_for(output, 15, process)
+    process.kill()
+    process.communicate()
+    assert not programs.wait_until_gone()
+    result = run_job(output, photographs, batch_size=3)
+    assert 0 < result.written < 60
+    assert_same(output, whole)
+
+
+def test_a_job_told_to_stop_leaves_nothing_and_goes_on(
+    photographs: Path, whole: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    output = tmp_path / "labels"
+    run_job(output, photographs / "0", batch_size=3, model="other")
+    infer = [sys.executable, TESTS / "ray_program.py", "brightness", 0.5, "local", output, photographs]
+    assert "model: other, now brightness" in finish(programs.start(*infer))[2]
+    output = tmp_path / "again"
+    process = programs.start_job(output, photographs, seconds=0.5)
+    wait_for(output, 4, process)
+    process.send_signal(signal.SIGINT)
+    code, _, errors = finish(process)
+    assert code
+    assert "KeyboardInterrupt" in errors
+    assert not programs.wait_until_gone()
+    assert not [*programs.folder.iterdir()]
+    assert finish(programs.start_job(output, photographs))[0] == 0
+    assert_same(output, whole)
+
+
+def test_images_that_kill_every_actor_end_the_job_with_a_message(
+    photographs: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    for number in range(3):
+        write_image(photographs / f"deadly{number}.jpg", 40, 24)
+    process = programs.start_job(tmp_path / "labels", photographs, engine="deadly")
+    code, _, errors = finish(process)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "an actor died 4 times while images from" in errors
+    assert "deadly0.jpg" in errors
+    # Those that live are labeled by who goes on with less.
+    assert run_job(tmp_path / "labels", photographs, batch_size=3).labeled == 63
+
+
+@pytest.mark.parametrize(
+    ("engine", "code", "said"),
+    [("refused", 2, "Error: net.keras: does not exist.\n"), ("broken", 1, "ZeroDivisionError: a bug\n")],
+)
+def test_what_cannot_be_opened_is_said_as_anywhere(
+    engine: str, code: int, said: str, photographs: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    found, _, errors = finish(programs.start_job(tmp_path / "labels", photographs, engine=engine))
+    assert found == code
+    assert errors == said if code == 2 else said in errors
+    assert not programs.wait_until_gone()

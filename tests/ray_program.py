@@ -1,0 +1,58 @@
+"""A job on Ray that needs no net: `python ray_program.py ENGINE SECONDS ADDRESS OUTPUT INPUT`.
+
+What computes is that of `job_program`, in two actors; batches are of 3 images.
+"""
+
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+from job_program import Brightness
+
+from fcn.data.image_io import Pixels
+from fcn.errors import FcnError, RunError
+from fcn.inference.engine import Labeled
+from fcn.inference.job.actors import run_on_ray
+from fcn.inference.job.job import open_job
+
+
+class Deadly(Brightness):
+    """Kills the process that labels images 40 pixels high, as a lack of memory would."""
+
+    def label(self, images: Pixels) -> Labeled:
+        if images.shape[1] == 40:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().label(images)
+
+
+def refused(seconds: float) -> Brightness:
+    raise RunError("net.keras: does not exist.")
+
+
+def broken(seconds: float) -> Brightness:
+    raise ZeroDivisionError("a bug")
+
+
+ENGINES = {"brightness": Brightness, "deadly": Deadly, "refused": refused, "broken": broken}
+
+
+def main() -> None:
+    engine, seconds, address, output, folder = sys.argv[1:]
+    # Actors must find these by name, in a module that they can import.
+    import ray_program
+
+    opened = partial(ray_program.ENGINES[engine], float(seconds))
+    kinds = ("palette", "overlay")
+    try:
+        with open_job(Path(output), [Path(folder)], {"model": "brightness"}, kinds, batch_size=3) as job:
+            result = run_on_ray(job, opened, address, actors=2)
+    except FcnError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    print(result.written, result.labeled, len(result.failed))
+
+
+if __name__ == "__main__":
+    main()
