@@ -273,7 +273,8 @@ class Manifest:
         """Yields path, name and record of each labeled image that is there, by name; videos have none."""
         with self.guarded():
             rows = self.connection.execute(
-                "SELECT path, name, record FROM images WHERE status = 'done' AND NOT gone AND record <> '{}' ORDER BY name"
+                "SELECT path, name, record FROM images "
+                "WHERE status = 'done' AND NOT gone AND record <> '{}' ORDER BY name"
             )
             for row in rows:
                 yield os.fsdecode(row["path"]), os.fsdecode(row["name"]), json.loads(row["record"])
