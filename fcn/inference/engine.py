@@ -77,7 +77,7 @@ class NetEngine(Engine, Protocol):
         """
 
 
-def check_scores(images: Pixels, num_classes: int, map_bytes: int) -> None:
+def check_scores(images: Pixels, num_classes: int, score_bytes: int) -> None:
     """Refuses images of whose pixels the scores of all classes take more memory than there is for them.
 
     Raises:
@@ -85,10 +85,10 @@ def check_scores(images: Pixels, num_classes: int, map_bytes: int) -> None:
     """
     batch, height, width, _ = images.shape
     needed = 4 * batch * height * width * num_classes
-    if needed > map_bytes:
+    if needed > score_bytes:
         raise RunError(
             f"the scores of {num_classes} classes at {width} x {height} pixels take {needed / 1e9:.1f} GB, "
-            f"and the memory allows {map_bytes / 1e9:.1f}. Allow more (--memory), or leave out "
+            f"and the memory allows {score_bytes / 1e9:.1f}. Allow more (--memory), or leave out "
             "probabilities, --flip and --scales."
         )
 

@@ -84,7 +84,7 @@ class MultiScaleEngine:
     Args:
         engine: What labels each view.
         views: The views.
-        map_bytes: Memory for the sum; None for as much as it takes.
+        score_bytes: Memory for the sum; None for as much as it takes.
 
     Attributes:
         classes: What the net tells apart.
@@ -95,9 +95,9 @@ class MultiScaleEngine:
         ValueError: If a scale cannot be used.
     """
 
-    def __init__(self, engine: Engine, views: Views, map_bytes: int | None = None) -> None:
+    def __init__(self, engine: Engine, views: Views, score_bytes: int | None = None) -> None:
         self.classes, self.name, self.precision = engine.classes, engine.name, engine.precision
-        self._engine, self._map_bytes = engine, map_bytes
+        self._engine, self._score_bytes = engine, score_bytes
         self._views = Views(views.flip, check_scales(views.scales))
 
     def label(self, images: Pixels) -> Labeled:
@@ -114,8 +114,8 @@ class MultiScaleEngine:
         return np.log(probabilities, out=probabilities)
 
     def _average(self, images: Pixels) -> Floats:
-        if self._map_bytes is not None:
-            check_scores(images, len(self.classes.names), self._map_bytes)
+        if self._score_bytes is not None:
+            check_scores(images, len(self.classes.names), self._score_bytes)
         total = np.zeros((*images.shape[:3], len(self.classes.names)), np.float32)
         for scale in self._views.scales:
             scaled = _rescale(images, scale)
@@ -129,18 +129,18 @@ class MultiScaleEngine:
         return total
 
 
-def multi_scale_engine(engine: Engine, views: Views, map_bytes: int | None = None) -> Engine:
+def multi_scale_engine(engine: Engine, views: Views, score_bytes: int | None = None) -> Engine:
     """Returns an engine that averages over views; where an image is shown once, as it is, the engine itself.
 
     Args:
         engine: What labels each view.
         views: The views.
-        map_bytes: Memory for the sum of the views; None for as much as it takes.
+        score_bytes: Memory for the sum of the views; None for as much as it takes.
 
     Raises:
         ValueError: If a scale cannot be used.
     """
-    averaging = MultiScaleEngine(engine, views, map_bytes)
+    averaging = MultiScaleEngine(engine, views, score_bytes)
     return engine if views.are_plain else averaging
 
 

@@ -84,7 +84,7 @@ class Predictor:
         self.net = model if isinstance(model, FCN) else None
         self.views = Views(flip, check_scales(scales))
         one_view = tiled(open_engine(model, engine, precision), memory_gigabytes, self.path)
-        self.engine = multi_scale_engine(one_view, self.views, one_view.map_bytes)
+        self.engine = multi_scale_engine(one_view, self.views, one_view.score_bytes)
         self.classes = self.engine.classes
 
     def predict(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Prediction:

@@ -42,21 +42,25 @@ class TiledEngine:
         engine: What computes the net.
         map_bytes: Memory for the maps of the net.
         path: Where the net was read from, for errors.
+        score_bytes: Memory for the logits of a whole image, where they are asked for; None for as much as
+            they take.
 
     Attributes:
         classes: What the net tells apart.
         name: Name of the engine inside.
         precision: What the engine inside computes in.
-        map_bytes: Memory for the maps of the net, and for one of all classes that is returned.
+        score_bytes: Memory for the logits of a whole image.
 
     Raises:
         ValueError: If no window fits into `map_bytes`.
     """
 
-    def __init__(self, engine: NetEngine, map_bytes: int, path: Path | None = None) -> None:
+    def __init__(
+        self, engine: NetEngine, map_bytes: int, path: Path | None = None, score_bytes: int | None = None
+    ) -> None:
         self.classes, self.name, self.precision = engine.classes, engine.name, engine.precision
-        self.map_bytes = map_bytes
-        self._engine, self._path = engine, path
+        self.score_bytes = score_bytes
+        self._engine, self._map_bytes, self._path = engine, map_bytes, path
         self._net = _description(engine)
         if map_bytes < least_map_bytes(engine):
             raise ValueError(
@@ -88,7 +92,8 @@ class TiledEngine:
         """
         if self._fit(images):
             return self._engine.logits(images)
-        check_scores(images, len(self.classes.names), self.map_bytes)
+        if self.score_bytes is not None:
+            check_scores(images, len(self.classes.names), self.score_bytes)
         logits = np.empty((*images.shape[:3], len(self.classes.names)), np.float32)
         for index, image in enumerate(images):
             for place, part in self._scored(image):
@@ -99,7 +104,7 @@ class TiledEngine:
         """Tells whether images may be labeled at once."""
         batch, height, width, _ = images.shape
         needed: int = batch * height * width * self._net.image_bytes()
-        return needed <= self.map_bytes
+        return needed <= self._map_bytes
 
     def _labeled(self, image: Pixels) -> Iterator[tuple[_Place, Labeled]]:
         """Labels `uint8[H, W, 3]` by parts, with where they belong."""
@@ -157,7 +162,7 @@ class TiledEngine:
                 f"in parts, and one of {size[1]} x {size[0]} pixels is too large for the memory in one "
                 "piece. Export it again, or allow more memory."
             )
-        pixels = self.map_bytes // self._net.net_bytes()
+        pixels = self._map_bytes // self._net.net_bytes()
         rows, columns = choose_windows((size[0], size[1]), pixels, self._net.halo(), overlap)
         return list(product(rows, columns))
 
@@ -181,7 +186,8 @@ def tiled(engine: NetEngine, memory_gigabytes: float, path: Path | None = None) 
         raise ValueError(
             f"Expected `memory_gigabytes` of at least {least:.2f} for this net. Received: {memory_gigabytes}."
         )
-    return TiledEngine(engine, int((memory_gigabytes - _RESERVED_GIGABYTES) * 1e9), path)
+    map_bytes = int((memory_gigabytes - _RESERVED_GIGABYTES) * 1e9)
+    return TiledEngine(engine, map_bytes, path, score_bytes=map_bytes)
 
 
 def least_map_bytes(engine: NetEngine) -> int:

@@ -46,12 +46,13 @@ def test_scores_that_alone_take_too_much_are_refused() -> None:
 
 def test_engines_refuse_them_and_still_label(thin_net) -> None:
     engine = open_engine(thin_net(32, width=1 / 64, fc_channels=4))
-    tiled = TiledEngine(engine, least_map_bytes(engine))
+    least = least_map_bytes(engine)
+    tiled = TiledEngine(engine, least, score_bytes=least)
     # Long enough that the scores are more than the maps of a window.
-    long = image(16, 1 + tiled.map_bytes // (4 * 16 * len(engine.classes.names)))
+    long = image(16, 1 + least // (4 * 16 * len(engine.classes.names)))
     with pytest.raises(RunError, match="leave out probabilities"):
         tiled.logits(long)
-    shrunk = MultiScaleEngine(tiled, Views(False, (0.1,)), tiled.map_bytes)
+    shrunk = MultiScaleEngine(tiled, Views(False, (0.1,)), least)
     with pytest.raises(RunError, match="and --scales"):
         shrunk.label(long)
     assert shrunk.label(image(20, 30)).label.shape == (1, 20, 30)
