@@ -53,7 +53,7 @@ class RayPrograms:
 
     def wait_until_gone(self) -> list[int]:
         """Returns the processes that are left after a while."""
-        for _ in range(600):
+        for _ in range(1500):  # what Ray had just started waits a minute for it
             if not self.processes():
                 break
             time.sleep(0.1)

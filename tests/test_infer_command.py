@@ -128,7 +128,7 @@ def test_a_list_comes_from_stdin(
 def test_engines_and_numbers_that_there_are_not_are_named(model_path: Path, folder: Path, capsys) -> None:
     for option, expected in (
         ("--engine=abacus", "expected one of auto, tensorflow"),
-        ("--precision=int1", "expected one of float32"),
+        ("--precision=int1", "expected one of auto, float32"),
         ("--batch-size=0", "expected a whole number of 1 or more"),
         ("--memory=much", "expected gigabytes"),
         ("--memory=0.5", "at least 2."),
