@@ -49,3 +49,12 @@ def write_smooth_images(folder: Path, number: int) -> Path:
         size = (64, 48) if index % 3 else (50, 70)
         cv2.imwrite(str(folder / f"{index:02}.png"), cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC))
     return folder
+
+
+def write_video(path: Path, frames: int, codec: str = "mp4v") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), 10, (64, 48))
+    for index in range(frames):
+        writer.write(np.full((48, 64, 3), 20 * index % 200, np.uint8))
+    writer.release()
+    return path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from job_program import run_job
-from photographs import contents_below, write_image
+from photographs import contents_below, write_image, write_video
 from ray_processes import TESTS, RayPrograms, finish, wait_for
 
 from fcn.inference.job.manifest import MANIFEST
@@ -57,6 +57,7 @@ def assert_same(output: Path, whole: Path) -> None:
 def test_two_actors_leave_the_bytes_of_an_ordinary_job(
     model_path: Path, photographs: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
+    write_video(photographs / "clip.mp4", 5)
     kinds = "palette,overlay,probabilities,polygons,areas"
     infer = [sys.executable, TESTS.parent / "infer.py", model_path, photographs, "--outputs", kinds]
     one = {"TF_NUM_INTRAOP_THREADS": "1"}  # as each of two actors on two CPUs has
@@ -65,7 +66,7 @@ def test_two_actors_leave_the_bytes_of_an_ordinary_job(
     assert ordinary[0] == on_ray[0] == 1  # of the bad one
     assert on_ray[1] == ordinary[1].replace("ordinary", "ray")
     assert on_ray[2] == ordinary[2]  # nothing of Ray's
-    assert {"areas.csv", "coco.json"} < {*contents_below(tmp_path / "ray")}
+    assert {"areas.csv", "coco.json", "clip.overlay.mp4"} < {*contents_below(tmp_path / "ray")}
     assert_same(tmp_path / "ray", tmp_path / "ordinary")
     assert not programs.wait_until_gone()
     assert not [*programs.folder.iterdir()]

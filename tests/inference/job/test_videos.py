@@ -7,24 +7,14 @@ from contextlib import closing
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 from job_program import Brightness, run_job
-from photographs import files_below, write_image
+from photographs import files_below, write_image, write_video
 
 from fcn.data.image_io import Pixels
 from fcn.errors import DataError, OutputError
 from fcn.inference.engine import Labeled
 from fcn.inference.job.manifest import MANIFEST, Manifest
-
-
-def write_video(path: Path, frames: int, codec: str = "mp4v") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), 10, (64, 48))
-    for index in range(frames):
-        writer.write(np.full((48, 64, 3), 20 * index % 200, np.uint8))
-    writer.release()
-    return path
 
 
 def frames_of(path: Path) -> int:
