@@ -1,6 +1,7 @@
 """Labeling with OpenVINO, on a CPU: in float32, in bfloat16, or with layers in int8."""
 
 import importlib.util
+import os
 import platform
 import sys
 from collections.abc import Callable
@@ -46,7 +47,7 @@ def import_openvino() -> Any:
 
 
 class OpenVinoEngine:
-    """One program for all sizes.
+    """One program for all sizes, in as many threads as there are cores, or as OMP_NUM_THREADS says.
 
     A program for each size is hardly faster (`docs/decisions/0013-openvino.md`), takes seconds to make, and
     holds weights of its own.
@@ -95,6 +96,9 @@ class OpenVinoEngine:
             "INFERENCE_PRECISION_HINT": "f32" if in_float32 else "bf16",
             "CPU_RUNTIME_CACHE_CAPACITY": str(_KEPT_KERNELS),
         }
+        threads = os.environ.get("OMP_NUM_THREADS", "")
+        if threads.isdecimal() and int(threads):  # which OpenVINO does not heed by itself
+            self._hints["INFERENCE_NUM_THREADS"] = threads
         self._model = model
         self._label = self._compile(_labeling(model))
         self._logits: Any = None
