@@ -41,8 +41,10 @@ class ServedModel(tf.Module):  # type: ignore[misc]
 
     def __init__(self, model: FCN, classes_path: Path, model_path: Path) -> None:
         super().__init__()
-        self._model = model
-        self._layers = model.without_resizing()
+        layers = model.without_resizing()
+        # As functions: attributes that are models would be saved too, and all weights once more.
+        self._score = lambda images: model(images, training=False)
+        self._score_shrunk = lambda images: layers(images, training=False)
         self._variables = [variable.value for variable in model.variables]
         self.classes = tf.saved_model.Asset(str(classes_path))
         self.arguments = tf.saved_model.Asset(str(model_path))
@@ -57,7 +59,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         Returns:
             `logits`: `float32[B, H, W, C]`.
         """
-        return {"logits": self._model(tf.cast(images, tf.float32), training=False)}
+        return {"logits": self._score(tf.cast(images, tf.float32))}
 
     @tf.function(input_signature=[_SHRUNK_IMAGES])  # type: ignore[untyped-decorator]
     def predict_shrunk_logits(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -69,7 +71,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         Returns:
             `logits`: `float32[B, h, w, C]`.
         """
-        return {"logits": self._layers(images, training=False)}
+        return {"logits": self._score_shrunk(images)}
 
     @tf.function(input_signature=[_ANY_IMAGES])  # type: ignore[untyped-decorator]
     def predict_tensor(self, images: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -39,6 +39,12 @@ def test_logits_and_labels_equal_the_net_at_any_size(net: FCN, exported: Path) -
         np.testing.assert_array_equal(label, np.asarray(logits).argmax(-1))
 
 
+def test_weights_are_saved_once(net: FCN, exported: Path) -> None:
+    saved = sum(path.stat().st_size for path in (exported / "variables").glob("variables.data-*"))
+    weights = sum(weight.nbytes for weight in net.get_weights())
+    assert weights <= saved < 1.1 * weights
+
+
 def test_image_bytes_of_several_sizes_in_one_request(net: FCN, exported: Path, tmp_path: Path) -> None:
     served = tf.saved_model.load(str(exported))
     files = [encode_jpeg(image) for image in images()]

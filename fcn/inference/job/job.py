@@ -26,6 +26,8 @@ from fcn.run_folder import exported_version, is_exported, model_file
 
 _FOLDERS = "input folders"
 _GPU = Path("/dev/nvidia0")
+# The index beside these has a checksum of each tensor; OpenVINO's float32 are the same.
+_TENSORS, _SAME_TENSORS = "variables/variables.data-*", "openvino/float32.bin"
 
 
 class Setting(NamedTuple):
@@ -202,11 +204,17 @@ def open_job(
 def model_setting(path: Path) -> Setting:
     """Returns what tells the model at a path from any other, whatever its name: the content of its files.
 
+    Of an exported model the largest, whose content others stand for, are not read: that would take seconds.
+
     Raises:
         RunError: If there is none.
     """
     if is_exported(path):
-        files = sorted(found for found in exported_version(path).rglob("*") if found.is_file())
+        files = sorted(
+            found
+            for found in exported_version(path).rglob("*")
+            if found.is_file() and not found.match(_TENSORS) and not found.match(_SAME_TENSORS)
+        )
     else:
         files = [model_file(path)]
     return Setting(content_hash(files), str(path))

@@ -1,6 +1,7 @@
 """Pictures of labels for people to look at."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fcn.classes import VOID, Classes
-from fcn.data.image_io import Pixels, colorize, upright
+from fcn.data.image_io import Pixels, colorize, recolor, upright
 
 # A JPEG has at most 65,535 pixels a side (ITU-T T.81, B.2.2), and the legend needs some of them.
 _MAX_SIDE = 32_000
@@ -108,10 +109,11 @@ def tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
     thickness = max(1, round(min(label.shape) / 350))
     window = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
     # A pixel lies at a border where the ids around it are not all the same. Void is often a border itself.
-    border = (cv2.morphologyEx(label, cv2.MORPH_GRADIENT, window) > 0) & (label != VOID)
-    tinted[border] = _contour_palette(classes)[label[border]]
+    border = cv2.morphologyEx(label, cv2.MORPH_GRADIENT, window)
+    border[label == VOID] = 0
+    tinted = cv2.copyTo(recolor(label, _contour_palette(classes)), border, tinted)
     if classes.names[0] == _BACKGROUND:
-        tinted = np.where(label[..., np.newaxis] == 0, image, tinted)
+        tinted = cv2.copyTo(image, cv2.compare(label, 0, cv2.CMP_EQ), tinted)
     return tinted.astype(np.uint8, copy=False)
 
 
@@ -142,6 +144,11 @@ def _entries(label: Pixels, classes: Classes) -> list[LegendEntry]:
     return entries
 
 
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size)
+
+
 def legend_strip(entries: Sequence[LegendEntry], size: tuple[int, ...]) -> Pixels:
     """Draws a legend to put below a picture.
 
@@ -155,7 +162,7 @@ def legend_strip(entries: Sequence[LegendEntry], size: tuple[int, ...]) -> Pixel
     height, width = size
     text_size = min(_TEXT_SHARE * (height * width) ** 0.5, width / 16)
     unit = round(min(max(text_size, _MIN_TEXT), _MAX_TEXT))
-    font = ImageFont.load_default(size=unit)
+    font = _font(unit)
     swatch, margin, gap = unit, round(0.6 * unit), round(0.45 * unit)
 
     def text_width(text: str) -> int:
