@@ -4,7 +4,7 @@
 
 21 classes, one image, label and confidence out. Each variant has a process of its own; they take turns, an
 image each, so that all see the same machine. "keras plain" is what ratios refer to: stock layers under
-`tf.function` in float32. Weights are random: this says how fast, not how well.
+`tf.function` in float32. All have the same weights, which are random: this says how fast, not how well.
 """
 
 import argparse
@@ -102,7 +102,7 @@ def main() -> int:
     height, width = options.size
     print(f"FCN-8s, {height}x{width}, batch 1, width {options.width:g}; medians of {options.rounds} images")
     with tempfile.TemporaryDirectory() as folder:
-        if any(name.startswith("openvino") for name in variants):
+        if any(name.startswith(("openvino", *PEERS)) for name in variants):
             script = str(REPOSITORY / "benchmarks" / _SCRIPT)
             arguments = worker_arguments("prepare", Path(folder), options)
             environment = {**os.environ, **_QUIET, "PYTHONPATH": str(REPOSITORY)}

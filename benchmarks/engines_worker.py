@@ -1,6 +1,6 @@
 """One variant of `engines.py`: a net on an engine, that labels one image whenever it is asked.
 
-Run with the variant "prepare" it writes what OpenVINO reads into the folder, and ends.
+Run with the variant "prepare" it writes what OpenVINO, PyTorch and ONNX Runtime read, and ends.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from rounds import Reply, answer
 NUM_CLASSES = 21
 PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
 CALIBRATION_IMAGES = 4
+WEIGHTS = "weights.npz"
 
 Label = Callable[[Any], Any]
 
@@ -33,8 +34,11 @@ def our_net(width: float) -> Any:
     return net
 
 
-def prepare_openvino(folder: Path, size: tuple[int, int], width: float) -> None:
-    """Writes `float32.xml` and `int8.xml`; scales come from noise, which is enough to be timed."""
+def prepare_others(folder: Path, size: tuple[int, int], width: float) -> None:
+    """Writes the net for other frameworks: `weights.npz`, `float32.xml` and `int8.xml`.
+
+    Scales of int8 come from noise, which is enough to be timed.
+    """
     from fcn.data.image_io import encode_jpeg
     from fcn.inference.openvino_engine import import_openvino
     from fcn.inference.openvino_graph import convert_net
@@ -44,19 +48,39 @@ def prepare_openvino(folder: Path, size: tuple[int, int], width: float) -> None:
     paths = [folder / f"{index}.jpg" for index in range(CALIBRATION_IMAGES)]
     for path in paths:
         path.write_bytes(encode_jpeg(rng.integers(0, 256, (*size, 3), np.uint8)))
-    model = convert_net(our_net(width))
+    net = our_net(width)
+    arrays = {
+        f"{layer.name}/{index}": array
+        for layer in net.layers
+        for index, array in enumerate(layer.get_weights())
+    }
+    np.savez(folder / WEIGHTS, mean=net.mean, scale=net.scale, **arrays)
+    model = convert_net(net)
     save = import_openvino().save_model
     save(model, folder / "float32.xml", compress_to_fp16=False)
     save(quantize(model, paths), folder / "int8.xml", compress_to_fp16=False)
 
 
-def torch_label(variant: str, width: float) -> Label:
+def torch_net(folder: Path, width: float) -> Any:
+    """Returns PyTorch's net with the package's weights."""
+    from torch_fcn import TorchFCN, set_weights
+
+    arrays = np.load(folder / WEIGHTS)
+    weights: dict[str, list[Any]] = {}
+    for key in arrays.files:
+        name, _, index = key.partition("/")
+        if index:
+            weights.setdefault(name, []).append(arrays[key])
+    net = TorchFCN(NUM_CLASSES, width).eval()
+    set_weights(net, weights, arrays["mean"], arrays["scale"])
+    return net
+
+
+def torch_label(variant: str, folder: Path, width: float) -> Label:
     """Returns what labels with PyTorch, channels last."""
     import torch
-    from torch_fcn import TorchFCN
 
-    torch.manual_seed(0)
-    net = TorchFCN(NUM_CLASSES, width).eval().to(memory_format=torch.channels_last)
+    net = torch_net(folder, width).to(memory_format=torch.channels_last)
     bfloat16 = "bf16" in variant
 
     def label(images: Any) -> Any:
@@ -78,18 +102,16 @@ def onnx_label(folder: Path, size: tuple[int, int], width: float) -> Label:
     """Returns what labels with ONNX Runtime: PyTorch's net, exported for images of one size."""
     import onnxruntime  # type: ignore[import-not-found]
     import torch
-    from torch_fcn import TorchFCN
 
     class Labeling(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.net = TorchFCN(NUM_CLASSES, width)
+            self.net = torch_net(folder, width)
 
         def forward(self, images: Any) -> Any:
             confidence, classes = self.net(images.permute(0, 3, 1, 2).float()).softmax(1).max(1)
             return classes.to(torch.uint8), confidence
 
-    torch.manual_seed(0)
     path = folder / "net.onnx"
     example = torch.zeros(1, *size, 3, dtype=torch.uint8)
     torch.onnx.export(Labeling().eval(), (example,), path, input_names=["images"], dynamo=True)
@@ -136,7 +158,7 @@ def prepare(variant: str, folder: Path, size: tuple[int, int], width: float) -> 
     if variant.startswith("onnx"):
         label = onnx_label(folder, size, width)
     elif variant.startswith("torch"):
-        label = torch_label(variant, width)
+        label = torch_label(variant, folder, width)
     else:
         label = engine_label(variant, folder, width)
     image = np.random.default_rng(1).integers(0, 256, (1, *size, 3), np.uint8)
@@ -158,6 +180,6 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if arguments.variant == "prepare":
-        prepare_openvino(arguments.folder, tuple(arguments.size), arguments.width)
+        prepare_others(arguments.folder, tuple(arguments.size), arguments.width)
     else:
         answer(lambda: prepare(arguments.variant, arguments.folder, tuple(arguments.size), arguments.width))

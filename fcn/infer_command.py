@@ -68,7 +68,7 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
         "--memory",
         type=_gigabytes,
         metavar="GB",
-        help="label larger images in windows, so that the process stays below; default: 4",
+        help="label larger images in windows, so that the process stays below; default: 4, or as before",
     )
     infer.add_argument(
         "--ray",
@@ -105,8 +105,6 @@ def infer_command(options: argparse.Namespace) -> None:
     model = model_setting(options.model)
     views = Views(options.flip, options.scales).describe()
     settings: dict[str, Setting | str] = {"model": model, "views": views}
-    # Where windows meet, rounding may turn a tie.
-    settings["memory"] = f"{options.memory:g} GB" if options.memory else "as usual"
     kinds = check_outputs([*options.outputs, *(["overlay"] if options.overlay else [])])
     # What "auto" comes to is known, and settled, once the model is open.
     settings |= {name: getattr(options, name) for name in _CHOSEN if getattr(options, name) != "auto"}
@@ -117,7 +115,8 @@ def infer_command(options: argparse.Namespace) -> None:
         result = job.result()
         retry = options.retry_failed and bool(result.failed)
         if retry or not job.finished:
-            what = (options.engine, options.precision, Views(options.flip, options.scales), options.memory)
+            memory = options.memory or job.memory()
+            what = (options.engine, options.precision, Views(options.flip, options.scales), memory)
             if options.ray:
                 from fcn.inference.job.actors import run_on_ray
 
@@ -125,9 +124,11 @@ def infer_command(options: argparse.Namespace) -> None:
                     job.retry_failed()
                 path = Path(os.path.abspath(options.model))  # actors work in another folder
                 same_engine = partial(_open_same_engine, model.value, path, *what)
+                job.keep_memory(memory)
                 result = run_on_ray(job, same_engine, options.ray, options.actors)
             else:
                 engine = _open_engine(options.model, *what)
+                job.keep_memory(memory)
                 if retry:
                     job.retry_failed()
                 result = job.run(engine)

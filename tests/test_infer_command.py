@@ -113,6 +113,18 @@ def test_nothing_is_forgotten_where_the_command_is_wrong(
         assert connection.execute("SELECT * FROM images").fetchall() == before
 
 
+def test_a_job_goes_on_with_other_memory(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
+    output = tmp_path / "out"
+    command = [model_path, folder, "--output", output]
+    kept = []
+    for number, options in enumerate([["--memory", 3.5], [], ["--memory", 3]]):
+        write_image(folder / f"new{number}.jpg")
+        assert run([*command, *options], capsys)[0] == 0
+        with closing(sqlite3.connect(output / MANIFEST)) as connection:
+            kept += connection.execute("SELECT value FROM settings WHERE name = 'memory'").fetchone()
+    assert kept == ["3.5", "3.5", "3.0"]
+
+
 def test_a_list_comes_from_stdin(
     model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 
 
 BATCH_PIXELS = 1 << 24
-"""Pixels in a batch, but for a single image; a full net takes about 300 bytes of memory for each."""
+"""Pixels in a batch, but for a single image: enough to fill a GPU. An engine with less memory cuts it."""
 
 
 class Labeled(NamedTuple):

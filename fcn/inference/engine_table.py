@@ -61,11 +61,12 @@ def read_table(version: Path) -> list[Choice]:
     return choices
 
 
-def choose(choices: Sequence[Choice], precision: str) -> Choice | None:
-    """Returns the first engine that this machine has and that computes in `precision`, or in any for "auto".
+def choose(choices: Sequence[Choice], engine: str, precision: str) -> Choice | None:
+    """Returns the first choice that this machine can compute; "auto" is any engine, or any precision.
 
     Args:
         choices: Best first.
+        engine: One of `fcn.inference.engine.ENGINES`.
         precision: One of `fcn.inference.engine.PRECISIONS`.
     """
     if keras.distribution.list_devices("gpu"):
@@ -74,6 +75,7 @@ def choose(choices: Sequence[Choice], precision: str) -> Choice | None:
         devices = {CPU, BFLOAT16_CPU} if bfloat16_instructions() else {CPU}
     for choice in choices:
         there = choice.engine != "openvino" or openvino_installed()
-        if choice.device in devices and there and precision in ("auto", choice.precision):
+        wanted = engine in ("auto", choice.engine) and precision in ("auto", choice.precision)
+        if choice.device in devices and there and wanted:
             return choice
     return None

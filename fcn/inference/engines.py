@@ -78,7 +78,7 @@ def open_engine(model: FCN | Path | str, name: str = "auto", precision: str = "f
 
 
 def _open_exported(version: Path, name: str, precision: str) -> NetEngine:
-    if name == "auto" and (choice := choose(read_table(version), precision)):
+    if choice := choose(read_table(version), name, precision):
         name, precision = choice.engine, choice.precision
     if name == "openvino" or precision == "int8":
         return _open_openvino(version, "float32" if precision == "auto" else precision)

@@ -78,9 +78,12 @@ class TiledEngine:
             return self._engine.label(images)
         label = np.empty(images.shape[:3], np.uint8)
         confidence = np.empty(images.shape[:3], np.float32)
-        for index, image in enumerate(images):
-            for place, part in self._labeled(image):
-                label[index][place], confidence[index][place] = part
+        for some in self._parts(images):
+            if len(images[some]) > 1:
+                label[some], confidence[some] = self._engine.label(images[some])
+                continue
+            for place, part in self._labeled(images[some][0]):
+                label[some][0][place], confidence[some][0][place] = part
         return Labeled(label, confidence)
 
     def logits(self, images: Pixels) -> Floats:
@@ -95,9 +98,12 @@ class TiledEngine:
         if self.score_bytes is not None:
             check_scores(images, len(self.classes.names), self.score_bytes)
         logits = np.empty((*images.shape[:3], len(self.classes.names)), np.float32)
-        for index, image in enumerate(images):
-            for place, part in self._scored(image):
-                logits[index][place] = part
+        for some in self._parts(images):
+            if len(images[some]) > 1:
+                logits[some] = self._engine.logits(images[some])
+                continue
+            for place, part in self._scored(images[some][0]):
+                logits[some][0][place] = part
         return logits
 
     def _fit(self, images: Pixels) -> bool:
@@ -105,6 +111,12 @@ class TiledEngine:
         batch, height, width, _ = images.shape
         needed: int = batch * height * width * self._net.image_bytes()
         return needed <= self._map_bytes
+
+    def _parts(self, images: Pixels) -> Iterator[slice]:
+        """Yields parts of a batch that may be labeled at once; an image that is too large is a part too."""
+        size: int = images[:1].size // 3 * self._net.image_bytes()
+        fitting = max(1, self._map_bytes // size)
+        return (slice(first, first + fitting) for first in range(0, len(images), fitting))
 
     def _labeled(self, image: Pixels) -> Iterator[tuple[_Place, Labeled]]:
         """Labels `uint8[H, W, 3]` by parts, with where they belong."""

@@ -1,8 +1,9 @@
 """A trained net as a SavedModel that needs nothing but TensorFlow."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -43,8 +44,8 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         super().__init__()
         layers = model.without_resizing()
         # As functions: attributes that are models would be saved too, and all weights once more.
-        self._score = lambda images: model(images, training=False)
-        self._score_shrunk = lambda images: layers(images, training=False)
+        self._score: Callable[[Any], Any] = lambda images: model(images, training=False)
+        self._score_shrunk: Callable[[Any], Any] = lambda images: layers(images, training=False)
         self._variables = [variable.value for variable in model.variables]
         self.classes = tf.saved_model.Asset(str(classes_path))
         self.arguments = tf.saved_model.Asset(str(model_path))

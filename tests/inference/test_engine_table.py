@@ -50,16 +50,16 @@ def test_an_engine_of_another_version_is_refused(tmp_path: Path) -> None:
 
 def test_the_first_that_the_machine_has(machine) -> None:
     machine(instructions=("amx_bf16",))
-    assert choose(TABLE_OF_ALL, "auto") == INT8
-    assert choose(TABLE_OF_ALL[1:], "auto") == ROUNDED
-    assert choose(TABLE_OF_ALL, "bfloat16") == ROUNDED
-    assert choose(TABLE_OF_ALL, "float32") == EXACT
+    assert choose(TABLE_OF_ALL, "auto", "auto") == INT8
+    assert choose(TABLE_OF_ALL[1:], "auto", "auto") == ROUNDED
+    assert choose(TABLE_OF_ALL, "auto", "bfloat16") == ROUNDED
+    assert choose(TABLE_OF_ALL, "auto", "float32") == EXACT
     machine()
-    assert choose(TABLE_OF_ALL[1:], "auto") == EXACT
-    assert choose(TABLE_OF_ALL, "bfloat16") is None
+    assert choose(TABLE_OF_ALL[1:], "auto", "auto") == EXACT
+    assert choose(TABLE_OF_ALL, "auto", "bfloat16") is None
     machine(openvino=False)
-    assert choose(TABLE_OF_ALL, "auto") == FALLBACK
+    assert choose(TABLE_OF_ALL, "auto", "auto") == FALLBACK
     machine(gpus=1, instructions=("amx_bf16",))
-    assert choose(TABLE_OF_ALL, "auto") == ON_GPU
-    assert choose(TABLE_OF_ALL, "int8") is None
-    assert choose([], "auto") is None
+    assert choose(TABLE_OF_ALL, "auto", "auto") == ON_GPU
+    assert choose(TABLE_OF_ALL, "auto", "int8") is None
+    assert choose([], "auto", "auto") is None

@@ -121,13 +121,13 @@ def test_small_images_and_batches_of_them_pass_as_they_are(net) -> None:
     assert watched.sizes == [images.shape] * 2
 
 
-def test_a_batch_that_is_too_large_passes_image_by_image(net) -> None:
+def test_a_batch_that_is_too_large_passes_in_parts(net) -> None:
     watched = Watched(open_engine(net))
-    images = noise(2, 400, 450)
-    engine = TiledEngine(watched, least_map_bytes(watched))
+    images = noise(5, 400, 450)
+    engine = TiledEngine(watched, 2 * 400 * 450 * open_engine(net).net.image_bytes())
     np.testing.assert_array_equal(engine.label(images).label, watched.engine.label(images).label)
-    assert engine.logits(images).shape == (2, 400, 450, 3)
-    assert watched.sizes == [(1, 400, 450, 3)] * 4
+    assert engine.logits(images).shape == (5, 400, 450, 3)
+    assert watched.sizes == [(2, 400, 450, 3), (2, 400, 450, 3), (1, 400, 450, 3)] * 2
 
 
 def test_memory_that_is_too_little_is_refused(net) -> None:

@@ -25,6 +25,8 @@ from fcn.inference.video import VIDEO_ENDING
 from fcn.run_folder import exported_version, is_exported, model_file
 
 _FOLDERS = "input folders"
+_NO_CONDITIONS = ("batch_size", "memory")
+"""What is kept of a job, and may be another when it goes on."""
 _GPU = Path("/dev/nvidia0")
 # The index beside these has a checksum of each tensor; OpenVINO's float32 are the same.
 _TENSORS, _SAME_TENSORS = "variables/variables.data-*", "openvino/float32.bin"
@@ -144,6 +146,20 @@ class Job:
         write_summaries(self.kinds, records, self.manifest.output, classes())
         return self.result(written)
 
+    def memory(self) -> float | None:
+        """Returns the gigabytes that were kept to label within; None if there are none."""
+        kept = self.manifest.settings().get("memory")
+        return None if kept is None else float(kept)
+
+    def keep_memory(self, gigabytes: float | None) -> None:
+        """Keeps the gigabytes to label within, for when the job goes on.
+
+        They may be others than before: where windows meet, rounding may turn a tie, but nothing else.
+        """
+        if gigabytes is not None:
+            with self.manifest.transaction():
+                self.manifest.keep_settings({"memory": str(gigabytes)})
+
     def agree(self, engine: str, precision: str) -> None:
         """Keeps the names of an engine and of what it computes in, or compares them with what was kept.
 
@@ -232,7 +248,9 @@ def _agree(manifest: Manifest, wanted: Settings) -> None:
         OutputError: If it is something else.
     """
     known = {
-        name: Setting(*json.loads(text)) for name, text in manifest.settings().items() if name != "batch_size"
+        name: Setting(*json.loads(text))
+        for name, text in manifest.settings().items()
+        if name not in _NO_CONDITIONS
     }
     given = {
         name: setting if isinstance(setting, Setting) else Setting(setting, setting)

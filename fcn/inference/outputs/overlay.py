@@ -113,7 +113,7 @@ def tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
     border[label == VOID] = 0
     tinted = cv2.copyTo(recolor(label, _contour_palette(classes)), border, tinted)
     if classes.names[0] == _BACKGROUND:
-        tinted = cv2.copyTo(image, cv2.compare(label, 0, cv2.CMP_EQ), tinted)
+        tinted = cv2.copyTo(image, (label == 0).astype(np.uint8), tinted)
     return tinted.astype(np.uint8, copy=False)
 
 
