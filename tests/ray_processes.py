@@ -34,9 +34,16 @@ class RayPrograms:
         )
 
     def start_job(
-        self, output: Path, folder: Path, *, engine: str = "brightness", seconds: float = 0
+        self,
+        output: Path,
+        folder: Path,
+        *,
+        engine: str = "brightness",
+        seconds: float = 0,
+        **environment: str,
     ) -> subprocess.Popen[str]:
-        return self.start(sys.executable, TESTS / "ray_program.py", engine, seconds, "local", output, folder)
+        program = (sys.executable, TESTS / "ray_program.py", engine, seconds, "local", output, folder)
+        return self.start(*program, **environment)
 
     def processes(self, named: str = "") -> list[int]:
         """Returns the processes that are left of all programs, those whose command has a word in it."""

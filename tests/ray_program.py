@@ -1,6 +1,7 @@
 """A job on Ray that needs no net: `python ray_program.py ENGINE SECONDS ADDRESS OUTPUT INPUT`.
 
-What computes is that of `job_program`, in two actors; batches are of 3 images.
+What computes is that of `job_program`, in two actors; batches are of 3 images. The file that the environment
+variable OPENED names gets a line for each engine that is opened: its threads, and the CPUs of its actor.
 """
 
 import os
@@ -16,6 +17,16 @@ from fcn.errors import FcnError, RunError
 from fcn.inference.engine import Labeled
 from fcn.inference.job.actors import run_on_ray
 from fcn.inference.job.job import open_job
+
+
+def opened(seconds: float) -> Brightness:
+    import ray
+
+    if path := os.environ.get("OPENED"):
+        cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 0)
+        with open(path, "a") as file:
+            file.write(f"{os.environ.get('OMP_NUM_THREADS')} {cpus:g}\n")
+    return Brightness(seconds)
 
 
 class Deadly(Brightness):
@@ -35,19 +46,19 @@ def broken(seconds: float) -> Brightness:
     raise ZeroDivisionError("a bug")
 
 
-ENGINES = {"brightness": Brightness, "deadly": Deadly, "refused": refused, "broken": broken}
+ENGINES = {"brightness": opened, "deadly": Deadly, "refused": refused, "broken": broken}
 
 
 def main() -> None:
-    engine, seconds, address, output, folder = sys.argv[1:]
+    name, seconds, address, output, folder = sys.argv[1:]
     # Actors must find these by name, in a module that they can import.
     import ray_program
 
-    opened = partial(ray_program.ENGINES[engine], float(seconds))
+    engine = partial(ray_program.ENGINES[name], float(seconds))
     kinds = ("palette", "overlay")
     try:
         with open_job(Path(output), [Path(folder)], {"model": "brightness"}, kinds, batch_size=3) as job:
-            result = run_on_ray(job, opened, address, actors=2)
+            result = run_on_ray(job, engine, address, actors=2)
     except FcnError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -49,6 +49,7 @@ def run_on_ray(job: Job, open_engine: OpenEngine, address: str, actors: int | No
         return job.run(open_engine())
     with open_cluster(address):
         labor = RayLabor(job, open_engine, cluster_share(actors))
+        job.delegate()
         return job.run_with(labor, labor.classes)
 
 

@@ -102,6 +102,23 @@ def test_a_killed_job_goes_on_without_ray(
     assert_same(output, whole)
 
 
+def test_a_killed_job_goes_on_with_ray_as_if_it_began(
+    photographs: Path, whole: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    output, opened = tmp_path / "labels", tmp_path / "opened"
+    process = programs.start_job(output, photographs, seconds=0.5)
+    wait_for(output, 6, process)
+    process.kill()
+    process.communicate()
+    assert not programs.wait_until_gone()
+    assert finish(programs.start_job(output, photographs, OPENED=str(opened)))[0] == 0
+    lines = opened.read_text().splitlines()
+    assert len(lines) == 2  # one for each actor, not for each batch
+    assert all(threads == cpus for threads, cpus in map(str.split, lines))
+    assert_same(output, whole)
+    assert {*rows(output, "lost")} == {(0,)}
+
+
 def test_a_job_told_to_stop_leaves_nothing_and_goes_on(
     photographs: Path, whole: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
