@@ -25,6 +25,7 @@ CREATE TABLE images (
   seconds REAL, error TEXT, files TEXT, record TEXT
 );
 CREATE INDEX images_by_status ON images (status, lost, batch);
+CREATE INDEX images_in_hand ON images (worker) WHERE status = 'doing';
 """
 """The statements that make them, with a semicolon between two."""
 

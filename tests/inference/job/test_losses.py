@@ -184,6 +184,24 @@ def test_a_video_is_a_suspect_whoever_had_it_in_hand(tmp_path: Path) -> None:
     assert column(output, "lost") == [1]
 
 
+def test_claims_look_at_few_rows_however_many_are_in_hand(output: Path) -> None:
+    worker = Worker(output)
+    worker.claim()
+    statements: list[str] = []
+    worker.manifest.connection.set_trace_callback(statements.append)
+    assert worker.claim()
+    worker.manifest.connection.set_trace_callback(None)
+    steps = [
+        step["detail"]
+        for statement in statements
+        if statement.startswith(("SELECT", "UPDATE"))
+        for step in worker.manifest.connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+    ]
+    worker.vanish()
+    assert [step for step in steps if "images" in step and "(worker=?)" in step]
+    assert not [step for step in steps if step.startswith(("SCAN", "USE TEMP"))]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_killed_at_random_moments_no_healthy_image_fails_and_no_batch_is_parted(
     seed: int, output: Path
