@@ -10,11 +10,13 @@ import os
 import platform
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from functools import cached_property
 from typing import Any
 
 import fcn
 from fcn.classes import Classes
 from fcn.errors import BackendError
+from fcn.inference.engine import Engine
 from fcn.inference.job.cluster import Share, cluster_share, open_cluster, reason
 from fcn.inference.job.job import Job, LabelingResult
 from fcn.inference.job.labeler import Attempts, Labeler, OpenEngine, Request, Result, from_table, to_table
@@ -76,7 +78,7 @@ class RayLabor:
     def classes(self) -> Classes:
         """Returns what is told apart."""
         # Another worker may have done all there was.
-        return self._request.open_engine().classes if self._classes is None else self._classes
+        return self._engine.classes if self._classes is None else self._classes
 
     def __call__(self, claims: Iterator[list[Claimed]]) -> Generator[list[Outcome], None, None]:
         """Yields what came of each batch, in any order."""
@@ -90,9 +92,14 @@ class RayLabor:
                 yield from map_ahead(self._write, results, ahead=2)
         if videos:
             # Written frame by frame, where the output folder is.
-            engine = self._request.open_engine()
+            engine = self._engine
             self._agree(engine.name, engine.precision, engine.classes)
             yield from self._job.labor(engine)(iter(videos))
+
+    @cached_property
+    def _engine(self) -> Engine:
+        """What labels in this process, once something needs it: each video is a call of its own."""
+        return self._request.open_engine()
 
     def _results(self, batches: Sequence[list[Claimed]]) -> Generator[Result, None, None]:
         import ray

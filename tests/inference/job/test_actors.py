@@ -9,10 +9,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from job_program import run_job
+from job_program import Brightness, run_job
 from photographs import contents_below, write_image, write_video
 from ray_processes import TESTS, RayPrograms, finish, wait_for
 
+from fcn.inference.job.actors import RayLabor
+from fcn.inference.job.cluster import Share
+from fcn.inference.job.job import open_job
 from fcn.inference.job.manifest import MANIFEST
 
 pytestmark = pytest.mark.slow
@@ -72,6 +75,21 @@ def test_two_actors_leave_the_bytes_of_an_ordinary_job(
     assert not [*programs.folder.iterdir()]
     again = finish(programs.start(*infer, "--output", tmp_path / "ray", "--retry-failed", "--ray"))
     assert (again[0], again[2]) == (1, ordinary[2])
+
+
+def test_one_engine_labels_all_videos_of_a_job(tmp_path: Path) -> None:
+    videos = [write_video(tmp_path / name, 2) for name in ("a.mp4", "b.mp4")]
+    opened: list[Brightness] = []
+
+    def open_engine() -> Brightness:
+        opened.append(Brightness())
+        return opened[-1]
+
+    with open_job(tmp_path / "out", videos, {"model": "brightness"}, ("palette",)) as job:
+        labor = RayLabor(job, open_engine, Share(1, 1, 0))
+        assert job.run_with(labor, labor.classes).videos == 2
+    assert len(opened) == 1
+    assert len(opened[0].batches) == 4
 
 
 def test_a_killed_actor_changes_nothing(
