@@ -121,11 +121,10 @@ def infer_command(options: argparse.Namespace) -> None:
             if options.ray:
                 from fcn.inference.job.actors import run_on_ray
 
-                if retry:
-                    job.retry_failed()
                 path = Path(os.path.abspath(options.model))  # actors work in another folder
                 same_engine = partial(_open_same_engine, model.value, path, *what)
-                result = run_on_ray(job, same_engine, options.ray, options.actors)
+                begin = job.retry_failed if retry else None
+                result = run_on_ray(job, same_engine, options.ray, options.actors, begin)
             else:
                 engine = _open_engine(options.model, *what)
                 if retry:

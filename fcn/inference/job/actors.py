@@ -8,7 +8,7 @@ Videos are labeled by the process that was started.
 
 import os
 import platform
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
 from typing import Any
@@ -34,7 +34,13 @@ _GROUP_BATCHES = 8
 _PASSED_ON = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_", "OMP_", "OPENCV_")
 
 
-def run_on_ray(job: Job, open_engine: OpenEngine, address: str, actors: int | None = None) -> LabelingResult:
+def run_on_ray(
+    job: Job,
+    open_engine: OpenEngine,
+    address: str,
+    actors: int | None = None,
+    begin: Callable[[], None] | None = None,
+) -> LabelingResult:
     """Labels all that remains of a job on a cluster, and then writes the summaries of all images.
 
     Args:
@@ -42,15 +48,18 @@ def run_on_ray(job: Job, open_engine: OpenEngine, address: str, actors: int | No
         open_engine: Opens what labels, in each actor.
         address: Of the cluster, as `open_cluster` takes it.
         actors: How many processes label; None for what suits the cluster.
+        begin: What to do with the job first, once the cluster is there.
 
     Raises:
         BackendError: If Ray is not installed, cannot be reached or cannot go on.
         FcnError: What `Job.run` and `open_engine` raise.
     """
-    if not job.remaining():
+    if begin is None and not job.remaining():
         return job.run(open_engine())
     with open_cluster(address):
         labor = RayLabor(job, open_engine, cluster_share(actors))
+        if begin:
+            begin()
         job.delegate()
         return job.run_with(labor, labor.classes)
 
