@@ -81,7 +81,7 @@ class RayLabor:
         self._request = Request(
             open_engine, job.kinds, environment, threads, platform.node(), fcn.__version__
         )
-        self._agreed: tuple[str, str] | None = None
+        self._agreed: tuple[str, str, str] | None = None
         self._classes: Classes | None = None
 
     def classes(self) -> Classes:
@@ -102,7 +102,7 @@ class RayLabor:
         if videos:
             # Written frame by frame, where the output folder is.
             engine = self._engine
-            self._agree(engine.name, engine.precision, engine.classes)
+            self._agree(engine.name, engine.precision, self._request.host)
             yield from self._job.labor(engine)(iter(videos))
 
     @cached_property
@@ -121,7 +121,8 @@ class RayLabor:
                 for answer in answers:
                     if isinstance(answer, Exception):
                         raise answer
-                    self._agree(answer.engine, answer.precision, answer.classes)
+                    self._agree(answer.engine, answer.precision, answer.host)
+                    self._classes = answer.classes
                     missing -= len(answer.images) + len(answer.failed)
                     yield answer
         except ray.exceptions.RayError as error:
@@ -135,12 +136,23 @@ class RayLabor:
                 "goes on."
             )
 
-    def _agree(self, engine: str, precision: str, classes: Classes) -> None:
-        """Makes sure that all actors compute alike, and as those of an earlier run."""
-        if self._agreed != (engine, precision):
+    def _agree(self, engine: str, precision: str, host: str) -> None:
+        """Makes sure that all machines compute alike, and as those of an earlier run.
+
+        Raises:
+            BackendError: If machines chose differently.
+            OutputError: If the job was begun with another engine or precision.
+        """
+        if self._agreed is None:
             self._job.agree(engine, precision)
-            self._agreed = engine, precision
-        self._classes = classes
+            self._agreed = engine, precision, host
+        known, known_precision, first = self._agreed
+        if (engine, precision) != (known, known_precision):
+            raise BackendError(
+                f"--ray: machines differ, and their labels would: {first} computes with {known} in "
+                f"{known_precision}, {host} with {engine} in {precision}. Choose for all: "
+                f"--engine {known} --precision {known_precision}, with which the job was begun."
+            )
 
     def _write(self, result: Result) -> list[Outcome]:
         output = self._job.manifest.output

@@ -53,6 +53,7 @@ class Result(NamedTuple):
         engine: Name of what computed.
         precision: What it computed in.
         classes: What it tells apart.
+        host: The machine.
     """
 
     images: list[RenderedImage]
@@ -60,6 +61,7 @@ class Result(NamedTuple):
     engine: str
     precision: str
     classes: Classes
+    host: str
 
 
 class Attempts:
@@ -151,7 +153,8 @@ class Labeler:
         outcomes = timed([*(image.outcome for image in images), *failed, *batch.settled], batch.began)
         labeled = [image._replace(outcome=outcome) for image, outcome in zip(images, outcomes, strict=False)]
         engine = self._engine
-        return Result(labeled, outcomes[len(images) :], engine.name, engine.precision, engine.classes)
+        failed = outcomes[len(images) :]
+        return Result(labeled, failed, engine.name, engine.precision, engine.classes, platform.node())
 
     def _explained(self, batch: Sequence[Claimed], result: Result) -> Result:
         """Says where files were not found that are there for the machine that listed them."""

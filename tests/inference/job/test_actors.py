@@ -1,5 +1,6 @@
 """Jobs on a Ray cluster must end as those of one process, whatever dies."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -169,6 +170,19 @@ def test_images_that_kill_every_actor_end_the_job_with_a_message(
     assert "deadly0.jpg" in errors
     # Those that live are labeled by who goes on with less.
     assert run_job(tmp_path / "labels", photographs, batch_size=3).labeled == 63
+
+
+def test_machines_that_choose_differently_are_told_what_to_choose(
+    photographs: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    output, opened = tmp_path / "labels", str(tmp_path / "opened")
+    process = programs.start_job(output, photographs, engine="differing", seconds=0.3, OPENED=opened)
+    code, _, errors = finish(process)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "machines differ" in errors
+    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+        [(begun,)] = connection.execute("SELECT value FROM settings WHERE name = 'precision'")
+    assert f"--engine brightness --precision {json.loads(begun)[0]}," in errors
 
 
 @pytest.mark.parametrize(
