@@ -23,7 +23,8 @@ class RayPrograms:
         self.folder = Path(tempfile.mkdtemp(prefix="r-", dir="/tmp"))
 
     def start(self, *command: object, **environment: str) -> subprocess.Popen[str]:
-        quiet = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+        ours = ("TF_CPP_MIN_LOG_LEVEL", "OMP_NUM_THREADS")  # what a program is to be without
+        quiet = {key: value for key, value in os.environ.items() if key not in ours}
         paths = os.pathsep.join([str(TESTS.parent), str(TESTS)])
         return subprocess.Popen(
             [str(part) for part in command],

@@ -19,7 +19,16 @@ from fcn.errors import BackendError
 from fcn.inference.engine import Engine
 from fcn.inference.job.cluster import Share, cluster_share, open_cluster, reason
 from fcn.inference.job.job import Job, LabelingResult
-from fcn.inference.job.labeler import Attempts, Labeler, OpenEngine, Request, Result, from_table, to_table
+from fcn.inference.job.labeler import (
+    Attempts,
+    Labeler,
+    OpenEngine,
+    RemoteAttempts,
+    Request,
+    Result,
+    from_table,
+    to_table,
+)
 from fcn.inference.job.labeling import write_image
 from fcn.inference.job.manifest import Claimed, Outcome
 from fcn.inference.video import is_video
@@ -173,7 +182,7 @@ def _answers(batches: Sequence[list[Claimed]], request: Request, share: Share) -
     groups = [to_table(batches[start : start + size]) for start in range(0, len(batches), size)]
     labeled = ray.data.from_arrow(groups).map_batches(
         Labeler,
-        fn_constructor_args=(request, attempts),
+        fn_constructor_args=(request, RemoteAttempts(attempts)),
         batch_size=size,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=min(share.actors, len(groups))),

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from job_program import Brightness, run_job
 from photographs import contents_below, write_image, write_video
@@ -158,18 +160,31 @@ def test_a_job_told_to_stop_leaves_nothing_and_goes_on(
     assert_same(output, whole)
 
 
-def test_images_that_kill_every_actor_end_the_job_with_a_message(
+def test_an_image_that_kills_every_actor_fails_and_the_others_are_labeled(
     photographs: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
-    for number in range(3):
-        write_image(photographs / f"deadly{number}.jpg", 40, 24)
-    process = programs.start_job(tmp_path / "labels", photographs, engine="deadly")
-    code, _, errors = finish(process)
+    for name in ("company.jpg", "more.jpg"):  # in one batch with it, which comes first
+        write_image(photographs / name, 40, 24)
+    output, whole = tmp_path / "labels", tmp_path / "whole"
+    run_job(whole, photographs, batch_size=3)
+    deadly = photographs / "deadly.png"
+    cv2.imwrite(str(deadly), np.full((40, 24, 3), 255, np.uint8))
+    assert finish(programs.start_job(output, photographs)) == (0, "62 62 2\n", "")
+    assert contents_below(output) == contents_below(whole)
+    again = run_job(output, photographs, batch_size=3)  # without Ray, and without labeling it
+    assert (again.written, again.failed[1][0]) == (0, deadly)
+    assert again.failed[1][1].startswith("stopped its process 2 times")
+    assert "--retry-failed" in again.failed[1][1]
+    write_image(deadly, 40, 24)
+    assert run_job(output, photographs, batch_size=3).written == 1
+
+
+def test_who_dies_when_opening_the_model_ends_the_job(
+    photographs: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    code, _, errors = finish(programs.start_job(tmp_path / "labels", photographs, engine="deadly"))
     assert (code, errors.count("\n")) == (2, 1)
-    assert "an actor died 4 times while images from" in errors
-    assert "deadly0.jpg" in errors
-    # Those that live are labeled by who goes on with less.
-    assert run_job(tmp_path / "labels", photographs, batch_size=3).labeled == 63
+    assert "an actor died 4 times while the model was opened" in errors
 
 
 def test_machines_that_choose_differently_are_told_what_to_choose(
