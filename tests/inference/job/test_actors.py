@@ -20,6 +20,8 @@ from fcn.inference.job.actors import RayLabor
 from fcn.inference.job.cluster import Share
 from fcn.inference.job.job import open_job
 from fcn.inference.job.manifest import MANIFEST
+from fcn.models.fcn import FCN
+from fcn.serving.export import export
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +80,22 @@ def test_two_actors_leave_the_bytes_of_an_ordinary_job(
     assert not [*programs.folder.iterdir()]
     again = finish(programs.start(*infer, "--output", tmp_path / "ray", "--retry-failed", "--ray"))
     assert (again[0], again[2]) == (1, ordinary[2])
+
+
+def test_two_actors_with_openvino_leave_the_bytes_of_an_ordinary_job(
+    net: FCN, photographs: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    pytest.importorskip("openvino")
+    export(net, tmp_path / "model", ["openvino"])
+    outputs = ["--outputs", "palette,probabilities,areas", "--engine", "openvino", "--precision", "float32"]
+    infer = [sys.executable, TESTS.parent / "infer.py", tmp_path / "model", photographs, *outputs, "--output"]
+    # OpenVINO heeds what Ray gives each of two actors: half of the CPUs.
+    threads = str(max(1, (os.cpu_count() or 1) // 2))
+    ordinary = finish(programs.start(*infer, tmp_path / "ordinary", OMP_NUM_THREADS=threads))
+    on_ray = finish(programs.start(*infer, tmp_path / "ray", "--actors", 2, "--ray"))
+    assert ordinary[0] == on_ray[0] == 1  # of the bad one
+    assert on_ray[2] == ordinary[2]
+    assert_same(tmp_path / "ray", tmp_path / "ordinary")
 
 
 def test_one_engine_labels_all_videos_of_a_job(tmp_path: Path) -> None:
