@@ -15,7 +15,7 @@ from fcn.startup import start_backend
 
 if TYPE_CHECKING:
     from fcn.inference.engine import Engine
-    from fcn.inference.job.job import LabelingResult
+    from fcn.inference.job.job import Job, LabelingResult
     from fcn.inference.multi_scale import Views
 
 _SHOWN_FAILURES = 50
@@ -120,19 +120,22 @@ def infer_command(options: argparse.Namespace) -> None:
             if options.ray:
                 from fcn.inference.job.actors import run_on_ray
 
-                if retry:
-                    job.retry_failed()
                 path = Path(os.path.abspath(options.model))  # actors work in another folder
                 same_engine = partial(_open_same_engine, model.value, path, *what)
-                job.keep_memory(memory)
-                result = run_on_ray(job, same_engine, options.ray, options.actors)
+                begin = partial(_begin, job, memory, retry)
+                result = run_on_ray(job, same_engine, options.ray, options.actors, begin)
             else:
                 engine = _open_engine(options.model, *what)
-                job.keep_memory(memory)
-                if retry:
-                    job.retry_failed()
+                _begin(job, memory, retry)
                 result = job.run(engine)
     _tell(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
+
+
+def _begin(job: "Job", memory: float | None, retry: bool) -> None:
+    """Changes the job as the command says, once it is known to work."""
+    job.keep_memory(memory)
+    if retry:
+        job.retry_failed()
 
 
 def _open_engine(model: Path, engine: str, precision: str, views: "Views", memory: float | None) -> "Engine":

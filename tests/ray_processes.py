@@ -23,7 +23,8 @@ class RayPrograms:
         self.folder = Path(tempfile.mkdtemp(prefix="r-", dir="/tmp"))
 
     def start(self, *command: object, **environment: str) -> subprocess.Popen[str]:
-        quiet = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+        ours = ("TF_CPP_MIN_LOG_LEVEL", "OMP_NUM_THREADS")  # what a program is to be without
+        quiet = {key: value for key, value in os.environ.items() if key not in ours}
         paths = os.pathsep.join([str(TESTS.parent), str(TESTS)])
         return subprocess.Popen(
             [str(part) for part in command],
@@ -34,9 +35,16 @@ class RayPrograms:
         )
 
     def start_job(
-        self, output: Path, folder: Path, *, engine: str = "brightness", seconds: float = 0
+        self,
+        output: Path,
+        folder: Path,
+        *,
+        engine: str = "brightness",
+        seconds: float = 0,
+        **environment: str,
     ) -> subprocess.Popen[str]:
-        return self.start(sys.executable, TESTS / "ray_program.py", engine, seconds, "local", output, folder)
+        program = (sys.executable, TESTS / "ray_program.py", engine, seconds, "local", output, folder)
+        return self.start(*program, **environment)
 
     def processes(self, named: str = "") -> list[int]:
         """Returns the processes that are left of all programs, those whose command has a word in it."""

@@ -1,30 +1,37 @@
 """A job on Ray that needs no net: `python ray_program.py ENGINE SECONDS ADDRESS OUTPUT INPUT`.
 
-What computes is that of `job_program`, in two actors; batches are of 3 images.
+What computes is that of `job_program`, in two actors; batches are of 3 images. The file that the environment
+variable OPENED names gets a line for each engine that is opened: its threads, and the CPUs of its actor.
 """
 
 import os
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from job_program import Brightness
 
-from fcn.data.image_io import Pixels
 from fcn.errors import FcnError, RunError
-from fcn.inference.engine import Labeled
 from fcn.inference.job.actors import run_on_ray
 from fcn.inference.job.job import open_job
 
 
-class Deadly(Brightness):
-    """Kills the process that labels images 40 pixels high, as a lack of memory would."""
+def opened(seconds: float) -> Brightness:
+    import ray
 
-    def label(self, images: Pixels) -> Labeled:
-        if images.shape[1] == 40:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().label(images)
+    if path := os.environ.get("OPENED"):
+        cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 0)
+        with open(path, "a") as file:
+            file.write(f"{os.environ.get('OMP_NUM_THREADS')} {cpus:g}\n")
+    return Brightness(seconds)
+
+
+def deadly(seconds: float) -> Brightness:
+    """Kills the process, as a lack of memory would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
 
 
 def refused(seconds: float) -> Brightness:
@@ -35,19 +42,33 @@ def broken(seconds: float) -> Brightness:
     raise ZeroDivisionError("a bug")
 
 
-ENGINES = {"brightness": Brightness, "deadly": Deadly, "refused": refused, "broken": broken}
+def differing(seconds: float) -> Brightness:
+    """Opens what the first actor takes for int8, and others for float32."""
+    engine = Brightness(seconds)
+    with suppress(FileExistsError), open(os.environ["OPENED"], "x"):
+        engine.precision = "int8"
+    return engine
+
+
+ENGINES = {
+    "differing": differing,
+    "brightness": opened,
+    "deadly": deadly,
+    "refused": refused,
+    "broken": broken,
+}
 
 
 def main() -> None:
-    engine, seconds, address, output, folder = sys.argv[1:]
+    name, seconds, address, output, folder = sys.argv[1:]
     # Actors must find these by name, in a module that they can import.
     import ray_program
 
-    opened = partial(ray_program.ENGINES[engine], float(seconds))
+    engine = partial(ray_program.ENGINES[name], float(seconds))
     kinds = ("palette", "overlay")
     try:
         with open_job(Path(output), [Path(folder)], {"model": "brightness"}, kinds, batch_size=3) as job:
-            result = run_on_ray(job, opened, address, actors=2)
+            result = run_on_ray(job, engine, address, actors=2)
     except FcnError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

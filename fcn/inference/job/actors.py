@@ -8,16 +8,27 @@ Videos are labeled by the process that was started.
 
 import os
 import platform
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from functools import cached_property
 from typing import Any
 
 import fcn
 from fcn.classes import Classes
 from fcn.errors import BackendError
+from fcn.inference.engine import Engine
 from fcn.inference.job.cluster import Share, cluster_share, open_cluster, reason
 from fcn.inference.job.job import Job, LabelingResult
-from fcn.inference.job.labeler import Attempts, Labeler, OpenEngine, Request, Result, from_table, to_table
+from fcn.inference.job.labeler import (
+    Attempts,
+    Labeler,
+    OpenEngine,
+    RemoteAttempts,
+    Request,
+    Result,
+    from_table,
+    to_table,
+)
 from fcn.inference.job.labeling import write_image
 from fcn.inference.job.manifest import Claimed, Outcome
 from fcn.inference.video import is_video
@@ -32,7 +43,13 @@ _GROUP_BATCHES = 8
 _PASSED_ON = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_", "OMP_", "OPENCV_")
 
 
-def run_on_ray(job: Job, open_engine: OpenEngine, address: str, actors: int | None = None) -> LabelingResult:
+def run_on_ray(
+    job: Job,
+    open_engine: OpenEngine,
+    address: str,
+    actors: int | None = None,
+    begin: Callable[[], None] | None = None,
+) -> LabelingResult:
     """Labels all that remains of a job on a cluster, and then writes the summaries of all images.
 
     Args:
@@ -40,15 +57,19 @@ def run_on_ray(job: Job, open_engine: OpenEngine, address: str, actors: int | No
         open_engine: Opens what labels, in each actor.
         address: Of the cluster, as `open_cluster` takes it.
         actors: How many processes label; None for what suits the cluster.
+        begin: What to do with the job first, once the cluster is there.
 
     Raises:
         BackendError: If Ray is not installed, cannot be reached or cannot go on.
         FcnError: What `Job.run` and `open_engine` raise.
     """
-    if not job.remaining():
+    if begin is None and not job.remaining():
         return job.run(open_engine())
     with open_cluster(address):
         labor = RayLabor(job, open_engine, cluster_share(actors))
+        if begin:
+            begin()
+        job.delegate()
         return job.run_with(labor, labor.classes)
 
 
@@ -69,13 +90,13 @@ class RayLabor:
         self._request = Request(
             open_engine, job.kinds, environment, threads, platform.node(), fcn.__version__
         )
-        self._agreed: tuple[str, str] | None = None
+        self._agreed: tuple[str, str, str] | None = None
         self._classes: Classes | None = None
 
     def classes(self) -> Classes:
         """Returns what is told apart."""
         # Another worker may have done all there was.
-        return self._request.open_engine().classes if self._classes is None else self._classes
+        return self._engine.classes if self._classes is None else self._classes
 
     def __call__(self, claims: Iterator[list[Claimed]]) -> Generator[list[Outcome], None, None]:
         """Yields what came of each batch, in any order."""
@@ -89,9 +110,14 @@ class RayLabor:
                 yield from map_ahead(self._write, results, ahead=2)
         if videos:
             # Written frame by frame, where the output folder is.
-            engine = self._request.open_engine()
-            self._agree(engine.name, engine.precision, engine.classes)
+            engine = self._engine
+            self._agree(engine.name, engine.precision, self._request.host)
             yield from self._job.labor(engine)(iter(videos))
+
+    @cached_property
+    def _engine(self) -> Engine:
+        """What labels in this process, once something needs it: each video is a call of its own."""
+        return self._request.open_engine()
 
     def _results(self, batches: Sequence[list[Claimed]]) -> Generator[Result, None, None]:
         import ray
@@ -104,7 +130,8 @@ class RayLabor:
                 for answer in answers:
                     if isinstance(answer, Exception):
                         raise answer
-                    self._agree(answer.engine, answer.precision, answer.classes)
+                    self._agree(answer.engine, answer.precision, answer.host)
+                    self._classes = answer.classes
                     missing -= len(answer.images) + len(answer.failed)
                     yield answer
         except ray.exceptions.RayError as error:
@@ -118,12 +145,23 @@ class RayLabor:
                 "goes on."
             )
 
-    def _agree(self, engine: str, precision: str, classes: Classes) -> None:
-        """Makes sure that all actors compute alike, and as those of an earlier run."""
-        if self._agreed != (engine, precision):
+    def _agree(self, engine: str, precision: str, host: str) -> None:
+        """Makes sure that all machines compute alike, and as those of an earlier run.
+
+        Raises:
+            BackendError: If machines chose differently.
+            OutputError: If the job was begun with another engine or precision.
+        """
+        if self._agreed is None:
             self._job.agree(engine, precision)
-            self._agreed = engine, precision
-        self._classes = classes
+            self._agreed = engine, precision, host
+        known, known_precision, first = self._agreed
+        if (engine, precision) != (known, known_precision):
+            raise BackendError(
+                f"--ray: machines differ, and their labels would: {first} computes with {known} in "
+                f"{known_precision}, {host} with {engine} in {precision}. Choose for all: "
+                f"--engine {known} --precision {known_precision}, with which the job was begun."
+            )
 
     def _write(self, result: Result) -> list[Outcome]:
         output = self._job.manifest.output
@@ -144,7 +182,7 @@ def _answers(batches: Sequence[list[Claimed]], request: Request, share: Share) -
     groups = [to_table(batches[start : start + size]) for start in range(0, len(batches), size)]
     labeled = ray.data.from_arrow(groups).map_batches(
         Labeler,
-        fn_constructor_args=(request, attempts),
+        fn_constructor_args=(request, RemoteAttempts(attempts)),
         batch_size=size,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=min(share.actors, len(groups))),

@@ -14,6 +14,7 @@ from fcn.inference.engine import Engine
 from fcn.inference.job.crew import Crew, crew_of
 from fcn.inference.job.inputs import Input, folders_of
 from fcn.inference.job.labeling import label_here
+from fcn.inference.job.losses import note_delegation
 from fcn.inference.job.manifest import Manifest
 from fcn.inference.job.plan import plan
 from fcn.inference.job.remote import is_url
@@ -125,6 +126,11 @@ class Job:
         return partial(
             label_here, output=self.manifest.output, engine=engine, kinds=self.kinds, frames=frames
         )
+
+    def delegate(self) -> None:
+        """Notes that other processes label the images for this one, and so are none to blame for its end."""
+        with self.manifest.transaction():
+            note_delegation(self.manifest.connection, self._crew.name)
 
     def run_with(self, labor: Labor, classes: Callable[[], Classes]) -> LabelingResult:
         """Does what `run` does with something else that labels.

@@ -4,6 +4,7 @@ A worker has up to nine batches in hand. Those lost with it are suspects, and fr
 those lost least often first, after all others (`Manifest.claim`). A batch is to blame for the end of a worker
 that had finished nothing and had nothing else in hand. Who kills a job at random moments hardly meets one
 batch three times like that; one that kills its worker is soon the only one that is left, and then always.
+The images of a worker for which other processes label are no suspects, for it does not die of them.
 """
 
 import json
@@ -13,10 +14,16 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from fcn.files import remove
+from fcn.inference.video import is_video
 
 _MOST_BLAMED = 3
 # Of a batch that is never the only one that is left, because others come all the time.
 _MOST_LOST = 20
+
+
+def note_delegation(connection: Connection, worker: str) -> None:
+    """Notes that other processes label images for a worker. To be called in a transaction."""
+    connection.execute("UPDATE workers SET delegates = 1 WHERE name = ?", (worker,))
 
 
 def count_losses(connection: Connection, output: Path, worker: str) -> None:
@@ -30,6 +37,14 @@ def count_losses(connection: Connection, output: Path, worker: str) -> None:
         output: Its folder.
         worker: Who is gone.
     """
+    held = connection.execute(
+        "SELECT place, delegates FROM images JOIN workers ON workers.name = worker "
+        "WHERE status = 'doing' AND worker = ? LIMIT 1",
+        (worker,),
+    ).fetchone()
+    # A video is in hand alone: the first row tells.
+    if held is None or (held["delegates"] and not is_video(os.fsdecode(held["place"]))):
+        return
     connection.execute(
         "UPDATE images SET lost = lost + 1, blamed = blamed + (lost > 0 AND "
         "(SELECT finished = 0 FROM workers WHERE name = images.worker)) "

@@ -196,17 +196,20 @@ class Manifest:
         """Takes the next batch for a worker; an empty one if nothing waits, or not for a worker with others.
 
         A batch that was lost with its worker comes after all others, and is taken by a worker that has
-        nothing else in hand: should that one go too, it was this batch. A video, which may take hours, is
-        taken like that too, so that what was labeled before it is in the manifest.
+        nothing else in hand: should that one go too, it was this batch. Not so if other processes label for
+        the worker. A video, which may take hours, is taken like that by all, so that what was labeled before
+        it is in the manifest.
         """
         with self.transaction():
             following = self.connection.execute(
                 "SELECT lost, batch, place FROM images WHERE status = 'waiting' ORDER BY lost, batch LIMIT 1"
             ).fetchone()
             in_hand = self.connection.execute(
-                "SELECT lost, place FROM images WHERE status = 'doing' AND worker = ? LIMIT 1", (worker,)
+                "SELECT lost, place, delegates FROM images JOIN workers ON workers.name = worker "
+                "WHERE status = 'doing' AND worker = ? LIMIT 1",
+                (worker,),
             ).fetchone()
-            if following is None or (in_hand and (_is_alone(following) or _is_alone(in_hand))):
+            if following is None or (in_hand and not _go_together(following, in_hand)):
                 return []
             rows = self.connection.execute(
                 "UPDATE images SET status = 'doing', worker = ?, attempts = attempts + 1 "
@@ -280,8 +283,11 @@ class Manifest:
                 yield os.fsdecode(row["path"]), os.fsdecode(row["name"]), json.loads(row["record"])
 
 
-def _is_alone(row: sqlite3.Row) -> bool:
-    return bool(row["lost"]) or is_video(os.fsdecode(row["place"]))
+def _go_together(following: sqlite3.Row, in_hand: sqlite3.Row) -> bool:
+    """Returns whether a worker may have both in hand."""
+    both = (following, in_hand)
+    suspects = not in_hand["delegates"] and any(row["lost"] for row in both)
+    return not suspects and not any(is_video(os.fsdecode(row["place"])) for row in both)
 
 
 def storable(text: str) -> str:

@@ -1,13 +1,13 @@
 """The tables of a manifest."""
 
-VERSION = 2
+VERSION = 3
 """Raised with each change of the tables; a manifest of another version is refused."""
 
 SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE workers (
   name TEXT PRIMARY KEY, host TEXT NOT NULL, process INTEGER NOT NULL, began REAL NOT NULL,
-  finished INTEGER NOT NULL DEFAULT 0
+  finished INTEGER NOT NULL DEFAULT 0, delegates INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE folders (path BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE images (
@@ -25,9 +25,11 @@ CREATE TABLE images (
   seconds REAL, error TEXT, files TEXT, record TEXT
 );
 CREATE INDEX images_by_status ON images (status, lost, batch);
+CREATE INDEX images_in_hand ON images (worker) WHERE status = 'doing';
 """
 """The statements that make them, with a semicolon between two."""
 
+# Columns of workers. delegates: whether other processes label images for it.
 # Columns of images. place: where it is read, absolute; path: in the user's words; name: of its outputs,
 # without their suffixes, relative to the output folder, NULL for what is no image; changed: when
 # the file was, in nanoseconds; attempts: how often it was begun; lost: how often its worker went away without

@@ -1,5 +1,6 @@
 """Jobs on a Ray cluster must end as those of one process, whatever dies."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -8,12 +9,19 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
-from job_program import run_job
+from job_program import Brightness, run_job
 from photographs import contents_below, write_image, write_video
 from ray_processes import TESTS, RayPrograms, finish, wait_for
 
+from fcn.inference.job.actors import RayLabor
+from fcn.inference.job.cluster import Share
+from fcn.inference.job.job import open_job
 from fcn.inference.job.manifest import MANIFEST
+from fcn.models.fcn import FCN
+from fcn.serving.export import export
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +82,37 @@ def test_two_actors_leave_the_bytes_of_an_ordinary_job(
     assert (again[0], again[2]) == (1, ordinary[2])
 
 
+def test_two_actors_with_openvino_leave_the_bytes_of_an_ordinary_job(
+    net: FCN, photographs: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    pytest.importorskip("openvino")
+    export(net, tmp_path / "model", ["openvino"])
+    outputs = ["--outputs", "palette,probabilities,areas", "--engine", "openvino", "--precision", "float32"]
+    infer = [sys.executable, TESTS.parent / "infer.py", tmp_path / "model", photographs, *outputs, "--output"]
+    # OpenVINO heeds what Ray gives each of two actors: half of the CPUs.
+    threads = str(max(1, (os.cpu_count() or 1) // 2))
+    ordinary = finish(programs.start(*infer, tmp_path / "ordinary", OMP_NUM_THREADS=threads))
+    on_ray = finish(programs.start(*infer, tmp_path / "ray", "--actors", 2, "--ray"))
+    assert ordinary[0] == on_ray[0] == 1  # of the bad one
+    assert on_ray[2] == ordinary[2]
+    assert_same(tmp_path / "ray", tmp_path / "ordinary")
+
+
+def test_one_engine_labels_all_videos_of_a_job(tmp_path: Path) -> None:
+    videos = [write_video(tmp_path / name, 2) for name in ("a.mp4", "b.mp4")]
+    opened: list[Brightness] = []
+
+    def open_engine() -> Brightness:
+        opened.append(Brightness())
+        return opened[-1]
+
+    with open_job(tmp_path / "out", videos, {"model": "brightness"}, ("palette",)) as job:
+        labor = RayLabor(job, open_engine, Share(1, 1, 0))
+        assert job.run_with(labor, labor.classes).videos == 2
+    assert len(opened) == 1
+    assert len(opened[0].batches) == 4
+
+
 def test_a_killed_actor_changes_nothing(
     photographs: Path, whole: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
@@ -102,6 +141,23 @@ def test_a_killed_job_goes_on_without_ray(
     assert_same(output, whole)
 
 
+def test_a_killed_job_goes_on_with_ray_as_if_it_began(
+    photographs: Path, whole: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    output, opened = tmp_path / "labels", tmp_path / "opened"
+    process = programs.start_job(output, photographs, seconds=0.5)
+    wait_for(output, 6, process)
+    process.kill()
+    process.communicate()
+    assert not programs.wait_until_gone()
+    assert finish(programs.start_job(output, photographs, OPENED=str(opened)))[0] == 0
+    lines = opened.read_text().splitlines()
+    assert len(lines) == 2  # one for each actor, not for each batch
+    assert all(threads == cpus for threads, cpus in map(str.split, lines))
+    assert_same(output, whole)
+    assert {*rows(output, "lost")} == {(0,)}
+
+
 def test_a_job_told_to_stop_leaves_nothing_and_goes_on(
     photographs: Path, whole: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
@@ -122,18 +178,44 @@ def test_a_job_told_to_stop_leaves_nothing_and_goes_on(
     assert_same(output, whole)
 
 
-def test_images_that_kill_every_actor_end_the_job_with_a_message(
+def test_an_image_that_kills_every_actor_fails_and_the_others_are_labeled(
     photographs: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
-    for number in range(3):
-        write_image(photographs / f"deadly{number}.jpg", 40, 24)
-    process = programs.start_job(tmp_path / "labels", photographs, engine="deadly")
+    for name in ("company.jpg", "more.jpg"):  # in one batch with it, which comes first
+        write_image(photographs / name, 40, 24)
+    output, whole = tmp_path / "labels", tmp_path / "whole"
+    run_job(whole, photographs, batch_size=3)
+    deadly = photographs / "deadly.png"
+    cv2.imwrite(str(deadly), np.full((40, 24, 3), 255, np.uint8))
+    assert finish(programs.start_job(output, photographs)) == (0, "62 62 2\n", "")
+    assert contents_below(output) == contents_below(whole)
+    again = run_job(output, photographs, batch_size=3)  # without Ray, and without labeling it
+    assert (again.written, again.failed[1][0]) == (0, deadly)
+    assert again.failed[1][1].startswith("stopped its process 2 times")
+    assert "--retry-failed" in again.failed[1][1]
+    write_image(deadly, 40, 24)
+    assert run_job(output, photographs, batch_size=3).written == 1
+
+
+def test_who_dies_when_opening_the_model_ends_the_job(
+    photographs: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    code, _, errors = finish(programs.start_job(tmp_path / "labels", photographs, engine="deadly"))
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "an actor died 4 times while the model was opened" in errors
+
+
+def test_machines_that_choose_differently_are_told_what_to_choose(
+    photographs: Path, tmp_path: Path, programs: RayPrograms
+) -> None:
+    output, opened = tmp_path / "labels", str(tmp_path / "opened")
+    process = programs.start_job(output, photographs, engine="differing", seconds=0.3, OPENED=opened)
     code, _, errors = finish(process)
     assert (code, errors.count("\n")) == (2, 1)
-    assert "an actor died 4 times while images from" in errors
-    assert "deadly0.jpg" in errors
-    # Those that live are labeled by who goes on with less.
-    assert run_job(tmp_path / "labels", photographs, batch_size=3).labeled == 63
+    assert "machines differ" in errors
+    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+        [(begun,)] = connection.execute("SELECT value FROM settings WHERE name = 'precision'")
+    assert f"--engine brightness --precision {json.loads(begun)[0]}," in errors
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import socket
+import sqlite3
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from photographs import write_image
 from fcn.cli import main
 from fcn.errors import BackendError
 from fcn.inference.job.cluster import Share, open_cluster, reason, share_out
+from fcn.inference.job.manifest import MANIFEST
 
 
 @pytest.mark.parametrize(
@@ -60,6 +63,23 @@ def test_without_ray_the_message_says_how_to_install_it(
     assert (code, errors.count("\n")) == (2, 1)
     assert "pip install 'fcn[distributed]'" in errors
     assert not output.exists()
+
+
+def test_what_failed_is_not_tried_again_where_no_cluster_is(model_path: Path, tmp_path: Path, capsys) -> None:
+    pytest.importorskip("ray")
+    write_image(tmp_path / "photographs" / "a.jpg")
+    (tmp_path / "photographs" / "b.jpg").write_bytes(b"nothing")
+    command: list[object] = [model_path, tmp_path / "photographs", "--output", tmp_path / "labels"]
+    assert infer(command, capsys)[0] == 1
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        code, errors = infer([*command, "--retry-failed", "--ray", address], capsys)
+    assert code == 2
+    assert "Ray does not answer" in errors
+    with closing(sqlite3.connect(tmp_path / "labels" / MANIFEST)) as connection:
+        statuses = connection.execute("SELECT status FROM images ORDER BY place").fetchall()
+    assert statuses == [("done",), ("failed",)]
 
 
 @pytest.mark.parametrize(

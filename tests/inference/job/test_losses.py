@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 import pytest
 from job_program import Brightness, run_job
-from photographs import contents_below, write_image
+from photographs import contents_below, write_image, write_video
 
 from fcn.inference.job.crew import Crew
 from fcn.inference.job.job import open_job
+from fcn.inference.job.losses import note_delegation
 from fcn.inference.job.manifest import MANIFEST, Claimed, Manifest, Outcome
 
 TESTS = Path(__file__).parents[2]
@@ -99,6 +100,10 @@ class Worker:
     def claim(self) -> list[Claimed]:
         return self.manifest.claim(self.crew.name)
 
+    def delegate(self) -> None:
+        with self.manifest.transaction():
+            note_delegation(self.manifest.connection, self.crew.name)
+
     def vanish(self) -> None:
         assert self.crew._file is not None
         os.close(self.crew._file)  # as the system does
@@ -148,6 +153,53 @@ def test_what_was_lost_once_is_last_and_alone(output: Path) -> None:
     assert len(worker.claim()) == 3
     assert worker.claim() == []
     worker.vanish()
+
+
+def test_who_lets_others_label_makes_no_suspects_and_takes_them_in_company(output: Path) -> None:
+    worker = Worker(output)
+    lost = {image.path for image in worker.claim() + worker.claim()}
+    worker.vanish()
+    for _ in range(2):
+        worker = Worker(output)
+        worker.delegate()
+        claimed = [image.path for _ in range(10) for image in worker.claim()]
+        assert len(claimed) == 30
+        assert lost == {*claimed[-6:]}  # after all others, as ever
+        worker.vanish()
+    Worker(output).vanish()
+    assert column(output, "status") == ["waiting"] * 30
+    assert sorted(column(output, "lost")) == [0] * 24 + [1] * 6  # type: ignore[type-var]
+
+
+def test_a_video_is_a_suspect_whoever_had_it_in_hand(tmp_path: Path) -> None:
+    video, output = write_video(tmp_path / "clip.mp4", 2), tmp_path / "out"
+    with open_job(output, [video], {"model": "brightness"}, KINDS, 3) as job:
+        job.manifest.connection.execute("UPDATE images SET attempts = 1")
+    worker = Worker(output)
+    worker.delegate()
+    assert [image.path for image in worker.claim()] == [str(video)]
+    assert worker.claim() == []
+    worker.vanish()
+    Worker(output).vanish()
+    assert column(output, "lost") == [1]
+
+
+def test_claims_look_at_few_rows_however_many_are_in_hand(output: Path) -> None:
+    worker = Worker(output)
+    worker.claim()
+    statements: list[str] = []
+    worker.manifest.connection.set_trace_callback(statements.append)
+    assert worker.claim()
+    worker.manifest.connection.set_trace_callback(None)
+    steps = [
+        step["detail"]
+        for statement in statements
+        if statement.startswith(("SELECT", "UPDATE"))
+        for step in worker.manifest.connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+    ]
+    worker.vanish()
+    assert [step for step in steps if "images" in step and "(worker=?)" in step]
+    assert not [step for step in steps if step.startswith(("SCAN", "USE TEMP"))]
 
 
 @pytest.mark.parametrize("seed", range(20))
