@@ -2,13 +2,14 @@
 
 import posixpath
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-from fcn.data.image_header import IMAGE_SUFFIXES
+from fcn.data.image_header import IMAGE_SUFFIXES, MAX_BYTES, check_file_size
 from fcn.errors import BackendError, DataError
 from fcn.inference.search import FORMATS, FoundImage, Unusable
 
+_BLOCK = 1 << 20
 _WEB = ("http", "https")
 
 
@@ -107,18 +108,35 @@ def _walk(system: Any, top: str) -> Iterator[str | Unusable]:
 
 
 def read_remote(url: str) -> bytes:
-    """Returns what a URL holds.
+    """Returns what the URL of an image holds.
 
     Raises:
         BackendError: If what reads such URLs is not installed.
-        DataError: If it cannot be read.
+        DataError: If it cannot be read or is too large for an image.
     """
     system, path = _open(url)
     try:
-        data: bytes = system.cat_file(path)
+        size = system.info(path).get("size")
+        if size is None:
+            with system.open(path) as file:
+                data = _read_at_most(file, MAX_BYTES + 1)
+            size = len(data)
+        elif size <= MAX_BYTES:
+            data = system.cat_file(path)
+    except MemoryError:
+        raise
     except Exception as error:  # each file system raises its own
         raise DataError(f"{url}: cannot be read ({_reason(error)}). Check the address.") from error
+    check_file_size(size, url)
     return data
+
+
+def _read_at_most(file: IO[bytes], size: int) -> bytes:
+    data = bytearray()
+    # Streams may return less than they are asked for.
+    while len(data) < size and (block := file.read(min(_BLOCK, size - len(data)))):
+        data += block
+    return bytes(data)
 
 
 def _open(url: str) -> tuple[Any, str]:

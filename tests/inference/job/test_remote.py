@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from file_server import serving, whole, without_ranges
 from job_program import run_job
 from photographs import files_below, write_image
 
+import fcn.data.image_header
+import fcn.inference.job.remote
 from fcn.errors import DataError
 
 fsspec = pytest.importorskip("fsspec")
@@ -64,3 +67,21 @@ def test_a_place_that_cannot_be_listed_is_refused(remote: Any, tmp_path: Path) -
     Refusing.refused = {"/bucket"}
     with pytest.raises(DataError, match=r"refusing:///bucket: cannot be listed \(PermissionError"):
         run_job(tmp_path / "labels", "refusing://bucket")
+
+
+def test_an_image_of_any_length_is_read_and_a_longer_one_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("aiohttp")
+    data = write_image(tmp_path / "a.png").read_bytes()
+    untold = without_ranges(data, Content_Length=None)
+    with serving(untold) as server:
+        assert run_job(tmp_path / "untold", f"{server.url}.png").written == 1
+    refused = [without_ranges(data, Content_Length=60 * 10**9)]
+    monkeypatch.setattr(fcn.inference.job.remote, "MAX_BYTES", len(data) - 1)
+    monkeypatch.setattr(fcn.data.image_header, "MAX_BYTES", len(data) - 1)
+    for answer in [*refused, untold, whole(data)]:
+        with serving(answer) as server:
+            ((_, reason),) = run_job(tmp_path / "refused", f"{server.url}.png").failed
+        assert reason.startswith("expected an image of at most")
+        assert ("Received: 60.0 GB" in reason) == (answer in refused)
