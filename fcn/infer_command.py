@@ -41,7 +41,7 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
     )
     infer.add_argument(
         "--output",
-        type=Path,
+        type=_folder,
         required=True,
         metavar="DIR",
         help="where to write the labels; the same command goes on where one was stopped",
@@ -191,6 +191,14 @@ def _address(text: str) -> str:
     raise argparse.ArgumentTypeError(
         f"expected HOST:PORT, received {text!r}; write --ray behind the images, or --ray=local"
     )
+
+
+def _folder(text: str) -> Path:
+    if "://" in text:
+        raise argparse.ArgumentTypeError(
+            f"expected a folder on this machine, received {text!r}; label into one, and copy it there"
+        )
+    return Path(text)
 
 
 def _gigabytes(text: str) -> float:

@@ -198,3 +198,13 @@ def test_sigterm_stops_at_once_and_leaves_nothing_half_written(
     assert document["labeled"] == 202
     # The last few labels may have been in place, and not yet in the manifest.
     assert 202 - labeled <= document["written"] < 202
+
+
+def test_labels_cannot_be_written_elsewhere(
+    model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = run([model_path, folder, "--output", "s3://bucket/labels"], capsys)
+    assert code == 2
+    assert "--output: expected a folder on this machine, received 's3://bucket/labels'" in errors
+    assert not (tmp_path / "s3:").exists()

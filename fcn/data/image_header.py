@@ -1,8 +1,10 @@
 """What a file says of its image before the pixels are decoded: the format, the size, how many pictures."""
 
+import os
 import struct
 import zlib
 from io import BytesIO
+from pathlib import Path
 from typing import IO
 
 from PIL import Image, ImageFile
@@ -22,6 +24,9 @@ IMAGE_FORMATS = "JPEG, PNG, BMP, WebP or TIFF"
 
 MAX_PIXELS = 2**28
 """An image of more, 16,384 x 16,384 or 0.8 GB once it is decoded, is taken for a trap."""
+
+MAX_BYTES = 8 * MAX_PIXELS + 2**27
+"""A larger file is no image: four channels of 16 bits, uncompressed, and 0.1 GB for what describes them."""
 
 PILLOW_ERRORS = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError),
@@ -48,6 +53,41 @@ _MOST_PAGES = 64
 _REMEDY = "Replace the file or take it out."
 
 
+def check_file_size(size: int, name: object) -> None:
+    """Refuses a file that is too large for an image, before it is read.
+
+    Args:
+        size: Its length in bytes.
+        name: What to call the file in an error, usually its path.
+
+    Raises:
+        DataError: If it is larger than `MAX_BYTES`.
+    """
+    if size > MAX_BYTES:
+        raise DataError(
+            f"{name}: expected an image of at most {MAX_BYTES / 1e9:.1f} GB. Received: {size / 1e9:.1f} GB. "
+            f"Nothing was decoded. {_REMEDY}"
+        )
+
+
+def read_image_file(path: Path) -> bytes:
+    """Returns the bytes of a file that begins as an image does and is not too large for one.
+
+    Raises:
+        DataError: If the file is missing, cannot be read or is no image.
+    """
+    try:
+        with path.open("rb") as file:
+            check_file_size(os.fstat(file.fileno()).st_size, path)
+            _find_reader(file.read(8), path)
+            file.seek(0)
+            return file.read()
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}). Check the path and its permissions."
+        ) from error
+
+
 def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
     """Reads the header of an image file; the pixels are decoded when they are asked for.
 
@@ -63,13 +103,7 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
     try:
         start = source.read(8)
         source.seek(0)
-        reader = next((reader for signature, reader in _READERS if start.startswith(signature)), None)
-        if reader is None:
-            what = (
-                "is empty (0 bytes)" if not start else f"is truncated, or no image ({IMAGE_FORMATS} expected)"
-            )
-            raise DataError(f"{name}: {what}. {_REMEDY}")
-        image = reader(source)
+        image = _find_reader(start, name)(source)
         height, width = stored_size(image)
         pixels = height * width
         pictures = _count_pictures(image) if pixels <= MAX_PIXELS else 1
@@ -88,6 +122,15 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
             "Save the one that is meant as a file of its own."
         )
     return image
+
+
+def _find_reader(start: bytes, name: object) -> type[ImageFile.ImageFile]:
+    """Returns what reads a file, by its first 8 bytes."""
+    reader = next((reader for signature, reader in _READERS if start.startswith(signature)), None)
+    if reader is None:
+        what = "is empty (0 bytes)" if not start else f"is truncated, or no image ({IMAGE_FORMATS} expected)"
+        raise DataError(f"{name}: {what}. {_REMEDY}")
+    return reader
 
 
 def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:

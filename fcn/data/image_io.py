@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from fcn.classes import VOID, Classes
-from fcn.data.image_header import PILLOW_ERRORS, open_header, stored_size
+from fcn.data.image_header import PILLOW_ERRORS, open_header, read_image_file, stored_size
 from fcn.errors import DataError
 from fcn.files import write_bytes
 
@@ -110,7 +110,7 @@ def read_image(path: Path) -> Pixels:
     Raises:
         DataError: If the file cannot be read or decoded.
     """
-    return decode_image(read_file(path), path)
+    return decode_image(read_image_file(path), path)
 
 
 def read_label(path: Path) -> Pixels:

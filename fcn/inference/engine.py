@@ -1,5 +1,7 @@
 """What computes labels: the one face of every engine."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -23,6 +25,13 @@ PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 
 BATCH_PIXELS = 1 << 24
 """Pixels in a batch, but for a single image: enough to fill a GPU. An engine with less memory cuts it."""
+
+# What engines say of memory that is not there; nothing else marks it: JAX and PyTorch on a GPU, PyTorch on a
+# CPU, and OpenVINO, where the words stand in what its C++ library, its core and its CPU plugin say.
+_NO_MEMORY = (
+    *("resource_exhausted", "out of memory", "can't alloc"),
+    *("bad_alloc", "could not allocate", "cannot allocate", "bytes of memory"),
+)
 
 
 class Labeled(NamedTuple):
@@ -75,6 +84,17 @@ class NetEngine(Engine, Protocol):
         Returns:
             `float32[B, h, w, C]`, of the same size.
         """
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turns what an engine says when memory does not suffice into a `MemoryError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if any(words in str(error).lower() for words in _NO_MEMORY):
+            raise MemoryError(str(error)) from error
+        raise
 
 
 def check_scores(images: Pixels, num_classes: int, score_bytes: int) -> None:

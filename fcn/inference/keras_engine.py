@@ -1,7 +1,5 @@
 """Labeling with a Keras net on JAX or PyTorch."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
 
@@ -9,27 +7,12 @@ import keras
 import numpy as np
 
 from fcn.data.image_io import Pixels
-from fcn.inference.engine import Floats, Labeled, NetEngine
+from fcn.inference.engine import Floats, Labeled, NetEngine, memory_errors
 from fcn.models.fcn import FCN
 from fcn.models.fields import NetDescription
 
 _COMPILED_SIZES = 16
 """Image sizes whose programs JAX keeps; each takes megabytes, and a data set may have hundreds."""
-
-
-# What JAX, and PyTorch on a GPU and on a CPU, say of memory that is not there; nothing else marks them.
-_NO_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
-
-
-@contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turns what a backend says when memory does not suffice into a `MemoryError`."""
-    try:
-        yield
-    except RuntimeError as error:
-        if any(words in str(error) for words in _NO_MEMORY):
-            raise MemoryError(str(error)) from error
-        raise
 
 
 class JaxEngine:

@@ -15,7 +15,7 @@ from fcn.bfloat16 import bfloat16_instructions
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
 from fcn.errors import BackendError, RunError
-from fcn.inference.engine import Floats, Labeled
+from fcn.inference.engine import Floats, Labeled, memory_errors
 from fcn.models.fields import NetDescription
 
 _KEPT_KERNELS = 500
@@ -100,22 +100,22 @@ class OpenVinoEngine:
         if threads.isdecimal() and int(threads):  # which OpenVINO does not heed by itself
             self._hints["INFERENCE_NUM_THREADS"] = threads
         self._model = model
-        self._label = self._compile(_labeling(model))
-        self._logits: Any = None
-        self._shrunk_logits: Any = None
+        self._label = _Program(lambda: self._compile(_labeling(model)))
+        self._logits: _Program | None = None
+        self._shrunk_logits: _Program | None = None
         self._lock = Lock()
 
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB."""
         with self._lock:
-            return Labeled(*self._run(self._label, images))
+            return Labeled(*self._label.run(images))
 
     def logits(self, images: Pixels) -> Floats:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
         with self._lock:
             if self._logits is None:  # hardly anyone asks for them, and its weights take memory again
-                self._logits = self._compile(self._model)
-            logits: Floats = self._run(self._logits, images)[0]
+                self._logits = _Program(lambda: self._compile(self._model))
+            logits: Floats = self._logits.run(images)[0]
             return logits
 
     def shrunk_logits(self, images: Floats) -> Floats:
@@ -127,18 +127,45 @@ class OpenVinoEngine:
         """
         with self._lock:
             if self._shrunk_logits is None:
-                self._shrunk_logits = self._compile(self._convert_layers())
-            logits: Floats = self._run(self._shrunk_logits, images)[0]
+                self._shrunk_logits = _Program(lambda: self._compile(self._convert_layers()))
+            logits: Floats = self._shrunk_logits.run(images)[0]
             return logits
 
     def _compile(self, model: Any) -> Any:
-        core = import_openvino().Core()
-        return core.compile_model(model, "CPU", self._hints).create_infer_request()
+        return import_openvino().Core().compile_model(model, "CPU", self._hints).create_infer_request()
 
-    def _run(self, request: Any, images: Pixels | Floats) -> list[Any]:
-        request.infer([np.ascontiguousarray(images)], share_inputs=True)
-        # The next images overwrite what a request returns.
-        return [np.array(tensor.data) for tensor in request.output_tensors]
+
+class _Program:
+    """A compiled model; not for two threads at once.
+
+    Args:
+        compile: Returns what infers; called again where it was left without memory.
+    """
+
+    def __init__(self, compile: Callable[[], Any]) -> None:
+        self._compile = compile
+        self._request = compile()
+
+    def run(self, images: Pixels | Floats) -> list[Any]:
+        """Returns what the model says about images.
+
+        Raises:
+            MemoryError: If memory does not suffice.
+        """
+        try:
+            with memory_errors():
+                self._request = self._request or self._compile()
+                self._request.infer([np.ascontiguousarray(images)], share_inputs=True)
+            outputs = [tensor.data for tensor in self._request.output_tensors]
+            # Where memory does not suffice OpenVINO may say nothing, and leave what came of earlier images.
+            if any(output.shape[:3] != images.shape[:3] for output in outputs):
+                raise MemoryError("OpenVINO could not allocate memory for its outputs")
+            # The next images overwrite what a request returns.
+            return [np.array(output) for output in outputs]
+        except MemoryError:
+            # It would go on asking for as much, whatever the next images; another request of it does too.
+            self._request = None
+            raise
 
 
 def read_model(path: Path) -> Any:

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 
 from fcn.data.image_io import Pixels, write_label
-from fcn.errors import DataError, OutputError
+from fcn.errors import DataError
 from fcn.files import atomic_path
 from fcn.inference.engine import BATCH_PIXELS, Engine
 from fcn.inference.outputs.overlay import legend_of_classes, tint
+from fcn.inference.video_writer import check_written, open_writer
 from fcn.parallel import map_ahead
 from fcn.progress import track
 
@@ -28,13 +29,11 @@ VIDEO_MARK, VIDEO_ENDING = ".overlay", ".mp4"
 VIDEO_FORMATS = "MP4, MOV, AVI, MKV or WebM"
 """What can be decoded, for messages."""
 
-# MPEG-4 Part 2, which FFmpeg encodes by itself; H.264 needs a library that OpenCV may not bring with it.
-_CODEC = "mp4v"
 _FALLBACK_RATE = 25.0
-_MOST_RATE = 1000.0
+_LEAST_RATE, _MOST_RATE = 0.01, 1000.0
+# As much as rates differ that are meant to be the same: 24 and 23.976, or times in milliseconds.
+_SAME_RATE = 0.02
 _REMEDY = "Replace the file or take it out."
-# MPEG-4 has 13 bits for a side (ISO/IEC 14496-2, 6.2.3), of which FFmpeg uses no more than this.
-_MOST_SIDE = 8190
 
 
 def is_video(place: str) -> bool:
@@ -53,7 +52,8 @@ class LabeledVideo(NamedTuple):
     Attributes:
         path: The video of overlays.
         frames: How many frames were decoded and labeled.
-        announced: How many the file says it has, often by its length in seconds; 0 where it does not say.
+        announced: How many the file says it has, often by its length in seconds and the rate of the frames
+            that are there; 0 where it does not say.
     """
 
     path: Path
@@ -64,6 +64,11 @@ class LabeledVideo(NamedTuple):
     def truncated(self) -> bool:
         """Whether so many frames are missing, over 2% and over one, that the file must have lost its end."""
         return self.announced - self.frames > max(1, 0.02 * self.announced)
+
+
+class _Timing(NamedTuple):
+    rate: float
+    announced: int
 
 
 class _Frames(NamedTuple):
@@ -79,8 +84,8 @@ def label_video(
 
     Below each frame is the legend of all classes, which never changes. Frames are as players show them,
     turned as the video says; their labels are too. Odd sizes are made even by repeating the last row or
-    column. A video that ends early is labeled as far as it goes; `LabeledVideo.truncated` tells. Sound is
-    left out. Memory does not grow with the length.
+    column. A video that ends early is labeled as far as it goes; `LabeledVideo.truncated` tells. Where frames
+    come at varying times the rate is their mean. Sound is left out. Memory does not grow with the length.
 
     Args:
         engine: What labels.
@@ -90,7 +95,7 @@ def label_video(
         labels: A folder for palette PNGs of the frames, `000000.png` and on; None for none.
 
     Raises:
-        DataError: If the video cannot be read or has no frame that can be decoded.
+        DataError: If the video cannot be read, has no frame that can be decoded, or cannot be encoded.
         OutputError: If `target` or `labels` cannot be written to or the disk is full.
         ValueError: If `batch_size` is below 1.
     """
@@ -98,24 +103,19 @@ def label_video(
         raise ValueError(f"Expected `batch_size` >= 1. Received: {batch_size}.")
     written = 0
     with _open(source) as video, atomic_path(target) as temporary:
-        announced = max(0, int(video.get(cv2.CAP_PROP_FRAME_COUNT)))
+        timing = _timing(source, video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT))
         frames = _read_frames(video)
         first = next(frames, None)
         if first is None:
             raise DataError(f"{source}: has no frame that can be decoded. {_REMEDY}")
         batch_size = max(1, min(batch_size, BATCH_PIXELS // (first.shape[0] * first.shape[1])))
         strip = legend_of_classes(engine.classes, first.shape[:2])
-        height, width, _ = shape = _add_legend(first, strip).shape
-        if max(height, width) > _MOST_SIDE:
-            raise DataError(
-                f"{source}: would be a video of {width} x {height} pixels with its legend; MPEG-4 has at "
-                f"most {_MOST_SIDE} a side. Make the video smaller."
-            )
-        writer = _open_writer(temporary, target, video.get(cv2.CAP_PROP_FPS), shape)
+        height, width = _add_legend(first, strip).shape[:2]
+        writer = open_writer(temporary, source, target, timing.rate, (height, width))
 
         def label_all() -> Iterator[_Frames]:
             start = 0
-            shown = track(_chain(first, frames), f"labeling {source.name}", total=announced or None)
+            shown = track(_chain(first, frames), f"labeling {source.name}", total=timing.announced or None)
             while batch := list(islice(shown, batch_size)):
                 images = np.stack(batch)
                 yield _Frames(images, engine.label(images).label, start)
@@ -135,8 +135,8 @@ def label_video(
                 written += count
         finally:
             writer.release()
-        _check_written(temporary, target, written)
-    return LabeledVideo(target, written, announced)
+        check_written(temporary, source, target, written)
+    return LabeledVideo(target, written, timing.announced)
 
 
 def check_video(source: Path) -> None:
@@ -202,35 +202,28 @@ def _add_legend(picture: Pixels, strip: Pixels) -> Pixels:
     return np.pad(joined, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
 
 
-def _open_writer(temporary: Path, target: Path, rate: float, shape: tuple[int, ...]) -> cv2.VideoWriter:
-    known = math.isfinite(rate) and 0 < rate <= _MOST_RATE
-    try:
-        writer = cv2.VideoWriter(
-            str(temporary),
-            cv2.CAP_FFMPEG,
-            cv2.VideoWriter.fourcc(*_CODEC),
-            rate if known else _FALLBACK_RATE,
-            (shape[1], shape[0]),
-        )
-    except UnicodeEncodeError as error:
-        raise OutputError(
-            f"{target}: has a name that is no UTF-8, which OpenCV cannot open. Rename it."
-        ) from error
-    if not writer.isOpened():
-        raise OutputError(
-            f"{target}: cannot be written as a video of {shape[1]} x {shape[0]} pixels. Choose a folder you "
-            "may write to, with space."
-        )
-    return writer
+def _timing(source: Path, rate: float, count: float) -> _Timing:
+    """Returns the rate to write, and how many frames there should be.
 
+    Where frames come at varying times, a file tells the highest rate (browsers say 1000 frames a second), and
+    often no number of frames, for which OpenCV then takes length times rate. The times of all frames say what
+    the rate is; they are read without decoding anything.
 
-def _check_written(temporary: Path, target: Path, frames: int) -> None:
-    """Reads back how many frames there are: OpenCV says nothing when the disk is full."""
-    video = cv2.VideoCapture(str(temporary), cv2.CAP_FFMPEG)
-    found = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
+    Args:
+        source: The video.
+        rate: Frames a second, as the file tells.
+        count: Number of frames, as the file tells.
+    """
+    packets, first, last = 0, math.inf, -math.inf
+    video = cv2.VideoCapture(str(source.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    while video.grab():
+        time = video.get(cv2.CAP_PROP_POS_MSEC)
+        packets, first, last = packets + 1, min(first, time), max(last, time)
     video.release()
-    if found != frames:
-        raise OutputError(
-            f"{target}: {found} of {frames} frames were written; the disk may be full. "
-            "Free space, then run the same command again."
-        )
+    announced = max(0, int(count))
+    measured = 1000 * (packets - 1) / (last - first) if last > first else rate
+    known = _LEAST_RATE <= rate < math.inf
+    if known and abs(measured - rate) > _SAME_RATE * rate:
+        announced = min(announced, round(announced * measured / rate))
+        rate = measured
+    return _Timing(rate if _LEAST_RATE <= rate <= _MOST_RATE else _FALLBACK_RATE, announced)

@@ -13,6 +13,7 @@ from fcn.data.image_io import Pixels, read_image
 from fcn.errors import BackendError, DataError
 from fcn.inference.openvino_engine import import_openvino
 from fcn.inference.search import FORMATS, Unusable, find_images
+from fcn.inference.video import is_video
 from fcn.parallel import map_ahead
 from fcn.progress import track
 
@@ -32,10 +33,11 @@ def choose_images(folder: Path) -> tuple[list[Path], list[Path]]:
     """Chooses images to calibrate with, and others to compare labels on.
 
     Args:
-        folder: Searched at any depth.
+        folder: Searched at any depth, for images alone.
 
     Returns:
-        Paths spread evenly over the folder. With fewer than ten images both are all of them.
+        Paths spread evenly over the folder, the same ones wherever it lies. With fewer than ten images both
+        are all of them.
 
     Raises:
         DataError: If there are none, or some cannot be read.
@@ -44,7 +46,9 @@ def choose_images(folder: Path) -> tuple[list[Path], list[Path]]:
     for found in find_images([folder], folder / "nowhere"):
         if isinstance(found, Unusable):
             raise DataError(f"{found.path}: {found.reason}")
-        paths.append(Path(found.path))
+        if not is_video(found.path):
+            paths.append(Path(found.path))
+    paths.sort()  # folders list what they hold in any order
     if not paths:
         raise DataError(f"{folder}: no images found. Expected {FORMATS}, at any depth.")
     if len(paths) < 10:

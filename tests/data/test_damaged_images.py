@@ -1,6 +1,8 @@
 """Mutated image files: each is an image or a `DataError`, and nothing else happens."""
 
+import os
 import resource
+import tracemalloc
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fcn.data.image_io import decode_image, exif_orientation, read_label, read_palette, read_size
+from fcn.data.image_io import decode_image, exif_orientation, read_image, read_label, read_palette, read_size
 from fcn.errors import DataError
 
 
@@ -106,3 +108,24 @@ def test_300_mutated_files_are_images_or_refused(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_5000_mutated_files_are_images_or_refused(tmp_path: Path) -> None:
     check_mutations(5000, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "message"),
+    [
+        (b"\xff\xd8\xff", 60 * 10**9, r"at most 2\.3 GB\. Received: 60\.0 GB\. Nothing was decoded"),
+        (b"", 60 * 10**9, r"Received: 60\.0 GB"),
+        (b"", 2 * 10**9, "is truncated, or no image"),
+    ],
+)
+def test_a_huge_file_is_refused_unread(start: bytes, size: int, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.jpg"
+    path.write_bytes(start)
+    os.truncate(path, size)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=rf"x\.jpg: .*{message}"):
+            read_image(path)
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()

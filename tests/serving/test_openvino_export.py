@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from photographs import write_smooth_images
+from photographs import write_image, write_smooth_images, write_video
 
 from fcn.bfloat16 import bfloat16_instructions
 from fcn.data.image_io import read_image
@@ -113,6 +113,18 @@ def test_images_to_compare_are_not_those_to_calibrate(photographs: Path, tmp_pat
     assert not set(calibrate) & set(compare)
     with pytest.raises(DataError, match="no images"):
         choose_images(tmp_path)
+
+
+def test_images_are_chosen_by_their_names_and_videos_are_not(tmp_path: Path) -> None:
+    # In no order in which a file system might list them.
+    for number in (7, 2, 11, 0, 9, 5, 1, 10, 3, 8, 6, 4):
+        write_image(tmp_path / f"{number:02}.png")
+        write_video(tmp_path / f"{number:02}.mp4", 1)
+    calibrate, compare = choose_images(tmp_path)
+    assert [path.name for path in compare] == ["00.png", "10.png"]
+    assert [path.name for path in calibrate] == [
+        f"{number:02}.png" for number in range(12) if number not in (0, 10)
+    ]
 
 
 def test_what_stays_in_float_does(thin_net, photographs: Path) -> None:

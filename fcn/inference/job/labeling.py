@@ -10,7 +10,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from fcn.data.image_io import Pixels, decode_image, exif_orientation, read_file
+from fcn.data.image_header import read_image_file
+from fcn.data.image_io import Pixels, decode_image, exif_orientation
 from fcn.errors import DataError, OutputError, RunError
 from fcn.files import name_is_too_long, remove, write_bytes
 from fcn.inference.engine import Engine, Floats, Labeled, softmax
@@ -209,7 +210,7 @@ def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
             else:
                 status = os.stat(image.place)
                 outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
-                data = read_file(Path(image.place))
+                data = read_image_file(Path(image.place))
             outcome = outcome._replace(hash=hashlib.sha256(data).hexdigest())
             read.append(_Read(image, outcome, decode_image(data, image.place), exif_orientation(data)))
         except DataError as error:

@@ -2,13 +2,14 @@
 
 import posixpath
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-from fcn.data.image_header import IMAGE_SUFFIXES
+from fcn.data.image_header import IMAGE_SUFFIXES, MAX_BYTES, check_file_size
 from fcn.errors import BackendError, DataError
 from fcn.inference.search import FORMATS, FoundImage, Unusable
 
+_BLOCK = 1 << 20
 _WEB = ("http", "https")
 
 
@@ -39,15 +40,19 @@ def path_of_url(url: str) -> str:
 def find_remote(url: str, folder: str = "") -> Iterator[FoundImage | Unusable]:
     """Finds what there is to label at a URL.
 
-    A URL that is named as an image is taken for one and not looked at; any other is searched in all depths.
+    A URL that is named as an image is taken for one and not looked at; any other is searched in all depths,
+    but for hidden folders.
 
     Args:
         url: Where to look.
         folder: What the folders of the images begin with.
 
+    Yields:
+        The images, and what cannot be listed below.
+
     Raises:
         BackendError: If what reads such URLs is not installed.
-        DataError: If the place cannot be listed.
+        DataError: If the place itself cannot be listed.
     """
     system, top = _open(url)
     if _is_named_as_image(path_of_url(url)):
@@ -55,37 +60,83 @@ def find_remote(url: str, folder: str = "") -> Iterator[FoundImage | Unusable]:
         return
     begin = path_of_url(url)
     prefix = posixpath.join(folder, posixpath.basename(begin)) if folder else ""
-    any_image = False
-    try:
-        for _, _, files in system.walk(top, detail=True):
-            for entry in files.values():
-                found = system.unstrip_protocol(entry["name"])
-                place = path_of_url(found)
-                parts = posixpath.relpath(place, begin).split("/")
-                if _is_named_as_image(place) and not any(part.startswith(".") for part in parts):
-                    any_image = True
-                    yield FoundImage(
-                        found, found, posixpath.join(prefix, *parts[:-1]) if prefix or parts[:-1] else ""
-                    )
-    except Exception as error:  # each file system raises its own
-        raise DataError(f"{url}: cannot be listed ({_reason(error)}). Check the address.") from error
-    if not any_image:
+    any_found = False
+    for found in _walk(system, top):
+        if isinstance(found, Unusable):
+            any_found = True
+            yield found
+            continue
+        parts = posixpath.relpath(path_of_url(found), begin).split("/")
+        if _is_named_as_image(parts[-1]) and not parts[-1].startswith("."):
+            any_found = True
+            yield FoundImage(
+                found, found, posixpath.join(prefix, *parts[:-1]) if prefix or parts[:-1] else ""
+            )
+    if not any_found:
         yield Unusable(url, f"no images found. Expected {FORMATS}, by the end of the name.")
 
 
+def _walk(system: Any, top: str) -> Iterator[str | Unusable]:
+    """Yields the URLs of the files below a folder, and what cannot be listed.
+
+    fsspec's own `walk` passes over what cannot be listed, whatever it is told.
+
+    Raises:
+        DataError: If `top` cannot be listed.
+    """
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = system.ls(folder, detail=True)
+        except Exception as error:  # each file system raises its own
+            url = system.unstrip_protocol(folder)
+            reason = f"cannot be listed ({_reason(error)}). Check the address."
+            if folder == top:
+                raise DataError(f"{url}: {reason}") from error
+            yield Unusable(url, reason)
+            continue
+        system.dircache.clear()  # all that there is would be kept in memory
+        below = []
+        for entry in entries:
+            name = entry["name"].rstrip("/")
+            if entry["type"] != "directory":
+                yield system.unstrip_protocol(entry["name"])
+            elif name != folder.rstrip("/") and not posixpath.basename(name).startswith("."):
+                below.append(name)
+        folders += sorted(below, reverse=True)
+
+
 def read_remote(url: str) -> bytes:
-    """Returns what a URL holds.
+    """Returns what the URL of an image holds.
 
     Raises:
         BackendError: If what reads such URLs is not installed.
-        DataError: If it cannot be read.
+        DataError: If it cannot be read or is too large for an image.
     """
     system, path = _open(url)
     try:
-        data: bytes = system.cat_file(path)
+        size = system.info(path).get("size")
+        if size is None:
+            with system.open(path) as file:
+                data = _read_at_most(file, MAX_BYTES + 1)
+            size = len(data)
+        elif size <= MAX_BYTES:
+            data = system.cat_file(path)
+    except MemoryError:
+        raise
     except Exception as error:  # each file system raises its own
         raise DataError(f"{url}: cannot be read ({_reason(error)}). Check the address.") from error
+    check_file_size(size, url)
     return data
+
+
+def _read_at_most(file: IO[bytes], size: int) -> bytes:
+    data = bytearray()
+    # Streams may return less than they are asked for.
+    while len(data) < size and (block := file.read(min(_BLOCK, size - len(data)))):
+        data += block
+    return bytes(data)
 
 
 def _open(url: str) -> tuple[Any, str]:
