@@ -96,7 +96,7 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
 def infer_command(options: argparse.Namespace) -> None:
     """Labels photographs."""
     from fcn.inference.job.job import Setting, model_setting, open_job
-    from fcn.inference.job.restart import job_anew
+    from fcn.inference.job.restart import job_anew, settle
     from fcn.inference.multi_scale import Views
     from fcn.inference.outputs.render import check_outputs
 
@@ -108,6 +108,7 @@ def infer_command(options: argparse.Namespace) -> None:
     kinds = check_outputs([*options.outputs, *(["overlay"] if options.overlay else [])])
     # What "auto" comes to is known, and settled, once the model is open.
     settings |= {name: getattr(options, name) for name in _CHOSEN if getattr(options, name) != "auto"}
+    settle(options.output)
     with (
         job_anew(options.output) if options.restart else nullcontext(),
         open_job(options.output, _inputs(options), settings, kinds, options.batch_size) as job,

@@ -97,14 +97,20 @@ def memory_errors() -> Iterator[None]:
         raise
 
 
-def check_scores(images: Pixels, num_classes: int, score_bytes: int) -> None:
+def check_scores(images: Pixels, num_classes: int, score_bytes: int, copies: float = 1) -> None:
     """Refuses images of whose pixels the scores of all classes take more memory than there is for them.
+
+    Args:
+        images: `uint8[B, H, W, 3]`.
+        num_classes: How many scores each pixel has.
+        score_bytes: How much memory there is.
+        copies: How many times as much is in memory at once.
 
     Raises:
         RunError: If they do.
     """
     batch, height, width, _ = images.shape
-    needed = 4 * batch * height * width * num_classes
+    needed = 4 * batch * height * width * num_classes * copies
     if needed > score_bytes:
         raise RunError(
             f"the scores of {num_classes} classes at {width} x {height} pixels take {needed / 1e9:.1f} GB, "

@@ -115,7 +115,7 @@ class MultiScaleEngine:
 
     def _average(self, images: Pixels) -> Floats:
         if self._score_bytes is not None:
-            check_scores(images, len(self.classes.names), self._score_bytes)
+            check_scores(images, len(self.classes.names), self._score_bytes, self._copies())
         total = np.zeros((*images.shape[:3], len(self.classes.names)), np.float32)
         for scale in self._views.scales:
             scaled = _rescale(images, scale)
@@ -127,6 +127,15 @@ class MultiScaleEngine:
                 sum_of_one += _resize(one, sum_of_one.shape[:2], cv2.INTER_LINEAR)
         total /= len(self._views.scales) * (2 if self._views.flip else 1)
         return total
+
+    def _copies(self) -> float:
+        """Returns how much is in memory at once, in sums: the sum, and what the largest scale takes.
+
+        That is logits and softmax, and with mirrored views those of the view itself; or these and what they
+        are resized to.
+        """
+        computed = 3 if self._views.flip else 2
+        return 1 + max(max(computed * scale**2, scale**2 + (scale != 1)) for scale in self._views.scales)
 
 
 def multi_scale_engine(engine: Engine, views: Views, score_bytes: int | None = None) -> Engine:

@@ -60,6 +60,19 @@ def test_scores_that_alone_take_too_much_are_refused() -> None:
         check_scores(image(10, 25), 4, 3999)
 
 
+def test_views_take_more_than_their_sum(thin_net) -> None:
+    engine = open_engine(thin_net(32, width=1 / 64, fc_channels=4))
+    scores = 4 * 20 * 30 * len(engine.classes.names)
+    for views, copies in ((Views(True, (1.0,)), 4), (Views(False, (0.5, 2.0)), 9)):
+        assert MultiScaleEngine(engine, views, scores * copies).label(image(20, 30)).label.shape == (
+            1,
+            20,
+            30,
+        )
+        with pytest.raises(RunError, match="--scales"):
+            MultiScaleEngine(engine, views, scores * copies - 1).label(image(20, 30))
+
+
 def test_engines_refuse_them_and_still_label(thin_net) -> None:
     engine = open_engine(thin_net(32, width=1 / 64, fc_channels=4))
     least = least_map_bytes(engine)

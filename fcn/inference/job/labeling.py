@@ -143,15 +143,17 @@ def label_batches(
         label_video: What to do with a video.
     """
     held = _Held()
+    # A pixel, its label and confidence take 8 bytes, and each of its probabilities half of that.
+    half_weights = 2 + len(engine.classes.names) if "probabilities" in kinds else 2
 
     def held_claims() -> Iterator[list[Claimed]]:
         for claimed in claims:
-            held.change(_guess(claimed))
+            held.change(_guess(claimed) * half_weights // 2)
             yield claimed
 
     def read(claimed: list[Claimed]) -> _Batch:
         batch = _read_batch(claimed)
-        held.change(batch.pixels - _guess(claimed))
+        held.change(batch.pixels * half_weights // 2 - _guess(claimed) * half_weights // 2)
         return batch
 
     def label(batch: _Batch) -> LabeledBatch:
@@ -160,7 +162,7 @@ def label_batches(
         return LabeledBatch(labeled, [*batch.failed, *failed, *videos], batch.pixels, batch.began)
 
     def finish_held(batch: LabeledBatch) -> T:
-        pixels = batch.pixels
+        pixels = batch.pixels * half_weights // 2
         finished = finish(batch)
         held.change(-pixels)
         return finished

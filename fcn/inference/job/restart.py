@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fcn.errors import OutputError
-from fcn.files import remove, temporary_beside, unwritable
+from fcn.files import remove, unwritable
 from fcn.inference.job.crew import Crew
 from fcn.inference.job.manifest import MANIFEST, Manifest
+
+_BEFORE = f"{MANIFEST}.before"
 
 
 def forget_job(output: Path) -> None:
@@ -17,6 +19,7 @@ def forget_job(output: Path) -> None:
     Raises:
         OutputError: If it is being worked on, or cannot be removed.
     """
+    settle(output)
     if (output / MANIFEST).exists():
         _check_idle(output)
         remove_manifest(output)
@@ -31,21 +34,54 @@ def job_anew(output: Path) -> Iterator[None]:
     Raises:
         OutputError: If the job is being worked on, or the folder cannot be written to.
     """
+    settle(output)
     path = output / MANIFEST
     if not path.exists():
         yield
         return
     _check_idle(output)
-    with temporary_beside(path, "") as before:
-        try:
-            os.replace(path, before)
-        except OSError as error:
-            raise unwritable(path, error) from error
-        try:
-            yield
-        finally:
-            if not path.exists():
-                os.replace(before, path)
+    _rename(path, output / _BEFORE)
+    try:
+        yield
+    finally:
+        settle(output)
+
+
+def settle(output: Path) -> None:
+    """Ends what a process that was killed while it began a job anew has left: one job is there then.
+
+    Raises:
+        OutputError: If the folder cannot be written to.
+    """
+    before, path = output / _BEFORE, output / MANIFEST
+    if not before.exists():
+        return
+    if _holds_nothing(path):
+        remove_manifest(output)
+        _rename(before, path)
+    else:
+        remove(before)
+
+
+def _holds_nothing(path: Path) -> bool:
+    """Tells a manifest that is missing or, because the disk was full, never got its tables."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        return False
+    # The user version, which is set together with the tables (SQLite's file format, 1.3).
+    return not path.exists() or not _user_version(path)
+
+
+def _user_version(path: Path) -> int:
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(64)[60:], "big")
+
+
+def _rename(path: Path, target: Path) -> None:
+    try:
+        os.replace(path, target)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def remove_manifest(output: Path) -> None:
