@@ -29,7 +29,7 @@ def recipe(make_dataset: Callable[..., Path], tmp_path_factory: pytest.TempPathF
         folder / "recipe.yaml",
         root,
         {"dropout": 0.5, "batch_normalization": True},
-        steps=100,
+        steps=60,
         checkpoint_steps=4,
         evaluate_steps=20,
         ema=0.9,
