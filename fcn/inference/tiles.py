@@ -96,7 +96,7 @@ class TiledEngine:
         if self._fit(images):
             return self._engine.logits(images)
         if self.score_bytes is not None:
-            check_scores(images, len(self.classes.names), self.score_bytes)
+            check_scores(images, len(self.classes.names), self.score_bytes, copies=2)
         logits = np.empty((*images.shape[:3], len(self.classes.names)), np.float32)
         for some in self._parts(images):
             if len(images[some]) > 1:
