@@ -48,16 +48,9 @@ class Crew:
         Raises:
             OutputError: If the folder cannot be written to, or another machine works on the job.
         """
-        path = self._lock_path(self.name)
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise unwritable(path, error) from error
-        if fcntl is not None:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         host = platform.node()
-        with self._manifest.transaction():
+        with self._manifest.transaction():  # nobody sees a file that is not locked yet
+            self._hold()
             self._dismiss()
             rows = self._manifest.connection.execute(
                 "SELECT * FROM workers WHERE host <> ?", (host,)
@@ -106,11 +99,28 @@ class Crew:
                 count_losses(connection, self._manifest.output, name)
         return sum(give_back(connection, name) for name in gone)
 
+    def _hold(self) -> None:
+        """Takes this worker's lock."""
+        path = self._lock_path(self.name)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
     def _dismiss(self) -> None:
         """Forgets workers that are gone; if there is no other, removes files they left half written."""
         connection = self._manifest.connection
         rows = connection.execute("SELECT name FROM workers WHERE name <> ?", (self.name,)).fetchall()
         gone = [row["name"] for row in rows if not self._is_there(row["name"])]
+        known = {self.name, *(row["name"] for row in rows)}
+        for path in self._manifest.output.glob(".fcn-job.*.lock"):
+            name = path.name.split(".")[2]
+            # Of one that was killed as it came, or as it went.
+            if name not in known and not self._is_there(name):
+                remove(path)
         if not gone or len(gone) < len(rows):
             return  # others may be writing; the last of them clears up
         folders = [row["path"] for row in connection.execute("SELECT path FROM folders")]
