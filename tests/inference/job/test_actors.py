@@ -127,6 +127,7 @@ def test_a_killed_actor_changes_nothing(
     assert {*rows(output, "attempts")} == {(1,)}  # the process that was started gave each to Ray once
 
 
+@pytest.mark.exhaustive
 def test_a_killed_job_goes_on_without_ray(
     photographs: Path, whole: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
@@ -158,6 +159,7 @@ def test_a_killed_job_goes_on_with_ray_as_if_it_began(
     assert {*rows(output, "lost")} == {(0,)}
 
 
+@pytest.mark.exhaustive
 def test_a_job_told_to_stop_leaves_nothing_and_goes_on(
     photographs: Path, whole: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
@@ -197,6 +199,7 @@ def test_an_image_that_kills_every_actor_fails_and_the_others_are_labeled(
     assert run_job(output, photographs, batch_size=3).written == 1
 
 
+@pytest.mark.exhaustive
 def test_who_dies_when_opening_the_model_ends_the_job(
     photographs: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
@@ -205,6 +208,7 @@ def test_who_dies_when_opening_the_model_ends_the_job(
     assert "an actor died 4 times while the model was opened" in errors
 
 
+@pytest.mark.exhaustive
 def test_machines_that_choose_differently_are_told_what_to_choose(
     photographs: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
