@@ -48,9 +48,8 @@ class JaxEngine:
 
         @lru_cache(maxsize=_COMPILED_SIZES)
         def compiled(function: Any, model: Any, *size: int) -> Any:
-            del (
-                size
-            )  # JAX keeps what it compiled for a function as long as the function: each size gets its own
+            # JAX keeps what it compiled for a function as long as the function: each size gets its own.
+            del size
             return jax.jit(partial(function, model))
 
         self._logits, self._label, self._compiled = logits, label, compiled
