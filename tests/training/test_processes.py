@@ -79,23 +79,15 @@ def steps(run: RunFolder) -> list[tuple[str, str, str]]:
 
 
 # A cluster's manager tells all; a person may tell one alone, of which the first is special.
-@pytest.mark.parametrize(
-    "all_told",
-    [
-        pytest.param([(0,)], marks=pytest.mark.slow),
-        pytest.param([(0,), (1,), (0, 1)], marks=pytest.mark.exhaustive),
-    ],
-)
-def test_stopped_processes_go_on_as_if_they_never_were(
-    all_told: list[tuple[int, ...]], recipe: Path, tmp_path: Path
-) -> None:
+@pytest.mark.exhaustive
+def test_stopped_processes_go_on_as_if_they_never_were(recipe: Path, tmp_path: Path) -> None:
     whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "stopped")
     finish(*start_together(request(recipe, whole)))
     with training(recipe, run) as processes:
         for process in processes:
             process.kill()
         assert wait(processes) == [-signal.SIGKILL, -signal.SIGKILL]
-    for told in all_told:
+    for told in [(0,), (1,), (0, 1)]:
         before = load_state(run.last)["step"]
         with training(recipe, run) as processes:
             for index in told:

@@ -82,6 +82,7 @@ def test_two_actors_leave_the_bytes_of_an_ordinary_job(
     assert (again[0], again[2]) == (1, ordinary[2])
 
 
+@pytest.mark.exhaustive
 def test_two_actors_with_openvino_leave_the_bytes_of_an_ordinary_job(
     net: FCN, photographs: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
@@ -142,6 +143,7 @@ def test_a_killed_job_goes_on_without_ray(
     assert_same(output, whole)
 
 
+@pytest.mark.exhaustive
 def test_a_killed_job_goes_on_with_ray_as_if_it_began(
     photographs: Path, whole: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
@@ -222,6 +224,7 @@ def test_machines_that_choose_differently_are_told_what_to_choose(
     assert f"--engine brightness --precision {json.loads(begun)[0]}," in errors
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("engine", "code", "said"),
     [("refused", 2, "Error: net.keras: does not exist.\n"), ("broken", 1, "ZeroDivisionError: a bug\n")],
