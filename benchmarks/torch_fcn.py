@@ -8,6 +8,7 @@ weights, and compares their logits at odd sizes. Needs Keras and one of its back
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -90,20 +91,27 @@ def copy_weights(model: Any, net: TorchFCN) -> None:
     Raises:
         ValueError: If the weights of a layer do not fit.
     """
+    weights = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+    set_weights(net, weights, model.mean, model.scale)
+
+
+def set_weights(net: TorchFCN, weights: Mapping[str, Any], mean: Any, scale: Any) -> None:
+    """Gives a `TorchFCN` the arrays of a Keras `FCN`, by layer, and its normalization.
+
+    Raises:
+        ValueError: If the weights of a layer do not fit.
+    """
     names = {name for name, module in net.named_children() if list(module.parameters())}
-    theirs = {layer.name for layer in model.layers if layer.weights}
-    if names != theirs:
+    if names != set(weights):
         raise ValueError(
-            f"Expected layers of the same names. Received: {sorted(names ^ theirs)} in one only."
+            f"Expected layers of the same names. Received: {sorted(names ^ set(weights))} in one only."
         )
     with torch.no_grad():
-        net.mean.copy_(torch.tensor(model.mean).view(1, 3, 1, 1))
-        net.scale.copy_(torch.tensor(model.scale).view(1, 3, 1, 1))
+        net.mean.copy_(torch.tensor(mean).view(1, 3, 1, 1))
+        net.scale.copy_(torch.tensor(scale).view(1, 3, 1, 1))
         for name in names:
             module = net.get_submodule(name)
-            for parameter, value in zip(
-                module.parameters(), model.get_layer(name).get_weights(), strict=True
-            ):
+            for parameter, value in zip(module.parameters(), weights[name], strict=True):
                 # [height, width, in, out] to [out, in, height, width]; transposed ones swap in and out.
                 array = np.transpose(value, (3, 2, 0, 1)) if value.ndim == 4 else value
                 if array.shape != tuple(parameter.shape):

@@ -68,7 +68,7 @@ def main() -> None:
         photographs.mkdir()
         for example in result.evaluation.images:
             shutil.copy(example.example.image_path, photographs)
-        label_images(predictor, [photographs], RUN / "labels", overlay=True)
+        label_images(predictor, [photographs], RUN / "labels", outputs=("palette", "overlay"))
 
     with told("Exporting, and labeling the folder again in a process that knows only TensorFlow"):
         version = fcn.export(RUN, RUN / "export")

@@ -1,7 +1,7 @@
 """The command line: reads arguments, runs one command, says what went wrong.
 
-The only place that prints an error or exits; what the commands do stands in `fcn.commands` and
-`fcn.data_commands`.
+The only place that prints an error or exits; what the commands do stands in `fcn.commands`,
+`fcn.data_commands` and `fcn.infer_command`.
 """
 
 import argparse
@@ -16,9 +16,11 @@ from typing import Any, NoReturn
 import fcn
 import fcn.commands
 import fcn.data_commands
+import fcn.infer_command
 from fcn.data.catalog import DATASETS
 from fcn.errors import FcnError
-from fcn.sections import NETS
+from fcn.labeling_options import add_labeling
+from fcn.sections import ACCURACY_DROP, FORMATS, NETS
 
 _MODEL_HELP = "a run folder, a .keras file or an exported folder"
 
@@ -121,20 +123,23 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="FILE",
-        help="default: scores.json, in the run if it was trained with this split, else here",
+        help="default: scores.json, in the run if it was trained with this split and nothing is averaged, "
+        "else here",
+    )
+    add_labeling(evaluate)
+    evaluate.add_argument(
+        "--boundary", action="store_true", help="also boundary IoU: of the pixels near where a class ends"
     )
 
     infer = add(
         commands,
         "infer",
-        fcn.commands.infer_command,
+        fcn.infer_command.infer_command,
         "Label photographs.",
         "python infer.py runs/voc photographs/ --output labels --overlay",
     )
-    infer.add_argument("model", type=Path, metavar="MODEL", help=_MODEL_HELP)
-    infer.add_argument("inputs", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER", help="what to label")
-    infer.add_argument("--output", type=Path, required=True, metavar="DIR", help="where to write the labels")
-    infer.add_argument("--overlay", action="store_true", help="also write pictures of labels over images")
+    fcn.infer_command.add_arguments(infer, _MODEL_HELP, _at_least(1))
+    add_labeling(infer)
 
     export = add(
         commands,
@@ -145,6 +150,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.add_argument("model", type=Path, metavar="MODEL", help="a run folder or a .keras file")
     export.add_argument("output", type=Path, metavar="DIR", help="folder of the versions 1, 2, ...")
+    export.add_argument(
+        "--format", choices=FORMATS, action="append", default=[], help="what to write beside it; repeatable"
+    )
+    export.add_argument(
+        "--calibrate", type=Path, metavar="FOLDER", help="with --format openvino: also int8, scaled by images"
+    )
+    export.add_argument(
+        "--accuracy-data",
+        type=Path,
+        metavar="ROOT",
+        help="labeled data in VOC layout, on whose val int8 is compared with float32",
+    )
+    export.add_argument(
+        "--accuracy-drop",
+        type=float,
+        default=ACCURACY_DROP,
+        metavar="POINTS",
+        help=f"mean IoU that int8 may lose; default: {ACCURACY_DROP:g}",
+    )
 
     importing = add(
         commands,

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcn.errors import DataError, PartialError, RunError
+from fcn.errors import ConfigError, PartialError, RunError
 from fcn.files import as_json
 
 if TYPE_CHECKING:
@@ -54,21 +54,33 @@ def train_command(options: argparse.Namespace) -> None:
 
 def evaluate_command(options: argparse.Namespace) -> None:
     """Scores a net."""
-    _start()
+    from fcn.startup import start_backend
+
+    start_backend(options.engine)
     from fcn.evaluation import describe_training, evaluate_split, find_run, find_training, scores_document
     from fcn.files import write_json
     from fcn.inference.predictor import Predictor
 
-    predictor = Predictor(options.model)
-    evaluation = evaluate_split(predictor, options.data, options.split)
+    predictor = Predictor(
+        options.model, options.engine, options.precision, flip=options.flip, scales=options.scales
+    )
+    evaluation = evaluate_split(predictor, options.data, options.split, options.boundary)
     names = predictor.classes.names
     run, training = find_run(options.model), find_training(options.model, evaluation)
     for warning in describe_training(options.model, training, len(evaluation.images)):
         print(f"Warning: {warning}", file=sys.stderr)
     document = scores_document(evaluation, names, options.data, options.split, training)
+    document |= {"engine": predictor.engine.name, "precision": predictor.engine.precision}
     output = options.output
     if output is None:
-        own = run is not None and _is_own(run, options.model, options.data, options.split)
+        # A run keeps the scores of its net alone: averages of views, or fewer bits, are something else to
+        # compare with.
+        own = (
+            run is not None
+            and predictor.views.are_plain
+            and predictor.engine.precision == "float32"
+            and _is_own(run, options.model, options.data, options.split)
+        )
         output = run.scores if run is not None and own else Path("scores.json")
         document |= _step(run) if run is not None and own else {}
     write_json(output, document)
@@ -97,37 +109,35 @@ def _step(run: "RunFolder") -> dict[str, Any]:
     return {"step": scores["step"]} if isinstance(scores, dict) and "step" in scores else {}
 
 
-def infer_command(options: argparse.Namespace) -> None:
-    """Labels photographs."""
-    _start()
-    from fcn.inference.folder import label_images
-    from fcn.inference.predictor import Predictor
-
-    result = label_images(Predictor(options.model), options.inputs, options.output, options.overlay)
-    kind = "labels and overlays" if options.overlay else "labels"
-    if options.json:
-        failed = [{"path": str(path), "reason": reason} for path, reason in result.failed]
-        _print_json({"written": result.written, "failed": failed, "output": str(result.output)})
-    elif result.written:
-        print(f"Wrote {kind} of {result.written} images to {result.output}/.")
-    if result.failed:
-        listed = "\n".join(f"  {path}: {reason}" for path, reason in result.failed)
-        kind_of_error = PartialError if result.written else DataError
-        raise kind_of_error(f"could not be labeled ({len(result.failed)}):\n{listed}")
-
-
 def export_command(options: argparse.Namespace) -> None:
     """Writes a SavedModel."""
+    if options.calibrate is not None and "openvino" not in options.format:
+        raise ConfigError("--calibrate: makes the int8 of --format openvino. Add that, or leave it out.")
+    if options.accuracy_data is not None and options.calibrate is None:
+        raise ConfigError(
+            "--accuracy-data: checks the int8 that --calibrate FOLDER makes. Add that, or leave it out."
+        )
     _start()
+    from fcn.inference.engine_table import read_table
     from fcn.serving.export import export
+    from fcn.serving.openvino_export import Calibration
 
-    version = export(options.model, options.output)
+    calibration = None
+    if options.calibrate is not None:
+        calibration = Calibration(options.calibrate, options.accuracy_data, options.accuracy_drop)
+    version = export(options.model, options.output, options.format, calibration)
+    table = read_table(version)
     if options.json:
-        _print_json({"export": str(version)})
+        _print_json({"export": str(version), "engines": [choice._asdict() for choice in table]})
         return
+    for choice in table:
+        if choice.precision != "float32" and choice.agreement is not None:
+            score = "" if choice.mean_iou is None else f", {choice.mean_iou:.2%} mean IoU"
+            print(f"{choice.precision}: {choice.agreement:.2%} of the labels as in float32{score}")
     print(
         f"Wrote {version}/: a SavedModel with the signatures serving_default (image bytes in, label PNG "
-        "bytes out), predict_tensor and predict_logits."
+        "bytes out), predict_tensor and predict_logits"
+        + ("; openvino/ and engines.json, from which --engine auto chooses." if table else ".")
     )
 
 
@@ -144,11 +154,18 @@ def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: st
     )
     table.add_column("score")
     table.add_column("%", justify="right")
-    for name in ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou"):
-        table.add_row(name.replace("_", " ").replace("iou", "IoU"), _percent(getattr(scores, name)))
+    names = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
+    rows = [[name.replace("_", " ").replace("iou", "IoU"), _percent(getattr(scores, name))] for name in names]
+    classes = [scores.class_iou.tolist()]
+    if evaluation.boundary is not None:
+        table.add_column("of boundaries", justify="right")
+        rows[names.index("mean_iou")].append(_percent(evaluation.boundary.mean_boundary_iou))
+        classes.append(evaluation.boundary.class_boundary_iou.tolist())
+    for row in rows:
+        table.add_row(*row)
     table.add_section()
-    for name, iou in zip(class_names, scores.class_iou.tolist(), strict=True):
-        table.add_row(f"IoU of {name}", _percent(iou))
+    for name, *ious in zip(class_names, *classes, strict=True):
+        table.add_row(f"IoU of {name}", *map(_percent, ious))
     console.print(table)
 
 

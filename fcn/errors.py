@@ -31,6 +31,10 @@ class BackendError(FcnError):
     """A backend that is not installed, or cannot do what was asked."""
 
 
+class QuantizationError(FcnError):
+    """A net that loses more by fewer bits than it may."""
+
+
 class PartialError(FcnError):
     """Part of the work was done and is kept; the rest failed and is listed."""
 

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fcn.boundary import boundary_counts
 from fcn.data.image_io import read_image
 from fcn.data.voc import Example, read_classes, read_example, read_split, shared_images
 from fcn.errors import ConfigError, DataError
+from fcn.inference.multi_scale import PLAIN, Views
 from fcn.inference.predictor import Predictor
-from fcn.metrics import Matrix, Scores, confusion_matrix
+from fcn.metrics import BoundaryScores, Matrix, Scores, confusion_matrix
 from fcn.parallel import map_ahead
 from fcn.progress import track
 from fcn.run import RunFolder
@@ -40,11 +42,15 @@ class Evaluation(NamedTuple):
         scores: Of the whole split, from one confusion matrix.
         matrix: `int64[C, C]`: pixels; rows true, columns predicted.
         images: Each image by itself, in the order of the split.
+        views: How the net was shown each image.
+        boundary: How well it finds where classes end; None where nobody asked.
     """
 
     scores: Scores
     matrix: Matrix
     images: tuple[ImageScore, ...]
+    views: Views = PLAIN
+    boundary: BoundaryScores | None = None
 
 
 class EarlierTraining(NamedTuple):
@@ -78,28 +84,36 @@ class TrainingSplit(NamedTuple):
     earlier: tuple[EarlierTraining, ...] = ()
 
 
-def evaluate_examples(predictor: Predictor, examples: Sequence[Example]) -> Evaluation:
+def evaluate_examples(
+    predictor: Predictor, examples: Sequence[Example], boundary: bool = False
+) -> Evaluation:
     """Labels every example at its own size and compares; void pixels are left out.
 
     Args:
         predictor: The net to score.
         examples: What to score it on.
+        boundary: Whether to compute boundary IoU too.
 
     Raises:
         DataError: If an image or label cannot be used.
     """
     num_classes = len(predictor.classes.names)
     total = np.zeros((num_classes, num_classes), np.int64)
+    counts = np.zeros((2, num_classes), np.int64)
     images = []
     pairs = map_ahead(lambda example: read_example(example, num_classes), examples)
     for example, (image, label) in zip(examples, track(pairs, "scoring", total=len(examples)), strict=True):
-        matrix = confusion_matrix(label, predictor.predict(image).label, num_classes)
+        prediction = predictor.predict(image).label
+        matrix = confusion_matrix(label, prediction, num_classes)
         total += matrix
+        if boundary:
+            counts += boundary_counts(label, prediction, num_classes)
         images.append(ImageScore(example, Scores.from_matrix(matrix).mean_iou))
-    return Evaluation(Scores.from_matrix(total), total, tuple(images))
+    boundary_scores = BoundaryScores.from_counts(counts) if boundary else None
+    return Evaluation(Scores.from_matrix(total), total, tuple(images), predictor.views, boundary_scores)
 
 
-def evaluate(model: Any, root: Path | str, split: str = "val") -> Evaluation:
+def evaluate(model: Any, root: Path | str, split: str = "val", boundary: bool = False) -> Evaluation:
     """Scores a net on a split of a data set.
 
     Warns (`UserWarning`) if the net, or one it started from, was trained on scored images. What it was
@@ -110,26 +124,28 @@ def evaluate(model: Any, root: Path | str, split: str = "val") -> Evaluation:
         model: A net, a `Predictor`, or the path of a run folder, a `.keras` file or an exported folder.
         root: A data set in VOC layout.
         split: Name of one of its lists.
+        boundary: Whether to compute boundary IoU too.
 
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
         RunError: If there is no model at the path.
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model)
-    evaluation = evaluate_split(predictor, Path(root), split)
+    evaluation = evaluate_split(predictor, Path(root), split, boundary)
     training = find_training(predictor.path, evaluation)
     for warning in describe_training(predictor.path, training, len(evaluation.images)):
         warnings.warn(warning, stacklevel=2)
     return evaluation
 
 
-def evaluate_split(predictor: Predictor, root: Path, split: str) -> Evaluation:
+def evaluate_split(predictor: Predictor, root: Path, split: str, boundary: bool = False) -> Evaluation:
     """Scores a net on a split of a data set, without a look at what it was trained on.
 
     Args:
         predictor: The net to score.
         root: A data set in VOC layout.
         split: Name of one of its lists.
+        boundary: Whether to compute boundary IoU too.
 
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
@@ -140,7 +156,7 @@ def evaluate_split(predictor: Predictor, root: Path, split: str) -> Evaluation:
             f"{root}: expected the classes the model was trained on: {', '.join(predictor.classes.names)}. "
             f"Received: {', '.join(classes.names)}. Correct labels.txt, or choose another data set."
         )
-    return evaluate_examples(predictor, examples)
+    return evaluate_examples(predictor, examples, boundary)
 
 
 def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example]) -> float:
@@ -267,12 +283,16 @@ def scores_document(
     training: TrainingSplit | None = None,
 ) -> dict[str, Any]:
     """Returns what `scores.json` holds: the scores, what was scored, and what the net was trained on."""
-    return evaluation.scores.as_dict(class_names) | {
+    document = evaluation.scores.as_dict(class_names)
+    document |= evaluation.boundary.as_dict(class_names) if evaluation.boundary else {}
+    document |= {
         "split": split,
         "num_images": len(evaluation.images),
         "data": str(root),
         "training": training and _training_document(training),
     }
+    views = evaluation.views
+    return document | ({} if views.are_plain else {"testing": views._asdict() | {"scales": [*views.scales]}})
 
 
 def _training_document(training: TrainingSplit) -> dict[str, Any]:

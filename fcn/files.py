@@ -1,10 +1,12 @@
 """Writing files so that a reader never meets half of one."""
 
+import errno
+import hashlib
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,11 @@ def unwritable(path: Path, error: OSError) -> OutputError:
         f"{path}: cannot be written ({error.strerror or error}). What was written before is intact. "
         "Free space or choose a folder you may write to, then run the same command again."
     )
+
+
+def name_is_too_long(error: OutputError) -> bool:
+    """Returns whether a file could not be written only because of its name."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENAMETOOLONG
 
 
 @contextmanager
@@ -166,6 +173,21 @@ def write_durably(path: Path, text: str) -> None:
     """
     with durable_path(path) as temporary:
         temporary.write_bytes(text.encode())
+
+
+def content_hash(paths: Iterable[Path]) -> str:
+    """Returns the SHA-256 of what files hold, one after the other, in hexadecimal digits.
+
+    Example:
+        >>> content_hash([])[:8]
+        'e3b0c442'
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -1,7 +1,7 @@
-"""The scores of the FCN paper (Long et al., CVPR 2015, section 5), from one confusion matrix."""
+"""The scores of the FCN paper (Long et al., CVPR 2015, section 5) and boundary IoU, from counts of pixels."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,24 @@ def confusion_matrix(label: npt.ArrayLike, prediction: npt.ArrayLike, num_classe
         array([[1, 1],
                [0, 1]])
     """
+    truth, guess, counted = compared(label, prediction, num_classes)
+    pairs = truth[counted].astype(np.int64) * num_classes + guess[counted]
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def compared(
+    label: npt.ArrayLike, prediction: npt.ArrayLike, num_classes: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Returns a label, a prediction, and for each pixel whether its true class is known.
+
+    Args:
+        label: True class ids of any shape; values that are no class id are void.
+        prediction: Class ids of the same shape.
+        num_classes: How many classes there are.
+
+    Raises:
+        ValueError: If the shapes differ or a predicted id is none.
+    """
     truth, guess = np.asarray(label), np.asarray(prediction)
     if truth.shape != guess.shape:
         raise ValueError(
@@ -39,9 +57,7 @@ def confusion_matrix(label: npt.ArrayLike, prediction: npt.ArrayLike, num_classe
         raise ValueError(
             f"Expected predictions of 0 to {num_classes - 1}. Received: {guess.min()} to {guess.max()}."
         )
-    counted = (truth >= 0) & (truth < num_classes)
-    pairs = truth[counted].astype(np.int64) * num_classes + guess[counted]
-    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+    return truth, guess, (truth >= 0) & (truth < num_classes)
 
 
 class Scores(NamedTuple):
@@ -91,14 +107,50 @@ class Scores(NamedTuple):
         Args:
             class_names: The names of the classes, in the order of their ids.
         """
-        values = self._asdict()
-        values["class_iou"] = dict(zip(class_names, self.class_iou.tolist(), strict=True))
-        return {
-            key: {name: none_for_nan(iou) for name, iou in value.items()}
-            if isinstance(value, dict)
-            else none_for_nan(value)
-            for key, value in values.items()
-        }
+        return _as_json(self._asdict(), class_names)
+
+
+class BoundaryScores(NamedTuple):
+    """How well a net finds where the classes of a data set end; fractions, NaN where nothing was there.
+
+    Attributes:
+        mean_boundary_iou: Mean of `class_boundary_iou` over the classes that occur.
+        class_boundary_iou: `float64[num_classes]`: intersection over union of the boundary regions; NaN for
+            a class that is neither in the labels nor in the predictions.
+    """
+
+    mean_boundary_iou: float
+    class_boundary_iou: npt.NDArray[np.float64]
+
+    @classmethod
+    def from_counts(cls, counts: Matrix) -> "BoundaryScores":
+        """Computes the scores from the sum of the `fcn.boundary.boundary_counts` of all images.
+
+        Example:
+            >>> scores = BoundaryScores.from_counts(np.array([[3, 1, 0], [4, 4, 0]]))
+            >>> scores.mean_boundary_iou, scores.class_boundary_iou.tolist()
+            (0.5, [0.75, 0.25, nan])
+        """
+        class_boundary_iou = _ratio(counts[0], counts[1])
+        return cls(_mean(class_boundary_iou), class_boundary_iou)
+
+    def as_dict(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """Returns the scores as JSON can hold them: None for NaN, `class_boundary_iou` by class name.
+
+        Args:
+            class_names: The names of the classes, in the order of their ids.
+        """
+        return _as_json(self._asdict(), class_names)
+
+
+def _as_json(values: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
+    """Turns scores into what JSON can hold, arrays with one number a class into dictionaries."""
+    return {
+        key: {name: none_for_nan(one) for name, one in zip(class_names, value.tolist(), strict=True)}
+        if isinstance(value, np.ndarray)
+        else none_for_nan(value)
+        for key, value in values.items()
+    }
 
 
 def _ratio(numerator: npt.NDArray[Any], denominator: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -11,7 +11,11 @@ R = TypeVar("R")
 
 
 def map_ahead(
-    function: Callable[[T], R], items: Iterable[T], workers: int = 2, ahead: int = 4
+    function: Callable[[T], R],
+    items: Iterable[T],
+    workers: int = 2,
+    ahead: int = 4,
+    has_room: Callable[[], bool] = lambda: True,
 ) -> Iterator[R]:
     """Yields `function(item)` in order, computed in threads a few items ahead of the reader.
 
@@ -23,6 +27,8 @@ def map_ahead(
         items: What to go through.
         workers: Number of threads.
         ahead: How many items to be ahead of the reader.
+        has_room: Whether there is room for a further item now. Where there is none, the item is taken when
+            the reader asks and nothing waits any more, so that one too large for all the room comes alone.
 
     Raises:
         ValueError: If `workers` or `ahead` is below 1.
@@ -35,12 +41,25 @@ def map_ahead(
         raise ValueError(f"Expected `workers` and `ahead` >= 1. Received: {workers} and {ahead}.")
     remaining = iter(items)
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[R]] = deque(pool.submit(function, item) for item in islice(remaining, ahead))
+        waiting: deque[Future[R]] = deque()
+
+        def take() -> None:
+            while len(waiting) < ahead and (not waiting or has_room()):
+                following = [*islice(remaining, 1)]
+                if not following:
+                    return
+                waiting.append(pool.submit(function, *following))
+
         try:
+            take()
             while waiting:
-                result = waiting.popleft().result()
-                waiting.extend(pool.submit(function, item) for item in islice(remaining, 1))
-                yield result
+                waiting[0].result()
+                done = [waiting.popleft()]
+                if has_room():
+                    take()
+                # Nothing here keeps the result, which may be large, while the reader has it.
+                yield done.pop().result()
+                take()
         finally:
             for future in waiting:
                 future.cancel()

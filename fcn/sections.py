@@ -12,6 +12,12 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 LossTerm = Literal["cross_entropy", "ohem", "focal", "dice", "lovasz"]
+FORMATS = ("openvino",)
+"""What an export can hold beside a SavedModel."""
+ACCURACY_DROP = 0.5
+"""Points of mean IoU that a net may lose by int8."""
+LOWEST_AGREEMENT = 0.98
+"""Share of the pixels on which bfloat16 and int8 must say what float32 says, where no labels decide."""
 # What errors say of keys that hold more than one value; `examples` are how a configuration writes them.
 _PAIR = "two numbers above 0, [smallest, largest]"
 _TERMS = f"a weight above 0 for each of one or more of {', '.join(get_args(LossTerm))}"

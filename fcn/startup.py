@@ -4,12 +4,10 @@ import importlib.util
 import os
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from fcn.errors import BackendError
+from fcn.stderr import stderr_held_back
 
 _BACKENDS = {"tensorflow": "tensorflow", "jax": "JAX", "torch": "PyTorch"}
 """Packages Keras computes with, in the order in which they are preferred, and their names."""
@@ -17,16 +15,21 @@ _VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"
 _PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 
 
-def start_backend() -> None:
+def start_backend(engine: str = "auto") -> None:
     """Chooses what Keras computes with, and finds its devices.
 
-    KERAS_BACKEND says which backend it is; without it, it is TensorFlow where that is installed, or else
-    JAX or PyTorch. On JAX, the environment variables of `keras.distribution.initialize` make this process
-    one of several.
+    An engine that is a backend comes first, then KERAS_BACKEND; without it, it is TensorFlow where that is
+    installed, or else JAX or PyTorch. On JAX, the environment variables of `keras.distribution.initialize`
+    make this process one of several.
+
+    Args:
+        engine: What was asked for; it counts where it is a backend's name.
 
     Raises:
         BackendError: If the backend is not installed, or one process of several does not run on JAX.
     """
+    if engine in _BACKENDS:
+        os.environ["KERAS_BACKEND"] = engine
     backend = _choose_backend()
     if _PROCESSES in os.environ and backend != "jax":
         raise BackendError(
@@ -83,8 +86,9 @@ def _start_tensorflow() -> None:
     if _VERBOSITY in os.environ:
         _import_tensorflow()
     else:
-        os.environ[_VERBOSITY] = "2"
-        with _stderr_held_back():
+        # Not its errors either: it says one on every CPU, and what goes wrong is raised.
+        os.environ[_VERBOSITY] = "3"
+        with stderr_held_back():
             _import_tensorflow()
     import tensorflow as tf
 
@@ -102,21 +106,3 @@ def _import_tensorflow() -> None:
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     tf.constant(0)  # opens the devices, which says more
-
-
-@contextmanager
-def _stderr_held_back() -> Iterator[None]:
-    """Keeps what native code writes to stderr, and shows it only if the block fails."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(kept, held.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

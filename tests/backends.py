@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import keras
@@ -20,6 +21,8 @@ assert loss, optimizer  # Keras finds by name what is imported
 
 PROGRAM = Path(__file__).parent / "backend_program.py"
 TIMEOUT_SECONDS = 900
+# JAX need not compile the same program in every process of a test; its results are the same.
+_COMPILED = tempfile.TemporaryDirectory(prefix="jax-")
 
 
 def start(backend: str, request: dict, **environment: str) -> subprocess.Popen[str]:
@@ -29,7 +32,9 @@ def start(backend: str, request: dict, **environment: str) -> subprocess.Popen[s
     command = [sys.executable, str(PROGRAM), json.dumps(request, default=str)]
     return subprocess.Popen(
         command,
-        env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": paths} | environment,
+        env=os.environ
+        | {"KERAS_BACKEND": backend, "PYTHONPATH": paths, "JAX_COMPILATION_CACHE_DIR": _COMPILED.name}
+        | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -111,7 +111,10 @@ def test_evaluate_writes_the_scores(run_path: Path, dataset: Path, tmp_path: Pat
         "num_images",
         "data",
         "training",
+        "engine",
+        "precision",
     }
+    assert (document["engine"], document["precision"]) == ("tensorflow", "float32")
     assert document["training"] == {"split": "train", "num_images": 4, "num_scored": 0}
 
 

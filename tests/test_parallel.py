@@ -67,3 +67,21 @@ def test_a_reader_that_stops_leaves_no_thread_behind() -> None:
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
+
+
+def test_nothing_is_taken_where_there_is_no_room_but_one_always_is() -> None:
+    taken: list[int] = []
+    room = True
+
+    def items() -> Iterator[int]:
+        for number in range(9):
+            taken.append(number)
+            yield number
+
+    results = map_ahead(lambda number: number, items(), ahead=3, has_room=lambda: room)
+    assert next(results) == 0
+    assert len(taken) == 4
+    room = False
+    for expected in range(1, 9):
+        assert next(results) == expected
+        assert len(taken) == max(4, expected + 1)

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes
+from fcn.data.image_header import IMAGE_SUFFIXES
 from fcn.data.image_io import (
-    IMAGE_SUFFIXES,
     Pixels,
     check_label,
     read_file,

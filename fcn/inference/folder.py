@@ -1,123 +1,62 @@
 """Labeling files and whole folders of images."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from fcn.classes import Classes
-from fcn.data.image_io import (
-    Pixels,
-    decode_image,
-    encode_jpeg,
-    exif_orientation,
-    read_file,
-    upright,
-    write_label,
-)
-from fcn.errors import DataError, OutputError
-from fcn.files import write_bytes
-from fcn.inference.outputs import overlay_image
+from fcn.inference.job.inputs import Input
+from fcn.inference.job.job import LabelingResult as LabelingResult
+from fcn.inference.job.job import Setting, model_setting, open_job
+from fcn.inference.job.restart import forget_job as forget_job
+from fcn.inference.outputs.render import check_outputs
 from fcn.inference.predictor import Predictor
-from fcn.inference.search import find_images, name_labels, overlay_path
-from fcn.parallel import map_ahead
-from fcn.progress import track
-
-# A JPEG has at most 65,535 pixels a side (ITU-T T.81, B.2.2), and the legend needs some of them.
-_MAX_OVERLAY = 32_000
-
-
-class LabelingResult(NamedTuple):
-    """What came of labeling files and folders.
-
-    Attributes:
-        written: Number of images that were labeled.
-        failed: What could not be read, and why; the reason does not repeat the path.
-        output: The folder that holds the labels.
-    """
-
-    written: int
-    failed: tuple[tuple[Path, str], ...]
-    output: Path
-
-
-class _Decoded(NamedTuple):
-    image: Pixels
-    orientation: int
-
-
-class _Labeled(NamedTuple):
-    label_path: Path
-    image: Pixels
-    orientation: int
-    label: Pixels
 
 
 def label_images(
-    predictor: Predictor, inputs: Sequence[Path], output: Path, overlay: bool = False
+    predictor: Predictor,
+    inputs: Sequence[Input],
+    output: Path,
+    outputs: Sequence[str] = ("palette",),
+    batch_size: int | None = None,
 ) -> LabelingResult:
-    """Labels images and writes palette PNGs of the images' own, stored sizes.
+    """Labels images, and writes palette PNGs of the images' own, stored sizes, or what else is wanted.
 
     The label of an image is `output/FOLDER/STEM.png`, with FOLDER relative to the input folder the image was
     found in; images that would get the same name all get `NAME.EXT.png`. An image that cannot be read is
-    recorded, and the job goes on.
+    recorded, and the job goes on. A video becomes `output/FOLDER/STEM.overlay.mp4`, whatever `outputs` are.
+
+    How far it is stands in a manifest in `output`: called again, after it was stopped or killed too, it goes
+    on, and labels what is new or was changed since, but nothing twice. Several processes may do so at once on
+    one machine. An `output` that holds the job of another net is refused; `forget_job` frees it.
 
     Args:
         predictor: The net to label with.
-        inputs: Files, and folders that are searched for JPEG, PNG and BMP files in all depths. Hidden files
-            and folders inside them are passed over, and so is `output`.
+        inputs: Files, and folders that are searched for images and videos in all depths; hidden files
+            and folders inside them are passed over, and so is `output`. URLs as `str`; lists of all these.
         output: The folder to write to; made if it is missing.
-        overlay: Whether to write `STEM.overlay.jpg`, a picture for people, beside each label.
+        outputs: What to write, some of `fcn.inference.outputs.render.OUTPUTS`: "palette" or "ids", "overlay"
+            (`STEM.overlay.jpg`, a picture for people), "probabilities" (`STEM.npz`), "rle" or "polygons"
+            (`coco.json`), "areas" (`areas.csv`).
+        batch_size: Images that are labeled at once, at most; None for what suits the machine.
 
     Raises:
         DataError: If an input is missing, unreadable or inside `output`; if there are no images; if two
             images have the same name and the same place below their inputs.
-        OutputError: If `output` cannot be written to or the disk is full. What was written before stays.
+        OutputError: If `output` cannot be written to, the disk is full, or it holds another job. What was
+            written before stays.
+        ValueError: If `outputs` cannot be.
     """
-    if output.exists() and not output.is_dir():
-        raise OutputError(f"{output}: is a file, not a folder to write to. Choose another output folder.")
-    images, failed = find_images(inputs, output)
-    label_paths = [output / name for name in name_labels(images)]
-
-    def label_all() -> Iterator[_Labeled]:
-        decoded = map_ahead(_decode, [image.path for image in images])
-        for found, label_path, content in zip(
-            images, label_paths, track(decoded, "labeling", total=len(images)), strict=True
-        ):
-            if isinstance(content, DataError):
-                failed.append((found.path, str(content).removeprefix(f"{found.path}: ")))
-            else:
-                label = predictor.predict(content.image).label
-                yield _Labeled(label_path, content.image, content.orientation, label)
-
-    def write(labeled: _Labeled) -> None:
-        write_label(labeled.label_path, labeled.label, predictor.classes)
-        if overlay:
-            picture = _draw_overlay(labeled, predictor.classes)
-            write_bytes(overlay_path(labeled.label_path), encode_jpeg(picture))
-
-    # Two ahead: the net goes on while one label is written, and stops soon after a write that failed.
-    written = sum(1 for _ in map_ahead(write, label_all(), ahead=2))
-    return LabelingResult(written, tuple(sorted(failed)), output)
+    model = model_setting(predictor.path) if predictor.path else _memory_setting(predictor)
+    settings: dict[str, Setting | str] = {"model": model, "views": predictor.views.describe()}
+    with open_job(output, inputs, settings, check_outputs(outputs), batch_size) as job:
+        return job.run(predictor.engine)
 
 
-def _draw_overlay(labeled: _Labeled, classes: Classes) -> Pixels:
-    image = upright(labeled.image, labeled.orientation)
-    label = upright(labeled.label, labeled.orientation)
-    scale = _MAX_OVERLAY / max(label.shape)
-    if scale < 1:
-        size = max(1, round(label.shape[1] * scale)), max(1, round(label.shape[0] * scale))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-        label = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
-    return overlay_image(image, label, classes)
-
-
-def _decode(path: Path) -> _Decoded | DataError:
-    """Reads an image; returns, not raises, what is wrong with it, so that the job goes on."""
-    try:
-        data = read_file(path)
-        return _Decoded(decode_image(data, path), exif_orientation(data))
-    except DataError as error:
-        return error
+def _memory_setting(predictor: Predictor) -> Setting:
+    """Returns what tells a net that came from no file from any other: its weights."""
+    digest = hashlib.sha256()
+    for weight in predictor.net.get_weights() if predictor.net is not None else ():
+        digest.update(np.ascontiguousarray(weight).data)
+    return Setting(digest.hexdigest(), "a net in memory")

@@ -1,5 +1,6 @@
 """One way to label an image, whatever the model was saved as."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,9 +9,12 @@ import numpy.typing as npt
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels, decode_image, read_image
-from fcn.inference.functions import LabelFunction, exported_function, keras_function
+from fcn.inference.engine import Floats, softmax
+from fcn.inference.engines import open_engine
+from fcn.inference.multi_scale import PLAIN, Views, check_scales, multi_scale_engine
+from fcn.inference.outputs.areas import class_areas
+from fcn.inference.tiles import MEMORY_GIGABYTES, tiled
 from fcn.models.fcn import FCN
-from fcn.run import is_exported, load_model
 
 
 class Prediction(NamedTuple):
@@ -19,18 +23,16 @@ class Prediction(NamedTuple):
     Attributes:
         label: `uint8[H, W]`, the most probable class id of each pixel, at the image's own size.
         classes: What the ids mean.
+        mean_confidence: Probability of the label, on average over all pixels, 1/C to 1.
     """
 
     label: Pixels
     classes: Classes
+    mean_confidence: float
 
     def areas(self) -> dict[str, float]:
         """Returns the share of the image that each class covers, by class name; absent ones are left out."""
-        pixels = np.bincount(self.label.ravel(), minlength=len(self.classes.names))
-        shares = pixels / max(1, self.label.size)
-        return {
-            name: float(share) for name, share in zip(self.classes.names, shares, strict=False) if share > 0
-        }
+        return class_areas(self.label, self.classes)
 
 
 class Predictor:
@@ -38,13 +40,29 @@ class Predictor:
 
     Args:
         model: A net; or the path of a run folder, a `.keras` file or an exported folder.
+        engine: What computes: "auto", or one of `fcn.inference.engine.ENGINES`. "jax" and "torch" need
+            Keras to run on them.
+        precision: What it computes in: "float32", "bfloat16" or "int8"; "auto" is what the export says is
+            best, or else float32.
+        flip: Whether to label each image also mirrored left to right, and to average.
+        scales: Sizes, relative to the image's own, to label each image at, and to average over.
+        memory_gigabytes: Memory of the whole process within which images are labeled, whatever their size:
+            large ones in parts, with the logits of the whole. More makes large ones faster. Averages over
+            views need more, the probabilities of all classes at every pixel, and are refused where these
+            alone are too much.
 
     Attributes:
+        engine: What computes.
         classes: The names and colors of the classes it tells apart.
         path: Where the net was read from; None for one that was given.
+        net: The net that was given; None for one that was read.
+        views: What is averaged over.
 
     Raises:
+        BackendError: If this process or this machine cannot run what was asked for.
         RunError: If there is no model at the path, or it cannot be read.
+        ValueError: If a scale is not above 0 and at most 4, or occurs twice, or the memory is too little for
+            the net.
 
     Example:
         >>> from fcn.models.fcn import FCN
@@ -53,9 +71,21 @@ class Predictor:
         (30, 40)
     """
 
-    def __init__(self, model: FCN | Path | str) -> None:
+    def __init__(
+        self,
+        model: FCN | Path | str,
+        engine: str = "auto",
+        precision: str = "auto",
+        flip: bool = PLAIN.flip,
+        scales: Iterable[float] = PLAIN.scales,
+        memory_gigabytes: float = MEMORY_GIGABYTES,
+    ) -> None:
         self.path = None if isinstance(model, FCN) else Path(model)
-        self.classes, self._predict = _open(model)
+        self.net = model if isinstance(model, FCN) else None
+        self.views = Views(flip, check_scales(scales))
+        one_view = tiled(open_engine(model, engine, precision), memory_gigabytes, self.path)
+        self.engine = multi_scale_engine(one_view, self.views, one_view.score_bytes)
+        self.classes = self.engine.classes
 
     def predict(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Prediction:
         """Labels one image.
@@ -65,11 +95,26 @@ class Predictor:
 
         Raises:
             DataError: If the image cannot be read or decoded.
+            RunError: If the image is too large for the memory, and the model was exported before such images
+                were labeled in parts.
             ValueError: If pixels have another type or shape.
         """
-        pixels = _pixels(image)
-        label = self._predict(pixels[np.newaxis])[0]
-        return Prediction(np.asarray(label), self.classes)
+        label, confidence = self.engine.label(_pixels(image)[np.newaxis])
+        return Prediction(label[0], self.classes, float(confidence.mean(dtype=np.float64)))
+
+    def probabilities(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Floats:
+        """Returns the probability of each class at each pixel, `float32[H, W, C]`.
+
+        Args:
+            image: As for `predict`.
+
+        Raises:
+            DataError: If the image cannot be read or decoded.
+            RunError: If the image is too large for the memory, and the model was exported before such images
+                were labeled in parts.
+            ValueError: If pixels have another type or shape.
+        """
+        return softmax(self.engine.logits(_pixels(image)[np.newaxis])[0])
 
 
 def _pixels(image: Path | str | bytes | npt.NDArray[np.uint8]) -> Pixels:
@@ -80,11 +125,3 @@ def _pixels(image: Path | str | bytes | npt.NDArray[np.uint8]) -> Pixels:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"Expected pixels uint8[H, W, 3]. Received: {image.dtype}{list(image.shape)}.")
     return image
-
-
-def _open(model: FCN | Path | str) -> tuple[Classes, LabelFunction]:
-    if not isinstance(model, FCN):
-        if is_exported(Path(model)):
-            return exported_function(Path(model))
-        model = load_model(model)
-    return model.classes, keras_function(model)

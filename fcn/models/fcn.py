@@ -169,6 +169,20 @@ class FCN(keras.Model):  # type: ignore[misc]
         """The names and colors of the classes the net tells apart."""
         return Classes.with_palette(self.class_names, np.array(self.palette, np.uint8))
 
+    def without_resizing(self) -> keras.Model:
+        """Returns the layers between making an image smaller and bringing its logits back to its size.
+
+        The same layers with the same weights: from `float[B, H, W, 3]`, an image at `input_scale`, to logits
+        `float32[B, H, W, num_classes]`. Of a net that leaves images as they are: the net itself.
+        """
+        if self.input_scale == 1:
+            return self
+        return keras.Model(
+            self.get_layer("shrink").output,
+            self.get_layer("shrunk_logits").output,
+            name=f"shrunk_{self.name}",
+        )
+
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make this net again, without its weights."""
         return {

@@ -1,8 +1,29 @@
 """A large convolution over a small map, computed as one matrix product."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
+
+_GATHERED = ContextVar("gathered", default=True)
+
+
+@contextmanager
+def ordinary_convolutions() -> Iterator[None]:
+    """Has the graphs traced inside of it compute every convolution as one, for programs that read graphs.
+
+    Example:
+        >>> with ordinary_convolutions():
+        ...     Conv2D(4, 7, padding="same")(keras.ops.ones((1, 3, 5, 2))).shape.as_list()
+        [1, 3, 5, 4]
+    """
+    token = _GATHERED.set(False)
+    try:
+        yield
+    finally:
+        _GATHERED.reset(token)
 
 
 # Named as Keras' own, because the place of weights in a `.keras` file comes from the name of their layer's
@@ -25,7 +46,11 @@ class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Returns the convolution of a map."""
-        if not tensorflow_on_cpu() or self.strides != (1, 1) or self.dilation_rate != (1, 1):
+        if (
+            not (_GATHERED.get() and tensorflow_on_cpu())
+            or self.strides != (1, 1)
+            or self.dilation_rate != (1, 1)
+        ):
             return super().call(inputs)
         ops = keras.ops
         rows, columns = self.kernel_size
@@ -50,5 +75,5 @@ class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
 
 
 def tensorflow_on_cpu() -> bool:
-    """Returns whether TensorFlow computes, and has no GPU."""
+    """Returns whether Keras computes with TensorFlow, and that without a GPU."""
     return keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")

@@ -1,8 +1,31 @@
 """Nets that work at a smaller size than that of their images."""
 
+from fractions import Fraction
 from typing import Any
 
 import keras
+
+# Fractions this fine give the sizes of images up to 100,000 pixels a side within 32 bits.
+_LARGEST_DENOMINATOR = 10_000
+
+
+def shrunk_size(size: Any, scale: float) -> Any:
+    """Returns how many rows or columns of pixels are left of some, at least 1.
+
+    In whole numbers, so that a graph, every backend and Python come to the same one where `size * scale`
+    lies half way between two.
+
+    Args:
+        size: A number, or a tensor with one.
+        scale: Size of the smaller image relative to the larger, above 0 and at most 1.
+
+    Example:
+        >>> shrunk_size(50, 0.37)
+        19
+    """
+    ratio = Fraction(scale).limit_denominator(_LARGEST_DENOMINATOR)
+    rounded = (2 * ratio.numerator * size + ratio.denominator) // (2 * ratio.denominator)
+    return max(1, rounded) if isinstance(size, int) else keras.ops.maximum(rounded, 1)
 
 
 @keras.saving.register_keras_serializable(package="fcn")
@@ -33,19 +56,13 @@ class Shrink(keras.layers.Layer):  # type: ignore[misc]
         """Returns the smaller images."""
         height, width = keras.ops.shape(images)[1:3]
         images = keras.ops.cast(images, self.compute_dtype)
-        return _interpolate(images, self._less(height), self._less(width))
+        return _interpolate(images, shrunk_size(height, self.scale), shrunk_size(width, self.scale))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Returns the shape of the output, None for sizes known only when the net runs."""
         batch, height, width, channels = input_shape
-        sizes = (None if size is None else int(self._less(size)) for size in (height, width))
+        sizes = (None if size is None else shrunk_size(size, self.scale) for size in (height, width))
         return (batch, *sizes, channels)
-
-    def _less(self, size: Any) -> Any:
-        if isinstance(size, int):
-            return max(1, int(size * self.scale + 0.5))
-        scaled = keras.ops.cast(size, "float32") * self.scale + 0.5
-        return keras.ops.maximum(keras.ops.cast(scaled, "int32"), 1)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make this layer again."""

@@ -142,13 +142,15 @@ def vgg16_features(
     """
     x = images
     if geometry == "reference":
-        # The first convolution adds the last row and column itself.
-        x = keras.layers.ZeroPadding2D(REFERENCE_PADDING - 1, name="block1_pad")(x)
+        # All of it here, with a first convolution that adds none: OpenVINO's converter merges both, and drops
+        # what a convolution with padding "same" would have added itself.
+        x = keras.layers.ZeroPadding2D(REFERENCE_PADDING, name="block1_pad")(x)
     pools = []
     for block, (channels, convolutions) in enumerate(VGG16_BLOCKS, start=1):
         for index in range(1, convolutions + 1):
             name = f"block{block}_conv{index}"
-            x = convolution(x, scaled(channels, width), 3, name, batch_normalization)
+            padding = "valid" if geometry == "reference" and block == index == 1 else "same"
+            x = convolution(x, scaled(channels, width), 3, name, batch_normalization, padding)
         x = keras.layers.MaxPooling2D(2, padding="same", name=f"block{block}_pool")(x)
         pools.append(x)
     for name, kernel_size in (("fc6", FC6_KERNEL_SIZE), ("fc7", 1)):

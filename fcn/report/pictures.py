@@ -21,7 +21,7 @@ from fcn.data.image_io import (
     upright,
 )
 from fcn.data.voc import Example, read_example
-from fcn.inference.outputs import LegendEntry, legend_strip
+from fcn.inference.outputs.overlay import LegendEntry, legend_strip
 
 if TYPE_CHECKING:  # these import a backend; a page needs none
     from fcn.evaluation import ImageScore

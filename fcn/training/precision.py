@@ -3,25 +3,12 @@
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 
 import keras
 
+from fcn.bfloat16 import bfloat16_graphs, bfloat16_instructions
 from fcn.models.patches import tensorflow_on_cpu
-
-_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
-"""What Linux calls the instructions of a CPU that multiply bfloat16 numbers."""
-
-
-def bfloat16_instructions() -> tuple[str, ...]:
-    """Returns which bfloat16 instructions the CPU has, as Linux calls them; none where nobody can tell."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ()
-    flags = next((line for line in text.splitlines() if line.startswith(("flags", "Features"))), "")
-    return tuple(sorted(_BFLOAT16_FLAGS & set(flags.split())))
 
 
 def usable_precision(wanted: str, crop_size: tuple[int, int] | None) -> str:
@@ -57,21 +44,11 @@ def computing_in(precision: str) -> Iterator[None]:
     Args:
         precision: "float32" or "bfloat16", as `usable_precision` returned it.
     """
-    policy = keras.config.dtype_policy()
+    policy, low = keras.config.dtype_policy(), precision == "bfloat16"
     rewrites = tensorflow_on_cpu()
-    low = precision == "bfloat16"
     keras.config.set_dtype_policy("mixed_bfloat16" if low and not rewrites else "float32")
-    if rewrites:
-        _rewrite_graphs(low)
     try:
-        yield
+        with bfloat16_graphs(low) if rewrites else nullcontext():
+            yield
     finally:
         keras.config.set_dtype_policy(policy)
-        if rewrites:
-            _rewrite_graphs(False)
-
-
-def _rewrite_graphs(wanted: bool) -> None:
-    import tensorflow as tf
-
-    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": wanted})

@@ -35,7 +35,7 @@ class Agreement:
             yield
         except BaseException as error:
             if not self._reached:
-                self.reach(_exit_code(error))
+                self.reach(_exit_code(error) or 1)  # 0 would say to go on
             raise
 
     def reach(self, exit_code: int) -> int:

@@ -41,7 +41,7 @@ def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_gpu_benchmark_runs_to_its_end(tmp_path: Path) -> None:
     pytest.importorskip("jax")
     output = tmp_path / "gpu.json"

@@ -112,6 +112,6 @@ def test_areas_are_shares_of_the_image(predictor: Predictor, image: npt.NDArray[
 
 def test_areas_by_hand() -> None:
     label = np.array([[0, 15, 15, 15], [15, 0, 20, 15]], np.uint8)
-    areas = Prediction(label, Classes.named(VOC_CLASS_NAMES)).areas()
+    areas = Prediction(label, Classes.named(VOC_CLASS_NAMES), 1.0).areas()
     assert areas == {"background": 2 / 8, "person": 5 / 8, "tvmonitor": 1 / 8}
     assert list(areas) == ["background", "person", "tvmonitor"]

@@ -1,6 +1,8 @@
 """Tests of nets that work at a smaller size than that of their images."""
 
 import json
+import math
+from fractions import Fraction
 from pathlib import Path
 
 import keras
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
-from fcn.models.resizing import ResizeLike, Shrink
+from fcn.models.resizing import ResizeLike, Shrink, shrunk_size
 from fcn.run import save_model
 from fcn.serving.export import export
 
@@ -69,6 +71,13 @@ def test_a_saved_and_an_exported_net_shrink_too(tmp_path: Path) -> None:
     assert json.loads(json.dumps(net.get_config()))["input_scale"] == 0.5
     np.testing.assert_array_equal(Predictor(tmp_path / "net.keras").predict(image).label, label)
     np.testing.assert_array_equal(Predictor(version).predict(image).label, label)
+
+
+@given(size=st.integers(1, 100_000), scale=st.sampled_from([0.5, 0.37, 1 / 3, 0.35, 0.9999, 0.001, 1.0]))
+def test_sizes_are_rounded_half_up_and_alike_everywhere(size: int, scale: float) -> None:
+    small = shrunk_size(size, scale)
+    assert small == max(1, math.floor(size * Fraction(scale).limit_denominator(10_000) + Fraction(1, 2)))
+    assert int(shrunk_size(tf.constant(size), scale)) == small
 
 
 @pytest.mark.parametrize("scale", [0, -1, 1.5, float("nan")])

@@ -39,6 +39,12 @@ def test_logits_and_labels_equal_the_net_at_any_size(net: FCN, exported: Path) -
         np.testing.assert_array_equal(label, np.asarray(logits).argmax(-1))
 
 
+def test_weights_are_saved_once(net: FCN, exported: Path) -> None:
+    saved = sum(path.stat().st_size for path in (exported / "variables").glob("variables.data-*"))
+    weights = sum(weight.nbytes for weight in net.get_weights())
+    assert weights <= saved < 1.1 * weights
+
+
 def test_image_bytes_of_several_sizes_in_one_request(net: FCN, exported: Path, tmp_path: Path) -> None:
     served = tf.saved_model.load(str(exported))
     files = [encode_jpeg(image) for image in images()]
@@ -76,6 +82,11 @@ def test_classes_and_palette_travel_along(exported: Path, net: FCN) -> None:
     assert Predictor(exported).classes == net.classes
     asset = tf.saved_model.load(str(exported)).classes.asset_path.numpy()
     assert json.loads(Path(asset.decode()).read_text())["names"] == list(net.class_names)
+
+
+def test_the_arguments_of_the_net_travel_along(exported: Path, net: FCN) -> None:
+    document = json.loads((exported / "assets" / "model.json").read_text())
+    assert FCN.from_config(document).get_config() == net.get_config()
 
 
 def test_three_signatures(exported: Path) -> None:

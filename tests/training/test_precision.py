@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from fcn.bfloat16 import bfloat16_instructions
 from fcn.training import precision
-from fcn.training.precision import bfloat16_instructions, computing_in, usable_precision
+from fcn.training.precision import computing_in, usable_precision
 
 
 def product(seed: int = 0) -> np.ndarray:

@@ -29,7 +29,7 @@ def recipe(make_dataset: Callable[..., Path], tmp_path_factory: pytest.TempPathF
         folder / "recipe.yaml",
         root,
         {"dropout": 0.5, "batch_normalization": True},
-        steps=100,
+        steps=60,
         checkpoint_steps=4,
         evaluate_steps=20,
         ema=0.9,
@@ -78,7 +78,8 @@ def steps(run: RunFolder) -> list[tuple[str, str, str]]:
     return [(row["step"], row["loss"], row["mean_iou"]) for row in read_log(run.log)]
 
 
-@pytest.mark.slow
+# A cluster's manager tells all; a person may tell one alone, of which the first is special.
+@pytest.mark.exhaustive
 def test_stopped_processes_go_on_as_if_they_never_were(recipe: Path, tmp_path: Path) -> None:
     whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "stopped")
     finish(*start_together(request(recipe, whole)))
@@ -86,7 +87,6 @@ def test_stopped_processes_go_on_as_if_they_never_were(recipe: Path, tmp_path: P
         for process in processes:
             process.kill()
         assert wait(processes) == [-signal.SIGKILL, -signal.SIGKILL]
-    # A cluster's manager tells all; a person may tell one alone, of which the first is special.
     for told in [(0,), (1,), (0, 1)]:
         before = load_state(run.last)["step"]
         with training(recipe, run) as processes:
@@ -102,8 +102,9 @@ def test_stopped_processes_go_on_as_if_they_never_were(recipe: Path, tmp_path: P
     assert_same_training(whole, run)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize(
+    "lost", [pytest.param(0, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.exhaustive)]
+)
 def test_no_process_waits_for_one_that_is_gone(lost: int, recipe: Path, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     with training(recipe, run) as processes:

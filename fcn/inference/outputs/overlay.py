@@ -1,6 +1,7 @@
 """Pictures of labels for people to look at."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -8,8 +9,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fcn.classes import VOID, Classes
-from fcn.data.image_io import Pixels, colorize
+from fcn.data.image_io import Pixels, colorize, recolor, upright
 
+# A JPEG has at most 65,535 pixels a side (ITU-T T.81, B.2.2), and the legend needs some of them.
+_MAX_SIDE = 32_000
 _COLOR_SHARE = 0.5
 _BACKGROUND = "background"
 
@@ -39,6 +42,24 @@ class LegendEntry(NamedTuple):
     color: tuple[int, int, int] | None
 
 
+def upright_overlay(image: Pixels, label: Pixels, orientation: int, classes: Classes) -> Pixels:
+    """Returns what `overlay_image` draws, turned as a person held the camera, and small enough for a JPEG.
+
+    Args:
+        image: `uint8[H, W, 3]`, RGB, in stored pixel order.
+        label: `uint8[H, W]`, class ids, 255 = void.
+        orientation: EXIF orientation, 1 to 8.
+        classes: The names and colors of the ids.
+    """
+    image, label = upright(image, orientation), upright(label, orientation)
+    scale = _MAX_SIDE / max(label.shape)
+    if scale < 1:
+        size = max(1, round(label.shape[1] * scale)), max(1, round(label.shape[0] * scale))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        label = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+    return overlay_image(image, label, classes)
+
+
 def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
     """Returns the image tinted in the colors of its classes, with a legend below.
 
@@ -59,19 +80,40 @@ def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
         >>> overlay_image(pixels, pixels[..., 0], Classes.named(("sky", "sea"))).shape
         (82, 90, 3)
     """
-    return np.concatenate([_tint(image, label, classes), legend_strip(_entries(label, classes), label.shape)])
+    return np.concatenate([tint(image, label, classes), legend_strip(_entries(label, classes), label.shape)])
 
 
-def _tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
+def legend_of_classes(classes: Classes, size: tuple[int, ...]) -> Pixels:
+    """Draws a legend of all classes, without shares: the same below every frame of a video.
+
+    Args:
+        classes: Names and colors.
+        size: (height, width) of the picture it goes below.
+
+    Returns:
+        `uint8[legend, width, 3]`, RGB.
+    """
+    return legend_strip(
+        [
+            LegendEntry(name, "", None if index == 0 and name == _BACKGROUND else color)
+            for index, (name, color) in enumerate(zip(classes.names, classes.palette, strict=True))
+        ],
+        size,
+    )
+
+
+def tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
+    """Returns the image tinted in the colors of its classes, with contours; see `overlay_image`."""
     colors = colorize(label, classes)
     tinted = cv2.addWeighted(image, 1 - _COLOR_SHARE, colors, _COLOR_SHARE, 0)
     thickness = max(1, round(min(label.shape) / 350))
     window = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
     # A pixel lies at a border where the ids around it are not all the same. Void is often a border itself.
-    border = (cv2.morphologyEx(label, cv2.MORPH_GRADIENT, window) > 0) & (label != VOID)
-    tinted[border] = _contour_palette(classes)[label[border]]
+    border = cv2.morphologyEx(label, cv2.MORPH_GRADIENT, window)
+    border[label == VOID] = 0
+    tinted = cv2.copyTo(recolor(label, _contour_palette(classes)), border, tinted)
     if classes.names[0] == _BACKGROUND:
-        tinted = np.where(label[..., np.newaxis] == 0, image, tinted)
+        tinted = cv2.copyTo(image, (label == 0).astype(np.uint8), tinted)
     return tinted.astype(np.uint8, copy=False)
 
 
@@ -102,6 +144,11 @@ def _entries(label: Pixels, classes: Classes) -> list[LegendEntry]:
     return entries
 
 
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size)
+
+
 def legend_strip(entries: Sequence[LegendEntry], size: tuple[int, ...]) -> Pixels:
     """Draws a legend to put below a picture.
 
@@ -115,7 +162,7 @@ def legend_strip(entries: Sequence[LegendEntry], size: tuple[int, ...]) -> Pixel
     height, width = size
     text_size = min(_TEXT_SHARE * (height * width) ** 0.5, width / 16)
     unit = round(min(max(text_size, _MIN_TEXT), _MAX_TEXT))
-    font = ImageFont.load_default(size=unit)
+    font = _font(unit)
     swatch, margin, gap = unit, round(0.6 * unit), round(0.45 * unit)
 
     def text_width(text: str) -> int:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcn.classes import VOC_CLASS_NAMES, VOID, Classes
-from fcn.inference.outputs import overlay_image
+from fcn.inference.outputs.overlay import overlay_image
 
 CLASSES = Classes.named(("background", "cat", "dog"))
 COLORFUL = Classes(("background", "red", "green"), ((0, 0, 255), (255, 0, 0), (0, 255, 0)))

@@ -1,0 +1,162 @@
+"""What a file says of its image before the pixels are decoded: the format, the size, how many pictures."""
+
+import os
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+from PIL import Image, ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from fcn.errors import DataError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+"""Suffixes, in lower case, of the files that are taken for images in a folder."""
+
+IMAGE_FORMATS = "JPEG, PNG, BMP, WebP or TIFF"
+"""What can be decoded, for messages."""
+
+MAX_PIXELS = 2**28
+"""An image of more, 16,384 x 16,384 or 0.8 GB once it is decoded, is taken for a trap."""
+
+MAX_BYTES = 8 * MAX_PIXELS + 2**27
+"""A larger file is no image: four channels of 16 bits, uncompressed, and 0.1 GB for what describes them."""
+
+PILLOW_ERRORS = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
+"""What Pillow raises on a file that is damaged, no image, or so large that it must be a trap."""
+
+# The content decides, not the suffix. Pillow's own search for a reader would try some forty formats, and take
+# a photograph with a preview behind it (MPO) for an animation.
+_READERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
+    (b"\xff\xd8\xff", JpegImageFile),
+    (b"\x89PNG\r\n\x1a\n", PngImageFile),
+    (b"BM", BmpImageFile),
+    (b"RIFF", WebPImageFile),
+    (b"II*\0", TiffImageFile),
+    (b"MM\0*", TiffImageFile),
+    (b"II+\0", TiffImageFile),
+    (b"MM\0+", TiffImageFile),
+)
+# Tags of TIFF 6.0, section 8. NewSubfileType: bit 0 is a smaller copy of another page, bit 2 a mask.
+_NEW_SUBFILE_TYPE, _IMAGE_WIDTH, _IMAGE_LENGTH = 254, 256, 257
+_COPY_OR_MASK = 0b101
+_MOST_PAGES = 64
+_REMEDY = "Replace the file or take it out."
+
+
+def check_file_size(size: int, name: object) -> None:
+    """Refuses a file that is too large for an image, before it is read.
+
+    Args:
+        size: Its length in bytes.
+        name: What to call the file in an error, usually its path.
+
+    Raises:
+        DataError: If it is larger than `MAX_BYTES`.
+    """
+    if size > MAX_BYTES:
+        raise DataError(
+            f"{name}: expected an image of at most {MAX_BYTES / 1e9:.1f} GB. Received: {size / 1e9:.1f} GB. "
+            f"Nothing was decoded. {_REMEDY}"
+        )
+
+
+def read_image_file(path: Path) -> bytes:
+    """Returns the bytes of a file that begins as an image does and is not too large for one.
+
+    Raises:
+        DataError: If the file is missing, cannot be read or is no image.
+    """
+    try:
+        with path.open("rb") as file:
+            check_file_size(os.fstat(file.fileno()).st_size, path)
+            _find_reader(file.read(8), path)
+            file.seek(0)
+            return file.read()
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}). Check the path and its permissions."
+        ) from error
+
+
+def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
+    """Reads the header of an image file; the pixels are decoded when they are asked for.
+
+    Args:
+        file: The file, or its content.
+        name: What to call the image in an error, usually its path.
+
+    Raises:
+        DataError: If this is no image in one of `IMAGE_FORMATS`, or has more than `MAX_PIXELS` pixels or more
+            than one picture (an animation, or a TIFF of several pages).
+    """
+    source = BytesIO(file) if isinstance(file, bytes) else file
+    try:
+        start = source.read(8)
+        source.seek(0)
+        image = _find_reader(start, name)(source)
+        height, width = stored_size(image)
+        pixels = height * width
+        pictures = _count_pictures(image) if pixels <= MAX_PIXELS else 1
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name}: {_too_large(str(error))}") from error
+    except PILLOW_ERRORS as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else None
+        what = f"cannot be read ({reason})" if reason else f"is truncated, or no image ({error})"
+        raise DataError(f"{name}: {what}. {_REMEDY}") from error
+    if pixels > MAX_PIXELS:
+        raise DataError(f"{name}: {_too_large(f'{width} x {height} pixels')}")
+    if pictures > 1:
+        what = "pages of a document" if isinstance(image, TiffImageFile) else "frames of an animation"
+        raise DataError(
+            f"{name}: expected one picture. Received: {pictures} {what}. "
+            "Save the one that is meant as a file of its own."
+        )
+    return image
+
+
+def _find_reader(start: bytes, name: object) -> type[ImageFile.ImageFile]:
+    """Returns what reads a file, by its first 8 bytes."""
+    reader = next((reader for signature, reader in _READERS if start.startswith(signature)), None)
+    if reader is None:
+        what = "is empty (0 bytes)" if not start else f"is truncated, or no image ({IMAGE_FORMATS} expected)"
+        raise DataError(f"{name}: {what}. {_REMEDY}")
+    return reader
+
+
+def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
+    """Returns (height, width) in stored pixel order, which Pillow itself does not tell of a TIFF."""
+    if isinstance(image, TiffImageFile):
+        return int(image.tag_v2[_IMAGE_LENGTH]), int(image.tag_v2[_IMAGE_WIDTH])
+    return image.height, image.width
+
+
+def _too_large(received: str) -> str:
+    return (
+        f"expected at most {MAX_PIXELS} pixels. Received: {received}. "
+        "Nothing was decoded. If the file is no trap, cut it into parts."
+    )
+
+
+def _count_pictures(image: ImageFile.ImageFile) -> int:
+    """Returns how many pictures a file holds, of very many pages the first; copies of one do not count."""
+    if not isinstance(image, TiffImageFile):
+        return int(getattr(image, "n_frames", 1))
+    count = 1
+    for page in range(1, _MOST_PAGES):
+        try:
+            image.seek(page)
+        except EOFError:
+            break
+        count += not int(image.tag_v2.get(_NEW_SUBFILE_TYPE, 0)) & _COPY_OR_MASK
+    image.seek(0)
+    return count

@@ -1,0 +1,24 @@
+"""What a job remembers of an image it has labeled."""
+
+from typing import Any, TypedDict
+
+Annotation = dict[str, Any]
+"""An annotation of COCO that has no `id` and no `image_id` yet."""
+
+
+class Record(TypedDict):
+    """What summaries of many images are made from, as JSON.
+
+    Attributes:
+        height: Of the image as it is stored, in pixels.
+        width: Of the image as it is stored, in pixels.
+        mean_confidence: Probability of the label, on average over all pixels, 1/C to 1.
+        areas: The share of the image that each class covers, by name; absent ones are left out.
+        annotations: Empty unless they are an output.
+    """
+
+    height: int
+    width: int
+    mean_confidence: float
+    areas: dict[str, float]
+    annotations: list[Annotation]

@@ -1,0 +1,229 @@
+"""Labeling videos: frames in, a video of overlays out."""
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from fcn.data.image_io import Pixels, write_label
+from fcn.errors import DataError
+from fcn.files import atomic_path
+from fcn.inference.engine import BATCH_PIXELS, Engine
+from fcn.inference.outputs.overlay import legend_of_classes, tint
+from fcn.inference.video_writer import check_written, open_writer
+from fcn.parallel import map_ahead
+from fcn.progress import track
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"})
+"""Suffixes, in lower case, of the files that are taken for videos."""
+
+VIDEO_MARK, VIDEO_ENDING = ".overlay", ".mp4"
+"""What the name of a labeled video ends in, behind the stem of the video."""
+
+VIDEO_FORMATS = "MP4, MOV, AVI, MKV or WebM"
+"""What can be decoded, for messages."""
+
+_FALLBACK_RATE = 25.0
+_LEAST_RATE, _MOST_RATE = 0.01, 1000.0
+# As much as rates differ that are meant to be the same: 24 and 23.976, or times in milliseconds.
+_SAME_RATE = 0.02
+_REMEDY = "Replace the file or take it out."
+
+
+def is_video(place: str) -> bool:
+    """Tells local videos by their names.
+
+    Example:
+        >>> is_video("a.MP4"), is_video("a.jpg"), is_video("https://host/a.jpg?next=b.mp4")
+        (True, False, False)
+    """
+    return os.path.splitext(place)[1].lower() in VIDEO_SUFFIXES and "://" not in place
+
+
+class LabeledVideo(NamedTuple):
+    """What came of a video.
+
+    Attributes:
+        path: The video of overlays.
+        frames: How many frames were decoded and labeled.
+        announced: How many the file says it has, often by its length in seconds and the rate of the frames
+            that are there; 0 where it does not say.
+    """
+
+    path: Path
+    frames: int
+    announced: int
+
+    @property
+    def truncated(self) -> bool:
+        """Whether so many frames are missing, over 2% and over one, that the file must have lost its end."""
+        return self.announced - self.frames > max(1, 0.02 * self.announced)
+
+
+class _Timing(NamedTuple):
+    rate: float
+    announced: int
+
+
+class _Frames(NamedTuple):
+    images: Pixels
+    labels: Pixels
+    first: int
+
+
+def label_video(
+    engine: Engine, source: Path, target: Path, batch_size: int, labels: Path | None = None
+) -> LabeledVideo:
+    """Labels the frames of a video in order, and writes a video of overlays with the same size and rate.
+
+    Below each frame is the legend of all classes, which never changes. Frames are as players show them,
+    turned as the video says; their labels are too. Odd sizes are made even by repeating the last row or
+    column. A video that ends early is labeled as far as it goes; `LabeledVideo.truncated` tells. Where frames
+    come at varying times the rate is their mean. Sound is left out. Memory does not grow with the length.
+
+    Args:
+        engine: What labels.
+        source: An MP4, MOV, AVI, MKV or WebM file.
+        target: The MP4 file to write, in one piece when all is done: a player never meets half of it.
+        batch_size: How many frames to label at once, at most; fewer where they are large.
+        labels: A folder for palette PNGs of the frames, `000000.png` and on; None for none.
+
+    Raises:
+        DataError: If the video cannot be read, has no frame that can be decoded, or cannot be encoded.
+        OutputError: If `target` or `labels` cannot be written to or the disk is full.
+        ValueError: If `batch_size` is below 1.
+    """
+    if batch_size < 1:
+        raise ValueError(f"Expected `batch_size` >= 1. Received: {batch_size}.")
+    written = 0
+    with _open(source) as video, atomic_path(target) as temporary:
+        timing = _timing(source, video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT))
+        frames = _read_frames(video)
+        first = next(frames, None)
+        if first is None:
+            raise DataError(f"{source}: has no frame that can be decoded. {_REMEDY}")
+        batch_size = max(1, min(batch_size, BATCH_PIXELS // (first.shape[0] * first.shape[1])))
+        strip = legend_of_classes(engine.classes, first.shape[:2])
+        height, width = _add_legend(first, strip).shape[:2]
+        writer = open_writer(temporary, source, target, timing.rate, (height, width))
+
+        def label_all() -> Iterator[_Frames]:
+            start = 0
+            shown = track(_chain(first, frames), f"labeling {source.name}", total=timing.announced or None)
+            while batch := list(islice(shown, batch_size)):
+                images = np.stack(batch)
+                yield _Frames(images, engine.label(images).label, start)
+                start += len(batch)
+
+        def write(done: _Frames) -> int:
+            for index, (image, label) in enumerate(zip(done.images, done.labels, strict=True), done.first):
+                picture = _add_legend(tint(image, label, engine.classes), strip)
+                writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+                if labels is not None:
+                    write_label(labels / f"{index:06d}.png", label, engine.classes)
+            return len(done.images)
+
+        try:
+            # One thread, because a video has an order; the net goes on while it draws and encodes.
+            for count in map_ahead(write, label_all(), workers=1, ahead=2):
+                written += count
+        finally:
+            writer.release()
+        check_written(temporary, source, target, written)
+    return LabeledVideo(target, written, timing.announced)
+
+
+def check_video(source: Path) -> None:
+    """Refuses a file that is no video in one of `VIDEO_FORMATS` by its first bytes.
+
+    A list of other files that calls itself a video would otherwise have them, or addresses, opened.
+
+    Raises:
+        DataError: If it is none, or cannot be read.
+    """
+    try:
+        with source.open("rb") as file:
+            start = file.read(12)
+    except OSError as error:
+        raise DataError(
+            f"{source}: cannot be read ({error.strerror}). Check the path and its permissions."
+        ) from error
+    mpeg = start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid")
+    if not (mpeg or start.startswith(b"\x1aE\xdf\xa3") or (start[:4] == b"RIFF" and start[8:12] == b"AVI ")):
+        what = "is truncated, or no video" if start else "is empty (0 bytes)"
+        raise DataError(f"{source}: {what} ({VIDEO_FORMATS} expected). {_REMEDY}")
+
+
+@contextmanager
+def _open(source: Path) -> Iterator[cv2.VideoCapture]:
+    check_video(source)
+    try:
+        # An absolute path is never taken for an address.
+        video = cv2.VideoCapture(str(source.absolute()), cv2.CAP_FFMPEG)
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{source}: has a name that is no UTF-8, which OpenCV cannot open. Rename it."
+        ) from error
+    try:
+        if not video.isOpened():
+            raise DataError(f"{source}: is truncated, or no video that can be decoded. {_REMEDY}")
+        yield video
+    finally:
+        video.release()
+
+
+def _read_frames(video: cv2.VideoCapture) -> Iterator[Pixels]:
+    """Yields frames `uint8[H, W, 3]` RGB of the first frame's size, until one cannot be decoded."""
+    size = None
+    while True:
+        found, frame = video.read()
+        if not found:
+            return
+        size = size or frame.shape
+        if frame.shape != size:
+            frame = cv2.resize(frame, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def _chain(first: Pixels, frames: Iterator[Pixels]) -> Iterator[Pixels]:
+    yield first
+    yield from frames
+
+
+def _add_legend(picture: Pixels, strip: Pixels) -> Pixels:
+    joined = np.concatenate([picture, strip])
+    height, width = joined.shape[:2]
+    return np.pad(joined, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
+
+
+def _timing(source: Path, rate: float, count: float) -> _Timing:
+    """Returns the rate to write, and how many frames there should be.
+
+    Where frames come at varying times, a file tells the highest rate (browsers say 1000 frames a second), and
+    often no number of frames, for which OpenCV then takes length times rate. The times of all frames say what
+    the rate is; they are read without decoding anything.
+
+    Args:
+        source: The video.
+        rate: Frames a second, as the file tells.
+        count: Number of frames, as the file tells.
+    """
+    packets, first, last = 0, math.inf, -math.inf
+    video = cv2.VideoCapture(str(source.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    while video.grab():
+        time = video.get(cv2.CAP_PROP_POS_MSEC)
+        packets, first, last = packets + 1, min(first, time), max(last, time)
+    video.release()
+    announced = max(0, int(count))
+    measured = 1000 * (packets - 1) / (last - first) if last > first else rate
+    known = _LEAST_RATE <= rate < math.inf
+    if known and abs(measured - rate) > _SAME_RATE * rate:
+        announced = min(announced, round(announced * measured / rate))
+        rate = measured
+    return _Timing(rate if _LEAST_RATE <= rate <= _MOST_RATE else _FALLBACK_RATE, announced)

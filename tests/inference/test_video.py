@@ -1,0 +1,221 @@
+"""Tests of labeling videos, with videos that OpenCV writes and an engine that looks at brightness."""
+
+import resource
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from fcn.classes import Classes
+from fcn.data.image_io import Pixels, read_label
+from fcn.errors import DataError, OutputError
+from fcn.inference.engine import Floats, Labeled
+from fcn.inference.outputs.overlay import legend_of_classes, tint
+from fcn.inference.video import VIDEO_SUFFIXES, LabeledVideo, check_video, label_video
+
+CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".webm": "VP80"}
+
+
+class BrightnessEngine:
+    """Says 1 where a pixel is light and 0 where it is dark."""
+
+    classes = Classes(("background", "light"), ((0, 0, 0), (255, 0, 0)))
+    name = "brightness"
+    precision = "float32"
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def label(self, images: Pixels) -> Labeled:
+        self.batches.append(len(images))
+        label = (images.mean(axis=-1) > 127).astype(np.uint8)
+        return Labeled(label, np.ones(label.shape, np.float32))
+
+    def logits(self, images: Pixels) -> Floats:
+        raise NotImplementedError
+
+
+def frame(index: int, height: int = 48, width: int = 64) -> Pixels:
+    """A dark frame with a light bar, three pixels further down in each."""
+    pixels = np.full((height, width, 3), 20, np.uint8)
+    top = 3 * index % (height - 10)
+    pixels[top : top + 10] = 230
+    return pixels
+
+
+def write_video(path: Path, count: int, height: int = 48, width: int = 64, rate: float = 12.5) -> Path:
+    codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix])
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, rate, (width, height))
+    assert writer.isOpened()
+    for index in range(count):
+        writer.write(frame(index, height, width))
+    writer.release()
+    return path
+
+
+def read_video(path: Path) -> tuple[list[npt.NDArray[np.int_]], float]:
+    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    frames = []
+    while True:
+        found, pixels = video.read()
+        if not found:
+            break
+        frames.append(pixels[..., ::-1].astype(int))
+    rate = video.get(cv2.CAP_PROP_FPS)
+    video.release()
+    return frames, rate
+
+
+@pytest.mark.parametrize("suffix", sorted(VIDEO_SUFFIXES))
+def test_each_frame_is_labeled_in_order(suffix: str, tmp_path: Path) -> None:
+    source = write_video(tmp_path / f"film{suffix}", 7)
+    target, labels, engine = tmp_path / "out" / "film.overlay.mp4", tmp_path / "labels", BrightnessEngine()
+    result = label_video(engine, source, target, 3, labels)
+    assert result == LabeledVideo(target, 7, 7)
+    assert not result.truncated
+    assert engine.batches == [3, 3, 1]
+    frames, rate = read_video(target)
+    assert (len(frames), rate) == (7, 12.5)
+    assert sorted(path.name for path in labels.iterdir()) == [f"{index:06d}.png" for index in range(7)]
+    strip = legend_of_classes(engine.classes, (48, 64))
+    for index, pixels in enumerate(frames):
+        label = read_label(labels / f"{index:06d}.png")
+        expected = (frame(index)[..., 0] > 127).astype(np.uint8)
+        # Lossy: lines at a border may go either way.
+        assert np.mean(label != expected) <= 4 / 48
+        picture = np.concatenate([tint(frame(index), expected, engine.classes), strip])
+        assert pixels.shape[0] - len(picture) in (0, 1)
+        assert np.abs(pixels[: len(picture)] - picture).mean() < 12
+    assert {path.name for path in target.parent.iterdir()} == {"film.overlay.mp4"}
+
+
+def test_labels_are_written_only_if_wanted(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "film.mp4", 2)
+    label_video(BrightnessEngine(), source, tmp_path / "film.overlay.mp4", 2)
+    assert {path.name for path in tmp_path.iterdir()} == {"film.mp4", "film.overlay.mp4"}
+
+
+def test_the_legend_is_below_and_the_size_is_even(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "film.avi", 3, height=50, width=66)
+    label_video(BrightnessEngine(), source, tmp_path / "film.overlay.mp4", 1)
+    strip = legend_of_classes(BrightnessEngine.classes, (50, 66))
+    frames, _ = read_video(tmp_path / "film.overlay.mp4")
+    height = 50 + len(strip)
+    assert frames[0].shape == (height + height % 2, 66, 3)
+    below = [pixels[50:] for pixels in frames]
+    for pixels in below:
+        assert np.abs(pixels[: len(strip)] - strip).mean() < 12
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".webm"])
+def test_a_video_that_ends_early_is_labeled_as_far_as_it_goes(suffix: str, tmp_path: Path) -> None:
+    source = write_video(tmp_path / f"film{suffix}", 20)
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) * 6 // 10])
+    result = label_video(BrightnessEngine(), source, tmp_path / "film.overlay.mp4", 4)
+    assert 3 < result.frames < 20
+    assert result.announced == 20
+    assert result.truncated
+    assert len(read_video(result.path)[0]) == result.frames
+
+
+def test_one_frame_less_than_announced_is_no_loss() -> None:
+    assert not LabeledVideo(Path("a"), 19, 20).truncated
+    assert LabeledVideo(Path("a"), 18, 20).truncated
+    assert not LabeledVideo(Path("a"), 985, 1000).truncated
+    assert not LabeledVideo(Path("a"), 5, 0).truncated
+
+
+def test_an_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "film.mp4", 20)
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) * 6 // 10])
+    with pytest.raises(DataError, match=r"film\.mp4: is truncated, or no video"):
+        label_video(BrightnessEngine(), source, tmp_path / "film.overlay.mp4", 4)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"is empty \(0 bytes\)"),
+        (b"no video at all", "MP4, MOV, AVI, MKV or WebM expected"),
+        (b"#EXTM3U\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n", "expected"),
+        (b"ffconcat version 1.0\nfile other.mp4\n", "expected"),
+    ],
+)
+def test_what_is_no_video_is_refused_unopened(content: bytes, message: str, tmp_path: Path) -> None:
+    source = tmp_path / "film.mp4"
+    source.write_bytes(content)
+    for refuse in (check_video, lambda path: label_video(BrightnessEngine(), path, tmp_path / "out.mp4", 1)):
+        with pytest.raises(DataError, match=rf"film\.mp4: .*{message}"):
+            refuse(source)
+    with pytest.raises(DataError, match="No such file"):
+        check_video(tmp_path / "missing.mp4")
+
+
+def test_a_video_without_frames_is_refused(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "film.avi", 3)
+    data = source.read_bytes()
+    source.write_bytes(data[: data.index(b"movi") + 4])
+    with pytest.raises(DataError, match=r"film\.avi: "):
+        label_video(BrightnessEngine(), source, tmp_path / "out.mp4", 1)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_place_that_cannot_be_written_to_is_an_output_error(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "film.mp4", 2)
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(OutputError, match="taken"):
+        label_video(BrightnessEngine(), source, tmp_path / "taken" / "film.mp4", 1)
+    with pytest.raises(OutputError, match="taken"):
+        label_video(BrightnessEngine(), source, tmp_path / "out.mp4", 1, labels=tmp_path / "taken")
+    assert {path.name for path in tmp_path.iterdir()} == {"film.mp4", "taken"}
+
+
+def test_a_batch_holds_a_frame_at_least(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="batch_size"):
+        label_video(BrightnessEngine(), tmp_path / "film.mp4", tmp_path / "out.mp4", 0)
+
+
+def test_an_interrupted_job_leaves_what_was_there(tmp_path: Path) -> None:
+    source, target = write_video(tmp_path / "film.mp4", 12), tmp_path / "out.mp4"
+    target.write_bytes(b"an earlier one")
+    engine = BrightnessEngine()
+
+    def stop(images: Pixels) -> Labeled:
+        if len(engine.batches) == 2:
+            raise KeyboardInterrupt
+        return BrightnessEngine.label(engine, images)
+
+    engine.label = stop  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        label_video(engine, source, target, 2)
+    assert target.read_bytes() == b"an earlier one"
+    assert {path.name for path in tmp_path.iterdir()} == {"film.mp4", "out.mp4"}
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
+    height, width = 240, 320
+    short = write_video(tmp_path / "short.mp4", 12, height, width)
+    long = write_video(tmp_path / "long.mp4", 240, height, width)
+    label_video(BrightnessEngine(), short, tmp_path / "out.mp4", 2)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    label_video(BrightnessEngine(), long, tmp_path / "out.mp4", 2)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    # All frames together are 55 MB.
+    assert grown < 240 * height * width * 3 / 3
+
+
+def test_a_disk_that_fills_up_is_an_output_error(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "film.mp4", 40)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
+    try:
+        with pytest.raises(OutputError, match=r"out\.mp4: .* of 40 frames were written"):
+            label_video(BrightnessEngine(), source, tmp_path / "out.mp4", 8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == [source]

@@ -1,0 +1,74 @@
+"""Tests of what an output pixel sees, against what changes when a pixel of the image does."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from fcn.models.factory import NETS, build_model
+from fcn.models.fields import COARSEST_STRIDE, NetDescription, net_field
+from fcn.models.geometry import Field, Grid
+
+LENGTH = 704
+
+
+def seeing(net: str, geometry: str, pixels: list[int]) -> list[tuple[int, int]]:
+    """Returns the first and last row of the logits that change with each row of the image.
+
+    Weights are positive and the image is black but for one row, so nothing that reaches an output cancels
+    out, is cut by a ReLU, loses in a pooling or drowns in rounding: what is not 0 has seen it.
+    """
+    model = build_model(
+        net, num_classes=1, width=1 / 64, fc_channels=1, geometry=geometry, mean=(0, 0, 0), scale=(1, 1, 1)
+    )
+    model.set_weights(
+        [np.full(w.shape, 0.0 if w.ndim == 1 else w.shape[-1] / w.size) for w in model.get_weights()]
+    )
+    images = np.zeros((len(pixels), LENGTH, 1, 3), np.float32)
+    images[np.arange(len(pixels)), pixels] = 255
+    rows = [np.flatnonzero(logits[:, 0, 0]) for logits in model.predict_on_batch(images)]
+    return [(int(seen[0]), int(seen[-1])) for seen in rows]
+
+
+@pytest.mark.parametrize("geometry", ["same", "reference"])
+@pytest.mark.parametrize("net", NETS)
+def test_no_output_sees_more_than_its_field_and_some_see_all_of_it(net: str, geometry: str) -> None:
+    field = net_field(build_model(net, width=1 / 64, fc_channels=1).stride, geometry)
+    assert field.stride == 1
+    # Every phase of the coarsest grid; fewer where an image is padded to 200 columns, and takes long.
+    step = 1 if geometry == "same" else 8
+    pixels = [LENGTH // 2 + phase for phase in range(0, COARSEST_STRIDE, step)]
+    found = seeing(net, geometry, pixels)
+    assert all(first > 0 and last < LENGTH - 1 for first, last in found), "the image is too small to tell"
+    above = max(pixel - first for pixel, (first, _) in zip(pixels, found, strict=True))
+    below = max(last - pixel for pixel, (_, last) in zip(pixels, found, strict=True))
+    assert field.last - step < above <= field.last
+    assert -field.first - step < below <= -field.first
+
+
+def test_a_field_lies_around_its_grid() -> None:
+    grid = Grid().convolved(3, 2, 1).convolved(5, 1, 4, 2).convolved(2, 2).transposed(4, 2, 1)
+    field = Field().convolved(3, 2, 1).convolved(5, 1, 4, 2).convolved(2, 2).transposed(4, 2, 1)
+    assert field.stride == grid.stride
+    assert (field.first + field.last) / 2 == grid.offset
+
+
+def test_a_field_by_hand() -> None:
+    # Two 3x3 convolutions see 5 pixels; every second of them, and three of those, 9.
+    field = Field().convolved(3, padding=1).convolved(3, padding=1)
+    assert field == Field(first=Fraction(-2), last=Fraction(2))
+    assert field.convolved(3, 2, 1).cropped(1) == Field(Fraction(2), Fraction(-1), Fraction(5))
+    wider = Field(first=Fraction(-9), last=Fraction(1))
+    assert field.joined(wider) == Field(first=Fraction(-9), last=Fraction(2))
+    with pytest.raises(ValueError, match=r"one stride\. Received"):
+        field.joined(Field(stride=Fraction(2)))
+
+
+def test_what_labeling_in_pieces_knows_comes_from_the_net() -> None:
+    net = build_model("fcn16s", num_classes=4, width=1 / 64, fc_channels=2, input_scale=0.5)
+    description = NetDescription.from_config(net.get_config())
+    assert description == NetDescription(16, "same", 0.5, 1 / 64, 4)
+    wide = description._replace(width=1.0)
+    assert wide.net_bytes() == 4 * (3 * 64 + 2 * 4)
+    assert wide._replace(input_scale=1.0).image_bytes() == wide.net_bytes()
+    assert wide.net_bytes() / 4 < wide.image_bytes() < wide.net_bytes()

@@ -1,0 +1,79 @@
+"""A job on Ray that needs no net: `python ray_program.py ENGINE SECONDS ADDRESS OUTPUT INPUT`.
+
+What computes is that of `job_program`, in two actors; batches are of 3 images. The file that the environment
+variable OPENED names gets a line for each engine that is opened: its threads, and the CPUs of its actor.
+"""
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from job_program import Brightness
+
+from fcn.errors import FcnError, RunError
+from fcn.inference.job.actors import run_on_ray
+from fcn.inference.job.job import open_job
+
+
+def opened(seconds: float) -> Brightness:
+    import ray
+
+    if path := os.environ.get("OPENED"):
+        cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 0)
+        with open(path, "a") as file:
+            file.write(f"{os.environ.get('OMP_NUM_THREADS')} {cpus:g}\n")
+    return Brightness(seconds)
+
+
+def deadly(seconds: float) -> Brightness:
+    """Kills the process, as a lack of memory would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def refused(seconds: float) -> Brightness:
+    raise RunError("net.keras: does not exist.")
+
+
+def broken(seconds: float) -> Brightness:
+    raise ZeroDivisionError("a bug")
+
+
+def differing(seconds: float) -> Brightness:
+    """Opens what the first actor takes for int8, and others for float32."""
+    engine = Brightness(seconds)
+    with suppress(FileExistsError), open(os.environ["OPENED"], "x"):
+        engine.precision = "int8"
+    return engine
+
+
+ENGINES = {
+    "differing": differing,
+    "brightness": opened,
+    "deadly": deadly,
+    "refused": refused,
+    "broken": broken,
+}
+
+
+def main() -> None:
+    name, seconds, address, output, folder = sys.argv[1:]
+    # Actors must find these by name, in a module that they can import.
+    import ray_program
+
+    engine = partial(ray_program.ENGINES[name], float(seconds))
+    kinds = ("palette", "overlay")
+    try:
+        with open_job(Path(output), [Path(folder)], {"model": "brightness"}, kinds, batch_size=3) as job:
+            result = run_on_ray(job, engine, address, actors=2)
+    except FcnError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    print(result.written, result.labeled, len(result.failed))
+
+
+if __name__ == "__main__":
+    main()
