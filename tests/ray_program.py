@@ -61,6 +61,8 @@ ENGINES = {
 
 def main() -> None:
     name, seconds, address, output, folder = sys.argv[1:]
+    # Whatever started the tests may have it ignored, which processes inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Actors must find these by name, in a module that they can import.
     import ray_program
 
