@@ -21,6 +21,7 @@ from fcn.imports import import_weights, read_published
 from fcn.run import load_model
 from fcn.serving.export import export
 
+HERE = Path(__file__).parent
 SIZES = ((64, 64), (37, 51), (120, 43), (60, 131), (1, 1))
 THIN = {"num_classes": 21, "width": 1 / 16, "fc_channels": 32}
 MEAN = np.array((104.00699, 116.66877, 122.67892), np.float32)
@@ -55,19 +56,6 @@ def test_every_published_net_equals_opencvs_caffe_engine(tmp_path: Path, stride:
     assert agreeing >= 0.9999 * pixels
 
 
-# Runs a command and ends with the most memory it held, "VmHWM: N kB".
-MEASURED = """
-import sys
-from pathlib import Path
-from fcn.cli import main
-try:
-    main(sys.argv[1:])
-finally:
-    status = Path("/proc/self/status").read_text().splitlines()
-    print(next(line for line in status if line.startswith("VmHWM")), file=sys.stderr)
-"""
-
-
 @pytest.mark.parametrize(
     ("num_classes", "stride", "mean"),
     [
@@ -94,7 +82,7 @@ def check_full_size(folder: Path, stride: int, at_once: bool, sizes: Sequence[tu
     """Imports a net of the published size with the command, and compares it with OpenCV's Caffe engine."""
     layers = build_fcn(stride, at_once=at_once, seed=stride)
     source = write_caffemodel(folder / "net.caffemodel", layers)
-    command = [sys.executable, "-c", MEASURED, "import", source, "--output", folder / "run"]
+    command = [sys.executable, HERE / "measured_command.py", "import", source, "--output", folder / "run"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     # Reading 540 MB must not take many times that; in KiB, so that 3.5 GB are 3.5 million.
     assert int(done.stderr.split()[-2]) < 3.5e6

@@ -15,17 +15,6 @@ from fcn.serving.export import export
 
 ROOT = Path(__file__).parents[2]
 SIZE = (9_000, 12_000)
-# Runs the command, and says on stderr how much memory it took at most.
-PROGRAM = """
-import sys
-from pathlib import Path
-from fcn.cli import main
-try:
-    main(sys.argv[1:])
-finally:
-    status = Path("/proc/self/status").read_text().splitlines()
-    print(next(line for line in status if line.startswith("VmHWM")), file=sys.stderr)
-"""
 
 
 def full_net() -> FCN:
@@ -48,7 +37,14 @@ def test_a_photograph_of_any_size_is_labeled_in_4_gigabytes(
     cv2.imwrite(str(tmp_path / "huge.jpg"), cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_CUBIC))
     options = ["--output", tmp_path / "out", "--overlay", "--engine", engine, "--precision", precision]
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "infer", tmp_path / "net", tmp_path / "huge.jpg", *options],
+        [
+            sys.executable,
+            ROOT / "tests" / "measured_command.py",
+            "infer",
+            tmp_path / "net",
+            tmp_path / "huge.jpg",
+            *options,
+        ],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
