@@ -43,6 +43,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) -o requirements/runtime.txt
 	$(COMPILE) -c requirements/runtime.txt --extra gpu -o requirements/gpu.txt
+	$(COMPILE) -c requirements/runtime.txt --extra serve --group image -o requirements/serve.txt
 	$(COMPILE) -c requirements/runtime.txt --group dev -o requirements/dev.txt
 
 clean: ## Remove the environment and every cache; runs/ stays
