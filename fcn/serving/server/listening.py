@@ -75,7 +75,19 @@ def answer_requests(
     Returns:
         The number of the signal.
     """
-    config = uvicorn.Config(
+    server = _Server(configure(app, limits), when_ready)
+    server.run(sockets=[listener])
+    return server.stopped_by
+
+
+def configure(app: ASGIApp, limits: Limits) -> uvicorn.Config:
+    """Returns how uvicorn is to run.
+
+    Args:
+        app: What answers.
+        limits: How long clients may take, and what was accepted.
+    """
+    return uvicorn.Config(
         app,
         http=connection_within(limits.read_seconds),
         loop="asyncio",
@@ -89,9 +101,6 @@ def answer_requests(
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(limits.stop_seconds),
     )
-    server = _Server(config, when_ready)
-    server.run(sockets=[listener])
-    return server.stopped_by
 
 
 class _Server(uvicorn.Server):
