@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from fcn.errors import BackendError, ConfigError
 from fcn.labeling_options import add_engine, gigabytes, open_labeler
+from fcn.run_folder import is_exported, model_file
 from fcn.serving.server.limits import Limits, check_limits
 from fcn.startup import start_backend
 
@@ -125,6 +126,8 @@ def serve_command(options: argparse.Namespace) -> None:
     limits, token = _limits(options), _token(options.token_file)
     if options.examples is not None and not options.examples.is_dir():
         raise ConfigError(f"--examples {options.examples}: expected a folder of photographs.")
+    if not is_exported(options.model):
+        model_file(options.model)  # says what is wrong with the path
     from fcn.serving.server.listening import answer_requests, open_socket
 
     # Before the model, which takes seconds.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import uvicorn
 from held_engine import HeldEngine
 
@@ -22,6 +23,7 @@ class Running(NamedTuple):
 
     port: int
     service: Service
+    client: httpx.Client
 
     def talk(self, data, half_close=False):
         """Sends bytes, and returns the status and all that comes until the server closes."""
@@ -90,7 +92,8 @@ def running(folder: Path, engine: HeldEngine, settings=ServerSettings(), **limit
             thread.start()
             wait_until(lambda: server.started)
             try:
-                yield Running(port, service)
+                with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+                    yield Running(port, service, client)
             finally:
                 engine.may_work.set()
                 server.should_exit = True

@@ -1,5 +1,6 @@
 """The HTTP application: every protocol of the server in one place."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 import fcn
 from fcn.serving.server.call import Kind, ServerError
-from fcn.serving.server.exchange import Exchange
+from fcn.serving.server.exchange import Exchange, needs_token
 from fcn.serving.server.metrics import CONTENT_TYPE
 from fcn.serving.server.page import page_routes
 from fcn.serving.server.refusal import JSON, refusal, refusal_of
@@ -19,8 +20,14 @@ from fcn.serving.server.segment import segment_routes
 from fcn.serving.server.service import Service
 
 _ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+
+
+def _described(text: str) -> dict[str, Any]:
+    return {"description": text, "content": {JSON: {"schema": _ERROR}}}
+
+
 _REFUSED: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {JSON: {"schema": _ERROR}}}
+    status: _described(text)
     for status, text in (
         (400, "What was sent cannot be understood."),
         (404, "There is no such model or version."),
@@ -110,7 +117,10 @@ def _describe_token(app: FastAPI, token: str | None) -> None:
         document = describe()
         schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes["token"] = {"type": "http", "scheme": "bearer"}
-        document["security"] = [{"token": []}]
+        guarded = [path for path in document["paths"] if needs_token(path)]
+        for operation in chain.from_iterable(document["paths"][path].values() for path in guarded):
+            operation["security"] = [{"token": []}]
+            operation["responses"]["401"] = _described("The token is missing or wrong.")
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it

@@ -85,7 +85,7 @@ class Exchange:
 
     def _may(self, path: str, authorization: str) -> bool:
         """Returns whether a request may go on."""
-        if self._token is None or not _below(path, *_PROTECTED) or _below(path, _OPEN):
+        if self._token is None or not needs_token(path):
             return True
         scheme, _, given = authorization.partition(" ")
         # What a header holds are bytes, which Starlette reads as Latin-1.
@@ -133,6 +133,16 @@ class _Answer:
         elif message["type"] == "http.response.body":
             self.ended = not message.get("more_body", False)
         await self._send(message)
+
+
+def needs_token(path: str) -> bool:
+    """Returns whether a token must be known, if there is one.
+
+    Example:
+        >>> needs_token("/v2/models/fcn"), needs_token("/v2/health/ready"), needs_token("/v22")
+        (True, False, False)
+    """
+    return _below(path, *_PROTECTED) and not _below(path, _OPEN)
 
 
 def _below(path: str, *folders: str) -> bool:
