@@ -17,6 +17,8 @@ from fcn.serving.server.listening import configure, open_socket
 from fcn.serving.server.metrics import Metrics
 from fcn.serving.server.service import Service
 
+_PLAIN = ServerSettings()
+
 
 class Running(NamedTuple):
     """A server that answers."""
@@ -81,7 +83,7 @@ def held_service(folder: Path, engine: HeldEngine, **limits):
 
 
 @contextmanager
-def running(folder: Path, engine: HeldEngine, settings=ServerSettings(), **limits):
+def running(folder: Path, engine: HeldEngine, settings=_PLAIN, **limits):
     """A server in a thread."""
     with held_service(folder, engine, **limits) as service:
         app = create_app(service, settings)

@@ -135,11 +135,16 @@ def test_a_port_in_use_is_one_message(model_path, capsys):
     assert f"--port {port}: cannot be used" in errors
 
 
+def test_a_host_that_is_none_is_one_message(model_path, capsys):
+    code, errors = run([model_path, "--host", "no.such.host.invalid"], capsys)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "--host no.such.host.invalid --port 8501: no such host" in errors
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nothing", "--port", "0"], "no such model"),
-        (["nothing", "--host", "no.such.host.invalid"], "no such host"),
         (["nothing", "--port", "70000"], "expected 0 to 65535"),
         (["nothing", "--name", "a/b"], "expected letters"),
         (["nothing", "--queue", "0"], "whole number of 1 or more"),

@@ -12,10 +12,10 @@ from starlette.responses import Response
 
 import fcn
 from fcn.serving.server.call import Kind, ServerError
+from fcn.serving.server.error_response import JSON, error_response, response_to
 from fcn.serving.server.exchange import Exchange, needs_token
 from fcn.serving.server.metrics import CONTENT_TYPE
 from fcn.serving.server.page import page_routes
-from fcn.serving.server.refusal import JSON, refusal, refusal_of
 from fcn.serving.server.segment import segment_routes
 from fcn.serving.server.service import Service
 
@@ -130,11 +130,11 @@ def _refuse_in_one_format(app: FastAPI, name: str) -> None:
     """Makes errors of every kind what the protocols expect."""
 
     async def refused(_: Request, error: Any) -> Response:
-        return refusal_of(error)
+        return response_to(error)
 
     async def invalid(_: Request, error: Any) -> Response:
         problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
-        return refusal(422, f"{'; '.join(problems)}.")
+        return error_response(422, f"{'; '.join(problems)}.")
 
     async def misdirected(request: Request, error: Any) -> Response:
         where = f"{request.method} {request.url.path}"
@@ -144,7 +144,7 @@ def _refuse_in_one_format(app: FastAPI, name: str) -> None:
             text = f"{where}: another method is expected there; see the header Allow."
         else:
             text = f"{where}: {error.detail}"
-        return refusal(error.status_code, text, error.headers)
+        return error_response(error.status_code, text, error.headers)
 
     app.add_exception_handler(ServerError, refused)
     app.add_exception_handler(RequestValidationError, invalid)

@@ -10,10 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fcn.serving.server.bodies import Body, BodyPool
 from fcn.serving.server.call import Kind, ServerError
+from fcn.serving.server.error_response import response_to, unexpected
 from fcn.serving.server.limits import Limits
 from fcn.serving.server.logs import REQUEST_ID, choose_request_id
 from fcn.serving.server.metrics import Metrics
-from fcn.serving.server.refusal import refusal_of, unexpected
 
 _LOG = logging.getLogger("fcn.server")
 CLIENT_GONE = 499
@@ -57,7 +57,7 @@ class Exchange:
                     Kind.UNAUTHORIZED,
                     "Expected the header Authorization: Bearer TOKEN, with the server's token.",
                 )
-                await refusal_of(wrong)(scope, receive, answer.send)
+                await response_to(wrong)(scope, receive, answer.send)
         finally:
             body.give_back()
             self._record(scope, answer.status or CLIENT_GONE, time.perf_counter() - begin)

@@ -14,7 +14,7 @@ from fcn.inference.outputs.coco import categories
 from fcn.inference.outputs.record import Record
 from fcn.inference.outputs.render import LabeledImage, render
 from fcn.serving.server.bodies import read_body
-from fcn.serving.server.refusal import JSON
+from fcn.serving.server.error_response import JSON
 from fcn.serving.server.service import Service
 
 Output = Literal["label", "ids", "overlay", "rle", "polygons"]

@@ -11,7 +11,7 @@ from fcn.serving.server.call import Kind, ServerError
 JSON = "application/json"
 
 
-def refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """Returns an error in the format of TensorFlow Serving, which is that of the Open Inference Protocol.
 
     Args:
@@ -20,24 +20,26 @@ def refusal(status: int, message: str, headers: Mapping[str, str] | None = None)
         headers: More headers.
 
     Example:
-        >>> refusal(404, "There is no such thing.").body
+        >>> error_response(404, "There is no such thing.").body
         b'{"error": "There is no such thing."}'
     """
     # In ASCII: a message may quote what cannot be encoded as UTF-8.
     return Response(json.dumps({"error": message}), status, dict(headers or {}), JSON)
 
 
-def refusal_of(error: ServerError) -> Response:
+def response_to(error: ServerError) -> Response:
     """Returns what to send for an error of the service."""
     headers = {}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
     if error.kind is Kind.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return refusal(error.kind.value, error.message, headers)
+    return error_response(error.kind.value, error.message, headers)
 
 
 def unexpected() -> Response:
     """Returns what to send where the server is at fault; what went wrong stands in its log."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return refusal(status, "The server failed; its log says why, under the X-Request-Id of this answer.")
+    return error_response(
+        status, "The server failed; its log says why, under the X-Request-Id of this answer."
+    )
