@@ -1,9 +1,12 @@
 """Clients that are slow, stop in the middle, send too much or no HTTP at all, as sockets see them."""
 
 import json
+import re
 import socket
 import struct
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from held_engine import HeldEngine, flat
@@ -23,7 +26,8 @@ def engine():
 @pytest.fixture(scope="module")
 def server(engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    with running(folder, engine, read_seconds=1.0, request_bytes=LIMIT, queue_images=4) as server:
+    limits = {"read_seconds": 1.0, "request_bytes": LIMIT, "body_bytes": 2 * LIMIT, "queue_images": 4}
+    with running(folder, engine, **limits) as server:
         yield server
 
 
@@ -42,6 +46,11 @@ def error_of(answer):
     return json.loads(body)["error"]
 
 
+def kept_open(request_):
+    """Returns a request after which others might come."""
+    return request_.replace(b"Connection: close\r\n", b"")
+
+
 def chunked(*parts):
     head = f"POST {SEGMENT} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     return head.encode() + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
@@ -50,7 +59,7 @@ def chunked(*parts):
 def test_a_client_that_only_stops_sending_gets_its_answer(server, engine):
     engine.may_work.clear()
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        connection.sendall(post(SEGMENT, encode_png(flat(1))).replace(b"Connection: close\r\n", b""))
+        connection.sendall(kept_open(post(SEGMENT, encode_png(flat(1)))))
         connection.shutdown(socket.SHUT_WR)
         wait_until(lambda: server.queue() == 1)
         time.sleep(0.2)
@@ -102,7 +111,7 @@ def test_half_a_body_is_refused(server, request_):
 
 def test_a_slow_body_is_refused(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        connection.sendall(post(SEGMENT, b"slow", length=100))
+        connection.sendall(kept_open(post(SEGMENT, b"slow", length=100)))
         status, answer = read_answer(connection)
     assert status == 408
     assert "within 1 s" in error_of(answer)
@@ -132,8 +141,8 @@ def test_a_slow_head_after_an_answer_is_refused(server):
 
 def test_requests_on_one_connection_are_answered_in_their_order(server):
     requests = [
-        post("/v1/models/other:segment", b"x" * 100_000).replace(b"Connection: close\r\n", b""),
-        post(SEGMENT, encode_png(flat(1))).replace(b"Connection: close\r\n", b""),
+        kept_open(post("/v1/models/other:segment", b"x" * 100_000)),
+        kept_open(post(SEGMENT, encode_png(flat(1)))),
         b"GET /healthz HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n",
     ]
     _, answer = server.talk(b"".join(requests))
@@ -152,9 +161,27 @@ def test_too_large_a_body_is_refused_and_the_client_sees_it(server, size, in_chu
 
 
 def test_a_body_of_a_terabyte_is_refused_before_it_comes(server):
-    status, answer = server.talk(post(SEGMENT, b"", "Expect: 100-continue", length=10**12))
+    status, answer = server.talk(kept_open(post(SEGMENT, b"", "Expect: 100-continue", length=10**12)))
     assert status == 413
     assert b"100 Continue" not in answer
+
+
+def test_bodies_give_their_room_back(server):
+    for _ in range(5):
+        assert server.talk(post(SEGMENT, bytes(LIMIT)))[0] == 400
+
+
+def test_a_crowd_is_answered_or_told_to_come_again(server, engine):
+    engine.may_work.clear()
+    with ThreadPoolExecutor(20) as crowd:
+        answers = [crowd.submit(server.talk, post(SEGMENT, encode_png(flat(1)))) for _ in range(20)]
+        wait_until(lambda: sum(answer.done() for answer in answers) == 16)
+        engine.may_work.set()
+        statuses = Counter(answer.result()[0] for answer in answers)
+        refused = [answer.result()[1] for answer in answers if answer.result()[0] == 429]
+    assert statuses == {200: 4, 429: 16}
+    assert all(re.search(rb"\r\nretry-after: [1-9]", answer) for answer in refused)
+    assert "images are waiting" in error_of(refused[0])
 
 
 def test_a_client_that_asks_may_send_its_body(server):
