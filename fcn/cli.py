@@ -1,7 +1,7 @@
 """The command line: reads arguments, runs one command, says what went wrong.
 
 The only place that prints an error or exits; what the commands do stands in `fcn.commands`,
-`fcn.data_commands` and `fcn.infer_command`.
+`fcn.data_commands`, `fcn.infer_command` and `fcn.serve_command`.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import fcn
 import fcn.commands
 import fcn.data_commands
 import fcn.infer_command
+import fcn.serve_command
 from fcn.data.catalog import DATASETS
 from fcn.errors import FcnError
 from fcn.labeling_options import add_labeling
@@ -169,6 +170,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="POINTS",
         help=f"mean IoU that int8 may lose; default: {ACCURACY_DROP:g}",
     )
+
+    serve = add(
+        commands,
+        "serve",
+        fcn.serve_command.serve_command,
+        "Answer requests about a net over HTTP, and show a page to try it on.",
+        "python -m fcn serve exported/voc --port 8501",
+    )
+    fcn.serve_command.add_arguments(serve, _MODEL_HELP, _at_least)
 
     importing = add(
         commands,

@@ -31,6 +31,10 @@ class BackendError(FcnError):
     """A backend that is not installed, or cannot do what was asked."""
 
 
+class AddressError(FcnError):
+    """An address at which no server can be."""
+
+
 class QuantizationError(FcnError):
     """A net that loses more by fewer bits than it may."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fcn.errors import BackendError, DataError, PartialError, RunError
 from fcn.files import as_json
+from fcn.labeling_options import gigabytes, open_labeler
 from fcn.startup import start_backend
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
     )
     infer.add_argument(
         "--memory",
-        type=_gigabytes,
+        type=gigabytes,
         metavar="GB",
         help="label larger images in windows, so that the process stays below; default: 4, or as before",
     )
@@ -150,19 +151,11 @@ def _open_engine(model: Path, engine: str, precision: str, views: "Views", memor
         memory: Gigabytes the process may take; None for what is usual.
 
     Raises:
-        FcnError: What `Predictor` and `start_backend` raise.
-        RunError: If the memory is too little for the model.
+        FcnError: What `open_labeler` and `start_backend` raise.
     """
     # What computes takes seconds to load, and is not needed where everything is labeled.
     start_backend(engine)
-    from fcn.inference.predictor import Predictor
-    from fcn.inference.tiles import MEMORY_GIGABYTES
-
-    gigabytes = memory or MEMORY_GIGABYTES
-    try:
-        return Predictor(model, engine, precision, *views, gigabytes).engine
-    except ValueError as error:
-        raise RunError(f"--memory {gigabytes:g}: {error}") from error
+    return open_labeler(model, engine, precision, views, memory)
 
 
 def _open_same_engine(content: str, model: Path, *what: Any) -> "Engine":
@@ -200,16 +193,6 @@ def _folder(text: str) -> Path:
             f"expected a folder on this machine, received {text!r}; label into one, and copy it there"
         )
     return Path(text)
-
-
-def _gigabytes(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected gigabytes, such as 4 or 2.5, received {text!r}")
-    return value
 
 
 def _outputs(text: str) -> tuple[str, ...]:

@@ -31,6 +31,20 @@ _CODERS = 2
 """Threads that decode and encode beside the engine; it uses every core itself."""
 
 
+class Served(NamedTuple):
+    """A version that answers.
+
+    Attributes:
+        classes: What the class ids mean.
+        version: Its number.
+        engine: What computes, as in "openvino int8".
+    """
+
+    classes: Classes
+    version: int
+    engine: str
+
+
 class Segmented(NamedTuple):
     """An image that was labeled.
 
@@ -90,10 +104,10 @@ class Service:
         with self._versions.lease(version) as loaded:
             return loaded.signatures
 
-    def classes(self) -> Classes:
-        """Returns the classes of the newest version."""
+    def describe(self) -> Served:
+        """Returns what the newest version is like."""
         with self._versions.lease(None) as loaded:
-            return loaded.classes
+            return Served(loaded.classes, loaded.number, loaded.engine_name)
 
     async def run(self, call: Call) -> Answer:
         """Answers a request to a signature.

@@ -16,9 +16,11 @@ def order_of(amounts, total, cancel=None):
             had.append(index)
             out += min(amount, total)
             most = max(most, out)
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            out -= min(amount, total)
+            try:
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            finally:
+                out -= min(amount, total)
 
     async def run():
         budget = Budget(total)

@@ -1,0 +1,63 @@
+"""Logs for machines: one JSON object a line, to stderr."""
+
+import json
+import logging
+import re
+import secrets
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
+"""What the request that is being answered is called in logs; empty outside of one."""
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# What every record has; whatever else is there was given by who logs.
+_USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime", "color_message"}
+
+
+def choose_request_id(wanted: str) -> str:
+    r"""Returns what a client calls its request, or a new name if that is not fit for logs and headers.
+
+    Example:
+        >>> choose_request_id("photo-17"), len(choose_request_id("two\nlines"))
+        ('photo-17', 16)
+    """
+    return wanted if _SANE_ID.fullmatch(wanted) else secrets.token_hex(8)
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one JSON object: time, level, logger, message, and what else was given."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the line, in ASCII.
+
+        Example:
+            >>> record = logging.makeLogRecord({"msg": "loaded", "levelname": "INFO", "version": 2})
+            >>> json.loads(JsonFormatter().format(record))["version"]
+            2
+        """
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request_id := REQUEST_ID.get():
+            line["request_id"] = request_id
+        line |= {name: value for name, value in vars(record).items() if name not in _USUAL}
+        if record.exc_info and record.exc_info[0] is not None:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def start_logs() -> None:
+    """Sends the logs of this process, warnings among them, to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    for name in ("fcn.server", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    logging.captureWarnings(True)

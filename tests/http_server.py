@@ -1,0 +1,102 @@
+"""The server of a held engine, on this machine: in a thread, with real connections."""
+
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import uvicorn
+from held_engine import HeldEngine
+
+from fcn.serving.server.app import ServerSettings, create_app
+from fcn.serving.server.limits import Limits
+from fcn.serving.server.listening import configure, open_socket
+from fcn.serving.server.metrics import Metrics
+from fcn.serving.server.service import Service
+
+_PLAIN = ServerSettings()
+
+
+class Running(NamedTuple):
+    """A server that answers."""
+
+    port: int
+    service: Service
+    client: httpx.Client
+
+    def talk(self, data, half_close=False):
+        """Sends bytes, and returns the status and all that comes until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            connection.sendall(data)
+            if half_close:
+                connection.shutdown(socket.SHUT_WR)
+            return read_answer(connection)
+
+    def queue(self):
+        """Returns how many images were accepted and are not answered."""
+        text = self.service.metrics.text()
+        return float(text.rpartition(b"\nfcn_queue_images ")[2].split()[0])
+
+
+def read_answer(connection):
+    """Returns the status and the rest of the only answer on a connection, once the server closes it."""
+    answer = b""
+    while part := connection.recv(1 << 16):
+        answer += part
+    return int(answer.split()[1]) if answer else None, answer
+
+
+def post(path, body, *headers, length=None):
+    """Returns a request that closes its connection."""
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: here",
+        "Connection: close",
+        f"Content-Length: {len(body) if length is None else length}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def wait_until(happened):
+    until = time.monotonic() + 20
+    while not happened():
+        if time.monotonic() > until:
+            raise TimeoutError("it did not happen")
+        time.sleep(0.005)
+
+
+@contextmanager
+def held_service(folder: Path, engine: HeldEngine, **limits):
+    """A service of one version."""
+    (folder / "1").mkdir(exist_ok=True)
+    (folder / "1" / "saved_model.pb").touch()
+    service = Service("fcn", folder, lambda path: engine, Limits(**limits), Metrics())
+    try:
+        yield service
+    finally:
+        engine.may_work.set()
+        service.close()
+
+
+@contextmanager
+def running(folder: Path, engine: HeldEngine, settings=_PLAIN, **limits):
+    """A server in a thread."""
+    with held_service(folder, engine, **limits) as service:
+        app = create_app(service, settings)
+        server = uvicorn.Server(configure(app, service.limits))
+        with open_socket("127.0.0.1", 0) as listener:
+            port = listener.getsockname()[1]
+            thread = threading.Thread(target=server.run, args=([listener],))
+            thread.start()
+            wait_until(lambda: server.started)
+            try:
+                with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+                    yield Running(port, service, client)
+            finally:
+                engine.may_work.set()
+                server.should_exit = True
+                thread.join(30)

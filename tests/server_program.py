@@ -1,0 +1,52 @@
+"""A server whose engine waits for a file `FOLDER/go`, as a process: `server_program.py FOLDER`."""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from fcn.classes import Classes
+from fcn.inference.engine import Labeled
+from fcn.serving.server.app import ServerSettings, create_app
+from fcn.serving.server.limits import Limits
+from fcn.serving.server.listening import answer_requests, open_socket, url_of
+from fcn.serving.server.logs import start_logs
+from fcn.serving.server.metrics import Metrics
+from fcn.serving.server.service import Service
+
+
+class WaitingEngine:
+    """Says class 1 of every pixel, once it may."""
+
+    name, precision = "waiting", "float32"
+    classes = Classes.named(("0", "1"))
+
+    def __init__(self, go):
+        self._go, self._is_warm = go, False
+
+    def label(self, images):
+        while self._is_warm and not self._go.exists():
+            time.sleep(0.01)
+        self._is_warm = True
+        return Labeled(np.ones(images.shape[:3], np.uint8), np.ones(images.shape[:3], np.float32))
+
+
+def main(folder):
+    (folder / "1").mkdir(exist_ok=True)
+    (folder / "1" / "saved_model.pb").touch()
+    start_logs()
+    with open_socket("127.0.0.1", 0) as listener:
+        service = Service("fcn", folder, lambda path: WaitingEngine(folder / "go"), Limits(), Metrics())
+        number = answer_requests(
+            create_app(service, ServerSettings()),
+            listener,
+            service.limits,
+            lambda: print(url_of(listener), flush=True),
+        )
+        service.close()
+    print(f"stopped by {number}", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
