@@ -14,8 +14,8 @@ from fcn.serving.server.number_lists import cut_out, read_bytes
 from fcn.serving.server.refusals import bad, describe, shorten
 
 # What Python makes of a document is many times its size where it is all lists, objects and short strings:
-# `{"a":0}` are 8 bytes that become 250. No request for images has as many as these but in lists of numbers.
-_LISTS_AND_OBJECTS, _QUOTES = 10_000, 100_000
+# `{"a":0}` are 8 bytes that become 250. No request for images has as many but in lists of numbers.
+_STRINGS = _VALUES = 100_000
 
 
 def read_object(text: bytes, what: str) -> dict[str, Any]:
@@ -30,23 +30,19 @@ def read_object(text: bytes, what: str) -> dict[str, Any]:
         which may not be well-formed.
 
     Raises:
-        ServerError: If it is no JSON, no object, nested too deep, or has more lists and objects than a
-            request with images could.
+        ServerError: If it is no JSON, no object, nested too deep, or has more values than a request
+            with images could.
 
     Example:
         >>> read_object(b'{"id": "1"}', "the body")
         {'id': '1'}
     """
-    quotes = text.count(b'"')
-    if quotes > _QUOTES:
-        raise bad(f"at most {_QUOTES // 2} strings in {what}", str(quotes // 2))
+    if (found := text.count(b'"') // 2) > _STRINGS:
+        raise bad(f"at most {_STRINGS} strings in {what}", str(found))
     placeholder = secrets.token_hex()
     rest, fragments = cut_out(text, f'{{"{placeholder}":%d}}'.encode())
-    found = rest.count(b"[") + rest.count(b"{")
-    if found > _LISTS_AND_OBJECTS + len(fragments):
-        raise bad(
-            f"at most {_LISTS_AND_OBJECTS} lists and objects in {what}, but for lists of numbers", str(found)
-        )
+    if (found := sum(map(rest.count, (b"[", b"{", b",")))) > _VALUES + len(fragments):
+        raise bad(f"at most {_VALUES} values in {what}, but for lists of numbers", str(found))
     try:
         document = _insert(orjson.loads(rest), placeholder, fragments)
     except orjson.JSONDecodeError as error:

@@ -14,10 +14,15 @@ from fcn.serving.server.call import ServerError
 from fcn.serving.server.refusals import bad, shorten
 from fcn.serving.signatures import ANY
 
-# A string, which is passed over, or all that may stand in a list of lists of numbers, from its first bracket.
-_PARTS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|\[[][0-9.eE+\-, \t\r\n]*+', re.DOTALL)
+_START = re.compile(rb'["[]')
+_RUN = re.compile(rb"[][0-9.eE+\-, \t\r\n]*+")
+"""What may stand in a list of lists of numbers, good or bad ones."""
+
 _SHORTEST = 1024
 """Shorter lists are left to the reader of JSON, in bytes."""
+
+_MOST_PARTS = 200_000
+"""How many strings and lists are looked at; what comes after more of them is left to the reader of JSON."""
 
 _KINDS = bytes.maketrans(b"0123456789\t\r\n", b"0000000000   ")
 _STRAY = re.compile(rb"[^0-9\[\], \t\r\n]")
@@ -41,16 +46,35 @@ def cut_out(text: bytes, placeholder: bytes) -> tuple[bytes, list[bytes]]:
         b'{"a": "list 0", "b": [2]}'
     """
     lists: list[bytes] = []
+    parts: list[bytes] = []
+    done = position = 0
+    for _ in range(_MOST_PARTS):
+        match = _START.search(text, position)
+        if match is None:
+            break
+        start = match.start()
+        if text[start] == ord('"'):
+            position = _find_end_of_string(text, start)
+            continue
+        run = _RUN.match(text, start)
+        position = run.end() if run else start + 1
+        if position - start >= _SHORTEST and (length := _find_end(text[start:position])) >= _SHORTEST:
+            parts += [text[done:start], placeholder % len(lists)]
+            done = start + length
+            lists.append(text[start:done])
+    return b"".join([*parts, text[done:]]), lists
 
-    def cut(match: re.Match[bytes]) -> bytes:
-        part = match[0]
-        end = 0 if len(part) < _SHORTEST or part.startswith(b'"') else _find_end(part)
-        if end < _SHORTEST:
-            return part
-        lists.append(part[:end])
-        return placeholder % (len(lists) - 1) + part[end:]
 
-    return _PARTS.sub(cut, text), lists
+def _find_end_of_string(text: bytes, start: int) -> int:
+    """Returns where the string ends that starts with the quote at `start`."""
+    end = start
+    while (end := text.find(b'"', end + 1)) >= 0:
+        before = end - 1
+        while text[before] == ord("\\"):
+            before -= 1
+        if (end - before) % 2:  # backslashes in pairs stand for themselves
+            return end + 1
+    return len(text)
 
 
 def _find_end(text: bytes) -> int:
@@ -87,7 +111,7 @@ def read_bytes(text: bytes, shape: Sequence[int], what: str) -> npt.NDArray[np.u
     ends[:-1] &= ~is_digit[1:]
     # What is left when each number is a zero says where the brackets are: all of it follows from the sides.
     kept = (ends | ~is_digit) & (kinds != ord(" "))
-    skeleton = kinds[np.flatnonzero(kept)].tobytes()
+    skeleton = kinds[kept].tobytes()
     depth = len(skeleton) - len(skeleton.lstrip(b"["))
     if depth != len(shape):
         raise _refusal(expected, f"lists {depth} deep", text)
