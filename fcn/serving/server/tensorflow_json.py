@@ -20,7 +20,7 @@ from fcn.serving.server.json_tensors import (
     read_strings,
 )
 from fcn.serving.server.refusals import bad, describe, find_signature, refuse_unknown
-from fcn.serving.signatures import FLOAT32, SERVING_DEFAULT, STRING, UINT8, Signature, Tensor
+from fcn.serving.signatures import FLOAT32, PREDICT_TENSOR, SERVING_DEFAULT, STRING, UINT8, Signature, Tensor
 
 _BASE64 = "b64"
 _DTYPES = {UINT8: "DT_UINT8", FLOAT32: "DT_FLOAT", STRING: "DT_STRING"}
@@ -63,6 +63,9 @@ def read_predict(body: bytes, signatures: dict[str, Signature], version: int | N
             value = _unwrap_column(document.pop(what), input_name)
         case both, _:
             raise bad("one of `instances` and `inputs`", "both" if both else "neither")
+    if tensor.dtype == STRING and isinstance(value, orjson.Fragment):
+        expected = f"strings in `{what}` for {name} (pixels are for `signature_name` {PREDICT_TENSOR})"
+        raise bad(expected, describe(value))
     values = (
         read_strings(value, _read_string, what)
         if tensor.dtype == STRING

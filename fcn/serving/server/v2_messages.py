@@ -82,7 +82,7 @@ def read_infer(
         raise bad("a string as `signature_name`", describe(name))
     signature = find_signature(signatures, name)
     outputs, binary = _read_outputs(document, signature, _flag(parameters, _ALL_BINARY, default=False))
-    inputs = _read_inputs(document.pop("inputs", None), signature, rest)
+    inputs = _read_inputs(document.pop("inputs", None), name, signature, rest)
     return InferRequest(Call(name, inputs, outputs, version), request_id, frozenset(binary))
 
 
@@ -214,12 +214,18 @@ def _read_outputs(
     return tuple(entry["name"] for entry in entries), binary
 
 
-def _read_inputs(value: object, signature: Signature, rest: memoryview) -> dict[str, npt.NDArray[Any]]:
+def _read_inputs(
+    value: object, signature_name: str, signature: Signature, rest: memoryview
+) -> dict[str, npt.NDArray[Any]]:
     entries = _entries(value, "inputs")
     names = [entry["name"] for entry in entries]
     if sorted(names) != sorted(signature.inputs):
         received = ", ".join(map(shorten, names[:3])) or "none"
-        raise bad(f"the inputs {', '.join(signature.inputs)}", received)
+        raise bad(
+            f"the inputs {', '.join(signature.inputs)} for {signature_name} (the parameter `signature_name` "
+            "chooses another)",
+            received,
+        )
     inputs = {}
     for entry in entries:
         name = entry["name"]

@@ -41,7 +41,7 @@ def test_lists_become_the_array_they_were(array, data):
         np.testing.assert_array_equal(read, array)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(
     ARRAYS,
     st.lists(st.tuples(st.integers(0, 400), st.integers(0, 2), st.sampled_from("0129[], .-et")), max_size=3),

@@ -118,7 +118,11 @@ def test_binary_outputs_follow_in_their_order(logits, label, first, second):
     ("document", "message"),
     [
         ({}, "a list of objects as `inputs`. Received: null."),
-        ({"inputs": []}, "the inputs image_bytes. Received: none."),
+        (
+            {"inputs": []},
+            "the inputs image_bytes for serving_default (the parameter `signature_name` chooses another). "
+            "Received: none.",
+        ),
         ({"inputs": [TEXT, TEXT]}, 'each name once in `inputs`. Received: "image_bytes" twice.'),
         ({"inputs": [TEXT, TEXT | {"name": "x"}]}, 'Received: "image_bytes", "x".'),
         ({"inputs": [1]}, "an object at inputs[0]. Received: 1."),
