@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fcn.classes import VOID
+from fcn.classes import VOID, count_ids
 from fcn.metrics import Matrix, compared
 
 BOUNDARY_WIDTH = 0.02
@@ -49,9 +49,7 @@ def boundary_counts(label: npt.ArrayLike, prediction: npt.ArrayLike, num_classes
     regions = [np.where(counted, classes, VOID).astype(np.uint8) for classes in (truth, guess)]
     regions = [np.where(_is_boundary(classes), classes, VOID) for classes in regions]
     both = np.where(regions[0] == regions[1], regions[0], VOID)
-    in_label, in_prediction, in_both = (
-        np.bincount(region.ravel(), minlength=VOID + 1)[:num_classes] for region in (*regions, both)
-    )
+    in_label, in_prediction, in_both = (count_ids(region)[:num_classes] for region in (*regions, both))
     return np.stack([in_both, in_label + in_prediction - in_both])
 
 

@@ -1,8 +1,9 @@
 """Tests of the class names and colors."""
 
 import numpy as np
+import pytest
 
-from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, VOID, Classes, voc_palette
+from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, VOID, Classes, count_ids, voc_palette
 
 
 def test_the_palette_is_that_of_the_development_kit() -> None:
@@ -29,6 +30,17 @@ def test_voc_has_its_21_classes_in_order() -> None:
 def test_void_is_no_class() -> None:
     assert VOID == 255
     assert MAX_CLASSES == 255
+
+
+def test_ids_are_counted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    label = np.random.default_rng(0).integers(0, 256, (37, 41), np.uint8)
+    expected = [(label == value).sum() for value in range(256)]
+    for at_once in (1, 100, 37 * 41, 10**6):
+        monkeypatch.setattr("fcn.classes._COUNTED_AT_ONCE", at_once)
+        np.testing.assert_array_equal(count_ids(label), expected)
+        np.testing.assert_array_equal(
+            count_ids(label[:, ::2]), np.bincount(label[:, ::2].ravel(), minlength=256)
+        )
 
 
 def test_named_classes_have_the_colors_of_voc() -> None:

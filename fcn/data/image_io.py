@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from fcn.classes import VOID, Classes
+from fcn.classes import VOID, Classes, count_ids
 from fcn.data.image_header import PILLOW_ERRORS, open_header, read_image_file, stored_size
 from fcn.errors import DataError
 from fcn.files import write_bytes
@@ -274,7 +274,7 @@ def check_label(label: Pixels, num_classes: int, path: Path) -> None:
     Raises:
         DataError: If an id is too large, or if the label looks like a black-and-white mask.
     """
-    ids = np.flatnonzero(np.bincount(label.ravel(), minlength=256)).tolist()
+    ids = np.flatnonzero(count_ids(label)).tolist()
     wrong = [value for value in ids if value >= num_classes and value != VOID]
     if wrong:
         raise DataError(

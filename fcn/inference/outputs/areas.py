@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fcn.classes import Classes
+from fcn.classes import Classes, count_ids
 from fcn.data.image_io import Pixels
 from fcn.files import atomic_path
 from fcn.inference.outputs.record import Record
@@ -24,7 +24,7 @@ def class_areas(label: Pixels, classes: Classes) -> dict[str, float]:
         >>> class_areas(np.array([[0, 1, 1, 1]], np.uint8), Classes.named(("sky", "sea", "sun")))
         {'sky': 0.25, 'sea': 0.75}
     """
-    pixels = np.bincount(label.ravel(), minlength=len(classes.names))
+    pixels = count_ids(label)
     shares = pixels / max(1, label.size)
     return {name: float(share) for name, share in zip(classes.names, shares, strict=False) if share > 0}
 

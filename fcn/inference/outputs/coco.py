@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from fcn.classes import VOID, Classes
+from fcn.classes import VOID, Classes, count_ids
 from fcn.data.image_io import Pixels
 from fcn.files import atomic_path, temporary_beside
 from fcn.inference.outputs.record import Annotation, Record
@@ -183,7 +183,7 @@ def _on_one_line(first: list[int], second: list[int], third: list[int]) -> bool:
 
 
 def _ids(label: Pixels) -> list[int]:
-    present = np.flatnonzero(np.bincount(label.ravel(), minlength=256))
+    present = np.flatnonzero(count_ids(label))
     return [value for value in present.tolist() if value != VOID]
 
 

@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from fcn.classes import VOID, Classes
-from fcn.data.image_io import Pixels, colorize, recolor, upright
+from fcn.classes import VOID, Classes, count_ids
+from fcn.data.image_io import Pixels, recolor, upright
 
 # A JPEG has at most 65,535 pixels a side (ITU-T T.81, B.2.2), and the legend needs some of them.
 _MAX_SIDE = 32_000
 _COLOR_SHARE = 0.5
+_TINTED_AT_ONCE = 2**22
 _BACKGROUND = "background"
 
 # The legend: light words on a strip that is dark, but not as dark as the colors of many classes.
@@ -80,7 +81,12 @@ def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
         >>> overlay_image(pixels, pixels[..., 0], Classes.named(("sky", "sea"))).shape
         (82, 90, 3)
     """
-    return np.concatenate([tint(image, label, classes), legend_strip(_entries(label, classes), label.shape)])
+    legend = legend_strip(_entries(label, classes), label.shape)
+    height, width = label.shape
+    picture = np.empty((height + len(legend), width, 3), np.uint8)
+    _tint_into(picture, image, label, classes)
+    picture[height:] = legend
+    return picture
 
 
 def legend_of_classes(classes: Classes, size: tuple[int, ...]) -> Pixels:
@@ -104,17 +110,31 @@ def legend_of_classes(classes: Classes, size: tuple[int, ...]) -> Pixels:
 
 def tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
     """Returns the image tinted in the colors of its classes, with contours; see `overlay_image`."""
-    colors = colorize(label, classes)
-    tinted = cv2.addWeighted(image, 1 - _COLOR_SHARE, colors, _COLOR_SHARE, 0)
+    picture = np.empty_like(image)
+    _tint_into(picture, image, label, classes)
+    return picture
+
+
+def _tint_into(picture: Pixels, image: Pixels, label: Pixels, classes: Classes) -> None:
+    """Fills the upper part of a picture, some rows at a time: a large one takes no memory but its own."""
+    height, width = label.shape
     thickness = max(1, round(min(label.shape) / 350))
     window = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
-    # A pixel lies at a border where the ids around it are not all the same. Void is often a border itself.
-    border = cv2.morphologyEx(label, cv2.MORPH_GRADIENT, window)
-    border[label == VOID] = 0
-    tinted = cv2.copyTo(recolor(label, _contour_palette(classes)), border, tinted)
-    if classes.names[0] == _BACKGROUND:
-        tinted = cv2.copyTo(image, (label == 0).astype(np.uint8), tinted)
-    return tinted.astype(np.uint8, copy=False)
+    colors, contours = classes.full_palette(), _contour_palette(classes)
+    step = max(1, _TINTED_AT_ONCE // width)
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        first = max(0, top - thickness)
+        # A pixel lies at a border where the ids around it are not all the same. Void is often a border itself.
+        border = cv2.morphologyEx(label[first : bottom + thickness], cv2.MORPH_GRADIENT, window)
+        border = border[top - first : bottom - first]
+        rows, ids = image[top:bottom], label[top:bottom]
+        border[ids == VOID] = 0
+        tinted = cv2.addWeighted(rows, 1 - _COLOR_SHARE, recolor(ids, colors), _COLOR_SHARE, 0)
+        tinted = cv2.copyTo(recolor(ids, contours), border, tinted)
+        if classes.names[0] == _BACKGROUND:
+            tinted = cv2.copyTo(rows, (ids == 0).astype(np.uint8), tinted)
+        picture[top:bottom] = tinted
 
 
 def _contour_palette(classes: Classes) -> Pixels:
@@ -126,7 +146,7 @@ def _contour_palette(classes: Classes) -> Pixels:
 
 
 def _entries(label: Pixels, classes: Classes) -> list[LegendEntry]:
-    pixels = np.bincount(label.ravel(), minlength=256)
+    pixels = count_ids(label)
     palette = classes.full_palette().tolist()
     entries = []
     for value in sorted(np.flatnonzero(pixels).tolist(), key=lambda value: -pixels[value]):

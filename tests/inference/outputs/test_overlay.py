@@ -135,3 +135,13 @@ def test_a_name_that_is_too_long_is_shortened_and_keeps_its_share() -> None:
     np.testing.assert_array_equal(legend(one, long), legend(one, longer))
     first_row = slice(0, 24)
     assert not np.array_equal(legend(one, long)[first_row], legend(other, long)[first_row])
+
+
+@pytest.mark.parametrize("at_once", [1, 500, 2000])
+def test_a_picture_that_is_drawn_in_parts_is_the_same(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = photograph(420, 60)
+    label = np.random.default_rng(1).choice(np.array([0, 1, 2, VOID], np.uint8), (42, 6))
+    label = label.repeat(10, axis=0).repeat(10, axis=1)
+    whole = overlay_image(image, label, COLORFUL)
+    monkeypatch.setattr("fcn.inference.outputs.overlay._TINTED_AT_ONCE", at_once)
+    np.testing.assert_array_equal(overlay_image(image, label, COLORFUL), whole)
