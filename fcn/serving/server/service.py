@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from fcn.classes import Classes
+from fcn.classes import Classes, count_ids
 from fcn.data.image_header import open_header, stored_size
 from fcn.data.image_io import Pixels, decode_image, encode_label, exif_orientation
 from fcn.errors import DataError
@@ -261,5 +261,5 @@ async def _together(answers: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
 
 def _encode(label: Pixels, num_classes: int) -> tuple[bytes, _Array]:
     """Returns a label as a grey PNG, and the share of each class."""
-    areas = np.bincount(label.ravel(), minlength=num_classes)[:num_classes] / label.size
+    areas = count_ids(label)[:num_classes] / label.size
     return encode_label(label), areas
