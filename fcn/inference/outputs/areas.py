@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from fcn.classes import Classes, count_ids
 from fcn.data.image_io import Pixels
 from fcn.files import atomic_path
@@ -21,6 +19,7 @@ def class_areas(label: Pixels, classes: Classes) -> dict[str, float]:
         classes: The names of the ids.
 
     Example:
+        >>> import numpy as np
         >>> class_areas(np.array([[0, 1, 1, 1]], np.uint8), Classes.named(("sky", "sea", "sun")))
         {'sky': 0.25, 'sea': 0.75}
     """

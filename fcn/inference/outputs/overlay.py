@@ -125,7 +125,7 @@ def _tint_into(picture: Pixels, image: Pixels, label: Pixels, classes: Classes) 
     for top in range(0, height, step):
         bottom = min(top + step, height)
         first = max(0, top - thickness)
-        # A pixel lies at a border where the ids around it are not all the same. Void is often a border itself.
+        # Where the ids around a pixel are not all the same it lies at a border. Void is often one itself.
         border = cv2.morphologyEx(label[first : bottom + thickness], cv2.MORPH_GRADIENT, window)
         border = border[top - first : bottom - first]
         rows, ids = image[top:bottom], label[top:bottom]
