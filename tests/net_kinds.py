@@ -15,19 +15,17 @@ Answer = tuple[Pixels, npt.NDArray[np.float32]]
 
 NET_KINDS: dict[str, dict[str, Any]] = {
     "fcn32s": {"stride": 32, "upsampling": "frozen"},
-    "fcn16s": {"stride": 16, "upsampling": "learned_intermediate"},
+    "half": {"stride": 16, "upsampling": "learned_intermediate", "input_scale": 0.5},
     "fcn8s": {"stride": 8},
-    "fcn32s_reference": {"stride": 32, "geometry": "reference"},
-    "fcn16s_reference": {"stride": 16, "geometry": "reference", "channel_order": "bgr"},
-    "fcn8s_reference": {"stride": 8, "geometry": "reference", "skip_scales": AT_ONCE_SKIP_SCALES},
     "normalized": {
         "batch_normalization": True,
         "channel_order": "bgr",
         "mean": (9, 90, 200),
-        "scale": (1, 2, 3),
+        "scale": (0.01, 0.02, 0.03),
     },
-    "half": {"input_scale": 0.5},
+    "fcn32s_reference": {"stride": 32, "geometry": "reference", "channel_order": "bgr"},
     "shrunk_reference": {"stride": 16, "geometry": "reference", "input_scale": 0.37},
+    "fcn8s_reference": {"stride": 8, "geometry": "reference", "skip_scales": AT_ONCE_SKIP_SCALES},
 }
 """Arguments of nets that together have every layer, with each of its settings."""
 

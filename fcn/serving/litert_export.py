@@ -87,7 +87,9 @@ def litert_labeler(version: Path) -> Callable[[Pixels], Pixels]:
     path = litert_file(version)
     try:
         with stderr_held_back():  # it says which of its kernels it uses
-            predict = Interpreter(str(path), num_threads=os.cpu_count()).get_signature_runner(SIGNATURE)
+            interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+            interpreter.allocate_tensors()
+            predict = interpreter.get_signature_runner(SIGNATURE)
     except (ValueError, RuntimeError) as error:
         raise RunError(
             f"{path}: cannot be read by LiteRT ({error}). Export the model again with --format litert."

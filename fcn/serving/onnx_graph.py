@@ -1,6 +1,8 @@
-"""An ONNX graph that grows operation by operation."""
+"""An ONNX graph that grows operation by operation, and is written weight by weight."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,11 +10,19 @@ import numpy.typing as npt
 
 from fcn.errors import BackendError
 
+Numbers = npt.NDArray[Any]
+
 OPSET = 17
 """Version of the operators: runtimes have known it since 2022, and nothing here needs a later one."""
 
 ROWS, COLUMNS = 2, 3
 """Axes of a map [B, C, H, W], which is how ONNX lays them out."""
+
+_LARGEST_FILE = 2**31 - 1
+"""Bytes of a message of Protocol Buffers, which a file in this form is."""
+
+_BYTES = 2
+"""What Protocol Buffers call the kind of a field that begins with its length."""
 
 
 def import_onnx() -> Any:
@@ -36,9 +46,6 @@ class OnnxGraph:
     Args:
         name: Name of the graph.
 
-    Attributes:
-        model: `onnx.ModelProto`, which alone holds the weights: they are most of the memory.
-
     Raises:
         BackendError: If `onnx` is not installed.
 
@@ -46,65 +53,119 @@ class OnnxGraph:
         >>> graph = OnnxGraph("sum")
         >>> graph.add("Add", [graph.whole(1), graph.whole(2)], "three")
         'three'
-        >>> len(graph.model.graph.initializer)
-        2
     """
 
     def __init__(self, name: str) -> None:
         self._onnx = import_onnx()
-        opset = self._onnx.helper.make_opsetid("", OPSET)
-        self.model = self._onnx.ModelProto(
-            producer_name="fcn",
-            ir_version=self._onnx.helper.find_min_ir_version_for([opset]),
-            opset_import=[opset],
-        )
-        self.model.graph.name = name
+        self._graph = self._onnx.GraphProto(name=name)
+        self._weights: list[tuple[Any, Callable[[], Numbers]]] = []
 
     def takes(self, name: str, dtype: str, shape: Sequence[str | int]) -> None:
         """Declares an input of the model: its type by NumPy's name, its sides by length or by a word."""
-        self.model.graph.input.append(self._declared(name, dtype, shape))
+        self._graph.input.append(self._declared(name, dtype, shape))
 
     def answers(self, name: str, dtype: str, shape: Sequence[str | int]) -> None:
         """Declares an output of the model."""
-        self.model.graph.output.append(self._declared(name, dtype, shape))
+        self._graph.output.append(self._declared(name, dtype, shape))
 
     def add(self, operator: str, inputs: Sequence[str], name: str | None = None, **attributes: Any) -> str:
         """Adds an operation with one output, and returns its name."""
-        name = name or f"{operator.lower()}_{len(self.model.graph.node)}"
+        name = name or f"{operator.lower()}_{len(self._graph.node)}"
         node = self._onnx.helper.make_node(operator, inputs, [name], name=f"{name}/{operator}", **attributes)
-        self.model.graph.node.append(node)
+        self._graph.node.append(node)
         return name
 
     def cast(self, value: str, dtype: str, name: str | None = None) -> str:
         """Adds a conversion to a type, by NumPy's name of it."""
         return self.add("Cast", [value], name, to=self._kind(dtype))
 
-    def weights(self, values: npt.NDArray[Any], name: str | None = None) -> str:
-        """Adds numbers and returns their name."""
-        tensor = self.model.graph.initializer.add()
-        tensor.name = name or f"numbers_{len(self.model.graph.initializer)}"
-        tensor.data_type = self._kind(values.dtype.name)
-        tensor.dims.extend(values.shape)
-        tensor.raw_data = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
-        return str(tensor.name)
+    def weights(
+        self, shape: Sequence[int], dtype: str, read: Callable[[], Numbers], name: str | None = None
+    ) -> str:
+        """Adds numbers that are read when the file is written, and returns their name."""
+        name = name or f"numbers_{len(self._weights)}"
+        tensor = self._onnx.TensorProto(name=name, data_type=self._kind(dtype), dims=shape)
+        self._weights.append((tensor, read))
+        return name
+
+    def constant(self, values: Numbers, name: str | None = None) -> str:
+        """Adds numbers, and returns their name."""
+        return self.weights(values.shape, values.dtype.name, lambda: values, name)
 
     def real(self, number: float) -> str:
         """Adds a number, `float32[]`."""
-        return self.weights(np.array(number, np.float32))
+        return self.constant(np.array(number, np.float32))
 
     def whole(self, *numbers: int) -> str:
         """Adds whole numbers, `int64[n]`."""
-        return self.weights(np.array(numbers, np.int64))
+        return self.constant(np.array(numbers, np.int64))
 
     def size(self, maps: str, axis: int) -> str:
         """Adds the length of an axis of maps, `int64[1]`."""
         return self.add("Shape", [maps], start=axis, end=axis + 1)
+
+    def write(self, path: Path) -> None:
+        """Writes the model as a file.
+
+        One weight after another, since Protocol Buffers' own writer holds all of them three times.
+
+        Raises:
+            BackendError: If it would be larger than such a file can be.
+            OSError: If it cannot be written.
+        """
+        onnx = self._onnx
+        opset = onnx.helper.make_opsetid("", OPSET)
+        model = onnx.ModelProto(
+            producer_name="fcn",
+            ir_version=onnx.helper.find_min_ir_version_for([opset]),
+            opset_import=[opset],
+        ).SerializeToString()
+        graph = self._graph.SerializeToString()
+        heads = [self._head(tensor) for tensor, _ in self._weights]
+        sizes = [self._data_bytes(tensor) for tensor, _ in self._weights]
+        graph_bytes = len(graph) + sum(map(len, heads)) + sum(sizes)
+        if len(model) + graph_bytes > _LARGEST_FILE - 16:  # what _field adds
+            raise BackendError(
+                f"{path}: the weights take {sum(sizes) / 1e9:.1f} GB. Expected at most "
+                f"{_LARGEST_FILE / 1e9:.1f}, all that such a file can hold. Leave this format out."
+            )
+        with path.open("wb") as file:
+            file.write(model + _field(onnx.ModelProto.GRAPH_FIELD_NUMBER, graph_bytes) + graph)
+            for head, (_, read) in zip(heads, self._weights, strict=True):
+                file.write(head)
+                values = read()
+                file.write(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data)
+
+    def _head(self, tensor: Any) -> bytes:
+        """Returns what stands in front of the numbers of a weight."""
+        onnx = self._onnx
+        size = self._data_bytes(tensor)
+        head: bytes = tensor.SerializeToString() + _field(onnx.TensorProto.RAW_DATA_FIELD_NUMBER, size)
+        return _field(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, len(head) + size) + head
+
+    def _data_bytes(self, tensor: Any) -> int:
+        dtype = self._onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+        return int(math.prod(tensor.dims) * dtype.itemsize)
 
     def _declared(self, name: str, dtype: str, shape: Sequence[str | int]) -> Any:
         return self._onnx.helper.make_tensor_value_info(name, self._kind(dtype), shape)
 
     def _kind(self, dtype: str) -> int:
         return int(self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+def _field(number: int, length: int) -> bytes:
+    """Returns what Protocol Buffers write in front of a field: its number and kind, and its length.
+
+    Source: Protocol Buffers, "Encoding": base 128, seven bits a byte, the lowest first.
+    """
+    written = bytearray()
+    for value in (number << 3 | _BYTES, length):
+        while value >= 128:
+            written.append(value & 127 | 128)
+            value >>= 7
+        written.append(value)
+    return bytes(written)
 
 
 def interpolate(graph: OnnxGraph, maps: str, sizes: Sequence[str], name: str) -> str:
@@ -146,5 +207,5 @@ def _taps(graph: OnnxGraph, length: str, new_length: str) -> str:
 
 def _places(graph: OnnxGraph, length: str) -> str:
     """Adds 0, 1, ... up to in front of a length, `float32[length]`."""
-    first, step = (graph.weights(np.array(number, np.int64)) for number in (0, 1))
+    first, step = (graph.constant(np.array(number, np.int64)) for number in (0, 1))
     return graph.cast(graph.add("Range", [first, graph.add("Squeeze", [length]), step]), "float32")

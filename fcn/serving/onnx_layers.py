@@ -64,9 +64,16 @@ _SLIDING = {"data_format": ["channels_last"], "padding": ["same", "valid"]}
 _CONVOLUTION = _SLIDING | {"activation": [keras.activations.linear]}
 
 
-def _numbers(variable: Any) -> npt.NDArray[np.float32]:
-    numbers: npt.NDArray[np.float32] = keras.ops.convert_to_numpy(variable).astype(np.float32, copy=False)
-    return numbers
+def _variable(graph: OnnxGraph, layer: Any, name: str, axes: Sequence[int] | None = None) -> str:
+    """Adds a variable of a layer, in its order or with its axes in another, as `float32`."""
+    variable = getattr(layer, name)
+    axes = range(len(variable.shape)) if axes is None else axes
+
+    def read() -> npt.NDArray[np.float32]:
+        numbers: npt.NDArray[np.float32] = keras.ops.convert_to_numpy(variable)
+        return numbers.astype(np.float32, copy=False).transpose(axes)
+
+    return graph.weights([variable.shape[axis] for axis in axes], "float32", read, f"{layer.name}/{name}")
 
 
 def _normalization(graph: OnnxGraph, layer: ImageNormalization, inputs: list[str]) -> str:
@@ -74,7 +81,7 @@ def _normalization(graph: OnnxGraph, layer: ImageNormalization, inputs: list[str
     if layer.channel_order == "bgr":
         images = graph.add("Gather", [images, graph.whole(2, 1, 0)], axis=1)
     mean, scale = (
-        graph.weights(np.array(numbers, np.float32).reshape(1, 3, 1, 1), f"{layer.name}/{name}")
+        graph.constant(np.array(numbers, np.float32).reshape(1, 3, 1, 1), f"{layer.name}/{name}")
         for name, numbers in (("mean", layer.mean), ("scale", layer.scale))
     )
     return graph.add("Mul", [graph.add("Sub", [images, mean]), scale], _maps(layer))
@@ -88,9 +95,9 @@ def _halves(totals: Sequence[int]) -> list[int]:
 def _kernel_and_bias(graph: OnnxGraph, layer: Any) -> list[str]:
     # [rows, columns, in, out] -> [out, in, rows, columns]; of a transposed convolution in and out change
     # places, here and there.
-    values = [graph.weights(_numbers(layer.kernel).transpose(3, 2, 0, 1), f"{layer.name}/kernel")]
+    values = [_variable(graph, layer, "kernel", (3, 2, 0, 1))]
     if layer.use_bias:
-        values.append(graph.weights(_numbers(layer.bias), f"{layer.name}/bias"))
+        values.append(_variable(graph, layer, "bias"))
     return values
 
 
@@ -129,14 +136,13 @@ def _transposed_convolution(graph: OnnxGraph, layer: Any, inputs: list[str]) -> 
 
 def _batch_normalization(graph: OnnxGraph, layer: Any, inputs: list[str]) -> str:
     _check(layer, {"axis": [-1, 3]})
-    mean, variance = _numbers(layer.moving_mean), _numbers(layer.moving_variance)
-    named = {
-        "gamma": _numbers(layer.gamma) if layer.scale else np.ones_like(mean),
-        "beta": _numbers(layer.beta) if layer.center else np.zeros_like(mean),
-        "mean": mean,
-        "variance": variance,
-    }
-    values = [graph.weights(numbers, f"{layer.name}/{name}") for name, numbers in named.items()]
+    channels = layer.moving_mean.shape[0]
+    values = [
+        _variable(graph, layer, "gamma") if layer.scale else graph.constant(np.ones(channels, np.float32)),
+        _variable(graph, layer, "beta") if layer.center else graph.constant(np.zeros(channels, np.float32)),
+        _variable(graph, layer, "moving_mean"),
+        _variable(graph, layer, "moving_variance"),
+    ]
     return graph.add("BatchNormalization", [*inputs, *values], _maps(layer), epsilon=layer.epsilon)
 
 

@@ -54,7 +54,7 @@ def test_dilated_layers_are_those_of_the_net(tmp_path: Path) -> None:
 
 
 def test_it_is_used_without_the_signature_too(tmp_path: Path) -> None:
-    net = random_net("fcn16s")
+    net = random_net("fcn32s")
     interpreter = Interpreter(str(write_litert(net, tmp_path)))
     taken = interpreter.get_input_details()[0]["index"]
     for images in odd_images(((9, 40), (31, 8))):
@@ -68,16 +68,14 @@ def test_it_is_used_without_the_signature_too(tmp_path: Path) -> None:
         np.testing.assert_array_equal(label, expected)
 
 
-def test_an_export_labels_as_its_saved_model(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_export_labels_as_its_saved_model(tmp_path: Path) -> None:
     version = export(random_net("fcn8s"), tmp_path, ["litert", "onnx"])
     assert [path.name for path in litert_file(version).parent.iterdir()] == ["model.tflite"]
-    capfd.readouterr()
     labelers, predictor = (litert_labeler(version), onnx_labeler(version)), Predictor(version)
     for images in odd_images():
         expected = predictor.predict(images[1]).label
         for label in labelers:
             np.testing.assert_array_equal(label(images[1]), expected)
-    assert "INFO" not in capfd.readouterr().err
 
 
 def test_what_cannot_be_read_or_written_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from net_kinds import NET_KINDS, Answer, check_equal, odd_images, random_net
@@ -12,7 +11,7 @@ from fcn.data.image_io import Pixels
 from fcn.errors import BackendError, OutputError, RunError
 from fcn.inference.exported import onnx_file
 from fcn.serving.export import export
-from fcn.serving.onnx_export import onnx_labeler, onnx_model, write_onnx
+from fcn.serving.onnx_export import onnx_labeler, write_onnx
 
 onnx = pytest.importorskip("onnx")
 reference = pytest.importorskip("onnx.reference")
@@ -33,10 +32,10 @@ def test_labels_and_logits_are_those_of_the_net(kind: str, tmp_path: Path) -> No
     check_equal(net, answer)
 
 
-@pytest.mark.parametrize("kind", ["fcn16s_reference", "half"])
-def test_the_formats_own_reference_reads_the_same_net(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["fcn8s_reference", "half"])
+def test_the_formats_own_reference_reads_the_same_net(kind: str, tmp_path: Path) -> None:
     net = random_net(kind)
-    program = reference.ReferenceEvaluator(onnx_model(net))
+    program = reference.ReferenceEvaluator(str(write_onnx(net, tmp_path)))
     images = next(odd_images())[:, :21, :26]
     label, logits = program.run(["label", "logits"], {"images": images})
     expected = np.asarray(net(images.astype(np.float32), training=False))
@@ -70,19 +69,6 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     onnx_file(tmp_path).mkdir(parents=True)
     with pytest.raises(OutputError, match=r"model\.onnx: cannot be written"):
         write_onnx(random_net("fcn32s"), tmp_path)
-
-
-class Large(keras.Model):
-    """Says of itself that it is as large as no test can build it."""
-
-    def count_params(self) -> int:
-        return 2**29
-
-
-def test_more_weights_than_a_file_holds_are_refused() -> None:
-    images = keras.Input((None, None, 3))
-    with pytest.raises(BackendError, match=r"take 2\.1 GB\. Expected at most 2\.1, .*Leave this format out"):
-        onnx_model(Large(images, keras.layers.ReLU()(images)))
 
 
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Tests of single layers in ONNX's form, with settings that our nets do not have, or not yet."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from fcn.data.image_io import Pixels
 from fcn.models import patches
 from fcn.models.resizing import ResizeLike, Shrink
 from fcn.models.upsampling import CropLike
-from fcn.serving.onnx_export import onnx_model
+from fcn.serving.onnx_export import write_onnx
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -52,9 +53,9 @@ LAYERS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_layer_is_that_of_keras(name: str) -> None:
+def test_a_layer_is_that_of_keras(name: str, tmp_path: Path) -> None:
     net = net_of(LAYERS[name])
-    session = onnxruntime.InferenceSession(onnx_model(net).SerializeToString())
+    session = onnxruntime.InferenceSession(write_onnx(net, tmp_path))
 
     def answer(images: Pixels) -> Answer:
         label, logits = session.run(["label", "logits"], {"images": images})
@@ -64,9 +65,9 @@ def test_a_layer_is_that_of_keras(name: str) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.5, 0.37, 1 / 3])
-def test_sizes_far_from_zero_are_rounded_and_interpolated_alike(scale: float) -> None:
+def test_sizes_far_from_zero_are_rounded_and_interpolated_alike(scale: float, tmp_path: Path) -> None:
     net = net_of(lambda images: ResizeLike()([Shrink(scale)(images), images]))
-    session = onnxruntime.InferenceSession(onnx_model(net).SerializeToString())
+    session = onnxruntime.InferenceSession(write_onnx(net, tmp_path))
     for size in ((1, 5003), (1999, 2)):
         images = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
         expected = np.asarray(net(images.astype(np.float32)))
@@ -102,8 +103,8 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_not_written_down_is_refused(name: str) -> None:
+def test_what_is_not_written_down_is_refused(name: str, tmp_path: Path) -> None:
     layer, message = REFUSED[name]
     images = keras.Input((8, 8, 3))
     with pytest.raises(ValueError, match=f"format=onnx: .*{message}"):
-        onnx_model(keras.Model(images, layer(images)))
+        write_onnx(keras.Model(images, layer(images)), tmp_path)
