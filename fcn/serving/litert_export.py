@@ -29,7 +29,7 @@ def write_litert(net: keras.Model, version: Path) -> Path:
     Who uses the file without its signature calls `resize_tensor_input` for each new size.
 
     Args:
-        net: A net from images to logits. For a full one the converter takes three times as much memory as the
+        net: A net from images to logits. For a full one the converter takes six times as much memory as the
             weights, and a minute.
         version: Folder of the version.
 

@@ -172,7 +172,7 @@ def interpolate(graph: OnnxGraph, maps: str, sizes: Sequence[str], name: str) ->
     """Adds what `fcn.models.resizing` does: linear interpolation, over more pixels the smaller maps become.
 
     As products with the weights of all inputs for each output, the way Keras computes it, and not as
-    `Resize`: few runtimes know that one with `antialias`, without which it is another interpolation.
+    `Resize`: not every runtime knows that one with `antialias`, without which it is another interpolation.
 
     Args:
         graph: What to add to.
