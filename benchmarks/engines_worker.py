@@ -100,7 +100,7 @@ def torch_label(variant: str, folder: Path, width: float) -> Label:
 
 def onnx_label(folder: Path, size: tuple[int, int], width: float) -> Label:
     """Returns what labels with ONNX Runtime: PyTorch's net, exported for images of one size."""
-    import onnxruntime  # type: ignore[import-not-found]
+    import onnxruntime
     import torch
 
     class Labeling(torch.nn.Module):  # type: ignore[misc]

@@ -12,7 +12,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 LossTerm = Literal["cross_entropy", "ohem", "focal", "dice", "lovasz"]
-FORMATS = ("openvino",)
+FORMATS = ("openvino", "onnx", "litert")
 """What an export can hold beside a SavedModel."""
 ACCURACY_DROP = 0.5
 """Points of mean IoU that a net may lose by int8."""

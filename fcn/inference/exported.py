@@ -33,6 +33,16 @@ def openvino_file(version: Path, precision: str) -> Path:
     return version / "openvino" / ("int8.xml" if precision == "int8" else "float32.xml")
 
 
+def onnx_file(version: Path) -> Path:
+    """Returns where a version holds the net in ONNX's form, if it does."""
+    return version / "onnx" / "model.onnx"
+
+
+def litert_file(version: Path) -> Path:
+    """Returns where a version holds the net in LiteRT's form, if it does."""
+    return version / "litert" / "model.tflite"
+
+
 def exported_classes(version: Path) -> Classes:
     """Returns the classes of a version.
 

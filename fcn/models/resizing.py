@@ -9,6 +9,16 @@ import keras
 _LARGEST_DENOMINATOR = 10_000
 
 
+def size_ratio(scale: float) -> Fraction:
+    """Returns what sizes are multiplied by, a scale in whole numbers.
+
+    Example:
+        >>> size_ratio(0.35)
+        Fraction(7, 20)
+    """
+    return Fraction(scale).limit_denominator(_LARGEST_DENOMINATOR)
+
+
 def shrunk_size(size: Any, scale: float) -> Any:
     """Returns how many rows or columns of pixels are left of some, at least 1.
 
@@ -23,7 +33,7 @@ def shrunk_size(size: Any, scale: float) -> Any:
         >>> shrunk_size(50, 0.37)
         19
     """
-    ratio = Fraction(scale).limit_denominator(_LARGEST_DENOMINATOR)
+    ratio = size_ratio(scale)
     rounded = (2 * ratio.numerator * size + ratio.denominator) // (2 * ratio.denominator)
     return max(1, rounded) if isinstance(size, int) else keras.ops.maximum(rounded, 1)
 

@@ -14,11 +14,14 @@ from fcn.inference.openvino_engine import import_openvino
 from fcn.models.fcn import FCN
 from fcn.run import load_model
 from fcn.sections import FORMATS
+from fcn.serving.onnx_export import write_onnx
+from fcn.serving.onnx_graph import import_onnx
 
 try:
     import tensorflow as tf
 
     from fcn.serving.graph import decode_image, encode_label
+    from fcn.serving.litert_export import write_litert
     from fcn.serving.openvino_export import Calibration, add_openvino
 except ImportError as error:
     raise BackendError(
@@ -145,6 +148,8 @@ def export(
         raise ValueError(f'Expected "openvino" in `formats` with a `calibration`. Received: {formats}.')
     if "openvino" in formats:
         import_openvino()  # fails before the work rather than after it
+    if "onnx" in formats:
+        import_onnx()
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise BackendError(
@@ -177,6 +182,10 @@ def export(
             )
             if "openvino" in formats:
                 add_openvino(net, temporary, calibration)
+            if "onnx" in formats:
+                write_onnx(net, temporary)
+            if "litert" in formats:
+                write_litert(net, temporary)
     except tf.errors.OpError as error:
         raise OutputError(
             f"{output}: the model could not be written ({error}). "
