@@ -78,7 +78,8 @@ def test_the_client_labels_photographs_of_several_sizes(url: str, tmp_path: Path
         assert np.array_equal(read_label(path.with_name(path.name + ".label.png")), label)
         largest = np.bincount(label.ravel()).argmax()
         share = np.count_nonzero(label == largest) / label.size
-        assert line.startswith(f"{path} 0.500 class {largest}: {share:.1%} ")
+        assert line.startswith(f"{path}: class {largest}: {share:.1%}, ")
+        assert line.endswith("; mean confidence 0.500")
 
 
 def test_the_client_says_what_the_server_said(url: str, tmp_path: Path) -> None:
