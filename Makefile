@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-slow test-exhaustive lint lock clean
+.PHONY: help install quickstart test test-slow test-exhaustive lint lock image-check clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -45,6 +45,9 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) -c requirements/runtime.txt --extra gpu -o requirements/gpu.txt
 	$(COMPILE) -c requirements/runtime.txt --extra serve --group image -o requirements/serve.txt
 	$(COMPILE) -c requirements/runtime.txt --group dev -o requirements/dev.txt
+
+image-check: ## Build the images without a registry, and try them (as root, on Debian or Ubuntu)
+	deploy/image_check.sh
 
 clean: ## Remove the environment and every cache; runs/ stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

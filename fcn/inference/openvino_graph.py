@@ -41,15 +41,13 @@ def convert_layers(model: FCN) -> Any:
 
 
 def _convert(model: keras.Model, images_like: tf.TensorSpec) -> Any:
-    openvino = import_openvino()
-
     @tf.function(input_signature=[images_like])  # type: ignore[untyped-decorator]
     def logits(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"logits": model(tf.cast(images, tf.float32), training=False)}
 
     with ordinary_convolutions():
         function = logits.get_concrete_function()
-        return _checked(openvino.convert_model(function), function)
+        return _checked(_read(function), function)
 
 
 def convert_exported(version: Path, signature: str = "predict_logits") -> Any:
@@ -63,16 +61,27 @@ def convert_exported(version: Path, signature: str = "predict_logits") -> Any:
         BackendError: If OpenVINO is not installed, or reads the graph as another one.
         RunError: If it cannot be read.
     """
-    openvino = import_openvino()
+    import_openvino()  # what is missing is no fault of the file
     try:
         exported = tf.saved_model.load(str(version))  # signatures do not keep their model alive
         function = exported.signatures[signature]
-        model = openvino.convert_model(function)
+        model = _read(function)
     except Exception as error:  # both raise whatever their parsers raise on a damaged file
         raise RunError(
             f"{version}: cannot be read as a model exported by this package ({error}). Export it again."
         ) from error
     return _checked(model, function)
+
+
+def _read(function: Any) -> Any:
+    """Returns `openvino.Model` of a function of TensorFlow."""
+    openvino = import_openvino()
+    from openvino.frontend.tensorflow import utils
+
+    # On Python 3.13, OpenVINO 2026.4 finds out which TensorFlow there is by way of a name that `exec` has
+    # forgotten, and fails.
+    utils.get_environment_setup = lambda _: {"tensorflow": tf.__version__}
+    return openvino.convert_model(function)
 
 
 def _checked(model: Any, function: Any) -> Any:

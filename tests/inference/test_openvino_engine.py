@@ -43,6 +43,18 @@ def keras_logits(net: FCN, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.floa
     return np.asarray(net(pixels.astype(np.float32)))
 
 
+def test_a_net_is_read_where_openvino_cannot_tell_which_tensorflow_there_is(
+    plain_export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openvino.frontend.tensorflow import utils
+
+    def forgetful(framework: str) -> dict[str, str]:
+        raise NameError("name 'tensorflow' is not defined")  # as on Python 3.13
+
+    monkeypatch.setattr(utils, "get_environment_setup", forgetful)
+    assert convert_exported(plain_export).input().any_name == "images"
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_logits_labels_and_confidence_equal_those_of_keras(
     net: FCN, engine: OpenVinoEngine, size: tuple[int, int]

@@ -1,0 +1,58 @@
+"""Both services of `deploy/compose.yaml`."""
+
+import re
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from fcn.serving.server.limits import Limits
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "deploy" / "compose.yaml"
+SERVICES = YAML(typ="safe").load(COMPOSE)["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_may_do_nothing_it_need_not(name: str) -> None:
+    service = SERVICES[name]
+    assert service["user"] == "1000:1000"
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert all(volume.endswith(":ro") for volume in service["volumes"])
+    assert service["mem_limit"]
+
+
+def test_no_two_services_take_the_same_port() -> None:
+    ports = [port.split(":")[1] for service in SERVICES.values() for port in service["ports"]]
+    assert len(set(ports)) == len(ports) == 3
+
+
+def test_our_own_service_is_built_from_a_stage_that_there_is() -> None:
+    build = SERVICES["fcn"]["build"]
+    assert (COMPOSE.parent / build["context"]).resolve() == ROOT
+    assert f"AS {build['target']}\n" in DOCKERFILE
+    (port,) = SERVICES["fcn"]["ports"]
+    assert f"EXPOSE {port.split(':')[-1]}\n" in DOCKERFILE
+
+
+def test_our_own_service_serves_what_is_mounted_under_the_name_of_the_other() -> None:
+    (mount,) = SERVICES["fcn"]["volumes"]
+    assert SERVICES["fcn"]["command"] == [mount.split(":")[-2], "--name", "fcn"]
+    assert mount in SERVICES["tensorflow-serving"]["volumes"]
+
+
+def test_what_was_accepted_is_answered_before_the_service_is_killed() -> None:
+    match = re.fullmatch(r"(\d+)s", SERVICES["fcn"]["stop_grace_period"])
+    assert match is not None
+    assert int(match[1]) > Limits().stop_seconds
+
+
+def test_variables_without_a_default_say_what_they_are() -> None:
+    variables = re.findall(r"\$\{(\w+)(:[-?][^}]*)?\}", COMPOSE.read_text())
+    assert {name for name, _ in variables} == {"FCN_EXPORT", "FCN_MEMORY", "TENSORFLOW_SERVING_IMAGE"}
+    assert all(rest for _, rest in variables)
