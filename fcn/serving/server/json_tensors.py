@@ -15,7 +15,7 @@ from fcn.serving.server.refusals import bad, describe, shorten
 
 # What Python makes of a document is many times its size where it is all lists, objects and short strings:
 # `{"a":0}` are 8 bytes that become 250. No request for images has as many but in lists of numbers.
-_STRINGS = _VALUES = 100_000
+_STRINGS = _VALUES = 20_000
 
 
 def read_object(text: bytes, what: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ keeps Python's lock meanwhile, so that no other request goes on.
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +22,35 @@ _RUN = re.compile(rb"[][0-9.eE+\-, \t\r\n]*+")
 _SHORTEST = 1024
 """Shorter lists are left to the reader of JSON, in bytes."""
 
-_MOST_PARTS = 200_000
+_MOST_PARTS = 50_000
 """How many strings and lists are looked at; what comes after more of them is left to the reader of JSON."""
+
+_PIECE, _BACK = 1 << 18, 3
+"""How many bytes are looked at together, and how far a number of a piece may reach back into another."""
 
 _KINDS = bytes.maketrans(b"0123456789\t\r\n", b"0000000000   ")
 _STRAY = re.compile(rb"[^0-9\[\], \t\r\n]")
 _WRONG_NUMBER = re.compile(rb"(?<![0-9])(0[0-9]|[0-9]{4}|[3-9][0-9]{2}|2[6-9][0-9]|25[6-9])")
 _BEFORE, _EXCERPT = 8, 80
 """How many bytes an error shows before what is wrong, and in all at most."""
+
+
+class _Scanned(NamedTuple):
+    """What is in a piece of a text.
+
+    Attributes:
+        skeleton: The piece without white space, each number a zero.
+        values: The numbers that end in it, if they are good.
+        is_good: Whether they are: below 256, and without zeros before them.
+        start: Where it begins.
+        kept: `bool[N]`, what is in the skeleton.
+    """
+
+    skeleton: bytes
+    values: npt.NDArray[np.uint8]
+    is_good: bool
+    start: int
+    kept: npt.NDArray[np.bool_]
 
 
 def cut_out(text: bytes, placeholder: bytes) -> tuple[bytes, list[bytes]]:
@@ -105,13 +127,9 @@ def read_bytes(text: bytes, shape: Sequence[int], what: str) -> npt.NDArray[np.u
         [[1, 2, 3], [4, 5, 255]]
     """
     expected = f"whole numbers 0 to 255 in lists of shape {shape_text(shape)} in `{what}`"
-    kinds = np.frombuffer(text.translate(_KINDS), np.uint8)
-    is_digit = kinds == ord("0")
-    ends = is_digit.copy()
-    ends[:-1] &= ~is_digit[1:]
+    pieces = [_scan(text, start) for start in range(0, len(text), _PIECE)]
     # What is left when each number is a zero says where the brackets are: all of it follows from the sides.
-    kept = (ends | ~is_digit) & (kinds != ord(" "))
-    skeleton = kinds[kept].tobytes()
+    skeleton = b"".join(piece.skeleton for piece in pieces)
     depth = len(skeleton) - len(skeleton.lstrip(b"["))
     if depth != len(shape):
         raise _refusal(expected, f"lists {depth} deep", text)
@@ -121,17 +139,16 @@ def read_bytes(text: bytes, shape: Sequence[int], what: str) -> npt.NDArray[np.u
             expected, f"{shape_text(sides)}, to judge by the first lists, {_excerpt(text, 0)}", text
         )
     if (first := _first_difference(skeleton, _build_skeleton(sides))) is not None:
-        position = int(np.flatnonzero(kept)[min(first, len(skeleton) - 1)])
+        position = _find_position(pieces, min(first, len(skeleton) - 1))
         raise _refusal(
             f"{expected}, all of one size (images of several sizes take a request each)",
             f"{shape_text(sides)}, to judge by the first lists, and then {_excerpt(text, position)}",
             text,
         )
-    values = _read_numbers(np.frombuffer(text, np.uint8), is_digit, ends)
-    if values is None:
+    if not all(piece.is_good for piece in pieces):
         wrong = _WRONG_NUMBER.search(text)
         raise bad(expected, _excerpt(text, wrong.start() if wrong else 0))
-    return values.reshape(sides)
+    return np.concatenate([piece.values for piece in pieces]).reshape(sides)
 
 
 def shape_text(shape: Sequence[int]) -> str:
@@ -168,22 +185,38 @@ def _first_difference(one: bytes, other: bytes) -> int | None:
     return shorter if same.all() else int(same.argmin())
 
 
-def _read_numbers(
-    characters: npt.NDArray[np.uint8], is_digit: npt.NDArray[np.bool_], ends: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.uint8] | None:
-    """Returns the numbers that end where `ends` says; None if one is above 255 or starts with a zero."""
+def _scan(text: bytes, start: int) -> _Scanned:
+    """Looks at the piece of a text that begins at `start`."""
+    before = max(0, start - _BACK)
+    # One byte more says whether a number goes on.
+    around = b" " * (_BACK - (start - before)) + text[before : start + _PIECE + 1]
+    own = slice(_BACK, _BACK + _PIECE)
+    kinds = np.frombuffer(around.translate(_KINDS), np.uint8)
+    is_digit = kinds == ord("0")
+    ends = is_digit.copy()
+    ends[:-1] &= ~is_digit[1:]
+    kept = (ends | ~is_digit) & (kinds != ord(" "))
     pairs = is_digit[1:] & is_digit[:-1]  # pairs[i]: there is a digit at i, and after it
     triples = pairs[1:] & pairs[:-1]
-    zeros = (characters == ord("0")) & ~ends
+    digits = (np.frombuffer(around, np.uint8) - np.uint8(ord("0"))) * is_digit
+    zeros = (digits == 0) & is_digit & ~ends
     zeros[1:] &= ~is_digit[:-1]
-    if (triples[1:] & triples[:-1]).any() or zeros.any():
-        return None
-    digits = (characters - np.uint8(ord("0"))) * is_digit
-    last = np.flatnonzero(ends)  # after a bracket, so that there is something before
+    last = np.flatnonzero(ends[own]) + _BACK
     values = digits[last].astype(np.uint16)
     values += digits[last - 1] * np.uint16(10)
     values += (digits[:-2] * triples)[last - 2] * np.uint16(100)
-    return values.astype(np.uint8) if values.max() <= 255 else None
+    too_long = (triples[1:] & triples[:-1]).any()
+    is_good = not (too_long or zeros[own].any() or (values > 255).any())
+    return _Scanned(kinds[own][kept[own]].tobytes(), values.astype(np.uint8), is_good, start, kept[own])
+
+
+def _find_position(pieces: Sequence[_Scanned], index: int) -> int:
+    """Returns where in the text something of the skeleton stands."""
+    for piece in pieces:
+        if index < len(piece.skeleton):
+            return piece.start + int(np.flatnonzero(piece.kept)[index])
+        index -= len(piece.skeleton)
+    return 0
 
 
 def _refusal(expected: str, received: str, text: bytes) -> ServerError:

@@ -3,13 +3,22 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from fcn.serving.server import number_lists
 from fcn.serving.server.call import ServerError
 from fcn.serving.server.number_lists import cut_out, read_bytes
 from fcn.serving.signatures import ANY
+
+
+@pytest.fixture(autouse=True, params=[1 << 18, 5], ids=["one piece", "many pieces"])
+def piece(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(number_lists, "_PIECE", request.param)
+        yield
+
 
 ARRAYS = arrays(np.uint8, array_shapes(min_dims=1, max_dims=4, max_side=5))
 
@@ -30,6 +39,7 @@ def oracle(text):
     return array if isinstance(value, list) and check(value) and array.size else None
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ARRAYS, st.data())
 def test_lists_become_the_array_they_were(array, data):
     space = st.text(" \t\r\n", max_size=2)
@@ -41,7 +51,7 @@ def test_lists_become_the_array_they_were(array, data):
         np.testing.assert_array_equal(read, array)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ARRAYS,
     st.lists(st.tuples(st.integers(0, 400), st.integers(0, 2), st.sampled_from("0129[], .-et")), max_size=3),
@@ -112,6 +122,7 @@ def test_long_lists_are_cut_out_and_all_else_stays():
     assert [one.decode() for one in lists] == [LONG, f"[[2], {LONG} ]"]
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text('[]{}",:\\ 01a'))
 def test_what_is_cut_out_can_be_put_back(text):
     # The padding makes every list of the text a long one.
