@@ -128,3 +128,30 @@ def test_equal_scores_have_the_confidence_of_a_guess(thin_net, tmp_path: Path) -
     answer = served.serve(tf.constant([encode_png(images()[1])]))
     np.testing.assert_allclose(answer["mean_confidence"], [1 / 3], rtol=1e-6)
     np.testing.assert_array_equal(answer["class_areas"], [[1, 0, 0]])
+
+
+_MEASURE = """
+import resource, sys
+import numpy as np, tensorflow as tf
+served = tf.saved_model.load(sys.argv[1])
+image = np.random.default_rng(0).integers(0, 256, (800, 800, 3), np.uint8)
+data = tf.io.encode_jpeg(image).numpy()
+for signature, inputs in (
+    ("predict_tensor", {"images": image[None]}),
+    ("serving_default", {"image_bytes": [data]}),
+    ("serving_default", {"image_bytes": [data] * 3}),
+):
+    served.signatures[signature](**{name: tf.constant(value) for name, value in inputs.items()})
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.slow
+def test_confidences_and_further_images_take_no_memory(thin_net, tmp_path: Path) -> None:
+    make(thin_net(num_classes=60), tmp_path).save(tmp_path / "1")
+    command = [sys.executable, "-c", _MEASURE, tmp_path / "1"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    label, encoded, three = map(int, printed.split())
+    logits = 800 * 800 * 60 * 4
+    assert encoded - label < logits / 2
+    assert three - encoded < logits / 2
