@@ -65,10 +65,11 @@ def plain_process(version: Path) -> Iterator[Callable[[Pixels, bytes], PlainLabe
             except (OSError, EOFError) as error:
                 process.wait()
                 notices.seek(max(0, notices.seek(0, os.SEEK_END) - _LAST_BYTES))
-                said = notices.read().decode(errors="replace").strip().splitlines()[-_LAST_LINES:]
+                lines = notices.read().decode(errors="replace").strip().splitlines()
+                said = " ".join(lines[-_LAST_LINES:]) or "nothing"
                 raise VerificationError(
-                    "the SavedModel: a process that knows only TensorFlow cannot label with it (exit code "
-                    f"{process.returncode}). Nothing was written. It printed: {' '.join(said) or 'nothing'}"
+                    "cannot be labeled with the SavedModel by a process that knows only TensorFlow (exit "
+                    f"code {process.returncode}). Nothing was written. It printed: {said}"
                 ) from error
 
         try:

@@ -20,7 +20,7 @@ from fcn.models.fcn import FCN
 from fcn.progress import track
 from fcn.sections import LOWEST_AGREEMENT
 from fcn.serving.photographs import middle
-from fcn.serving.plain_process import plain_process
+from fcn.serving.plain_process import PlainLabels, plain_process
 from fcn.serving.signatures import PREDICT_TENSOR, SERVING_DEFAULT
 
 MAX_PHOTOGRAPHS = 32
@@ -114,7 +114,7 @@ def verify(model: FCN, version: Path, paths: Sequence[Path], formats: Sequence[s
     photographs = [_read(path) for path in paths]
     with plain_process(version) as label:
         expected = _label_with_net(model, photographs)  # while the process imports TensorFlow
-        answers = [label(one.pixels, one.data) for one in track(photographs, "verifying SavedModel")]
+        answers = [_ask(label, one) for one in track(photographs, "verifying SavedModel")]
 
     def compare(name: str, labels: Iterable[Pixels], bound: float | None = None) -> Comparison:
         return _compare(name, photographs, expected, labels, bound)
@@ -151,6 +151,14 @@ def read_verification(version: Path) -> Verification | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: cannot be read as a verification ({error}). Export it again.") from error
+
+
+def _ask(label: Callable[[Pixels, bytes], PlainLabels], photograph: _Photograph) -> PlainLabels:
+    try:
+        return label(photograph.pixels, photograph.data)
+    except VerificationError as error:
+        reason = f"{photograph.path}: {error} Leave the photograph out if its file is at fault."
+        raise VerificationError(reason) from error
 
 
 def _read(path: Path) -> _Photograph:

@@ -17,6 +17,7 @@ from fcn.inference.openvino_engine import import_openvino
 from fcn.inference.openvino_graph import convert_net
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
+from fcn.sections import FORMATS
 from fcn.serving import verification
 from fcn.serving.export import export
 from fcn.serving.photographs import LARGEST_SIDE
@@ -144,3 +145,15 @@ def test_an_export_that_was_not_verified_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "verification.json").write_text(json.dumps({"num_images": 1}))
     with pytest.raises(RunError, match=r"verification\.json"):
         read_verification(tmp_path)
+
+
+def test_every_format_is_compared() -> None:
+    assert set(LABELERS) == set(FORMATS)
+
+
+@pytest.mark.slow
+def test_a_photograph_that_cannot_be_labeled_is_named(net: FCN, version: Path, tmp_path: Path) -> None:
+    path = tmp_path / "two colors.bmp"
+    Image.fromarray(np.zeros((20, 20), np.uint8)).convert("1").save(path)  # which graphs do not decode
+    with pytest.raises(VerificationError, match=r"two colors\.bmp: cannot .*exit code 1.*Leave"):
+        verify(net, version, [path])
