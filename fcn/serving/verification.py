@@ -123,7 +123,7 @@ def verify(model: FCN, version: Path, paths: Sequence[Path], formats: Sequence[s
         compare(PREDICT_TENSOR, (answer.predict_tensor for answer in answers)),
         compare(SERVING_DEFAULT, (answer.serving_default for answer in answers)),
     ]
-    for name in formats:
+    for name in dict.fromkeys(formats):
         labels = _label(photographs, LABELERS[name](version), name)
         comparisons.append(compare(f"{name} float32", labels))
     for precision in _measured_precisions(version):
