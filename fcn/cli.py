@@ -170,6 +170,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="POINTS",
         help=f"mean IoU that int8 may lose; default: {ACCURACY_DROP:g}",
     )
+    export.add_argument(
+        "--verify",
+        type=Path,
+        metavar="IMAGES",
+        help="compare what was exported with the net on an image, or on images of a folder",
+    )
 
     serve = add(
         commands,

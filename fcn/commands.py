@@ -18,6 +18,7 @@ from fcn.files import as_json
 if TYPE_CHECKING:
     from fcn.evaluation import Evaluation
     from fcn.run import RunFolder
+    from fcn.serving.verification import Verification
 
 
 def train_command(options: argparse.Namespace) -> None:
@@ -121,24 +122,51 @@ def export_command(options: argparse.Namespace) -> None:
     from fcn.inference.engine_table import read_table
     from fcn.serving.export import export
     from fcn.serving.openvino_export import Calibration
+    from fcn.serving.verification import read_verification
 
     calibration = None
     if options.calibrate is not None:
         calibration = Calibration(options.calibrate, options.accuracy_data, options.accuracy_drop)
-    version = export(options.model, options.output, options.format, calibration)
-    table = read_table(version)
+    version = export(options.model, options.output, options.format, calibration, options.verify)
+    table, verification = read_table(version), read_verification(version)
     if options.json:
-        _print_json({"export": str(version), "engines": [choice._asdict() for choice in table]})
+        document = {"export": str(version), "engines": [choice._asdict() for choice in table]}
+        _print_json(document | {"verification": verification and verification.as_dict()})
         return
+    if verification is not None:
+        print_verification(verification)
     for choice in table:
         if choice.precision != "float32" and choice.agreement is not None:
             score = "" if choice.mean_iou is None else f", {choice.mean_iou:.2%} mean IoU"
             print(f"{choice.precision}: {choice.agreement:.2%} of the labels as in float32{score}")
     print(
         f"Wrote {version}/: a SavedModel with the signatures serving_default (image bytes in, label PNG "
-        "bytes out), predict_tensor and predict_logits"
-        + ("; openvino/ and engines.json, from which --engine auto chooses." if table else ".")
+        "bytes out), predict_tensor and predict_logits; model_card.md"
+        + "".join(f"; {name}/" for name in dict.fromkeys(options.format))
+        + ("; engines.json, from which --engine auto chooses." if table else ".")
     )
+
+
+def print_verification(verification: "Verification") -> None:
+    """Prints how well each form of an exported net labels as the net does, as a table."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=f"labels as the net's own, {verification.num_images} photographs",
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+    )
+    table.add_column("form")
+    for column in ("% of pixels", "required", "worst"):
+        table.add_column(column, justify="right")
+    table.add_column("worst photograph")
+    for one in verification.comparisons:
+        required = f"{100 * one.expected:.2f}" if one.is_required else "none"
+        shares = f"{100 * one.agreement:.4f}", required, f"{100 * one.worst_agreement:.4f}"
+        table.add_row(one.name, *shares, one.worst_image)
+    Console().print(table)
 
 
 def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: str) -> None:

@@ -39,6 +39,12 @@ class QuantizationError(FcnError):
     """A net that loses more by fewer bits than it may."""
 
 
+class VerificationError(FcnError):
+    """An exported model that does not label as the net it was made from."""
+
+    exit_code = 1
+
+
 class PartialError(FcnError):
     """Part of the work was done and is kept; the rest failed and is listed."""
 

@@ -16,7 +16,7 @@ from fcn.inference.predictor import Predictor
 from fcn.metrics import BoundaryScores, Matrix, Scores, confusion_matrix
 from fcn.parallel import map_ahead
 from fcn.progress import track
-from fcn.run import RunFolder
+from fcn.run import RunFolder, is_exported
 from fcn.sections import DataConfig
 
 # Runs that start from runs: three stages are usual; a circle ends here.
@@ -232,7 +232,8 @@ def find_run(model: Path) -> RunFolder | None:
     run = RunFolder(
         path.parents[1] if path.suffix == ".keras" and path.parent.name == "checkpoints" else model
     )
-    return run if run.exists() else None
+    # A version of an export holds a copy of its run's configuration.
+    return run if run.exists() and not is_exported(model) else None
 
 
 def trained_before(weights: str, scored: Sequence[Example]) -> tuple[EarlierTraining, ...]:

@@ -5,6 +5,11 @@ from pathlib import Path
 from fcn.config import Config, load_config
 from fcn.errors import RunError
 
+_COMPUTING = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "openvino", "engines.json")
+"""Files and folders of an exported version that this package labels with."""
+_TENSORS = ("variables/variables.data-*", "openvino/float32.bin")
+"""The index beside the first has a checksum of each tensor; OpenVINO's float32 are the same."""
+
 
 class RunFolder:
     """The folder that holds all a training run writes.
@@ -79,6 +84,21 @@ def exported_versions(path: Path) -> list[Path]:
 def exported_version(path: Path) -> Path:
     """Returns the folder of one version of an export: the path itself, or the highest version in it."""
     return path if (path / "saved_model.pb").exists() else exported_versions(path)[-1]
+
+
+def identifying_files(version: Path) -> list[Path]:
+    """Returns the files that tell a version of an export from others that label otherwise.
+
+    Those that say something about it do not count, nor forms that only other programs compute with, nor
+    the largest: others hold checksums of what is in them.
+    """
+    return sorted(
+        found
+        for found in version.rglob("*")
+        if found.is_file()
+        and found.relative_to(version).parts[0] in _COMPUTING
+        and not any(found.match(pattern) for pattern in _TENSORS)
+    )
 
 
 def model_file(path: Path) -> Path:

@@ -10,7 +10,9 @@ import pytest
 from caffe_net import build_fcn, write_caffemodel
 
 from fcn.cli import main
+from fcn.commands import print_verification
 from fcn.data.image_io import encode_jpeg, read_image, read_label
+from fcn.serving.verification import read_verification
 
 
 def run(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -157,3 +159,20 @@ def test_a_net_with_global_pooling_is_told_so(tmp_path: Path, capsys) -> None:
     code, _, errors = run(command, capsys)
     assert code == 2
     assert "pooling" in errors
+
+
+def test_an_export_is_compared_with_the_net(
+    model_path: Path, photograph: Path, tmp_path: Path, capsys
+) -> None:
+    arguments = ["export", model_path, tmp_path / "out", "--verify", photograph.parent]
+    code, output, errors = run([*arguments, "--json"], capsys)
+    assert (code, errors) == (0, "")
+    verification = json.loads(output)["verification"]
+    assert (verification["num_images"], verification["num_pixels"]) == (1, 90 * 70)
+    agreements = {one["name"]: one["agreement"] for one in verification["comparisons"]}
+    assert agreements == {"predict_tensor": 1, "serving_default": 1}
+    stored = json.loads((tmp_path / "out" / "1" / "verification.json").read_text())
+    assert stored == verification
+    print_verification(read_verification(tmp_path / "out" / "1"))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["predict_tensor", "100.0000", "99.99", "100.0000", "photo.jpg"] in rows

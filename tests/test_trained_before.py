@@ -42,6 +42,14 @@ def test_a_checkpoint_belongs_to_its_run(dataset: Path, tmp_path: Path, monkeypa
         assert find_run(model) is None
 
 
+def test_a_version_of_an_export_is_no_run(dataset: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", dataset)
+    (run / "1").mkdir()
+    (run / "1" / "config.yaml").write_bytes((run / "config.yaml").read_bytes())
+    (run / "1" / "saved_model.pb").touch()
+    assert find_run(run / "1") is None
+
+
 def test_runs_are_followed_to_the_first(dataset: Path, tmp_path: Path) -> None:
     first = write_run(tmp_path / "first", dataset, "imagenet", split="val")
     second = write_run(tmp_path / "second", dataset, str(first / "checkpoints" / "best.keras"))

@@ -18,6 +18,15 @@ MODEL_ASSET = "model.json"
 TABLE = "engines.json"
 """Name of the file that says which engines are worth using, best first."""
 
+VERIFICATION = "verification.json"
+"""Name of the file that says how well each form of the net was found to label as the net itself."""
+
+MODEL_CARD = "model_card.md"
+"""Name of the page that says what the net is, for people."""
+
+WARMUP = "assets.extra/tf_serving_warmup_requests"
+"""Where TensorFlow Serving looks for requests to begin with."""
+
 
 def openvino_file(version: Path, precision: str) -> Path:
     """Returns where a version holds OpenVINO's form of the net, if it does.

@@ -10,19 +10,16 @@ from typing import Any
 import numpy as np
 
 from fcn.data.image_io import Pixels, read_image
-from fcn.errors import BackendError, DataError
+from fcn.errors import BackendError
 from fcn.inference.openvino_engine import import_openvino
-from fcn.inference.search import FORMATS, Unusable, find_images
-from fcn.inference.video import is_video
 from fcn.parallel import map_ahead
 from fcn.progress import track
+from fcn.serving.photographs import find_photographs, middle, spread
 
 CALIBRATION_IMAGES = 300
 """Images that the ranges of activations are taken from, at most; NNCF's own number."""
 AGREEMENT_IMAGES = 30
 """Images, at most, on which labels are compared."""
-CALIBRATION_SIDE = 1024
-"""Rows and columns, at most, of what is used of an image: of larger ones the middle."""
 
 KEPT_IN_FLOAT = ("nothing", "the first layer and the scores", "block 1, fc7 and the scores")
 """What stays in float, in the order in which it is tried: the first layer, whose channels are pixels, and the
@@ -42,25 +39,12 @@ def choose_images(folder: Path) -> tuple[list[Path], list[Path]]:
     Raises:
         DataError: If there are none, or some cannot be read.
     """
-    paths = []
-    for found in find_images([folder], folder / "nowhere"):
-        if isinstance(found, Unusable):
-            raise DataError(f"{found.path}: {found.reason}")
-        if not is_video(found.path):
-            paths.append(Path(found.path))
-    paths.sort()  # folders list what they hold in any order
-    if not paths:
-        raise DataError(f"{folder}: no images found. Expected {FORMATS}, at any depth.")
+    paths = find_photographs(folder)
     if len(paths) < 10:
         return paths, paths
-    compared = _spread(paths[::10], AGREEMENT_IMAGES)
+    compared = spread(paths[::10], AGREEMENT_IMAGES)
     rest = [path for index, path in enumerate(paths) if index % 10]
-    return _spread(rest, CALIBRATION_IMAGES), compared
-
-
-def _spread(paths: Sequence[Path], number: int) -> list[Path]:
-    chosen = np.linspace(0, len(paths) - 1, min(number, len(paths))).round().astype(int)
-    return [paths[index] for index in chosen]
+    return spread(rest, CALIBRATION_IMAGES), compared
 
 
 def read_images(paths: Sequence[Path], description: str) -> Iterator[Pixels]:
@@ -74,9 +58,7 @@ def read_images(paths: Sequence[Path], description: str) -> Iterator[Pixels]:
         DataError: If one cannot be read.
     """
     for image in track(map_ahead(read_image, paths), description, total=len(paths)):
-        top, left = ((length - CALIBRATION_SIDE) // 2 for length in image.shape[:2])
-        rows, columns = (slice(max(0, first), max(0, first) + CALIBRATION_SIDE) for first in (top, left))
-        yield image[rows, columns]
+        yield middle(image)
 
 
 def float_layers(model: Any, kept: str) -> list[str]:

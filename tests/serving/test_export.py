@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from markdown_page import rows, sections
 
+from fcn.config import Config
 from fcn.data.image_io import encode_jpeg, read_label
 from fcn.errors import OutputError
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
+from fcn.sections import DataConfig
 from fcn.serving.export import export
 
 SIZES = ((1, 1), (40, 57), (33, 32), (7, 90))
@@ -87,6 +90,23 @@ def test_classes_and_palette_travel_along(exported: Path, net: FCN) -> None:
 def test_the_arguments_of_the_net_travel_along(exported: Path, net: FCN) -> None:
     document = json.loads((exported / "assets" / "model.json").read_text())
     assert FCN.from_config(document).get_config() == net.get_config()
+
+
+def test_what_a_run_says_goes_along(net: FCN, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    for name in ("best", "last"):
+        net.save(run / "checkpoints" / f"{name}.keras")
+    (run / "config.yaml").write_text(Config(data=DataConfig(root=Path("data"))).to_yaml())
+    (run / "scores.json").write_text("{}")
+    best = export(run, tmp_path / "out")
+    for name in ("config.yaml", "scores.json"):
+        assert (best / name).read_bytes() == (run / name).read_bytes()
+    files = [row[0] for row in rows(sections((best / "model_card.md").read_text())["Files"])[1:]]
+    assert files == ["saved_model.pb", "assets/classes.json", "config.yaml", "scores.json"]
+    last = export(run / "checkpoints" / "last.keras", tmp_path / "out")
+    assert (last / "config.yaml").exists()
+    assert not (last / "scores.json").exists()  # they are of another checkpoint
 
 
 def test_three_signatures(exported: Path) -> None:

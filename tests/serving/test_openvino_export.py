@@ -20,8 +20,8 @@ from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 from fcn.serving.export import export
 from fcn.serving.openvino_export import Calibration
+from fcn.serving.photographs import LARGEST_SIDE
 from fcn.serving.quantization import (
-    CALIBRATION_SIDE,
     KEPT_IN_FLOAT,
     choose_images,
     float_layers,
@@ -160,11 +160,11 @@ def test_what_stays_in_float_does(thin_net, photographs: Path) -> None:
 
 
 def test_of_a_large_image_the_middle(tmp_path: Path) -> None:
-    pixels = np.zeros((CALIBRATION_SIDE + 20, 30, 3), np.uint8)
+    pixels = np.zeros((LARGEST_SIDE + 20, 30, 3), np.uint8)
     pixels[10, :, :], pixels[9, :, :] = 1, 255
     cv2.imwrite(str(tmp_path / "a.png"), pixels)
     (image,) = read_images([tmp_path / "a.png"], "reading")
-    assert image.shape == (CALIBRATION_SIDE, 30, 3)
+    assert image.shape == (LARGEST_SIDE, 30, 3)
     assert image.max() == 1
 
 

@@ -23,14 +23,12 @@ from fcn.inference.job.worker import Labor, work
 from fcn.inference.outputs.render import ENDINGS
 from fcn.inference.outputs.summaries import summary_paths, write_summaries
 from fcn.inference.video import VIDEO_ENDING
-from fcn.run_folder import exported_version, is_exported, model_file
+from fcn.run_folder import exported_version, identifying_files, is_exported, model_file
 
 _FOLDERS = "input folders"
 _NO_CONDITIONS = ("batch_size", "memory")
 """What is kept of a job, and may be another when it goes on."""
 _GPU = Path("/dev/nvidia0")
-# The index beside these has a checksum of each tensor; OpenVINO's float32 are the same.
-_TENSORS, _SAME_TENSORS = "variables/variables.data-*", "openvino/float32.bin"
 
 
 class Setting(NamedTuple):
@@ -231,14 +229,7 @@ def model_setting(path: Path) -> Setting:
     Raises:
         RunError: If there is none.
     """
-    if is_exported(path):
-        files = sorted(
-            found
-            for found in exported_version(path).rglob("*")
-            if found.is_file() and not found.match(_TENSORS) and not found.match(_SAME_TENSORS)
-        )
-    else:
-        files = [model_file(path)]
+    files = identifying_files(exported_version(path)) if is_exported(path) else [model_file(path)]
     return Setting(content_hash(files), str(path))
 
 

@@ -11,13 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import fcn
+from fcn.serving.server.bodies import read_body
 from fcn.serving.server.call import Kind, ServerError
 from fcn.serving.server.error_response import JSON, error_response, response_to
 from fcn.serving.server.exchange import Exchange, needs_token
+from fcn.serving.server.inference_v2 import v2_routes
 from fcn.serving.server.metrics import CONTENT_TYPE
 from fcn.serving.server.page import page_routes
 from fcn.serving.server.segment import segment_routes
 from fcn.serving.server.service import Service
+from fcn.serving.server.tensorflow_rest import tensorflow_routes
 
 _ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 
@@ -72,6 +75,8 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
         redirect_slashes=False,
     )
     app.include_router(segment_routes(service), responses=_REFUSED)
+    app.include_router(tensorflow_routes(service, read_body))
+    app.include_router(v2_routes(service, read_body))
     app.include_router(_own_routes(service))
     app.router.routes.extend(page_routes(settings.examples))
     _describe_token(app, settings.token)

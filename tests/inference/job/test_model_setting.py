@@ -23,5 +23,10 @@ def test_exported_models_are_told_apart_by_their_weights(
     export(net, tmp_path / "one", formats)
     export(other, tmp_path / "other", formats)
     shutil.copytree(tmp_path / "one", tmp_path / "copy")
+    version = tmp_path / "copy" / "1"
+    with (version / "model_card.md").open("a") as card:
+        card.write("Ask Ada about it.\n")
+    (version / "onnx").mkdir()  # another program's
+    (version / "onnx" / "model.onnx").write_bytes(b"net")
     one, copy, another = (model_setting(tmp_path / name).value for name in ("one", "copy", "other"))
     assert one == copy != another
