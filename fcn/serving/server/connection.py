@@ -16,10 +16,11 @@ _HALF_CLOSED_WITHIN_SECONDS = 1.0
 
 
 class Connection(H11Protocol):
-    """A connection whose requests come in time, and whose errors are of the same format as all others.
+    """A connection whose client sends in time and reads, and whose errors have the format of all others.
 
     Attributes:
-        read_seconds: How long a client may take for what stands before the body.
+        read_seconds: How long a client may take for what stands before the body, and how long it may read
+            nothing of an answer.
     """
 
     read_seconds: float
@@ -29,6 +30,7 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._sent_at = 0.0
         self._too_late: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         self._wait_for_request()
 
     def data_received(self, data: bytes) -> None:
@@ -59,7 +61,18 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the client."""
         self._stop_waiting()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begins to watch whether the client reads its answer."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """Stops watching."""
+        super().resume_writing()
+        self._stop_watching()
 
     def send_400_response(self, msg: str) -> None:
         """Refuses what is no HTTP."""
@@ -72,6 +85,22 @@ class Connection(H11Protocol):
         if self._too_late is not None:
             self._too_late.cancel()
             self._too_late = None
+
+    def _watch(self) -> None:
+        size = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(self.read_seconds, self._check_reader, size)
+
+    def _stop_watching(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _check_reader(self, size_before: int) -> None:
+        # Closing would wait for the client for ever, and keep the answer in memory.
+        if self.transport.get_write_buffer_size() >= size_before:
+            self.transport.abort()
+        else:
+            self._watch()
 
     def _give_up(self) -> None:
         self._refuse(408, f"Expected a request within {self.read_seconds:g} s.")
@@ -99,6 +128,6 @@ def connection_within(read_seconds: float) -> type[Connection]:
     """Returns what connections are made from.
 
     Args:
-        read_seconds: How long a client may take for what stands before the body.
+        read_seconds: As for `Connection`.
     """
     return type("Connection", (Connection,), {"read_seconds": read_seconds})

@@ -126,6 +126,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             await self._body.discard()
+            self._body.give_back()  # who does not read the answer does not keep others from asking
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self._request_id
             if not self._body.ended:

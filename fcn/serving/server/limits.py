@@ -20,7 +20,7 @@ class Limits(NamedTuple):
         body_bytes: Sizes of all requests that are being read or worked on, together, at most.
         image_pixels: Size of an image, at most.
         decoded_pixels: Pixels of all images that are decoded at once, at most; a larger one is alone.
-        read_seconds: How long a client may take to send a request.
+        read_seconds: How long a client may take to send a request, and may read nothing of an answer.
         answer_seconds: How long a request may wait for the engine.
         stop_seconds: How long a server that is told to stop takes to answer what it has accepted.
     """

@@ -8,11 +8,12 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from held_engine import HeldEngine, flat
 from http_server import post, read_answer, running, wait_until
 
-from fcn.data.image_io import encode_png
+from fcn.data.image_io import encode_label, encode_png
 
 SEGMENT = "/v1/models/fcn:segment?output=ids"
 LIMIT = 200_000
@@ -125,6 +126,24 @@ def test_a_slow_head_is_refused(server, begin):
         status, answer = read_answer(connection)
     assert status == 408
     assert "within 1 s" in error_of(answer)
+
+
+def test_a_client_that_does_not_read_its_answer_is_cut_off(server):
+    noise = np.random.default_rng(0).integers(0, 90, (420, 420), np.uint8)
+    request_ = kept_open(post(SEGMENT, encode_label(noise)))
+    assert server.talk(post(SEGMENT, encode_label(noise)))[0] == 200
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", server.port))
+
+        def ask_and_ask():
+            # More than the system keeps on the way: the last of it is not taken before answers are read.
+            for _ in range(400):
+                connection.sendall(request_)
+
+        with pytest.raises(ConnectionError):
+            ask_and_ask()
 
 
 def test_a_slow_head_after_an_answer_is_refused(server):
