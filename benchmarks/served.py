@@ -1,0 +1,109 @@
+"""A server to measure, in a process of its own, and one client of it."""
+
+import base64
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+from rounds import REPOSITORY
+
+ANSWER_SECONDS = 120
+
+
+class Server(NamedTuple):
+    """A server that answers.
+
+    Attributes:
+        port: On this machine.
+        pid: Its process.
+        about: What it has said of itself.
+    """
+
+    port: int
+    pid: int
+    about: dict[str, Any]
+
+    def resident_bytes(self) -> int:
+        """Returns the memory the server has now."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class Reply(NamedTuple):
+    """What came back.
+
+    Attributes:
+        status: Of HTTP.
+        body: All of it.
+        retry_after: The header that says when to come again, in seconds; empty if there is none.
+    """
+
+    status: int
+    body: bytes
+    retry_after: str
+
+
+@contextmanager
+def served(model: Path, arguments: Sequence[str] = ()) -> Iterator[Server]:
+    """Starts `fcn serve` on a port that is free, and ends it with the block."""
+    command = [sys.executable, "-m", "fcn", "serve", str(model), "--port", "0", "--json", *arguments]
+    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    ) as process:
+        try:
+            line = cast("IO[str]", process.stdout).readline()
+            if not line:
+                raise SystemExit(f"{' '.join(command)}: ended with {process.wait()}.")
+            about = json.loads(line)
+            yield Server(about["port"], process.pid, about)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(ANSWER_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+class Client:
+    """One connection that is kept.
+
+    Args:
+        port: Of the server, on this machine.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+
+    def post(self, path: str, body: bytes) -> Reply:
+        """Returns the answer to a request; a connection that breaks raises an `OSError`."""
+        try:
+            self._connection.request("POST", path, body)
+            response = self._connection.getresponse()
+            return Reply(response.status, response.read(), response.getheader("Retry-After", ""))
+        except http.client.HTTPException as error:
+            self._connection.close()
+            raise ConnectionError(f"{path}: {error!r}") from error
+        except OSError:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()
+
+
+def predict_body(data: bytes) -> bytes:
+    """Returns a request to TensorFlow Serving's `:predict` for an encoded image."""
+    return json.dumps({"instances": [{"b64": base64.b64encode(data).decode("ascii")}]}).encode()
