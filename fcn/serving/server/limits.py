@@ -20,6 +20,7 @@ class Limits(NamedTuple):
         body_bytes: Sizes of all requests that are being read or worked on, together, at most.
         image_pixels: Size of an image, at most.
         decoded_pixels: Pixels of all images that are decoded at once, at most; a larger one is alone.
+        answer_bytes: Size of the logits of a request, at most.
         read_seconds: How long a client may take to send a request, and may read nothing of an answer.
         answer_seconds: How long a request may wait for the engine.
         stop_seconds: How long a server that is told to stop takes to answer what it has accepted.
@@ -32,6 +33,7 @@ class Limits(NamedTuple):
     body_bytes: int = 512 * _MIB
     image_pixels: int = 64 * _MEGAPIXEL
     decoded_pixels: int = 128 * _MEGAPIXEL
+    answer_bytes: int = 256 * _MIB
     read_seconds: float = 20.0
     answer_seconds: float = 60.0
     stop_seconds: float = 60.0

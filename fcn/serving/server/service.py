@@ -1,6 +1,7 @@
 """From encoded images to answers: what stands between the protocols and the engine."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ _T = TypeVar("_T")
 _Array = npt.NDArray[Any]
 _CODERS = 2
 """Threads that decode and encode beside the engine; it uses every core itself."""
+_BYTES_OF_A_LOGIT = 4
 
 
 class Served(NamedTuple):
@@ -216,6 +218,8 @@ class Service:
                 Kind.BAD_REQUEST, f"Expected images with pixels. Received: {list(images.shape)}."
             )
         self._check_size(*images.shape[1:3])
+        if wanted is Wanted.LOGITS:
+            self._check_answer(images.shape[:3], len(loaded.classes.names))
         scored = await _together(self._score(loaded, image, wanted, deadline) for image in images)
         return {wanted.value: np.stack([one.values for one in scored])}
 
@@ -237,6 +241,15 @@ class Service:
                 Kind.TOO_LARGE,
                 f"Expected at most {self.limits.image_pixels} pixels. Received: {width} x {height}. "
                 "Send a smaller image.",
+            )
+
+    def _check_answer(self, sides: tuple[int, ...], num_classes: int) -> None:
+        size = _BYTES_OF_A_LOGIT * math.prod(sides) * num_classes
+        if size > self.limits.answer_bytes:
+            raise ServerError(
+                Kind.TOO_LARGE,
+                f"Expected at most {self.limits.answer_bytes} bytes of logits. Those of {num_classes} classes "
+                f"at each pixel take {size}. Send fewer or smaller images, or ask for labels.",
             )
 
     def _decode(self, data: bytes) -> Pixels:

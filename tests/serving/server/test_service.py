@@ -177,3 +177,16 @@ def test_the_decoder_is_the_one_of_infer(make):
     _, jpeg = cv2.imencode(".jpg", noise)
     expected = cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB)
     np.testing.assert_array_equal(run(make().segment(jpeg.tobytes())).labeled.image, expected)
+
+
+def test_logits_that_are_too_much_are_refused_and_their_labels_are_not(make):
+    service = make(answer_bytes=2 * 4 * 5 * 3 * 4)
+    for number in (2, 3):
+        images = {"images": np.stack([flat(1)] * number)}
+        assert len(run(service.run(Call("predict_tensor", images))).outputs["label"]) == number
+        if number == 2:
+            run(service.run(Call("predict_logits", images)))
+            continue
+        with pytest.raises(ServerError, match=r"at most 480 bytes.*take 720") as refused:
+            run(service.run(Call("predict_logits", images)))
+        assert refused.value.kind is Kind.TOO_LARGE
