@@ -32,12 +32,12 @@ export async function showExamples(box, names, choose) {
 }
 
 function describe({ classes }, names) {
-  if (classes.length === 0) return "or try one of these photographs:";
+  if (classes.length === 0) return "Or try one of these photographs:";
   if (classes.every((name) => names.includes(name))) {
-    return "or try a scene drawn by this server, like those that the quickstart trains on:";
+    return "Or try a scene drawn by this server, like those that the quickstart trains on:";
   }
   return (
-    `or try a scene drawn by this server (${classes.join(", ")}). ` +
+    `Or try a scene drawn by this server (${classes.join(", ")}). ` +
     "This model knows other classes: expect guesses."
   );
 }

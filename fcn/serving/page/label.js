@@ -6,6 +6,7 @@ const PALETTE = 3;
 /**
  * A label, and how it is turned.
  *
+ * `shares` are [id, share of the area] of each class that occurs, the largest first.
  * `ids` are in stored pixel order. The id of pixel (x, y) of the upright photograph, x to the right and y
  * down, is `ids[origin + x * right + y * down]`: all eight EXIF orientations are of that form.
  */
@@ -30,6 +31,7 @@ export class Label {
       7: [last, -w, -1],
       8: [w - 1, w, -1],
     }[orientation] ?? [0, 1, w];
+    this.shares = count(ids);
     const lies = orientation >= 5;
     this.width = lies ? storedHeight : storedWidth;
     this.height = lies ? storedWidth : storedHeight;
@@ -40,36 +42,33 @@ export class Label {
     return this.ids[this.origin + x * this.right + y * this.down];
   }
 
-  /** Returns [id, share] of each class that occurs, the largest first. */
-  shares() {
-    const counts = new Uint32Array(256);
-    for (const id of this.ids) counts[id]++;
-    return Array.from(counts, (count, id) => [id, count / this.ids.length])
-      .filter(([, share]) => share > 0)
-      .sort((one, other) => other[1] - one[1] || one[0] - other[0]);
-  }
 
   /** Returns the color of a class id as CSS writes it. */
   color(id) {
     return `rgb(${this.colors.slice(3 * id, 3 * id + 3).join(" ")})`;
   }
 
-  /**
-   * Fills pixels with a picture of the label, of any size.
-   *
-   * @param {Uint32Array} pixels `width * height` of them.
-   * @param {Uint32Array} paints What to write for each id.
-   */
-  paint(pixels, width, height, paints) {
+  /** Returns the ids of an upright label of another size, `Uint8Array`, each from the pixel that lies there. */
+  resized(width, height) {
     const { ids, origin } = this;
     const columns = spread(width, this.width, this.right);
     const rows = spread(height, this.height, this.down);
+    const result = new Uint8Array(width * height);
     let next = 0;
     for (let y = 0; y < height; y++) {
       const row = origin + rows[y];
-      for (let x = 0; x < width; x++) pixels[next++] = paints[ids[row + columns[x]]];
+      for (let x = 0; x < width; x++) result[next++] = ids[row + columns[x]];
     }
+    return result;
   }
+}
+
+function count(ids) {
+  const counts = new Uint32Array(256);
+  for (let i = 0; i < ids.length; i++) counts[ids[i]]++;
+  return Array.from(counts, (number, id) => [id, number / ids.length])
+    .filter(([, share]) => share > 0)
+    .sort((one, other) => other[1] - one[1] || one[0] - other[0]);
 }
 
 /** Returns for each of `size` pixels how far the nearest of `from` others is, `step` for each. */

@@ -30,7 +30,7 @@ export class Legend {
     this.pinned = null;
     this.entries.clear();
     this.list.replaceChildren(
-      ...label.shares().map(([id, share]) => this.#entry(id, nameOf(id), share, label.color(id))),
+      ...label.shares.map(([id, share]) => this.#entry(id, nameOf(id), share, label.color(id))),
     );
   }
 

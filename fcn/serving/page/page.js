@@ -134,20 +134,21 @@ function megabytes() {
 
 function show(result) {
   const { name, answer, label, photo } = result;
-  shown = { ...result, names: model.names };
   const fits =
     photo &&
     Math.abs(photo.width * label.height - photo.height * label.width) <= label.width + label.height;
+  if (!fits) chooseView("label");
+  else if (shown?.alone) chooseView("overlay");
+  shown = { ...result, names: model.names, alone: !fits };
   find("#note").hidden = Boolean(fits);
   find("#result").hidden = false;
   find("#title").textContent = name;
   find("#stage").setAttribute("aria-label", `${name}, ${label.width} by ${label.height} pixels, with its label`);
-  if (!fits) chooseView("label");
   picture.show(fits ? photo : null, label, nameOf, nameOf(0) === "background");
   legend.show(label, nameOf);
   showFacts(answer, label);
   offerLabel(answer);
-  const classes = label.shares().map(([id, share]) => `${nameOf(id)} ${percent(share)}`);
+  const classes = label.shares.map(([id, share]) => `${nameOf(id)} ${percent(share)}`);
   say(`${name} is labeled: ${classes.join(", ")}.`);
   if (find("#result").getBoundingClientRect().top > 0.6 * window.innerHeight) {
     const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -91,6 +91,7 @@ export class Picture {
       layer.width = width;
       layer.height = height;
     }
+    this.shownIds = this.label.resized(width, height);
     const paper = this.photoLayer.getContext("2d");
     paper.imageSmoothingQuality = "high";
     if (this.photo) paper.drawImage(this.photo, 0, 0, width, height);
@@ -104,7 +105,8 @@ export class Picture {
     const { width, height } = this.labelLayer;
     const paper = this.labelLayer.getContext("2d");
     const image = paper.createImageData(width, height);
-    this.label.paint(new Uint32Array(image.data.buffer), width, height, this.#paints());
+    const [pixels, paints, ids] = [new Uint32Array(image.data.buffer), this.#paints(), this.shownIds];
+    for (let i = 0; i < pixels.length; i++) pixels[i] = paints[ids[i]];
     paper.putImageData(image, 0, 0);
     this.#draw();
   }

@@ -188,7 +188,11 @@ def test_a_token_is_asked_for_where_one_is_needed(browser, photo, tmp_path):
         browser.driver.get(f"http://127.0.0.1:{server.port}/")
         assert message(browser) == "This server wants a token."
         assert browser.all(".example") == []
-        browser.press("guess", Keys.ENTER)  # the field has the focus
+        browser.press("schlüssel", Keys.ENTER)  # the field has the focus; no header holds this
+        assert browser.find("#token-text:invalid")
+        assert message(browser) == "This server wants a token."
+        browser.find("#token-text").clear()
+        browser.find("#token-text").send_keys("guess", Keys.ENTER)
         browser.until(lambda: "does not accept" in message(browser))
         browser.find("#token-text").clear()
         browser.find("#token-text").send_keys("open-sesame", Keys.ENTER)

@@ -85,7 +85,7 @@ def test_classes_of_one_color_are_told_apart(page):
     label = np.array([[0, 1, 2], [2, 1, 1]], np.uint8)
     png = encode_label(label, Classes(("sky", "sea", "sun"), ((1, 2, 3),) * 3))
     np.testing.assert_array_equal(read(page, png), label)
-    shares = page.run(f"{READ} return label.shares()", base64.b64encode(png).decode(), 1)
+    shares = page.run(f"{READ} return label.shares", base64.b64encode(png).decode(), 1)
     assert shares == [[1, 0.5], [2, pytest.approx(1 / 3)], [0, pytest.approx(1 / 6)]]
 
 

@@ -105,6 +105,18 @@ def test_the_class_under_the_mouse_is_read(page, photo):
     assert page.all("#legend .read") == []
 
 
+def test_a_finger_reads_a_class(page, photo):
+    page.show(photo)
+    left, top = page.run(
+        "const box = document.querySelector('#stage canvas').getBoundingClientRect();"
+        "return [box.left + 0.4 * box.width, box.top + 0.1 * box.height];"
+    )
+    touch = {"type": "touchStart", "touchPoints": [{"x": left, "y": top}]}
+    page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", touch)
+    page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.reads("cat")  # and stays, when the finger is gone
+
+
 def test_all_can_be_done_with_the_keyboard(page):
     page.until(lambda: len(page.all(".example img")) == 6)
 
@@ -171,11 +183,14 @@ def test_photograph_and_label_are_upright(page, tmp_path, suffix):
         page.reads(("background", "cat", "dog")[expected[0, 0]])
 
 
-def test_what_the_browser_cannot_show_is_a_label_alone(page, tmp_path):
+def test_what_the_browser_cannot_show_is_a_label_alone(page, photo, tmp_path):
     write_photo(tmp_path / "scan.tif", LABEL)
     page.show(tmp_path / "scan.tif")
     assert page.sees("#note")
     np.testing.assert_array_equal(centers(page.canvas(), LABEL), voc_palette()[np.array(LABEL)])
+    page.show(photo)
+    assert not page.sees("#note")
+    assert page.find("#view-overlay").is_selected()
 
 
 def test_a_large_photograph_takes_no_more_pixels_than_the_screen_shows(page, tmp_path):
