@@ -75,7 +75,7 @@ function choose(photograph, name) {
   return attend(`Reading ${name}…`, async (signal) => {
     await learn();
     if (photograph.size > model.max_bytes) {
-      const size = `${name} has ${(photograph.size / MIB).toFixed(1)} MB; the server takes ${megabytes()}.`;
+      const size = `${name} has ${megabytes(photograph.size)}; the server takes ${megabytes(model.max_bytes)}.`;
       throw new Refusal(413, "This photograph is too large for this server. Make it smaller.", size);
     }
     const kept = await copy(photograph, name);
@@ -125,11 +125,11 @@ async function learnAnew() {
   find("#model").textContent = `Model ${name}, version ${version}, ${engine}, ${names.length} classes`;
   const pixels = Math.floor(model.max_pixels / MEGAPIXEL);
   find("#limits").textContent =
-    `JPEG, PNG, BMP, WebP or TIFF, at most ${megabytes()} and ${pixels} megapixels.`;
+    `JPEG, PNG, BMP, WebP or TIFF, at most ${megabytes(model.max_bytes)} and ${pixels} megapixels.`;
 }
 
-function megabytes() {
-  return `${Math.floor(model.max_bytes / MIB)} MB`;
+function megabytes(bytes) {
+  return `${Number((bytes / MIB).toFixed(1))} MB`;
 }
 
 function show(result) {

@@ -13,7 +13,7 @@ def engine():
 @pytest.fixture(scope="module")
 def server(engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    limits = {"request_bytes": 1_000_000, "image_pixels": 12_000_000, "queue_images": 1}
+    limits = {"request_bytes": 2**19, "image_pixels": 12_000_000, "queue_images": 1}
     with running(folder, engine, **limits) as server:
         yield server
 
