@@ -78,7 +78,7 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
     app.include_router(tensorflow_routes(service, read_body))
     app.include_router(v2_routes(service, read_body))
     app.include_router(_own_routes(service))
-    app.router.routes.extend(page_routes(settings.examples))
+    app.router.routes.extend(page_routes(service.name, settings.examples))
     _describe_token(app, settings.token)
     _refuse_in_one_format(app, service.name)
     app.add_middleware(Exchange, limits=service.limits, metrics=service.metrics, token=settings.token)

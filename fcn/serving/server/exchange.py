@@ -19,7 +19,7 @@ _LOG = logging.getLogger("fcn.server")
 CLIENT_GONE = 499
 """Status, in logs and counters, of a request whose client did not wait for the answer; nginx calls it so."""
 
-_PROTECTED = ("/v1", "/v2", "/metrics")
+_PROTECTED = ("/v1", "/v2", "/metrics", "/examples")
 _OPEN = "/v2/health"
 
 

@@ -1,0 +1,162 @@
+// Labels: class ids as the server's PNG stores them, and where they lie in an upright photograph.
+
+const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
+const PALETTE = 3;
+
+/**
+ * A label, and how it is turned.
+ *
+ * `shares` are [id, share of the area] of each class that occurs, the largest first.
+ * `ids` are in stored pixel order. The id of pixel (x, y) of the upright photograph, x to the right and y
+ * down, is `ids[origin + x * right + y * down]`: all eight EXIF orientations are of that form.
+ */
+export class Label {
+  /**
+   * @param {Uint8Array} ids Class ids in stored pixel order, `storedWidth * storedHeight` of them.
+   * @param {Uint8Array} colors RGB of all 256 values.
+   * @param {number} orientation EXIF orientation, 1 to 8.
+   */
+  constructor(ids, storedWidth, storedHeight, colors, orientation) {
+    this.ids = ids;
+    this.colors = colors;
+    const w = storedWidth;
+    const last = ids.length - 1;
+    // Where the first pixel is stored, and the steps to its right and lower neighbors (EXIF 2.3, 4.6.4).
+    [this.origin, this.right, this.down] = {
+      2: [w - 1, -1, w],
+      3: [last, -1, -w],
+      4: [last - w + 1, 1, -w],
+      5: [0, w, 1],
+      6: [last - w + 1, -w, 1],
+      7: [last, -w, -1],
+      8: [w - 1, w, -1],
+    }[orientation] ?? [0, 1, w];
+    this.shares = count(ids);
+    const lies = orientation >= 5;
+    this.width = lies ? storedHeight : storedWidth;
+    this.height = lies ? storedWidth : storedHeight;
+  }
+
+  /** Returns the class id at (x, y) of the upright photograph. */
+  at(x, y) {
+    return this.ids[this.origin + x * this.right + y * this.down];
+  }
+
+
+  /** Returns the color of a class id as CSS writes it. */
+  color(id) {
+    return `rgb(${this.colors.slice(3 * id, 3 * id + 3).join(" ")})`;
+  }
+
+  /** Returns the ids of an upright label of another size, `Uint8Array`, each from the pixel that lies there. */
+  resized(width, height) {
+    const { ids, origin } = this;
+    const columns = spread(width, this.width, this.right);
+    const rows = spread(height, this.height, this.down);
+    const result = new Uint8Array(width * height);
+    let next = 0;
+    for (let y = 0; y < height; y++) {
+      const row = origin + rows[y];
+      for (let x = 0; x < width; x++) result[next++] = ids[row + columns[x]];
+    }
+    return result;
+  }
+}
+
+function count(ids) {
+  const counts = new Uint32Array(256);
+  for (let i = 0; i < ids.length; i++) counts[ids[i]]++;
+  return Array.from(counts, (number, id) => [id, number / ids.length])
+    .filter(([, share]) => share > 0)
+    .sort((one, other) => other[1] - one[1] || one[0] - other[0]);
+}
+
+/** Returns for each of `size` pixels how far the nearest of `from` others is, `step` for each. */
+function spread(size, from, step) {
+  return Int32Array.from({ length: size }, (_, i) => Math.floor(((i + 0.5) * from) / size) * step);
+}
+
+/**
+ * Reads a label from the server's palette PNG: the ids, not the colors, which classes may share.
+ *
+ * A canvas would show colors only, and browsers that guard against recognition change what is read from it.
+ *
+ * @param {ArrayBuffer} buffer The PNG.
+ * @param {number} orientation EXIF orientation, 1 to 8.
+ */
+export async function readLabel(buffer, orientation) {
+  const bytes = new Uint8Array(buffer);
+  const view = new DataView(buffer);
+  if (SIGNATURE.some((value, i) => bytes[i] !== value)) throw new Error("Expected a PNG from the server.");
+  const packed = [];
+  const colors = new Uint8Array(768).fill(128);
+  let width = 0;
+  let height = 0;
+  for (let at = SIGNATURE.length; at < bytes.length; ) {
+    const length = view.getUint32(at);
+    const name = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    const start = at + 8;
+    const content = bytes.subarray(start, start + length);
+    if (name === "IHDR") {
+      width = view.getUint32(start);
+      height = view.getUint32(start + 4);
+      const [depth, type, , , interlaced] = content.subarray(8);
+      if (depth !== 8 || type !== PALETTE || interlaced) {
+        throw new Error("Expected a palette PNG of 8 bits from the server.");
+      }
+    }
+    if (name === "PLTE") colors.set(content);
+    if (name === "IDAT") packed.push(content);
+    at = start + length + 4;
+  }
+  const lines = await inflate(packed, (width + 1) * height);
+  return new Label(unfilter(lines, width, height), width, height, colors, orientation);
+}
+
+async function inflate(parts, size) {
+  const lines = new Uint8Array(size);
+  const reader = new Blob(parts).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
+  let filled = 0;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    lines.set(part.value, filled);
+    filled += part.value.length;
+  }
+  if (filled !== size) throw new Error("Expected a whole PNG from the server.");
+  return lines;
+}
+
+/**
+ * Returns what was stored before each line was filtered, one byte a pixel.
+ *
+ * Source: PNG specification, third edition, 9.2.
+ */
+export function unfilter(lines, width, height) {
+  const ids = new Uint8Array(width * height);
+  const nothing = new Uint8Array(width);
+  for (let y = 0; y < height; y++) {
+    const filter = lines[y * (width + 1)];
+    const line = lines.subarray(y * (width + 1) + 1, (y + 1) * (width + 1));
+    const row = ids.subarray(y * width, (y + 1) * width);
+    const above = y > 0 ? ids.subarray((y - 1) * width, y * width) : nothing;
+    if (filter === 0) row.set(line);
+    else if (filter === 1) for (let x = 0; x < width; x++) row[x] = line[x] + (x > 0 ? row[x - 1] : 0);
+    else if (filter === 2) for (let x = 0; x < width; x++) row[x] = line[x] + above[x];
+    else if (filter === 3) {
+      for (let x = 0; x < width; x++) row[x] = line[x] + (((x > 0 ? row[x - 1] : 0) + above[x]) >> 1);
+    } else if (filter === 4) {
+      for (let x = 0; x < width; x++) {
+        row[x] = line[x] + (x > 0 ? nearest(row[x - 1], above[x], above[x - 1]) : above[x]);
+      }
+    } else throw new Error("Expected a PNG with the five filters there are.");
+  }
+  return ids;
+}
+
+/** Returns which of left, up and corner is nearest to left + up - corner (Paeth). */
+function nearest(left, up, corner) {
+  const toLeft = Math.abs(up - corner);
+  const toUp = Math.abs(left - corner);
+  const toCorner = Math.abs(left + up - 2 * corner);
+  if (toLeft <= toUp && toLeft <= toCorner) return left;
+  return toUp <= toCorner ? up : corner;
+}

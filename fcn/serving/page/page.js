@@ -1,0 +1,270 @@
+// The page: choose a photograph, let the server label it, look at what it says.
+
+import { showExamples } from "./examples.js";
+import { readLabel } from "./label.js";
+import { Legend, percent } from "./legend.js";
+import { decodePhoto, upright } from "./photo.js";
+import { Picture } from "./picture.js";
+import { fetchModel, keepToken, MODEL, Refusal, segment } from "./server.js";
+
+const find = (selector) => document.querySelector(selector);
+const MIB = 2 ** 20;
+const MEGAPIXEL = 10 ** 6;
+
+let model = null; // what the server says of its newest version
+let learning = null; // the first time that is asked
+let shown = null; // the photograph whose label is shown, and the version that answered
+let attempt = null; // what runs now, or ran last: { abort, doing, work(signal) }
+
+const picture = new Picture(find("#stage"), {
+  read: (id) => legend.mark(id),
+  spoken: (id) => say(id === null ? "" : nameOf(id)),
+});
+const legend = new Legend(find("#legend"), (id) => picture.highlight(id));
+
+/** Returns the name of a class id. */
+function nameOf(id) {
+  return shown.names[id] ?? `class ${id}`;
+}
+
+/** Tells those who listen to the page. */
+function say(text) {
+  find("#spoken").textContent = text;
+}
+
+/** Does something that takes time, one at a time; what goes wrong stands beside the drop area. */
+async function attend(doing, work) {
+  attempt?.abort.abort();
+  const mine = (attempt = { abort: new AbortController(), doing, work });
+  wait(doing);
+  try {
+    await work(mine.abort.signal);
+    if (mine === attempt) wait(null);
+  } catch (error) {
+    if (mine !== attempt) return;
+    wait(null);
+    if (error.name !== "AbortError") complain(error);
+  }
+}
+
+/** Shows what is waited for, and how much of a photograph is sent (null: unknown); nothing for null. */
+function wait(doing, sent = null) {
+  find("#waiting").hidden = doing === null;
+  find("#limits").hidden = doing !== null;
+  find("#error").hidden = true;
+  find("#doing").textContent = doing ?? "";
+  const progress = find("progress");
+  if (sent === null) progress.removeAttribute("value");
+  else progress.value = sent;
+}
+
+function complain(error) {
+  const refused = error instanceof Refusal;
+  find("#token").hidden = !error.wantsToken;
+  if (error.wantsToken) find("#token-text").focus();
+  find("#limits").hidden = true;
+  find("#error").hidden = false;
+  find("#error .message").textContent = refused ? error.message : `Something went wrong: ${error.message}`;
+  find("#error .detail").textContent = error.detail ?? "";
+  find("#again").hidden = !error.mayPass;
+  if (!refused) console.error(error);
+}
+
+/** Labels a photograph and shows it. */
+function choose(photograph, name) {
+  return attend(`Reading ${name}…`, async (signal) => {
+    await learn();
+    if (photograph.size > model.max_bytes) {
+      const size = `${name} has ${megabytes(photograph.size)}; the server takes ${megabytes(model.max_bytes)}.`;
+      throw new Refusal(413, "This photograph is too large for this server. Make it smaller.", size);
+    }
+    const kept = await copy(photograph, name);
+    const photo = decodePhoto(kept);
+    const answer = await segment(kept, "label", {
+      signal,
+      onSent: (share) => {
+        if (signal.aborted) return;
+        if (share < 1) wait(`Sending ${name}…`, share);
+        else wait(`Labeling ${name}…`);
+      },
+    });
+    const orientation = Number(answer.header("X-Fcn-Orientation"));
+    const label = await readLabel(answer.content, orientation);
+    const version = Number(answer.header("X-Fcn-Version"));
+    if (version !== model.version) await learnAnew();
+    const decoded = await photo;
+    if (signal.aborted) return;
+    show({ photograph: kept, name, version, answer, label, photo: decoded && upright(decoded, orientation) });
+  });
+}
+
+/** Returns a copy in memory: files may change or go away while they are looked at. */
+async function copy(photograph, name) {
+  try {
+    return new Blob([await photograph.arrayBuffer()], { type: photograph.type });
+  } catch {
+    throw new Refusal(400, `${name} cannot be read. If it is a folder, choose one photograph in it.`);
+  }
+}
+
+/** Asks once what the model is, and for examples, without which the page works too. */
+function learn() {
+  learning ??= learnAnew().then(
+    () => void showExamples(find("#examples"), model.names, choose).catch(() => {}),
+    (error) => {
+      learning = null;
+      throw error;
+    },
+  );
+  return learning;
+}
+
+async function learnAnew() {
+  model = await fetchModel();
+  const { name, version, engine, names } = model;
+  find("#model").textContent = `Model ${name}, version ${version}, ${engine}, ${names.length} classes`;
+  const pixels = Math.floor(model.max_pixels / MEGAPIXEL);
+  find("#limits").textContent =
+    `JPEG, PNG, BMP, WebP or TIFF, at most ${megabytes(model.max_bytes)} and ${pixels} megapixels.`;
+}
+
+function megabytes(bytes) {
+  return `${Number((bytes / MIB).toFixed(1))} MB`;
+}
+
+function show(result) {
+  const { name, answer, label, photo } = result;
+  const fits =
+    photo &&
+    Math.abs(photo.width * label.height - photo.height * label.width) <= label.width + label.height;
+  if (!fits) chooseView("label");
+  else if (shown?.alone) chooseView("overlay");
+  shown = { ...result, names: model.names, alone: !fits };
+  find("#note").hidden = Boolean(fits);
+  find("#result").hidden = false;
+  find("#title").textContent = name;
+  find("#stage").setAttribute("aria-label", `${name}, ${label.width} by ${label.height} pixels, with its label`);
+  picture.show(fits ? photo : null, label, nameOf, nameOf(0) === "background");
+  legend.show(label, nameOf);
+  showFacts(answer, label);
+  offerLabel(answer);
+  const classes = label.shares.map(([id, share]) => `${nameOf(id)} ${percent(share)}`);
+  say(`${name} is labeled: ${classes.join(", ")}.`);
+  if (find("#result").getBoundingClientRect().top > 0.6 * window.innerHeight) {
+    const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    find("#result").scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
+  }
+}
+
+function showFacts(answer, label) {
+  const timing = answer.timing();
+  const known = Object.values(timing).reduce((sum, value) => sum + value, 0);
+  const rows = [
+    ["Mean confidence", percent(Number(answer.header("X-Fcn-Mean-Confidence")))],
+    ["Size", `${label.width} x ${label.height}`],
+    ["Version", answer.header("X-Fcn-Version")],
+    ["Engine", answer.header("X-Fcn-Engine")],
+    ...Object.entries({ decode: "Decoding", engine: "Engine, with waiting", encode: "Encoding" })
+      .filter(([key]) => key in timing)
+      .map(([key, title]) => [title, duration(timing[key])]),
+    ["Network and the rest", duration(Math.max(0, answer.milliseconds - known))],
+    ["Total", duration(answer.milliseconds)],
+  ];
+  find("#facts").replaceChildren(
+    ...rows.map(([title, value]) => {
+      const row = document.createElement("div");
+      const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
+      term.textContent = title;
+      detail.textContent = value;
+      row.append(term, detail);
+      return row;
+    }),
+  );
+}
+
+function duration(milliseconds) {
+  if (milliseconds >= 1000) return `${(milliseconds / 1000).toFixed(2)} s`;
+  return `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
+}
+
+function stem() {
+  return shown.name.replace(/\.[^.]*$/, "");
+}
+
+function offerLabel(answer) {
+  const link = find("#download-label");
+  if (link.href) URL.revokeObjectURL(link.href);
+  link.href = URL.createObjectURL(answer.blob());
+  link.download = `${stem()}.png`;
+}
+
+function offer(button, output, ending) {
+  find(button).addEventListener("click", () => {
+    const { photograph, version } = shown;
+    const file = `${stem()}${ending}`;
+    attend(`Making ${file}…`, async (signal) => {
+      const answer = await segment(photograph, output, { version, signal });
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(answer.blob());
+      link.download = file;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still be asking where to
+      say(`${file} is ready.`);
+    });
+  });
+}
+
+function chooseView(view) {
+  find(`#view-${view}`).checked = true;
+  find("#opacity").disabled = view !== "overlay";
+  picture.setView(view);
+}
+
+function takeFirst(files) {
+  const [file] = files ?? [];
+  if (file) choose(file, file.name);
+}
+
+for (const input of [find("#file"), find("#camera")]) {
+  input.addEventListener("change", () => {
+    takeFirst(input.files);
+    input.value = ""; // or the same file could not be chosen again
+  });
+}
+window.addEventListener("paste", (event) => {
+  if (event.clipboardData.files.length) takeFirst(event.clipboardData.files);
+});
+window.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.classList.add("dragging");
+});
+window.addEventListener("dragleave", (event) => {
+  if (event.relatedTarget === null) document.body.classList.remove("dragging");
+});
+window.addEventListener("drop", (event) => {
+  event.preventDefault(); // or the browser would leave the page for the file
+  document.body.classList.remove("dragging");
+  if (event.dataTransfer.files.length) takeFirst(event.dataTransfer.files);
+  else complain(new Refusal(400, "That was no file. Save the photograph first, then drop its file here."));
+});
+find("#cancel").addEventListener("click", () => {
+  attempt.abort.abort();
+  wait(null);
+  find("#file").focus();
+});
+find("#again").addEventListener("click", () => attend(attempt.doing, attempt.work));
+find("#token").addEventListener("submit", (event) => {
+  event.preventDefault();
+  keepToken(find("#token-text").value.trim());
+  find("#token").hidden = true;
+  attend(attempt.doing, attempt.work);
+});
+for (const radio of document.querySelectorAll("[name=view]")) {
+  radio.addEventListener("change", () => chooseView(radio.value));
+}
+find("#opacity").addEventListener("input", (event) => picture.setOpacity(event.target.value / 100));
+offer("#download-overlay", "overlay", ".overlay.jpg");
+offer("#download-polygons", "polygons", ".coco.json");
+find("#curl").textContent =
+  `curl --data-binary @photograph.jpg '${new URL(`v1/models/${MODEL}:segment`, location)}?output=overlay' > overlay.jpg`;
+attend("Asking the server for its model…", learn);

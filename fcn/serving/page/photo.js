@@ -1,0 +1,76 @@
+// Photographs as the browser decodes them, always upright.
+
+// Two pixels side by side with EXIF orientation 6, that is, one above the other: not every browser turns every
+// format, and for four of the eight orientations the size does not tell.
+const PROBES = {
+  png:
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAAAAADRSSBWAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEABgAAAAAAANZnS2kA" +
+    "AAALSURBVHicY2BgAAAAAwABuK06YwAAAABJRU5ErkJggg==",
+  webp:
+    "UklGRk4AAABXRUJQVlA4WAoAAAAIAAAAAQAAAAAAVlA4TA4AAAAvAQAAAAcQEf0PRET/A0VYSUYaAAAATU0AKgAAAAgAAQES" +
+    "AAMAAAABAAYAAAAAAAA=",
+};
+const SIGNATURES = { png: [137, 80, 78, 71], webp: [82, 73, 70, 70] };
+
+/**
+ * Decodes a photograph, no larger than a screen can show.
+ *
+ * @param {Blob} photograph
+ * @returns {Promise<{canvas: HTMLCanvasElement, turned: boolean} | null>} What it looks like, and whether it
+ *   was turned as its EXIF orientation says; null where the browser does not know the format.
+ */
+export async function decodePhoto(photograph) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(photograph, { imageOrientation: "from-image" });
+  } catch {
+    return null;
+  }
+  const most = Math.max(screen.width, screen.height) * window.devicePixelRatio;
+  const scale = Math.min(1, most / Math.max(bitmap.width, bitmap.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.round(bitmap.width * scale));
+  canvas.height = Math.max(1, Math.round(bitmap.height * scale));
+  const paper = canvas.getContext("2d");
+  paper.imageSmoothingQuality = "high";
+  paper.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  return { canvas, turned: await isTurned(photograph) };
+}
+
+/** Returns whether this browser turns images of a photograph's format. */
+async function isTurned(photograph) {
+  const start = new Uint8Array(await photograph.slice(0, 4).arrayBuffer());
+  const format = Object.keys(SIGNATURES).find((name) => SIGNATURES[name].every((value, i) => start[i] === value));
+  if (format === undefined) return true; // a JPEG, which all browsers turn, or without EXIF
+  const bytes = Uint8Array.from(atob(PROBES[format]), (character) => character.charCodeAt(0));
+  const bitmap = await createImageBitmap(new Blob([bytes]), { imageOrientation: "from-image" });
+  return bitmap.height === 2;
+}
+
+/**
+ * Returns a decoded photograph as a person held the camera.
+ *
+ * @param {{canvas: HTMLCanvasElement, turned: boolean}} decoded
+ * @param {number} orientation EXIF orientation, 1 to 8.
+ */
+export function upright({ canvas, turned }, orientation) {
+  const { width, height } = canvas;
+  // To where (x, y) goes: [a, b, c, d, e, f] for (ax + cy + e, bx + dy + f).
+  const turn = {
+    2: [-1, 0, 0, 1, width, 0],
+    3: [-1, 0, 0, -1, width, height],
+    4: [1, 0, 0, -1, 0, height],
+    5: [0, 1, 1, 0, 0, 0],
+    6: [0, 1, -1, 0, height, 0],
+    7: [0, -1, -1, 0, height, width],
+    8: [0, -1, 1, 0, 0, width],
+  }[orientation];
+  if (turned || turn === undefined) return canvas;
+  const result = document.createElement("canvas");
+  [result.width, result.height] = orientation >= 5 ? [height, width] : [width, height];
+  const paper = result.getContext("2d");
+  paper.setTransform(...turn);
+  paper.drawImage(canvas, 0, 0);
+  return result;
+}
