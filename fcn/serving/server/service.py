@@ -248,8 +248,8 @@ class Service:
         if size > self.limits.answer_bytes:
             raise ServerError(
                 Kind.TOO_LARGE,
-                f"Expected at most {self.limits.answer_bytes} bytes of logits. Those of {num_classes} classes "
-                f"at each pixel take {size}. Send fewer or smaller images, or ask for labels.",
+                f"Expected at most {self.limits.answer_bytes} bytes of logits. Received: {num_classes} "
+                f"classes at each pixel, which take {size}. Send fewer or smaller images, or ask for labels.",
             )
 
     def _decode(self, data: bytes) -> Pixels:

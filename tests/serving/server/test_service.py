@@ -187,6 +187,6 @@ def test_logits_that_are_too_much_are_refused_and_their_labels_are_not(make):
         if number == 2:
             run(service.run(Call("predict_logits", images)))
             continue
-        with pytest.raises(ServerError, match=r"at most 480 bytes.*take 720") as refused:
+        with pytest.raises(ServerError, match=r"at most 480 bytes.*which take 720") as refused:
             run(service.run(Call("predict_logits", images)))
         assert refused.value.kind is Kind.TOO_LARGE
