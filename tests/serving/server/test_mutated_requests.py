@@ -1,6 +1,8 @@
 """Requests that are almost right: answered or refused, and the server goes on."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,13 +109,21 @@ def mutate_document(document, rng):
         node.append(node[key])
 
 
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+# 900 requests in all, or more than 10,000.
+@pytest.mark.parametrize("rounds", [60, pytest.param(720, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(("path", "document", "rest"), VALID)
-def test_mutated_requests_are_answered_or_refused(client, path, document, rest):
+def test_mutated_requests_are_answered_or_refused(client, path, document, rest, rounds):
     valid = json.dumps(document).encode()
     assert check(post(client, path, valid, rest)) == 200
     rng = np.random.default_rng(len(valid))
     statuses = set()
-    for _ in range(60):
+    memory = []
+    for _ in range(rounds):
+        memory.append(resident_bytes())
         statuses.add(check(post(client, path, mutate_bytes(valid, rng), rest)))
         mutated = json.loads(valid)
         mutate_document(mutated, rng)
@@ -121,4 +131,5 @@ def test_mutated_requests_are_answered_or_refused(client, path, document, rest):
         if rest:
             statuses.add(check(post(client, path, valid, mutate_bytes(rest, rng))))
     assert 400 in statuses
+    assert np.median(memory[-10:]) - np.median(memory[20:30]) < 2**25
     assert check(post(client, path, valid, rest)) == 200
