@@ -8,7 +8,7 @@
 #   SUITE=trixie             which Debian; its Python must be 3.11 to 3.13
 #   STAGES="serve train"     which images
 #   BUILD_OPTIONS=           more for `buildah build`, such as --secret id=pip,src=pip.conf
-#   TMPDIR=/var/tmp          where the images lie meanwhile
+#   TMPDIR=/var/tmp          where the images lie meanwhile, one after the other: three times 2.5 GB for serve, 7.2 for train
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -157,6 +157,9 @@ check_train() {
   say "train is as it should be"
 }
 
+for stage in $STAGES; do
+  declare -F "check_$stage" > /dev/null || refuse "STAGES: expected serve, train or both. Received: $stage."
+done
 make_base
 for stage in $STAGES; do
   build "$stage"

@@ -11,18 +11,20 @@ SCRIPT = Path(__file__).parents[2] / "deploy" / "image_check.sh"
 PROGRAMS = ("buildah", "debootstrap", "ip", "jq", "nsenter", "setpriv", "unshare")
 
 
-def run_with(tmp_path: Path, programs: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run_with(
+    tmp_path: Path, programs: dict[str, str], **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Runs the script where only these programs are, each a line of shell."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, line in programs.items():
         (folder / name).write_text(f"#!/bin/sh\n{line}\n")
         (folder / name).chmod(0o755)
-    for name in ("bash", "dirname"):
+    for name in ("bash", "dirname", "mktemp", "rm"):
         (folder / name).symlink_to(shutil.which(name) or "")
     return subprocess.run(
         [shutil.which("bash") or "bash", SCRIPT],
-        env={"PATH": str(folder), "TMPDIR": str(tmp_path)},
+        env={"PATH": str(folder), "TMPDIR": str(tmp_path)} | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -47,4 +49,12 @@ def test_a_machine_without_namespaces_is_told_so_and_nothing_is_left(tmp_path: P
     done = run_with(tmp_path, dict.fromkeys(PROGRAMS, "exit 0") | {"id": "echo 0", "unshare": "exit 1"})
     assert done.returncode == 2
     assert "allows no namespaces" in done.stderr
+    assert os.listdir(tmp_path) == ["bin"]
+
+
+def test_an_image_that_it_cannot_try_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    programs = dict.fromkeys(PROGRAMS, "exit 0") | {"id": "echo 0", "umount": "exit 0"}
+    done = run_with(tmp_path, programs, STAGES="serve infer")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "STAGES: expected serve, train or both. Received: infer." in done.stderr
     assert os.listdir(tmp_path) == ["bin"]
