@@ -89,10 +89,11 @@ make_base() {
   local container mirror
   # shellcheck disable=SC2016  # names that apt fills in
   mirror=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 2> /dev/null | sed --quiet 's/^Debian //p' | head --lines 1)
+  mirror=${DEBIAN_MIRROR:-$mirror} # without any, debootstrap's own
   container=$(images from scratch)
   root=$(images mount "$container")
   debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv "$SUITE" "$root" \
-    "${DEBIAN_MIRROR:-${mirror:-http://deb.debian.org/debian}}" > "$work/debootstrap.log" 2>&1 || {
+    ${mirror:+"$mirror"} > "$work/debootstrap.log" 2>&1 || {
     tail --lines 20 "$work/debootstrap.log" >&2
     refuse "debootstrap made no Debian $SUITE."
   }

@@ -15,13 +15,11 @@ import grpc
 import numpy as np
 import pytest
 from held_engine import HeldEngine
+from http_server import running
 from tensorflow import make_ndarray, make_tensor_proto
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from fcn.data.image_io import Pixels, encode_png, read_label
-
-pytest.importorskip("fcn.serving.server.tensorflow_rest")
-from http_server import running
 
 TEXT = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
 ADDRESS = "http://localhost:8501/v1/models/fcn/labels/stable:predict"
