@@ -95,12 +95,14 @@ def _add_int8(
         tried.append(f"{said} with {kept} in float")
     if ruler.mean_iou is None:
         bound = f"labels that agree with float32 on {LOWEST_AGREEMENT:.0%} of the pixels"
+        remedy = "let labeled images decide with --accuracy-data"
     else:
         bound = f"at most {calibration.accuracy_drop:g} points below the mean IoU of {ruler.mean_iou:.2%}"
+        remedy = "allow more with --accuracy-drop"
     raise QuantizationError(
         f"{calibration.images}: int8 loses too much. Expected {bound}. Received: {'; '.join(tried)}. Nothing "
-        "was written. Calibrate with images that are more like those to come, allow more with "
-        "--accuracy-drop, or export without --calibrate."
+        f"was written. Calibrate with images that are more like those to come, {remedy}, or export without "
+        "--calibrate."
     )
 
 
