@@ -15,13 +15,13 @@ from fcn.inference.openvino_engine import import_openvino
 from fcn.models.fcn import FCN
 from fcn.run import load_model, model_file
 from fcn.sections import FORMATS
-from fcn.serving.onnx_export import write_onnx
+from fcn.serving.onnx_export import import_onnxruntime, write_onnx
 from fcn.serving.onnx_graph import import_onnx
 
 try:
     import tensorflow as tf
 
-    from fcn.serving.litert_export import write_litert
+    from fcn.serving.litert_export import import_interpreter, write_litert
     from fcn.serving.model_card import write_card
     from fcn.serving.openvino_export import Calibration, add_openvino
     from fcn.serving.photographs import find_photographs, spread
@@ -78,10 +78,15 @@ def export(
         raise ValueError(f"Expected `formats` among {FORMATS}. Received: {unknown}.")
     if calibration is not None and "openvino" not in formats:
         raise ValueError(f'Expected "openvino" in `formats` with a `calibration`. Received: {formats}.')
+    # What is missing is told before the work rather than after it.
     if "openvino" in formats:
-        import_openvino()  # fails before the work rather than after it
+        import_openvino()
     if "onnx" in formats:
         import_onnx()
+    if photographs is not None and "onnx" in formats:
+        import_onnxruntime()
+    if photographs is not None and "litert" in formats:
+        import_interpreter()
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise BackendError(
