@@ -23,7 +23,7 @@ try:
 
     from fcn.serving.litert_export import import_interpreter, write_litert
     from fcn.serving.model_card import write_card
-    from fcn.serving.openvino_export import Calibration, add_openvino
+    from fcn.serving.openvino_export import Calibration, add_openvino, check_calibration
     from fcn.serving.photographs import find_photographs, spread
     from fcn.serving.served_model import ServedModel
     from fcn.serving.verification import MAX_PHOTOGRAPHS, verify
@@ -87,6 +87,8 @@ def export(
         import_onnxruntime()
     if photographs is not None and "litert" in formats:
         import_interpreter()
+    if calibration is not None:
+        check_calibration(calibration)
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise BackendError(

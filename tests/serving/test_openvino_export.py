@@ -110,6 +110,14 @@ def test_labels_decide_where_there_are_some(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1"]
 
 
+def test_what_int8_lacks_is_told_before_the_work(photographs: Path, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    for calibration in (Calibration(nowhere), Calibration(photographs, nowhere)):
+        with pytest.raises(DataError, match="nowhere"):
+            export(tmp_path / "no net", tmp_path / "out", ["openvino"], calibration)
+    assert not (tmp_path / "out").exists()
+
+
 def test_agreement_decides_where_there_are_no_labels(
     net: FCN, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
