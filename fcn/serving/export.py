@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 
+from fcn.data.image_io import read_image
 from fcn.errors import BackendError, OutputError
 from fcn.evaluation import find_run
 from fcn.files import atomic_folder, write_json
@@ -96,6 +97,8 @@ def export(
             "runs and .keras files of every backend can be read."
         )
     chosen = None if photographs is None else spread(find_photographs(Path(photographs)), MAX_PHOTOGRAPHS)
+    for path in chosen or ():
+        read_image(path)  # one that is damaged is told of now
     net = model if isinstance(model, FCN) else load_model(model)
     output = Path(output)
     if output.exists() and not output.is_dir():

@@ -139,9 +139,12 @@ def test_what_fails_is_not_written(net: FCN, photographs, tmp_path: Path, monkey
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_missing_photographs_are_told_before_the_work(tmp_path: Path) -> None:
+def test_missing_and_damaged_photographs_are_told_before_the_work(photographs, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere"):
         export(tmp_path / "no net", tmp_path / "out", photographs=tmp_path / "nowhere")
+    (tmp_path / "half.jpg").write_bytes(photographs[0].read_bytes()[:-200])
+    with pytest.raises(DataError, match=r"half\.jpg: is truncated"):
+        export(tmp_path / "no net", tmp_path / "out", photographs=tmp_path / "half.jpg")
     assert not (tmp_path / "out").exists()
 
 
