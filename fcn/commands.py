@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fcn.errors import ConfigError, PartialError, RunError
 from fcn.files import as_json
+from fcn.sections import ACCURACY_DROP
 
 if TYPE_CHECKING:
     from fcn.evaluation import Evaluation
@@ -118,6 +119,10 @@ def export_command(options: argparse.Namespace) -> None:
         raise ConfigError(
             "--accuracy-data: checks the int8 that --calibrate FOLDER makes. Add that, or leave it out."
         )
+    if options.accuracy_drop is not None and options.accuracy_data is None:
+        raise ConfigError(
+            "--accuracy-drop: bounds what int8 loses on --accuracy-data ROOT. Add that, or leave it out."
+        )
     _start()
     from fcn.inference.engine_table import read_table
     from fcn.serving.export import export
@@ -126,7 +131,8 @@ def export_command(options: argparse.Namespace) -> None:
 
     calibration = None
     if options.calibrate is not None:
-        calibration = Calibration(options.calibrate, options.accuracy_data, options.accuracy_drop)
+        drop = ACCURACY_DROP if options.accuracy_drop is None else options.accuracy_drop
+        calibration = Calibration(options.calibrate, options.accuracy_data, drop)
     version = export(options.model, options.output, options.format, calibration, options.verify)
     table, verification = read_table(version), read_verification(version)
     if options.json:
@@ -166,7 +172,8 @@ def print_verification(verification: "Verification") -> None:
         required = f"{100 * one.expected:.2f}" if one.is_required else "none"
         shares = f"{100 * one.agreement:.4f}", required, f"{100 * one.worst_agreement:.4f}"
         table.add_row(one.name, *shares, one.worst_image)
-    Console().print(table)
+    # A name of a file is no markup, whatever it looks like: photograph [edited].jpg
+    Console(markup=False, emoji=False).print(table)
 
 
 def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: str) -> None:
@@ -175,7 +182,6 @@ def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: st
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
     scores = evaluation.scores
     table = Table(
         title=f"{title}, {len(evaluation.images)} images", box=box.SIMPLE_HEAD, title_justify="left"
@@ -194,7 +200,7 @@ def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: st
     table.add_section()
     for name, *ious in zip(class_names, *classes, strict=True):
         table.add_row(f"IoU of {name}", *map(_percent, ious))
-    console.print(table)
+    Console(markup=False, emoji=False).print(table)  # classes have names of any kind too
 
 
 def _percent(fraction: float) -> str:

@@ -10,9 +10,11 @@ import pytest
 from caffe_net import build_fcn, write_caffemodel
 
 from fcn.cli import main
-from fcn.commands import print_verification
+from fcn.commands import print_scores, print_verification
 from fcn.data.image_io import encode_jpeg, read_image, read_label
-from fcn.serving.verification import read_verification
+from fcn.evaluation import Evaluation
+from fcn.metrics import Scores
+from fcn.serving.verification import Comparison, Verification, read_verification
 
 
 def run(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -176,3 +178,34 @@ def test_an_export_is_compared_with_the_net(
     print_verification(read_verification(tmp_path / "out" / "1"))
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["predict_tensor", "100.0000", "99.99", "100.0000", "photo.jpg"] in rows
+
+
+@pytest.mark.parametrize("name", ["a [edited].jpg", "a [bold]b.jpg", "a :cat: b.jpg"])
+def test_names_are_printed_as_they_are(name: str, capsys) -> None:
+    print_verification(Verification(1, 4, (Comparison("onnx float32", 1.0, 0.9999, True, name, 1.0),)))
+    assert name in capsys.readouterr().out
+    matrix = np.eye(1, dtype=np.int64)
+    print_scores(Evaluation(Scores.from_matrix(matrix), matrix, ()), [name], name)
+    printed = capsys.readouterr().out
+    assert f"{name}, 0 images" in printed
+    assert f"IoU of {name}" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        (["--calibrate", "photographs"], "--format openvino"),
+        (["--format", "openvino", "--accuracy-data", "voc"], "--calibrate FOLDER"),
+        (
+            ["--format", "openvino", "--calibrate", "photographs", "--accuracy-drop", "1"],
+            "--accuracy-data ROOT",
+        ),
+    ],
+)
+def test_an_option_of_export_that_would_do_nothing_is_refused(
+    options: list[str], missing: str, capsys
+) -> None:
+    code, _, errors = run(["export", "nowhere", "out", *options], capsys)
+    assert code == 2
+    assert missing in errors
+    assert "Add that, or leave it out." in errors

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 
+from fcn.data.image_io import read_image
 from fcn.errors import BackendError, OutputError
 from fcn.evaluation import find_run
 from fcn.files import atomic_folder, write_json
@@ -15,15 +16,15 @@ from fcn.inference.openvino_engine import import_openvino
 from fcn.models.fcn import FCN
 from fcn.run import load_model, model_file
 from fcn.sections import FORMATS
-from fcn.serving.onnx_export import write_onnx
+from fcn.serving.onnx_export import import_onnxruntime, write_onnx
 from fcn.serving.onnx_graph import import_onnx
 
 try:
     import tensorflow as tf
 
-    from fcn.serving.litert_export import write_litert
+    from fcn.serving.litert_export import import_interpreter, write_litert
     from fcn.serving.model_card import write_card
-    from fcn.serving.openvino_export import Calibration, add_openvino
+    from fcn.serving.openvino_export import Calibration, add_openvino, check_calibration
     from fcn.serving.photographs import find_photographs, spread
     from fcn.serving.served_model import ServedModel
     from fcn.serving.verification import MAX_PHOTOGRAPHS, verify
@@ -78,10 +79,17 @@ def export(
         raise ValueError(f"Expected `formats` among {FORMATS}. Received: {unknown}.")
     if calibration is not None and "openvino" not in formats:
         raise ValueError(f'Expected "openvino" in `formats` with a `calibration`. Received: {formats}.')
+    # What is missing is told before the work rather than after it.
     if "openvino" in formats:
-        import_openvino()  # fails before the work rather than after it
+        import_openvino()
     if "onnx" in formats:
         import_onnx()
+    if photographs is not None and "onnx" in formats:
+        import_onnxruntime()
+    if photographs is not None and "litert" in formats:
+        import_interpreter()
+    if calibration is not None:
+        check_calibration(calibration)
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise BackendError(
@@ -89,6 +97,8 @@ def export(
             "runs and .keras files of every backend can be read."
         )
     chosen = None if photographs is None else spread(find_photographs(Path(photographs)), MAX_PHOTOGRAPHS)
+    for path in chosen or ():
+        read_image(path)  # one that is damaged is told of now
     net = model if isinstance(model, FCN) else load_model(model)
     output = Path(output)
     if output.exists() and not output.is_dir():

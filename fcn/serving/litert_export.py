@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -64,6 +65,22 @@ def write_litert(net: keras.Model, version: Path) -> Path:
     return path
 
 
+def import_interpreter() -> Any:
+    """Returns LiteRT's interpreter, a class.
+
+    Raises:
+        BackendError: If `ai-edge-litert` is not installed.
+    """
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise BackendError(
+            "format=litert: the package ai-edge-litert is not installed. Install it: "
+            "pip install 'fcn[litert]'."
+        ) from error
+    return Interpreter
+
+
 def litert_labeler(version: Path) -> Callable[[Pixels], Pixels]:
     """Returns what labels an image with LiteRT, on a CPU; not for two threads at once.
 
@@ -77,17 +94,11 @@ def litert_labeler(version: Path) -> Callable[[Pixels], Pixels]:
         BackendError: If `ai-edge-litert` is not installed.
         RunError: If there is no such file, or it cannot be read.
     """
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise BackendError(
-            "format=litert: the package ai-edge-litert is not installed. Install it: "
-            "pip install 'fcn[litert]'."
-        ) from error
+    interpreter_class = import_interpreter()
     path = litert_file(version)
     try:
         with stderr_held_back():  # it says which of its kernels it uses
-            interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+            interpreter = interpreter_class(str(path), num_threads=os.cpu_count())
             interpreter.allocate_tensors()
             predict = interpreter.get_signature_runner(SIGNATURE)
     except (ValueError, RuntimeError) as error:

@@ -98,7 +98,8 @@ def _signatures(model: FCN) -> str:
             f"Send pixels as they are, 0 to 255: inside of the net the channels, in the order {order}, are "
             f"reduced by {_numbers(model.mean)} and multiplied by {_numbers(model.scale)}."
             + (
-                f" The layers see images at {model.input_scale:g} of their size; scores are enlarged again."
+                f" The layers see images at {model.input_scale:g} of their size; scores are enlarged again. "
+                "`predict_shrunk_logits` is for this package, which labels large images in pieces with it."
                 if model.input_scale != 1
                 else ""
             ),

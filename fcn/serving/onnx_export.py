@@ -63,6 +63,21 @@ def write_onnx(net: keras.Model, version: Path) -> Path:
     return path
 
 
+def import_onnxruntime() -> Any:
+    """Returns the package `onnxruntime`.
+
+    Raises:
+        BackendError: If it is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise BackendError(
+            "format=onnx: the package onnxruntime is not installed. Install it: pip install 'fcn[onnx]'."
+        ) from error
+    return onnxruntime
+
+
 def onnx_labeler(version: Path) -> Callable[[Pixels], Pixels]:
     """Returns what labels an image with ONNX Runtime, on a CPU.
 
@@ -76,12 +91,7 @@ def onnx_labeler(version: Path) -> Callable[[Pixels], Pixels]:
         BackendError: If `onnxruntime` is not installed.
         RunError: If there is no such file, or it cannot be read.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise BackendError(
-            "format=onnx: the package onnxruntime is not installed. Install it: pip install 'fcn[onnx]'."
-        ) from error
+    onnxruntime = import_onnxruntime()
     path = onnx_file(version)
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

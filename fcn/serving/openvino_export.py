@@ -8,6 +8,7 @@ import numpy as np
 
 from fcn.bfloat16 import bfloat16_instructions
 from fcn.data.image_io import Pixels
+from fcn.data.voc import read_split
 from fcn.errors import OutputError, QuantizationError
 from fcn.evaluation import evaluate_split
 from fcn.inference.engine_table import BFLOAT16_CPU, CPU, GPU, Choice, write_table
@@ -18,6 +19,9 @@ from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 from fcn.sections import ACCURACY_DROP, LOWEST_AGREEMENT
 from fcn.serving.quantization import KEPT_IN_FLOAT, choose_images, quantize, read_images
+
+_SPLIT = "val"
+"""What decides about int8, of data with labels."""
 
 _TENSORFLOW = [Choice("tensorflow", "float32", device, 1.0) for device in (GPU, CPU)]
 
@@ -35,6 +39,17 @@ class Calibration(NamedTuple):
     images: Path
     accuracy_data: Path | None = None
     accuracy_drop: float = ACCURACY_DROP
+
+
+def check_calibration(calibration: Calibration) -> None:
+    """Refuses images and labels that are not there, before there is any work to lose.
+
+    Raises:
+        DataError: If there are no images, or the data set has no such split or not all of its files.
+    """
+    choose_images(calibration.images)
+    if calibration.accuracy_data is not None:
+        read_split(calibration.accuracy_data, _SPLIT)
 
 
 class _Measured(NamedTuple):
@@ -95,12 +110,14 @@ def _add_int8(
         tried.append(f"{said} with {kept} in float")
     if ruler.mean_iou is None:
         bound = f"labels that agree with float32 on {LOWEST_AGREEMENT:.0%} of the pixels"
+        remedy = "let labeled images decide with --accuracy-data"
     else:
         bound = f"at most {calibration.accuracy_drop:g} points below the mean IoU of {ruler.mean_iou:.2%}"
+        remedy = "allow more with --accuracy-drop"
     raise QuantizationError(
         f"{calibration.images}: int8 loses too much. Expected {bound}. Received: {'; '.join(tried)}. Nothing "
-        "was written. Calibrate with images that are more like those to come, allow more with "
-        "--accuracy-drop, or export without --calibrate."
+        f"was written. Calibrate with images that are more like those to come, {remedy}, or export without "
+        "--calibrate."
     )
 
 
@@ -136,7 +153,7 @@ class _Ruler:
     def _score(self, predictor: Predictor) -> float | None:
         if self._data is None:
             return None
-        return evaluate_split(predictor, self._data, "val").scores.mean_iou
+        return evaluate_split(predictor, self._data, _SPLIT).scores.mean_iou
 
 
 def _save(model: Any, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Photographs that an export is calibrated with or checked on: which ones, and what of them."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,8 @@ def find_photographs(place: Path) -> list[Path]:
         DataError: If there are none, or some cannot be read.
     """
     paths = []
-    for found in find_images([place], place / "nowhere"):
+    no_output = Path(os.devnull)  # nothing lies in it, so no folder is passed over
+    for found in find_images([place], no_output):
         if isinstance(found, Unusable):
             raise DataError(f"{found.path}: {found.reason}")
         if not is_video(found.path):

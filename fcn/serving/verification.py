@@ -1,6 +1,7 @@
 """Whether what was exported labels as the net it was made from, on real photographs, form by form."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -226,7 +227,8 @@ def _compare(
         sum(equal) / sum(wanted.size for wanted in expected),
         EXACT_AGREEMENT if bound is None else bound,
         bound is None,
-        photographs[worst].path.name,
+        # JSON, a page and a terminal have no place for names that are no UTF-8.
+        os.fsencode(photographs[worst].path.name).decode(errors="replace"),
         shares[worst],
     )
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from net_kinds import NET_KINDS, Answer, check_equal, odd_images, random_net, randomize
+from photographs import write_image
 
 from fcn.data.image_io import Pixels
 from fcn.errors import BackendError, OutputError, RunError
@@ -94,5 +95,9 @@ def test_what_cannot_be_read_or_written_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    photograph = write_image(tmp_path / "a.png")
     with pytest.raises(BackendError, match=r"ai-edge-litert is not installed.*pip install 'fcn\[litert\]'"):
+        export(random_net("fcn32s"), tmp_path / "out", ["litert"], photographs=photograph)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(BackendError, match="ai-edge-litert is not installed"):
         litert_labeler(tmp_path)

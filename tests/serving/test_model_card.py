@@ -46,6 +46,7 @@ def test_signatures_and_preprocessing_are_told(page: dict[str, list]) -> None:
     prepared = text(page["Requests and answers"])
     assert "blue, green, red, are reduced by 1, 2.5, 3 and" in prepared
     assert "at 0.5 of their size" in prepared
+    assert "predict_shrunk_logits" in prepared
 
 
 def test_every_section_says_something(page: dict[str, list]) -> None:

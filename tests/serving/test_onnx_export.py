@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from net_kinds import NET_KINDS, Answer, check_equal, odd_images, random_net
+from photographs import write_image
 
 from fcn.data.image_io import Pixels
 from fcn.errors import BackendError, OutputError, RunError
@@ -77,6 +78,9 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(BackendError, match=r"package onnx is not installed.*pip install 'fcn\[onnx\]'"):
         export(net, tmp_path / "out", ["onnx"])
+    monkeypatch.setitem(sys.modules, "onnx", onnx)
+    with pytest.raises(BackendError, match="package onnxruntime is not"):
+        export(net, tmp_path / "out", ["onnx"], photographs=write_image(tmp_path / "a.png"))
     assert not (tmp_path / "out").exists()
     with pytest.raises(BackendError, match=r"package onnxruntime is not .*pip install 'fcn\[onnx\]'"):
         onnx_labeler(tmp_path)

@@ -102,10 +102,20 @@ def test_labels_decide_where_there_are_some(
     version = export(net, tmp_path / "out", ["openvino"], Calibration(photographs, root, accuracy_drop=50))
     rows = by_precision(version)
     assert rows["int8"].mean_iou == pytest.approx(rows["float32"].mean_iou, abs=0.5)
-    with pytest.raises(QuantizationError, match=r"mean IoU of .*points less with nothing in float") as caught:
+    with pytest.raises(
+        QuantizationError, match=r"mean IoU of .*with nothing in float.*--accuracy-drop"
+    ) as caught:
         export(net, tmp_path / "out", ["openvino"], Calibration(photographs, root, accuracy_drop=-100))
     assert caught.value.exit_code == 2
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1"]
+
+
+def test_what_int8_lacks_is_told_before_the_work(photographs: Path, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    for calibration in (Calibration(nowhere), Calibration(photographs, nowhere)):
+        with pytest.raises(DataError, match="nowhere"):
+            export(tmp_path / "no net", tmp_path / "out", ["openvino"], calibration)
+    assert not (tmp_path / "out").exists()
 
 
 def test_agreement_decides_where_there_are_no_labels(
@@ -117,7 +127,8 @@ def test_agreement_decides_where_there_are_no_labels(
             export(net, tmp_path / "out", ["openvino"], Calibration(photographs))
         else:
             with pytest.raises(
-                QuantizationError, match=r"agree with float32 on 101% .*in float; .*in float;"
+                QuantizationError,
+                match=r"agree with float32 on 101% .*in float; .*in float;.*decide with --accuracy-data",
             ):
                 export(net, tmp_path / "out", ["openvino"], Calibration(photographs))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1"]

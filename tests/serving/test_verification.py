@@ -1,6 +1,7 @@
 """Tests of the comparison of what was exported with the net it was made from."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -129,14 +130,21 @@ def test_other_variables_and_wrong_formats_are_found(
 
 def test_what_fails_is_not_written(net: FCN, photographs, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(verification, "EXACT_AGREEMENT", 1.01)
-    with pytest.raises(VerificationError, match=r"1 photographs.*predict_tensor: 100.0000%, worst on a.jpg"):
-        export(net, tmp_path / "out", photographs=photographs[0])
+    path = tmp_path / os.fsdecode(b"f\xfcr.jpg")  # as older programs write it
+    shutil.copyfile(photographs[0], path)
+    with pytest.raises(
+        VerificationError, match=r"1 photographs.*predict_tensor: 100.0000%, worst on f\ufffdr.jpg"
+    ):
+        export(net, tmp_path / "out", photographs=path)
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_missing_photographs_are_told_before_the_work(tmp_path: Path) -> None:
+def test_missing_and_damaged_photographs_are_told_before_the_work(photographs, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere"):
         export(tmp_path / "no net", tmp_path / "out", photographs=tmp_path / "nowhere")
+    (tmp_path / "half.jpg").write_bytes(photographs[0].read_bytes()[:-200])
+    with pytest.raises(DataError, match=r"half\.jpg: is truncated"):
+        export(tmp_path / "no net", tmp_path / "out", photographs=tmp_path / "half.jpg")
     assert not (tmp_path / "out").exists()
 
 
