@@ -36,6 +36,7 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
         (404, "There is no such model or version."),
         (408, "The body came too slowly."),
         (413, "What was sent is too large."),
+        (415, "The body is a form, or compressed."),
         (422, "A part of the address is not what it should be."),
         (429, "Too many images wait already; Retry-After says when to come again."),
         (503, "The server is stopping."),

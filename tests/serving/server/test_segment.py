@@ -1,5 +1,6 @@
 """`:segment` and `:classes` with an engine whose labels are known."""
 
+import gzip
 import json
 import re
 import struct
@@ -113,6 +114,14 @@ def test_a_version_can_be_asked_for(client, image):
     answer = client.post("/v1/models/fcn/versions/2:segment", content=data)
     assert answer.status_code == 404
     assert "Version 1 is" in answer.json()["error"]
+
+
+def test_a_form_and_what_is_compressed_are_refused(client, image):
+    data = encode_png(image)
+    form = client.post(URL, files={"file": data})
+    assert (form.status_code, "--data-binary" in form.json()["error"]) == (415, True)
+    compressed = client.post(URL, content=gzip.compress(data), headers={"Content-Encoding": "gzip"})
+    assert (compressed.status_code, "uncompressed" in compressed.json()["error"]) == (415, True)
 
 
 @pytest.mark.parametrize(
