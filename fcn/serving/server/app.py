@@ -18,6 +18,7 @@ from fcn.serving.server.exchange import Exchange, needs_token
 from fcn.serving.server.inference_v2 import v2_routes
 from fcn.serving.server.metrics import CONTENT_TYPE
 from fcn.serving.server.page import page_routes
+from fcn.serving.server.refusals import shorten
 from fcn.serving.server.segment import segment_routes
 from fcn.serving.server.service import Service
 from fcn.serving.server.tensorflow_rest import tensorflow_routes
@@ -139,8 +140,12 @@ def _refuse_in_one_format(app: FastAPI, name: str) -> None:
         return response_to(error)
 
     async def invalid(_: Request, error: Any) -> Response:
-        problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
-        return error_response(422, f"{'; '.join(problems)}.")
+        problems = [
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}. "
+            f"Received: {shorten(str(problem['input']))}."
+            for problem in error.errors()
+        ]
+        return error_response(422, " ".join(problems))
 
     async def misdirected(request: Request, error: Any) -> Response:
         where = f"{request.method} {request.url.path}"

@@ -48,7 +48,8 @@ _ANSWER: dict[str, Any] = {
 }
 _BODY = {
     "requestBody": {
-        "description": f"The content of an image file ({IMAGE_FORMATS}), whatever the Content-Type says, unless that is a form's.",
+        "description": f"The content of an image file ({IMAGE_FORMATS}), whatever the Content-Type says, "
+        "unless that is a form's.",
         "required": True,
         "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
     }
