@@ -168,6 +168,7 @@ def _limits(options: argparse.Namespace) -> Limits:
             body_bytes=max(size, _USUAL.body_bytes),
             image_pixels=options.max_megapixels * _MEGAPIXEL,
             answer_seconds=float(options.timeout),
+            stop_seconds=max(float(options.timeout), _USUAL.stop_seconds),
         )
     )
 
