@@ -150,7 +150,9 @@ def _refuse_in_one_format(app: FastAPI, name: str) -> None:
     async def misdirected(request: Request, error: Any) -> Response:
         where = f"{request.method} {request.url.path}"
         if error.status_code == Kind.NOT_FOUND.value:
-            text = f"{where}: nothing is there. The model is called {name!r}; /openapi.json says what can be asked."
+            text = (
+                f"{where}: nothing is there. The model is called {name!r}; /openapi.json says what there is."
+            )
         elif error.status_code == Kind.METHOD_NOT_ALLOWED.value:
             text = f"{where}: another method is expected there; see the header Allow."
         else:
