@@ -66,7 +66,8 @@ class Versions:
     A folder of versions is looked at again and again. A version that has become the newest is loaded beside
     the one that answers, takes its place, and the old one ends when its last request is answered. One that
     cannot be loaded changes nothing: it is tried again later. If the newest version is taken away, the one
-    before it comes back. Anything else than a folder of versions is version 1 for good.
+    before it comes back. Anything else than a folder of versions is served for good, as the version that its
+    folder is called, or as version 1.
 
     Args:
         model: A folder of versions, or a version, run folder or `.keras` file.
