@@ -21,7 +21,8 @@ class Limits(NamedTuple):
         image_pixels: Size of an image, at most.
         decoded_pixels: Pixels of all images that are decoded at once, at most; a larger one is alone.
         answer_bytes: Size of the logits of a request, at most.
-        read_seconds: How long a client may take to send a request, and may read nothing of an answer.
+        read_seconds: How long a client may take to send a request, beside what its size takes on a poor
+            line, and may read nothing of an answer.
         answer_seconds: How long a request may wait for the engine.
         stop_seconds: How long a server that is told to stop takes to answer what it has accepted, at most;
             not less than a request may wait.
