@@ -159,6 +159,12 @@ class Versions:
         except Exception as error:
             loaded.batcher.close()
             self._set_state(number, END, str(error))
+            if isinstance(error, ServerError):  # nobody has asked yet
+                height, width = _WARM_UP_SIZE
+                raise RunError(
+                    f"{path}: cannot label an image of {width} x {height} pixels, to begin with. "
+                    f"{error.message}"
+                ) from error
             raise
         self._metrics.version.set(number)
         self._set_state(number, AVAILABLE)
