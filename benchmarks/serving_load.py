@@ -100,7 +100,11 @@ def ask(client: Client, question: Question, model: str, tally: Tally) -> None:
     elif reply.status != 200:
         tally.add(f"status {reply.status}")
     else:
-        label = decode(question.path, reply.body)
+        try:
+            label = decode(question.path, reply.body)
+        except (LookupError, OSError, TypeError, ValueError) as error:
+            tally.add(f"unreadable: {type(error).__name__}")
+            return
         alike = float((label == question.label).mean()) if label.shape == question.label.shape else 0.0
         tally.add("answered" if alike >= ALIKE else "wrong", seconds, alike)
 

@@ -168,6 +168,7 @@ def _limits(options: argparse.Namespace) -> Limits:
             body_bytes=max(size, _USUAL.body_bytes),
             image_pixels=options.max_megapixels * _MEGAPIXEL,
             answer_seconds=float(options.timeout),
+            stop_seconds=max(float(options.timeout), _USUAL.stop_seconds),
         )
     )
 
@@ -205,9 +206,11 @@ def _tell(listener: socket.socket, what: dict[str, object], has_token: bool, as_
         print(json.dumps({"url": url, "host": host, "port": port, "pid": os.getpid(), **what}), flush=True)
         return
     name, version, engine = what.values()
+    token = " -H 'Authorization: Bearer TOKEN'" if has_token else ""
     print(
         f"Serving {name}, version {version}, with {engine} at {url} (Ctrl-C ends it).\n"
-        f"Next: curl --data-binary @PHOTOGRAPH '{url}v1/models/{name}:segment?output=overlay' > overlay.jpg",
+        f"Next: curl{token} --data-binary @PHOTOGRAPH "
+        f"'{url}v1/models/{name}:segment?output=overlay' > overlay.jpg",
         flush=True,
     )
 

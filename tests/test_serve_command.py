@@ -65,6 +65,7 @@ def served(model_path, tmp_path_factory):
     token = folder / "token"
     token.write_text("very-secret\n")
     command = [model_path, "--port", 0, "--json", "--name", "my-net", "--token-file", token, "--max-mb", 1]
+    command += ["--timeout", 90]  # which is longer than stopping usually takes
     served = Serving(folder / "log", *command)
     yield served
     code = served.stop()

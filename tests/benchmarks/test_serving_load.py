@@ -40,8 +40,10 @@ def test_twice_what_can_be_sustained_is_answered_rightly_or_refused(images: Path
         rate, alone = benchmark.sustain(server, asked, 5)
         assert set(alone.outcomes) == {"answered"}
         tally, memory = benchmark.crowd(server, asked, 2 * rate, CLIENTS, SECONDS)
-    # Nothing but right answers and refusals, both of which there are, and none is lost.
+    # Nothing but right answers and refusals, both of which there are.
     assert set(tally.outcomes) == {"answered", "refused"}, tally.outcomes
-    assert tally.outcomes["answered"] == len(tally.seconds) > SECONDS
+    assert tally.outcomes["answered"] > SECONDS
+    # None is lost: all clients together had so many requests to make.
+    assert sum(tally.outcomes.values()) == pytest.approx(2 * rate * SECONDS, abs=2)
     assert tally.worst >= benchmark.ALIKE
     assert np.median(memory[-5:]) - np.median(memory[5:10]) < 100 * MEBIBYTE, memory

@@ -42,7 +42,6 @@ export class Label {
     return this.ids[this.origin + x * this.right + y * this.down];
   }
 
-
   /** Returns the color of a class id as CSS writes it. */
   color(id) {
     return `rgb(${this.colors.slice(3 * id, 3 * id + 3).join(" ")})`;

@@ -18,6 +18,7 @@ from fcn.serving.server.exchange import Exchange, needs_token
 from fcn.serving.server.inference_v2 import v2_routes
 from fcn.serving.server.metrics import CONTENT_TYPE
 from fcn.serving.server.page import page_routes
+from fcn.serving.server.refusals import shorten
 from fcn.serving.server.segment import segment_routes
 from fcn.serving.server.service import Service
 from fcn.serving.server.tensorflow_rest import tensorflow_routes
@@ -36,6 +37,7 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
         (404, "There is no such model or version."),
         (408, "The body came too slowly."),
         (413, "What was sent is too large."),
+        (415, "The body is a form, or compressed."),
         (422, "A part of the address is not what it should be."),
         (429, "Too many images wait already; Retry-After says when to come again."),
         (503, "The server is stopping."),
@@ -138,13 +140,19 @@ def _refuse_in_one_format(app: FastAPI, name: str) -> None:
         return response_to(error)
 
     async def invalid(_: Request, error: Any) -> Response:
-        problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
-        return error_response(422, f"{'; '.join(problems)}.")
+        problems = [
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}. "
+            f"Received: {shorten(str(problem['input']))}."
+            for problem in error.errors()
+        ]
+        return error_response(422, " ".join(problems))
 
     async def misdirected(request: Request, error: Any) -> Response:
         where = f"{request.method} {request.url.path}"
         if error.status_code == Kind.NOT_FOUND.value:
-            text = f"{where}: nothing is there. The model is called {name!r}; ask for /v1/models/{name}."
+            text = (
+                f"{where}: nothing is there. The model is called {name!r}; /openapi.json says what there is."
+            )
         elif error.status_code == Kind.METHOD_NOT_ALLOWED.value:
             text = f"{where}: another method is expected there; see the header Allow."
         else:

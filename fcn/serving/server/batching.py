@@ -94,6 +94,7 @@ class Batcher:
                 return item.result
             self._waiting.append(item)
             self._changed.notify()
+        item.result.add_done_callback(self._forget)
         return item.result
 
     def close(self) -> None:
@@ -102,6 +103,12 @@ class Batcher:
             self._closing = True
             self._changed.notify()
         self._thread.join()
+
+    def _forget(self, result: "Future[Scored]") -> None:
+        """Takes an image that nobody waits for out of the queue: another one may have its place already."""
+        if result.cancelled():
+            with self._changed:
+                self._waiting = deque(item for item in self._waiting if item.result is not result)
 
     def _work(self) -> None:
         while batch := self._next_batch():
@@ -112,21 +119,27 @@ class Batcher:
     def _next_batch(self) -> list[_Waiting]:
         """Waits for images; returns those to label together, none when there is nothing left to do."""
         with self._changed:
-            while not self._waiting:
-                if self._closing:
-                    return []
-                self._changed.wait()
-            first = self._waiting[0]
-            full = min(self._batch_images, max(1, BATCH_PIXELS // (first.image.size // 3)))
-            until = first.since + self._wait_seconds
-            fitting = self._fitting(first, full)
-            while len(fitting) < full and not self._closing and (left := until - time.monotonic()) > 0:
-                self._changed.wait(left)
-                fitting = self._fitting(first, full)
+            fitting: list[_Waiting] = []
+            while not fitting:  # and again where nobody waits for the first any more
+                while not self._waiting:
+                    if self._closing:
+                        return []
+                    self._changed.wait()
+                fitting = self._gather(self._waiting[0])
             batch = fitting[: 1 << (len(fitting).bit_length() - 1)]
             taken = {id(item) for item in batch}
             self._waiting = deque(item for item in self._waiting if id(item) not in taken)
             return batch
+
+    def _gather(self, first: _Waiting) -> list[_Waiting]:
+        """Waits for images of the size of the first; returns those to label together."""
+        full = min(self._batch_images, max(1, BATCH_PIXELS // (first.image.size // 3)))
+        until = first.since + self._wait_seconds
+        fitting = self._fitting(first, full)
+        while 0 < len(fitting) < full and not self._closing and (left := until - time.monotonic()) > 0:
+            self._changed.wait(left)
+            fitting = self._fitting(first, full)
+        return fitting
 
     def _fitting(self, first: _Waiting, most: int) -> list[_Waiting]:
         fitting = []

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 
 class Budget:
@@ -39,7 +39,8 @@ class Budget:
             if turn.done() and not turn.cancelled():  # it was given in the moment it was no longer wanted
                 self._give(amount)
             else:
-                self._waiting.remove((amount, turn))
+                with suppress(ValueError):  # it was passed over already
+                    self._waiting.remove((amount, turn))
                 self._hand_out()
             raise
 

@@ -21,9 +21,11 @@ class Limits(NamedTuple):
         image_pixels: Size of an image, at most.
         decoded_pixels: Pixels of all images that are decoded at once, at most; a larger one is alone.
         answer_bytes: Size of the logits of a request, at most.
-        read_seconds: How long a client may take to send a request, and may read nothing of an answer.
+        read_seconds: How long a client may take to send a request, beside what its size takes on a poor
+            line, and may read nothing of an answer.
         answer_seconds: How long a request may wait for the engine.
-        stop_seconds: How long a server that is told to stop takes to answer what it has accepted.
+        stop_seconds: How long a server that is told to stop takes to answer what it has accepted, at most;
+            not less than a request may wait.
     """
 
     queue_images: int = 64
@@ -44,7 +46,7 @@ def check_limits(limits: Limits) -> Limits:
 
     Raises:
         ConfigError: If a limit is 0 or below, but for the wait of a batch, or a request may be larger than
-            all together.
+            all together, or wait longer than a server takes to stop.
 
     Example:
         >>> check_limits(Limits(queue_images=2)).queue_images
@@ -57,5 +59,10 @@ def check_limits(limits: Limits) -> Limits:
         raise ConfigError(
             f"request_bytes: expected at most body_bytes={limits.body_bytes}, which all requests together "
             f"have. Received: {limits.request_bytes}."
+        )
+    if limits.answer_seconds > limits.stop_seconds:
+        raise ConfigError(
+            f"answer_seconds: expected at most stop_seconds={limits.stop_seconds:g}, or what was accepted "
+            f"may not be answered. Received: {limits.answer_seconds:g}."
         )
     return limits

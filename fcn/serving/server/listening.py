@@ -48,11 +48,15 @@ def open_socket(host: str, port: int) -> socket.socket:
         listener.bind(address)
     except OSError as error:
         listener.close()
-        raise AddressError(
-            f"{where}: cannot be used ({error.strerror}). Choose another port, 0 for any that is free, or "
-            "end what uses it."
-        ) from error
+        raise _in_use(where, error) from error
     return listener
+
+
+def _in_use(where: str, error: OSError) -> AddressError:
+    return AddressError(
+        f"{where}: cannot be used ({error.strerror}). Choose another port, 0 for any that is free, or "
+        "end what uses it."
+    )
 
 
 def url_of(listener: socket.socket) -> str:
@@ -74,8 +78,17 @@ def answer_requests(
 
     Returns:
         The number of the signal.
+
+    Raises:
+        AddressError: If another server was quicker.
     """
     server = _Server(configure(app, limits), when_ready)
+    host, port = listener.getsockname()[:2]
+    try:
+        # Two can take one address as long as neither listens.
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise _in_use(f"--host {host} --port {port}", error) from error
     server.run(sockets=[listener])
     return server.stopped_by
 

@@ -14,7 +14,9 @@ from fcn.inference.outputs.coco import categories
 from fcn.inference.outputs.record import Record
 from fcn.inference.outputs.render import LabeledImage, render
 from fcn.serving.server.bodies import read_body
+from fcn.serving.server.call import Kind, ServerError
 from fcn.serving.server.error_response import JSON
+from fcn.serving.server.routes import read_plain_body
 from fcn.serving.server.service import Service
 
 Output = Literal["label", "ids", "overlay", "rle", "polygons"]
@@ -46,7 +48,8 @@ _ANSWER: dict[str, Any] = {
 }
 _BODY = {
     "requestBody": {
-        "description": f"The content of an image file ({IMAGE_FORMATS}), whatever the Content-Type says.",
+        "description": f"The content of an image file ({IMAGE_FORMATS}), whatever the Content-Type says, "
+        "unless that is a form's.",
         "required": True,
         "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
     }
@@ -110,7 +113,13 @@ def segment_routes(service: Service) -> APIRouter:
 
 
 async def _segment(service: Service, request: Request, output: Output, version: int | None) -> Response:
-    data = await read_body(request)
+    data = await read_plain_body(request, read_body)
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        raise ServerError(
+            Kind.UNSUPPORTED_MEDIA_TYPE,
+            "Expected a body that is an image file. Received: a form. Send the file itself, with curl as "
+            "--data-binary @FILE.",
+        )
     segmented = await service.segment(data, version)
     begin = time.perf_counter()
     content, record = await service.code(_encode, output, segmented.labeled, segmented.classes)

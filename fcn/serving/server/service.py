@@ -31,6 +31,8 @@ _Array = npt.NDArray[Any]
 _CODERS = 2
 """Threads that decode and encode beside the engine; it uses every core itself."""
 _BYTES_OF_A_LOGIT = 4
+_IMAGE = "image"
+"""What an image is called in errors."""
 
 
 class Served(NamedTuple):
@@ -193,7 +195,11 @@ class Service:
         return max(1, round(self._accepted * loaded.batcher.seconds_per_image))
 
     async def _label_encoded(self, loaded: LoadedVersion, images: Any, deadline: float) -> dict[str, _Array]:
-        scored = await _together(self._label_one(loaded, data, deadline) for data in images)
+        count = len(images)
+        names = [f"image {number} of {count}" for number in range(1, count + 1)] if count > 1 else [_IMAGE]
+        scored = await _together(
+            self._label_one(loaded, data, deadline, name) for data, name in zip(images, names, strict=True)
+        )
         num_classes = len(loaded.classes.names)
         return {
             "label_png_bytes": strings([png for png, _, _ in scored]),
@@ -202,10 +208,10 @@ class Service:
         }
 
     async def _label_one(
-        self, loaded: LoadedVersion, data: bytes, deadline: float
+        self, loaded: LoadedVersion, data: bytes, deadline: float, name: str
     ) -> tuple[bytes, _Array, float]:
-        async with self._decoded.taken(await self.code(self._count_pixels, data)):
-            image = await self.code(self._decode, data)
+        async with self._decoded.taken(await self.code(self._count_pixels, data, name)):
+            image = await self.code(self._decode, data, name)
             scored = await self._score(loaded, image, Wanted.LABEL, deadline)
         png, areas = await self.code(_encode, scored.values, len(loaded.classes.names))
         return png, areas, scored.mean_confidence
@@ -226,10 +232,10 @@ class Service:
     async def _score(self, loaded: LoadedVersion, image: Pixels, wanted: Wanted, deadline: float) -> Scored:
         return await asyncio.wrap_future(loaded.batcher.submit(image, wanted, deadline))
 
-    def _count_pixels(self, data: bytes) -> int:
+    def _count_pixels(self, data: bytes, name: str = _IMAGE) -> int:
         """Returns how many pixels an encoded image has, by its header."""
         try:
-            height, width = stored_size(open_header(data, "image"))
+            height, width = stored_size(open_header(data, name))
         except DataError as error:
             raise ServerError(Kind.BAD_REQUEST, str(error)) from error
         self._check_size(height, width)
@@ -252,10 +258,10 @@ class Service:
                 f"classes at each pixel, which take {size}. Send fewer or smaller images, or ask for labels.",
             )
 
-    def _decode(self, data: bytes) -> Pixels:
+    def _decode(self, data: bytes, name: str = _IMAGE) -> Pixels:
         with self.metrics.decode_seconds.time():
             try:
-                return decode_image(data)
+                return decode_image(data, name)
             except DataError as error:
                 raise ServerError(Kind.BAD_REQUEST, str(error)) from error
 

@@ -66,7 +66,8 @@ class Versions:
     A folder of versions is looked at again and again. A version that has become the newest is loaded beside
     the one that answers, takes its place, and the old one ends when its last request is answered. One that
     cannot be loaded changes nothing: it is tried again later. If the newest version is taken away, the one
-    before it comes back. Anything else than a folder of versions is version 1 for good.
+    before it comes back. Anything else than a folder of versions is served for good, as the version that its
+    folder is called, or as version 1.
 
     Args:
         model: A folder of versions, or a version, run folder or `.keras` file.
@@ -158,6 +159,12 @@ class Versions:
         except Exception as error:
             loaded.batcher.close()
             self._set_state(number, END, str(error))
+            if isinstance(error, ServerError):  # nobody has asked yet
+                height, width = _WARM_UP_SIZE
+                raise RunError(
+                    f"{path}: cannot label an image of {width} x {height} pixels, to begin with. "
+                    f"{error.message}"
+                ) from error
             raise
         self._metrics.version.set(number)
         self._set_state(number, AVAILABLE)

@@ -1,4 +1,6 @@
+import gc
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -106,6 +108,30 @@ def test_an_image_that_nobody_waits_for_is_not_labeled(engine, batcher):
     first.result(10)
     batcher.close()
     assert len(engine.batches) == 1
+
+
+def test_an_image_that_nobody_waits_for_takes_no_memory_while_the_engine_is_busy(engine, batcher):
+    first = hold(engine, batcher)
+    image = flat(1)
+    kept, given_up = weakref.ref(image), batcher.submit(image, Wanted.LABEL, NEVER)
+    del image
+    gc.collect()
+    assert kept() is not None
+    given_up.cancel()
+    gc.collect()
+    assert kept() is None
+    engine.may_work.set()
+    first.result(10)
+
+
+def test_the_first_of_a_batch_may_be_given_up_while_it_waits_for_others(engine):
+    batcher = Batcher(engine, batch_images=2, wait_seconds=0.3, metrics=Metrics())
+    given_up = batcher.submit(flat(1), Wanted.LABEL, NEVER)
+    time.sleep(0.1)
+    assert given_up.cancel()
+    assert batcher.submit(flat(2, 8), Wanted.LABEL, NEVER).result(10).values[0, 0] == 2
+    batcher.close()
+    assert [shape[:2] for shape in engine.batches] == [(1, 8)]
 
 
 def test_an_engine_that_fails_answers_the_next(batcher):

@@ -7,11 +7,12 @@ from fcn.serving.server.call import Kind, ServerError
 from fcn.serving.server.limits import Limits
 
 
-def body_of(*parts, length=None, pool=None, **limits):
-    """A body that comes in parts, the last of them never if it is None."""
+def body_of(*parts, length=None, pool=None, pause=0, **limits):
+    """A body that comes in parts, the last of them never if it is None, after a pause in seconds each."""
     waiting = list(parts)
 
     async def receive():
+        await asyncio.sleep(pause)
         if waiting[0] is None:
             await asyncio.sleep(3600)
         part = waiting.pop(0)
@@ -85,6 +86,17 @@ def test_a_slow_body_is_given_up_and_not_waited_for_again():
         assert refused.value.kind is Kind.SLOW_CLIENT
         await asyncio.wait_for(body.discard(), 1)
         assert not body.ended
+
+    run(read)
+
+
+def test_a_large_body_on_a_poor_line_has_the_time_it_takes():
+    async def read():
+        parts = [bytes(64 * 1024)] * 8  # half a second's worth each
+        assert len(await body_of(*parts, pause=0.1, read_seconds=0.5).read()) == 8 * 64 * 1024
+        with pytest.raises(ServerError) as refused:
+            await body_of(*[bytes(1024)] * 8, pause=0.1, read_seconds=0.5).read()
+        assert refused.value.kind is Kind.SLOW_CLIENT
 
     run(read)
 

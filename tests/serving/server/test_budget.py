@@ -77,3 +77,22 @@ def test_a_task_that_is_canceled_in_the_moment_of_its_turn_gives_it_back():
         await asyncio.wait_for(wait(), 5)
 
     asyncio.run(run())
+
+
+def test_a_task_that_is_canceled_just_before_its_turn_does_not_take_it():
+    async def run():
+        budget = Budget(1)
+
+        async def wait():
+            async with budget.taken(1):
+                pass
+
+        async with budget.taken(1):
+            task = asyncio.create_task(wait())
+            await asyncio.sleep(0)
+            task.cancel()  # it has not run since when its turn comes
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.wait_for(wait(), 5)
+
+    asyncio.run(run())

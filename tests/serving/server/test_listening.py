@@ -16,7 +16,8 @@ from http_server import wait_until
 
 from fcn.data.image_io import encode_png
 from fcn.errors import AddressError
-from fcn.serving.server.listening import open_socket, url_of
+from fcn.serving.server.limits import Limits
+from fcn.serving.server.listening import answer_requests, open_socket, url_of
 
 PROGRAM = Path(__file__).parents[2] / "server_program.py"
 PNG = encode_png(flat(0))
@@ -42,6 +43,15 @@ def test_a_port_in_use_is_refused():
         port = taken.getsockname()[1]
         with pytest.raises(AddressError, match=f"--port {port}: cannot be used .*in use"):
             open_socket("127.0.0.1", port)
+
+
+def test_a_port_that_another_server_took_while_the_model_was_loaded_is_refused():
+    with open_socket("127.0.0.1", 0) as quick:
+        port = quick.getsockname()[1]
+        with open_socket("127.0.0.1", port) as slow:
+            quick.listen()
+            with pytest.raises(AddressError, match=f"--port {port}: cannot be used .*in use"):
+                answer_requests(None, slow, Limits(), lambda: None)
 
 
 @pytest.mark.parametrize("host", ["256.0.0.1", "", "a" * 64, "192.0.2.1", "x..y"])

@@ -1,5 +1,6 @@
 """`:segment` and `:classes` with an engine whose labels are known."""
 
+import gzip
 import json
 import re
 import struct
@@ -115,6 +116,14 @@ def test_a_version_can_be_asked_for(client, image):
     assert "Version 1 is" in answer.json()["error"]
 
 
+def test_a_form_and_what_is_compressed_are_refused(client, image):
+    data = encode_png(image)
+    form = client.post(URL, files={"file": data})
+    assert (form.status_code, "--data-binary" in form.json()["error"]) == (415, True)
+    compressed = client.post(URL, content=gzip.compress(data), headers={"Content-Encoding": "gzip"})
+    assert (compressed.status_code, "uncompressed" in compressed.json()["error"]) == (415, True)
+
+
 @pytest.mark.parametrize(
     ("path", "content", "status", "message"),
     [
@@ -122,7 +131,7 @@ def test_a_version_can_be_asked_for(client, image):
         (URL, b"no image", 400, "no image"),
         (URL, encode_png(np.zeros((9, 9, 3), np.uint8))[:-20], 400, "truncated"),
         (URL, bytes(100_001), 413, "at most 100000 bytes"),
-        (f"{URL}?output=picture", b"", 422, "'label', 'ids', 'overlay', 'rle' or 'polygons'"),
+        (f"{URL}?output=picture", b"", 422, "'rle' or 'polygons'. Received: \"picture\"."),
         ("/v1/models/fcn/versions/one:segment", b"", 422, "version"),
         ("/v1/models/fcn/versions/-1:segment", b"", 422, "version"),
         (f"/v1/models/fcn/versions/{10**30}:segment", b"", 404, "Version 1 is"),

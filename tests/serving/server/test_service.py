@@ -115,7 +115,12 @@ def test_a_full_queue_says_when_to_come_again(make, engine):
         ({"image_bytes": strings([])}, Kind.BAD_REQUEST, "one image or more"),
         (encoded(*[flat(0)] * 5), Kind.TOO_LARGE, "at most 4 images"),
         (encoded(flat(0, 30, 40)), Kind.TOO_LARGE, "at most 1000 pixels. Received: 40 x 30"),
-        ({"image_bytes": strings([encode_png(flat(0))[:-20]])}, Kind.BAD_REQUEST, "truncated"),
+        ({"image_bytes": strings([encode_png(flat(0))[:-20]])}, Kind.BAD_REQUEST, "^image: .*truncated"),
+        (
+            {"image_bytes": strings([encode_png(flat(0)), b"none", encode_png(flat(0))])},
+            Kind.BAD_REQUEST,
+            "^image 2 of 3: .*no image",
+        ),
     ],
 )
 def test_what_cannot_be_labeled_is_refused_and_the_next_is_answered(make, engine, inputs, kind, message):

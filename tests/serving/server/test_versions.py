@@ -157,6 +157,15 @@ def test_a_version_that_cannot_label_is_not_taken(folder, opened):
         Versions(folder, lambda path: Broken(), Limits(), Metrics())
 
 
+def test_a_version_that_has_too_little_memory_to_begin_with_is_a_mistake_of_who_runs_it(folder, opened):
+    class Large(HeldEngine):
+        def label(self, images):
+            raise MemoryError
+
+    with pytest.raises(RunError, match=r"3: cannot label an image of 512 x 384 pixels.*memory"):
+        Versions(folder, lambda path: Large(), Limits(), Metrics())
+
+
 def test_a_version_that_is_named_itself_is_not_replaced(folder, opened):
     versions = Versions(folder / "2", opened, Limits(), Metrics(), poll_seconds=0.02)
     add_version(folder, 4)
