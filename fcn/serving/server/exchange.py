@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import logging
 import time
+from contextlib import AsyncExitStack
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fcn.serving.server.bodies import Body, BodyPool
 from fcn.serving.server.call import Kind, ServerError
 from fcn.serving.server.error_response import response_to, unexpected
+from fcn.serving.server.held import HELD
 from fcn.serving.server.limits import Limits
 from fcn.serving.server.logs import REQUEST_ID, choose_request_id
 from fcn.serving.server.metrics import Metrics
@@ -51,7 +53,9 @@ class Exchange:
         answer = _Answer(body, send, request_id)
         try:
             if self._may(scope["path"], headers.get("authorization", "")):
-                await self._answer(scope, body, answer)
+                async with AsyncExitStack() as held:
+                    HELD.set(held)
+                    await self._answer(scope, body, answer)
             else:
                 wrong = ServerError(
                     Kind.UNAUTHORIZED,

@@ -20,7 +20,7 @@ class Limits(NamedTuple):
         body_bytes: Sizes of all requests that are being read or worked on, together, at most.
         image_pixels: Size of an image, at most.
         decoded_pixels: Pixels of all images that are decoded at once, at most; a larger one is alone.
-        answer_bytes: Size of the logits of a request, at most.
+        answer_bytes: Size of the logits of a request, and of all that are not sent yet together, at most.
         read_seconds: How long a client may take to send a request, beside what its size takes on a poor
             line, and may read nothing of an answer.
         answer_seconds: How long a request may wait for the engine.

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,6 +21,7 @@ from fcn.inference.outputs.render import LabeledImage
 from fcn.serving.server.batching import Scored, Wanted
 from fcn.serving.server.budget import Budget
 from fcn.serving.server.call import Answer, Call, Kind, ServerError, VersionState, strings
+from fcn.serving.server.held import HELD
 from fcn.serving.server.limits import Limits, check_limits
 from fcn.serving.server.metrics import Metrics
 from fcn.serving.server.versions import LoadedVersion, Versions
@@ -93,6 +94,7 @@ class Service:
         self._versions = Versions(model, open_engine, limits, metrics)
         self._coders = ThreadPoolExecutor(_CODERS, thread_name_prefix="fcn-coder")
         self._decoded = Budget(limits.decoded_pixels)
+        self._answers = Budget(limits.answer_bytes)
         self._accepted = 0
 
     def versions(self) -> Sequence[VersionState]:
@@ -126,9 +128,10 @@ class Service:
             deadline = time.monotonic() + self.limits.answer_seconds
             if call.signature == SERVING_DEFAULT:
                 outputs = await self._label_encoded(loaded, given, deadline)
+            elif call.signature == PREDICT_LOGITS:
+                outputs = await self._score_pixels(loaded, given, deadline)
             else:
-                wanted = Wanted.LOGITS if call.signature == PREDICT_LOGITS else Wanted.LABEL
-                outputs = await self._label_pixels(loaded, given, wanted, deadline)
+                outputs = await self._label_pixels(loaded, given, Wanted.LABEL, deadline)
             names = loaded.signatures[call.signature].outputs
             chosen = {name: outputs[name] for name in names if name in (call.outputs or names)}
             return Answer(loaded.number, chosen)
@@ -224,10 +227,17 @@ class Service:
                 Kind.BAD_REQUEST, f"Expected images with pixels. Received: {list(images.shape)}."
             )
         self._check_size(*images.shape[1:3])
-        if wanted is Wanted.LOGITS:
-            self._check_answer(images.shape[:3], len(loaded.classes.names))
         scored = await _together(self._score(loaded, image, wanted, deadline) for image in images)
         return {wanted.value: np.stack([one.values for one in scored])}
+
+    async def _score_pixels(
+        self, loaded: LoadedVersion, images: _Array, deadline: float
+    ) -> dict[str, _Array]:
+        """Scores images within the room there is for logits, which they take until they are sent."""
+        size = self._check_answer(images.shape[:3], len(loaded.classes.names))
+        async with AsyncExitStack() as until_scored:
+            await (HELD.get() or until_scored).enter_async_context(self._answers.taken(size))
+            return await self._label_pixels(loaded, images, Wanted.LOGITS, deadline)
 
     async def _score(self, loaded: LoadedVersion, image: Pixels, wanted: Wanted, deadline: float) -> Scored:
         return await asyncio.wrap_future(loaded.batcher.submit(image, wanted, deadline))
@@ -249,7 +259,8 @@ class Service:
                 "Send a smaller image.",
             )
 
-    def _check_answer(self, sides: tuple[int, ...], num_classes: int) -> None:
+    def _check_answer(self, sides: tuple[int, ...], num_classes: int) -> int:
+        """Returns how many bytes the logits of images take."""
         size = _BYTES_OF_A_LOGIT * math.prod(sides) * num_classes
         if size > self.limits.answer_bytes:
             raise ServerError(
@@ -257,6 +268,7 @@ class Service:
                 f"Expected at most {self.limits.answer_bytes} bytes of logits. Received: {num_classes} "
                 f"classes at each pixel, which take {size}. Send fewer or smaller images, or ask for labels.",
             )
+        return size
 
     def _decode(self, data: bytes, name: str = _IMAGE) -> Pixels:
         with self.metrics.decode_seconds.time():

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import AsyncExitStack
 from io import BytesIO
 
 import cv2
@@ -9,6 +10,7 @@ from PIL import Image
 
 from fcn.data.image_io import encode_png
 from fcn.serving.server.call import Call, Kind, ServerError, strings
+from fcn.serving.server.held import HELD
 from fcn.serving.server.limits import Limits
 from fcn.serving.server.metrics import Metrics
 from fcn.serving.server.service import Service
@@ -195,3 +197,24 @@ def test_logits_that_are_too_much_are_refused_and_their_labels_are_not(make):
         with pytest.raises(ServerError, match=r"at most 480 bytes.*which take 720") as refused:
             run(service.run(Call("predict_logits", images)))
         assert refused.value.kind is Kind.TOO_LARGE
+
+
+def test_logits_keep_their_room_until_they_are_sent(make):
+    service = make(answer_bytes=4 * 5 * 3 * 4)
+    call = Call("predict_logits", {"images": flat(1)[np.newaxis]})
+
+    async def ask(held):
+        HELD.set(held)
+        return await service.run(call)
+
+    async def two():
+        async with AsyncExitStack() as held:
+            await asyncio.create_task(ask(held))
+            second = asyncio.create_task(ask(None))
+            await asyncio.sleep(0.1)
+            assert not second.done()
+            await service.run(Call("predict_tensor", call.inputs))  # a label takes no such room
+        await second
+        await service.run(call)  # nobody holds it any more
+
+    run(two())

@@ -1,0 +1,7 @@
+"""What a request holds until its answer is sent."""
+
+from contextlib import AsyncExitStack
+from contextvars import ContextVar
+
+HELD: ContextVar[AsyncExitStack | None] = ContextVar("held", default=None)
+"""Gives back what a request holds once its answer is sent; None outside of a request over HTTP."""
