@@ -12,7 +12,7 @@ from fcn.data.image_io import encode_jpeg
 from fcn.models.fcn import FCN
 from fcn.run import save_model
 
-CLIENTS, QUEUE, SECONDS = 64, 24, 45
+CLIENTS, QUEUE, SECONDS = 64, 24, 60
 MEBIBYTE = 2**20
 
 

@@ -65,9 +65,9 @@ class Versions:
 
     A folder of versions is looked at again and again. A version that has become the newest is loaded beside
     the one that answers, takes its place, and the old one ends when its last request is answered. One that
-    cannot be loaded changes nothing: it is tried again later. If the newest version is taken away, the one
-    before it comes back. Anything else than a folder of versions is served for good, as the version that its
-    folder is called, or as version 1.
+    cannot be loaded changes nothing, and at the start the one before it answers: it is tried again later. If
+    the newest version is taken away, the one before it comes back. Anything else than a folder of versions is
+    served for good, as the version that its folder is called, or as version 1.
 
     Args:
         model: A folder of versions, or a version, run folder or `.keras` file.
@@ -77,7 +77,7 @@ class Versions:
         poll_seconds: How often the folder is looked at.
 
     Raises:
-        FcnError: If the first version cannot be loaded.
+        FcnError: If no version can be loaded.
     """
 
     def __init__(
@@ -93,8 +93,7 @@ class Versions:
         self._states: dict[int, VersionState] = {}
         self._retry_at: dict[int, tuple[float, float]] = {}
         self._stopped = threading.Event()
-        number, path = self._newest()
-        self._current = self._load(number, path)
+        self._current = self._load_first()
         self._watcher = threading.Thread(
             target=self._watch, args=(poll_seconds,), name="fcn-versions", daemon=True
         )
@@ -137,14 +136,26 @@ class Versions:
         self._watcher.join()
         self._end(self._current)
 
-    def _newest(self) -> tuple[int, Path]:
+    def _versions(self) -> list[tuple[int, Path]]:
+        """Returns the versions that there are, oldest first."""
         if (self._model / "saved_model.pb").exists() or not is_exported(self._model):
             if not is_exported(self._model):
                 model_file(self._model)  # says what is wrong with the path, before an engine is opened
             name = self._model.name
-            return (int(name) if name.isdecimal() else 1), self._model
-        path = exported_versions(self._model)[-1]
-        return int(path.name), path
+            return [(int(name) if name.isdecimal() else 1, self._model)]
+        return [(int(path.name), path) for path in exported_versions(self._model)]
+
+    def _load_first(self) -> LoadedVersion:
+        """Loads the newest version that can be: a damaged one does not keep a server from starting."""
+        versions, errors = self._versions(), []
+        for number, path in reversed(versions):
+            try:
+                return self._load(number, path)
+            except Exception as error:  # whatever a damaged version makes an engine raise
+                errors.append(error)
+                if len(errors) < len(versions):
+                    self._put_off(number, error)
+        raise errors[0]
 
     def _load(self, number: int, path: Path) -> LoadedVersion:
         self._set_state(number, LOADING)
@@ -177,7 +188,7 @@ class Versions:
     def _watch(self, poll_seconds: float) -> None:
         while not self._stopped.wait(poll_seconds):
             try:
-                number, path = self._newest()
+                number, path = self._versions()[-1]
             except (OSError, IndexError, RunError):
                 continue  # a folder that is gone for a moment, or for good: what is loaded goes on
             if number != self._current.number and self._is_due(number):
@@ -190,21 +201,23 @@ class Versions:
         try:
             loaded = self._load(number, path)
         except Exception as error:  # whatever a damaged version makes an engine raise: the old one goes on
-            wait = min(
-                _LAST_RETRY_SECONDS, self._retry_at.get(number, (0.0, _FIRST_RETRY_SECONDS / 2))[1] * 2
-            )
-            self._retry_at[number] = (time.monotonic() + wait, wait)
-            expected = isinstance(error, FcnError)
-            _LOG.error(
-                "version not loaded",
-                extra={"version": number, "error": str(error), "retry_seconds": wait},
-                exc_info=None if expected else error,
-            )
+            self._put_off(number, error)
             return
         with self._changed:
             old, self._current = self._current, loaded
         self._retry_at.pop(number, None)
         self._end(old)
+
+    def _put_off(self, number: int, error: Exception) -> None:
+        """Remembers when to try a version again, later each time."""
+        _, last_wait = self._retry_at.get(number, (0.0, _FIRST_RETRY_SECONDS / 2))
+        wait = min(_LAST_RETRY_SECONDS, 2 * last_wait)
+        self._retry_at[number] = (time.monotonic() + wait, wait)
+        _LOG.error(
+            "version not loaded",
+            extra={"version": number, "error": str(error), "retry_seconds": wait},
+            exc_info=None if isinstance(error, FcnError) else error,
+        )
 
     def _end(self, loaded: LoadedVersion) -> None:
         self._set_state(loaded.number, UNLOADING)

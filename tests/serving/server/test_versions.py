@@ -148,6 +148,21 @@ def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_tried_again(vers
     wait_until(lambda: newest(versions) == 9)
 
 
+def test_a_damaged_newest_version_does_not_keep_a_server_from_starting(folder, opened):
+    opened.broken.add("3")
+    versions = Versions(folder, opened, Limits(), Metrics(), poll_seconds=0.02)
+    assert states(versions) == {3: "END", 2: "AVAILABLE"}
+    opened.broken.clear()
+    wait_until(lambda: newest(versions) == 3)
+    versions.close()
+
+
+def test_no_version_that_can_be_loaded_is_said(folder, opened):
+    opened.broken |= {"2", "3"}
+    with pytest.raises(RunError, match="3: cannot be read"):
+        Versions(folder, opened, Limits(), Metrics())
+
+
 def test_a_version_that_cannot_label_is_not_taken(folder, opened):
     class Broken(HeldEngine):
         def label(self, images):
