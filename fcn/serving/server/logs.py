@@ -12,7 +12,7 @@ REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
 """What the request that is being answered is called in logs; empty outside of one."""
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# What every record has; whatever else is there was given by who logs.
+# What every record has; whatever else is there was given by who logs, or is a library's own and begins with _.
 _USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime", "color_message"}
 
 
@@ -45,7 +45,8 @@ class JsonFormatter(logging.Formatter):
         }
         if request_id := REQUEST_ID.get():
             line["request_id"] = request_id
-        line |= {name: value for name, value in vars(record).items() if name not in _USUAL}
+        given = {name: value for name, value in vars(record).items() if not name.startswith("_")}
+        line |= {name: value for name, value in given.items() if name not in _USUAL}
         if record.exc_info and record.exc_info[0] is not None:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

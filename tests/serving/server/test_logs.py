@@ -20,6 +20,7 @@ def test_a_line_says_when_how_grave_who_and_what():
             "msg": "%d of %s",
             "args": (2, "three"),
             "created": 1.5,
+            "_of_a_library": 3,
         }
     )
     assert written(record) == {
