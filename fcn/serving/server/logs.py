@@ -12,7 +12,7 @@ REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
 """What the request that is being answered is called in logs; empty outside of one."""
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# What every record has; whatever else is there was given by who logs, or is a library's own and begins with _.
+# What every record has. Whatever else is there was given by who logs; what begins with _ is a library's own.
 _USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime", "color_message"}
 
 
