@@ -13,21 +13,20 @@ from starlette.responses import Response
 import fcn
 from fcn.serving.server.bodies import read_body
 from fcn.serving.server.call import Kind, ServerError
-from fcn.serving.server.error_response import JSON, error_response, response_to
+from fcn.serving.server.error_response import error_response, response_to
 from fcn.serving.server.exchange import Exchange, needs_token
 from fcn.serving.server.inference_v2 import v2_routes
 from fcn.serving.server.metrics import CONTENT_TYPE
+from fcn.serving.server.openapi import ERROR, JSON
 from fcn.serving.server.page import page_routes
 from fcn.serving.server.refusals import shorten
 from fcn.serving.server.segment import segment_routes
 from fcn.serving.server.service import Service
 from fcn.serving.server.tensorflow_rest import tensorflow_routes
 
-_ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
-
 
 def _described(text: str) -> dict[str, Any]:
-    return {"description": text, "content": {JSON: {"schema": _ERROR}}}
+    return {"description": text, "content": {JSON: {"schema": ERROR}}}
 
 
 _REFUSED: dict[int | str, dict[str, Any]] = {

@@ -7,8 +7,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from fcn.serving.server.call import Kind, ServerError
-
-JSON = "application/json"
+from fcn.serving.server.openapi import JSON
 
 
 def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:

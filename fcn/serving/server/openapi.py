@@ -22,6 +22,10 @@ def object_of(**properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
+ERROR: Schema = object_of(error=TEXT)
+"""What is sent in place of an answer."""
+
+
 def closed(schema: Schema, **optional: Schema) -> Schema:
     """Describes an object that has no properties but those of a schema and some that may be left out.
 

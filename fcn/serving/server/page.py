@@ -12,8 +12,8 @@ from starlette.routing import BaseRoute, Route
 
 from fcn.data.generated import CLASS_NAMES
 from fcn.serving.server.call import Kind, ServerError
-from fcn.serving.server.error_response import JSON
 from fcn.serving.server.examples import drawn_examples, folder_examples
+from fcn.serving.server.openapi import JSON
 
 PAGE = Path(__file__).parent.parent / "page"
 """Folder of the page: `index.html`, and what it asks for below `/page/`."""

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fcn.serving.server.call import Kind, ModelService, ServerError
-from fcn.serving.server.openapi import JSON, TEXT, Schema, object_of
+from fcn.serving.server.openapi import ERROR, JSON, Schema
 from fcn.serving.server.refusals import shorten
 from fcn.serving.server.versions import AVAILABLE
 
@@ -167,7 +167,7 @@ def add_route(
     for kind in refusals:
         described: Schema = {
             "description": kind.name.replace("_", " ").capitalize() + ".",
-            "content": {JSON: {"schema": object_of(error=TEXT)}},
+            "content": {JSON: {"schema": ERROR}},
         }
         if kind is Kind.BUSY:
             described["headers"] = {"Retry-After": {"schema": {"type": "string"}}}

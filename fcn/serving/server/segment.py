@@ -15,8 +15,8 @@ from fcn.inference.outputs.record import Record
 from fcn.inference.outputs.render import LabeledImage, render
 from fcn.serving.server.bodies import read_body
 from fcn.serving.server.call import Kind, ServerError
-from fcn.serving.server.error_response import JSON
-from fcn.serving.server.routes import read_plain_body
+from fcn.serving.server.openapi import JSON
+from fcn.serving.server.routes import json_response, read_plain_body
 from fcn.serving.server.service import Service
 
 Output = Literal["label", "ids", "overlay", "rle", "polygons"]
@@ -107,7 +107,7 @@ def segment_routes(service: Service) -> APIRouter:
             "max_bytes": service.limits.request_bytes,
             "max_pixels": service.limits.image_pixels,
         }
-        return Response(orjson.dumps(document), media_type=JSON)
+        return json_response(document)
 
     return router
 

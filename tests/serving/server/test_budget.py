@@ -36,6 +36,11 @@ def order_of(amounts, total, cancel=None):
     return had, most
 
 
+async def take(budget):
+    async with budget.taken(1):
+        pass
+
+
 def test_a_budget_is_never_exceeded_and_goes_out_in_order():
     had, most = order_of([3, 4, 2, 5, 1, 1, 1], total=6)
     assert had == [0, 1, 2, 3, 4, 5, 6]
@@ -63,18 +68,13 @@ def test_what_a_canceled_task_asked_for_comes_back(cancel):
 def test_a_task_that_is_canceled_in_the_moment_of_its_turn_gives_it_back():
     async def run():
         budget = Budget(1)
-
-        async def wait():
-            async with budget.taken(1):
-                pass
-
         async with budget.taken(1):
-            task = asyncio.create_task(wait())
+            task = asyncio.create_task(take(budget))
             await asyncio.sleep(0)
         task.cancel()  # its turn has come, and it has not run since
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(wait(), 5)
+        await asyncio.wait_for(take(budget), 5)
 
     asyncio.run(run())
 
@@ -82,17 +82,12 @@ def test_a_task_that_is_canceled_in_the_moment_of_its_turn_gives_it_back():
 def test_a_task_that_is_canceled_just_before_its_turn_does_not_take_it():
     async def run():
         budget = Budget(1)
-
-        async def wait():
-            async with budget.taken(1):
-                pass
-
         async with budget.taken(1):
-            task = asyncio.create_task(wait())
+            task = asyncio.create_task(take(budget))
             await asyncio.sleep(0)
             task.cancel()  # it has not run since when its turn comes
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(wait(), 5)
+        await asyncio.wait_for(take(budget), 5)
 
     asyncio.run(run())
