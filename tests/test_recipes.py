@@ -8,7 +8,7 @@ import pytest
 
 from fcn.config import Config, load_config
 from fcn.models.factory import build_model
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 from fcn.training.optimizer import build_optimizer
 from fcn.training.patterns import freeze, multiplier, variable_key
 from fcn.training.stages import STAGES
@@ -22,8 +22,8 @@ def name_of(path: Path) -> str:
     return path.stem
 
 
-def thin(config: Config) -> FCN:
-    options = config.model.model_dump(exclude={"weights"}) | {"width": 1 / 32, "fc_channels": 8}
+def thin(config: Config) -> SegmentationNet:
+    options = config.model.options() | {"width": 1 / 32, "fc_channels": 8}
     return build_model(**options)
 
 
