@@ -11,7 +11,7 @@ from fcn.models.context import CONTEXT_LAYERS
 from fcn.models.factory import LARGEFOV_NETS
 from fcn.models.geometry import FC6_KERNEL_SIZE
 from fcn.models.net import IMAGENET_MEAN, IMAGENET_SCALE
-from fcn.models.vgg import FC_CHANNELS, VGG16_BLOCKS, scaled
+from fcn.models.vgg import CHANNELS_BY_FC6, VGG16_BLOCKS, scaled
 from fcn.weights.reader import Format
 
 CONVOLUTIONS = tuple(
@@ -92,7 +92,7 @@ def recognize_net(
         return _recognize_dilated(source, format, shapes, options, left_out)
     if "score_fr" not in shapes:
         if classifier_net in LARGEFOV_NETS:
-            fewer = FC_CHANNELS["largefov"] / FC_CHANNELS["full"]
+            fewer = CHANNELS_BY_FC6["largefov"] / CHANNELS_BY_FC6["full"]
             options["fc_channels"] = scaled(shapes["fc6"][-1], fewer)
         if format == "torch":
             normalization = {"channel_order": "rgb", "mean": IMAGENET_MEAN, "scale": IMAGENET_SCALE}

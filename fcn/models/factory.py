@@ -1,5 +1,6 @@
 """Builds a net by its name."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -7,7 +8,7 @@ from fcn.models.dilated import DilatedNet
 from fcn.models.fcn import AT_ONCE_SKIP_SCALES, FCN
 from fcn.models.net import SegmentationNet
 
-NETS = {
+NETS: dict[str, Callable[..., SegmentationNet]] = {
     "fcn32s": partial(FCN, stride=32),
     "fcn16s": partial(FCN, stride=16),
     "fcn8s": partial(FCN, stride=8),
@@ -40,5 +41,4 @@ def build_model(net: str = "fcn8s", **options: Any) -> SegmentationNet:
     """
     if net not in NETS:
         raise ValueError(f"Expected a net among {', '.join(NETS)}. Received: net={net!r}.")
-    model: SegmentationNet = NETS[net](**options)
-    return model
+    return NETS[net](**options)

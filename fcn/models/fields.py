@@ -17,7 +17,7 @@ from fcn.models.geometry import (
     pooled_fc6_dilation,
     reference_crop_offsets,
 )
-from fcn.models.vgg import FC_CHANNELS, VGG16_BLOCKS, scaled
+from fcn.models.vgg import CHANNELS_BY_FC6, VGG16_BLOCKS, scaled
 
 COARSEST_STRIDE: int = 2 ** len(VGG16_BLOCKS)
 """Pixels between the elements of pool5: images shifted by as many give shifted maps, in every layer."""
@@ -77,7 +77,7 @@ def dilated_net_field(geometry: str, fc6: str, context: str) -> Field:
     Example:
         >>> field = dilated_net_field("same", "full", "none")
         >>> float(field.first), float(field.last)
-        (-193.0, 193.0)
+        (-197.0, 197.0)
     """
     padded = geometry == "same"
     field = Field() if padded else Field().cropped(-REFLECTION_PADDING)
@@ -160,7 +160,7 @@ class NetDescription(NamedTuple):
         channels = 3.0 * scaled(VGG16_BLOCKS[0][0], self.width)
         if self.context is not None:
             # Maps of a 64th of the size, with far more channels than where an FCN has maps of that size.
-            fc = scaled(FC_CHANNELS[self.fc6], self.width) if self.fc_channels is None else self.fc_channels
+            fc = self.fc_channels or scaled(CHANNELS_BY_FC6[self.fc6], self.width)
             multiples = CONTEXTS[self.context] if self.context != "none" else (1,)
             widest = max(fc, max(multiples) * self.num_classes)
             channels = max(channels, 3 * widest / 4**DILATED_POOLED_BLOCKS)

@@ -9,7 +9,7 @@ import numpy as np
 from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes
 from fcn.models.resizing import ResizeLike, Shrink
 from fcn.models.upsampling import CropLike
-from fcn.models.vgg import FC_CHANNELS, ImageNormalization, scaled
+from fcn.models.vgg import CHANNELS_BY_FC6, ImageNormalization, scaled
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 """Mean of the red, green and blue channel over ImageNet's training images, 0 to 255."""
@@ -46,7 +46,7 @@ class NetSettings(NamedTuple):
     @property
     def channels(self) -> int:
         """Channels of fc6 and fc7."""
-        full = FC_CHANNELS[self.fc6]
+        full = CHANNELS_BY_FC6[self.fc6]
         return scaled(full, self.width) if self.fc_channels is None else self.fc_channels
 
     def checked(self) -> "NetSettings":
@@ -58,8 +58,8 @@ class NetSettings(NamedTuple):
             )
         if self.geometry not in GEOMETRIES:
             raise ValueError(f"Expected `geometry` to be one of {GEOMETRIES}. Received: {self.geometry!r}.")
-        if self.fc6 not in FC_CHANNELS:
-            raise ValueError(f"Expected `fc6` to be one of {tuple(FC_CHANNELS)}. Received: {self.fc6!r}.")
+        if self.fc6 not in CHANNELS_BY_FC6:
+            raise ValueError(f"Expected `fc6` to be one of {tuple(CHANNELS_BY_FC6)}. Received: {self.fc6!r}.")
         if not 1 <= num_classes <= MAX_CLASSES:
             raise ValueError(f"Expected 1 to {MAX_CLASSES} classes. Received: num_classes={num_classes}.")
         if self.width <= 0:

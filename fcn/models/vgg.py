@@ -11,8 +11,11 @@ from fcn.models.geometry import FC6_KERNEL_SIZE, FC6_KERNEL_SIZES, REFERENCE_PAD
 VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Channels and number of 3x3 convolutions of each block, in front of its pooling (table 1, column D)."""
 
-FC_CHANNELS = {"full": 4096, "largefov": 1024}
-"""Channels of fc6 and fc7, by the kind of fc6."""
+FC_CHANNELS = 4096
+"""Channels of fc6 and fc7."""
+
+CHANNELS_BY_FC6 = {"full": FC_CHANNELS, "largefov": 1024}
+"""The same by the kind of fc6: VGG16's own, or DeepLab's LargeFOV."""
 
 
 @keras.saving.register_keras_serializable(package="fcn")
