@@ -92,13 +92,13 @@ class ModelConfig(Section):
     """
 
     net: Net = "fcn8s"
-    context: Literal["basic", "large"] = "basic"
     width: Positive = 1.0
     fc_channels: Annotated[Count | None, Field(examples=["1024"])] = None
     geometry: Literal["same", "reference"] = "same"
     upsampling: Literal["learned", "learned_intermediate", "frozen"] = "learned"
     dropout: Fraction = 0.5
     batch_normalization: bool = False
+    context: Literal["basic", "large"] = "basic"
     weights: Annotated[str, Field(min_length=1)] = "none"
 
     @model_validator(mode="after")
