@@ -32,7 +32,7 @@ NET_KINDS: dict[str, dict[str, Any]] = {
     "context": {"context": "basic", "input_scale": 0.5, "batch_normalization": True},
     "context_reference": {"context": "large", "geometry": "reference", "channel_order": "bgr"},
 }
-"""Arguments of nets, an FCN where no context is given, that together have every layer, with each of its settings."""
+"""Arguments of nets that together have every layer, with each of its settings; with a context they dilate."""
 
 ODD_SIZES = ((45, 67), (1, 1), (2, 31), (70, 70), (33, 1))
 
