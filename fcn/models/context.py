@@ -14,13 +14,13 @@ CONTEXT_LAYERS = (
     "ctx_fc1",
 )
 """Names of these convolutions, in order."""
-_LIFT = 8.0
+_LIFT = 16.0
 """What is added to scores in front of the first ReLU and taken off behind the last.
 
 ReLUs cut off what is negative, as half of all scores are, and scores that are all zero, as those of a new
 net, would never get a gradient. Larger than most scores, small enough to cost them no digits that count.
 """
-_NOISE = 0.01
+_NOISE = 0.002
 """Standard deviation of the noise that tells copies of a class apart, relative to the weights (section 3)."""
 
 
@@ -73,7 +73,7 @@ class Identity(keras.initializers.Initializer):  # type: ignore[misc]
 def context_module(scores: Any, num_classes: int, size: str, geometry: str) -> Any:
     """Looks at scores from farther away, at their own stride.
 
-    The first output is the input, wherever no score is below -8.
+    The first output is the input, wherever no score is below -16.
 
     Args:
         scores: `float[B, H, W, num_classes]`.
