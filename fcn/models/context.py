@@ -14,11 +14,12 @@ CONTEXT_LAYERS = (
     "ctx_fc1",
 )
 """Names of these convolutions, in order."""
-_LIFT = 16.0
+_LIFTS = {"basic": 16.0, "large": 8.0}
 """What is added to scores in front of the first ReLU and taken off behind the last.
 
 ReLUs cut off what is negative, as half of all scores are, and scores that are all zero, as those of a new
-net, would never get a gradient. Larger than most scores, small enough to cost them no digits that count.
+net, would never get a gradient. Larger than most scores, small enough to cost them no digits that count,
+of which more are lost where many copies of a class are added up.
 """
 _NOISE = 0.002
 """Standard deviation of the noise that tells copies of a class apart, relative to the weights (section 3)."""
@@ -73,7 +74,7 @@ class Identity(keras.initializers.Initializer):  # type: ignore[misc]
 def context_module(scores: Any, num_classes: int, size: str, geometry: str) -> Any:
     """Looks at scores from farther away, at their own stride.
 
-    The first output is the input, wherever no score is below -16.
+    The first output is the input, wherever no score is below -16, or -8 where `size` is "large".
 
     Args:
         scores: `float[B, H, W, num_classes]`.
@@ -90,7 +91,7 @@ def context_module(scores: Any, num_classes: int, size: str, geometry: str) -> A
         padding = "valid"
         scores = keras.layers.ZeroPadding2D(CONTEXT_PADDING, name="ctx_pad")(scores)
     for name, multiple, rate in zip(CONTEXT_LAYERS, CONTEXTS[size], CONTEXT_DILATIONS, strict=True):
-        lift = _LIFT / multiple if name == CONTEXT_LAYERS[0] else 0.0
+        lift = _LIFTS[size] / multiple if name == CONTEXT_LAYERS[0] else 0.0
         scores = keras.layers.Conv2D(
             multiple * num_classes,
             3,
@@ -105,6 +106,6 @@ def context_module(scores: Any, num_classes: int, size: str, geometry: str) -> A
         num_classes,
         1,
         kernel_initializer=Identity(num_classes),
-        bias_initializer=keras.initializers.Constant(-_LIFT),
+        bias_initializer=keras.initializers.Constant(-_LIFTS[size]),
         name="ctx_final",
     )(scores)
