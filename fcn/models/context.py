@@ -74,7 +74,7 @@ class Identity(keras.initializers.Initializer):  # type: ignore[misc]
 def context_module(scores: Any, num_classes: int, size: str, geometry: str) -> Any:
     """Looks at scores from farther away, at their own stride.
 
-    The first output is the input, wherever no score is below -16, or -8 where `size` is "large".
+    The first output is the input, wherever scores are well above -16, or -8 where `size` is "large".
 
     Args:
         scores: `float[B, H, W, num_classes]`.

@@ -16,12 +16,12 @@ def test_a_new_context_net_says_what_its_front_end_says(context: str, geometry: 
     thin = {"num_classes": 5, "width": 1 / 32, "fc_channels": 8, "geometry": geometry}
     frontend, net = DilatedNet(**thin), DilatedNet(**thin, context=context)
     rng = np.random.default_rng(0)
-    frontend.get_layer("final").set_weights([rng.normal(0, 0.3, (1, 1, 8, 5)), rng.normal(0, 0.3, 5)])
+    frontend.get_layer("final").set_weights([rng.normal(0, 0.12, (1, 1, 8, 5)), rng.normal(0, 0.3, 5)])
     for layer in frontend.layers:
         net.get_layer(layer.name).set_weights(layer.get_weights())
     image = rng.integers(0, 256, (1, 45, 67, 3)).astype(np.float32)
     expected, logits = convert_to_numpy(frontend(image)), convert_to_numpy(net(image))
-    assert -8 < expected.min() < -0.5, "negative scores are what a ReLU would cut off"
+    assert -6 < expected.min() < -0.5, "negative scores are what a ReLU would cut off"
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5)
 
 
