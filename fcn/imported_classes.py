@@ -48,10 +48,22 @@ class Source(NamedTuple):
     mean: tuple[float, float, float]
 
 
+CAMVID_CLASS_NAMES = (
+    *("building", "tree", "sky", "car", "sign", "road", "pedestrian", "fence", "pole", "sidewalk"),
+    "bicyclist",
+)
+"""CamVid's 11 classes (Sturgess et al., 2009) in the order of Yu & Koltun's net."""
+
 SOURCES = {
     21: Source("Pascal VOC", VOC_CLASS_NAMES, (104.00699, 116.66877, 122.67892)),
     33: Source("SIFT Flow", SIFT_FLOW_CLASS_NAMES, (114.578, 115.294, 108.353)),
     40: Source("NYUDv2 color", NYUD_CLASS_NAMES, (116.190, 97.203, 92.318)),
     60: Source("PASCAL-Context", PASCAL_CONTEXT_CLASS_NAMES, (104.007, 116.669, 122.679)),
 }
-"""By the number of classes, which tells the published data sets apart."""
+"""Of FCNs, by the number of classes, which tells the published data sets apart."""
+
+DILATED_SOURCES = {
+    11: Source("CamVid", CAMVID_CLASS_NAMES, (110.70313206, 108.77808759, 105.41212523)),
+    21: Source("Pascal VOC", VOC_CLASS_NAMES, (102.93, 111.36, 116.52)),
+}
+"""Of Yu & Koltun's nets, likewise."""

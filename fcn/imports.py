@@ -5,34 +5,25 @@ Sources of layer names, means and class lists: the authors' repository (Long, Sh
 fcn.berkeleyvision.org), keras.applications, torchvision and the TensorFlow ports of VGG16.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from fcn.classes import MAX_CLASSES
 from fcn.errors import RunError
 from fcn.files import atomic_folder, write_json
-from fcn.imported_classes import SOURCES
+from fcn.imported_net import CONTEXT_MODULE, CONVOLUTIONS, Recognized, recognize_net
+from fcn.models.decimation import decimate
 from fcn.models.factory import build_model
-from fcn.models.fcn import FCN, IMAGENET_MEAN, IMAGENET_SCALE
 from fcn.models.geometry import FC6_KERNEL_SIZE
-from fcn.models.vgg import VGG16_BLOCKS, scaled
+from fcn.models.net import SegmentationNet
 from fcn.run import RunFolder, save_model
 from fcn.weights.checksum import checked_sha256
 from fcn.weights.layer import Layer
 from fcn.weights.reader import Format, read_layers, recognize
 
 Array = npt.NDArray[np.float32]
-
-CONVOLUTIONS = tuple(
-    f"block{block}_conv{index}"
-    for block, (_, convolutions) in enumerate(VGG16_BLOCKS, start=1)
-    for index in range(1, convolutions + 1)
-)
-"""VGG16's 13 convolutions, in order, by the names that Keras and this package give them."""
 
 # Positions of the convolutions and fully connected layers in torchvision's `vgg16`: activations and
 # poolings count there.
@@ -47,7 +38,11 @@ _NAMES: dict[Format, dict[str, str]] = {
             *("upscore2", "upscore_pool4", "upscore16", "upscore8"),
         )
     }
-    | {"upscore": "upscore32"},
+    | {"upscore": "upscore32"}
+    # Yu & Koltun's nets spell the same layers in two ways, that for Pascal VOC in the second.
+    | {name: name for name in ("final", *CONTEXT_MODULE)}
+    | {"fc-final": "final"}
+    | {name.replace("ctx_", "ct_"): name for name in CONTEXT_MODULE},
     "keras": {name: name for name in CONVOLUTIONS} | {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"},
     "tensorflow_npy": {f"conv{name[5]}_{name[-1]}": name for name in CONVOLUTIONS}
     | {name: name for name in ("fc6", "fc7", "fc8")},
@@ -61,39 +56,6 @@ _NAMES: dict[Format, dict[str, str]] = {
 }
 # Formats that keep channels in front of places, in kernels and in what a flattened map becomes.
 _CHANNELS_FIRST: frozenset[Format] = frozenset({"caffe", "torch"})
-
-_VGG_MEAN = (103.939, 116.779, 123.68)
-
-
-# What each net has between the fully connected layers and its scores, besides score_fr.
-_HEADS = {
-    32: ("upscore32",),
-    16: ("upscore2", "score_pool4", "upscore16"),
-    8: ("upscore2", "score_pool4", "upscore_pool4", "score_pool3", "upscore8"),
-}
-
-
-class Recognized(NamedTuple):
-    """A net found in a file.
-
-    Attributes:
-        title: What it is, for people.
-        format: Of the file.
-        net: Name of the net, as `build_model` takes it.
-        options: Further arguments of `build_model`.
-        left_out: Names of layers in the file that the net has no place for.
-    """
-
-    title: str
-    format: Format
-    net: str
-    options: dict[str, Any]
-    left_out: tuple[str, ...]
-
-    @property
-    def has_scores(self) -> bool:
-        """Whether the file holds a segmentation net with its scores, not a classifier to start from."""
-        return "num_classes" in self.options
 
 
 def import_weights(source: Path, output: Path, net: str = "fcn8s") -> Recognized:
@@ -131,7 +93,7 @@ def import_weights(source: Path, output: Path, net: str = "fcn8s") -> Recognized
     return found
 
 
-def read_published(source: Path, net: str = "fcn8s") -> tuple[Recognized, FCN]:
+def read_published(source: Path, net: str = "fcn8s") -> tuple[Recognized, SegmentationNet]:
     """Reads published weights into a net, a layer at a time.
 
     Args:
@@ -152,7 +114,7 @@ def read_published(source: Path, net: str = "fcn8s") -> tuple[Recognized, FCN]:
             constants[name] = _constant(source, layer)
         else:
             shapes[name] = _oriented(source, name, layer, format)[0].shape
-    found = _recognize_net(source, format, shapes, constants, tuple(left_out), net)
+    found = recognize_net(source, format, shapes, constants, tuple(left_out), net)
     model = build_model(found.net, **found.options)
     for name, layer in _named_layers(source, format):
         if name in shapes and name != "fc8":
@@ -200,83 +162,14 @@ def _constant(source: Path, layer: Layer) -> float:
     return float(values[0])
 
 
-def _recognize_net(
-    source: Path,
-    format: Format,
-    shapes: Mapping[str, tuple[int, ...]],
-    constants: Mapping[str, float],
-    left_out: tuple[str, ...],
-    classifier_net: str,
-) -> Recognized:
-    missing = [name for name in (*CONVOLUTIONS, "fc6", "fc7") if name not in shapes]
-    if missing:
-        hint = " This is the file without top: take the one with it." if missing == ["fc6", "fc7"] else ""
-        raise RunError(
-            f"{source}: expected the layers of VGG16. Missing: {', '.join(missing[:6])}"
-            f"{', ...' if len(missing) > 6 else ''}.{hint}"
-        )
-    width = shapes[CONVOLUTIONS[0]][-1] / VGG16_BLOCKS[0][0]
-    _check_shapes(source, shapes, width)
-    options: dict[str, Any] = {"width": width, "fc_channels": shapes["fc6"][-1]}
-    if "score_fr" not in shapes:
-        if format == "torch":
-            normalization = {"channel_order": "rgb", "mean": IMAGENET_MEAN, "scale": IMAGENET_SCALE}
-        else:
-            normalization = _bgr(_VGG_MEAN)
-        title = f"VGG16 classifier ({format}), as the start of {classifier_net}"
-        return Recognized(title, format, classifier_net, options | normalization, left_out)
-    stride = next((stride for stride in (8, 16, 32) if f"upscore{stride}" in shapes), None)
-    if stride is None:
-        raise RunError(f"{source}: expected upscore8, upscore16 or upscore, the last upsampling of an FCN.")
-    lost = [name for name in _HEADS[stride] if name not in shapes]
-    if constants:
-        skips = [name for name in _HEADS[stride] if name.startswith("score_")]
-        lost += [name for skip in skips if (name := skip.replace("score", "scale")) not in constants]
-    if lost:
-        raise RunError(f"{source}: expected all layers of an FCN-{stride}s. Missing: {', '.join(lost)}.")
-    num_classes = shapes["score_fr"][-1]
-    if num_classes > MAX_CLASSES:
-        raise RunError(f"{source}: expected at most {MAX_CLASSES} classes. Received: {num_classes}.")
-    known = SOURCES.get(num_classes)
-    title = f"FCN-{stride}s"
-    options |= {"num_classes": num_classes, "geometry": "reference", "upsampling": "frozen"}
-    options |= _bgr(known.mean if known else SOURCES[21].mean)
-    if known:
-        options["class_names"] = known.class_names
-    if constants:
-        options["skip_scales"] = tuple(constants.get(f"scale_{pool}", 1.0) for pool in ("pool4", "pool3"))
-        title += " at once"
-    title += f", {known.title}" if known else f", {num_classes} classes"
-    return Recognized(title, format, f"fcn{stride}s", options, left_out)
-
-
-def _bgr(mean: tuple[float, float, float]) -> dict[str, Any]:
-    return {"channel_order": "bgr", "mean": mean, "scale": (1.0, 1.0, 1.0)}
-
-
-def _check_shapes(source: Path, shapes: Mapping[str, tuple[int, ...]], width: float) -> None:
-    inputs = 3
-    for block, (channels, convolutions) in enumerate(VGG16_BLOCKS, start=1):
-        for index in range(1, convolutions + 1):
-            name, outputs = f"block{block}_conv{index}", scaled(channels, width)
-            if shapes[name] != (3, 3, inputs, outputs):
-                raise RunError(
-                    f"{source}: expected {name} to be a kernel of (3, 3, {inputs}, {outputs}) (height, "
-                    f"width, in, out). Received: {shapes[name]}. It is not VGG16, or not for color images."
-                )
-            inputs = outputs
-    fc6 = (FC6_KERNEL_SIZE, FC6_KERNEL_SIZE, inputs)
-    if shapes["fc6"][:-1] != fc6 or shapes["fc7"][:2] != (1, 1):
-        raise RunError(
-            f"{source}: expected fc6 to see {fc6} (height, width, channels). Received: {shapes['fc6']}."
-        )
-
-
-def _assign(model: FCN, name: str, arrays: list[Array], source: Path) -> None:
+def _assign(model: SegmentationNet, name: str, arrays: list[Array], source: Path) -> None:
     """Puts arrays into a layer of the net."""
     if not all(np.isfinite(array).all() for array in arrays):
         raise RunError(f"{source}: {name} holds weights that are not finite. Download the file again.")
+    layer = model.get_layer(name)
+    if model.fc6 == "largefov" and name in ("fc6", "fc7"):
+        arrays = decimate(arrays, [weight.shape for weight in layer.weights])
     try:
-        model.get_layer(name).set_weights(arrays)
+        layer.set_weights(arrays)
     except ValueError as error:
         raise RunError(f"{source}: {name} does not fit the net ({error}).") from error

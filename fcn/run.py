@@ -10,7 +10,8 @@ import keras
 
 from fcn.errors import RunError
 from fcn.files import durable_path, temporary_beside
-from fcn.models.fcn import FCN
+from fcn.models import factory as factory  # tells Keras the classes that files name
+from fcn.models.net import SegmentationNet
 from fcn.run_folder import RunFolder as RunFolder
 from fcn.run_folder import exported_version as exported_version
 from fcn.run_folder import exported_versions as exported_versions
@@ -115,7 +116,7 @@ def load_keras(path: Path) -> keras.Model:
         ) from error
 
 
-def load_model(path: Path | str) -> FCN:
+def load_model(path: Path | str) -> SegmentationNet:
     """Loads a trained net.
 
     Args:
@@ -136,6 +137,6 @@ def load_model(path: Path | str) -> FCN:
             "Copy it again or train it anew."
         )
     model = load_keras(file)
-    if not isinstance(model, FCN):
+    if not isinstance(model, SegmentationNet):
         raise RunError(f"{file}: expected a net made by this package. Received: {type(model).__name__}.")
     return model

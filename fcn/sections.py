@@ -1,12 +1,16 @@
 """What each section of a configuration may say; every default stands here, once."""
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Net = Literal["fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once"]
+Net = Literal[
+    "fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once", "fcn8s_largefov", "frontend", "context", "largefov"
+]
 NETS: tuple[str, ...] = get_args(Net)
+DILATED_NETS: tuple[str, ...] = ("frontend", "context", "largefov")
+"""Nets without the last two poolings, and without skips."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -77,10 +81,12 @@ class AugmentationConfig(Section):
 
 
 class ModelConfig(Section):
-    """Which net; see `fcn.models.fcn.FCN` for each argument.
+    """Which net; see `fcn.models.fcn.FCN` and `fcn.models.dilated.DilatedNet` for each argument.
 
     Attributes:
-        net: "fcn32s", "fcn16s", "fcn8s", or "fcn8s_at_once", whose skips are scaled to be trained at once.
+        net: "fcn32s", "fcn16s", "fcn8s"; "fcn8s_at_once", whose skips are scaled to be trained at once;
+            "fcn8s_largefov", with DeepLab's fc6; or a net that dilates: "frontend", "context", "largefov".
+        context: Size of the context module: "basic" or "large". Of "context".
         weights: What to start from; "none": random weights; "imagenet": VGG16's, downloaded by Keras; or
             the path of a run folder, a `.keras` file or a file of published weights.
     """
@@ -92,7 +98,24 @@ class ModelConfig(Section):
     upsampling: Literal["learned", "learned_intermediate", "frozen"] = "learned"
     dropout: Fraction = 0.5
     batch_normalization: bool = False
+    context: Literal["basic", "large"] = "basic"
     weights: Annotated[str, Field(min_length=1)] = "none"
+
+    @model_validator(mode="after")
+    def _options_fit_the_net(self) -> "ModelConfig":
+        if self.net != "context" and self.context != "basic":
+            raise ValueError(
+                f"model.context={self.context} changes nothing in model.net={self.net}: leave it out"
+            )
+        if self.net == "fcn8s_largefov" and self.geometry == "reference":
+            raise ValueError(
+                "model.geometry=reference: fits no net with model.net=fcn8s_largefov: expected same"
+            )
+        return self
+
+    def options(self) -> dict[str, Any]:
+        """Returns the arguments of `fcn.models.factory.build_model`."""
+        return self.model_dump(exclude={"weights"} if self.net == "context" else {"weights", "context"})
 
 
 class LossConfig(Section):

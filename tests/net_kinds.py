@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.data.image_io import Pixels
+from fcn.models.dilated import DilatedNet
 from fcn.models.fcn import AT_ONCE_SKIP_SCALES, FCN
+from fcn.models.net import SegmentationNet
 
 Answer = tuple[Pixels, npt.NDArray[np.float32]]
 
@@ -26,15 +28,20 @@ NET_KINDS: dict[str, dict[str, Any]] = {
     "fcn32s_reference": {"stride": 32, "geometry": "reference", "channel_order": "bgr"},
     "shrunk_reference": {"stride": 16, "geometry": "reference", "input_scale": 0.37},
     "fcn8s_reference": {"stride": 8, "geometry": "reference", "skip_scales": AT_ONCE_SKIP_SCALES},
+    "largefov": {"fc6": "largefov", "context": "none"},
+    "context": {"context": "basic", "input_scale": 0.5, "batch_normalization": True},
+    "context_reference": {"context": "large", "geometry": "reference", "channel_order": "bgr"},
 }
-"""Arguments of nets that together have every layer, with each of its settings."""
+"""Arguments of nets that together have every layer, with each of its settings; with a context they dilate."""
 
 ODD_SIZES = ((45, 67), (1, 1), (2, 31), (70, 70), (33, 1))
 
 
-def random_net(kind: str, num_classes: int = 5) -> FCN:
+def random_net(kind: str, num_classes: int = 5) -> SegmentationNet:
     """Builds a thin net in which no weight is zero or one, so that none can be left out unseen."""
-    net = FCN(num_classes=num_classes, width=1 / 32, fc_channels=8, **NET_KINDS[kind])
+    options = NET_KINDS[kind]
+    build = DilatedNet if "context" in options else FCN
+    net = build(num_classes=num_classes, width=1 / 32, fc_channels=8, **options)
     randomize(net)
     return net
 

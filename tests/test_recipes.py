@@ -2,13 +2,14 @@
 
 import math
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from fcn.config import Config, load_config
 from fcn.models.factory import build_model
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 from fcn.training.optimizer import build_optimizer
 from fcn.training.patterns import freeze, multiplier, variable_key
 from fcn.training.stages import STAGES
@@ -22,8 +23,8 @@ def name_of(path: Path) -> str:
     return path.stem
 
 
-def thin(config: Config) -> FCN:
-    options = config.model.model_dump(exclude={"weights"}) | {"width": 1 / 32, "fc_channels": 8}
+def thin(config: Config) -> SegmentationNet:
+    options = config.model.options() | {"width": 1 / 32, "fc_channels": 8}
     return build_model(**options)
 
 
@@ -31,7 +32,7 @@ def test_every_recipe_is_there() -> None:
     nets = ("fcn32s", "fcn16s", "fcn8s")
     expected = {f"voc_{net}{kind}" for net in nets for kind in ("", "_heavy", "_cvpr2015")}
     expected |= {"voc_fcn8s_at_once", "voc_fcn8s_at_once_heavy", "voc_fcn8s_scratch", "quickstart"}
-    expected |= {"camvid", "camvid_gpu"}
+    expected |= {"camvid", "camvid_gpu", "voc_frontend", "voc_context", "voc_largefov"}
     assert {path.stem for path in RECIPES} == expected
 
 
@@ -61,7 +62,7 @@ def test_a_recipe_starts_from_the_net_before_it(path: Path) -> None:
     if folder:
         assert folder == "runs"  # where a run goes that is not named
         before = load_config(CONFIGS / f"{name}.yaml")
-        assert STAGES.index(before.model.net) == STAGES.index(config.model.net) - 1
+        assert (before.model.net, config.model.net) in {*pairwise(STAGES), ("frontend", "context")}
         assert name.split("_")[2:] == path.stem.split("_")[2:]
         assert before.model.geometry == config.model.geometry
     else:

@@ -14,8 +14,8 @@ from fcn.inference.engine import ENGINES, PRECISIONS, NetEngine
 from fcn.inference.engine_table import choose, read_table
 from fcn.inference.exported import exported_classes, exported_net, openvino_file
 from fcn.inference.openvino_engine import OpenVinoEngine, import_openvino, read_model
-from fcn.models.fcn import FCN
 from fcn.models.fields import NetDescription
+from fcn.models.net import SegmentationNet
 from fcn.models.patches import tensorflow_on_cpu
 from fcn.run import exported_version, is_exported, load_model
 
@@ -23,7 +23,9 @@ _BACKENDS = ("tensorflow", "jax", "torch")
 _HOW_INT8 = "Export the run with --format openvino --calibrate FOLDER_OF_IMAGES."
 
 
-def open_engine(model: FCN | Path | str, name: str = "auto", precision: str = "float32") -> NetEngine:
+def open_engine(
+    model: SegmentationNet | Path | str, name: str = "auto", precision: str = "float32"
+) -> NetEngine:
     """Makes an engine of a net.
 
     Args:
@@ -48,7 +50,7 @@ def open_engine(model: FCN | Path | str, name: str = "auto", precision: str = "f
         )
     if precision == "int8" and name not in ("auto", "openvino"):
         raise BackendError(f"precision=int8: expected engine=openvino, which alone has it. Received: {name}.")
-    if not isinstance(model, FCN) and is_exported(Path(model)):
+    if not isinstance(model, SegmentationNet) and is_exported(Path(model)):
         return _open_exported(exported_version(Path(model)), name, precision)
     if precision == "int8":
         raise BackendError(f"precision=int8: expected an exported model. {_HOW_INT8}")
@@ -57,13 +59,13 @@ def open_engine(model: FCN | Path | str, name: str = "auto", precision: str = "f
     if name == "openvino":
         import_openvino()
         _check_tensorflow("OpenVINO reads a net that was not exported by way of TensorFlow")
-        net = model if isinstance(model, FCN) else load_model(model)
+        net = model if isinstance(model, SegmentationNet) else load_model(model)
         from fcn.inference.openvino_graph import convert_layers, convert_net
 
         description = NetDescription.from_config(net.get_config())
         layers = partial(convert_layers, net)
         return OpenVinoEngine(net.classes, convert_net(net), precision, description, layers)
-    net = model if isinstance(model, FCN) else load_model(model)
+    net = model if isinstance(model, SegmentationNet) else load_model(model)
     if precision == "bfloat16":
         _check_bfloat16()
         if not tensorflow_on_cpu():
@@ -137,12 +139,12 @@ def _check_bfloat16() -> None:
         )
 
 
-def _in_bfloat16(net: FCN) -> FCN:
+def _in_bfloat16(net: SegmentationNet) -> SegmentationNet:
     """Returns a copy of a net that computes in Keras' mixed precision."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        copy: FCN = FCN.from_config(net.get_config())
+        copy: SegmentationNet = type(net).from_config(net.get_config())
     finally:
         keras.config.set_dtype_policy(policy)
     copy.set_weights(net.get_weights())

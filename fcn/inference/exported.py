@@ -13,7 +13,7 @@ CLASSES_ASSET = "classes.json"
 """Name of the file with class names and palette among the assets of an exported model."""
 
 MODEL_ASSET = "model.json"
-"""Name of the file with the arguments of the net, as `FCN.get_config` returns them."""
+"""Name of the file with the arguments of the net, as `SegmentationNet.get_config` returns them."""
 
 TABLE = "engines.json"
 """Name of the file that says which engines are worth using, best first."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from fcn.data.image_io import Pixels
 from fcn.inference.engine import Floats, Labeled, NetEngine, memory_errors
-from fcn.models.fcn import FCN
 from fcn.models.fields import NetDescription
+from fcn.models.net import SegmentationNet
 
 _COMPILED_SIZES = 16
 """Image sizes whose programs JAX keeps; each takes megabytes, and a data set may have hundreds."""
@@ -28,7 +28,7 @@ class JaxEngine:
 
     name = "jax"
 
-    def __init__(self, model: FCN, precision: str) -> None:
+    def __init__(self, model: SegmentationNet, precision: str) -> None:
         import jax
 
         self.classes = model.classes
@@ -88,7 +88,7 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, model: FCN, precision: str) -> None:
+    def __init__(self, model: SegmentationNet, precision: str) -> None:
         self.classes = model.classes
         self.precision = precision
         self.net = NetDescription.from_config(model.get_config())
@@ -123,7 +123,7 @@ class TorchEngine:
         return model(keras.ops.cast(keras.ops.convert_to_tensor(images), "float32"), training=False)
 
 
-def keras_engine(model: FCN, precision: str) -> NetEngine:
+def keras_engine(model: SegmentationNet, precision: str) -> NetEngine:
     """Returns the engine of the backend that Keras runs on."""
     on_jax = keras.backend.backend() == "jax"
     return JaxEngine(model, precision) if on_jax else TorchEngine(model, precision)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fcn.errors import BackendError, RunError
 from fcn.inference.openvino_engine import import_openvino
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 from fcn.models.patches import ordinary_convolutions
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
@@ -19,7 +19,7 @@ _TOLERANCE = 1e-3
 """Of the largest logit: well above rounding in float32, well below what another net says."""
 
 
-def convert_net(model: FCN) -> Any:
+def convert_net(model: SegmentationNet) -> Any:
     """Returns `openvino.Model` from images `uint8[B, H, W, 3]` RGB to logits `float32[B, H, W, C]`.
 
     Its convolutions are convolutions, fc6 too: gathered patches, which TensorFlow multiplies faster, take
@@ -31,7 +31,7 @@ def convert_net(model: FCN) -> Any:
     return _convert(model, _IMAGES)
 
 
-def convert_layers(model: FCN) -> Any:
+def convert_layers(model: SegmentationNet) -> Any:
     """Returns the same of the net without resizing, from `float32[B, h, w, 3]` at its `input_scale`.
 
     Raises:

@@ -14,7 +14,7 @@ from fcn.inference.engines import open_engine
 from fcn.inference.multi_scale import PLAIN, Views, check_scales, multi_scale_engine
 from fcn.inference.outputs.areas import class_areas
 from fcn.inference.tiles import MEMORY_GIGABYTES, tiled
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 
 
 class Prediction(NamedTuple):
@@ -73,15 +73,15 @@ class Predictor:
 
     def __init__(
         self,
-        model: FCN | Path | str,
+        model: SegmentationNet | Path | str,
         engine: str = "auto",
         precision: str = "auto",
         flip: bool = PLAIN.flip,
         scales: Iterable[float] = PLAIN.scales,
         memory_gigabytes: float = MEMORY_GIGABYTES,
     ) -> None:
-        self.path = None if isinstance(model, FCN) else Path(model)
-        self.net = model if isinstance(model, FCN) else None
+        self.path = None if isinstance(model, SegmentationNet) else Path(model)
+        self.net = model if isinstance(model, SegmentationNet) else None
         self.views = Views(flip, check_scales(scales))
         one_view = tiled(open_engine(model, engine, precision), memory_gigabytes, self.path)
         self.engine = multi_scale_engine(one_view, self.views, one_view.score_bytes)

@@ -12,8 +12,8 @@ from fcn.data.image_io import Pixels
 from fcn.errors import RunError
 from fcn.inference.engine import Floats, Labeled
 from fcn.inference.exported import exported_classes, exported_net
-from fcn.models.fcn import FCN
 from fcn.models.fields import NetDescription
+from fcn.models.net import SegmentationNet
 from fcn.run import exported_version
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
@@ -90,7 +90,7 @@ class TensorFlowEngine:
             raise MemoryError(error.message) from error
 
 
-def net_engine(model: FCN, precision: str) -> TensorFlowEngine:
+def net_engine(model: SegmentationNet, precision: str) -> TensorFlowEngine:
     """Returns an engine with the weights the net has whenever it labels."""
     layers = model.without_resizing()
     return TensorFlowEngine(

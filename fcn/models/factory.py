@@ -1,25 +1,36 @@
 """Builds a net by its name."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from fcn.models.dilated import DilatedNet
 from fcn.models.fcn import AT_ONCE_SKIP_SCALES, FCN
+from fcn.models.net import SegmentationNet
 
-NETS = {
+NETS: dict[str, Callable[..., SegmentationNet]] = {
     "fcn32s": partial(FCN, stride=32),
     "fcn16s": partial(FCN, stride=16),
     "fcn8s": partial(FCN, stride=8),
     "fcn8s_at_once": partial(FCN, stride=8, skip_scales=AT_ONCE_SKIP_SCALES),
+    "fcn8s_largefov": partial(FCN, stride=8, fc6="largefov"),
+    "frontend": DilatedNet,
+    "context": partial(DilatedNet, context="basic"),
+    "largefov": partial(DilatedNet, fc6="largefov"),
 }
 """The nets that can be built, by the names that configurations use."""
 
+LARGEFOV_NETS = ("fcn8s_largefov", "largefov")
+"""Those of them whose fc6 and fc7 are decimated from VGG16's."""
 
-def build_model(net: str = "fcn8s", **options: Any) -> FCN:
+
+def build_model(net: str = "fcn8s", **options: Any) -> SegmentationNet:
     """Builds a net with new weights.
 
     Args:
-        net: "fcn32s", "fcn16s", "fcn8s", or "fcn8s_at_once" for training with all skips from the start.
-        options: Arguments of `FCN`: `num_classes`, `width`, `upsampling`, ...
+        net: "fcn32s", "fcn16s", "fcn8s"; "fcn8s_at_once" for training with all skips from the start;
+            "fcn8s_largefov" with DeepLab's fc6; or "frontend", "context" or "largefov", which dilate.
+        options: Arguments of `FCN` or `DilatedNet`: `num_classes`, `width`, `upsampling`, ...
 
     Raises:
         ValueError: If there is no such net, or an option does not fit.

@@ -153,6 +153,32 @@ REFERENCE_PADDING = 100
 
 FC6_KERNEL_SIZE = 7
 
+FC6_KERNEL_SIZES = {"full": FC6_KERNEL_SIZE, "largefov": 3}
+"""By the kind of fc6: VGG16's own, or DeepLab's LargeFOV with every third tap of it."""
+
+DILATED_POOLED_BLOCKS = 3
+"""Blocks of VGG16 that end in a pooling in the nets that dilate."""
+
+BLOCK5_DILATION = 2
+"""Of the kernels behind pool4 in a net without it: their taps lie as far apart in the image as with it."""
+
+DILATED_FC6 = {"full": 4, "largefov": 12}
+"""Dilation of fc6 in a net without pool4 and pool5 (Yu & Koltun, 2016; Chen et al., DeepLab v1, 2015)."""
+
+REFLECTION_PADDING = 186
+"""Reflected pixels that Yu & Koltun's nets add around the image: half of what their front end sees."""
+
+CONTEXT_DILATIONS = (1, 1, 2, 4, 8, 16, 1)
+"""Of the context module's 3x3 convolutions, in order (Yu & Koltun, table 1)."""
+
+CONTEXT_PADDING = sum(CONTEXT_DILATIONS)
+"""Elements by which the context module sees farther than one, to each side: its field is 67."""
+
+
+def pooled_fc6_dilation(fc6: str) -> int:
+    """Returns the dilation of fc6 in a net that has all five poolings, by its kind: "full" or "largefov"."""
+    return 1 if fc6 == "full" else DILATED_FC6[fc6]
+
 
 class CropOffsets(NamedTuple):
     """What the published nets cut off in front of their maps.

@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 import keras
 
 from fcn.models import patches
-from fcn.models.geometry import FC6_KERNEL_SIZE, REFERENCE_PADDING
+from fcn.models.geometry import FC6_KERNEL_SIZE, FC6_KERNEL_SIZES, REFERENCE_PADDING, pooled_fc6_dilation
 
 VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Channels and number of 3x3 convolutions of each block, in front of its pooling (table 1, column D)."""
 
 FC_CHANNELS = 4096
 """Channels of fc6 and fc7."""
+
+CHANNELS_BY_FC6 = {"full": FC_CHANNELS, "largefov": 1024}
+"""The same by the kind of fc6: VGG16's own, or DeepLab's LargeFOV."""
 
 
 @keras.saving.register_keras_serializable(package="fcn")
@@ -118,6 +121,58 @@ def convolution(
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
+def block_convolutions(
+    x: Any,
+    block: int,
+    width: float,
+    batch_normalization: bool,
+    paddings: tuple[str, str] = ("same", "same"),
+    dilation_rate: int = 1,
+) -> Any:
+    """Applies the convolutions of one of VGG16's blocks.
+
+    Args:
+        x: `float[B, H, W, C]`.
+        block: Number of the block, 1 to 5.
+        width: Channels relative to VGG16's.
+        batch_normalization: Whether each convolution is followed by batch normalization.
+        paddings: "same" or "valid", of the first convolution and of the others.
+        dilation_rate: Distance between the taps of the kernels.
+    """
+    channels, convolutions = VGG16_BLOCKS[block - 1]
+    for index in range(1, convolutions + 1):
+        name = f"block{block}_conv{index}"
+        padding = paddings[0] if index == 1 else paddings[1]
+        x = convolution(x, scaled(channels, width), 3, name, batch_normalization, padding, dilation_rate)
+    return x
+
+
+def fully_connected(
+    x: Any,
+    fc_channels: int,
+    dropout: float,
+    batch_normalization: bool,
+    padding: str,
+    kernel_size: int,
+    dilation_rate: int,
+) -> Any:
+    """Applies fc6 and fc7, read as convolutions.
+
+    Args:
+        x: `float[B, H, W, C]`, the last block's map.
+        fc_channels: Channels of both.
+        dropout: Share of their channels that training drops.
+        batch_normalization: Whether each is followed by batch normalization.
+        padding: "same" or "valid".
+        kernel_size: Of fc6; that of fc7 is 1.
+        dilation_rate: Of fc6.
+    """
+    for name, size, rate in (("fc6", kernel_size, dilation_rate), ("fc7", 1, 1)):
+        x = convolution(x, fc_channels, size, name, batch_normalization, padding, rate)
+        x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    return x
+
+
 def vgg16_features(
     images: Any,
     width: float,
@@ -125,6 +180,7 @@ def vgg16_features(
     dropout: float,
     batch_normalization: bool,
     geometry: str = "same",
+    fc6: str = "full",
 ) -> Features:
     """Applies the convolutional VGG16 up to fc7.
 
@@ -139,6 +195,7 @@ def vgg16_features(
         batch_normalization: Whether each convolution is followed by batch normalization.
         geometry: "same" keeps sizes, rounded up at each pooling; "reference" adds the published nets'
             100 zeros around the image and pads fc6 by nothing.
+        fc6: "full" or "largefov", as of `FCN`.
     """
     x = images
     if geometry == "reference":
@@ -146,15 +203,12 @@ def vgg16_features(
         # what a convolution with padding "same" would have added itself.
         x = keras.layers.ZeroPadding2D(REFERENCE_PADDING, name="block1_pad")(x)
     pools = []
-    for block, (channels, convolutions) in enumerate(VGG16_BLOCKS, start=1):
-        for index in range(1, convolutions + 1):
-            name = f"block{block}_conv{index}"
-            padding = "valid" if geometry == "reference" and block == index == 1 else "same"
-            x = convolution(x, scaled(channels, width), 3, name, batch_normalization, padding)
+    for block in range(1, len(VGG16_BLOCKS) + 1):
+        first_padding = "valid" if geometry == "reference" and block == 1 else "same"
+        x = block_convolutions(x, block, width, batch_normalization, (first_padding, "same"))
         x = keras.layers.MaxPooling2D(2, padding="same", name=f"block{block}_pool")(x)
         pools.append(x)
-    for name, kernel_size in (("fc6", FC6_KERNEL_SIZE), ("fc7", 1)):
-        padding = "same" if geometry == "same" else "valid"
-        x = convolution(x, fc_channels, kernel_size, name, batch_normalization, padding)
-        x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
-    return Features(pool3=pools[2], pool4=pools[3], fc7=x)
+    padding = "same" if geometry == "same" else "valid"
+    size, rate = FC6_KERNEL_SIZES[fc6], pooled_fc6_dilation(fc6)
+    fc7 = fully_connected(x, fc_channels, dropout, batch_normalization, padding, size, rate)
+    return Features(pool3=pools[2], pool4=pools[3], fc7=fc7)

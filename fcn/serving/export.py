@@ -13,7 +13,7 @@ from fcn.evaluation import find_run
 from fcn.files import atomic_folder, write_json
 from fcn.inference.exported import CLASSES_ASSET, MODEL_ASSET
 from fcn.inference.openvino_engine import import_openvino
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 from fcn.run import load_model, model_file
 from fcn.sections import FORMATS
 from fcn.serving.onnx_export import import_onnxruntime, write_onnx
@@ -37,7 +37,7 @@ except ImportError as error:
 
 
 def export(
-    model: FCN | Path | str,
+    model: SegmentationNet | Path | str,
     output: Path | str,
     formats: Sequence[str] = (),
     calibration: Calibration | None = None,
@@ -71,6 +71,7 @@ def export(
 
     Example:
         >>> import tempfile
+        >>> from fcn.models.fcn import FCN
         >>> export(FCN(num_classes=2, width=1 / 16), tempfile.mkdtemp()).name
         '1'
     """
@@ -99,7 +100,7 @@ def export(
     chosen = None if photographs is None else spread(find_photographs(Path(photographs)), MAX_PHOTOGRAPHS)
     for path in chosen or ():
         read_image(path)  # one that is damaged is told of now
-    net = model if isinstance(model, FCN) else load_model(model)
+    net = model if isinstance(model, SegmentationNet) else load_model(model)
     output = Path(output)
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file, not a folder for versions. Choose another place.")
@@ -119,7 +120,7 @@ def export(
                 write_onnx(net, temporary)
             if "litert" in formats:
                 write_litert(net, temporary)
-            if not isinstance(model, FCN):
+            if not isinstance(model, SegmentationNet):
                 _copy_run(Path(model), temporary)
             write_warmup(temporary)
             if chosen is not None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import fcn
 from fcn.files import write_text
 from fcn.inference.exported import MODEL_CARD
-from fcn.models.fcn import FCN
 from fcn.models.fields import NetDescription
+from fcn.models.net import SegmentationNet
 from fcn.serving.card_results import agreement, engines, files, scores, training
 from fcn.serving.markdown import Code, block, code, plain, table
 from fcn.serving.signatures import ANY, SERVING_DEFAULT, Tensor, signatures
@@ -25,7 +25,7 @@ _AXES = {1: "B", 2: "BC", 3: "BHW", 4: "BHWC"}
 _PHOTOGRAPH_PIXELS = 12e6
 
 
-def write_card(model: FCN, version: Path) -> None:
+def write_card(model: SegmentationNet, version: Path) -> None:
     """Writes `model_card.md` into an exported version, from what else lies there.
 
     Args:
@@ -54,27 +54,31 @@ def write_card(model: FCN, version: Path) -> None:
     write_text(version / MODEL_CARD, "\n\n".join(parts) + "\n")
 
 
-def _summary(model: FCN) -> str:
+def _summary(model: SegmentationNet) -> str:
     return (
-        'A fully convolutional net on VGG16 (Long et al., "Fully convolutional networks for semantic '
-        f'segmentation", CVPR 2015): every pixel of a photograph gets one of {model.num_classes} classes. '
+        f"A fully convolutional net on VGG16 ({model.paper}): every pixel of a photograph gets one of "
+        f"{model.num_classes} classes. "
         f"Exported on {datetime.now(UTC):%Y-%m-%d} by fcn {fcn.__version__}."
     )
 
 
-def _net(model: FCN) -> str:
-    settings = model.get_config()
-    names = ("stride", "width", "fc_channels", "geometry", "upsampling", "batch_normalization", "input_scale")
-    rows = [[code(name), code(settings[name])] for name in names]
+def _net(model: SegmentationNet) -> str:
+    kind = type(model)
+    names = (
+        *("stride", "context", "fc6", "width", "fc_channels", "geometry", "upsampling"),
+        *("batch_normalization", "input_scale"),
+    )
+    rows = [[code(name), code(getattr(model, name))] for name in names if hasattr(model, name)]
     return "\n\n".join(
         [
             table(["argument", "value"], [*rows, ["parameters", f"{model.count_params():,}"]]),
-            "All arguments stand in `assets/model.json`; `fcn.models.fcn.FCN` describes them.",
+            f"All arguments stand in `assets/model.json`; `{kind.__module__}.{kind.__name__}` describes "
+            "them.",
         ]
     )
 
 
-def _classes(model: FCN) -> str:
+def _classes(model: SegmentationNet) -> str:
     rows = [
         [index, name, code("#{:02x}{:02x}{:02x}".format(*color))]
         for index, (name, color) in enumerate(zip(model.class_names, model.palette, strict=True))
@@ -82,7 +86,7 @@ def _classes(model: FCN) -> str:
     return table(["id", "class", "color"], rows)
 
 
-def _signatures(model: FCN) -> str:
+def _signatures(model: SegmentationNet) -> str:
     rows = [
         [code(name), _tensors(signature.inputs), _tensors(signature.outputs)]
         for name, signature in signatures(model.num_classes).items()
@@ -147,7 +151,7 @@ def _usage() -> str:
     )
 
 
-def _limits(model: FCN) -> str:
+def _limits(model: SegmentationNet) -> str:
     pixel_bytes = NetDescription.from_config(model.get_config()).image_bytes()
     limits = [
         "Every pixel gets one of the classes above; there is no answer for what is none of them.",

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.models import patches
+from fcn.models.reflection import ReflectionPadding
 from fcn.models.resizing import ResizeLike, Shrink, size_ratio
 from fcn.models.upsampling import CropLike
 from fcn.models.vgg import ImageNormalization
@@ -170,6 +171,22 @@ def _zero_padding(graph: OnnxGraph, layer: Any, inputs: list[str]) -> str:
     return graph.add("Pad", [*inputs, graph.whole(0, 0, top, left, 0, 0, bottom, right)], _maps(layer))
 
 
+def _reflection(graph: OnnxGraph, layer: ReflectionPadding, inputs: list[str]) -> str:
+    # Place by place, as the layer does it: ONNX's own reflection takes no map smaller than its padding.
+    maps = inputs[0]
+    for axis in (ROWS, COLUMNS):
+        length = graph.add("Squeeze", [graph.size(maps, axis)])
+        one, two, padding = (graph.constant(np.array(number, np.int64)) for number in (1, 2, layer.padding))
+        period = graph.add("Mul", [two, graph.add("Sub", [length, one])])
+        period = graph.add("Max", [period, one])
+        first = graph.constant(np.array(-layer.padding, np.int64))
+        places = graph.add("Range", [first, graph.add("Add", [length, padding]), one])
+        places = graph.add("Mod", [places, period])
+        places = graph.add("Min", [places, graph.add("Sub", [period, places])])
+        maps = graph.add("Gather", [maps, places], _maps(layer) if axis == COLUMNS else None, axis=axis)
+    return maps
+
+
 def _rescaling(graph: OnnxGraph, layer: Any, inputs: list[str]) -> str:
     scaled = graph.add("Mul", [*inputs, graph.real(layer.scale)])
     return graph.add("Add", [scaled, graph.real(layer.offset)], _maps(layer))
@@ -214,6 +231,7 @@ _WRITERS: dict[type, Callable[[OnnxGraph, Any, list[str]], str]] = {
     keras.layers.ReLU: _relu,
     keras.layers.MaxPooling2D: _max_pooling,
     keras.layers.ZeroPadding2D: _zero_padding,
+    ReflectionPadding: _reflection,
     keras.layers.Rescaling: _rescaling,
     keras.layers.Dropout: lambda _graph, _layer, inputs: inputs[0],
     keras.layers.Add: _sum,

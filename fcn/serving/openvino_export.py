@@ -16,7 +16,7 @@ from fcn.inference.exported import openvino_file
 from fcn.inference.openvino_engine import import_openvino
 from fcn.inference.openvino_graph import convert_net
 from fcn.inference.predictor import Predictor
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 from fcn.sections import ACCURACY_DROP, LOWEST_AGREEMENT
 from fcn.serving.quantization import KEPT_IN_FLOAT, choose_images, quantize, read_images
 
@@ -59,7 +59,7 @@ class _Measured(NamedTuple):
     mean_iou: float | None
 
 
-def add_openvino(model: FCN, version: Path, calibration: Calibration | None) -> None:
+def add_openvino(model: SegmentationNet, version: Path, calibration: Calibration | None) -> None:
     """Adds OpenVINO's form of a net, and the table of engines, to an exported version.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 from fcn.serving.graph import decode_image, encode_label
 from fcn.serving.signatures import PREDICT_LOGITS, PREDICT_TENSOR, SERVING_DEFAULT
 
@@ -24,7 +24,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         model_path: JSON file with its arguments; it travels along.
     """
 
-    def __init__(self, model: FCN, classes_path: Path, model_path: Path) -> None:
+    def __init__(self, model: SegmentationNet, classes_path: Path, model_path: Path) -> None:
         super().__init__()
         layers = model.without_resizing()
         # As functions: attributes that are models would be saved too, and all weights once more.

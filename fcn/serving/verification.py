@@ -17,7 +17,7 @@ from fcn.errors import RunError, VerificationError
 from fcn.files import write_json
 from fcn.inference.engines import open_engine
 from fcn.inference.exported import VERIFICATION, openvino_file
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 from fcn.progress import track
 from fcn.sections import LOWEST_AGREEMENT
 from fcn.serving.litert_export import litert_labeler
@@ -102,7 +102,9 @@ LABELERS: dict[str, Callable[[Path], Labeler]] = {
 """What labels with a version in each format that an export can hold beside a SavedModel, in float32."""
 
 
-def verify(model: FCN, version: Path, paths: Sequence[Path], formats: Sequence[str] = ()) -> Verification:
+def verify(
+    model: SegmentationNet, version: Path, paths: Sequence[Path], formats: Sequence[str] = ()
+) -> Verification:
     """Compares every form of a net with the net, and writes down how well they agree.
 
     The SavedModel is asked in a process that knows only TensorFlow, for pixels and for files.
@@ -183,7 +185,7 @@ def _graphs_decode(header: ImageFile) -> bool:
     return header.format in ("JPEG", "PNG", "BMP") and header.mode != "CMYK"
 
 
-def _label_with_net(model: FCN, photographs: Sequence[_Photograph]) -> list[Pixels]:
+def _label_with_net(model: SegmentationNet, photographs: Sequence[_Photograph]) -> list[Pixels]:
     engine = open_engine(model, "tensorflow", "float32")
     # GPUs may shorten the factors of float32 products to 10 bits, and other forms compute on a CPU.
     shortens = tf.config.experimental.tensor_float_32_execution_enabled()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 from fcn.training.steps import StepListener
 
 
@@ -21,7 +21,7 @@ class WeightAverage(StepListener):
         momentum: Share of the average that a step keeps, 0 to 1.
     """
 
-    def __init__(self, model: FCN, averaged: FCN, momentum: float) -> None:
+    def __init__(self, model: SegmentationNet, averaged: SegmentationNet, momentum: float) -> None:
         self.momentum = momentum
         self._pairs = list(zip(averaged.weights, model.weights, strict=True))
 
@@ -30,9 +30,9 @@ class WeightAverage(StepListener):
         move(self._pairs, min(self.momentum, (1 + step) / (10 + step)))
 
 
-def copy_of(model: FCN) -> FCN:
+def copy_of(model: SegmentationNet) -> SegmentationNet:
     """Returns a net with the same weights, which has no part in the training."""
-    copy: FCN = type(model).from_config(model.get_config())
+    copy: SegmentationNet = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
     return copy
 

@@ -12,7 +12,7 @@ import keras
 from fcn.classes import Classes
 from fcn.errors import RunError
 from fcn.files import atomic_path, remove, unfinished
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 from fcn.run import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
 
 
@@ -32,7 +32,9 @@ class Position(NamedTuple):
     data: str = ""
 
 
-def save_training(model: FCN, path: Path, position: Position, average: FCN | None = None) -> None:
+def save_training(
+    model: SegmentationNet, path: Path, position: Position, average: SegmentationNet | None = None
+) -> None:
     """Writes weights, optimizer, position and the state of every random generator as one `.keras` file.
 
     Raises:
@@ -47,7 +49,9 @@ def save_training(model: FCN, path: Path, position: Position, average: FCN | Non
     save_checkpoint(model, path, state, average)
 
 
-def restore_training(model: FCN, path: Path, classes: Classes, average: FCN | None = None) -> Position:
+def restore_training(
+    model: SegmentationNet, path: Path, classes: Classes, average: SegmentationNet | None = None
+) -> Position:
     """Puts a compiled model back to where `save_training` wrote it.
 
     Args:

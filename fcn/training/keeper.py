@@ -18,7 +18,7 @@ from fcn.evaluation import Evaluation, TrainingSplit, evaluate_examples, scores_
 from fcn.files import as_json, write_durably
 from fcn.inference.predictor import Predictor
 from fcn.log_file import COLUMNS, read_log
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 from fcn.run import RunFolder, copy_checkpoint, save_model
 from fcn.training import devices
 from fcn.training.checkpoint import Position, keep_last, save_training, zip_damage
@@ -52,8 +52,8 @@ class Keeper(StepListener):
         self,
         run: RunFolder,
         config: Config,
-        model: FCN,
-        average: FCN | None,
+        model: SegmentationNet,
+        average: SegmentationNet | None,
         predictor: Predictor,
         examples: Sequence[Example],
         training: TrainingSplit,

@@ -28,7 +28,7 @@ from fcn.evaluation import Evaluation, TrainingSplit, evaluate_examples, label_a
 from fcn.files import unfinished, write_durably, write_json
 from fcn.inference.predictor import Predictor
 from fcn.models.factory import build_model
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 from fcn.report import write_report
 from fcn.run import RunFolder, load_model
 from fcn.training import devices
@@ -238,11 +238,11 @@ def _git_hash() -> str | None:
     return commit if commit and Path(top).resolve() == root.resolve() else None
 
 
-def _begin_model(config: Config, classes: Classes, val_examples: Sequence[Example]) -> FCN:
+def _begin_model(config: Config, classes: Classes, val_examples: Sequence[Example]) -> SegmentationNet:
     """Builds the net with the weights it starts from, and says how it fits the one they came from."""
     weights = config.model.weights
     if weights == "none":
-        options = config.model.model_dump(exclude={"weights"}) | {"input_scale": config.data.input_scale}
+        options = config.model.options() | {"input_scale": config.data.input_scale}
         return build_model(
             num_classes=len(classes.names), class_names=classes.names, palette=classes.palette, **options
         )

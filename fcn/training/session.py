@@ -11,7 +11,7 @@ from fcn.data.voc import Example
 from fcn.errors import DataError
 from fcn.evaluation import TrainingSplit, describe_earlier, trained_before
 from fcn.inference.predictor import Predictor
-from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 from fcn.run import RunFolder
 from fcn.training import devices
 from fcn.training.average import WeightAverage
@@ -50,8 +50,8 @@ class Session:
         self,
         run: RunFolder,
         config: Config,
-        model: FCN,
-        average: FCN | None,
+        model: SegmentationNet,
+        average: SegmentationNet | None,
         val_examples: Sequence[Example],
         stream: TrainingStream,
         position: Position,

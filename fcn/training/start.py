@@ -12,10 +12,12 @@ import numpy as np
 from fcn.classes import Classes
 from fcn.errors import RunError
 from fcn.imports import read_published
+from fcn.models.decimation import decimate
 from fcn.models.factory import build_model
 from fcn.models.fcn import AT_ONCE_SKIP_SCALES, FCN
+from fcn.models.net import SegmentationNet
 from fcn.run import is_exported, load_model
-from fcn.sections import ModelConfig
+from fcn.sections import DILATED_NETS, ModelConfig
 from fcn.weights.checksum import KERAS_MD5
 
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
@@ -25,7 +27,7 @@ IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vg
 IMAGENET_MD5 = KERAS_MD5[IMAGENET_FILE]
 """Where Keras publishes the file, and its checksum (keras.applications.vgg16)."""
 
-_HEAD_PREFIXES = ("score", "upscore")
+_HEAD_PREFIXES = ("score", "upscore", "final", "ctx_")
 
 
 class Start(NamedTuple):
@@ -38,7 +40,7 @@ class Start(NamedTuple):
         new: Names of the layers that the other net does not have.
     """
 
-    model: FCN
+    model: SegmentationNet
     kept: tuple[str, ...] = ()
     renewed: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
@@ -53,7 +55,7 @@ class Start(NamedTuple):
         return text
 
 
-def load_start(weights: str) -> tuple[FCN, bool]:
+def load_start(weights: str) -> tuple[SegmentationNet, bool]:
     """Loads the net that `model.weights` names.
 
     Args:
@@ -69,19 +71,20 @@ def load_start(weights: str) -> tuple[FCN, bool]:
     if path.is_dir() or is_exported(path) or path.suffix == ".keras" or not path.exists():
         model = load_model(path)
         # Scores that are zero everywhere were never trained: an imported classifier's.
-        return model, bool(np.asarray(model.get_layer("score_fr").kernel).any())
+        return model, model.has_trained_scores()
     found, model = read_published(path)
     return model, found.has_scores
 
 
 def start_from(
-    source: FCN, has_scores: bool, config: ModelConfig, classes: Classes, input_scale: float = 1.0
+    source: SegmentationNet, has_scores: bool, config: ModelConfig, classes: Classes, input_scale: float = 1.0
 ) -> Start:
     """Builds the net of a configuration with all weights of another net that fit.
 
     Channel order, mean and scale belong to the weights and come along. With the same classes every layer
     of the same name is kept, so that a finer net continues a coarser one: its new score layers are zero
-    and change nothing. With other classes, score and upsampling layers begin anew.
+    and change nothing, and its new context module passes scores on. With other classes, score, context and
+    upsampling layers begin anew. A LargeFOV's fc6 and fc7 are decimated from those of a net that has VGG16's.
 
     Args:
         source: The net to start from.
@@ -95,8 +98,8 @@ def start_from(
     """
     layers = {layer.name: layer for layer in source.layers if layer.weights}
     keeps_scores = has_scores and source.class_names == classes.names
-    options = config.model_dump(exclude={"weights"})
-    if keeps_scores:
+    options = config.options()
+    if keeps_scores and isinstance(source, FCN) and config.net not in DILATED_NETS:
         # A score layer belongs to the scale of what it reads; a skip the source lacks has the new net's.
         own = AT_ONCE_SKIP_SCALES if config.net == "fcn8s_at_once" else (1.0, 1.0)
         theirs = [name for name in ("score_pool4", "score_pool3") if name in layers]
@@ -111,6 +114,7 @@ def start_from(
         input_scale=input_scale,
         **options,
     )
+    decimates = (source.fc6, model.fc6) == ("full", "largefov")
     kept, renewed, new = [], [], []
     for layer in model.layers:
         if not layer.weights:
@@ -120,13 +124,15 @@ def start_from(
         elif layer.name.startswith(_HEAD_PREFIXES) and not keeps_scores:
             renewed.append(layer.name)
         else:
-            _copy(layers[layer.name], layer)
+            arrays = [np.asarray(array) for array in layers[layer.name].get_weights()]
+            if decimates and layer.name.startswith(("fc6", "fc7", source.score_layer)):
+                arrays = decimate(arrays, [weight.shape for weight in layer.weights])
+            _assign(arrays, layer)
             kept.append(layer.name)
     return Start(model, tuple(kept), tuple(renewed), tuple(new))
 
 
-def _copy(source: Any, target: Any) -> None:
-    arrays = [np.asarray(array) for array in source.get_weights()]
+def _assign(arrays: list[Any], target: Any) -> None:
     shapes, expected = [array.shape for array in arrays], [tuple(weight.shape) for weight in target.weights]
     if shapes != expected:
         raise RunError(

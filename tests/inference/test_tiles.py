@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from net_kinds import randomize
 
 from fcn.errors import RunError
 from fcn.inference.engine import NetEngine
@@ -12,7 +13,8 @@ from fcn.inference.engines import open_engine
 from fcn.inference.exported import MODEL_ASSET
 from fcn.inference.predictor import Predictor
 from fcn.inference.tiles import TiledEngine, least_map_bytes, tiled
-from fcn.models.factory import AT_ONCE_SKIP_SCALES
+from fcn.models.factory import AT_ONCE_SKIP_SCALES, build_model
+from fcn.sections import DILATED_NETS
 from fcn.serving.export import export
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -102,6 +104,16 @@ def test_corners_too_and_nets_that_make_images_smaller(
 ) -> None:
     options = {"geometry": geometry, "input_scale": input_scale, "width": 1 / 64, "fc_channels": 8}
     check(open_engine(thin_net(**KINDS[kind], **options)), noise(1, *size), calls=4, side=608)
+
+
+@pytest.mark.parametrize("geometry", ["same", "reference"])
+@pytest.mark.parametrize("kind", [*DILATED_NETS, "fcn8s_largefov"])
+def test_nets_with_dilated_layers_are_cut_too(kind: str, geometry: str) -> None:
+    if (kind, geometry) == ("fcn8s_largefov", "reference"):
+        pytest.skip("there is no such net")
+    net = build_model(kind, num_classes=3, width=1 / 64, fc_channels=8, geometry=geometry)
+    randomize(net)
+    check(open_engine(net), noise(1, 1150, 1152), calls=4, side=1120)
 
 
 @pytest.mark.parametrize("input_scale", [1.0, 0.5])

@@ -4,9 +4,10 @@ from typing import get_args
 
 import pytest
 
-from fcn.models.factory import NETS, build_model
+from fcn.models.dilated import DilatedNet
+from fcn.models.factory import LARGEFOV_NETS, NETS, build_model
 from fcn.models.fcn import FCN
-from fcn.sections import ModelConfig
+from fcn.sections import DILATED_NETS, ModelConfig
 
 THIN = {"width": 1 / 64, "fc_channels": 2}
 
@@ -24,8 +25,14 @@ def test_the_names_and_the_default_are_those_of_the_configuration() -> None:
     assert build_model(num_classes=2, **THIN).name == field.default
 
 
+def test_the_lists_of_nets_agree() -> None:
+    kinds = {name: build_model(name, num_classes=2, **THIN) for name in NETS}
+    assert [name for name, net in kinds.items() if isinstance(net, DilatedNet)] == list(DILATED_NETS)
+    assert [name for name, net in kinds.items() if net.fc6 == "largefov"] == list(LARGEFOV_NETS)
+
+
 def test_another_name_or_argument_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"fcn32s, fcn16s, fcn8s, fcn8s_at_once\. Received: net='fcn4s'"):
+    with pytest.raises(ValueError, match=r"fcn8s_at_once, .*largefov\. Received: net='fcn4s'"):
         build_model("fcn4s")
     with pytest.raises(ValueError, match="num_classes=0"):
         build_model("fcn8s", num_classes=0)

@@ -3,10 +3,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from net_kinds import randomize
 
 from fcn.classes import Classes
 from fcn.config import Config
 from fcn.errors import ConfigError, RunError
+from fcn.models.dilated import DilatedNet
 from fcn.models.factory import build_model
 from fcn.models.fcn import FCN
 from fcn.run import load_model
@@ -94,6 +96,49 @@ def test_without_a_network_imagenet_says_which_file_to_put_where(tmp_path: Path,
         load_start("imagenet")
     assert str(tmp_path / "models" / start.IMAGENET_FILE) in str(raised.value)
     assert start.IMAGENET_MD5 in str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def frontend() -> DilatedNet:
+    net = DilatedNet(3, **THIN, class_names=CLASSES.names, channel_order="bgr")
+    randomize(net)
+    return net
+
+
+@pytest.mark.parametrize("context", ["basic", "large"])
+def test_a_context_net_begins_where_its_front_end_ended(frontend: DilatedNet, context: str) -> None:
+    begun = start_from(frontend, True, ModelConfig(net="context", context=context, **THIN), CLASSES)
+    assert begun.renewed == ()
+    assert begun.new[0] == "ctx_conv1_1"
+    assert all(name.startswith("ctx_") for name in begun.new)
+    image = np.random.default_rng(0).uniform(0, 255, (1, 40, 56, 3)).astype(np.float32)
+    np.testing.assert_allclose(begun.model(image), frontend(image), rtol=0, atol=1e-5)
+    other = start_from(begun.model, True, ModelConfig(net="context", **THIN), Classes.named(("sea", "sky")))
+    assert {"final", "ctx_conv1_1", "ctx_final", "upscore8"} <= set(other.renewed)
+
+
+@pytest.mark.parametrize("net", ["largefov", "fcn8s_largefov"])
+def test_largefov_begins_with_decimated_layers(frontend: DilatedNet, net: str) -> None:
+    begun = start_from(frontend, True, ModelConfig(net=net, width=1 / 32, fc_channels=4), CLASSES)
+    for name, step in (("fc6", 3), ("fc7", 1)):
+        kernel, bias = frontend.get_layer(name).get_weights()
+        kernel = kernel[::step, ::step, :, ::4] if name == "fc6" else kernel[:, :, ::4, ::4]
+        found = begun.model.get_layer(name).get_weights()
+        np.testing.assert_array_equal(found[0], kernel)
+        np.testing.assert_array_equal(found[1], bias[::4])
+    if net == "largefov":
+        scores = frontend.get_layer("final").get_weights()[0][:, :, ::4]
+        np.testing.assert_array_equal(begun.model.get_layer("final").get_weights()[0], scores)
+        assert begun.new == ()
+
+
+def test_a_net_that_dilates_takes_an_fcns_layers_and_gives_them_back(coarse: FCN) -> None:
+    begun = start_from(coarse, True, ModelConfig(net="frontend", **THIN), CLASSES)
+    assert begun.new == ("final", "upscore8")
+    assert (begun.model.channel_order, begun.model.mean) == ("bgr", (1, 2, 3))
+    back = start_from(begun.model, True, ModelConfig(net="fcn8s", **THIN), CLASSES)
+    np.testing.assert_array_equal(back.model.get_layer("fc6").kernel, coarse.get_layer("fc6").kernel)
+    assert set(back.new) == {"score_fr", "upscore2", "score_pool4", "upscore_pool4", "score_pool3"}
 
 
 def configuration(root: Path, **model: object) -> Config:
