@@ -1,4 +1,4 @@
-"""The layers of a functional Keras model in the order they compute, with the shapes that an image gives them."""
+"""The layers of a functional Keras model in the order they compute, and the shapes an image gives them."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple

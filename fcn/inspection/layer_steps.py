@@ -107,7 +107,7 @@ def _each(value: Any, rank: int) -> tuple[int, ...]:
 
 
 def _slid(shape: Shape, kernel_size: Any, strides: Any, dilation_rate: Any, padding: str) -> Steps:
-    """Returns the steps of a convolution or a pooling, whose padding "same" depends on the size of the map."""
+    """Returns the steps of a convolution or a pooling; padding "same" depends on the size of the map."""
     sizes = shape[1:-1]
     numbers = zip(sizes, *(_each(x, len(sizes)) for x in (kernel_size, strides, dilation_rate)), strict=True)
     found = []

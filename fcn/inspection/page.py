@@ -40,7 +40,8 @@ def write_inspection_page(
             '<h2>Which inputs reach one output</h2>\n<p class="soft">Each square is a place in the window of '
             "one output; the filled ones hold an input that reaches it. A dilated kernel leaves inputs out "
             "between its taps. A transposed convolution is one over its inputs spread apart, with zeros "
-            f'between them; outputs side by side meet other places.</p>\n<div class="charts">\n{figures}</div>\n'
+            "between them; outputs side by side meet other places.</p>\n"
+            f'<div class="charts">\n{figures}</div>\n'
         )
     page = html_document(inspection.name, "inspection", f"one image of {size} pixels", sections)
     write_text(path, page)
