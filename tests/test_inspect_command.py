@@ -57,8 +57,7 @@ def test_classes_come_from_the_data_set_where_it_is(config: Path, dataset: Path,
     assert document["layers"][-1]["output_shape"] == [1, 32, 32, 3]
 
 
-def test_a_model_as_a_table(model_path: Path, capsys, monkeypatch) -> None:
-    monkeypatch.setenv("COLUMNS", "160")
+def test_a_model_as_a_table(model_path: Path, capsys) -> None:
     code, output, errors = run(["inspect", model_path, "--size", "64x64", "--effective"], capsys)
     assert (code, errors) == (0, "")
     row = next(line.split() for line in output.splitlines() if line.startswith("  block5_pool "))

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from fcn.models.fully_connected import ELEMENTWISE, PER_CHANNEL
+from fcn.models.fully_connected import ELEMENTWISE
 from fcn.models.resizing import ResizeLike, Shrink
 from fcn.models.steps import Resizing, Sliding, Step, Transposing
 from fcn.models.upsampling import CropLike
@@ -43,9 +43,9 @@ _MERGING = (
 _PLACE_BY_PLACE = (
     *ELEMENTWISE,
     *(layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D),
-    *(layers.Rescaling, layers.Dense, layers.Normalization, ImageNormalization),
+    *(layers.Rescaling, layers.Dense, layers.Normalization, layers.PReLU, ImageNormalization),
 )
-_WITH_AXIS = (*PER_CHANNEL, layers.LayerNormalization)
+_WITH_AXIS = (layers.BatchNormalization, layers.Softmax, layers.LayerNormalization)
 
 
 def steps_of(layer: Any, inputs: Sequence[Shape], output: Shape) -> LayerSteps:

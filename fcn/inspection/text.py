@@ -16,6 +16,7 @@ COLUMNS = ("layer", "kind", "output", "stride", "field", "offset", "parameters",
 
 _UNKNOWN = "?"
 _LONGEST_LINE = 72
+_PIPED_WIDTH = 160
 
 
 def table_rows(inspection: Inspection) -> list[tuple[str, ...]]:
@@ -50,6 +51,8 @@ def print_inspection(inspection: Inspection, effective: EffectiveField | None = 
     for row in table_rows(inspection):
         table.add_row(*row)
     console = Console(markup=False, emoji=False)
+    if not console.is_terminal:  # a file or a pipe has no width that a table could be too wide for
+        console = Console(markup=False, emoji=False, width=_PIPED_WIDTH)
     console.print(table)
     lines = total_lines(inspection, effective)
     width = max(len(name) for name, _ in lines)
