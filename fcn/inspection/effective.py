@@ -20,7 +20,7 @@ class EffectiveField(NamedTuple):
     """What one element of a map looks at.
 
     Attributes:
-        shares: `float32[H, W]` (or `[L]`): share of each pixel in the gradient, over all colors; they sum to 1.
+        shares: `float32[H, W]` (or `[L]`): share of each pixel in the gradient; the sum is 1.
         element: Which element of the map it is, (row, column).
         center: Pixel around which the squares below lie, (row, column).
         half: Side of the smallest square around it that holds half of the gradient, in pixels.
