@@ -55,18 +55,15 @@ def measure_effective_field(model: keras.Model, image: Array, seed: int = 0) -> 
         >>> found.element, found.most, np.count_nonzero(found.shares)
         ((4, 4), 3, 9)
     """
-    summand = _Summand(name="summand")
-    start = keras.Input(image.shape, name="probed")
+    probe = _Probe(model, image.shape)
+    shape = tuple(model.compute_output_shape((1, *image.shape))[1:])
     with _frozen(model):
-        answer = model(summand(start), training=False)
-        probe = keras.Model(start, answer)
         probe.compile(optimizer=keras.optimizers.SGD(1.0), loss=_weighted_sum, run_eagerly=True)
-        shape = tuple(answer.shape[1:])
         element = tuple(size // 2 for size in shape[:-1])
         wanted = np.zeros((1, *shape), np.float32)
         wanted[(0, *element)] = np.random.default_rng(seed).choice([-1.0, 1.0], shape[-1])
         probe.train_on_batch(image[np.newaxis], wanted)
-    gradient = np.abs(keras.ops.convert_to_numpy(summand.values)).sum(axis=-1, dtype=np.float64)[0]
+    gradient = np.abs(keras.ops.convert_to_numpy(probe.summand)).sum(axis=-1, dtype=np.float64)[0]
     total = gradient.sum()
     if not total > 0 or not np.isfinite(total):
         return None
@@ -121,16 +118,24 @@ def awaken(model: keras.Model, seed: int = 0) -> tuple[str, ...]:
     return tuple(awakened)
 
 
-class _Summand(keras.layers.Layer):  # type: ignore[misc]
-    """Adds variables that start at zero, one for each number of its input."""
+class _Probe(keras.Model):  # type: ignore[misc]
+    """Adds variables that start at zero to an image, and has a model answer as it does outside training.
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the variables."""
-        self.values = self.add_weight(shape=(1, *input_shape[1:]), initializer="zeros", name="values")
+    A functional model would pass on that it is trained.
+
+    Args:
+        model: The model.
+        shape: (height, width, channels) of the image.
+    """
+
+    def __init__(self, model: keras.Model, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.model = model
+        self.summand = self.add_weight(shape=(1, *shape), initializer="zeros", name="summand")
 
     def call(self, images: Any) -> Any:
-        """Returns the sum."""
-        return images + self.values
+        """Returns the answer."""
+        return self.model(images + self.summand, training=False)
 
 
 def _weighted_sum(weights: Any, answer: Any) -> Any:

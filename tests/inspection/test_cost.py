@@ -1,4 +1,4 @@
-"""Tests of the multiply-adds: of inputs and weights that are 1, the sum of the outputs counts the products."""
+"""Tests of the multiply-adds: with inputs and weights of 1, the sum of the outputs counts the products."""
 
 import keras
 import numpy as np
