@@ -174,11 +174,11 @@ class Source(NamedTuple):
     """Where a map comes from: one of the maps before it, through a step.
 
     Attributes:
-        index: Number of that map.
+        before: Number of that map.
         step: What happens on the way.
     """
 
-    index: int
+    before: int
     step: Step
 
 
@@ -218,8 +218,8 @@ def seen_by(chart: Chart, index: int, element: int) -> Span | None:
         for source in sources:
             inputs = source.step.inputs(span)
             if inputs.first <= inputs.last:  # a transposed kernel smaller than its stride leaves gaps
-                earlier = wanted.get(source.index, inputs)
-                wanted[source.index] = earlier.joined(inputs)
+                earlier = wanted.get(source.before, inputs)
+                wanted[source.before] = earlier.joined(inputs)
     return pixels
 
 
@@ -239,7 +239,7 @@ def grids(chart: Chart) -> list[Grid | None]:
         elif not sources:
             found.append(Grid())
         else:
-            before = [found[source.index] for source in sources]
+            before = [found[source.before] for source in sources]
             first = before[0]
             known = first is not None and None not in before
             found.append(sources[0].step.grid(first) if known and first is not None else None)
