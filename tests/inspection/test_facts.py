@@ -87,6 +87,7 @@ FIELDS = {
 STRIDES = {"block1_conv2": 1, "block5_pool": 32, "fc6": 32, "upscore2": 16, "fuse_pool3": 8, "logits": 1}
 
 
+@pytest.mark.slow
 def test_fcn8s_by_hand() -> None:
     inspection = inspect_model(FCN(), (384, 512))
     found = {layer.name: layer for layer in inspection.layers}
@@ -163,8 +164,9 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
 
 def gradient_hull(model, size: tuple[int, int], element: tuple[int, int]) -> list[tuple[int, int]]:
     """Returns the first and last row and column with a gradient of one element of the answer."""
-    image = tf.Variable(tf.ones((1, *size, 1)))
+    image = tf.ones((1, *size, 1))
     with tf.GradientTape() as tape:
+        tape.watch(image)
         answer = model(image, training=False)[(0, *element, 0)]
     gradient = np.abs(tape.gradient(answer, image)[0, ..., 0])
     along = (gradient.sum(axis=1), gradient.sum(axis=0))
@@ -172,6 +174,7 @@ def gradient_hull(model, size: tuple[int, int], element: tuple[int, int]) -> lis
     return [(int(one[0]), int(one[-1])) for one in seen]
 
 
+KEEPING_PLACES = (layers.Conv2D, layers.AveragePooling2D, layers.ZeroPadding2D, layers.Cropping2D)
 POSITIVE = {"kernel_initializer": "ones", "use_bias": False}
 PADDINGS = st.sampled_from(["same", "valid"])
 SMALL, FACTOR = st.integers(1, 3), st.integers(1, 2)
@@ -191,7 +194,7 @@ KINDS = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     scale=st.sampled_from([1, 0.5, 0.75]),
     stack=st.lists(KINDS, min_size=1, max_size=3),
@@ -214,6 +217,7 @@ def test_fields_are_those_that_gradients_show(scale, stack, skip, size) -> None:
     assert shape == tuple(model(tf.ones((1, *size, 1))).shape[1:3])
     if min(shape) < 8:
         return
+    plain = scale == 1 and not skip and all(isinstance(layer, KEEPING_PLACES) for layer in stack)
     by_axis = charts(read_graph(model, size), 2)
     # A few neighbors in the middle, far from what the borders change.
     for phase in range(3):
@@ -222,6 +226,5 @@ def test_fields_are_those_that_gradients_show(scale, stack, skip, size) -> None:
         for chart, place, seen, field in zip(by_axis, element, hull, facts.fields, strict=True):
             assert seen_by(chart, len(chart) - 1, place) == seen
             assert seen[1] - seen[0] + 1 <= field.size
-            # The places lie in the middle of what is seen, up to half of what a neighbor sees more.
-            middle = field.center + place * field.stride
-            assert abs(Fraction(sum(seen), 2) - middle) <= Fraction(field.size - 1, 2)
+            if plain:  # an output of an upsampling does not lie in the middle of the few inputs it meets
+                assert Fraction(sum(seen), 2) == field.center + place * field.stride

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcn.models.geometry import Grid
@@ -33,12 +33,14 @@ def reaching(layer: keras.layers.Layer, length: int, output: int) -> tuple[int, 
 ONES = {"filters": 1, "kernel_initializer": "ones", "use_bias": False}
 
 
+@settings(max_examples=25)
 @given(kernel_size=st.integers(1, 5), strides=st.integers(1, 4), output=st.integers(0, 3))
 def test_taps_of_a_convolution_are_those_with_a_gradient(kernel_size, strides, output) -> None:
     layer = keras.layers.Conv1D(kernel_size=kernel_size, strides=strides, **ONES)
     assert Sliding(kernel_size, strides).taps(output) == reaching(layer, 20, output)
 
 
+@settings(max_examples=25)
 @given(kernel_size=st.integers(1, 4), rate=st.integers(1, 5), output=st.integers(0, 3))
 def test_taps_of_a_dilated_convolution_are_those_with_a_gradient(kernel_size, rate, output) -> None:
     layer = keras.layers.Conv1D(kernel_size=kernel_size, dilation_rate=rate, **ONES)
@@ -48,6 +50,7 @@ def test_taps_of_a_dilated_convolution_are_those_with_a_gradient(kernel_size, ra
     assert step.inputs(Span(output, output)) == (taps[0], taps[-1])
 
 
+@settings(max_examples=25)
 @given(kernel_size=st.integers(1, 7), strides=st.integers(1, 4), output=st.integers(8, 14))
 def test_taps_of_a_transposed_convolution_are_those_with_a_gradient(kernel_size, strides, output) -> None:
     layer = keras.layers.Conv1DTranspose(kernel_size=kernel_size, strides=strides, **ONES)
