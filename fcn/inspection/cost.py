@@ -34,15 +34,15 @@ def multiply_adds(node: Node) -> int | None:
     places = math.prod(node.output_shape[1:-1])
     if isinstance(layer, CONVOLUTIONS):
         channels = node.input_shapes[0][-1] // layer.groups
-        return places * math.prod(layer.kernel_size) * channels * layer.filters
+        return int(places * math.prod(layer.kernel_size) * channels * layer.filters)
     if isinstance(layer, TRANSPOSED):
         # Each input meets all of the kernel; what is cut off afterwards has been computed.
         sources = math.prod(node.input_shapes[0][1:-1])
-        return sources * math.prod(layer.kernel_size) * node.input_shapes[0][-1] * layer.filters
+        return int(sources * math.prod(layer.kernel_size) * node.input_shapes[0][-1] * layer.filters)
     if isinstance(layer, (*DEPTHWISE, *SEPARABLE)):
         channels = node.input_shapes[0][-1] * layer.depth_multiplier
         mixed = channels * layer.filters if isinstance(layer, SEPARABLE) else 0
-        return places * (math.prod(layer.kernel_size) * channels + mixed)
+        return int(places * (math.prod(layer.kernel_size) * channels + mixed))
     if isinstance(layer, layers.Dense):
         return math.prod(node.output_shape) * node.input_shapes[0][-1]
     return None if getattr(layer, "weights", None) and not isinstance(layer, _SCALING) else 0

@@ -108,9 +108,9 @@ class _Walk:
         try:
             spec = layer.compute_output_spec(*_specs(args), **_specs(kwargs))
         except Exception as error:  # Keras and the layers of others raise whatever they like.
-            shapes = [tuple(one.spec.shape) for one in maps]
+            received = [tuple(one.spec.shape) for one in maps]
             raise RunError(
-                f"{layer.name}: cannot take a map of this shape {shapes} ({error}). Give a larger --size."
+                f"{layer.name}: cannot take a map of this shape {received} ({error}). Give a larger --size."
             ) from error
         if not isinstance(spec, keras.KerasTensor):
             raise RunError(f"{layer.name}: returns several maps. Expected layers that return one.")
