@@ -1,7 +1,7 @@
 """The command line: reads arguments, runs one command, says what went wrong.
 
 The only place that prints an error or exits; what the commands do stands in `fcn.commands`,
-`fcn.data_commands`, `fcn.infer_command` and `fcn.serve_command`.
+`fcn.data_commands`, `fcn.infer_command`, `fcn.inspect_command` and `fcn.serve_command`.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import fcn
 import fcn.commands
 import fcn.data_commands
 import fcn.infer_command
+import fcn.inspect_command
 import fcn.serve_command
 from fcn.data.catalog import DATASETS
 from fcn.errors import FcnError
@@ -231,6 +232,15 @@ def _parser() -> argparse.ArgumentParser:
         default="none",
         help="what the net expects, as keras.applications names it; VGG16 and VGG19: caffe; default: none",
     )
+
+    inspect = add(
+        commands,
+        "inspect",
+        fcn.inspect_command.inspect_command,
+        "Show what each layer of a net makes, sees and costs.",
+        "python -m fcn inspect configs/voc_fcn8s.yaml --size 384x512 --html fcn8s.html",
+    )
+    fcn.inspect_command.add_arguments(inspect)
 
     data = commands.add_parser(
         "data", help="Make and fetch data sets.", description="Make and fetch data sets."

@@ -12,8 +12,8 @@ from fcn.log_file import read_log
 from fcn.report.class_table import class_table
 from fcn.report.confusion import confusion_map
 from fcn.report.curves import curve_of, line_chart
+from fcn.report.document import html_document
 from fcn.report.snapshot import Snapshot, take_snapshot
-from fcn.report.style import STYLE
 from fcn.sections import LossConfig
 
 if TYPE_CHECKING:  # these import a backend; a page needs none
@@ -24,8 +24,6 @@ if TYPE_CHECKING:  # these import a backend; a page needs none
 REFRESH_SECONDS = 30
 """How often a browser opens the page again while the net is trained."""
 
-# Nothing may be fetched: the page says so to the browser, whatever the files shown in it contain.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 # From so many points on, a loss is easier to read with its moving mean over it.
 _NOISY = 40
 
@@ -101,7 +99,7 @@ def _write(run: "RunFolder", refresh: str, status: str, snapshot: Snapshot | Non
         status: How far the training is, HTML; empty where it is over.
         snapshot: What to show of an evaluation.
     """
-    name = escape(run.path.resolve().name)
+    name = run.path.resolve().name
     parts = [status, _curves(run), _setup(run)]
     if snapshot is not None:
         classes = snapshot.classes
@@ -111,27 +109,8 @@ def _write(run: "RunFolder", refresh: str, status: str, snapshot: Snapshot | Non
             confusion_map(snapshot.evaluation.matrix, classes.names),
             snapshot.pictures,
         ]
-    sections = "".join(f"<section>{part}</section>\n" for part in parts if part)
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-{refresh}<title>{name}: report</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<header>
-<h1>{name}</h1>
-<p class="soft">{_subtitle(run)}</p>
-</header>
-<main>
-{sections}</main>
-<footer></footer>
-</body>
-</html>
-"""
+    sections = [part for part in parts if part]
+    page = html_document(name, "report", _subtitle(run), sections, refresh)
     write_text(run.report, page)
 
 

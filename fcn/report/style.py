@@ -52,6 +52,9 @@ polyline {{ fill: none; stroke-width: 2.2; stroke-linejoin: round; }}
 .line {{ stroke: var(--accent); }}
 .pale {{ stroke: var(--pale); stroke-width: 1.2; }}
 circle {{ fill: var(--accent); }}
+svg .tap {{ fill: var(--accent); }}
+svg .left {{ fill: var(--grid); }}
+.seen img {{ max-width: 640px; max-height: none; }}
 table {{ border-collapse: collapse; width: 100%; }}
 th, td {{ text-align: left; padding: 3px 0 3px 14px; }}
 th:first-child {{ padding-left: 0; }}

@@ -1,0 +1,111 @@
+"""`fcn inspect`: its arguments, and what it does with them."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fcn.errors import RunError
+from fcn.files import as_json
+from fcn.startup import start_backend
+
+if TYPE_CHECKING:
+    import keras
+
+    from fcn.data.image_io import Pixels
+
+_SIZE = (384, 512)
+_SCENE_CLASSES = (1, 2, 3)
+_LARGEST_SIDE = 100_000
+
+
+def add_arguments(inspect: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `fcn inspect`."""
+    inspect.add_argument(
+        "model",
+        type=Path,
+        metavar="CONFIG_OR_MODEL",
+        help="a YAML file; or a run folder, a .keras or an .h5 file",
+    )
+    inspect.add_argument(
+        "--size",
+        type=_size,
+        metavar="HxW",
+        help=f"size of the image, in pixels; default: that of --image, or {_SIZE[0]}x{_SIZE[1]}",
+    )
+    inspect.add_argument(
+        "--html", type=Path, metavar="FILE", help="also write a page, with the effective field over an image"
+    )
+    inspect.add_argument("--image", type=Path, metavar="IMAGE", help="which one; default: a made-up picture")
+    inspect.add_argument(
+        "--effective",
+        action="store_true",
+        help="also measure the effective field, which takes as long as a training step",
+    )
+
+
+def inspect_command(options: argparse.Namespace) -> None:
+    """Shows what each layer of a net makes, sees and costs."""
+    if options.image is not None and not (options.html or options.effective):
+        raise RunError("--image: is what --effective and --html look at. Add one of them, or leave it out.")
+    start_backend()
+    from fcn.data.image_io import read_image
+    from fcn.inspection.document import inspection_document
+    from fcn.inspection.effective import awaken, measure_effective_field
+    from fcn.inspection.facts import inspect_model
+    from fcn.inspection.page import write_inspection_page
+    from fcn.inspection.source import open_net
+    from fcn.inspection.text import print_inspection
+
+    photograph = None if options.image is None else read_image(options.image)
+    model = open_net(options.model)
+    size = options.size or (_SIZE if photograph is None else photograph.shape[:2])
+    inspection = inspect_model(model, size)
+    effective = image = None
+    if options.html or options.effective:
+        image = _image(model, photograph, size)
+        # Scores that start at zero would look at nothing.
+        awaken(model)
+        effective = measure_effective_field(model, image.astype("float32"))
+    if options.html:
+        write_inspection_page(options.html, inspection, effective, image)
+    if options.json:
+        print(as_json(inspection_document(inspection, effective)))
+        return
+    print_inspection(inspection, effective)
+    if effective is None and image is not None:
+        print("\nNo gradient reaches the image, so there is no effective field.")
+    if options.html:
+        print(f"\nWrote {options.html}.")
+
+
+def _image(model: "keras.Model", photograph: "Pixels | None", size: tuple[int, ...]) -> "Pixels":
+    """Returns the image to measure on, `uint8[H, W, 3]`.
+
+    Raises:
+        RunError: If the net takes no color images.
+    """
+    import cv2
+    import numpy as np
+
+    from fcn.data.scene import draw_scene
+
+    if len(size) != 2 or model.input_shape[-1] != 3:
+        raise RunError(
+            f"--html, --effective: expected a net of color images. {model.name} takes {model.input_shape}. "
+            "Leave them out."
+        )
+    if photograph is None:
+        return draw_scene(np.random.default_rng(0), (size[0], size[1]), _SCENE_CLASSES)[0]
+    if photograph.shape[:2] == size:
+        return photograph
+    return cv2.resize(photograph, size[::-1], interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _size(text: str) -> tuple[int, ...]:
+    """Reads HxW; one number alone is the length of what a one-dimensional net takes."""
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and 0 < int(part) <= _LARGEST_SIDE for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"expected HxW in pixels, such as 384x512, each from 1 to {_LARGEST_SIDE}, received {text!r}"
+        )
+    return tuple(map(int, parts))

@@ -1,0 +1,1 @@
+"""What each layer of a net sees, and what it costs."""

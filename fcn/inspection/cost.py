@@ -1,0 +1,48 @@
+"""What a layer computes: its multiply-adds."""
+
+import math
+from typing import Any
+
+from fcn.inspection.graph import Node
+from fcn.inspection.layer_steps import CONVOLUTIONS, DEPTHWISE, SEPARABLE, TRANSPOSED, layers
+
+OPERATIONS_PER_MULTIPLY_ADD = 2
+"""A multiplication and an addition, as processors are rated."""
+
+# Their few operations an element are no kernel's, and not counted.
+_SCALING = (layers.BatchNormalization, layers.LayerNormalization, layers.Normalization, layers.PReLU)
+
+
+def multiply_adds(node: Node) -> int | None:
+    """Returns how many products of an input and a weight a layer adds up, for one image.
+
+    Places in the padding count as others do, as programs compute them. Biases, pooling, activations,
+    normalization and interpolation are left out.
+
+    Args:
+        node: A call of the layer.
+
+    Returns:
+        The count; None for a layer with weights whose kind is not known.
+
+    Example:
+        >>> shape = (1, 4, 4, 3)
+        >>> multiply_adds(Node(layers.Conv2D(8, 3, padding="same"), (0,), (shape,), (1, 4, 4, 8), "float32"))
+        3456
+    """
+    layer: Any = node.layer
+    places = math.prod(node.output_shape[1:-1])
+    if isinstance(layer, CONVOLUTIONS):
+        channels = node.input_shapes[0][-1] // layer.groups
+        return int(places * math.prod(layer.kernel_size) * channels * layer.filters)
+    if isinstance(layer, TRANSPOSED):
+        # Each input meets all of the kernel; what is cut off afterwards has been computed.
+        sources = math.prod(node.input_shapes[0][1:-1])
+        return int(sources * math.prod(layer.kernel_size) * node.input_shapes[0][-1] * layer.filters)
+    if isinstance(layer, (*DEPTHWISE, *SEPARABLE)):
+        channels = node.input_shapes[0][-1] * layer.depth_multiplier
+        mixed = channels * layer.filters if isinstance(layer, SEPARABLE) else 0
+        return int(places * (math.prod(layer.kernel_size) * channels + mixed))
+    if isinstance(layer, layers.Dense):
+        return math.prod(node.output_shape) * node.input_shapes[0][-1]
+    return None if getattr(layer, "weights", None) and not isinstance(layer, _SCALING) else 0

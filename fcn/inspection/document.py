@@ -1,0 +1,83 @@
+"""An inspection for machines."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from fcn.inspection.effective import EffectiveField
+from fcn.inspection.facts import Inspection, LayerFacts, SeenField
+
+Number = int | float
+
+
+def inspection_document(inspection: Inspection, effective: EffectiveField | None = None) -> dict[str, Any]:
+    """Returns all of an inspection as JSON values.
+
+    `stride` and `receptive_field` are a number where rows and columns agree, else a list of both; offsets
+    and centers always are lists. What nobody knows is None.
+
+    Args:
+        inspection: The net and its layers.
+        effective: What the middle of its answer looks at, where that was measured.
+    """
+    return {
+        "name": inspection.name,
+        "size": list(inspection.size),
+        "layers": [_layer(layer) for layer in inspection.layers],
+        "totals": {
+            "parameters": inspection.parameters,
+            "trainable_parameters": inspection.trainable_parameters,
+            "gflop": inspection.gflop,
+            "activation_bytes": inspection.activation_bytes,
+            "peak_activation_bytes": inspection.peak_bytes,
+            "uncounted_layers": list(inspection.uncounted),
+            **_fields(inspection.field),
+            "effective_field": None if effective is None else effective.most,
+            "effective_field_half": None if effective is None else effective.half,
+        },
+    }
+
+
+def shared(values: Sequence[Number]) -> Number | list[Number]:
+    """Returns one number where all are the same, else a list of all.
+
+    Example:
+        >>> shared([3, 3]), shared([3, 5])
+        (3, [3, 5])
+    """
+    return values[0] if len(set(values)) == 1 else list(values)
+
+
+def plain(value: Fraction) -> Number:
+    """Returns a fraction as a whole number where it is one, else as a float.
+
+    Example:
+        >>> plain(Fraction(32)), plain(Fraction(1, 2))
+        (32, 0.5)
+    """
+    return value.numerator if value.denominator == 1 else float(value)
+
+
+def _layer(layer: LayerFacts) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "output_shape": list(layer.output_shape),
+        **_fields(layer.fields),
+        "parameters": layer.parameters,
+        "trainable_parameters": layer.trainable_parameters,
+        "gflop": layer.gflop,
+        "activation_bytes": layer.activation_bytes,
+    }
+
+
+def _fields(fields: tuple[SeenField, ...] | None) -> dict[str, Any]:
+    if fields is None:
+        names = ("stride", "receptive_field", "receptive_field_offset", "receptive_field_center")
+        return dict.fromkeys(names)
+    return {
+        "stride": shared([plain(field.stride) for field in fields]),
+        "receptive_field": shared([field.size for field in fields]),
+        "receptive_field_offset": [field.first for field in fields],
+        "receptive_field_center": [plain(field.center) for field in fields],
+    }

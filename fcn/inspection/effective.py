@@ -1,0 +1,155 @@
+"""How much each pixel of an image moves one element of a net's answer, measured from gradients.
+
+What an element can see and what it looks at are two things: most of the gradient comes from the middle of
+the theoretical field (Luo et al., "Understanding the effective receptive field in deep convolutional neural
+networks", 2016).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+
+
+class EffectiveField(NamedTuple):
+    """What one element of a map looks at.
+
+    Attributes:
+        shares: `float32[H, W]` (or `[L]`): share of each pixel in the gradient; the sum is 1.
+        element: Which element of the map it is, (row, column).
+        center: Pixel around which the squares below lie, (row, column).
+        half: Side of the smallest square around it that holds half of the gradient, in pixels.
+        most: Side of the one that holds 95% of it.
+    """
+
+    shares: Array
+    element: tuple[int, ...]
+    center: tuple[int, ...]
+    half: int
+    most: int
+
+
+def measure_effective_field(model: keras.Model, image: Array, seed: int = 0) -> EffectiveField | None:
+    """Measures what the element in the middle of a model's answer looks at.
+
+    The channels of the element are added up with random signs, so that no class hides another. Any Keras
+    backend computes it: the image gets a summand that starts at zero, and one step of plain gradient descent
+    turns it into the gradient.
+
+    Args:
+        model: A Keras model from one image to one map of as many axes.
+        image: `float32[H, W, C]`, as the model takes it.
+        seed: Where the signs come from.
+
+    Returns:
+        The field; None if no gradient reaches the image, as of scores that still are zero everywhere.
+
+    Example:
+        >>> net = keras.Sequential([keras.Input((9, 9, 1)), keras.layers.Conv2D(1, 3, padding="same")])
+        >>> found = measure_effective_field(net, np.ones((9, 9, 1), np.float32))
+        >>> found.element, found.most, np.count_nonzero(found.shares)
+        ((4, 4), 3, 9)
+    """
+    probe = _Probe(model, image.shape)
+    shape = tuple(model.compute_output_shape((1, *image.shape))[1:])
+    with _frozen(model):
+        probe.compile(optimizer=keras.optimizers.SGD(1.0), loss=_weighted_sum, run_eagerly=True)
+        element = tuple(size // 2 for size in shape[:-1])
+        wanted = np.zeros((1, *shape), np.float32)
+        wanted[(0, *element)] = np.random.default_rng(seed).choice([-1.0, 1.0], shape[-1])
+        probe.train_on_batch(image[np.newaxis], wanted)
+    gradient = np.abs(keras.ops.convert_to_numpy(probe.summand)).sum(axis=-1, dtype=np.float64)[0]
+    total = gradient.sum()
+    if not total > 0 or not np.isfinite(total):
+        return None
+    shares = gradient / total
+    sizes = zip(element, image.shape, shape, strict=False)
+    # The pixel in the middle of those that the element stands for.
+    center = tuple(int((place + 0.5) * pixels / places) for place, pixels, places in sizes)
+    half, most = (smallest_square(shares, center, share) for share in (0.5, 0.95))
+    return EffectiveField(shares.astype(np.float32), element, center, half, most)
+
+
+def smallest_square(shares: npt.NDArray[Any], center: tuple[int, ...], share: float) -> int:
+    """Returns the side of the smallest square around a pixel that holds at least a share of everything.
+
+    Args:
+        shares: `float[H, W]`, at least 0, with the sum 1.
+        center: The pixel.
+        share: How much it has to hold, at most 1.
+
+    Returns:
+        An odd number of pixels; the square may reach over the border.
+
+    Example:
+        >>> smallest_square(np.full((3, 3), 1 / 9), (1, 1), 0.5)
+        3
+    """
+    places = np.indices(shares.shape)
+    middle = np.array(center).reshape(-1, *[1] * shares.ndim)
+    distance = np.abs(places - middle).max(axis=0)
+    held = np.cumsum(np.bincount(distance.ravel(), shares.ravel()))
+    # Sums of shares come to 1 but for their rounding.
+    return 2 * int(np.searchsorted(held, share - 1e-9)) + 1
+
+
+def awaken(model: keras.Model, seed: int = 0) -> tuple[str, ...]:
+    """Gives random weights to the kernels that are zero everywhere, as score layers start.
+
+    Args:
+        model: Is changed.
+        seed: Where the weights come from.
+
+    Returns:
+        The names of the layers.
+    """
+    awakened = []
+    for layer in model.layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is None or np.any(keras.ops.convert_to_numpy(kernel)):
+            continue
+        kernel.assign(keras.initializers.GlorotUniform(seed=seed)(kernel.shape))
+        awakened.append(layer.name)
+    return tuple(awakened)
+
+
+class _Probe(keras.Model):  # type: ignore[misc]
+    """Adds variables that start at zero to an image, and has a model answer as it does outside training.
+
+    A functional model would pass on that it is trained.
+
+    Args:
+        model: The model.
+        shape: (height, width, channels) of the image.
+    """
+
+    def __init__(self, model: keras.Model, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.model = model
+        self.summand = self.add_weight(shape=(1, *shape), initializer="zeros", name="summand")
+
+    def call(self, images: Any) -> Any:
+        """Returns the answer."""
+        return self.model(images + self.summand, training=False)
+
+
+def _weighted_sum(weights: Any, answer: Any) -> Any:
+    return keras.ops.sum(weights * answer)
+
+
+@contextmanager
+def _frozen(model: keras.Model) -> Iterator[None]:
+    """Keeps training from changing any weight of a model."""
+    layers = [model, *model._flatten_layers(include_self=False)]
+    before = [layer.trainable for layer in layers]
+    model.trainable = False
+    try:
+        yield
+    finally:
+        for layer, trainable in zip(layers, before, strict=True):
+            layer.trainable = trainable

@@ -1,0 +1,236 @@
+"""What each layer of a net makes, sees and costs, for an image of one size."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from fcn.inspection.cost import OPERATIONS_PER_MULTIPLY_ADD, multiply_adds
+from fcn.inspection.graph import Node, read_graph
+from fcn.inspection.layer_steps import LayerSteps, Steps, steps_of
+from fcn.models.geometry import Grid
+from fcn.models.steps import Chart, Source, Span, grids, seen_by
+
+# More elements than this in a row are not looked at to find the one that sees most; a net that makes images
+# smaller by 7/20 has 640 that all lie differently.
+_MOST_PHASES = 1024
+
+
+class SeenField(NamedTuple):
+    """What the elements of a map see of the image, along one axis.
+
+    Attributes:
+        stride: Pixels from one element to the next.
+        size: Pixels between the ends of what an element sees, ends included; of the one that sees most.
+        first: First pixel that element 0 sees, from the image's first; below 0 in the padding.
+        center: Where element 0 lies, in pixels from the center of the image's first.
+    """
+
+    stride: Fraction
+    size: int
+    first: int
+    center: Fraction
+
+
+class LayerFacts(NamedTuple):
+    """One layer of a net.
+
+    Attributes:
+        name: Its name.
+        kind: Name of its class.
+        output_shape: `(1, *sizes, channels)` of the map it returns.
+        fields: What the map's elements see, for each axis; None if nobody knows.
+        parameters: How many numbers its weights have; 0 where it stands a second time.
+        trainable_parameters: How many of them training changes.
+        multiply_adds: Products that are added up, for one image; None if nobody knows.
+        activation_bytes: Bytes of the map.
+        steps: How it makes its output from its first input, for each axis; None if nobody knows.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    fields: tuple[SeenField, ...] | None
+    parameters: int
+    trainable_parameters: int
+    multiply_adds: int | None
+    activation_bytes: int
+    steps: Steps | None
+
+    @property
+    def gflop(self) -> float | None:
+        """Billions of operations for one image, two for each multiply-add."""
+        if self.multiply_adds is None:
+            return None
+        return OPERATIONS_PER_MULTIPLY_ADD * self.multiply_adds / 1e9
+
+
+class Inspection(NamedTuple):
+    """A net and its layers.
+
+    Attributes:
+        name: Of the net.
+        size: Sizes of the image, (height, width) or (length,).
+        layers: In the order they compute; the first is the image.
+        peak_bytes: Most bytes of maps that are needed at one time while an image is labeled, each kept from
+            when it is made to when it is last read. Programs that compute need some more.
+    """
+
+    name: str
+    size: tuple[int, ...]
+    layers: tuple[LayerFacts, ...]
+    peak_bytes: int
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of all layers."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def trainable_parameters(self) -> int:
+        """Those that training changes."""
+        return sum(layer.trainable_parameters for layer in self.layers)
+
+    @property
+    def gflop(self) -> float:
+        """Billions of operations for one image, of all layers that can be counted."""
+        return sum(layer.gflop or 0 for layer in self.layers)
+
+    @property
+    def activation_bytes(self) -> int:
+        """Bytes of all maps, as training keeps them for an image."""
+        return sum(layer.activation_bytes for layer in self.layers)
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Names of the layers whose operations nobody knows."""
+        return tuple(layer.name for layer in self.layers if layer.multiply_adds is None)
+
+    @property
+    def field(self) -> tuple[SeenField, ...] | None:
+        """What an element of the last map sees, for each axis."""
+        return self.layers[-1].fields
+
+
+def inspect_model(model: keras.Model, size: Sequence[int]) -> Inspection:
+    """Derives what each layer of a model makes, sees and costs, without computing anything.
+
+    Args:
+        model: A functional or Sequential Keras model from one image to one map. Layers of unknown kinds have
+            their shapes and parameters; what they and the layers behind them see is left open.
+        size: Sizes of an image, (height, width) or (length,).
+
+    Raises:
+        RunError: If the model cannot be followed, or takes no image of that size.
+
+    Example:
+        >>> net = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(8, 3, 2)])
+        >>> layer = inspect_model(net, (9, 9)).layers[-1]
+        >>> layer.output_shape, layer.fields[0].size, layer.parameters, layer.multiply_adds
+        ((1, 4, 4, 8), 3, 224, 3456)
+    """
+    nodes = read_graph(model, tuple(size))
+    steps = [_steps(node) for node in nodes]
+    fields = _fields(charts(nodes, len(size)))
+    counted: set[int] = set()
+    layers = []
+    for node, how, field in zip(nodes, steps, fields, strict=True):
+        total, trainable = (0, 0) if id(node.layer) in counted else _count(node.layer)
+        counted.add(id(node.layer))
+        facts = LayerFacts(
+            name=node.layer.name,
+            kind=type(node.layer).__name__,
+            output_shape=node.output_shape,
+            fields=field,
+            parameters=total,
+            trainable_parameters=trainable,
+            multiply_adds=multiply_adds(node),
+            activation_bytes=_bytes(node),
+            steps=how[0] if how else None,
+        )
+        layers.append(facts)
+    return Inspection(model.name, tuple(size), tuple(layers), _peak(nodes, steps))
+
+
+def _count(layer: Any) -> tuple[int, int]:
+    """Returns how many numbers the weights of a layer have, and how many of these training changes."""
+    weights, trainable = (getattr(layer, name, []) for name in ("weights", "trainable_weights"))
+    # The state of a random generator, as Dropout has one, is a variable but no weight.
+    return sum(math.prod(w.shape) for w in weights), sum(math.prod(w.shape) for w in trainable)
+
+
+def _bytes(node: Node) -> int:
+    return math.prod(node.output_shape) * (2 if node.dtype == "bfloat16" else np.dtype(node.dtype).itemsize)
+
+
+def _peak(nodes: Sequence[Node], steps: Sequence[LayerSteps]) -> int:
+    """Returns the most bytes of maps that are needed at one time."""
+    last_read = list(range(len(nodes)))
+    for number, (node, how) in enumerate(zip(nodes, steps, strict=True)):
+        for index, source in enumerate(node.inputs):
+            if how is None or how[index] is not None:  # where only its size is asked for, a map may be gone
+                last_read[source] = number
+    last_read[-1] = len(nodes)
+    sizes = [_bytes(node) for node in nodes]
+    return max(
+        sum(size for made, size in enumerate(sizes[: now + 1]) if last_read[made] >= now)
+        for now in range(len(nodes))
+    )
+
+
+def charts(nodes: Sequence[Node], rank: int) -> list[Chart]:
+    """Returns how the maps of a graph follow from the image, for each of its axes.
+
+    Args:
+        nodes: As `read_graph` returns them.
+        rank: How many axes there are.
+    """
+    steps = [_steps(node) for node in nodes]
+    return [
+        [_sources(node, how, axis) for node, how in zip(nodes, steps, strict=True)] for axis in range(rank)
+    ]
+
+
+def _steps(node: Node) -> LayerSteps:
+    return steps_of(node.layer, node.input_shapes, node.output_shape) if node.inputs else []
+
+
+def _sources(node: Node, how: LayerSteps, axis: int) -> list[Source] | None:
+    if how is None:
+        return None
+    pairs = zip(node.inputs, how, strict=True)
+    return [Source(source, steps[axis]) for source, steps in pairs if steps is not None]
+
+
+def _fields(by_axis: Sequence[Chart]) -> list[tuple[SeenField, ...] | None]:
+    """Returns what each node's map sees, for each axis."""
+    found = [_fields_along(chart) for chart in by_axis]
+    return [
+        tuple(field for field in fields if field is not None) if None not in fields else None
+        for fields in zip(*found, strict=True)
+    ]
+
+
+def _fields_along(chart: Chart) -> list[SeenField | None]:
+    found: list[SeenField | None] = []
+    places = grids(chart)
+    for index, grid in enumerate(places):
+        if grid is None:
+            found.append(None)
+            continue
+        spans = [seen_by(chart, index, element) for element in range(_phases(places[: index + 1], grid))]
+        known = [span for span in spans if span is not None]
+        size = max((span.last - span.first + 1 for span in known), default=0)
+        # Where the kernel is smaller than its stride, element 0 may see nothing.
+        first = (spans[0] or Span(0, 0)).first
+        found.append(SeenField(grid.stride, size, first, grid.offset))
+    return found
+
+
+def _phases(places: list[Grid | None], grid: Grid) -> int:
+    """Returns how many elements in a row may see differently much, before all repeats itself."""
+    ratios = [other.stride / grid.stride for other in places if other is not None]
+    return min(math.lcm(*(ratio.numerator for ratio in ratios)), _MOST_PHASES)

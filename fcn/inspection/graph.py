@@ -1,0 +1,125 @@
+"""The layers of a functional Keras model in the order they compute, and the shapes an image gives them."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+
+from fcn.errors import RunError
+from fcn.inspection.layer_steps import Shape
+
+
+class Node(NamedTuple):
+    """One call of a layer.
+
+    Attributes:
+        layer: The layer, or an operation without weights.
+        inputs: Numbers of the nodes whose maps it is called with.
+        input_shapes: Shapes of those maps, `(1, *sizes, channels)`.
+        output_shape: Shape of the map it returns.
+        dtype: Of that map.
+    """
+
+    layer: Any
+    inputs: tuple[int, ...]
+    input_shapes: tuple[Shape, ...]
+    output_shape: Shape
+    dtype: str
+
+
+@dataclass(frozen=True)
+class _Map:
+    """A map on its way through the layers.
+
+    Attributes:
+        spec: Its shape and type.
+        node: Number of the node that returned it.
+    """
+
+    spec: keras.KerasTensor
+    node: int
+
+
+def read_graph(model: keras.Model, size: tuple[int, ...]) -> list[Node]:
+    """Follows an image of some size through a model, by its shape alone.
+
+    Args:
+        model: A Sequential or functional model from one image to one map; models in it are followed too.
+        size: Sizes of the image, (height, width) or (length,).
+
+    Returns:
+        The nodes; the first is the image.
+
+    Raises:
+        RunError: If the model cannot be followed, or takes no image of that size.
+
+    Example:
+        >>> net = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(8, 3, 2, name="conv")])
+        >>> [(node.layer.name, node.output_shape) for node in read_graph(net, (9, 9))][1]
+        ('conv', (1, 4, 4, 8))
+    """
+    if len(getattr(model, "inputs", None) or []) != 1:
+        raise RunError(f"{model.name}: expected a functional model of one image. It cannot be followed.")
+    source = model.inputs[0]
+    shape = (1, *size, source.shape[-1])
+    fits = len(shape) == len(source.shape) and all(
+        own in (None, given) for own, given in zip(source.shape[1:], shape[1:], strict=True)
+    )
+    if not fits:
+        wanted = tuple(source.shape[1:-1])
+        raise RunError(f"{model.name}: expected images of the size {wanted}. Received: {tuple(size)}.")
+    spec = keras.KerasTensor(shape, source.dtype)
+    layer = source._keras_history.operation
+    nodes = [Node(layer, (), (), shape, str(source.dtype))]
+    _Walk(nodes).run(model, _Map(spec, 0))
+    return nodes
+
+
+class _Walk:
+    """Collects the nodes of a model and of the models in it.
+
+    Args:
+        nodes: Where to put them.
+    """
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+
+    def run(self, model: keras.Model, start: Any) -> Any:
+        """Follows a model from its input to its output."""
+
+        def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            return self.apply(layer, args, kwargs)
+
+        if isinstance(model, keras.Sequential):
+            for layer in model.layers:
+                start = call(layer, start)
+            return start
+        if not hasattr(model, "_run_through_graph"):
+            raise RunError(f"{model.name}: is neither Sequential nor functional, so it cannot be followed.")
+        # As `fcn.models.surgery` does: Keras has no public way to follow a model call by call.
+        return model._run_through_graph(start, operation_fn=lambda layer: layer, call_fn=call)
+
+    def apply(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Notes one call of a layer."""
+        if isinstance(layer, keras.Model):
+            return self.run(layer, args[0])
+        maps = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, _Map)]
+        try:
+            spec = layer.compute_output_spec(*_specs(args), **_specs(kwargs))
+        except Exception as error:  # Keras and the layers of others raise whatever they like.
+            received = [tuple(one.spec.shape) for one in maps]
+            raise RunError(
+                f"{layer.name}: cannot take a map of this shape {received} ({error}). Give a larger --size."
+            ) from error
+        if not isinstance(spec, keras.KerasTensor):
+            raise RunError(f"{layer.name}: returns several maps. Expected layers that return one.")
+        number = len(self.nodes)
+        shapes = tuple(tuple(one.spec.shape) for one in maps)
+        inputs = tuple(one.node for one in maps)
+        self.nodes.append(Node(layer, inputs, shapes, tuple(spec.shape), str(spec.dtype)))
+        return _Map(spec, number)
+
+
+def _specs(values: Any) -> Any:
+    return keras.tree.map_structure(lambda value: value.spec if isinstance(value, _Map) else value, values)

@@ -1,0 +1,99 @@
+"""An inspection as one HTML page that opens offline."""
+
+import base64
+from html import escape
+from pathlib import Path
+
+from fcn.data.image_io import Pixels, encode_jpeg
+from fcn.files import write_text
+from fcn.inspection.diagram import diagram_figure, diagrams
+from fcn.inspection.effective import EffectiveField
+from fcn.inspection.facts import Inspection
+from fcn.inspection.picture import EFFECTIVE_COLOR, THEORETICAL_COLOR, field_picture
+from fcn.inspection.text import COLUMNS, table_rows, total_lines
+from fcn.report.class_table import swatch
+from fcn.report.document import html_document
+
+
+def write_inspection_page(
+    path: Path, inspection: Inspection, effective: EffectiveField | None, image: Pixels | None
+) -> None:
+    """Writes the page: totals, what the net looks at, its layers, and diagrams.
+
+    Args:
+        path: Where to.
+        inspection: The net and its layers.
+        effective: What the middle of its answer looks at; None where that was not measured.
+        image: `uint8[H, W, 3]`, RGB: what to draw it over; None where there is none.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    size = " x ".join(map(str, inspection.size))
+    sections = [_totals(inspection, effective)]
+    if effective is not None and image is not None:
+        sections.append(_picture(inspection, effective, image))
+    sections.append(_table(inspection))
+    figures = "".join(diagram_figure(diagram) for diagram in diagrams(inspection))
+    if figures:
+        sections.append(
+            '<h2>Which inputs reach one output</h2>\n<p class="soft">Each square is a place in the window of '
+            "one output; the filled ones hold an input that reaches it. A dilated kernel leaves inputs out "
+            "between its taps. A transposed convolution is one over its inputs spread apart, with zeros "
+            "between them; outputs side by side meet other places.</p>\n"
+            f'<div class="charts">\n{figures}</div>\n'
+        )
+    page = html_document(inspection.name, "inspection", f"one image of {size} pixels", sections)
+    write_text(path, page)
+
+
+def _totals(inspection: Inspection, effective: EffectiveField | None) -> str:
+    cards = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>\n"
+        for name, value in total_lines(inspection, effective)
+    )
+    return (
+        f'<h2>Totals</h2>\n<dl class="scores">\n{cards}</dl>\n'
+        '<p class="soft">Two operations for each multiply-add of a kernel. Maps “at one time” are those that '
+        "labeling needs, each until it is last read; training keeps all of them.</p>\n"
+    )
+
+
+def _picture(inspection: Inspection, effective: EffectiveField, image: Pixels) -> str:
+    picture = field_picture(image, effective, inspection.field)
+    height, width = picture.shape[:2]
+    content = base64.b64encode(encode_jpeg(picture)).decode()
+    row, column = effective.element
+    can_see = "" if inspection.field is None else f"<li>{swatch(THEORETICAL_COLOR)}what it can see</li>"
+    return (
+        '<h2>What the middle of the answer looks at</h2>\n<div class="panel">'
+        f'<p class="soft">Element ({row}, {column}) of the last map: the brighter a pixel, the more the '
+        "element changes with it (absolute gradient, square root, slightly blurred).</p>\n"
+        f'<figure class="seen"><img src="data:image/jpeg;base64,{content}" alt="Gradient of one element of '
+        f'the answer, drawn over the image" width="{width}" height="{height}"></figure>\n'
+        f'<ul class="legend">{can_see}<li>{swatch(EFFECTIVE_COLOR)}95% of the gradient</li></ul></div>\n'
+    )
+
+
+def _table(inspection: Inspection) -> str:
+    headings = "".join(
+        f'<th scope="col"{_number(index)}>{escape(column)}</th>' for index, column in enumerate(COLUMNS)
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td{_number(index)}>{escape(text)}</td>" for index, text in enumerate(row[1:], start=1))
+        + "</tr>\n"
+        for row in table_rows(inspection)
+    )
+    return (
+        '<h2>Layers</h2>\n<div class="panel"><div class="scroll" tabindex="0" role="region" '
+        'aria-label="Layers"><table>\n'
+        f"<thead><tr>{headings}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
+        '<p class="soft">stride: pixels from one element to the next. field: pixels between the ends of what '
+        "an element can see, of the one that sees most. offset: first pixel that element 0 sees; below 0 "
+        "lies padding. MB: of the map.</p></div>\n"
+    )
+
+
+def _number(index: int) -> str:
+    return ' class="number"' if index > 1 else ""

@@ -1,0 +1,90 @@
+"""The effective field of a net, drawn over an image."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fcn.data.image_io import Pixels
+from fcn.inspection.effective import EffectiveField
+from fcn.inspection.facts import SeenField
+
+THEORETICAL_COLOR, EFFECTIVE_COLOR = (255, 255, 255), (80, 220, 255)
+"""RGB of the frames around what an element can see, and around 95% of what it looks at."""
+
+_COLORS = cv2.COLORMAP_INFERNO
+_LONGER_SIDE = 640
+# The image stays visible, grey and dark: no color of its own is taken for a gradient.
+_DIMMED = 0.5
+# Of the longer side: single pixels of a gradient would not be seen.
+_BLUR = 1 / 160
+
+
+def field_picture(
+    image: Pixels, effective: EffectiveField, theoretical: tuple[SeenField, ...] | None
+) -> Pixels:
+    """Lays how much each pixel counts over an image, and frames around what the element can see.
+
+    Bright is much; colors grow with the square root, so that the edges of the field show.
+
+    Args:
+        image: `uint8[H, W, 3]`, RGB.
+        effective: What one element looks at, of an image of that size.
+        theoretical: What the elements of the same map can see, for rows and columns; None if nobody knows.
+
+    Returns:
+        `uint8[h, w, 3]`, RGB, at most 640 pixels a side.
+    """
+    scale = min(1.0, _LONGER_SIDE / max(image.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    picture = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) * _DIMMED
+    shares = cv2.resize(effective.shares, (width, height), interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(shares, (0, 0), max(0.5, max(height, width) * _BLUR))
+    strength = np.sqrt(blurred / blurred.max())
+    colors = cv2.applyColorMap(np.round(255 * strength).astype(np.uint8), _COLORS)[..., ::-1]
+    # Where nothing counts the image shows, where much does the color.
+    mixed = grey + strength[..., np.newaxis] * (colors - grey)
+    drawn = np.ascontiguousarray(mixed.astype(np.uint8))
+    if theoretical is not None:
+        firsts = [_first(field, place) for field, place in zip(theoretical, effective.element, strict=True)]
+        lasts = [first + field.size for first, field in zip(firsts, theoretical, strict=True)]
+        _frame(drawn, firsts, lasts, scale, THEORETICAL_COLOR)
+    reach = effective.most // 2
+    _frame(
+        drawn,
+        [place - reach for place in effective.center],
+        [place + reach + 1 for place in effective.center],
+        scale,
+        EFFECTIVE_COLOR,
+    )
+    return drawn
+
+
+def _first(field: SeenField, element: int) -> float:
+    """Returns where the field of an element begins; it lies around the place of the element."""
+    return float(field.center + element * field.stride) - (field.size - 1) / 2
+
+
+def _frame(
+    picture: npt.NDArray[np.uint8],
+    firsts: list[float] | list[int],
+    lasts: list[float] | list[int],
+    scale: float,
+    color: tuple[int, int, int],
+) -> None:
+    """Draws a frame; sides outside the picture are drawn along its border.
+
+    Args:
+        picture: `uint8[h, w, 3]`; is drawn into.
+        firsts: (top, left), in pixels of the image.
+        lasts: (bottom, right), the first pixels behind it.
+        scale: Pixels of the picture for each of the image.
+        color: RGB.
+    """
+    top, left = (
+        min(max(0, round(x * scale)), side - 1) for x, side in zip(firsts, picture.shape, strict=False)
+    )
+    bottom, right = (
+        min(max(0, round(x * scale) - 1), side - 1) for x, side in zip(lasts, picture.shape, strict=False)
+    )
+    cv2.rectangle(picture, (left, top), (right, bottom), color, 1)

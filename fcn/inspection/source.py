@@ -1,0 +1,48 @@
+"""Opens the net of a configuration or of a model file, to look at it."""
+
+from pathlib import Path
+
+import keras
+
+from fcn.classes import VOC_CLASS_NAMES, Classes
+from fcn.config import load_config
+from fcn.data.voc import read_classes
+from fcn.errors import RunError
+from fcn.models.factory import build_model
+from fcn.run import is_exported, load_keras, model_file
+
+_CONFIGURATIONS = (".yaml", ".yml")
+
+
+def open_net(path: Path) -> keras.Model:
+    """Builds the net of a configuration with new weights, or loads a model.
+
+    A configuration's data set says how many classes there are; where it is not on this machine, the net gets
+    Pascal VOC's 21. What `model.weights` names is not read: it changes nothing of a net's size.
+
+    Args:
+        path: A YAML file; or a run folder, a `.keras` or an `.h5` file of any Keras model.
+
+    Raises:
+        ConfigError: If the configuration cannot be used.
+        DataError: If its data set is there and cannot be used.
+        RunError: If there is no model, or it cannot be read.
+    """
+    if path.suffix in _CONFIGURATIONS:
+        return _build(path)
+    if is_exported(path):
+        raise RunError(
+            f"{path}: is an exported model, whose layers are gone. Give the configuration, the run folder or "
+            "the .keras file it came from."
+        )
+    return load_keras(model_file(path))
+
+
+def _build(path: Path) -> keras.Model:
+    config = load_config(path)
+    root = config.data.root
+    classes = read_classes(root) if root.is_dir() else Classes.named(VOC_CLASS_NAMES)
+    options = config.model.model_dump(exclude={"weights"}) | {"input_scale": config.data.input_scale}
+    return build_model(
+        num_classes=len(classes.names), class_names=classes.names, palette=classes.palette, **options
+    )

@@ -1,0 +1,53 @@
+"""Tests of the effective field, against TensorFlow's own gradient and by hand."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fcn.inspection.effective import awaken, measure_effective_field, smallest_square
+
+
+def test_it_is_the_gradient_of_the_element_in_the_middle(thin_net, rng: np.random.Generator) -> None:
+    net = thin_net(dropout=0.5, upsampling="frozen", batch_normalization=True)
+    trainable = [layer.trainable for layer in net.layers]
+    weights = [np.array(weight) for weight in net.get_weights()]
+    image = rng.uniform(0, 255, (48, 40, 3)).astype(np.float32)
+    found = measure_effective_field(net, image, seed=5)
+    signs = np.random.default_rng(5).choice([-1.0, 1.0], 3).astype(np.float32)
+    pixels = tf.Variable(image[np.newaxis])
+    with tf.GradientTape() as tape:
+        answer = tf.reduce_sum(net(pixels, training=False)[0, 24, 20] * signs)
+    gradient = np.abs(tape.gradient(answer, pixels)[0]).sum(axis=-1)
+    np.testing.assert_allclose(found.shares, gradient / gradient.sum(), rtol=1e-3, atol=1e-8)
+    assert found.element == found.center == (24, 20)
+    assert found.shares.sum() == pytest.approx(1)
+    assert 0 < found.half < found.most
+    # Measuring changes nothing.
+    assert [layer.trainable for layer in net.layers] == trainable
+    assert all(np.array_equal(*pair) for pair in zip(weights, net.get_weights(), strict=True))
+
+
+def test_the_element_of_a_coarse_map_lies_in_the_middle_of_its_pixels() -> None:
+    net = keras.Sequential([keras.Input((None, None, 1)), keras.layers.AveragePooling2D(4)])
+    found = measure_effective_field(net, np.ones((12, 20, 1), np.float32))
+    assert (found.element, found.center) == ((1, 2), (6, 10))
+    assert np.argwhere(found.shares).min(axis=0).tolist() == [4, 8]
+    assert np.argwhere(found.shares).max(axis=0).tolist() == [7, 11]
+    assert found.shares.max() == pytest.approx(1 / 16)
+
+
+def test_scores_that_are_zero_look_at_nothing_until_they_are_awake(thin_net, rng) -> None:
+    net = thin_net(stride=16, awake=False)
+    image = rng.uniform(0, 255, (32, 32, 3)).astype(np.float32)
+    assert measure_effective_field(net, image) is None
+    assert awaken(net) == ("score_fr", "score_pool4")
+    assert awaken(net) == ()
+    assert measure_effective_field(net, image) is not None
+
+
+def test_the_smallest_square_by_hand() -> None:
+    shares = np.zeros((5, 7))
+    shares[2, 2], shares[1, 3], shares[4, 2], shares[2, 6] = 0.4, 0.2, 0.3, 0.1
+    sides = [smallest_square(shares, (2, 2), share) for share in (0.4, 0.41, 0.6, 0.9, 0.91, 1.0)]
+    assert sides == [1, 3, 3, 5, 9, 9]

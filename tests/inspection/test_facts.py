@@ -1,0 +1,230 @@
+"""Tests of what is derived of a net: by hand, by Keras' own counts, and against gradients."""
+
+from fractions import Fraction
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fcn.errors import RunError
+from fcn.inspection.facts import LayerFacts, charts, inspect_model
+from fcn.inspection.graph import read_graph
+from fcn.models.fcn import FCN
+from fcn.models.resizing import Shrink
+from fcn.models.steps import seen_by
+
+layers = keras.layers
+
+
+def net(*stack: keras.layers.Layer, axes: int = 2, channels: int = 1) -> keras.Model:
+    return keras.Sequential([keras.Input((*[None] * axes, channels)), *stack])
+
+
+def last(model: keras.Model, *size: int) -> LayerFacts:
+    return inspect_model(model, size).layers[-1]
+
+
+def test_9x9_with_3x3_stride_2_gives_4x4() -> None:
+    facts = last(net(layers.Conv2D(1, 3, 2)), 9, 9)
+    assert facts.output_shape == (1, 4, 4, 1)
+    assert [(field.size, field.stride) for field in facts.fields] == [(3, 2)] * 2
+
+
+def test_a_3x3_transposed_convolution_without_padding_grows_9_to_11() -> None:
+    transposed = layers.Conv2DTranspose(1, 3, use_bias=False)
+    assert last(net(transposed), 9, 9).output_shape == (1, 11, 11, 1)
+    # It is a convolution over its input padded by 2, with the kernel turned around.
+    padded = net(layers.ZeroPadding2D(2), layers.Conv2D(1, 3, use_bias=False))
+    padded.layers[-1].set_weights([transposed.get_weights()[0][::-1, ::-1]])
+    facts, same = last(net(transposed), 9, 9), last(padded, 9, 9)
+    assert (facts.output_shape, facts.fields) == (same.output_shape, same.fields)
+    image = np.random.default_rng(0).normal(size=(1, 9, 9, 1)).astype(np.float32)
+    np.testing.assert_allclose(padded(image), transposed(image), atol=1e-5)
+
+
+def test_a_3x3_kernel_dilated_by_4_sees_9x9_with_9_values() -> None:
+    facts = last(net(layers.Conv2D(1, 3, dilation_rate=4, use_bias=False)), 9, 9)
+    assert (facts.output_shape, facts.parameters) == ((1, 1, 1, 1), 9)
+    assert [field.size for field in facts.fields] == [9, 9]
+
+
+def test_wavenets_stack_sees_1024_samples_before_and_at_its_own() -> None:
+    stack = (layers.Conv1D(1, 2, padding="causal", dilation_rate=2**n) for n in range(10))
+    (field,) = last(net(*stack, axes=1), 2000).fields
+    assert (field.size, field.first, field.stride) == (1024, -1023, 1)
+
+
+def test_dilated_nets_keep_their_resolution() -> None:
+    stack = (layers.Conv2D(2, 3, padding="same", dilation_rate=2**n) for n in range(5))
+    facts = inspect_model(net(*stack), (70, 80)).layers[1:]
+    assert [layer.fields[0].size for layer in facts] == [3, 7, 15, 31, 63]
+    assert {layer.output_shape for layer in facts} == {(1, 70, 80, 2)}
+
+
+# Worked by hand for 384x512: rows and columns of what each kernel is applied to, the kernel, channels in and
+# out. A transposed kernel meets every input.
+FCN8S = {
+    **{"block1_conv1": (384, 512, 3, 3, 64), "block1_conv2": (384, 512, 3, 64, 64)},
+    **{"block2_conv1": (192, 256, 3, 64, 128), "block2_conv2": (192, 256, 3, 128, 128)},
+    **{"block3_conv1": (96, 128, 3, 128, 256), "block3_conv2": (96, 128, 3, 256, 256)},
+    **{"block3_conv3": (96, 128, 3, 256, 256), "block4_conv1": (48, 64, 3, 256, 512)},
+    **{"block4_conv2": (48, 64, 3, 512, 512), "block4_conv3": (48, 64, 3, 512, 512)},
+    **{f"block5_conv{number}": (24, 32, 3, 512, 512) for number in (1, 2, 3)},
+    **{"fc6": (12, 16, 7, 512, 4096), "fc7": (12, 16, 1, 4096, 4096), "score_fr": (12, 16, 1, 4096, 21)},
+    **{"upscore2": (12, 16, 4, 21, 21), "score_pool4": (24, 32, 1, 512, 21)},
+    **{"upscore_pool4": (24, 32, 4, 21, 21), "score_pool3": (48, 64, 1, 256, 21)},
+    "upscore8": (48, 64, 16, 21, 21),
+}
+# Pixels that an element sees. A transposed layer joins two elements of the map before it: 404 + 32; the next
+# two see up to three elements of score_fr: 404 + 64.
+FIELDS = {
+    **{"block1_pool": 6, "block2_pool": 16, "block3_pool": 44, "block4_pool": 100, "block5_pool": 212},
+    **{"fc6": 404, "score_fr": 404, "upscore2": 436, "upscore_pool4": 468, "logits": 468},
+}
+STRIDES = {"block1_conv2": 1, "block5_pool": 32, "fc6": 32, "upscore2": 16, "fuse_pool3": 8, "logits": 1}
+
+
+@pytest.mark.slow
+def test_fcn8s_by_hand() -> None:
+    inspection = inspect_model(FCN(), (384, 512))
+    found = {layer.name: layer for layer in inspection.layers}
+    for name, (rows, columns, kernel, inputs, outputs) in FCN8S.items():
+        assert found[name].multiply_adds == rows * columns * kernel**2 * inputs * outputs, name
+        biases = 0 if name.startswith("upscore") else outputs
+        assert found[name].parameters == kernel**2 * inputs * outputs + biases, name
+    assert sum(layer.multiply_adds > 0 for layer in found.values()) == len(FCN8S)
+    assert inspection.gflop == pytest.approx(167, abs=0.5)
+    assert inspection.parameters == 134_489_759
+    assert found["fc6"].gflop / inspection.gflop == pytest.approx(0.24, abs=0.005)
+    for name, size in FIELDS.items():
+        assert [field.size for field in found[name].fields] == [size, size], name
+    for name, stride in STRIDES.items():
+        assert [field.stride for field in found[name].fields] == [stride, stride], name
+    assert found["fc6"].output_shape == (1, 12, 16, 4096)
+    assert found["logits"].output_shape == (1, 384, 512, 21)
+    assert found["block1_conv1"].activation_bytes == 4 * 384 * 512 * 64
+    # While block1_conv2 computes: what it reads and what it writes.
+    assert inspection.peak_bytes == 2 * 4 * 384 * 512 * 64
+    assert all(layer.fields[0].center == 0 for layer in (found["images"], found["logits"]))
+
+
+@pytest.mark.parametrize("geometry", ["same", "reference"])
+@pytest.mark.parametrize("stride", [32, 16, 8])
+def test_parameters_and_shapes_are_those_keras_counts(thin_net, stride: int, geometry: str) -> None:
+    model = thin_net(stride, geometry=geometry, input_scale=0.5, batch_normalization=True)
+    inspection = inspect_model(model, (50, 71))
+    assert inspection.parameters == model.count_params()
+    trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    assert inspection.trainable_parameters == trainable
+    assert inspection.layers[-1].output_shape == (1, 50, 71, 3)
+    for layer in inspection.layers:
+        assert layer.parameters == model.get_layer(layer.name).count_params()
+        assert layer.fields is not None
+    assert not inspection.uncounted
+
+
+def test_a_layer_that_stands_twice_computes_twice_and_has_its_weights_once() -> None:
+    convolution = layers.Conv2D(2, 3, padding="same", name="twice")
+    images = keras.Input((None, None, 2))
+    model = keras.Model(images, convolution(convolution(images)))
+    inspection = inspect_model(model, (5, 6))
+    assert inspection.parameters == model.count_params()
+    assert sum(layer.multiply_adds for layer in inspection.layers) == 2 * 5 * 6 * 9 * 2 * 2
+    assert inspection.field[0].size == 5
+
+
+def test_nets_in_nets_are_followed() -> None:
+    inner = net(layers.Conv2D(2, 3), layers.ReLU(), channels=2)
+    outer = net(layers.Conv2D(2, 3, 2), inner, layers.Conv2D(1, 1))
+    inspection = inspect_model(outer, (20, 20))
+    assert inspection.field[0].size == 7
+    assert inspection.parameters == outer.count_params()
+
+
+def test_what_lies_behind_an_unknown_layer_is_left_open() -> None:
+    model = net(layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(2))
+    inspection = inspect_model(model, (9, 9))
+    assert [layer.fields is None for layer in inspection.layers] == [False, False, True, True]
+    assert inspection.layers[-1].multiply_adds == 8
+    unknown = net(layers.LSTM(3), axes=1, channels=2)
+    assert inspect_model(unknown, (7,)).uncounted == (unknown.layers[0].name,)
+
+
+def test_sizes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(RunError, match="larger --size"):
+        inspect_model(net(layers.Conv2D(1, 9)), (5, 5))
+    with pytest.raises(RunError, match=r"Received: \(5, 5\)"):
+        inspect_model(keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(1, 3)]), (5, 5))
+    with pytest.raises(RunError, match="expected images of the size"):
+        inspect_model(net(layers.Conv2D(1, 3)), (5,))
+
+
+def gradient_hull(model, size: tuple[int, int], element: tuple[int, int]) -> list[tuple[int, int]]:
+    """Returns the first and last row and column with a gradient of one element of the answer."""
+    image = tf.ones((1, *size, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        answer = model(image, training=False)[(0, *element, 0)]
+    gradient = np.abs(tape.gradient(answer, image)[0, ..., 0])
+    along = (gradient.sum(axis=1), gradient.sum(axis=0))
+    seen = [np.flatnonzero(one > 1e-6 * one.max()) for one in along]
+    return [(int(one[0]), int(one[-1])) for one in seen]
+
+
+KEEPING_PLACES = (layers.Conv2D, layers.AveragePooling2D, layers.ZeroPadding2D, layers.Cropping2D)
+POSITIVE = {"kernel_initializer": "ones", "use_bias": False}
+PADDINGS = st.sampled_from(["same", "valid"])
+SMALL, FACTOR = st.integers(1, 3), st.integers(1, 2)
+KINDS = st.one_of(
+    st.builds(
+        lambda k, s, p: layers.Conv2D(1, k, s, p, **POSITIVE), st.tuples(SMALL, SMALL), SMALL, PADDINGS
+    ),
+    st.builds(lambda k, d, p: layers.Conv2D(1, k, 1, p, dilation_rate=d, **POSITIVE), SMALL, SMALL, PADDINGS),
+    st.builds(lambda s, p: layers.AveragePooling2D(s, padding=p), st.integers(2, 3), PADDINGS),
+    st.builds(
+        lambda k, s, p: layers.Conv2DTranspose(1, k + s - 1, s, p, **POSITIVE), SMALL, FACTOR, PADDINGS
+    ),
+    st.builds(lambda a, b: layers.ZeroPadding2D(((a, 1), (b, 0))), SMALL, SMALL),
+    st.builds(lambda a, b: layers.Cropping2D(((a, 0), (b, 1))), SMALL, SMALL),
+    st.builds(lambda s: layers.UpSampling2D(s, interpolation="bilinear"), FACTOR),
+    st.builds(lambda s: layers.UpSampling2D(s), FACTOR),
+)
+
+
+@settings(max_examples=40)
+@given(
+    scale=st.sampled_from([1, 0.5, 0.75]),
+    stack=st.lists(KINDS, min_size=1, max_size=3),
+    skip=st.booleans(),
+    size=st.tuples(st.integers(25, 30), st.integers(25, 30)),
+)
+def test_fields_are_those_that_gradients_show(scale, stack, skip, size) -> None:
+    # Multiples of 4 become smaller by exactly these scales, with no weight so small that rounding hides it.
+    size = (4 * size[0], 4 * size[1])
+    images = keras.Input((None, None, 1))
+    x = images if scale == 1 else Shrink(scale)(images)
+    for number, layer in enumerate(stack):
+        config = layer.get_config() | {"name": f"layer{number}"}
+        before, x = x, type(layer).from_config(config)(x)
+        if skip and isinstance(layer, layers.Conv2D) and layer.padding == "same" and layer.strides == (1, 1):
+            x = layers.Add()([before, x])
+    model = keras.Model(images, x)
+    *_, facts = inspect_model(model, size).layers
+    shape = facts.output_shape[1:3]
+    assert shape == tuple(model(tf.ones((1, *size, 1))).shape[1:3])
+    if min(shape) < 8:
+        return
+    plain = scale == 1 and not skip and all(isinstance(layer, KEEPING_PLACES) for layer in stack)
+    by_axis = charts(read_graph(model, size), 2)
+    # A few neighbors in the middle, far from what the borders change.
+    for phase in range(3):
+        element = (shape[0] // 2 + phase, shape[1] // 2 + phase)
+        hull = gradient_hull(model, size, element)
+        for chart, place, seen, field in zip(by_axis, element, hull, facts.fields, strict=True):
+            assert seen_by(chart, len(chart) - 1, place) == seen
+            assert seen[1] - seen[0] + 1 <= field.size
+            if plain:  # an output of an upsampling does not lie in the middle of the few inputs it meets
+                assert Fraction(sum(seen), 2) == field.center + place * field.stride
