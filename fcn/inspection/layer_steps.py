@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from fcn.models.fully_connected import ELEMENTWISE
+from fcn.models.reflection import ReflectionPadding
 from fcn.models.resizing import ResizeLike, Shrink
 from fcn.models.steps import Resizing, Sliding, Step, Transposing
 from fcn.models.upsampling import CropLike
@@ -84,6 +85,8 @@ def _single(layer: Any, shape: Shape, output: Shape) -> Steps | None:
         edges = layer.padding if isinstance(layer, _PADDING) else layer.cropping
         pairs = (edges,) if rank == 1 else edges
         return tuple(Sliding(padding=sign * front) for front, _ in pairs)
+    if isinstance(layer, ReflectionPadding):
+        return (Sliding(padding=layer.padding),) * rank
     if isinstance(layer, _UPSAMPLING):
         sizes = _each(layer.size, rank)
         if getattr(layer, "interpolation", "nearest") == "nearest":

@@ -42,7 +42,7 @@ def _build(path: Path) -> keras.Model:
     config = load_config(path)
     root = config.data.root
     classes = read_classes(root) if root.is_dir() else Classes.named(VOC_CLASS_NAMES)
-    options = config.model.model_dump(exclude={"weights"}) | {"input_scale": config.data.input_scale}
+    options = config.model.options() | {"input_scale": config.data.input_scale}
     return build_model(
         num_classes=len(classes.names), class_names=classes.names, palette=classes.palette, **options
     )
