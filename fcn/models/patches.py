@@ -1,4 +1,4 @@
-"""A large convolution over a small map, computed as one matrix product."""
+"""Convolutions with large kernels over small maps, computed as one matrix product each."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,8 @@ from typing import Any
 import keras
 
 _GATHERED = ContextVar("gathered", default=True)
+_SMALLEST_BLOCK = 8
+"""Smallest stride at which a transposed convolution is computed in blocks: where that pays."""
 
 
 @contextmanager
@@ -69,6 +71,59 @@ class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
         ]
         kernel = ops.reshape(self.kernel, (-1, self.filters))
         outputs = ops.matmul(ops.concatenate(patches, axis=-1), kernel)
+        if self.use_bias:
+            outputs = outputs + self.bias
+        return self.activation(outputs) if self.activation is not None else outputs
+
+
+@keras.saving.register_keras_serializable(package="fcn")
+class Conv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc]
+    """A `Conv2DTranspose` that on a CPU under TensorFlow makes whole blocks of its output by one product.
+
+    With a kernel twice as large as its stride, the output falls into blocks of `strides` x `strides`, and
+    each is the sum of what four neighboring inputs reach. From a stride of 8 on this takes a tenth of the
+    time and less in bfloat16, in float32 about the same; numbers differ by rounding alone. Elsewhere, and
+    with other kernels, it is an ordinary transposed convolution. Arguments as in
+    `keras.layers.Conv2DTranspose`.
+
+    Input: `[B, H, W, C]`. Output: `float[B, strides * H, strides * W, filters]`; with padding "valid"
+    `strides` more rows and columns.
+
+    Example:
+        >>> Conv2DTranspose(4, 32, strides=16, padding="same")(keras.ops.ones((1, 3, 5, 2))).shape.as_list()
+        [1, 48, 80, 4]
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Returns the larger map."""
+        stride = self.strides[0]
+        if (
+            not (_GATHERED.get() and tensorflow_on_cpu())
+            or stride < _SMALLEST_BLOCK
+            or self.strides != (stride, stride)
+            or self.kernel_size != (2 * stride, 2 * stride)
+            or self.dilation_rate != (1, 1)
+            or self.output_padding is not None
+        ):
+            return super().call(inputs)
+        ops = keras.ops
+        around = ops.pad(inputs, [(0, 0), (1, 1), (1, 1), (0, 0)])
+        # Block i of the rows is reached by input i with the first half of the kernel, and by the input
+        # before it with the second.
+        halves = (slice(1, None), slice(None, -1))
+        reaching = ops.concatenate(
+            [around[:, rows, columns] for rows in halves for columns in halves], axis=-1
+        )
+        kernel = ops.reshape(self.kernel, (2, stride, 2, stride, self.filters, -1))
+        kernel = ops.reshape(ops.transpose(kernel, (0, 2, 5, 1, 3, 4)), (-1, stride * stride * self.filters))
+        height, width = ops.shape(reaching)[1:3]
+        blocks = ops.reshape(ops.matmul(reaching, kernel), (-1, height, width, stride, stride, self.filters))
+        outputs = ops.reshape(
+            ops.transpose(blocks, (0, 1, 3, 2, 4, 5)), (-1, height * stride, width * stride, self.filters)
+        )
+        if self.padding == "same":
+            edge = stride // 2
+            outputs = outputs[:, edge : edge - stride, edge : edge - stride]
         if self.use_bias:
             outputs = outputs + self.bias
         return self.activation(outputs) if self.activation is not None else outputs

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from fcn.models import patches
+
 
 def bilinear_kernel(stride: int) -> npt.NDArray[np.float32]:
     """Returns the weights that interpolate linearly between neighboring scores.
@@ -98,7 +100,7 @@ def upscore(
     Returns:
         `float[B, stride * H, stride * W, num_classes]`; with "valid" `stride` more rows and columns.
     """
-    return keras.layers.Conv2DTranspose(
+    return patches.Conv2DTranspose(
         num_classes,
         2 * stride,
         strides=stride,

@@ -226,6 +226,7 @@ _WRITERS: dict[type, Callable[[OnnxGraph, Any, list[str]], str]] = {
     CropLike: _crop,
     patches.Conv2D: _convolution,
     keras.layers.Conv2D: _convolution,
+    patches.Conv2DTranspose: _transposed_convolution,
     keras.layers.Conv2DTranspose: _transposed_convolution,
     keras.layers.BatchNormalization: _batch_normalization,
     keras.layers.ReLU: _relu,

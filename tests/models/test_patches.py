@@ -7,13 +7,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fcn.models.patches import Conv2D
+from fcn.models.patches import Conv2D, Conv2DTranspose, ordinary_convolutions
 from fcn.run import load_model
 
 
 def pair(padding: str, kernel_size: int | tuple[int, int] = 7, **options) -> list[keras.layers.Layer]:
     """The layer and Keras' own with the same weights."""
-    layers = [layer(5, kernel_size, padding=padding, **options) for layer in (Conv2D, keras.layers.Conv2D)]
+    return alike(
+        [layer(5, kernel_size, padding=padding, **options) for layer in (Conv2D, keras.layers.Conv2D)]
+    )
+
+
+def transposed_pair(kernel_size: int, strides: int, **options) -> list[keras.layers.Layer]:
+    kinds = (Conv2DTranspose, keras.layers.Conv2DTranspose)
+    return alike([layer(3, kernel_size, strides=strides, **options) for layer in kinds])
+
+
+def alike(layers: list[keras.layers.Layer]) -> list[keras.layers.Layer]:
     rng = np.random.default_rng(0)
     for layer in layers:
         layer.build((None, None, None, 4))
@@ -57,6 +67,54 @@ def test_sizes_may_be_unknown() -> None:
     for size in ((1, 5), (16, 3)):
         x = np.random.default_rng(3).normal(size=(1, *size, 4)).astype(np.float32)
         np.testing.assert_allclose(graph(x), wanted(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("size", [(1, 1), (2, 5)])
+@pytest.mark.parametrize(
+    ("kernel_size", "strides", "options"),
+    [
+        (16, 8, {"use_bias": False}),
+        (32, 16, {"activation": "relu"}),
+        (64, 32, {}),
+        (4, 2, {}),
+        (17, 8, {}),
+        (16, 8, {"output_padding": 3}),
+    ],
+)
+def test_it_is_keras_own_transposed_convolution(
+    padding: str, size: tuple[int, int], kernel_size: int, strides: int, options: dict
+) -> None:
+    x = np.random.default_rng(4).normal(size=(2, *size, 4)).astype(np.float32)
+    ours, wanted = transposed_pair(kernel_size, strides, padding=padding, **options)
+    graph = tf.function(ours, input_signature=[tf.TensorSpec([None, None, None, 4], tf.float32)])
+    for found in (ours(x), graph(x)):
+        np.testing.assert_allclose(found, wanted(x), rtol=1e-4, atol=1e-4)
+    assert tuple(ours.compute_output_shape(x.shape)) == tuple(ours(x).shape)
+
+
+def test_gradients_are_those_of_keras_own_transposed_convolution() -> None:
+    x = tf.constant(np.random.default_rng(5).normal(size=(2, 3, 5, 4)), tf.float32)
+    found = []
+    for layer in transposed_pair(16, 8, padding="same"):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(tf.sin(layer(x)))
+        found.append(tape.gradient(loss, [x, *layer.trainable_variables]))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
+
+
+def test_large_steps_up_are_no_transposed_convolutions_of_tensorflow(thin_net) -> None:
+    def transposed(layer: keras.layers.Layer) -> list[str]:
+        graph = tf.function(layer).get_concrete_function(tf.TensorSpec([1, None, None, 3], tf.float32)).graph
+        return [operation.type for operation in graph.get_operations() if "Backprop" in operation.type]
+
+    net = thin_net()
+    assert transposed(net.get_layer("upscore8")) == []
+    assert transposed(net.get_layer("upscore2")) == ["Conv2DBackpropInput"]
+    with ordinary_convolutions():
+        assert transposed(net.get_layer("upscore8")) == ["Conv2DBackpropInput"]
 
 
 def test_a_net_computes_fc6_that_way(thin_net) -> None:
