@@ -114,6 +114,7 @@ def test_one_engine_labels_all_videos_of_a_job(tmp_path: Path) -> None:
     assert len(opened[0].batches) == 4
 
 
+@pytest.mark.exhaustive
 def test_a_killed_actor_changes_nothing(
     photographs: Path, whole: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
