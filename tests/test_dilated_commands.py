@@ -32,7 +32,7 @@ def test_a_net_is_trained_scored_run_and_exported(net: str, dataset: Path, tmp_p
     folder = tmp_path / "run"
     assert run("train", config, "--run", folder) == 0
     assert load_model(folder).name == net
-    assert run("evaluate", folder) == 0
+    assert run("evaluate", folder, "--data", dataset) == 0
     photographs = dataset / "JPEGImages"
     assert run("infer", folder, photographs, "--output", tmp_path / "labels") == 0
     version = tmp_path / "exported" / "1"

@@ -158,8 +158,10 @@ def test_it_learns_two_images(kind: str) -> None:
     labels[:, :, 15:17] = VOID
     net = DilatedNet(3, width=1 / 32, fc_channels=16, dropout=0, **KINDS[kind])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=VOID)
+    # Steps that suit 3 channels of scores are too long for the 96 that each of "large" adds up.
+    learning_rate = 1e-3 if kind == "large" else 3e-3
     # XLA takes longer to compile the net than the net to learn.
-    net.compile(keras.optimizers.Adam(3e-3), loss, jit_compile=False)
+    net.compile(keras.optimizers.Adam(learning_rate), loss, jit_compile=False)
     history = net.fit(images, labels, batch_size=2, epochs=60, verbose=0).history["loss"]
     assert history[0] > 0.5
     assert min(history[-5:]) < history[0] / 10
