@@ -72,10 +72,8 @@ def test_a_name_is_a_net(name: str) -> None:
 def test_fcn8s_takes_the_fc6_of_largefov() -> None:
     net = build_model("fcn8s_largefov", num_classes=3, width=1 / 64)
     fc6 = net.get_layer("fc6")
-    assert (fc6.kernel_size, fc6.dilation_rate, fc6.filters) == ((3, 3), (12, 12), 16)
+    assert (fc6.kernel_size, fc6.dilation_rate, fc6.filters) == ((3, 3), (3, 3), 16)
     assert (net.name, net.stride) == ("fcn8s_largefov", 8)
-    with pytest.raises(ValueError, match=r'geometry "same".*fc6=\'largefov\''):
-        build_model("fcn8s_largefov", num_classes=3, width=1 / 64, geometry="reference")
 
 
 def test_large_context_has_the_channels_of_the_paper() -> None:
