@@ -25,7 +25,7 @@ def run(*arguments: object) -> int:
     return int(stopped.value.code or 0)
 
 
-@pytest.mark.parametrize("net", ["context", "largefov"])
+@pytest.mark.parametrize("net", ["context", pytest.param("largefov", marks=pytest.mark.exhaustive)])
 def test_a_net_is_trained_scored_run_and_exported(net: str, dataset: Path, tmp_path: Path) -> None:
     config = tmp_path / "recipe.yaml"
     config.write_text(CONFIG.format(root=dataset, net=net))
