@@ -107,10 +107,6 @@ class ModelConfig(Section):
             raise ValueError(
                 f"model.context={self.context} changes nothing in model.net={self.net}: leave it out"
             )
-        if self.net == "fcn8s_largefov" and self.geometry == "reference":
-            raise ValueError(
-                "model.geometry=reference: fits no net with model.net=fcn8s_largefov: expected same"
-            )
         return self
 
     def options(self) -> dict[str, Any]:

@@ -25,10 +25,6 @@ def refusal(path: Path, *overrides: str) -> str:
             "model: {context: large}",
             ["model.context=large changes nothing in model.net=fcn8s", "leave it out"],
         ),
-        (
-            "model: {net: fcn8s_largefov, geometry: reference}",
-            ["model.geometry=reference: fits no net with model.net=fcn8s_largefov", "expected same"],
-        ),
         ("trian: {steps: 1}", ["trian", "unknown key", "Did you mean train?"]),
         ("serving: {}", ["serving", "unknown key", "Known keys: data, augmentation, model, loss, train."]),
         ("1: 2", ["1: unknown key"]),

@@ -25,14 +25,14 @@ def run(*arguments: object) -> int:
     return int(stopped.value.code or 0)
 
 
-@pytest.mark.parametrize("net", ["context", "largefov"])
+@pytest.mark.parametrize("net", ["context", pytest.param("largefov", marks=pytest.mark.exhaustive)])
 def test_a_net_is_trained_scored_run_and_exported(net: str, dataset: Path, tmp_path: Path) -> None:
     config = tmp_path / "recipe.yaml"
     config.write_text(CONFIG.format(root=dataset, net=net))
     folder = tmp_path / "run"
     assert run("train", config, "--run", folder) == 0
     assert load_model(folder).name == net
-    assert run("evaluate", folder) == 0
+    assert run("evaluate", folder, "--data", dataset) == 0
     photographs = dataset / "JPEGImages"
     assert run("infer", folder, photographs, "--output", tmp_path / "labels") == 0
     version = tmp_path / "exported" / "1"

@@ -28,7 +28,8 @@ class FCN(SegmentationNet):
     Args:
         num_classes: How many classes to tell apart, void not counted; 1 to 255.
         stride: Output stride of the finest scores: 32, 16 (adds pool4) or 8 (adds pool4 and pool3).
-        fc6: "full": VGG16's, 7x7; "largefov": DeepLab's, 3x3 dilated by 12, with a quarter of the channels.
+        fc6: "full": VGG16's, 7x7; "largefov": DeepLab's, every third of its taps, with a quarter of the
+            channels.
         width: Channels of every layer in front of the scores, relative to VGG16.
         fc_channels: Channels of fc6 and fc7; None for 4,096 times `width`, or 1,024 times with "largefov".
         geometry: "same" keeps the size by padding each layer; "reference" is that of the published nets,
@@ -81,11 +82,6 @@ class FCN(SegmentationNet):
     ) -> None:
         if stride not in (32, 16, 8):
             raise ValueError(f"Expected a `stride` of 32, 16 or 8. Received: stride={stride}.")
-        if geometry == "reference" and fc6 != "full":
-            raise ValueError(
-                'Expected geometry "same" with this fc6: "reference" is that of the published nets, which '
-                f"have VGG16's. Received: fc6={fc6!r}."
-            )
         if len(skip_scales) != 2:
             raise ValueError(f"Expected `skip_scales` for pool4 and pool3. Received: {skip_scales}.")
         settings = NetSettings(

@@ -10,11 +10,11 @@ from fcn.models.geometry import (
     CONTEXT_DILATIONS,
     DILATED_FC6,
     DILATED_POOLED_BLOCKS,
+    FC6_DILATIONS,
     FC6_KERNEL_SIZES,
     REFERENCE_PADDING,
     REFLECTION_PADDING,
     Field,
-    pooled_fc6_dilation,
     reference_crop_offsets,
 )
 from fcn.models.vgg import CHANNELS_BY_FC6, VGG16_BLOCKS, scaled
@@ -50,7 +50,7 @@ def net_field(stride: int, geometry: str, fc6: str = "full") -> Field:
             field = field.convolved(3, padding=REFERENCE_PADDING if padded else 1)
         field = field.convolved(2, strides=2)
         pools.append(field)
-    size, rate = FC6_KERNEL_SIZES[fc6], pooled_fc6_dilation(fc6)
+    size, rate = FC6_KERNEL_SIZES[fc6], FC6_DILATIONS[fc6]
     scores = field.convolved(size, padding=0 if reference else size // 2 * rate, dilation_rate=rate)
     crops = reference_crop_offsets(stride)
     for pool, crop, skip_stride in ((pools[3], crops.pool4, 16), (pools[2], crops.pool3, 8)):

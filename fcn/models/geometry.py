@@ -162,8 +162,11 @@ DILATED_POOLED_BLOCKS = 3
 BLOCK5_DILATION = 2
 """Of the kernels behind pool4 in a net without it: their taps lie as far apart in the image as with it."""
 
-DILATED_FC6 = {"full": 4, "largefov": 12}
-"""Dilation of fc6 in a net without pool4 and pool5 (Yu & Koltun, 2016; Chen et al., DeepLab v1, 2015)."""
+FC6_DILATIONS = {"full": 1, "largefov": 3}
+"""Of fc6 behind all five poolings: LargeFOV's taps are every third one of VGG16's."""
+
+DILATED_FC6 = {kind: 4 * rate for kind, rate in FC6_DILATIONS.items()}
+"""The same in a net without pool4 and pool5 (Yu & Koltun, 2016: 4; Chen et al., DeepLab v1, 2015: 12)."""
 
 REFLECTION_PADDING = 186
 """Reflected pixels that Yu & Koltun's nets add around the image: half of what their front end sees."""
@@ -173,11 +176,6 @@ CONTEXT_DILATIONS = (1, 1, 2, 4, 8, 16, 1)
 
 CONTEXT_PADDING = sum(CONTEXT_DILATIONS)
 """Elements by which the context module sees farther than one, to each side: its field is 67."""
-
-
-def pooled_fc6_dilation(fc6: str) -> int:
-    """Returns the dilation of fc6 in a net that has all five poolings, by its kind: "full" or "largefov"."""
-    return 1 if fc6 == "full" else DILATED_FC6[fc6]
 
 
 class CropOffsets(NamedTuple):

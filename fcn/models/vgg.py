@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 
 from fcn.models import patches
-from fcn.models.geometry import FC6_KERNEL_SIZE, FC6_KERNEL_SIZES, REFERENCE_PADDING, pooled_fc6_dilation
+from fcn.models.geometry import FC6_DILATIONS, FC6_KERNEL_SIZE, FC6_KERNEL_SIZES, REFERENCE_PADDING
 
 VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Channels and number of 3x3 convolutions of each block, in front of its pooling (table 1, column D)."""
@@ -209,6 +209,6 @@ def vgg16_features(
         x = keras.layers.MaxPooling2D(2, padding="same", name=f"block{block}_pool")(x)
         pools.append(x)
     padding = "same" if geometry == "same" else "valid"
-    size, rate = FC6_KERNEL_SIZES[fc6], pooled_fc6_dilation(fc6)
+    size, rate = FC6_KERNEL_SIZES[fc6], FC6_DILATIONS[fc6]
     fc7 = fully_connected(x, fc_channels, dropout, batch_normalization, padding, size, rate)
     return Features(pool3=pools[2], pool4=pools[3], fc7=fc7)

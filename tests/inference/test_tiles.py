@@ -14,7 +14,6 @@ from fcn.inference.exported import MODEL_ASSET
 from fcn.inference.predictor import Predictor
 from fcn.inference.tiles import TiledEngine, least_map_bytes, tiled
 from fcn.models.factory import AT_ONCE_SKIP_SCALES, build_model
-from fcn.sections import DILATED_NETS
 from fcn.serving.export import export
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -106,14 +105,20 @@ def test_corners_too_and_nets_that_make_images_smaller(
     check(open_engine(thin_net(**KINDS[kind], **options)), noise(1, *size), calls=4, side=608)
 
 
-@pytest.mark.parametrize("geometry", ["same", "reference"])
-@pytest.mark.parametrize("kind", [*DILATED_NETS, "fcn8s_largefov"])
-def test_nets_with_dilated_layers_are_cut_too(kind: str, geometry: str) -> None:
-    if (kind, geometry) == ("fcn8s_largefov", "reference"):
-        pytest.skip("there is no such net")
+@pytest.mark.parametrize(
+    ("kind", "geometry", "size"),
+    [
+        ("frontend", "same", (459, 463)),
+        ("largefov", "reference", (463, 459)),
+        pytest.param("context", "same", (971, 975), marks=pytest.mark.slow),
+        ("context", "reference", (975, 971)),
+        ("fcn8s_largefov", "same", (555, 559)),
+    ],
+)
+def test_nets_with_dilated_layers_are_cut_too(kind: str, geometry: str, size: tuple[int, int]) -> None:
     net = build_model(kind, num_classes=3, width=1 / 64, fc_channels=8, geometry=geometry)
     randomize(net)
-    check(open_engine(net), noise(1, 1150, 1152), calls=4, side=1120)
+    check(open_engine(net), noise(1, *size), calls=4)
 
 
 @pytest.mark.parametrize("input_scale", [1.0, 0.5])

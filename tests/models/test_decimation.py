@@ -1,11 +1,14 @@
 """Tests of decimation: LargeFOV's layers against the full ones with all else set to zero."""
 
 import numpy as np
+import pytest
 from keras.ops import convert_to_numpy
 from net_kinds import randomize
 
 from fcn.models.decimation import decimate
 from fcn.models.dilated import DilatedNet
+from fcn.models.fcn import FCN
+from fcn.models.net import SegmentationNet
 
 CHANNELS, FEWER = 16, 4
 THIN = {"num_classes": 3, "width": 1 / 32}
@@ -27,10 +30,15 @@ def test_decimated_layers_are_the_full_ones_at_every_third_tap_and_fourth_channe
     np.testing.assert_array_equal(few[0, 0], square[0, 0][::4, ::4])
 
 
-def test_largefov_says_what_the_front_end_says_with_all_else_set_to_zero() -> None:
-    # 7x7 taps dilated by 4, every third of them: 3x3 taps dilated by 12.
-    full = DilatedNet(**THIN, fc_channels=CHANNELS)
-    few = DilatedNet(**THIN, fc_channels=FEWER, fc6="largefov")
+# Every third of 7x7 taps: 3x3 taps dilated by 3, or by 12 where the 7x7 are dilated by 4.
+@pytest.mark.parametrize(
+    ("build", "geometry"), [(DilatedNet, "same"), (FCN, "same"), (FCN, "reference")], ids=str
+)
+def test_largefov_says_what_the_net_says_with_all_else_set_to_zero(
+    build: type[SegmentationNet], geometry: str
+) -> None:
+    full = build(**THIN, fc_channels=CHANNELS, geometry=geometry)
+    few = build(**THIN, fc_channels=FEWER, geometry=geometry, fc6="largefov")
     randomize(full)
     for layer in few.layers:
         shapes = [weight.shape for weight in layer.weights]

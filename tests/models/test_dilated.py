@@ -38,8 +38,8 @@ def test_logits_have_the_size_of_images_of_any_size(kind: str) -> None:
         graph = tf.function(net, input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
     sizes = [(side, side) for side in range(1, 71)]
     sizes += [size for side in range(1, 71, 6) for size in ((1, side), (side, 1), (71 - side, side))]
-    # Those images are padded to 400 pixels and more.
-    every = 10 if kind == "reference" or keras.backend.backend() == "jax" else 1
+    # The others differ on maps a 64th as large, or pad images to 400 pixels and more.
+    every = 1 if kind == "frontend" and keras.backend.backend() != "jax" else 10
     for height, width in sizes[::every]:
         logits = convert_to_numpy(graph(np.full((1, height, width, 3), 90, np.float32)))
         assert logits.shape == (1, height, width, 3)
@@ -72,10 +72,8 @@ def test_a_name_is_a_net(name: str) -> None:
 def test_fcn8s_takes_the_fc6_of_largefov() -> None:
     net = build_model("fcn8s_largefov", num_classes=3, width=1 / 64)
     fc6 = net.get_layer("fc6")
-    assert (fc6.kernel_size, fc6.dilation_rate, fc6.filters) == ((3, 3), (12, 12), 16)
+    assert (fc6.kernel_size, fc6.dilation_rate, fc6.filters) == ((3, 3), (3, 3), 16)
     assert (net.name, net.stride) == ("fcn8s_largefov", 8)
-    with pytest.raises(ValueError, match=r'geometry "same".*fc6=\'largefov\''):
-        build_model("fcn8s_largefov", num_classes=3, width=1 / 64, geometry="reference")
 
 
 def test_large_context_has_the_channels_of_the_paper() -> None:
@@ -148,7 +146,8 @@ def test_an_argument_that_does_not_fit_is_refused(options: dict[str, Any], words
         DilatedNet(**THIN | options)
 
 
-@pytest.mark.parametrize("kind", ["frontend", "context", "large", "largefov"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["context", "large"])
 def test_it_learns_two_images(kind: str) -> None:
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -158,8 +157,10 @@ def test_it_learns_two_images(kind: str) -> None:
     labels[:, :, 15:17] = VOID
     net = DilatedNet(3, width=1 / 32, fc_channels=16, dropout=0, **KINDS[kind])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=VOID)
+    # Steps that suit 3 channels of scores are too long for the 96 that each of "large" adds up.
+    learning_rate = 1e-3 if kind == "large" else 3e-3
     # XLA takes longer to compile the net than the net to learn.
-    net.compile(keras.optimizers.Adam(3e-3), loss, jit_compile=False)
+    net.compile(keras.optimizers.Adam(learning_rate), loss, jit_compile=False)
     history = net.fit(images, labels, batch_size=2, epochs=60, verbose=0).history["loss"]
     assert history[0] > 0.5
     assert min(history[-5:]) < history[0] / 10

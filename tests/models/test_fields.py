@@ -33,8 +33,6 @@ def seeing(net: str, geometry: str, pixels: list[int]) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("geometry", ["same", "reference"])
 @pytest.mark.parametrize("net", [net for net in NETS if net != "fcn8s_at_once"])
 def test_no_output_sees_more_than_its_field_and_some_see_all_of_it(net: str, geometry: str) -> None:
-    if (net, geometry) == ("fcn8s_largefov", "reference"):
-        pytest.skip("there is no such net")
     config = build_model(net, width=1 / 64, fc_channels=1, geometry=geometry).get_config()
     before, behind = NetDescription.from_config(config).halo()
     # Every phase of the coarsest grid; fewer where an image is padded to 200 columns, and takes long.
