@@ -48,6 +48,8 @@ def inspect_command(options: argparse.Namespace) -> None:
     if options.image is not None and not (options.html or options.effective):
         raise RunError("--image: is what --effective and --html look at. Add one of them, or leave it out.")
     start_backend()
+    import keras
+
     from fcn.data.image_io import read_image
     from fcn.inspection.document import inspection_document
     from fcn.inspection.effective import awaken, measure_effective_field
@@ -57,6 +59,8 @@ def inspect_command(options: argparse.Namespace) -> None:
     from fcn.inspection.text import print_inspection
 
     photograph = None if options.image is None else read_image(options.image)
+    # A configuration's weights are random: the same each time.
+    keras.utils.set_random_seed(0)
     model = open_net(options.model)
     size = options.size or (_SIZE if photograph is None else photograph.shape[:2])
     inspection = inspect_model(model, size)
