@@ -52,7 +52,7 @@ def measure_effective_field(model: keras.Model, image: Array, seed: int = 0) -> 
     Example:
         >>> net = keras.Sequential([keras.Input((9, 9, 1)), keras.layers.Conv2D(1, 3, padding="same")])
         >>> found = measure_effective_field(net, np.ones((9, 9, 1), np.float32))
-        >>> found.element, found.most, np.count_nonzero(found.shares)
+        >>> found.element, found.most, int(np.count_nonzero(found.shares))
         ((4, 4), 3, 9)
     """
     probe = _Probe(model, image.shape)
