@@ -77,11 +77,11 @@ def _picture(inspection: Inspection, effective: EffectiveField, image: Pixels, n
 
 def _table(inspection: Inspection) -> str:
     headings = "".join(
-        f'<th scope="col"{_number(index)}>{escape(column)}</th>' for index, column in enumerate(COLUMNS)
+        f'<th scope="col"{_class(index)}>{escape(column)}</th>' for index, column in enumerate(COLUMNS)
     )
     rows = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td{_number(index)}>{escape(text)}</td>" for index, text in enumerate(row[1:], start=1))
+        + "".join(f"<td{_class(index)}>{escape(text)}</td>" for index, text in enumerate(row[1:], start=1))
         + "</tr>\n"
         for row in table_rows(inspection)
     )
@@ -95,5 +95,6 @@ def _table(inspection: Inspection) -> str:
     )
 
 
-def _number(index: int) -> str:
-    return ' class="number"' if index > 1 else ""
+def _class(index: int) -> str:
+    # What a layer is called tells its kind, where a screen is too narrow for both.
+    return ' class="number"' if index > 1 else ' class="wide"' if index == 1 else ""

@@ -42,7 +42,7 @@ def total_lines(inspection: Inspection, effective: EffectiveField | None = None)
         ("receptive field", _field(inspection.layers[-1])),
     ]
     if inspection.context_field is not None:
-        lines.append(("of the context module alone, in scores", f"{inspection.context_field}"))
+        lines.append(("context module's own, in scores", f"{inspection.context_field}"))
     if effective is not None:
         lines.append(("95% of the gradient within", f"{effective.most:,}"))
         lines.append(("half of it within", f"{effective.half:,}"))

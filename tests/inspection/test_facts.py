@@ -6,6 +6,7 @@ import pytest
 
 from fcn.errors import RunError
 from fcn.inspection.facts import LayerFacts, inspect_model
+from fcn.models.dilated import DilatedNet
 from fcn.models.fcn import FCN
 
 layers = keras.layers
@@ -47,6 +48,13 @@ def test_wavenets_stack_sees_1024_samples_before_and_at_its_own() -> None:
     stack = (layers.Conv1D(1, 2, padding="causal", dilation_rate=2**n) for n in range(10))
     (field,) = last(net(*stack, axes=1), 2000).fields
     assert (field.size, field.first, field.stride) == (1024, -1023, 1)
+
+
+@pytest.mark.parametrize(("context", "field"), [("none", None), ("basic", 67), ("large", 67)])
+def test_the_context_module_alone_sees_67_scores(context: str, field: int | None) -> None:
+    for geometry in ("same", "reference"):
+        dilated = DilatedNet(2, context=context, width=1 / 64, fc_channels=1, geometry=geometry)
+        assert inspect_model(dilated, (64, 72)).context_field == field
 
 
 def test_dilated_nets_keep_their_resolution() -> None:
