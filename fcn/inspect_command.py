@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _SIZE = (384, 512)
 _SCENE_CLASSES = (1, 2, 3)
 _LARGEST_SIDE = 100_000
+_UNTRAINED = "The weights are new and random; a trained net looks at other pixels."
 
 
 def add_arguments(inspect: argparse.ArgumentParser) -> None:
@@ -30,7 +31,8 @@ def add_arguments(inspect: argparse.ArgumentParser) -> None:
         "--size",
         type=_size,
         metavar="HxW",
-        help=f"size of the image, in pixels; default: that of --image, or {_SIZE[0]}x{_SIZE[1]}",
+        help="size of the image, in pixels; default: the only one that the model takes, that of --image, or "
+        f"{_SIZE[0]}x{_SIZE[1]}",
     )
     inspect.add_argument(
         "--html", type=Path, metavar="FILE", help="also write a page, with the effective field over an image"
@@ -47,19 +49,28 @@ def inspect_command(options: argparse.Namespace) -> None:
     """Shows what each layer of a net makes, sees and costs."""
     if options.image is not None and not (options.html or options.effective):
         raise RunError("--image: is what --effective and --html look at. Add one of them, or leave it out.")
+    if options.html is not None and options.html.is_dir():
+        raise RunError(
+            f"{options.html}: is a folder. Give --html the name of a file, as {options.html / 'net.html'}."
+        )
     start_backend()
+    import keras
+
     from fcn.data.image_io import read_image
     from fcn.inspection.document import inspection_document
     from fcn.inspection.effective import awaken, measure_effective_field
     from fcn.inspection.facts import inspect_model
     from fcn.inspection.page import write_inspection_page
-    from fcn.inspection.source import open_net
+    from fcn.inspection.source import is_configuration, open_net
     from fcn.inspection.text import print_inspection
 
     photograph = None if options.image is None else read_image(options.image)
+    # A configuration's weights are random: the same each time.
+    keras.utils.set_random_seed(0)
     model = open_net(options.model)
-    size = options.size or (_SIZE if photograph is None else photograph.shape[:2])
+    size = options.size or _default_size(model, photograph)
     inspection = inspect_model(model, size)
+    note = _UNTRAINED if is_configuration(options.model) else ""
     effective = image = None
     if options.html or options.effective:
         image = _image(model, photograph, size)
@@ -67,15 +78,25 @@ def inspect_command(options: argparse.Namespace) -> None:
         awaken(model)
         effective = measure_effective_field(model, image.astype("float32"))
     if options.html:
-        write_inspection_page(options.html, inspection, effective, image)
+        write_inspection_page(options.html, inspection, effective, image, note)
     if options.json:
         print(as_json(inspection_document(inspection, effective)))
         return
     print_inspection(inspection, effective)
+    if effective is not None and note:
+        print(f"\n{note}")
     if effective is None and image is not None:
         print("\nNo gradient reaches the image, so there is no effective field.")
     if options.html:
         print(f"\nWrote {options.html}.")
+
+
+def _default_size(model: "keras.Model", photograph: "Pixels | None") -> tuple[int, ...]:
+    """Returns the only size that a model takes, else that of the photograph, else one of ours."""
+    own = tuple(model.input_shape[1:-1]) if isinstance(model.input_shape, tuple) else ()
+    if own and None not in own:
+        return own
+    return _SIZE if photograph is None else photograph.shape[:2]
 
 
 def _image(model: "keras.Model", photograph: "Pixels | None", size: tuple[int, ...]) -> "Pixels":

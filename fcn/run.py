@@ -112,7 +112,8 @@ def load_keras(path: Path) -> keras.Model:
         summary = str(error).partition("\n")[0]
         raise RunError(
             f"{path}: cannot be read as a Keras model ({type(error).__name__}: {summary}). Expected a whole "
-            "model as model.save writes it, not its weights alone; it may also be incomplete."
+            "model as model.save writes it, not its weights alone, of Keras' layers and this package's; "
+            "it may also be incomplete."
         ) from error
 
 

@@ -96,6 +96,29 @@ def test_a_net_of_one_axis(tmp_path: Path, capsys) -> None:
     assert [layer["receptive_field"] for layer in document["layers"]] == [1, 2, 4, 8, 16, 32, 64]
     code, _, errors = run(["inspect", tmp_path / "wave.keras", "--size", "200", "--effective"], capsys)
     assert (code, "expected a net of color images" in errors) == (2, True)
+    code, _, errors = run(["inspect", tmp_path / "wave.keras"], capsys)
+    assert (code, "expected images of the size length. Received: 384x512" in errors) == (2, True)
+
+
+def test_a_net_of_one_size_is_shown_at_it(tmp_path: Path, capsys) -> None:
+    net = keras.Sequential([keras.Input((9, 9, 1)), keras.layers.Conv2DTranspose(1, 3)])
+    net.save(tmp_path / "transposed.keras")
+    code, output, _ = run(["inspect", tmp_path / "transposed.keras"], capsys)
+    assert (code, "one image of 9x9" in output, "11x11x1" in output) == (0, True, True)
+    assert "Transposed: the inputs lie" in output
+    assert "Dilated:" not in output
+
+
+@pytest.mark.parametrize(("width", "shown"), [(140, True), (80, False)])
+def test_a_narrow_terminal_shows_the_numbers_that_count(
+    width: int, shown: bool, model_path: Path, capsys, monkeypatch
+) -> None:
+    for name, value in (("FORCE_COLOR", "1"), ("NO_COLOR", "1"), ("COLUMNS", str(width))):
+        monkeypatch.setenv(name, value)
+    output = re.sub(r"\x1b\[[0-9;]*m", "", run(["inspect", model_path], capsys)[1])
+    row = next(line.split() for line in output.splitlines() if line.startswith("  fc6 "))
+    assert ("Conv2D" in row, "12x16x16" in row, "404" in row) == (shown, True, True)
+    assert ("A wider terminal also shows: kind" in output) == (not shown)
 
 
 @pytest.mark.parametrize(
@@ -120,5 +143,7 @@ def test_sizes_and_nets_that_do_not_fit_are_told(model_path: Path, tmp_path: Pat
     assert (code, "expected images of the size" in errors) == (2, True)
     (tmp_path / "exported" / "1").mkdir(parents=True)
     (tmp_path / "exported" / "1" / "saved_model.pb").touch()
+    code, _, errors = run(["inspect", model_path, "--html", tmp_path], capsys)
+    assert (code, f"{tmp_path}: is a folder" in errors) == (2, True)
     code, _, errors = run(["inspect", tmp_path / "exported"], capsys)
     assert (code, "layers are gone" in errors) == (2, True)

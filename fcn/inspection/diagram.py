@@ -9,6 +9,14 @@ from fcn.inspection.facts import Inspection
 from fcn.models.steps import Resizing, Sliding, Step, Transposing
 
 _INPUT, _GAP = "●", "·"
+_DILATED = (
+    "Dilated: the kernel leaves inputs out between its taps, so it sees farther with no more weights. "
+    "Outputs lie as close as inputs: padded, the map keeps its size."
+)
+_TRANSPOSED = (
+    "Transposed: the inputs lie as far apart as the strides say, zeros between and around them, and the "
+    "kernel slides over all of it, so the map grows. Outputs side by side may meet different taps."
+)
 _WIDTH, _LARGEST_CELL = 200, 22
 
 
@@ -45,7 +53,7 @@ def pattern(step: Sliding | Transposing, output: int = 0) -> tuple[bool, ...]:
 
     Example:
         >>> pattern(Sliding(2, dilation_rate=3)), pattern(Transposing(4, 2), output=3)
-        ((True, False, False, True), (False, True, False, True))
+        ((True, False, False, True), (True, False, True, False))
     """
     reach = step.dilation_rate * (step.kernel_size - 1)
     if isinstance(step, Sliding):
@@ -65,6 +73,16 @@ def diagrams(inspection: Inspection) -> list[Diagram]:
             key = tuple(step._replace(padding=0) for step in layer.steps if not isinstance(step, Resizing))
             alike.setdefault(key, []).append(layer.name)
     return [_diagram(steps, names) for steps, names in alike.items()]
+
+
+def explanations(inspection: Inspection) -> list[str]:
+    """Returns what the gaps in the diagrams of a net mean: a sentence or two for each kind of layer in it."""
+    steps = {step for layer in inspection.layers for step in layer.steps or () if _is_drawn(step)}
+    return [
+        text
+        for kind, text in ((Sliding, _DILATED), (Transposing, _TRANSPOSED))
+        if any(isinstance(step, kind) for step in steps)
+    ]
 
 
 def _is_drawn(step: Step) -> bool:

@@ -32,6 +32,7 @@ def inspection_document(inspection: Inspection, effective: EffectiveField | None
             "peak_activation_bytes": inspection.peak_bytes,
             "uncounted_layers": list(inspection.uncounted),
             **_fields(inspection.field),
+            "context_receptive_field": inspection.context_field,
             "effective_field": None if effective is None else effective.most,
             "effective_field_half": None if effective is None else effective.half,
         },

@@ -52,13 +52,14 @@ def measure_effective_field(model: keras.Model, image: Array, seed: int = 0) -> 
     Example:
         >>> net = keras.Sequential([keras.Input((9, 9, 1)), keras.layers.Conv2D(1, 3, padding="same")])
         >>> found = measure_effective_field(net, np.ones((9, 9, 1), np.float32))
-        >>> found.element, found.most, np.count_nonzero(found.shares)
+        >>> found.element, found.most, int(np.count_nonzero(found.shares))
         ((4, 4), 3, 9)
     """
     probe = _Probe(model, image.shape)
     shape = tuple(model.compute_output_shape((1, *image.shape))[1:])
     with _frozen(model):
-        probe.compile(optimizer=keras.optimizers.SGD(1.0), loss=_weighted_sum, run_eagerly=True)
+        # In a graph: outside, TensorFlow also computes the gradients of the weights, and dies of some.
+        probe.compile(optimizer=keras.optimizers.SGD(1.0), loss=_weighted_sum, jit_compile=False)
         element = tuple(size // 2 for size in shape[:-1])
         wanted = np.zeros((1, *shape), np.float32)
         wanted[(0, *element)] = np.random.default_rng(seed).choice([-1.0, 1.0], shape[-1])
@@ -129,7 +130,8 @@ class _Probe(keras.Model):  # type: ignore[misc]
     """
 
     def __init__(self, model: keras.Model, shape: tuple[int, ...]) -> None:
-        super().__init__()
+        # TensorFlow takes no name with an underscore in front, as Keras would make of the class.
+        super().__init__(name="probe")
         self.model = model
         self.summand = self.add_weight(shape=(1, *shape), initializer="zeros", name="summand")
 

@@ -11,6 +11,7 @@ import numpy as np
 from fcn.inspection.cost import OPERATIONS_PER_MULTIPLY_ADD, multiply_adds
 from fcn.inspection.graph import Node, read_graph
 from fcn.inspection.layer_steps import LayerSteps, Steps, steps_of
+from fcn.models.context import CONTEXT_LAYERS
 from fcn.models.geometry import Grid
 from fcn.models.steps import Chart, Source, Span, grids, seen_by
 
@@ -77,12 +78,14 @@ class Inspection(NamedTuple):
         layers: In the order they compute; the first is the image.
         peak_bytes: Most bytes of maps that are needed at one time while an image is labeled, each kept from
             when it is made to when it is last read. Programs that compute need some more.
+        context_field: How many scores in a row the context module alone sees; None for nets without one.
     """
 
     name: str
     size: tuple[int, ...]
     layers: tuple[LayerFacts, ...]
     peak_bytes: int
+    context_field: int | None = None
 
     @property
     def parameters(self) -> int:
@@ -134,7 +137,8 @@ def inspect_model(model: keras.Model, size: Sequence[int]) -> Inspection:
     """
     nodes = read_graph(model, tuple(size))
     steps = [_steps(node) for node in nodes]
-    fields = _fields(charts(nodes, len(size)))
+    by_axis = charts(nodes, len(size))
+    fields = _fields(by_axis)
     counted: set[int] = set()
     layers = []
     for node, how, field in zip(nodes, steps, fields, strict=True):
@@ -152,7 +156,9 @@ def inspect_model(model: keras.Model, size: Sequence[int]) -> Inspection:
             steps=how[0] if how else None,
         )
         layers.append(facts)
-    return Inspection(model.name, tuple(size), tuple(layers), _peak(nodes, steps))
+    return Inspection(
+        model.name, tuple(size), tuple(layers), _peak(nodes, steps), _context_field(nodes, by_axis[0])
+    )
 
 
 def _count(layer: Any) -> tuple[int, int]:
@@ -179,6 +185,18 @@ def _peak(nodes: Sequence[Node], steps: Sequence[LayerSteps]) -> int:
         sum(size for made, size in enumerate(sizes[: now + 1]) if last_read[made] >= now)
         for now in range(len(nodes))
     )
+
+
+def _context_field(nodes: Sequence[Node], chart: Chart) -> int | None:
+    """Returns how many elements of the map in front of the context module one behind it sees."""
+    numbers = {node.layer.name: number for number, node in enumerate(nodes)}
+    if not numbers.keys() >= set(CONTEXT_LAYERS):
+        return None
+    first, last = numbers[CONTEXT_LAYERS[0]], numbers[CONTEXT_LAYERS[-1]]
+    before = nodes[first].inputs[0]
+    # As if the scores were the image.
+    span = seen_by([*[None] * before, [], *chart[before + 1 : last + 1]], last, 0)
+    return None if span is None else span.last - span.first + 1
 
 
 def charts(nodes: Sequence[Node], rank: int) -> list[Chart]:

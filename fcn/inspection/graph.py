@@ -66,8 +66,11 @@ def read_graph(model: keras.Model, size: tuple[int, ...]) -> list[Node]:
         own in (None, given) for own, given in zip(source.shape[1:], shape[1:], strict=True)
     )
     if not fits:
-        wanted = tuple(source.shape[1:-1])
-        raise RunError(f"{model.name}: expected images of the size {wanted}. Received: {tuple(size)}.")
+        sides = source.shape[1:-1]
+        names = ("height", "width") if len(sides) == 2 else ("length",) * len(sides)
+        wanted = "x".join(str(side or name) for side, name in zip(sides, names, strict=True))
+        given = "x".join(map(str, size))
+        raise RunError(f"{model.name}: expected images of the size {wanted}. Received: {given}. Give --size.")
     spec = keras.KerasTensor(shape, source.dtype)
     layer = source._keras_history.operation
     nodes = [Node(layer, (), (), shape, str(source.dtype))]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fcn.data.image_io import Pixels, encode_jpeg
 from fcn.files import write_text
-from fcn.inspection.diagram import diagram_figure, diagrams
+from fcn.inspection.diagram import diagram_figure, diagrams, explanations
 from fcn.inspection.effective import EffectiveField
 from fcn.inspection.facts import Inspection
 from fcn.inspection.picture import EFFECTIVE_COLOR, THEORETICAL_COLOR, field_picture
@@ -16,7 +16,7 @@ from fcn.report.document import html_document
 
 
 def write_inspection_page(
-    path: Path, inspection: Inspection, effective: EffectiveField | None, image: Pixels | None
+    path: Path, inspection: Inspection, effective: EffectiveField | None, image: Pixels | None, note: str = ""
 ) -> None:
     """Writes the page: totals, what the net looks at, its layers, and diagrams.
 
@@ -25,6 +25,7 @@ def write_inspection_page(
         inspection: The net and its layers.
         effective: What the middle of its answer looks at; None where that was not measured.
         image: `uint8[H, W, 3]`, RGB: what to draw it over; None where there is none.
+        note: What to know about the effective field.
 
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
@@ -32,15 +33,14 @@ def write_inspection_page(
     size = " x ".join(map(str, inspection.size))
     sections = [_totals(inspection, effective)]
     if effective is not None and image is not None:
-        sections.append(_picture(inspection, effective, image))
+        sections.append(_picture(inspection, effective, image, note))
     sections.append(_table(inspection))
     figures = "".join(diagram_figure(diagram) for diagram in diagrams(inspection))
     if figures:
+        gaps = "".join(f'<p class="soft">{escape(text)}</p>\n' for text in explanations(inspection))
         sections.append(
             '<h2>Which inputs reach one output</h2>\n<p class="soft">Each square is a place in the window of '
-            "one output; the filled ones hold an input that reaches it. A dilated kernel leaves inputs out "
-            "between its taps. A transposed convolution is one over its inputs spread apart, with zeros "
-            "between them; outputs side by side meet other places.</p>\n"
+            f"one output; the filled ones hold an input that reaches it.</p>\n{gaps}"
             f'<div class="charts">\n{figures}</div>\n'
         )
     page = html_document(inspection.name, "inspection", f"one image of {size} pixels", sections)
@@ -59,7 +59,7 @@ def _totals(inspection: Inspection, effective: EffectiveField | None) -> str:
     )
 
 
-def _picture(inspection: Inspection, effective: EffectiveField, image: Pixels) -> str:
+def _picture(inspection: Inspection, effective: EffectiveField, image: Pixels, note: str) -> str:
     picture = field_picture(image, effective, inspection.field)
     height, width = picture.shape[:2]
     content = base64.b64encode(encode_jpeg(picture)).decode()
@@ -68,7 +68,7 @@ def _picture(inspection: Inspection, effective: EffectiveField, image: Pixels) -
     return (
         '<h2>What the middle of the answer looks at</h2>\n<div class="panel">'
         f'<p class="soft">Element ({row}, {column}) of the last map: the brighter a pixel, the more the '
-        "element changes with it (absolute gradient, square root, slightly blurred).</p>\n"
+        f"element changes with it (absolute gradient, square root, slightly blurred). {escape(note)}</p>\n"
         f'<figure class="seen"><img src="data:image/jpeg;base64,{content}" alt="Gradient of one element of '
         f'the answer, drawn over the image" width="{width}" height="{height}"></figure>\n'
         f'<ul class="legend">{can_see}<li>{swatch(EFFECTIVE_COLOR)}95% of the gradient</li></ul></div>\n'
@@ -77,11 +77,11 @@ def _picture(inspection: Inspection, effective: EffectiveField, image: Pixels) -
 
 def _table(inspection: Inspection) -> str:
     headings = "".join(
-        f'<th scope="col"{_number(index)}>{escape(column)}</th>' for index, column in enumerate(COLUMNS)
+        f'<th scope="col"{_class(index)}>{escape(column)}</th>' for index, column in enumerate(COLUMNS)
     )
     rows = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td{_number(index)}>{escape(text)}</td>" for index, text in enumerate(row[1:], start=1))
+        + "".join(f"<td{_class(index)}>{escape(text)}</td>" for index, text in enumerate(row[1:], start=1))
         + "</tr>\n"
         for row in table_rows(inspection)
     )
@@ -95,5 +95,6 @@ def _table(inspection: Inspection) -> str:
     )
 
 
-def _number(index: int) -> str:
-    return ' class="number"' if index > 1 else ""
+def _class(index: int) -> str:
+    # What a layer is called tells its kind, where a screen is too narrow for both.
+    return ' class="number"' if index > 1 else ' class="wide"' if index == 1 else ""

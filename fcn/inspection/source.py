@@ -14,6 +14,11 @@ from fcn.run import is_exported, load_keras, model_file
 _CONFIGURATIONS = (".yaml", ".yml")
 
 
+def is_configuration(path: Path) -> bool:
+    """Returns whether a path names a configuration, whose net gets new weights, and no model."""
+    return path.suffix in _CONFIGURATIONS
+
+
 def open_net(path: Path) -> keras.Model:
     """Builds the net of a configuration with new weights, or loads a model.
 
@@ -28,7 +33,7 @@ def open_net(path: Path) -> keras.Model:
         DataError: If its data set is there and cannot be used.
         RunError: If there is no model, or it cannot be read.
     """
-    if path.suffix in _CONFIGURATIONS:
+    if is_configuration(path):
         return _build(path)
     if is_exported(path):
         raise RunError(

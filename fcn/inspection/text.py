@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 
-from fcn.inspection.diagram import diagrams
+from fcn.inspection.diagram import diagrams, explanations
 from fcn.inspection.document import plain, shared
 from fcn.inspection.effective import EffectiveField
 from fcn.inspection.facts import Inspection, LayerFacts
@@ -17,6 +19,9 @@ COLUMNS = ("layer", "kind", "output", "stride", "field", "offset", "parameters",
 _UNKNOWN = "?"
 _LONGEST_LINE = 72
 _PIPED_WIDTH = 160
+_ENDLESS = Console(width=10_000)
+_LEAST_NEEDED = ("kind", "MB", "offset", "stride")
+"""Columns that a terminal goes without if it is too narrow for all, in order."""
 
 
 def table_rows(inspection: Inspection) -> list[tuple[str, ...]]:
@@ -36,6 +41,8 @@ def total_lines(inspection: Inspection, effective: EffectiveField | None = None)
         ("maps, at one time", f"{_megabytes(inspection.peak_bytes)} MB"),
         ("receptive field", _field(inspection.layers[-1])),
     ]
+    if inspection.context_field is not None:
+        lines.append(("context module's own, in scores", f"{inspection.context_field}"))
     if effective is not None:
         lines.append(("95% of the gradient within", f"{effective.most:,}"))
         lines.append(("half of it within", f"{effective.half:,}"))
@@ -45,15 +52,21 @@ def total_lines(inspection: Inspection, effective: EffectiveField | None = None)
 def print_inspection(inspection: Inspection, effective: EffectiveField | None = None) -> None:
     """Prints the table, the totals, and which inputs reach an output of transposed and dilated layers."""
     size = "x".join(map(str, inspection.size))
-    table = Table(title=f"{inspection.name}, one image of {size}", box=box.SIMPLE_HEAD, title_justify="left")
-    for index, column in enumerate(COLUMNS):
-        table.add_column(column, justify="left" if index < 2 else "right", no_wrap=index != 1)
-    for row in table_rows(inspection):
-        table.add_row(*row)
     console = Console(markup=False, emoji=False)
     if not console.is_terminal:  # a file or a pipe has no width that a table could be too wide for
         console = Console(markup=False, emoji=False, width=_PIPED_WIDTH)
+    console.print(f"{inspection.name}, one image of {size}", highlight=False)
+    left_out = 0
+    table = _table(inspection, COLUMNS)
+    while Measurement.get(_ENDLESS, _ENDLESS.options, table).maximum > console.width:
+        if left_out == len(_LEAST_NEEDED):
+            break
+        left_out += 1
+        table = _table(inspection, [name for name in COLUMNS if name not in _LEAST_NEEDED[:left_out]])
     console.print(table)
+    if left_out:
+        names = ", ".join(_LEAST_NEEDED[:left_out])
+        console.print(f"  A wider terminal also shows: {names}.\n", highlight=False)
     lines = total_lines(inspection, effective)
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
@@ -61,11 +74,24 @@ def print_inspection(inspection: Inspection, effective: EffectiveField | None = 
     found = diagrams(inspection)
     if found:
         console.print("\n  Inputs (●) that reach one output, along an axis:", highlight=False)
+        for text in explanations(inspection):
+            console.print(Padding(text, (0, 0, 0, 2), expand=False), highlight=False)
     for diagram in found:
         line = diagram.line()
         shown = line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
         console.print(f"\n  {diagram.title}: {', '.join(diagram.layers)}", highlight=False)
         console.print(f"    {shown}  {diagram.note}", highlight=False)
+
+
+def _table(inspection: Inspection, columns: Sequence[str]) -> Table:
+    """Returns the table with some of its columns."""
+    shown = [index for index, column in enumerate(COLUMNS) if column in columns]
+    table = Table(box=box.SIMPLE_HEAD)
+    for index in shown:
+        table.add_column(COLUMNS[index], justify="left" if index < 2 else "right", no_wrap=index != 1)
+    for row in table_rows(inspection):
+        table.add_row(*(row[index] for index in shown))
+    return table
 
 
 def _row(layer: LayerFacts) -> tuple[str, ...]:

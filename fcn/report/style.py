@@ -54,7 +54,7 @@ polyline {{ fill: none; stroke-width: 2.2; stroke-linejoin: round; }}
 circle {{ fill: var(--accent); }}
 svg .tap {{ fill: var(--accent); }}
 svg .left {{ fill: var(--grid); }}
-.seen img {{ max-width: 640px; max-height: none; }}
+.seen img {{ width: auto; max-width: min(100%, 640px); max-height: 480px; }}
 table {{ border-collapse: collapse; width: 100%; }}
 th, td {{ text-align: left; padding: 3px 0 3px 14px; }}
 th:first-child {{ padding-left: 0; }}
