@@ -61,7 +61,6 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
         _scored(one, plan, labeler, sizes[one.name], shown, warnings)
         for one in track(plan.entrants, "scoring nets")
     ]
-    engine = Predictor(plan.entrants[0].path, *labeler).engine
     labelings = {net.name: Labeling(net.entrant.path, *labeler, size) for net in nets}
     steps = {net.name: TrainingStep(net.config, size) for net in nets if net.config is not None}
     labeling_times = time_tasks(labelings, "timing labels")
@@ -71,8 +70,7 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
         for net in nets
     ]
     names = tuple(example.name for example in shown)
-    said = f"{engine.name} {engine.precision}"
-    return Comparison(plan, size, tuple(nets), names, tuple(warnings), environment, said)
+    return Comparison(plan, size, tuple(nets), names, tuple(warnings), environment)
 
 
 def commonest_size(examples: Iterable[Example]) -> Size:
@@ -110,4 +108,5 @@ def _scored(
     found = describe_training(entrant.path, training, len(evaluation.images))
     warnings += [f"{entrant.name}: {warning}" for warning in found]
     pictures = tuple(label_picture(predictor, example) for example in shown)
-    return NetResult(entrant, config_of(entrant), size, evaluation, pictures, *effort(entrant))
+    engine = f"{predictor.engine.name} {predictor.engine.precision}"
+    return NetResult(entrant, config_of(entrant), size, evaluation, pictures, engine, *effort(entrant))

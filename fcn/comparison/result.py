@@ -37,6 +37,7 @@ class NetResult(NamedTuple):
         size: How large it is.
         evaluation: Its scores.
         pictures: What it makes of the images that are shown.
+        engine: What computed its labels, "tensorflow float32" for example.
         steps: How many steps it was trained; None where nobody knows.
         training_seconds: How long that took, with the scoring meanwhile; None where nobody knows.
         labeling: What labeling an image takes; None where it could not be timed.
@@ -48,6 +49,7 @@ class NetResult(NamedTuple):
     size: NetSize
     evaluation: Evaluation
     pictures: tuple[LabeledPicture, ...]
+    engine: str
     steps: int | None
     training_seconds: float | None
     labeling: Timing | None = None
@@ -74,7 +76,6 @@ class Comparison(NamedTuple):
         shown: Names of the images that are shown.
         warnings: What makes scores too good, or may.
         environment: Versions and hardware, as JSON values.
-        engine: What computed the labels, "tensorflow float32" for example.
     """
 
     plan: Plan
@@ -83,4 +84,8 @@ class Comparison(NamedTuple):
     shown: tuple[str, ...]
     warnings: tuple[str, ...]
     environment: dict[str, Any]
-    engine: str
+
+    @property
+    def engine(self) -> str:
+        """What computed the labels, "tensorflow float32" for example: the same for all nets."""
+        return self.nets[0].engine

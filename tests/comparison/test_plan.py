@@ -89,7 +89,7 @@ def test_one_data_set_for_all(write_config, tmp_path: Path, dataset: Path, make_
     around = dataset.parent / ".." / dataset.parent.name / dataset.name
     plan_comparison(Request([configs[0], write_config("three", root=around)], tmp_path))
     splits = [configs[0], write_config("four", more=", val_split: train, train_split: val")]
-    with pytest.raises(ConfigError, match="data.val_split"):
+    with pytest.raises(ConfigError, match=r"data\.val_split"):
         plan_comparison(Request(splits, tmp_path))
 
 
