@@ -30,15 +30,10 @@ Size = tuple[int, int]
 
 
 class Task(Protocol):
-    """What is timed.
+    """What is timed."""
 
-    Attributes:
-        engine: What computes it, as `fcn.startup.start_backend` takes it.
-    """
-
-    @property
-    def engine(self) -> str:
-        """What computes it."""
+    def start(self) -> None:
+        """Starts what every task of its kind needs."""
 
     def begin(self) -> Callable[[], object]:
         """Prepares it, and returns what does it once."""
@@ -59,6 +54,10 @@ class Labeling(NamedTuple):
     precision: str
     size: Size
 
+    def start(self) -> None:
+        """Starts the backend."""
+        start_backend(self.engine)
+
     def begin(self) -> Callable[[], object]:
         """Loads the net; what an image shows changes nothing, so it is noise."""
         from fcn.inference.predictor import Predictor
@@ -74,12 +73,14 @@ class TrainingStep(NamedTuple):
     Attributes:
         config: Of the training.
         size: (height, width) of its images, where it has no crops.
-        engine: Whatever Keras runs on.
     """
 
     config: Config
     size: Size
-    engine: str = "auto"
+
+    def start(self) -> None:
+        """Starts the backend that Keras runs on."""
+        start_backend()
 
     def begin(self) -> Callable[[], object]:
         """Builds and compiles the net as training does, for a batch of noise."""
@@ -107,10 +108,10 @@ class TrainingStep(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """The backend has started.
+    """The task has started.
 
     Attributes:
-        peak_bytes: The most memory the process has had so far, without any net.
+        peak_bytes: The most memory the process has had so far, with a backend and without any net.
     """
 
     peak_bytes: int
@@ -150,7 +151,7 @@ def do_when_asked(task: Task, connection: Connection) -> None:
     once: Callable[[], object] | None = None
     try:
         with stderr_held_back():  # what the asker's own backend said when it started
-            start_backend(task.engine)
+            task.start()
         connection.send(Ready(peak_bytes()))
         while True:
             connection.recv()
