@@ -1,7 +1,7 @@
 """The command line: reads arguments, runs one command, says what went wrong.
 
-The only place that prints an error or exits; what the commands do stands in `fcn.commands`,
-`fcn.data_commands`, `fcn.infer_command`, `fcn.inspect_command` and `fcn.serve_command`.
+The only place that prints an error or exits; what the commands do stands in `fcn.commands` and the modules
+whose names end in `_command` or `_commands`.
 """
 
 import argparse
@@ -9,16 +9,18 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import fcn
 import fcn.commands
+import fcn.compare_command
 import fcn.data_commands
 import fcn.infer_command
 import fcn.inspect_command
 import fcn.serve_command
+from fcn.argument_types import at_least
 from fcn.data.catalog import DATASETS
 from fcn.errors import FcnError
 from fcn.labeling_options import add_labeling
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: The command and its arguments; None for those of this process.
     """
     options = _parser().parse_args(arguments)
+    options.command_line = ["fcn", *(sys.argv[1:] if arguments is None else arguments)]
     # Pillow complains about damaged EXIF data, which nobody here needs.
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it finds in a damaged file is said once, here
@@ -57,19 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print("Interrupted. What was written so far is intact.", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
-
-
-def _at_least(lowest: int) -> Callable[[str], int]:
-    """Returns what reads a whole number that may not be smaller."""
-
-    def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < lowest:
-            raise argparse.ArgumentTypeError(
-                f"expected a whole number of {lowest} or more, received {text!r}"
-            )
-        return int(text)
-
-    return read
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -140,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "Label photographs.",
         "python infer.py runs/voc photographs/ --output labels --overlay",
     )
-    fcn.infer_command.add_arguments(infer, _MODEL_HELP, _at_least(1))
+    fcn.infer_command.add_arguments(infer, _MODEL_HELP, at_least(1))
     add_labeling(infer)
 
     export = add(
@@ -184,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         "Answer requests about a net over HTTP, and show a page to try it on.",
         "python -m fcn serve exported/voc --port 8501",
     )
-    fcn.serve_command.add_arguments(serve, _MODEL_HELP, _at_least)
+    fcn.serve_command.add_arguments(serve, _MODEL_HELP, at_least)
 
     importing = add(
         commands,
@@ -222,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     convolutionalize.add_argument(
         "--heatmap",
-        type=_at_least(0),
+        type=at_least(0),
         metavar="CLASS",
         help="also lay the map of a class over the photograph",
     )
@@ -242,6 +232,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     fcn.inspect_command.add_arguments(inspect)
 
+    compare = add(
+        commands,
+        "compare",
+        fcn.compare_command.compare_command,
+        "Train or load several nets, and put them side by side: scores, size, time and memory.",
+        "python -m fcn compare configs/quickstart.yaml --nets fcn8s,frontend --output runs/compare",
+    )
+    fcn.compare_command.add_arguments(compare)
+
     data = commands.add_parser(
         "data", help="Make and fetch data sets.", description="Make and fetch data sets."
     )
@@ -255,13 +254,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     generate.add_argument("root", type=Path, metavar="DIR", help="a new folder")
     generate.add_argument(
-        "--train", type=_at_least(1), default=400, metavar="N", help="training images; default: 400"
+        "--train", type=at_least(1), default=400, metavar="N", help="training images; default: 400"
     )
     generate.add_argument(
-        "--val", type=_at_least(1), default=100, metavar="N", help="validation images; default: 100"
+        "--val", type=at_least(1), default=100, metavar="N", help="validation images; default: 100"
     )
     generate.add_argument(
-        "--seed", type=_at_least(0), default=0, metavar="S", help="the same seed, the same files"
+        "--seed", type=at_least(0), default=0, metavar="S", help="the same seed, the same files"
     )
 
     download = add(

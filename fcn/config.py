@@ -55,6 +55,16 @@ _SECTIONS: dict[str, type[Section]] = {
 }
 
 
+def is_configuration(path: Path) -> bool:
+    """Returns whether a file is a configuration by its name, and no model.
+
+    Example:
+        >>> is_configuration(Path("configs/camvid.yaml")), is_configuration(Path("runs/camvid"))
+        (True, False)
+    """
+    return path.suffix in (".yaml", ".yml")
+
+
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Reads a configuration file.
 

@@ -1,5 +1,6 @@
 """Whole images at their own size -> scores."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,10 +30,12 @@ class ImageScore(NamedTuple):
     Attributes:
         example: The image.
         mean_iou: Mean IoU over the classes that occur in this image; NaN if all of it is void.
+        pixel_accuracy: Share of its pixels labeled correctly; NaN if all of it is void.
     """
 
     example: Example
     mean_iou: float
+    pixel_accuracy: float = math.nan
 
 
 class Evaluation(NamedTuple):
@@ -59,8 +62,7 @@ class EarlierTraining(NamedTuple):
     Attributes:
         run: Folder of the earlier run.
         split: Name of its training split.
-        num_scored: How many of its images are scored now; None where its data or configuration are not
-            there any more.
+        num_scored: How many of its images are scored now; None where nobody can tell any more.
     """
 
     run: str
@@ -98,8 +100,7 @@ def evaluate_examples(
         DataError: If an image or label cannot be used.
     """
     num_classes = len(predictor.classes.names)
-    total = np.zeros((num_classes, num_classes), np.int64)
-    counts = np.zeros((2, num_classes), np.int64)
+    total, counts = (np.zeros((rows, num_classes), np.int64) for rows in (num_classes, 2))
     images = []
     pairs = map_ahead(lambda example: read_example(example, num_classes), examples)
     for example, (image, label) in zip(examples, track(pairs, "scoring", total=len(examples)), strict=True):
@@ -108,7 +109,8 @@ def evaluate_examples(
         total += matrix
         if boundary:
             counts += boundary_counts(label, prediction, num_classes)
-        images.append(ImageScore(example, Scores.from_matrix(matrix).mean_iou))
+        scores = Scores.from_matrix(matrix)
+        images.append(ImageScore(example, scores.mean_iou, scores.pixel_accuracy))
     boundary_scores = BoundaryScores.from_counts(counts) if boundary else None
     return Evaluation(Scores.from_matrix(total), total, tuple(images), predictor.views, boundary_scores)
 
@@ -116,9 +118,8 @@ def evaluate_examples(
 def evaluate(model: Any, root: Path | str, split: str = "val", boundary: bool = False) -> Evaluation:
     """Scores a net on a split of a data set.
 
-    Warns (`UserWarning`) if the net, or one it started from, was trained on scored images. What it was
-    trained on is known of a run folder and of a file in its `checkpoints`, also when a `Predictor` was made
-    from one.
+    Warns (`UserWarning`) if the net, or one it started from, was trained on scored images; what it was
+    trained on is known of a run folder and of a file in its `checkpoints`.
 
     Args:
         model: A net, a `Predictor`, or the path of a run folder, a `.keras` file or an exported folder.
@@ -127,7 +128,7 @@ def evaluate(model: Any, root: Path | str, split: str = "val", boundary: bool = 
         boundary: Whether to compute boundary IoU too.
 
     Raises:
-        DataError: If the data set cannot be used, or has other classes than the net.
+        DataError: If the data set cannot be used, or has other classes.
         RunError: If there is no model at the path.
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model)
@@ -209,11 +210,9 @@ def describe_training(model: Path | None, training: TrainingSplit | None, num_im
     if training is None:
         return []
     found = [describe_earlier(training.earlier, num_images)]
-    if training.num_scored:
-        found.append(
-            f"{model} was trained on {training.num_scored} of the {num_images} scored images, so these "
-            "scores are too good."
-        )
+    if count := training.num_scored:
+        seen = f"{model} was trained on {count} of the {num_images} scored images"
+        found.append(f"{seen}, so these scores are too good.")
     return [warning for warning in found if warning]
 
 
@@ -270,8 +269,7 @@ def describe_earlier(earlier: Sequence[EarlierTraining], num_images: int) -> str
         for one in earlier
         if one.num_scored
     ]
-    unknown = [one.run for one in earlier if one.num_scored is None]
-    if unknown:
+    if unknown := [one.run for one in earlier if one.num_scored is None]:
         seen.append(f"whether {' and '.join(unknown)} saw any cannot be checked, as the data are not there")
     return f"the weights it starts from may make scores too good: {'; '.join(seen)}." if seen else None
 
@@ -284,8 +282,8 @@ def scores_document(
     training: TrainingSplit | None = None,
 ) -> dict[str, Any]:
     """Returns what `scores.json` holds: the scores, what was scored, and what the net was trained on."""
-    document = evaluation.scores.as_dict(class_names)
-    document |= evaluation.boundary.as_dict(class_names) if evaluation.boundary else {}
+    boundary = evaluation.boundary.as_dict(class_names) if evaluation.boundary else {}
+    document = evaluation.scores.as_dict(class_names) | boundary
     document |= {
         "split": split,
         "num_images": len(evaluation.images),

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fcn.argument_types import sides
+from fcn.config import is_configuration
 from fcn.errors import RunError
 from fcn.files import as_json
 from fcn.startup import start_backend
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 _SIZE = (384, 512)
 _SCENE_CLASSES = (1, 2, 3)
-_LARGEST_SIDE = 100_000
 _UNTRAINED = "The weights are new and random; a trained net looks at other pixels."
 
 
@@ -29,7 +30,7 @@ def add_arguments(inspect: argparse.ArgumentParser) -> None:
     )
     inspect.add_argument(
         "--size",
-        type=_size,
+        type=sides,
         metavar="HxW",
         help="size of the image, in pixels; default: the only one that the model takes, that of --image, or "
         f"{_SIZE[0]}x{_SIZE[1]}",
@@ -61,7 +62,7 @@ def inspect_command(options: argparse.Namespace) -> None:
     from fcn.inspection.effective import awaken, measure_effective_field
     from fcn.inspection.facts import inspect_model
     from fcn.inspection.page import write_inspection_page
-    from fcn.inspection.source import is_configuration, open_net
+    from fcn.inspection.source import open_net
     from fcn.inspection.text import print_inspection
 
     photograph = None if options.image is None else read_image(options.image)
@@ -120,13 +121,3 @@ def _image(model: "keras.Model", photograph: "Pixels | None", size: tuple[int, .
     if photograph.shape[:2] == size:
         return photograph
     return cv2.resize(photograph, size[::-1], interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-
-
-def _size(text: str) -> tuple[int, ...]:
-    """Reads HxW; one number alone is the length of what a one-dimensional net takes."""
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and 0 < int(part) <= _LARGEST_SIDE for part in parts):
-        raise argparse.ArgumentTypeError(
-            f"expected HxW in pixels, such as 384x512, each from 1 to {_LARGEST_SIDE}, received {text!r}"
-        )
-    return tuple(map(int, parts))

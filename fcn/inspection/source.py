@@ -5,25 +5,16 @@ from pathlib import Path
 import keras
 
 from fcn.classes import VOC_CLASS_NAMES, Classes
-from fcn.config import load_config
+from fcn.config import Config, is_configuration, load_config
 from fcn.data.voc import read_classes
 from fcn.errors import RunError
 from fcn.models.factory import build_model
+from fcn.models.net import SegmentationNet
 from fcn.run import is_exported, load_keras, model_file
-
-_CONFIGURATIONS = (".yaml", ".yml")
-
-
-def is_configuration(path: Path) -> bool:
-    """Returns whether a path names a configuration, whose net gets new weights, and no model."""
-    return path.suffix in _CONFIGURATIONS
 
 
 def open_net(path: Path) -> keras.Model:
     """Builds the net of a configuration with new weights, or loads a model.
-
-    A configuration's data set says how many classes there are; where it is not on this machine, the net gets
-    Pascal VOC's 21. What `model.weights` names is not read: it changes nothing of a net's size.
 
     Args:
         path: A YAML file; or a run folder, a `.keras` or an `.h5` file of any Keras model.
@@ -34,7 +25,7 @@ def open_net(path: Path) -> keras.Model:
         RunError: If there is no model, or it cannot be read.
     """
     if is_configuration(path):
-        return _build(path)
+        return build_net(load_config(path))
     if is_exported(path):
         raise RunError(
             f"{path}: is an exported model, whose layers are gone. Give the configuration, the run folder or "
@@ -43,8 +34,15 @@ def open_net(path: Path) -> keras.Model:
     return load_keras(model_file(path))
 
 
-def _build(path: Path) -> keras.Model:
-    config = load_config(path)
+def build_net(config: Config) -> SegmentationNet:
+    """Builds the net of a configuration with new weights.
+
+    Its data set says how many classes there are; where it is not on this machine, the net gets Pascal VOC's
+    21. What `model.weights` names is not read: it changes nothing of a net's size.
+
+    Raises:
+        DataError: If the data set is there and cannot be used.
+    """
     root = config.data.root
     classes = read_classes(root) if root.is_dir() else Classes.named(VOC_CLASS_NAMES)
     options = config.model.options() | {"input_scale": config.data.input_scale}

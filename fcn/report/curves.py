@@ -36,7 +36,7 @@ class Curve(NamedTuple):
         return self._say(int(self.values.argmax())) if len(self.steps) else ""
 
     def _say(self, index: int) -> str:
-        return f"{_short(self.values[index])} at step {self.steps[index]:,.0f}"
+        return f"{short_number(self.values[index])} at step {self.steps[index]:,.0f}"
 
     def thinned(self) -> "Curve":
         """Returns means of neighboring points, few enough to be told apart."""
@@ -94,7 +94,7 @@ def line_chart(curve: Curve, title: str, unit: str, note: str, trend: Curve | No
         single = f" The only value: {curve.last()}." if len(curve.steps) else ""
         return f'{heading}<p class="soft">Not enough steps for a curve.{single}</p></figure>\n'
     right, high = float(curve.steps[-1]), max(0.0, float(curve.values.max()))
-    x_distance, y_distance = _tick_distance(right, smallest=1), _tick_distance(high, smallest=0)
+    x_distance, y_distance = tick_distance(right, smallest=1), tick_distance(high, smallest=0)
     # The plot ends at the last step, and at the first tick above the highest value.
     x_ticks = [index * x_distance for index in range(math.floor(right / x_distance * _ROUNDING) + 1)]
     y_ticks = [index * y_distance for index in range(max(1, math.ceil(high / y_distance / _ROUNDING)) + 1)]
@@ -137,7 +137,7 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def _short(value: float) -> str:
+def short_number(value: float) -> str:
     """Returns three digits, in at most seven characters: "0.002", "1.5e-4"."""
     if value == 0 or 1e-3 <= abs(value) < 1e3:
         return f"{value:.3g}"
@@ -145,7 +145,7 @@ def _short(value: float) -> str:
     return f"{float(digits):g}e{int(exponent)}"
 
 
-def _tick_distance(high: float, smallest: float) -> float:
+def tick_distance(high: float, smallest: float) -> float:
     """Returns 1, 2 or 5 times a power of ten, so that at most 4 ticks come between 0 and `high`.
 
     Args:
@@ -166,7 +166,7 @@ def _polyline(curve: Curve, scale: _Scale, kind: str) -> str:
 def _dot(step: float, value: float, scale: _Scale) -> str:
     return (
         f'<circle cx="{scale.x(step):.1f}" cy="{scale.y(value):.1f}" r="3">'
-        f"<title>{_short(value)} at step {step:,.0f}</title></circle>\n"
+        f"<title>{short_number(value)} at step {step:,.0f}</title></circle>\n"
     )
 
 
@@ -174,7 +174,7 @@ def _axes(x_ticks: list[float], y_ticks: list[float], scale: _Scale, unit: str) 
     right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
     rows = (
         f'<path class="grid" d="M{_LEFT} {scale.y(tick):.1f}H{right}"/>'
-        f'<text x="{_LEFT - 8}" y="{scale.y(tick) + 5:.1f}" text-anchor="end">{_short(tick)}</text>\n'
+        f'<text x="{_LEFT - 8}" y="{scale.y(tick) + 5:.1f}" text-anchor="end">{short_number(tick)}</text>\n'
         for tick in y_ticks
     )
     columns = (

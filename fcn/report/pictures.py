@@ -170,10 +170,12 @@ def pictures_row(predictor: "Predictor", score: "ImageScore") -> str:
     image, label, prediction = label_picture(predictor, score.example)
     wrong = difference(image, label, prediction)
     figures = (
-        _figure("image", f"Photograph {name}", "jpeg", encode_jpeg(image), image),
-        _figure("label", f"True classes of {name}", "png", encode_label(label, classes), image),
-        _figure("prediction", f"Prediction for {name}", "png", encode_label(prediction, classes), image),
-        _figure("difference", f"Wrong pixels of {name}", "png", encode_png(wrong), image),
+        picture_figure("image", f"Photograph {name}", "jpeg", encode_jpeg(image), image),
+        picture_figure("label", f"True classes of {name}", "png", encode_label(label, classes), image),
+        picture_figure(
+            "prediction", f"Prediction for {name}", "png", encode_label(prediction, classes), image
+        ),
+        picture_figure("difference", f"Wrong pixels of {name}", "png", encode_png(wrong), image),
     )
     return (
         f'<article><h4>{name} <span class="iou">mean IoU <b>{score.mean_iou:.3f}</b></span></h4>\n'
@@ -181,7 +183,16 @@ def pictures_row(predictor: "Predictor", score: "ImageScore") -> str:
     )
 
 
-def _figure(caption: str, alt: str, kind: str, data: bytes, like: Pixels) -> str:
+def picture_figure(caption: str, alt: str, kind: str, data: bytes, like: Pixels) -> str:
+    """Returns HTML of one picture.
+
+    Args:
+        caption: What stands below. HTML.
+        alt: What it shows. HTML.
+        kind: "jpeg" or "png".
+        data: Content of the file.
+        like: `[H, W, ...]`, of its size.
+    """
     height, width = like.shape[:2]
     content = base64.b64encode(data).decode()
     return (

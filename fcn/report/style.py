@@ -107,6 +107,11 @@ progress {{ display: block; width: 100%; height: 12px; margin: 8px 0; accent-col
 section > h3 {{ margin: 1.4rem 0 .6rem; }}
 article {{ margin-bottom: 14px; }}
 .pictures {{ display: grid; gap: 10px; grid-template-columns: repeat(4, minmax(0, 1fr)); }}
+.dots svg {{ max-width: 760px; }}
+.nets td {{ padding-bottom: 7px; vertical-align: top; }}
+.nets thead th {{ white-space: normal; vertical-align: bottom; line-height: 1.25; }}
+.nets th:first-child {{ position: sticky; left: 0; background: var(--card); }}
+small {{ display: block; color: var(--soft); font-size: .75rem; line-height: 1.2; }}
 figure {{ margin: 0; }}
 img {{ display: block; width: 100%; height: auto; max-height: 280px; object-fit: contain;
   border-radius: 4px; }}

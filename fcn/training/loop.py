@@ -34,10 +34,8 @@ from fcn.run import RunFolder, load_model
 from fcn.training import devices
 from fcn.training.average import copy_of
 from fcn.training.checkpoint import Position, find_checkpoint, remove_halves, restore_training
+from fcn.training.compiling import compile_net
 from fcn.training.lock import only_training
-from fcn.training.loss import build_loss
-from fcn.training.optimizer import build_optimizer
-from fcn.training.patterns import freeze
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.processes import Agreement, together
 from fcn.training.schedule import describe_summed_loss
@@ -107,7 +105,7 @@ def train(
         config = load_config(Path(config))
     run = RunFolder(Path(run_path))
     with together() as agreement:
-        _check_place(run)
+        check_place(run)
         with only_training(run) if devices.leads() else nullcontext():
             _check_run(run, config, resume)
             return _train(config, run, callbacks, agreement)
@@ -131,13 +129,7 @@ def _train(
     precision = usable_precision(config.train.precision, config.augmentation.crop_size)
     with computing_in(precision), devices.scope(config):
         model = load_model(checkpoint) if checkpoint else _begin_model(config, classes, val_examples)
-        # XLA on a CPU makes transposed convolutions many times slower.
-        xla = config.train.xla or keras.backend.backend() == "jax"
-        freeze(model, config.train.freeze)
-        loss = build_loss(config.loss, class_weights(config.loss, train_examples, len(classes.names)))
-        loss.mean_over_replicas = devices.mean_over_replicas
-        optimizer = build_optimizer(config.train, model, config.loss)
-        model.compile(optimizer=optimizer, loss=loss, jit_compile=xla)
+        compile_net(model, config, class_weights(config.loss, train_examples, len(classes.names)))
         average = None if config.train.ema is None else copy_of(model)
         position = restore_training(model, checkpoint, classes, average) if checkpoint else Position(0)
         if position.data not in ("", content):
@@ -177,7 +169,12 @@ def _labeled_pixels(stream: TrainingStream) -> float:
     return sum(int((stream[index][1] != VOID).sum()) for index in range(count)) / count
 
 
-def _check_place(run: RunFolder) -> None:
+def check_place(run: RunFolder) -> None:
+    """Refuses a folder that holds other files, and no run.
+
+    Raises:
+        RunError: If it does.
+    """
     if not run.exists() and run.path.exists() and (not run.path.is_dir() or not _is_empty(run)):
         raise RunError(f"{run.path}: holds other files, and no run. Choose another folder with --run.")
 
@@ -192,12 +189,19 @@ def _check_run(run: RunFolder, config: Config, resume: bool) -> None:
             f"{run.path}: holds a run already. Go on with it: --resume. Begin another: --run NAME. "
             "Begin this one anew: delete the folder first."
         )
-    changed = [text for text in changed_keys(run.load_config(), config) if not text.startswith(_FREE_KEYS)]
-    if changed:
+    if changed := changed_learning(run.load_config(), config):
         raise RunError(
             f"{run.path}: was begun with another configuration ({'; '.join(changed)}). Set these keys "
             "back to go on with it, or begin another run: --run NAME."
         )
+
+
+def changed_learning(saved: Config, wanted: Config) -> list[str]:
+    """Returns "section.key: saved -> wanted" for each value without which something else is learned.
+
+    Where data and the weights to start from lie does not count: both may have been moved.
+    """
+    return [text for text in changed_keys(saved, wanted) if not text.startswith(_FREE_KEYS)]
 
 
 def _is_empty(run: RunFolder) -> bool:

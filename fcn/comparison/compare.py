@@ -1,0 +1,112 @@
+"""One comparison from its plan to all its numbers."""
+
+import gc
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from fcn.comparison.machine import describe_machine
+from fcn.comparison.plan import Entrant, Plan
+from fcn.comparison.result import Comparison, NetResult, NetSize
+from fcn.comparison.runs import config_of, effort, finish, is_finished, open_net
+from fcn.comparison.timed_process import Labeling, Size, TrainingStep
+from fcn.comparison.timing import time_tasks
+from fcn.data.image_header import open_header, stored_size
+from fcn.data.voc import Example
+from fcn.evaluation import describe_training, evaluate_split, find_training
+from fcn.inference.predictor import Predictor
+from fcn.inspection.facts import inspect_model
+from fcn.progress import track
+from fcn.report.pictures import label_picture, spread
+
+
+class Labeler(NamedTuple):
+    """What computes the labels.
+
+    Attributes:
+        engine: One of `fcn.inference.engine.ENGINES`.
+        precision: One of `fcn.inference.engine.PRECISIONS`.
+    """
+
+    engine: str
+    precision: str
+
+
+def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) -> Comparison:
+    """Trains what is not trained yet, then scores and times all nets.
+
+    All nets are looked at before any is trained.
+
+    Args:
+        plan: What to compare, and on what.
+        labeler: What computes the labels, for scores and for times.
+        size: (height, width) of the image that GFLOP and time are of; None for the commonest of the split.
+        num_pictures: How many images to show, from all over the split.
+
+    Raises:
+        FcnError: If a net cannot take part, or cannot be trained. What was trained before stays.
+    """
+    size = size or commonest_size(plan.examples)
+    sizes = {one.name: _size_of(one, plan, size) for one in track(plan.entrants, "inspecting nets")}
+    unfinished = [one for one in plan.entrants if not is_finished(one)]
+    for number, one in enumerate(unfinished, start=1):
+        print(f"Training {one.name} ({number} of {len(unfinished)}) in {one.path}.", file=sys.stderr)
+        finish(one)
+        gc.collect()  # a net and its optimizer are large, and hold each other
+    environment = describe_machine()
+    warnings: list[str] = []
+    shown = spread(plan.examples, num_pictures)
+    nets = [
+        _scored(one, plan, labeler, sizes[one.name], shown, warnings)
+        for one in track(plan.entrants, "scoring nets")
+    ]
+    labelings = {net.name: Labeling(net.entrant.path, *labeler, size) for net in nets}
+    steps = {net.name: TrainingStep(net.config, size) for net in nets if net.config is not None}
+    labeling_times = time_tasks(labelings, "timing labels")
+    step_times = time_tasks(steps, "timing training steps")
+    nets = [
+        net._replace(labeling=labeling_times.get(net.name), training_step=step_times.get(net.name))
+        for net in nets
+    ]
+    names = tuple(example.name for example in shown)
+    return Comparison(plan, size, tuple(nets), names, tuple(warnings), environment)
+
+
+def commonest_size(examples: Iterable[Example]) -> Size:
+    """Returns the (height, width) that most images of a split have; of several, the first.
+
+    Raises:
+        DataError: If an image cannot be read.
+    """
+    found: Counter[Size] = Counter()
+    for example in examples:
+        with example.image_path.open("rb") as file:
+            found[stored_size(open_header(file, example.image_path))] += 1
+    return found.most_common(1)[0][0]
+
+
+def _size_of(entrant: Entrant, plan: Plan, size: Size) -> NetSize:
+    net = open_net(entrant, plan.classes.names)
+    inspection = inspect_model(net, size)
+    field = inspection.field and tuple(axis.size for axis in inspection.field)
+    return NetSize(net.name, inspection.parameters, inspection.gflop, field)
+
+
+def _scored(
+    entrant: Entrant,
+    plan: Plan,
+    labeler: Labeler,
+    size: NetSize,
+    shown: list[Example],
+    warnings: list[str],
+) -> NetResult:
+    """Scores a net and labels the images that are shown; adds to the warnings."""
+    predictor = Predictor(entrant.path, *labeler)
+    evaluation = evaluate_split(predictor, plan.root, plan.split, boundary=True)
+    training = find_training(entrant.path, evaluation)
+    found = describe_training(entrant.path, training, len(evaluation.images))
+    warnings += [f"{entrant.name}: {warning}" for warning in found]
+    pictures = tuple(label_picture(predictor, example) for example in shown)
+    engine = f"{predictor.engine.name} {predictor.engine.precision}"
+    return NetResult(entrant, config_of(entrant), size, evaluation, pictures, engine, *effort(entrant))

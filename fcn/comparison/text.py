@@ -1,0 +1,37 @@
+"""A comparison as a table on a terminal."""
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fcn.comparison.columns import COLUMNS
+from fcn.comparison.result import Comparison
+
+_WIDTH, _NAME_WIDTH = 100, 8
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Prints a row for each net; the best of each column is bold."""
+    plan, (height, width) = comparison.plan, comparison.size
+    table = Table(
+        title=f"{plan.split} of {plan.root}, {len(plan.examples)} images; "
+        f"GFLOP and ms of one image of {height}x{width}",
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        padding=(0, 1, 0, 0),
+        collapse_padding=True,
+    )
+    table.add_column("net", overflow="fold", min_width=_NAME_WIDTH)
+    for column in COLUMNS:
+        table.add_column(column.heading.replace(" ", "\n"), justify="right", no_wrap=True)
+    for net in comparison.nets:
+        cells = (
+            Text(column.text(net), "bold" if column.is_best(net, comparison.nets) else "")
+            for column in COLUMNS
+        )
+        table.add_row(net.name, *cells)
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:  # a file or a pipe has no width that a table could be too wide for
+        console = Console(markup=False, emoji=False, highlight=False, width=_WIDTH)
+    console.print(table)

@@ -1,0 +1,31 @@
+"""Giving a net what it learns with."""
+
+import keras
+
+from fcn.config import Config
+from fcn.data.balance import Weights
+from fcn.models.net import SegmentationNet
+from fcn.training import devices
+from fcn.training.loss import build_loss
+from fcn.training.optimizer import build_optimizer
+from fcn.training.patterns import freeze
+
+
+def compile_net(model: SegmentationNet, config: Config, weights: Weights | None) -> None:
+    """Freezes what is not trained, and compiles a net with its loss and optimizer.
+
+    Args:
+        model: What is to learn.
+        config: How.
+        weights: `float64[num_classes]`, of the classes; None without.
+
+    Raises:
+        ConfigError: If a pattern of the configuration fits nothing.
+    """
+    freeze(model, config.train.freeze)
+    loss = build_loss(config.loss, weights)
+    loss.mean_over_replicas = devices.mean_over_replicas
+    optimizer = build_optimizer(config.train, model, config.loss)
+    # XLA on a CPU makes transposed convolutions many times slower.
+    xla = config.train.xla or keras.backend.backend() == "jax"
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=xla)

@@ -1,0 +1,69 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from html_page import Page, decoded
+
+from fcn.comparison.columns import COLUMNS
+from fcn.comparison.page import write_comparison_page
+
+
+@pytest.fixture
+def text(comparison, tmp_path: Path) -> str:
+    write_comparison_page(tmp_path / "page.html", comparison, "fcn compare '<x>'")
+    return (tmp_path / "page.html").read_text()
+
+
+def test_the_page_is_whole_and_fetches_nothing(text: str) -> None:
+    page = Page(text.replace("<br>", ""))
+    assert page.open == []
+    assert not re.search(r"https?:|url\(|@import|<script", text)
+    assert "<i>" not in re.sub(r'<i style="[^"]*">', "", text)  # names are escaped
+    for shown in ("a<b", "<b>cat", "first<i>", "fcn compare '<x>'", "a <CPU>", "first: saw <all>", "400 MiB"):
+        assert shown in page.text
+
+
+def test_a_row_for_each_net_with_what_is_best(text: str, comparison) -> None:
+    table = text[text.index('<table class="nets">') :].partition("</table>")[0]
+    rows = [
+        re.findall(r'<td class="number">(.*?)</td>', row)
+        for row in re.findall(r"<tr>(.*?)</tr>", table, re.S)
+    ][1:]
+    assert [len(row) for row in rows] == [len(COLUMNS)] * 2
+    titles = [column.title for column in COLUMNS]
+    assert rows[0][titles.index("GFLOP")] == "<b>0.125</b>"
+    assert rows[1][titles.index("GFLOP")] == "0.250<small>2.00x</small>"
+    assert rows[1][titles.index("ms per image")] == "-"
+    mean_iou = rows[1][titles.index("mean IoU %")]
+    scores = [net.evaluation.scores.mean_iou for net in comparison.nets]
+    assert f"<small>{100 * (scores[1] - scores[0]):+.2f}</small>" in mean_iou
+    assert ("<b>" in mean_iou) == (scores[1] > scores[0])
+
+
+def test_the_same_images_side_by_side(text: str, comparison) -> None:
+    page = Page(text.replace("<br>", ""))
+    images = page.all("img")
+    # A photograph, its truth and the labels of both nets, of each of two images.
+    assert [image["class"] for image in images] == ["jpeg", "png", "png", "png"] * 2
+    for index in range(2):
+        truth, *labels = (np.asarray(decoded(image)) for image in images[4 * index + 1 : 4 * index + 4])
+        np.testing.assert_array_equal(truth, comparison.nets[0].pictures[index].label)
+        for net, label in zip(comparison.nets, labels, strict=True):
+            np.testing.assert_array_equal(label, net.pictures[index].prediction)
+            score = net.evaluation.images[index]
+            assert f"mean IoU {100 * score.mean_iou:.2f}" in page.text
+            assert f"pixel acc. {100 * score.pixel_accuracy:.2f}" in page.text
+
+
+def test_each_class_has_its_iou(text: str, comparison) -> None:
+    table = text[text.index('aria-label="IoU of each class"') :].partition("</table>")[0]
+    cells = re.findall(r'<td class="number">(.*?)</td>', table)
+    ious = np.stack([net.evaluation.scores.class_iou for net in comparison.nets], axis=1)
+    best = ious.max(axis=1, keepdims=True)
+    expected = [
+        f"<b>{100 * iou:.2f}</b>" if iou == high and (row != high).any() else f"{100 * iou:.2f}"
+        for row, (high,) in zip(ious, best, strict=True)
+        for iou in row
+    ]
+    assert cells == expected

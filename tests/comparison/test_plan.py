@@ -1,0 +1,130 @@
+"""Tests of what is compared: names, budgets, data, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from fcn.comparison.plan import Request, plan_comparison
+from fcn.config import load_config
+from fcn.errors import ConfigError, DataError, FcnError, RunError
+
+
+def test_a_configuration_is_trained_once_for_each_net(write_config, tmp_path: Path, dataset: Path) -> None:
+    plan = plan_comparison(
+        Request(
+            [write_config()],
+            tmp_path / "out",
+            nets=("fcn8s", "frontend"),
+            changes=["model.width=0.5", "train.log_steps=5"],
+            steps=7,
+            seed=3,
+        )
+    )
+    assert [(one.name, one.path) for one in plan.entrants] == [
+        ("fcn8s", tmp_path / "out" / "fcn8s"),
+        ("frontend", tmp_path / "out" / "frontend"),
+    ]
+    for one in plan.entrants:
+        # What `fcn train CONFIG --set ...` would do.
+        changes = [f"model.net={one.name}", "model.width=0.5", "train.log_steps=5"]
+        changes += ["train.steps=7", "train.seed=3"]
+        assert one.config == load_config(tmp_path / "thin.yaml", changes)
+    assert (plan.root, plan.split, plan.classes.names) == (dataset, "val", ("ground", "cat", "dog"))
+    assert [example.name for example in plan.examples] == ["x", "y", "z"]
+
+
+def test_names_of_several_configurations_and_models(write_config, tmp_path: Path, model_path: Path) -> None:
+    sources = [write_config("one"), model_path, write_config("two"), Path("runs/a"), Path("b/checkpoints")]
+    plan = plan_comparison(Request(sources, tmp_path))
+    assert [one.name for one in plan.entrants] == ["one", "net", "two", "a", "checkpoints"]
+    assert [one.config is None for one in plan.entrants] == [False, True, False, True, True]
+    plan = plan_comparison(Request(sources[:3], tmp_path, nets=("fcn16s", "context")))
+    assert [one.name for one in plan.entrants] == [
+        *("one-fcn16s", "one-context", "net", "two-fcn16s", "two-context")
+    ]
+
+
+def test_a_checkpoint_is_called_after_its_run(write_config, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "voc" / "checkpoints" / "last.keras"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    plan = plan_comparison(Request([write_config(), checkpoint], tmp_path))
+    assert plan.entrants[1].name == "voc-last"
+
+
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        (", seed: 1", "train.seed: expected the same of all nets. Received: 0 (one) and 1 (two)"),
+        (", batch_size: 4", "--set train.batch_size=N"),
+    ],
+)
+def test_other_budgets_are_refused(write_config, tmp_path: Path, train: str, said: str) -> None:
+    other = write_config("two", train=train.replace(", batch_size: 4", ""))
+    if "batch" in train:
+        other.write_text(other.read_text().replace("batch_size: 2", "batch_size: 4"))
+    with pytest.raises(ConfigError) as caught:
+        plan_comparison(Request([write_config("one"), other], tmp_path))
+    assert said in str(caught.value)
+
+
+def test_steps_and_seed_make_budgets_equal(write_config, tmp_path: Path) -> None:
+    configs = [write_config("one"), write_config("two", train=", seed: 1")]
+    configs[0].write_text(configs[0].read_text().replace("steps: 2", "steps: 9"))
+    with pytest.raises(ConfigError, match="--steps N"):
+        plan_comparison(Request(configs, tmp_path, seed=5))
+    plan = plan_comparison(Request(configs, tmp_path, seed=5, steps=4))
+    assert {(one.config.train.steps, one.config.train.seed) for one in plan.entrants} == {(4, 5)}
+
+
+def test_one_data_set_for_all(write_config, tmp_path: Path, dataset: Path, make_dataset) -> None:
+    other = make_dataset(tmp_path / "other", {"train": ["a"], "val": ["b", "c"], "few": ["b"]})
+    configs = [write_config("one"), write_config("two", root=other)]
+    with pytest.raises(ConfigError, match=r"data.root: expected the same of all nets.*--data ROOT"):
+        plan_comparison(Request(configs, tmp_path))
+    plan = plan_comparison(Request(configs, tmp_path, data=other, split="few"))
+    assert {one.config.data.root for one in plan.entrants} == {plan.root} == {other}
+    assert [example.name for example in plan.examples] == ["b"]
+    # The same folder by another name is the same.
+    around = dataset.parent / ".." / dataset.parent.name / dataset.name
+    plan_comparison(Request([configs[0], write_config("three", root=around)], tmp_path))
+    splits = [configs[0], write_config("four", more=", val_split: train, train_split: val")]
+    with pytest.raises(ConfigError, match=r"data\.val_split"):
+        plan_comparison(Request(splits, tmp_path))
+
+
+def test_data_are_checked(write_config, tmp_path: Path, dataset: Path) -> None:
+    with pytest.raises(DataError, match="share images"):
+        plan_comparison(Request([write_config(more=", val_split: train")], tmp_path))
+    with pytest.raises(DataError, match="nowhere"):
+        plan_comparison(Request([write_config(root=tmp_path / "nowhere")], tmp_path))
+    with pytest.raises(DataError, match=r"test\.txt"):
+        plan_comparison(Request([write_config()], tmp_path, split="test"))
+
+
+def test_models_are_scored_on_what_their_runs_say(tmp_path: Path, dataset: Path, write_config) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(write_config(more=", val_split: train, train_split: val").read_text())
+    plan = plan_comparison(Request([run], tmp_path))
+    assert (plan.root, plan.split) == (dataset, "train")
+    with pytest.raises(RunError, match="--data: is missing"):
+        plan_comparison(Request([tmp_path / "net.keras"], tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"nets": ("fcn8s",)}, "--nets: says how configurations are trained"),
+        ({"steps": 3}, "--steps: says"),
+        ({"seed": 0}, "--seed: says"),
+        ({"changes": ["train.steps=1"]}, "--set: says"),
+        ({"sources": [Path("a/net.keras"), Path("b/net")]}, "net: is the name of two nets"),
+        ({"sources": [Path("none.yaml")]}, "none.yaml: cannot be read"),
+    ],
+)
+def test_mistakes_are_told(changed: dict, said: str, tmp_path: Path, dataset: Path) -> None:
+    request = Request([Path("net.keras")], tmp_path, data=dataset)
+    with pytest.raises(FcnError) as caught:
+        plan_comparison(request._replace(**changed))
+    assert said in str(caught.value)

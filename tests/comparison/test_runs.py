@@ -1,0 +1,103 @@
+"""Tests of which runs are taken, trained on or refused."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fcn.comparison.plan import Entrant
+from fcn.comparison.runs import config_of, effort, is_finished, open_net
+from fcn.config import Config, load_config
+from fcn.errors import DataError, RunError
+from fcn.log_file import COLUMNS
+
+CLASSES = ("ground", "cat", "dog")
+
+
+@pytest.fixture
+def config(write_config) -> Config:
+    return load_config(write_config())
+
+
+@pytest.fixture
+def entrant(config: Config, tmp_path: Path) -> Entrant:
+    """A net whose run has begun, in the same configuration."""
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "config.yaml").write_text(config.to_yaml())
+    return Entrant("net", run, config)
+
+
+def changed(entrant: Entrant, section: str, **values: object) -> Entrant:
+    config = entrant.config
+    part = getattr(config, section).model_copy(update=values)
+    return entrant._replace(config=config.model_copy(update={section: part}))
+
+
+def test_a_run_in_the_same_configuration_is_taken(entrant: Entrant, dataset: Path) -> None:
+    net = open_net(entrant, CLASSES)
+    assert (net.name, net.classes.names) == ("fcn32s", CLASSES)
+    # When it is written changes nothing of what is learned, nor does another name of the same folder.
+    open_net(changed(entrant, "train", log_steps=1, checkpoint_steps=7), CLASSES)
+    open_net(changed(entrant, "data", root=Path(os.path.relpath(dataset))), CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "said"),
+    [
+        ("train", {"steps": 9}, "train.steps: 2 -> 9"),
+        ("model", {"width": 0.5}, "model.width: 0.03125 -> 0.5"),
+        ("data", {"root": Path("elsewhere")}, "-> elsewhere"),
+        ("model", {"weights": "imagenet"}, "model.weights: none -> imagenet"),
+    ],
+)
+def test_a_run_in_another_configuration_is_refused(
+    entrant: Entrant, section: str, values: dict, said: str
+) -> None:
+    before = (entrant.path / "config.yaml").read_bytes()
+    with pytest.raises(RunError) as caught:
+        open_net(changed(entrant, section, **values), CLASSES)
+    message = str(caught.value)
+    assert message.startswith(f"{entrant.path}: was trained with another configuration")
+    assert said in message
+    assert "--output DIR" in message
+    assert (entrant.path / "config.yaml").read_bytes() == before
+
+
+def test_other_files_and_missing_weights_are_told_before_training(entrant: Entrant, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no such run or file"):
+        open_net(changed(entrant, "model", weights=str(tmp_path / "none")), CLASSES)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "diary.txt").touch()
+    with pytest.raises(RunError, match="holds other files, and no run"):
+        open_net(entrant._replace(path=tmp_path / "full"), CLASSES)
+
+
+def test_models_need_the_classes_of_the_data_set(model_path: Path, net) -> None:
+    found = open_net(Entrant("net", model_path, None), net.classes.names)
+    assert found.count_params() == net.count_params()
+    with pytest.raises(DataError, match=r"expected a net of the data set's classes: sky, sea\. Received: "):
+        open_net(Entrant("net", model_path, None), ("sky", "sea"))
+    with pytest.raises(RunError, match="no such model"):
+        open_net(Entrant("net", model_path.with_name("other.keras"), None), CLASSES)
+
+
+def test_a_run_is_finished_when_its_last_step_was_scored(entrant: Entrant) -> None:
+    log = entrant.path / "log.csv"
+    header = ",".join(COLUMNS)
+    assert not is_finished(entrant)
+    log.write_text(f"{header}\n1,,,,,0.5,0.5,0.5,0.5\n2,1.5,0.1,9,61.5,,,,\n")
+    (entrant.path / "checkpoints" / "best.keras").touch()
+    assert not is_finished(entrant)
+    log.write_text(f"{log.read_text()}2,,,,,0.5,0.5,0.5,0.5\n")
+    assert is_finished(entrant)
+    assert effort(entrant) == (2, 61.5)
+    assert effort(Entrant("model", entrant.path / "checkpoints" / "best.keras", None)) == (2, 61.5)
+    (entrant.path / "checkpoints" / "best.keras").unlink()
+    assert not is_finished(entrant)
+
+
+def test_what_is_known_of_models(model_path: Path, entrant: Entrant) -> None:
+    model = Entrant("net", model_path, None)
+    assert (is_finished(model), config_of(model), effort(model)) == (True, None, (None, None))
+    assert config_of(entrant._replace(config=None)) == entrant.config

@@ -1,0 +1,15 @@
+from fcn.comparison.text import print_comparison
+
+
+def test_a_row_for_each_net_within_100_columns(comparison, capsys) -> None:
+    nets = [net._replace(entrant=net.entrant._replace(name=f"camvid-{index}")) for index, net in
+            enumerate(comparison.nets)]  # fmt: skip
+    large = nets[0]._replace(size=nets[0].size._replace(parameters=134_500_000, gflop=16777.2))
+    print_comparison(comparison._replace(nets=(large, nets[1])))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    row = next(line.split() for line in lines if line.strip().startswith("camvid-0"))
+    mean_iou = 100 * large.evaluation.scores.mean_iou
+    assert row[0:2] == ["camvid-0", f"{mean_iou:.2f}"]
+    assert row[4:] == [*("134", "M", "16,777", "404", "20.0", "600", "500", "900", "1,200", "1.5")]
+    assert next(line.split() for line in lines if "camvid-1" in line)[-7:] == ["-"] * 7

@@ -1,0 +1,46 @@
+"""What tests have timed; the processes that do it import this file."""
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+
+class Quick:
+    """A task that needs nothing started."""
+
+    def start(self) -> None:
+        pass
+
+
+class Ones(Quick):
+    """Filling some memory."""
+
+    def __init__(self, mebibytes: int) -> None:
+        self.mebibytes = mebibytes
+
+    def begin(self) -> Callable[[], object]:
+        return lambda: np.ones((self.mebibytes, 2**20), np.uint8).any()
+
+
+class Raising(Quick):
+    """What cannot be begun."""
+
+    def begin(self) -> Callable[[], object]:
+        raise ValueError("no such thing")
+
+
+class Dying(Quick):
+    """What ends its process without a word."""
+
+    def begin(self) -> Callable[[], object]:
+        return lambda: os._exit(9)
+
+
+class Unstartable(Quick):
+    """What cannot be started."""
+
+    def start(self) -> None:
+        raise OSError("no such backend")
+
+    begin = Quick.start
