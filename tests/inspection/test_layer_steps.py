@@ -39,10 +39,8 @@ KINDS = st.one_of(
     st.builds(lambda s: layers.UpSampling2D(s, interpolation="bilinear"), FACTOR),
     st.builds(lambda s: layers.UpSampling2D(s), FACTOR),
 )
-KEEPING_PLACES = (
-    *(layers.Conv2D, layers.AveragePooling2D, layers.ZeroPadding2D, layers.Cropping2D, ReflectionPadding),
-)
-
+CUTTING = (layers.ZeroPadding2D, layers.Cropping2D, ReflectionPadding)
+KEEPING_PLACES = (layers.Conv2D, layers.AveragePooling2D, *CUTTING)
 PUBLISHED = ("fcn32s", "fcn8s", "context")
 
 
