@@ -37,11 +37,13 @@ def test_the_element_of_a_coarse_map_lies_in_the_middle_of_its_pixels() -> None:
     assert found.shares.max() == pytest.approx(1 / 16)
 
 
-def test_scores_that_are_zero_look_at_nothing_until_they_are_awake(thin_net, rng) -> None:
-    net = thin_net(stride=16, awake=False)
-    image = rng.uniform(0, 255, (32, 32, 3)).astype(np.float32)
+def test_scores_that_are_zero_look_at_nothing_until_they_are_awake() -> None:
+    convolution = keras.layers.Conv2D
+    scores = (convolution(3, 1, kernel_initializer="zeros", name=name) for name in ("score_fr", "final"))
+    net = keras.Sequential([keras.Input((9, 9, 1)), convolution(2, 3), *scores])
+    image = np.ones((9, 9, 1), np.float32)
     assert measure_effective_field(net, image) is None
-    assert awaken(net) == ("score_fr", "score_pool4")
+    assert awaken(net) == ("score_fr", "final")
     assert awaken(net) == ()
     assert measure_effective_field(net, image) is not None
 
