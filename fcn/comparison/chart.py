@@ -1,19 +1,21 @@
 """Scores against time, as inline SVG: a labeled dot for each net."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
 from fcn.report.curves import short_number, tick_distance
 
-_WIDTH, _HEIGHT = 640, 340
+_WIDTH, _HEIGHT = 480, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 26, 34, 46
 _LINE = 17
 """Units from one label to the next, at least: a line of text."""
 _LETTER = 7.6
 """Units a letter takes, about."""
+_RADIUS = 5
 _NEAR = 9
+"""Units from the center of a dot to its name."""
 
 
 class Dot(NamedTuple):
@@ -55,7 +57,7 @@ def dot_chart(dots: Sequence[Dot], title: str, horizontal: str, vertical: str) -
         for dot in known
     ]
     marks = "".join(
-        f'<circle cx="{place.x:.1f}" cy="{place.y:.1f}" r="5"><title>{escape(dot.name)}: '
+        f'<circle cx="{place.x:.1f}" cy="{place.y:.1f}" r="{_RADIUS}"><title>{escape(dot.name)}: '
         f"{dot.y:.2f} at {short_number(dot.x)}</title></circle>\n"
         for dot, place in zip(known, places, strict=True)
     )
@@ -97,21 +99,43 @@ def _axes(x_ticks: list[float], y_ticks: list[float], horizontal: str, vertical:
 
 
 def _labels(places: Sequence[Dot]) -> str:
-    """Writes each name beside its dot, on the side where there is room, and none over another."""
-    return "".join(
-        _side([place for place in places if _is_left(place) == left], left) for left in (False, True)
-    )
-
-
-def _is_left(place: Dot) -> bool:
-    return place.x + _NEAR + _LETTER * len(place.name) > _WIDTH
-
-
-def _side(places: Sequence[Dot], left: bool) -> str:
-    text, below = "", -math.inf
+    """Writes each name beside its dot, where it covers no other name and no dot."""
+    taken = [_Box(place.x - _RADIUS, place.y - _RADIUS, 2 * _RADIUS, 2 * _RADIUS) for place in places]
+    text = ""
     for place in sorted(places, key=lambda place: place.y):
-        y = max(place.y + 5, below + _LINE)
-        below = y
-        x, anchor = (place.x - _NEAR, "end") if left else (place.x + _NEAR, "start")
-        text += f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(place.name)}</text>\n'
+        choices = list(_around(place))
+        box = next((one for one in choices if one.is_free(taken)), choices[0])
+        taken.append(box)
+        # Letters stand on their line, a quarter of the box from its lower edge.
+        x, y = box.left + box.width / 2, box.top + 0.75 * _LINE
+        text += f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{escape(place.name)}</text>\n'
     return text
+
+
+class _Box(NamedTuple):
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def is_free(self, others: Sequence["_Box"]) -> bool:
+        """Returns whether it lies in the chart and covers none of the others."""
+        right, bottom = self.left + self.width, self.top + self.height
+        inside = self.left >= _LEFT and right <= _WIDTH and self.top >= _TOP - _LINE and bottom <= _HEIGHT
+        return inside and not any(
+            self.left < one.left + one.width
+            and one.left < right
+            and self.top < one.top + one.height
+            and one.top < bottom
+            for one in others
+        )
+
+
+def _around(place: Dot) -> Iterator[_Box]:
+    """Yields where a name may stand: beside its dot, above or below, then ever higher and lower."""
+    width = _LETTER * len(place.name)
+    beside = place.x + _NEAR, place.x - _NEAR - width, place.x - width / 2
+    for lines in range(_HEIGHT // _LINE):
+        for shift in dict.fromkeys((lines, -lines)):
+            for left in beside[: 2 if lines == 0 else 3]:
+                yield _Box(left, place.y - _LINE / 2 + shift * _LINE, width, _LINE)

@@ -59,7 +59,7 @@ def _milliseconds(timing: Timing | None) -> float:
 
 
 def _mebibytes(timing: Timing | None) -> float:
-    return math.nan if timing is None else timing.peak_bytes / MEBIBYTE
+    return math.nan if timing is None else timing.added_bytes / MEBIBYTE
 
 
 def _or_nan(value: float | None) -> float:
@@ -93,7 +93,7 @@ def short(value: float) -> str:
 
 def _count(value: float) -> str:
     """Returns millions where there are many."""
-    return f"{value / 1e6:.3g} M" if value >= 1e6 else f"{value:,.0f}"
+    return f"{value / 1e6:.4g} M" if value >= 1e6 else f"{value:,.0f}"
 
 
 def _points(value: float, first: float) -> str:
@@ -119,11 +119,13 @@ COLUMNS = (
     Column("GFLOP", "GFLOP", lambda net: net.size.gflop, short, min, _times),
     Column("receptive field", "field", _field, "{:.0f}".format),
     Column("ms per image", "ms per image", lambda net: _milliseconds(net.labeling), short, min, _times),
-    Column("peak MiB", "peak MiB", lambda net: _mebibytes(net.labeling), "{:,.0f}".format, min, _times),
+    Column(
+        "MiB per image", "MiB per image", lambda net: _mebibytes(net.labeling), "{:,.0f}".format, min, _times
+    ),
     Column("ms per step", "ms per step", lambda net: _milliseconds(net.training_step), short, min, _times),
     Column(
-        "step peak MiB",
-        "step peak MiB",
+        "MiB per step",
+        "MiB per step",
         lambda net: _mebibytes(net.training_step),
         "{:,.0f}".format,
         min,
@@ -133,3 +135,10 @@ COLUMNS = (
     Column("train minutes", "train min", lambda net: _or_nan(net.training_seconds) / 60, "{:.1f}".format),
 )
 """In the order of the table."""
+
+
+def memory_note(nets: Sequence[NetResult]) -> str:
+    """Returns what MiB mean in the table: what a process takes without a net says nothing of one."""
+    timings = [timing for net in nets for timing in (net.labeling, net.training_step) if timing is not None]
+    idle = max((timing.idle_bytes for timing in timings), default=0) / MEBIBYTE
+    return f"MiB: the most that the process had beyond the {idle:,.0f} MiB of Python and the backend alone."

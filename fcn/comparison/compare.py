@@ -54,6 +54,8 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
         print(f"Training {one.name} ({number} of {len(unfinished)}) in {one.path}.", file=sys.stderr)
         finish(one)
         gc.collect()  # a net and its optimizer are large, and hold each other
+    count = len(plan.entrants)
+    print(f"Scoring {count} nets on {len(plan.examples)} images.", file=sys.stderr)
     environment = describe_machine()
     warnings: list[str] = []
     shown = spread(plan.examples, num_pictures)
@@ -63,6 +65,7 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
     ]
     labelings = {net.name: Labeling(net.entrant.path, *labeler, size) for net in nets}
     steps = {net.name: TrainingStep(net.config, size) for net in nets if net.config is not None}
+    print(f"Timing {count} nets, each in a process of its own.", file=sys.stderr)
     labeling_times = time_tasks(labelings, "timing labels")
     step_times = time_tasks(steps, "timing training steps")
     nets = [

@@ -11,14 +11,16 @@ import numpy as np
 
 from fcn.classes import VOID
 from fcn.comparison.chart import Dot, dot_chart
-from fcn.comparison.columns import COLUMNS, percent
-from fcn.comparison.result import MEBIBYTE, Comparison, NetResult
+from fcn.comparison.columns import COLUMNS, memory_note, percent
+from fcn.comparison.result import Comparison, NetResult
 from fcn.comparison.timing import ROUNDS, WARM_UP
 from fcn.data.image_io import encode_jpeg, encode_label
 from fcn.files import write_text
 from fcn.report.class_table import swatch
 from fcn.report.document import html_document
 from fcn.report.pictures import picture_figure
+
+_MOST_BESIDE = 5
 
 
 def write_comparison_page(path: Path, comparison: Comparison, command: str) -> None:
@@ -107,7 +109,7 @@ def _classes(comparison: Comparison) -> str:
         rows += f'<tr><th scope="row">{heading}</th>{cells}</tr>\n'
     return (
         '<h2>IoU of each class, %</h2>\n<div class="panel"><div class="scroll" tabindex="0" role="region" '
-        'aria-label="IoU of each class"><table>\n'
+        'aria-label="IoU of each class"><table class="ious">\n'
         f'<thead><tr><th scope="col">class</th>{headings}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>'
         "</div>\n"
     )
@@ -139,7 +141,13 @@ def _article(comparison: Comparison, index: int) -> str:
         data = encode_label(net.pictures[index].prediction, classes)
         alt = f"Labels of {escape(net.name)} for {name}"
         figures.append(picture_figure(caption, alt, "png", data, image))
-    return f'<article><h4>{name}</h4>\n<div class="pictures">{"".join(figures)}</div></article>\n'
+    grid = f'<div class="pictures" style="--columns: {_columns(len(figures))}">{"".join(figures)}</div>'
+    return f"<article><h4>{name}</h4>\n{grid}</article>\n"
+
+
+def _columns(count: int) -> int:
+    """Returns beside how many others a picture stands on a wide screen: all, or rows that are nearly full."""
+    return count if count <= _MOST_BESIDE else min((4, 5, 3), key=lambda columns: -count % columns)
 
 
 def _legend(comparison: Comparison) -> str:
@@ -159,8 +167,6 @@ def _measured(comparison: Comparison, command: str) -> str:
         f'<tr><th scope="row">{escape(key)}</th><td>{escape(_said(value))}</td></tr>\n'
         for key, value in environment.items()
     )
-    idle = [net.labeling.idle_bytes / MEBIBYTE for net in comparison.nets if net.labeling is not None]
-    floor = f" {max(idle):,.0f} MiB of it the backend takes without a net." if idle else ""
     return (
         '<h2>How this was measured</h2>\n<div class="panel">'
         "<p>Scores: every image of the split at its own size, one confusion matrix over all of them, void "
@@ -170,8 +176,8 @@ def _measured(comparison: Comparison, command: str) -> str:
         f"the median of up to {ROUNDS}. An image is labeled alone, from pixels to classes, by "
         f"{escape(comparison.engine)}. A step is one update of the weights with the batch and crop of the "
         "training, without reading data.</p>\n"
-        "<p>Peak memory: the most that the process had, with Python, backend and net, on the side of the "
-        f"CPU.{floor} GFLOP: two operations for each multiply-add of a kernel.</p>\n"
+        f"<p>{memory_note(comparison.nets)} Of a GPU's own memory it says nothing. GFLOP: two operations for "
+        "each multiply-add of a kernel.</p>\n"
         "<p>Training minutes are those of the log, with the scoring meanwhile, on whatever ran the training."
         f'</p>\n</div>\n<details><summary>Command</summary>\n<pre tabindex="0">{escape(command)}</pre>'
         f"</details>\n<details><summary>Hardware and versions</summary>\n<table>\n{facts}</table></details>\n"

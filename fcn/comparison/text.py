@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fcn.comparison.columns import COLUMNS
+from fcn.comparison.columns import COLUMNS, memory_note
 from fcn.comparison.result import Comparison
 
 _WIDTH, _NAME_WIDTH = 100, 8
@@ -35,3 +35,4 @@ def print_comparison(comparison: Comparison) -> None:
     if not console.is_terminal:  # a file or a pipe has no width that a table could be too wide for
         console = Console(markup=False, emoji=False, highlight=False, width=_WIDTH)
     console.print(table)
+    console.print(memory_note(comparison.nets))

@@ -45,6 +45,11 @@ class Timing(NamedTuple):
         """The middle of the times, in seconds."""
         return statistics.median(self.seconds)
 
+    @property
+    def added_bytes(self) -> int:
+        """The most memory it took beyond what its process had anyway."""
+        return self.peak_bytes - self.idle_bytes
+
 
 def time_tasks(tasks: Mapping[str, Task], description: str) -> dict[str, Timing]:
     """Times tasks in turn: all together, or in groups where the memory is too small for all.

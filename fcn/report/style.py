@@ -106,9 +106,12 @@ progress {{ display: block; width: 100%; height: 12px; margin: 8px 0; accent-col
   {css_color(VOID_COLORS[1])} 2px 4px); }}
 section > h3 {{ margin: 1.4rem 0 .6rem; }}
 article {{ margin-bottom: 14px; }}
-.pictures {{ display: grid; gap: 10px; grid-template-columns: repeat(4, minmax(0, 1fr)); }}
-.dots svg {{ max-width: 760px; }}
-.nets td {{ padding-bottom: 7px; vertical-align: top; }}
+.pictures {{ display: grid; gap: 10px; grid-template-columns: repeat(var(--columns, 4), minmax(0, 1fr)); }}
+.dots svg {{ max-width: 600px; }}
+.nets tbody td, .nets tbody th {{ padding-bottom: 7px; vertical-align: top; }}
+.ious, .ious .number {{ width: auto; }}
+.ious td, .ious th + th {{ padding-left: 26px; }}
+.panel + article, .panel + details {{ margin-top: 14px; }}
 .nets thead th {{ white-space: normal; vertical-align: bottom; line-height: 1.25; }}
 .nets th:first-child {{ position: sticky; left: 0; background: var(--card); }}
 small {{ display: block; color: var(--soft); font-size: .75rem; line-height: 1.2; }}

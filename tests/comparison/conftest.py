@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -41,17 +42,17 @@ def write_config(tmp_path: Path, dataset: Path) -> WriteConfig:
 def comparison(tmp_path_factory: pytest.TempPathFactory, make_dataset) -> Comparison:
     """Two nets that were scored, with made-up times: the second was never timed, and is of no run."""
     root = make_dataset(
-        tmp_path_factory.mktemp("compared") / "a<b", {"val": ["x", "y<z"]}, class_names=CLASSES
+        tmp_path_factory.mktemp("compared") / "a<b", {"val": ["x", "y<z"]}, ((64, 96),), CLASSES
     )
     classes, examples = read_classes(root), read_split(root, "val")
+    keras.utils.set_random_seed(0)
     # One net with the weights of one after the other: it is compiled once.
     model = FCN(num_classes=3, stride=32, width=1 / 32, fc_channels=8, class_names=CLASSES)
     predictor, scores = Predictor(model), model.get_layer("score_fr")
     nets = []
     for name, kind, seed in (("first<i>", "fcn32s", 1), ("second", "fcn8s", 2)):
-        bias = np.random.default_rng(seed).standard_normal(3)
-        kernel = 50 * np.random.default_rng(seed).standard_normal(scores.kernel.shape)
-        scores.set_weights([kernel, bias])
+        kernel = np.random.default_rng(seed).standard_normal(scores.kernel.shape)
+        scores.set_weights([kernel, np.zeros(3)])
         nets.append(
             NetResult(
                 Entrant(name, Path("runs") / name, None),
@@ -65,6 +66,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory, make_dataset) -> Compar
                 Timing((0.5,), 900 * MEBIBYTE, 400 * MEBIBYTE) if seed == 1 else None,
             )
         )
+    assert nets[0].evaluation.scores.mean_iou != nets[1].evaluation.scores.mean_iou
     plan = Plan(tuple(net.entrant for net in nets), root, "val", classes, examples)
     shown = tuple(example.name for example in examples)
     environment = {"cpu": "a <CPU>", "accelerators": []}

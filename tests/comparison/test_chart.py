@@ -23,7 +23,7 @@ def test_dots_lie_where_their_numbers_say() -> None:
     assert y1 == pytest.approx((y0 + y2) / 2, abs=0.1)
     assert x0 < x2
     assert y2 < y0  # better is higher up
-    ticks = re.findall(r'<text x="([\d.]+)" y="314" text-anchor="middle">(.*?)</text>', text)
+    ticks = re.findall(r'<text x="([\d.]+)" y="274" text-anchor="middle">(.*?)</text>', text)
     assert [float(label) for _, label in ticks] == [0, 10, 20, 30, 40]
     assert float(ticks[1][0]) == pytest.approx(x0, abs=0.1)
     assert Page(text).open == []
@@ -31,9 +31,15 @@ def test_dots_lie_where_their_numbers_say() -> None:
 
 def test_names_do_not_cover_each_other() -> None:
     text = chart(*(Dot(f"net{index}", 30 + index / 100, 50 + index / 1000) for index in range(6)))
-    labels = [float(y) for y in re.findall(r'y="([\d.]+)" text-anchor="(?:start|end)">net', text)]
+    found = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="middle">net', text)
+    labels = [(float(x), float(y)) for x, y in found]
     assert len(labels) == 6
-    assert all(abs(one - other) >= 16 for one, other in combinations(labels, 2))
+    # A name is 30 units wide or more, a line 16 or more high.
+    for (x, y), (other_x, other_y) in combinations(labels, 2):
+        assert abs(x - other_x) >= 30 or abs(y - other_y) >= 16
+    for x, y in labels:
+        assert 0 < x < 480
+        assert 0 < y < 300
 
 
 def test_what_was_not_timed_is_left_out() -> None:

@@ -3,13 +3,15 @@
 import os
 from pathlib import Path
 
+import keras
 import pytest
 
 from fcn.comparison.plan import Entrant
-from fcn.comparison.runs import config_of, effort, is_finished, open_net
+from fcn.comparison.runs import config_of, effort, finish, is_finished, open_net
 from fcn.config import Config, load_config
 from fcn.errors import DataError, RunError
 from fcn.log_file import COLUMNS
+from fcn.training.loop import train
 
 CLASSES = ("ground", "cat", "dog")
 
@@ -101,3 +103,20 @@ def test_what_is_known_of_models(model_path: Path, entrant: Entrant) -> None:
     model = Entrant("net", model_path, None)
     assert (is_finished(model), config_of(model), effort(model)) == (True, None, (None, None))
     assert config_of(entrant._replace(config=None)) == entrant.config
+
+
+class Stopped(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.exhaustive
+def test_an_interrupted_training_goes_on(config: Config, tmp_path: Path) -> None:
+    settings = config.train.model_copy(update={"checkpoint_steps": 1})
+    net = Entrant("net", tmp_path / "net", config.model_copy(update={"train": settings}))
+    with pytest.raises(KeyboardInterrupt):
+        train(net.config, net.path, callbacks=[Stopped()])
+    assert not is_finished(net)
+    finish(net)
+    assert is_finished(net)
+    assert effort(net)[0] == 2
