@@ -94,7 +94,7 @@ def test_windows_of_rows_or_columns_equal_the_whole(kind: str, geometry: str, th
         ("fcn8s", "reference", 1.0, (701, 690)),
         ("fcn8s", "same", 0.5, (1383, 1401)),
         ("fcn8s_at_once", "same", 0.37, (1873, 1893)),
-        ("fcn16s", "same", 0.37, (1869, 1881)),
+        pytest.param("fcn16s", "same", 0.37, (1869, 1881), marks=pytest.mark.exhaustive),
         ("fcn32s", "reference", 0.37, (1875, 1887)),
     ],
 )
@@ -110,7 +110,7 @@ def test_corners_too_and_nets_that_make_images_smaller(
     [
         ("frontend", "same", (459, 463)),
         ("largefov", "reference", (463, 459)),
-        pytest.param("context", "same", (971, 975), marks=pytest.mark.slow),
+        pytest.param("context", "same", (971, 975), marks=pytest.mark.exhaustive),
         ("context", "reference", (975, 971)),
         ("fcn8s_largefov", "same", (555, 559)),
     ],

@@ -147,7 +147,7 @@ def test_an_argument_that_does_not_fit_is_refused(options: dict[str, Any], words
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["context", "large"])
+@pytest.mark.parametrize("kind", ["context", pytest.param("large", marks=pytest.mark.exhaustive)])
 def test_it_learns_two_images(kind: str) -> None:
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
