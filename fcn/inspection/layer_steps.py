@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from fcn.models.context import LowerBound
 from fcn.models.fully_connected import ELEMENTWISE
 from fcn.models.reflection import ReflectionPadding
 from fcn.models.resizing import ResizeLike, Shrink
@@ -42,7 +43,7 @@ _MERGING = (
     layers.Concatenate,
 )
 _PLACE_BY_PLACE = (
-    *ELEMENTWISE,
+    *(*ELEMENTWISE, LowerBound),
     *(layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D),
     *(layers.Rescaling, layers.Dense, layers.Normalization, layers.PReLU, ImageNormalization),
 )

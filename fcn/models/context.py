@@ -1,5 +1,6 @@
 """The context module: dilated convolutions of scores, that begin by changing nothing (Yu & Koltun, 2016)."""
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -14,12 +15,12 @@ CONTEXT_LAYERS = (
     "ctx_fc1",
 )
 """Names of these convolutions, in order."""
-_LIFTS = {"basic": 16.0, "large": 8.0}
-"""What is added to scores in front of the first ReLU and taken off behind the last.
+_BOUND = -16.0
+"""Below this a new module cuts scores off; hardly any are so low."""
+_REFERENCE_LIFTS = {"basic": 16.0, "large": 8.0}
+"""What published layers, which cut off at zero, begin with in front of the first ReLU and behind the last.
 
-ReLUs cut off what is negative, as half of all scores are, and scores that are all zero, as those of a new
-net, would never get a gradient. Larger than most scores, small enough to cost them no digits that count,
-of which more are lost where many copies of a class are added up.
+Larger than most scores, small enough to cost them no digits of float32 that count.
 """
 _NOISE = 0.002
 """Standard deviation of the noise that tells copies of a class apart, relative to the weights (section 3)."""
@@ -71,27 +72,63 @@ class Identity(keras.initializers.Initializer):  # type: ignore[misc]
         return {"num_classes": self.num_classes}
 
 
+@keras.saving.register_keras_serializable(package="fcn")
+class LowerBound(keras.layers.Layer):  # type: ignore[misc]
+    """A ReLU that cuts off below another number than zero.
+
+    Zero would cut off about half of all scores; and scores that are all zero, as those of a new net, would
+    never get a gradient. Nothing is added to lift them, so they keep all digits in bfloat16 too.
+
+    Args:
+        bound: The smallest output.
+
+    Example:
+        >>> LowerBound(-2)(keras.ops.array([-3.0, -1.0, 1.0])).numpy().tolist()
+        [-2.0, -1.0, 1.0]
+    """
+
+    def __init__(self, bound: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bound = bound
+
+    def call(self, maps: Any) -> Any:
+        """Returns what is larger, element by element."""
+        return keras.ops.maximum(maps, self.bound)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Returns the shape of the input."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make this layer again."""
+        config: dict[str, Any] = super().get_config()
+        return config | {"bound": self.bound}
+
+
 def context_module(scores: Any, num_classes: int, size: str, geometry: str) -> Any:
     """Looks at scores from farther away, at their own stride.
 
-    The first output is the input, wherever scores are well above -16, or -8 where `size` is "large".
+    The first output is the input, wherever scores are well above -16; in "reference" geometry above -8 where
+    `size` is "large", and in float32 alone.
 
     Args:
         scores: `float[B, H, W, num_classes]`.
         num_classes: How many classes there are.
         size: "basic" or "large".
-        geometry: "same": each layer pads itself. "reference": as published, which for "large" means all
-            zeros in front of the first layer.
+        geometry: "same": each layer pads itself and cuts off at -16. "reference": the layers as published,
+            which cut off at zero: scores are lifted in front of the first and lowered behind the last, which
+            makes new ones learn badly at the rates of other layers; for "large" all zeros of the padding
+            in front of the first.
 
     Returns:
         `float[B, H, W, num_classes]`.
     """
-    padding = "same"
-    if geometry == "reference" and size == "large":
+    padding, reference = "same", geometry == "reference"
+    if reference and size == "large":
         padding = "valid"
         scores = keras.layers.ZeroPadding2D(CONTEXT_PADDING, name="ctx_pad")(scores)
     for name, multiple, rate in zip(CONTEXT_LAYERS, CONTEXTS[size], CONTEXT_DILATIONS, strict=True):
-        lift = _LIFTS[size] / multiple if name == CONTEXT_LAYERS[0] else 0.0
+        lift = _REFERENCE_LIFTS[size] / multiple if reference and name == CONTEXT_LAYERS[0] else 0.0
         scores = keras.layers.Conv2D(
             multiple * num_classes,
             3,
@@ -101,11 +138,13 @@ def context_module(scores: Any, num_classes: int, size: str, geometry: str) -> A
             bias_initializer=keras.initializers.Constant(lift),
             name=name,
         )(scores)
-        scores = keras.layers.ReLU(name=f"{name}_relu")(scores)
+        # A class's score is divided among its channels, and so is where it is cut off.
+        cut = keras.layers.ReLU if reference else partial(LowerBound, _BOUND / multiple)
+        scores = cut(name=f"{name}_relu")(scores)
     return keras.layers.Conv2D(
         num_classes,
         1,
         kernel_initializer=Identity(num_classes),
-        bias_initializer=keras.initializers.Constant(-_LIFTS[size]),
+        bias_initializer=keras.initializers.Constant(-_REFERENCE_LIFTS[size] if reference else 0.0),
         name="ctx_final",
     )(scores)

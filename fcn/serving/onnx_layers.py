@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.models import patches
+from fcn.models.context import LowerBound
 from fcn.models.reflection import ReflectionPadding
 from fcn.models.resizing import ResizeLike, Shrink, size_ratio
 from fcn.models.upsampling import CropLike
@@ -192,6 +193,10 @@ def _rescaling(graph: OnnxGraph, layer: Any, inputs: list[str]) -> str:
     return graph.add("Add", [scaled, graph.real(layer.offset)], _maps(layer))
 
 
+def _lower_bound(graph: OnnxGraph, layer: LowerBound, inputs: list[str]) -> str:
+    return graph.add("Max", [*inputs, graph.real(layer.bound)], _maps(layer))
+
+
 def _sum(graph: OnnxGraph, layer: Any, inputs: list[str]) -> str:
     return graph.add("Sum", inputs, _maps(layer))
 
@@ -230,6 +235,7 @@ _WRITERS: dict[type, Callable[[OnnxGraph, Any, list[str]], str]] = {
     keras.layers.Conv2DTranspose: _transposed_convolution,
     keras.layers.BatchNormalization: _batch_normalization,
     keras.layers.ReLU: _relu,
+    LowerBound: _lower_bound,
     keras.layers.MaxPooling2D: _max_pooling,
     keras.layers.ZeroPadding2D: _zero_padding,
     ReflectionPadding: _reflection,

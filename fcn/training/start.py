@@ -12,6 +12,7 @@ import numpy as np
 from fcn.classes import Classes
 from fcn.errors import RunError
 from fcn.imports import read_published
+from fcn.models.context import CONTEXT_LAYERS
 from fcn.models.decimation import decimate
 from fcn.models.factory import build_model
 from fcn.models.fcn import AT_ONCE_SKIP_SCALES, FCN
@@ -94,10 +95,21 @@ def start_from(
         input_scale: Size at which its layers are to see an image, relative to its own.
 
     Raises:
-        RunError: If a layer below the scores has another shape in `source`.
+        RunError: If a layer below the scores has another shape in `source`, or its context module is one of
+            the other geometry.
     """
     layers = {layer.name: layer for layer in source.layers if layer.weights}
     keeps_scores = has_scores and source.class_names == classes.names
+    if (
+        keeps_scores
+        and config.net == "context"
+        and CONTEXT_LAYERS[0] in layers
+        and source.geometry != config.geometry
+    ):
+        raise RunError(
+            f"{config.weights}: has a context module of model.geometry={source.geometry}, whose weights mean "
+            f"something else with {config.geometry}. Set model.geometry={source.geometry}."
+        )
     options = config.options()
     if keeps_scores and isinstance(source, FCN) and config.net not in DILATED_NETS:
         # A score layer belongs to the scale of what it reads; a skip the source lacks has the new net's.

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from fcn.models.context import Identity
+from fcn.models.context import Identity, context_module
 from fcn.models.dilated import DilatedNet
 
 
@@ -23,6 +23,34 @@ def test_a_new_context_net_says_what_its_front_end_says(context: str, geometry: 
     expected, logits = convert_to_numpy(frontend(image)), convert_to_numpy(net(image))
     assert -6 < expected.min() < -0.5, "negative scores are what a ReLU would cut off"
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5)
+
+
+def context_of(scores: np.ndarray, size: str) -> np.ndarray:
+    inputs = keras.Input((None, None, scores.shape[-1]))
+    module = keras.Model(inputs, context_module(inputs, scores.shape[-1], size, "same"))
+    return convert_to_numpy(module(scores))
+
+
+@pytest.mark.parametrize("size", ["basic", "large"])
+def test_scores_are_cut_off_far_below_zero_alone(size: str) -> None:
+    scores = np.random.default_rng(0).uniform(-30, 30, (1, 9, 7, 3)).astype(np.float32)
+    found = context_of(scores, size)
+    # Copies of a class differ a little, so some of them are cut off a little earlier.
+    above = scores > -15
+    np.testing.assert_allclose(found[above], scores[above], rtol=0, atol=3e-5)
+    np.testing.assert_allclose(found, np.maximum(scores, -16), rtol=0, atol=0.3)
+
+
+def test_a_new_module_keeps_as_many_digits_as_bfloat16_has() -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        # Which bfloat16 has: eighths up to 15.
+        scores = np.random.default_rng(0).integers(-120, 121, (1, 9, 7, 3)).astype(np.float32) / 8
+        found = context_of(scores, "basic")
+    finally:
+        keras.config.set_dtype_policy(before)
+    np.testing.assert_array_equal(found, scores)
 
 
 def test_scores_of_zero_get_a_gradient_through_the_module() -> None:

@@ -117,6 +117,17 @@ def test_a_context_net_begins_where_its_front_end_ended(frontend: DilatedNet, co
     assert {"final", "ctx_conv1_1", "ctx_final", "upscore8"} <= set(other.renewed)
 
 
+def test_a_context_module_keeps_its_geometry() -> None:
+    source = DilatedNet(3, context="basic", geometry="reference", class_names=CLASSES.names, **THIN)
+    source.get_layer("final").bias.assign([1, 2, 3])
+    with pytest.raises(
+        RunError, match=r"published\.keras: has a context module of .* Set model.geometry=refer"
+    ):
+        start_from(source, True, ModelConfig(net="context", weights="published.keras", **THIN), CLASSES)
+    published = ModelConfig(net="context", geometry="reference", **THIN)
+    assert "ctx_conv1_1" in start_from(source, True, published, CLASSES).kept
+
+
 @pytest.mark.parametrize("net", ["largefov", "fcn8s_largefov"])
 def test_largefov_begins_with_decimated_layers(frontend: DilatedNet, net: str) -> None:
     begun = start_from(frontend, True, ModelConfig(net=net, width=1 / 32, fc_channels=4), CLASSES)
