@@ -24,6 +24,9 @@ CONVOLUTIONS = tuple(
 CONTEXT_MODULE = (*CONTEXT_LAYERS, "ctx_final")
 """The layers of the context module, in order, by the names that this package gives them."""
 
+# As both spellings begin.
+_CONTEXT_CONVOLUTIONS = ("ctx_conv", "ct_conv")
+
 _VGG_MEAN = (103.939, 116.779, 123.68)
 
 # What each net has between the fully connected layers and its scores, besides score_fr.
@@ -136,6 +139,12 @@ def _recognize_dilated(
     num_classes = shapes["final"][-1]
     if num_classes > MAX_CLASSES:
         raise RunError(f"{source}: expected at most {MAX_CLASSES} classes. Received: {num_classes}.")
+    more = [name for name in left_out if name.startswith(_CONTEXT_CONVOLUTIONS)]
+    if more:
+        raise RunError(
+            f"{source}: expected the context module of Yu & Koltun's paper. It also has {', '.join(more)}, "
+            "for which there is no net here."
+        )
     context = [name for name in CONTEXT_MODULE if name in shapes]
     lost = [name for name in CONTEXT_MODULE if name not in shapes]
     if context and lost:

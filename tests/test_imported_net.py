@@ -121,6 +121,15 @@ def test_a_module_that_is_not_whole_is_refused(tmp_path: Path) -> None:
         read_published(source)
 
 
+def test_a_module_with_more_layers_is_refused(tmp_path: Path) -> None:
+    # As that of their net for Cityscapes, which goes on dilating.
+    layers = build_dilated(19, "basic", "final", "ctx_")
+    [last] = [layer for layer in layers if layer.name == "ctx_conv5_1"]
+    source = write_caffemodel(tmp_path / "net.caffemodel", [*layers, last._replace(name="ctx_conv6_1")])
+    with pytest.raises(RunError, match="also has ctx_conv6_1, for which there is no net here"):
+        read_published(source)
+
+
 @pytest.mark.parametrize("net", ["frontend", "context", "largefov", "fcn8s_largefov"])
 def test_a_classifier_becomes_the_start_of_every_net(tmp_path: Path, net: str) -> None:
     # An FCN's own layers up to fc7 are those of a classifier.

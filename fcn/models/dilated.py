@@ -92,20 +92,20 @@ class DilatedNet(SegmentationNet):
         if context not in ("none", *CONTEXTS):
             raise ValueError(f"Expected `context` to be none, basic or large. Received: context={context!r}.")
         settings = NetSettings(
-            num_classes,
-            fc6,
-            width,
-            fc_channels,
-            geometry,
-            upsampling,
-            dropout,
-            batch_normalization,
-            channel_order,
-            mean,
-            scale,
-            input_scale,
-            class_names,
-            palette,
+            num_classes=num_classes,
+            fc6=fc6,
+            width=width,
+            fc_channels=fc_channels,
+            geometry=geometry,
+            upsampling=upsampling,
+            dropout=dropout,
+            batch_normalization=batch_normalization,
+            channel_order=channel_order,
+            mean=mean,
+            scale=scale,
+            input_scale=input_scale,
+            class_names=class_names,
+            palette=palette,
         ).checked()
 
         # === Functional model ===

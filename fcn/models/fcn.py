@@ -85,20 +85,20 @@ class FCN(SegmentationNet):
         if len(skip_scales) != 2:
             raise ValueError(f"Expected `skip_scales` for pool4 and pool3. Received: {skip_scales}.")
         settings = NetSettings(
-            num_classes,
-            fc6,
-            width,
-            fc_channels,
-            geometry,
-            upsampling,
-            dropout,
-            batch_normalization,
-            channel_order,
-            mean,
-            scale,
-            input_scale,
-            class_names,
-            palette,
+            num_classes=num_classes,
+            fc6=fc6,
+            width=width,
+            fc_channels=fc_channels,
+            geometry=geometry,
+            upsampling=upsampling,
+            dropout=dropout,
+            batch_normalization=batch_normalization,
+            channel_order=channel_order,
+            mean=mean,
+            scale=scale,
+            input_scale=input_scale,
+            class_names=class_names,
+            palette=palette,
         ).checked()
 
         # === Layers ===

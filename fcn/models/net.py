@@ -22,11 +22,7 @@ UPSAMPLING = ("learned", "learned_intermediate", "frozen")
 
 
 class NetSettings(NamedTuple):
-    """The arguments that every net has; `fcn.models.fcn.FCN` says what they mean.
-
-    Raises:
-        ValueError: From `checked`, if an argument has no value that it may have.
-    """
+    """The arguments that every net has; `fcn.models.fcn.FCN` says what they mean."""
 
     num_classes: int
     fc6: str
@@ -50,7 +46,11 @@ class NetSettings(NamedTuple):
         return scaled(full, self.width) if self.fc_channels is None else self.fc_channels
 
     def checked(self) -> "NetSettings":
-        """Returns the same with tuples, and names and colors of the classes where there were none."""
+        """Returns the same with tuples, and names and colors of the classes where there were none.
+
+        Raises:
+            ValueError: If an argument has no value that it may have.
+        """
         num_classes, mean, scale = self.num_classes, self.mean, self.scale
         if self.upsampling not in UPSAMPLING:
             raise ValueError(

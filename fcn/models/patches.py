@@ -52,6 +52,8 @@ class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
             not (_GATHERED.get() and tensorflow_on_cpu())
             or self.strides != (1, 1)
             or self.dilation_rate != (1, 1)
+            or self.groups != 1
+            or self.data_format != "channels_last"
         ):
             return super().call(inputs)
         ops = keras.ops
@@ -104,6 +106,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc]
             or self.kernel_size != (2 * stride, 2 * stride)
             or self.dilation_rate != (1, 1)
             or self.output_padding is not None
+            or self.data_format != "channels_last"
         ):
             return super().call(inputs)
         ops = keras.ops

@@ -61,6 +61,13 @@ def test_gradients_are_those_of_keras_own_convolution(options: dict) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+def test_arguments_it_has_no_product_for_are_keras_own() -> None:
+    x = np.random.default_rng(6).normal(size=(1, 9, 8, 4)).astype(np.float32)
+    layers = [kind(6, 3, padding="same", groups=2) for kind in (Conv2D, keras.layers.Conv2D)]
+    ours, wanted = alike(layers)
+    np.testing.assert_allclose(ours(x), wanted(x), rtol=1e-4, atol=1e-4)
+
+
 def test_sizes_may_be_unknown() -> None:
     layer, wanted = pair("same")
     graph = tf.function(layer, input_signature=[tf.TensorSpec([None, None, None, 4], tf.float32)])
