@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from served import Client, served
 
 from fcn.cli import main
 from fcn.data.image_io import read_label
@@ -26,7 +27,7 @@ def run(*arguments: object) -> int:
 
 
 @pytest.mark.parametrize("net", ["context", pytest.param("largefov", marks=pytest.mark.exhaustive)])
-def test_a_net_is_trained_scored_run_and_exported(net: str, dataset: Path, tmp_path: Path) -> None:
+def test_a_net_is_trained_scored_run_exported_and_served(net: str, dataset: Path, tmp_path: Path) -> None:
     config = tmp_path / "recipe.yaml"
     config.write_text(CONFIG.format(root=dataset, net=net))
     folder = tmp_path / "run"
@@ -45,3 +46,13 @@ def test_a_net_is_trained_scored_run_and_exported(net: str, dataset: Path, tmp_p
     assert run("infer", version, photographs, "--output", tmp_path / "again") == 0
     for path in sorted((tmp_path / "labels").glob("*.png")):
         assert np.mean(read_label(path) == read_label(tmp_path / "again" / path.name)) >= 0.999
+    photograph = sorted(photographs.iterdir())[0]
+    with served(version.parent, ["--engine", "tensorflow"]) as server:
+        client = Client(server.port)
+        reply = client.post("/v1/models/fcn:segment?output=label", photograph.read_bytes())
+        client.close()
+    assert reply.status == 200
+    label = read_label(tmp_path / "again" / f"{photograph.stem}.png")
+    served_label = tmp_path / "served.png"
+    served_label.write_bytes(reply.body)
+    np.testing.assert_array_equal(read_label(served_label), label)
