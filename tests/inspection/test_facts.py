@@ -155,7 +155,7 @@ def test_what_lies_behind_an_unknown_layer_is_left_open() -> None:
 def test_models_that_are_not_of_one_image_with_one_answer_are_refused() -> None:
     images = keras.Input((None, None, 1))
     both = keras.Model(images, [layers.ReLU()(images), layers.Conv2D(1, 1)(images)], name="both")
-    with pytest.raises(RunError, match="both: expected a model with one output. Received: 2 outputs"):
+    with pytest.raises(RunError, match=r"both: expected a model with one output\. Received: 2 outputs"):
         inspect_model(both, (9, 9))
     turned = keras.Sequential(
         [keras.Input((3, None, None)), layers.MaxPooling2D(data_format="channels_first", name="turned")]
