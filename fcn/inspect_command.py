@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 _SIZE = (384, 512)
 _SCENE_CLASSES = (1, 2, 3)
-_UNTRAINED = "The weights are new and random; a trained net looks at other pixels."
+# Objects of made-up pictures have a smallest size; of smaller pictures a part is taken.
+_SMALLEST_SCENE = 32
+_TRAINED = "A trained net looks at other pixels."
+_UNTRAINED = f"The weights are new and random. {_TRAINED}"
 
 
 def add_arguments(inspect: argparse.ArgumentParser) -> None:
@@ -76,7 +79,9 @@ def inspect_command(options: argparse.Namespace) -> None:
     if options.html or options.effective:
         image = _image(model, photograph, size)
         # Scores that start at zero would look at nothing.
-        awaken(model)
+        awakened = awaken(model)
+        if awakened and not note:
+            note = f"The weights of {', '.join(awakened)} were zero; random ones were measured. {_TRAINED}"
         effective = measure_effective_field(model, image.astype("float32"))
     if options.html:
         write_inspection_page(options.html, inspection, effective, image, note)
@@ -117,7 +122,9 @@ def _image(model: "keras.Model", photograph: "Pixels | None", size: tuple[int, .
             "Leave them out."
         )
     if photograph is None:
-        return draw_scene(np.random.default_rng(0), (size[0], size[1]), _SCENE_CLASSES)[0]
+        height, width = (max(side, _SMALLEST_SCENE) for side in size)
+        scene = draw_scene(np.random.default_rng(0), (height, width), _SCENE_CLASSES)[0]
+        return scene[: size[0], : size[1]]
     if photograph.shape[:2] == size:
         return photograph
     return cv2.resize(photograph, size[::-1], interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

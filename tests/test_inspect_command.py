@@ -89,6 +89,32 @@ def test_the_page_shows_the_field_over_an_image(
         assert shown in page.text
 
 
+@pytest.mark.parametrize("size", [(1, 1), (12, 300)])
+def test_small_pictures_are_made_up_too(size: tuple[int, int], tmp_path: Path, capsys) -> None:
+    start = {"kernel_initializer": "zeros", "name": "score"}
+    stack = [keras.layers.Conv2D(2, 3, padding="same"), keras.layers.Conv2D(2, 1, **start)]
+    keras.Sequential([keras.Input((None, None, 3)), *stack]).save(tmp_path / "small.keras")
+    page_file = tmp_path / "page.html"
+    arguments = ["inspect", tmp_path / "small.keras", "--size", "{}x{}".format(*size), "--html", page_file]
+    code, output, errors = run(arguments, capsys)
+    assert (code, errors) == (0, "")
+    said = "The weights of score were zero; random ones were measured."
+    assert said in output
+    page = Page(page_file.read_text())
+    assert said in page.text
+    assert f"Element ({size[0] // 2}, {size[1] // 2}) of the last map" in page.text
+
+
+def test_a_classifier_has_a_page(tmp_path: Path, capsys) -> None:
+    stack = [keras.layers.Conv2D(2, 3), keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(3)]
+    keras.Sequential([keras.Input((40, 32, 3)), *stack]).save(tmp_path / "classifier.keras")
+    page_file = tmp_path / "page.html"
+    code, output, errors = run(["inspect", tmp_path / "classifier.keras", "--html", page_file], capsys)
+    assert (code, errors) == (0, "")
+    assert "The weights" not in output
+    assert "The answer: the brighter a pixel" in Page(page_file.read_text()).text
+
+
 def test_a_net_of_one_axis(tmp_path: Path, capsys) -> None:
     stack = [keras.layers.Conv1D(2, 2, padding="causal", dilation_rate=2**n) for n in range(6)]
     keras.Sequential([keras.Input((None, 1)), *stack]).save(tmp_path / "wave.keras")

@@ -4,13 +4,20 @@ import math
 from typing import Any
 
 from fcn.inspection.graph import Node
-from fcn.inspection.layer_steps import CONVOLUTIONS, DEPTHWISE, SEPARABLE, TRANSPOSED, layers
+from fcn.inspection.layer_steps import CONVOLUTIONS, DEPTHWISE, MERGING, SEPARABLE, TRANSPOSED, layers
+from fcn.models.resizing import ResizeLike
+from fcn.models.upsampling import CropLike
 
 OPERATIONS_PER_MULTIPLY_ADD = 2
 """A multiplication and an addition, as processors are rated."""
 
 # Their few operations an element are no kernel's, and not counted.
-_SCALING = (layers.BatchNormalization, layers.LayerNormalization, layers.Normalization, layers.PReLU)
+_SCALING = (
+    *(layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization),
+    *(layers.Normalization, layers.PReLU),
+)
+# What joins maps without adding up products.
+_JOINING = (*MERGING, CropLike, ResizeLike)
 
 
 def multiply_adds(node: Node) -> int | None:
@@ -23,7 +30,7 @@ def multiply_adds(node: Node) -> int | None:
         node: A call of the layer.
 
     Returns:
-        The count; None for a layer with weights whose kind is not known.
+        The count; None for a layer of an unknown kind with weights or several maps, as attention.
 
     Example:
         >>> shape = (1, 4, 4, 3)
@@ -45,4 +52,6 @@ def multiply_adds(node: Node) -> int | None:
         return int(places * (math.prod(layer.kernel_size) * channels + mixed))
     if isinstance(layer, layers.Dense):
         return math.prod(node.output_shape) * node.input_shapes[0][-1]
-    return None if getattr(layer, "weights", None) and not isinstance(layer, _SCALING) else 0
+    weighs = bool(getattr(layer, "weights", None)) and not isinstance(layer, _SCALING)
+    multiplies = len(node.inputs) > 1 and not isinstance(layer, _JOINING)
+    return None if weighs or multiplies else 0

@@ -5,6 +5,7 @@ the theoretical field (Luo et al., "Understanding the effective receptive field 
 networks", 2016).
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import numpy.typing as npt
+
+from fcn.errors import RunError
 
 Array = npt.NDArray[np.float32]
 
@@ -21,7 +24,7 @@ class EffectiveField(NamedTuple):
 
     Attributes:
         shares: `float32[H, W]` (or `[L]`): share of each pixel in the gradient; the sum is 1.
-        element: Which element of the map it is, (row, column).
+        element: Which element of the map it is, (row, column); () of an answer without places.
         center: Pixel around which the squares below lie, (row, column).
         half: Side of the smallest square around it that holds half of the gradient, in pixels.
         most: Side of the one that holds 95% of it.
@@ -42,12 +45,17 @@ def measure_effective_field(model: keras.Model, image: Array, seed: int = 0) -> 
     turns it into the gradient.
 
     Args:
-        model: A Keras model from one image to one map of as many axes.
+        model: A Keras model from one image to one map. Where that has not the image's axes, as a classifier's
+            answer, its element belongs to the middle of the image.
         image: `float32[H, W, C]`, as the model takes it.
         seed: Where the signs come from.
 
     Returns:
-        The field; None if no gradient reaches the image, as of scores that still are zero everywhere.
+        The field; None if no gradient reaches the image, as of scores that still are zero everywhere,
+        of class ids, or where the model takes whole numbers.
+
+    Raises:
+        RunError: If the model has several outputs, or its backend cannot compute the gradient.
 
     Example:
         >>> net = keras.Sequential([keras.Input((9, 9, 1)), keras.layers.Conv2D(1, 3, padding="same")])
@@ -55,23 +63,35 @@ def measure_effective_field(model: keras.Model, image: Array, seed: int = 0) -> 
         >>> found.element, found.most, int(np.count_nonzero(found.shares))
         ((4, 4), 3, 9)
     """
+    answers = keras.tree.flatten(model.compute_output_spec(keras.KerasTensor((1, *image.shape))))
+    if len(answers) != 1:
+        raise RunError(f"{model.name}: expected a model with one output. Received: {len(answers)} outputs.")
+    shape = tuple(answers[0].shape[1:])
     probe = _Probe(model, image.shape)
-    shape = tuple(model.compute_output_shape((1, *image.shape))[1:])
     with _frozen(model):
         # In a graph: outside, TensorFlow also computes the gradients of the weights, and dies of some.
         probe.compile(optimizer=keras.optimizers.SGD(1.0), loss=_weighted_sum, jit_compile=False)
         element = tuple(size // 2 for size in shape[:-1])
         wanted = np.zeros((1, *shape), np.float32)
-        wanted[(0, *element)] = np.random.default_rng(seed).choice([-1.0, 1.0], shape[-1])
-        probe.train_on_batch(image[np.newaxis], wanted)
+        wanted[(0, *element)] = np.random.default_rng(seed).choice([-1.0, 1.0], shape[-1:])
+        try:
+            probe.train_on_batch(image[np.newaxis], wanted)
+        except Exception as error:  # Backends raise whatever they like, of a layer's name too.
+            # Keras says in bold, below the name of a layer, what its backend said.
+            said = re.sub(r"\x1b\[[0-9]*m", "", str(error)).splitlines()
+            reason = " ".join([line.strip() for line in said if line.strip()][:2]) or type(error).__name__
+            raise RunError(f"{model.name}: its effective field cannot be measured ({reason}).") from error
     gradient = np.abs(keras.ops.convert_to_numpy(probe.summand)).sum(axis=-1, dtype=np.float64)[0]
     total = gradient.sum()
     if not total > 0 or not np.isfinite(total):
         return None
     shares = gradient / total
-    sizes = zip(element, image.shape, shape, strict=False)
+    # Without an axis for each of the image's, the answer is one of the whole image.
+    places = shape[:-1] if len(shape) == image.ndim else (1,) * (image.ndim - 1)
+    found = element if len(shape) == image.ndim else (0,) * (image.ndim - 1)
+    sizes = zip(found, image.shape[:-1], places, strict=True)
     # The pixel in the middle of those that the element stands for.
-    center = tuple(int((place + 0.5) * pixels / places) for place, pixels, places in sizes)
+    center = tuple(int((place + 0.5) * pixels / count) for place, pixels, count in sizes)
     half, most = (smallest_square(shares, center, share) for share in (0.5, 0.95))
     return EffectiveField(shares.astype(np.float32), element, center, half, most)
 
@@ -137,7 +157,10 @@ class _Probe(keras.Model):  # type: ignore[misc]
 
     def call(self, images: Any) -> Any:
         """Returns the answer."""
-        return self.model(images + self.summand, training=False)
+        # A gradient of nothing, for answers and inputs that have none: whole numbers.
+        self.add_loss(0.0 * keras.ops.sum(self.summand))
+        (answer,) = keras.tree.flatten(self.model(images + self.summand, training=False))
+        return keras.ops.cast(answer, "float32")
 
 
 def _weighted_sum(weights: Any, answer: Any) -> Any:

@@ -58,9 +58,7 @@ def read_graph(model: keras.Model, size: tuple[int, ...]) -> list[Node]:
         >>> [(node.layer.name, node.output_shape) for node in read_graph(net, (9, 9))][1]
         ('conv', (1, 4, 4, 8))
     """
-    if len(getattr(model, "inputs", None) or []) != 1:
-        raise RunError(f"{model.name}: expected a functional model of one image. It cannot be followed.")
-    source = model.inputs[0]
+    source = _source(model)
     shape = (1, *size, source.shape[-1])
     fits = len(shape) == len(source.shape) and all(
         own in (None, given) for own, given in zip(source.shape[1:], shape[1:], strict=True)
@@ -76,6 +74,34 @@ def read_graph(model: keras.Model, size: tuple[int, ...]) -> list[Node]:
     nodes = [Node(layer, (), (), shape, str(source.dtype))]
     _Walk(nodes).run(model, _Map(spec, 0))
     return nodes
+
+
+def _source(model: keras.Model) -> keras.KerasTensor:
+    """Returns the only input of a model.
+
+    Raises:
+        RunError: If it is not the one image or signal, channels last, of a model with one answer.
+    """
+    if len(getattr(model, "inputs", None) or []) != 1:
+        raise RunError(f"{model.name}: expected a functional model of one image. It cannot be followed.")
+    if len(model.outputs) != 1:
+        raise RunError(
+            f"{model.name}: expected a model with one output. Received: {len(model.outputs)} outputs. "
+            "Save a model of one of them."
+        )
+    source = model.inputs[0]
+    turned = [
+        layer.name
+        for layer in model._flatten_layers(include_self=False)
+        if getattr(layer, "data_format", None) == "channels_first"
+    ]
+    if turned or len(source.shape) < 3 or source.shape[-1] is None:
+        why = f", and {turned[0]} is channels-first" if turned else ""
+        raise RunError(
+            f"{model.name}: expected a channels-last model of one image or signal. "
+            f"Received: inputs of the shape {tuple(source.shape)}{why}."
+        )
+    return source
 
 
 class _Walk:

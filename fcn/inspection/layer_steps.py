@@ -1,6 +1,6 @@
 """From a Keras layer to the steps of the calculus: kernels, strides and paddings, axis by axis."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -38,10 +38,25 @@ _POOLING = (
 _PADDING = (layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D)
 _CROPPING = (layers.Cropping1D, layers.Cropping2D, layers.Cropping3D)
 _UPSAMPLING = (layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D)
-_MERGING = (
+
+
+def _operations(*functions: Callable[..., Any]) -> tuple[type, ...]:
+    """Returns the classes of the operations that these functions of two maps become in a model."""
+    # Keras names the functions in public, and their classes nowhere.
+    map_ = keras.KerasTensor((1, 1, 1))
+    return tuple(type(function(map_, map_)._keras_history.operation) for function in functions)
+
+
+_PAIRWISE = _operations(
+    *(keras.ops.add, keras.ops.subtract, keras.ops.multiply, keras.ops.divide, keras.ops.true_divide),
+    *(keras.ops.maximum, keras.ops.minimum),
+)
+MERGING = (
     *(layers.Add, layers.Average, layers.Maximum, layers.Minimum, layers.Multiply, layers.Subtract),
     layers.Concatenate,
+    *_PAIRWISE,
 )
+"""Layers and operations that join maps place by place."""
 _PLACE_BY_PLACE = (
     *(*ELEMENTWISE, LowerBound),
     *(layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D),
@@ -66,7 +81,7 @@ def steps_of(layer: Any, inputs: Sequence[Shape], output: Shape) -> LayerSteps:
         return None
     if isinstance(layer, (CropLike, ResizeLike)):
         return [_like_partner(layer, inputs[0], output), None]
-    if isinstance(layer, _MERGING):
+    if isinstance(layer, MERGING):
         return _merged(layer, inputs, output)
     found = _single(layer, inputs[0], output) if len(inputs) == 1 else None
     return None if found is None else [found]

@@ -63,12 +63,13 @@ def _picture(inspection: Inspection, effective: EffectiveField, image: Pixels, n
     picture = field_picture(image, effective, inspection.field)
     height, width = picture.shape[:2]
     content = base64.b64encode(encode_jpeg(picture)).decode()
-    row, column = effective.element
+    place = ", ".join(map(str, effective.element))
+    where, what = (f"Element ({place}) of the last map", "element") if place else ("The answer", "answer")
     can_see = "" if inspection.field is None else f"<li>{swatch(THEORETICAL_COLOR)}what it can see</li>"
     return (
         '<h2>What the middle of the answer looks at</h2>\n<div class="panel">'
-        f'<p class="soft">Element ({row}, {column}) of the last map: the brighter a pixel, the more the '
-        f"element changes with it (absolute gradient, square root, slightly blurred). {escape(note)}</p>\n"
+        f'<p class="soft">{where}: the brighter a pixel, the more the '
+        f"{what} changes with it (absolute gradient, square root, slightly blurred). {escape(note)}</p>\n"
         f'<figure class="seen"><img src="data:image/jpeg;base64,{content}" alt="Gradient of one element of '
         f'the answer, drawn over the image" width="{width}" height="{height}"></figure>\n'
         f'<ul class="legend">{can_see}<li>{swatch(EFFECTIVE_COLOR)}95% of the gradient</li></ul></div>\n'

@@ -56,3 +56,19 @@ def test_padding_and_what_is_cut_off_count() -> None:
         assert inspect_model(keras.Sequential([keras.Input((6, 5, 3)), layer]), (6, 5)).gflop == (
             2 * expected / 1e9
         )
+
+
+@pytest.mark.parametrize(
+    "join", [keras.ops.matmul, lambda a, b: layers.Dot(2)([a, b]), lambda a, b: layers.Attention()([a, b])]
+)
+def test_products_of_two_maps_are_not_counted_as_none(join) -> None:
+    images = keras.Input((6, 6))
+    inspection = inspect_model(keras.Model(images, join(images, layers.ReLU()(images))), (6,))
+    assert inspection.uncounted == (inspection.layers[-1].name,)
+
+
+def test_normalization_and_joining_add_up_no_products() -> None:
+    images = keras.Input((6, 5, 4))
+    x = layers.GroupNormalization(2)(images)
+    inspection = inspect_model(keras.Model(images, layers.Concatenate()([x, images])), (6, 5))
+    assert (inspection.uncounted, inspection.gflop) == ((), 0)

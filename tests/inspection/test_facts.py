@@ -152,6 +152,21 @@ def test_what_lies_behind_an_unknown_layer_is_left_open() -> None:
     assert inspect_model(unknown, (7,)).uncounted == (unknown.layers[0].name,)
 
 
+def test_models_that_are_not_of_one_image_with_one_answer_are_refused() -> None:
+    images = keras.Input((None, None, 1))
+    both = keras.Model(images, [layers.ReLU()(images), layers.Conv2D(1, 1)(images)], name="both")
+    with pytest.raises(RunError, match=r"both: expected a model with one output\. Received: 2 outputs"):
+        inspect_model(both, (9, 9))
+    turned = keras.Sequential(
+        [keras.Input((3, None, None)), layers.MaxPooling2D(data_format="channels_first", name="turned")]
+    )
+    with pytest.raises(RunError, match=r"channels-last .*\(None, 3, None, None\), and turned is"):
+        inspect_model(turned, (9, 9))
+    words = keras.Sequential([keras.Input((None,)), layers.Embedding(5, 2)])
+    with pytest.raises(RunError, match=r"of one image or signal.*shape \(None, None\)\."):
+        inspect_model(words, (9, 9))
+
+
 def test_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(RunError, match="larger --size"):
         inspect_model(net(layers.Conv2D(1, 9)), (5, 5))

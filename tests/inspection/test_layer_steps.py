@@ -29,6 +29,16 @@ KINDS = st.one_of(
         lambda k, s, p: layers.Conv2D(1, k, s, p, **POSITIVE), st.tuples(SMALL, SMALL), SMALL, PADDINGS
     ),
     st.builds(lambda k, d, p: layers.Conv2D(1, k, 1, p, dilation_rate=d, **POSITIVE), SMALL, SMALL, PADDINGS),
+    st.builds(
+        lambda k, d, p: layers.DepthwiseConv2D(
+            k, 1, p, dilation_rate=d, depthwise_initializer="ones", use_bias=False
+        ),
+        *(SMALL, SMALL, PADDINGS),
+    ),
+    st.builds(
+        lambda k, d, p: layers.Conv2DTranspose(1, k, 1, p, dilation_rate=d, **POSITIVE),
+        *(SMALL, SMALL, PADDINGS),
+    ),
     st.builds(lambda s, p: layers.AveragePooling2D(s, padding=p), st.integers(2, 3), PADDINGS),
     st.builds(
         lambda k, s, p: layers.Conv2DTranspose(1, k + s - 1, s, p, **POSITIVE), SMALL, FACTOR, PADDINGS
@@ -40,7 +50,7 @@ KINDS = st.one_of(
     st.builds(lambda s: layers.UpSampling2D(s), FACTOR),
 )
 CUTTING = (layers.ZeroPadding2D, layers.Cropping2D, ReflectionPadding)
-KEEPING_PLACES = (layers.Conv2D, layers.AveragePooling2D, *CUTTING)
+KEEPING_PLACES = (layers.Conv2D, layers.DepthwiseConv2D, layers.AveragePooling2D, *CUTTING)
 PUBLISHED = ("fcn32s", "fcn8s", "context")
 
 
@@ -124,3 +134,26 @@ def test_a_maximum_reads_what_an_average_reads() -> None:
     shapes = [(1, 9, 12, 1)], (1, 4, 6, 1)
     largest, mean = layers.MaxPooling2D((3, 2), 2), layers.AveragePooling2D((3, 2), 2)
     assert steps_of(largest, *shapes) == steps_of(mean, *shapes) != steps_of(layers.ReLU(), *shapes)
+
+
+def test_causal_convolutions_read_what_gradients_show() -> None:
+    images = keras.Input((40, 1))
+    x = layers.Conv1D(1, 3, padding="causal", dilation_rate=4, **POSITIVE)(images)
+    model = keras.Model(images, layers.Conv1D(1, 2, 2, padding="causal", **POSITIVE)(x))
+    with tf.GradientTape() as tape:
+        pixels = tf.Variable(tf.ones((1, 40, 1)))
+        answer = model(pixels)[0, 10, 0]
+    seen = np.flatnonzero(tape.gradient(answer, pixels)[0, :, 0])
+    (chart,) = charts(read_graph(model, (40,)), 1)
+    assert seen_by(chart, len(chart) - 1, 10) == (seen[0], seen[-1]) == (11, 20)
+
+
+@pytest.mark.parametrize(
+    "join", [keras.ops.add, lambda a, b: a - b, keras.ops.multiply, lambda a, b: a / b, keras.ops.maximum]
+)
+def test_operations_on_two_maps_join_them_place_by_place(join) -> None:
+    images = keras.Input((None, None, 2))
+    x = layers.Conv2D(2, 3, padding="same")(images)
+    facts = inspect_model(keras.Model(images, join(x, images) * 2.0), (9, 8)).layers[-1]
+    assert [(field.size, field.first) for field in facts.fields] == [(3, -1)] * 2
+    assert facts.multiply_adds == 0
