@@ -64,7 +64,7 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
         for one in track(plan.entrants, "scoring nets")
     ]
     labelings = {net.name: Labeling(net.entrant.path, *labeler, size) for net in nets}
-    steps = {net.name: TrainingStep(net.config, size) for net in nets if net.config is not None}
+    steps = {net.name: TrainingStep(net.config, size, plan.classes) for net in nets if net.config is not None}
     print(f"Timing {count} nets, each in a process of its own.", file=sys.stderr)
     labeling_times = time_tasks(labelings, "timing labels")
     step_times = time_tasks(steps, "timing training steps")
