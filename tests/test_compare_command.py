@@ -193,7 +193,7 @@ def test_a_net_that_cannot_be_trained_ends_it_and_what_was_trained_stays(
         (["a.yaml", "--size", "64"], "expected HxW in pixels"),
         (["a.yaml", "--steps", "0"], "1 or more"),
         (["none.yaml"], "none.yaml: cannot be read"),
-        (["none.keras"], "--data: is missing"),
+        (["none.keras"], "none.keras: no such model"),
     ],
 )
 def test_mistakes_are_told(arguments: list[str], said: str) -> None:
