@@ -151,6 +151,8 @@ def do_when_asked(task: Task, connection: Connection) -> None:
         connection: To the asker; what it sends means nothing.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the asker gets it too, and ends this
+    # JAX would take most of a GPU's memory for each of the processes, which wait side by side.
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stdout is for the result of the command
     once: Callable[[], object] | None = None
     try:
