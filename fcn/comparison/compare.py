@@ -90,7 +90,7 @@ def commonest_size(examples: Iterable[Example]) -> Size:
 
 
 def _size_of(entrant: Entrant, plan: Plan, size: Size) -> NetSize:
-    net = open_net(entrant, plan.classes.names)
+    net = open_net(entrant, plan.classes)
     inspection = inspect_model(net, size)
     field = None if inspection.field is None else tuple(axis.size for axis in inspection.field)
     return NetSize(net.name, inspection.parameters, inspection.gflop, field)
