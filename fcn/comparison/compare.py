@@ -14,11 +14,12 @@ from fcn.comparison.timed_process import Labeling, Size, TrainingStep
 from fcn.comparison.timing import time_tasks
 from fcn.data.image_header import open_header, stored_size
 from fcn.data.voc import Example
-from fcn.evaluation import describe_training, evaluate_split, find_training
+from fcn.evaluation import evaluate_split, find_training
 from fcn.inference.predictor import Predictor
 from fcn.inspection.facts import inspect_model
 from fcn.progress import track
 from fcn.report.pictures import label_picture, spread
+from fcn.trained_before import describe_training
 
 
 class Labeler(NamedTuple):

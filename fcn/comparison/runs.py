@@ -7,11 +7,11 @@ from fcn.comparison.plan import Entrant
 from fcn.config import Config
 from fcn.data.balance import class_weights
 from fcn.errors import DataError, FcnError, RunError
-from fcn.evaluation import find_run
 from fcn.log_file import read_log
 from fcn.models.factory import build_configured
 from fcn.models.net import SegmentationNet
 from fcn.run import RunFolder, load_model
+from fcn.trained_before import find_run
 from fcn.training.compiling import compile_net
 from fcn.training.keeper import scored_steps
 from fcn.training.loop import changed_learning, check_place, train

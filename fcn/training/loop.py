@@ -24,13 +24,14 @@ from fcn.data.voc import (
     read_split,
 )
 from fcn.errors import OutputError, RunError
-from fcn.evaluation import Evaluation, TrainingSplit, evaluate_examples, label_agreement
+from fcn.evaluation import Evaluation, evaluate_examples, label_agreement
 from fcn.files import unfinished, write_durably, write_json
 from fcn.inference.predictor import Predictor
 from fcn.models.factory import build_configured
 from fcn.models.net import SegmentationNet
 from fcn.report import write_report
 from fcn.run import RunFolder, load_model
+from fcn.trained_before import TrainingSplit
 from fcn.training import devices
 from fcn.training.average import copy_of
 from fcn.training.checkpoint import Position, find_checkpoint, remove_halves, restore_training
