@@ -59,9 +59,10 @@ def evaluate_command(options: argparse.Namespace) -> None:
     from fcn.startup import start_backend
 
     start_backend(options.engine)
-    from fcn.evaluation import describe_training, evaluate_split, find_run, find_training, scores_document
+    from fcn.evaluation import evaluate_split, find_training, scores_document
     from fcn.files import write_json
     from fcn.inference.predictor import Predictor
+    from fcn.trained_before import describe_training, find_run
 
     predictor = Predictor(
         options.model, options.engine, options.precision, flip=options.flip, scales=options.scales

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fcn.argument_types import at_least, image_size
 from fcn.errors import PartialError
-from fcn.files import as_json
+from fcn.files import as_json, check_writable
 from fcn.labeling_options import add_engine
 from fcn.sections import NETS
 from fcn.startup import start_backend
@@ -88,6 +88,9 @@ def compare_command(options: argparse.Namespace) -> None:
             options.split,
         )
     )
+    results = output / "comparison.json", output / "comparison.html"
+    for path in results:
+        check_writable(path)
     start_backend(options.engine)
     from fcn.comparison.compare import Labeler, compare
     from fcn.comparison.document import comparison_document
@@ -100,8 +103,8 @@ def compare_command(options: argparse.Namespace) -> None:
     document = comparison_document(comparison, options.command_line)
     for warning in comparison.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
-    write_json(output / "comparison.json", document)
-    write_comparison_page(output / "comparison.html", comparison, shlex.join(options.command_line))
+    write_json(results[0], document)
+    write_comparison_page(results[1], comparison, shlex.join(options.command_line))
     if options.json:
         print(as_json(document))
     else:

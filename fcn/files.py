@@ -100,6 +100,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise unwritable(path, error) from error
 
 
+def check_writable(path: Path) -> None:
+    """Tries whether a file can be written, before the work whose result it is to hold; makes its folder.
+
+    Raises:
+        OutputError: If it cannot.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path}: expected a file, or none yet. Received: a folder. Choose another place.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_beside(path, ".check") as temporary:
+            temporary.touch()
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yields a name for a new folder, and gives that folder the name `path` when the block succeeds.

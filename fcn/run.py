@@ -17,6 +17,7 @@ from fcn.run_folder import exported_version as exported_version
 from fcn.run_folder import exported_versions as exported_versions
 from fcn.run_folder import is_exported as is_exported
 from fcn.run_folder import model_file as model_file
+from fcn.run_folder import net_file as net_file
 
 _STATE = "training.json"
 _AVERAGE = "average.weights.h5"
@@ -126,17 +127,7 @@ def load_model(path: Path | str) -> SegmentationNet:
     Raises:
         RunError: If there is none, or it cannot be read.
     """
-    if is_exported(Path(path)):
-        raise RunError(
-            f"{path}: is an exported model, which labels images but cannot be trained or exported again. "
-            "Give the run folder or the .keras file it came from."
-        )
-    file = model_file(Path(path))
-    if not zipfile.is_zipfile(file):
-        raise RunError(
-            f"{file}: cannot be read, it is no .keras file or only part of one. "
-            "Copy it again or train it anew."
-        )
+    file = net_file(Path(path))
     model = load_keras(file)
     if not isinstance(model, SegmentationNet):
         raise RunError(f"{file}: expected a net made by this package. Received: {type(model).__name__}.")

@@ -1,5 +1,6 @@
 """What lies where in a run folder and an exported one; read without Keras, which takes seconds to import."""
 
+import zipfile
 from pathlib import Path
 
 from fcn.config import Config, load_config
@@ -122,3 +123,26 @@ def model_file(path: Path) -> Path:
     if not path.exists():
         raise RunError(f"{path}: no such model. Expected a run folder, a .keras file or an exported folder.")
     return path
+
+
+def net_file(path: Path) -> Path:
+    """Returns the `.keras` file of a net that can be trained, as `model_file` does, after a look at it.
+
+    Args:
+        path: A run folder or a `.keras` file.
+
+    Raises:
+        RunError: If there is none, or what is there is no such file.
+    """
+    if is_exported(path):
+        raise RunError(
+            f"{path}: is an exported model, which labels images but cannot be trained or exported again. "
+            "Give the run folder or the .keras file it came from."
+        )
+    file = model_file(path)
+    if not zipfile.is_zipfile(file):
+        raise RunError(
+            f"{file}: cannot be read, it is no .keras file or only part of one. "
+            "Copy it again or train it anew."
+        )
+    return file

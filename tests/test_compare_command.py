@@ -184,6 +184,21 @@ def test_a_net_that_cannot_be_trained_ends_it_and_what_was_trained_stays(
     assert times_of(tmp_path / "out" / "good") == kept
 
 
+def test_a_place_that_cannot_be_written_is_told_first(make_dataset, tmp_path: Path) -> None:
+    root = make_dataset(tmp_path / "data", {"train": ["a"], "val": ["x"]})
+    config = tmp_path / "thin.yaml"
+    config.write_text(CONFIG.format(root=root))
+    (tmp_path / "file").touch()
+    (tmp_path / "taken" / "comparison.html").mkdir(parents=True)
+    for output, said in (("file", "comparison.json: cannot be written"), ("taken", "Received: a folder")):
+        ran = run("compare", config, "--output", tmp_path / output)
+        assert (ran.code, ran.output) == (2, "")
+        assert f"{tmp_path / output}/" in ran.errors
+        assert said in ran.errors
+        assert "inspecting" not in ran.errors
+    assert [path.name for path in (tmp_path / "taken").iterdir()] == ["comparison.html"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -193,7 +208,7 @@ def test_a_net_that_cannot_be_trained_ends_it_and_what_was_trained_stays(
         (["a.yaml", "--size", "64"], "expected HxW in pixels"),
         (["a.yaml", "--steps", "0"], "1 or more"),
         (["none.yaml"], "none.yaml: cannot be read"),
-        (["none.keras"], "--data: is missing"),
+        (["none.keras"], "none.keras: no such model"),
     ],
 )
 def test_mistakes_are_told(arguments: list[str], said: str) -> None:

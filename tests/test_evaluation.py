@@ -12,10 +12,11 @@ from fcn.classes import VOID
 from fcn.data.image_io import encode_label
 from fcn.data.voc import read_example, read_split
 from fcn.errors import DataError, RunError
-from fcn.evaluation import TrainingSplit, evaluate, evaluate_examples, scores_document
+from fcn.evaluation import evaluate, evaluate_examples, scores_document
 from fcn.inference.predictor import Predictor
 from fcn.metrics import Scores
 from fcn.models.fcn import FCN
+from fcn.trained_before import TrainingSplit
 
 CLASS_NAMES = ("ground", "cat", "dog")
 

@@ -10,15 +10,9 @@ import pytest
 from fcn.cli import main
 from fcn.config import Config
 from fcn.data.voc import read_split
-from fcn.evaluation import (
-    EarlierTraining,
-    describe_earlier,
-    evaluate,
-    find_run,
-    find_training,
-    trained_before,
-)
+from fcn.evaluation import evaluate, find_training
 from fcn.inference.predictor import Predictor
+from fcn.trained_before import EarlierTraining, describe_earlier, find_run, trained_before
 
 CLASS_NAMES = ("ground", "cat", "dog")
 

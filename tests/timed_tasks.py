@@ -37,6 +37,14 @@ class Dying(Quick):
         return lambda: os._exit(9)
 
 
+class Sharing(Ones):
+    """What starts only where others have room beside it."""
+
+    def start(self) -> None:
+        if os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE") != "false":
+            raise OSError("JAX would take all memory of the GPU")
+
+
 class Unstartable(Quick):
     """What cannot be started."""
 

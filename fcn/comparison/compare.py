@@ -14,11 +14,12 @@ from fcn.comparison.timed_process import Labeling, Size, TrainingStep
 from fcn.comparison.timing import time_tasks
 from fcn.data.image_header import open_header, stored_size
 from fcn.data.voc import Example
-from fcn.evaluation import describe_training, evaluate_split, find_training
+from fcn.evaluation import evaluate_split, find_training
 from fcn.inference.predictor import Predictor
 from fcn.inspection.facts import inspect_model
 from fcn.progress import track
 from fcn.report.pictures import label_picture, spread
+from fcn.trained_before import describe_training
 
 
 class Labeler(NamedTuple):
@@ -64,7 +65,7 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
         for one in track(plan.entrants, "scoring nets")
     ]
     labelings = {net.name: Labeling(net.entrant.path, *labeler, size) for net in nets}
-    steps = {net.name: TrainingStep(net.config, size) for net in nets if net.config is not None}
+    steps = {net.name: TrainingStep(net.config, size, plan.classes) for net in nets if net.config is not None}
     print(f"Timing {count} nets, each in a process of its own.", file=sys.stderr)
     labeling_times = time_tasks(labelings, "timing labels")
     step_times = time_tasks(steps, "timing training steps")
@@ -90,7 +91,7 @@ def commonest_size(examples: Iterable[Example]) -> Size:
 
 
 def _size_of(entrant: Entrant, plan: Plan, size: Size) -> NetSize:
-    net = open_net(entrant, plan.classes.names)
+    net = open_net(entrant, plan.classes)
     inspection = inspect_model(net, size)
     field = None if inspection.field is None else tuple(axis.size for axis in inspection.field)
     return NetSize(net.name, inspection.parameters, inspection.gflop, field)

@@ -8,7 +8,7 @@ from fcn.classes import Classes
 from fcn.config import Config, is_configuration, load_config
 from fcn.data.voc import Example, check_disjoint, read_classes, read_split
 from fcn.errors import ConfigError, RunError
-from fcn.run_folder import RunFolder
+from fcn.run_folder import RunFolder, net_file
 
 _SPLIT = "val"
 
@@ -75,12 +75,17 @@ def plan_comparison(request: Request) -> Plan:
     Raises:
         ConfigError: If a configuration cannot be read, or two have another budget.
         DataError: If the data set cannot be used.
-        RunError: If two nets have one name, or nobody says what to score on.
+        RunError: If there is no such model, if two nets have one name, or if nobody says what to score on.
     """
     entrants = _entrants(request)
     trained = {one.name: one.config for one in entrants if one.config is not None}
+    for one in entrants:
+        if one.config is None:
+            net_file(one.path)
     _check_budgets(trained)
     known = trained or _configs_of_runs(entrants)
+    if request.data is None:
+        _check_data_of_runs(entrants, known)
     roots = {name: config.data.root.resolve() for name, config in known.items()}
     splits = {name: config.data.val_split for name, config in known.items()}
     root = request.data or _same(roots, "data.root", "Name the data set for all: --data ROOT")
@@ -173,3 +178,13 @@ def _configs_of_runs(entrants: Sequence[Entrant]) -> dict[str, Config]:
     """Returns the configurations of the runs among models that are loaded."""
     runs = {one.name: RunFolder(one.path) for one in entrants if one.config is None}
     return {name: run.load_config() for name, run in runs.items() if run.exists()}
+
+
+def _check_data_of_runs(entrants: Sequence[Entrant], known: Mapping[str, Config]) -> None:
+    """Refuses a run whose data set was moved, which it is to be scored on."""
+    for one in entrants:
+        if one.config is None and one.name in known and not (root := known[one.name].data.root).is_dir():
+            raise RunError(
+                f"{one.path}: was trained on {root}, which is not there any more. Name the data set to score "
+                "on: --data ROOT."
+            )

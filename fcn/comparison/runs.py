@@ -2,40 +2,49 @@
 
 from pathlib import Path
 
+from fcn.classes import Classes
 from fcn.comparison.plan import Entrant
 from fcn.config import Config
-from fcn.errors import DataError, RunError
-from fcn.evaluation import find_run
-from fcn.inspection.source import build_net
+from fcn.data.balance import class_weights
+from fcn.errors import DataError, FcnError, RunError
 from fcn.log_file import read_log
+from fcn.models.factory import build_configured
 from fcn.models.net import SegmentationNet
 from fcn.run import RunFolder, load_model
+from fcn.trained_before import find_run
+from fcn.training.compiling import compile_net
 from fcn.training.keeper import scored_steps
 from fcn.training.loop import changed_learning, check_place, train
+from fcn.training.start import load_start, start_from
 
 _WITHOUT_FILE = ("none", "imagenet")
 
 
-def open_net(entrant: Entrant, class_names: tuple[str, ...]) -> SegmentationNet:
-    """Returns a net to look at, with new weights if it is to be trained, and checks that it can take part.
+def open_net(entrant: Entrant, classes: Classes) -> SegmentationNet:
+    """Returns a net to look at, as it is or before its first step, and checks that it can take part.
 
     Args:
         entrant: The net.
-        class_names: Of the data set.
+        classes: Of the data set.
 
     Raises:
         ConfigError: If its run is there and cannot be read.
         DataError: If it tells other classes apart.
-        RunError: If there is no such model, if its run was trained otherwise, or if what it starts from is
-            missing.
+        RunError: If there is no such model, if its run was trained otherwise, or if it cannot be trained as
+            its configuration says.
     """
     if entrant.config is not None:
         _check_run(RunFolder(entrant.path), entrant.config)
-        return build_net(entrant.config)
+        if RunFolder(entrant.path).checkpoints():  # it has begun, so it can
+            return build_configured(entrant.config, classes)
+        try:
+            return _begin(entrant.config, classes)
+        except FcnError as error:
+            raise RunError(f"{entrant.name}: cannot be trained. {error}") from error
     net = load_model(entrant.path)
-    if net.classes.names != class_names:
+    if net.classes.names != classes.names:
         raise DataError(
-            f"{entrant.path}: expected a net of the data set's classes: {', '.join(class_names)}. "
+            f"{entrant.path}: expected a net of the data set's classes: {', '.join(classes.names)}. "
             f"Received: {', '.join(net.classes.names)}. Leave it out, or choose another data set with --data."
         )
     return net
@@ -99,3 +108,16 @@ def _check_run(run: RunFolder, config: Config) -> None:
             f"{run.path}: was trained with another configuration ({'; '.join(changed)}). Set these back, or "
             "train into another folder: --output DIR. Nothing was changed."
         )
+
+
+def _begin(config: Config, classes: Classes) -> SegmentationNet:
+    """Builds and compiles a net as its training does, where a mistake would end all that come after it."""
+    weights = config.model.weights
+    if weights == "none":
+        net = build_configured(config, classes)
+    else:
+        net = start_from(*load_start(weights), config.model, classes, config.data.input_scale).model
+    measured = config.loss.class_weights == "median_frequency"
+    counts = None if measured else class_weights(config.loss, [], len(classes.names))
+    compile_net(net, config, counts)
+    return net

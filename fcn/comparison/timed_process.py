@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from fcn.classes import Classes
 from fcn.config import Config
 from fcn.startup import start_backend
 from fcn.stderr import stderr_held_back
@@ -25,6 +26,8 @@ from fcn.stderr import stderr_held_back
 # So small that no weight changes and no loss grows, whatever the number of steps.
 _LEARNING_RATE = 1e-8
 _STATUS = Path("/proc/self/status")
+_WHILE_IT_LIVES = ExitStack()
+"""What is entered for the rest of the process: what nobody holds any more, Python would leave at once."""
 
 Size = tuple[int, int]
 
@@ -73,10 +76,12 @@ class TrainingStep(NamedTuple):
     Attributes:
         config: Of the training.
         size: (height, width) of its images, where it has no crops.
+        classes: What the net tells apart; the data it was trained on need not be there any more.
     """
 
     config: Config
     size: Size
+    classes: Classes
 
     def start(self) -> None:
         """Starts the backend that Keras runs on."""
@@ -84,14 +89,13 @@ class TrainingStep(NamedTuple):
 
     def begin(self) -> Callable[[], object]:
         """Builds and compiles the net as training does, for a batch of noise."""
-        from fcn.inspection.source import build_net
+        from fcn.models.factory import build_configured
         from fcn.training.compiling import compile_net
         from fcn.training.precision import computing_in, usable_precision
 
         settings, loss, crop = self.config.train, self.config.loss, self.config.augmentation.crop_size
-        # Entered for as long as the process lives.
-        ExitStack().enter_context(computing_in(usable_precision(settings.precision, crop)))
-        net = build_net(self.config)
+        _WHILE_IT_LIVES.enter_context(computing_in(usable_precision(settings.precision, crop)))
+        net = build_configured(self.config, self.classes)
         weights = None if loss.class_weights == "none" else np.ones(net.num_classes)
         slow = settings.model_copy(update={"learning_rate": _LEARNING_RATE})
         compile_net(net, self.config.model_copy(update={"train": slow}), weights)
@@ -147,6 +151,8 @@ def do_when_asked(task: Task, connection: Connection) -> None:
         connection: To the asker; what it sends means nothing.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the asker gets it too, and ends this
+    # JAX would take most of a GPU's memory for each of the processes, which wait side by side.
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stdout is for the result of the command
     once: Callable[[], object] | None = None
     try:

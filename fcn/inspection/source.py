@@ -8,7 +8,7 @@ from fcn.classes import VOC_CLASS_NAMES, Classes
 from fcn.config import Config, is_configuration, load_config
 from fcn.data.voc import read_classes
 from fcn.errors import RunError
-from fcn.models.factory import build_model
+from fcn.models.factory import build_configured
 from fcn.models.net import SegmentationNet
 from fcn.run import is_exported, load_keras, model_file
 
@@ -45,7 +45,4 @@ def build_net(config: Config) -> SegmentationNet:
     """
     root = config.data.root
     classes = read_classes(root) if root.is_dir() else Classes.named(VOC_CLASS_NAMES)
-    options = config.model.options() | {"input_scale": config.data.input_scale}
-    return build_model(
-        num_classes=len(classes.names), class_names=classes.names, palette=classes.palette, **options
-    )
+    return build_configured(config, classes)

@@ -9,7 +9,6 @@ import keras
 
 from fcn.data.image_io import read_image
 from fcn.errors import BackendError, OutputError
-from fcn.evaluation import find_run
 from fcn.files import atomic_folder, write_json
 from fcn.inference.exported import CLASSES_ASSET, MODEL_ASSET
 from fcn.inference.openvino_engine import import_openvino
@@ -18,6 +17,7 @@ from fcn.run import load_model, model_file
 from fcn.sections import FORMATS
 from fcn.serving.onnx_export import import_onnxruntime, write_onnx
 from fcn.serving.onnx_graph import import_onnx
+from fcn.trained_before import find_run
 
 try:
     import tensorflow as tf

@@ -14,12 +14,13 @@ from keras import ops
 
 from fcn.config import Config
 from fcn.data.voc import Example
-from fcn.evaluation import Evaluation, TrainingSplit, evaluate_examples, scores_document
+from fcn.evaluation import Evaluation, evaluate_examples, scores_document
 from fcn.files import as_json, write_durably
 from fcn.inference.predictor import Predictor
 from fcn.log_file import COLUMNS, read_log
 from fcn.models.net import SegmentationNet
 from fcn.run import RunFolder, copy_checkpoint, save_model
+from fcn.trained_before import TrainingSplit
 from fcn.training import devices
 from fcn.training.checkpoint import Position, keep_last, save_training, zip_damage
 from fcn.training.listeners import Logger, not_finite

@@ -24,13 +24,14 @@ from fcn.data.voc import (
     read_split,
 )
 from fcn.errors import OutputError, RunError
-from fcn.evaluation import Evaluation, TrainingSplit, evaluate_examples, label_agreement
+from fcn.evaluation import Evaluation, evaluate_examples, label_agreement
 from fcn.files import unfinished, write_durably, write_json
 from fcn.inference.predictor import Predictor
-from fcn.models.factory import build_model
+from fcn.models.factory import build_configured
 from fcn.models.net import SegmentationNet
 from fcn.report import write_report
 from fcn.run import RunFolder, load_model
+from fcn.trained_before import TrainingSplit
 from fcn.training import devices
 from fcn.training.average import copy_of
 from fcn.training.checkpoint import Position, find_checkpoint, remove_halves, restore_training
@@ -246,10 +247,7 @@ def _begin_model(config: Config, classes: Classes, val_examples: Sequence[Exampl
     """Builds the net with the weights it starts from, and says how it fits the one they came from."""
     weights = config.model.weights
     if weights == "none":
-        options = config.model.options() | {"input_scale": config.data.input_scale}
-        return build_model(
-            num_classes=len(classes.names), class_names=classes.names, palette=classes.palette, **options
-        )
+        return build_configured(config, classes)
     source, has_scores = load_start(weights)
     start = start_from(source, has_scores, config.model, classes, config.data.input_scale)
     print(f"Starting from {weights}: {start.describe()}.", file=sys.stderr)

@@ -9,10 +9,10 @@ from fcn.config import Config
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import Example
 from fcn.errors import DataError
-from fcn.evaluation import TrainingSplit, describe_earlier, trained_before
 from fcn.inference.predictor import Predictor
 from fcn.models.net import SegmentationNet
 from fcn.run import RunFolder
+from fcn.trained_before import TrainingSplit, describe_earlier, trained_before
 from fcn.training import devices
 from fcn.training.average import WeightAverage
 from fcn.training.checkpoint import Position

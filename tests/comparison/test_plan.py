@@ -1,5 +1,6 @@
 """Tests of what is compared: names, budgets, data, and what is refused."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,20 @@ import pytest
 from fcn.comparison.plan import Request, plan_comparison
 from fcn.config import load_config
 from fcn.errors import ConfigError, DataError, FcnError, RunError
+
+
+def write_net(path: Path) -> Path:
+    """Writes what may be a net, as far as can be told without a backend."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+    return path
+
+
+def write_run(path: Path, config: Path) -> Path:
+    write_net(path / "checkpoints" / "best.keras")
+    (path / "config.yaml").write_text(config.read_text())
+    return path
 
 
 def test_a_configuration_is_trained_once_for_each_net(write_config, tmp_path: Path, dataset: Path) -> None:
@@ -34,7 +49,9 @@ def test_a_configuration_is_trained_once_for_each_net(write_config, tmp_path: Pa
 
 
 def test_names_of_several_configurations_and_models(write_config, tmp_path: Path, model_path: Path) -> None:
-    sources = [write_config("one"), model_path, write_config("two"), Path("runs/a"), Path("b/checkpoints")]
+    config = write_config("two")
+    run = write_run(tmp_path / "runs" / "a", config)
+    sources = [write_config("one"), model_path, config, run, write_net(tmp_path / "b" / "checkpoints.keras")]
     plan = plan_comparison(Request(sources, tmp_path))
     assert [one.name for one in plan.entrants] == ["one", "net", "two", "a", "checkpoints"]
     assert [one.config is None for one in plan.entrants] == [False, True, False, True, True]
@@ -45,9 +62,7 @@ def test_names_of_several_configurations_and_models(write_config, tmp_path: Path
 
 
 def test_a_checkpoint_is_called_after_its_run(write_config, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "voc" / "checkpoints" / "last.keras"
-    checkpoint.parent.mkdir(parents=True)
-    checkpoint.touch()
+    checkpoint = write_net(tmp_path / "voc" / "checkpoints" / "last.keras")
     plan = plan_comparison(Request([write_config(), checkpoint], tmp_path))
     assert plan.entrants[1].name == "voc-last"
 
@@ -103,13 +118,38 @@ def test_data_are_checked(write_config, tmp_path: Path, dataset: Path) -> None:
 
 
 def test_models_are_scored_on_what_their_runs_say(tmp_path: Path, dataset: Path, write_config) -> None:
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "config.yaml").write_text(write_config(more=", val_split: train, train_split: val").read_text())
+    run = write_run(tmp_path / "run", write_config(more=", val_split: train, train_split: val"))
     plan = plan_comparison(Request([run], tmp_path))
     assert (plan.root, plan.split) == (dataset, "train")
     with pytest.raises(RunError, match="--data: is missing"):
-        plan_comparison(Request([tmp_path / "net.keras"], tmp_path))
+        plan_comparison(Request([write_net(tmp_path / "net.keras")], tmp_path))
+
+
+def test_a_run_whose_data_were_moved_is_named(tmp_path: Path, dataset: Path, write_config) -> None:
+    run = write_run(tmp_path / "run", write_config(root=tmp_path / "gone"))
+    with pytest.raises(RunError) as caught:
+        plan_comparison(Request([run], tmp_path))
+    assert str(caught.value).startswith(f"{run}: was trained on {tmp_path / 'gone'}, which is not there")
+    assert "--data ROOT" in str(caught.value)
+    assert plan_comparison(Request([run], tmp_path, data=dataset)).root == dataset
+
+
+def test_what_is_no_net_is_told(tmp_path: Path, dataset: Path) -> None:
+    text, exported, empty = tmp_path / "README.md", tmp_path / "exported", tmp_path / "empty"
+    text.write_text("# Nets")
+    (exported / "1").mkdir(parents=True)
+    (exported / "1" / "saved_model.pb").touch()
+    empty.mkdir()
+    for path, said in (
+        (tmp_path / "nodir", "no such model"),
+        (text, "no .keras file"),
+        (exported, "is an exported model"),
+        (empty, "holds no model"),
+    ):
+        for data in (None, dataset):
+            with pytest.raises(RunError, match=said) as caught:
+                plan_comparison(Request([path], tmp_path, data=data))
+            assert str(caught.value).startswith(str(path))
 
 
 @pytest.mark.parametrize(

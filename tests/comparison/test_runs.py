@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import pytest
 
+from fcn.classes import Classes
 from fcn.comparison.plan import Entrant
 from fcn.comparison.runs import config_of, effort, finish, is_finished, open_net
 from fcn.config import Config, load_config
@@ -13,7 +14,7 @@ from fcn.errors import DataError, RunError
 from fcn.log_file import COLUMNS
 from fcn.training.loop import train
 
-CLASSES = ("ground", "cat", "dog")
+CLASSES = Classes.named(("ground", "cat", "dog"))
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def changed(entrant: Entrant, section: str, **values: object) -> Entrant:
 
 def test_a_run_in_the_same_configuration_is_taken(entrant: Entrant, dataset: Path) -> None:
     net = open_net(entrant, CLASSES)
-    assert (net.name, net.classes.names) == ("fcn32s", CLASSES)
+    assert (net.name, net.classes.names) == ("fcn32s", CLASSES.names)
     # When it is written changes nothing of what is learned, nor does another name of the same folder.
     open_net(changed(entrant, "train", log_steps=1, checkpoint_steps=7), CLASSES)
     open_net(changed(entrant, "data", root=Path(os.path.relpath(dataset))), CLASSES)
@@ -75,11 +76,36 @@ def test_other_files_and_missing_weights_are_told_before_training(entrant: Entra
         open_net(entrant._replace(path=tmp_path / "full"), CLASSES)
 
 
+@pytest.mark.parametrize(
+    ("section", "values", "said"),
+    [
+        ("train", {"freeze": ("block9*",)}, "train.freeze: 'block9*' fits no layer"),
+        ("train", {"learning_rate_multipliers": {"fc9/*": 2.0}}, "'fc9/*' fits no variable"),
+        ("loss", {"class_weights": (1.0, 2.0)}, "expected one weight for each of the 3 classes"),
+        (
+            "model",
+            {"width": 1 / 16, "weights": "THIN"},
+            "expected block1_conv1 to have weights",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_told_before_training(
+    entrant: Entrant, section: str, values: dict, said: str, model_path: Path, tmp_path: Path
+) -> None:
+    values = {key: str(model_path) if value == "THIN" else value for key, value in values.items()}
+    with pytest.raises(RunError) as caught:
+        open_net(changed(entrant, section, **values)._replace(path=tmp_path / "new"), CLASSES)
+    message = str(caught.value)
+    assert message.startswith("net: cannot be trained. ")
+    assert said in message
+    assert not (tmp_path / "new").exists()
+
+
 def test_models_need_the_classes_of_the_data_set(model_path: Path, net) -> None:
-    found = open_net(Entrant("net", model_path, None), net.classes.names)
+    found = open_net(Entrant("net", model_path, None), net.classes)
     assert found.count_params() == net.count_params()
     with pytest.raises(DataError, match=r"expected a net of the data set's classes: sky, sea\. Received: "):
-        open_net(Entrant("net", model_path, None), ("sky", "sea"))
+        open_net(Entrant("net", model_path, None), Classes.named(("sky", "sea")))
     with pytest.raises(RunError, match="no such model"):
         open_net(Entrant("net", model_path.with_name("other.keras"), None), CLASSES)
 

@@ -3,7 +3,7 @@
 import time
 from types import SimpleNamespace
 
-from timed_tasks import Dying, Ones, Raising, Unstartable
+from timed_tasks import Dying, Ones, Raising, Sharing, Unstartable
 
 from fcn.comparison import timing
 from fcn.comparison.timing import ROUNDS, Timing, time_tasks
@@ -13,7 +13,13 @@ MEBIBYTE = 2**20
 
 def test_each_has_its_own_memory_and_what_fails_is_left_out(capsys) -> None:
     held = bytearray(b"1") * (700 * MEBIBYTE)  # of this process, which is no matter of theirs
-    tasks = {"small": Ones(1), "wrong": Raising(), "dead": Dying(), "large": Ones(150), "none": Unstartable()}
+    tasks = {
+        "small": Ones(1),
+        "wrong": Raising(),
+        "dead": Dying(),
+        "large": Sharing(150),
+        "none": Unstartable(),
+    }
     found = time_tasks(tasks, "timing")
     del held
     assert list(found) == ["small", "large"]
