@@ -5,10 +5,10 @@ from pathlib import Path
 from fcn.classes import Classes
 from fcn.comparison.plan import Entrant
 from fcn.config import Config
+from fcn.configured_net import build_configured
 from fcn.data.balance import class_weights
 from fcn.errors import DataError, FcnError, RunError
 from fcn.log_file import read_log
-from fcn.models.factory import build_configured
 from fcn.models.net import SegmentationNet
 from fcn.run import RunFolder, load_model
 from fcn.trained_before import find_run

@@ -89,7 +89,7 @@ class TrainingStep(NamedTuple):
 
     def begin(self) -> Callable[[], object]:
         """Builds and compiles the net as training does, for a batch of noise."""
-        from fcn.models.factory import build_configured
+        from fcn.configured_net import build_configured
         from fcn.training.compiling import compile_net
         from fcn.training.precision import computing_in, usable_precision
 

@@ -6,9 +6,9 @@ import keras
 
 from fcn.classes import VOC_CLASS_NAMES, Classes
 from fcn.config import Config, is_configuration, load_config
+from fcn.configured_net import build_configured
 from fcn.data.voc import read_classes
 from fcn.errors import RunError
-from fcn.models.factory import build_configured
 from fcn.models.net import SegmentationNet
 from fcn.run import is_exported, load_keras, model_file
 

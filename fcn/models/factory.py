@@ -4,8 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from fcn.classes import Classes
-from fcn.config import Config
 from fcn.models.dilated import DilatedNet
 from fcn.models.fcn import AT_ONCE_SKIP_SCALES, FCN
 from fcn.models.net import SegmentationNet
@@ -44,16 +42,3 @@ def build_model(net: str = "fcn8s", **options: Any) -> SegmentationNet:
     if net not in NETS:
         raise ValueError(f"Expected a net among {', '.join(NETS)}. Received: net={net!r}.")
     return NETS[net](**options)
-
-
-def build_configured(config: Config, classes: Classes) -> SegmentationNet:
-    """Builds the net of a configuration with new weights, whatever `model.weights` says.
-
-    Args:
-        config: What to build.
-        classes: What it is to tell apart.
-    """
-    options = config.model.options() | {"input_scale": config.data.input_scale}
-    return build_model(
-        num_classes=len(classes.names), class_names=classes.names, palette=classes.palette, **options
-    )

@@ -13,6 +13,7 @@ import keras
 import fcn
 from fcn.classes import VOID, Classes
 from fcn.config import Config, changed_keys, load_config
+from fcn.configured_net import build_configured
 from fcn.data.balance import class_weights
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import (
@@ -27,7 +28,6 @@ from fcn.errors import OutputError, RunError
 from fcn.evaluation import Evaluation, evaluate_examples, label_agreement
 from fcn.files import unfinished, write_durably, write_json
 from fcn.inference.predictor import Predictor
-from fcn.models.factory import build_configured
 from fcn.models.net import SegmentationNet
 from fcn.report import write_report
 from fcn.run import RunFolder, load_model
