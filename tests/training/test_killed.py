@@ -42,7 +42,7 @@ def start(recipe: Path, run: Path) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> None:
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=900)  # so long only where other jobs have the machine
     assert process.returncode == 0, errors
 
 
