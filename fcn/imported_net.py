@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from fcn.classes import MAX_CLASSES
 from fcn.errors import RunError
-from fcn.imported_classes import DILATED_SOURCES, SOURCES
+from fcn.imported_classes import DILATED_SOURCES, SOURCES, Source
 from fcn.models.context import CONTEXT_LAYERS
 from fcn.models.factory import LARGEFOV_NETS
 from fcn.models.geometry import FC6_KERNEL_SIZE
@@ -112,20 +112,13 @@ def recognize_net(
         lost += [name for skip in skips if (name := skip.replace("score", "scale")) not in constants]
     if lost:
         raise RunError(f"{source}: expected all layers of an FCN-{stride}s. Missing: {', '.join(lost)}.")
-    num_classes = shapes["score_fr"][-1]
-    if num_classes > MAX_CLASSES:
-        raise RunError(f"{source}: expected at most {MAX_CLASSES} classes. Received: {num_classes}.")
-    known = SOURCES.get(num_classes)
+    trained, data = _trained(source, shapes["score_fr"][-1], SOURCES)
+    options |= trained
     title = f"FCN-{stride}s"
-    options |= {"num_classes": num_classes, "geometry": "reference", "upsampling": "frozen"}
-    options |= _bgr(known.mean if known else SOURCES[21].mean)
-    if known:
-        options["class_names"] = known.class_names
     if constants:
         options["skip_scales"] = tuple(constants.get(f"scale_{pool}", 1.0) for pool in ("pool4", "pool3"))
         title += " at once"
-    title += f", {known.title}" if known else f", {num_classes} classes"
-    return Recognized(title, format, f"fcn{stride}s", options, left_out)
+    return Recognized(f"{title}, {data}", format, f"fcn{stride}s", options, left_out)
 
 
 def _recognize_dilated(
@@ -137,8 +130,7 @@ def _recognize_dilated(
 ) -> Recognized:
     """Recognizes Yu & Koltun's front end, with or without a context module."""
     num_classes = shapes["final"][-1]
-    if num_classes > MAX_CLASSES:
-        raise RunError(f"{source}: expected at most {MAX_CLASSES} classes. Received: {num_classes}.")
+    trained, data = _trained(source, num_classes, DILATED_SOURCES)
     more = [name for name in left_out if name.startswith(_CONTEXT_CONVOLUTIONS)]
     if more:
         raise RunError(
@@ -149,17 +141,31 @@ def _recognize_dilated(
     lost = [name for name in CONTEXT_MODULE if name not in shapes]
     if context and lost:
         raise RunError(f"{source}: expected all layers of a context module. Missing: {', '.join(lost)}.")
-    known = DILATED_SOURCES.get(num_classes)
-    options |= {"num_classes": num_classes, "geometry": "reference", "upsampling": "frozen"}
-    options |= _bgr(known.mean if known else DILATED_SOURCES[21].mean)
-    if known:
-        options["class_names"] = known.class_names
+    options |= trained
     if context:
         large = shapes[CONTEXT_LAYERS[0]][-1] != num_classes
         options["context"] = "large" if large else "basic"
     title = f"Front end with {options['context']} context" if context else "Front end"
-    title += f", {known.title}" if known else f", {num_classes} classes"
-    return Recognized(title, format, "context" if context else "frontend", options, left_out)
+    net = "context" if context else "frontend"
+    return Recognized(f"{title}, {data}", format, net, options, left_out)
+
+
+def _trained(source: Path, num_classes: int, sources: Mapping[int, Source]) -> tuple[dict[str, Any], str]:
+    """Returns the options of a published net that has scores, and what it was trained on, for people.
+
+    Args:
+        source: The file, for errors.
+        num_classes: How many classes it scores.
+        sources: What its authors trained such nets on, by the number of classes.
+    """
+    if num_classes > MAX_CLASSES:
+        raise RunError(f"{source}: expected at most {MAX_CLASSES} classes. Received: {num_classes}.")
+    known = sources.get(num_classes)
+    options: dict[str, Any] = {"num_classes": num_classes, "geometry": "reference", "upsampling": "frozen"}
+    options |= _bgr(known.mean if known else sources[21].mean)
+    if known:
+        options["class_names"] = known.class_names
+    return options, known.title if known else f"{num_classes} classes"
 
 
 def _bgr(mean: tuple[float, float, float]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """A comparison for machines."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from fcn.comparison.result import MEBIBYTE, Comparison, NetResult
 from fcn.comparison.timing import ROUNDS, WARM_UP, Timing
 from fcn.inspection.document import shared
+from fcn.metrics import none_for_nan
 
 
 def comparison_document(comparison: Comparison, command_line: Sequence[str]) -> dict[str, Any]:
@@ -54,16 +54,14 @@ def _net(net: NetResult, class_names: Sequence[str]) -> dict[str, Any]:
         "seed": None if train is None else train.seed,
         "batch_size": None if train is None else train.batch_size,
         "images": [
-            {"name": name, "mean_iou": _known(mean_iou), "pixel_accuracy": _known(accuracy)}
-            for name, mean_iou, accuracy in (
-                (image.example.name, image.mean_iou, image.pixel_accuracy) for image in net.evaluation.images
-            )
+            {
+                "name": image.example.name,
+                "mean_iou": none_for_nan(image.mean_iou),
+                "pixel_accuracy": none_for_nan(image.pixel_accuracy),
+            }
+            for image in net.evaluation.images
         ],
     }
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _timing(timing: Timing | None, prefix: str) -> dict[str, Any]:
