@@ -2,7 +2,7 @@
 
 import sys
 
-from fcn.cli import main
+from fcn.cli.main import main
 
 if __name__ == "__main__":
     main(["train", *sys.argv[1:]])

@@ -40,9 +40,9 @@ def prepare_others(folder: Path, size: tuple[int, int], width: float) -> None:
     Scales of int8 come from noise, which is enough to be timed.
     """
     from fcn.data.image_io import encode_jpeg
-    from fcn.inference.openvino_engine import import_openvino
-    from fcn.inference.openvino_graph import convert_net
-    from fcn.serving.quantization import quantize
+    from fcn.exports.formats.quantization import quantize
+    from fcn.inference.engines.openvino import import_openvino
+    from fcn.inference.engines.openvino_graph import convert_net
 
     rng = np.random.default_rng(0)
     paths = [folder / f"{index}.jpg" for index in range(CALIBRATION_IMAGES)]
@@ -130,7 +130,7 @@ def engine_label(variant: str, folder: Path, width: float) -> Label:
         from plain_fcn import plain_fcn8s
         from task import draw_weights
 
-        from fcn.inference.tensorflow_engine import TensorFlowEngine
+        from fcn.inference.engines.tensorflow import TensorFlowEngine
 
         keras.utils.set_random_seed(0)
         plain = plain_fcn8s(NUM_CLASSES, width)
@@ -143,10 +143,10 @@ def engine_label(variant: str, folder: Path, width: float) -> Label:
     name, _, short = variant.partition(" ")
     precision = PRECISIONS[short]
     if name == "tensorflow":
-        from fcn.inference.tensorflow_engine import net_engine
+        from fcn.inference.engines.tensorflow import net_engine
 
         return net_engine(our_net(width), precision).label
-    from fcn.inference.openvino_engine import OpenVinoEngine, read_model
+    from fcn.inference.engines.openvino import OpenVinoEngine, read_model
 
     file = "int8.xml" if precision == "int8" else "float32.xml"
     model = read_model(folder / file)

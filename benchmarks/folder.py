@@ -49,7 +49,7 @@ def bare(engine: Any, folder: Path) -> float:
 
 def with_files(predictor: Any, folder: Path, output: Path) -> float:
     """Returns how many seconds the folder takes, from JPEGs to PNGs and overlays."""
-    from fcn.inference.folder import label_images
+    from fcn.jobs.label_images import label_images
 
     start = time.perf_counter()
     result = label_images(predictor, [folder], output, ("palette", "overlay"), batch_size=1)
@@ -87,7 +87,7 @@ def main() -> int:
     parser.add_argument("--parts", type=int, default=10, help="parts that are timed in turns (10)")
     options = parser.parse_args()
 
-    from fcn.startup import start_backend
+    from fcn.system.backend import start_backend
 
     start_backend(options.engine)
     from fcn.inference.predictor import Predictor

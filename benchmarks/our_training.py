@@ -6,8 +6,8 @@ from typing import Literal
 import keras
 from task import LEARNING_RATE, MOMENTUM
 
+from fcn.config.sections import LossConfig, TrainConfig
 from fcn.models.factory import build_model
-from fcn.sections import LossConfig, TrainConfig
 from fcn.training.loss import build_loss
 from fcn.training.optimizer import build_optimizer
 from fcn.training.precision import computing_in

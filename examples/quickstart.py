@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 import fcn
-from fcn.commands import print_scores
-from fcn.config import load_config
-from fcn.data.generated import generate_dataset
+from fcn.cli.commands import print_scores
+from fcn.config.file import load_config
+from fcn.data.generated.dataset import generate_dataset
 from fcn.data.image_io import read_label
 from fcn.errors import FcnError
-from fcn.files import write_json
-from fcn.startup import start_backend
+from fcn.system.backend import start_backend
+from fcn.system.files import write_json
 
 HERE = Path(__file__).parent
 RUN = Path("runs/quickstart")
@@ -44,8 +44,8 @@ def main() -> None:
     began = time.monotonic()
     start_backend()
     # These import TensorFlow, which was to start quietly.
-    from fcn.evaluation import scores_document
-    from fcn.inference.folder import label_images
+    from fcn.evaluation.evaluate import scores_document
+    from fcn.jobs.label_images import label_images
 
     for folder in (RUN, DATA):
         shutil.rmtree(folder, ignore_errors=True)

@@ -10,24 +10,24 @@ Everything below is imported when it is first used, so `import fcn` is instant:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fcn.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from fcn.evaluation import evaluate as evaluate
+    from fcn.evaluation.evaluate import evaluate as evaluate
+    from fcn.exports.export import export as export
     from fcn.inference.predictor import Predictor as Predictor
     from fcn.models.factory import build_model as build_model
     from fcn.models.surgery import convolutionalize as convolutionalize
-    from fcn.run import load_model as load_model
-    from fcn.serving.export import export as export
+    from fcn.runs.model_file import load_model as load_model
     from fcn.training.loop import train as train
-
-__version__ = "0.1.0"
 
 _FACE = {
     "Predictor": "fcn.inference.predictor",
     "build_model": "fcn.models.factory",
     "convolutionalize": "fcn.models.surgery",
-    "evaluate": "fcn.evaluation",
-    "export": "fcn.serving.export",
-    "load_model": "fcn.run",
+    "evaluate": "fcn.evaluation.evaluate",
+    "export": "fcn.exports.export",
+    "load_model": "fcn.runs.model_file",
     "train": "fcn.training.loop",
 }
 

@@ -1,6 +1,6 @@
 """`python -m fcn COMMAND`."""
 
-from fcn.cli import main
+from fcn.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -37,8 +37,8 @@ def run_all(request: dict) -> None:
 
         parts = [tf.config.LogicalDeviceConfiguration()] * request["cpus"]
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
-    from fcn.cli import main
-    from fcn.startup import start_backend
+    from fcn.cli.main import main
+    from fcn.system.backend import start_backend
 
     for command in request["commands"]:
         if command[0] == "kill":
@@ -53,7 +53,7 @@ def run_all(request: dict) -> None:
     if "logits" in request:
         import numpy as np
 
-        from fcn.run import load_model
+        from fcn.runs.model_file import load_model
 
         run, image, output = request["logits"]
         np.save(output, load_model(run).predict_on_batch(np.load(image)))

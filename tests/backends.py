@@ -12,9 +12,9 @@ import keras
 import numpy as np
 from keras.ops import convert_to_numpy
 
-from fcn.config import Config
+from fcn.config.file import Config
 from fcn.data.image_io import encode_label
-from fcn.run import RunFolder, load_average, load_model, load_state
+from fcn.runs.model_file import RunFolder, load_average, load_model, load_state
 from fcn.training import loss, optimizer
 
 assert loss, optimizer  # Keras finds by name what is imported

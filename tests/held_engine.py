@@ -5,7 +5,7 @@ import threading
 import numpy as np
 
 from fcn.classes import Classes
-from fcn.inference.engine import Labeled
+from fcn.inference.engines.engine import Labeled
 
 
 class HeldEngine:

@@ -11,11 +11,11 @@ import httpx
 import uvicorn
 from held_engine import HeldEngine
 
-from fcn.serving.server.app import ServerSettings, create_app
-from fcn.serving.server.limits import Limits
-from fcn.serving.server.listening import configure, open_socket
-from fcn.serving.server.metrics import Metrics
-from fcn.serving.server.service import Service
+from fcn.server.app import ServerSettings, create_app
+from fcn.server.limits import Limits
+from fcn.server.listening import configure, open_socket
+from fcn.server.observability.metrics import Metrics
+from fcn.server.service import Service
 
 _PLAIN = ServerSettings()
 

@@ -14,8 +14,8 @@ import numpy as np
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
 from fcn.errors import FcnError
-from fcn.inference.engine import Floats, Labeled
-from fcn.inference.job.job import LabelingResult, open_job
+from fcn.inference.engines.engine import Floats, Labeled
+from fcn.jobs.job import LabelingResult, open_job
 
 
 class Brightness:

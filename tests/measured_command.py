@@ -6,7 +6,7 @@ The last line on stderr is "VmHWM: N kB", the most memory the process held.
 import sys
 from pathlib import Path
 
-from fcn.cli import main
+from fcn.cli.main import main
 
 if __name__ == "__main__":
     try:

@@ -16,7 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from fcn.classes import Classes
-from fcn.inference.engine import Labeled
+from fcn.inference.engines.engine import Labeled
 
 COLORS = np.array([[40, 90, 160], [128, 200, 30], [220, 60, 90]], np.uint8)
 """Colors of photographs, whose red says the class even where a JPEG blurs it."""

@@ -7,8 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fcn.inference.job.manifest import MANIFEST
 from fcn.inference.predictor import Predictor
+from fcn.jobs.store import MANIFEST
 from fcn.models.fcn import FCN
 
 

@@ -12,12 +12,12 @@ from fastapi.responses import JSONResponse
 from PIL import Image
 from starlette.exceptions import HTTPException
 
-from fcn.serving.server.call import ServerError
-from fcn.serving.server.inference_v2 import v2_routes
-from fcn.serving.server.limits import Limits
-from fcn.serving.server.metrics import Metrics
-from fcn.serving.server.service import Service
-from fcn.serving.server.tensorflow_rest import tensorflow_routes
+from fcn.server.call import ServerError
+from fcn.server.limits import Limits
+from fcn.server.observability.metrics import Metrics
+from fcn.server.protocols.tensorflow_rest import tensorflow_routes
+from fcn.server.protocols.v2_rest import v2_routes
+from fcn.server.service import Service
 
 
 def create_app(service):

@@ -14,8 +14,8 @@ from pathlib import Path
 from job_program import Brightness
 
 from fcn.errors import FcnError, RunError
-from fcn.inference.job.actors import run_on_ray
-from fcn.inference.job.job import open_job
+from fcn.jobs.job import open_job
+from fcn.jobs.ray.actors import run_on_ray
 
 
 def opened(seconds: float) -> Brightness:

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from fcn.classes import Classes
-from fcn.inference.engine import Labeled
-from fcn.serving.server.app import ServerSettings, create_app
-from fcn.serving.server.limits import Limits
-from fcn.serving.server.listening import answer_requests, open_socket, url_of
-from fcn.serving.server.logs import start_logs
-from fcn.serving.server.metrics import Metrics
-from fcn.serving.server.service import Service
+from fcn.inference.engines.engine import Labeled
+from fcn.server.app import ServerSettings, create_app
+from fcn.server.limits import Limits
+from fcn.server.listening import answer_requests, open_socket, url_of
+from fcn.server.observability.logs import start_logs
+from fcn.server.observability.metrics import Metrics
+from fcn.server.service import Service
 
 
 class WaitingEngine:

@@ -14,20 +14,20 @@ from fcn.comparison.timed_process import Labeling, Size, TrainingStep
 from fcn.comparison.timing import time_tasks
 from fcn.data.image_header import open_header, stored_size
 from fcn.data.voc import Example
-from fcn.evaluation import evaluate_split, find_training
+from fcn.evaluation.evaluate import evaluate_split, find_training
 from fcn.inference.predictor import Predictor
 from fcn.inspection.facts import inspect_model
-from fcn.progress import track
 from fcn.report.pictures import label_picture, spread
-from fcn.trained_before import describe_training
+from fcn.runs.lineage import describe_training
+from fcn.system.progress import track
 
 
 class Labeler(NamedTuple):
     """What computes the labels.
 
     Attributes:
-        engine: One of `fcn.inference.engine.ENGINES`.
-        precision: One of `fcn.inference.engine.PRECISIONS`.
+        engine: One of `fcn.inference.engines.engine.ENGINES`.
+        precision: One of `fcn.inference.engines.engine.PRECISIONS`.
     """
 
     engine: str

@@ -5,8 +5,8 @@ from typing import Any
 
 from fcn.comparison.result import MEBIBYTE, Comparison, NetResult
 from fcn.comparison.timing import ROUNDS, WARM_UP, Timing
+from fcn.evaluation.metrics import none_for_nan
 from fcn.inspection.document import shared
-from fcn.metrics import none_for_nan
 
 
 def comparison_document(comparison: Comparison, command_line: Sequence[str]) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from fcn.comparison.columns import COLUMNS, memory_note, percent
 from fcn.comparison.result import Comparison, NetResult
 from fcn.comparison.timing import ROUNDS, WARM_UP
 from fcn.data.image_io import encode_jpeg, encode_label
-from fcn.files import write_text
 from fcn.report.class_table import swatch
 from fcn.report.document import html_document
 from fcn.report.pictures import picture_figure
+from fcn.system.files import write_text
 
 _MOST_BESIDE = 5
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcn.classes import Classes
-from fcn.config import Config, is_configuration, load_config
+from fcn.config.file import Config, is_configuration, load_config
 from fcn.data.voc import Example, check_disjoint, read_classes, read_split
 from fcn.errors import ConfigError, RunError
-from fcn.run_folder import RunFolder, net_file
+from fcn.runs.folder import RunFolder, net_file
 
 _SPLIT = "val"
 

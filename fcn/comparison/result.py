@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 from fcn.comparison.plan import Entrant, Plan
 from fcn.comparison.timing import Timing
-from fcn.config import Config
-from fcn.evaluation import Evaluation
+from fcn.config.file import Config
+from fcn.evaluation.evaluate import Evaluation
 from fcn.report.pictures import LabeledPicture
 
 MEBIBYTE = 2**20

@@ -4,16 +4,16 @@ from pathlib import Path
 
 from fcn.classes import Classes
 from fcn.comparison.plan import Entrant
-from fcn.config import Config
-from fcn.configured_net import build_configured
+from fcn.config.file import Config
 from fcn.data.balance import class_weights
 from fcn.errors import DataError, FcnError, RunError
-from fcn.log_file import read_log
 from fcn.models.net import SegmentationNet
-from fcn.run import RunFolder, load_model
-from fcn.trained_before import find_run
+from fcn.runs.configured_net import build_configured
+from fcn.runs.lineage import find_run
+from fcn.runs.log import read_log
+from fcn.runs.model_file import RunFolder, load_model
+from fcn.training.checkpoint_callback import scored_steps
 from fcn.training.compiling import compile_net
-from fcn.training.keeper import scored_steps
 from fcn.training.loop import changed_learning, check_place, train
 from fcn.training.start import load_start, start_from
 

@@ -19,9 +19,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from fcn.classes import Classes
-from fcn.config import Config
-from fcn.startup import start_backend
-from fcn.stderr import stderr_held_back
+from fcn.config.file import Config
+from fcn.system.backend import start_backend
+from fcn.system.stderr import stderr_held_back
 
 # So small that no weight changes and no loss grows, whatever the number of steps.
 _LEARNING_RATE = 1e-8
@@ -89,7 +89,7 @@ class TrainingStep(NamedTuple):
 
     def begin(self) -> Callable[[], object]:
         """Builds and compiles the net as training does, for a batch of noise."""
-        from fcn.configured_net import build_configured
+        from fcn.runs.configured_net import build_configured
         from fcn.training.compiling import compile_net
         from fcn.training.precision import computing_in, usable_precision
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcn.comparison.timed_process import Done, Failed, Ready, Task, do_when_asked
-from fcn.progress import progress_bar
+from fcn.system.progress import progress_bar
 
 WARM_UP = 2
 """Times each thing is done before any is timed: the first compiles."""

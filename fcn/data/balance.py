@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.classes import VOID
+from fcn.config.sections import LossConfig
 from fcn.data.image_io import check_label, read_label
 from fcn.data.voc import Example
 from fcn.errors import ConfigError
-from fcn.parallel import map_ahead
-from fcn.progress import track
-from fcn.sections import LossConfig
+from fcn.system.parallel import map_ahead
+from fcn.system.progress import track
 
 Weights = npt.NDArray[np.float64]
 

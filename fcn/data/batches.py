@@ -28,7 +28,7 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         process: This process, counted from 0, and their number: each reads its own part of every batch.
 
     Example:
-        >>> from fcn.sections import AugmentationConfig
+        >>> from fcn.config.sections import AugmentationConfig
         >>> len(TrainingBatches(TrainingStream([], 2, AugmentationConfig(), 0), 4, 10, 25))
         15
     """

@@ -2,7 +2,7 @@
 
 Images become `uint8[H, W, 3]` RGB whatever they were: grey becomes three equal channels, a palette its
 colors, alpha is dropped, of 16 bits the upper 8 are kept. A file holds one picture. Pixels stay in stored
-order; EXIF orientation turns only pictures made for people (`upright`). `fcn.serving.graph` does the same
+order; EXIF orientation turns only pictures made for people (`upright`). `fcn.exports.graph` does the same
 inside a graph, equal to the pixel, for JPEG, PNG and BMP.
 """
 
@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from fcn.classes import VOID, Classes, count_ids
 from fcn.data.image_header import PILLOW_ERRORS, open_header, read_image_file, stored_size
 from fcn.errors import DataError
-from fcn.files import write_bytes
+from fcn.system.files import write_bytes
 
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG_QUALITY = 92

@@ -18,7 +18,7 @@ import numpy as np
 
 from fcn.data.image_io import Pixels, read_file
 from fcn.errors import DataError
-from fcn.files import is_there
+from fcn.system.files import is_there
 
 LABELS = "cls"
 

@@ -13,9 +13,9 @@ from fcn.data.sbd import LABELS as SBD_MATLAB
 from fcn.data.sbd import find_sbd, read_sbd_label
 from fcn.data.voc import SPLITS, read_lines, read_names
 from fcn.errors import DataError
-from fcn.files import write_text
-from fcn.parallel import map_ahead
-from fcn.progress import track
+from fcn.system.files import write_text
+from fcn.system.parallel import map_ahead
+from fcn.system.progress import track
 
 SBD_LABELS = "SegmentationClassSBD"
 """The folder for SBD's labels; those of VOC itself stay where they are."""

@@ -11,10 +11,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from fcn.config.sections import AugmentationConfig
 from fcn.data.augmentation import Pixels, apply_view, jitter_color, random_view
 from fcn.data.voc import Example, read_example
 from fcn.errors import DataError
-from fcn.sections import AugmentationConfig
 
 # Keep the chance of the order and that of the changes apart.
 _ORDER, _CHANGE = 1, 2

@@ -27,9 +27,9 @@ from fcn.data.image_io import (
     read_palette,
 )
 from fcn.errors import DataError
-from fcn.files import is_there
-from fcn.parallel import map_ahead
-from fcn.progress import track
+from fcn.system.files import is_there
+from fcn.system.parallel import map_ahead
+from fcn.system.progress import track
 
 IMAGES = "JPEGImages"
 LABELS = "SegmentationClass"

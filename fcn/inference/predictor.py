@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels, decode_image, read_image
-from fcn.inference.engine import Floats, softmax
-from fcn.inference.engines import open_engine
-from fcn.inference.multi_scale import PLAIN, Views, check_scales, multi_scale_engine
-from fcn.inference.outputs.areas import class_areas
-from fcn.inference.tiles import MEMORY_GIGABYTES, tiled
+from fcn.inference.engines.choose import open_engine
+from fcn.inference.engines.engine import Floats, softmax
+from fcn.inference.tiling.tiles import MEMORY_GIGABYTES, tiled
+from fcn.inference.views import PLAIN, Views, check_scales, multi_scale_engine
 from fcn.models.net import SegmentationNet
+from fcn.outputs.areas import class_areas
 
 
 class Prediction(NamedTuple):
@@ -40,8 +40,8 @@ class Predictor:
 
     Args:
         model: A net; or the path of a run folder, a `.keras` file or an exported folder.
-        engine: What computes: "auto", or one of `fcn.inference.engine.ENGINES`. "jax" and "torch" need
-            Keras to run on them.
+        engine: What computes: "auto", or one of `fcn.inference.engines.engine.ENGINES`. "jax" and
+            "torch" need Keras to run on them.
         precision: What it computes in: "float32", "bfloat16" or "int8"; "auto" is what the export says is
             best, or else float32.
         flip: Whether to label each image also mirrored left to right, and to average.

@@ -13,12 +13,12 @@ import numpy as np
 
 from fcn.data.image_io import Pixels, write_label
 from fcn.errors import DataError
-from fcn.files import atomic_path
-from fcn.inference.engine import BATCH_PIXELS, Engine
-from fcn.inference.outputs.overlay import legend_of_classes, tint
+from fcn.inference.engines.engine import BATCH_PIXELS, Engine
 from fcn.inference.video_writer import check_written, open_writer
-from fcn.parallel import map_ahead
-from fcn.progress import track
+from fcn.outputs.overlay import legend_of_classes, tint
+from fcn.system.files import atomic_path
+from fcn.system.parallel import map_ahead
+from fcn.system.progress import track
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"})
 """Suffixes, in lower case, of the files that are taken for videos."""

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from fcn.inspection.graph import Node
-from fcn.inspection.layer_steps import CONVOLUTIONS, DEPTHWISE, MERGING, SEPARABLE, TRANSPOSED, layers
+from fcn.inspection.layer_operations import CONVOLUTIONS, DEPTHWISE, MERGING, SEPARABLE, TRANSPOSED, layers
 from fcn.models.resizing import ResizeLike
 from fcn.models.upsampling import CropLike
 

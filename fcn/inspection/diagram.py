@@ -6,7 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 from fcn.inspection.facts import Inspection
-from fcn.models.steps import Resizing, Sliding, Step, Transposing
+from fcn.models.axis_operations import Resizing, Sliding, Step, Transposing
 
 _INPUT, _GAP = "●", "·"
 _DILATED = (

@@ -10,10 +10,10 @@ import numpy as np
 
 from fcn.inspection.cost import OPERATIONS_PER_MULTIPLY_ADD, multiply_adds
 from fcn.inspection.graph import Node, read_graph
-from fcn.inspection.layer_steps import LayerSteps, Steps, steps_of
+from fcn.inspection.layer_operations import LayerSteps, Steps, steps_of
+from fcn.models.axis_operations import Chart, Source, Span, grids, seen_by
 from fcn.models.context import CONTEXT_LAYERS
 from fcn.models.geometry import Grid
-from fcn.models.steps import Chart, Source, Span, grids, seen_by
 
 # More elements than this in a row are not looked at to find the one that sees most; a net that makes images
 # smaller by 7/20 has 640 that all lie differently.

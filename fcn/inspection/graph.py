@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 
 from fcn.errors import RunError
-from fcn.inspection.layer_steps import Shape
+from fcn.inspection.layer_operations import Shape
 
 
 class Node(NamedTuple):

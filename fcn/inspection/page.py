@@ -5,7 +5,6 @@ from html import escape
 from pathlib import Path
 
 from fcn.data.image_io import Pixels, encode_jpeg
-from fcn.files import write_text
 from fcn.inspection.diagram import diagram_figure, diagrams, explanations
 from fcn.inspection.effective import EffectiveField
 from fcn.inspection.facts import Inspection
@@ -13,6 +12,7 @@ from fcn.inspection.picture import EFFECTIVE_COLOR, THEORETICAL_COLOR, field_pic
 from fcn.inspection.text import COLUMNS, table_rows, total_lines
 from fcn.report.class_table import swatch
 from fcn.report.document import html_document
+from fcn.system.files import write_text
 
 
 def write_inspection_page(

@@ -5,12 +5,12 @@ from pathlib import Path
 import keras
 
 from fcn.classes import VOC_CLASS_NAMES, Classes
-from fcn.config import Config, is_configuration, load_config
-from fcn.configured_net import build_configured
+from fcn.config.file import Config, is_configuration, load_config
 from fcn.data.voc import read_classes
 from fcn.errors import RunError
 from fcn.models.net import SegmentationNet
-from fcn.run import is_exported, load_keras, model_file
+from fcn.runs.configured_net import build_configured
+from fcn.runs.model_file import is_exported, load_keras, model_file
 
 
 def open_net(path: Path) -> keras.Model:

@@ -10,7 +10,7 @@ from fcn.classes import Classes
 from fcn.report.style import css_color
 
 if TYPE_CHECKING:  # imports a backend; a page needs none
-    from fcn.evaluation import Evaluation
+    from fcn.evaluation.evaluate import Evaluation
 
 # From more classes on, two tables stand beside each other.
 _ONE_TABLE = 24

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-from fcn.metrics import Matrix
+from fcn.evaluation.metrics import Matrix
 from fcn.report.class_table import percent
 
 MOST_CLASSES = 60

@@ -60,7 +60,7 @@ def curve_of(rows: Iterable[Mapping[str, str]], column: str) -> Curve:
     """Returns one column of a log; cells that are empty or no finite number are left out.
 
     Args:
-        rows: As `fcn.log_file.read_log` returns them.
+        rows: As `fcn.runs.log.read_log` returns them.
         column: Name of the column, such as "loss".
 
     Returns:

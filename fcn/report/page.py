@@ -6,20 +6,20 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fcn.config.sections import LossConfig
 from fcn.data.image_io import read_file
-from fcn.files import write_text
-from fcn.log_file import read_log
 from fcn.report.class_table import class_table
 from fcn.report.confusion import confusion_map
 from fcn.report.curves import curve_of, line_chart
 from fcn.report.document import html_document
 from fcn.report.snapshot import Snapshot, take_snapshot
-from fcn.sections import LossConfig
+from fcn.runs.log import read_log
+from fcn.system.files import write_text
 
 if TYPE_CHECKING:  # these import a backend; a page needs none
-    from fcn.evaluation import Evaluation
+    from fcn.evaluation.evaluate import Evaluation
     from fcn.inference.predictor import Predictor
-    from fcn.run import RunFolder
+    from fcn.runs.model_file import RunFolder
 
 REFRESH_SECONDS = 30
 """How often a browser opens the page again while the net is trained."""

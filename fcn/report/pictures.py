@@ -21,10 +21,10 @@ from fcn.data.image_io import (
     upright,
 )
 from fcn.data.voc import Example, read_example
-from fcn.inference.outputs.overlay import LegendEntry, legend_strip
+from fcn.outputs.overlay import LegendEntry, legend_strip
 
 if TYPE_CHECKING:  # these import a backend; a page needs none
-    from fcn.evaluation import ImageScore
+    from fcn.evaluation.evaluate import ImageScore
     from fcn.inference.predictor import Predictor
 
 WRONG_COLOR = (235, 45, 45)
@@ -46,7 +46,7 @@ def choose(images: Sequence["ImageScore"], count: int) -> tuple[list["ImageScore
         count: How many of each. Where there are fewer than twice as many, none comes in both lists.
 
     Example:
-        >>> from fcn.evaluation import ImageScore
+        >>> from fcn.evaluation.evaluate import ImageScore
         >>> images = [ImageScore(Example(name, None, None), iou) for name, iou in [("a", 0.2), ("b", 0.9)]]
         >>> [[image.example.name for image in chosen] for chosen in choose(images, count=4)]
         [['b'], ['a']]

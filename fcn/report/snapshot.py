@@ -4,12 +4,12 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from fcn.classes import VOID, Classes
-from fcn.progress import track
 from fcn.report.class_table import swatch
 from fcn.report.pictures import choose, pictures_row
+from fcn.system.progress import track
 
 if TYPE_CHECKING:  # these import a backend; a page needs none
-    from fcn.evaluation import Evaluation, ImageScore
+    from fcn.evaluation.evaluate import Evaluation, ImageScore
     from fcn.inference.predictor import Predictor
 
 

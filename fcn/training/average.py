@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from fcn.models.net import SegmentationNet
-from fcn.training.steps import StepListener
+from fcn.training.step_callback import StepListener
 
 
 class WeightAverage(StepListener):

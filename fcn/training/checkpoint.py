@@ -11,9 +11,9 @@ import keras
 
 from fcn.classes import Classes
 from fcn.errors import RunError
-from fcn.files import atomic_path, remove, unfinished
 from fcn.models.net import SegmentationNet
-from fcn.run import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
+from fcn.runs.model_file import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
+from fcn.system.files import atomic_path, remove, unfinished
 
 
 class Position(NamedTuple):

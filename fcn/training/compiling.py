@@ -2,7 +2,7 @@
 
 import keras
 
-from fcn.config import Config
+from fcn.config.file import Config
 from fcn.data.balance import Weights
 from fcn.models.net import SegmentationNet
 from fcn.training import devices

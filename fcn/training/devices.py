@@ -7,17 +7,17 @@ from typing import Any
 
 import keras
 
-import fcn
-from fcn.config import Config
+from fcn.config.file import Config
 from fcn.data.stream import TrainingStream
 from fcn.errors import ConfigError
+from fcn.version import __version__
 
 
 def describe() -> dict[str, Any]:
     """Returns the versions of what computes, and its accelerators, as JSON values."""
     backend = keras.backend.backend()
     return {
-        "fcn": fcn.__version__,
+        "fcn": __version__,
         "python": platform.python_version(),
         "keras": keras.__version__,
         "backend": backend,

@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fcn.errors import RunError
-from fcn.files import unwritable
-from fcn.run import RunFolder
+from fcn.runs.model_file import RunFolder
+from fcn.system.files import unwritable
 
 try:
     import fcntl

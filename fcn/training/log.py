@@ -16,8 +16,8 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from fcn.data.image_io import Pixels, encode_png
 from fcn.errors import OutputError
-from fcn.files import write_durably
-from fcn.log_file import COLUMNS, read_log
+from fcn.runs.log import COLUMNS, read_log
+from fcn.system.files import write_durably
 
 
 class TrainingLog:

@@ -10,10 +10,8 @@ from typing import NamedTuple
 
 import keras
 
-import fcn
 from fcn.classes import VOID, Classes
-from fcn.config import Config, changed_keys, load_config
-from fcn.configured_net import build_configured
+from fcn.config.file import Config, changed_keys, load_config
 from fcn.data.balance import class_weights
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import (
@@ -25,20 +23,21 @@ from fcn.data.voc import (
     read_split,
 )
 from fcn.errors import OutputError, RunError
-from fcn.evaluation import Evaluation, evaluate_examples, label_agreement
-from fcn.files import unfinished, write_durably, write_json
+from fcn.evaluation.evaluate import Evaluation, evaluate_examples, label_agreement
 from fcn.inference.predictor import Predictor
 from fcn.models.net import SegmentationNet
 from fcn.report import write_report
-from fcn.run import RunFolder, load_model
-from fcn.trained_before import TrainingSplit
+from fcn.runs.configured_net import build_configured
+from fcn.runs.lineage import TrainingSplit
+from fcn.runs.model_file import RunFolder, load_model
+from fcn.system.files import unfinished, write_durably, write_json
 from fcn.training import devices
 from fcn.training.average import copy_of
 from fcn.training.checkpoint import Position, find_checkpoint, remove_halves, restore_training
 from fcn.training.compiling import compile_net
+from fcn.training.consensus import Agreement, together
 from fcn.training.lock import only_training
 from fcn.training.precision import computing_in, usable_precision
-from fcn.training.processes import Agreement, together
 from fcn.training.schedule import describe_summed_loss
 from fcn.training.session import Session
 from fcn.training.start import load_start, start_from
@@ -233,7 +232,7 @@ def _begin_run(run: RunFolder, config: Config, stream: TrainingStream) -> None:
 
 def _git_hash() -> str | None:
     """Returns the commit this package is checked out at; None where it is installed or git is missing."""
-    root = Path(fcn.__file__).parents[1]
+    root = Path(__file__).parents[2]
     command = ["git", "rev-parse", "--show-toplevel", "HEAD"]
     try:
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from fcn.sections import LossConfig, TrainConfig
+from fcn.config.sections import LossConfig, TrainConfig
 from fcn.training.patterns import check_multipliers, multiplier, variable_key
 from fcn.training.schedule import build_schedule
 

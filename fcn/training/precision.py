@@ -7,8 +7,8 @@ from contextlib import contextmanager, nullcontext
 
 import keras
 
-from fcn.bfloat16 import bfloat16_graphs, bfloat16_instructions
 from fcn.models.patches import tensorflow_on_cpu
+from fcn.system.bfloat16 import bfloat16_graphs, bfloat16_instructions
 
 
 def usable_precision(wanted: str, crop_size: tuple[int, int] | None) -> str:

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from fcn.config import Config
-from fcn.sections import TrainConfig
+from fcn.config.file import Config
+from fcn.config.sections import TrainConfig
 
 
 @keras.saving.register_keras_serializable(package="fcn")

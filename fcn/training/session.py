@@ -5,24 +5,24 @@ from collections.abc import Sequence
 
 import keras
 
-from fcn.config import Config
+from fcn.config.file import Config
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import Example
 from fcn.errors import DataError
 from fcn.inference.predictor import Predictor
 from fcn.models.net import SegmentationNet
-from fcn.run import RunFolder
-from fcn.trained_before import TrainingSplit, describe_earlier, trained_before
+from fcn.runs.lineage import TrainingSplit, describe_earlier, trained_before
+from fcn.runs.model_file import RunFolder
 from fcn.training import devices
 from fcn.training.average import WeightAverage
+from fcn.training.callbacks import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
 from fcn.training.checkpoint import Position
-from fcn.training.keeper import Keeper, SaveWhenStopped
-from fcn.training.listeners import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
+from fcn.training.checkpoint_callback import Keeper, SaveWhenStopped
+from fcn.training.consensus import Agreement
+from fcn.training.live_report import LiveReport
 from fcn.training.log import TrainingLog
-from fcn.training.processes import Agreement
 from fcn.training.schedule import build_schedule
-from fcn.training.steps import StepListener, Steps, WholeSteps
-from fcn.training.watch import LiveReport
+from fcn.training.step_callback import StepListener, Steps, WholeSteps
 
 
 class Session:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from fcn.config import Config
+from fcn.config.file import Config
 from fcn.errors import ConfigError
-from fcn.run import RunFolder
+from fcn.runs.model_file import RunFolder
 from fcn.training.loop import TrainingResult, train
 
 STAGES = ("fcn32s", "fcn16s", "fcn8s")

@@ -10,16 +10,16 @@ import keras
 import numpy as np
 
 from fcn.classes import Classes
+from fcn.config.sections import DILATED_NETS, ModelConfig
 from fcn.errors import RunError
-from fcn.imports import read_published
 from fcn.models.context import CONTEXT_LAYERS
 from fcn.models.decimation import decimate
 from fcn.models.factory import build_model
 from fcn.models.fcn import AT_ONCE_SKIP_SCALES, FCN
 from fcn.models.net import SegmentationNet
-from fcn.run import is_exported, load_model
-from fcn.sections import DILATED_NETS, ModelConfig
+from fcn.runs.model_file import is_exported, load_model
 from fcn.weights.checksum import KERAS_MD5
+from fcn.weights.published.convert import read_published
 
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
 """Keras' weights of VGG16 with its fully connected layers."""

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from fcn.errors import RunError
-from fcn.weights.caffe import BYTES, NET_LAYERS, Wire, read_caffemodel
-from fcn.weights.hdf5 import is_hdf5, read_keras
+from fcn.weights.formats.caffe import BYTES, NET_LAYERS, Wire, read_caffemodel
+from fcn.weights.formats.keras import is_hdf5, read_keras
+from fcn.weights.formats.npy import NPY_MAGIC, read_npy
+from fcn.weights.formats.torch import LEGACY_MAGIC, ZIP_MAGIC, read_torch, torch_folder, zip_entries
 from fcn.weights.layer import Layer
-from fcn.weights.pickled import NPY_MAGIC, read_npy
-from fcn.weights.torch_file import LEGACY_MAGIC, ZIP_MAGIC, read_torch, torch_folder, zip_entries
 
 __all__ = ["Format", "Layer", "read_layers", "recognize"]
 

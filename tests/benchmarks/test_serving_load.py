@@ -10,7 +10,7 @@ from served import served
 
 from fcn.data.image_io import encode_jpeg
 from fcn.models.fcn import FCN
-from fcn.run import save_model
+from fcn.runs.model_file import save_model
 
 CLIENTS, QUEUE = 64, 24
 MEBIBYTE = 2**20

@@ -8,13 +8,13 @@ import pytest
 from fcn.comparison.plan import Entrant, Plan
 from fcn.comparison.result import Comparison, NetResult, NetSize
 from fcn.comparison.timing import Timing
-from fcn.config import Config
+from fcn.config.file import Config
+from fcn.config.sections import DataConfig
 from fcn.data.voc import read_classes, read_split
-from fcn.evaluation import evaluate_split
+from fcn.evaluation.evaluate import evaluate_split
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 from fcn.report.pictures import label_picture
-from fcn.sections import DataConfig
 
 WriteConfig = Callable[..., Path]
 CLASSES = ("ground", "<b>cat", "unicorn")

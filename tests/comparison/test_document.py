@@ -3,7 +3,7 @@ import json
 import pytest
 
 from fcn.comparison.document import comparison_document
-from fcn.files import as_json
+from fcn.system.files import as_json
 
 
 def test_everything_by_name(comparison) -> None:

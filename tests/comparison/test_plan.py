@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fcn.comparison.plan import Request, plan_comparison
-from fcn.config import load_config
+from fcn.config.file import load_config
 from fcn.errors import ConfigError, DataError, FcnError, RunError
 
 

@@ -9,9 +9,9 @@ import pytest
 from fcn.classes import Classes
 from fcn.comparison.plan import Entrant
 from fcn.comparison.runs import config_of, effort, finish, is_finished, open_net
-from fcn.config import Config, load_config
+from fcn.config.file import Config, load_config
 from fcn.errors import DataError, RunError
-from fcn.log_file import COLUMNS
+from fcn.runs.log import COLUMNS
 from fcn.training.loop import train
 
 CLASSES = Classes.named(("ground", "cat", "dog"))

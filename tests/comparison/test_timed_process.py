@@ -8,7 +8,7 @@ import keras
 from fcn.classes import Classes
 from fcn.comparison import timed_process
 from fcn.comparison.timed_process import TrainingStep
-from fcn.config import load_config
+from fcn.config.file import load_config
 from fcn.models.net import SegmentationNet
 
 

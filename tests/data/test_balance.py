@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from fcn.classes import VOID
+from fcn.config.sections import LossConfig
 from fcn.data.balance import class_weights, median_frequency
 from fcn.data.voc import Example, read_split
 from fcn.errors import ConfigError, DataError
-from fcn.sections import LossConfig
 
 
 def example(folder: Path, name: str, label: np.ndarray) -> Example:

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
+from fcn.config.sections import AugmentationConfig
 from fcn.data.batches import TrainingBatches
 from fcn.data.pipeline import training_dataset
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import read_split
-from fcn.sections import AugmentationConfig
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from fcn.config.sections import AugmentationConfig
 from fcn.data.pipeline import training_dataset
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import read_split
-from fcn.sections import AugmentationConfig
 
 CROP = (24, 32)
 

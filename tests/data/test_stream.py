@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fcn.config.sections import AugmentationConfig
 from fcn.data.image_io import read_image
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import Example, read_example, read_split
 from fcn.errors import DataError
-from fcn.sections import AugmentationConfig
 
 PLAIN = AugmentationConfig(crop_size=None, flip=False, color_jitter=0)
 FULL = AugmentationConfig(crop_size=(24, 32))

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fcn.data.image_io import read_label
+from fcn.exports.export import export
 from fcn.models.fcn import FCN
-from fcn.serving.export import export
 
 ROOT = Path(__file__).parents[2]
 SIZE = (9_000, 12_000)

@@ -12,12 +12,12 @@ import tensorflow as tf
 
 from fcn.classes import Classes
 from fcn.errors import RunError
-from fcn.inference.engine import check_scores, memory_errors
-from fcn.inference.engines import open_engine
-from fcn.inference.multi_scale import MultiScaleEngine, Views
-from fcn.inference.openvino_engine import _Program
-from fcn.inference.tensorflow_engine import TensorFlowEngine
-from fcn.inference.tiles import TiledEngine, least_map_bytes
+from fcn.inference.engines.choose import open_engine
+from fcn.inference.engines.engine import check_scores, memory_errors
+from fcn.inference.engines.openvino import _Program
+from fcn.inference.engines.tensorflow import TensorFlowEngine
+from fcn.inference.tiling.tiles import TiledEngine, least_map_bytes
+from fcn.inference.views import MultiScaleEngine, Views
 
 CLASSES = Classes.named(("sky", "sea"))
 
@@ -119,7 +119,7 @@ def test_openvino_is_of_use_again_after_an_image_that_was_too_large(fails: Calla
 STARVED = """
 import resource
 import numpy as np
-from fcn.inference.engines import open_engine
+from fcn.inference.engines.choose import open_engine
 from fcn.models.fcn import FCN
 
 engine = open_engine(FCN(num_classes=3, width=1 / 16, fc_channels=8), "openvino")

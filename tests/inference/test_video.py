@@ -11,9 +11,9 @@ import pytest
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels, read_label
 from fcn.errors import DataError, OutputError
-from fcn.inference.engine import Floats, Labeled
-from fcn.inference.outputs.overlay import legend_of_classes, tint
+from fcn.inference.engines.engine import Floats, Labeled
 from fcn.inference.video import VIDEO_SUFFIXES, LabeledVideo, check_video, label_video
+from fcn.outputs.overlay import legend_of_classes, tint
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".webm": "VP80"}
 

@@ -4,7 +4,7 @@ import keras
 
 from fcn.inspection.diagram import diagram_figure, diagrams, pattern
 from fcn.inspection.facts import inspect_model
-from fcn.models.steps import Sliding, Transposing
+from fcn.models.axis_operations import Sliding, Transposing
 
 layers = keras.layers
 

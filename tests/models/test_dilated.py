@@ -13,10 +13,10 @@ from keras.ops import convert_to_numpy
 from net_kinds import randomize
 
 from fcn.classes import VOID
+from fcn.config.sections import DILATED_NETS, ModelConfig
 from fcn.models.dilated import DilatedNet
 from fcn.models.factory import build_model
 from fcn.models.net import SegmentationNet
-from fcn.sections import DILATED_NETS, ModelConfig
 
 THIN: dict[str, Any] = {"num_classes": 3, "width": 1 / 64, "fc_channels": 4}
 KINDS: dict[str, dict[str, Any]] = {

@@ -4,10 +4,10 @@ from typing import get_args
 
 import pytest
 
+from fcn.config.sections import DILATED_NETS, ModelConfig
 from fcn.models.dilated import DilatedNet
 from fcn.models.factory import LARGEFOV_NETS, NETS, build_model
 from fcn.models.fcn import FCN
-from fcn.sections import DILATED_NETS, ModelConfig
 
 THIN = {"width": 1 / 64, "fc_channels": 2}
 

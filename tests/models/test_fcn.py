@@ -17,9 +17,9 @@ from keras.ops import convert_to_numpy
 
 import fcn
 from fcn.classes import VOC_CLASS_NAMES, VOID, Classes
+from fcn.config.sections import ModelConfig
 from fcn.models.fcn import FCN
 from fcn.models.vgg import VGG16_BLOCKS
-from fcn.sections import ModelConfig
 
 Label = Callable[[npt.NDArray[np.float32]], Any]
 ThinNet = Callable[..., FCN]

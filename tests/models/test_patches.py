@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from fcn.models.patches import Conv2D, Conv2DTranspose, ordinary_convolutions
-from fcn.run import load_model
+from fcn.runs.model_file import load_model
 
 
 def pair(padding: str, kernel_size: int | tuple[int, int] = 7, **options) -> list[keras.layers.Layer]:

@@ -12,11 +12,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fcn.exports.export import export
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 from fcn.models.resizing import ResizeLike, Shrink, shrunk_size
-from fcn.run import save_model
-from fcn.serving.export import export
+from fcn.runs.model_file import save_model
 
 
 def small_net(input_scale: float) -> FCN:

@@ -7,16 +7,16 @@ from html_page import Page
 from PIL import Image
 
 from fcn.classes import Classes
-from fcn.config import Config
+from fcn.config.file import Config
+from fcn.config.sections import DataConfig
 from fcn.data.image_io import write_label
 from fcn.data.voc import Example
-from fcn.evaluation import Evaluation, evaluate_examples
+from fcn.evaluation.evaluate import Evaluation, evaluate_examples
 from fcn.inference.predictor import Predictor
-from fcn.log_file import COLUMNS
 from fcn.models.fcn import FCN
 from fcn.report import write_report
-from fcn.run import RunFolder
-from fcn.sections import DataConfig
+from fcn.runs.log import COLUMNS
+from fcn.runs.model_file import RunFolder
 
 CLASS_NAMES = ("ground", "<b>cat & dog", "unicorn")
 

@@ -5,7 +5,7 @@ import pytest
 from html_page import Page
 from sklearn.metrics import confusion_matrix as sklearn_matrix
 
-from fcn.metrics import confusion_matrix
+from fcn.evaluation.metrics import confusion_matrix
 from fcn.report.confusion import MOST_CLASSES, confusion_map, group_rarest
 
 

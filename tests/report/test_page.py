@@ -12,10 +12,10 @@ from PIL import ExifTags, Image
 from fcn.data.image_io import write_label
 from fcn.data.voc import Example
 from fcn.errors import OutputError
-from fcn.evaluation import evaluate_examples
+from fcn.evaluation.evaluate import evaluate_examples
 from fcn.report import write_report
 from fcn.report.pictures import WRONG_COLOR
-from fcn.run import RunFolder
+from fcn.runs.model_file import RunFolder
 
 
 def test_tags_are_balanced_and_the_language_is_said(page: Page) -> None:

@@ -12,10 +12,10 @@ from html_page import Page, decoded
 
 import fcn
 from fcn.errors import DataError
-from fcn.evaluation import Evaluation, ImageScore
-from fcn.metrics import Scores
+from fcn.evaluation.evaluate import Evaluation, ImageScore
+from fcn.evaluation.metrics import Scores
 from fcn.report import Progress, Snapshot, take_snapshot, write_progress_report, write_report
-from fcn.run import RunFolder
+from fcn.runs.model_file import RunFolder
 
 WITHOUT_BACKEND = """
 import sys

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from fcn.sections import LossConfig, TrainConfig
+from fcn.config.sections import LossConfig, TrainConfig
 from fcn.training.optimizer import LayerwiseOptimizer, build_optimizer
 
 IMAGES, CLASSES = 8, 3
@@ -137,7 +137,7 @@ import numpy as np
 import tensorflow as tf
 import keras
 from contextlib import nullcontext
-from fcn.sections import TrainConfig
+from fcn.config.sections import TrainConfig
 from fcn.training.optimizer import build_optimizer
 
 cpu = tf.config.list_physical_devices("CPU")[0]

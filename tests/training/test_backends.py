@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from backends import assert_same_training, finish, start, write_config
 
-from fcn.run import RunFolder, load_model
+from fcn.runs.model_file import RunFolder, load_model
 from fcn.training.log import read_log
 
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from fcn.config.sections import TrainConfig
 from fcn.errors import RunError
 from fcn.models.fcn import FCN
-from fcn.sections import TrainConfig
 from fcn.training.checkpoint import Position, restore_training, save_training
 from fcn.training.loss import VoidCrossentropy
 from fcn.training.optimizer import build_optimizer

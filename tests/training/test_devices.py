@@ -6,9 +6,9 @@ import keras
 import pytest
 from backends import finish, label_fully, start, start_together, write_config
 
-from fcn.config import load_config
+from fcn.config.file import load_config
 from fcn.errors import ConfigError
-from fcn.run import RunFolder
+from fcn.runs.model_file import RunFolder
 from fcn.training import devices
 
 

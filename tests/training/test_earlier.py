@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fcn.config import Config
+from fcn.config.file import Config
 from fcn.training.loop import train
 
 

@@ -7,8 +7,8 @@ import keras
 import pytest
 
 import fcn
-from fcn.config import Config
-from fcn.log_file import read_log
+from fcn.config.file import Config
+from fcn.runs.log import read_log
 
 
 class Diary(keras.callbacks.Callback):

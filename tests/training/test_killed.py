@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from backends import assert_same_training
 
-from fcn.data.generated import generate_dataset
-from fcn.log_file import read_log
-from fcn.run import RunFolder
+from fcn.data.generated.dataset import generate_dataset
+from fcn.runs.log import read_log
+from fcn.runs.model_file import RunFolder
 
 ROOT = Path(__file__).parents[2]
 RECIPE = """

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from backends import write_config
 
-from fcn.cli import main
-from fcn.config import load_config
+from fcn.cli.main import main
+from fcn.config.file import load_config
 from fcn.errors import DataError, OutputError, RunError
-from fcn.log_file import read_log
-from fcn.run import RunFolder
+from fcn.runs.log import read_log
+from fcn.runs.model_file import RunFolder
 from fcn.training.lock import only_training
 from fcn.training.loop import train
 

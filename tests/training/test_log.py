@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 
 import fcn
 from fcn.errors import OutputError
-from fcn.log_file import COLUMNS, read_log
+from fcn.runs.log import COLUMNS, read_log
 from fcn.training.log import TrainingLog
 
 

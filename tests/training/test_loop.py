@@ -7,12 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from fcn.config import Config, changed_keys
+from fcn.config.file import Config, changed_keys
 from fcn.data.image_io import encode_label
 from fcn.errors import DataError, NonFiniteLossError, OutputError, RunError
-from fcn.evaluation import evaluate
-from fcn.log_file import read_log
-from fcn.run import RunFolder, load_model
+from fcn.evaluation.evaluate import evaluate
+from fcn.runs.log import read_log
+from fcn.runs.model_file import RunFolder, load_model
 from fcn.training.loop import train
 
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from fcn.config.sections import LossConfig, TrainConfig
 from fcn.errors import ConfigError
 from fcn.models.fcn import FCN
-from fcn.sections import LossConfig, TrainConfig
 from fcn.training.optimizer import CaffeSGD, LayerwiseAdamW, build_optimizer
 from fcn.training.patterns import variable_key
 from fcn.training.schedule import PolySchedule

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fcn.bfloat16 import bfloat16_instructions
+from fcn.system.bfloat16 import bfloat16_instructions
 from fcn.training import precision
 from fcn.training.precision import computing_in, usable_precision
 

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from fcn.config import Config
+from fcn.config.file import Config
 from fcn.errors import RunError
-from fcn.log_file import read_log
-from fcn.run import RunFolder, load_state
+from fcn.runs.log import read_log
+from fcn.runs.model_file import RunFolder, load_state
 from fcn.training.checkpoint import damage, find_checkpoint
 from fcn.training.loop import TrainingResult, train
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from fcn.config import Config
-from fcn.sections import DataConfig, LossConfig, TrainConfig
+from fcn.config.file import Config
+from fcn.config.sections import DataConfig, LossConfig, TrainConfig
 from fcn.training.schedule import PolySchedule, build_schedule, describe_summed_loss, mean_loss_learning_rate
 
 

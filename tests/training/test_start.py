@@ -6,13 +6,13 @@ import pytest
 from net_kinds import randomize
 
 from fcn.classes import Classes
-from fcn.config import Config
+from fcn.config.file import Config
+from fcn.config.sections import ModelConfig
 from fcn.errors import ConfigError, RunError
 from fcn.models.dilated import DilatedNet
 from fcn.models.factory import build_model
 from fcn.models.fcn import FCN
-from fcn.run import load_model
-from fcn.sections import ModelConfig
+from fcn.runs.model_file import load_model
 from fcn.training import start
 from fcn.training.stages import train_stages
 from fcn.training.start import load_start, start_from

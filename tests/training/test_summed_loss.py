@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fcn.config import Config
-from fcn.log_file import read_log
+from fcn.config.file import Config
+from fcn.runs.log import read_log
 from fcn.training.loop import train
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from fcn.sections import LossConfig
+from fcn.config.sections import LossConfig
 from fcn.training.loss.pixel import LabeledPixels, cross_entropy, focal, hardest
 from fcn.training.loss.region import dice, lovasz
 

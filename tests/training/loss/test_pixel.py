@@ -7,7 +7,7 @@ from keras import ops
 from sklearn.metrics import log_loss
 
 from fcn.classes import VOID
-from fcn.sections import LossConfig
+from fcn.config.sections import LossConfig
 from fcn.training.loss import SegmentationLoss, build_loss
 from fcn.training.loss.pixel import LabeledPixels, hardest
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from fcn.classes import VOID
-from fcn.metrics import Scores, confusion_matrix
-from fcn.sections import LossConfig
+from fcn.config.sections import LossConfig
+from fcn.evaluation.metrics import Scores, confusion_matrix
 from fcn.training.loss import build_loss
 
 DICE = build_loss(LossConfig(terms={"dice": 1.0}), None)

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fcn.sections import LossConfig
+from fcn.config.sections import LossConfig
 from fcn.training.loss import build_loss
 
 cpu = tf.config.list_physical_devices("CPU")[0]

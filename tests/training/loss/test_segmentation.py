@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fcn.classes import VOID
-from fcn.sections import LossConfig
+from fcn.config.sections import LossConfig
 from fcn.training.loss import SegmentationLoss, VoidCrossentropy, build_loss
 
 TERMS = ("cross_entropy", "ohem", "focal", "dice", "lovasz")

@@ -1,0 +1,127 @@
+"""`fcn compare`: its arguments, and what it does with them."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from fcn.cli.argument_types import at_least, image_size
+from fcn.cli.arguments import add_engine
+from fcn.config.sections import NETS
+from fcn.errors import PartialError
+from fcn.system.backend import start_backend
+from fcn.system.files import as_json, check_writable
+
+_OUTPUT = Path("runs/compare")
+_PICTURES = 6
+
+
+def add_arguments(compare: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `fcn compare`."""
+    compare.add_argument(
+        "sources",
+        type=Path,
+        nargs="+",
+        metavar="CONFIG_OR_MODEL",
+        help="a YAML file, to train; or a run folder or a .keras file, to load",
+    )
+    compare.add_argument(
+        "--nets",
+        type=_nets,
+        default=(),
+        metavar="NET,NET,...",
+        help=f"train each configuration once for each of these: {', '.join(NETS)}; default: for its own",
+    )
+    compare.add_argument(
+        "--output",
+        type=Path,
+        default=_OUTPUT,
+        metavar="DIR",
+        help=f"where to write; what was trained there is not trained again; default: {_OUTPUT}",
+    )
+    compare.add_argument("--steps", type=at_least(1), metavar="N", help="of every training")
+    compare.add_argument("--seed", type=at_least(0), metavar="S", help="of every training")
+    compare.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="change one value of every configuration; repeatable",
+    )
+    compare.add_argument(
+        "--data",
+        type=Path,
+        metavar="ROOT",
+        help="data set in VOC layout, to train and to score on; default: that of the configurations",
+    )
+    compare.add_argument("--split", metavar="NAME", help="to score on; default: that of the configurations")
+    compare.add_argument(
+        "--size",
+        type=image_size,
+        metavar="HxW",
+        help="size of the image that GFLOP and time are of; default: the commonest of the split",
+    )
+    compare.add_argument(
+        "--images",
+        type=at_least(1),
+        default=_PICTURES,
+        metavar="N",
+        help=f"images to show side by side, from all over the split; default: {_PICTURES}",
+    )
+    add_engine(compare)
+
+
+def compare_command(options: argparse.Namespace) -> None:
+    """Trains or loads several nets and puts them side by side."""
+    from fcn.comparison.plan import Request, plan_comparison
+
+    output: Path = options.output
+    plan = plan_comparison(
+        Request(
+            options.sources,
+            output,
+            options.nets,
+            options.set,
+            options.steps,
+            options.seed,
+            options.data,
+            options.split,
+        )
+    )
+    results = output / "comparison.json", output / "comparison.html"
+    for path in results:
+        check_writable(path)
+    start_backend(options.engine)
+    from fcn.comparison.compare import Labeler, compare
+    from fcn.comparison.document import comparison_document
+    from fcn.comparison.page import write_comparison_page
+    from fcn.comparison.text import print_comparison
+    from fcn.system.files import write_json
+
+    labeler = Labeler(options.engine, options.precision)
+    comparison = compare(plan, labeler, options.size, options.images)
+    document = comparison_document(comparison, options.command_line)
+    for warning in comparison.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    write_json(results[0], document)
+    write_comparison_page(results[1], comparison, shlex.join(options.command_line))
+    if options.json:
+        print(as_json(document))
+    else:
+        print_comparison(comparison)
+        print(f"Wrote {output}/: comparison.html, comparison.json.")
+    untimed = [net.name for net in comparison.nets if not net.complete]
+    if untimed:
+        raise PartialError(
+            f"{', '.join(untimed)}: could not be timed; the reason stands above. All else was written."
+        )
+
+
+def _nets(text: str) -> tuple[str, ...]:
+    """Reads names of nets with commas between them."""
+    names = tuple(text.split(","))
+    if not set(names) <= set(NETS) or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(
+            f"expected names with commas between them, each once, of: {', '.join(NETS)}; received {text!r}"
+        )
+    return names

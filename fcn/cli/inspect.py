@@ -1,0 +1,130 @@
+"""`fcn inspect`: its arguments, and what it does with them."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fcn.cli.argument_types import sides
+from fcn.config.file import is_configuration
+from fcn.errors import RunError
+from fcn.system.backend import start_backend
+from fcn.system.files import as_json
+
+if TYPE_CHECKING:
+    import keras
+
+    from fcn.data.image_io import Pixels
+
+_SIZE = (384, 512)
+_SCENE_CLASSES = (1, 2, 3)
+# Objects of made-up pictures have a smallest size; of smaller pictures a part is taken.
+_SMALLEST_SCENE = 32
+_TRAINED = "A trained net looks at other pixels."
+_UNTRAINED = f"The weights are new and random. {_TRAINED}"
+
+
+def add_arguments(inspect: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `fcn inspect`."""
+    inspect.add_argument(
+        "model",
+        type=Path,
+        metavar="CONFIG_OR_MODEL",
+        help="a YAML file; or a run folder, a .keras or an .h5 file",
+    )
+    inspect.add_argument(
+        "--size",
+        type=sides,
+        metavar="HxW",
+        help="size of the image, in pixels; default: the only one that the model takes, that of --image, or "
+        f"{_SIZE[0]}x{_SIZE[1]}",
+    )
+    inspect.add_argument(
+        "--html", type=Path, metavar="FILE", help="also write a page, with the effective field over an image"
+    )
+    inspect.add_argument("--image", type=Path, metavar="IMAGE", help="which one; default: a made-up picture")
+    inspect.add_argument(
+        "--effective",
+        action="store_true",
+        help="also measure the effective field, which takes as long as a training step",
+    )
+
+
+def inspect_command(options: argparse.Namespace) -> None:
+    """Shows what each layer of a net makes, sees and costs."""
+    if options.image is not None and not (options.html or options.effective):
+        raise RunError("--image: is what --effective and --html look at. Add one of them, or leave it out.")
+    if options.html is not None and options.html.is_dir():
+        raise RunError(
+            f"{options.html}: is a folder. Give --html the name of a file, as {options.html / 'net.html'}."
+        )
+    start_backend()
+    import keras
+
+    from fcn.data.image_io import read_image
+    from fcn.inspection.document import inspection_document
+    from fcn.inspection.effective import awaken, measure_effective_field
+    from fcn.inspection.facts import inspect_model
+    from fcn.inspection.page import write_inspection_page
+    from fcn.inspection.source import open_net
+    from fcn.inspection.text import print_inspection
+
+    photograph = None if options.image is None else read_image(options.image)
+    # A configuration's weights are random: the same each time.
+    keras.utils.set_random_seed(0)
+    model = open_net(options.model)
+    size = options.size or _default_size(model, photograph)
+    inspection = inspect_model(model, size)
+    note = _UNTRAINED if is_configuration(options.model) else ""
+    effective = image = None
+    if options.html or options.effective:
+        image = _image(model, photograph, size)
+        # Scores that start at zero would look at nothing.
+        awakened = awaken(model)
+        if awakened and not note:
+            note = f"The weights of {', '.join(awakened)} were zero; random ones were measured. {_TRAINED}"
+        effective = measure_effective_field(model, image.astype("float32"))
+    if options.html:
+        write_inspection_page(options.html, inspection, effective, image, note)
+    if options.json:
+        print(as_json(inspection_document(inspection, effective)))
+        return
+    print_inspection(inspection, effective)
+    if effective is not None and note:
+        print(f"\n{note}")
+    if effective is None and image is not None:
+        print("\nNo gradient reaches the image, so there is no effective field.")
+    if options.html:
+        print(f"\nWrote {options.html}.")
+
+
+def _default_size(model: "keras.Model", photograph: "Pixels | None") -> tuple[int, ...]:
+    """Returns the only size that a model takes, else that of the photograph, else one of ours."""
+    own = tuple(model.input_shape[1:-1]) if isinstance(model.input_shape, tuple) else ()
+    if own and None not in own:
+        return own
+    return _SIZE if photograph is None else photograph.shape[:2]
+
+
+def _image(model: "keras.Model", photograph: "Pixels | None", size: tuple[int, ...]) -> "Pixels":
+    """Returns the image to measure on, `uint8[H, W, 3]`.
+
+    Raises:
+        RunError: If the net takes no color images.
+    """
+    import cv2
+    import numpy as np
+
+    from fcn.data.generated.scene import draw_scene
+
+    if len(size) != 2 or model.input_shape[-1] != 3:
+        raise RunError(
+            f"--html, --effective: expected a net of color images. {model.name} takes {model.input_shape}. "
+            "Leave them out."
+        )
+    if photograph is None:
+        height, width = (max(side, _SMALLEST_SCENE) for side in size)
+        scene = draw_scene(np.random.default_rng(0), (height, width), _SCENE_CLASSES)[0]
+        return scene[: size[0], : size[1]]
+    if photograph.shape[:2] == size:
+        return photograph
+    return cv2.resize(photograph, size[::-1], interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -1,0 +1,238 @@
+"""`fcn serve`: its arguments, and what it does with them."""
+
+import argparse
+import importlib.util
+import json
+import logging
+import os
+import re
+import signal
+import socket
+from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fcn.cli.arguments import add_engine, gigabytes, open_labeler
+from fcn.errors import BackendError, ConfigError
+from fcn.runs.folder import is_exported, model_file
+from fcn.server.limits import Limits, check_limits
+from fcn.system.backend import start_backend
+
+if TYPE_CHECKING:
+    from fcn.inference.engines.engine import Engine
+
+_TOKEN = "FCN_SERVE_TOKEN"
+_PACKAGES = ("fastapi", "orjson", "prometheus_client", "uvicorn")
+_MIB, _MEGAPIXEL = 2**20, 10**6
+_USUAL = Limits()
+
+
+def add_arguments(
+    serve: argparse.ArgumentParser, model_help: str, at_least: Callable[[int], Callable[[str], int]]
+) -> None:
+    """Adds the arguments of `fcn serve`.
+
+    Args:
+        serve: The command.
+        model_help: What a model may be.
+        at_least: Makes what reads a number that may not be smaller.
+    """
+    count = at_least(1)
+    serve.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help=f"{model_help}; new versions in that are loaded by themselves",
+    )
+    serve.add_argument("--name", type=_name, default="fcn", help="name of the model in URLs; default: fcn")
+    serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at; 0.0.0.0 for other machines too; default: 127.0.0.1",
+    )
+    serve.add_argument(
+        "--port", type=_port, default=8501, metavar="N", help="0 for any that is free; default: 8501"
+    )
+    add_engine(serve)
+    serve.add_argument(
+        "--memory",
+        type=gigabytes,
+        metavar="GB",
+        help="label larger images in windows, so that the process stays below; default: 4",
+    )
+    serve.add_argument(
+        "--queue",
+        type=count,
+        default=_USUAL.queue_images,
+        metavar="N",
+        help=f"images that may wait; more are refused with 429; default: {_USUAL.queue_images}",
+    )
+    serve.add_argument(
+        "--batch",
+        type=count,
+        default=_USUAL.batch_images,
+        metavar="N",
+        help=f"images of one size that are labeled at once, at most; default: {_USUAL.batch_images}",
+    )
+    serve.add_argument(
+        "--batch-wait",
+        type=_milliseconds,
+        default=_USUAL.batch_wait_seconds,
+        metavar="MS",
+        help="milliseconds that an image waits for others of its size; default: "
+        f"{1000 * _USUAL.batch_wait_seconds:g}",
+    )
+    serve.add_argument(
+        "--max-mb",
+        type=count,
+        default=_USUAL.request_bytes // _MIB,
+        metavar="N",
+        help=f"size of a request, at most; default: {_USUAL.request_bytes // _MIB}",
+    )
+    serve.add_argument(
+        "--max-megapixels",
+        type=count,
+        default=_USUAL.image_pixels // _MEGAPIXEL,
+        metavar="N",
+        help=f"size of an image, at most; default: {_USUAL.image_pixels // _MEGAPIXEL}",
+    )
+    serve.add_argument(
+        "--timeout",
+        type=count,
+        default=round(_USUAL.answer_seconds),
+        metavar="S",
+        help=f"seconds that an image may wait; default: {_USUAL.answer_seconds:g}",
+    )
+    serve.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"what clients must send as Authorization: Bearer TOKEN; also in {_TOKEN}; default: none",
+    )
+    serve.add_argument(
+        "--examples", type=Path, metavar="FOLDER", help="photographs to choose from on the page"
+    )
+
+
+def serve_command(options: argparse.Namespace) -> None:
+    """Answers requests until it is told to stop."""
+    missing = [package for package in _PACKAGES if importlib.util.find_spec(package) is None]
+    if missing:
+        raise BackendError(
+            f"Serving needs {', '.join(missing)}, not installed here. Install it: pip install 'fcn[serve]'."
+        )
+    limits, token = _limits(options), _token(options.token_file)
+    if options.examples is not None and not options.examples.is_dir():
+        raise ConfigError(f"--examples {options.examples}: expected a folder of photographs.")
+    if not is_exported(options.model):
+        model_file(options.model)  # says what is wrong with the path
+    from fcn.server.listening import answer_requests, open_socket
+
+    # Before the model, which takes seconds.
+    with open_socket(options.host, options.port) as listener:
+        from fcn.server.observability.logs import start_logs
+
+        start_backend(options.engine)
+        start_logs()
+        from fcn.inference.views import PLAIN
+        from fcn.server.app import ServerSettings, create_app
+        from fcn.server.observability.metrics import Metrics
+        from fcn.server.service import Service
+
+        def open_engine(path: Path) -> "Engine":
+            return open_labeler(path, options.engine, options.precision, PLAIN, options.memory)
+
+        service = Service(options.name, options.model, open_engine, limits, Metrics())
+        try:
+            app = create_app(service, ServerSettings(token, options.examples))
+            served = service.describe()
+            what = {"name": options.name, "version": served.version, "engine": served.engine}
+            tell = partial(_tell, listener, what, token is not None, options.json)
+            number = answer_requests(app, listener, limits, tell)
+        finally:
+            service.close()
+    if number is not None:
+        signal.raise_signal(number)  # ends as any other command does
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    size = options.max_mb * _MIB
+    return check_limits(
+        _USUAL._replace(
+            queue_images=options.queue,
+            batch_images=options.batch,
+            batch_wait_seconds=options.batch_wait,
+            request_bytes=size,
+            body_bytes=max(size, _USUAL.body_bytes),
+            image_pixels=options.max_megapixels * _MEGAPIXEL,
+            answer_seconds=float(options.timeout),
+            stop_seconds=max(float(options.timeout), _USUAL.stop_seconds),
+        )
+    )
+
+
+def _token(path: Path | None) -> str | None:
+    """Returns what clients must know.
+
+    Raises:
+        ConfigError: If it is none that a header can hold.
+        OSError: If its file cannot be read.
+    """
+    if path is None:
+        where, token = _TOKEN, os.environ.get(_TOKEN)
+        if token is None:
+            return None
+    else:
+        where, token = f"--token-file {path}", path.read_bytes().decode("latin-1").strip()
+    if not re.fullmatch(r"[!-~]+", token):
+        raise ConfigError(
+            f"{where}: expected a token of one or more ASCII letters, digits or signs, on one line."
+        )
+    return token
+
+
+def _tell(listener: socket.socket, what: dict[str, object], has_token: bool, as_document: bool) -> None:
+    """Prints where the server is."""
+    from fcn.server.listening import url_of
+
+    url, (host, port) = url_of(listener), listener.getsockname()[:2]
+    if not has_token and not ip_address(host).is_loopback:
+        logging.getLogger("fcn.server").warning(
+            "other machines may ask without a token; --token-file sets one", extra={"host": host}
+        )
+    if as_document:
+        print(json.dumps({"url": url, "host": host, "port": port, "pid": os.getpid(), **what}), flush=True)
+        return
+    name, version, engine = what.values()
+    token = " -H 'Authorization: Bearer TOKEN'" if has_token else ""
+    print(
+        f"Serving {name}, version {version}, with {engine} at {url} (Ctrl-C ends it).\n"
+        f"Next: curl{token} --data-binary @PHOTOGRAPH "
+        f"'{url}v1/models/{name}:segment?output=overlay' > overlay.jpg",
+        flush=True,
+    )
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text):
+        raise argparse.ArgumentTypeError(f"expected letters, digits, _ . and -, received {text!r}")
+    return text
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected 0 to 65535, received {text!r}")
+    return int(text)
+
+
+def _milliseconds(text: str) -> float:
+    """Reads milliseconds, as seconds."""
+    try:
+        value = float(text) / 1000
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 60:
+        raise argparse.ArgumentTypeError(f"expected milliseconds, 0 to 60000, received {text!r}")
+    return value

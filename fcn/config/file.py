@@ -1,0 +1,183 @@
+"""The configuration of one run, checked at once.
+
+A configuration is a YAML 1.2 file with the sections below. Everything has one default, here; unknown
+keys, wrong types and values out of range are refused with the key, the file and what is expected.
+"""
+
+import difflib
+import json
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
+from fcn.errors import ConfigError
+
+
+class Config(Section):
+    """The configuration of one run."""
+
+    data: DataConfig
+    augmentation: AugmentationConfig = AugmentationConfig()
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    train: TrainConfig = TrainConfig()
+
+    @model_validator(mode="after")
+    def _whole_images_come_alone(self) -> "Config":
+        if self.augmentation.crop_size is None and self.train.batch_size > self.train.accumulate:
+            raise ValueError(
+                "augmentation.crop_size is null, so images differ in size and come one at a time: "
+                "train.accumulate must equal train.batch_size"
+            )
+        return self
+
+    def to_yaml(self) -> str:
+        """Returns the configuration with every default spelled out, as YAML that `load_config` reads."""
+        stream = StringIO()
+        yaml = YAML()
+        yaml.default_flow_style = False
+        yaml.dump(self.model_dump(mode="json"), stream)
+        return stream.getvalue()
+
+
+_SECTIONS: dict[str, type[Section]] = {
+    "data": DataConfig,
+    "augmentation": AugmentationConfig,
+    "model": ModelConfig,
+    "loss": LossConfig,
+    "train": TrainConfig,
+}
+
+
+def is_configuration(path: Path) -> bool:
+    """Returns whether a file is a configuration by its name, and no model.
+
+    Example:
+        >>> is_configuration(Path("configs/camvid.yaml")), is_configuration(Path("runs/camvid"))
+        (True, False)
+    """
+    return path.suffix in (".yaml", ".yml")
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Reads a configuration file.
+
+    Args:
+        path: A YAML file.
+        overrides: "section.key=value" each; the value is read as YAML.
+
+    Raises:
+        ConfigError: If the file cannot be read or anything in it is not as expected.
+    """
+    try:
+        values = _parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}). Recipes are in configs/.") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: is not YAML. {error}") from error
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected sections such as `model:` and `train:`. Received: {values!r}.")
+    for override in overrides:
+        _override(values, override)
+    try:
+        return Config.model_validate_json(json.dumps(values, default=str))
+    except ValidationError as error:
+        # Several things may be wrong in one list or dictionary; it is told of once.
+        lines = dict.fromkeys(_explain(path, problem, values) for problem in error.errors())
+        raise ConfigError("\n".join(lines)) from error
+
+
+def changed_keys(saved: Config, wanted: Config) -> list[str]:
+    """Returns "section.key: saved -> wanted" for each value that two configurations do not share."""
+    before, after = saved.model_dump(mode="json"), wanted.model_dump(mode="json")
+    return [
+        f"{section}.{key}: {before[section][key]} -> {value}"
+        for section, keys in after.items()
+        for key, value in keys.items()
+        if before[section][key] != value
+    ]
+
+
+def _parse(text: str) -> Any:
+    """Reads YAML that JSON can hold too.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    try:
+        value = YAML(typ="safe", pure=True).load(text)
+        json.dumps(value, default=str)
+    except (YAMLError, TypeError, KeyError) as error:
+        # ruamel.yaml lets Python's own errors through where a value does not fit its tag, and JSON
+        # refuses keys that are lists.
+        raise ValueError(str(error)) from error
+    return value
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    """Sets one value in the nested dictionary `values` from "section.key=value"."""
+    key, equals, text = override.partition("=")
+    section, dot, name = key.partition(".")
+    if not (equals and dot and section and name) or "." in name:
+        raise ConfigError(f"--set {override}: expected section.key=value, for example train.steps=100.")
+    try:
+        value = _parse(text)
+    except ValueError as error:
+        raise ConfigError(f"--set {override}: the value is not YAML. {error}") from error
+    if values.get(section) is None:
+        values[section] = {}
+    if isinstance(values[section], dict):
+        values[section][name] = value
+
+
+def _explain(path: Path, problem: Any, values: dict[str, Any]) -> str:
+    """Says what is wrong with one key of a configuration, and what is expected, in a line."""
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        *sections, unknown = problem["loc"]
+        fields = _SECTIONS[sections[0]].model_fields if sections else Config.model_fields
+        close = difflib.get_close_matches(str(unknown), fields, n=1)
+        hint = (
+            f"Did you mean {'.'.join([*map(str, sections), close[0]])}?"
+            if close
+            else f"Known keys: {', '.join(fields)}."
+        )
+        return f"{path}: {where}: unknown key. {hint}"
+    if where == "data" and problem["type"] == "missing":
+        where = "data.root"
+    if problem["type"] == "missing" and len(where.split(".")) == 2:
+        return f"{path}: {where}: is missing. Give it in the file or with --set {where}=VALUE."
+    if problem["type"] == "value_error":
+        return f"{path}: {problem['msg'].removeprefix('Value error, ')}."
+    section, *keys = problem["loc"]
+    if not keys:
+        return f"{path}: {where}: expected keys and their values. Received: {values[section]!r}."
+    # Pydantic's location goes on with its own names for parts of a value.
+    where, received = f"{section}.{keys[0]}", values[section][keys[0]]
+    return f"{path}: {where}: expected {_expected(section, keys[0], problem)}. Received: {received!r}."
+
+
+def _expected(section: str, key: str, problem: Any) -> str:
+    """Says what a key may be set to, with an example where there is one."""
+    field = _SECTIONS[section].model_fields[key]
+    text = field.description or problem["msg"].removeprefix("Input should be ")
+    if problem["type"].startswith("int_"):
+        text = field.description or "a whole number (integer), written in digits alone"
+    elif problem["type"].startswith(("greater", "less")) and not field.description:
+        text = f"a value {text}"
+    if not field.description and type(None) in get_args(field.annotation):
+        text += ", or null"
+    if field.is_required():
+        return text
+    default = field.get_default()
+    example = (
+        field.examples[0] if field.examples else default if isinstance(default, str) else json.dumps(default)
+    )
+    return f"{text}, for example {section}.{key}={example}"

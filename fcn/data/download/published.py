@@ -1,0 +1,40 @@
+"""Fetching, checking and unpacking a published data set."""
+
+from pathlib import Path
+
+from fcn.data.download.archive import unpack
+from fcn.data.download.catalog import PublishedDataset
+from fcn.data.download.fetch import DEFAULT_PATIENCE, Patience, check_file, download
+from fcn.system.files import is_there
+
+
+def fetch_dataset(
+    dataset: PublishedDataset,
+    output: Path,
+    archive: Path | None = None,
+    patience: Patience = DEFAULT_PATIENCE,
+) -> Path | None:
+    """Puts a published data set in its folder, unless that is there.
+
+    Args:
+        dataset: Which one.
+        output: Where data sets go; `dataset.folder` is made below it.
+        archive: The archive, where the user has it already; None to download it into `output`.
+        patience: When to give up on a server.
+
+    Returns:
+        The archive, which is no longer needed; None if the folder was there, which is then left as it is.
+
+    Raises:
+        DataError: If no server brings the archive, or it is damaged or another one.
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    target = output / dataset.folder
+    if is_there(target):
+        return None
+    if archive is None:
+        archive = download(dataset.archive, output, patience)
+    else:
+        check_file(archive, dataset.archive)
+    unpack(archive, dataset.inside, target)
+    return archive

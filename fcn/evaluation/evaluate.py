@@ -1,0 +1,194 @@
+"""Whole images at their own size -> scores."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fcn.data.image_io import read_image
+from fcn.data.voc import Example, read_classes, read_example, read_split
+from fcn.errors import ConfigError, DataError
+from fcn.evaluation.boundary import boundary_counts
+from fcn.evaluation.metrics import BoundaryScores, Matrix, Scores, confusion_matrix
+from fcn.inference.predictor import Predictor
+from fcn.inference.views import PLAIN, Views
+from fcn.runs.lineage import (
+    TrainingSplit,
+    describe_training,
+    find_run,
+    split_of,
+    trained_before,
+    training_document,
+)
+from fcn.system.parallel import map_ahead
+from fcn.system.progress import track
+
+
+class ImageScore(NamedTuple):
+    """How well one image was labeled.
+
+    Attributes:
+        example: The image.
+        mean_iou: Mean IoU over the classes that occur in this image; NaN if all of it is void.
+        pixel_accuracy: Share of its pixels labeled correctly; NaN if all of it is void.
+    """
+
+    example: Example
+    mean_iou: float
+    pixel_accuracy: float = math.nan
+
+
+class Evaluation(NamedTuple):
+    """How well a net labels a split.
+
+    Attributes:
+        scores: Of the whole split, from one confusion matrix.
+        matrix: `int64[C, C]`: pixels; rows true, columns predicted.
+        images: Each image by itself, in the order of the split.
+        views: How the net was shown each image.
+        boundary: How well it finds where classes end; None where nobody asked.
+    """
+
+    scores: Scores
+    matrix: Matrix
+    images: tuple[ImageScore, ...]
+    views: Views = PLAIN
+    boundary: BoundaryScores | None = None
+
+
+def evaluate_examples(
+    predictor: Predictor, examples: Sequence[Example], boundary: bool = False
+) -> Evaluation:
+    """Labels every example at its own size and compares; void pixels are left out.
+
+    Args:
+        predictor: The net to score.
+        examples: What to score it on.
+        boundary: Whether to compute boundary IoU too.
+
+    Raises:
+        DataError: If an image or label cannot be used.
+    """
+    num_classes = len(predictor.classes.names)
+    total = np.zeros((num_classes, num_classes), np.int64)
+    counts = np.zeros((2, num_classes), np.int64)
+    images = []
+    pairs = map_ahead(lambda example: read_example(example, num_classes), examples)
+    for example, (image, label) in zip(examples, track(pairs, "scoring", total=len(examples)), strict=True):
+        prediction = predictor.predict(image).label
+        matrix = confusion_matrix(label, prediction, num_classes)
+        total += matrix
+        if boundary:
+            counts += boundary_counts(label, prediction, num_classes)
+        scores = Scores.from_matrix(matrix)
+        images.append(ImageScore(example, scores.mean_iou, scores.pixel_accuracy))
+    boundary_scores = BoundaryScores.from_counts(counts) if boundary else None
+    return Evaluation(Scores.from_matrix(total), total, tuple(images), predictor.views, boundary_scores)
+
+
+def evaluate(model: Any, root: Path | str, split: str = "val", boundary: bool = False) -> Evaluation:
+    """Scores a net on a split of a data set.
+
+    Warns (`UserWarning`) if the net, or one it started from, was trained on scored images. What it was
+    trained on is known of a run folder and of a file in its `checkpoints`, also when a `Predictor` was made
+    from one.
+
+    Args:
+        model: A net, a `Predictor`, or the path of a run folder, a `.keras` file or an exported folder.
+        root: A data set in VOC layout.
+        split: Name of one of its lists.
+        boundary: Whether to compute boundary IoU too.
+
+    Raises:
+        DataError: If the data set cannot be used, or has other classes than the net.
+        RunError: If there is no model at the path.
+    """
+    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    evaluation = evaluate_split(predictor, Path(root), split, boundary)
+    training = find_training(predictor.path, evaluation)
+    for warning in describe_training(predictor.path, training, len(evaluation.images)):
+        warnings.warn(warning, stacklevel=2)
+    return evaluation
+
+
+def evaluate_split(predictor: Predictor, root: Path, split: str, boundary: bool = False) -> Evaluation:
+    """Scores a net on a split of a data set, without a look at what it was trained on.
+
+    Args:
+        predictor: The net to score.
+        root: A data set in VOC layout.
+        split: Name of one of its lists.
+        boundary: Whether to compute boundary IoU too.
+
+    Raises:
+        DataError: If the data set cannot be used, or has other classes than the net.
+    """
+    classes, examples = read_classes(root), read_split(root, split)
+    if classes.names != predictor.classes.names:
+        raise DataError(
+            f"{root}: expected the classes the model was trained on: {', '.join(predictor.classes.names)}. "
+            f"Received: {', '.join(classes.names)}. Correct labels.txt, or choose another data set."
+        )
+    return evaluate_examples(predictor, examples, boundary)
+
+
+def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example]) -> float:
+    """Returns the share of pixels that two nets label alike, void pixels included.
+
+    Args:
+        one: A net.
+        other: Another one with the same classes.
+        examples: Whose images to label.
+
+    Raises:
+        DataError: If an image cannot be read.
+    """
+    equal = total = 0
+    for image in map_ahead(lambda example: read_image(example.image_path), examples):
+        alike = one.predict(image).label == other.predict(image).label
+        equal, total = equal + int(alike.sum()), total + alike.size
+    return equal / max(1, total)
+
+
+def find_training(model: Path | None, evaluation: Evaluation) -> TrainingSplit | None:
+    """Returns what a net and those it started from were trained on, and how many of the images were scored.
+
+    Args:
+        model: Where the net was read from; None for a net that was never a file.
+        evaluation: Of the net, on any split of any data set.
+
+    Returns:
+        None for a net of no run, or of one whose configuration cannot be read.
+    """
+    run = model and find_run(model)
+    if not run:
+        return None
+    try:
+        config = run.load_config()
+    except ConfigError:
+        return None
+    scored = [image.example for image in evaluation.images]
+    return split_of(config.data, scored)._replace(earlier=trained_before(config.model.weights, scored))
+
+
+def scores_document(
+    evaluation: Evaluation,
+    class_names: Sequence[str],
+    root: Path,
+    split: str,
+    training: TrainingSplit | None = None,
+) -> dict[str, Any]:
+    """Returns what `scores.json` holds: the scores, what was scored, and what the net was trained on."""
+    document = evaluation.scores.as_dict(class_names)
+    document |= evaluation.boundary.as_dict(class_names) if evaluation.boundary else {}
+    document |= {
+        "split": split,
+        "num_images": len(evaluation.images),
+        "data": str(root),
+        "training": training and training_document(training),
+    }
+    views = evaluation.views
+    return document | ({} if views.are_plain else {"testing": views._asdict() | {"scales": [*views.scales]}})

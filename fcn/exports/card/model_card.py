@@ -1,0 +1,176 @@
+"""A page in every exported version that says what the net is, for people."""
+
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+from pathlib import Path
+
+from fcn.exports.card.markdown import Code, block, code, plain, table
+from fcn.exports.card.results import agreement, engines, files, scores, training
+from fcn.inference.engines.exported import MODEL_CARD
+from fcn.inference.engines.signatures import ANY, SERVING_DEFAULT, Tensor, signatures
+from fcn.models.fields import NetDescription
+from fcn.models.net import SegmentationNet
+from fcn.system.files import write_text
+from fcn.version import __version__
+
+_PACKAGES = (
+    *("tensorflow", "keras", "numpy", "openvino", "nncf", "onnx", "onnxruntime"),
+    *("ai-edge-litert", "ai-edge-quantizer"),
+)
+_AXES = {1: "B", 2: "BC", 3: "BHW", 4: "BHWC"}
+"""Names of the sides of tensors, by how many there are."""
+_PHOTOGRAPH_PIXELS = 12e6
+
+
+def write_card(model: SegmentationNet, version: Path) -> None:
+    """Writes `model_card.md` into an exported version, from what else lies there.
+
+    Args:
+        model: The net.
+        version: Folder with all else that is exported.
+
+    Raises:
+        OutputError: If it cannot be written.
+        RunError: If what else lies there cannot be read.
+    """
+    sections = {
+        "The net": _net(model),
+        "Classes": _classes(model),
+        "Requests and answers": _signatures(model),
+        "Training": training(version),
+        "Scores": scores(version),
+        "Agreement with the trained net": agreement(version),
+        "Engines": engines(version),
+        "Files": files(version),
+        "How to run it": _usage(),
+        "Limits": _limits(model),
+        "Made with": _packages(),
+    }
+    parts = [f"# {plain(model.name)}: {model.num_classes} classes", _summary(model)]
+    parts += [f"## {title}\n\n{text}" for title, text in sections.items()]
+    write_text(version / MODEL_CARD, "\n\n".join(parts) + "\n")
+
+
+def _summary(model: SegmentationNet) -> str:
+    return (
+        f"A fully convolutional net on VGG16 ({model.paper}): every pixel of a photograph gets one of "
+        f"{model.num_classes} classes. "
+        f"Exported on {datetime.now(UTC):%Y-%m-%d} by fcn {__version__}."
+    )
+
+
+def _net(model: SegmentationNet) -> str:
+    kind = type(model)
+    names = (
+        *("stride", "context", "fc6", "width", "fc_channels", "geometry", "upsampling"),
+        *("batch_normalization", "input_scale"),
+    )
+    rows = [[code(name), code(getattr(model, name))] for name in names if hasattr(model, name)]
+    return "\n\n".join(
+        [
+            table(["argument", "value"], [*rows, ["parameters", f"{model.count_params():,}"]]),
+            f"All arguments stand in `assets/model.json`; `{kind.__module__}.{kind.__name__}` describes "
+            "them.",
+        ]
+    )
+
+
+def _classes(model: SegmentationNet) -> str:
+    rows = [
+        [index, name, code("#{:02x}{:02x}{:02x}".format(*color))]
+        for index, (name, color) in enumerate(zip(model.class_names, model.palette, strict=True))
+    ]
+    return table(["id", "class", "color"], rows)
+
+
+def _signatures(model: SegmentationNet) -> str:
+    rows = [
+        [code(name), _tensors(signature.inputs), _tensors(signature.outputs)]
+        for name, signature in signatures(model.num_classes).items()
+    ]
+    order = "red, green, blue" if model.channel_order == "rgb" else "blue, green, red"
+    return "\n\n".join(
+        [
+            table(["signature", "takes", "answers"], rows),
+            "B images of H rows and W columns. `image_bytes` are the contents of JPEG, PNG or BMP files, "
+            "whose sizes may differ; `label_png_bytes` are 8-bit grey PNGs of class ids, each at its image's "
+            "size; `class_areas` are the shares of an image that each class covers; `mean_confidence` is the "
+            "softmax of the label, on average over the pixels. `images` are RGB.",
+            f"Send pixels as they are, 0 to 255: inside of the net the channels, in the order {order}, are "
+            f"reduced by {_numbers(model.mean)} and multiplied by {_numbers(model.scale)}."
+            + (
+                f" The layers see images at {model.input_scale:g} of their size; scores are enlarged again. "
+                "`predict_shrunk_logits` is for this package, which labels large images in pieces with it."
+                if model.input_scale != 1
+                else ""
+            ),
+        ]
+    )
+
+
+def _tensors(tensors: dict[str, Tensor]) -> Code:
+    return Code(", ".join(code(f"{name}: {_type(tensor)}") for name, tensor in tensors.items()))
+
+
+def _type(tensor: Tensor) -> str:
+    axes = zip(_AXES[len(tensor.shape)], tensor.shape, strict=True)
+    sides = [axis if side == ANY else str(side) for axis, side in axes]
+    return f"{tensor.dtype}[{', '.join(sides)}]"
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.6g}" for value in values)
+
+
+def _usage() -> str:
+    return "\n\n".join(
+        [
+            "VERSION is the folder of this page, and EXPORT the folder it lies in.",
+            "With TensorFlow Serving, for JSON over HTTP at `/v1/models/fcn:predict`:",
+            block(
+                "sh",
+                "tensorflow_model_server --rest_api_port=8501 --model_name=fcn \\\n"
+                '    --model_base_path="$PWD/EXPORT"',
+            ),
+            "With this package's server, which answers the same requests and has a page to try it on:",
+            block("sh", "python -m fcn serve EXPORT --port 8501"),
+            "In Python with TensorFlow alone:",
+            block(
+                "python",
+                "import tensorflow as tf\n\n"
+                f'label = tf.saved_model.load("VERSION").signatures["{SERVING_DEFAULT}"]\n'
+                'answer = label(image_bytes=tf.constant([open("photograph.jpg", "rb").read()]))\n'
+                'open("label.png", "wb").write(answer["label_png_bytes"][0].numpy())',
+            ),
+            "In Python with this package, also for photographs that take more memory than there is:",
+            block("python", 'import fcn\n\nlabel = fcn.Predictor("EXPORT").predict("photograph.jpg").label'),
+        ]
+    )
+
+
+def _limits(model: SegmentationNet) -> str:
+    pixel_bytes = NetDescription.from_config(model.get_config()).image_bytes()
+    limits = [
+        "Every pixel gets one of the classes above; there is no answer for what is none of them.",
+        "How it labels photographs of another kind than those it was trained and scored on is not known, nor "
+        "whether `mean_confidence` tells where it is wrong.",
+        "Labels are in stored pixel order: EXIF orientation is not applied.",
+        "`predict_tensor` and `predict_logits` take images of one size in a request.",
+        f"The SavedModel labels an image in one piece. By estimate that takes {pixel_bytes} bytes a pixel, "
+        f"{pixel_bytes * _PHOTOGRAPH_PIXELS / 1e9:.1f} GB for 12 megapixels.",
+        "Under which license its weights and the data it was trained on may be used is not known here.",
+    ]
+    return "\n".join(f"- {limit}" for limit in limits)
+
+
+def _packages() -> str:
+    versions = [("python", platform.python_version())]
+    for name in _PACKAGES:
+        try:
+            versions.append((name, package_version(name)))
+        except PackageNotFoundError:
+            continue
+    return table(["package", "version"], versions)

@@ -1,0 +1,144 @@
+"""A trained net as a SavedModel that needs nothing but TensorFlow."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from fcn.config.sections import FORMATS
+from fcn.data.image_io import read_image
+from fcn.errors import BackendError, OutputError
+from fcn.exports.formats.onnx import import_onnxruntime, write_onnx
+from fcn.exports.formats.onnx_graph import import_onnx
+from fcn.inference.engines.exported import CLASSES_ASSET, MODEL_ASSET
+from fcn.inference.engines.openvino import import_openvino
+from fcn.models.net import SegmentationNet
+from fcn.runs.lineage import find_run
+from fcn.runs.model_file import load_model, model_file
+from fcn.system.files import atomic_folder, write_json
+
+try:
+    import tensorflow as tf
+
+    from fcn.exports.card.model_card import write_card
+    from fcn.exports.formats.litert import import_interpreter, write_litert
+    from fcn.exports.formats.openvino import Calibration, add_openvino, check_calibration
+    from fcn.exports.photographs import find_photographs, spread
+    from fcn.exports.saved_model import ServedModel
+    from fcn.exports.verification import MAX_PHOTOGRAPHS, verify
+    from fcn.exports.warmup import write_warmup
+except ImportError as error:
+    raise BackendError(
+        "Exporting needs TensorFlow, which is not installed. Install it (pip install tensorflow), or export "
+        "on another machine: runs and .keras files of every backend can be read there."
+    ) from error
+
+
+def export(
+    model: SegmentationNet | Path | str,
+    output: Path | str,
+    formats: Sequence[str] = (),
+    calibration: Calibration | None = None,
+    photographs: Path | str | None = None,
+) -> Path:
+    """Writes a net as the next version of an exported model.
+
+    Args:
+        model: A net, or the path of a run folder or a `.keras` file.
+        output: Folder of the versions; the first is `output/1`, the next `output/2`.
+        formats: What to write beside the SavedModel: some of `fcn.config.sections.FORMATS`.
+        calibration: For layers in int8 in the format "openvino"; None for none.
+        photographs: An image or a folder of images, on which what was exported is compared with the net
+            (`fcn.exports.verification`); None to compare nothing.
+
+    Returns:
+        The folder of the new version: a SavedModel with the signatures `serving_default`,
+        `predict_tensor` and `predict_logits`; of a net with an `input_scale` also `predict_shrunk_logits`,
+        with which large images are labeled in pieces. Beside it `model_card.md`, requests with which
+        TensorFlow Serving warms up, and the configuration and scores of the run, where there are some.
+
+    Raises:
+        BackendError: If Keras runs on another backend than TensorFlow, or what a format needs is not
+            installed.
+        DataError: If images to calibrate with, or to compare on, cannot be used.
+        OutputError: If the folder cannot be written to or the disk is full.
+        QuantizationError: If int8 loses more than it may; nothing is written then.
+        RunError: If there is no model at the path.
+        VerificationError: If what was exported does not label as the net; nothing is written then.
+        ValueError: If there is no such format, or a calibration without the format that takes it.
+
+    Example:
+        >>> import tempfile
+        >>> from fcn.models.fcn import FCN
+        >>> export(FCN(num_classes=2, width=1 / 16), tempfile.mkdtemp()).name
+        '1'
+    """
+    unknown = sorted(set(formats) - set(FORMATS))
+    if unknown:
+        raise ValueError(f"Expected `formats` among {FORMATS}. Received: {unknown}.")
+    if calibration is not None and "openvino" not in formats:
+        raise ValueError(f'Expected "openvino" in `formats` with a `calibration`. Received: {formats}.')
+    # What is missing is told before the work rather than after it.
+    if "openvino" in formats:
+        import_openvino()
+    if "onnx" in formats:
+        import_onnx()
+    if photographs is not None and "onnx" in formats:
+        import_onnxruntime()
+    if photographs is not None and "litert" in formats:
+        import_interpreter()
+    if calibration is not None:
+        check_calibration(calibration)
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise BackendError(
+            f"Exporting needs KERAS_BACKEND=tensorflow. Received: {backend}. Export again with that: "
+            "runs and .keras files of every backend can be read."
+        )
+    chosen = None if photographs is None else spread(find_photographs(Path(photographs)), MAX_PHOTOGRAPHS)
+    for path in chosen or ():
+        read_image(path)  # one that is damaged is told of now
+    net = model if isinstance(model, SegmentationNet) else load_model(model)
+    output = Path(output)
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output}: is a file, not a folder for versions. Choose another place.")
+    # Any number that is taken counts, also one that holds something else.
+    taken = [int(path.name) for path in output.glob("*") if path.name.isdecimal()]
+    version = output / str(max(taken, default=0) + 1)
+    # A server that watches the folder sees a version appear whole: a half-written one has no number.
+    try:
+        with atomic_folder(version) as temporary, tempfile.TemporaryDirectory() as assets:
+            classes_path, model_path = Path(assets) / CLASSES_ASSET, Path(assets) / MODEL_ASSET
+            write_json(classes_path, {"names": net.class_names, "palette": net.palette})
+            write_json(model_path, net.get_config())
+            ServedModel(net, classes_path, model_path).save(temporary)
+            if "openvino" in formats:
+                add_openvino(net, temporary, calibration)
+            if "onnx" in formats:
+                write_onnx(net, temporary)
+            if "litert" in formats:
+                write_litert(net, temporary)
+            if not isinstance(model, SegmentationNet):
+                _copy_run(Path(model), temporary)
+            write_warmup(temporary)
+            if chosen is not None:
+                verify(net, temporary, chosen, formats)
+            write_card(net, temporary)
+    except tf.errors.OpError as error:
+        raise OutputError(
+            f"{output}: the model could not be written ({error}). "
+            "Free space or choose a folder you may write to."
+        ) from error
+    return version
+
+
+def _copy_run(model: Path, version: Path) -> None:
+    """Copies what a run says of a net: how it was trained, and its scores if they are of this checkpoint."""
+    run = find_run(model)
+    if run is None:
+        return
+    shutil.copyfile(run.config, version / run.config.name)
+    if run.scores.exists() and model_file(model).resolve() == model_file(run.path).resolve():
+        shutil.copyfile(run.scores, version / run.scores.name)

@@ -1,0 +1,166 @@
+"""A net in OpenVINO's form beside its SavedModel, measured before anybody relies on it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fcn.config.sections import ACCURACY_DROP, LOWEST_AGREEMENT
+from fcn.data.image_io import Pixels
+from fcn.data.voc import read_split
+from fcn.errors import OutputError, QuantizationError
+from fcn.evaluation.evaluate import evaluate_split
+from fcn.exports.formats.quantization import KEPT_IN_FLOAT, choose_images, quantize, read_images
+from fcn.inference.engines.exported import openvino_file
+from fcn.inference.engines.openvino import import_openvino
+from fcn.inference.engines.openvino_graph import convert_net
+from fcn.inference.engines.table import BFLOAT16_CPU, CPU, GPU, Choice, write_table
+from fcn.inference.predictor import Predictor
+from fcn.models.net import SegmentationNet
+from fcn.system.bfloat16 import bfloat16_instructions
+
+_SPLIT = "val"
+"""What decides about int8, of data with labels."""
+
+_TENSORFLOW = [Choice("tensorflow", "float32", device, 1.0) for device in (GPU, CPU)]
+
+
+class Calibration(NamedTuple):
+    """What layers in int8 are made from, and what they may cost.
+
+    Attributes:
+        images: Folder of images like those to come; labels are not needed.
+        accuracy_data: Data set in VOC layout; the mean IoU on its val split decides. Without one agreement
+            with float32 does.
+        accuracy_drop: Points (hundredths) of mean IoU that may be lost.
+    """
+
+    images: Path
+    accuracy_data: Path | None = None
+    accuracy_drop: float = ACCURACY_DROP
+
+
+def check_calibration(calibration: Calibration) -> None:
+    """Refuses images and labels that are not there, before there is any work to lose.
+
+    Raises:
+        DataError: If there are no images, or the data set has no such split or not all of its files.
+    """
+    choose_images(calibration.images)
+    if calibration.accuracy_data is not None:
+        read_split(calibration.accuracy_data, _SPLIT)
+
+
+class _Measured(NamedTuple):
+    """How well a precision labels: agreement with float32, and mean IoU where there are labels."""
+
+    agreement: float
+    mean_iou: float | None
+
+
+def add_openvino(model: SegmentationNet, version: Path, calibration: Calibration | None) -> None:
+    """Adds OpenVINO's form of a net, and the table of engines, to an exported version.
+
+    Args:
+        model: The net.
+        version: Folder with its SavedModel.
+        calibration: For layers in int8; None for none.
+
+    Raises:
+        BackendError: If OpenVINO or NNCF is not installed.
+        DataError: If images or labels cannot be used.
+        OutputError: If the folder cannot be written to or the disk is full.
+        QuantizationError: If int8 costs more than it may.
+    """
+    converted = convert_net(model)
+    _save(converted, openvino_file(version, "float32"))
+    float32 = Choice("openvino", "float32", CPU, 1.0)
+    bfloat16 = Choice("openvino", "bfloat16", BFLOAT16_CPU, None)
+    if calibration is None:
+        write_table(version, [float32, *_TENSORFLOW, bfloat16])
+        return
+    to_calibrate, to_compare = choose_images(calibration.images)
+    ruler = _Ruler(version, to_compare, calibration.accuracy_data)
+    float32 = float32._replace(mean_iou=ruler.mean_iou)
+    if bfloat16_instructions():
+        measured = ruler.measure("bfloat16")
+        bfloat16 = bfloat16._replace(agreement=measured.agreement, mean_iou=measured.mean_iou)
+    int8 = _add_int8(converted, version, calibration, to_calibrate, ruler)
+    good = bfloat16.agreement is not None and bfloat16.agreement >= LOWEST_AGREEMENT
+    # Behind float32, "auto" never takes it.
+    in_order = [bfloat16, float32, *_TENSORFLOW] if good else [float32, *_TENSORFLOW, bfloat16]
+    write_table(version, [int8, *in_order])
+
+
+def _add_int8(
+    converted: Any, version: Path, calibration: Calibration, paths: Sequence[Path], ruler: "_Ruler"
+) -> Choice:
+    tried = []
+    for kept in KEPT_IN_FLOAT:
+        _save(quantize(converted, paths, kept), openvino_file(version, "int8"))
+        measured = ruler.measure("int8")
+        if ruler.mean_iou is not None and measured.mean_iou is not None:
+            drop = 100 * (ruler.mean_iou - measured.mean_iou)
+            fits, said = drop <= calibration.accuracy_drop, f"{drop:.2f} points less"
+        else:
+            fits, said = measured.agreement >= LOWEST_AGREEMENT, f"{measured.agreement:.2%} agreement"
+        if fits:
+            return Choice("openvino", "int8", CPU, *measured)
+        tried.append(f"{said} with {kept} in float")
+    if ruler.mean_iou is None:
+        bound = f"labels that agree with float32 on {LOWEST_AGREEMENT:.0%} of the pixels"
+        remedy = "let labeled images decide with --accuracy-data"
+    else:
+        bound = f"at most {calibration.accuracy_drop:g} points below the mean IoU of {ruler.mean_iou:.2%}"
+        remedy = "allow more with --accuracy-drop"
+    raise QuantizationError(
+        f"{calibration.images}: int8 loses too much. Expected {bound}. Received: {'; '.join(tried)}. Nothing "
+        f"was written. Calibrate with images that are more like those to come, {remedy}, or export without "
+        "--calibrate."
+    )
+
+
+class _Ruler:
+    """Measures what lies in a version against its float32.
+
+    Args:
+        version: Folder of the version.
+        paths: Images to compare labels on.
+        data: Data set with labels, or None.
+
+    Attributes:
+        mean_iou: Of float32; None without labels.
+    """
+
+    def __init__(self, version: Path, paths: Sequence[Path], data: Path | None) -> None:
+        self._version, self._paths, self._data = version, paths, data
+        reference = Predictor(version, "openvino", "float32")
+        self._labels = list(self._label(reference, "labeling"))
+        self.mean_iou = self._score(reference)
+
+    def measure(self, precision: str) -> _Measured:
+        predictor = Predictor(self._version, "openvino", precision)
+        pairs = zip(self._labels, self._label(predictor, "comparing"), strict=True)
+        shares = [(int((one == other).sum()), one.size) for one, other in pairs]
+        equal, total = np.sum(shares, axis=0)
+        return _Measured(float(equal / total), self._score(predictor))
+
+    def _label(self, predictor: Predictor, description: str) -> Iterator[Pixels]:
+        for image in read_images(self._paths, description):
+            yield predictor.predict(image).label
+
+    def _score(self, predictor: Predictor) -> float | None:
+        if self._data is None:
+            return None
+        return evaluate_split(predictor, self._data, _SPLIT).scores.mean_iou
+
+
+def _save(model: Any, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    try:
+        import_openvino().save_model(model, path, compress_to_fp16=False)
+    except RuntimeError as error:
+        raise OutputError(
+            f"{path}: cannot be written by OpenVINO ({error}). Free space or choose another folder."
+        ) from error

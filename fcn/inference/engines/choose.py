@@ -1,0 +1,151 @@
+"""Choosing what computes labels, by the model, by what a user asked for, and by what the machine can."""
+
+import importlib.util
+import platform
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from fcn.errors import BackendError, RunError
+from fcn.inference.engines.engine import ENGINES, PRECISIONS, NetEngine
+from fcn.inference.engines.exported import exported_classes, exported_net, openvino_file
+from fcn.inference.engines.openvino import OpenVinoEngine, import_openvino, read_model
+from fcn.inference.engines.table import choose, read_table
+from fcn.models.fields import NetDescription
+from fcn.models.net import SegmentationNet
+from fcn.models.patches import tensorflow_on_cpu
+from fcn.runs.model_file import exported_version, is_exported, load_model
+from fcn.system.bfloat16 import bfloat16_instructions
+
+_BACKENDS = ("tensorflow", "jax", "torch")
+_HOW_INT8 = "Export the run with --format openvino --calibrate FOLDER_OF_IMAGES."
+
+
+def open_engine(
+    model: SegmentationNet | Path | str, name: str = "auto", precision: str = "float32"
+) -> NetEngine:
+    """Makes an engine of a net.
+
+    Args:
+        model: A net; or the path of a run folder, a `.keras` file or an exported folder.
+        name: One of `ENGINES`.
+        precision: One of `PRECISIONS`.
+
+    Raises:
+        BackendError: If this process or this machine cannot run what was asked for.
+        RunError: If there is no model at the path, or it cannot be read.
+        ValueError: If `name` or `precision` is none that there is.
+    """
+    if name not in ENGINES:
+        raise ValueError(f"Expected `engine` to be one of {ENGINES}. Received: {name!r}.")
+    if precision not in PRECISIONS:
+        raise ValueError(f"Expected `precision` to be one of {PRECISIONS}. Received: {precision!r}.")
+    backend = keras.backend.backend()
+    if name in _BACKENDS and name != backend:
+        raise BackendError(
+            f"Expected Keras to run on {name}, which engine={name} needs. Received: {backend}, and a process "
+            f"cannot change it any more. Set KERAS_BACKEND={name} before keras is imported."
+        )
+    if precision == "int8" and name not in ("auto", "openvino"):
+        raise BackendError(f"precision=int8: expected engine=openvino, which alone has it. Received: {name}.")
+    if not isinstance(model, SegmentationNet) and is_exported(Path(model)):
+        return _open_exported(exported_version(Path(model)), name, precision)
+    if precision == "int8":
+        raise BackendError(f"precision=int8: expected an exported model. {_HOW_INT8}")
+    if precision == "auto":
+        precision = "float32"
+    if name == "openvino":
+        import_openvino()
+        _check_tensorflow("OpenVINO reads a net that was not exported by way of TensorFlow")
+        net = model if isinstance(model, SegmentationNet) else load_model(model)
+        from fcn.inference.engines.openvino_graph import convert_layers, convert_net
+
+        description = NetDescription.from_config(net.get_config())
+        layers = partial(convert_layers, net)
+        return OpenVinoEngine(net.classes, convert_net(net), precision, description, layers)
+    net = model if isinstance(model, SegmentationNet) else load_model(model)
+    if precision == "bfloat16":
+        _check_bfloat16()
+        if not tensorflow_on_cpu():
+            net = _in_bfloat16(net)
+    if backend == "tensorflow":
+        from fcn.inference.engines.tensorflow import net_engine
+
+        return net_engine(net, precision)
+    from fcn.inference.engines.keras import keras_engine
+
+    return keras_engine(net, precision)
+
+
+def _open_exported(version: Path, name: str, precision: str) -> NetEngine:
+    if choice := choose(read_table(version), name, precision):
+        name, precision = choice.engine, choice.precision
+    if name == "openvino" or precision == "int8":
+        return _open_openvino(version, "float32" if precision == "auto" else precision)
+    if precision == "auto":
+        precision = "float32"
+    if importlib.util.find_spec("tensorflow") is None or name in ("jax", "torch"):
+        raise RunError(
+            f"{version}: an exported model needs TensorFlow. Install it, or give the run folder or the "
+            ".keras file the model came from."
+        )
+    from fcn.inference.engines.tensorflow import exported_engine
+
+    if precision == "bfloat16":
+        _check_bfloat16()
+        if not tensorflow_on_cpu():
+            raise RunError(
+                f"{version}: an exported model computes in float32 on a GPU. For bfloat16 give the run "
+                "folder or the .keras file it came from."
+            )
+    return exported_engine(version, precision)
+
+
+def _open_openvino(version: Path, precision: str) -> NetEngine:
+    import_openvino()
+    if openvino_file(version, precision).exists():
+        model = read_model(openvino_file(version, precision))
+    elif precision == "int8":
+        raise RunError(f"{version}: holds no int8 model. {_HOW_INT8}")
+    else:
+        model = _converted(version, "predict_logits")
+    layers = partial(_converted, version, "predict_shrunk_logits")
+    return OpenVinoEngine(exported_classes(version), model, precision, exported_net(version), layers)
+
+
+def _converted(version: Path, signature: str) -> Any:
+    _check_tensorflow(f"{version}: holds no such model for OpenVINO, which reads it by way of TensorFlow")
+    from fcn.inference.engines.openvino_graph import convert_exported
+
+    return convert_exported(version, signature)
+
+
+def _check_tensorflow(why: str) -> None:
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise BackendError(
+            f"{why}. Expected KERAS_BACKEND=tensorflow. Received: {backend}. Use that, or export the model "
+            "with --format openvino where TensorFlow is."
+        )
+
+
+def _check_bfloat16() -> None:
+    if tensorflow_on_cpu() and not bfloat16_instructions():
+        raise BackendError(
+            f"precision=bfloat16: this CPU ({platform.machine()}) has no instructions for it. "
+            "Leave it out: float32 is faster here."
+        )
+
+
+def _in_bfloat16(net: SegmentationNet) -> SegmentationNet:
+    """Returns a copy of a net that computes in Keras' mixed precision."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        copy: SegmentationNet = type(net).from_config(net.get_config())
+    finally:
+        keras.config.set_dtype_policy(policy)
+    copy.set_weights(net.get_weights())
+    return copy

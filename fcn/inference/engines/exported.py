@@ -1,0 +1,85 @@
+"""What lies where in an exported model, beside what TensorFlow reads."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from fcn.classes import Classes
+from fcn.errors import RunError
+from fcn.models.fields import NetDescription
+
+CLASSES_ASSET = "classes.json"
+"""Name of the file with class names and palette among the assets of an exported model."""
+
+MODEL_ASSET = "model.json"
+"""Name of the file with the arguments of the net, as `SegmentationNet.get_config` returns them."""
+
+TABLE = "engines.json"
+"""Name of the file that says which engines are worth using, best first."""
+
+VERIFICATION = "verification.json"
+"""Name of the file that says how well each form of the net was found to label as the net itself."""
+
+MODEL_CARD = "model_card.md"
+"""Name of the page that says what the net is, for people."""
+
+WARMUP = "assets.extra/tf_serving_warmup_requests"
+"""Where TensorFlow Serving looks for requests to begin with."""
+
+
+def openvino_file(version: Path, precision: str) -> Path:
+    """Returns where a version holds OpenVINO's form of the net, if it does.
+
+    Args:
+        version: Folder of the version.
+        precision: One of `fcn.inference.engines.engine.PRECISIONS`; bfloat16 is computed from float32.
+
+    Example:
+        >>> openvino_file(Path("1"), "bfloat16").as_posix()
+        '1/openvino/float32.xml'
+    """
+    return version / "openvino" / ("int8.xml" if precision == "int8" else "float32.xml")
+
+
+def onnx_file(version: Path) -> Path:
+    """Returns where a version holds the net in ONNX's form, if it does."""
+    return version / "onnx" / "model.onnx"
+
+
+def litert_file(version: Path) -> Path:
+    """Returns where a version holds the net in LiteRT's form, if it does."""
+    return version / "litert" / "model.tflite"
+
+
+def exported_classes(version: Path) -> Classes:
+    """Returns the classes of a version.
+
+    Raises:
+        RunError: If they cannot be read.
+    """
+    path = version / "assets" / CLASSES_ASSET
+    try:
+        document = json.loads(path.read_bytes())
+        return Classes.with_palette(tuple(document["names"]), np.array(document["palette"], np.uint8))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path}: cannot be read as the classes of an exported model ({error}). Export it again."
+        ) from error
+
+
+def exported_net(version: Path) -> NetDescription | None:
+    """Returns what the net of a version is like; None for one that was exported before exports said so.
+
+    Raises:
+        RunError: If it cannot be read.
+    """
+    path = version / "assets" / MODEL_ASSET
+    try:
+        return NetDescription.from_config(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path}: cannot be read as the arguments of an exported net ({error}). Export it again."
+        ) from error

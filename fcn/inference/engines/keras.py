@@ -1,0 +1,129 @@
+"""Labeling with a Keras net on JAX or PyTorch."""
+
+from functools import lru_cache, partial
+from typing import Any
+
+import keras
+import numpy as np
+
+from fcn.data.image_io import Pixels
+from fcn.inference.engines.engine import Floats, Labeled, NetEngine, memory_errors
+from fcn.models.fields import NetDescription
+from fcn.models.net import SegmentationNet
+
+_COMPILED_SIZES = 16
+"""Image sizes whose programs JAX keeps; each takes megabytes, and a data set may have hundreds."""
+
+
+class JaxEngine:
+    """One program for each size, compiled when the size first comes; the last few are kept.
+
+    It runs on one device of this process, with the copy of the weights that is there, and so may be called
+    by one process alone, however many hold the net.
+
+    Args:
+        model: The net; it labels with the weights it has whenever it is called.
+        precision: What the net computes in.
+    """
+
+    name = "jax"
+
+    def __init__(self, model: SegmentationNet, precision: str) -> None:
+        import jax
+
+        self.classes = model.classes
+        self.precision = precision
+        self.net = NetDescription.from_config(model.get_config())
+        self._model = model
+        self._layers = model.without_resizing()
+
+        def logits(model: Any, weights: Any, others: Any, images: Any) -> Any:
+            scores, _ = model.stateless_call(weights, others, images.astype(np.float32), training=False)
+            return scores
+
+        def label(model: Any, weights: Any, others: Any, images: Any) -> Any:
+            scores = logits(model, weights, others, images)
+            confidence = jax.nn.softmax(scores, axis=-1).max(axis=-1)
+            return scores.argmax(axis=-1).astype(np.uint8), confidence
+
+        @lru_cache(maxsize=_COMPILED_SIZES)
+        def compiled(function: Any, model: Any, *size: int) -> Any:
+            # JAX keeps what it compiled for a function as long as the function: each size gets its own.
+            del size
+            return jax.jit(partial(function, model))
+
+        self._logits, self._label, self._compiled = logits, label, compiled
+
+    def label(self, images: Pixels) -> Labeled:
+        """Labels images `uint8[B, H, W, 3]`, RGB."""
+        with memory_errors():
+            label, confidence = self._run(self._label, self._model, images)
+            return Labeled(np.asarray(label), np.asarray(confidence))
+
+    def logits(self, images: Pixels) -> Floats:
+        """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+        with memory_errors():
+            return np.asarray(self._run(self._logits, self._model, images))
+
+    def shrunk_logits(self, images: Floats) -> Floats:
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` of the size that the layers see."""
+        with memory_errors():
+            return np.asarray(self._run(self._logits, self._layers, images))
+
+    def _run(self, function: Any, model: Any, images: Any) -> Any:
+        weights = [weight.value.addressable_data(0) for weight in model.trainable_variables]
+        others = [weight.value.addressable_data(0) for weight in model.non_trainable_variables]
+        return self._compiled(function, model, *images.shape)(weights, others, images)
+
+
+class TorchEngine:
+    """A pass of which only labels and their probabilities come back from the device.
+
+    Not in PyTorch's inference mode: a net that is scored while it learns may keep tensors made here.
+
+    Args:
+        model: The net; it labels with the weights it has whenever it is called.
+        precision: What the net computes in.
+    """
+
+    name = "torch"
+
+    def __init__(self, model: SegmentationNet, precision: str) -> None:
+        self.classes = model.classes
+        self.precision = precision
+        self.net = NetDescription.from_config(model.get_config())
+        self._model = model
+        self._layers = model.without_resizing()
+
+    def label(self, images: Pixels) -> Labeled:
+        """Labels images `uint8[B, H, W, 3]`, RGB."""
+        import torch
+
+        with torch.no_grad(), memory_errors():
+            logits = self._run(self._model, images)
+            confidence, label = logits.softmax(-1).max(-1)
+            return Labeled(label.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy())
+
+    def logits(self, images: Pixels) -> Floats:
+        """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+        return self._logits(self._model, images)
+
+    def shrunk_logits(self, images: Floats) -> Floats:
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` of the size that the layers see."""
+        return self._logits(self._layers, images)
+
+    def _logits(self, model: Any, images: Any) -> Floats:
+        import torch
+
+        with torch.no_grad(), memory_errors():
+            logits: Floats = self._run(model, images).cpu().numpy()
+        return logits
+
+    def _run(self, model: Any, images: Any) -> Any:
+        return model(keras.ops.cast(keras.ops.convert_to_tensor(images), "float32"), training=False)
+
+
+def keras_engine(model: SegmentationNet, precision: str) -> NetEngine:
+    """Returns the engine of the backend that Keras runs on."""
+    on_jax = keras.backend.backend() == "jax"
+    return JaxEngine(model, precision) if on_jax else TorchEngine(model, precision)

@@ -1,0 +1,199 @@
+"""Labeling with OpenVINO, on a CPU: in float32, in bfloat16, or with layers in int8."""
+
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from fcn.classes import Classes
+from fcn.data.image_io import Pixels
+from fcn.errors import BackendError, RunError
+from fcn.inference.engines.engine import Floats, Labeled, memory_errors
+from fcn.models.fields import NetDescription
+from fcn.system.bfloat16 import bfloat16_instructions
+
+_KEPT_KERNELS = 500
+"""Kernels made for the sizes of layers that are kept, some 40 for each image size. With OpenVINO's own 5,000
+memory grows by a megabyte with each size that comes, for a hundred sizes and more."""
+_INSTALL = "Install it: pip install 'fcn[openvino]'."
+
+
+def openvino_installed() -> bool:
+    """Returns whether OpenVINO can be imported."""
+    return "openvino" in sys.modules or importlib.util.find_spec("openvino") is not None
+
+
+def import_openvino() -> Any:
+    """Returns the package `openvino`.
+
+    Its tools, and those built on it, send reports of their use to their maker where a package for that is
+    installed. They do without it where it cannot be imported, and so it cannot.
+
+    Raises:
+        BackendError: If it is not installed.
+    """
+    if not openvino_installed():
+        raise BackendError(f"engine=openvino: OpenVINO is not installed. {_INSTALL}")
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # what blocks an import
+    import openvino
+
+    return openvino
+
+
+class OpenVinoEngine:
+    """One program for all sizes, in as many threads as there are cores, or as OMP_NUM_THREADS says.
+
+    A program for each size is hardly faster (`docs/decisions/0013-openvino.md`), takes seconds to make, and
+    holds weights of its own.
+
+    Args:
+        classes: What the net tells apart.
+        model: `openvino.Model` from images `uint8[B, H, W, 3]` RGB to logits `float32[B, H, W, C]`, of any
+            size.
+        precision: "float32", "bfloat16", or "int8" for a model with quantized layers.
+        net: What the net is like, where that is known.
+        convert_layers: Returns the layers of a net that makes images smaller, without resizing: from
+            `float32[B, h, w, 3]` to logits of that size. Called when a first image comes in pieces.
+
+    Attributes:
+        classes: What the net tells apart.
+        precision: What it computes in.
+        net: What the net is like; None for one that was exported before exports said so.
+
+    Raises:
+        BackendError: If this CPU does not compute in `precision`, or OpenVINO is not installed.
+    """
+
+    name = "openvino"
+
+    def __init__(
+        self,
+        classes: Classes,
+        model: Any,
+        precision: str,
+        net: NetDescription | None,
+        convert_layers: Callable[[], Any],
+    ) -> None:
+        self.classes = classes
+        self.precision = precision
+        self.net = net
+        self._convert_layers = convert_layers
+        if precision == "bfloat16" and not bfloat16_instructions():
+            raise BackendError(
+                f"precision=bfloat16: this CPU ({platform.machine()}) has no instructions for it. "
+                "Leave it out: float32 is faster here."
+            )
+        # Said always: OpenVINO chooses bfloat16 by itself where it is faster.
+        in_float32 = precision == "float32" or not bfloat16_instructions()
+        self._hints = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32" if in_float32 else "bf16",
+            "CPU_RUNTIME_CACHE_CAPACITY": str(_KEPT_KERNELS),
+        }
+        threads = os.environ.get("OMP_NUM_THREADS", "")
+        if threads.isdecimal() and int(threads):  # which OpenVINO does not heed by itself
+            self._hints["INFERENCE_NUM_THREADS"] = threads
+        self._model = model
+        self._label = _Program(lambda: self._compile(_labeling(model)))
+        self._logits: _Program | None = None
+        self._shrunk_logits: _Program | None = None
+        self._lock = Lock()
+
+    def label(self, images: Pixels) -> Labeled:
+        """Labels images `uint8[B, H, W, 3]`, RGB."""
+        with self._lock:
+            return Labeled(*self._label.run(images))
+
+    def logits(self, images: Pixels) -> Floats:
+        """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+        with self._lock:
+            if self._logits is None:  # hardly anyone asks for them, and its weights take memory again
+                self._logits = _Program(lambda: self._compile(self._model))
+            logits: Floats = self._logits.run(images)[0]
+            return logits
+
+    def shrunk_logits(self, images: Floats) -> Floats:
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` of the size that the layers see.
+
+        Raises:
+            BackendError: If there is no TensorFlow, by way of which these layers are read. In int8 models
+                they are not in int8.
+        """
+        with self._lock:
+            if self._shrunk_logits is None:
+                self._shrunk_logits = _Program(lambda: self._compile(self._convert_layers()))
+            logits: Floats = self._shrunk_logits.run(images)[0]
+            return logits
+
+    def _compile(self, model: Any) -> Any:
+        return import_openvino().Core().compile_model(model, "CPU", self._hints).create_infer_request()
+
+
+class _Program:
+    """A compiled model; not for two threads at once.
+
+    Args:
+        compile: Returns what infers; called again where it was left without memory.
+    """
+
+    def __init__(self, compile: Callable[[], Any]) -> None:
+        self._compile = compile
+        self._request = compile()
+
+    def run(self, images: Pixels | Floats) -> list[Any]:
+        """Returns what the model says about images.
+
+        Raises:
+            MemoryError: If memory does not suffice.
+        """
+        try:
+            with memory_errors():
+                self._request = self._request or self._compile()
+                self._request.infer([np.ascontiguousarray(images)], share_inputs=True)
+            outputs = [tensor.data for tensor in self._request.output_tensors]
+            # Where memory does not suffice OpenVINO may say nothing, and leave what came of earlier images.
+            if any(output.shape[:3] != images.shape[:3] for output in outputs):
+                raise MemoryError("OpenVINO could not allocate memory for its outputs")
+            # The next images overwrite what a request returns.
+            return [np.array(output) for output in outputs]
+        except MemoryError:
+            # It would go on asking for as much, whatever the next images; another request of it does too.
+            self._request = None
+            raise
+
+
+def read_model(path: Path) -> Any:
+    """Reads `openvino.Model` from an `.xml` file, its weights in a `.bin` file beside it.
+
+    Raises:
+        BackendError: If OpenVINO is not installed.
+        RunError: If it cannot be read.
+    """
+    openvino = import_openvino()
+    try:
+        return openvino.Core().read_model(path)
+    except RuntimeError as error:
+        reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "damaged")
+        raise RunError(f"{path}: cannot be read by OpenVINO ({reason}). Export the model again.") from error
+
+
+def _labeling(model: Any) -> Any:
+    """Returns the same model with other outputs: the label, and its probability."""
+    openvino = import_openvino()
+    ops = openvino.opset15
+    logits = model.output(0).get_node().input_value(0)
+    axis = ops.constant(np.array([-1]))
+    largest, label = ops.topk(logits, np.int32(1), -1, "max", "none", index_element_type="i32").outputs()
+    # exp(max - logsumexp), with the maximum taken out of the sum
+    total = ops.reduce_sum(ops.exp(ops.subtract(logits, largest)), axis)
+    outputs = [
+        ops.convert(ops.squeeze(label, axis), "u8"),
+        ops.divide(np.float32(1), total),
+    ]
+    return openvino.Model([ops.result(output) for output in outputs], model.get_parameters(), "label")

@@ -1,0 +1,129 @@
+"""Labeling with TensorFlow: a Keras net, or an exported model."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from fcn.classes import Classes
+from fcn.data.image_io import Pixels
+from fcn.errors import RunError
+from fcn.inference.engines.engine import Floats, Labeled
+from fcn.inference.engines.exported import exported_classes, exported_net
+from fcn.models.fields import NetDescription
+from fcn.models.net import SegmentationNet
+from fcn.runs.model_file import exported_version
+from fcn.system.bfloat16 import bfloat16_graphs
+
+_IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+_SHRUNK_IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
+
+_Compute = Callable[[Any], Any]
+
+
+class TensorFlowEngine:
+    """One graph for all sizes.
+
+    Args:
+        classes: What the net tells apart.
+        compute: From `uint8[B, H, W, 3]` RGB to logits `float32[B, H, W, C]`, on tensors.
+        precision: "float32", or on a CPU "bfloat16".
+        net: What the net is like, where that is known.
+        compute_shrunk: From `float32[B, h, w, 3]` RGB, of the size that the layers see, to logits
+            `float32[B, h, w, C]`.
+
+    Attributes:
+        classes: What the net tells apart.
+        precision: What it computes in.
+        net: What the net is like; None for one that was exported before exports said so.
+    """
+
+    name = "tensorflow"
+
+    def __init__(
+        self,
+        classes: Classes,
+        compute: _Compute,
+        precision: str,
+        net: NetDescription | None = None,
+        compute_shrunk: _Compute | None = None,
+    ) -> None:
+        self.classes = classes
+        self.precision = precision
+        self.net = net
+
+        @tf.function(input_signature=[_IMAGES])  # type: ignore[untyped-decorator]
+        def logits(images: tf.Tensor) -> tf.Tensor:
+            return compute(images)
+
+        @tf.function(input_signature=[_IMAGES])  # type: ignore[untyped-decorator]
+        def label(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            scores = compute(images)
+            classes = tf.cast(tf.argmax(scores, axis=-1, output_type=tf.int32), tf.uint8)
+            return classes, tf.exp(tf.reduce_max(scores, axis=-1) - tf.reduce_logsumexp(scores, axis=-1))
+
+        self._logits, self._label = logits, label
+        self._shrunk_logits = tf.function(compute_shrunk or compute, input_signature=[_SHRUNK_IMAGES])
+
+    def label(self, images: Pixels) -> Labeled:
+        """Labels images `uint8[B, H, W, 3]`, RGB."""
+        label, confidence = self._run(self._label, images)
+        return Labeled(label.numpy(), confidence.numpy())
+
+    def logits(self, images: Pixels) -> Floats:
+        """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+        logits: Floats = self._run(self._logits, images).numpy()
+        return logits
+
+    def shrunk_logits(self, images: Floats) -> Floats:
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` of the size that the layers see."""
+        logits: Floats = self._run(self._shrunk_logits, images).numpy()
+        return logits
+
+    def _run(self, function: Any, images: Any) -> Any:
+        # A graph is rewritten when it first runs, and is another one wherever the option is another.
+        try:
+            with bfloat16_graphs(self.precision == "bfloat16"):
+                return function(images)
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(error.message) from error
+
+
+def net_engine(model: SegmentationNet, precision: str) -> TensorFlowEngine:
+    """Returns an engine with the weights the net has whenever it labels."""
+    layers = model.without_resizing()
+    return TensorFlowEngine(
+        model.classes,
+        lambda images: model(tf.cast(images, tf.float32), training=False),
+        precision,
+        NetDescription.from_config(model.get_config()),
+        lambda images: layers(images, training=False),
+    )
+
+
+def exported_engine(path: Path, precision: str) -> TensorFlowEngine:
+    """Loads a SavedModel, of several versions the highest.
+
+    Raises:
+        RunError: If it cannot be read.
+    """
+    folder = exported_version(path)
+    try:
+        exported = tf.saved_model.load(str(folder))
+        predict = exported.signatures["predict_logits"]
+        # Of nets that make images smaller.
+        predict_shrunk = exported.signatures.get("predict_shrunk_logits", predict)
+    except Exception as error:  # TensorFlow raises whatever its parsers raise on a damaged file
+        raise RunError(
+            f"{folder}: cannot be read as a model exported by this package ({error}). Export it again."
+        ) from error
+    engine = TensorFlowEngine(
+        exported_classes(folder),
+        lambda images: predict(images=images)["logits"],
+        precision,
+        exported_net(folder),
+        lambda images: predict_shrunk(images=images)["logits"],
+    )
+    engine.exported = exported  # type: ignore[attr-defined]  # signatures do not keep their model alive
+    return engine

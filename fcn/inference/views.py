@@ -1,0 +1,167 @@
+"""Labeling an image from several views: at several scales, as it is and mirrored."""
+
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from fcn.data.image_io import Pixels
+from fcn.inference.engines.engine import Engine, Floats, Labeled, check_scores, softmax
+
+MAX_SCALE = 4.0
+"""Largest scale; it takes 16 times the time and memory of the image itself."""
+
+# Probabilities below this become this before their logarithm is taken.
+_SMALLEST = np.finfo(np.float32).tiny
+
+
+class Views(NamedTuple):
+    """How a net is shown each image.
+
+    Attributes:
+        flip: Whether each scale is also shown mirrored left to right.
+        scales: Sizes relative to the image's own.
+    """
+
+    flip: bool
+    scales: tuple[float, ...]
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether an image is shown once, as it is."""
+        return self == PLAIN
+
+    def describe(self) -> str:
+        """Returns the views in words.
+
+        Example:
+            >>> Views(flip=True, scales=(0.5, 1.0)).describe()
+            'scales 0.5, 1, also mirrored'
+        """
+        words = f"scales {', '.join(f'{scale:g}' for scale in self.scales)}"
+        return f"{words}, also mirrored" if self.flip else words
+
+
+PLAIN = Views(flip=False, scales=(1.0,))
+"""Each image once, as it is."""
+
+
+def check_scales(scales: Iterable[float]) -> tuple[float, ...]:
+    """Returns scales as numbers that can be used.
+
+    Raises:
+        ValueError: If there is none, one occurs twice, or one is not above 0 and at most `MAX_SCALE`.
+
+    Example:
+        >>> check_scales([0.5, 1])
+        (0.5, 1.0)
+    """
+    checked = tuple(float(scale) for scale in scales)
+    if not checked or len(set(checked)) < len(checked) or not all(0 < s <= MAX_SCALE for s in checked):
+        raise ValueError(
+            f"Expected `scales` above 0 and at most {MAX_SCALE:g}, each of them once. "
+            f"Received: {', '.join(f'{scale:g}' for scale in checked) or 'none'}."
+        )
+    return checked
+
+
+class MultiScaleEngine:
+    """Averages what an engine says about several views of an image.
+
+    The probabilities of each scale are brought to the image's own size, linearly between the centers of
+    pixels, and the most probable class is that of their mean over all views. mmsegmentation and DeepLab
+    average probabilities too, but interpolate logits and take the softmax after that; this way a view and
+    its mirror image are added up first, which halves the interpolating.
+
+    Images are shrunk by averaging over areas, so that fine patterns do not turn into coarse ones, and
+    enlarged linearly, as they are when a net is trained (cubic interpolation would add edges that no camera
+    saw).
+
+    Memory: the sum, `float32[B, H, W, C]`, and what one scale takes, however many there are.
+
+    Args:
+        engine: What labels each view.
+        views: The views.
+        score_bytes: Memory for the sum; None for as much as it takes.
+
+    Attributes:
+        classes: What the net tells apart.
+        name: Name of the engine inside.
+        precision: What the engine inside computes in.
+
+    Raises:
+        ValueError: If a scale cannot be used.
+    """
+
+    def __init__(self, engine: Engine, views: Views, score_bytes: int | None = None) -> None:
+        self.classes, self.name, self.precision = engine.classes, engine.name, engine.precision
+        self._engine, self._score_bytes = engine, score_bytes
+        self._views = Views(views.flip, check_scales(views.scales))
+
+    def label(self, images: Pixels) -> Labeled:
+        """Labels images `uint8[B, H, W, 3]`, RGB; the confidence is that of the mean probabilities."""
+        probabilities = self._average(images)
+        # Interpolation rounds: a mean of ones may be a little more than one.
+        confidence = np.minimum(probabilities.max(axis=-1), 1)
+        return Labeled(probabilities.argmax(axis=-1).astype(np.uint8), confidence)
+
+    def logits(self, images: Pixels) -> Floats:
+        """Returns `float32[B, H, W, C]`, the logarithm of the mean probabilities, whose softmax they are."""
+        probabilities = self._average(images)
+        np.maximum(probabilities, _SMALLEST, out=probabilities)
+        return np.log(probabilities, out=probabilities)
+
+    def _average(self, images: Pixels) -> Floats:
+        if self._score_bytes is not None:
+            check_scores(images, len(self.classes.names), self._score_bytes, self._copies())
+        total = np.zeros((*images.shape[:3], len(self.classes.names)), np.float32)
+        for scale in self._views.scales:
+            scaled = _rescale(images, scale)
+            probabilities = softmax(self._engine.logits(scaled))
+            if self._views.flip:
+                mirrored = np.ascontiguousarray(scaled[:, :, ::-1])
+                probabilities += softmax(self._engine.logits(mirrored))[:, :, ::-1]
+            for one, sum_of_one in zip(probabilities, total, strict=True):
+                sum_of_one += _resize(one, sum_of_one.shape[:2], cv2.INTER_LINEAR)
+        total /= len(self._views.scales) * (2 if self._views.flip else 1)
+        return total
+
+    def _copies(self) -> float:
+        """Returns how much is in memory at once, in sums: the sum, and what the largest scale takes.
+
+        That is logits and softmax, and with mirrored views those of the view itself; or these and what they
+        are resized to.
+        """
+        computed = 3 if self._views.flip else 2
+        return 1 + max(max(computed * scale**2, scale**2 + (scale != 1)) for scale in self._views.scales)
+
+
+def multi_scale_engine(engine: Engine, views: Views, score_bytes: int | None = None) -> Engine:
+    """Returns an engine that averages over views; where an image is shown once, as it is, the engine itself.
+
+    Args:
+        engine: What labels each view.
+        views: The views.
+        score_bytes: Memory for the sum of the views; None for as much as it takes.
+
+    Raises:
+        ValueError: If a scale cannot be used.
+    """
+    averaging = MultiScaleEngine(engine, views, score_bytes)
+    return engine if views.are_plain else averaging
+
+
+def _rescale(images: Pixels, scale: float) -> Pixels:
+    size = tuple(max(1, math.floor(pixels * scale + 0.5)) for pixels in images.shape[1:3])
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.stack([_resize(image, size, interpolation) for image in images]).astype(np.uint8, copy=False)
+
+
+def _resize(map_or_image: Any, size: tuple[int, ...], interpolation: int) -> Any:
+    """Resizes `[H, W, channels]` to `size`, (height, width)."""
+    if map_or_image.shape[:2] == size:
+        return map_or_image
+    resized = cv2.resize(map_or_image, size[::-1], interpolation=interpolation)
+    return resized.reshape(*size, map_or_image.shape[2])  # OpenCV drops a single channel

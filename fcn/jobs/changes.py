@@ -1,0 +1,88 @@
+"""What of the images that a search found is new, was changed or lost its outputs, and what is gone."""
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from sqlite3 import Row
+
+from fcn.jobs.sources.inputs import Input, folders_of
+from fcn.jobs.store import Manifest
+from fcn.system.files import content_hash
+
+
+def compare(manifest: Manifest) -> None:
+    """Writes into `temp.found` which images are new, which have changed, and whose outputs are gone."""
+    connection = manifest.connection
+    # What has no name was no image then, and may have become one.
+    connection.execute(
+        "UPDATE temp.found SET verdict = 'new' "
+        "WHERE place NOT IN (SELECT place FROM images WHERE name IS NOT NULL)"
+    )
+    # Closed at once, also by an interruption: an open cursor would keep the tables from being dropped.
+    with closing(
+        connection.execute(
+            "SELECT f.place, f.size, f.changed, i.size AS size_then, i.changed AS changed_then, i.hash, "
+            "i.files, i.name, i.status FROM temp.found f JOIN images i USING (place) "
+            "WHERE i.status IN ('done', 'failed') AND i.name IS NOT NULL"
+        )
+    ) as rows:
+        verdicts = [(verdict, row["place"]) for row in rows if (verdict := _verdict(row, manifest.output))]
+    connection.executemany("UPDATE temp.found SET verdict = ? WHERE place = ?", verdicts)
+
+
+def _verdict(row: Row, output: Path) -> str | None:
+    same = (row["size"], row["changed"]) == (row["size_then"], row["changed_then"])
+    if row["status"] == "failed":
+        return None if same or row["size"] is None else "changed"
+    if not same and row["size"] is not None:
+        try:
+            known = row["size"] == row["size_then"]
+            if not known or content_hash([Path(os.fsdecode(row["place"]))]) != row["hash"]:
+                return "changed"
+        except OSError:
+            return "changed"
+    if not _has_outputs(row, output):
+        return "changed"
+    return None if same else "touched"
+
+
+def _has_outputs(row: Row, output: Path) -> bool:
+    name = os.fsdecode(row["name"])
+    try:
+        return all(
+            os.stat(output / f"{name}{suffix}").st_size == size
+            for suffix, size in json.loads(row["files"]).items()
+        )
+    except OSError:
+        return False
+
+
+def note_gone(manifest: Manifest, inputs: Sequence[Input]) -> bool:
+    """Notes which labeled images were deleted from the folders, or are back; returns whether there are any.
+
+    Only files that do not exist any more: what came from a list or another input is not searched for.
+    """
+    connection = manifest.connection
+    folders = tuple(os.fsencode(os.path.join(folder, "")) for folder in folders_of(inputs))
+    back = connection.execute(
+        "UPDATE images SET gone = 0 WHERE gone AND place IN (SELECT place FROM temp.found)"
+    ).rowcount
+    lost = connection.execute(
+        "SELECT place FROM images WHERE status = 'done' AND NOT gone "
+        "AND place NOT IN (SELECT place FROM temp.found)"
+    )
+    gone = [(row["place"],) for row in lost if row["place"].startswith(folders) and _is_gone(row["place"])]
+    connection.executemany("UPDATE images SET gone = 1 WHERE place = ?", gone)
+    return bool(back or gone)
+
+
+def _is_gone(place: bytes) -> bool:
+    try:
+        os.lstat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # nobody can tell
+        return False
+    return False

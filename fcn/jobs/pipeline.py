@@ -1,0 +1,300 @@
+"""Labeling batches in this process: reading ahead, computing, writing behind."""
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from fcn.data.image_header import read_image_file
+from fcn.data.image_io import Pixels, decode_image, exif_orientation
+from fcn.errors import DataError, OutputError, RunError
+from fcn.inference.engines.engine import Engine, Floats, Labeled, softmax
+from fcn.inference.video import is_video
+from fcn.jobs.sources.remote import is_url, read_remote
+from fcn.jobs.store import Claimed, Outcome
+from fcn.jobs.videos import label_claimed_video
+from fcn.outputs.render import LabeledImage, Rendered, render
+from fcn.system.files import name_is_too_long, remove, write_bytes
+from fcn.system.parallel import map_ahead
+
+T = TypeVar("T")
+
+# Nothing further is read while so many pixels are in memory. Together with what is read last these are few
+# enough for what `fcn.inference.tiling.tiles` reserves for an image, its label and confidences.
+_HELD_PIXELS = 1 << 26
+# Of an image whose size is not known before it is read: that of a good camera.
+_GUESSED_PIXELS = 1 << 24
+_NO_MEMORY = (
+    "there was not enough memory for it. Lower --memory, give the process more, or shrink the image; "
+    "then add --retry-failed."
+)
+
+
+class _Held:
+    """How many pixels are in memory, from before they are read until their labels are written."""
+
+    def __init__(self) -> None:
+        self._pixels = 0
+        self._lock = threading.Lock()
+
+    def change(self, pixels: int) -> None:
+        with self._lock:
+            self._pixels += pixels
+
+    def has_room(self) -> bool:
+        return self._pixels < _HELD_PIXELS
+
+
+class _Read(NamedTuple):
+    """An image that could be read; its outcome yet without files."""
+
+    claimed: Claimed
+    outcome: Outcome
+    image: Pixels
+    orientation: int
+
+
+class _Batch(NamedTuple):
+    videos: list[Claimed]
+    read: list[_Read]
+    failed: list[Outcome]
+    pixels: int
+    began: float
+
+
+class LabeledBatch(NamedTuple):
+    """A batch of a job, labeled; nothing is rendered yet.
+
+    Attributes:
+        labeled: The images that could be labeled.
+        settled: What came of the others, and of videos.
+        pixels: How many it holds in memory.
+        began: When its turn began, by `time.monotonic`.
+    """
+
+    labeled: list[tuple[_Read, LabeledImage]]
+    settled: list[Outcome]
+    pixels: int
+    began: float
+
+
+class RenderedImage(NamedTuple):
+    """What is to be written of an image.
+
+    Attributes:
+        name: Path of its outputs without their suffixes, relative to the output folder.
+        outcome: What came of it, yet without files.
+        rendered: The content of its files, and its record.
+    """
+
+    name: str
+    outcome: Outcome
+    rendered: Rendered
+
+
+def label_here(
+    claims: Iterable[list[Claimed]], output: Path, engine: Engine, kinds: Sequence[str], frames: int = 1
+) -> Generator[list[Outcome], None, None]:
+    """Labels batches in this process, and writes their outputs; yields what came of each batch.
+
+    Args:
+        claims: Batches, of images and videos.
+        output: The folder to write to.
+        engine: What labels.
+        kinds: What labeling leaves, some of `OUTPUTS`.
+        frames: Frames of a video that are labeled at once, at most.
+
+    Raises:
+        OutputError: If an output cannot be written.
+    """
+
+    def write(batch: LabeledBatch) -> list[Outcome]:
+        outcomes = [
+            write_image(output, image) if isinstance(image, RenderedImage) else image
+            for image in render_batch(batch, engine, kinds)
+        ]
+        return timed([*outcomes, *batch.settled], batch.began)
+
+    def label_video(video: Claimed) -> Outcome:
+        return label_claimed_video(engine, video, output, frames)
+
+    yield from label_batches(claims, engine, kinds, write, label_video)
+
+
+def label_batches(
+    claims: Iterable[list[Claimed]],
+    engine: Engine,
+    kinds: Sequence[str],
+    finish: Callable[[LabeledBatch], T],
+    label_video: Callable[[Claimed], Outcome],
+) -> Generator[T, None, None]:
+    """Yields what is made of each batch; the next are read meanwhile, as far as they are not too large.
+
+    Args:
+        claims: Batches, of images and videos.
+        engine: What labels.
+        kinds: What labeling leaves, some of `OUTPUTS`.
+        finish: What to do with a batch that is labeled; it runs in another thread.
+        label_video: What to do with a video.
+    """
+    held = _Held()
+    # A pixel, its label and confidence take 8 bytes, and each of its probabilities half of that.
+    half_weights = 2 + len(engine.classes.names) if "probabilities" in kinds else 2
+
+    def held_claims() -> Iterator[list[Claimed]]:
+        for claimed in claims:
+            held.change(_guess(claimed) * half_weights // 2)
+            yield claimed
+
+    def read(claimed: list[Claimed]) -> _Batch:
+        batch = _read_batch(claimed)
+        held.change(batch.pixels * half_weights // 2 - _guess(claimed) * half_weights // 2)
+        return batch
+
+    def label(batch: _Batch) -> LabeledBatch:
+        labeled, failed = _label(batch.read, engine, kinds)
+        videos = [label_video(video) for video in batch.videos]
+        return LabeledBatch(labeled, [*batch.failed, *failed, *videos], batch.pixels, batch.began)
+
+    def finish_held(batch: LabeledBatch) -> T:
+        pixels = batch.pixels * half_weights // 2
+        finished = finish(batch)
+        held.change(-pixels)
+        return finished
+
+    # No loop, whose variable would keep a batch in memory while the next is waited for.
+    labels = map(label, map_ahead(read, held_claims(), has_room=held.has_room))
+    # Two ahead: the net goes on while one batch is written, and stops soon after a write that failed.
+    yield from map_ahead(finish_held, labels, ahead=2, has_room=held.has_room)
+
+
+def render_batch(
+    batch: LabeledBatch, engine: Engine, kinds: Sequence[str]
+) -> Iterator[RenderedImage | Outcome]:
+    """Renders the images of a batch, one by one; of one that is too much for the memory, says that."""
+    for read, image in batch.labeled:
+        try:
+            yield RenderedImage(read.claimed.name, read.outcome, render(kinds, image, engine.classes))
+        except MemoryError:
+            yield read.outcome._replace(error=f"cannot be labeled: {_NO_MEMORY}")
+
+
+def timed(outcomes: Sequence[Outcome], began: float) -> list[Outcome]:
+    """Says of each image of a batch how long its turn took, on average, since the batch began."""
+    seconds = (time.monotonic() - began) / len(outcomes)
+    return [outcome._replace(seconds=seconds) for outcome in outcomes]
+
+
+def _guess(claimed: Sequence[Claimed]) -> int:
+    """Returns how many pixels images will have."""
+    return sum(image.pixels or _GUESSED_PIXELS for image in claimed)
+
+
+def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
+    """Reads images, but no videos; what is wrong with one is an outcome, so that the job goes on."""
+    began = time.monotonic()
+    videos = [image for image in claimed if is_video(image.place)]
+    read: list[_Read] = []
+    failed: list[Outcome] = []
+    for image in claimed:
+        if image in videos:
+            continue
+        outcome = Outcome(image.id)
+        try:
+            if is_url(image.place):
+                data = read_remote(image.place)
+                outcome = outcome._replace(size=len(data))
+            else:
+                status = os.stat(image.place)
+                outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
+                data = read_image_file(Path(image.place))
+            outcome = outcome._replace(hash=hashlib.sha256(data).hexdigest())
+            read.append(_Read(image, outcome, decode_image(data, image.place), exif_orientation(data)))
+        except DataError as error:
+            failed.append(outcome._replace(error=str(error).removeprefix(f"{image.place}: ")))
+        except OSError as error:
+            reason = f"cannot be read ({error.strerror}). Check the path and its permissions."
+            failed.append(outcome._replace(error=reason))
+        except MemoryError:
+            failed.append(outcome._replace(error=_NO_MEMORY))
+    return _Batch(videos, read, failed, sum(image.image.size // 3 for image in read), began)
+
+
+def _label(
+    read: Sequence[_Read], engine: Engine, kinds: Sequence[str]
+) -> tuple[list[tuple[_Read, LabeledImage]], list[Outcome]]:
+    """Labels images of one size at once; headers that said another size than the pixels are no matter.
+
+    Where an image is too much for the engine, those beside it are labeled one by one, and it alone fails.
+    """
+    sizes: dict[tuple[int, ...], list[_Read]] = {}
+    for image in read:
+        sizes.setdefault(image.image.shape, []).append(image)
+    labeled: list[tuple[_Read, LabeledImage]] = []
+    failed: list[Outcome] = []
+    groups = [*sizes.values()]
+    while groups:
+        group = groups.pop(0)
+        try:
+            labeled += _label_group(group, engine, kinds)
+            continue
+        except MemoryError:
+            reason = _NO_MEMORY
+        except (DataError, RunError) as error:
+            reason = str(error)
+        if len(group) > 1:
+            groups = [[image] for image in group] + groups
+        else:
+            failed.append(group[0].outcome._replace(error=f"cannot be labeled: {reason}"))
+    return labeled, failed
+
+
+def _label_group(
+    group: Sequence[_Read], engine: Engine, kinds: Sequence[str]
+) -> list[tuple[_Read, LabeledImage]]:
+    # A single image, which may be huge, is not copied.
+    images = group[0].image[np.newaxis] if len(group) == 1 else np.stack([image.image for image in group])
+    if "probabilities" in kinds:
+        logits = engine.logits(images)
+        shares = softmax(logits)
+        labeled = Labeled(logits.argmax(axis=-1).astype(np.uint8), shares.max(axis=-1))
+        probabilities: Iterable[Floats | None] = shares
+    else:
+        probabilities, labeled = [None] * len(group), engine.label(images)
+    return [
+        (
+            image,
+            LabeledImage(
+                image.image, image.orientation, label, float(confidence.mean(dtype=np.float64)), of_image
+            ),
+        )
+        for image, label, confidence, of_image in zip(group, *labeled, probabilities, strict=True)
+    ]
+
+
+def write_image(output: Path, image: RenderedImage) -> Outcome:
+    """Writes the files of one image, and says so once they are in place.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
+    files = image.rendered.files
+    paths = {suffix: output / f"{image.name}{suffix}" for suffix in files}
+    try:
+        for suffix, data in files.items():
+            write_bytes(paths[suffix], data)
+    except OutputError as error:
+        if not name_is_too_long(error):
+            raise
+        for path in paths.values():
+            remove(path)
+        return image.outcome._replace(
+            error="cannot be labeled: the name of an output would be too long. Rename the image."
+        )
+    sizes = {suffix: len(data) for suffix, data in files.items()}
+    return image.outcome._replace(files=sizes, record=image.rendered.record)

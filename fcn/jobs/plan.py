@@ -1,0 +1,232 @@
+"""Writing into the manifest what there is to label, and in which batches.
+
+Everything that takes long happens in tables of this process alone; then one transaction changes the manifest,
+so a process that is killed here leaves it as it was, and workers that have begun do not wait.
+"""
+
+import os
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from fcn.data.image_io import read_size
+from fcn.errors import DataError
+from fcn.inference.engines.engine import BATCH_PIXELS
+from fcn.inference.video import VIDEO_MARK, is_video
+from fcn.jobs.changes import compare, note_gone
+from fcn.jobs.naming import name_outputs
+from fcn.jobs.sources.inputs import Input, find_all
+from fcn.jobs.sources.remote import is_url, path_of_url
+from fcn.jobs.sources.search import FoundImage
+from fcn.jobs.store import Manifest, storable
+from fcn.jobs.worker_lease import Crew
+from fcn.system.files import remove
+from fcn.system.parallel import map_ahead
+from fcn.system.progress import track
+
+T = TypeVar("T")
+
+_CHUNK = 1000
+_TABLES = """
+CREATE TEMP TABLE found (
+  place BLOB PRIMARY KEY, path BLOB, folder BLOB, short BLOB, full BLOB, name BLOB,
+  size INTEGER, changed INTEGER, height INTEGER, width INTEGER, verdict TEXT
+);
+CREATE TEMP TABLE unusable (place BLOB PRIMARY KEY, path BLOB, reason TEXT)
+"""
+# Images of one size, as many as fit, are a batch; one whose size nobody can tell is a batch of its own. Large
+# ones come first: if memory does not suffice, that shows at once.
+_BATCHES = """
+WITH alone AS (SELECT id, name, height, width, lost, CASE WHEN height IS NULL THEN id END AS single
+               FROM images
+               WHERE status = 'waiting' AND batch IS NULL),
+parts AS (SELECT *, (row_number() OVER (PARTITION BY height, width, lost, single ORDER BY name) - 1)
+             / max(1, min(:size, :pixels / (height * width))) AS part
+          FROM alone),
+numbered AS (SELECT id, dense_rank() OVER (
+               ORDER BY height * width DESC NULLS LAST, height, width, lost, part, single) AS number
+             FROM parts)
+UPDATE images SET batch = number + (SELECT coalesce(max(batch), 0) FROM images)
+FROM numbered WHERE images.id = numbered.id
+"""
+
+
+def plan(
+    manifest: Manifest,
+    crew: Crew,
+    inputs: Sequence[Input],
+    suffixes: Sequence[str],
+    batch_size: int,
+    summaries: Sequence[Path] = (),
+) -> None:
+    """Brings a manifest up to date with what there is now.
+
+    New images are added, and changed ones and those whose outputs are gone wait again. What was to be labeled
+    and is no longer there is forgotten, unless other workers are there, who may have been given other lists.
+
+    Args:
+        manifest: The job.
+        crew: This worker.
+        inputs: What to label.
+        suffixes: What outputs may end in.
+        batch_size: Images in a batch, at most; fewer where they are large. Batches of images that wait are
+            kept if it is as before.
+        summaries: Files about all images, which are removed if they name any that is gone.
+
+    Raises:
+        DataError: If there are no images, or two would get the same name.
+        OutputError: If the manifest cannot be written to.
+    """
+    with _tables(manifest):
+        _search(manifest, inputs)
+        compare(manifest)
+        _measure(manifest)
+        with manifest.transaction():
+            alone = not crew.others()
+            _merge(manifest, suffixes, alone)
+            if alone and note_gone(manifest, inputs):
+                for path in summaries:
+                    remove(path)
+            known = manifest.settings().get("batch_size")
+            if known != str(batch_size):
+                manifest.connection.execute("UPDATE images SET batch = NULL WHERE status = 'waiting'")
+                manifest.keep_settings({"batch_size": str(batch_size)})
+            manifest.connection.execute(_BATCHES, {"size": batch_size, "pixels": BATCH_PIXELS})
+
+
+@contextmanager
+def _tables(manifest: Manifest) -> Iterator[None]:
+    with manifest.guarded():
+        try:
+            for statement in _TABLES.split(";"):
+                manifest.connection.execute(statement)
+            yield
+        finally:
+            for table in ("found", "unusable", "endings", "clashes"):
+                manifest.connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+
+def _search(manifest: Manifest, inputs: Sequence[Input]) -> None:
+    for chunk in _chunks(track(find_all(inputs, manifest.output), "searching")):
+        images = [_row(found) for found in chunk if isinstance(found, FoundImage)]
+        unusable = [
+            (_place(found.path), os.fsencode(found.path), storable(found.reason))
+            for found in chunk
+            if not isinstance(found, FoundImage)
+        ]
+        manifest.connection.execute("BEGIN")  # of this process's own tables: nobody waits for it
+        manifest.connection.executemany(
+            "INSERT OR IGNORE INTO temp.found (place, path, folder, short, full, size, changed) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            images,
+        )
+        manifest.connection.executemany("INSERT OR IGNORE INTO temp.unusable VALUES (?, ?, ?)", unusable)
+        manifest.connection.execute("COMMIT")
+
+
+def _row(found: FoundImage) -> tuple[object, ...]:
+    name = os.path.basename(path_of_url(found.place) if is_url(found.place) else found.place)
+    stem = PurePosixPath(name).stem
+    if is_video(found.place):  # its only output; so a video beside a photograph of its name is no clash
+        stem, name = f"{stem}{VIDEO_MARK}", f"{name}{VIDEO_MARK}"
+    size, changed = _stat(found.place)
+    paths = (
+        found.place,
+        found.path,
+        found.folder,
+        *(posixpath.join(found.folder, end) for end in (stem, name)),
+    )
+    return (*(os.fsencode(path) for path in paths), size, changed)
+
+
+def _place(path: str) -> bytes:
+    return os.fsencode(path if is_url(path) else os.path.abspath(path))
+
+
+def _stat(place: str) -> tuple[int | None, int | None]:
+    try:
+        status = None if is_url(place) else os.stat(place)
+    except OSError:  # reading it will tell why
+        status = None
+    return (None, None) if status is None else (status.st_size, status.st_mtime_ns)
+
+
+def _measure(manifest: Manifest) -> None:
+    """Reads the sizes of images that are to be labeled from their headers."""
+    connection = manifest.connection
+    (total,) = connection.execute(
+        "SELECT count(*) FROM temp.found WHERE verdict IN ('new', 'changed')"
+    ).fetchone()
+    last = b""
+
+    def waiting() -> Iterator[bytes]:
+        nonlocal last
+        while rows := connection.execute(
+            "SELECT place FROM temp.found WHERE place > ? AND verdict IN ('new', 'changed') "
+            "ORDER BY place LIMIT ?",
+            (last, _CHUNK),
+        ).fetchall():
+            last = rows[-1]["place"]
+            yield from (row["place"] for row in rows)
+
+    sizes = map_ahead(_read_size, waiting(), workers=4, ahead=64)
+    for chunk in _chunks(track(sizes, "reading sizes", total=total)):
+        connection.execute("BEGIN")
+        connection.executemany("UPDATE temp.found SET height = ?, width = ? WHERE place = ?", chunk)
+        connection.execute("COMMIT")
+
+
+def _read_size(place: bytes) -> tuple[int | None, int | None, bytes]:
+    """Returns (height, width, place); None where the header does not say: decoding it will tell why."""
+    path = os.fsdecode(place)
+    try:
+        return (None, None, place) if is_url(path) or is_video(path) else (*read_size(Path(path)), place)
+    except DataError:
+        return None, None, place
+
+
+def _merge(manifest: Manifest, suffixes: Sequence[str], alone: bool) -> None:
+    connection = manifest.connection
+    connection.execute("DELETE FROM images WHERE name IS NULL")
+    # Another worker may have planned in the meantime.
+    connection.execute(
+        "UPDATE temp.found SET verdict = NULL WHERE verdict = 'new' AND place IN (SELECT place FROM images)"
+    )
+    if alone:
+        connection.execute(
+            "DELETE FROM images WHERE status IN ('waiting', 'failed') "
+            "AND place NOT IN (SELECT place FROM temp.found)"
+        )
+    new_folders = connection.execute("SELECT DISTINCT folder FROM temp.found WHERE verdict = 'new'")
+    for row in new_folders.fetchall():
+        folder = PurePosixPath(os.fsdecode(row["folder"]))
+        parents = [os.fsencode(str(path)) for path in (folder, *folder.parents) if path.name]
+        connection.executemany("INSERT OR IGNORE INTO folders VALUES (?)", [(parent,) for parent in parents])
+    name_outputs(connection, suffixes)
+    connection.execute(
+        "INSERT INTO images (place, path, name, size, changed, height, width, status) "
+        "SELECT place, path, name, size, changed, height, width, 'waiting' FROM temp.found "
+        "WHERE verdict = 'new' ORDER BY name"
+    )
+    connection.execute(
+        "UPDATE images SET status = 'waiting', batch = NULL, lost = 0, blamed = 0, error = NULL, "
+        "height = f.height, width = f.width FROM temp.found f "
+        "WHERE images.place = f.place AND f.verdict = 'changed' AND status IN ('done', 'failed')"
+    )
+    connection.execute(
+        "UPDATE images SET changed = f.changed FROM temp.found f "
+        "WHERE images.place = f.place AND f.verdict = 'touched' AND status = 'done'"
+    )
+    connection.execute(
+        "INSERT OR IGNORE INTO images (place, path, status, error) "
+        "SELECT place, path, 'failed', reason FROM temp.unusable"
+    )
+
+
+def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    remaining = iter(items)
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield chunk

@@ -1,0 +1,230 @@
+"""Starting Ray on this machine, or reaching one that runs on many: quietly, in bounded time."""
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from typing import Any, NamedTuple
+
+from fcn.errors import BackendError
+from fcn.system.stderr import stderr_held_back
+
+LOCAL = "local"
+"""The address of a cluster that is started for one job, on this machine."""
+
+_REACH_SECONDS = 5
+_CPUS_PER_ACTOR = 4
+"""More make a single photograph hardly faster; fewer take more copies of the net than most memories hold."""
+# HTTP/2, which Ray speaks, begins with this and empty settings, and is answered by settings: RFC 9113, 3.4.
+_SETTINGS_FRAME = b"\x04"
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS_FRAME + b"\0" * 5
+_LOCAL_STORE_BYTES = 1 << 30
+"""For results that wait to be written; what does not fit is kept on disk."""
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # also of this process, which Ray's own code writes to stderr
+    # Otherwise a warning; GPUs stay hidden from actors that have none.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+}
+
+
+class Share(NamedTuple):
+    """How a cluster is shared out.
+
+    Attributes:
+        actors: Number of processes that label, each with a copy of the net.
+        cpus: CPUs of each, at least 1; threads too, where it has no GPU.
+        gpus: GPUs of each, 0 or 1.
+    """
+
+    actors: int
+    cpus: int
+    gpus: int
+
+
+@contextmanager
+def open_cluster(address: str) -> Iterator[None]:
+    """Starts Ray, or connects to it, as long as the block runs.
+
+    A local cluster listens on this machine's own interface only, to nobody without its token, and leaves
+    neither processes nor files. Nothing is reported to anyone.
+
+    Args:
+        address: `LOCAL`; or "HOST:PORT" of a cluster that this machine is part of.
+
+    Raises:
+        BackendError: If Ray is not installed, or the cluster cannot be reached.
+    """
+    local = {
+        # Despite its name, what makes 127.0.0.1 the address of everything on any system.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
+    with ExitStack() as stack:
+        stack.enter_context(_environment(_QUIET | (local if address == LOCAL else {})))
+        with stderr_held_back():
+            ray = _import_ray()
+        options: dict[str, Any] = {"address": address}
+        if address == LOCAL:
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="fcn-", ignore_cleanup_errors=True)
+            )
+            options |= {"_temp_dir": folder, "object_store_memory": _LOCAL_STORE_BYTES}
+        else:
+            _reach(address)
+        # Ray prints what befalls actors, whatever its logging is told; nothing else is printed meanwhile.
+        stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        stack.callback(ray.shutdown)
+        with _signals_kept(), stderr_held_back():
+            failure = _start(ray, options)
+        if failure:
+            where = "start Ray on this machine" if address == LOCAL else f"reach Ray at {address}"
+            raise BackendError(f"--ray: cannot {where} ({reason(failure)}). {_REMEDY[address == LOCAL]}")
+        yield
+
+
+_REMEDY = {
+    True: "Check the room in the folder for temporary files, and that its path is short.",
+    False: "Start it (ray start --head; ray start --address=HOST:PORT on each other machine), and run this "
+    "command on one of its machines.",
+}
+
+
+def share_out(nodes: list[Mapping[str, float]], actors: int | None) -> Share:
+    """Chooses how many actors there are, and what each gets.
+
+    One for each GPU; where there is none, one for every four CPUs of a machine, or all it has if those are
+    fewer.
+
+    Args:
+        nodes: Resources of each machine, "CPU" and "GPU" among them.
+        actors: How many there should be; None for as many as that.
+
+    Raises:
+        BackendError: If the cluster has not as many GPUs, or CPUs where there is no GPU.
+
+    Example:
+        >>> share_out([{"CPU": 16.0}, {"CPU": 8.0}], None)
+        Share(actors=6, cpus=4, gpus=0)
+        >>> share_out([{"CPU": 2.0}], 2)
+        Share(actors=2, cpus=1, gpus=0)
+    """
+    gpus = sum(int(node.get("GPU", 0)) for node in nodes)
+    cpus = [count for node in nodes if (count := int(node.get("CPU", 0)))]
+    most = gpus or sum(cpus)
+    if not cpus or (actors or 1) > most:
+        kind = "GPUs" if gpus else "CPUs"
+        raise BackendError(
+            f"--actors {actors or 1}: the cluster has {most} {kind}, and each actor needs one. Give a "
+            "lower number, or add machines."
+        )
+    if gpus:
+        return Share(actors or gpus, 1, 1)
+    if actors is None:
+        each = min(_CPUS_PER_ACTOR, *cpus)
+        return Share(sum(count // each for count in cpus), each, 0)
+    # As many as all actors can have, on machines of any sizes.
+    each = max(size for size in range(1, max(cpus) + 1) if sum(count // size for count in cpus) >= actors)
+    return Share(actors, each, 0)
+
+
+def cluster_share(actors: int | None) -> Share:
+    """Returns how the cluster that is open is shared out.
+
+    Raises:
+        BackendError: If it has not as many GPUs, or CPUs where there is no GPU.
+    """
+    ray = _import_ray()
+    return share_out([node["Resources"] for node in ray.nodes() if node["Alive"]], actors)
+
+
+def reason(error: BaseException) -> str:
+    r"""Returns the first and the last line of what Ray says, which often is a page.
+
+    Example:
+        >>> reason(RuntimeError("it broke.\n  at line 1\nKeyError: 3"))
+        'it broke. ... KeyError: 3'
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    ends = dict.fromkeys([lines[0], lines[-1]])
+    return " ... ".join(end[:300] for end in ends).rstrip(".")
+
+
+def _start(ray: Any, options: Mapping[str, Any]) -> Exception | None:
+    """Starts or reaches Ray; returns what went wrong."""
+    try:
+        ray.init(**options, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+    except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        return error
+    return None
+
+
+def _import_ray() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise BackendError(
+            f"--ray: Ray is not installed ({error}). Install it: pip install 'fcn[distributed]'."
+        ) from error
+    # Its console handler; what goes wrong is raised as well.
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setLevel(logging.CRITICAL + 1)
+    return ray
+
+
+def _reach(address: str) -> None:
+    """Finds out in seconds what Ray takes minutes for.
+
+    Raises:
+        BackendError: If nobody answers at an address, or something that is not Ray.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), _REACH_SECONDS) as connection:
+            if "RAY_USE_TLS" not in os.environ:
+                connection.sendall(_GREETING)
+                if connection.recv(len(_GREETING))[3:4] != _SETTINGS_FRAME:
+                    raise OSError("another program has this port")
+    except (OSError, OverflowError) as error:
+        raise BackendError(f"--ray {address}: Ray does not answer ({error}). {_REMEDY[False]}") from error
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets environment variables as long as a block runs."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Keeps what SIGTERM does, which Ray replaces; while Ray starts it stops Ray, and then does it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit:
+        sys.exit(128 + signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, handler)

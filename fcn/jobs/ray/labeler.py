@@ -1,0 +1,268 @@
+"""A copy of the net in an actor of a Ray cluster, and what goes to it and comes back.
+
+Ray starts an actor that died again, and gives it again what it had in hand: some batches, the next read while
+one is labeled. If actors die of these, each batch is labeled alone, then each image of a batch of which they
+die; an image of which they die has failed, and the job goes on.
+"""
+
+import os
+import pickle
+import platform
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from fcn.classes import Classes
+from fcn.errors import BackendError, FcnError
+from fcn.inference.engines.engine import Engine
+from fcn.jobs.pipeline import LabeledBatch, RenderedImage, label_batches, render_batch, timed
+from fcn.jobs.sources.remote import is_url
+from fcn.jobs.store import Claimed, Outcome
+from fcn.version import __version__
+
+_MOST_OPENINGS = 4
+"""How often an actor is started that dies when it opens the model."""
+_MOST_ATTEMPTS = 2
+"""How often the same batches, the same batch or the same image are given to actors that die of them."""
+_GIVEN_UP, _MOST_GIVEN_UP = "given up", 10
+"""Images that actors died of, with none labeled between; it is not the images then."""
+_REMEDY = "If memory is short, use fewer actors (--actors) or a lower --memory"
+_GO_ON = "What was written stays; the same command goes on."
+_COLUMN = "item"
+
+Key = int | str | tuple[int, ...]
+"""What is attempted: opening a model by the name of the actor, some batches by the first image, one batch by
+all of its images."""
+
+OpenEngine = Callable[[], Engine]
+"""Opens what labels; a function at the top of a module, or a `partial` of one, with plain values."""
+
+
+class Request(NamedTuple):
+    """What all actors of a job are given.
+
+    Attributes:
+        open_engine: Opens what labels.
+        kinds: What labeling leaves, some of `OUTPUTS`.
+        environment: Environment variables that choose how nets compute.
+        threads: CPUs of each actor; None where a GPU computes.
+        host: Where the job was started.
+        version: Version of this package there.
+    """
+
+    open_engine: OpenEngine
+    kinds: tuple[str, ...]
+    environment: dict[str, str]
+    threads: int | None
+    host: str
+    version: str
+
+
+class Result(NamedTuple):
+    """What an actor makes of a batch.
+
+    Attributes:
+        images: The images that were labeled.
+        failed: What came of the others.
+        engine: Name of what computed.
+        precision: What it computed in.
+        classes: What it tells apart.
+        host: The machine.
+    """
+
+    images: list[RenderedImage]
+    failed: list[Outcome]
+    engine: str
+    precision: str
+    classes: Classes
+    host: str
+
+
+class Attempts:
+    """Counts how often something was begun that may be the death of an actor."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Key] = Counter()
+
+    def begin(self, key: Key) -> int:
+        """Returns the number of attempts at something since it last succeeded, this one included."""
+        self._counts[key] += 1
+        return self._counts[key]
+
+    def succeed(self, *keys: Key) -> None:
+        """Forgets the attempts at some things."""
+        for key in keys:
+            del self._counts[key]
+
+
+class RemoteAttempts:
+    """`Attempts` in an actor, which all that label share.
+
+    Args:
+        actor: The handle of the actor.
+    """
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def begin(self, key: Key) -> int:
+        """Does what `Attempts.begin` does."""
+        import ray
+
+        attempt: int = ray.get(self._actor.begin.remote(key))
+        return attempt
+
+    def succeed(self, *keys: Key) -> None:
+        """Does what `Attempts.succeed` does."""
+        import ray
+
+        ray.get(self._actor.succeed.remote(*keys))
+
+
+class Labeler:
+    """A copy of the net in an actor. Ray Data calls it with a few batches at a time.
+
+    What goes wrong is an answer, not an exception, which Ray would wrap: an `FcnError` as it is, a bug with
+    its traceback.
+
+    Args:
+        request: What all actors of the job are given.
+        attempts: Those of all actors.
+    """
+
+    def __init__(self, request: Request, attempts: Attempts | RemoteAttempts) -> None:
+        import ray
+
+        self._attempts = attempts
+        self._kinds = request.kinds
+        self._host = "" if platform.node() == request.host else platform.node()
+        os.environ.update(request.environment)
+        if request.threads is not None:
+            # Before anything that computes is imported. OpenMP's number is set by Ray.
+            os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(request.threads))
+        self._mistake: Exception | None = None
+        actor = ray.get_runtime_context().get_actor_id()  # the same when it is started again
+        try:
+            if self._attempts.begin(actor) > _MOST_OPENINGS:
+                raise BackendError(
+                    f"--ray: an actor died {_MOST_OPENINGS} times while the model was opened. {_REMEDY}. "
+                    f"{_GO_ON}"
+                )
+            if __version__ != request.version:
+                raise BackendError(
+                    f"expected fcn {request.version}, which runs on {request.host}. Found: "
+                    f"{__version__}. Install the same version on every machine."
+                )
+            self._engine = request.open_engine()
+            self._attempts.succeed(actor)
+        except Exception as error:
+            self._mistake = self._told(error)
+
+    def __call__(self, table: Any) -> Iterator[Any]:
+        """Yields a table with one `Result` for each batch."""
+        if self._mistake is not None:
+            yield to_table([self._mistake])
+            return
+        claims = list(from_table(table))
+        together = claims[0][0].id
+        try:
+            alone = self._attempts.begin(together) > _MOST_ATTEMPTS
+            results = map(self._label_alone, claims) if alone else self._label(claims)
+            for batch, result in zip(claims, results, strict=True):
+                yield to_table([self._explained(batch, result)])
+            if not alone:
+                self._attempts.succeed(together, _GIVEN_UP)
+        except Exception as error:
+            yield to_table([self._told(error)])
+
+    def _label(self, claims: Sequence[list[Claimed]]) -> Iterator[Result]:
+        return label_batches(claims, self._engine, self._kinds, self._finish, _no_video)
+
+    def _label_alone(self, batch: list[Claimed]) -> Result:
+        """Labels a batch, or else each of its images, with nothing else in hand; gives up what is deadly.
+
+        Raises:
+            BackendError: If too many in a row are.
+        """
+        key = tuple(claimed.id for claimed in batch)
+        attempt = self._attempts.begin(key)
+        if attempt <= _MOST_ATTEMPTS:
+            [result] = self._label([batch])
+            self._attempts.succeed(key, _GIVEN_UP)
+            return result
+        if len(batch) > 1:
+            parts = [self._label_alone([claimed]) for claimed in batch]
+            images = [image for part in parts for image in part.images]
+            return self._result(images, [outcome for part in parts for outcome in part.failed])
+        # Counted once, however often what comes after it is the death of an actor.
+        if attempt == _MOST_ATTEMPTS + 1 and self._attempts.begin(_GIVEN_UP) > _MOST_GIVEN_UP:
+            raise BackendError(
+                f"--ray: actors died of {_MOST_GIVEN_UP + 1} images in a row, the last of them "
+                f"{batch[0].path!r}. {_REMEDY}, and add --retry-failed. {_GO_ON}"
+            )
+        return self._result([], [_deadly(batch[0])])
+
+    def _finish(self, batch: LabeledBatch) -> Result:
+        rendered = list(render_batch(batch, self._engine, self._kinds))
+        images = [image for image in rendered if isinstance(image, RenderedImage)]
+        failed = [outcome for outcome in rendered if isinstance(outcome, Outcome)]
+        outcomes = timed([*(image.outcome for image in images), *failed, *batch.settled], batch.began)
+        labeled = [image._replace(outcome=outcome) for image, outcome in zip(images, outcomes, strict=False)]
+        return self._result(labeled, outcomes[len(images) :])
+
+    def _result(self, images: list[RenderedImage], failed: list[Outcome]) -> Result:
+        engine = self._engine
+        return Result(images, failed, engine.name, engine.precision, engine.classes, platform.node())
+
+    def _explained(self, batch: Sequence[Claimed], result: Result) -> Result:
+        """Says where files were not found that are there for the machine that listed them."""
+        if not self._host:
+            return result
+        files = {claimed.id for claimed in batch if not is_url(claimed.place)}
+        where = f"It was looked for on {self._host}: machines need a shared file system."
+        failed = [
+            outcome._replace(error=f"{outcome.error} {where}")
+            if outcome.size is None and outcome.id in files
+            else outcome
+            for outcome in result.failed
+        ]
+        return result._replace(failed=failed)
+
+    def _told(self, error: Exception) -> Exception:
+        if not isinstance(error, FcnError):
+            return RuntimeError(f"In an actor:\n{traceback.format_exc()}")
+        return type(error)(f"on {self._host}: {error}") if self._host else error
+
+
+def _deadly(claimed: Claimed) -> Outcome:
+    """Returns what came of an image that actors die of; it waits again once its file changes."""
+    outcome = Outcome(
+        claimed.id,
+        f"stopped its process {_MOST_ATTEMPTS} times while it was labeled alone (out of memory, or a crash). "
+        "Replace it; or use fewer actors (--actors) or a lower --memory, then add --retry-failed.",
+    )
+    with suppress(OSError):
+        if not is_url(claimed.place):
+            status = os.stat(claimed.place)
+            outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
+    return outcome
+
+
+def _no_video(claimed: Claimed) -> Outcome:
+    raise ValueError(f"Expected images alone. Received: {claimed.path!r}.")
+
+
+def to_table(items: Iterable[Any]) -> Any:
+    """Returns a table that Ray Data takes as it is, one row for each item; both ends run this package."""
+    import pyarrow
+
+    rows = [pickle.dumps(item, pickle.HIGHEST_PROTOCOL) for item in items]
+    return pyarrow.table({_COLUMN: pyarrow.array(rows, pyarrow.large_binary())})
+
+
+def from_table(table: Any) -> Iterator[Any]:
+    """Yields what was given to `to_table`."""
+    for row in table[_COLUMN]:
+        yield pickle.loads(row.as_py())

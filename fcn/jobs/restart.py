@@ -1,0 +1,112 @@
+"""Beginning a job anew in a folder that holds one."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fcn.errors import OutputError
+from fcn.jobs.store import MANIFEST, Manifest
+from fcn.jobs.worker_lease import Crew
+from fcn.system.files import remove, unwritable
+
+_BEFORE = f"{MANIFEST}.before"
+
+
+def forget_job(output: Path) -> None:
+    """Forgets the job of an output folder, so that the next one labels everything anew; labels stay so long.
+
+    Raises:
+        OutputError: If it is being worked on, or cannot be removed.
+    """
+    settle(output)
+    if (output / MANIFEST).exists():
+        _check_idle(output)
+        remove_manifest(output)
+
+
+@contextmanager
+def job_anew(output: Path) -> Iterator[None]:
+    """Forgets the job of an output folder for a block that begins another; labels stay so long.
+
+    If nothing came of the other, because of what it was given, the job is as it was before.
+
+    Raises:
+        OutputError: If the job is being worked on, or the folder cannot be written to.
+    """
+    settle(output)
+    path = output / MANIFEST
+    if not path.exists():
+        yield
+        return
+    _check_idle(output)
+    _rename(path, output / _BEFORE)
+    try:
+        yield
+    finally:
+        settle(output)
+
+
+def settle(output: Path) -> None:
+    """Ends what a process that was killed while it began a job anew has left: one job is there then.
+
+    Raises:
+        OutputError: If the folder cannot be written to.
+    """
+    before, path = output / _BEFORE, output / MANIFEST
+    if not before.exists():
+        return
+    if _holds_nothing(path):
+        remove_manifest(output)
+        _rename(before, path)
+    else:
+        remove(before)
+
+
+def _holds_nothing(path: Path) -> bool:
+    """Tells a manifest that is missing or, because the disk was full, never got its tables."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        return False
+    # The user version, which is set together with the tables (SQLite's file format, 1.3).
+    return not path.exists() or not _user_version(path)
+
+
+def _user_version(path: Path) -> int:
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(64)[60:], "big")
+
+
+def _rename(path: Path, target: Path) -> None:
+    try:
+        os.replace(path, target)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def remove_manifest(output: Path) -> None:
+    """Removes the manifest of an output folder, closed or not.
+
+    Raises:
+        OutputError: If it cannot be removed.
+    """
+    path = output / MANIFEST
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    for ending in ("-wal", "-shm"):
+        remove(output / f"{MANIFEST}{ending}")
+
+
+def _check_idle(output: Path) -> None:
+    """Refuses a job that is being worked on. Its manifest is one file then: SQLite ends its log."""
+    manifest = Manifest(output)
+    try:
+        if Crew(manifest).others():
+            raise OutputError(
+                f"{output}: is being labeled by another process. Wait until that ends or stop it, then begin "
+                "anew."
+            )
+    finally:
+        manifest.close()

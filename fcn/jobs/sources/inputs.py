@@ -1,0 +1,116 @@
+"""What a user asks to have labeled: files, folders, URLs, and lists of them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import BinaryIO, NamedTuple
+
+from fcn.errors import DataError
+from fcn.jobs.sources.remote import find_remote, is_url, path_of_url
+from fcn.jobs.sources.search import FORMATS, FoundImage, Unusable, find_images, search, why_unusable
+
+_BLOCK = 1 << 16
+
+
+class PathList(NamedTuple):
+    """A list of files, folders and URLs, read once, a part at a time.
+
+    Attributes:
+        stream: What to read.
+        separator: What stands between two of them: a newline, or a NUL where names may hold newlines.
+    """
+
+    stream: BinaryIO
+    separator: bytes = b"\n"
+
+    def entries(self) -> Iterator[str]:
+        """Yields the entries; empty ones are passed over."""
+        rest = b""
+        while block := self.stream.read(_BLOCK):
+            *parts, rest = (rest + block).split(self.separator)
+            yield from (os.fsdecode(part) for part in parts if part)
+        if rest:
+            yield os.fsdecode(rest)
+
+
+Input = Path | str | PathList
+"""A file or folder, a URL (as `str`), or a list."""
+
+
+def find_all(inputs: Sequence[Input], output: Path) -> Iterator[FoundImage | Unusable]:
+    """Finds what there is to label.
+
+    The labels of images in a list go to folders named as those of the images: relative to the present folder
+    where the path is, or else from the root; so names in a list need not differ.
+
+    Args:
+        inputs: What to search.
+        output: A folder that is never searched.
+
+    Yields:
+        The images, and what cannot be used; what a list names in vain is among that.
+
+    Raises:
+        DataError: If an input, but for an entry of a list, is missing, unreadable or inside `output`; if
+            there are no images.
+    """
+    unusable: list[Unusable] = []  # enough of them for a message
+    any_image = False
+    for found in _find(inputs, output):
+        any_image = any_image or isinstance(found, FoundImage)
+        if isinstance(found, Unusable) and len(unusable) < 20:
+            unusable.append(found)
+        yield found
+    if not any_image:
+        reasons = "\n".join(f"{path}: {reason}" for path, reason in dict.fromkeys(unusable))
+        places = ", ".join("the list" if isinstance(given, PathList) else str(given) for given in inputs)
+        raise DataError(reasons or f"{places}: no images found. Expected {FORMATS}, at any depth.")
+
+
+def _find(inputs: Sequence[Input], output: Path) -> Iterator[FoundImage | Unusable]:
+    yield from find_images([given for given in inputs if isinstance(given, Path)], output)
+    for url in sorted(given for given in inputs if isinstance(given, str)):
+        yield from find_remote(url)
+    visited: set[str] = set()
+    for given in inputs:
+        if isinstance(given, PathList):
+            for entry in given.entries():
+                yield from _find_entry(entry, output, visited)
+
+
+def _find_entry(entry: str, output: Path, visited: set[str]) -> Iterator[FoundImage | Unusable]:
+    try:
+        if is_url(entry):
+            yield from find_remote(entry, os.path.dirname(path_of_url(entry)))
+            return
+        path = Path(entry)
+        reason = why_unusable(path, output)
+        if reason:
+            yield Unusable(entry, reason)
+            return
+        normal = os.path.normpath(entry)
+        if normal.startswith(os.pardir):
+            normal = os.path.abspath(normal)
+        place = normal.lstrip(os.sep)
+        folder = place if path.is_dir() else os.path.dirname(place)
+        yield from search(path, output, visited, "" if folder == os.curdir else folder)
+    except (DataError, ValueError) as error:  # a NUL in a path
+        yield Unusable(entry, str(error).removeprefix(f"{entry}: "))
+
+
+def folders_of(inputs: Sequence[Input]) -> list[str]:
+    """Returns the folders among inputs, resolved and sorted: what a job is asked to keep labeled.
+
+    Files, and what is in lists, may be other ones each time.
+
+    Example:
+        >>> folders_of([Path("/"), Path("/no/such/file.jpg")])
+        ['/']
+    """
+    folders = [os.path.realpath(given) for given in inputs if isinstance(given, Path) and given.is_dir()]
+    urls = [given for given in inputs if isinstance(given, str) and not _is_file_url(given)]
+    return sorted({*folders, *urls})
+
+
+def _is_file_url(url: str) -> bool:
+    return bool(PurePath(path_of_url(url)).suffix)

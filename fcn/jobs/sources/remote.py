@@ -1,0 +1,163 @@
+"""Images on other machines (`s3://`, `gs://`, `http://` and what else fsspec knows)."""
+
+import posixpath
+from collections.abc import Iterator
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
+
+from fcn.data.image_header import IMAGE_SUFFIXES, MAX_BYTES, check_file_size
+from fcn.errors import BackendError, DataError
+from fcn.jobs.sources.search import FORMATS, FoundImage, Unusable
+
+_BLOCK = 1 << 20
+_WEB = ("http", "https")
+
+
+def is_url(place: str) -> bool:
+    """Tells URLs from paths.
+
+    Example:
+        >>> is_url("s3://bucket/a.jpg"), is_url("/data/a.jpg")
+        (True, False)
+    """
+    return "://" in place
+
+
+def path_of_url(url: str) -> str:
+    """Returns the host and path of a URL as a relative path that leads nowhere else.
+
+    Example:
+        >>> path_of_url("https://host/my%20cats/../a.jpg?size=1")
+        'host/a.jpg'
+    """
+    protocol, _, rest = url.partition("://")
+    if protocol in _WEB:
+        parts = urlsplit(url)
+        rest = (parts.hostname or "") + unquote(parts.path).replace("\0", "")
+    return posixpath.normpath(f"/{rest}").lstrip("/")
+
+
+def find_remote(url: str, folder: str = "") -> Iterator[FoundImage | Unusable]:
+    """Finds what there is to label at a URL.
+
+    A URL that is named as an image is taken for one and not looked at; any other is searched in all depths,
+    but for hidden folders.
+
+    Args:
+        url: Where to look.
+        folder: What the folders of the images begin with.
+
+    Yields:
+        The images, and what cannot be listed below.
+
+    Raises:
+        BackendError: If what reads such URLs is not installed.
+        DataError: If the place itself cannot be listed.
+    """
+    system, top = _open(url)
+    if _is_named_as_image(path_of_url(url)):
+        yield FoundImage(url, url, folder)
+        return
+    begin = path_of_url(url)
+    prefix = posixpath.join(folder, posixpath.basename(begin)) if folder else ""
+    any_found = False
+    for found in _walk(system, top):
+        if isinstance(found, Unusable):
+            any_found = True
+            yield found
+            continue
+        parts = posixpath.relpath(path_of_url(found), begin).split("/")
+        if _is_named_as_image(parts[-1]) and not parts[-1].startswith("."):
+            any_found = True
+            yield FoundImage(
+                found, found, posixpath.join(prefix, *parts[:-1]) if prefix or parts[:-1] else ""
+            )
+    if not any_found:
+        yield Unusable(url, f"no images found. Expected {FORMATS}, by the end of the name.")
+
+
+def _walk(system: Any, top: str) -> Iterator[str | Unusable]:
+    """Yields the URLs of the files below a folder, and what cannot be listed.
+
+    fsspec's own `walk` passes over what cannot be listed, whatever it is told.
+
+    Raises:
+        DataError: If `top` cannot be listed.
+    """
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = system.ls(folder, detail=True)
+        except Exception as error:  # each file system raises its own
+            url = system.unstrip_protocol(folder)
+            reason = f"cannot be listed ({_reason(error)}). Check the address."
+            if folder == top:
+                raise DataError(f"{url}: {reason}") from error
+            yield Unusable(url, reason)
+            continue
+        system.dircache.clear()  # all that there is would be kept in memory
+        below = []
+        for entry in entries:
+            name = entry["name"].rstrip("/")
+            if entry["type"] != "directory":
+                yield system.unstrip_protocol(entry["name"])
+            elif name != folder.rstrip("/") and not posixpath.basename(name).startswith("."):
+                below.append(name)
+        folders += sorted(below, reverse=True)
+
+
+def read_remote(url: str) -> bytes:
+    """Returns what the URL of an image holds.
+
+    Raises:
+        BackendError: If what reads such URLs is not installed.
+        DataError: If it cannot be read or is too large for an image.
+    """
+    system, path = _open(url)
+    try:
+        size = system.info(path).get("size")
+        if size is None:
+            with system.open(path) as file:
+                data = _read_at_most(file, MAX_BYTES + 1)
+            size = len(data)
+        elif size <= MAX_BYTES:
+            data = system.cat_file(path)
+    except MemoryError:
+        raise
+    except Exception as error:  # each file system raises its own
+        raise DataError(f"{url}: cannot be read ({_reason(error)}). Check the address.") from error
+    check_file_size(size, url)
+    return data
+
+
+def _read_at_most(file: IO[bytes], size: int) -> bytes:
+    data = bytearray()
+    # Streams may return less than they are asked for.
+    while len(data) < size and (block := file.read(min(_BLOCK, size - len(data)))):
+        data += block
+    return bytes(data)
+
+
+def _open(url: str) -> tuple[Any, str]:
+    """Returns the file system of a URL, and what the place is called there."""
+    try:
+        from fsspec.core import url_to_fs
+
+        system, path = url_to_fs(url)
+    except ImportError as error:
+        raise BackendError(
+            f"{url}: what reads such places is not installed ({error}). Install it: "
+            "pip install 'fcn[remote]'."
+        ) from error
+    except Exception as error:
+        raise DataError(f"{url}: cannot be reached ({_reason(error)}). Check the address.") from error
+    return system, path
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def _is_named_as_image(path: str) -> bool:
+    return posixpath.splitext(path)[1].lower() in IMAGE_SUFFIXES

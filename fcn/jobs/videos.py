@@ -1,0 +1,54 @@
+"""Videos among what a job labels."""
+
+import os
+from pathlib import Path
+
+from fcn.errors import DataError, OutputError, RunError
+from fcn.inference.engines.engine import Engine
+from fcn.inference.video import VIDEO_ENDING, label_video
+from fcn.jobs.store import Claimed, Outcome
+from fcn.system.files import content_hash, name_is_too_long
+
+
+def label_claimed_video(engine: Engine, claimed: Claimed, output: Path, batch_size: int) -> Outcome:
+    """Labels a video; what is wrong with it is an outcome, not an exception, so that the job goes on.
+
+    A video that ends early has failed, and keeps what could be labeled.
+
+    Args:
+        engine: What labels.
+        claimed: The video.
+        output: The folder of the job.
+        batch_size: Frames that are labeled at once, at most.
+
+    Raises:
+        OutputError: If the folder cannot be written to or the disk is full.
+    """
+    source, target = Path(claimed.place), output / f"{claimed.name}{VIDEO_ENDING}"
+    outcome = Outcome(claimed.id)
+    try:
+        status = os.stat(source)
+        outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
+        outcome = outcome._replace(hash=content_hash([source]))
+        labeled = label_video(engine, source, target, batch_size)
+        files = {VIDEO_ENDING: target.stat().st_size}
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror}). Check the path and its permissions."
+        return outcome._replace(error=reason)
+    except (DataError, RunError) as error:
+        return outcome._replace(error=str(error).removeprefix(f"{source}: "))
+    except MemoryError:
+        reason = "there was not enough memory for its frames. Lower --batch-size, or give the process more; "
+        return outcome._replace(error=f"{reason}then add --retry-failed.")
+    except OutputError as error:
+        if not name_is_too_long(error):
+            raise
+        reason = "cannot be labeled: the name of its output would be too long. Rename the video."
+        return outcome._replace(error=reason)
+    if labeled.truncated:
+        reason = (
+            f"ends early: {labeled.frames} of {labeled.announced} frames could be decoded; they are in "
+            f"{target.name}. Replace the file or take it out."
+        )
+        return outcome._replace(error=reason, files=files)
+    return outcome._replace(files=files)

@@ -1,0 +1,51 @@
+"""How much of each image each class covers."""
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fcn.classes import Classes, count_ids
+from fcn.data.image_io import Pixels
+from fcn.outputs.record import Record
+from fcn.system.files import atomic_path
+
+
+def class_areas(label: Pixels, classes: Classes) -> dict[str, float]:
+    """Returns the share of a label that each class covers, by name; absent ones are left out.
+
+    Args:
+        label: `uint8[H, W]`, class ids, 255 = void.
+        classes: The names of the ids.
+
+    Example:
+        >>> import numpy as np
+        >>> class_areas(np.array([[0, 1, 1, 1]], np.uint8), Classes.named(("sky", "sea", "sun")))
+        {'sky': 0.25, 'sea': 0.75}
+    """
+    pixels = count_ids(label)
+    shares = pixels / max(1, label.size)
+    return {name: float(share) for name, share in zip(classes.names, shares, strict=False) if share > 0}
+
+
+@contextmanager
+def areas_file(path: Path, classes: Classes) -> Iterator[Callable[[str, Record], None]]:
+    """Yields what to call with each image's name and record; the table is there when the block succeeds.
+
+    Raises:
+        OutputError: If the file cannot be written or the disk is full.
+    """
+    # A name that is no UTF-8 comes out as the bytes it has in its folder.
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["path", "width", "height", "mean_confidence", *classes.names])
+
+        def add(name: str, record: Record) -> None:
+            shares = [f"{record['areas'].get(class_name, 0):.6f}" for class_name in classes.names]
+            confidence = f"{record['mean_confidence']:.6f}"
+            rows.writerow([name, record["width"], record["height"], confidence, *shares])
+
+        yield add

@@ -1,0 +1,151 @@
+"""What labeling an image leaves: its files, and what summaries of many images need to know of it."""
+
+from collections.abc import Iterable
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fcn.classes import Classes
+from fcn.data.image_io import Pixels, encode_jpeg, encode_label
+from fcn.outputs.areas import class_areas
+from fcn.outputs.coco import polygon_annotations, rle_annotations
+from fcn.outputs.overlay import upright_overlay
+from fcn.outputs.record import Annotation, Record
+
+Floats = npt.NDArray[np.float32]
+
+OUTPUTS = ("palette", "ids", "overlay", "probabilities", "rle", "polygons", "areas")
+"""What labeling can leave: files of each image (`render`) and of all together (`write_summaries`)."""
+
+SUFFIXES = {"palette": ".png", "ids": ".png", "overlay": ".overlay.jpg", "probabilities": ".npz"}
+"""What the names of an image's files end in, behind the stem they share."""
+
+ENDINGS = tuple(dict.fromkeys(SUFFIXES.values()))
+"""What the names of files may end in, each once."""
+
+_EXCLUSIVE = (("palette", "ids"), ("rle", "polygons"))
+
+
+class LabeledImage(NamedTuple):
+    """An image, and what a net says about it.
+
+    Attributes:
+        image: `uint8[H, W, 3]`, RGB, in stored pixel order.
+        orientation: EXIF orientation, 1 to 8.
+        label: `uint8[H, W]`, class ids.
+        mean_confidence: Probability of the label, on average over all pixels, 1/C to 1.
+        probabilities: `float32[H, W, C]`; None where they are not an output.
+    """
+
+    image: Pixels
+    orientation: int
+    label: Pixels
+    mean_confidence: float
+    probabilities: Floats | None = None
+
+
+class Rendered(NamedTuple):
+    """What comes of a labeled image.
+
+    Attributes:
+        files: The content of each file, by what its name ends in; one of `SUFFIXES`.
+        record: What the summaries of a job are made from.
+    """
+
+    files: dict[str, bytes]
+    record: Record
+
+
+def check_outputs(kinds: Iterable[str]) -> tuple[str, ...]:
+    """Returns the outputs asked for, each once, in the order of `OUTPUTS`.
+
+    Raises:
+        ValueError: If there is none, an unknown one, or two that would be the same file.
+
+    Example:
+        >>> check_outputs(["overlay", "palette", "overlay"])
+        ('palette', 'overlay')
+    """
+    wanted = list(kinds)
+    unknown = [kind for kind in wanted if kind not in OUTPUTS]
+    if unknown or not wanted:
+        raise ValueError(
+            f"Expected outputs among {', '.join(OUTPUTS)}. Received: {', '.join(unknown) or 'none'}."
+        )
+    for pair in _EXCLUSIVE:
+        if set(pair) <= set(wanted):
+            raise ValueError(
+                f"Expected one of {' and '.join(pair)}, which have the same file. Received: both."
+            )
+    return tuple(kind for kind in OUTPUTS if kind in wanted)
+
+
+def render(kinds: Iterable[str], labeled: LabeledImage, classes: Classes) -> Rendered:
+    """Makes the files of one image, and the record that summaries are made from.
+
+    "palette" and "ids" are PNGs of class ids, shown in colors or as 8-bit grey; "overlay" is a JPEG with a
+    legend; "probabilities" is what `encode_probabilities` returns. All but the overlay, which is upright, are
+    in stored pixel order. The same image gives the same bytes whenever it is rendered.
+
+    Args:
+        kinds: Some of `OUTPUTS`.
+        labeled: The image.
+        classes: The names and colors of the class ids.
+
+    Raises:
+        ValueError: If `kinds` cannot be, or probabilities are wanted and not given.
+
+    Example:
+        >>> pixels = np.zeros((30, 40, 3), np.uint8)
+        >>> labeled = LabeledImage(pixels, 1, pixels[..., 0], 0.9)
+        >>> rendered = render(["palette"], labeled, Classes.named(("sky", "sea")))
+        >>> list(rendered.files), rendered.record["areas"]
+        (['.png'], {'sky': 1.0})
+    """
+    files: dict[str, bytes] = {}
+    annotations: list[Annotation] = []
+    for kind in check_outputs(kinds):
+        match kind:
+            case "palette":
+                files[SUFFIXES[kind]] = encode_label(labeled.label, classes)
+            case "ids":
+                files[SUFFIXES[kind]] = encode_label(labeled.label)
+            case "overlay":
+                picture = upright_overlay(labeled.image, labeled.label, labeled.orientation, classes)
+                files[SUFFIXES[kind]] = encode_jpeg(picture)
+            case "probabilities":
+                if labeled.probabilities is None:
+                    raise ValueError("Expected `labeled.probabilities`, which are an output. Received: None.")
+                files[SUFFIXES[kind]] = encode_probabilities(labeled.probabilities, classes)
+            case "rle":
+                annotations = rle_annotations(labeled.label)
+            case "polygons":
+                annotations = polygon_annotations(labeled.label)
+    height, width = labeled.label.shape
+    record: Record = {
+        "height": height,
+        "width": width,
+        "mean_confidence": labeled.mean_confidence,
+        "areas": class_areas(labeled.label, classes),
+        "annotations": annotations,
+    }
+    return Rendered(files, record)
+
+
+def encode_probabilities(probabilities: Floats, classes: Classes) -> bytes:
+    """Encodes probabilities as a compressed `.npz` file that `numpy.load` reads.
+
+    Its arrays are `probabilities`, `float16[H, W, C]`, and `classes`, the C names. Half precision is wrong by
+    at most 2^-12 (0.00024), and by at most 2^-11 of the value itself above 2^-14, so that small probabilities
+    can still be compared; bytes would take half the room and be wrong by 0.002.
+
+    Args:
+        probabilities: `float32[H, W, C]`, 0 to 1.
+        classes: The names of the C classes.
+    """
+    buffer = BytesIO()
+    halves: npt.NDArray[np.float16] = probabilities.astype(np.float16)
+    np.savez_compressed(buffer, probabilities=halves, classes=np.array(classes.names))
+    return buffer.getvalue()

@@ -1,0 +1,148 @@
+"""What lies where in a run folder and an exported one; read without Keras, which takes seconds to import."""
+
+import zipfile
+from pathlib import Path
+
+from fcn.config.file import Config, load_config
+from fcn.errors import RunError
+
+_COMPUTING = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "openvino", "engines.json")
+"""Files and folders of an exported version that this package labels with."""
+_TENSORS = ("variables/variables.data-*", "openvino/float32.bin")
+"""The index beside the first has a checksum of each tensor; OpenVINO's float32 are the same."""
+
+
+class RunFolder:
+    """The folder that holds all a training run writes.
+
+    Attributes:
+        path: The folder.
+        config: `config.yaml`, every default spelled out.
+        last: `checkpoints/last.keras`, to go on from.
+        earlier: Pattern of the checkpoints before the last, `checkpoints/step_NNNNNNNN.keras`.
+        best: `checkpoints/best.keras`, the checkpoint with the best validation mean IoU.
+        log: `log.csv`, a line every few steps.
+        events: `events/`, the same for TensorBoard.
+        scores: `scores.json`, of the best checkpoint.
+        environment: `environment.json`, versions and git hash.
+        report: `report.html`.
+        lock: `.lock`, there while a training writes to the folder, or after one that was killed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.last = path / "checkpoints" / "last.keras"
+        self.earlier = path / "checkpoints" / "step_*.keras"
+        self.best = path / "checkpoints" / "best.keras"
+        self.log = path / "log.csv"
+        self.events = path / "events"
+        self.scores = path / "scores.json"
+        self.environment = path / "environment.json"
+        self.report = path / "report.html"
+        self.lock = path / ".lock"
+
+    def exists(self) -> bool:
+        """Returns whether a run has begun here."""
+        return self.config.exists()
+
+    def checkpoints(self) -> list[Path]:
+        """Returns the checkpoints to go on from, the latest first."""
+        earlier = sorted(self.earlier.parent.glob(self.earlier.name), reverse=True)
+        return [path for path in (self.last, *earlier) if path.exists()]
+
+    def load_config(self) -> Config:
+        """Returns the configuration the run was started with.
+
+        Raises:
+            ConfigError: If it cannot be read.
+        """
+        return load_config(self.config)
+
+
+def is_exported(path: Path) -> bool:
+    """Returns whether a folder is an export: a SavedModel, or a folder of numbered ones and no run."""
+    if (path / "saved_model.pb").exists():
+        return True
+    return bool(exported_versions(path)) and not _holds_checkpoint(path)
+
+
+def _holds_checkpoint(path: Path) -> bool:
+    run = RunFolder(path)
+    return run.best.exists() or run.last.exists()
+
+
+def exported_versions(path: Path) -> list[Path]:
+    """Returns the version folders of an export, the oldest first."""
+    if not path.is_dir():
+        return []
+    versions = [
+        found for found in path.iterdir() if found.name.isdecimal() and (found / "saved_model.pb").exists()
+    ]
+    return sorted(versions, key=lambda found: int(found.name))
+
+
+def exported_version(path: Path) -> Path:
+    """Returns the folder of one version of an export: the path itself, or the highest version in it."""
+    return path if (path / "saved_model.pb").exists() else exported_versions(path)[-1]
+
+
+def identifying_files(version: Path) -> list[Path]:
+    """Returns the files that tell a version of an export from others that label otherwise.
+
+    Those that say something about it do not count, nor forms that only other programs compute with, nor
+    the largest: others hold checksums of what is in them.
+    """
+    return sorted(
+        found
+        for found in version.rglob("*")
+        if found.is_file()
+        and found.relative_to(version).parts[0] in _COMPUTING
+        and not any(found.match(pattern) for pattern in _TENSORS)
+    )
+
+
+def model_file(path: Path) -> Path:
+    """Returns the `.keras` file that a user means by a run folder or a file.
+
+    Args:
+        path: A run folder, for its best checkpoint or else its last, or a `.keras` file.
+
+    Raises:
+        RunError: If there is none.
+    """
+    if path.is_dir():
+        run = RunFolder(path)
+        found = next((file for file in (run.best, run.last) if file.exists()), None)
+        if found is None:
+            raise RunError(
+                f"{path}: holds no model. Expected a run folder with checkpoints, a .keras file or an "
+                "exported folder. A training writes its first checkpoint after train.checkpoint_steps."
+            )
+        return found
+    if not path.exists():
+        raise RunError(f"{path}: no such model. Expected a run folder, a .keras file or an exported folder.")
+    return path
+
+
+def net_file(path: Path) -> Path:
+    """Returns the `.keras` file of a net that can be trained, as `model_file` does, after a look at it.
+
+    Args:
+        path: A run folder or a `.keras` file.
+
+    Raises:
+        RunError: If there is none, or what is there is no such file.
+    """
+    if is_exported(path):
+        raise RunError(
+            f"{path}: is an exported model, which labels images but cannot be trained or exported again. "
+            "Give the run folder or the .keras file it came from."
+        )
+    file = model_file(path)
+    if not zipfile.is_zipfile(file):
+        raise RunError(
+            f"{file}: cannot be read, it is no .keras file or only part of one. "
+            "Copy it again or train it anew."
+        )
+    return file

@@ -1,0 +1,46 @@
+"""Published weights into a run folder that every command takes."""
+
+from pathlib import Path
+
+from fcn.errors import RunError
+from fcn.runs.folder import RunFolder
+from fcn.runs.model_file import save_model
+from fcn.system.files import atomic_folder, write_json
+from fcn.weights.checksum import checked_sha256
+from fcn.weights.published.convert import read_published
+from fcn.weights.published.recognize import Recognized
+
+
+def import_weights(source: Path, output: Path, net: str = "fcn8s") -> Recognized:
+    """Reads published weights and writes a run folder that every other command takes.
+
+    Args:
+        source: A caffemodel, a Keras VGG16 `.h5`, a `vgg16.npy` or a torchvision `vgg16` `.pth`; the
+            suffix does not matter.
+        output: A folder that is not there yet, or empty.
+        net: Which net to put a classifier's weights into; its score layers start at zero. Files that
+            hold a segmentation net say themselves.
+
+    Returns:
+        What was found.
+
+    Raises:
+        OutputError: If the folder cannot be written to or the disk is full.
+        RunError: If the file cannot be read, holds another net, or `output` holds something.
+    """
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise RunError(f"{output}: is there already. Choose another folder with --output.")
+    found, model = read_published(source, net)
+    sha256 = checked_sha256(source)
+    document = {
+        "source": source.name,
+        "sha256": sha256,
+        "format": found.format,
+        "net": found.title,
+        "left_out": found.left_out,
+    }
+    # Whole or not there: a folder that was being written when the power went would be taken for a run.
+    with atomic_folder(output) as temporary:
+        save_model(model, RunFolder(temporary).best)
+        write_json(temporary / "import.json", document)
+    return found

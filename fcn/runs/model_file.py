@@ -1,0 +1,134 @@
+"""Saving and loading models."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from fcn.errors import RunError
+from fcn.models import factory as factory  # tells Keras the classes that files name
+from fcn.models.net import SegmentationNet
+from fcn.runs.folder import RunFolder as RunFolder
+from fcn.runs.folder import exported_version as exported_version
+from fcn.runs.folder import exported_versions as exported_versions
+from fcn.runs.folder import is_exported as is_exported
+from fcn.runs.folder import model_file as model_file
+from fcn.runs.folder import net_file as net_file
+from fcn.system.files import durable_path, temporary_beside
+
+_STATE = "training.json"
+_AVERAGE = "average.weights.h5"
+
+
+def save_checkpoint(
+    model: keras.Model, path: Path, state: dict[str, Any], average: keras.Model | None = None
+) -> None:
+    """Writes a model with its optimizer, and what else training needs to go on, as one `.keras` file.
+
+    Args:
+        model: The model to save.
+        path: A file that ends in `.keras`.
+        state: JSON values; `load_state` returns them. Keras ignores them.
+        average: A net whose weights `load_average` puts back. Keras ignores them.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    with durable_path(path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(_STATE, json.dumps(state))
+            if average is not None:
+                with temporary_beside(path, ".weights.h5") as weights:
+                    average.save_weights(weights)
+                    archive.write(weights, _AVERAGE)
+
+
+def load_average(model: keras.Model, path: Path) -> None:
+    """Gives a net the weights that `save_checkpoint` was given as `average`.
+
+    Raises:
+        RunError: If the file is not a checkpoint, or has none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, temporary_beside(path, ".weights.h5") as weights:
+            weights.write_bytes(archive.read(_AVERAGE))
+            model.load_weights(weights)
+    except Exception as error:  # Keras raises whatever its parsers raise on a damaged file
+        raise RunError(
+            f"{path}: holds no averaged weights that fit ({error}). Delete it to begin anew."
+        ) from error
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Writes a model as one `.keras` file.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    with durable_path(path) as temporary:
+        model.save(temporary)
+
+
+def copy_checkpoint(source: Path, target: Path) -> None:
+    """Copies a checkpoint, in one piece.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    with durable_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Returns what `save_checkpoint` was given as `state`.
+
+    Raises:
+        RunError: If the file is not a checkpoint.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            state: dict[str, Any] = json.loads(archive.read(_STATE))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise RunError(
+            f"{path}: is damaged, or no checkpoint of a training ({error}). Delete it to begin anew."
+        ) from error
+    return state
+
+
+def load_keras(path: Path) -> keras.Model:
+    """Loads any Keras model from a `.keras` or `.h5` file.
+
+    Raises:
+        RunError: If there is none, or it cannot be read.
+    """
+    if not path.is_file():
+        raise RunError(f"{path}: no such file. Expected a Keras model, .keras or .h5.")
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever its parsers raise on a damaged file.
+        summary = str(error).partition("\n")[0]
+        raise RunError(
+            f"{path}: cannot be read as a Keras model ({type(error).__name__}: {summary}). Expected a whole "
+            "model as model.save writes it, not its weights alone, of Keras' layers and this package's; "
+            "it may also be incomplete."
+        ) from error
+
+
+def load_model(path: Path | str) -> SegmentationNet:
+    """Loads a trained net.
+
+    Args:
+        path: A run folder or a `.keras` file.
+
+    Raises:
+        RunError: If there is none, or it cannot be read.
+    """
+    file = net_file(Path(path))
+    model = load_keras(file)
+    if not isinstance(model, SegmentationNet):
+        raise RunError(f"{file}: expected a net made by this package. Received: {type(model).__name__}.")
+    return model

@@ -1,0 +1,163 @@
+"""The HTTP application: every protocol of the server in one place."""
+
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fcn.server.bodies import read_body
+from fcn.server.call import Kind, ServerError
+from fcn.server.error_response import error_response, response_to
+from fcn.server.middleware import Exchange, needs_token
+from fcn.server.observability.metrics import CONTENT_TYPE
+from fcn.server.openapi import ERROR, JSON
+from fcn.server.page.routes import page_routes
+from fcn.server.protocols.segment import segment_routes
+from fcn.server.protocols.tensorflow_rest import tensorflow_routes
+from fcn.server.protocols.v2_rest import v2_routes
+from fcn.server.refusals import shorten
+from fcn.server.service import Service
+from fcn.version import __version__
+
+
+def _described(text: str) -> dict[str, Any]:
+    return {"description": text, "content": {JSON: {"schema": ERROR}}}
+
+
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    status: _described(text)
+    for status, text in (
+        (400, "What was sent cannot be understood."),
+        (404, "There is no such model or version."),
+        (408, "The body came too slowly."),
+        (413, "What was sent is too large."),
+        (415, "The body is a form, or compressed."),
+        (422, "A part of the address is not what it should be."),
+        (429, "Too many images wait already; Retry-After says when to come again."),
+        (503, "The server is stopping."),
+        (504, "The image waited too long."),
+    )
+}
+
+
+class ServerSettings(NamedTuple):
+    """What a server does beside answering about its model.
+
+    Attributes:
+        token: What clients must send as `Authorization: Bearer TOKEN`; None if nothing.
+        examples: Folder of photographs for the page; None for those it has.
+    """
+
+    token: str | None = None
+    examples: Path | None = None
+
+
+def create_app(service: Service, settings: ServerSettings) -> FastAPI:
+    """Returns the application that answers requests about a model.
+
+    `/v1/models/NAME` is TensorFlow Serving's interface with `:segment` and `:classes` beside it, `/v2` the
+    Open Inference Protocol, `/` a page for people, `/metrics` and `/healthz` are for those who run it.
+
+    Args:
+        service: What answers. Who made it closes it.
+        settings: What else it does.
+    """
+    app = FastAPI(
+        title="fcn",
+        version=__version__,
+        description=f"Semantic segmentation with the model {service.name!r}.",
+        docs_url=None,  # its scripts would come from another host
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(segment_routes(service), responses=_REFUSED)
+    app.include_router(tensorflow_routes(service, read_body))
+    app.include_router(v2_routes(service, read_body))
+    app.include_router(_own_routes(service))
+    app.router.routes.extend(page_routes(service.name, settings.examples))
+    _describe_token(app, settings.token)
+    _refuse_in_one_format(app, service.name)
+    app.add_middleware(Exchange, limits=service.limits, metrics=service.metrics, token=settings.token)
+    return app
+
+
+def _own_routes(service: Service) -> APIRouter:
+    """Returns what tells of the server itself."""
+    router = APIRouter(tags=["server"])
+
+    @router.get(
+        "/healthz",
+        summary="Whether the server answers",
+        operation_id="health",
+        response_class=Response,
+        responses={200: {"content": {JSON: {"schema": {"type": "object"}}}}},
+    )
+    async def health() -> Response:
+        return Response(b'{"status": "ok"}', media_type=JSON)
+
+    @router.get(
+        "/metrics",
+        summary="What the server counts, for Prometheus",
+        operation_id="metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
+    async def metrics() -> Response:
+        return Response(service.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    return router
+
+
+def _describe_token(app: FastAPI, token: str | None) -> None:
+    """Says in the description of the server that it wants a token."""
+    if token is None:
+        return
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = describe()
+        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["token"] = {"type": "http", "scheme": "bearer"}
+        guarded = [path for path in document["paths"] if needs_token(path)]
+        for operation in chain.from_iterable(document["paths"][path].values() for path in guarded):
+            operation["security"] = [{"token": []}]
+            operation["responses"]["401"] = _described("The token is missing or wrong.")
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it
+
+
+def _refuse_in_one_format(app: FastAPI, name: str) -> None:
+    """Makes errors of every kind what the protocols expect."""
+
+    async def refused(_: Request, error: Any) -> Response:
+        return response_to(error)
+
+    async def invalid(_: Request, error: Any) -> Response:
+        problems = [
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}. "
+            f"Received: {shorten(str(problem['input']))}."
+            for problem in error.errors()
+        ]
+        return error_response(422, " ".join(problems))
+
+    async def misdirected(request: Request, error: Any) -> Response:
+        where = f"{request.method} {request.url.path}"
+        if error.status_code == Kind.NOT_FOUND.value:
+            text = (
+                f"{where}: nothing is there. The model is called {name!r}; /openapi.json says what there is."
+            )
+        elif error.status_code == Kind.METHOD_NOT_ALLOWED.value:
+            text = f"{where}: another method is expected there; see the header Allow."
+        else:
+            text = f"{where}: {error.detail}"
+        return error_response(error.status_code, text, error.headers)
+
+    app.add_exception_handler(ServerError, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, misdirected)

@@ -1,0 +1,129 @@
+"""The page at `/`, on which people try the model in a browser."""
+
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from fcn.data.generated.dataset import CLASS_NAMES
+from fcn.server.call import Kind, ServerError
+from fcn.server.openapi import JSON
+from fcn.server.page.examples import drawn_examples, folder_examples
+
+PAGE = Path(__file__).parent / "static"
+"""Folder of the page: `index.html`, and what it asks for below `/page/`."""
+
+# Not the machine's own table of types: browsers refuse modules of another one.
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_NAME = b"MODEL"
+"""What stands in `index.html` where the name of the model belongs."""
+
+_SAFE = {
+    # The page asks nobody but its own server; photographs it has itself, as blobs.
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class PageFile(NamedTuple):
+    """A file of the page.
+
+    Attributes:
+        content: Its bytes.
+        headers: What is sent with them.
+    """
+
+    content: bytes
+    headers: dict[str, str]
+
+
+def read_page(name: str) -> dict[str, PageFile]:
+    """Returns the files of the page by their names.
+
+    Args:
+        name: The model's.
+
+    Example:
+        >>> files = read_page("voc")
+        >>> b'content="voc"' in files["index.html"].content, files["page.js"].headers["Content-Type"]
+        (True, 'text/javascript; charset=utf-8')
+    """
+    files = {}
+    for path in sorted(PAGE.iterdir()):
+        if path.suffix in _TYPES:
+            content = path.read_bytes()
+            if path.suffix == ".html":
+                content = content.replace(_NAME, escape(name).encode())
+            headers = {
+                **_SAFE,
+                "Content-Type": _TYPES[path.suffix],
+                # Kept, but asked about each time: files of two versions of this package never meet.
+                "Cache-Control": "no-cache",
+                "ETag": f'"{sha256(content).hexdigest()[:32]}"',
+            }
+            files[path.name] = PageFile(content, headers)
+    return files
+
+
+def page_routes(name: str, folder: Path | None) -> list[BaseRoute]:
+    """Returns what serves the page, and below `/examples` the pictures one can try it on.
+
+    Args:
+        name: The model's.
+        folder: Photographs to show as examples; None for drawn scenes.
+
+    Raises:
+        ConfigError: If there is no photograph in the folder.
+    """
+    files = read_page(name)
+    examples = drawn_examples() if folder is None else folder_examples(folder)
+    classes = CLASS_NAMES if folder is None else ()
+    by_number = {str(number): example for number, example in enumerate(examples)}
+    listed = orjson.dumps({"classes": classes, "names": [example.name for example in examples]})
+    as_it_is = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+
+    async def index(request: Request) -> Response:
+        return _send(files["index.html"], request)
+
+    async def part(request: Request) -> Response:
+        found = files.get(request.path_params["name"])
+        if found is None:
+            raise ServerError(Kind.NOT_FOUND, f"{request.url.path}: the page has no such file.")
+        return _send(found, request)
+
+    async def list_examples(_: Request) -> Response:
+        return Response(listed, headers=as_it_is, media_type=JSON)
+
+    def example(request: Request) -> Response:  # not async, so that a slow disk keeps nobody else waiting
+        try:
+            chosen = by_number[request.path_params["number"]]
+            return Response(chosen.read(), headers=as_it_is, media_type=chosen.media_type)
+        except (KeyError, OSError) as error:
+            raise ServerError(Kind.NOT_FOUND, f"{request.url.path}: there is no such example.") from error
+
+    return [
+        Route("/", index),
+        Route("/page/{name}", part),
+        Route("/examples", list_examples),
+        Route("/examples/{number}", example),
+    ]
+
+
+def _send(file: PageFile, request: Request) -> Response:
+    """Returns a file, or that the browser has it already."""
+    known = request.headers.get("if-none-match", "")
+    if file.headers["ETag"] in known:
+        return Response(status_code=304, headers=file.headers)
+    return Response(file.content, headers=file.headers)

@@ -1,0 +1,153 @@
+"""Tensors out of JSON, strict about what they hold."""
+
+import binascii
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from fcn.server.call import strings
+from fcn.server.protocols.number_lists import cut_out, read_bytes
+from fcn.server.refusals import bad, describe, shorten
+
+# What Python makes of a document is many times its size where it is all lists, objects and short strings:
+# `{"a":0}` are 8 bytes that become 250. No request for images has as many but in lists of numbers.
+_STRINGS = _VALUES = 20_000
+
+
+def read_object(text: bytes, what: str) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Args:
+        text: The JSON.
+        what: What it is, for errors.
+
+    Returns:
+        The object; long lists that hold nothing but numbers and lists are `orjson.Fragment`s of their text,
+        which may not be well-formed.
+
+    Raises:
+        ServerError: If it is no JSON, no object, nested too deep, or has more values than a request
+            with images could.
+
+    Example:
+        >>> read_object(b'{"id": "1"}', "the body")
+        {'id': '1'}
+    """
+    if (found := text.count(b'"') // 2) > _STRINGS:
+        raise bad(f"at most {_STRINGS} strings in {what}", str(found))
+    placeholder = secrets.token_hex()
+    rest, fragments = cut_out(text, f'{{"{placeholder}":%d}}'.encode())
+    if (found := sum(map(rest.count, (b"[", b"{", b",")))) > _VALUES + len(fragments):
+        raise bad(f"at most {_VALUES} values in {what}, but for lists of numbers", str(found))
+    try:
+        document = _insert(orjson.loads(rest), placeholder, fragments)
+    except orjson.JSONDecodeError as error:
+        raise bad(f"JSON in {what}", f"{len(text)} bytes that are none ({error.msg})") from error
+    if not isinstance(document, dict):
+        raise bad(f"a JSON object in {what}", describe(document))
+    return document
+
+
+def read_pixels(value: object, shape: Sequence[int], what: str) -> npt.NDArray[np.uint8]:
+    """Reads nested lists of whole numbers 0 to 255 of a document that `read_object` read.
+
+    Args:
+        value: The lists, as many within each other as there are sides.
+        shape: Lengths of the sides, `ANY` where they may vary.
+        what: What they are, for errors.
+
+    Returns:
+        `uint8` of that shape.
+
+    Raises:
+        ServerError: If they are something else.
+
+    Example:
+        >>> read_pixels([[1, 2, 3], [4, 5, 6]], (-1, 3), "inputs").tolist()
+        [[1, 2, 3], [4, 5, 6]]
+    """
+    return read_bytes(_list_text(value, what), shape, what)
+
+
+def holds_lists(value: object, what: str) -> bool:
+    """Tells whether a list of a document that `read_object` read begins with a list.
+
+    Raises:
+        ServerError: If it is no list.
+
+    Example:
+        >>> holds_lists([[1], [2]], "inputs"), holds_lists([1, 2], "inputs")
+        (True, False)
+    """
+    return _list_text(value, what)[1:].lstrip()[:1] == b"["
+
+
+def read_strings(value: object, decode: Callable[[object, str], bytes], what: str) -> npt.NDArray[np.object_]:
+    """Reads a list of strings.
+
+    Args:
+        value: The list.
+        decode: Makes bytes of one element; it is also told the place of that, for errors.
+        what: What the list is, for errors.
+
+    Returns:
+        `object[N]`, each `bytes`.
+
+    Raises:
+        ServerError: If it is no list, an empty one, or holds something else.
+    """
+    if not isinstance(value, list) or not value:
+        raise bad(f"a list of one string or more in `{what}`", describe(value))
+    return strings([decode(one, f"{what}[{index}]") for index, one in enumerate(value)])
+
+
+def decode_base64(text: object, place: str) -> bytes:
+    r"""Decodes a base64 string.
+
+    Raises:
+        ServerError: If it is no string, or no base64.
+
+    Example:
+        >>> decode_base64("AP8=", "inputs[0]")
+        b'\x00\xff'
+    """
+    if not isinstance(text, str):
+        raise bad(f"a base64 string at {place}", describe(text))
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise bad(
+            f"base64 with padding and without line breaks at {place}", f"{shorten(text)} ({error})"
+        ) from error
+
+
+def encode_base64(data: bytes) -> str:
+    """Encodes bytes as one line of base64."""
+    return binascii.b2a_base64(data, newline=False).decode()
+
+
+def _insert(document: Any, placeholder: str, fragments: list[bytes]) -> Any:
+    """Puts lists of numbers back to where they were cut out, as text."""
+    top = [document]
+    waiting: list[Any] = [top]
+    while waiting:
+        node = waiting.pop()
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            if isinstance(value, dict) and placeholder in value:
+                node[key] = orjson.Fragment(fragments[value[placeholder]])
+            elif isinstance(value, (dict, list)):
+                waiting.append(value)
+    return top[0]
+
+
+def _list_text(value: object, what: str) -> bytes:
+    if not isinstance(value, (list, orjson.Fragment)):
+        raise bad(f"a list as `{what}`", describe(value))
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise bad(f"lists of numbers as `{what}`", str(error)) from error

@@ -1,0 +1,156 @@
+"""`POST /v1/models/NAME:segment`: a photograph in, what a person or a program wants of its label out."""
+
+import json
+import time
+from typing import Annotated, Any, Literal, get_args
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from fcn.classes import Classes
+from fcn.data.image_header import IMAGE_FORMATS
+from fcn.outputs.coco import categories
+from fcn.outputs.record import Record
+from fcn.outputs.render import LabeledImage, render
+from fcn.server.bodies import read_body
+from fcn.server.call import Kind, ServerError
+from fcn.server.openapi import JSON
+from fcn.server.protocols.routes import json_response, read_plain_body
+from fcn.server.service import Service
+
+Output = Literal["label", "ids", "overlay", "rle", "polygons"]
+"""What can be asked for."""
+
+_AS_DOCUMENT = ("rle", "polygons")
+_KINDS = {"label": "palette"}  # what `infer.py` calls it, where it is called otherwise there
+_MEDIA_TYPES = {"label": "image/png", "ids": "image/png", "overlay": "image/jpeg"}
+
+_HEADERS: dict[str, tuple[str, str]] = {
+    "X-Fcn-Version": ("integer", "The version of the model that answered."),
+    "X-Fcn-Engine": ("string", "What computed, and in which precision."),
+    "X-Fcn-Mean-Confidence": ("number", "Probability of the label, on average over all pixels."),
+    "X-Fcn-Areas": ("string", "A JSON object in ASCII: the share of each class that occurs, largest first."),
+    "X-Fcn-Orientation": ("integer", "How the photograph is turned to be upright: EXIF orientation, 1 to 8."),
+    "Server-Timing": ("string", "Milliseconds to decode, to wait for the engine and label, and to encode."),
+}
+_ANSWER: dict[str, Any] = {
+    "description": "The label. label: a PNG in the colors of the classes; ids: a grey PNG of class ids; "
+    "overlay: an upright JPEG with a legend; rle, polygons: annotations of COCO.",
+    "content": {
+        "image/png": {"schema": {"type": "string", "format": "binary"}},
+        "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
+        JSON: {"schema": {"type": "object"}},
+    },
+    "headers": {
+        name: {"description": text, "schema": {"type": kind}} for name, (kind, text) in _HEADERS.items()
+    },
+}
+_BODY = {
+    "requestBody": {
+        "description": f"The content of an image file ({IMAGE_FORMATS}), whatever the Content-Type says, "
+        "unless that is a form's.",
+        "required": True,
+        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+_ROUTE: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {200: _ANSWER},
+    "openapi_extra": _BODY,
+    "tags": ["segment"],
+}
+
+
+def segment_routes(service: Service) -> APIRouter:
+    """Returns the routes of a model that take a photograph as it is, and say what its classes are.
+
+    Args:
+        service: What labels.
+    """
+    router = APIRouter()
+    model = f"/v1/models/{service.name}"
+    how = Annotated[Output, Query(description="What to answer with.")]
+
+    @router.post(f"{model}:segment", summary="Label a photograph", operation_id="segment", **_ROUTE)
+    async def segment(request: Request, output: how = "label") -> Response:
+        return await _segment(service, request, output, None)
+
+    @router.post(
+        f"{model}/versions/{{version}}:segment",
+        summary="Label a photograph with one version of the model",
+        operation_id="segment_version",
+        **_ROUTE,
+    )
+    async def segment_version(
+        request: Request, version: Annotated[int, Path(ge=0)], output: how = "label"
+    ) -> Response:
+        return await _segment(service, request, output, version)
+
+    @router.get(
+        f"{model}:classes",
+        summary="The classes of the model",
+        operation_id="classes",
+        response_class=Response,
+        responses={200: {"content": {JSON: {"schema": {"type": "object"}}}}},
+        tags=["segment"],
+    )
+    async def classes() -> Response:
+        served = service.describe()
+        document = {
+            "name": service.name,
+            "version": served.version,
+            "engine": served.engine,
+            "names": served.classes.names,
+            "palette": served.classes.palette,
+            "outputs": get_args(Output),
+            "max_bytes": service.limits.request_bytes,
+            "max_pixels": service.limits.image_pixels,
+        }
+        return json_response(document)
+
+    return router
+
+
+async def _segment(service: Service, request: Request, output: Output, version: int | None) -> Response:
+    data = await read_plain_body(request, read_body)
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        raise ServerError(
+            Kind.UNSUPPORTED_MEDIA_TYPE,
+            "Expected a body that is an image file. Received: a form. Send the file itself, with curl as "
+            "--data-binary @FILE.",
+        )
+    segmented = await service.segment(data, version)
+    begin = time.perf_counter()
+    content, record = await service.code(_encode, output, segmented.labeled, segmented.classes)
+    seconds = segmented.seconds | {"encode": time.perf_counter() - begin}
+    areas = sorted(record["areas"].items(), key=lambda area: -area[1])
+    headers = {
+        "X-Fcn-Version": str(segmented.version),
+        "X-Fcn-Engine": segmented.engine,
+        "X-Fcn-Mean-Confidence": f"{record['mean_confidence']:.6f}",
+        "X-Fcn-Areas": json.dumps({name: round(share, 6) for name, share in areas}),
+        "X-Fcn-Orientation": str(segmented.labeled.orientation),
+        "Server-Timing": ", ".join(f"{name};dur={1000 * value:.2f}" for name, value in seconds.items()),
+    }
+    return Response(content, headers=headers, media_type=_MEDIA_TYPES.get(output, JSON))
+
+
+def _encode(output: Output, labeled: LabeledImage, classes: Classes) -> tuple[bytes, Record]:
+    """Returns the body of an answer, with the bytes of `infer.py`, and what is known of the image."""
+    rendered = render([_KINDS.get(output, output)], labeled, classes)
+    if output not in _AS_DOCUMENT:
+        (content,) = rendered.files.values()
+        return content, rendered.record
+    record = rendered.record
+    document = {
+        "image": {"id": 1, "width": record["width"], "height": record["height"]},
+        "categories": categories(classes),
+        "annotations": [
+            {"id": number, "image_id": 1, **annotation}
+            for number, annotation in enumerate(record["annotations"], start=1)
+        ],
+        "areas": record["areas"],
+        "mean_confidence": record["mean_confidence"],
+    }
+    return orjson.dumps(document), record

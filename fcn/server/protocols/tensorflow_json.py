@@ -1,0 +1,206 @@
+"""The JSON of TensorFlow Serving's REST API: requests into calls, answers into JSON.
+
+Source: https://www.tensorflow.org/tfx/serving/api_rest.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from fcn.inference.engines.signatures import (
+    FLOAT32,
+    PREDICT_TENSOR,
+    SERVING_DEFAULT,
+    STRING,
+    UINT8,
+    Signature,
+    Tensor,
+)
+from fcn.server.call import Answer, Call, VersionState
+from fcn.server.protocols.json_tensors import (
+    decode_base64,
+    encode_base64,
+    read_object,
+    read_pixels,
+    read_strings,
+)
+from fcn.server.refusals import bad, describe, find_signature, refuse_unknown
+
+_BASE64 = "b64"
+_DTYPES = {UINT8: "DT_UINT8", FLOAT32: "DT_FLOAT", STRING: "DT_STRING"}
+
+
+class Layout(Enum):
+    """How tensors lie in JSON; the value is the key of the answer."""
+
+    ROWS = "predictions"
+    COLUMNS = "outputs"
+
+
+def read_predict(body: bytes, signatures: dict[str, Signature], version: int | None) -> tuple[Call, Layout]:
+    """Reads a request to predict.
+
+    Args:
+        body: The JSON.
+        signatures: What the model can be asked.
+        version: The version that the path names.
+
+    Returns:
+        The call, and how its answer is laid out.
+
+    Raises:
+        ServerError: If the body is not what a signature takes.
+    """
+    document = read_object(body, "the body")
+    refuse_unknown(document, ("signature_name", "instances", "inputs"), "the body")
+    name = document.get("signature_name", SERVING_DEFAULT)
+    if not isinstance(name, str):
+        raise bad("a string as `signature_name`", describe(name))
+    name = name or SERVING_DEFAULT
+    ((input_name, tensor),) = find_signature(signatures, name).inputs.items()
+    match "instances" in document, "inputs" in document:
+        case True, False:
+            layout, what = Layout.ROWS, "instances"
+            value = _unwrap_rows(document.pop(what), input_name)
+        case False, True:
+            layout, what = Layout.COLUMNS, "inputs"
+            value = _unwrap_column(document.pop(what), input_name)
+        case both, _:
+            raise bad("one of `instances` and `inputs`", "both" if both else "neither")
+    if tensor.dtype == STRING and isinstance(value, orjson.Fragment):
+        expected = f"strings in `{what}` for {name} (pixels are for `signature_name` {PREDICT_TENSOR})"
+        raise bad(expected, describe(value))
+    values = (
+        read_strings(value, _read_string, what)
+        if tensor.dtype == STRING
+        else read_pixels(value, tensor.shape, what)
+    )
+    return Call(name, {input_name: values}, version=version), layout
+
+
+def write_predict(answer: Answer, layout: Layout) -> bytes:
+    """Writes the answer to a request to predict.
+
+    Numbers that JSON does not know (infinite ones, or none) become null.
+
+    Args:
+        answer: What the model says.
+        layout: How the request was laid out.
+
+    Example:
+        >>> write_predict(Answer(1, {"label": np.array([[[0, 2]]], np.uint8)}), Layout.ROWS)
+        b'{"predictions":[[[0,2]]]}'
+    """
+    columns = {name: _plain(values) for name, values in answer.outputs.items()}
+    document: object
+    if len(columns) == 1:
+        (document,) = columns.values()
+    elif layout is Layout.COLUMNS:
+        document = columns
+    else:
+        document = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return orjson.dumps({layout.value: document}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def status_document(states: Sequence[VersionState]) -> dict[str, Any]:
+    """Returns what there is to say of versions.
+
+    Example:
+        >>> status_document([VersionState(3, "AVAILABLE")])["model_version_status"][0]["version"]
+        '3'
+    """
+    return {
+        "model_version_status": [
+            {
+                "version": str(version),
+                "state": state,
+                "status": {"error_code": "INTERNAL" if error else "OK", "error_message": error},
+            }
+            for version, state, error in states
+        ]
+    }
+
+
+def metadata_document(name: str, version: int, signatures: Mapping[str, Signature]) -> dict[str, Any]:
+    """Returns the signatures of a model in the words of TensorFlow's protocol buffers.
+
+    Args:
+        name: The model.
+        version: Its version.
+        signatures: What it can be asked.
+    """
+    definitions = {
+        signature_name: {
+            "inputs": _tensor_infos(signature_name, signature.inputs),
+            "outputs": _tensor_infos(signature_name, signature.outputs),
+            "method_name": "tensorflow/serving/predict",
+            "defaults": {},
+        }
+        for signature_name, signature in signatures.items()
+    }
+    return {
+        "model_spec": {"name": name, "signature_name": "", "version": str(version)},
+        "metadata": {"signature_def": {"signature_def": definitions}},
+    }
+
+
+def _tensor_infos(signature_name: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {
+        name: {
+            "dtype": _DTYPES[tensor.dtype],
+            "tensor_shape": {
+                "dim": [{"size": str(side), "name": ""} for side in tensor.shape],
+                "unknown_rank": False,
+            },
+            "name": f"{signature_name}_{name}:0",
+        }
+        for name, tensor in tensors.items()
+    }
+
+
+def _is_named(value: object) -> TypeGuard[dict[str, Any]]:
+    """Tells whether a value is an object of tensors; the one other object is a string in base64."""
+    return isinstance(value, dict) and list(value) != [_BASE64]
+
+
+def _unwrap_rows(rows: object, input_name: str) -> object:
+    if isinstance(rows, orjson.Fragment):
+        return rows
+    if not isinstance(rows, list) or not rows:
+        raise bad("a list of one value or more as `instances`", describe(rows))
+    if not _is_named(rows[0]):
+        return rows  # an object farther down is refused as a value
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict) or list(row) != [input_name]:
+            expected = f'objects with "{input_name}" in `instances`, as the first is one'
+            raise bad(expected, f"{describe(row)} at instances[{index}]")
+    return [row[input_name] for row in rows]
+
+
+def _unwrap_column(column: object, input_name: str) -> object:
+    if not _is_named(column):
+        return column
+    if list(column) != [input_name]:
+        raise bad(f'a value or an object with "{input_name}" as `inputs`', describe(column))
+    return column[input_name]
+
+
+def _read_string(value: object, place: str) -> bytes:
+    match value:
+        case str():
+            return value.encode()
+        case dict() if list(value) == [_BASE64]:
+            return decode_base64(value[_BASE64], place)
+        case _:
+            raise bad(f'a string or {{"{_BASE64}": ...}} at {place}', describe(value))
+
+
+def _plain(values: npt.NDArray[Any]) -> Any:
+    """Returns what the JSON writer takes; our strings are bytes, as the ends of their names say."""
+    if values.dtype != object:
+        return np.ascontiguousarray(values)
+    return [{_BASE64: encode_base64(one)} for one in values]

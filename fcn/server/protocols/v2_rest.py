@@ -1,0 +1,166 @@
+"""The Open Inference Protocol v2 (KServe, Triton, MLServer) with its binary tensor extension.
+
+Source: https://github.com/kserve/open-inference-protocol and Triton's docs/protocol/extension_binary_data.md.
+"""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fcn.inference.engines.signatures import SERVING_DEFAULT
+from fcn.server.call import Kind, ModelService
+from fcn.server.openapi import BINARY, FLAG, JSON, TEXT, Schema, closed, list_of, object_of
+from fcn.server.protocols.routes import (
+    NAME,
+    Handler,
+    ReadBody,
+    add_model_routes,
+    add_route,
+    available,
+    json_response,
+    read_plain_body,
+    requested_version,
+)
+from fcn.server.protocols.v2_messages import HEADER_LENGTH, metadata_document, read_infer, write_infer
+from fcn.server.refusals import find_signature
+from fcn.server.serial_executor import Desk
+from fcn.version import __version__
+
+_SIGNATURE = "signature_name"
+
+
+def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
+    """Returns the routes of the Open Inference Protocol v2: health, metadata and infer.
+
+    Args:
+        service: The model.
+        read_body: Reads the body of a request, within limits.
+
+    Returns:
+        Routes that raise `ServerError` where they refuse a request.
+    """
+    router = APIRouter()
+    desk = Desk()
+
+    async def server() -> Response:
+        return json_response({"name": "fcn", "version": __version__, "extensions": ["binary_tensor_data"]})
+
+    async def live() -> Response:
+        return json_response({"live": True})
+
+    async def ready() -> Response:
+        service.signatures(None)
+        # The specification says `live` of this one too, the servers that follow it say `ready`.
+        return json_response({"live": True, "ready": True})
+
+    async def model_ready(request: Request) -> Response:
+        service.signatures(requested_version(request, service))
+        return json_response({"name": service.name, "ready": True})
+
+    async def metadata(request: Request) -> Response:
+        version = requested_version(request, service)
+        name = request.query_params.get(_SIGNATURE, SERVING_DEFAULT)
+        signature = find_signature(service.signatures(version), name)
+        return json_response(metadata_document(service.name, available(service), signature))
+
+    async def infer(request: Request) -> Response:
+        body = await read_plain_body(request, read_body)
+        version = requested_version(request, service)
+        header_length, signatures = request.headers.get(HEADER_LENGTH), service.signatures(version)
+        asked = await desk.work(read_infer, body, header_length, signatures, service.name, version)
+        del body  # it may be large, and the image waits
+        answer = await service.run(asked.call)
+        data, json_length = await desk.work(write_infer, asked, service.name, answer)
+        if json_length is None:
+            return Response(data, media_type=JSON)
+        return Response(data, media_type=BINARY, headers={HEADER_LENGTH: str(json_length)})
+
+    handler: Handler
+    for path, handler, operation, answer, refusals in (
+        ("/v2", server, _SERVER, _SERVER_ANSWER, [Kind.UNAUTHORIZED]),
+        ("/v2/health/live", live, _LIVE, _LIVE_ANSWER, []),
+        ("/v2/health/ready", ready, _READY, _READY_ANSWER, [Kind.STOPPING]),
+    ):
+        add_route(router, "GET", path, handler, operation, {JSON: {"schema": answer}}, refusals)
+    path = "/v2" + NAME
+    for method, end, handler, operation, answers in (
+        ("GET", "", metadata, _METADATA, {JSON: {"schema": _METADATA_ANSWER}}),
+        ("GET", "/ready", model_ready, _MODEL_READY, {JSON: {"schema": _MODEL_READY_ANSWER}}),
+        ("POST", "/infer", infer, _INFER, {JSON: {"schema": _INFER_ANSWER}, BINARY: {}}),
+    ):
+        add_model_routes(router, method, path + end, handler, service.name, operation, answers)
+    return router
+
+
+_SHAPE = list_of({"type": "integer"})
+_SIZE: Schema = {"type": "integer", "minimum": 0}
+_TENSORS = list_of(object_of(name=TEXT, datatype=TEXT, shape=_SHAPE))
+
+_SERVER: Schema = {"operationId": "v2_server", "summary": "Says what the server is."}
+_SERVER_ANSWER = object_of(name=TEXT, version=TEXT, extensions=list_of(TEXT))
+_LIVE: Schema = {"operationId": "v2_live", "summary": "Says that the server lives."}
+_LIVE_ANSWER = object_of(live=FLAG)
+_READY: Schema = {"operationId": "v2_ready", "summary": "Says that the server can answer."}
+_READY_ANSWER = object_of(live=FLAG, ready=FLAG)
+_MODEL_READY: Schema = {"operationId": "v2_model_ready", "summary": "Says that the model can answer."}
+_MODEL_READY_ANSWER = object_of(name=TEXT, ready=FLAG)
+_METADATA: Schema = {
+    "operationId": "v2_metadata",
+    "summary": "Says what the model takes and answers.",
+    "parameters": [{"in": "query", "name": _SIGNATURE, "schema": TEXT}],
+}
+_METADATA_ANSWER = object_of(
+    name=TEXT, versions=list_of(TEXT), platform=TEXT, inputs=_TENSORS, outputs=_TENSORS
+)
+_SHAPE_GIVEN: Schema = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1}
+_INPUT_PARAMETERS: Schema = {
+    "type": "object",
+    "properties": {"binary_data_size": _SIZE, "content_type": {"enum": ["base64", "np", "str"]}},
+    "additionalProperties": False,
+}
+_OUTPUT_PARAMETERS: Schema = {
+    "type": "object",
+    "properties": {"binary_data": FLAG},
+    "additionalProperties": False,
+}
+_INFER: Schema = {
+    "operationId": "v2_infer",
+    "summary": "Labels images.",
+    "parameters": [{"in": "header", "name": HEADER_LENGTH, "schema": {"type": "integer", "minimum": 1}}],
+    "requestBody": {
+        "required": True,
+        "content": {
+            JSON: {
+                "schema": closed(
+                    object_of(
+                        inputs={
+                            "type": "array",
+                            "minItems": 1,
+                            "maxItems": 1,
+                            "items": closed(
+                                object_of(
+                                    name={"enum": ["image_bytes", "images"]},
+                                    datatype={"enum": ["BYTES", "UINT8"]},
+                                    shape=_SHAPE_GIVEN,
+                                ),
+                                data={"type": "array", "minItems": 1},
+                                parameters=_INPUT_PARAMETERS,
+                            ),
+                        }
+                    ),
+                    id=TEXT,
+                    model_name=TEXT,
+                    parameters={
+                        "type": "object",
+                        "properties": {_SIGNATURE: TEXT, "binary_data_output": FLAG},
+                        "additionalProperties": False,
+                    },
+                    outputs=list_of(closed(object_of(name=TEXT), parameters=_OUTPUT_PARAMETERS)),
+                )
+            },
+            BINARY: {"schema": {"type": "string", "format": "binary"}},
+        },
+    },
+}
+_OUTPUT: Schema = object_of(name=TEXT, datatype=TEXT, shape=_SHAPE)
+_INFER_ANSWER: Schema = object_of(model_name=TEXT, model_version=TEXT, outputs=list_of(_OUTPUT))

@@ -1,0 +1,161 @@
+"""Tensors of the Open Inference Protocol v2: as JSON, and as the bytes of its binary extension.
+
+Source: https://github.com/kserve/open-inference-protocol (tensor data) and Triton's
+docs/protocol/extension_binary_data.md.
+"""
+
+import math
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fcn.inference.engines.signatures import ANY, FLOAT32, STRING, UINT8, Tensor
+from fcn.server.call import strings
+from fcn.server.protocols.json_tensors import (
+    decode_base64,
+    encode_base64,
+    holds_lists,
+    read_pixels,
+    read_strings,
+)
+from fcn.server.refusals import bad, describe, refuse_unknown
+
+DATATYPES = {UINT8: "UINT8", FLOAT32: "FP32", STRING: "BYTES"}
+"""What the protocol calls the types of elements."""
+
+# MLServer's convention: how the elements of a JSON tensor are written. The first is that of no parameter.
+_BASE64 = "base64"
+_CONTENT_TYPES = {UINT8: ("np",), STRING: ("str", _BASE64)}
+_LENGTH = struct.Struct("<I")
+
+
+def read_tensor(entry: Mapping[str, Any], tensor: Tensor, chunk: memoryview | None) -> npt.NDArray[Any]:
+    """Reads an input.
+
+    Args:
+        entry: Its description in the request.
+        tensor: What the signature takes.
+        chunk: Its bytes, if it comes as such.
+
+    Returns:
+        `uint8` of its shape, or `object[N]`, each `bytes`.
+
+    Raises:
+        ServerError: If its shape, type or data are not what the signature takes, or do not fit each other.
+
+    Example:
+        >>> entry = {"name": "x", "datatype": "UINT8", "shape": [2, 1], "data": [7, 8]}
+        >>> read_tensor(entry, Tensor(UINT8, (ANY, 1)), None).tolist()
+        [[7], [8]]
+    """
+    name = entry["name"]
+    datatype = DATATYPES[tensor.dtype]
+    if entry.get("datatype") != datatype:
+        raise bad(f"the datatype {datatype} of `{name}`", describe(entry.get("datatype")))
+    shape = _read_shape(entry.get("shape"), tensor, name)
+    if chunk is None:
+        return _read_json(entry, tensor, shape)
+    if "data" in entry:
+        raise bad(f"either `data` or `binary_data_size` of `{name}`", "both")
+    refuse_unknown(entry["parameters"], ("binary_data_size",), f"the parameters of `{name}`")
+    if tensor.dtype == STRING:
+        return _read_byte_strings(chunk, shape[0], name)
+    if len(chunk) != math.prod(shape):
+        raise bad(f"{math.prod(shape)} bytes of `{name}`, of shape {shape}", f"{len(chunk)}")
+    return np.frombuffer(chunk, np.uint8).reshape(shape)
+
+
+def tensor_bytes(values: npt.NDArray[Any]) -> bytes:
+    r"""Returns a tensor as the bytes of the binary extension.
+
+    Args:
+        values: `uint8`, `float32`, or objects that are `bytes`.
+
+    Example:
+        >>> tensor_bytes(strings([b"ab", b""]))
+        b'\x02\x00\x00\x00ab\x00\x00\x00\x00'
+    """
+    if values.dtype == object:
+        return b"".join(part for one in values for part in (_LENGTH.pack(len(one)), one))
+    return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def tensor_data(values: npt.NDArray[Any]) -> dict[str, Any]:
+    """Returns what describes the elements of an output as JSON: a flat list, strings in base64.
+
+    Example:
+        >>> tensor_data(strings([b"ab"]))
+        {'parameters': {'content_type': 'base64'}, 'data': ['YWI=']}
+    """
+    if values.dtype == object:
+        return {"parameters": {"content_type": _BASE64}, "data": [encode_base64(one) for one in values]}
+    return {"data": np.ascontiguousarray(values).reshape(-1)}
+
+
+def _read_shape(shape: object, tensor: Tensor, name: str) -> list[int]:
+    expected = list(tensor.shape)
+    if not isinstance(shape, list) or len(shape) != len(expected):
+        raise bad(f"the shape {expected} of `{name}`, -1 for any length", _shown(shape))
+    for side, length in zip(expected, shape, strict=True):
+        if type(length) is not int or length < 1 or side not in (ANY, length):
+            raise bad(f"the shape {expected} of `{name}`, -1 for 1 or more", _shown(shape))
+    return shape
+
+
+def _shown(shape: object) -> str:
+    if isinstance(shape, list) and len(shape) <= 8:
+        return f"[{', '.join(map(describe, shape))}]"
+    return describe(shape)
+
+
+def _read_json(entry: Mapping[str, Any], tensor: Tensor, shape: list[int]) -> npt.NDArray[Any]:
+    name, data = entry["name"], entry.get("data")
+    content_types = _CONTENT_TYPES[tensor.dtype]
+    parameters = entry.get("parameters", {})
+    refuse_unknown(parameters, ("content_type",), f"the parameters of `{name}`")
+    content_type = parameters.get("content_type", content_types[0])
+    if content_type not in content_types:
+        raise bad(f"the content_type {' or '.join(content_types)} of `{name}`", describe(content_type))
+    what = f"{name}.data"
+    if tensor.dtype == STRING:
+        values = read_strings(data, decode_base64 if content_type == _BASE64 else _encode_text, what)
+        if len(values) != shape[0]:
+            raise bad(f"{shape[0]} strings in `{what}`, as the shape says", str(len(values)))
+        return values
+    if holds_lists(data, what):
+        return read_pixels(data, shape, what)
+    return read_pixels(data, [math.prod(shape)], what).reshape(shape)
+
+
+def _encode_text(value: object, place: str) -> bytes:
+    if not isinstance(value, str):
+        raise bad(f"a string at {place}", describe(value))
+    return value.encode()
+
+
+def _read_byte_strings(chunk: memoryview, count: int, name: str) -> npt.NDArray[np.object_]:
+    values: list[bytes] = []
+    position = 0
+    while position < len(chunk):
+        start = position + _LENGTH.size
+        # A length that is cut off reaches beyond the end as well.
+        end = start + (_LENGTH.unpack_from(chunk, position)[0] if start <= len(chunk) else 0)
+        if end > len(chunk):
+            raise bad(
+                f"strings after their lengths, 4 bytes each, in `{name}`",
+                f"string {len(values)} ends {end - len(chunk)} bytes after the data",
+            )
+        values.append(bytes(chunk[start:end]))
+        position = end
+        if len(values) > count:
+            break
+    if len(values) != count:
+        raise bad(f"{count} strings in `{name}`, as the shape says", _count(len(values), count))
+    return strings(values)
+
+
+def _count(found: int, expected: int) -> str:
+    return "more" if found > expected else str(found)

@@ -1,0 +1,76 @@
+"""What a client is told whose request is not as it should be."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from fcn.inference.engines.signatures import Signature
+from fcn.server.call import Kind, ServerError
+
+_SHOWN = 40
+"""How many characters of what came an error repeats."""
+
+
+def bad(expected: str, received: str) -> ServerError:
+    """Returns what a client is told whose request is not as it should be.
+
+    Args:
+        expected: What should have come, and where.
+        received: What came.
+    """
+    return ServerError(Kind.BAD_REQUEST, f"Expected {expected}. Received: {received}.")
+
+
+def refuse_unknown(document: Mapping[str, Any], known: Iterable[str], what: str) -> None:
+    """Checks that an object has no keys but those that are known.
+
+    Raises:
+        ServerError: If it has.
+    """
+    unknown = sorted(set(document) - set(known))
+    if unknown:
+        raise bad(f"no keys but {', '.join(known)} in {what}", ", ".join(map(shorten, unknown[:3])))
+
+
+def describe(value: object) -> str:
+    """Says in a few words what a value of a JSON document is.
+
+    Example:
+        >>> print(describe([1, 2]), describe(True), describe("a"), describe({"b64": ""}), sep="; ")
+        a list of 2; true; the string "a"; an object with "b64"
+    """
+    match value:
+        case None | True | False:
+            return orjson.dumps(value).decode()
+        case str():
+            return f"the string {shorten(value)}"
+        case list():
+            return f"a list of {len(value)}"
+        case dict():
+            return f"an object with {', '.join(map(shorten, list(value)[:3])) or 'no keys'}"
+        case orjson.Fragment():
+            return "a list of numbers"
+        case _:
+            return str(value)[:_SHOWN]
+
+
+def shorten(text: str) -> str:
+    """Returns a string in quotes, at most some forty characters of it.
+
+    Example:
+        >>> shorten("a" * 100)
+        '"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"...'
+    """
+    return orjson.dumps(text[:_SHOWN]).decode() + ("..." if len(text) > _SHOWN else "")
+
+
+def find_signature(signatures: dict[str, Signature], name: str) -> Signature:
+    """Returns a signature by its name.
+
+    Raises:
+        ServerError: If there is none.
+    """
+    if name not in signatures:
+        raise bad(f"one of the signatures {', '.join(signatures)}", shorten(name))
+    return signatures[name]

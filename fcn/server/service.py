@@ -1,0 +1,296 @@
+"""From encoded images to answers: what stands between the protocols and the engine."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from fcn.classes import Classes, count_ids
+from fcn.data.image_header import open_header, stored_size
+from fcn.data.image_io import Pixels, decode_image, encode_label, exif_orientation
+from fcn.errors import DataError
+from fcn.inference.engines.engine import Engine
+from fcn.inference.engines.signatures import PREDICT_LOGITS, SERVING_DEFAULT, Signature
+from fcn.outputs.render import LabeledImage
+from fcn.server.batcher import Scored, Wanted
+from fcn.server.budget import Budget
+from fcn.server.call import Answer, Call, Kind, ServerError, VersionState, strings
+from fcn.server.limits import Limits, check_limits
+from fcn.server.observability.metrics import Metrics
+from fcn.server.request_resources import HELD
+from fcn.server.versions import LoadedVersion, Versions
+
+_T = TypeVar("_T")
+_Array = npt.NDArray[Any]
+_CODERS = 2
+"""Threads that decode and encode beside the engine; it uses every core itself."""
+_BYTES_OF_A_LOGIT = 4
+_IMAGE = "image"
+"""What an image is called in errors."""
+
+
+class Served(NamedTuple):
+    """A version that answers.
+
+    Attributes:
+        classes: What the class ids mean.
+        version: Its number.
+        engine: What computes, as in "openvino int8".
+    """
+
+    classes: Classes
+    version: int
+    engine: str
+
+
+class Segmented(NamedTuple):
+    """An image that was labeled.
+
+    Attributes:
+        labeled: The image and its label.
+        classes: What the class ids mean.
+        version: The version that answered.
+        engine: What computed, as in "openvino int8".
+        seconds: How long it took to decode the image, to wait for the engine and to be labeled.
+    """
+
+    labeled: LabeledImage
+    classes: Classes
+    version: int
+    engine: str
+    seconds: dict[str, float]
+
+
+class Service:
+    """Answers requests about one model, within limits.
+
+    Args:
+        name: Name of the model in URLs.
+        model: A folder of versions, or a version, run folder or `.keras` file.
+        open_engine: Makes what labels out of the path of a model.
+        limits: What is taken on.
+        metrics: What is counted.
+
+    Attributes:
+        name: Name of the model in URLs.
+        limits: What is taken on.
+        metrics: What is counted.
+
+    Raises:
+        FcnError: If the model cannot be loaded, or a limit lets nothing through.
+    """
+
+    def __init__(
+        self, name: str, model: Path, open_engine: Callable[[Path], Engine], limits: Limits, metrics: Metrics
+    ) -> None:
+        self.name, self.limits, self.metrics = name, check_limits(limits), metrics
+        self._versions = Versions(model, open_engine, limits, metrics)
+        self._coders = ThreadPoolExecutor(_CODERS, thread_name_prefix="fcn-coder")
+        self._decoded = Budget(limits.decoded_pixels)
+        self._answers = Budget(limits.answer_bytes)
+        self._accepted = 0
+
+    def versions(self) -> Sequence[VersionState]:
+        """Returns what became of each version, newest first."""
+        return self._versions.states()
+
+    def signatures(self, version: int | None) -> dict[str, Signature]:
+        """Returns the signatures of a version; of the newest one for None.
+
+        Raises:
+            ServerError: If no such version is available.
+        """
+        with self._versions.lease(version) as loaded:
+            return loaded.signatures
+
+    def describe(self) -> Served:
+        """Returns what the newest version is like."""
+        with self._versions.lease(None) as loaded:
+            return Served(loaded.classes, loaded.number, loaded.engine_name)
+
+    async def run(self, call: Call) -> Answer:
+        """Answers a request to a signature.
+
+        Raises:
+            ServerError: If it is refused.
+        """
+        (given,) = call.inputs.values()
+        if not len(given):
+            raise ServerError(Kind.BAD_REQUEST, "Expected one image or more. Received: none.")
+        with self._versions.lease(call.version) as loaded, self._place(len(given), loaded):
+            deadline = time.monotonic() + self.limits.answer_seconds
+            if call.signature == SERVING_DEFAULT:
+                outputs = await self._label_encoded(loaded, given, deadline)
+            elif call.signature == PREDICT_LOGITS:
+                outputs = await self._score_pixels(loaded, given, deadline)
+            else:
+                outputs = await self._label_pixels(loaded, given, Wanted.LABEL, deadline)
+            names = loaded.signatures[call.signature].outputs
+            chosen = {name: outputs[name] for name in names if name in (call.outputs or names)}
+            return Answer(loaded.number, chosen)
+
+    async def segment(self, data: bytes, version: int | None = None) -> Segmented:
+        """Labels one encoded image.
+
+        Args:
+            data: The content of an image file.
+            version: The version that is asked for; None for the newest.
+
+        Raises:
+            ServerError: If it is refused.
+        """
+        with self._versions.lease(version) as loaded, self._place(1, loaded):
+            deadline = time.monotonic() + self.limits.answer_seconds
+            start = time.perf_counter()
+            async with self._decoded.taken(await self.code(self._count_pixels, data)):
+                image = await self.code(self._decode, data)
+                decoded = time.perf_counter()
+                scored = await self._score(loaded, image, Wanted.LABEL, deadline)
+            seconds = {"decode": decoded - start, "engine": time.perf_counter() - decoded}
+            orientation = await self.code(exif_orientation, data)
+            labeled = LabeledImage(image, orientation, scored.values, scored.mean_confidence)
+            return Segmented(labeled, loaded.classes, loaded.number, loaded.engine_name, seconds)
+
+    async def code(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        """Runs what keeps a core busy, such as encoding a picture, beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._coders, function, *arguments)
+
+    def close(self) -> None:
+        """Answers what was accepted and ends; no request may come any more."""
+        self._versions.close()
+        self._coders.shutdown()
+
+    @contextmanager
+    def _place(self, images: int, loaded: LoadedVersion) -> Iterator[None]:
+        """Takes places in the queue for the images of a request, and gives them back.
+
+        Raises:
+            ServerError: If there are too few.
+        """
+        limit = self.limits.queue_images
+        if images > limit:
+            raise ServerError(
+                Kind.TOO_LARGE,
+                f"Expected at most {limit} images in a request. Received: {images}. Send fewer.",
+            )
+        if self._accepted + images > limit:
+            raise ServerError(
+                Kind.BUSY,
+                f"{self._accepted} images are waiting already. Try again later.",
+                retry_after_seconds=self._seconds_to_wait(loaded),
+            )
+        self._accepted += images
+        self.metrics.queue_images.set(self._accepted)
+        try:
+            yield
+        finally:
+            self._accepted -= images
+            self.metrics.queue_images.set(self._accepted)
+
+    def _seconds_to_wait(self, loaded: LoadedVersion) -> int:
+        return max(1, round(self._accepted * loaded.batcher.seconds_per_image))
+
+    async def _label_encoded(self, loaded: LoadedVersion, images: Any, deadline: float) -> dict[str, _Array]:
+        count = len(images)
+        names = [f"image {number} of {count}" for number in range(1, count + 1)] if count > 1 else [_IMAGE]
+        scored = await _together(
+            self._label_one(loaded, data, deadline, name) for data, name in zip(images, names, strict=True)
+        )
+        num_classes = len(loaded.classes.names)
+        return {
+            "label_png_bytes": strings([png for png, _, _ in scored]),
+            "class_areas": np.array([areas for _, areas, _ in scored], np.float32).reshape(-1, num_classes),
+            "mean_confidence": np.array([confidence for _, _, confidence in scored], np.float32),
+        }
+
+    async def _label_one(
+        self, loaded: LoadedVersion, data: bytes, deadline: float, name: str
+    ) -> tuple[bytes, _Array, float]:
+        async with self._decoded.taken(await self.code(self._count_pixels, data, name)):
+            image = await self.code(self._decode, data, name)
+            scored = await self._score(loaded, image, Wanted.LABEL, deadline)
+        png, areas = await self.code(_encode, scored.values, len(loaded.classes.names))
+        return png, areas, scored.mean_confidence
+
+    async def _label_pixels(
+        self, loaded: LoadedVersion, images: _Array, wanted: Wanted, deadline: float
+    ) -> dict[str, _Array]:
+        if images[0].size == 0:
+            raise ServerError(
+                Kind.BAD_REQUEST, f"Expected images with pixels. Received: {list(images.shape)}."
+            )
+        self._check_size(*images.shape[1:3])
+        scored = await _together(self._score(loaded, image, wanted, deadline) for image in images)
+        return {wanted.value: np.stack([one.values for one in scored])}
+
+    async def _score_pixels(
+        self, loaded: LoadedVersion, images: _Array, deadline: float
+    ) -> dict[str, _Array]:
+        """Scores images within the room there is for logits, which they take until they are sent."""
+        size = self._check_answer(images.shape[:3], len(loaded.classes.names))
+        async with AsyncExitStack() as until_scored:
+            await (HELD.get() or until_scored).enter_async_context(self._answers.taken(size))
+            return await self._label_pixels(loaded, images, Wanted.LOGITS, deadline)
+
+    async def _score(self, loaded: LoadedVersion, image: Pixels, wanted: Wanted, deadline: float) -> Scored:
+        return await asyncio.wrap_future(loaded.batcher.submit(image, wanted, deadline))
+
+    def _count_pixels(self, data: bytes, name: str = _IMAGE) -> int:
+        """Returns how many pixels an encoded image has, by its header."""
+        try:
+            height, width = stored_size(open_header(data, name))
+        except DataError as error:
+            raise ServerError(Kind.BAD_REQUEST, str(error)) from error
+        self._check_size(height, width)
+        return height * width
+
+    def _check_size(self, height: int, width: int) -> None:
+        if height * width > self.limits.image_pixels:
+            raise ServerError(
+                Kind.TOO_LARGE,
+                f"Expected at most {self.limits.image_pixels} pixels. Received: {width} x {height}. "
+                "Send a smaller image.",
+            )
+
+    def _check_answer(self, sides: tuple[int, ...], num_classes: int) -> int:
+        """Returns how many bytes the logits of images take."""
+        size = _BYTES_OF_A_LOGIT * math.prod(sides) * num_classes
+        if size > self.limits.answer_bytes:
+            raise ServerError(
+                Kind.TOO_LARGE,
+                f"Expected at most {self.limits.answer_bytes} bytes of logits. Received: {num_classes} "
+                f"classes at each pixel, which take {size}. Send fewer or smaller images, or ask for labels.",
+            )
+        return size
+
+    def _decode(self, data: bytes, name: str = _IMAGE) -> Pixels:
+        with self.metrics.decode_seconds.time():
+            try:
+                return decode_image(data, name)
+            except DataError as error:
+                raise ServerError(Kind.BAD_REQUEST, str(error)) from error
+
+
+async def _together(answers: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """Waits for all; if one is refused, nobody goes on with the others."""
+    tasks = [asyncio.ensure_future(answer) for answer in answers]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+def _encode(label: Pixels, num_classes: int) -> tuple[bytes, _Array]:
+    """Returns a label as a grey PNG, and the share of each class."""
+    areas = count_ids(label)[:num_classes] / label.size
+    return encode_label(label), areas

@@ -1,0 +1,232 @@
+"""The versions of a model that is served: the newest answers, and gives way to a newer one without a gap."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from fcn.classes import Classes
+from fcn.errors import FcnError, RunError
+from fcn.inference.engines.engine import Engine
+from fcn.inference.engines.signatures import Signature, signatures
+from fcn.runs.folder import exported_versions, is_exported, model_file
+from fcn.server.batcher import Batcher, Wanted
+from fcn.server.call import Kind, ServerError, VersionState
+from fcn.server.limits import Limits
+from fcn.server.observability.metrics import Metrics
+
+_LOG = logging.getLogger("fcn.server")
+_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 2.0, 60.0
+# A first image costs an engine what it prepares only once.
+_WARM_UP_SIZE = (384, 512)
+
+LOADING, AVAILABLE, UNLOADING, END = "LOADING", "AVAILABLE", "UNLOADING", "END"
+"""What becomes of a version, in the words of TensorFlow Serving."""
+
+
+class LoadedVersion:
+    """A version that answers.
+
+    Args:
+        number: Its number.
+        engine: What labels.
+        limits: How batches are made.
+        metrics: Where they are counted.
+
+    Attributes:
+        number: Its number.
+        classes: The names and colors of its classes.
+        signatures: What it takes and answers.
+        engine_name: What computes, as in "openvino int8".
+        batcher: Where images go.
+    """
+
+    def __init__(self, number: int, engine: Engine, limits: Limits, metrics: Metrics) -> None:
+        self.number = number
+        self.classes: Classes = engine.classes
+        self.signatures: dict[str, Signature] = signatures(len(engine.classes.names))
+        self.engine_name = f"{engine.name} {engine.precision}"
+        self.batcher = Batcher(engine, limits.batch_images, limits.batch_wait_seconds, metrics)
+        self.users = 0
+        """How many requests are using it; `Versions` counts them."""
+
+    def warm_up(self) -> None:
+        """Labels one grey image, so that the first real one does not wait for what is done only once."""
+        image = np.full((*_WARM_UP_SIZE, 3), 128, np.uint8)
+        self.batcher.submit(image, Wanted.LABEL, float("inf")).result()
+
+
+class Versions:
+    """Keeps the newest version of a model loaded.
+
+    A folder of versions is looked at again and again. A version that has become the newest is loaded beside
+    the one that answers, takes its place, and the old one ends when its last request is answered. One that
+    cannot be loaded changes nothing, and at the start the one before it answers: it is tried again later. If
+    the newest version is taken away, the one before it comes back. Anything else than a folder of versions is
+    served for good, as the version that its folder is called, or as version 1.
+
+    Args:
+        model: A folder of versions, or a version, run folder or `.keras` file.
+        open_engine: Makes what labels out of the path of a model.
+        limits: How batches are made.
+        metrics: Where they are counted.
+        poll_seconds: How often the folder is looked at.
+
+    Raises:
+        FcnError: If no version can be loaded.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        open_engine: Callable[[Path], Engine],
+        limits: Limits,
+        metrics: Metrics,
+        poll_seconds: float = 2.0,
+    ) -> None:
+        self._model, self._open_engine, self._limits, self._metrics = model, open_engine, limits, metrics
+        self._changed = threading.Condition()
+        self._states: dict[int, VersionState] = {}
+        self._retry_at: dict[int, tuple[float, float]] = {}
+        self._stopped = threading.Event()
+        self._current = self._load_first()
+        self._watcher = threading.Thread(
+            target=self._watch, args=(poll_seconds,), name="fcn-versions", daemon=True
+        )
+        self._watcher.start()
+
+    def states(self) -> Sequence[VersionState]:
+        """Returns what became of each version, newest first."""
+        with self._changed:
+            return sorted(self._states.values(), key=lambda state: -state.version)
+
+    @contextmanager
+    def lease(self, version: int | None) -> Iterator[LoadedVersion]:
+        """Yields a version, which stays loaded until the block ends.
+
+        Args:
+            version: Its number; None for the newest.
+
+        Raises:
+            ServerError: If it is not loaded.
+        """
+        with self._changed:
+            loaded = self._current
+            if version not in (None, loaded.number):
+                raise ServerError(
+                    Kind.NOT_FOUND,
+                    f"Version {version} is not served. Version {loaded.number} is; leave the version out, "
+                    "or ask for that.",
+                )
+            loaded.users += 1
+        try:
+            yield loaded
+        finally:
+            with self._changed:
+                loaded.users -= 1
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Stops looking for versions, answers what was accepted, and ends the engine."""
+        self._stopped.set()
+        self._watcher.join()
+        self._end(self._current)
+
+    def _versions(self) -> list[tuple[int, Path]]:
+        """Returns the versions that there are, oldest first."""
+        if (self._model / "saved_model.pb").exists() or not is_exported(self._model):
+            if not is_exported(self._model):
+                model_file(self._model)  # says what is wrong with the path, before an engine is opened
+            name = self._model.name
+            return [(int(name) if name.isdecimal() else 1, self._model)]
+        return [(int(path.name), path) for path in exported_versions(self._model)]
+
+    def _load_first(self) -> LoadedVersion:
+        """Loads the newest version that can be: a damaged one does not keep a server from starting."""
+        versions, errors = self._versions(), []
+        for number, path in reversed(versions):
+            try:
+                return self._load(number, path)
+            except Exception as error:  # whatever a damaged version makes an engine raise
+                errors.append(error)
+                if len(errors) < len(versions):
+                    self._put_off(number, error)
+        raise errors[0]
+
+    def _load(self, number: int, path: Path) -> LoadedVersion:
+        self._set_state(number, LOADING)
+        start = time.monotonic()
+        try:
+            loaded = LoadedVersion(number, self._open_engine(path), self._limits, self._metrics)
+        except Exception as error:
+            self._set_state(number, END, str(error))
+            raise
+        try:
+            loaded.warm_up()
+        except Exception as error:
+            loaded.batcher.close()
+            self._set_state(number, END, str(error))
+            if isinstance(error, ServerError):  # nobody has asked yet
+                height, width = _WARM_UP_SIZE
+                raise RunError(
+                    f"{path}: cannot label an image of {width} x {height} pixels, to begin with. "
+                    f"{error.message}"
+                ) from error
+            raise
+        self._metrics.version.set(number)
+        self._set_state(number, AVAILABLE)
+        _LOG.info(
+            "version loaded",
+            extra={"version": number, "engine": loaded.engine_name, "seconds": time.monotonic() - start},
+        )
+        return loaded
+
+    def _watch(self, poll_seconds: float) -> None:
+        while not self._stopped.wait(poll_seconds):
+            try:
+                number, path = self._versions()[-1]
+            except (OSError, IndexError, RunError):
+                continue  # a folder that is gone for a moment, or for good: what is loaded goes on
+            if number != self._current.number and self._is_due(number):
+                self._replace(number, path)
+
+    def _is_due(self, number: int) -> bool:
+        return time.monotonic() >= self._retry_at.get(number, (0.0, 0.0))[0]
+
+    def _replace(self, number: int, path: Path) -> None:
+        try:
+            loaded = self._load(number, path)
+        except Exception as error:  # whatever a damaged version makes an engine raise: the old one goes on
+            self._put_off(number, error)
+            return
+        with self._changed:
+            old, self._current = self._current, loaded
+        self._retry_at.pop(number, None)
+        self._end(old)
+
+    def _put_off(self, number: int, error: Exception) -> None:
+        """Remembers when to try a version again, later each time."""
+        _, last_wait = self._retry_at.get(number, (0.0, _FIRST_RETRY_SECONDS / 2))
+        wait = min(_LAST_RETRY_SECONDS, 2 * last_wait)
+        self._retry_at[number] = (time.monotonic() + wait, wait)
+        _LOG.error(
+            "version not loaded",
+            extra={"version": number, "error": str(error), "retry_seconds": wait},
+            exc_info=None if isinstance(error, FcnError) else error,
+        )
+
+    def _end(self, loaded: LoadedVersion) -> None:
+        self._set_state(loaded.number, UNLOADING)
+        with self._changed:
+            self._changed.wait_for(lambda: loaded.users == 0, timeout=self._limits.stop_seconds)
+        loaded.batcher.close()
+        self._set_state(loaded.number, END)
+        _LOG.info("version ended", extra={"version": loaded.number})
+
+    def _set_state(self, number: int, state: str, error: str = "") -> None:
+        with self._changed:
+            self._states[number] = VersionState(number, state, error)

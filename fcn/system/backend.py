@@ -1,0 +1,108 @@
+"""Starts the backend the way a command line should: quietly, and with every host that takes part."""
+
+import importlib.util
+import os
+import signal
+import sys
+from pathlib import Path
+
+from fcn.errors import BackendError
+from fcn.system.stderr import stderr_held_back
+
+_BACKENDS = {"tensorflow": "tensorflow", "jax": "JAX", "torch": "PyTorch"}
+"""Packages Keras computes with, in the order in which they are preferred, and their names."""
+_VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"
+_PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
+
+
+def start_backend(engine: str = "auto") -> None:
+    """Chooses what Keras computes with, and finds its devices.
+
+    An engine that is a backend comes first, then KERAS_BACKEND; without it, it is TensorFlow where that is
+    installed, or else JAX or PyTorch. On JAX, the environment variables of `keras.distribution.initialize`
+    make this process one of several.
+
+    Args:
+        engine: What was asked for; it counts where it is a backend's name.
+
+    Raises:
+        BackendError: If the backend is not installed, or one process of several does not run on JAX.
+    """
+    if engine in _BACKENDS:
+        os.environ["KERAS_BACKEND"] = engine
+    backend = _choose_backend()
+    if _PROCESSES in os.environ and backend != "jax":
+        raise BackendError(
+            f"{_PROCESSES}={os.environ[_PROCESSES]}: expected KERAS_BACKEND=jax, with which alone several "
+            f"processes train together. Received: {backend}."
+        )
+    if backend == "tensorflow":
+        _start_tensorflow()
+    elif _PROCESSES in os.environ:
+        import keras
+
+        # JAX must know of the other processes before it computes anything.
+        keras.distribution.initialize()
+        # JAX catches it now, and goes on.
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+
+
+def _choose_backend() -> str:
+    """Returns the backend Keras is going to use, which it reads from the environment."""
+    wanted = os.environ.get("KERAS_BACKEND")
+    if not wanted:
+        wanted = next(filter(_is_installed, _BACKENDS), None)
+        if wanted is None:
+            raise BackendError(
+                "Expected a backend for Keras: TensorFlow, JAX or PyTorch. None is installed. "
+                "Install one: pip install tensorflow."
+            )
+        os.environ["KERAS_BACKEND"] = wanted
+    if wanted not in _BACKENDS:
+        raise BackendError(f"KERAS_BACKEND={wanted}: expected one of {', '.join(_BACKENDS)}.")
+    if not _is_installed(wanted):
+        others = ", ".join(filter(_is_installed, _BACKENDS)) or "none is installed"
+        raise BackendError(
+            f"KERAS_BACKEND={wanted}: {_BACKENDS[wanted]} is not installed. Install it, pip install "
+            f"{wanted}, or choose another backend: {others}."
+        )
+    return wanted
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ImportError:
+        return False
+
+
+def _start_tensorflow() -> None:
+    """Imports TensorFlow and finds its devices.
+
+    Its start-up notices are held back unless the environment sets TF_CPP_MIN_LOG_LEVEL, or something
+    goes wrong. GPU memory is taken as it is needed. Where there is an NVIDIA GPU that TensorFlow
+    cannot use, that is said, since everything would be many times slower than expected.
+    """
+    if _VERBOSITY in os.environ:
+        _import_tensorflow()
+    else:
+        # Not its errors either: it says one on every CPU, and what goes wrong is raised.
+        os.environ[_VERBOSITY] = "3"
+        with stderr_held_back():
+            _import_tensorflow()
+    import tensorflow as tf
+
+    if Path("/dev/nvidia0").exists() and not tf.config.list_physical_devices("GPU"):
+        print(
+            "Warning: there is an NVIDIA GPU, but TensorFlow cannot use it; running on the CPU. "
+            "Install the GPU libraries: pip install 'tensorflow[and-cuda]'.",
+            file=sys.stderr,
+        )
+
+
+def _import_tensorflow() -> None:
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    tf.constant(0)  # opens the devices, which says more

@@ -1,0 +1,197 @@
+"""What is told and checked between the steps of a training."""
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from rich.progress import TextColumn
+
+from fcn.config.sections import TrainConfig
+from fcn.data.stream import TrainingStream
+from fcn.errors import NonFiniteLossError
+from fcn.system.progress import progress_bar
+from fcn.training.log import TrainingLog
+from fcn.training.schedule import PolySchedule
+from fcn.training.step_callback import StepListener
+
+
+def not_finite(what: str, step: int, config: TrainConfig) -> NonFiniteLossError:
+    """Returns the error that ends a training whose numbers are no longer finite."""
+    rate = config.learning_rate
+    rise = "" if config.warmup_steps else ", or rise to it, --set train.warmup_steps=500"
+    return NonFiniteLossError(
+        f"{what} at step {step}. Most likely the learning rate ({rate:.3g}) is too high; next come "
+        "weights to start from that were damaged already. Begin a new run with a tenth, --run NAME --set "
+        f"train.learning_rate={rate / 10:.3g}{rise}. Checkpoints that were written are intact."
+    )
+
+
+class StopOnNonFiniteLoss(StepListener):
+    """Ends a training whose loss is NaN or infinite."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+
+    def on_step(self, step: int, loss: float) -> None:
+        """Checks the loss.
+
+        Raises:
+            NonFiniteLossError: If it is not finite.
+        """
+        if math.isfinite(loss):
+            return
+        raise not_finite(f"The loss became {loss}", step, self.config)
+
+
+class Logger(StepListener):
+    """Writes the mean loss of the last steps and the speed to the log every `log_steps` steps.
+
+    Args:
+        log: Where to write.
+        schedule: The learning rate of each step.
+        config: When to write.
+        losses: Of steps before this session that no row has yet.
+
+    Attributes:
+        losses: Of the steps that no row has yet, oldest first.
+    """
+
+    def __init__(
+        self, log: TrainingLog, schedule: PolySchedule, config: TrainConfig, losses: Sequence[float] = ()
+    ) -> None:
+        self.log = log
+        self.schedule = schedule
+        self.config = config
+        self.losses = list(losses)
+        self._steps = 0
+        self._step_seconds = 0.0
+        self._before = log.elapsed_seconds
+        self._began = self._step_began = time.monotonic()
+
+    def begin(self, step: int) -> None:
+        """Starts the clock of the whole training."""
+        self._began = time.monotonic()
+
+    def on_step_begin(self, step: int) -> None:
+        """Starts the clock of a step, which includes waiting for its data but no scoring."""
+        self._step_began = time.monotonic()
+
+    def on_step(self, step: int, loss: float) -> None:
+        """Writes a row when it is time for one."""
+        now = time.monotonic()
+        self.losses.append(loss)
+        self._steps += 1
+        self._step_seconds += now - self._step_began
+        if step % self.config.log_steps and step != self.config.steps:
+            return
+        images = self._steps * self.config.batch_size
+        self.log.add(
+            {
+                "step": step,
+                "loss": sum(self.losses) / len(self.losses),
+                "learning_rate": float(self.schedule(step - 1)),
+                "images_per_second": images / max(self._step_seconds, 1e-9),
+                "elapsed_seconds": self._before + now - self._began,
+            }
+        )
+        self.losses.clear()
+        self._steps = 0
+        self._step_seconds = 0.0
+
+
+class ProgressReport(StepListener):
+    """Shows how far the training is: a bar in a terminal, a line now and then elsewhere."""
+
+    LINE_SECONDS = 30
+
+    def __init__(self, steps: int, start_step: int, batch_size: int) -> None:
+        self.steps = steps
+        self.batch_size = batch_size
+        self.start_step = start_step
+        self._bar = progress_bar(TextColumn("loss {task.fields[loss]} · {task.fields[speed]} images/s"))
+        self._began = self._told = time.monotonic()
+
+    def begin(self, step: int) -> None:
+        """Opens the bar."""
+        self._began = self._told = time.monotonic()
+        self._bar.start()
+        self._task = self._bar.add_task(
+            "training", total=self.steps, completed=self.start_step, loss="-", speed="-"
+        )
+
+    def on_step(self, step: int, loss: float) -> None:
+        """Moves the bar, or prints a line where there is none."""
+        now = time.monotonic()
+        speed = (step - self.start_step) * self.batch_size / max(now - self._began, 1e-9)
+        self._bar.update(self._task, completed=step, loss=f"{loss:.3f}", speed=f"{speed:.1f}")
+        if self._bar.disable and now - self._told > self.LINE_SECONDS:
+            left = (self.steps - step) * self.batch_size / speed
+            print(
+                f"step {step}/{self.steps}, loss {loss:.3f}, {speed:.1f} images/s, {left / 60:.1f} min left",
+                file=sys.stderr,
+            )
+            self._told = now
+
+    def close(self) -> None:
+        """Removes the bar."""
+        self._bar.stop()
+
+
+class DataWait(keras.callbacks.Callback):  # type: ignore[misc]
+    """Measures how long training waits for its examples.
+
+    Keras asks for the examples of one call at a time: a whole step, or a part of one where gradients
+    accumulate. A call waits from its beginning until the last of its examples is ready; one that is ready
+    before makes nobody wait. The first call of a session is left out: nothing could be ready for it.
+
+    Args:
+        stream: Where examples come from.
+        call_size: Examples a call.
+        start_call: Calls in earlier sessions.
+    """
+
+    def __init__(self, stream: TrainingStream, call_size: int, start_call: int) -> None:
+        super().__init__()
+        self.stream = stream
+        self.call_size = call_size
+        self.start_call = start_call
+        self._began = 0.0
+        self._waited = self._elapsed = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clock of a call."""
+        self._began = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds up the time of the call, and how much of it was spent waiting."""
+        first = (self.start_call + batch) * self.call_size
+        indices = range(first, first + self.call_size)
+        ready = max((self.stream.read_at.pop(index, -math.inf) for index in indices), default=-math.inf)
+        if batch > 0:
+            self._elapsed += time.monotonic() - self._began
+            self._waited += max(0.0, ready - self._began)
+
+    @property
+    def share(self) -> float:
+        """Waiting time relative to the time of all calls, 0 to 1; NaN before the second one."""
+        return self._waited / self._elapsed if self._elapsed else math.nan
+
+
+class TorchSeed(StepListener):
+    """Seeds PyTorch's own generator before each step, so that dropout depends on the step alone.
+
+    Keras' layers draw from it there, and its state is in no checkpoint.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_step_begin(self, step: int) -> None:
+        """Seeds it with the seed of the training and the step."""
+        import torch
+
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0]))

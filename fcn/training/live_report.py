@@ -1,0 +1,75 @@
+"""What a person can watch while a net learns: the report, and pictures in TensorBoard."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from fcn.data.voc import Example
+from fcn.errors import FcnError
+from fcn.report import Progress, Snapshot, take_snapshot, write_progress_report
+from fcn.report.pictures import label_picture, side_by_side, spread
+from fcn.training.checkpoint_callback import Keeper
+from fcn.training.step_callback import StepListener
+
+_TENSORBOARD_IMAGES = 4
+
+
+class LiveReport(StepListener):
+    """Writes the report anew now and then, and after each evaluation; then also TensorBoard's pictures.
+
+    It comes after the keeper among the listeners.
+
+    Args:
+        keeper: Scores the net.
+        steps: Of the whole training.
+        examples: The validation split.
+    """
+
+    WRITE_SECONDS = 30
+
+    def __init__(self, keeper: Keeper, steps: int, examples: Sequence[Example]) -> None:
+        self.keeper = keeper
+        self.steps = steps
+        self.pictured = spread(examples, _TENSORBOARD_IMAGES)
+        self._snapshot: Snapshot | None = None
+        self._step = self._first_step = 0
+        self._began = self._written = 0.0
+
+    def begin(self, step: int) -> None:
+        """Writes the page with the curves of earlier sessions."""
+        self._step = self._first_step = step
+        self._began = time.monotonic()
+        self._look(step)
+        self._write(Progress(step, self.steps))
+
+    def on_step(self, step: int, loss: float) -> None:
+        """Writes the page when it is time to."""
+        self._step, now = step, time.monotonic()
+        is_new = self._look(step)
+        if is_new or now - self._written > self.WRITE_SECONDS:
+            seconds = (now - self._began) / (step - self._first_step) * (self.steps - step)
+            self._write(Progress(step, self.steps, seconds))
+
+    def ended(self, reason: str) -> None:
+        """Says on the page why the training ended before its last step, if the page can be written."""
+        with suppress(FcnError):
+            self._write(Progress(self._step, self.steps, ended=reason))
+
+    def _look(self, step: int) -> bool:
+        """Takes the pictures of an evaluation that is new; returns whether there was one."""
+        evaluation = self.keeper.latest
+        if evaluation is None or (self._snapshot and self._snapshot.evaluation is evaluation):
+            return False
+        predictor, split = self.keeper.predictor, self.keeper.config.data.val_split
+        weights = f"Weights after step {step:,}"
+        self._snapshot = take_snapshot(predictor, evaluation, split, weights, num_pictures=2)
+        pictures = {
+            example.name: side_by_side(label_picture(predictor, example), predictor.classes)
+            for example in self.pictured
+        }
+        self.keeper.logger.log.add_images(step, pictures)
+        return True
+
+    def _write(self, progress: Progress) -> None:
+        write_progress_report(self.keeper.run, progress, self._snapshot)
+        self._written = time.monotonic()

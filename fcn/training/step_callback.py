@@ -1,0 +1,130 @@
+"""Turns Keras' calls into the steps of a training.
+
+A step is one update of the weights; Keras calls back after each part of a batch, and counts from 0
+whenever training goes on. Listeners see steps alone, counted over the whole training: step 1 is the
+first update of the weights.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from fcn.training.consensus import Agreement
+
+
+class StepListener:
+    """What happens between the steps of a training; each listener does one thing."""
+
+    def begin(self, step: int) -> None:
+        """Is called before the first step.
+
+        Args:
+            step: Updates of the weights so far, in earlier sessions.
+        """
+
+    def on_step_begin(self, step: int) -> None:
+        """Is called before a step.
+
+        Args:
+            step: Its number.
+        """
+
+    def on_step(self, step: int, loss: float) -> None:
+        """Is called after a step.
+
+        Args:
+            step: Updates of the weights so far.
+            loss: Of this step.
+        """
+
+    def close(self) -> None:
+        """Is called once, however the training ends."""
+
+
+class Steps(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells listeners of each step, in order.
+
+    Args:
+        listeners: Whom to tell.
+        start_step: Updates of the weights in earlier sessions.
+        accumulate: Calls of Keras a step takes.
+        reduction: How the losses of these calls make that of the step: "mean" or "sum".
+        agreement: What the processes that take the steps agree on after each.
+
+    Attributes:
+        step: Updates of the weights so far.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[StepListener],
+        start_step: int,
+        accumulate: int,
+        reduction: str,
+        agreement: Agreement,
+    ) -> None:
+        super().__init__()
+        self.listeners = listeners
+        self.start_step = self.step = start_step
+        self.accumulate = accumulate
+        self.reduction = reduction
+        self.agreement = agreement
+        self._losses: list[float] = []
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Begins."""
+        with self.agreement.pending():
+            for listener in self.listeners:
+                listener.begin(self.start_step)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Resets the loss Keras averages, so that each batch reports its own."""
+        self.model.reset_metrics()
+        if batch % self.accumulate == 0:
+            for listener in self.listeners:
+                listener.on_step_begin(self.start_step + batch // self.accumulate + 1)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Gathers the losses of the parts of a step."""
+        self._losses.append(float((logs or {})["loss"]))
+        if keras.backend.backend() == "jax":
+            # Until then JAX holds weights and metrics, and the model none to keep or to reset.
+            self.model.jax_state_sync()
+        step, part = divmod(batch + 1, self.accumulate)
+        if part:
+            return
+        self.step = self.start_step + step
+        loss = sum(self._losses) / (len(self._losses) if self.reduction == "mean" else 1)
+        self._losses.clear()
+        with self.agreement.pending():
+            for listener in self.listeners:
+                listener.on_step(self.step, loss)
+
+    @property
+    def within(self) -> bool:
+        """Whether a step has begun and lacks parts."""
+        return bool(self._losses)
+
+    def close(self) -> None:
+        """Closes every listener."""
+        for listener in self.listeners:
+            listener.close()
+
+
+class WholeSteps(keras.callbacks.Callback):  # type: ignore[misc]
+    """Puts off the end of a training that a callback wishes for until the step is whole; comes last.
+
+    Args:
+        steps: Knows where a step ends.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        super().__init__()
+        self.steps = steps
+        self._wished = False
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Holds the wish back within a step, and repeats it at its end."""
+        self._wished = self._wished or self.model.stop_training
+        self.model.stop_training = self._wished and not self.steps.within

@@ -1,0 +1,203 @@
+"""`fcn infer` as a user types it."""
+
+import io
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from infer_command import run
+from photographs import contents_below, write_image
+
+from fcn.jobs.store import MANIFEST
+
+HERE = Path(__file__).parents[2]
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    quiet = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "infer.py"), *(str(argument) for argument in arguments)],
+        env=quiet | {"PYTHONPATH": str(HERE)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.jpg", "sub/b.png"):
+        write_image(tmp_path / "in" / name)
+    return tmp_path / "in"
+
+
+def test_the_same_command_goes_on(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
+    output = tmp_path / "out"
+    command = [model_path, folder, "--output", output, "--overlay"]
+    assert run(command, capsys) == (0, f"Wrote labels and overlays of 2 images to {output}/.\n", "")
+    nothing = f"Nothing to do: {output}/ has labels and overlays of all 2 images.\n"
+    assert run(command, capsys) == (0, nothing, "")
+    (folder / "bad\n.jpg").write_bytes(b"nothing")
+    code, _, errors = run(command, capsys)
+    assert (code, errors.count("\n")) == (1, 3)
+    assert "bad\\n.jpg': is truncated, or no image" in errors
+    assert "--retry-failed" in errors
+    code, answer, _ = run([*command, "--retry-failed", "--json"], capsys)
+    document = json.loads(answer)
+    assert (code, document["written"], document["labeled"], len(document["failed"])) == (1, 0, 2, 1)
+    (folder / "bad\n.jpg").unlink()
+    assert run(command, capsys)[0] == 0
+
+
+def test_another_job_needs_another_folder_or_a_restart(
+    model_path: Path, folder: Path, tmp_path: Path, capsys
+) -> None:
+    output = tmp_path / "out"
+    assert run([model_path, folder, "--output", output], capsys)[0] == 0
+    before = contents_below(output)
+    command = [model_path, folder, "--output", output, "--overlay"]
+    code, _, errors = run(command, capsys)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "outputs: palette, now palette, overlay" in errors
+    assert contents_below(output) == before
+    assert run([*command, "--restart"], capsys)[:2] == (
+        0,
+        f"Wrote labels and overlays of 2 images to {output}/.\n",
+    )
+
+
+def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
+    writer = cv2.VideoWriter(str(folder / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    for value in (0, 100, 200):
+        writer.write(np.full((48, 64, 3), value, np.uint8))
+    writer.release()
+    output = tmp_path / "out"
+    command = [model_path, folder, "--output", output]
+    assert run(command, capsys) == (0, f"Wrote labels of 3 images and videos to {output}/.\n", "")
+    assert {*contents_below(output)} == {"a.png", "a.overlay.mp4", "sub/b.png"}
+    (folder / "cut.mp4").write_bytes((folder / "a.mp4").read_bytes()[:500])
+    code, _, errors = run(command, capsys)
+    assert (code, errors.count("cut.mp4")) == (1, 1)
+
+
+@pytest.mark.parametrize("option", ["--restart", "--retry-failed"])
+@pytest.mark.parametrize("wrong", ["nowhere", "--memory=0.5", "--engine=jax"])
+def test_nothing_is_forgotten_where_the_command_is_wrong(
+    option: str, wrong: str, model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    output = tmp_path / "out"
+    (folder / "bad.jpg").write_bytes(b"nothing")
+    command = [model_path, folder, "--output", output]
+    assert run(command, capsys)[0] == 1
+    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+        before = connection.execute("SELECT * FROM images").fetchall()
+    assert run([*command, option, wrong], capsys)[0] == 2
+    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+        assert connection.execute("SELECT * FROM images").fetchall() == before
+
+
+def test_a_job_goes_on_with_other_memory(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
+    output = tmp_path / "out"
+    command = [model_path, folder, "--output", output]
+    kept = []
+    for number, options in enumerate([["--memory", 3.5], [], ["--memory", 3]]):
+        write_image(folder / f"new{number}.jpg")
+        assert run([*command, *options], capsys)[0] == 0
+        with closing(sqlite3.connect(output / MANIFEST)) as connection:
+            kept += connection.execute("SELECT value FROM settings WHERE name = 'memory'").fetchone()
+    assert kept == ["3.5", "3.5", "3.0"]
+
+
+def test_a_list_comes_from_stdin(
+    model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    for end, options in (("\n", []), ("\0", ["--null"]), ("\0", ["-0"])):
+        output = tmp_path / f"out{len(options)}{options}"
+        text = f"a.jpg{end}sub/b.png{end}".encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+        assert run([model_path, "-", "--output", output, *options], capsys)[0] == 0
+        assert {*contents_below(output)} == {"a.png", "sub/b.png"}
+
+
+def test_engines_and_numbers_that_there_are_not_are_named(model_path: Path, folder: Path, capsys) -> None:
+    for option, expected in (
+        ("--engine=abacus", "expected one of auto, tensorflow"),
+        ("--precision=int1", "expected one of auto, float32"),
+        ("--batch-size=0", "expected a whole number of 1 or more"),
+        ("--memory=much", "expected gigabytes"),
+        ("--memory=0.5", "at least 2."),
+        ("--outputs=palette,ids", "one of palette and ids"),
+        ("--scales=0", "above 0"),
+    ):
+        code, _, errors = run([model_path, folder, "--output", "out", option], capsys)
+        assert code == 2
+        assert expected in errors
+
+
+def test_an_engine_of_another_backend_is_refused_here_and_nothing_is_left(
+    model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    code, _, errors = run([model_path, folder, "--output", tmp_path / "out", "--engine=jax"], capsys)
+    assert code == 2
+    assert "KERAS_BACKEND=jax" in errors
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_an_engine_chooses_the_backend(model_path: Path, folder: Path, tmp_path: Path) -> None:
+    process = start(model_path, folder, "--output", tmp_path / "out", "--engine=jax")
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "2 images" in output
+
+
+@pytest.mark.slow
+def test_sigterm_stops_at_once_and_leaves_nothing_half_written(
+    model_path: Path, folder: Path, tmp_path: Path, capsys
+) -> None:
+    for number in range(200):
+        write_image(folder / f"{number:03}.jpg", 100, 100)
+    command = [model_path, folder, "--output", tmp_path / "out", "--overlay"]
+    process = start(*command)
+    try:
+        for _ in range(6000):
+            if len([*(tmp_path / "out").glob("*.png")]) >= 20 or process.poll() is not None:
+                break
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (143, "")
+    left = [path.name for path in (tmp_path / "out").rglob(".*")]
+    assert left == [MANIFEST]
+    labeled = len([*(tmp_path / "out").rglob("*.png")])
+    assert 20 <= labeled < 202
+    code, output, _ = run([*command, "--json"], capsys)
+    assert code == 0
+    document = json.loads(output)
+    assert document["labeled"] == 202
+    # The last few labels may have been in place, and not yet in the manifest.
+    assert 202 - labeled <= document["written"] < 202
+
+
+def test_labels_cannot_be_written_elsewhere(
+    model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = run([model_path, folder, "--output", "s3://bucket/labels"], capsys)
+    assert code == 2
+    assert "--output: expected a folder on this machine, received 's3://bucket/labels'" in errors
+    assert not (tmp_path / "s3:").exists()

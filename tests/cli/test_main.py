@@ -1,0 +1,286 @@
+"""The commands as a user types them, each in a process of its own where it matters."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fcn
+from fcn.cli.main import main
+from fcn.data.image_io import read_image, read_label
+
+HERE = Path(__file__).parents[2]
+
+
+def run(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Runs a command in this process; returns its exit code, output and errors."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return int(stopped.value.code or 0), captured.out, captured.err
+
+
+def assert_user_error(result: tuple[int, str, str], *expected: object) -> None:
+    code, _, errors = result
+    assert code == 2
+    assert errors.startswith("Error: ")
+    assert "Traceback" not in errors
+    for text in expected:
+        assert str(text) in errors
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["evaluate"], ["infer"], ["export"], ["data"], ["data", "generate"]]
+)
+def test_help_is_there_with_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, output, _ = run([*command, "--help"], capsys)
+    assert code == 0
+    assert "example" in output or not command or command == ["data"]
+
+
+def test_import_and_help_do_not_load_tensorflow() -> None:
+    check = (
+        "import sys, fcn, fcn.cli.main\n"
+        "try: fcn.cli.main.main(['train', '--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'tensorflow', 'keras', 'cv2'} & set(sys.modules), 'heavy'\n"
+    )
+    subprocess.run([sys.executable, "-c", check], check=True, capture_output=True)
+
+
+def test_the_face_of_the_package() -> None:
+    for name in fcn.__all__:
+        assert callable(getattr(fcn, name))
+    with pytest.raises(AttributeError, match="nonsense"):
+        getattr(fcn, "nonsense")  # noqa: B009
+
+
+@pytest.fixture(scope="module")
+def recipe(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
+    path.write_text(
+        f"data: {{root: '{dataset}'}}\n"
+        "augmentation: {crop_size: [32, 32]}\n"
+        "model: {width: 0.03125, fc_channels: 16}\n"
+        "train: {steps: 2, learning_rate: 0.01}\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def run_path(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run made by `python train.py` as a user starts it."""
+    folder = tmp_path_factory.mktemp("work")
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, HERE / "train.py", recipe],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not [line for line in done.stderr.splitlines() if "there is an NVIDIA GPU" not in line]
+    assert "mean IoU" in done.stdout
+    assert "Wrote runs/tiny/" in done.stdout
+    return folder / "runs" / "tiny"
+
+
+def test_train_writes_a_run_and_is_quiet_about_tensorflow(run_path: Path) -> None:
+    assert (run_path / "report.html").exists()
+
+
+def test_evaluate_writes_the_scores(run_path: Path, dataset: Path, tmp_path: Path, capsys) -> None:
+    scores = tmp_path / "scores.json"
+    result = run(["evaluate", run_path, "--data", dataset, "--output", scores, "--json"], capsys)
+    assert result[0] == 0
+    document = json.loads(scores.read_text())
+    assert json.loads(result[1]) == document
+    assert set(document) == {
+        "pixel_accuracy",
+        "mean_accuracy",
+        "mean_iou",
+        "frequency_weighted_iou",
+        "class_iou",
+        "split",
+        "num_images",
+        "data",
+        "training",
+        "engine",
+        "precision",
+    }
+    assert (document["engine"], document["precision"]) == ("tensorflow", "float32")
+    assert document["training"] == {"split": "train", "num_images": 4, "num_scored": 0}
+
+
+def test_evaluate_prints_a_table(run_path: Path, dataset: Path, tmp_path: Path, capsys) -> None:
+    code, output, _ = run(
+        ["evaluate", run_path, "--data", dataset, "--split", "train", "--output", tmp_path / "s.json"], capsys
+    )
+    assert code == 0
+    for text in ("mean IoU", "IoU of cat", "4 images", "s.json"):
+        assert text in output
+
+
+def test_infer_labels_a_folder(run_path: Path, dataset: Path, tmp_path: Path, capsys) -> None:
+    images = dataset / "JPEGImages"
+    code, output, _ = run(["infer", run_path, images, "--output", tmp_path / "out", "--overlay"], capsys)
+    assert code == 0
+    assert "7 images" in output
+    for path in images.iterdir():
+        label = read_label(tmp_path / "out" / f"{path.stem}.png")
+        assert label.shape == read_image(path).shape[:2]
+        assert (tmp_path / "out" / f"{path.stem}.overlay.jpg").exists()
+
+
+def test_infer_lists_what_failed(run_path: Path, dataset: Path, tmp_path: Path, capsys) -> None:
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    (photographs / "good.jpg").write_bytes((dataset / "JPEGImages" / "a.jpg").read_bytes())
+    (photographs / "bad.jpg").write_bytes(b"nothing")
+    code, output, errors = run(["infer", run_path, photographs, "--output", tmp_path / "out"], capsys)
+    assert code == 1
+    assert "1 images" in output
+    assert "bad.jpg" in errors
+    assert (tmp_path / "out" / "good.png").exists()
+
+
+def test_a_single_broken_image_is_a_mistake(run_path: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"nothing")
+    assert_user_error(
+        run(["infer", run_path, tmp_path / "bad.jpg", "--output", tmp_path / "o"], capsys), "bad.jpg"
+    )
+
+
+def test_export_counts_versions(run_path: Path, tmp_path: Path, capsys) -> None:
+    for version in ("1", "2"):
+        code, output, _ = run(["export", run_path, tmp_path / "out", "--json"], capsys)
+        assert code == 0
+        assert json.loads(output)["export"] == str(tmp_path / "out" / version)
+
+
+def test_exported_models_evaluate_like_the_run(
+    run_path: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["export", run_path, tmp_path / "out"], capsys)
+    documents = [
+        json.loads(
+            run(["evaluate", model, "--data", dataset, "--output", tmp_path / "s.json", "--json"], capsys)[1]
+        )
+        for model in (run_path, tmp_path / "out")
+    ]
+    assert documents[0].pop("training")["split"] == "train"
+    assert documents[1].pop("training") is None  # an export does not know
+    assert documents[0] == documents[1]
+
+
+def test_training_again_needs_resume(recipe: Path, run_path: Path, capsys) -> None:
+    assert_user_error(run(["train", recipe, "--run", run_path], capsys), run_path, "--resume")
+
+
+def test_a_misspelt_key_is_named(recipe: Path, tmp_path: Path, capsys) -> None:
+    result = run(["train", recipe, "--run", tmp_path / "r", "--set", "train.stepz=3"], capsys)
+    assert_user_error(result, "train.stepz", "Did you mean train.steps?")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["train", "missing.yaml"], "missing.yaml"),
+        (["evaluate", "nowhere", "--data", "nothing"], "nowhere"),
+        (["infer", "nowhere", "photograph.jpg", "--output", "out"], "nowhere"),
+        (["export", "nowhere", "out"], "nowhere"),
+    ],
+)
+def test_missing_files_are_named(arguments: list[str], expected: str, capsys) -> None:
+    assert_user_error(run(arguments, capsys), expected)
+
+
+@pytest.mark.parametrize("option", ["--train=0", "--val=x", "--seed=-1"])
+def test_numbers_out_of_range_are_named(option: str, tmp_path: Path, capsys) -> None:
+    code, _, errors = run(["data", "generate", tmp_path / "set", option], capsys)
+    assert code == 2
+    assert "expected a whole number" in errors
+
+
+def test_a_place_that_may_not_be_entered_is_named(run_path: Path, dataset: Path, capsys, monkeypatch) -> None:
+    closed, stat = str(dataset / "JPEGImages"), os.stat
+
+    def guarded(path, *args, **kwargs):
+        if str(path).startswith(closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", guarded)
+    assert_user_error(run(["evaluate", run_path, "--data", dataset], capsys), closed, "Permission denied")
+
+
+def test_scores_of_other_data_do_not_replace_those_of_the_run(
+    run_path: Path, dataset: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = (run_path / "scores.json").read_text()
+    assert run(["evaluate", run_path, "--data", dataset, "--split", "train"], capsys)[0] == 0
+    assert (run_path / "scores.json").read_text() == before
+    assert json.loads((tmp_path / "scores.json").read_text())["split"] == "train"
+    assert run(["evaluate", run_path, "--data", dataset], capsys)[0] == 0
+    assert json.loads((run_path / "scores.json").read_text())["num_images"] == 3
+
+
+def test_an_export_inside_of_a_run_does_not_hide_it(run_path: Path, tmp_path: Path, capsys) -> None:
+    copied = tmp_path / "run"
+    shutil.copytree(run_path, copied)
+    for version in ("1", "2"):
+        assert run(["export", copied, copied], capsys)[0] == 0
+        assert (copied / version / "saved_model.pb").exists()
+
+
+def test_wrong_data_are_named(run_path: Path, tmp_path: Path, capsys) -> None:
+    assert_user_error(run(["evaluate", run_path, "--data", tmp_path], capsys), tmp_path, "JPEGImages")
+
+
+def test_generate_makes_a_data_set_once(tmp_path: Path, capsys) -> None:
+    command = ["data", "generate", tmp_path / "set", "--train", "2", "--val", "1", "--seed", "3"]
+    assert run(command, capsys)[0] == 0
+    assert len(list((tmp_path / "set" / "JPEGImages").iterdir())) == 3
+    assert_user_error(run(command, capsys), tmp_path / "set")
+
+
+def test_sigterm_saves_and_exits_143(recipe: Path, dataset: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "fcn",
+            "train",
+            recipe,
+            "--run",
+            tmp_path / "run",
+            "--set",
+            "train.steps=100000",
+        ],
+        cwd=HERE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    log = tmp_path / "run" / "log.csv"
+    try:
+        for _ in range(600):
+            if log.exists() and log.read_text().count("\n") > 1:
+                break
+            try:
+                process.wait(0.2)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 143, errors
+    assert (tmp_path / "run" / "checkpoints" / "last.keras").exists()

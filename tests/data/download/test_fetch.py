@@ -1,0 +1,275 @@
+"""Tests of fetching files from servers that break off, lie or have something else."""
+
+import hashlib
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from file_server import Answer, FileServer, Handler, dropping, failing, serving, whole, without_ranges
+
+from fcn.data.download.catalog import DATASETS, PublishedFile
+from fcn.data.download.fetch import Patience, check_file, download
+from fcn.errors import DataError, OutputError
+
+DATA = np.random.default_rng(0).bytes(300_000)
+WRONG = np.random.default_rng(1).bytes(300_000)
+QUICK = Patience(failures=3, connections=20, pause_seconds=0, timeout_seconds=10)
+Serve = Callable[..., FileServer]
+
+
+@pytest.fixture
+def serve() -> Serve:
+    with ExitStack() as stack:
+        yield lambda *answers: stack.enter_context(serving(*answers))
+
+
+def published(*servers: FileServer, size: int | None = len(DATA)) -> PublishedFile:
+    md5 = hashlib.md5(DATA).hexdigest()
+    return PublishedFile("set.tar", tuple(server.url for server in servers), md5, size)
+
+
+def fetch(file: PublishedFile, folder: Path) -> bytes:
+    path = download(file, folder, QUICK)
+    assert path == folder / "set.tar"
+    assert [found.name for found in folder.iterdir()] == ["set.tar"]
+    return path.read_bytes()
+
+
+def refusal(file: PublishedFile, folder: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        download(file, folder, QUICK)
+    assert not (folder / "set.tar").exists()
+    assert str(folder / "set.tar") in str(caught.value)
+    for url in file.urls:
+        assert url in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("size", [len(DATA), None])
+def test_a_good_server_is_asked_once(tmp_path: Path, serve: Serve, size: int | None) -> None:
+    server = serve(whole(DATA))
+    assert fetch(published(server, size=size), tmp_path / "new") == DATA
+    assert server.requests == [0]
+
+
+def test_what_is_there_is_checked_and_not_fetched_again(tmp_path: Path, serve: Serve) -> None:
+    server = serve(whole(DATA))
+    (tmp_path / "set.tar").write_bytes(DATA)
+    assert fetch(published(server), tmp_path) == DATA
+    (tmp_path / "set.tar").write_bytes(WRONG)
+    with pytest.raises(DataError, match=r"MD5.* Delete it and run the same command again"):
+        download(published(server), tmp_path, QUICK)
+    assert (tmp_path / "set.tar").read_bytes() == WRONG
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("size", [len(DATA), None])
+def test_a_server_that_breaks_off_is_asked_for_the_rest(
+    tmp_path: Path, serve: Serve, size: int | None
+) -> None:
+    server = serve(dropping(DATA, 70_000))
+    assert fetch(published(server, size=size), tmp_path) == DATA
+    assert server.requests == [0, 70_000, 140_000, 210_000, 280_000]
+
+
+def test_what_an_earlier_call_left_is_used(tmp_path: Path, serve: Serve) -> None:
+    server = serve(whole(DATA))
+    (tmp_path / "set.tar.part").write_bytes(DATA[:123_456])
+    assert fetch(published(server), tmp_path) == DATA
+    assert server.requests == [123_456]
+    (tmp_path / "set.tar").rename(tmp_path / "set.tar.part")
+    assert fetch(published(server), tmp_path) == DATA
+    assert server.requests == [123_456]
+
+
+@pytest.mark.parametrize("size", [len(DATA), None])
+@pytest.mark.parametrize("left", [WRONG[:1000], WRONG, WRONG + b"more"])
+def test_wrong_bytes_from_an_earlier_call_are_fetched_anew(
+    tmp_path: Path, serve: Serve, left: bytes, size: int | None
+) -> None:
+    server = serve(whole(DATA))
+    (tmp_path / "set.tar.part").write_bytes(left)
+    assert fetch(published(server, size=size), tmp_path) == DATA
+    assert server.requests[-1] == 0
+
+
+def test_a_server_without_ranges_begins_anew(tmp_path: Path, serve: Serve) -> None:
+    server = serve(dropping(DATA, 70_000), without_ranges(DATA))
+    assert fetch(published(server), tmp_path) == DATA
+    assert server.requests == [0, 70_000]
+
+
+def test_a_server_without_ranges_that_breaks_off_is_given_up(tmp_path: Path, serve: Serve) -> None:
+    server = serve(without_ranges(DATA[:70_000], Content_Length=len(DATA)))
+    assert "connection" in refusal(published(server), tmp_path)
+    assert server.requests == [0] + 3 * [70_000]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 429, 408])
+def test_errors_that_pass_are_waited_for(tmp_path: Path, serve: Serve, status: int) -> None:
+    server = serve(failing(status), failing(status), whole(DATA))
+    assert fetch(published(server), tmp_path) == DATA
+    assert len(server.requests) == 3
+    assert f"answered {status}" in refusal(published(broken := serve(failing(status))), tmp_path / "no")
+    assert len(broken.requests) == QUICK.failures
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 204, 304])
+def test_errors_that_stay_are_not_asked_about_again(tmp_path: Path, serve: Serve, status: int) -> None:
+    server = serve(failing(status))
+    assert f"answered {status}" in refusal(published(server), tmp_path)
+    assert len(server.requests) == 1
+
+
+def test_mirrors_are_tried_in_order_and_go_on_where_the_last_stopped(tmp_path: Path, serve: Serve) -> None:
+    servers = [
+        serve(failing(404)),
+        serve(dropping(DATA, 100_000), failing(500)),
+        serve(whole(DATA)),
+        serve(whole(DATA)),
+    ]
+    assert fetch(published(*servers), tmp_path) == DATA
+    assert [server.requests for server in servers] == [[0], [0] + 3 * [100_000], [100_000], []]
+
+
+def test_without_a_server_the_next_is_asked(tmp_path: Path, serve: Serve) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    file = published(serve(whole(DATA)))
+    file = file._replace(urls=(f"http://127.0.0.1:{port}/x", *file.urls))
+    assert fetch(file, tmp_path) == DATA
+    assert "connection failed" in refusal(file._replace(urls=file.urls[:1]), tmp_path / "no")
+
+
+def lying(data: bytes, length: int) -> Answer:
+    return without_ranges(data, Content_Length=length)
+
+
+@pytest.mark.parametrize("length", [0, 5, len(DATA) - 1, len(DATA) + 1, 10 * len(DATA)])
+def test_a_lie_about_the_length_brings_no_wrong_file(tmp_path: Path, serve: Serve, length: int) -> None:
+    refusal(published(serve(lying(DATA, length))), tmp_path)
+    good = serve(whole(DATA))
+    assert fetch(published(serve(lying(DATA, length)), good), tmp_path) == DATA
+
+
+@pytest.mark.parametrize("size", [len(DATA), None])
+@pytest.mark.parametrize("length", ["9" * 5000, "1" * 20])
+def test_a_length_of_thousands_of_digits_is_a_wrong_header(
+    tmp_path: Path, serve: Serve, length: str, size: int | None
+) -> None:
+    server = serve(without_ranges(DATA, Content_Length=length))
+    assert "a length that is none: " in refusal(published(server, size=size), tmp_path)
+    assert len(server.requests) == 1
+
+
+def test_a_file_that_is_longer_than_it_says_is_cut_by_nobody(tmp_path: Path, serve: Serve) -> None:
+    """Without a length the answer ends where the connection does."""
+    server = serve(without_ranges(DATA + b"more", Content_Length=None))
+    assert "sends more than" in refusal(published(server), tmp_path)
+    assert (tmp_path / "set.tar.part").stat().st_size == 0
+    assert fetch(published(serve(without_ranges(DATA, Content_Length=None))), tmp_path) == DATA
+
+
+def test_an_answer_without_end_is_stopped(tmp_path: Path, serve: Serve) -> None:
+    def endless(request: Handler) -> None:
+        request.reply(200, Content_Length=None)
+        try:
+            while True:
+                request.wfile.write(bytes(1 << 16))
+        except OSError:
+            pass
+
+    assert "sends more than" in refusal(published(serve(endless)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content_range",
+    [
+        None,
+        "bytes 0-9/300000",
+        "bytes 70001-299999/300000",
+        "junk",
+        f"bytes {'7' * 5000}-9/300000",
+        f"bytes 70000-299999/{'3' * 5000}",
+    ],
+)
+def test_another_part_than_was_asked_for_is_refused(
+    tmp_path: Path, serve: Serve, content_range: str | None
+) -> None:
+    (tmp_path / "set.tar.part").write_bytes(DATA[:70_000])
+    answer = lambda request: request.reply(206, DATA[70_000:], Content_Range=content_range)  # noqa: E731
+    assert "another part" in refusal(published(serve(answer)), tmp_path)
+    assert (tmp_path / "set.tar.part").read_bytes() == DATA[:70_000]
+
+
+def test_a_mirror_with_a_shorter_file_is_left(tmp_path: Path, serve: Serve) -> None:
+    (tmp_path / "set.tar.part").write_bytes(DATA[:70_000])
+    short, good = serve(whole(DATA[:60_000])), serve(whole(DATA))
+    assert fetch(published(short, good), tmp_path) == DATA
+    assert (short.requests, good.requests) == ([70_000], [70_000])
+
+
+@pytest.mark.parametrize("size", [len(DATA), None])
+def test_corrupt_content_is_refused_after_one_try(tmp_path: Path, serve: Serve, size: int | None) -> None:
+    corrupt, good = serve(whole(WRONG)), serve(whole(DATA))
+    assert "MD5" in refusal(published(corrupt, size=size), tmp_path)
+    assert corrupt.requests == [0]
+    assert fetch(published(corrupt, good, size=size), tmp_path) == DATA
+
+
+def test_a_web_page_is_not_kept(tmp_path: Path, serve: Serve) -> None:
+    server = serve(without_ranges(b"<html>", Content_Type="text/html; charset=utf-8"))
+    assert "web page" in refusal(published(server, size=None), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_that_a_server_calls_compressed_stays_as_it_is(tmp_path: Path, serve: Serve) -> None:
+    assert fetch(published(serve(whole(DATA, Content_Encoding="gzip"))), tmp_path) == DATA
+
+
+def test_a_server_that_says_nothing_is_given_up(tmp_path: Path, serve: Serve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        file = published()._replace(urls=(url,))
+        with pytest.raises(DataError, match="connection failed"):
+            download(file, tmp_path, QUICK._replace(failures=1, timeout_seconds=0.2))
+
+
+def test_one_byte_at_a_time_is_not_waited_for_forever(tmp_path: Path, serve: Serve) -> None:
+    server = serve(dropping(DATA, 1))
+    refusal(published(server), tmp_path)
+    assert server.requests == list(range(QUICK.connections))
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path, serve: Serve) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"set\.tar"):
+        download(published(serve(whole(DATA))), tmp_path / "file", QUICK)
+
+
+def test_a_file_of_the_users_own_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "mine.tar"
+    path.write_bytes(DATA)
+    check_file(path, published())
+    path.write_bytes(DATA[:-1])
+    with pytest.raises(DataError, match=r"expected 300000 bytes\. Received: 299999") as caught:
+        check_file(path, published())
+    assert "Give another one with --file" in str(caught.value)
+    assert "Delete" not in str(caught.value)
+    path.write_bytes(WRONG)
+    for size in (len(DATA), None):
+        with pytest.raises(DataError, match="MD5"):
+            check_file(path, published(size=size))
+    with pytest.raises(DataError, match="cannot be read"):
+        check_file(tmp_path / "none.tar", published())
+
+
+def test_the_catalog_is_well_formed() -> None:
+    for dataset in DATASETS.values():
+        assert len(bytes.fromhex(dataset.archive.md5)) == 16
+        assert all(url.endswith(f"/{dataset.archive.name}") for url in dataset.archive.urls)
+        assert not Path(dataset.folder).is_absolute()

@@ -1,0 +1,114 @@
+"""Tests of scoring a split."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fcn.classes import VOID
+from fcn.data.image_io import encode_label
+from fcn.data.voc import read_example, read_split
+from fcn.errors import DataError, RunError
+from fcn.evaluation.evaluate import evaluate, evaluate_examples, scores_document
+from fcn.evaluation.metrics import Scores
+from fcn.inference.predictor import Predictor
+from fcn.models.fcn import FCN
+from fcn.runs.lineage import TrainingSplit
+
+CLASS_NAMES = ("ground", "cat", "dog")
+
+
+@pytest.fixture(scope="module")
+def predictor(thin_net: Callable[..., FCN]) -> Predictor:
+    return Predictor(thin_net(class_names=CLASS_NAMES, seed=1))
+
+
+def test_scores_are_those_of_a_loop_over_pixels(predictor: Predictor, dataset: Path) -> None:
+    evaluation = evaluate(predictor, dataset, "val")
+    matrix = np.zeros((3, 3), int)
+    mean_iou = []
+    for example in read_split(dataset, "val"):
+        image, label = read_example(example, 3)
+        own = np.zeros((3, 3), int)
+        guess = predictor.predict(image).label
+        for true, predicted in zip(label.ravel().tolist(), guess.ravel().tolist(), strict=True):
+            if true != VOID:
+                own[true, predicted] += 1
+        matrix += own
+        mean_iou.append(Scores.from_matrix(own).mean_iou)
+    assert np.count_nonzero(matrix.sum(axis=0)) > 1
+    np.testing.assert_array_equal(evaluation.matrix, matrix)
+    np.testing.assert_array_equal(np.hstack(evaluation.scores), np.hstack(Scores.from_matrix(matrix)))
+    assert [image.mean_iou for image in evaluation.images] == mean_iou
+    assert [image.example for image in evaluation.images] == read_split(dataset, "val")
+
+
+def test_a_net_and_its_file_are_scored_alike(
+    thin_net: Callable[..., FCN], dataset: Path, tmp_path: Path
+) -> None:
+    net = thin_net(class_names=CLASS_NAMES, seed=1)
+    net.save(tmp_path / "net.keras")
+    expected = evaluate(net, str(dataset), "train").matrix
+    assert expected.sum() > 0
+    np.testing.assert_array_equal(evaluate(tmp_path / "net.keras", dataset, "train").matrix, expected)
+
+
+def test_an_image_of_nothing_but_void_has_no_score(
+    predictor: Predictor, make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    root = make_dataset(tmp_path / "set", {"val": ["a", "b"]})
+    label_path = root / "SegmentationClass" / "a.png"
+    label_path.write_bytes(encode_label(np.full((20, 26), VOID, np.uint8)))
+    evaluation = evaluate(predictor, root)
+    assert math.isnan(evaluation.images[0].mean_iou)
+    only = evaluate_examples(predictor, read_split(root, "val")[1:])
+    np.testing.assert_array_equal(evaluation.matrix, only.matrix)
+    assert evaluation.scores.mean_iou == only.scores.mean_iou
+
+
+def test_other_classes_are_refused(
+    predictor: Predictor, make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    for number, names in enumerate((("ground", "dog", "cat"), ("ground", "cat"))):
+        root = make_dataset(tmp_path / str(number), {"val": ["a"]}, class_names=names)
+        with pytest.raises(DataError, match="expected the classes the model was trained on") as caught:
+            evaluate(predictor, root)
+        assert str(root) in str(caught.value)
+        assert "ground, cat, dog" in str(caught.value)
+        assert f"Received: {', '.join(names)}." in str(caught.value)
+
+
+def test_what_cannot_be_scored_is_refused(predictor: Predictor, dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"test\.txt: no such split"):
+        evaluate(predictor, dataset, "test")
+    with pytest.raises(DataError, match="JPEGImages"):
+        evaluate(predictor, tmp_path)
+    with pytest.raises(RunError, match="no such model"):
+        evaluate(tmp_path / "none", dataset)
+
+
+def test_a_broken_image_ends_the_scoring_with_its_name(
+    predictor: Predictor, make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    root = make_dataset(tmp_path / "set", {"val": [f"n{number}" for number in range(8)]})
+    broken = root / "JPEGImages" / "n5.jpg"
+    broken.write_bytes(broken.read_bytes()[:100])
+    with pytest.raises(DataError, match=r"n5\.jpg"):
+        evaluate(predictor, root)
+
+
+def test_the_document_has_the_scores_as_top_level_keys(predictor: Predictor, dataset: Path) -> None:
+    evaluation = evaluate(predictor, dataset)
+    document = scores_document(evaluation, CLASS_NAMES, dataset, "val")
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert document["mean_iou"] == evaluation.scores.mean_iou
+    assert list(document["class_iou"]) == list(CLASS_NAMES)
+    assert (document["split"], document["num_images"], document["data"]) == ("val", 3, str(dataset))
+    scores = {"pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou", "class_iou"}
+    assert set(document) == scores | {"split", "num_images", "data", "training"}
+    assert document["training"] is None
+    known = scores_document(evaluation, CLASS_NAMES, dataset, "val", TrainingSplit("train", 4, 0))
+    assert known == document | {"training": {"split": "train", "num_images": 4, "num_scored": 0}}

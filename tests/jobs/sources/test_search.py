@@ -1,0 +1,158 @@
+"""Tests of what is found in files and folders, and what is not."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from photographs import contents_below, files_below, random_predictor, write_image
+
+from fcn.errors import DataError
+from fcn.inference.predictor import Predictor
+from fcn.jobs.label_images import label_images
+from fcn.jobs.sources.search import FoundImage, find_images
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return random_predictor()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("way", ["plain", "relative", "link"])
+def test_the_output_folder_is_never_read(
+    predictor: Predictor, folder: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.jpg", "sub/b.png", "labels/old.jpg", "labels/inner/old.jpg"):
+        write_image(folder / name)
+    (folder / "sub" / "to_labels").symlink_to(folder / "labels")
+    (folder / "sub" / "to_inner").symlink_to(folder / "labels" / "inner")
+    (folder / "sub" / "old_link.jpg").symlink_to(folder / "labels" / "old.jpg")
+    output = folder / "labels"
+    if way == "relative":
+        monkeypatch.chdir(folder / "sub")
+        output = Path("../labels/../labels")
+    if way == "link":
+        output = folder.parent / "link"
+        output.symlink_to(folder / "labels")
+    label_images(predictor, [folder], output, outputs=("palette", "overlay"))
+    first = contents_below(folder / "labels")
+    new = {"a.png", "a.overlay.jpg", "sub/b.png", "sub/b.overlay.jpg"}
+    assert set(first) == {"old.jpg", "inner/old.jpg"} | new
+    (folder / "labels" / "a.png").unlink()  # is labeled again
+    assert label_images(predictor, [folder], output, outputs=("palette", "overlay")).written == 1
+    assert contents_below(folder / "labels") == first
+
+
+def test_inputs_inside_the_output_folder_are_refused(predictor: Predictor, folder: Path) -> None:
+    path = write_image(folder / "sub" / "a.png")
+    before = path.read_bytes()
+    for wrong in (folder, folder / "sub", path):
+        with pytest.raises(DataError, match=r"lies in the output folder .* elsewhere"):
+            label_images(predictor, [wrong], folder)
+    assert contents_below(folder) == {"sub/a.png": before}
+
+
+def test_links_in_circles_end_and_each_folder_is_read_once(folder: Path) -> None:
+    write_image(folder / "real" / "a.jpg")
+    elsewhere = write_image(folder.parent / "elsewhere" / "b.jpg").parent
+    (folder / "a_first").symlink_to(folder / "real")
+    (folder / "real" / "up").symlink_to(folder)
+    (folder / "self").symlink_to("self")
+    (folder / "to").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder / "real")
+    found = [*find_images([folder], folder.parent / "labels")]
+    assert found == [
+        FoundImage(str(folder / "real" / "a.jpg"), str(folder / "real" / "a.jpg"), "real"),
+        FoundImage(str(elsewhere / "b.jpg"), str(folder / "to" / "b.jpg"), "to"),
+    ]
+
+
+def test_a_file_given_in_several_ways_is_labeled_once(
+    predictor: Predictor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_image(folder / "sub" / "a.jpg")
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+    monkeypatch.chdir(folder)
+    inputs = [Path("sub/a.jpg"), folder / "sub", path, path, Path("sub/../sub/a.jpg"), link, folder]
+    for number, given_inputs in enumerate((inputs, inputs[::-1])):
+        output = folder.parent / f"labels{number}"
+        assert label_images(predictor, given_inputs, output).written == 1
+        assert files_below(output) == {"sub/a.png"}
+    # A linked photograph has a name of its own.
+    (folder / "sub" / "b.jpg").symlink_to(path)
+    assert len({*find_images([folder], output)}) == 2
+
+
+def test_hidden_files_and_folders_are_passed_over(predictor: Predictor, folder: Path) -> None:
+    for name in ("a.jpg", ".a.jpg.1234.tmp.png", "._a.jpg", ".thumbnails/a.jpg"):
+        write_image(folder / name)
+    assert label_images(predictor, [folder], folder / "labels").written == 1
+    (found,) = find_images([folder / ".thumbnails"], folder / "labels")
+    assert found.path == str(folder / ".thumbnails" / "a.jpg")
+
+
+def test_pipes_are_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    write_image(folder / "a.jpg")
+    assert [found.path for found in find_images([folder], folder / "labels")] == [str(folder / "a.jpg")]
+    with pytest.raises(DataError, match="expected a file or a folder"):
+        [*find_images([folder / "pipe.jpg"], folder / "labels")]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing", "no such file or folder"),
+        ("empty", "no images found"),
+        ("notes.txt", "JPEG, PNG, BMP, WebP or TIFF"),
+    ],
+)
+def test_inputs_without_images_are_refused(
+    predictor: Predictor, folder: Path, name: str, message: str
+) -> None:
+    (folder / "empty" / "sub").mkdir(parents=True)
+    (folder / "notes.txt").write_text("no image")
+    with pytest.raises(DataError, match=message) as caught:
+        label_images(predictor, [folder / name], folder / "labels")
+    assert str(folder / name) in str(caught.value)
+    assert not (folder / "labels").exists()
+
+
+def test_an_unreadable_folder_is_refused_and_an_unreadable_subfolder_listed(
+    predictor: Predictor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_image(folder / "a.jpg")
+    locked = write_image(folder / "locked" / "b.jpg").parent
+    scandir = os.scandir
+
+    def scandir_unless_locked(path: Path) -> Any:
+        if os.fspath(path) == os.fspath(locked):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scandir_unless_locked)
+    with pytest.raises(DataError, match=r"locked: cannot be read \(Permission denied\)"):
+        [*find_images([locked], folder / "labels")]
+    result = label_images(predictor, [folder], folder.parent / "labels")
+    assert result.written == 1
+    assert [path for path, _ in result.failed] == [locked]
+    assert "Permission denied" in result.failed[0][1]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_inputs_without_permission_are_refused(folder: Path) -> None:
+    locked = write_image(folder / "locked" / "b.jpg")
+    for path in (locked, locked.parent):
+        path.chmod(0)
+        with pytest.raises(DataError, match="cannot be read"):
+            [*find_images([path], folder / "labels")]
+        path.chmod(0o700)

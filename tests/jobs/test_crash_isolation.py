@@ -1,0 +1,222 @@
+"""Images that kill the process that labels them, and healthy ones that were there when it was killed."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from job_program import Brightness, run_job
+from photographs import contents_below, write_image, write_video
+
+from fcn.jobs.crash_isolation import note_delegation
+from fcn.jobs.job import open_job
+from fcn.jobs.store import MANIFEST, Claimed, Manifest, Outcome
+from fcn.jobs.worker_lease import Crew
+
+TESTS = Path(__file__).parents[1]
+KINDS = ("palette", "overlay")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number in range(30):
+        write_image(tmp_path / "in" / f"{number:02}.png", 16 + 8 * (number % 2), 24)
+    return tmp_path / "in"
+
+
+def work(output: Path, folder: Path, batch_size: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(TESTS / "job_program.py"), str(output), "0", str(batch_size), str(folder)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def column(output: Path, name: str) -> list[object]:
+    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+        return [value for (value,) in connection.execute(f"SELECT {name} FROM images ORDER BY place")]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "deaths"),
+    # In company, among those lost in company, after all others, and as the first three times; then as one of
+    # three, of which the first is done before it.
+    [(1, 6), pytest.param(3, 10, marks=pytest.mark.slow)],
+)
+def test_an_image_that_kills_the_process_fails_and_the_others_are_labeled(
+    batch_size: int, deaths: int, folder: Path, tmp_path: Path
+) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run_job(whole, folder, batch_size=batch_size)
+    cv2.imwrite(str(folder / "05 deadly.png"), np.full((24, 24, 3), 255, np.uint8))
+    for death in range(deaths):
+        assert work(killed, folder, batch_size).returncode == -signal.SIGKILL
+        if death == 2:  # it comes last, so that no other waits for it
+            assert column(killed, "status").count("done") == 31 - batch_size
+    done = work(killed, folder, batch_size)
+    assert (done.returncode, done.stdout.split()[1:]) == (0, ["30", "1"])
+    (path, reason) = run_job(killed, folder, batch_size=batch_size).failed[0]
+    assert path == folder / "05 deadly.png"
+    assert reason.startswith("stopped the process ")
+    assert "--retry-failed" in reason
+    assert contents_below(killed) == contents_below(whole)
+    # Told to, it is tried again; mended, it is labeled.
+    with open_job(killed, [folder], {"model": "brightness"}, KINDS) as job:
+        job.retry_failed()
+    assert work(killed, folder, batch_size).returncode == -signal.SIGKILL
+    write_image(folder / "05 deadly.png")
+    assert run_job(killed, folder, batch_size=batch_size).failed == ()
+
+
+def test_being_told_to_stop_is_no_loss(folder: Path, tmp_path: Path) -> None:
+    class Stops(Brightness):
+        def label(self, images):  # type: ignore[no-untyped-def, override]
+            raise KeyboardInterrupt
+
+    for _ in range(6):
+        with pytest.raises(KeyboardInterrupt):
+            run_job(tmp_path / "out", folder, engine=Stops())
+    assert max(column(tmp_path / "out", "attempts")) == 6
+    assert {*column(tmp_path / "out", "lost")} == {0}
+
+
+class Worker:
+    """A worker as the manifest sees it; what it is killed with stays claimed."""
+
+    def __init__(self, output: Path) -> None:
+        self.manifest = Manifest(output)
+        self.crew = Crew(self.manifest)
+        self.crew.enter()
+
+    def claim(self) -> list[Claimed]:
+        return self.manifest.claim(self.crew.name)
+
+    def delegate(self) -> None:
+        with self.manifest.transaction():
+            note_delegation(self.manifest.connection, self.crew.name)
+
+    def vanish(self) -> None:
+        assert self.crew._file is not None
+        os.close(self.crew._file)  # as the system does
+        self.manifest.close()
+
+    def stop_with_a_full_disk(self) -> None:
+        self.crew._lock_path(self.crew.name).unlink()
+        self.vanish()
+
+
+@pytest.fixture
+def output(folder: Path, tmp_path: Path) -> Path:
+    output = tmp_path / "out"
+    with open_job(output, [folder], {"model": "brightness"}, KINDS, 3) as job:
+        job.manifest.connection.execute("UPDATE images SET attempts = 1")  # or nothing of it would stay
+    return output
+
+
+def test_who_leaves_without_a_word_loses_what_was_in_hand_and_who_left_a_full_disk_does_not(
+    output: Path,
+) -> None:
+    for leave, losses in ((Worker.stop_with_a_full_disk, 0), (Worker.vanish, 6)):
+        worker = Worker(output)
+        assert len(worker.claim() + worker.claim()) == 6
+        leave(worker)
+        other = Worker(output)
+        assert sum(column(output, "lost")) == losses  # type: ignore[arg-type]
+        assert {*column(output, "status")} == {"waiting"}
+        other.crew.leave()
+        other.manifest.close()
+
+
+def test_what_was_lost_once_is_last_and_alone(output: Path) -> None:
+    worker = Worker(output)
+    lost = {image.path for image in worker.claim() + worker.claim()}
+    worker.vanish()
+    worker = Worker(output)
+    for _ in range(8):
+        assert not lost & {image.path for image in worker.claim()}
+    assert worker.claim() == []  # there are some, but not in company
+    with worker.manifest.transaction():
+        worker.manifest.connection.execute("UPDATE images SET status = 'done' WHERE status = 'doing'")
+    alone = worker.claim()
+    assert {image.path for image in alone} < lost
+    assert worker.claim() == []
+    worker.manifest.finish(worker.crew.name, [Outcome(image.id) for image in alone])
+    assert len(worker.claim()) == 3
+    assert worker.claim() == []
+    worker.vanish()
+
+
+def test_who_lets_others_label_makes_no_suspects_and_takes_them_in_company(output: Path) -> None:
+    worker = Worker(output)
+    lost = {image.path for image in worker.claim() + worker.claim()}
+    worker.vanish()
+    for _ in range(2):
+        worker = Worker(output)
+        worker.delegate()
+        claimed = [image.path for _ in range(10) for image in worker.claim()]
+        assert len(claimed) == 30
+        assert lost == {*claimed[-6:]}  # after all others, as ever
+        worker.vanish()
+    Worker(output).vanish()
+    assert column(output, "status") == ["waiting"] * 30
+    assert sorted(column(output, "lost")) == [0] * 24 + [1] * 6  # type: ignore[type-var]
+
+
+def test_a_video_is_a_suspect_whoever_had_it_in_hand(tmp_path: Path) -> None:
+    video, output = write_video(tmp_path / "clip.mp4", 2), tmp_path / "out"
+    with open_job(output, [video], {"model": "brightness"}, KINDS, 3) as job:
+        job.manifest.connection.execute("UPDATE images SET attempts = 1")
+    worker = Worker(output)
+    worker.delegate()
+    assert [image.path for image in worker.claim()] == [str(video)]
+    assert worker.claim() == []
+    worker.vanish()
+    Worker(output).vanish()
+    assert column(output, "lost") == [1]
+
+
+def test_claims_look_at_few_rows_however_many_are_in_hand(output: Path) -> None:
+    worker = Worker(output)
+    worker.claim()
+    statements: list[str] = []
+    worker.manifest.connection.set_trace_callback(statements.append)
+    assert worker.claim()
+    worker.manifest.connection.set_trace_callback(None)
+    steps = [
+        step["detail"]
+        for statement in statements
+        if statement.startswith(("SELECT", "UPDATE"))
+        for step in worker.manifest.connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+    ]
+    worker.vanish()
+    assert [step for step in steps if "images" in step and "(worker=?)" in step]
+    assert not [step for step in steps if step.startswith(("SCAN", "USE TEMP"))]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_killed_at_random_moments_no_healthy_image_fails_and_no_batch_is_parted(
+    seed: int, output: Path
+) -> None:
+    batches = column(output, "batch")
+    chance = random.Random(seed)
+    for _ in range(30):
+        worker = Worker(output)
+        in_hand: list[list[Claimed]] = []
+        for finished in range(chance.choice([0, 1, 1, 2, 2, 3]), -1, -1):
+            while len(in_hand) < 4 and (claimed := worker.claim()):
+                in_hand.append(claimed)
+            if in_hand and finished:
+                done = in_hand.pop(0)
+                worker.manifest.finish(worker.crew.name, [Outcome(image.id) for image in done])
+        worker.vanish()
+    assert "failed" not in column(output, "status")
+    assert column(output, "batch") == batches

@@ -1,0 +1,49 @@
+"""Beginning a job anew, where that is cut short."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from job_program import run_job
+from photographs import contents_below, write_image
+
+from fcn.jobs.restart import _BEFORE, job_anew, settle
+from fcn.jobs.store import MANIFEST, Manifest
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    write_image(tmp_path / "in" / "a.png")
+    run_job(tmp_path / "out", tmp_path / "in")
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize("left", [None, b"", b"SQLite format 3\0" + bytes(4080)])
+def test_the_job_before_is_back_if_nothing_came_of_the_next(
+    left: bytes | None, output: Path, tmp_path: Path
+) -> None:
+    before = contents_below(output)
+    # What a process leaves that was killed, and what one that found the disk full.
+    os.replace(output / MANIFEST, output / _BEFORE)
+    if left is not None:
+        (output / MANIFEST).write_bytes(left)
+    settle(output)
+    assert run_job(output, tmp_path / "in").written == 0
+    assert contents_below(output) == before
+    with suppress(OSError), job_anew(output):
+        if left is not None:
+            (output / MANIFEST).write_bytes(left)
+        raise OSError("full")
+    assert run_job(output, tmp_path / "in").written == 0
+    assert contents_below(output) == before
+
+
+def test_a_job_that_was_begun_anew_stays(output: Path, tmp_path: Path) -> None:
+    os.replace(output / MANIFEST, output / _BEFORE)
+    Manifest(output).close()
+    with job_anew(output):
+        assert not (output / MANIFEST).exists()
+        assert run_job(output, tmp_path / "in", model="another").written == 1
+    assert run_job(output, tmp_path / "in", model="another").written == 0
+    assert not (output / _BEFORE).exists()

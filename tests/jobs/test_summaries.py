@@ -1,0 +1,89 @@
+"""Tests of what a job writes about all its images."""
+
+import csv
+import json
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from job_program import Brightness, run_job
+from photographs import write_image
+
+from fcn.data.image_io import read_label
+from fcn.jobs.sources.inputs import PathList
+
+KINDS = ("ids", "probabilities", "rle", "areas")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.jpg", "sub/b.png"):
+        write_image(tmp_path / "in" / name)
+    return tmp_path / "in"
+
+
+def rows(output: Path) -> list[dict[str, str]]:
+    with (output / "areas.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_all_images_are_in_the_summaries(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    run_job(output, folder, kinds=KINDS)
+    images = [str(folder / "a.jpg"), str(folder / "sub" / "b.png")]
+    assert [row["path"] for row in rows(output)] == images
+    document = json.loads((output / "coco.json").read_text())
+    assert [image["file_name"] for image in document["images"]] == images
+    label = read_label(output / "a.png")
+    assert float(rows(output)[0]["dark"]) == pytest.approx((label == 0).mean(), abs=1e-4)
+    with np.load(output / "sub" / "b.npz") as found:
+        np.testing.assert_array_equal(
+            found["probabilities"].argmax(axis=-1), read_label(output / "sub" / "b.png")
+        )
+
+
+def test_an_image_that_came_later_is_in_them_too(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    run_job(output, folder, kinds=KINDS)
+    write_image(folder / "c.jpg")
+    assert run_job(output, folder, kinds=KINDS).written == 1
+    assert len(rows(output)) == 3
+
+
+def test_a_job_that_was_stopped_leaves_no_old_summary_and_writes_a_lost_one(
+    folder: Path, tmp_path: Path
+) -> None:
+    class Stops(Brightness):
+        def logits(self, images):
+            raise KeyboardInterrupt
+
+    output = tmp_path / "out"
+    run_job(output, folder, kinds=KINDS)
+    write_image(folder / "c.jpg")
+    with pytest.raises(KeyboardInterrupt):
+        run_job(output, folder, kinds=KINDS, engine=Stops())
+    assert not (output / "areas.csv").exists()
+    run_job(output, folder, kinds=KINDS)
+    (output / "coco.json").unlink()
+    assert run_job(output, folder, kinds=KINDS).written == 0
+    assert len(json.loads((output / "coco.json").read_text())["images"]) == 3
+
+
+def test_deleted_photographs_leave_the_summaries_and_come_back(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    other = write_image(tmp_path / "elsewhere" / "d.jpg")
+    listed = write_image(tmp_path / "listed.jpg")
+    run_job(output, folder, other, PathList(BytesIO(bytes(listed))), kinds=KINDS)
+    assert len(rows(output)) == 4
+    data = (folder / "a.jpg").read_bytes()
+    for path in (folder / "a.jpg", other, listed):
+        path.unlink()
+    result = run_job(output, folder, kinds=KINDS)
+    assert (result.written, result.labeled) == (0, 4)  # the labels stay
+    left = {Path(row["path"]).name for row in rows(output)}
+    assert left == {"b.png", "d.jpg", "listed.jpg"}
+    assert len(json.loads((output / "coco.json").read_text())["images"]) == 3
+    (folder / "a.jpg").write_bytes(data)
+    assert run_job(output, folder, kinds=KINDS).written == 0
+    assert len(rows(output)) == 4

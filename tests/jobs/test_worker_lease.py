@@ -1,0 +1,25 @@
+"""What workers leave behind."""
+
+from pathlib import Path
+
+from job_program import run_job
+from photographs import write_image
+
+from fcn.jobs.store import Manifest
+from fcn.jobs.worker_lease import crew_of
+
+
+def test_the_lock_of_a_worker_killed_as_it_came_goes(tmp_path: Path) -> None:
+    write_image(tmp_path / "in" / "a.jpg")
+    run_job(tmp_path / "out", tmp_path / "in")
+    (tmp_path / "out" / ".fcn-job.0123456789abcdef.lock").touch()
+    run_job(tmp_path / "out", tmp_path / "in")
+    assert not [*(tmp_path / "out").glob(".fcn-job.*.lock")]
+
+
+def test_the_lock_of_one_that_works_stays(tmp_path: Path) -> None:
+    with crew_of(Manifest(tmp_path)) as one:
+        with crew_of(Manifest(tmp_path)) as other:
+            assert one.others() == [other.name]
+        assert len([*tmp_path.glob(".fcn-job.*.lock")]) == 1
+    assert not [*tmp_path.glob(".fcn-job.*.lock")]

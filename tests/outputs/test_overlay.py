@@ -1,0 +1,147 @@
+"""Tests of the pictures drawn from labels."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fcn.classes import VOC_CLASS_NAMES, VOID, Classes
+from fcn.outputs.overlay import overlay_image
+
+CLASSES = Classes.named(("background", "cat", "dog"))
+COLORFUL = Classes(("background", "red", "green"), ((0, 0, 255), (255, 0, 0), (0, 255, 0)))
+
+
+def photograph(height: int, width: int) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def halves(height: int, width: int, left: int, right: int) -> npt.NDArray[np.uint8]:
+    label = np.full((height, width), left, np.uint8)
+    label[:, width // 2 :] = right
+    return label
+
+
+def legend(label: npt.NDArray[np.uint8], classes: Classes) -> npt.NDArray[np.uint8]:
+    overlay = overlay_image(np.zeros((*label.shape, 3), np.uint8), label, classes)
+    return overlay[label.shape[0] :]
+
+
+def has_color(pixels: npt.NDArray[np.uint8], color: tuple[int, int, int]) -> bool:
+    return bool((pixels == color).all(axis=-1).any())
+
+
+@settings(deadline=None, max_examples=30)
+@given(height=st.integers(1, 200), width=st.integers(1, 200), seed=st.integers(0, 99))
+def test_any_size_gives_a_picture_of_the_same_width_with_a_legend_below(
+    height: int, width: int, seed: int
+) -> None:
+    classes = Classes.named(VOC_CLASS_NAMES)
+    label = np.random.default_rng(seed).integers(0, 21, (height, width), np.uint8)
+    overlay = overlay_image(photograph(height, width), label, classes)
+    assert overlay.dtype == np.uint8
+    assert overlay.shape[1:] == (width, 3)
+    assert overlay.shape[0] > height
+
+
+def test_the_background_is_left_as_it_is() -> None:
+    image, label = photograph(60, 80), halves(60, 80, 0, 1)
+    overlay = overlay_image(image, label, CLASSES)
+    np.testing.assert_array_equal(overlay[:60, :40], image[:, :40])
+    assert (overlay[:60, 40:] != image[:, 40:]).mean() > 0.9
+
+
+def test_a_first_class_that_is_no_background_is_tinted() -> None:
+    classes = Classes(("sky", "road"), ((10, 200, 30), (200, 10, 30)))
+    overlay = overlay_image(np.full((60, 80, 3), 100, np.uint8), np.zeros((60, 80), np.uint8), classes)
+    np.testing.assert_array_equal(np.unique(overlay[:60].reshape(-1, 3), axis=0), [[55, 150, 65]])
+
+
+def test_regions_have_contours_and_borders_of_the_image_have_none() -> None:
+    overlay = overlay_image(np.full((60, 80, 3), 100, np.uint8), halves(60, 80, 1, 2), COLORFUL)
+    row = overlay[30].tolist()
+    inside_red, inside_green = [178, 50, 50], [50, 178, 50]
+    assert row[:39] == [inside_red] * 39
+    assert row[41:] == [inside_green] * 39
+    # The contour of red (dark) is lighter than red, that of green (light) darker than green.
+    assert row[39:41] == [[255, 128, 128], [0, 128, 0]]
+    np.testing.assert_array_equal(overlay[0], overlay[30])
+
+
+def test_the_input_is_not_changed() -> None:
+    image, label = photograph(30, 40), halves(30, 40, 1, 2)
+    before = image.copy(), label.copy()
+    overlay_image(image, label, CLASSES)
+    np.testing.assert_array_equal(image, before[0])
+    np.testing.assert_array_equal(label, before[1])
+
+
+def test_the_legend_shows_the_classes_that_occur_and_only_those() -> None:
+    strip = legend(halves(200, 300, 0, 2), COLORFUL)
+    assert has_color(strip, (0, 255, 0))
+    assert not has_color(strip, (255, 0, 0))
+    # Background is not tinted, so its swatch is empty.
+    assert not has_color(strip, (0, 0, 255))
+
+
+def test_void_is_listed_in_its_color() -> None:
+    void = (224, 224, 192)
+    assert has_color(legend(halves(200, 300, 0, VOID), COLORFUL), void)
+    assert not has_color(legend(halves(200, 300, 0, 1), COLORFUL), void)
+
+
+def test_the_largest_class_comes_first() -> None:
+    label = np.full((200, 300), 2, np.uint8)
+    label[:, :100] = 1
+    strip = legend(label, COLORFUL)
+    columns = [np.flatnonzero((strip == color).all(axis=-1).any(axis=0)) for color in COLORFUL.palette[1:]]
+    assert columns[1].max() < columns[0].min()
+
+
+def test_the_share_is_part_of_the_legend() -> None:
+    one, other = np.zeros((200, 300), np.uint8), np.zeros((200, 300), np.uint8)
+    one[:, :30] = 1
+    other[:, :60] = 1
+    assert not np.array_equal(legend(one, CLASSES), legend(other, CLASSES))
+    np.testing.assert_array_equal(legend(one, CLASSES), legend(one.copy(), CLASSES))
+
+
+@pytest.mark.parametrize(("width", "rows"), [(2000, 1), (250, 3), (60, 3)])
+def test_the_legend_wraps_to_the_width(width: int, rows: int) -> None:
+    label = np.arange(width, dtype=np.int64)[np.newaxis].repeat(40, axis=0) * 3 // width
+    strip = legend(label.astype(np.uint8), Classes(("sky" * 5, "sea" * 5, "sun" * 5), COLORFUL.palette))
+    tops = set()
+    for color in COLORFUL.palette:
+        tops.add(int(np.flatnonzero((strip == color).all(axis=-1).any(axis=1))[0]))
+    assert len(tops) == rows
+
+
+def test_letters_grow_with_the_image_within_bounds() -> None:
+    heights = [
+        legend(np.zeros((2 * side // 3, side), np.uint8), CLASSES).shape[0] for side in (90, 500, 3000)
+    ]
+    assert heights[0] >= 16
+    assert heights[0] < heights[1] < heights[2]
+    assert legend(np.zeros((1500, 12_000), np.uint8), CLASSES).shape[0] < 220
+
+
+def test_a_name_that_is_too_long_is_shortened_and_keeps_its_share() -> None:
+    one, other = np.zeros((200, 300), np.uint8), np.zeros((200, 300), np.uint8)
+    one[:, :30] = 1
+    other[:, :60] = 1
+    long, longer = (Classes.named(("sky" * times, "sea")) for times in (60, 90))
+    assert legend(one, CLASSES).shape[1:] == legend(one, long).shape[1:]
+    np.testing.assert_array_equal(legend(one, long), legend(one, longer))
+    first_row = slice(0, 24)
+    assert not np.array_equal(legend(one, long)[first_row], legend(other, long)[first_row])
+
+
+@pytest.mark.parametrize("at_once", [1, 500, 2000])
+def test_a_picture_that_is_drawn_in_parts_is_the_same(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = photograph(420, 60)
+    label = np.random.default_rng(1).choice(np.array([0, 1, 2, VOID], np.uint8), (42, 6))
+    label = label.repeat(10, axis=0).repeat(10, axis=1)
+    whole = overlay_image(image, label, COLORFUL)
+    monkeypatch.setattr("fcn.outputs.overlay._TINTED_AT_ONCE", at_once)
+    np.testing.assert_array_equal(overlay_image(image, label, COLORFUL), whole)

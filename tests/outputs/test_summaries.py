@@ -1,0 +1,148 @@
+"""Tests of the files about all images of a job."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+
+from fcn.classes import Classes
+from fcn.errors import OutputError
+from fcn.outputs.record import Record
+from fcn.outputs.render import LabeledImage, render
+from fcn.outputs.summaries import write_summaries
+
+CLASSES = Classes.named(("background", "cat", 'a "quoted", name'))
+
+
+def make_labels() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    sizes = {
+        "a.jpg": (20, 30),
+        "sub folder/b.png": (17, 5),
+        "new\nline, ü.jpg": (1, 1),
+        "odd\udcff.jpg": (9, 40),
+    }
+    return {name: rng.integers(0, 3, size, np.uint8) for name, size in sizes.items()}
+
+
+def make_records(kinds: list[str]) -> list[tuple[str, Record]]:
+    records = []
+    for name, label in make_labels().items():
+        image = np.zeros((*label.shape, 3), np.uint8)
+        record = render(kinds, LabeledImage(image, 6, label, 0.75), CLASSES).record
+        records.append((name, json.loads(json.dumps(record))))
+    return records
+
+
+def read_coco(path: Path) -> COCO:
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCO(str(path))
+
+
+@pytest.mark.parametrize("kind", ["rle", "polygons"])
+def test_pycocotools_reads_the_labels_back(kind: str, tmp_path: Path) -> None:
+    written = write_summaries([kind], make_records([kind]), tmp_path / "new", CLASSES)
+    assert written == (tmp_path / "new" / "coco.json",)
+    coco = read_coco(written[0])
+    assert [(one["id"], one["name"]) for one in coco.loadCats(coco.getCatIds())] == list(
+        enumerate(CLASSES.names)
+    )
+    labels = make_labels()
+    assert [image["file_name"] for image in coco.loadImgs(coco.getImgIds())] == list(labels)
+    ids = []
+    for image in coco.loadImgs(coco.getImgIds()):
+        label = labels[image["file_name"]]
+        assert (image["height"], image["width"]) == label.shape
+        read, covered = np.zeros_like(label), np.zeros(label.shape, int)
+        for annotation in coco.loadAnns(coco.getAnnIds(imgIds=image["id"])):
+            ids.append(annotation["id"])
+            mask = coco.annToMask(annotation)
+            assert annotation["iscrowd"] == 0
+            assert annotation["area"] == mask.sum()
+            covered += mask
+            read[mask == 1] = annotation["category_id"]
+        np.testing.assert_array_equal(read, label)
+        np.testing.assert_array_equal(covered, 1)
+    # pycocotools' scores take an annotation with the id 0 for none.
+    assert ids == list(range(1, len(ids) + 1))
+    assert len(ids) > 8
+
+
+def test_areas_are_a_table_with_a_row_for_each_image(tmp_path: Path) -> None:
+    (path,) = write_summaries(["areas"], make_records(["areas"]), tmp_path, CLASSES)
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        head, *table = csv.reader(file)
+    assert head == ["path", "width", "height", "mean_confidence", *CLASSES.names]
+    for row, (name, label) in zip(table, make_labels().items(), strict=True):
+        assert row[:4] == [name, str(label.shape[1]), str(label.shape[0]), "0.750000"]
+        shares = [float((label == value).mean()) for value in range(3)]
+        assert [float(share) for share in row[4:]] == pytest.approx(shares, abs=1e-6)
+
+
+def test_a_name_that_is_no_utf_8_has_its_own_bytes_in_the_table(tmp_path: Path) -> None:
+    (path,) = write_summaries(["areas"], make_records(["areas"]), tmp_path, CLASSES)
+    assert os.fsencode("odd\udcff.jpg") in path.read_bytes()
+
+
+def test_no_images_give_files_that_can_be_read(tmp_path: Path) -> None:
+    coco_path, areas_path = write_summaries(["areas", "rle"], [], tmp_path, CLASSES)
+    assert read_coco(coco_path).getImgIds() == []
+    assert len(areas_path.read_text().splitlines()) == 1
+
+
+def test_outputs_of_images_alone_leave_no_summary_and_read_no_records(tmp_path: Path) -> None:
+    def never() -> Iterator[tuple[str, Record]]:
+        raise AssertionError
+        yield
+
+    assert write_summaries(["palette", "overlay"], never(), tmp_path / "new", CLASSES) == ()
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_job_that_breaks_leaves_what_was_there(tmp_path: Path) -> None:
+    kinds = ["polygons", "areas"]
+    paths = write_summaries(kinds, make_records(kinds), tmp_path, CLASSES)
+    before = [path.read_bytes() for path in paths]
+
+    def breaking() -> Iterator[tuple[str, Record]]:
+        yield make_records(kinds)[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_summaries(kinds, breaking(), tmp_path, CLASSES)
+    assert [path.read_bytes() for path in paths] == before
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+
+
+@pytest.mark.parametrize("name", ["coco.json", "areas.csv"])
+def test_a_place_that_cannot_be_written_to_is_an_output_error(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(OutputError, match=name.replace(".", r"\.")):
+        write_summaries(["rle", "areas"], make_records(["rle"]), tmp_path, CLASSES)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    (_, record), *_ = make_records(["rle"])
+    record["annotations"][0]["segmentation"]["counts"] *= 50
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        write_summaries(
+            ["polygons", "areas"], ((f"{i}.jpg", record) for i in range(count)), tmp_path, CLASSES
+        )
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    small, large = peak(20), peak(400)
+    assert (tmp_path / "coco.json").stat().st_size > 4 * large
+    assert large < 1.5 * small

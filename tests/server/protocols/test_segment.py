@@ -1,0 +1,164 @@
+"""`:segment` and `:classes` with an engine whose labels are known."""
+
+import gzip
+import json
+import re
+import struct
+import zlib
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+from held_engine import HeldEngine
+from http_server import running
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from fcn.classes import Classes
+from fcn.data.image_io import encode_png
+from fcn.outputs.render import LabeledImage, render
+
+CLASSES = Classes.named(("0", "1", "2"))
+URL = "/v1/models/fcn:segment"
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("model"), HeldEngine(), request_bytes=100_000) as server:
+        yield server.client
+
+
+@pytest.fixture(scope="module")
+def image():
+    """A picture of 30 x 40 pixels, of class 2 but for a rectangle of class 1 and a hole in it."""
+    image = np.full((30, 40, 3), 2, np.uint8)
+    image[5:20, 10:30, 0] = 1
+    image[8:12, 15:20, 0] = 0
+    return image
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp", "tiff", "bmp"])
+def test_files_of_every_format_are_labeled_whatever_is_said_of_them(client, image, kind):
+    _, data = cv2.imencode(f".{kind}", np.full((8, 9, 3), 1, np.uint8))
+    answer = client.post(f"{URL}?output=ids", content=data.tobytes(), headers={"Content-Type": "text/html"})
+    assert answer.status_code == 200
+    np.testing.assert_array_equal(np.array(Image.open(BytesIO(answer.content))), np.ones((8, 9)))
+
+
+@pytest.mark.parametrize(
+    ("output", "kind", "media_type"),
+    [("label", "palette", "image/png"), ("ids", "ids", "image/png"), ("overlay", "overlay", "image/jpeg")],
+)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_files_are_those_of_infer(client, image, output, kind, media_type, orientation):
+    file, exif = BytesIO(), Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(image).save(file, "PNG", exif=exif)
+    answer = client.post(f"{URL}?output={output}", content=file.getvalue())
+    labeled = LabeledImage(image, orientation, image[..., 0], 0.5)
+    assert answer.content == next(iter(render([kind], labeled, CLASSES).files.values()))
+    assert answer.headers["content-type"] == media_type
+    assert answer.headers["x-fcn-orientation"] == str(orientation)
+
+
+def test_without_a_wish_it_is_the_label(client, image):
+    data = encode_png(image)
+    assert client.post(URL, content=data).content == client.post(f"{URL}?output=label", content=data).content
+
+
+def test_headers_say_what_there_is_to_know(client, image):
+    headers = client.post(URL, content=encode_png(image)).headers
+    assert headers["x-fcn-version"] == "1"
+    assert headers["x-fcn-engine"] == "held float32"
+    assert float(headers["x-fcn-mean-confidence"]) == 0.5
+    areas = json.loads(headers["x-fcn-areas"])
+    assert list(areas) == ["2", "1", "0"]
+    np.testing.assert_allclose(list(areas.values()), [900 / 1200, 280 / 1200, 20 / 1200], atol=1e-6)
+    timing = r"decode;dur=[\d.]+, engine;dur=[\d.]+, encode;dur=[\d.]+"
+    assert re.fullmatch(timing, headers["server-timing"])
+
+
+def test_names_of_classes_in_any_script_stand_in_headers_as_ascii(tmp_path, image):
+    engine = HeldEngine()
+    engine.classes = Classes.named(("Straße", "道\n", 'a"b'))
+    with running(tmp_path, engine) as server:
+        areas = server.client.post(URL, content=encode_png(image)).headers["x-fcn-areas"]
+    assert areas.isascii()
+    assert list(json.loads(areas)) == ['a"b', "道\n", "Straße"]
+
+
+@pytest.mark.parametrize("output", ["rle", "polygons"])
+def test_documents_hold_the_label(client, image, output):
+    answer = client.post(f"{URL}?output={output}", content=encode_png(image))
+    assert answer.headers["content-type"] == "application/json"
+    document = answer.json()
+    assert (document["image"]["width"], document["image"]["height"]) == (40, 30)
+    assert [category["name"] for category in document["categories"]] == ["0", "1", "2"]
+    assert document["mean_confidence"] == 0.5
+    assert document["areas"] == {"0": 20 / 1200, "1": 280 / 1200, "2": 900 / 1200}
+    annotations = document["annotations"]
+    assert [annotation["id"] for annotation in annotations] == list(range(1, len(annotations) + 1))
+    label = np.full((30, 40), 255)
+    for annotation in annotations:
+        segmentation = annotation["segmentation"]
+        if output == "polygons":
+            segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, 30, 40))
+        label[coco_mask.decode(segmentation) == 1] = annotation["category_id"]
+    np.testing.assert_array_equal(label, image[..., 0])
+
+
+def test_a_version_can_be_asked_for(client, image):
+    data = encode_png(image)
+    assert client.post("/v1/models/fcn/versions/1:segment", content=data).headers["x-fcn-version"] == "1"
+    answer = client.post("/v1/models/fcn/versions/2:segment", content=data)
+    assert answer.status_code == 404
+    assert "Version 1 is" in answer.json()["error"]
+
+
+def test_a_form_and_what_is_compressed_are_refused(client, image):
+    data = encode_png(image)
+    form = client.post(URL, files={"file": data})
+    assert (form.status_code, "--data-binary" in form.json()["error"]) == (415, True)
+    compressed = client.post(URL, content=gzip.compress(data), headers={"Content-Encoding": "gzip"})
+    assert (compressed.status_code, "uncompressed" in compressed.json()["error"]) == (415, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status", "message"),
+    [
+        (URL, b"", 400, "is empty"),
+        (URL, b"no image", 400, "no image"),
+        (URL, encode_png(np.zeros((9, 9, 3), np.uint8))[:-20], 400, "truncated"),
+        (URL, bytes(100_001), 413, "at most 100000 bytes"),
+        (f"{URL}?output=picture", b"", 422, "'rle' or 'polygons'. Received: \"picture\"."),
+        ("/v1/models/fcn/versions/one:segment", b"", 422, "version"),
+        ("/v1/models/fcn/versions/-1:segment", b"", 422, "version"),
+        (f"/v1/models/fcn/versions/{10**30}:segment", b"", 404, "Version 1 is"),
+        ("/v1/models/other:segment", b"", 404, "called 'fcn'"),
+    ],
+)
+def test_what_cannot_be_labeled_is_refused(client, path, content, status, message):
+    answer = client.post(path, content=content)
+    assert answer.status_code == status
+    assert message in answer.json()["error"]
+
+
+def test_an_image_of_too_many_pixels_is_refused_by_its_header(client):
+    def chunk(kind, data):
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    header = struct.pack(">IIBBBBB", 20_000, 10_000, 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(bytes(100))), chunk(b"IEND", b"")
+    answer = client.post(URL, content=b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    assert answer.status_code == 413
+    assert "20000 x 10000" in answer.json()["error"]
+
+
+def test_a_page_learns_the_classes(client):
+    document = client.get("/v1/models/fcn:classes").json()
+    assert document["names"] == ["0", "1", "2"]
+    assert document["palette"] == [list(color) for color in CLASSES.palette]
+    assert (document["name"], document["version"], document["engine"]) == ("fcn", 1, "held float32")
+    assert document["outputs"] == ["label", "ids", "overlay", "rle", "polygons"]
+    assert document["max_bytes"] == 100_000

@@ -1,0 +1,108 @@
+"""The official client of the Open Inference Protocol, which nobody here wrote, against a server on a port."""
+
+import socket
+import threading
+
+import numpy as np
+import pytest
+import tritonclient.http as triton
+import uvicorn
+from held_engine import HeldEngine, flat
+from protocol_app import create_app, png_pixels, served
+
+from fcn.data.image_io import encode_png
+from fcn.server.call import strings
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    with (
+        served(tmp_path_factory.mktemp("versions"), HeldEngine(), version=3) as service,
+        socket.create_server(("127.0.0.1", 0)) as listening,
+    ):
+        server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            yield f"127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
+
+
+@pytest.fixture
+def client(url):
+    with triton.InferenceServerClient(url) as client:
+        yield client
+
+
+def given(name, values, datatype, *, binary):
+    tensor = triton.InferInput(name, values.shape, datatype)
+    return tensor.set_data_from_numpy(values, binary_data=binary)
+
+
+def test_health_and_readiness(client):
+    assert client.is_server_live()
+    assert client.is_server_ready()
+    assert client.is_model_ready("fcn")
+    assert client.is_model_ready("fcn", "3")
+    assert not client.is_model_ready("fcn", "2")
+    assert not client.is_model_ready("half")
+
+
+def test_metadata(client):
+    assert client.get_server_metadata()["extensions"] == ["binary_tensor_data"]
+    metadata = client.get_model_metadata("fcn", query_params={"signature_name": "predict_logits"})
+    assert metadata["outputs"] == [{"name": "logits", "datatype": "FP32", "shape": [-1, -1, -1, 3]}]
+
+
+@pytest.mark.parametrize("binary_output", [True, False])
+@pytest.mark.parametrize("version", ["", "3"])
+def test_encoded_images(client, binary_output, version):
+    images = [flat(1, 4, 5), flat(2, 30, 70)]
+    inputs = [given("image_bytes", strings([encode_png(image) for image in images]), "BYTES", binary=True)]
+    wanted = [
+        triton.InferRequestedOutput(name, binary_data=binary_output)
+        for name in ("mean_confidence", "class_areas")
+    ]
+    wanted.append(triton.InferRequestedOutput("label_png_bytes"))
+    answer = client.infer("fcn", inputs, version, wanted, request_id="7")
+    assert answer.get_response()["id"] == "7"
+    np.testing.assert_array_equal(answer.as_numpy("class_areas"), [[0, 1, 0], [0, 0, 1]])
+    assert answer.as_numpy("mean_confidence").dtype == np.float32
+    for image, png in zip(images, answer.as_numpy("label_png_bytes"), strict=True):
+        np.testing.assert_array_equal(png_pixels(png), image[..., 0])
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_pixels(client, binary):
+    images = np.random.default_rng(0).integers(0, 3, (3, 16, 24, 3), np.uint8)
+    inputs = [given("images", images, "UINT8", binary=binary)]
+    outputs = [triton.InferRequestedOutput("label", binary_data=binary)]
+    answer = client.infer("fcn", inputs, outputs=outputs, parameters={"signature_name": "predict_tensor"})
+    np.testing.assert_array_equal(answer.as_numpy("label"), images[..., 0])
+    answer = client.infer("fcn", inputs, parameters={"signature_name": "predict_logits"})
+    np.testing.assert_array_equal(answer.as_numpy("logits").argmax(-1), images[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"parameters": {"signature_name": "x"}}, "one of the signatures"),
+        ({"request_compression_algorithm": "gzip"}, "Content-Encoding"),
+        ({"priority": 1}, "priority"),
+        ({"outputs": [triton.InferRequestedOutput("label", class_count=2)]}, "classification"),
+    ],
+)
+def test_refusals_are_errors_of_the_client(client, options, message):
+    inputs = [given("images", flat(1)[np.newaxis], "UINT8", binary=True)]
+    options = {"parameters": {"signature_name": "predict_tensor"}} | options
+    with pytest.raises(triton.InferenceServerException, match=message):
+        client.infer("fcn", inputs, **options)
+
+
+def test_shared_memory_is_refused(client):
+    tensor = triton.InferInput("image_bytes", [1], "BYTES")
+    tensor.set_shared_memory("region", 10)
+    with pytest.raises(triton.InferenceServerException, match="shared memory"):
+        client.infer("fcn", [tensor])

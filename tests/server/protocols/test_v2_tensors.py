@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
+
+from fcn.inference.engines.signatures import ANY, STRING, UINT8, Tensor
+from fcn.server.call import ServerError, strings
+from fcn.server.protocols.json_tensors import encode_base64
+from fcn.server.protocols.v2_tensors import read_tensor, tensor_bytes, tensor_data
+
+STRINGS, PIXELS = Tensor(STRING, (ANY,)), Tensor(UINT8, (ANY, ANY, ANY, 3))
+TEXTS = st.lists(st.binary(max_size=20), min_size=1, max_size=5)
+IMAGES = array_shapes(min_dims=3, max_dims=3, max_side=6).flatmap(lambda shape: arrays(np.uint8, (*shape, 3)))
+
+
+def strings_entry(count, **more):
+    return {"name": "x", "datatype": "BYTES", "shape": [count], **more}
+
+
+def pixels_entry(shape=(1, 1, 2, 3), **more):
+    return {"name": "x", "datatype": "UINT8", "shape": list(shape), **more}
+
+
+def binary(size):
+    return {"parameters": {"binary_data_size": size}}
+
+
+@given(TEXTS)
+def test_binary_strings_are_those_of_the_official_client(texts):
+    ours = tensor_bytes(strings(texts))
+    assert ours == serialize_byte_tensor(strings(texts)).item()
+    assert deserialize_bytes_tensor(ours).tolist() == texts
+    read = read_tensor(strings_entry(len(texts), **binary(len(ours))), STRINGS, memoryview(ours))
+    assert read.tolist() == texts
+    assert all(type(one) is bytes for one in read)
+
+
+@given(TEXTS, st.data())
+def test_binary_strings_cut_anywhere_are_refused(texts, data):
+    whole = tensor_bytes(strings(texts))
+    cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    with pytest.raises(ServerError, match="strings"):
+        read_tensor(strings_entry(len(texts), **binary(len(cut))), STRINGS, memoryview(cut))
+    with pytest.raises(ServerError, match="strings"):
+        read_tensor(strings_entry(len(texts) + 1, **binary(len(whole))), STRINGS, memoryview(whole))
+    with pytest.raises(ServerError, match="strings"):
+        read_tensor(strings_entry(len(texts), **binary(0)), STRINGS, memoryview(whole + b"\0\0\0\0"))
+
+
+@given(IMAGES)
+def test_pixels_come_in_every_form(images):
+    data = images.tobytes()
+    for more, chunk in (
+        ({"data": images.tolist()}, None),
+        ({"data": images.ravel().tolist()}, None),
+        ({"data": images.ravel().tolist(), "parameters": {"content_type": "np"}}, None),
+        (binary(len(data)), memoryview(data)),
+    ):
+        entry = pixels_entry(images.shape, **more)
+        np.testing.assert_array_equal(read_tensor(entry, PIXELS, chunk), images)
+
+
+def test_strings_in_json_are_text_unless_they_say_base64():
+    entry = strings_entry(2, data=["é", "YQ=="])
+    assert read_tensor(entry, STRINGS, None).tolist() == ["é".encode(), b"YQ=="]
+    assert read_tensor(entry | {"parameters": {"content_type": "str"}}, STRINGS, None)[1] == b"YQ=="
+    entry = strings_entry(1, data=["YQ=="], parameters={"content_type": "base64"})
+    assert read_tensor(entry, STRINGS, None).tolist() == [b"a"]
+
+
+@given(TEXTS)
+def test_strings_of_answers_can_be_sent_back(texts):
+    described = tensor_data(strings(texts))
+    assert described == {
+        "parameters": {"content_type": "base64"},
+        "data": [encode_base64(one) for one in texts],
+    }
+    assert read_tensor(strings_entry(len(texts), **described), STRINGS, None).tolist() == texts
+
+
+def test_floats_are_little_endian_whatever_the_array_is():
+    values = np.array([[1, -2.5], [0, 3]], ">f4").T
+    assert tensor_bytes(values) == np.array([1, 0, -2.5, 3], "<f4").tobytes()
+    assert tensor_data(values)["data"].tolist() == [1, 0, -2.5, 3]
+
+
+@pytest.mark.parametrize(
+    ("entry", "tensor", "message"),
+    [
+        (strings_entry(1, data=["a"]), PIXELS, 'the datatype UINT8 of `x`. Received: the string "BYTES"'),
+        ({"name": "x", "shape": [1], "data": ["a"]}, STRINGS, "the datatype BYTES of `x`. Received: null"),
+        ({"name": "x", "datatype": "BYTES", "data": ["a"]}, STRINGS, "the shape [-1] of `x`, -1 for any"),
+        (strings_entry(1, data=["a"]) | {"shape": [1, 1]}, STRINGS, "the shape [-1] of `x`"),
+        (strings_entry(-1, data=["a"]), STRINGS, "Received: [-1]."),
+        (strings_entry(0, data=[]), STRINGS, "-1 for 1 or more. Received: [0]."),
+        (strings_entry(True, data=["a"]), STRINGS, "Received: [true]."),
+        (strings_entry(1.0, data=["a"]), STRINGS, "Received: [1.0]."),
+        (strings_entry("1", data=["a"]), STRINGS, 'Received: [the string "1"].'),
+        (pixels_entry((1, 1, 1, 4), data=[0] * 4), PIXELS, "the shape [-1, -1, -1, 3]"),
+        (pixels_entry((1, 1, 1), data=[0] * 3), PIXELS, "the shape [-1, -1, -1, 3]"),
+        (strings_entry(1), STRINGS, "a list of one string or more in `x.data`. Received: null."),
+        (strings_entry(2, data=["a"]), STRINGS, "2 strings in `x.data`, as the shape says. Received: 1."),
+        (strings_entry(1, data=[1]), STRINGS, "a string at x.data[0]. Received: 1."),
+        (strings_entry(1, data=[["a"]]), STRINGS, "a string at x.data[0]. Received: a list of 1."),
+        (pixels_entry(), PIXELS, "a list as `x.data`. Received: null."),
+        (pixels_entry(data=[0] * 5), PIXELS, "lists of shape [6]"),
+        (pixels_entry(data=[[0] * 6]), PIXELS, "lists of shape [1, 1, 2, 3]"),
+        (pixels_entry((10**6, 10**6, 10**6, 3), data=[0]), PIXELS, "[3000000000000000000]"),
+        (pixels_entry(data=[0] * 6, parameters={"content_type": "base64"}), PIXELS, "the content_type np"),
+        (strings_entry(1, data=["a"], parameters={"content_type": 1}), STRINGS, "str or base64 of `x`"),
+        (strings_entry(1, data=["a"], parameters={"x": 1}), STRINGS, "no keys but content_type"),
+    ],
+)
+def test_what_does_not_fit_is_refused(entry, tensor, message):
+    with pytest.raises(ServerError) as refused:
+        read_tensor(entry, tensor, None)
+    assert message in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (pixels_entry(**binary(6), data=[]), "either `data` or `binary_data_size` of `x`. Received: both."),
+        (pixels_entry(**binary(5)), "6 bytes of `x`, of shape [1, 1, 2, 3]. Received: 5."),
+        (pixels_entry((10**6, 10**6, 10**6, 3), **binary(5)), "3000000000000000000 bytes"),
+        (pixels_entry(parameters={"binary_data_size": 6, "content_type": "np"}), "no keys but"),
+    ],
+)
+def test_bytes_that_do_not_fit_are_refused(entry, message):
+    with pytest.raises(ServerError) as refused:
+        read_tensor(entry, PIXELS, memoryview(bytes(entry["parameters"]["binary_data_size"])))
+    assert message in refused.value.message

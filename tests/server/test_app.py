@@ -1,0 +1,87 @@
+"""What the application says of itself, and how it refuses what nobody asked for."""
+
+import pytest
+from held_engine import HeldEngine, flat
+from http_server import held_service, running
+from prometheus_client.parser import text_string_to_metric_families
+
+from fcn.data.image_io import encode_png
+from fcn.server.app import ServerSettings, create_app
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("model"), HeldEngine()) as server:
+        yield server.client
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/v1/models/fcn/", 404),
+        ("POST", "/v1/models/fcn:nothing", 404),
+        ("GET", "/docs", 404),
+        ("GET", "/page/../../../errors.py", 404),
+        ("GET", "/page/%2e%2e/server/app.py", 404),
+        ("DELETE", "/v1/models/fcn:segment", 405),
+        ("PUT", "/v1/models/fcn:classes", 405),
+        ("POST", "/healthz", 405),
+        ("POST", "/metrics", 405),
+        ("POST", "/", 405),
+    ],
+)
+def test_what_is_not_there_is_refused_in_one_format(client, method, path, status):
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert list(answer.json()) == ["error"]
+    assert answer.headers["content-type"] == "application/json"
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+def test_health_says_that_the_server_answers(client):
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_counters_are_in_the_format_of_prometheus(client):
+    client.post("/v1/models/fcn:segment", content=encode_png(flat(1)))
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert samples["fcn_images_total",] >= 2  # one of them warmed the engine
+    assert samples["fcn_queue_images",] == 0
+    assert samples["fcn_model_version",] == 1
+    assert samples["fcn_request_seconds_count", "segment"] >= 1
+
+
+def test_a_page_is_at_the_root(client):
+    answer = client.get("/")
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_every_route_is_described_with_how_it_refuses(client):
+    document = client.get("/openapi.json").json()
+    segment = document["paths"]["/v1/models/fcn:segment"]["post"]
+    assert {"200", "400", "408", "413", "422", "429", "503", "504"} <= set(segment["responses"])
+    assert "HTTPValidationError" not in str(document)
+    assert set(segment["responses"]["200"]["content"]) == {"image/png", "image/jpeg", "application/json"}
+    names = {"/v1/models/fcn:classes", "/v1/models/fcn/versions/{version}:segment", "/healthz", "/metrics"}
+    assert names <= set(document["paths"])
+
+
+def test_a_token_is_described_where_it_is_wanted(tmp_path):
+    with held_service(tmp_path, HeldEngine()) as service:
+        free = create_app(service, ServerSettings()).openapi()
+        guarded = create_app(service, ServerSettings(token="x")).openapi()
+    assert "security" not in str(free)
+    assert guarded["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    segment, metrics = guarded["paths"]["/v1/models/fcn:segment"]["post"], guarded["paths"]["/metrics"]["get"]
+    for operation in (segment, metrics):
+        assert operation["security"] == [{"token": []}]
+        assert "401" in operation["responses"]
+    assert "security" not in guarded["paths"]["/healthz"]["get"]

@@ -1,0 +1,113 @@
+import asyncio
+
+import pytest
+
+from fcn.server.bodies import Body, BodyPool
+from fcn.server.call import Kind, ServerError
+from fcn.server.limits import Limits
+
+
+def body_of(*parts, length=None, pool=None, pause=0, **limits):
+    """A body that comes in parts, the last of them never if it is None, after a pause in seconds each."""
+    waiting = list(parts)
+
+    async def receive():
+        await asyncio.sleep(pause)
+        if waiting[0] is None:
+            await asyncio.sleep(3600)
+        part = waiting.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(waiting)}
+
+    headers = (
+        [(b"transfer-encoding", b"chunked")] if length is None else [(b"content-length", b"%d" % length)]
+    )
+    return Body({"headers": headers}, receive, Limits(**limits), pool or BodyPool(10**9))
+
+
+def run(function):
+    return asyncio.run(asyncio.wait_for(function(), 10))
+
+
+def kind_of(function):
+    with pytest.raises(ServerError) as refused:
+        run(function)
+    return refused.value.kind
+
+
+def test_a_body_comes_in_any_number_of_parts():
+    async def read():
+        assert await body_of(b"whole", length=5).read() == b"whole"
+        assert await body_of(b"in", b"", b" parts").read() == b"in parts"
+        assert await body_of(length=0).read() == b""
+
+    run(read)
+
+
+def test_a_body_may_be_as_large_as_the_limit_and_no_larger():
+    async def fits():
+        assert len(await body_of(bytes(6), bytes(4), request_bytes=10).read()) == 10
+
+    async def announced():
+        await body_of(length=11, request_bytes=10).read()  # nothing of it is read
+
+    async def surprising():
+        await body_of(bytes(6), bytes(5), request_bytes=10).read()
+
+    run(fits)
+    assert kind_of(announced) is kind_of(surprising) is Kind.TOO_LARGE
+
+
+def test_all_bodies_together_have_a_limit_and_give_room_back():
+    async def read():
+        pool = BodyPool(10)
+        first, second = body_of(bytes(4), bytes(3), pool=pool), body_of(bytes(2), bytes(2), pool=pool)
+        await first.read()
+        with pytest.raises(ServerError) as refused:
+            await second.read()
+        assert refused.value.kind is Kind.BUSY
+        assert refused.value.retry_after_seconds >= 1
+        await second.discard()
+        assert second.ended
+        first.give_back()
+        second.give_back()
+        second.give_back()  # once more takes nothing
+        assert len(await body_of(bytes(10), pool=pool).read()) == 10
+        with pytest.raises(ServerError):
+            await body_of(bytes(1), pool=pool).read()
+
+    run(read)
+
+
+def test_a_slow_body_is_given_up_and_not_waited_for_again():
+    async def read():
+        body = body_of(b"begin", None, read_seconds=0.05)
+        with pytest.raises(ServerError, match="5 bytes") as refused:
+            await body.read()
+        assert refused.value.kind is Kind.SLOW_CLIENT
+        await asyncio.wait_for(body.discard(), 1)
+        assert not body.ended
+
+    run(read)
+
+
+def test_a_large_body_on_a_poor_line_has_the_time_it_takes():
+    async def read():
+        parts = [bytes(64 * 1024)] * 8  # half a second's worth each
+        assert len(await body_of(*parts, pause=0.1, read_seconds=0.5).read()) == 8 * 64 * 1024
+        with pytest.raises(ServerError) as refused:
+            await body_of(*[bytes(1024)] * 8, pause=0.1, read_seconds=0.5).read()
+        assert refused.value.kind is Kind.SLOW_CLIENT
+
+    run(read)
+
+
+def test_a_body_that_nobody_wants_is_read_as_far_as_a_limit():
+    async def discard():
+        body = body_of(*[bytes(4)] * 5, request_bytes=10)
+        await body.discard()
+        assert not body.ended
+        body = body_of(*[bytes(4)] * 3, request_bytes=10)
+        await body.discard()
+        assert body.ended
+
+    run(discard)

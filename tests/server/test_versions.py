@@ -1,0 +1,195 @@
+import shutil
+import threading
+import time
+
+import pytest
+from held_engine import HeldEngine, flat
+
+from fcn.errors import RunError
+from fcn.server.batcher import Wanted
+from fcn.server.call import Kind, ServerError
+from fcn.server.limits import Limits
+from fcn.server.observability.metrics import Metrics
+from fcn.server.versions import Versions
+
+NEVER = float("inf")
+
+
+def add_version(folder, number):
+    (folder / str(number)).mkdir(parents=True)
+    (folder / str(number) / "saved_model.pb").touch()
+
+
+class Opened(dict):
+    """The engines that were opened, by the names of their folders; a version tells apart as many classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.broken = set()
+
+    def __call__(self, path):
+        if path.name in self.broken:
+            raise RunError(f"{path}: cannot be read.")
+        self[path.name] = HeldEngine(num_classes=int(path.name))
+        return self[path.name]
+
+
+@pytest.fixture
+def opened():
+    return Opened()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    add_version(tmp_path, 2)
+    add_version(tmp_path, 3)
+    return tmp_path
+
+
+@pytest.fixture
+def versions(folder, opened):
+    versions = Versions(folder, opened, Limits(stop_seconds=20), Metrics(), poll_seconds=0.02)
+    yield versions
+    for engine in opened.values():
+        engine.may_work.set()
+    versions.close()
+
+
+def wait_until(happened):
+    until = time.monotonic() + 10
+    while not happened():
+        if time.monotonic() > until:
+            raise TimeoutError("it did not happen")
+        time.sleep(0.01)
+
+
+def states(versions):
+    return {state.version: state.state for state in versions.states()}
+
+
+def newest(versions):
+    with versions.lease(None) as loaded:
+        return loaded.number
+
+
+def test_the_highest_version_is_loaded_and_warm(versions, opened):
+    assert states(versions) == {3: "AVAILABLE"}
+    assert list(opened) == ["3"]
+    assert len(opened["3"].batches) == 1
+    with versions.lease(3) as loaded:
+        assert loaded.signatures["predict_logits"].outputs["logits"].shape[-1] == 3
+
+
+def test_another_version_is_refused_with_the_one_to_ask_for(versions):
+    with pytest.raises(ServerError, match="Version 3 is") as refused, versions.lease(2):
+        pass
+    assert refused.value.kind is Kind.NOT_FOUND
+
+
+def test_a_new_version_takes_over_while_the_old_one_answers_what_it_has(versions, folder, opened):
+    with versions.lease(None) as old:
+        opened["3"].may_work.clear()
+        waiting = old.batcher.submit(flat(7), Wanted.LABEL, NEVER)
+        add_version(folder, 10)  # higher as a number, not as a word
+        wait_until(lambda: newest(versions) == 10)
+        assert states(versions)[3] == "UNLOADING"
+        # A request that has begun may still ask the old one.
+        late = old.batcher.submit(flat(8), Wanted.LABEL, NEVER)
+        opened["3"].may_work.set()
+        assert [waiting.result(10).values[0, 0], late.result(10).values[0, 0]] == [7, 8]
+    wait_until(lambda: states(versions) == {10: "AVAILABLE", 3: "END"})
+
+
+def test_no_request_is_dropped_while_versions_change(versions, folder):
+    answers, errors, stop = set(), [], threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            try:
+                with versions.lease(None) as loaded:
+                    label = loaded.batcher.submit(flat(5), Wanted.LABEL, NEVER).result(10)
+                    answers.add((loaded.number, int(label.values[0, 0])))
+            except Exception as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in (4, 5, 6):
+        add_version(folder, number)
+        wait_until(lambda: states(versions).get(number) == "AVAILABLE")  # noqa: B023
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    assert not errors
+    assert {(3, 5), (6, 5)} <= answers
+
+
+def test_the_version_before_comes_back_when_the_newest_is_taken_away(versions, folder):
+    shutil.rmtree(folder / "3")
+    wait_until(lambda: newest(versions) == 2)
+
+
+def test_all_versions_taken_away_leave_the_loaded_one(versions, folder, opened):
+    for number in ("2", "3"):
+        shutil.rmtree(folder / number)
+    time.sleep(0.2)
+    assert newest(versions) == 3
+
+
+def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_tried_again(versions, folder, opened):
+    opened.broken.add("9")
+    add_version(folder, 9)
+    wait_until(lambda: states(versions).get(9) == "END")
+    (broken,) = (state for state in versions.states() if state.version == 9)
+    assert "cannot be read" in broken.error
+    assert newest(versions) == 3
+    opened.broken.clear()
+    wait_until(lambda: newest(versions) == 9)
+
+
+def test_a_damaged_newest_version_does_not_keep_a_server_from_starting(folder, opened):
+    opened.broken.add("3")
+    versions = Versions(folder, opened, Limits(), Metrics(), poll_seconds=0.02)
+    assert states(versions) == {3: "END", 2: "AVAILABLE"}
+    opened.broken.clear()
+    wait_until(lambda: newest(versions) == 3)
+    versions.close()
+
+
+def test_no_version_that_can_be_loaded_is_said(folder, opened):
+    opened.broken |= {"2", "3"}
+    with pytest.raises(RunError, match="3: cannot be read"):
+        Versions(folder, opened, Limits(), Metrics())
+
+
+def test_a_version_that_cannot_label_is_not_taken(folder, opened):
+    class Broken(HeldEngine):
+        def label(self, images):
+            raise RuntimeError("no such operation")
+
+    with pytest.raises(RuntimeError, match="no such operation"):
+        Versions(folder, lambda path: Broken(), Limits(), Metrics())
+
+
+def test_a_version_that_has_too_little_memory_to_begin_with_is_a_mistake_of_who_runs_it(folder, opened):
+    class Large(HeldEngine):
+        def label(self, images):
+            raise MemoryError
+
+    with pytest.raises(RunError, match=r"3: cannot label an image of 512 x 384 pixels.*memory"):
+        Versions(folder, lambda path: Large(), Limits(), Metrics())
+
+
+def test_a_version_that_is_named_itself_is_not_replaced(folder, opened):
+    versions = Versions(folder / "2", opened, Limits(), Metrics(), poll_seconds=0.02)
+    add_version(folder, 4)
+    time.sleep(0.2)
+    assert newest(versions) == 2
+    versions.close()
+
+
+def test_no_model_at_all_is_said_before_anything_is_opened(tmp_path, opened):
+    with pytest.raises(RunError, match="no such model"):
+        Versions(tmp_path / "none", opened, Limits(), Metrics())
+    assert not opened

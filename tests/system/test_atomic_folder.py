@@ -1,0 +1,125 @@
+"""Tests of writing a folder in one piece."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fcn.errors import OutputError
+from fcn.system.files import atomic_folder, remove, unfinished
+
+ROOT = Path(__file__).parents[2]
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fcn.system.files import atomic_folder
+
+with atomic_folder(Path(sys.argv[1])) as temporary:
+    temporary.mkdir()
+    (temporary / "a.txt").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def write(path: Path) -> None:
+    with atomic_folder(path) as temporary:
+        (temporary / "inner").mkdir(parents=True)
+        (temporary / "inner" / "a.txt").write_text("a")
+        (temporary / ".hidden").write_text("b")
+        assert temporary in unfinished(temporary.parent)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_folder_appears_whole(there: bool, tmp_path: Path) -> None:
+    path = tmp_path / "above" / "new"
+    if there:
+        path.mkdir(parents=True)
+    inode = path.stat().st_ino if there else None
+    write(path)
+    assert files(tmp_path) == {"above/new/inner/a.txt": "a", "above/new/.hidden": "b"}
+    assert os.listdir(tmp_path / "above") == ["new"]
+    assert inode in (None, path.stat().st_ino)  # an empty folder is filled: it may be a mount point
+
+
+def test_the_working_folder_may_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path())
+    assert files(tmp_path) == {"inner/a.txt": "a", ".hidden": "b"}
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("error", [RuntimeError("bug"), KeyboardInterrupt(), SystemExit(1)])
+def test_a_failure_leaves_nothing(error: BaseException, there: bool, tmp_path: Path) -> None:
+    path = tmp_path / "new"
+    if there:
+        path.mkdir()
+
+    def fail() -> None:
+        with atomic_folder(path) as temporary:
+            (temporary / "inner").mkdir(parents=True)
+            (temporary / "inner" / "a.txt").write_text("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert list(tmp_path.rglob("*")) == ([path] if there else [])
+
+
+@pytest.mark.parametrize("taken", ["new", "new/mine.txt"])
+def test_what_is_in_use_is_left_alone(taken: str, tmp_path: Path) -> None:
+    mine = tmp_path / taken
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    with pytest.raises(OutputError, match=r"new: exists already.*Give a new folder, or remove it"):
+        write(tmp_path / "new")
+    assert files(tmp_path) == {taken: "mine"}
+
+
+def test_what_comes_meanwhile_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "new"
+
+    def be_late() -> None:
+        with atomic_folder(path) as temporary:
+            temporary.mkdir()
+            path.mkdir()
+            (path / "mine.txt").write_text("mine")
+
+    with pytest.raises(OutputError, match="new: cannot be written"):
+        be_late()
+    assert files(tmp_path) == {"new/mine.txt": "mine"}
+    assert os.listdir(tmp_path) == ["new"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match="file/new: cannot be written"):
+        write(tmp_path / "file" / "new")
+    assert files(tmp_path) == {"file": "mine"}
+
+
+def test_what_a_killed_process_leaves_is_found_and_removed(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "new"], env=environment, check=False)
+    assert done.returncode < 0
+    assert not (tmp_path / "new").exists()
+    left = unfinished(tmp_path)
+    assert [path.name for path in left] == os.listdir(tmp_path)
+    assert len(left) == 1
+    remove(left[0])
+    assert not os.listdir(tmp_path)
+
+
+def test_a_link_to_a_folder_is_removed_and_the_folder_kept(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.txt").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    remove(tmp_path / "link")
+    remove(tmp_path / "nothing")
+    assert os.listdir(tmp_path) == ["mine"]
+    assert files(tmp_path) == {"mine/a.txt": "mine"}

@@ -1,0 +1,84 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+QUIET = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=QUIET | environment, capture_output=True, text=True, check=False)
+
+
+def test_tensorflow_starts_without_a_word() -> None:
+    done = python(
+        "from fcn.system.backend import start_backend; start_backend(); import tensorflow as tf; tf.zeros(3)"
+    )
+    # A machine with a GPU that TensorFlow cannot use hears of that, and of nothing else.
+    said = [line for line in done.stderr.splitlines() if "there is an NVIDIA GPU" not in line]
+    assert (done.returncode, done.stdout, said) == (0, "", [])
+
+
+def test_it_talks_when_asked_to() -> None:
+    done = python("from fcn.system.backend import start_backend; start_backend()", TF_CPP_MIN_LOG_LEVEL="0")
+    assert done.returncode == 0
+    assert done.stderr
+
+
+@pytest.mark.parametrize("error", ["ImportError('broken')", "KeyboardInterrupt()"])
+def test_what_was_held_back_is_shown_when_it_fails(error: str) -> None:
+    done = python(
+        "import os, fcn.system.backend as startup\n"
+        f"def fail(): os.write(2, b'native trouble'); raise {error}\n"
+        "startup._import_tensorflow = fail\n"
+        "startup.start_backend()\n"
+    )
+    assert done.returncode != 0
+    assert "native trouble" in done.stderr
+    assert error.partition("(")[0] in done.stderr
+
+
+def choose(installed: set[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    """Starts a backend in a process that finds some packages only."""
+    return python(
+        "import os, fcn.system.backend as startup\n"
+        "from fcn.errors import FcnError\n"
+        f"startup._is_installed = {installed!r}.__contains__\n"
+        "startup._start_tensorflow = lambda: None\n"
+        "try: startup.start_backend(); print(os.environ['KERAS_BACKEND'])\n"
+        "except FcnError as error: print('Error:', error)\n",
+        **{"KERAS_BACKEND": "", **environment},
+    )
+
+
+@pytest.mark.parametrize(
+    ("installed", "chosen"),
+    [
+        ({"tensorflow", "jax", "torch"}, "tensorflow"),
+        ({"jax", "torch"}, "jax"),
+        ({"torch"}, "torch"),
+    ],
+)
+def test_the_first_backend_that_is_installed_is_chosen(installed: set[str], chosen: str) -> None:
+    assert choose(installed).stdout.strip() == chosen
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted", "reason"),
+    [
+        (set(), "", "None is installed"),
+        ({"tensorflow"}, "jax", "JAX is not installed"),
+        ({"tensorflow"}, "theano", "expected one of tensorflow, jax, torch"),
+    ],
+)
+def test_a_backend_that_cannot_be_had_is_refused(installed: set[str], wanted: str, reason: str) -> None:
+    said = choose(installed, KERAS_BACKEND=wanted).stdout
+    assert said.startswith("Error:")
+    assert reason in said
+
+
+def test_several_processes_need_jax() -> None:
+    said = choose({"tensorflow"}, KERAS_DISTRIBUTION_NUM_PROCESSES="2").stdout
+    assert "expected KERAS_BACKEND=jax" in said

@@ -1,0 +1,124 @@
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from fcn.errors import RunError
+from fcn.weights.formats.keras import read_keras
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    inner = keras.Sequential(
+        [keras.Input((4, 4, 3)), keras.layers.Conv2D(4, 3, name="block1_conv1")], name="inner"
+    )
+    layers = [
+        keras.Input((4, 4, 3)),
+        inner,
+        keras.layers.Flatten(),
+        keras.layers.Dense(5, name="predictions"),
+    ]
+    return keras.Sequential(layers)
+
+
+def expected(model):
+    return {
+        "block1_conv1": model.get_layer("inner").get_layer("block1_conv1").get_weights(),
+        "predictions": model.get_layer("predictions").get_weights(),
+    }
+
+
+def check(layers, wanted):
+    assert {layer.name for layer in layers} == set(wanted)
+    for layer in layers:
+        assert layer.kind == ""
+        assert len(layer.blobs) == len(wanted[layer.name])
+        for found, array in zip(layer.blobs, wanted[layer.name], strict=True):
+            assert found.dtype == np.float32
+            np.testing.assert_array_equal(found, array)
+
+
+def test_weights_that_keras_3_saved(model, tmp_path):
+    path = tmp_path / "net.weights.h5"
+    model.save_weights(path)
+    check(list(read_keras(path)), expected(model))
+
+
+def test_a_whole_model_that_keras_saved_as_h5(model, tmp_path):
+    path = tmp_path / "net.h5"
+    model.save(path)
+    wanted = expected(model)
+    # In the old layout a net inside a net is one layer.
+    check(list(read_keras(path)), {"inner": wanted["block1_conv1"], "predictions": wanted["predictions"]})
+
+
+def test_keras_loads_what_the_tests_write(weights, writers, place):
+    # The layout that the other tests read is one that Keras takes, as its VGG16 file is.
+    kernel, bias = np.ones((3, 3, 2, 4), np.float32), np.arange(4, dtype=np.float32)
+    model = keras.Sequential([keras.Input((4, 4, 2)), keras.layers.Conv2D(4, 3, name="block1_conv1")])
+    path = place(writers.keras({"block1_conv1": (kernel, bias)}), "net.h5")
+    model.load_weights(path, by_name=True)
+    check(list(read_keras(path)), {"block1_conv1": model.get_layer("block1_conv1").get_weights()})
+
+
+def test_names_too_long_for_one_attribute_are_split(tmp_path):
+    path = tmp_path / "net.h5"
+    with h5py.File(path, "w") as file:
+        for part in range(2):
+            file.attrs[f"layer_names{part}"] = [f"layer{part}".encode()]
+            group = file.create_group(f"layer{part}")
+            group.attrs["weight_names0"] = [b"kernel:0"]
+            group["kernel:0"] = np.full((2, 2), part)  # whole numbers are no weights
+            del group["kernel:0"]
+            group["kernel:0"] = np.full((2, 2), part, np.float64)
+    check(list(read_keras(path)), {f"layer{part}": [np.full((2, 2), part)] for part in range(2)})
+
+
+def write(path, make):
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"a"]
+        group = file.create_group("a")
+        group.attrs["weight_names"] = [b"kernel:0"]
+        make(group)
+    return path
+
+
+def test_what_the_next_test_breaks_is_read_when_whole(tmp_path):
+    path = write(tmp_path / "net.h5", lambda group: group.create_dataset("kernel:0", data=np.ones(3, "f4")))
+    check(list(read_keras(path)), {"a": [np.ones(3)]})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda group: None,
+        lambda group: group.create_group("kernel:0"),
+        lambda group: group.create_dataset("kernel:0", data=np.ones(3, int)),
+        lambda group: group.create_dataset("kernel:0", data="text"),
+        lambda group: group.create_dataset("kernel:0", data=np.ones(100, "f4"), compression="gzip"),
+        lambda group: group.create_dataset("kernel:0", (10**6, 10**6), "f4"),
+        lambda group: group.create_dataset("kernel:0", (10**6, 10**6), "f4", chunks=(10, 10)),
+        lambda group: group.create_dataset("kernel:0", data=h5py.Empty("f4")),
+        lambda group: group.__setitem__("kernel:0", h5py.ExternalLink("other.h5", "/a")),
+        lambda group: group.__setitem__("kernel:0", h5py.SoftLink("/a/kernel:0")),
+        lambda group: group.create_dataset("kernel:0", (3,), "f4", external=[("other.bin", 0, 12)]),
+        lambda group: group.create_virtual_dataset("kernel:0", h5py.VirtualLayout((3,), "f4")),
+        lambda group: group.attrs.__setitem__("weight_names", np.zeros((2, 2))),
+        lambda group: group.attrs.__setitem__("weight_names", [b"../a", b"\xff"]),
+    ],
+)
+def test_anything_but_plain_floats_in_the_file_is_refused(make, tmp_path):
+    path = write(tmp_path / "net.h5", make)
+    with pytest.raises(RunError, match=r"net\.h5"):
+        list(read_keras(path))
+
+
+def test_weights_named_again_and_again_are_refused(tmp_path):
+    path = tmp_path / "net.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"a"] * 100
+        file.create_group("a").attrs["weight_names"] = [b"kernel:0"]
+        file["a/kernel:0"] = np.ones(10_000, "f4")
+    with pytest.raises(RunError, match="again and again"):
+        list(read_keras(path))
