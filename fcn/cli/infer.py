@@ -98,7 +98,7 @@ def infer_command(options: argparse.Namespace) -> None:
     """Labels photographs."""
     from fcn.inference.views import Views
     from fcn.jobs.job import Setting, model_setting, open_job
-    from fcn.jobs.restart import job_anew, settle
+    from fcn.jobs.restart import recover_restart, restarting
     from fcn.outputs.render import check_outputs
 
     if options.actors and not options.ray:
@@ -109,9 +109,9 @@ def infer_command(options: argparse.Namespace) -> None:
     kinds = check_outputs([*options.outputs, *(["overlay"] if options.overlay else [])])
     # What "auto" comes to is known, and settled, once the model is open.
     settings |= {name: getattr(options, name) for name in _CHOSEN if getattr(options, name) != "auto"}
-    settle(options.output)
+    recover_restart(options.output)
     with (
-        job_anew(options.output) if options.restart else nullcontext(),
+        restarting(options.output) if options.restart else nullcontext(),
         open_job(options.output, _inputs(options), settings, kinds, options.batch_size) as job,
     ):
         result = job.result()

@@ -65,13 +65,13 @@ def inspect_command(options: argparse.Namespace) -> None:
     from fcn.inspection.effective import awaken, measure_effective_field
     from fcn.inspection.facts import inspect_model
     from fcn.inspection.page import write_inspection_page
-    from fcn.inspection.source import open_net
+    from fcn.inspection.source import open_for_inspection
     from fcn.inspection.text import print_inspection
 
     photograph = None if options.image is None else read_image(options.image)
     # A configuration's weights are random: the same each time.
     keras.utils.set_random_seed(0)
-    model = open_net(options.model)
+    model = open_for_inspection(options.model)
     size = options.size or _default_size(model, photograph)
     inspection = inspect_model(model, size)
     note = _UNTRAINED if is_configuration(options.model) else ""

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from fcn.comparison.machine import describe_machine
-from fcn.comparison.plan import Entrant, Plan
+from fcn.comparison.plan import Candidate, Plan
 from fcn.comparison.result import Comparison, NetResult, NetSize
-from fcn.comparison.runs import config_of, effort, finish, is_finished, open_net
+from fcn.comparison.runs import config_of, finish, is_finished, open_candidate, training_cost
 from fcn.comparison.timed_process import Labeling, Size, TrainingStep
 from fcn.comparison.timing import time_tasks
 from fcn.data.image_header import open_header, stored_size
@@ -49,22 +49,22 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
         FcnError: If a net cannot take part, or cannot be trained. What was trained before stays.
     """
     size = size or commonest_size(plan.examples)
-    sizes = {one.name: _size_of(one, plan, size) for one in track(plan.entrants, "inspecting nets")}
-    unfinished = [one for one in plan.entrants if not is_finished(one)]
+    sizes = {one.name: _size_of(one, plan, size) for one in track(plan.candidates, "inspecting nets")}
+    unfinished = [one for one in plan.candidates if not is_finished(one)]
     for number, one in enumerate(unfinished, start=1):
         print(f"Training {one.name} ({number} of {len(unfinished)}) in {one.path}.", file=sys.stderr)
         finish(one)
         gc.collect()  # a net and its optimizer are large, and hold each other
-    count = len(plan.entrants)
+    count = len(plan.candidates)
     print(f"Scoring {count} nets on {len(plan.examples)} images.", file=sys.stderr)
     environment = describe_machine()
     warnings: list[str] = []
     shown = spread(plan.examples, num_pictures)
     nets = [
         _scored(one, plan, labeler, sizes[one.name], shown, warnings)
-        for one in track(plan.entrants, "scoring nets")
+        for one in track(plan.candidates, "scoring nets")
     ]
-    labelings = {net.name: Labeling(net.entrant.path, *labeler, size) for net in nets}
+    labelings = {net.name: Labeling(net.candidate.path, *labeler, size) for net in nets}
     steps = {net.name: TrainingStep(net.config, size, plan.classes) for net in nets if net.config is not None}
     print(f"Timing {count} nets, each in a process of its own.", file=sys.stderr)
     labeling_times = time_tasks(labelings, "timing labels")
@@ -90,15 +90,15 @@ def commonest_size(examples: Iterable[Example]) -> Size:
     return found.most_common(1)[0][0]
 
 
-def _size_of(entrant: Entrant, plan: Plan, size: Size) -> NetSize:
-    net = open_net(entrant, plan.classes)
+def _size_of(candidate: Candidate, plan: Plan, size: Size) -> NetSize:
+    net = open_candidate(candidate, plan.classes)
     inspection = inspect_model(net, size)
     field = None if inspection.field is None else tuple(axis.size for axis in inspection.field)
     return NetSize(net.name, inspection.parameters, inspection.gflop, field)
 
 
 def _scored(
-    entrant: Entrant,
+    candidate: Candidate,
     plan: Plan,
     labeler: Labeler,
     size: NetSize,
@@ -106,11 +106,13 @@ def _scored(
     warnings: list[str],
 ) -> NetResult:
     """Scores a net and labels the images that are shown; adds to the warnings."""
-    predictor = Predictor(entrant.path, *labeler)
+    predictor = Predictor(candidate.path, *labeler)
     evaluation = evaluate_split(predictor, plan.root, plan.split, boundary=True)
-    training = find_training(entrant.path, evaluation)
-    found = describe_training(entrant.path, training, len(evaluation.images))
-    warnings += [f"{entrant.name}: {warning}" for warning in found]
+    training = find_training(candidate.path, evaluation)
+    found = describe_training(candidate.path, training, len(evaluation.images))
+    warnings += [f"{candidate.name}: {warning}" for warning in found]
     pictures = tuple(label_picture(predictor, example) for example in shown)
     engine = f"{predictor.engine.name} {predictor.engine.precision}"
-    return NetResult(entrant, config_of(entrant), size, evaluation, pictures, engine, *effort(entrant))
+    return NetResult(
+        candidate, config_of(candidate), size, evaluation, pictures, engine, *training_cost(candidate)
+    )

@@ -40,7 +40,7 @@ def _net(net: NetResult, class_names: Sequence[str]) -> dict[str, Any]:
     field = net.size.receptive_field
     return {
         "name": net.name,
-        "model": str(net.entrant.path),
+        "model": str(net.candidate.path),
         "net": net.size.kind,
         **net.evaluation.scores.as_dict(class_names),
         **(boundary.as_dict(class_names) if boundary is not None else {}),

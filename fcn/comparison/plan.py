@@ -37,7 +37,7 @@ class Request(NamedTuple):
     split: str | None = None
 
 
-class Entrant(NamedTuple):
+class Candidate(NamedTuple):
     """A net that takes part.
 
     Attributes:
@@ -55,14 +55,14 @@ class Plan(NamedTuple):
     """What is compared, and on what.
 
     Attributes:
-        entrants: The nets, in the order of the table; what the others are compared with comes first.
+        candidates: The nets, in the order of the table; what the others are compared with comes first.
         root: The data set, in VOC layout.
         split: Name of the list that is scored.
         classes: Of the data set.
         examples: The split.
     """
 
-    entrants: tuple[Entrant, ...]
+    candidates: tuple[Candidate, ...]
     root: Path
     split: str
     classes: Classes
@@ -77,15 +77,15 @@ def plan_comparison(request: Request) -> Plan:
         DataError: If the data set cannot be used.
         RunError: If there is no such model, if two nets have one name, or if nobody says what to score on.
     """
-    entrants = _entrants(request)
-    trained = {one.name: one.config for one in entrants if one.config is not None}
-    for one in entrants:
+    candidates = _candidates(request)
+    trained = {one.name: one.config for one in candidates if one.config is not None}
+    for one in candidates:
         if one.config is None:
             net_file(one.path)
     _check_budgets(trained)
-    known = trained or _configs_of_runs(entrants)
+    known = trained or _configs_of_runs(candidates)
     if request.data is None:
-        _check_data_of_runs(entrants, known)
+        _check_data_of_runs(candidates, known)
     roots = {name: config.data.root.resolve() for name, config in known.items()}
     splits = {name: config.data.val_split for name, config in known.items()}
     root = request.data or _same(roots, "data.root", "Name the data set for all: --data ROOT")
@@ -99,10 +99,10 @@ def plan_comparison(request: Request) -> Plan:
         train_examples = read_split(root, train_split)
         for val_split in sorted(set(splits.values())):
             check_disjoint(train_examples, read_split(root, val_split), root)
-    return Plan(entrants, root, split, classes, examples)
+    return Plan(candidates, root, split, classes, examples)
 
 
-def _entrants(request: Request) -> tuple[Entrant, ...]:
+def _candidates(request: Request) -> tuple[Candidate, ...]:
     configs = [source for source in request.sources if is_configuration(source)]
     wishes = {"--nets": request.nets, "--set": request.changes, "--steps": request.steps}
     idle = [name for name, wish in (wishes | {"--seed": request.seed}).items() if wish not in (None, (), [])]
@@ -111,11 +111,11 @@ def _entrants(request: Request) -> tuple[Entrant, ...]:
     found = []
     for source in request.sources:
         if source not in configs:
-            found.append(Entrant(_name_of(source), source, None))
+            found.append(Candidate(_name_of(source), source, None))
             continue
         for net in request.nets or (None,):
             name = source.stem if net is None else net if len(configs) == 1 else f"{source.stem}-{net}"
-            found.append(Entrant(name, request.output / name, _config(request, source, net)))
+            found.append(Candidate(name, request.output / name, _config(request, source, net)))
     names = [one.name for one in found]
     for one in found:
         if names.count(one.name) > 1:
@@ -174,15 +174,15 @@ def _same(values: Mapping[str, Any], key: str, remedy: str) -> Any:
     return first
 
 
-def _configs_of_runs(entrants: Sequence[Entrant]) -> dict[str, Config]:
+def _configs_of_runs(candidates: Sequence[Candidate]) -> dict[str, Config]:
     """Returns the configurations of the runs among models that are loaded."""
-    runs = {one.name: RunFolder(one.path) for one in entrants if one.config is None}
+    runs = {one.name: RunFolder(one.path) for one in candidates if one.config is None}
     return {name: run.load_config() for name, run in runs.items() if run.exists()}
 
 
-def _check_data_of_runs(entrants: Sequence[Entrant], known: Mapping[str, Config]) -> None:
+def _check_data_of_runs(candidates: Sequence[Candidate], known: Mapping[str, Config]) -> None:
     """Refuses a run whose data set was moved, which it is to be scored on."""
-    for one in entrants:
+    for one in candidates:
         if one.config is None and one.name in known and not (root := known[one.name].data.root).is_dir():
             raise RunError(
                 f"{one.path}: was trained on {root}, which is not there any more. Name the data set to score "

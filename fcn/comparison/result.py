@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from fcn.comparison.plan import Entrant, Plan
+from fcn.comparison.plan import Candidate, Plan
 from fcn.comparison.timing import Timing
 from fcn.config.file import Config
 from fcn.evaluation.evaluate import Evaluation
@@ -32,7 +32,7 @@ class NetResult(NamedTuple):
     """A net that took part, and all that was measured.
 
     Attributes:
-        entrant: The net.
+        candidate: The net.
         config: How it was trained; None for a model of no run.
         size: How large it is.
         evaluation: Its scores.
@@ -44,7 +44,7 @@ class NetResult(NamedTuple):
         training_step: What a step of its training takes; None for a model of no run too.
     """
 
-    entrant: Entrant
+    candidate: Candidate
     config: Config | None
     size: NetSize
     evaluation: Evaluation
@@ -58,7 +58,7 @@ class NetResult(NamedTuple):
     @property
     def name(self) -> str:
         """What it is called in tables."""
-        return self.entrant.name
+        return self.candidate.name
 
     @property
     def complete(self) -> bool:

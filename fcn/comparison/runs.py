@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fcn.classes import Classes
-from fcn.comparison.plan import Entrant
+from fcn.comparison.plan import Candidate
 from fcn.config.file import Config
 from fcn.data.balance import class_weights
 from fcn.errors import DataError, FcnError, RunError
@@ -20,11 +20,11 @@ from fcn.training.start import load_start, start_from
 _WITHOUT_FILE = ("none", "imagenet")
 
 
-def open_net(entrant: Entrant, classes: Classes) -> SegmentationNet:
+def open_candidate(candidate: Candidate, classes: Classes) -> SegmentationNet:
     """Returns a net to look at, as it is or before its first step, and checks that it can take part.
 
     Args:
-        entrant: The net.
+        candidate: The net.
         classes: Of the data set.
 
     Raises:
@@ -33,55 +33,55 @@ def open_net(entrant: Entrant, classes: Classes) -> SegmentationNet:
         RunError: If there is no such model, if its run was trained otherwise, or if it cannot be trained as
             its configuration says.
     """
-    if entrant.config is not None:
-        _check_run(RunFolder(entrant.path), entrant.config)
-        if RunFolder(entrant.path).checkpoints():  # it has begun, so it can
-            return build_configured(entrant.config, classes)
+    if candidate.config is not None:
+        _check_run(RunFolder(candidate.path), candidate.config)
+        if RunFolder(candidate.path).checkpoints():  # it has begun, so it can
+            return build_configured(candidate.config, classes)
         try:
-            return _begin(entrant.config, classes)
+            return _begin(candidate.config, classes)
         except FcnError as error:
-            raise RunError(f"{entrant.name}: cannot be trained. {error}") from error
-    net = load_model(entrant.path)
+            raise RunError(f"{candidate.name}: cannot be trained. {error}") from error
+    net = load_model(candidate.path)
     if net.classes.names != classes.names:
         raise DataError(
-            f"{entrant.path}: expected a net of the data set's classes: {', '.join(classes.names)}. "
+            f"{candidate.path}: expected a net of the data set's classes: {', '.join(classes.names)}. "
             f"Received: {', '.join(net.classes.names)}. Leave it out, or choose another data set with --data."
         )
     return net
 
 
-def is_finished(entrant: Entrant) -> bool:
+def is_finished(candidate: Candidate) -> bool:
     """Returns whether nothing of a net is left to train."""
-    if entrant.config is None:
+    if candidate.config is None:
         return True
-    run = RunFolder(entrant.path)
-    return run.best.exists() and entrant.config.train.steps in scored_steps(run.log)
+    run = RunFolder(candidate.path)
+    return run.best.exists() and candidate.config.train.steps in scored_steps(run.log)
 
 
-def finish(entrant: Entrant) -> None:
+def finish(candidate: Candidate) -> None:
     """Trains a net, or trains it on where that was interrupted.
 
     Raises:
         FcnError: As `fcn.training.loop.train` does.
     """
-    if entrant.config is not None:
-        train(entrant.config, entrant.path, resume=RunFolder(entrant.path).exists())
+    if candidate.config is not None:
+        train(candidate.config, candidate.path, resume=RunFolder(candidate.path).exists())
 
 
-def config_of(entrant: Entrant) -> Config | None:
+def config_of(candidate: Candidate) -> Config | None:
     """Returns how a net was trained; None for a model of no run."""
-    if entrant.config is not None:
-        return entrant.config
-    run = find_run(entrant.path)
+    if candidate.config is not None:
+        return candidate.config
+    run = find_run(candidate.path)
     return run.load_config() if run is not None else None
 
 
-def effort(entrant: Entrant) -> tuple[int | None, float | None]:
+def training_cost(candidate: Candidate) -> tuple[int | None, float | None]:
     """Returns how many steps a net was trained, and the seconds that took, as its log says.
 
     The seconds include those in which the validation split was scored. Both are None for a model of no run.
     """
-    run = find_run(entrant.path)
+    run = find_run(candidate.path)
     rows = [] if run is None else read_log(run.log)
     steps = max((int(row["step"]) for row in rows), default=None)
     seconds = [float(row["elapsed_seconds"]) for row in rows if row["elapsed_seconds"]]

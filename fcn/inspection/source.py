@@ -13,7 +13,7 @@ from fcn.runs.configured_net import build_configured
 from fcn.runs.model_file import is_exported, load_keras, model_file
 
 
-def open_net(path: Path) -> keras.Model:
+def open_for_inspection(path: Path) -> keras.Model:
     """Builds the net of a configuration with new weights, or loads a model.
 
     Args:

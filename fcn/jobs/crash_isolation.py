@@ -26,7 +26,7 @@ def note_delegation(connection: Connection, worker: str) -> None:
     connection.execute("UPDATE workers SET delegates = 1 WHERE name = ?", (worker,))
 
 
-def count_losses(connection: Connection, output: Path, worker: str) -> None:
+def count_crashes(connection: Connection, output: Path, worker: str) -> None:
     """Remembers what a worker had in hand when it went away. To be called in a transaction.
 
     A batch of several that is to blame too often is parted, and each of its images begins anew, alone.

@@ -18,8 +18,8 @@ from fcn.jobs.restart import remove_manifest
 from fcn.jobs.sources.inputs import Input, folders_of
 from fcn.jobs.sources.remote import is_url
 from fcn.jobs.store import Manifest
-from fcn.jobs.worker import Labor, work
-from fcn.jobs.worker_lease import Crew, crew_of
+from fcn.jobs.worker import BatchProcessor, work
+from fcn.jobs.worker_lease import WorkerLease, leased_worker
 from fcn.outputs.render import ENDINGS
 from fcn.outputs.summaries import summary_paths, write_summaries
 from fcn.runs.folder import exported_version, identifying_files, is_exported, model_file
@@ -74,10 +74,10 @@ class Job:
         kinds: What it leaves, some of `OUTPUTS`.
     """
 
-    def __init__(self, manifest: Manifest, crew: Crew, kinds: Sequence[str]) -> None:
+    def __init__(self, manifest: Manifest, lease: WorkerLease, kinds: Sequence[str]) -> None:
         self.manifest = manifest
         self.kinds = tuple(kinds)
-        self._crew = crew
+        self._lease = lease
 
     @property
     def finished(self) -> bool:
@@ -116,9 +116,9 @@ class Job:
                 or precision. What was written stays.
         """
         self.agree(engine.name, engine.precision)
-        return self.run_with(self.labor(engine), lambda: engine.classes)
+        return self.run_with(self.processor(engine), lambda: engine.classes)
 
-    def labor(self, engine: Engine) -> Labor:
+    def processor(self, engine: Engine) -> BatchProcessor:
         """Returns what labels batches of this job in this process."""
         frames = int(self.manifest.settings()["batch_size"])
         return partial(
@@ -128,13 +128,13 @@ class Job:
     def delegate(self) -> None:
         """Notes that other processes label the images for this one, and so are none to blame for its end."""
         with self.manifest.transaction():
-            note_delegation(self.manifest.connection, self._crew.name)
+            note_delegation(self.manifest.connection, self._lease.name)
 
-    def run_with(self, labor: Labor, classes: Callable[[], Classes]) -> LabelingResult:
+    def run_with(self, processor: BatchProcessor, classes: Callable[[], Classes]) -> LabelingResult:
         """Does what `run` does with something else that labels.
 
         Args:
-            labor: What labels; it calls `agree` before it writes anything.
+            processor: What labels; it calls `agree` before it writes anything.
             classes: Returns what it tells apart; called once all is labeled.
 
         Raises:
@@ -145,7 +145,7 @@ class Job:
         if self.remaining():
             for path in summary_paths(self.kinds, self.manifest.output):
                 remove(path)  # of fewer images, and so in need of being written again if this is stopped
-        written = work(self.manifest, self._crew, labor)
+        written = work(self.manifest, self._lease, processor)
         records = ((path, record) for path, _, record in self.manifest.records())
         write_summaries(self.kinds, records, self.manifest.output, classes())
         return self.result(written)
@@ -201,7 +201,7 @@ def open_job(
     made = [folder for folder in (output, *output.parents) if not folder.exists()]
     manifest = Manifest(output)
     try:
-        with crew_of(manifest) as crew:
+        with leased_worker(manifest) as lease:
             folders = json.dumps(folders_of(inputs))
             wanted = {
                 **settings,
@@ -209,14 +209,14 @@ def open_job(
                 _FOLDERS: Setting(folders, ", ".join(json.loads(folders)) or "none"),
             }
             with manifest.transaction():
-                if not _is_begun(manifest) and not crew.others():
+                if not _is_begun(manifest) and not lease.others():
                     for table in ("settings", "images", "folders"):  # nothing came of it: it may be another
                         manifest.connection.execute(f"DELETE FROM {table}")
                 _agree(manifest, wanted)
             size = batch_size or int(manifest.settings().get("batch_size", default_batch_size()))
             # All endings, written or not, so that an image has the same name whatever is wanted of it.
-            plan(manifest, crew, inputs, (*ENDINGS, VIDEO_ENDING), size, summary_paths(kinds, output))
-            yield Job(manifest, crew, kinds)
+            plan(manifest, lease, inputs, (*ENDINGS, VIDEO_ENDING), size, summary_paths(kinds, output))
+            yield Job(manifest, lease, kinds)
     finally:
         _leave(manifest, made)
 

@@ -22,7 +22,7 @@ from fcn.jobs.sources.inputs import Input, find_all
 from fcn.jobs.sources.remote import is_url, path_of_url
 from fcn.jobs.sources.search import FoundImage
 from fcn.jobs.store import Manifest, storable
-from fcn.jobs.worker_lease import Crew
+from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.files import remove
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
@@ -56,7 +56,7 @@ FROM numbered WHERE images.id = numbered.id
 
 def plan(
     manifest: Manifest,
-    crew: Crew,
+    lease: WorkerLease,
     inputs: Sequence[Input],
     suffixes: Sequence[str],
     batch_size: int,
@@ -69,7 +69,7 @@ def plan(
 
     Args:
         manifest: The job.
-        crew: This worker.
+        lease: This worker.
         inputs: What to label.
         suffixes: What outputs may end in.
         batch_size: Images in a batch, at most; fewer where they are large. Batches of images that wait are
@@ -85,7 +85,7 @@ def plan(
         compare(manifest)
         _measure(manifest)
         with manifest.transaction():
-            alone = not crew.others()
+            alone = not lease.others()
             _merge(manifest, suffixes, alone)
             if alone and note_gone(manifest, inputs):
                 for path in summaries:

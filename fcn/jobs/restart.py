@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fcn.errors import OutputError
 from fcn.jobs.store import MANIFEST, Manifest
-from fcn.jobs.worker_lease import Crew
+from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.files import remove, unwritable
 
 _BEFORE = f"{MANIFEST}.before"
@@ -19,14 +19,14 @@ def forget_job(output: Path) -> None:
     Raises:
         OutputError: If it is being worked on, or cannot be removed.
     """
-    settle(output)
+    recover_restart(output)
     if (output / MANIFEST).exists():
         _check_idle(output)
         remove_manifest(output)
 
 
 @contextmanager
-def job_anew(output: Path) -> Iterator[None]:
+def restarting(output: Path) -> Iterator[None]:
     """Forgets the job of an output folder for a block that begins another; labels stay so long.
 
     If nothing came of the other, because of what it was given, the job is as it was before.
@@ -34,7 +34,7 @@ def job_anew(output: Path) -> Iterator[None]:
     Raises:
         OutputError: If the job is being worked on, or the folder cannot be written to.
     """
-    settle(output)
+    recover_restart(output)
     path = output / MANIFEST
     if not path.exists():
         yield
@@ -44,10 +44,10 @@ def job_anew(output: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        settle(output)
+        recover_restart(output)
 
 
-def settle(output: Path) -> None:
+def recover_restart(output: Path) -> None:
     """Ends what a process that was killed while it began a job anew has left: one job is there then.
 
     Raises:
@@ -103,7 +103,7 @@ def _check_idle(output: Path) -> None:
     """Refuses a job that is being worked on. Its manifest is one file then: SQLite ends its log."""
     manifest = Manifest(output)
     try:
-        if Crew(manifest).others():
+        if WorkerLease(manifest).others():
             raise OutputError(
                 f"{output}: is being labeled by another process. Wait until that ends or stop it, then begin "
                 "anew."

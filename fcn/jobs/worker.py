@@ -5,24 +5,24 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
 from fcn.jobs.store import Claimed, Manifest, Outcome
-from fcn.jobs.worker_lease import Crew
+from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.progress import progress_bar
 
 _POLL_SECONDS = 0.3
 
-Labor = Callable[[Iterator[list[Claimed]]], Generator[list[Outcome], None, None]]
+BatchProcessor = Callable[[Iterator[list[Claimed]]], Generator[list[Outcome], None, None]]
 """What labels claimed batches and writes their outputs; it yields what came of each, in any order."""
 
 
-def work(manifest: Manifest, crew: Crew, labor: Labor) -> int:
+def work(manifest: Manifest, lease: WorkerLease, processor: BatchProcessor) -> int:
     """Labels until nothing of a job is left to do, for this worker or another.
 
     What other workers have claimed is waited for, and taken over if they are gone.
 
     Args:
         manifest: The job.
-        crew: This worker.
-        labor: What labels.
+        lease: This worker.
+        processor: What labels.
 
     Returns:
         How many images this worker labeled.
@@ -34,18 +34,18 @@ def work(manifest: Manifest, crew: Crew, labor: Labor) -> int:
     total = manifest.count("waiting", "doing")
 
     def claims() -> Iterator[list[Claimed]]:
-        while claimed := manifest.claim(crew.name):
+        while claimed := manifest.claim(lease.name):
             yield claimed
 
     with progress_bar() as bar:
         task = bar.add_task("labeling", total=total)
         while True:
-            crew.take_over()
+            lease.take_over()
             idle = True
-            with closing(labor(claims())) as batches:
+            with closing(processor(claims())) as batches:
                 for outcomes in batches:
                     idle = False
-                    manifest.finish(crew.name, outcomes)
+                    manifest.finish(lease.name, outcomes)
                     labeled += sum(1 for outcome in outcomes if outcome.error is None)
                     bar.advance(task, len(outcomes))
             if not manifest.count("waiting", "doing"):

@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fcn.errors import OutputError
-from fcn.jobs.crash_isolation import count_losses, give_back
+from fcn.jobs.crash_isolation import count_crashes, give_back
 from fcn.jobs.store import Manifest
-from fcn.system.files import remove, unfinished, unwritable
+from fcn.system.files import partial_files, remove, unwritable
 
 try:
     import fcntl
@@ -23,7 +23,7 @@ except ImportError:  # Windows
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp(\..*)?", re.DOTALL)
 
 
-class Crew:
+class WorkerLease:
     """This process as one of those that work on a job.
 
     Each holds a lock of the operating system (`flock`) on a file of its own, which ends with the process,
@@ -96,7 +96,7 @@ class Crew:
         for name in gone:
             # Who is told to stop removes it, also where a full disk keeps the claims from being given back.
             if self._lock_path(name).exists():
-                count_losses(connection, self._manifest.output, name)
+                count_crashes(connection, self._manifest.output, name)
         return sum(give_back(connection, name) for name in gone)
 
     def _hold(self) -> None:
@@ -125,7 +125,7 @@ class Crew:
             return  # others may be writing; the last of them clears up
         folders = [row["path"] for row in connection.execute("SELECT path FROM folders")]
         for folder in {b"", *folders}:
-            for path in unfinished(self._manifest.output / os.fsdecode(folder)):
+            for path in partial_files(self._manifest.output / os.fsdecode(folder)):
                 if _TEMPORARY.fullmatch(path.name):
                     remove(path)
         self._set_free(gone)
@@ -158,11 +158,11 @@ class Crew:
 
 
 @contextmanager
-def crew_of(manifest: Manifest) -> Iterator[Crew]:
+def leased_worker(manifest: Manifest) -> Iterator[WorkerLease]:
     """Makes this process one of those that work on a job, as long as the block runs."""
-    crew = Crew(manifest)
+    lease = WorkerLease(manifest)
     try:
-        crew.enter()
-        yield crew
+        lease.enter()
+        yield lease
     finally:
-        crew.leave()
+        lease.leave()

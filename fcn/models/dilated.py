@@ -14,7 +14,15 @@ from fcn.models.geometry import (
     FC6_KERNEL_SIZES,
     REFLECTION_PADDING,
 )
-from fcn.models.net import IMAGENET_MEAN, IMAGENET_SCALE, NetSettings, SegmentationNet, enter, leave, score
+from fcn.models.net import (
+    IMAGENET_MEAN,
+    IMAGENET_SCALE,
+    NetSettings,
+    SegmentationNet,
+    fit_to_image,
+    preprocess,
+    score,
+)
 from fcn.models.reflection import ReflectionPadding
 from fcn.models.upsampling import upscore
 from fcn.models.vgg import VGG16_BLOCKS, block_convolutions, fully_connected
@@ -109,15 +117,15 @@ class DilatedNet(SegmentationNet):
         ).checked()
 
         # === Functional model ===
-        entrance = enter(settings)
-        scores = score(_features(entrance.normalized, settings), num_classes, self.score_layer)
+        model_input = preprocess(settings)
+        scores = score(_features(model_input.normalized, settings), num_classes, self.score_layer)
         if context != "none":
             scores = context_module(scores, num_classes, context, geometry)
         scores = upscore(scores, self.stride, num_classes, upsampling == "learned", f"upscore{self.stride}")
-        logits = leave(scores, entrance, settings)
+        logits = fit_to_image(scores, model_input, settings)
         kind = "largefov" if fc6 == "largefov" else "frontend"
         super().__init__(
-            entrance, logits, settings, name or (kind if context == "none" else "context"), **kwargs
+            model_input, logits, settings, name or (kind if context == "none" else "context"), **kwargs
         )
 
         # === Config ===

@@ -7,7 +7,15 @@ import keras
 
 from fcn.classes import VOC_CLASS_NAMES
 from fcn.models.geometry import CropOffsets, reference_crop_offsets
-from fcn.models.net import IMAGENET_MEAN, IMAGENET_SCALE, NetSettings, SegmentationNet, enter, leave, score
+from fcn.models.net import (
+    IMAGENET_MEAN,
+    IMAGENET_SCALE,
+    NetSettings,
+    SegmentationNet,
+    fit_to_image,
+    preprocess,
+    score,
+)
 from fcn.models.upsampling import CropLike, upscore
 from fcn.models.vgg import vgg16_features
 
@@ -109,9 +117,9 @@ class FCN(SegmentationNet):
         scales = dict(zip(("pool4", "pool3"), skip_scales, strict=True))
 
         # === Functional model ===
-        entrance = enter(settings)
+        model_input = preprocess(settings)
         features = vgg16_features(
-            entrance.normalized, width, settings.channels, dropout, batch_normalization, geometry, fc6
+            model_input.normalized, width, settings.channels, dropout, batch_normalization, geometry, fc6
         )
         scores = score(features.fc7, num_classes, self.score_layer)
         upscore_name = "upscore2"
@@ -130,9 +138,9 @@ class FCN(SegmentationNet):
             scores = keras.layers.Add(name=f"fuse_{skip}")([scores, skip_scores])
             upscore_name = f"upscore_{skip}"
         scores = upscore(scores, stride, num_classes, upsampling == "learned", f"upscore{stride}", padding)
-        logits = leave(scores, entrance, settings, crops.scores)
+        logits = fit_to_image(scores, model_input, settings, crops.scores)
         kind = f"fcn{stride}s" if fc6 == "full" else f"fcn{stride}s_{fc6}"
-        super().__init__(entrance, logits, settings, name or kind, **kwargs)
+        super().__init__(model_input, logits, settings, name or kind, **kwargs)
 
         # === Config ===
         self.stride = stride

@@ -80,7 +80,7 @@ class NetSettings(NamedTuple):
         return self._replace(mean=tuple(mean), scale=tuple(scale), class_names=names, palette=colors)
 
 
-class Entrance(NamedTuple):
+class ModelInput(NamedTuple):
     """What images become before the first convolution, symbolic.
 
     Attributes:
@@ -94,7 +94,7 @@ class Entrance(NamedTuple):
     normalized: Any
 
 
-def enter(settings: NetSettings) -> Entrance:
+def preprocess(settings: NetSettings) -> ModelInput:
     """Makes the layers in front of the first convolution."""
     normalization = ImageNormalization(
         settings.channel_order, settings.mean, settings.scale, dtype="float32", name="normalization"
@@ -103,15 +103,15 @@ def enter(settings: NetSettings) -> Entrance:
     shrunk = images
     if settings.input_scale != 1:
         shrunk = Shrink(settings.input_scale, dtype="float32", name="shrink")(images)
-    return Entrance(images, shrunk, normalization(shrunk))
+    return ModelInput(images, shrunk, normalization(shrunk))
 
 
-def leave(scores: Any, entrance: Entrance, settings: NetSettings, offset: int = 0) -> Any:
+def fit_to_image(scores: Any, model_input: ModelInput, settings: NetSettings, offset: int = 0) -> Any:
     """Makes the layers behind the last upsampling: scores cut to the image, at its own size.
 
     Args:
         scores: `float[B, H, W, num_classes]`, at least as large as what the layers saw.
-        entrance: Where the image came in.
+        model_input: Where the image came in.
         settings: Of the net.
         offset: Scores cut off at the top and on the left.
 
@@ -120,8 +120,8 @@ def leave(scores: Any, entrance: Entrance, settings: NetSettings, offset: int = 
     """
     whole = settings.input_scale == 1
     last = "logits" if whole else "shrunk_logits"
-    logits = CropLike(offset, dtype="float32", name=last)([scores, entrance.shrunk])
-    return logits if whole else ResizeLike(dtype="float32", name="logits")([logits, entrance.images])
+    logits = CropLike(offset, dtype="float32", name=last)([scores, model_input.shrunk])
+    return logits if whole else ResizeLike(dtype="float32", name="logits")([logits, model_input.images])
 
 
 def score(features: Any, num_classes: int, name: str) -> Any:
@@ -133,7 +133,7 @@ class SegmentationNet(keras.Model):  # type: ignore[misc]
     """A functional model from images of any size to logits of the same size: what commands work with.
 
     Args:
-        entrance: Where images come in.
+        model_input: Where images come in.
         logits: What becomes of them.
         settings: What the layers were made of, checked.
         name: Of the net.
@@ -151,9 +151,9 @@ class SegmentationNet(keras.Model):  # type: ignore[misc]
     stride: int
 
     def __init__(
-        self, entrance: Entrance, logits: Any, settings: NetSettings, name: str, **kwargs: Any
+        self, model_input: ModelInput, logits: Any, settings: NetSettings, name: str, **kwargs: Any
     ) -> None:
-        super().__init__(inputs=entrance.images, outputs=logits, name=name, **kwargs)
+        super().__init__(inputs=model_input.images, outputs=logits, name=name, **kwargs)
         self.num_classes = settings.num_classes
         self.fc6 = settings.fc6
         self.width = settings.width

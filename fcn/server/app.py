@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fcn.server.bodies import read_body
-from fcn.server.call import Kind, ServerError
+from fcn.server.call import ErrorKind, ServerError
 from fcn.server.error_response import error_response, response_to
-from fcn.server.middleware import Exchange, needs_token
+from fcn.server.middleware import RequestMiddleware, needs_token
 from fcn.server.observability.metrics import CONTENT_TYPE
 from fcn.server.openapi import ERROR, JSON
 from fcn.server.page.routes import page_routes
@@ -82,7 +82,9 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
     app.router.routes.extend(page_routes(service.name, settings.examples))
     _describe_token(app, settings.token)
     _refuse_in_one_format(app, service.name)
-    app.add_middleware(Exchange, limits=service.limits, metrics=service.metrics, token=settings.token)
+    app.add_middleware(
+        RequestMiddleware, limits=service.limits, metrics=service.metrics, token=settings.token
+    )
     return app
 
 
@@ -148,11 +150,11 @@ def _refuse_in_one_format(app: FastAPI, name: str) -> None:
 
     async def misdirected(request: Request, error: Any) -> Response:
         where = f"{request.method} {request.url.path}"
-        if error.status_code == Kind.NOT_FOUND.value:
+        if error.status_code == ErrorKind.NOT_FOUND.value:
             text = (
                 f"{where}: nothing is there. The model is called {name!r}; /openapi.json says what there is."
             )
-        elif error.status_code == Kind.METHOD_NOT_ALLOWED.value:
+        elif error.status_code == ErrorKind.METHOD_NOT_ALLOWED.value:
             text = f"{where}: another method is expected there; see the header Allow."
         else:
             text = f"{where}: {error.detail}"

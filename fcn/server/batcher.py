@@ -13,14 +13,14 @@ import numpy.typing as npt
 from fcn.data.image_io import Pixels
 from fcn.errors import FcnError
 from fcn.inference.engines.engine import BATCH_PIXELS, Engine
-from fcn.server.call import Kind, ServerError
+from fcn.server.call import ErrorKind, ServerError
 from fcn.server.observability.metrics import Metrics
 
 _MEMORY = 0.1
 """Weight of the last image in the average of how long images take."""
 
 
-class Wanted(Enum):
+class OutputKind(Enum):
     """What is asked of the engine."""
 
     LABEL = "label"
@@ -39,14 +39,25 @@ class Scored(NamedTuple):
     mean_confidence: float
 
 
-class _Waiting(NamedTuple):
+class PendingImage(NamedTuple):
+    """An image that waits for the engine.
+
+    Attributes:
+        image: `uint8[H, W, 3]`, RGB.
+        wanted: What is asked.
+        since: When it came, in seconds of `time.monotonic`.
+        deadline: When its client stops waiting, on the same clock.
+        result: Where the answer goes.
+    """
+
     image: Pixels
-    wanted: Wanted
+    wanted: OutputKind
     since: float
     deadline: float
     result: "Future[Scored]"
 
-    def fits(self, other: "_Waiting") -> bool:
+    def fits(self, other: "PendingImage") -> bool:
+        """Returns whether both can be in one batch."""
         return self.image.shape == other.image.shape and self.wanted == other.wanted
 
 
@@ -69,14 +80,14 @@ class Batcher:
     def __init__(self, engine: Engine, batch_images: int, wait_seconds: float, metrics: Metrics) -> None:
         self._engine, self._wait_seconds, self._metrics = engine, wait_seconds, metrics
         self._batch_images = 1 << (batch_images.bit_length() - 1)
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[PendingImage] = deque()
         self._changed = threading.Condition()
         self._closing = False
         self.seconds_per_image = 0.0
         self._thread = threading.Thread(target=self._work, name="fcn-engine", daemon=True)
         self._thread.start()
 
-    def submit(self, image: Pixels, wanted: Wanted, deadline: float) -> "Future[Scored]":
+    def submit(self, image: Pixels, wanted: OutputKind, deadline: float) -> "Future[Scored]":
         """Puts an image into the queue.
 
         Args:
@@ -87,10 +98,10 @@ class Batcher:
         Returns:
             The answer to come; a `ServerError` where there is none. It can be canceled while it waits.
         """
-        item = _Waiting(image, wanted, time.monotonic(), deadline, Future())
+        item = PendingImage(image, wanted, time.monotonic(), deadline, Future())
         with self._changed:
             if self._closing:
-                item.result.set_exception(ServerError(Kind.STOPPING, "The server is stopping."))
+                item.result.set_exception(ServerError(ErrorKind.STOPPING, "The server is stopping."))
                 return item.result
             self._waiting.append(item)
             self._changed.notify()
@@ -116,10 +127,10 @@ class Batcher:
             if in_time:
                 self._answer(in_time)
 
-    def _next_batch(self) -> list[_Waiting]:
+    def _next_batch(self) -> list[PendingImage]:
         """Waits for images; returns those to label together, none when there is nothing left to do."""
         with self._changed:
-            fitting: list[_Waiting] = []
+            fitting: list[PendingImage] = []
             while not fitting:  # and again where nobody waits for the first any more
                 while not self._waiting:
                     if self._closing:
@@ -131,7 +142,7 @@ class Batcher:
             self._waiting = deque(item for item in self._waiting if id(item) not in taken)
             return batch
 
-    def _gather(self, first: _Waiting) -> list[_Waiting]:
+    def _gather(self, first: PendingImage) -> list[PendingImage]:
         """Waits for images of the size of the first; returns those to label together."""
         full = min(self._batch_images, max(1, BATCH_PIXELS // (first.image.size // 3)))
         until = first.since + self._wait_seconds
@@ -141,7 +152,7 @@ class Batcher:
             fitting = self._fitting(first, full)
         return fitting
 
-    def _fitting(self, first: _Waiting, most: int) -> list[_Waiting]:
+    def _fitting(self, first: PendingImage, most: int) -> list[PendingImage]:
         fitting = []
         for item in self._waiting:
             if item.fits(first):
@@ -150,7 +161,7 @@ class Batcher:
                     break
         return fitting
 
-    def _is_wanted(self, item: _Waiting) -> bool:
+    def _is_wanted(self, item: PendingImage) -> bool:
         if not item.result.set_running_or_notify_cancel():
             return False
         if time.monotonic() <= item.deadline:
@@ -158,12 +169,12 @@ class Batcher:
         waited = time.monotonic() - item.since
         item.result.set_exception(
             ServerError(
-                Kind.TIMED_OUT, f"The image waited {waited:.1f} s, longer than a request may. Try later."
+                ErrorKind.TIMED_OUT, f"The image waited {waited:.1f} s, longer than a request may. Try later."
             )
         )
         return False
 
-    def _answer(self, batch: list[_Waiting]) -> None:
+    def _answer(self, batch: list[PendingImage]) -> None:
         try:
             start = time.perf_counter()
             scored = self._score(batch)
@@ -180,12 +191,12 @@ class Batcher:
             height, width, _ = batch[0].image.shape
             batch[0].result.set_exception(
                 ServerError(
-                    Kind.TOO_LARGE,
+                    ErrorKind.TOO_LARGE,
                     f"The memory does not suffice for {width} x {height} pixels. Send smaller images.",
                 )
             )
         except Exception as error:  # whatever an engine raises is the answer to these; the next may do well
-            refused = ServerError(Kind.TOO_LARGE, str(error)) if isinstance(error, FcnError) else error
+            refused = ServerError(ErrorKind.TOO_LARGE, str(error)) if isinstance(error, FcnError) else error
             for item in batch:
                 item.result.set_exception(refused)
         else:
@@ -196,9 +207,9 @@ class Batcher:
         change = _MEMORY if self.seconds_per_image else 1.0
         self.seconds_per_image += change * (seconds - self.seconds_per_image)
 
-    def _score(self, batch: list[_Waiting]) -> list[Scored]:
+    def _score(self, batch: list[PendingImage]) -> list[Scored]:
         images = np.stack([item.image for item in batch])
-        if batch[0].wanted is Wanted.LOGITS:
+        if batch[0].wanted is OutputKind.LOGITS:
             return [Scored(logits, float("nan")) for logits in self._engine.logits(images)]
         labels, confidences = self._engine.label(images)
         return [

@@ -6,7 +6,7 @@ from contextlib import suppress
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
-from fcn.server.call import Kind, ServerError
+from fcn.server.call import ErrorKind, ServerError
 from fcn.server.limits import Limits
 
 CUT_OFF = "fcn.cut_off"
@@ -46,7 +46,7 @@ class BodyPool:
         """
         if self._held + amount > self._total:
             raise ServerError(
-                Kind.BUSY,
+                ErrorKind.BUSY,
                 f"Other requests hold {self._held} of {self._total} bytes. Try again later.",
                 retry_after_seconds=_RETRY_SECONDS,
             )
@@ -99,7 +99,7 @@ class Body:
                 parts.append(part)
         except TimeoutError:
             raise ServerError(
-                Kind.SLOW_CLIENT,
+                ErrorKind.SLOW_CLIENT,
                 f"Expected the whole body within {self._limits.read_seconds:g} s and a second more for each "
                 f"{_LEAST_RATE} bytes. Received: {self._held} bytes. Send a smaller image.",
             ) from None
@@ -145,13 +145,13 @@ class Body:
         if size > limit:
             received = f"{size}" if self._announced is not None else "more"
             raise ServerError(
-                Kind.TOO_LARGE,
+                ErrorKind.TOO_LARGE,
                 f"Expected a body of at most {limit} bytes. Received: {received}. Send a smaller image.",
             )
 
     def _cut_off(self) -> ServerError:
         expected = "a whole body" if self._announced is None else f"a body of {self._announced} bytes"
         return ServerError(
-            Kind.BAD_REQUEST,
+            ErrorKind.BAD_REQUEST,
             f"Expected {expected}. Received: {self._held} bytes, then nothing. Send it again.",
         )

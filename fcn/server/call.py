@@ -82,7 +82,7 @@ class ModelService(Protocol):
         """
 
 
-class Kind(Enum):
+class ErrorKind(Enum):
     """Why a request is refused, with its HTTP status."""
 
     BAD_REQUEST = 400
@@ -106,7 +106,7 @@ class ServerError(Exception):
         retry_after_seconds: When to try again; None where that is of no use.
     """
 
-    def __init__(self, kind: Kind, message: str, retry_after_seconds: int | None = None) -> None:
+    def __init__(self, kind: ErrorKind, message: str, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message

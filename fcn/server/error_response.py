@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
-from fcn.server.call import Kind, ServerError
+from fcn.server.call import ErrorKind, ServerError
 from fcn.server.openapi import JSON
 
 
@@ -31,7 +31,7 @@ def response_to(error: ServerError) -> Response:
     headers = {}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
-    if error.kind is Kind.UNAUTHORIZED:
+    if error.kind is ErrorKind.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return error_response(error.kind.value, error.message, headers)
 

@@ -10,12 +10,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fcn.server.bodies import Body, BodyPool
-from fcn.server.call import Kind, ServerError
+from fcn.server.call import ErrorKind, ServerError
 from fcn.server.error_response import response_to, unexpected
 from fcn.server.limits import Limits
 from fcn.server.observability.logs import REQUEST_ID, choose_request_id
 from fcn.server.observability.metrics import Metrics
-from fcn.server.request_resources import HELD
+from fcn.server.request_resources import request_resources
 
 _LOG = logging.getLogger("fcn.server")
 CLIENT_GONE = 499
@@ -25,7 +25,7 @@ _PROTECTED = ("/v1", "/v2", "/metrics", "/examples")
 _OPEN = "/v2/health"
 
 
-class Exchange:
+class RequestMiddleware:
     """Wraps an application.
 
     Args:
@@ -54,11 +54,11 @@ class Exchange:
         try:
             if self._may(scope["path"], headers.get("authorization", "")):
                 async with AsyncExitStack() as held:
-                    HELD.set(held)
+                    request_resources.set(held)
                     await self._answer(scope, body, answer)
             else:
                 wrong = ServerError(
-                    Kind.UNAUTHORIZED,
+                    ErrorKind.UNAUTHORIZED,
                     "Expected the header Authorization: Bearer TOKEN, with the server's token.",
                 )
                 await response_to(wrong)(scope, receive, answer.send)

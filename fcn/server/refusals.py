@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from fcn.inference.engines.signatures import Signature
-from fcn.server.call import Kind, ServerError
+from fcn.server.call import ErrorKind, ServerError
 
 _SHOWN = 40
 """How many characters of what came an error repeats."""
@@ -19,7 +19,7 @@ def bad(expected: str, received: str) -> ServerError:
         expected: What should have come, and where.
         received: What came.
     """
-    return ServerError(Kind.BAD_REQUEST, f"Expected {expected}. Received: {received}.")
+    return ServerError(ErrorKind.BAD_REQUEST, f"Expected {expected}. Received: {received}.")
 
 
 def refuse_unknown(document: Mapping[str, Any], known: Iterable[str], what: str) -> None:

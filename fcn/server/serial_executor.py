@@ -8,7 +8,7 @@ from anyio import CapacityLimiter, to_thread
 _T = TypeVar("_T")
 
 
-class Desk:
+class SerialExecutor:
     """Where the documents of a protocol are read and written: one at a time, beside the event loop.
 
     Reading JSON keeps Python's lock, so that two at a time would not be faster; one at a time they take the

@@ -19,12 +19,12 @@ from fcn.errors import DataError
 from fcn.inference.engines.engine import Engine
 from fcn.inference.engines.signatures import PREDICT_LOGITS, SERVING_DEFAULT, Signature
 from fcn.outputs.render import LabeledImage
-from fcn.server.batcher import Scored, Wanted
+from fcn.server.batcher import OutputKind, Scored
 from fcn.server.budget import Budget
-from fcn.server.call import Answer, Call, Kind, ServerError, VersionState, strings
+from fcn.server.call import Answer, Call, ErrorKind, ServerError, VersionState, strings
 from fcn.server.limits import Limits, check_limits
 from fcn.server.observability.metrics import Metrics
-from fcn.server.request_resources import HELD
+from fcn.server.request_resources import request_resources
 from fcn.server.versions import LoadedVersion, Versions
 
 _T = TypeVar("_T")
@@ -123,15 +123,15 @@ class Service:
         """
         (given,) = call.inputs.values()
         if not len(given):
-            raise ServerError(Kind.BAD_REQUEST, "Expected one image or more. Received: none.")
-        with self._versions.lease(call.version) as loaded, self._place(len(given), loaded):
+            raise ServerError(ErrorKind.BAD_REQUEST, "Expected one image or more. Received: none.")
+        with self._versions.lease(call.version) as loaded, self._admit(len(given), loaded):
             deadline = time.monotonic() + self.limits.answer_seconds
             if call.signature == SERVING_DEFAULT:
                 outputs = await self._label_encoded(loaded, given, deadline)
             elif call.signature == PREDICT_LOGITS:
                 outputs = await self._score_pixels(loaded, given, deadline)
             else:
-                outputs = await self._label_pixels(loaded, given, Wanted.LABEL, deadline)
+                outputs = await self._label_pixels(loaded, given, OutputKind.LABEL, deadline)
             names = loaded.signatures[call.signature].outputs
             chosen = {name: outputs[name] for name in names if name in (call.outputs or names)}
             return Answer(loaded.number, chosen)
@@ -146,13 +146,13 @@ class Service:
         Raises:
             ServerError: If it is refused.
         """
-        with self._versions.lease(version) as loaded, self._place(1, loaded):
+        with self._versions.lease(version) as loaded, self._admit(1, loaded):
             deadline = time.monotonic() + self.limits.answer_seconds
             start = time.perf_counter()
             async with self._decoded.taken(await self.code(self._count_pixels, data)):
                 image = await self.code(self._decode, data)
                 decoded = time.perf_counter()
-                scored = await self._score(loaded, image, Wanted.LABEL, deadline)
+                scored = await self._score(loaded, image, OutputKind.LABEL, deadline)
             seconds = {"decode": decoded - start, "engine": time.perf_counter() - decoded}
             orientation = await self.code(exif_orientation, data)
             labeled = LabeledImage(image, orientation, scored.values, scored.mean_confidence)
@@ -168,7 +168,7 @@ class Service:
         self._coders.shutdown()
 
     @contextmanager
-    def _place(self, images: int, loaded: LoadedVersion) -> Iterator[None]:
+    def _admit(self, images: int, loaded: LoadedVersion) -> Iterator[None]:
         """Takes places in the queue for the images of a request, and gives them back.
 
         Raises:
@@ -177,12 +177,12 @@ class Service:
         limit = self.limits.queue_images
         if images > limit:
             raise ServerError(
-                Kind.TOO_LARGE,
+                ErrorKind.TOO_LARGE,
                 f"Expected at most {limit} images in a request. Received: {images}. Send fewer.",
             )
         if self._accepted + images > limit:
             raise ServerError(
-                Kind.BUSY,
+                ErrorKind.BUSY,
                 f"{self._accepted} images are waiting already. Try again later.",
                 retry_after_seconds=self._seconds_to_wait(loaded),
             )
@@ -215,16 +215,16 @@ class Service:
     ) -> tuple[bytes, _Array, float]:
         async with self._decoded.taken(await self.code(self._count_pixels, data, name)):
             image = await self.code(self._decode, data, name)
-            scored = await self._score(loaded, image, Wanted.LABEL, deadline)
+            scored = await self._score(loaded, image, OutputKind.LABEL, deadline)
         png, areas = await self.code(_encode, scored.values, len(loaded.classes.names))
         return png, areas, scored.mean_confidence
 
     async def _label_pixels(
-        self, loaded: LoadedVersion, images: _Array, wanted: Wanted, deadline: float
+        self, loaded: LoadedVersion, images: _Array, wanted: OutputKind, deadline: float
     ) -> dict[str, _Array]:
         if images[0].size == 0:
             raise ServerError(
-                Kind.BAD_REQUEST, f"Expected images with pixels. Received: {list(images.shape)}."
+                ErrorKind.BAD_REQUEST, f"Expected images with pixels. Received: {list(images.shape)}."
             )
         self._check_size(*images.shape[1:3])
         scored = await _together(self._score(loaded, image, wanted, deadline) for image in images)
@@ -236,10 +236,12 @@ class Service:
         """Scores images within the room there is for logits, which they take until they are sent."""
         size = self._check_answer(images.shape[:3], len(loaded.classes.names))
         async with AsyncExitStack() as until_scored:
-            await (HELD.get() or until_scored).enter_async_context(self._answers.taken(size))
-            return await self._label_pixels(loaded, images, Wanted.LOGITS, deadline)
+            await (request_resources.get() or until_scored).enter_async_context(self._answers.taken(size))
+            return await self._label_pixels(loaded, images, OutputKind.LOGITS, deadline)
 
-    async def _score(self, loaded: LoadedVersion, image: Pixels, wanted: Wanted, deadline: float) -> Scored:
+    async def _score(
+        self, loaded: LoadedVersion, image: Pixels, wanted: OutputKind, deadline: float
+    ) -> Scored:
         return await asyncio.wrap_future(loaded.batcher.submit(image, wanted, deadline))
 
     def _count_pixels(self, data: bytes, name: str = _IMAGE) -> int:
@@ -247,14 +249,14 @@ class Service:
         try:
             height, width = stored_size(open_header(data, name))
         except DataError as error:
-            raise ServerError(Kind.BAD_REQUEST, str(error)) from error
+            raise ServerError(ErrorKind.BAD_REQUEST, str(error)) from error
         self._check_size(height, width)
         return height * width
 
     def _check_size(self, height: int, width: int) -> None:
         if height * width > self.limits.image_pixels:
             raise ServerError(
-                Kind.TOO_LARGE,
+                ErrorKind.TOO_LARGE,
                 f"Expected at most {self.limits.image_pixels} pixels. Received: {width} x {height}. "
                 "Send a smaller image.",
             )
@@ -264,7 +266,7 @@ class Service:
         size = _BYTES_OF_A_LOGIT * math.prod(sides) * num_classes
         if size > self.limits.answer_bytes:
             raise ServerError(
-                Kind.TOO_LARGE,
+                ErrorKind.TOO_LARGE,
                 f"Expected at most {self.limits.answer_bytes} bytes of logits. Received: {num_classes} "
                 f"classes at each pixel, which take {size}. Send fewer or smaller images, or ask for labels.",
             )
@@ -275,7 +277,7 @@ class Service:
             try:
                 return decode_image(data, name)
             except DataError as error:
-                raise ServerError(Kind.BAD_REQUEST, str(error)) from error
+                raise ServerError(ErrorKind.BAD_REQUEST, str(error)) from error
 
 
 async def _together(answers: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:

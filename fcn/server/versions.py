@@ -14,8 +14,8 @@ from fcn.errors import FcnError, RunError
 from fcn.inference.engines.engine import Engine
 from fcn.inference.engines.signatures import Signature, signatures
 from fcn.runs.folder import exported_versions, is_exported, model_file
-from fcn.server.batcher import Batcher, Wanted
-from fcn.server.call import Kind, ServerError, VersionState
+from fcn.server.batcher import Batcher, OutputKind
+from fcn.server.call import ErrorKind, ServerError, VersionState
 from fcn.server.limits import Limits
 from fcn.server.observability.metrics import Metrics
 
@@ -57,7 +57,7 @@ class LoadedVersion:
     def warm_up(self) -> None:
         """Labels one grey image, so that the first real one does not wait for what is done only once."""
         image = np.full((*_WARM_UP_SIZE, 3), 128, np.uint8)
-        self.batcher.submit(image, Wanted.LABEL, float("inf")).result()
+        self.batcher.submit(image, OutputKind.LABEL, float("inf")).result()
 
 
 class Versions:
@@ -118,7 +118,7 @@ class Versions:
             loaded = self._current
             if version not in (None, loaded.number):
                 raise ServerError(
-                    Kind.NOT_FOUND,
+                    ErrorKind.NOT_FOUND,
                     f"Version {version} is not served. Version {loaded.number} is; leave the version out, "
                     "or ask for that.",
                 )

@@ -62,7 +62,7 @@ def temporary_beside(path: Path, suffix: str) -> Iterator[Path]:
         remove(temporary)
 
 
-def unfinished(folder: Path) -> list[Path]:
+def partial_files(folder: Path) -> list[Path]:
     """Returns what processes that were killed have left in a folder under such names."""
     return list(folder.glob(".*.tmp*"))
 

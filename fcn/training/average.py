@@ -6,10 +6,10 @@ import keras
 import numpy as np
 
 from fcn.models.net import SegmentationNet
-from fcn.training.step_callback import StepListener
+from fcn.training.step_callback import StepCallback
 
 
-class WeightAverage(StepListener):
+class WeightAverage(StepCallback):
     """Keeps an exponential moving average of all weights in a second net, batch statistics included.
 
     After step t it is `m * average + (1 - m) * weights` with `m = min(momentum, (1 + t) / (10 + t))`, so that

@@ -16,7 +16,7 @@ from fcn.errors import NonFiniteLossError
 from fcn.system.progress import progress_bar
 from fcn.training.log import TrainingLog
 from fcn.training.schedule import PolySchedule
-from fcn.training.step_callback import StepListener
+from fcn.training.step_callback import StepCallback
 
 
 def not_finite(what: str, step: int, config: TrainConfig) -> NonFiniteLossError:
@@ -30,7 +30,7 @@ def not_finite(what: str, step: int, config: TrainConfig) -> NonFiniteLossError:
     )
 
 
-class StopOnNonFiniteLoss(StepListener):
+class StopOnNonFiniteLoss(StepCallback):
     """Ends a training whose loss is NaN or infinite."""
 
     def __init__(self, config: TrainConfig) -> None:
@@ -47,7 +47,7 @@ class StopOnNonFiniteLoss(StepListener):
         raise not_finite(f"The loss became {loss}", step, self.config)
 
 
-class Logger(StepListener):
+class Logger(StepCallback):
     """Writes the mean loss of the last steps and the speed to the log every `log_steps` steps.
 
     Args:
@@ -103,7 +103,7 @@ class Logger(StepListener):
         self._step_seconds = 0.0
 
 
-class ProgressReport(StepListener):
+class ProgressReport(StepCallback):
     """Shows how far the training is: a bar in a terminal, a line now and then elsewhere."""
 
     LINE_SECONDS = 30
@@ -181,7 +181,7 @@ class DataWait(keras.callbacks.Callback):  # type: ignore[misc]
         return self._waited / self._elapsed if self._elapsed else math.nan
 
 
-class TorchSeed(StepListener):
+class TorchSeed(StepCallback):
     """Seeds PyTorch's own generator before each step, so that dropout depends on the step alone.
 
     Keras' layers draw from it there, and its state is in no checkpoint.

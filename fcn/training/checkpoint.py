@@ -13,7 +13,7 @@ from fcn.classes import Classes
 from fcn.errors import RunError
 from fcn.models.net import SegmentationNet
 from fcn.runs.model_file import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
-from fcn.system.files import atomic_path, remove, unfinished
+from fcn.system.files import atomic_path, partial_files, remove
 
 
 class Position(NamedTuple):
@@ -168,9 +168,9 @@ def keep_last(run: RunFolder, step: int, count: int) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_halves(run: RunFolder) -> None:
+def remove_partial_files(run: RunFolder) -> None:
     """Removes what a training that was killed while it wrote has left in the run."""
-    for path in [*unfinished(run.path), *unfinished(run.last.parent)]:
+    for path in [*partial_files(run.path), *partial_files(run.last.parent)]:
         remove(path)
 
 

@@ -24,11 +24,11 @@ from fcn.system.files import as_json, write_durably
 from fcn.training import devices
 from fcn.training.callbacks import Logger, not_finite
 from fcn.training.checkpoint import Position, keep_last, save_training, zip_damage
-from fcn.training.consensus import Agreement
-from fcn.training.step_callback import StepListener
+from fcn.training.consensus import StopConsensus
+from fcn.training.step_callback import StepCallback
 
 
-class Keeper(StepListener):
+class CheckpointCallback(StepCallback):
     """Writes checkpoints, scores the validation split, and keeps the best checkpoint with its scores.
 
     Args:
@@ -114,14 +114,14 @@ class Keeper(StepListener):
         self.logger.log.force_to_disk()
         keep_last(self.run, self.position.step, self.config.train.keep_checkpoints)
         position = Position(step, tuple(self.logger.losses), scores, self.position.data)
-        with devices.alone():
+        with devices.undistributed():
             save_training(self.model, self.run.last, position, self.average)
         self.position, self._saved_at = position, time.monotonic()
 
     def evaluate(self, step: int) -> None:
         """Scores the weights of the last checkpoint, and keeps it if it is the best."""
         self.scoring = True
-        with devices.alone():
+        with devices.undistributed():
             evaluation = evaluate_examples(self.predictor, self.examples)
         self.scoring = False
         self.latest, scores = evaluation, evaluation.scores
@@ -131,7 +131,7 @@ class Keeper(StepListener):
             if self.average is None:
                 copy_checkpoint(self.run.last, self.run.best)
             else:
-                with devices.alone():
+                with devices.undistributed():
                     save_model(self.average, self.run.best)
             data = self.config.data
             names = self.predictor.classes.names
@@ -152,23 +152,23 @@ class Keeper(StepListener):
         return step % self.config.train.evaluate_steps == 0 or step == self.config.train.steps
 
 
-class SaveWhenStopped(StepListener):
+class SaveWhenStopped(StepCallback):
     """Saves and ends the process when it is told to stop, with exit code 143 (SIGTERM) or 130 (Ctrl-C).
 
     Saving waits for the end of a step. While the validation split is scored everything is saved already,
     and the process ends at once, as it does when it is told a second time. Of several processes, all end
-    after the same step, whichever was told. It comes last among the listeners.
+    after the same step, whichever was told. It comes last among the callbacks.
 
     Args:
-        keeper: What saves; None in a process that leaves that to another.
-        agreement: With the other processes.
+        checkpoints: What saves; None in a process that leaves that to another.
+        consensus: With the other processes.
     """
 
     EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
-    def __init__(self, keeper: Keeper | None, agreement: Agreement) -> None:
-        self.keeper = keeper
-        self.agreement = agreement
+    def __init__(self, checkpoints: CheckpointCallback | None, consensus: StopConsensus) -> None:
+        self.checkpoints = checkpoints
+        self.consensus = consensus
         self._exit_code = 0
         self._before: dict[signal.Signals, Any] = {}
 
@@ -184,11 +184,11 @@ class SaveWhenStopped(StepListener):
 
     def _on_signal(self, number: int, frame: Any) -> None:
         exit_code = self.EXIT_CODES[signal.Signals(number)]
-        if self._exit_code or (self.keeper and self.keeper.scoring):
+        if self._exit_code or (self.checkpoints and self.checkpoints.scoring):
             raise SystemExit(exit_code)
         self._exit_code = exit_code
-        if self.keeper:
-            self.keeper.stopping = True
+        if self.checkpoints:
+            self.checkpoints.stopping = True
 
     def on_step(self, step: int, loss: float) -> None:
         """Saves between two steps.
@@ -196,12 +196,12 @@ class SaveWhenStopped(StepListener):
         Raises:
             SystemExit: If a signal has come, or another process ends.
         """
-        exit_code = self.agreement.reach(self._exit_code)
+        exit_code = self.consensus.sync(self._exit_code)
         if not exit_code:
             return
         self._exit_code = exit_code
-        if self.keeper:
-            self.keeper.save(step, scores=False)
+        if self.checkpoints:
+            self.checkpoints.save(step, scores=False)
             print(f"Stopped and saved at step {step}. Go on with --resume.", file=sys.stderr)
         raise SystemExit(exit_code)
 

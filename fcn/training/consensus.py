@@ -13,7 +13,7 @@ from fcn.errors import FcnError
 from fcn.training import devices
 
 
-class Agreement:
+class StopConsensus:
     """What the processes agree on between two steps: whether to go on.
 
     A process may be told to stop, or fail, while the others go on to compute the next step, which they
@@ -35,10 +35,10 @@ class Agreement:
             yield
         except BaseException as error:
             if not self._reached:
-                self.reach(_exit_code(error) or 1)  # 0 would say to go on
+                self.sync(_exit_code(error) or 1)  # 0 would say to go on
             raise
 
-    def reach(self, exit_code: int) -> int:
+    def sync(self, exit_code: int) -> int:
         """Waits for all processes.
 
         Args:
@@ -54,16 +54,16 @@ class Agreement:
 
 
 @contextmanager
-def together() -> Iterator[Agreement]:
+def stop_together() -> Iterator[StopConsensus]:
     """Does what all processes do together; one that fails without the others ends without them.
 
     They notice, and end too. JAX would have it wait minutes for them at its end, as they wait for it.
     """
-    agreement = Agreement()
+    consensus = StopConsensus()
     try:
-        yield agreement
+        yield consensus
     except BaseException as error:
-        if devices.process()[1] > 1 and not agreement.ended:
+        if devices.process()[1] > 1 and not consensus.ended:
             # What is registered last runs first: before JAX waits.
             atexit.register(_leave, _exit_code(error))
         raise

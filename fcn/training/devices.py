@@ -38,12 +38,12 @@ def process() -> tuple[int, int]:
     return jax.process_index(), jax.process_count()
 
 
-def leads() -> bool:
+def is_main_process() -> bool:
     """Returns whether this process is the one that writes the run and scores the net."""
     return process()[0] == 0
 
 
-def meet(place: str) -> None:
+def barrier(place: str) -> None:
     """Returns when every process has come to this place.
 
     Args:
@@ -56,7 +56,7 @@ def meet(place: str) -> None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def undistributed() -> Iterator[None]:
     """Lets this process do what the others do not: variables that are made meanwhile are its own."""
     if process()[1] == 1:
         yield

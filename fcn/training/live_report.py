@@ -8,27 +8,27 @@ from fcn.data.voc import Example
 from fcn.errors import FcnError
 from fcn.report import Progress, Snapshot, take_snapshot, write_progress_report
 from fcn.report.pictures import label_picture, side_by_side, spread
-from fcn.training.checkpoint_callback import Keeper
-from fcn.training.step_callback import StepListener
+from fcn.training.checkpoint_callback import CheckpointCallback
+from fcn.training.step_callback import StepCallback
 
 _TENSORBOARD_IMAGES = 4
 
 
-class LiveReport(StepListener):
+class LiveReport(StepCallback):
     """Writes the report anew now and then, and after each evaluation; then also TensorBoard's pictures.
 
-    It comes after the keeper among the listeners.
+    It comes after the checkpoints among the callbacks.
 
     Args:
-        keeper: Scores the net.
+        checkpoints: Scores the net.
         steps: Of the whole training.
         examples: The validation split.
     """
 
     WRITE_SECONDS = 30
 
-    def __init__(self, keeper: Keeper, steps: int, examples: Sequence[Example]) -> None:
-        self.keeper = keeper
+    def __init__(self, checkpoints: CheckpointCallback, steps: int, examples: Sequence[Example]) -> None:
+        self.checkpoints = checkpoints
         self.steps = steps
         self.pictured = spread(examples, _TENSORBOARD_IMAGES)
         self._snapshot: Snapshot | None = None
@@ -57,19 +57,19 @@ class LiveReport(StepListener):
 
     def _look(self, step: int) -> bool:
         """Takes the pictures of an evaluation that is new; returns whether there was one."""
-        evaluation = self.keeper.latest
+        evaluation = self.checkpoints.latest
         if evaluation is None or (self._snapshot and self._snapshot.evaluation is evaluation):
             return False
-        predictor, split = self.keeper.predictor, self.keeper.config.data.val_split
+        predictor, split = self.checkpoints.predictor, self.checkpoints.config.data.val_split
         weights = f"Weights after step {step:,}"
         self._snapshot = take_snapshot(predictor, evaluation, split, weights, num_pictures=2)
         pictures = {
             example.name: side_by_side(label_picture(predictor, example), predictor.classes)
             for example in self.pictured
         }
-        self.keeper.logger.log.add_images(step, pictures)
+        self.checkpoints.logger.log.add_images(step, pictures)
         return True
 
     def _write(self, progress: Progress) -> None:
-        write_progress_report(self.keeper.run, progress, self._snapshot)
+        write_progress_report(self.checkpoints.run, progress, self._snapshot)
         self._written = time.monotonic()

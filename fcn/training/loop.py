@@ -30,12 +30,12 @@ from fcn.report import write_report
 from fcn.runs.configured_net import build_configured
 from fcn.runs.lineage import TrainingSplit
 from fcn.runs.model_file import RunFolder, load_model
-from fcn.system.files import unfinished, write_durably, write_json
+from fcn.system.files import partial_files, write_durably, write_json
 from fcn.training import devices
 from fcn.training.average import copy_of
-from fcn.training.checkpoint import Position, find_checkpoint, remove_halves, restore_training
+from fcn.training.checkpoint import Position, find_checkpoint, remove_partial_files, restore_training
 from fcn.training.compiling import compile_net
-from fcn.training.consensus import Agreement, together
+from fcn.training.consensus import StopConsensus, stop_together
 from fcn.training.lock import only_training
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.schedule import describe_summed_loss
@@ -104,27 +104,27 @@ def train(
     if not isinstance(config, Config):
         config = load_config(Path(config))
     run = RunFolder(Path(run_path))
-    with together() as agreement:
+    with stop_together() as consensus:
         check_place(run)
-        with only_training(run) if devices.leads() else nullcontext():
+        with only_training(run) if devices.is_main_process() else nullcontext():
             _check_run(run, config, resume)
-            return _train(config, run, callbacks, agreement)
+            return _train(config, run, callbacks, consensus)
 
 
 def _train(
     config: Config,
     run: RunFolder,
     callbacks: Sequence[keras.callbacks.Callback],
-    agreement: Agreement,
+    consensus: StopConsensus,
 ) -> TrainingResult:
     classes, train_examples, val_examples, content = _read_data(config)
 
     keras.utils.set_random_seed(config.train.seed)
-    if devices.leads():
-        remove_halves(run)
+    if devices.is_main_process():
+        remove_partial_files(run)
         checkpoint = find_checkpoint(run)
-    devices.meet("before anything is written")
-    if not devices.leads():  # the last checkpoint is whole by now
+    devices.barrier("before anything is written")
+    if not devices.is_main_process():  # the last checkpoint is whole by now
         checkpoint = find_checkpoint(run)
     precision = usable_precision(config.train.precision, config.augmentation.crop_size)
     with computing_in(precision), devices.scope(config):
@@ -143,23 +143,25 @@ def _train(
             stream = TrainingStream(
                 train_examples, len(classes.names), config.augmentation, config.train.seed
             )
-            if devices.leads():
+            if devices.is_main_process():
                 _begin_run(run, config, stream)
-            session = Session(run, config, model, average, val_examples, stream, position, agreement)
+            session = Session(run, config, model, average, val_examples, stream, position, consensus)
             session.take_steps(callbacks)
         except OutputError as error:
             raise OutputError(f"{error} A training that had begun goes on with --resume.") from error
-    if session.keeper:
-        predictor, evaluation = session.predictor, session.keeper.best
-        if evaluation is None or evaluation is not session.keeper.latest:  # an earlier checkpoint is the best
+    if session.checkpoints:
+        predictor, evaluation = session.predictor, session.checkpoints.best
+        if (
+            evaluation is None or evaluation is not session.checkpoints.latest
+        ):  # an earlier checkpoint is the best
             predictor = Predictor(run.path)
             evaluation = evaluation or evaluate_examples(predictor, val_examples)
         write_report(run, predictor, evaluation, config.data.val_split)
-        devices.meet("after everything is written")
+        devices.barrier("after everything is written")
     else:
-        devices.meet("after everything is written")
+        devices.barrier("after everything is written")
         evaluation = evaluate_examples(Predictor(run.path), val_examples)
-    devices.meet("before any of them ends")  # the others would be ended some minutes after the first
+    devices.barrier("before any of them ends")  # the others would be ended some minutes after the first
     return TrainingResult(run, evaluation, classes, session.training, session.wait.share)
 
 
@@ -206,7 +208,7 @@ def changed_learning(saved: Config, wanted: Config) -> list[str]:
 
 def _is_empty(run: RunFolder) -> bool:
     """Returns whether a folder holds nothing, or only what a training writes first, be it killed or not."""
-    return set(run.path.iterdir()) <= {run.environment, run.lock, *unfinished(run.path)}
+    return set(run.path.iterdir()) <= {run.environment, run.lock, *partial_files(run.path)}
 
 
 def _read_data(config: Config) -> tuple[Classes, list[Example], list[Example], str]:
@@ -250,7 +252,7 @@ def _begin_model(config: Config, classes: Classes, val_examples: Sequence[Exampl
     source, has_scores = load_start(weights)
     start = start_from(source, has_scores, config.model, classes, config.data.input_scale)
     print(f"Starting from {weights}: {start.describe()}.", file=sys.stderr)
-    if has_scores and not start.renewed:
+    if has_scores and not start.reinitialized:
         examples = val_examples[:_AGREEMENT_IMAGES]
         agreement = label_agreement(Predictor(source), Predictor(start.model), examples)
         print(

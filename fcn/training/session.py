@@ -17,12 +17,12 @@ from fcn.training import devices
 from fcn.training.average import WeightAverage
 from fcn.training.callbacks import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
 from fcn.training.checkpoint import Position
-from fcn.training.checkpoint_callback import Keeper, SaveWhenStopped
-from fcn.training.consensus import Agreement
+from fcn.training.checkpoint_callback import CheckpointCallback, SaveWhenStopped
+from fcn.training.consensus import StopConsensus
 from fcn.training.live_report import LiveReport
 from fcn.training.log import TrainingLog
 from fcn.training.schedule import build_schedule
-from fcn.training.step_callback import StepListener, Steps, WholeSteps
+from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
 
 
 class Session:
@@ -36,14 +36,14 @@ class Session:
         val_examples: The validation split.
         stream: The training examples.
         position: Where the training is.
-        agreement: What the processes of the training agree on after each step.
+        consensus: What the processes of the training agree on after each step.
 
     Attributes:
         predictor: Labels with the weights that are scored, as they are.
         wait: How long steps waited for examples.
         training: What the net is trained on; only the first process says what the weights it started from
             were trained on.
-        keeper: Has the evaluations; None in every process but the first.
+        checkpoints: Has the evaluations; None in every process but the first.
     """
 
     def __init__(
@@ -55,37 +55,37 @@ class Session:
         val_examples: Sequence[Example],
         stream: TrainingStream,
         position: Position,
-        agreement: Agreement,
+        consensus: StopConsensus,
     ) -> None:
         settings, schedule, step = config.train, build_schedule(config.train), position.step
         self.config = config
         self.model = model
         self.stream = stream
         self.predictor = Predictor(average or model)
-        earlier = trained_before(config.model.weights, val_examples) if devices.leads() else ()
+        earlier = trained_before(config.model.weights, val_examples) if devices.is_main_process() else ()
         self.training = TrainingSplit(config.data.train_split, len(stream.examples), 0, earlier)
         if warning := describe_earlier(earlier, len(val_examples)):
             print(f"Warning: {warning}", file=sys.stderr)
         self.wait = DataWait(stream, settings.batch_size // settings.accumulate, step * settings.accumulate)
-        self.keeper: Keeper | None = None
+        self.checkpoints: CheckpointCallback | None = None
         self.page: LiveReport | None = None
         self.log: TrainingLog | None = None
-        listeners: list[StepListener] = [StopOnNonFiniteLoss(settings)]
+        callbacks: list[StepCallback] = [StopOnNonFiniteLoss(settings)]
         if keras.backend.backend() == "torch":
-            listeners.append(TorchSeed(settings.seed))
+            callbacks.append(TorchSeed(settings.seed))
         if average and settings.ema is not None:
-            listeners.append(WeightAverage(model, average, settings.ema))
-        if devices.leads():
+            callbacks.append(WeightAverage(model, average, settings.ema))
+        if devices.is_main_process():
             self.log = TrainingLog(run.log, run.events, step)
             logger = Logger(self.log, schedule, settings, position.losses)
-            self.keeper = Keeper(
+            self.checkpoints = CheckpointCallback(
                 run, config, model, average, self.predictor, val_examples, self.training, logger, position
             )
-            self.page = LiveReport(self.keeper, settings.steps, val_examples)
+            self.page = LiveReport(self.checkpoints, settings.steps, val_examples)
             progress = ProgressReport(settings.steps, step, settings.batch_size)
-            listeners += [logger, progress, self.keeper, self.page]
-        listeners.append(SaveWhenStopped(self.keeper, agreement))
-        self.steps = Steps(listeners, step, settings.accumulate, config.loss.reduction, agreement)
+            callbacks += [logger, progress, self.checkpoints, self.page]
+        callbacks.append(SaveWhenStopped(self.checkpoints, consensus))
+        self.steps = StepDispatcher(callbacks, step, settings.accumulate, config.loss.reduction, consensus)
 
     def take_steps(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Takes all steps that are left.
@@ -109,8 +109,8 @@ class Session:
                     shuffle=False,
                     callbacks=[self.wait, self.steps, *callbacks, WholeSteps(self.steps)],
                 )
-                if self.keeper:
-                    self.keeper.end(self.steps.step)
+                if self.checkpoints:
+                    self.checkpoints.end(self.steps.step)
             else:  # all steps were taken; what follows the last one may be missing
                 self.steps.on_train_begin()
         except BaseException as error:

@@ -37,13 +37,13 @@ class Start(NamedTuple):
     Attributes:
         model: The net.
         kept: Names of the layers that have another net's weights.
-        renewed: Names of the layers that begin anew although the other net has them.
+        reinitialized: Names of the layers that begin anew although the other net has them.
         new: Names of the layers that the other net does not have.
     """
 
     model: SegmentationNet
     kept: tuple[str, ...] = ()
-    renewed: tuple[str, ...] = ()
+    reinitialized: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
 
     def describe(self) -> str:
@@ -51,8 +51,8 @@ class Start(NamedTuple):
         text = f"{len(self.kept)} layers keep its weights"
         if self.new:
             text += f"; new: {', '.join(self.new)}"
-        if self.renewed:
-            text += f"; begun anew: {', '.join(self.renewed)}"
+        if self.reinitialized:
+            text += f"; begun anew: {', '.join(self.reinitialized)}"
         return text
 
 
@@ -127,21 +127,21 @@ def start_from(
         **options,
     )
     decimates = (source.fc6, model.fc6) == ("full", "largefov")
-    kept, renewed, new = [], [], []
+    kept, reinitialized, new = [], [], []
     for layer in model.layers:
         if not layer.weights:
             continue
         if layer.name not in layers:
             new.append(layer.name)
         elif layer.name.startswith(_HEAD_PREFIXES) and not keeps_scores:
-            renewed.append(layer.name)
+            reinitialized.append(layer.name)
         else:
             arrays = [np.asarray(array) for array in layers[layer.name].get_weights()]
             if decimates and layer.name.startswith(("fc6", "fc7", source.score_layer)):
                 arrays = decimate(arrays, [weight.shape for weight in layer.weights])
             _assign(arrays, layer)
             kept.append(layer.name)
-    return Start(model, tuple(kept), tuple(renewed), tuple(new))
+    return Start(model, tuple(kept), tuple(reinitialized), tuple(new))
 
 
 def _assign(arrays: list[Any], target: Any) -> None:

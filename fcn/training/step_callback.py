@@ -1,7 +1,7 @@
 """Turns Keras' calls into the steps of a training.
 
 A step is one update of the weights; Keras calls back after each part of a batch, and counts from 0
-whenever training goes on. Listeners see steps alone, counted over the whole training: step 1 is the
+whenever training goes on. Callbacks see steps alone, counted over the whole training: step 1 is the
 first update of the weights.
 """
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import keras
 
-from fcn.training.consensus import Agreement
+from fcn.training.consensus import StopConsensus
 
 
-class StepListener:
-    """What happens between the steps of a training; each listener does one thing."""
+class StepCallback:
+    """What happens between the steps of a training; each callback does one thing."""
 
     def begin(self, step: int) -> None:
         """Is called before the first step.
@@ -42,15 +42,15 @@ class StepListener:
         """Is called once, however the training ends."""
 
 
-class Steps(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells listeners of each step, in order.
+class StepDispatcher(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells callbacks of each step, in order.
 
     Args:
-        listeners: Whom to tell.
+        callbacks: Whom to tell.
         start_step: Updates of the weights in earlier sessions.
         accumulate: Calls of Keras a step takes.
         reduction: How the losses of these calls make that of the step: "mean" or "sum".
-        agreement: What the processes that take the steps agree on after each.
+        consensus: What the processes that take the steps agree on after each.
 
     Attributes:
         step: Updates of the weights so far.
@@ -58,32 +58,32 @@ class Steps(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __init__(
         self,
-        listeners: Sequence[StepListener],
+        callbacks: Sequence[StepCallback],
         start_step: int,
         accumulate: int,
         reduction: str,
-        agreement: Agreement,
+        consensus: StopConsensus,
     ) -> None:
         super().__init__()
-        self.listeners = listeners
+        self.callbacks = callbacks
         self.start_step = self.step = start_step
         self.accumulate = accumulate
         self.reduction = reduction
-        self.agreement = agreement
+        self.consensus = consensus
         self._losses: list[float] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Begins."""
-        with self.agreement.pending():
-            for listener in self.listeners:
-                listener.begin(self.start_step)
+        with self.consensus.pending():
+            for callback in self.callbacks:
+                callback.begin(self.start_step)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Resets the loss Keras averages, so that each batch reports its own."""
         self.model.reset_metrics()
         if batch % self.accumulate == 0:
-            for listener in self.listeners:
-                listener.on_step_begin(self.start_step + batch // self.accumulate + 1)
+            for callback in self.callbacks:
+                callback.on_step_begin(self.start_step + batch // self.accumulate + 1)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Gathers the losses of the parts of a step."""
@@ -97,9 +97,9 @@ class Steps(keras.callbacks.Callback):  # type: ignore[misc]
         self.step = self.start_step + step
         loss = sum(self._losses) / (len(self._losses) if self.reduction == "mean" else 1)
         self._losses.clear()
-        with self.agreement.pending():
-            for listener in self.listeners:
-                listener.on_step(self.step, loss)
+        with self.consensus.pending():
+            for callback in self.callbacks:
+                callback.on_step(self.step, loss)
 
     @property
     def within(self) -> bool:
@@ -107,9 +107,9 @@ class Steps(keras.callbacks.Callback):  # type: ignore[misc]
         return bool(self._losses)
 
     def close(self) -> None:
-        """Closes every listener."""
-        for listener in self.listeners:
-            listener.close()
+        """Closes every callback."""
+        for callback in self.callbacks:
+            callback.close()
 
 
 class WholeSteps(keras.callbacks.Callback):  # type: ignore[misc]
@@ -119,7 +119,7 @@ class WholeSteps(keras.callbacks.Callback):  # type: ignore[misc]
         steps: Knows where a step ends.
     """
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: StepDispatcher) -> None:
         super().__init__()
         self.steps = steps
         self._wished = False

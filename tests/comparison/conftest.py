@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from fcn.comparison.plan import Entrant, Plan
+from fcn.comparison.plan import Candidate, Plan
 from fcn.comparison.result import Comparison, NetResult, NetSize
 from fcn.comparison.timing import Timing
 from fcn.config.file import Config
@@ -55,7 +55,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory, make_dataset) -> Compar
         scores.set_weights([kernel, np.zeros(3)])
         nets.append(
             NetResult(
-                Entrant(name, Path("runs") / name, None),
+                Candidate(name, Path("runs") / name, None),
                 Config(data=DataConfig(root=root)) if seed == 1 else None,
                 NetSize(kind, 1_500_000 * seed, 0.125 * seed, (404, 404) if seed == 1 else None),
                 evaluate_split(predictor, root, "val", boundary=True),
@@ -67,7 +67,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory, make_dataset) -> Compar
             )
         )
     assert nets[0].evaluation.scores.mean_iou != nets[1].evaluation.scores.mean_iou
-    plan = Plan(tuple(net.entrant for net in nets), root, "val", classes, examples)
+    plan = Plan(tuple(net.candidate for net in nets), root, "val", classes, examples)
     shown = tuple(example.name for example in examples)
     environment = {"cpu": "a <CPU>", "accelerators": []}
     return Comparison(plan, (20, 26), tuple(nets), shown, ("first: saw <all>",), environment)

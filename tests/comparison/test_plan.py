@@ -35,11 +35,11 @@ def test_a_configuration_is_trained_once_for_each_net(write_config, tmp_path: Pa
             seed=3,
         )
     )
-    assert [(one.name, one.path) for one in plan.entrants] == [
+    assert [(one.name, one.path) for one in plan.candidates] == [
         ("fcn8s", tmp_path / "out" / "fcn8s"),
         ("frontend", tmp_path / "out" / "frontend"),
     ]
-    for one in plan.entrants:
+    for one in plan.candidates:
         # What `fcn train CONFIG --set ...` would do.
         changes = [f"model.net={one.name}", "model.width=0.5", "train.log_steps=5"]
         changes += ["train.steps=7", "train.seed=3"]
@@ -53,10 +53,10 @@ def test_names_of_several_configurations_and_models(write_config, tmp_path: Path
     run = write_run(tmp_path / "runs" / "a", config)
     sources = [write_config("one"), model_path, config, run, write_net(tmp_path / "b" / "checkpoints.keras")]
     plan = plan_comparison(Request(sources, tmp_path))
-    assert [one.name for one in plan.entrants] == ["one", "net", "two", "a", "checkpoints"]
-    assert [one.config is None for one in plan.entrants] == [False, True, False, True, True]
+    assert [one.name for one in plan.candidates] == ["one", "net", "two", "a", "checkpoints"]
+    assert [one.config is None for one in plan.candidates] == [False, True, False, True, True]
     plan = plan_comparison(Request(sources[:3], tmp_path, nets=("fcn16s", "context")))
-    assert [one.name for one in plan.entrants] == [
+    assert [one.name for one in plan.candidates] == [
         *("one-fcn16s", "one-context", "net", "two-fcn16s", "two-context")
     ]
 
@@ -64,7 +64,7 @@ def test_names_of_several_configurations_and_models(write_config, tmp_path: Path
 def test_a_checkpoint_is_called_after_its_run(write_config, tmp_path: Path) -> None:
     checkpoint = write_net(tmp_path / "voc" / "checkpoints" / "last.keras")
     plan = plan_comparison(Request([write_config(), checkpoint], tmp_path))
-    assert plan.entrants[1].name == "voc-last"
+    assert plan.candidates[1].name == "voc-last"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_steps_and_seed_make_budgets_equal(write_config, tmp_path: Path) -> None
     with pytest.raises(ConfigError, match="--steps N"):
         plan_comparison(Request(configs, tmp_path, seed=5))
     plan = plan_comparison(Request(configs, tmp_path, seed=5, steps=4))
-    assert {(one.config.train.steps, one.config.train.seed) for one in plan.entrants} == {(4, 5)}
+    assert {(one.config.train.steps, one.config.train.seed) for one in plan.candidates} == {(4, 5)}
 
 
 def test_one_data_set_for_all(write_config, tmp_path: Path, dataset: Path, make_dataset) -> None:
@@ -98,7 +98,7 @@ def test_one_data_set_for_all(write_config, tmp_path: Path, dataset: Path, make_
     with pytest.raises(ConfigError, match=r"data.root: expected the same of all nets.*--data ROOT"):
         plan_comparison(Request(configs, tmp_path))
     plan = plan_comparison(Request(configs, tmp_path, data=other, split="few"))
-    assert {one.config.data.root for one in plan.entrants} == {plan.root} == {other}
+    assert {one.config.data.root for one in plan.candidates} == {plan.root} == {other}
     assert [example.name for example in plan.examples] == ["b"]
     # The same folder by another name is the same.
     around = dataset.parent / ".." / dataset.parent.name / dataset.name

@@ -7,8 +7,8 @@ import keras
 import pytest
 
 from fcn.classes import Classes
-from fcn.comparison.plan import Entrant
-from fcn.comparison.runs import config_of, effort, finish, is_finished, open_net
+from fcn.comparison.plan import Candidate
+from fcn.comparison.runs import config_of, finish, is_finished, open_candidate, training_cost
 from fcn.config.file import Config, load_config
 from fcn.errors import DataError, RunError
 from fcn.runs.log import COLUMNS
@@ -23,26 +23,26 @@ def config(write_config) -> Config:
 
 
 @pytest.fixture
-def entrant(config: Config, tmp_path: Path) -> Entrant:
+def candidate(config: Config, tmp_path: Path) -> Candidate:
     """A net whose run has begun, in the same configuration."""
     run = tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)
     (run / "config.yaml").write_text(config.to_yaml())
-    return Entrant("net", run, config)
+    return Candidate("net", run, config)
 
 
-def changed(entrant: Entrant, section: str, **values: object) -> Entrant:
-    config = entrant.config
+def changed(candidate: Candidate, section: str, **values: object) -> Candidate:
+    config = candidate.config
     part = getattr(config, section).model_copy(update=values)
-    return entrant._replace(config=config.model_copy(update={section: part}))
+    return candidate._replace(config=config.model_copy(update={section: part}))
 
 
-def test_a_run_in_the_same_configuration_is_taken(entrant: Entrant, dataset: Path) -> None:
-    net = open_net(entrant, CLASSES)
+def test_a_run_in_the_same_configuration_is_taken(candidate: Candidate, dataset: Path) -> None:
+    net = open_candidate(candidate, CLASSES)
     assert (net.name, net.classes.names) == ("fcn32s", CLASSES.names)
     # When it is written changes nothing of what is learned, nor does another name of the same folder.
-    open_net(changed(entrant, "train", log_steps=1, checkpoint_steps=7), CLASSES)
-    open_net(changed(entrant, "data", root=Path(os.path.relpath(dataset))), CLASSES)
+    open_candidate(changed(candidate, "train", log_steps=1, checkpoint_steps=7), CLASSES)
+    open_candidate(changed(candidate, "data", root=Path(os.path.relpath(dataset))), CLASSES)
 
 
 @pytest.mark.parametrize(
@@ -55,25 +55,27 @@ def test_a_run_in_the_same_configuration_is_taken(entrant: Entrant, dataset: Pat
     ],
 )
 def test_a_run_in_another_configuration_is_refused(
-    entrant: Entrant, section: str, values: dict, said: str
+    candidate: Candidate, section: str, values: dict, said: str
 ) -> None:
-    before = (entrant.path / "config.yaml").read_bytes()
+    before = (candidate.path / "config.yaml").read_bytes()
     with pytest.raises(RunError) as caught:
-        open_net(changed(entrant, section, **values), CLASSES)
+        open_candidate(changed(candidate, section, **values), CLASSES)
     message = str(caught.value)
-    assert message.startswith(f"{entrant.path}: was trained with another configuration")
+    assert message.startswith(f"{candidate.path}: was trained with another configuration")
     assert said in message
     assert "--output DIR" in message
-    assert (entrant.path / "config.yaml").read_bytes() == before
+    assert (candidate.path / "config.yaml").read_bytes() == before
 
 
-def test_other_files_and_missing_weights_are_told_before_training(entrant: Entrant, tmp_path: Path) -> None:
+def test_other_files_and_missing_weights_are_told_before_training(
+    candidate: Candidate, tmp_path: Path
+) -> None:
     with pytest.raises(RunError, match="no such run or file"):
-        open_net(changed(entrant, "model", weights=str(tmp_path / "none")), CLASSES)
+        open_candidate(changed(candidate, "model", weights=str(tmp_path / "none")), CLASSES)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "diary.txt").touch()
     with pytest.raises(RunError, match="holds other files, and no run"):
-        open_net(entrant._replace(path=tmp_path / "full"), CLASSES)
+        open_candidate(candidate._replace(path=tmp_path / "full"), CLASSES)
 
 
 @pytest.mark.parametrize(
@@ -90,11 +92,11 @@ def test_other_files_and_missing_weights_are_told_before_training(entrant: Entra
     ],
 )
 def test_what_cannot_be_trained_is_told_before_training(
-    entrant: Entrant, section: str, values: dict, said: str, model_path: Path, tmp_path: Path
+    candidate: Candidate, section: str, values: dict, said: str, model_path: Path, tmp_path: Path
 ) -> None:
     values = {key: str(model_path) if value == "THIN" else value for key, value in values.items()}
     with pytest.raises(RunError) as caught:
-        open_net(changed(entrant, section, **values)._replace(path=tmp_path / "new"), CLASSES)
+        open_candidate(changed(candidate, section, **values)._replace(path=tmp_path / "new"), CLASSES)
     message = str(caught.value)
     assert message.startswith("net: cannot be trained. ")
     assert said in message
@@ -102,33 +104,33 @@ def test_what_cannot_be_trained_is_told_before_training(
 
 
 def test_models_need_the_classes_of_the_data_set(model_path: Path, net) -> None:
-    found = open_net(Entrant("net", model_path, None), net.classes)
+    found = open_candidate(Candidate("net", model_path, None), net.classes)
     assert found.count_params() == net.count_params()
     with pytest.raises(DataError, match=r"expected a net of the data set's classes: sky, sea\. Received: "):
-        open_net(Entrant("net", model_path, None), Classes.named(("sky", "sea")))
+        open_candidate(Candidate("net", model_path, None), Classes.named(("sky", "sea")))
     with pytest.raises(RunError, match="no such model"):
-        open_net(Entrant("net", model_path.with_name("other.keras"), None), CLASSES)
+        open_candidate(Candidate("net", model_path.with_name("other.keras"), None), CLASSES)
 
 
-def test_a_run_is_finished_when_its_last_step_was_scored(entrant: Entrant) -> None:
-    log = entrant.path / "log.csv"
+def test_a_run_is_finished_when_its_last_step_was_scored(candidate: Candidate) -> None:
+    log = candidate.path / "log.csv"
     header = ",".join(COLUMNS)
-    assert not is_finished(entrant)
+    assert not is_finished(candidate)
     log.write_text(f"{header}\n1,,,,,0.5,0.5,0.5,0.5\n2,1.5,0.1,9,61.5,,,,\n")
-    (entrant.path / "checkpoints" / "best.keras").touch()
-    assert not is_finished(entrant)
+    (candidate.path / "checkpoints" / "best.keras").touch()
+    assert not is_finished(candidate)
     log.write_text(f"{log.read_text()}2,,,,,0.5,0.5,0.5,0.5\n")
-    assert is_finished(entrant)
-    assert effort(entrant) == (2, 61.5)
-    assert effort(Entrant("model", entrant.path / "checkpoints" / "best.keras", None)) == (2, 61.5)
-    (entrant.path / "checkpoints" / "best.keras").unlink()
-    assert not is_finished(entrant)
+    assert is_finished(candidate)
+    assert training_cost(candidate) == (2, 61.5)
+    assert training_cost(Candidate("model", candidate.path / "checkpoints" / "best.keras", None)) == (2, 61.5)
+    (candidate.path / "checkpoints" / "best.keras").unlink()
+    assert not is_finished(candidate)
 
 
-def test_what_is_known_of_models(model_path: Path, entrant: Entrant) -> None:
-    model = Entrant("net", model_path, None)
-    assert (is_finished(model), config_of(model), effort(model)) == (True, None, (None, None))
-    assert config_of(entrant._replace(config=None)) == entrant.config
+def test_what_is_known_of_models(model_path: Path, candidate: Candidate) -> None:
+    model = Candidate("net", model_path, None)
+    assert (is_finished(model), config_of(model), training_cost(model)) == (True, None, (None, None))
+    assert config_of(candidate._replace(config=None)) == candidate.config
 
 
 class Stopped(keras.callbacks.Callback):
@@ -139,10 +141,10 @@ class Stopped(keras.callbacks.Callback):
 @pytest.mark.exhaustive
 def test_an_interrupted_training_goes_on(config: Config, tmp_path: Path) -> None:
     settings = config.train.model_copy(update={"checkpoint_steps": 1})
-    net = Entrant("net", tmp_path / "net", config.model_copy(update={"train": settings}))
+    net = Candidate("net", tmp_path / "net", config.model_copy(update={"train": settings}))
     with pytest.raises(KeyboardInterrupt):
         train(net.config, net.path, callbacks=[Stopped()])
     assert not is_finished(net)
     finish(net)
     assert is_finished(net)
-    assert effort(net)[0] == 2
+    assert training_cost(net)[0] == 2

@@ -2,7 +2,7 @@ from fcn.comparison.text import print_comparison
 
 
 def test_a_row_for_each_net_within_100_columns(comparison, capsys) -> None:
-    nets = [net._replace(entrant=net.entrant._replace(name=f"camvid-{index}")) for index, net in
+    nets = [net._replace(candidate=net.candidate._replace(name=f"camvid-{index}")) for index, net in
             enumerate(comparison.nets)]  # fmt: skip
     large = nets[0]._replace(size=nets[0].size._replace(parameters=134_500_000, gflop=16777.2))
     print_comparison(comparison._replace(nets=(large, nets[1])))

@@ -18,7 +18,7 @@ from photographs import contents_below, write_image, write_video
 from fcn.jobs.crash_isolation import note_delegation
 from fcn.jobs.job import open_job
 from fcn.jobs.store import MANIFEST, Claimed, Manifest, Outcome
-from fcn.jobs.worker_lease import Crew
+from fcn.jobs.worker_lease import WorkerLease
 
 TESTS = Path(__file__).parents[1]
 KINDS = ("palette", "overlay")
@@ -94,23 +94,23 @@ class Worker:
 
     def __init__(self, output: Path) -> None:
         self.manifest = Manifest(output)
-        self.crew = Crew(self.manifest)
-        self.crew.enter()
+        self.lease = WorkerLease(self.manifest)
+        self.lease.enter()
 
     def claim(self) -> list[Claimed]:
-        return self.manifest.claim(self.crew.name)
+        return self.manifest.claim(self.lease.name)
 
     def delegate(self) -> None:
         with self.manifest.transaction():
-            note_delegation(self.manifest.connection, self.crew.name)
+            note_delegation(self.manifest.connection, self.lease.name)
 
     def vanish(self) -> None:
-        assert self.crew._file is not None
-        os.close(self.crew._file)  # as the system does
+        assert self.lease._file is not None
+        os.close(self.lease._file)  # as the system does
         self.manifest.close()
 
     def stop_with_a_full_disk(self) -> None:
-        self.crew._lock_path(self.crew.name).unlink()
+        self.lease._lock_path(self.lease.name).unlink()
         self.vanish()
 
 
@@ -132,7 +132,7 @@ def test_who_leaves_without_a_word_loses_what_was_in_hand_and_who_left_a_full_di
         other = Worker(output)
         assert sum(column(output, "lost")) == losses  # type: ignore[arg-type]
         assert {*column(output, "status")} == {"waiting"}
-        other.crew.leave()
+        other.lease.leave()
         other.manifest.close()
 
 
@@ -149,7 +149,7 @@ def test_what_was_lost_once_is_last_and_alone(output: Path) -> None:
     alone = worker.claim()
     assert {image.path for image in alone} < lost
     assert worker.claim() == []
-    worker.manifest.finish(worker.crew.name, [Outcome(image.id) for image in alone])
+    worker.manifest.finish(worker.lease.name, [Outcome(image.id) for image in alone])
     assert len(worker.claim()) == 3
     assert worker.claim() == []
     worker.vanish()
@@ -216,7 +216,7 @@ def test_killed_at_random_moments_no_healthy_image_fails_and_no_batch_is_parted(
                 in_hand.append(claimed)
             if in_hand and finished:
                 done = in_hand.pop(0)
-                worker.manifest.finish(worker.crew.name, [Outcome(image.id) for image in done])
+                worker.manifest.finish(worker.lease.name, [Outcome(image.id) for image in done])
         worker.vanish()
     assert "failed" not in column(output, "status")
     assert column(output, "batch") == batches

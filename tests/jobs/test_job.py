@@ -15,7 +15,7 @@ import fcn.jobs.plan
 from fcn.data.image_io import read_label
 from fcn.errors import DataError, OutputError
 from fcn.jobs.job import open_job
-from fcn.jobs.restart import forget_job, job_anew
+from fcn.jobs.restart import forget_job, restarting
 from fcn.jobs.store import MANIFEST, Manifest
 
 
@@ -119,11 +119,11 @@ def test_a_job_that_is_begun_anew_in_vain_is_as_it_was(folder: Path, output: Pat
     run_job(output, folder)
     before = contents_below(output)
     for wrong in (folder / "nowhere", output):
-        with pytest.raises(DataError), job_anew(output):
+        with pytest.raises(DataError), restarting(output):
             run_job(output, wrong)
         assert contents_below(output) == before
         assert run_job(output, folder).written == 0
-    with job_anew(output):
+    with restarting(output):
         assert run_job(output, folder / "a.jpg", model="other").written == 1
     assert run_job(output, folder / "a.jpg", model="other").written == 0
     assert {path.name for path in output.glob(".*")} == {MANIFEST}

@@ -8,7 +8,7 @@ import pytest
 from job_program import run_job
 from photographs import contents_below, write_image
 
-from fcn.jobs.restart import _BEFORE, job_anew, settle
+from fcn.jobs.restart import _BEFORE, recover_restart, restarting
 from fcn.jobs.store import MANIFEST, Manifest
 
 
@@ -28,10 +28,10 @@ def test_the_job_before_is_back_if_nothing_came_of_the_next(
     os.replace(output / MANIFEST, output / _BEFORE)
     if left is not None:
         (output / MANIFEST).write_bytes(left)
-    settle(output)
+    recover_restart(output)
     assert run_job(output, tmp_path / "in").written == 0
     assert contents_below(output) == before
-    with suppress(OSError), job_anew(output):
+    with suppress(OSError), restarting(output):
         if left is not None:
             (output / MANIFEST).write_bytes(left)
         raise OSError("full")
@@ -42,7 +42,7 @@ def test_the_job_before_is_back_if_nothing_came_of_the_next(
 def test_a_job_that_was_begun_anew_stays(output: Path, tmp_path: Path) -> None:
     os.replace(output / MANIFEST, output / _BEFORE)
     Manifest(output).close()
-    with job_anew(output):
+    with restarting(output):
         assert not (output / MANIFEST).exists()
         assert run_job(output, tmp_path / "in", model="another").written == 1
     assert run_job(output, tmp_path / "in", model="another").written == 0

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from held_engine import HeldEngine, flat
 
-from fcn.server.batcher import Batcher, Wanted
-from fcn.server.call import Kind, ServerError
+from fcn.server.batcher import Batcher, OutputKind
+from fcn.server.call import ErrorKind, ServerError
 from fcn.server.observability.metrics import Metrics
 
 NEVER = float("inf")
@@ -29,13 +29,13 @@ def batcher(engine):
 def hold(engine, batcher):
     """Lets the engine begin with one image and stand still; returns what it will say."""
     engine.may_work.clear()
-    first = batcher.submit(flat(0), Wanted.LABEL, NEVER)
+    first = batcher.submit(flat(0), OutputKind.LABEL, NEVER)
     assert engine.is_working.wait(10)
     return first
 
 
 def test_each_image_gets_its_own_answer(batcher):
-    waiting = [batcher.submit(flat(value), Wanted.LABEL, NEVER) for value in range(20)]
+    waiting = [batcher.submit(flat(value), OutputKind.LABEL, NEVER) for value in range(20)]
     for value, answer in enumerate(waiting):
         np.testing.assert_array_equal(answer.result(10).values, np.full((4, 5), value))
         assert answer.result().mean_confidence == 0.5
@@ -43,7 +43,7 @@ def test_each_image_gets_its_own_answer(batcher):
 
 def test_images_of_one_size_that_wait_are_labeled_together_in_powers_of_two(engine, batcher):
     first = hold(engine, batcher)
-    waiting = [batcher.submit(flat(value), Wanted.LABEL, NEVER) for value in range(7)]
+    waiting = [batcher.submit(flat(value), OutputKind.LABEL, NEVER) for value in range(7)]
     engine.may_work.set()
     for answer in [first, *waiting]:
         answer.result(10)
@@ -52,7 +52,13 @@ def test_images_of_one_size_that_wait_are_labeled_together_in_powers_of_two(engi
 
 def test_other_sizes_and_other_wishes_wait_for_a_batch_of_their_own(engine, batcher):
     first = hold(engine, batcher)
-    wishes = [(4, Wanted.LABEL), (9, Wanted.LABEL), (4, Wanted.LOGITS), (4, Wanted.LABEL), (9, Wanted.LABEL)]
+    wishes = [
+        (4, OutputKind.LABEL),
+        (9, OutputKind.LABEL),
+        (4, OutputKind.LOGITS),
+        (4, OutputKind.LABEL),
+        (9, OutputKind.LABEL),
+    ]
     waiting = [batcher.submit(flat(1, height), wanted, NEVER) for height, wanted in wishes]
     engine.may_work.set()
     shapes = [answer.result(10).values.shape for answer in [first, *waiting]]
@@ -62,15 +68,15 @@ def test_other_sizes_and_other_wishes_wait_for_a_batch_of_their_own(engine, batc
 
 
 def test_logits_are_those_of_the_image(batcher):
-    answer = batcher.submit(flat(2), Wanted.LOGITS, NEVER).result(10)
+    answer = batcher.submit(flat(2), OutputKind.LOGITS, NEVER).result(10)
     np.testing.assert_array_equal(answer.values[0, 0], [0, 0, 1])
     assert np.isnan(answer.mean_confidence)
 
 
 def test_the_first_of_a_batch_waits_for_others_but_not_for_ever(engine):
     batcher = Batcher(engine, batch_images=2, wait_seconds=0.5, metrics=Metrics())
-    pair = [batcher.submit(flat(value), Wanted.LABEL, NEVER) for value in range(2)]
-    alone = batcher.submit(flat(2), Wanted.LABEL, NEVER)
+    pair = [batcher.submit(flat(value), OutputKind.LABEL, NEVER) for value in range(2)]
+    alone = batcher.submit(flat(2), OutputKind.LABEL, NEVER)
     for answer in [*pair, alone]:
         answer.result(10)
     batcher.close()
@@ -79,22 +85,22 @@ def test_the_first_of_a_batch_waits_for_others_but_not_for_ever(engine):
 
 def test_closing_answers_what_waits_at_once_and_refuses_the_rest(engine):
     batcher = Batcher(engine, batch_images=2, wait_seconds=3600, metrics=Metrics())
-    waiting = batcher.submit(flat(1), Wanted.LABEL, NEVER)
+    waiting = batcher.submit(flat(1), OutputKind.LABEL, NEVER)
     batcher.close()
     assert waiting.result(0).values[0, 0] == 1
     with pytest.raises(ServerError) as refused:
-        batcher.submit(flat(1), Wanted.LABEL, NEVER).result(0)
-    assert refused.value.kind is Kind.STOPPING
+        batcher.submit(flat(1), OutputKind.LABEL, NEVER).result(0)
+    assert refused.value.kind is ErrorKind.STOPPING
 
 
 def test_an_image_whose_time_is_over_is_not_labeled(engine, batcher):
     first = hold(engine, batcher)
-    late = batcher.submit(flat(1), Wanted.LABEL, time.monotonic() - 1)
-    in_time = batcher.submit(flat(2, 8), Wanted.LABEL, NEVER)
+    late = batcher.submit(flat(1), OutputKind.LABEL, time.monotonic() - 1)
+    in_time = batcher.submit(flat(2, 8), OutputKind.LABEL, NEVER)
     engine.may_work.set()
     with pytest.raises(ServerError, match="waited") as refused:
         late.result(10)
-    assert refused.value.kind is Kind.TIMED_OUT
+    assert refused.value.kind is ErrorKind.TIMED_OUT
     in_time.result(10)
     first.result(10)
     assert [shape[:2] for shape in engine.batches] == [(1, 4), (1, 8)]
@@ -102,7 +108,7 @@ def test_an_image_whose_time_is_over_is_not_labeled(engine, batcher):
 
 def test_an_image_that_nobody_waits_for_is_not_labeled(engine, batcher):
     first = hold(engine, batcher)
-    given_up = batcher.submit(flat(1), Wanted.LABEL, NEVER)
+    given_up = batcher.submit(flat(1), OutputKind.LABEL, NEVER)
     assert given_up.cancel()
     engine.may_work.set()
     first.result(10)
@@ -113,7 +119,7 @@ def test_an_image_that_nobody_waits_for_is_not_labeled(engine, batcher):
 def test_an_image_that_nobody_waits_for_takes_no_memory_while_the_engine_is_busy(engine, batcher):
     first = hold(engine, batcher)
     image = flat(1)
-    kept, given_up = weakref.ref(image), batcher.submit(image, Wanted.LABEL, NEVER)
+    kept, given_up = weakref.ref(image), batcher.submit(image, OutputKind.LABEL, NEVER)
     del image
     gc.collect()
     assert kept() is not None
@@ -126,30 +132,30 @@ def test_an_image_that_nobody_waits_for_takes_no_memory_while_the_engine_is_busy
 
 def test_the_first_of_a_batch_may_be_given_up_while_it_waits_for_others(engine):
     batcher = Batcher(engine, batch_images=2, wait_seconds=0.3, metrics=Metrics())
-    given_up = batcher.submit(flat(1), Wanted.LABEL, NEVER)
+    given_up = batcher.submit(flat(1), OutputKind.LABEL, NEVER)
     time.sleep(0.1)
     assert given_up.cancel()
-    assert batcher.submit(flat(2, 8), Wanted.LABEL, NEVER).result(10).values[0, 0] == 2
+    assert batcher.submit(flat(2, 8), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 2
     batcher.close()
     assert [shape[:2] for shape in engine.batches] == [(1, 8)]
 
 
 def test_an_engine_that_fails_answers_the_next(batcher):
-    broken = batcher.submit(flat(0, mark=98), Wanted.LABEL, NEVER)
+    broken = batcher.submit(flat(0, mark=98), OutputKind.LABEL, NEVER)
     with pytest.raises(RuntimeError, match="broken"):
         broken.result(10)
-    assert batcher.submit(flat(2), Wanted.LABEL, NEVER).result(10).values[0, 0] == 2
+    assert batcher.submit(flat(2), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 2
 
 
 def test_too_little_memory_is_said_of_the_image(batcher):
     with pytest.raises(ServerError, match="5 x 4 pixels") as refused:
-        batcher.submit(flat(0, mark=99), Wanted.LABEL, NEVER).result(10)
-    assert refused.value.kind is Kind.TOO_LARGE
+        batcher.submit(flat(0, mark=99), OutputKind.LABEL, NEVER).result(10)
+    assert refused.value.kind is ErrorKind.TOO_LARGE
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_labeled_one_by_one(engine, batcher):
     first = hold(engine, batcher)
-    waiting = [batcher.submit(flat(value, mark=97), Wanted.LABEL, NEVER) for value in range(4)]
+    waiting = [batcher.submit(flat(value, mark=97), OutputKind.LABEL, NEVER) for value in range(4)]
     engine.may_work.set()
     first.result(10)
     assert [answer.result(10).values[0, 0] for answer in waiting] == [0, 1, 2, 3]
@@ -160,7 +166,7 @@ def test_batches_are_counted():
     metrics = Metrics()
     batcher = Batcher(HeldEngine(), batch_images=4, wait_seconds=0, metrics=metrics)
     for value in range(3):
-        batcher.submit(flat(value), Wanted.LABEL, NEVER).result(10)
+        batcher.submit(flat(value), OutputKind.LABEL, NEVER).result(10)
     batcher.close()
     assert b"fcn_images_total 3.0" in metrics.text()
     assert b"fcn_batch_images_count 3.0" in metrics.text()

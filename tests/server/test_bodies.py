@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from fcn.server.bodies import Body, BodyPool
-from fcn.server.call import Kind, ServerError
+from fcn.server.call import ErrorKind, ServerError
 from fcn.server.limits import Limits
 
 
@@ -54,7 +54,7 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger():
         await body_of(bytes(6), bytes(5), request_bytes=10).read()
 
     run(fits)
-    assert kind_of(announced) is kind_of(surprising) is Kind.TOO_LARGE
+    assert kind_of(announced) is kind_of(surprising) is ErrorKind.TOO_LARGE
 
 
 def test_all_bodies_together_have_a_limit_and_give_room_back():
@@ -64,7 +64,7 @@ def test_all_bodies_together_have_a_limit_and_give_room_back():
         await first.read()
         with pytest.raises(ServerError) as refused:
             await second.read()
-        assert refused.value.kind is Kind.BUSY
+        assert refused.value.kind is ErrorKind.BUSY
         assert refused.value.retry_after_seconds >= 1
         await second.discard()
         assert second.ended
@@ -83,7 +83,7 @@ def test_a_slow_body_is_given_up_and_not_waited_for_again():
         body = body_of(b"begin", None, read_seconds=0.05)
         with pytest.raises(ServerError, match="5 bytes") as refused:
             await body.read()
-        assert refused.value.kind is Kind.SLOW_CLIENT
+        assert refused.value.kind is ErrorKind.SLOW_CLIENT
         await asyncio.wait_for(body.discard(), 1)
         assert not body.ended
 
@@ -96,7 +96,7 @@ def test_a_large_body_on_a_poor_line_has_the_time_it_takes():
         assert len(await body_of(*parts, pause=0.1, read_seconds=0.5).read()) == 8 * 64 * 1024
         with pytest.raises(ServerError) as refused:
             await body_of(*[bytes(1024)] * 8, pause=0.1, read_seconds=0.5).read()
-        assert refused.value.kind is Kind.SLOW_CLIENT
+        assert refused.value.kind is ErrorKind.SLOW_CLIENT
 
     run(read)
 

@@ -1,13 +1,13 @@
 import pytest
 
 from fcn.inference.engines.signatures import signatures
-from fcn.server.call import Kind, ServerError
+from fcn.server.call import ErrorKind, ServerError
 from fcn.server.refusals import bad, describe, find_signature, refuse_unknown, shorten
 
 
 def test_an_error_says_what_was_expected_and_what_came():
     error = bad("a", "b")
-    assert error.kind is Kind.BAD_REQUEST
+    assert error.kind is ErrorKind.BAD_REQUEST
     assert error.message == "Expected a. Received: b."
 
 

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from fcn.server.serial_executor import Desk
+from fcn.server.serial_executor import SerialExecutor
 
 
 def test_one_works_at_a_time_and_nobody_else_waits():
@@ -21,8 +21,8 @@ def test_one_works_at_a_time_and_nobody_else_waits():
         return -number
 
     async def crowd():
-        desk = Desk()
-        tasks = [asyncio.create_task(desk.work(work, number)) for number in range(4)]
+        executor = SerialExecutor()
+        tasks = [asyncio.create_task(executor.work(work, number)) for number in range(4)]
         while not begun.is_set():  # the event loop goes on meanwhile
             await asyncio.sleep(0.001)
         go_on.set()
@@ -35,4 +35,4 @@ def test_one_works_at_a_time_and_nobody_else_waits():
 
 def test_what_goes_wrong_is_said():
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(Desk().work(lambda: 1 // 0))
+        asyncio.run(SerialExecutor().work(lambda: 1 // 0))

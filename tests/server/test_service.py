@@ -9,10 +9,10 @@ from held_engine import HeldEngine, flat
 from PIL import Image
 
 from fcn.data.image_io import encode_png
-from fcn.server.call import Call, Kind, ServerError, strings
+from fcn.server.call import Call, ErrorKind, ServerError, strings
 from fcn.server.limits import Limits
 from fcn.server.observability.metrics import Metrics
-from fcn.server.request_resources import HELD
+from fcn.server.request_resources import request_resources
 from fcn.server.service import Service
 
 
@@ -105,7 +105,7 @@ def test_a_full_queue_says_when_to_come_again(make, engine):
         return refused.value
 
     refused = run(crowd())
-    assert refused.kind is Kind.BUSY
+    assert refused.kind is ErrorKind.BUSY
     assert refused.retry_after_seconds >= 1
     assert b"fcn_queue_images 0.0" in service.metrics.text()
 
@@ -113,14 +113,14 @@ def test_a_full_queue_says_when_to_come_again(make, engine):
 @pytest.mark.parametrize(
     ("inputs", "kind", "message"),
     [
-        ({"image_bytes": strings([b"no image"])}, Kind.BAD_REQUEST, "no image"),
-        ({"image_bytes": strings([])}, Kind.BAD_REQUEST, "one image or more"),
-        (encoded(*[flat(0)] * 5), Kind.TOO_LARGE, "at most 4 images"),
-        (encoded(flat(0, 30, 40)), Kind.TOO_LARGE, "at most 1000 pixels. Received: 40 x 30"),
-        ({"image_bytes": strings([encode_png(flat(0))[:-20]])}, Kind.BAD_REQUEST, "^image: .*truncated"),
+        ({"image_bytes": strings([b"no image"])}, ErrorKind.BAD_REQUEST, "no image"),
+        ({"image_bytes": strings([])}, ErrorKind.BAD_REQUEST, "one image or more"),
+        (encoded(*[flat(0)] * 5), ErrorKind.TOO_LARGE, "at most 4 images"),
+        (encoded(flat(0, 30, 40)), ErrorKind.TOO_LARGE, "at most 1000 pixels. Received: 40 x 30"),
+        ({"image_bytes": strings([encode_png(flat(0))[:-20]])}, ErrorKind.BAD_REQUEST, "^image: .*truncated"),
         (
             {"image_bytes": strings([encode_png(flat(0)), b"none", encode_png(flat(0))])},
-            Kind.BAD_REQUEST,
+            ErrorKind.BAD_REQUEST,
             "^image 2 of 3: .*no image",
         ),
     ],
@@ -168,7 +168,7 @@ def test_a_request_that_waits_too_long_is_refused(make, engine):
             await waiting
         return refused.value.kind
 
-    assert run(late()) is Kind.TIMED_OUT
+    assert run(late()) is ErrorKind.TIMED_OUT
 
 
 def test_decoded_images_share_a_budget(make, engine):
@@ -196,7 +196,7 @@ def test_logits_that_are_too_much_are_refused_and_their_labels_are_not(make):
             continue
         with pytest.raises(ServerError, match=r"at most 480 bytes.*which take 720") as refused:
             run(service.run(Call("predict_logits", images)))
-        assert refused.value.kind is Kind.TOO_LARGE
+        assert refused.value.kind is ErrorKind.TOO_LARGE
 
 
 def test_logits_keep_their_room_until_they_are_sent(make):
@@ -204,7 +204,7 @@ def test_logits_keep_their_room_until_they_are_sent(make):
     call = Call("predict_logits", {"images": flat(1)[np.newaxis]})
 
     async def ask(held):
-        HELD.set(held)
+        request_resources.set(held)
         return await service.run(call)
 
     async def two():

@@ -6,8 +6,8 @@ import pytest
 from held_engine import HeldEngine, flat
 
 from fcn.errors import RunError
-from fcn.server.batcher import Wanted
-from fcn.server.call import Kind, ServerError
+from fcn.server.batcher import OutputKind
+from fcn.server.call import ErrorKind, ServerError
 from fcn.server.limits import Limits
 from fcn.server.observability.metrics import Metrics
 from fcn.server.versions import Versions
@@ -83,18 +83,18 @@ def test_the_highest_version_is_loaded_and_warm(versions, opened):
 def test_another_version_is_refused_with_the_one_to_ask_for(versions):
     with pytest.raises(ServerError, match="Version 3 is") as refused, versions.lease(2):
         pass
-    assert refused.value.kind is Kind.NOT_FOUND
+    assert refused.value.kind is ErrorKind.NOT_FOUND
 
 
 def test_a_new_version_takes_over_while_the_old_one_answers_what_it_has(versions, folder, opened):
     with versions.lease(None) as old:
         opened["3"].may_work.clear()
-        waiting = old.batcher.submit(flat(7), Wanted.LABEL, NEVER)
+        waiting = old.batcher.submit(flat(7), OutputKind.LABEL, NEVER)
         add_version(folder, 10)  # higher as a number, not as a word
         wait_until(lambda: newest(versions) == 10)
         assert states(versions)[3] == "UNLOADING"
         # A request that has begun may still ask the old one.
-        late = old.batcher.submit(flat(8), Wanted.LABEL, NEVER)
+        late = old.batcher.submit(flat(8), OutputKind.LABEL, NEVER)
         opened["3"].may_work.set()
         assert [waiting.result(10).values[0, 0], late.result(10).values[0, 0]] == [7, 8]
     wait_until(lambda: states(versions) == {10: "AVAILABLE", 3: "END"})
@@ -107,7 +107,7 @@ def test_no_request_is_dropped_while_versions_change(versions, folder):
         while not stop.is_set():
             try:
                 with versions.lease(None) as loaded:
-                    label = loaded.batcher.submit(flat(5), Wanted.LABEL, NEVER).result(10)
+                    label = loaded.batcher.submit(flat(5), OutputKind.LABEL, NEVER).result(10)
                     answers.add((loaded.number, int(label.values[0, 0])))
             except Exception as error:
                 errors.append(error)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fcn.errors import OutputError
-from fcn.system.files import atomic_folder, remove, unfinished
+from fcn.system.files import atomic_folder, partial_files, remove
 
 ROOT = Path(__file__).parents[2]
 KILLED = """
@@ -32,7 +32,7 @@ def write(path: Path) -> None:
         (temporary / "inner").mkdir(parents=True)
         (temporary / "inner" / "a.txt").write_text("a")
         (temporary / ".hidden").write_text("b")
-        assert temporary in unfinished(temporary.parent)
+        assert temporary in partial_files(temporary.parent)
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -108,7 +108,7 @@ def test_what_a_killed_process_leaves_is_found_and_removed(tmp_path: Path) -> No
     done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "new"], env=environment, check=False)
     assert done.returncode < 0
     assert not (tmp_path / "new").exists()
-    left = unfinished(tmp_path)
+    left = partial_files(tmp_path)
     assert [path.name for path in left] == os.listdir(tmp_path)
     assert len(left) == 1
     remove(left[0])

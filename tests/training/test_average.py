@@ -9,7 +9,7 @@ from fcn.training.average import WeightAverage, copy_of
 def test_it_is_the_average_worked_by_hand(thin_net) -> None:
     model = thin_net(batch_normalization=True)
     averaged = copy_of(model)
-    listener = WeightAverage(model, averaged, momentum=0.25)
+    callback = WeightAverage(model, averaged, momentum=0.25)
     names = [weight.path for weight in model.weights]
     assert any("moving_mean" in name for name in names)
     expected = [weight.numpy().astype(np.float64) for weight in model.weights]
@@ -19,7 +19,7 @@ def test_it_is_the_average_worked_by_hand(thin_net) -> None:
             weight.assign(rng.normal(size=weight.shape))
             momentum = min(0.25, (1 + step) / (10 + step))
             expected[place] = momentum * expected[place] + (1 - momentum) * weight.numpy()
-        listener.on_step(step, 0.0)
+        callback.on_step(step, 0.0)
     for name, average, wanted in zip(names, averaged.weights, expected, strict=True):
         np.testing.assert_allclose(average.numpy(), wanted, rtol=1e-5, atol=1e-6, err_msg=name)
 

@@ -14,7 +14,7 @@ from backends import assert_same_training, finish, start_together, write_config
 from fcn.errors import OutputError
 from fcn.runs.log import read_log
 from fcn.runs.model_file import RunFolder, load_state
-from fcn.training.consensus import Agreement, together
+from fcn.training.consensus import StopConsensus, stop_together
 
 # More than it takes on a busy machine, less than the 5 minutes JAX waits for a process that is gone.
 STOP_SECONDS = 200
@@ -116,11 +116,11 @@ def test_no_process_waits_for_one_that_is_gone(lost: int, recipe: Path, tmp_path
 
 
 def test_one_process_agrees_with_itself() -> None:
-    agreement = Agreement()
-    assert agreement.reach(0) == 0
-    assert not agreement.ended
-    assert agreement.reach(143) == 143
-    assert agreement.ended
+    consensus = StopConsensus()
+    assert consensus.sync(0) == 0
+    assert not consensus.ended
+    assert consensus.sync(143) == 143
+    assert consensus.ended
 
 
 @pytest.mark.parametrize(
@@ -131,14 +131,14 @@ def test_an_error_is_brought_to_the_others_as_its_exit_code(
     error: BaseException, exit_code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     brought: list[int] = []
-    agreement = Agreement()
-    monkeypatch.setattr(agreement, "reach", brought.append)
-    with pytest.raises(type(error)), agreement.pending():
+    consensus = StopConsensus()
+    monkeypatch.setattr(consensus, "sync", brought.append)
+    with pytest.raises(type(error)), consensus.pending():
         raise error
     assert brought == [exit_code]
 
 
 def test_what_was_agreed_on_is_not_brought_again() -> None:
-    with pytest.raises(SystemExit), together() as agreement, agreement.pending():
-        raise SystemExit(agreement.reach(143))
-    assert agreement.ended
+    with pytest.raises(SystemExit), stop_together() as consensus, consensus.pending():
+        raise SystemExit(consensus.sync(143))
+    assert consensus.ended

@@ -91,7 +91,7 @@ def test_more_devices_than_there_are_are_refused(labeled: Path, tmp_path: Path) 
 
 def test_one_process_leads_itself() -> None:
     assert devices.process() == (0, 1)
-    assert devices.leads()
+    assert devices.is_main_process()
 
 
 def test_describes_the_backend() -> None:

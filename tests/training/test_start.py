@@ -29,7 +29,7 @@ def coarse(thin_net) -> FCN:
 def test_a_finer_net_begins_where_the_coarser_one_ended(coarse: FCN) -> None:
     finer = start_from(coarse, True, ModelConfig(net="fcn16s", **THIN), CLASSES)
     assert finer.new == ("upscore2", "score_pool4", "upscore16")
-    assert finer.renewed == ()
+    assert finer.reinitialized == ()
     image = np.random.default_rng(0).uniform(0, 255, (1, 64, 96, 3)).astype(np.float32)
     scores = [
         keras.Model(net.input, net.get_layer("score_fr").output)(image) for net in (coarse, finer.model)
@@ -45,7 +45,7 @@ def test_a_finer_net_begins_where_the_coarser_one_ended(coarse: FCN) -> None:
 
 def test_other_classes_begin_the_scores_anew(coarse: FCN) -> None:
     begun = start_from(coarse, True, ModelConfig(net="fcn32s", **THIN), Classes.named(("sea", "sky")))
-    assert begun.renewed == ("score_fr", "upscore32")
+    assert begun.reinitialized == ("score_fr", "upscore32")
     assert "fc7" in begun.kept
     np.testing.assert_array_equal(begun.model.get_layer("fc6").kernel, coarse.get_layer("fc6").kernel)
     assert not np.asarray(begun.model.get_layer("score_fr").kernel).any()
@@ -56,7 +56,7 @@ def test_published_geometry_is_fine_tuned_in_ours(thin_net) -> None:
     published = thin_net(8, geometry="reference", class_names=CLASSES.names)
     begun = start_from(published, True, ModelConfig(net="fcn8s", **THIN), CLASSES)
     assert begun.model.geometry == "same"
-    assert begun.new == begun.renewed == ()
+    assert begun.new == begun.reinitialized == ()
 
 
 @pytest.mark.parametrize(("source_net", "net"), [("fcn8s_at_once", "fcn8s"), ("fcn8s", "fcn8s_at_once")])
@@ -108,13 +108,13 @@ def frontend() -> DilatedNet:
 @pytest.mark.parametrize("context", ["basic", "large"])
 def test_a_context_net_begins_where_its_front_end_ended(frontend: DilatedNet, context: str) -> None:
     begun = start_from(frontend, True, ModelConfig(net="context", context=context, **THIN), CLASSES)
-    assert begun.renewed == ()
+    assert begun.reinitialized == ()
     assert begun.new[0] == "ctx_conv1_1"
     assert all(name.startswith("ctx_") for name in begun.new)
     image = np.random.default_rng(0).uniform(0, 255, (1, 40, 56, 3)).astype(np.float32)
     np.testing.assert_allclose(begun.model(image), frontend(image), rtol=0, atol=1e-5)
     other = start_from(begun.model, True, ModelConfig(net="context", **THIN), Classes.named(("sea", "sky")))
-    assert {"final", "ctx_conv1_1", "ctx_final", "upscore8"} <= set(other.renewed)
+    assert {"final", "ctx_conv1_1", "ctx_final", "upscore8"} <= set(other.reinitialized)
 
 
 def test_a_context_module_keeps_its_geometry() -> None:

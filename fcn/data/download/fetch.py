@@ -26,7 +26,7 @@ _RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19}|\*)")
 _PASSING = frozenset({408, 425, 429})
 
 
-class Patience(NamedTuple):
+class RetryPolicy(NamedTuple):
     """When to give up on a server.
 
     Attributes:
@@ -42,7 +42,7 @@ class Patience(NamedTuple):
     timeout_seconds: float = 30.0
 
 
-DEFAULT_PATIENCE = Patience()
+DEFAULT_RETRY = RetryPolicy()
 
 
 class _BrokenError(Exception):
@@ -53,7 +53,7 @@ class _UselessError(Exception):
     """This server will not bring the file."""
 
 
-def download(file: PublishedFile, folder: Path, patience: Patience = DEFAULT_PATIENCE) -> Path:
+def download(file: PublishedFile, folder: Path, retry: RetryPolicy = DEFAULT_RETRY) -> Path:
     """Fetches a file, unless it is there, and checks what came.
 
     What has come so far lies in `NAME.part`; a later call goes on there, and so does the next server
@@ -62,7 +62,7 @@ def download(file: PublishedFile, folder: Path, patience: Patience = DEFAULT_PAT
     Args:
         file: What to fetch.
         folder: Where to write it.
-        patience: When to give up on a server.
+        retry: When to give up on a server.
 
     Returns:
         The path of the file.
@@ -82,7 +82,7 @@ def download(file: PublishedFile, folder: Path, patience: Patience = DEFAULT_PAT
         with requests.Session() as session:
             for url in file.urls:
                 try:
-                    _fetch(session, url, part, file, patience)
+                    _fetch(session, url, part, file, retry)
                 except (_BrokenError, _UselessError) as error:
                     problems.append(f"  {url}: {error}")
                     print(f"{url}: {error}.", file=sys.stderr)
@@ -135,7 +135,7 @@ def _difference(path: Path, file: PublishedFile) -> str | None:
     return None
 
 
-def _fetch(session: requests.Session, url: str, part: Path, file: PublishedFile, patience: Patience) -> None:
+def _fetch(session: requests.Session, url: str, part: Path, file: PublishedFile, retry: RetryPolicy) -> None:
     """Brings `part` to its end from one server, over as many connections as it takes.
 
     Raises:
@@ -144,23 +144,23 @@ def _fetch(session: requests.Session, url: str, part: Path, file: PublishedFile,
     """
     failures = 0
     problem = _BrokenError("no connection was tried")
-    for _ in range(patience.connections):
+    for _ in range(retry.connections):
         had = _size(part)
         if file.size is not None and had > file.size:
             part.unlink()
             had = 0
         try:
             if not had or had != file.size:
-                _go_on(session, url, part, file, had, patience.timeout_seconds)
+                _go_on(session, url, part, file, had, retry.timeout_seconds)
             _check_part(part, file, had)
             return
         except _BrokenError as error:
             problem = error
         failures = 0 if _size(part) > had else failures + 1
-        if failures >= patience.failures:
+        if failures >= retry.failures:
             break
         print(f"{url}: {problem}. Trying again.", file=sys.stderr)
-        time.sleep(patience.pause_seconds * 2 ** max(0, failures - 1))
+        time.sleep(retry.pause_seconds * 2 ** max(0, failures - 1))
     raise problem
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fcn.data.download.archive import unpack
 from fcn.data.download.catalog import PublishedDataset
-from fcn.data.download.fetch import DEFAULT_PATIENCE, Patience, check_file, download
+from fcn.data.download.fetch import DEFAULT_RETRY, RetryPolicy, check_file, download
 from fcn.system.files import is_there
 
 
@@ -12,7 +12,7 @@ def fetch_dataset(
     dataset: PublishedDataset,
     output: Path,
     archive: Path | None = None,
-    patience: Patience = DEFAULT_PATIENCE,
+    retry: RetryPolicy = DEFAULT_RETRY,
 ) -> Path | None:
     """Puts a published data set in its folder, unless that is there.
 
@@ -20,7 +20,7 @@ def fetch_dataset(
         dataset: Which one.
         output: Where data sets go; `dataset.folder` is made below it.
         archive: The archive, where the user has it already; None to download it into `output`.
-        patience: When to give up on a server.
+        retry: When to give up on a server.
 
     Returns:
         The archive, which is no longer needed; None if the folder was there, which is then left as it is.
@@ -33,7 +33,7 @@ def fetch_dataset(
     if is_there(target):
         return None
     if archive is None:
-        archive = download(dataset.archive, output, patience)
+        archive = download(dataset.archive, output, retry)
     else:
         check_file(archive, dataset.archive)
     unpack(archive, dataset.inside, target)

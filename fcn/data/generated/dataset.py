@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from fcn.classes import Classes
 from fcn.data.generated.scene import draw_scene
-from fcn.data.generated.shapes import FORMS
+from fcn.data.generated.shapes import SHAPES
 from fcn.data.image_io import encode_jpeg, encode_label
 from fcn.system.files import atomic_folder
 from fcn.system.progress import track
 
-CLASS_NAMES = ("background", *FORMS)
+CLASS_NAMES = ("background", *SHAPES)
 """The classes of the data set in the order of their ids."""
 
 SIZES = ((112, 160), (112, 144), (128, 160), (128, 176), (144, 144), (160, 128), (160, 112), (176, 128))
@@ -114,4 +114,4 @@ def generate_example(
     height, width = sizes[int(rng.integers(len(sizes)))]
     # The first class goes round with the index, so that even a small data set holds every class.
     others = rng.integers(1, len(CLASS_NAMES), rng.choice(4, p=(0.3, 0.35, 0.25, 0.1)) + 1).tolist()
-    return draw_scene(rng, (height, width), [1 + index % len(FORMS), *others])
+    return draw_scene(rng, (height, width), [1 + index % len(SHAPES), *others])

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.classes import VOID
-from fcn.data.generated.shapes import FORMS, Array, dots, fractal_noise, random_color, random_colors
+from fcn.data.generated.shapes import SHAPES, Array, dots, fractal_noise, random_color, random_colors
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -52,7 +52,7 @@ def draw_scene(
     placed: list[tuple[float, float, float]] = []
     for class_id in classes:
         spot = _place(rng, size, len(classes), placed)
-        if _draw_object(rng, canvas, numbers, len(ids), list(FORMS)[class_id - 1], spot, light):
+        if _draw_object(rng, canvas, numbers, len(ids), list(SHAPES)[class_id - 1], spot, light):
             ids.append(class_id)
             placed.append(spot)
     label = np.array(ids, np.uint8)[numbers]
@@ -159,10 +159,10 @@ def _draw_object(
 ) -> bool:
     """Draws an object and its shadow on `canvas` and its number in `numbers`; False if it hid too much."""
     x, y, radius = spot
-    form = FORMS[name](rng, radius)
+    shape = SHAPES[name](rng, radius)
     angle = rng.uniform(0, 2 * np.pi)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
-    outline = form.outline @ turn * np.float32(radius) + np.array([x, y], np.float32)
+    outline = shape.outline @ turn * np.float32(radius) + np.array([x, y], np.float32)
     points = _fixed_point(outline)
     cover = np.zeros(numbers.shape, np.uint8)
     cv2.fillPoly(cover, [points], 255, cv2.LINE_AA, SUBPIXEL_BITS)
@@ -186,7 +186,7 @@ def _draw_object(
     grid_y = ((np.arange(top, bottom) - y) / radius).astype(np.float32)[:, None]
     local_x, local_y = turn[0, 0] * grid_x + turn[0, 1] * grid_y, turn[1, 0] * grid_x + turn[1, 1] * grid_y
     local_light = np.array([*(turn @ light[:2]), light[2]], np.float32)
-    pattern, shade = form.surface(local_x, local_y, local_light)
+    pattern, shade = shape.surface(local_x, local_y, local_light)
     wear = fractal_noise(rng, (bottom - top, right - left), rng.uniform(8, 24))
     pattern = np.clip(pattern * (1 + 0.15 * wear), 0, 1)
 

@@ -17,7 +17,7 @@ Array = npt.NDArray[np.floating[Any]]
 Surface = Callable[[Array, Array, Array], tuple[Array, Array]]
 
 
-class Form(NamedTuple):
+class Shape(NamedTuple):
     """What one object looks like, in a frame where its radius is 1.
 
     Attributes:
@@ -122,7 +122,7 @@ def dots(x: Array, y: Array, size: float, width: float) -> Array:
     return _edge(size - np.hypot(x - np.floor(x) - 0.5, y - np.floor(y) - 0.5), width)
 
 
-def _ball(rng: np.random.Generator, radius: float) -> Form:
+def _ball(rng: np.random.Generator, radius: float) -> Shape:
     aspect = rng.uniform(0.85, 1.0)
     period = _period(rng, radius, 6.5, 10)
     size = rng.uniform(0.26, 0.36)
@@ -137,10 +137,10 @@ def _ball(rng: np.random.Generator, radius: float) -> Form:
         facing = light[0] * x + light[1] * y + light[2] * np.sqrt(1 - distance**2)
         return pattern, 0.35 + 0.8 * np.maximum(facing, 0) + 0.6 * np.maximum(facing, 0) ** 24
 
-    return Form(_polar(_ring(48), 1.0, aspect), surface)
+    return Shape(_polar(_ring(48), 1.0, aspect), surface)
 
 
-def _brick(rng: np.random.Generator, radius: float) -> Form:
+def _brick(rng: np.random.Generator, radius: float) -> Shape:
     half = np.array([0.88, rng.uniform(0.45, 0.8)])
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
     corners[:, 0] += rng.uniform(-0.2, 0.2) * corners[:, 1]
@@ -169,10 +169,10 @@ def _brick(rng: np.random.Generator, radius: float) -> Form:
         tint = tints[(level * 7 + stone * 13).astype(np.int32) % 61]
         return mortar, 0.9 + (tint + bevel) * (1 - mortar) + 0.12 * (light[0] * x + light[1] * y)
 
-    return Form(corners.astype(np.float32), surface)
+    return Shape(corners.astype(np.float32), surface)
 
 
-def _leaf(rng: np.random.Generator, radius: float) -> Form:
+def _leaf(rng: np.random.Generator, radius: float) -> Shape:
     width, belly, bend = rng.uniform(0.42, 0.66), rng.uniform(0.8, 1.25), rng.uniform(-0.3, 0.3)
     along = np.linspace(0, 1, 40)
     side = width * np.sin(np.pi * along**belly) ** rng.uniform(0.8, 1.2)
@@ -197,10 +197,10 @@ def _leaf(rng: np.random.Generator, radius: float) -> Form:
         shade = 0.88 + 0.22 * np.sign(y) * light[1] + 0.9 * (vein - 0.25 * np.float32(period))
         return veins, shade
 
-    return Form(outline.astype(np.float32), surface)
+    return Shape(outline.astype(np.float32), surface)
 
 
-def _star(rng: np.random.Generator, radius: float) -> Form:
+def _star(rng: np.random.Generator, radius: float) -> Shape:
     points = int(rng.integers(5, 8))
     inner = rng.uniform(0.5, 0.62)
     distances = np.where(np.arange(2 * points) % 2, inner, 1.0) * rng.uniform(0.94, 1.06, 2 * points)
@@ -219,10 +219,10 @@ def _star(rng: np.random.Generator, radius: float) -> Form:
         facet = np.cos(direction) * light[0] + np.sin(direction) * light[1]
         return inside * halves, 0.85 + 0.12 * np.sign(arm) + 0.25 * facet
 
-    return Form(_polar(_ring(2 * points), distances, aspect), surface)
+    return Shape(_polar(_ring(2 * points), distances, aspect), surface)
 
 
-def _wheel(rng: np.random.Generator, radius: float) -> Form:
+def _wheel(rng: np.random.Generator, radius: float) -> Shape:
     aspect = rng.uniform(0.68, 1.0)
     spokes = int(rng.integers(5, 10))
     tire, hub = rng.uniform(0.74, 0.82), rng.uniform(0.15, 0.24)
@@ -244,10 +244,10 @@ def _wheel(rng: np.random.Generator, radius: float) -> Form:
         facing = (light[0] * x + light[1] * y) / np.maximum(distance, 0.1)
         return pattern, 0.9 - 0.4 * gap + 0.14 * tread + 0.22 * facing * (rubber - 0.5 * rim)
 
-    return Form(_polar(_ring(48), 1.0, aspect), surface)
+    return Shape(_polar(_ring(48), 1.0, aspect), surface)
 
 
-def _cloth(rng: np.random.Generator, radius: float) -> Form:
+def _cloth(rng: np.random.Generator, radius: float) -> Shape:
     angles = _ring(64)
     square = (np.abs(np.cos(angles)) ** 5 + np.abs(np.sin(angles)) ** 5) ** (-1 / 5)
     waves = 1 + 0.05 * np.sin(angles * rng.integers(7, 12) + rng.uniform(0, 6)) + 0.06 * np.sin(2 * angles)
@@ -265,10 +265,10 @@ def _cloth(rng: np.random.Generator, radius: float) -> Form:
         pattern = _edge(fill - np.abs(stripe - np.round(stripe)), soft)
         return pattern, 0.88 + 0.3 * wave * (0.4 + np.abs(light[1]))
 
-    return Form(outline, surface)
+    return Shape(outline, surface)
 
 
-FORMS: dict[str, Callable[[np.random.Generator, float], Form]] = {
+SHAPES: dict[str, Callable[[np.random.Generator, float], Shape]] = {
     "ball": _ball,
     "brick": _brick,
     "leaf": _leaf,

@@ -66,14 +66,14 @@ def run_on_ray(
     if begin is None and not job.remaining():
         return job.run(open_engine())
     with open_cluster(address):
-        labor = RayLabor(job, open_engine, cluster_share(actors))
+        processor = RayBatchProcessor(job, open_engine, cluster_share(actors))
         if begin:
             begin()
         job.delegate()
-        return job.run_with(labor, labor.classes)
+        return job.run_with(processor, processor.classes)
 
 
-class RayLabor:
+class RayBatchProcessor:
     """What labels batches on the cluster that is open.
 
     Args:
@@ -110,7 +110,7 @@ class RayLabor:
             # Written frame by frame, where the output folder is.
             engine = self._engine
             self._agree(engine.name, engine.precision, self._request.host)
-            yield from self._job.labor(engine)(iter(videos))
+            yield from self._job.processor(engine)(iter(videos))
 
     @cached_property
     def _engine(self) -> Engine:

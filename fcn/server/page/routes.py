@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from fcn.data.generated.dataset import CLASS_NAMES
-from fcn.server.call import Kind, ServerError
+from fcn.server.call import ErrorKind, ServerError
 from fcn.server.openapi import JSON
 from fcn.server.page.examples import drawn_examples, folder_examples
 
@@ -100,7 +100,7 @@ def page_routes(name: str, folder: Path | None) -> list[BaseRoute]:
     async def part(request: Request) -> Response:
         found = files.get(request.path_params["name"])
         if found is None:
-            raise ServerError(Kind.NOT_FOUND, f"{request.url.path}: the page has no such file.")
+            raise ServerError(ErrorKind.NOT_FOUND, f"{request.url.path}: the page has no such file.")
         return _send(found, request)
 
     async def list_examples(_: Request) -> Response:
@@ -111,7 +111,9 @@ def page_routes(name: str, folder: Path | None) -> list[BaseRoute]:
             chosen = by_number[request.path_params["number"]]
             return Response(chosen.read(), headers=as_it_is, media_type=chosen.media_type)
         except (KeyError, OSError) as error:
-            raise ServerError(Kind.NOT_FOUND, f"{request.url.path}: there is no such example.") from error
+            raise ServerError(
+                ErrorKind.NOT_FOUND, f"{request.url.path}: there is no such example."
+            ) from error
 
     return [
         Route("/", index),

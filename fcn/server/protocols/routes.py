@@ -8,7 +8,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fcn.server.call import Kind, ModelService, ServerError
+from fcn.server.call import ErrorKind, ModelService, ServerError
 from fcn.server.openapi import ERROR, JSON, Schema
 from fcn.server.refusals import shorten
 from fcn.server.versions import AVAILABLE
@@ -62,7 +62,8 @@ def requested_version(request: Request, service: ModelService) -> int | None:
     name = request.path_params["name"]
     if name != service.name:
         raise ServerError(
-            Kind.NOT_FOUND, f"Expected the model that is served, {service.name}. Received: {shorten(name)}."
+            ErrorKind.NOT_FOUND,
+            f"Expected the model that is served, {service.name}. Received: {shorten(name)}.",
         )
     version: int | None = request.path_params.get("version")
     return version
@@ -78,7 +79,7 @@ async def read_plain_body(request: Request, read_body: ReadBody) -> bytes:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.lower() != "identity":
         raise ServerError(
-            Kind.UNSUPPORTED_MEDIA_TYPE,
+            ErrorKind.UNSUPPORTED_MEDIA_TYPE,
             f"Expected a body without Content-Encoding. Received: {shorten(encoding)}. Send it uncompressed; "
             "images are compressed already.",
         )
@@ -93,7 +94,7 @@ def available(service: ModelService) -> list[int]:
     """
     versions = [state.version for state in service.versions() if state.state == AVAILABLE]
     if not versions:
-        raise ServerError(Kind.STOPPING, "No version answers; the server is stopping.")
+        raise ServerError(ErrorKind.STOPPING, "No version answers; the server is stopping.")
     return versions
 
 
@@ -150,7 +151,7 @@ def add_route(
     handler: Handler,
     operation: Schema,
     answers: Schema,
-    refusals: Iterable[Kind],
+    refusals: Iterable[ErrorKind],
 ) -> None:
     """Adds a path and its description.
 
@@ -169,7 +170,7 @@ def add_route(
             "description": kind.name.replace("_", " ").capitalize() + ".",
             "content": {JSON: {"schema": ERROR}},
         }
-        if kind is Kind.BUSY:
+        if kind is ErrorKind.BUSY:
             described["headers"] = {"Retry-After": {"schema": {"type": "string"}}}
         responses[kind.value] = described
     router.add_api_route(
@@ -183,8 +184,14 @@ def add_route(
     )
 
 
-def _refusals(method: str) -> list[Kind]:
-    kinds = [Kind.BAD_REQUEST, Kind.UNAUTHORIZED, Kind.NOT_FOUND, Kind.STOPPING]
+def _refusals(method: str) -> list[ErrorKind]:
+    kinds = [ErrorKind.BAD_REQUEST, ErrorKind.UNAUTHORIZED, ErrorKind.NOT_FOUND, ErrorKind.STOPPING]
     if method == "POST":
-        kinds += [Kind.SLOW_CLIENT, Kind.TOO_LARGE, Kind.UNSUPPORTED_MEDIA_TYPE, Kind.BUSY, Kind.TIMED_OUT]
+        kinds += [
+            ErrorKind.SLOW_CLIENT,
+            ErrorKind.TOO_LARGE,
+            ErrorKind.UNSUPPORTED_MEDIA_TYPE,
+            ErrorKind.BUSY,
+            ErrorKind.TIMED_OUT,
+        ]
     return kinds

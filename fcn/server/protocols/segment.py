@@ -14,7 +14,7 @@ from fcn.outputs.coco import categories
 from fcn.outputs.record import Record
 from fcn.outputs.render import LabeledImage, render
 from fcn.server.bodies import read_body
-from fcn.server.call import Kind, ServerError
+from fcn.server.call import ErrorKind, ServerError
 from fcn.server.openapi import JSON
 from fcn.server.protocols.routes import json_response, read_plain_body
 from fcn.server.service import Service
@@ -116,7 +116,7 @@ async def _segment(service: Service, request: Request, output: Output, version: 
     data = await read_plain_body(request, read_body)
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise ServerError(
-            Kind.UNSUPPORTED_MEDIA_TYPE,
+            ErrorKind.UNSUPPORTED_MEDIA_TYPE,
             "Expected a body that is an image file. Received: a form. Send the file itself, with curl as "
             "--data-binary @FILE.",
         )

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fcn.server.call import Kind, ModelService, ServerError
+from fcn.server.call import ErrorKind, ModelService, ServerError
 from fcn.server.openapi import JSON, TEXT, Schema, closed, list_of, object_of
 from fcn.server.protocols.routes import (
     NAME,
@@ -24,7 +24,7 @@ from fcn.server.protocols.tensorflow_json import (
     status_document,
     write_predict,
 )
-from fcn.server.serial_executor import Desk
+from fcn.server.serial_executor import SerialExecutor
 
 
 def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
@@ -38,14 +38,14 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         Routes that raise `ServerError` where they refuse a request.
     """
     router = APIRouter()
-    desk = Desk()
+    executor = SerialExecutor()
 
     async def status(request: Request) -> Response:
         version = requested_version(request, service)
         states = [state for state in service.versions() if version in (None, state.version)]
         if not states:
             raise ServerError(
-                Kind.NOT_FOUND,
+                ErrorKind.NOT_FOUND,
                 f"Expected a version of {service.name} that there is. Received: {version}.",
             )
         return json_response(status_document(states))
@@ -60,10 +60,10 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
     async def predict(request: Request) -> Response:
         body = await read_plain_body(request, read_body)
         version = requested_version(request, service)
-        call, layout = await desk.work(read_predict, body, service.signatures(version), version)
+        call, layout = await executor.work(read_predict, body, service.signatures(version), version)
         del body  # it may be large, and the image waits
         answer = await service.run(call)
-        return Response(await desk.work(write_predict, answer, layout), media_type=JSON)
+        return Response(await executor.work(write_predict, answer, layout), media_type=JSON)
 
     path = "/v1" + NAME
     for method, end, handler, operation, answer in (

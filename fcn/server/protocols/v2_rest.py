@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fcn.inference.engines.signatures import SERVING_DEFAULT
-from fcn.server.call import Kind, ModelService
+from fcn.server.call import ErrorKind, ModelService
 from fcn.server.openapi import BINARY, FLAG, JSON, TEXT, Schema, closed, list_of, object_of
 from fcn.server.protocols.routes import (
     NAME,
@@ -23,7 +23,7 @@ from fcn.server.protocols.routes import (
 )
 from fcn.server.protocols.v2_messages import HEADER_LENGTH, metadata_document, read_infer, write_infer
 from fcn.server.refusals import find_signature
-from fcn.server.serial_executor import Desk
+from fcn.server.serial_executor import SerialExecutor
 from fcn.version import __version__
 
 _SIGNATURE = "signature_name"
@@ -40,7 +40,7 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         Routes that raise `ServerError` where they refuse a request.
     """
     router = APIRouter()
-    desk = Desk()
+    executor = SerialExecutor()
 
     async def server() -> Response:
         return json_response({"name": "fcn", "version": __version__, "extensions": ["binary_tensor_data"]})
@@ -67,19 +67,19 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         body = await read_plain_body(request, read_body)
         version = requested_version(request, service)
         header_length, signatures = request.headers.get(HEADER_LENGTH), service.signatures(version)
-        asked = await desk.work(read_infer, body, header_length, signatures, service.name, version)
+        asked = await executor.work(read_infer, body, header_length, signatures, service.name, version)
         del body  # it may be large, and the image waits
         answer = await service.run(asked.call)
-        data, json_length = await desk.work(write_infer, asked, service.name, answer)
+        data, json_length = await executor.work(write_infer, asked, service.name, answer)
         if json_length is None:
             return Response(data, media_type=JSON)
         return Response(data, media_type=BINARY, headers={HEADER_LENGTH: str(json_length)})
 
     handler: Handler
     for path, handler, operation, answer, refusals in (
-        ("/v2", server, _SERVER, _SERVER_ANSWER, [Kind.UNAUTHORIZED]),
+        ("/v2", server, _SERVER, _SERVER_ANSWER, [ErrorKind.UNAUTHORIZED]),
         ("/v2/health/live", live, _LIVE, _LIVE_ANSWER, []),
-        ("/v2/health/ready", ready, _READY, _READY_ANSWER, [Kind.STOPPING]),
+        ("/v2/health/ready", ready, _READY, _READY_ANSWER, [ErrorKind.STOPPING]),
     ):
         add_route(router, "GET", path, handler, operation, {JSON: {"schema": answer}}, refusals)
     path = "/v2" + NAME

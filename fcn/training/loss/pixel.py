@@ -13,7 +13,7 @@ from keras import ops
 from fcn.classes import VOID
 
 # Below it `1 - p` is rounding; as the basis of a power with an exponent below 1 it would have no slope.
-_SMALLEST_DOUBT = 2.0**-23
+_SMALLEST_ONE_MINUS_P = 2.0**-23
 
 
 class LabeledPixels(NamedTuple):
@@ -43,7 +43,7 @@ class LabeledPixels(NamedTuple):
         logits = ops.where(ops.expand_dims(known, -1), ops.cast(logits, "float32"), 0.0)
         return cls(known, ops.where(known, label, 0), logits)
 
-    def surprise(self) -> Any:
+    def negative_log_likelihood(self) -> Any:
         """Returns `-log(probability of the true class)`, `float32[B, H, W]`, of void pixels log(C)."""
         return ops.sparse_categorical_crossentropy(self.label, self.logits, from_logits=True)
 
@@ -79,7 +79,7 @@ def cross_entropy(
         >>> ops.convert_to_numpy(cross_entropy(pixels, [1.0, 2.0], 0.0)).round(4)
         array([[[0.6931, 1.3863, 0.    ]]], dtype=float32)
     """
-    losses = pixels.surprise() * pixels.weights(class_weights)
+    losses = pixels.negative_log_likelihood() * pixels.weights(class_weights)
     if not label_smoothing:
         return losses
     num_classes = pixels.logits.shape[-1]
@@ -108,12 +108,12 @@ def focal(pixels: LabeledPixels, class_weights: Sequence[float] | None, gamma: f
         >>> ops.convert_to_numpy(focal(pixels, None, 2.0)).round(4)
         array([[[0.1733, 0.    ]]], dtype=float32)
     """
-    surprise, weights = pixels.surprise(), pixels.weights(class_weights)
+    negative_log_likelihood, weights = pixels.negative_log_likelihood(), pixels.weights(class_weights)
     if gamma == 0:  # the slope of x ** 0 is no number at x = 0
-        return surprise * weights
+        return negative_log_likelihood * weights
     # expm1 keeps the digits of 1 - p where p is close to 1.
-    doubt = ops.maximum(-ops.expm1(-surprise), _SMALLEST_DOUBT)
-    return ops.power(doubt, gamma) * surprise * weights
+    one_minus_p = ops.maximum(-ops.expm1(-negative_log_likelihood), _SMALLEST_ONE_MINUS_P)
+    return ops.power(one_minus_p, gamma) * negative_log_likelihood * weights
 
 
 def hardest(pixels: LabeledPixels, threshold: float, min_kept: float) -> Any:
@@ -134,10 +134,12 @@ def hardest(pixels: LabeledPixels, threshold: float, min_kept: float) -> Any:
         >>> [ops.convert_to_numpy(hardest(pixels, 0.7, share)).tolist() for share in (0.1, 0.5)]
         [[[[1.0, 0.0, 0.0, 0.0]]], [[[1.0, 1.0, 0.0, 0.0]]]]
     """
-    surprise = ops.stop_gradient(ops.where(pixels.known, pixels.surprise(), -1.0))
+    negative_log_likelihood = ops.stop_gradient(
+        ops.where(pixels.known, pixels.negative_log_likelihood(), -1.0)
+    )
     labeled = ops.sum(ops.cast(pixels.known, "float32"))
     place = ops.cast(ops.maximum(ops.ceil(min_kept * labeled), 1.0), "int32") - 1
     # Only sorting has a fixed shape, which XLA asks for, while how many to keep depends on the batch.
-    last_kept = -ops.take(ops.sort(ops.reshape(-surprise, (-1,))), place)
+    last_kept = -ops.take(ops.sort(ops.reshape(-negative_log_likelihood, (-1,))), place)
     limit = ops.minimum(last_kept, -math.log(threshold))
-    return ops.cast(ops.logical_and(pixels.known, surprise >= limit), "float32")
+    return ops.cast(ops.logical_and(pixels.known, negative_log_likelihood >= limit), "float32")

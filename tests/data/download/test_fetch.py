@@ -11,12 +11,12 @@ import pytest
 from file_server import Answer, FileServer, Handler, dropping, failing, serving, whole, without_ranges
 
 from fcn.data.download.catalog import DATASETS, PublishedFile
-from fcn.data.download.fetch import Patience, check_file, download
+from fcn.data.download.fetch import RetryPolicy, check_file, download
 from fcn.errors import DataError, OutputError
 
 DATA = np.random.default_rng(0).bytes(300_000)
 WRONG = np.random.default_rng(1).bytes(300_000)
-QUICK = Patience(failures=3, connections=20, pause_seconds=0, timeout_seconds=10)
+QUICK = RetryPolicy(failures=3, connections=20, pause_seconds=0, timeout_seconds=10)
 Serve = Callable[..., FileServer]
 
 

@@ -9,11 +9,11 @@ import pytest
 from file_server import dropping, serving, without_ranges
 
 from fcn.data.download.catalog import PublishedDataset, PublishedFile
-from fcn.data.download.fetch import Patience
+from fcn.data.download.fetch import RetryPolicy
 from fcn.data.download.published import fetch_dataset
 from fcn.errors import DataError
 
-QUICK = Patience(failures=3, connections=20, pause_seconds=0, timeout_seconds=10)
+QUICK = RetryPolicy(failures=3, connections=20, pause_seconds=0, timeout_seconds=10)
 BIG = bytes(range(256)) * 500
 
 
@@ -45,10 +45,10 @@ def test_a_data_set_comes_over_a_broken_line_into_its_folder(tmp_path: Path) -> 
     data = archive_bytes()
     with serving(dropping(data, len(data) // 3)) as server:
         wanted = dataset(data, server.url)
-        assert fetch_dataset(wanted, tmp_path / "data", patience=QUICK) == tmp_path / "data" / "set.tgz"
+        assert fetch_dataset(wanted, tmp_path / "data", retry=QUICK) == tmp_path / "data" / "set.tgz"
         asked = len(server.requests)
         assert_complete(tmp_path / "data")
-        assert fetch_dataset(wanted, tmp_path / "data", patience=QUICK) is None
+        assert fetch_dataset(wanted, tmp_path / "data", retry=QUICK) is None
         assert len(server.requests) == asked == 3
 
 
@@ -70,8 +70,8 @@ def test_another_file_of_the_users_own_is_refused(tmp_path: Path) -> None:
 def test_a_corrupt_archive_is_not_unpacked_and_a_hostile_one_leaves_nothing(tmp_path: Path) -> None:
     data, hostile = archive_bytes(), archive_bytes("Outer/Set/x")
     with serving(without_ranges(data[:-1] + b"?")) as server, pytest.raises(DataError, match="MD5"):
-        fetch_dataset(dataset(data, server.url), tmp_path, patience=QUICK)
+        fetch_dataset(dataset(data, server.url), tmp_path, retry=QUICK)
     assert list(tmp_path.iterdir()) == []
     with serving(without_ranges(hostile)) as server, pytest.raises(DataError, match="is a link"):
-        fetch_dataset(dataset(hostile, server.url), tmp_path, patience=QUICK)
+        fetch_dataset(dataset(hostile, server.url), tmp_path, retry=QUICK)
     assert [path.name for path in (tmp_path / "devkit").iterdir()] == []

@@ -18,7 +18,7 @@ from ray_processes import TESTS, RayPrograms, finish, wait_for
 
 from fcn.exports.export import export
 from fcn.jobs.job import open_job
-from fcn.jobs.ray.actors import RayLabor
+from fcn.jobs.ray.actors import RayBatchProcessor
 from fcn.jobs.ray.cluster import Share
 from fcn.jobs.store import MANIFEST
 from fcn.models.fcn import FCN
@@ -108,8 +108,8 @@ def test_one_engine_labels_all_videos_of_a_job(tmp_path: Path) -> None:
         return opened[-1]
 
     with open_job(tmp_path / "out", videos, {"model": "brightness"}, ("palette",)) as job:
-        labor = RayLabor(job, open_engine, Share(1, 1, 0))
-        assert job.run_with(labor, labor.classes).videos == 2
+        processor = RayBatchProcessor(job, open_engine, Share(1, 1, 0))
+        assert job.run_with(processor, processor.classes).videos == 2
     assert len(opened) == 1
     assert len(opened[0].batches) == 4
 

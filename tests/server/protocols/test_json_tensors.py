@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fcn.inference.engines.signatures import ANY
-from fcn.server.call import Kind, ServerError
+from fcn.server.call import ErrorKind, ServerError
 from fcn.server.protocols.json_tensors import (
     decode_base64,
     encode_base64,
@@ -66,7 +66,7 @@ def test_long_lists_of_numbers_stay_text_and_become_arrays(rng):
 def test_what_is_no_document_is_refused(text, message):
     with pytest.raises(ServerError, match=message) as refused:
         read_object(text, "x")
-    assert refused.value.kind is Kind.BAD_REQUEST
+    assert refused.value.kind is ErrorKind.BAD_REQUEST
 
 
 @pytest.mark.parametrize("value", [None, True, 1, "a", {"b64": ""}, {}])
