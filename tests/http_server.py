@@ -1,15 +1,18 @@
-"""The server of a held engine, on this machine: in a thread, with real connections."""
+"""The app that ships, answering on this machine with a test engine: in a thread, with real connections."""
 
 import socket
 import threading
 import time
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import numpy as np
 import uvicorn
 from held_engine import HeldEngine
+from PIL import Image
 
 from fcn.server.app import ServerSettings, create_app
 from fcn.server.limits import Limits
@@ -69,11 +72,16 @@ def wait_until(happened):
         time.sleep(0.005)
 
 
+def png_pixels(data):
+    """Returns the pixels of a PNG."""
+    return np.array(Image.open(BytesIO(data)))
+
+
 @contextmanager
-def held_service(folder: Path, engine: HeldEngine, **limits):
+def held_service(folder: Path, engine: HeldEngine, version=1, **limits):
     """A service of one version."""
-    (folder / "1").mkdir(exist_ok=True)
-    (folder / "1" / "saved_model.pb").touch()
+    (folder / str(version)).mkdir(exist_ok=True)
+    (folder / str(version) / "saved_model.pb").touch()
     service = Service("fcn", folder, lambda path: engine, Limits(**limits), Metrics())
     try:
         yield service
@@ -83,20 +91,30 @@ def held_service(folder: Path, engine: HeldEngine, **limits):
 
 
 @contextmanager
-def running(folder: Path, engine: HeldEngine, settings=_PLAIN, **limits):
-    """A server in a thread."""
-    with held_service(folder, engine, **limits) as service:
-        app = create_app(service, settings)
-        server = uvicorn.Server(configure(app, service.limits))
-        with open_socket("127.0.0.1", 0) as listener:
-            port = listener.getsockname()[1]
-            thread = threading.Thread(target=server.run, args=([listener],))
-            thread.start()
-            wait_until(lambda: server.started)
-            try:
-                with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-                    yield Running(port, service, client)
-            finally:
-                engine.may_work.set()
-                server.should_exit = True
-                thread.join(30)
+def running(folder: Path, engine: HeldEngine, settings=_PLAIN, version=1, **limits):
+    """A server in a thread, of an engine."""
+    with (
+        held_service(folder, engine, version, **limits) as service,
+        running_service(service, settings) as server,
+    ):
+        try:
+            yield server
+        finally:
+            engine.may_work.set()
+
+
+@contextmanager
+def running_service(service: Service, settings=_PLAIN):
+    """A server in a thread, of a service."""
+    server = uvicorn.Server(configure(create_app(service, settings), service.limits))
+    with open_socket("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        wait_until(lambda: server.started)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+                yield Running(port, service, client)
+        finally:
+            server.should_exit = True
+            thread.join(30)

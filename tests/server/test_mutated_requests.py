@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from held_engine import HeldEngine, flat
-from protocol_app import client_of, served
+from http_server import running
 
 from fcn.data.image_io import encode_png
 from fcn.server.call import strings
@@ -64,8 +64,8 @@ BYTES = [
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     folder = tmp_path_factory.mktemp("versions")
-    with served(folder, HeldEngine(), image_pixels=1000) as service, client_of(service) as client:
-        yield client
+    with running(folder, HeldEngine(), image_pixels=1000) as server:
+        yield server.client
 
 
 def post(client, path, text, rest):

@@ -1,23 +1,16 @@
-"""What the server says of itself is true: schemathesis makes requests out of it, good ones and bad ones."""
+"""The server's own description is true: schemathesis makes requests out of it, good ones and bad ones."""
 
 import pytest
 import schemathesis
 from held_engine import HeldEngine
+from http_server import running
 from hypothesis import HealthCheck, given, settings
-from protocol_app import create_app, served
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from fcn.server.openapi import FLAG, TEXT, closed, list_of, object_of
 
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("versions"), HeldEngine(), image_pixels=10_000) as service:
-        yield create_app(service)
-
-
-OPERATIONS = [
+PROTOCOLS = [
     prefix + end
     for prefix, ends in (
         ("/v1/models/{name}", ("", "/metadata", ":predict")),
@@ -26,33 +19,41 @@ OPERATIONS = [
     for prefix in (prefix, prefix + "/versions/{version}")
     for end in ends
 ]
-PLAIN = ["/v2", "/v2/health/live", "/v2/health/ready"]
+SEGMENT = ["/v1/models/fcn:segment", "/v1/models/fcn/versions/{version}:segment"]
+PLAIN = ["/v1/models/fcn:classes", "/v2", "/v2/health/live", "/v2/health/ready", "/healthz", "/metrics"]
+
+
+@pytest.fixture(scope="module")
+def description(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("model"), HeldEngine(), image_pixels=10_000) as server:
+        yield schemathesis.openapi.from_url(f"{server.client.base_url}/openapi.json")
+        assert server.queue() == 0
 
 
 @pytest.mark.parametrize(
-    ("path", "mode"),
+    ("path", "mode", "examples"),
+    [(path, mode, 10) for path in PROTOCOLS for mode in GenerationMode]
+    + [(path, mode, 20) for path in SEGMENT for mode in GenerationMode]
     # Requests without parameters cannot be wrong.
-    [(path, mode) for path in OPERATIONS for mode in GenerationMode]
-    + [(path, GenerationMode.POSITIVE) for path in PLAIN],
+    + [(path, GenerationMode.POSITIVE, 20) for path in PLAIN],
 )
-def test_answers_are_as_described(app, path, mode):
-    description = schemathesis.openapi.from_asgi("/openapi.json", app)
-    method = "POST" if path.endswith((":predict", "/infer")) else "GET"
+def test_answers_are_as_described(description, path, mode, examples):
+    method = "POST" if path.endswith((":predict", "/infer", ":segment")) else "GET"
 
-    @settings(max_examples=10, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
     @given(description[path][method].as_strategy(generation_mode=mode))
     def ask(case):
-        # A description cannot say what a good photograph is: most requests that look good are refused.
+        # A description cannot say what a good image is: most requests that look good are refused.
         case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
     ask()
 
 
-def test_every_path_is_described(app):
-    paths = app.openapi()["paths"]
-    assert sorted(paths) == sorted(OPERATIONS + PLAIN)
+def test_every_path_is_described(description):
+    paths = description.raw_schema["paths"]
+    assert sorted(paths) == sorted(PROTOCOLS + SEGMENT + PLAIN)
     names = [operation["operationId"] for path in paths.values() for operation in path.values()]
-    assert len(set(names)) == len(names) == 15
+    assert len(set(names)) == len(names) == 20
     predict = paths["/v1/models/{name}:predict"]["post"]
     assert {"200", "400", "404", "413", "415", "429", "503", "504"} <= set(predict["responses"])
     assert predict["parameters"][0]["schema"] == {"enum": ["fcn"]}

@@ -3,7 +3,7 @@ import base64
 import numpy as np
 import pytest
 from held_engine import HeldEngine, flat
-from protocol_app import client_of, png_pixels, served
+from http_server import png_pixels, running
 
 from fcn.data.image_io import encode_png
 
@@ -11,15 +11,9 @@ PREDICT = "/v1/models/fcn:predict"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("versions"), HeldEngine(), version=3, queue_images=6) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def client(service):
-    with client_of(service) as client:
-        yield client
+def client(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("versions"), HeldEngine(), version=3, queue_images=6) as server:
+        yield server.client
 
 
 def b64(image):

@@ -1,14 +1,10 @@
 """The official client of the Open Inference Protocol, which nobody here wrote, against a server on a port."""
 
-import socket
-import threading
-
 import numpy as np
 import pytest
 import tritonclient.http as triton
-import uvicorn
 from held_engine import HeldEngine, flat
-from protocol_app import create_app, png_pixels, served
+from http_server import png_pixels, running
 
 from fcn.data.image_io import encode_png
 from fcn.server.call import strings
@@ -16,18 +12,8 @@ from fcn.server.call import strings
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    with (
-        served(tmp_path_factory.mktemp("versions"), HeldEngine(), version=3) as service,
-        socket.create_server(("127.0.0.1", 0)) as listening,
-    ):
-        server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="error", lifespan="off"))
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        try:
-            yield f"127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(20)
+    with running(tmp_path_factory.mktemp("versions"), HeldEngine(), version=3) as server:
+        yield f"127.0.0.1:{server.port}"
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
+from http_server import png_pixels, running_service
 from PIL import Image
-from protocol_app import client_of, png_pixels
 
 from fcn.data.image_io import decode_image, encode_png
 from fcn.inference.predictor import Predictor
@@ -21,8 +21,8 @@ PREDICT, INFER = "/v1/models/fcn:predict", "/v2/models/fcn/infer"
 @pytest.fixture(scope="module")
 def client(model_path):
     service = Service("fcn", model_path, lambda path: Predictor(path).engine, Limits(), Metrics())
-    with client_of(service) as client:
-        yield client
+    with running_service(service) as server:
+        yield server.client
     service.close()
 
 
