@@ -11,7 +11,7 @@ from typing import NamedTuple
 import httpx
 import numpy as np
 import uvicorn
-from held_engine import HeldEngine
+from pausable_engine import PausableEngine
 from PIL import Image
 
 from fcn.server.app import ServerSettings, create_app
@@ -23,7 +23,7 @@ from fcn.server.service import Service
 _PLAIN = ServerSettings()
 
 
-class Running(NamedTuple):
+class RunningServer(NamedTuple):
     """A server that answers."""
 
     port: int
@@ -78,7 +78,7 @@ def png_pixels(data):
 
 
 @contextmanager
-def held_service(folder: Path, engine: HeldEngine, version=1, **limits):
+def engine_service(folder: Path, engine: PausableEngine, version=1, **limits):
     """A service of one version."""
     (folder / str(version)).mkdir(exist_ok=True)
     (folder / str(version) / "saved_model.pb").touch()
@@ -86,21 +86,21 @@ def held_service(folder: Path, engine: HeldEngine, version=1, **limits):
     try:
         yield service
     finally:
-        engine.may_work.set()
+        engine.resumed.set()
         service.close()
 
 
 @contextmanager
-def running(folder: Path, engine: HeldEngine, settings=_PLAIN, version=1, **limits):
+def running_server(folder: Path, engine: PausableEngine, settings=_PLAIN, version=1, **limits):
     """A server in a thread, of an engine."""
     with (
-        held_service(folder, engine, version, **limits) as service,
+        engine_service(folder, engine, version, **limits) as service,
         running_service(service, settings) as server,
     ):
         try:
             yield server
         finally:
-            engine.may_work.set()
+            engine.resumed.set()
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def running_service(service: Service, settings=_PLAIN):
         wait_until(lambda: server.started)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-                yield Running(port, service, client)
+                yield RunningServer(port, service, client)
         finally:
             server.should_exit = True
             thread.join(30)

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from held_engine import HeldEngine
+from pausable_engine import PausableEngine
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver import ActionChains
@@ -22,7 +22,7 @@ COLORS = np.array([[40, 90, 160], [128, 200, 30], [220, 60, 90]], np.uint8)
 """Colors of photographs, whose red says the class even where a JPEG blurs it."""
 
 
-class RedEngine(HeldEngine):
+class RedEngine(PausableEngine):
     """Labels each pixel by its red, in three steps."""
 
     def __init__(self):

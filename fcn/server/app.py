@@ -10,9 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fcn.server.bodies import read_body
-from fcn.server.call import ErrorKind, ServerError
-from fcn.server.error_response import error_response, response_to
+from fcn.server.error_response import error_response, response_for
+from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.middleware import RequestMiddleware, needs_token
 from fcn.server.observability.metrics import CONTENT_TYPE
 from fcn.server.openapi import ERROR, JSON
@@ -20,17 +19,18 @@ from fcn.server.page.routes import page_routes
 from fcn.server.protocols.segment import segment_routes
 from fcn.server.protocols.tensorflow_rest import tensorflow_routes
 from fcn.server.protocols.v2_rest import v2_routes
-from fcn.server.refusals import shorten
+from fcn.server.request_body import read_body
 from fcn.server.service import Service
+from fcn.server.validation import shorten
 from fcn.version import __version__
 
 
-def _described(text: str) -> dict[str, Any]:
+def _error_description(text: str) -> dict[str, Any]:
     return {"description": text, "content": {JSON: {"schema": ERROR}}}
 
 
-_REFUSED: dict[int | str, dict[str, Any]] = {
-    status: _described(text)
+_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: _error_description(text)
     for status, text in (
         (400, "What was sent cannot be understood."),
         (404, "There is no such model or version."),
@@ -75,20 +75,20 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.include_router(segment_routes(service), responses=_REFUSED)
+    app.include_router(segment_routes(service), responses=_ERROR_RESPONSES)
     app.include_router(tensorflow_routes(service, read_body))
     app.include_router(v2_routes(service, read_body))
-    app.include_router(_own_routes(service))
+    app.include_router(_operations_routes(service))
     app.router.routes.extend(page_routes(service.name, settings.examples))
     _describe_token(app, settings.token)
-    _refuse_in_one_format(app, service.name)
+    _add_error_handlers(app, service.name)
     app.add_middleware(
         RequestMiddleware, limits=service.limits, metrics=service.metrics, token=settings.token
     )
     return app
 
 
-def _own_routes(service: Service) -> APIRouter:
+def _operations_routes(service: Service) -> APIRouter:
     """Returns what tells of the server itself."""
     router = APIRouter(tags=["server"])
 
@@ -128,19 +128,19 @@ def _describe_token(app: FastAPI, token: str | None) -> None:
         guarded = [path for path in document["paths"] if needs_token(path)]
         for operation in chain.from_iterable(document["paths"][path].values() for path in guarded):
             operation["security"] = [{"token": []}]
-            operation["responses"]["401"] = _described("The token is missing or wrong.")
+            operation["responses"]["401"] = _error_description("The token is missing or wrong.")
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it
 
 
-def _refuse_in_one_format(app: FastAPI, name: str) -> None:
+def _add_error_handlers(app: FastAPI, name: str) -> None:
     """Makes errors of every kind what the protocols expect."""
 
-    async def refused(_: Request, error: Any) -> Response:
-        return response_to(error)
+    async def server_error(_: Request, error: Any) -> Response:
+        return response_for(error)
 
-    async def invalid(_: Request, error: Any) -> Response:
+    async def validation_error(_: Request, error: Any) -> Response:
         problems = [
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}. "
             f"Received: {shorten(str(problem['input']))}."
@@ -148,7 +148,7 @@ def _refuse_in_one_format(app: FastAPI, name: str) -> None:
         ]
         return error_response(422, " ".join(problems))
 
-    async def misdirected(request: Request, error: Any) -> Response:
+    async def http_error(request: Request, error: Any) -> Response:
         where = f"{request.method} {request.url.path}"
         if error.status_code == ErrorKind.NOT_FOUND.value:
             text = (
@@ -160,6 +160,6 @@ def _refuse_in_one_format(app: FastAPI, name: str) -> None:
             text = f"{where}: {error.detail}"
         return error_response(error.status_code, text, error.headers)
 
-    app.add_exception_handler(ServerError, refused)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, misdirected)
+    app.add_exception_handler(ServerError, server_error)
+    app.add_exception_handler(RequestValidationError, validation_error)
+    app.add_exception_handler(HTTPException, http_error)

@@ -8,11 +8,11 @@ from typing import Any, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from fcn.server.bodies import CUT_OFF
+from fcn.server.request_body import TRUNCATED
 
 # A client that only sends all and then closes its side of the connection does both at once. One that closes
 # it later has given up: nothing on the wire tells the two apart.
-_HALF_CLOSED_WITHIN_SECONDS = 1.0
+_HALF_CLOSE_SECONDS = 1.0
 
 
 class Connection(H11Protocol):
@@ -28,19 +28,19 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for a request."""
         super().connection_made(transport)
-        self._sent_at = 0.0
-        self._too_late: asyncio.TimerHandle | None = None
-        self._unread: asyncio.TimerHandle | None = None
-        self._wait_for_request()
+        self._last_received = 0.0
+        self._request_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._start_request_timer()
 
     def data_received(self, data: bytes) -> None:
         """Takes a part of a request."""
-        self._sent_at = self.loop.time()
+        self._last_received = self.loop.time()
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
-            self._stop_waiting()
-        elif self._too_late is None:
-            self._wait_for_request()
+            self._cancel_request_timer()
+        elif self._request_timer is None:
+            self._start_request_timer()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Says whether a client that has stopped sending may still get an answer."""
@@ -52,60 +52,60 @@ class Connection(H11Protocol):
         with suppress(h11.RemoteProtocolError):
             self.conn.next_event()
         if cycle.more_body:
-            cast(dict[str, Any], cycle.scope)[CUT_OFF] = True
+            cast(dict[str, Any], cycle.scope)[TRUNCATED] = True
             cycle.more_body = False
             cycle.message_event.set()
             return True
-        return self.loop.time() - self._sent_at < _HALF_CLOSED_WITHIN_SECONDS
+        return self.loop.time() - self._last_received < _HALF_CLOSE_SECONDS
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the client."""
-        self._stop_waiting()
-        self._stop_watching()
+        self._cancel_request_timer()
+        self._cancel_write_timer()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Begins to watch whether the client reads its answer."""
         super().pause_writing()
-        self._watch()
+        self._start_write_timer()
 
     def resume_writing(self) -> None:
         """Stops watching."""
         super().resume_writing()
-        self._stop_watching()
+        self._cancel_write_timer()
 
     def send_400_response(self, msg: str) -> None:
         """Refuses what is no HTTP."""
-        self._refuse(400, msg)
+        self._send_error(400, msg)
 
-    def _wait_for_request(self) -> None:
-        self._too_late = self.loop.call_later(self.read_seconds, self._give_up)
+    def _start_request_timer(self) -> None:
+        self._request_timer = self.loop.call_later(self.read_seconds, self._time_out)
 
-    def _stop_waiting(self) -> None:
-        if self._too_late is not None:
-            self._too_late.cancel()
-            self._too_late = None
+    def _cancel_request_timer(self) -> None:
+        if self._request_timer is not None:
+            self._request_timer.cancel()
+            self._request_timer = None
 
-    def _watch(self) -> None:
+    def _start_write_timer(self) -> None:
         size = self.transport.get_write_buffer_size()
-        self._unread = self.loop.call_later(self.read_seconds, self._check_reader, size)
+        self._write_timer = self.loop.call_later(self.read_seconds, self._check_reader, size)
 
-    def _stop_watching(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+    def _cancel_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _check_reader(self, size_before: int) -> None:
         # Closing would wait for the client for ever, and keep the answer in memory.
         if self.transport.get_write_buffer_size() >= size_before:
             self.transport.abort()
         else:
-            self._watch()
+            self._start_write_timer()
 
-    def _give_up(self) -> None:
-        self._refuse(408, f"Expected a request within {self.read_seconds:g} s.")
+    def _time_out(self) -> None:
+        self._send_error(408, f"Expected a request within {self.read_seconds:g} s.")
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _send_error(self, status: int, message: str) -> None:
         if self.transport.is_closing():
             return
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -124,7 +124,7 @@ class Connection(H11Protocol):
         self.transport.close()
 
 
-def connection_within(read_seconds: float) -> type[Connection]:
+def connection_class(read_seconds: float) -> type[Connection]:
     """Returns what connections are made from.
 
     Args:

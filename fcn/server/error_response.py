@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
-from fcn.server.call import ErrorKind, ServerError
+from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.openapi import JSON
 
 
@@ -26,7 +26,7 @@ def error_response(status: int, message: str, headers: Mapping[str, str] | None 
     return Response(json.dumps({"error": message}), status, dict(headers or {}), JSON)
 
 
-def response_to(error: ServerError) -> Response:
+def response_for(error: ServerError) -> Response:
     """Returns what to send for an error of the service."""
     headers = {}
     if error.retry_after_seconds is not None:
@@ -36,7 +36,7 @@ def response_to(error: ServerError) -> Response:
     return error_response(error.kind.value, error.message, headers)
 
 
-def unexpected() -> Response:
+def internal_error() -> Response:
     """Returns what to send where the server is at fault; what went wrong stands in its log."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return error_response(

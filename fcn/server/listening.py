@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from fcn.errors import AddressError
-from fcn.server.connection import connection_within
+from fcn.server.connection import connection_class
 from fcn.server.limits import Limits
 
 _BACKLOG = 2048
@@ -102,7 +102,7 @@ def configure(app: ASGIApp, limits: Limits) -> uvicorn.Config:
     """
     return uvicorn.Config(
         app,
-        http=connection_within(limits.read_seconds),
+        http=connection_class(limits.read_seconds),
         loop="asyncio",
         ws="none",
         lifespan="off",

@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fcn.server.bodies import Body, BodyPool
-from fcn.server.call import ErrorKind, ServerError
-from fcn.server.error_response import response_to, unexpected
+from fcn.server.error_response import internal_error, response_for
+from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits
 from fcn.server.observability.logs import REQUEST_ID, choose_request_id
 from fcn.server.observability.metrics import Metrics
+from fcn.server.request_body import BodyPool, RequestBody
 from fcn.server.request_resources import request_resources
 
 _LOG = logging.getLogger("fcn.server")
@@ -22,7 +22,7 @@ CLIENT_GONE = 499
 """Status, in logs and counters, of a request whose client did not wait for the answer; nginx calls it so."""
 
 _PROTECTED = ("/v1", "/v2", "/metrics", "/examples")
-_OPEN = "/v2/health"
+_UNPROTECTED = "/v2/health"
 
 
 class RequestMiddleware:
@@ -45,49 +45,49 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begin = time.perf_counter()
+        start = time.perf_counter()
         headers = Headers(scope=scope)
         request_id = choose_request_id(headers.get("x-request-id", ""))
         REQUEST_ID.set(request_id)
-        body = Body(scope, receive, self._limits, self._pool)
-        answer = _Answer(body, send, request_id)
+        body = RequestBody(scope, receive, self._limits, self._pool)
+        sender = _ResponseSender(body, send, request_id)
         try:
-            if self._may(scope["path"], headers.get("authorization", "")):
-                async with AsyncExitStack() as held:
-                    request_resources.set(held)
-                    await self._answer(scope, body, answer)
+            if self._is_authorized(scope["path"], headers.get("authorization", "")):
+                async with AsyncExitStack() as resources:
+                    request_resources.set(resources)
+                    await self._run_app(scope, body, sender)
             else:
                 wrong = ServerError(
                     ErrorKind.UNAUTHORIZED,
                     "Expected the header Authorization: Bearer TOKEN, with the server's token.",
                 )
-                await response_to(wrong)(scope, receive, answer.send)
+                await response_for(wrong)(scope, receive, sender.send)
         finally:
-            body.give_back()
-            self._record(scope, answer.status or CLIENT_GONE, time.perf_counter() - begin)
+            body.release()
+            self._record(scope, sender.status or CLIENT_GONE, time.perf_counter() - start)
 
-    async def _answer(self, scope: Scope, body: Body, answer: "_Answer") -> None:
+    async def _run_app(self, scope: Scope, body: RequestBody, sender: "_ResponseSender") -> None:
         """Lets the application answer, and stops it when the client is gone: its places are free then."""
-        work = asyncio.ensure_future(self._app(scope, body.receive, answer.send))
-        gone = asyncio.ensure_future(body.receive())
+        response = asyncio.ensure_future(self._app(scope, body.receive, sender.send))
+        disconnected = asyncio.ensure_future(body.receive())
         try:
-            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not work.done() and not answer.ended:
-                answer.status = 0
+            await asyncio.wait((response, disconnected), return_when=asyncio.FIRST_COMPLETED)
+            if not response.done() and not sender.complete:
+                sender.status = 0
                 return
-            await work
+            await response
         except (
             Exception
         ) as error:  # a bug, or a machine at its end: the client hears of it, and the next may do well
             _LOG.error("request failed", exc_info=error)
-            if not answer.status:
-                await unexpected()(scope, body.receive, answer.send)
+            if not sender.status:
+                await internal_error()(scope, body.receive, sender.send)
         finally:
-            for task in (work, gone):
+            for task in (response, disconnected):
                 task.cancel()
-            await asyncio.wait((work, gone))
+            await asyncio.wait((response, disconnected))
 
-    def _may(self, path: str, authorization: str) -> bool:
+    def _is_authorized(self, path: str, authorization: str) -> bool:
         """Returns whether a request may go on."""
         if self._token is None or not needs_token(path):
             return True
@@ -113,30 +113,30 @@ class RequestMiddleware:
         )
 
 
-class _Answer:
+class _ResponseSender:
     """Sends an answer, once the body of the request was read to its end.
 
     Attributes:
         status: HTTP status; 0 before there is one.
-        ended: Whether all of it was sent.
+        complete: Whether all of it was sent.
     """
 
-    def __init__(self, body: Body, send: Send, request_id: str) -> None:
+    def __init__(self, body: RequestBody, send: Send, request_id: str) -> None:
         self._body, self._send, self._request_id = body, send, request_id
-        self.status, self.ended = 0, False
+        self.status, self.complete = 0, False
 
     async def send(self, message: Message) -> None:
         """Sends a part of it."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             await self._body.discard()
-            self._body.give_back()  # who does not read the answer does not keep others from asking
+            self._body.release()  # who does not read the answer does not keep others from asking
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self._request_id
-            if not self._body.ended:
+            if not self._body.complete:
                 headers["Connection"] = "close"
         elif message["type"] == "http.response.body":
-            self.ended = not message.get("more_body", False)
+            self.complete = not message.get("more_body", False)
         await self._send(message)
 
 
@@ -147,10 +147,10 @@ def needs_token(path: str) -> bool:
         >>> needs_token("/v2/models/fcn"), needs_token("/v2/health/ready"), needs_token("/v22")
         (True, False, False)
     """
-    return _below(path, *_PROTECTED) and not _below(path, _OPEN)
+    return _is_below(path, *_PROTECTED) and not _is_below(path, _UNPROTECTED)
 
 
-def _below(path: str, *folders: str) -> bool:
+def _is_below(path: str, *folders: str) -> bool:
     return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
 
 
@@ -161,8 +161,8 @@ def _protocol(path: str) -> str:
         >>> [_protocol(path) for path in ("/", "/v2", "/v1/models/fcn:predict", "/v1/models/fcn:segment")]
         ['page', 'v2', 'tensorflow', 'segment']
     """
-    if _below(path, "/v1"):
+    if _is_below(path, "/v1"):
         return "segment" if path.endswith((":segment", ":classes")) else "tensorflow"
-    if _below(path, "/v2"):
+    if _is_below(path, "/v2"):
         return "v2"
     return "other" if path in ("/metrics", "/healthz", "/openapi.json") else "page"

@@ -18,6 +18,6 @@ class SerialExecutor:
     def __init__(self) -> None:
         self._limiter = CapacityLimiter(1)
 
-    async def work(self, function: Callable[..., _T], *arguments: Any) -> _T:
+    async def run(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Runs a function and returns what it returns."""
         return await to_thread.run_sync(function, *arguments, limiter=self._limiter)

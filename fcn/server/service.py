@@ -19,24 +19,31 @@ from fcn.errors import DataError
 from fcn.inference.engines.engine import Engine
 from fcn.inference.engines.signatures import PREDICT_LOGITS, SERVING_DEFAULT, Signature
 from fcn.outputs.render import LabeledImage
-from fcn.server.batcher import OutputKind, Scored
-from fcn.server.budget import Budget
-from fcn.server.call import Answer, Call, ErrorKind, ServerError, VersionState, strings
+from fcn.server.batcher import EngineResult, OutputKind
+from fcn.server.interface import (
+    ErrorKind,
+    InferenceRequest,
+    InferenceResponse,
+    ServerError,
+    VersionState,
+    string_tensor,
+)
 from fcn.server.limits import Limits, check_limits
 from fcn.server.observability.metrics import Metrics
 from fcn.server.request_resources import request_resources
-from fcn.server.versions import LoadedVersion, Versions
+from fcn.server.versions import LoadedVersion, VersionManager
+from fcn.server.weighted_semaphore import WeightedSemaphore
 
 _T = TypeVar("_T")
 _Array = npt.NDArray[Any]
-_CODERS = 2
+_CODEC_THREADS = 2
 """Threads that decode and encode beside the engine; it uses every core itself."""
-_BYTES_OF_A_LOGIT = 4
-_IMAGE = "image"
+_BYTES_PER_LOGIT = 4
+_IMAGE_NAME = "image"
 """What an image is called in errors."""
 
 
-class Served(NamedTuple):
+class ModelDescription(NamedTuple):
     """A version that answers.
 
     Attributes:
@@ -50,7 +57,7 @@ class Served(NamedTuple):
     engine: str
 
 
-class Segmented(NamedTuple):
+class SegmentationResult(NamedTuple):
     """An image that was labeled.
 
     Attributes:
@@ -91,10 +98,10 @@ class Service:
         self, name: str, model: Path, open_engine: Callable[[Path], Engine], limits: Limits, metrics: Metrics
     ) -> None:
         self.name, self.limits, self.metrics = name, check_limits(limits), metrics
-        self._versions = Versions(model, open_engine, limits, metrics)
-        self._coders = ThreadPoolExecutor(_CODERS, thread_name_prefix="fcn-coder")
-        self._decoded = Budget(limits.decoded_pixels)
-        self._answers = Budget(limits.answer_bytes)
+        self._versions = VersionManager(model, open_engine, limits, metrics)
+        self._codec_threads = ThreadPoolExecutor(_CODEC_THREADS, thread_name_prefix="fcn-codec")
+        self._decoded_pixels = WeightedSemaphore(limits.decoded_pixels)
+        self._logit_bytes = WeightedSemaphore(limits.answer_bytes)
         self._accepted = 0
 
     def versions(self) -> Sequence[VersionState]:
@@ -110,33 +117,33 @@ class Service:
         with self._versions.lease(version) as loaded:
             return loaded.signatures
 
-    def describe(self) -> Served:
+    def describe(self) -> ModelDescription:
         """Returns what the newest version is like."""
         with self._versions.lease(None) as loaded:
-            return Served(loaded.classes, loaded.number, loaded.engine_name)
+            return ModelDescription(loaded.classes, loaded.number, loaded.engine_name)
 
-    async def run(self, call: Call) -> Answer:
+    async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Answers a request to a signature.
 
         Raises:
             ServerError: If it is refused.
         """
-        (given,) = call.inputs.values()
-        if not len(given):
+        (images,) = request.inputs.values()
+        if not len(images):
             raise ServerError(ErrorKind.BAD_REQUEST, "Expected one image or more. Received: none.")
-        with self._versions.lease(call.version) as loaded, self._admit(len(given), loaded):
+        with self._versions.lease(request.version) as loaded, self._admit(len(images), loaded):
             deadline = time.monotonic() + self.limits.answer_seconds
-            if call.signature == SERVING_DEFAULT:
-                outputs = await self._label_encoded(loaded, given, deadline)
-            elif call.signature == PREDICT_LOGITS:
-                outputs = await self._score_pixels(loaded, given, deadline)
+            if request.signature == SERVING_DEFAULT:
+                outputs = await self._label_encoded(loaded, images, deadline)
+            elif request.signature == PREDICT_LOGITS:
+                outputs = await self._compute_logits(loaded, images, deadline)
             else:
-                outputs = await self._label_pixels(loaded, given, OutputKind.LABEL, deadline)
-            names = loaded.signatures[call.signature].outputs
-            chosen = {name: outputs[name] for name in names if name in (call.outputs or names)}
-            return Answer(loaded.number, chosen)
+                outputs = await self._label_pixels(loaded, images, OutputKind.LABEL, deadline)
+            names = loaded.signatures[request.signature].outputs
+            chosen = {name: outputs[name] for name in names if name in (request.outputs or names)}
+            return InferenceResponse(loaded.number, chosen)
 
-    async def segment(self, data: bytes, version: int | None = None) -> Segmented:
+    async def segment(self, data: bytes, version: int | None = None) -> SegmentationResult:
         """Labels one encoded image.
 
         Args:
@@ -149,23 +156,23 @@ class Service:
         with self._versions.lease(version) as loaded, self._admit(1, loaded):
             deadline = time.monotonic() + self.limits.answer_seconds
             start = time.perf_counter()
-            async with self._decoded.taken(await self.code(self._count_pixels, data)):
-                image = await self.code(self._decode, data)
+            async with self._decoded_pixels.acquire(await self.run_in_thread(self._count_pixels, data)):
+                image = await self.run_in_thread(self._decode, data)
                 decoded = time.perf_counter()
-                scored = await self._score(loaded, image, OutputKind.LABEL, deadline)
+                scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
             seconds = {"decode": decoded - start, "engine": time.perf_counter() - decoded}
-            orientation = await self.code(exif_orientation, data)
+            orientation = await self.run_in_thread(exif_orientation, data)
             labeled = LabeledImage(image, orientation, scored.values, scored.mean_confidence)
-            return Segmented(labeled, loaded.classes, loaded.number, loaded.engine_name, seconds)
+            return SegmentationResult(labeled, loaded.classes, loaded.number, loaded.engine_name, seconds)
 
-    async def code(self, function: Callable[..., _T], *arguments: Any) -> _T:
+    async def run_in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Runs what keeps a core busy, such as encoding a picture, beside the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._coders, function, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._codec_threads, function, *arguments)
 
     def close(self) -> None:
         """Answers what was accepted and ends; no request may come any more."""
         self._versions.close()
-        self._coders.shutdown()
+        self._codec_threads.shutdown()
 
     @contextmanager
     def _admit(self, images: int, loaded: LoadedVersion) -> Iterator[None]:
@@ -184,7 +191,7 @@ class Service:
             raise ServerError(
                 ErrorKind.BUSY,
                 f"{self._accepted} images are waiting already. Try again later.",
-                retry_after_seconds=self._seconds_to_wait(loaded),
+                retry_after_seconds=self._retry_after_seconds(loaded),
             )
         self._accepted += images
         self.metrics.queue_images.set(self._accepted)
@@ -194,18 +201,20 @@ class Service:
             self._accepted -= images
             self.metrics.queue_images.set(self._accepted)
 
-    def _seconds_to_wait(self, loaded: LoadedVersion) -> int:
+    def _retry_after_seconds(self, loaded: LoadedVersion) -> int:
         return max(1, round(self._accepted * loaded.batcher.seconds_per_image))
 
     async def _label_encoded(self, loaded: LoadedVersion, images: Any, deadline: float) -> dict[str, _Array]:
         count = len(images)
-        names = [f"image {number} of {count}" for number in range(1, count + 1)] if count > 1 else [_IMAGE]
-        scored = await _together(
+        names = (
+            [f"image {number} of {count}" for number in range(1, count + 1)] if count > 1 else [_IMAGE_NAME]
+        )
+        scored = await _gather_or_cancel(
             self._label_one(loaded, data, deadline, name) for data, name in zip(images, names, strict=True)
         )
         num_classes = len(loaded.classes.names)
         return {
-            "label_png_bytes": strings([png for png, _, _ in scored]),
+            "label_png_bytes": string_tensor([png for png, _, _ in scored]),
             "class_areas": np.array([areas for _, areas, _ in scored], np.float32).reshape(-1, num_classes),
             "mean_confidence": np.array([confidence for _, _, confidence in scored], np.float32),
         }
@@ -213,38 +222,42 @@ class Service:
     async def _label_one(
         self, loaded: LoadedVersion, data: bytes, deadline: float, name: str
     ) -> tuple[bytes, _Array, float]:
-        async with self._decoded.taken(await self.code(self._count_pixels, data, name)):
-            image = await self.code(self._decode, data, name)
-            scored = await self._score(loaded, image, OutputKind.LABEL, deadline)
-        png, areas = await self.code(_encode, scored.values, len(loaded.classes.names))
+        async with self._decoded_pixels.acquire(await self.run_in_thread(self._count_pixels, data, name)):
+            image = await self.run_in_thread(self._decode, data, name)
+            scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
+        png, areas = await self.run_in_thread(_encode, scored.values, len(loaded.classes.names))
         return png, areas, scored.mean_confidence
 
     async def _label_pixels(
-        self, loaded: LoadedVersion, images: _Array, wanted: OutputKind, deadline: float
+        self, loaded: LoadedVersion, images: _Array, output_kind: OutputKind, deadline: float
     ) -> dict[str, _Array]:
         if images[0].size == 0:
             raise ServerError(
                 ErrorKind.BAD_REQUEST, f"Expected images with pixels. Received: {list(images.shape)}."
             )
         self._check_size(*images.shape[1:3])
-        scored = await _together(self._score(loaded, image, wanted, deadline) for image in images)
-        return {wanted.value: np.stack([one.values for one in scored])}
+        scored = await _gather_or_cancel(
+            self._run_engine(loaded, image, output_kind, deadline) for image in images
+        )
+        return {output_kind.value: np.stack([one.values for one in scored])}
 
-    async def _score_pixels(
+    async def _compute_logits(
         self, loaded: LoadedVersion, images: _Array, deadline: float
     ) -> dict[str, _Array]:
         """Scores images within the room there is for logits, which they take until they are sent."""
-        size = self._check_answer(images.shape[:3], len(loaded.classes.names))
+        size = self._check_logit_bytes(images.shape[:3], len(loaded.classes.names))
         async with AsyncExitStack() as until_scored:
-            await (request_resources.get() or until_scored).enter_async_context(self._answers.taken(size))
+            await (request_resources.get() or until_scored).enter_async_context(
+                self._logit_bytes.acquire(size)
+            )
             return await self._label_pixels(loaded, images, OutputKind.LOGITS, deadline)
 
-    async def _score(
-        self, loaded: LoadedVersion, image: Pixels, wanted: OutputKind, deadline: float
-    ) -> Scored:
-        return await asyncio.wrap_future(loaded.batcher.submit(image, wanted, deadline))
+    async def _run_engine(
+        self, loaded: LoadedVersion, image: Pixels, output_kind: OutputKind, deadline: float
+    ) -> EngineResult:
+        return await asyncio.wrap_future(loaded.batcher.submit(image, output_kind, deadline))
 
-    def _count_pixels(self, data: bytes, name: str = _IMAGE) -> int:
+    def _count_pixels(self, data: bytes, name: str = _IMAGE_NAME) -> int:
         """Returns how many pixels an encoded image has, by its header."""
         try:
             height, width = stored_size(open_header(data, name))
@@ -261,9 +274,9 @@ class Service:
                 "Send a smaller image.",
             )
 
-    def _check_answer(self, sides: tuple[int, ...], num_classes: int) -> int:
+    def _check_logit_bytes(self, sides: tuple[int, ...], num_classes: int) -> int:
         """Returns how many bytes the logits of images take."""
-        size = _BYTES_OF_A_LOGIT * math.prod(sides) * num_classes
+        size = _BYTES_PER_LOGIT * math.prod(sides) * num_classes
         if size > self.limits.answer_bytes:
             raise ServerError(
                 ErrorKind.TOO_LARGE,
@@ -272,7 +285,7 @@ class Service:
             )
         return size
 
-    def _decode(self, data: bytes, name: str = _IMAGE) -> Pixels:
+    def _decode(self, data: bytes, name: str = _IMAGE_NAME) -> Pixels:
         with self.metrics.decode_seconds.time():
             try:
                 return decode_image(data, name)
@@ -280,7 +293,7 @@ class Service:
                 raise ServerError(ErrorKind.BAD_REQUEST, str(error)) from error
 
 
-async def _together(answers: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+async def _gather_or_cancel(answers: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
     """Waits for all; if one is refused, nobody goes on with the others."""
     tasks = [asyncio.ensure_future(answer) for answer in answers]
     try:

@@ -15,7 +15,7 @@ from fcn.inference.engines.engine import Engine
 from fcn.inference.engines.signatures import Signature, signatures
 from fcn.runs.folder import exported_versions, is_exported, model_file
 from fcn.server.batcher import Batcher, OutputKind
-from fcn.server.call import ErrorKind, ServerError, VersionState
+from fcn.server.interface import ErrorKind, ServerError, VersionState
 from fcn.server.limits import Limits
 from fcn.server.observability.metrics import Metrics
 
@@ -51,8 +51,8 @@ class LoadedVersion:
         self.signatures: dict[str, Signature] = signatures(len(engine.classes.names))
         self.engine_name = f"{engine.name} {engine.precision}"
         self.batcher = Batcher(engine, limits.batch_images, limits.batch_wait_seconds, metrics)
-        self.users = 0
-        """How many requests are using it; `Versions` counts them."""
+        self.active_requests = 0
+        """How many requests are using it; `VersionManager` counts them."""
 
     def warm_up(self) -> None:
         """Labels one grey image, so that the first real one does not wait for what is done only once."""
@@ -60,7 +60,7 @@ class LoadedVersion:
         self.batcher.submit(image, OutputKind.LABEL, float("inf")).result()
 
 
-class Versions:
+class VersionManager:
     """Keeps the newest version of a model loaded.
 
     A folder of versions is looked at again and again. A version that has become the newest is loaded beside
@@ -93,7 +93,7 @@ class Versions:
         self._states: dict[int, VersionState] = {}
         self._retry_at: dict[int, tuple[float, float]] = {}
         self._stopped = threading.Event()
-        self._current = self._load_first()
+        self._current = self._load_newest()
         self._watcher = threading.Thread(
             target=self._watch, args=(poll_seconds,), name="fcn-versions", daemon=True
         )
@@ -122,21 +122,21 @@ class Versions:
                     f"Version {version} is not served. Version {loaded.number} is; leave the version out, "
                     "or ask for that.",
                 )
-            loaded.users += 1
+            loaded.active_requests += 1
         try:
             yield loaded
         finally:
             with self._changed:
-                loaded.users -= 1
+                loaded.active_requests -= 1
                 self._changed.notify_all()
 
     def close(self) -> None:
         """Stops looking for versions, answers what was accepted, and ends the engine."""
         self._stopped.set()
         self._watcher.join()
-        self._end(self._current)
+        self._unload(self._current)
 
-    def _versions(self) -> list[tuple[int, Path]]:
+    def _find_versions(self) -> list[tuple[int, Path]]:
         """Returns the versions that there are, oldest first."""
         if (self._model / "saved_model.pb").exists() or not is_exported(self._model):
             if not is_exported(self._model):
@@ -145,16 +145,16 @@ class Versions:
             return [(int(name) if name.isdecimal() else 1, self._model)]
         return [(int(path.name), path) for path in exported_versions(self._model)]
 
-    def _load_first(self) -> LoadedVersion:
+    def _load_newest(self) -> LoadedVersion:
         """Loads the newest version that can be: a damaged one does not keep a server from starting."""
-        versions, errors = self._versions(), []
+        versions, errors = self._find_versions(), []
         for number, path in reversed(versions):
             try:
                 return self._load(number, path)
             except Exception as error:  # whatever a damaged version makes an engine raise
                 errors.append(error)
                 if len(errors) < len(versions):
-                    self._put_off(number, error)
+                    self._schedule_retry(number, error)
         raise errors[0]
 
     def _load(self, number: int, path: Path) -> LoadedVersion:
@@ -188,27 +188,27 @@ class Versions:
     def _watch(self, poll_seconds: float) -> None:
         while not self._stopped.wait(poll_seconds):
             try:
-                number, path = self._versions()[-1]
+                number, path = self._find_versions()[-1]
             except (OSError, IndexError, RunError):
                 continue  # a folder that is gone for a moment, or for good: what is loaded goes on
-            if number != self._current.number and self._is_due(number):
+            if number != self._current.number and self._may_retry(number):
                 self._replace(number, path)
 
-    def _is_due(self, number: int) -> bool:
+    def _may_retry(self, number: int) -> bool:
         return time.monotonic() >= self._retry_at.get(number, (0.0, 0.0))[0]
 
     def _replace(self, number: int, path: Path) -> None:
         try:
             loaded = self._load(number, path)
         except Exception as error:  # whatever a damaged version makes an engine raise: the old one goes on
-            self._put_off(number, error)
+            self._schedule_retry(number, error)
             return
         with self._changed:
             old, self._current = self._current, loaded
         self._retry_at.pop(number, None)
-        self._end(old)
+        self._unload(old)
 
-    def _put_off(self, number: int, error: Exception) -> None:
+    def _schedule_retry(self, number: int, error: Exception) -> None:
         """Remembers when to try a version again, later each time."""
         _, last_wait = self._retry_at.get(number, (0.0, _FIRST_RETRY_SECONDS / 2))
         wait = min(_LAST_RETRY_SECONDS, 2 * last_wait)
@@ -219,10 +219,10 @@ class Versions:
             exc_info=None if isinstance(error, FcnError) else error,
         )
 
-    def _end(self, loaded: LoadedVersion) -> None:
+    def _unload(self, loaded: LoadedVersion) -> None:
         self._set_state(loaded.number, UNLOADING)
         with self._changed:
-            self._changed.wait_for(lambda: loaded.users == 0, timeout=self._limits.stop_seconds)
+            self._changed.wait_for(lambda: loaded.active_requests == 0, timeout=self._limits.stop_seconds)
         loaded.batcher.close()
         self._set_state(loaded.number, END)
         _LOG.info("version ended", extra={"version": loaded.number})

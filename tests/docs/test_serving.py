@@ -14,8 +14,8 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from held_engine import HeldEngine
-from http_server import running
+from http_server import running_server
+from pausable_engine import PausableEngine
 from tensorflow import make_ndarray, make_tensor_proto
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
@@ -36,7 +36,7 @@ CURL, (CLIENT, GRPC) = "".join(blocks("sh")), blocks("python")
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a server that says of each pixel what its red is; it has no labels of versions."""
-    with running(tmp_path_factory.mktemp("model"), HeldEngine(num_classes=4)) as server:
+    with running_server(tmp_path_factory.mktemp("model"), PausableEngine(num_classes=4)) as server:
         yield f"http://127.0.0.1:{server.port}/v1/models/fcn:predict"
 
 

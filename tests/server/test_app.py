@@ -1,8 +1,8 @@
 """What the application says of itself, and how it refuses what nobody asked for."""
 
 import pytest
-from held_engine import HeldEngine, flat
-from http_server import held_service, running
+from http_server import engine_service, running_server
+from pausable_engine import PausableEngine, flat
 from prometheus_client.parser import text_string_to_metric_families
 
 from fcn.data.image_io import encode_png
@@ -11,7 +11,7 @@ from fcn.server.app import ServerSettings, create_app
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("model"), HeldEngine()) as server:
+    with running_server(tmp_path_factory.mktemp("model"), PausableEngine()) as server:
         yield server.client
 
 
@@ -75,7 +75,7 @@ def test_every_route_is_described_with_how_it_refuses(client):
 
 
 def test_a_token_is_described_where_it_is_wanted(tmp_path):
-    with held_service(tmp_path, HeldEngine()) as service:
+    with engine_service(tmp_path, PausableEngine()) as service:
         free = create_app(service, ServerSettings()).openapi()
         guarded = create_app(service, ServerSettings(token="x")).openapi()
     assert "security" not in str(free)

@@ -4,10 +4,10 @@ import weakref
 
 import numpy as np
 import pytest
-from held_engine import HeldEngine, flat
+from pausable_engine import PausableEngine, flat
 
 from fcn.server.batcher import Batcher, OutputKind
-from fcn.server.call import ErrorKind, ServerError
+from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.observability.metrics import Metrics
 
 NEVER = float("inf")
@@ -15,22 +15,22 @@ NEVER = float("inf")
 
 @pytest.fixture
 def engine():
-    return HeldEngine()
+    return PausableEngine()
 
 
 @pytest.fixture
 def batcher(engine):
     batcher = Batcher(engine, batch_images=4, wait_seconds=0, metrics=Metrics())
     yield batcher
-    engine.may_work.set()
+    engine.resumed.set()
     batcher.close()
 
 
 def hold(engine, batcher):
     """Lets the engine begin with one image and stand still; returns what it will say."""
-    engine.may_work.clear()
+    engine.resumed.clear()
     first = batcher.submit(flat(0), OutputKind.LABEL, NEVER)
-    assert engine.is_working.wait(10)
+    assert engine.started.wait(10)
     return first
 
 
@@ -44,7 +44,7 @@ def test_each_image_gets_its_own_answer(batcher):
 def test_images_of_one_size_that_wait_are_labeled_together_in_powers_of_two(engine, batcher):
     first = hold(engine, batcher)
     waiting = [batcher.submit(flat(value), OutputKind.LABEL, NEVER) for value in range(7)]
-    engine.may_work.set()
+    engine.resumed.set()
     for answer in [first, *waiting]:
         answer.result(10)
     assert [shape[0] for shape in engine.batches] == [1, 4, 2, 1]
@@ -60,7 +60,7 @@ def test_other_sizes_and_other_wishes_wait_for_a_batch_of_their_own(engine, batc
         (9, OutputKind.LABEL),
     ]
     waiting = [batcher.submit(flat(1, height), wanted, NEVER) for height, wanted in wishes]
-    engine.may_work.set()
+    engine.resumed.set()
     shapes = [answer.result(10).values.shape for answer in [first, *waiting]]
     assert shapes == [(4, 5), (4, 5), (9, 5), (4, 5, 3), (4, 5), (9, 5)]
     # The oldest that waits is always among the next.
@@ -97,7 +97,7 @@ def test_an_image_whose_time_is_over_is_not_labeled(engine, batcher):
     first = hold(engine, batcher)
     late = batcher.submit(flat(1), OutputKind.LABEL, time.monotonic() - 1)
     in_time = batcher.submit(flat(2, 8), OutputKind.LABEL, NEVER)
-    engine.may_work.set()
+    engine.resumed.set()
     with pytest.raises(ServerError, match="waited") as refused:
         late.result(10)
     assert refused.value.kind is ErrorKind.TIMED_OUT
@@ -110,7 +110,7 @@ def test_an_image_that_nobody_waits_for_is_not_labeled(engine, batcher):
     first = hold(engine, batcher)
     given_up = batcher.submit(flat(1), OutputKind.LABEL, NEVER)
     assert given_up.cancel()
-    engine.may_work.set()
+    engine.resumed.set()
     first.result(10)
     batcher.close()
     assert len(engine.batches) == 1
@@ -126,7 +126,7 @@ def test_an_image_that_nobody_waits_for_takes_no_memory_while_the_engine_is_busy
     given_up.cancel()
     gc.collect()
     assert kept() is None
-    engine.may_work.set()
+    engine.resumed.set()
     first.result(10)
 
 
@@ -156,7 +156,7 @@ def test_too_little_memory_is_said_of_the_image(batcher):
 def test_a_batch_that_does_not_fit_into_memory_is_labeled_one_by_one(engine, batcher):
     first = hold(engine, batcher)
     waiting = [batcher.submit(flat(value, mark=97), OutputKind.LABEL, NEVER) for value in range(4)]
-    engine.may_work.set()
+    engine.resumed.set()
     first.result(10)
     assert [answer.result(10).values[0, 0] for answer in waiting] == [0, 1, 2, 3]
     assert [shape[0] for shape in engine.batches] == [1, 4, 1, 1, 1, 1]
@@ -164,7 +164,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_labeled_one_by_one(engine, bat
 
 def test_batches_are_counted():
     metrics = Metrics()
-    batcher = Batcher(HeldEngine(), batch_images=4, wait_seconds=0, metrics=metrics)
+    batcher = Batcher(PausableEngine(), batch_images=4, wait_seconds=0, metrics=metrics)
     for value in range(3):
         batcher.submit(flat(value), OutputKind.LABEL, NEVER).result(10)
     batcher.close()

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from held_engine import HeldEngine, flat
-from http_server import post, read_answer, running, wait_until
+from http_server import post, read_answer, running_server, wait_until
+from pausable_engine import PausableEngine, flat
 
 from fcn.data.image_io import encode_label, encode_png
 
@@ -21,14 +21,14 @@ LIMIT = 200_000
 
 @pytest.fixture(scope="module")
 def engine():
-    return HeldEngine()
+    return PausableEngine()
 
 
 @pytest.fixture(scope="module")
 def server(engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     limits = {"read_seconds": 1.0, "request_bytes": LIMIT, "body_bytes": 2 * LIMIT, "queue_images": 4}
-    with running(folder, engine, **limits) as server:
+    with running_server(folder, engine, **limits) as server:
         yield server
 
 
@@ -36,7 +36,7 @@ def server(engine, tmp_path_factory):
 def lives(server, engine):
     """After every test the next request is answered, and nothing is held."""
     yield
-    engine.may_work.set()
+    engine.resumed.set()
     wait_until(lambda: server.queue() == 0)
     assert server.talk(post(SEGMENT, encode_png(flat(1))))[0] == 200
 
@@ -58,13 +58,13 @@ def chunked(*parts):
 
 
 def test_a_client_that_only_stops_sending_gets_its_answer(server, engine):
-    engine.may_work.clear()
+    engine.resumed.clear()
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(kept_open(post(SEGMENT, encode_png(flat(1)))))
         connection.shutdown(socket.SHUT_WR)
         wait_until(lambda: server.queue() == 1)
         time.sleep(0.2)
-        engine.may_work.set()
+        engine.resumed.set()
         status, answer = read_answer(connection)
     assert status == 200
     assert b"\x89PNG" in answer
@@ -72,7 +72,7 @@ def test_a_client_that_only_stops_sending_gets_its_answer(server, engine):
 
 @pytest.mark.parametrize("leave", ["close later", "reset"])
 def test_a_client_that_goes_away_gives_its_place_back(server, engine, leave):
-    engine.may_work.clear()
+    engine.resumed.clear()
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as first:
         first.sendall(post(SEGMENT, encode_png(flat(1))))
         wait_until(lambda: server.queue() == 1)
@@ -85,7 +85,7 @@ def test_a_client_that_goes_away_gives_its_place_back(server, engine, leave):
                 time.sleep(1.1)  # what closes sooner may only have said that it sends no more
         wait_until(lambda: server.queue() == 1)
         labeled = len(engine.batches)
-        engine.may_work.set()
+        engine.resumed.set()
         assert read_answer(first)[0] == 200
     assert len(engine.batches) == labeled + 1
     assert b'fcn_requests_total{protocol="segment",status="499"}' in server.service.metrics.text()
@@ -191,11 +191,11 @@ def test_bodies_give_their_room_back(server):
 
 
 def test_a_crowd_is_answered_or_told_to_come_again(server, engine):
-    engine.may_work.clear()
+    engine.resumed.clear()
     with ThreadPoolExecutor(20) as crowd:
         answers = [crowd.submit(server.talk, post(SEGMENT, encode_png(flat(1)))) for _ in range(20)]
         wait_until(lambda: sum(answer.done() for answer in answers) == 16)
-        engine.may_work.set()
+        engine.resumed.set()
         statuses = Counter(answer.result()[0] for answer in answers)
         refused = [answer.result()[1] for answer in answers if answer.result()[0] == 429]
     assert statuses == {200: 4, 429: 16}

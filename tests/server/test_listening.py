@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from held_engine import flat
 from http_server import wait_until
+from pausable_engine import flat
 
 from fcn.data.image_io import encode_png
 from fcn.errors import AddressError

@@ -5,8 +5,8 @@ import logging
 import re
 
 import pytest
-from held_engine import HeldEngine, flat
-from http_server import running, wait_until
+from http_server import running_server, wait_until
+from pausable_engine import PausableEngine, flat
 from prometheus_client.parser import text_string_to_metric_families
 
 from fcn.data.image_io import encode_png
@@ -19,7 +19,7 @@ PNG = encode_png(flat(1))
 
 @pytest.fixture
 def server(tmp_path):
-    with running(tmp_path, HeldEngine()) as server:
+    with running_server(tmp_path, PausableEngine()) as server:
         yield server
 
 
@@ -30,7 +30,9 @@ def client(server):
 
 @pytest.fixture(scope="module")
 def guarded_server(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("model"), HeldEngine(), ServerSettings(token=TOKEN)) as server:
+    with running_server(
+        tmp_path_factory.mktemp("model"), PausableEngine(), ServerSettings(token=TOKEN)
+    ) as server:
         yield server
 
 

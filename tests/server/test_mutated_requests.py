@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from held_engine import HeldEngine, flat
-from http_server import running
+from http_server import running_server
+from pausable_engine import PausableEngine, flat
 
 from fcn.data.image_io import encode_png
-from fcn.server.call import strings
+from fcn.server.interface import string_tensor
 from fcn.server.protocols.json_tensors import encode_base64
 from fcn.server.protocols.v2_messages import HEADER_LENGTH
 from fcn.server.protocols.v2_tensors import tensor_bytes
@@ -18,7 +18,7 @@ from fcn.server.protocols.v2_tensors import tensor_bytes
 PREDICT, INFER = "/v1/models/fcn:predict", "/v2/models/fcn/infer"
 PNG = encode_base64(encode_png(flat(1)))
 PIXELS = np.stack([flat(2)] * 2).tolist()
-CHUNK = tensor_bytes(strings([encode_png(flat(1))]))
+CHUNK = tensor_bytes(string_tensor([encode_png(flat(1))]))
 V2_TEXT = {"name": "image_bytes", "datatype": "BYTES", "shape": [1]}
 V2_PIXELS = {"name": "images", "datatype": "UINT8", "shape": [2, 4, 5, 3], "data": PIXELS}
 VALID = [
@@ -64,7 +64,7 @@ BYTES = [
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     folder = tmp_path_factory.mktemp("versions")
-    with running(folder, HeldEngine(), image_pixels=1000) as server:
+    with running_server(folder, PausableEngine(), image_pixels=1000) as server:
         yield server.client
 
 

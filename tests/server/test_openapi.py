@@ -2,9 +2,9 @@
 
 import pytest
 import schemathesis
-from held_engine import HeldEngine
-from http_server import running
+from http_server import running_server
 from hypothesis import HealthCheck, given, settings
+from pausable_engine import PausableEngine
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -25,7 +25,7 @@ PLAIN = ["/v1/models/fcn:classes", "/v2", "/v2/health/live", "/v2/health/ready",
 
 @pytest.fixture(scope="module")
 def description(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("model"), HeldEngine(), image_pixels=10_000) as server:
+    with running_server(tmp_path_factory.mktemp("model"), PausableEngine(), image_pixels=10_000) as server:
         yield schemathesis.openapi.from_url(f"{server.client.base_url}/openapi.json")
         assert server.queue() == 0
 

@@ -22,7 +22,7 @@ def test_one_works_at_a_time_and_nobody_else_waits():
 
     async def crowd():
         executor = SerialExecutor()
-        tasks = [asyncio.create_task(executor.work(work, number)) for number in range(4)]
+        tasks = [asyncio.create_task(executor.run(work, number)) for number in range(4)]
         while not begun.is_set():  # the event loop goes on meanwhile
             await asyncio.sleep(0.001)
         go_on.set()
@@ -35,4 +35,4 @@ def test_one_works_at_a_time_and_nobody_else_waits():
 
 def test_what_goes_wrong_is_said():
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(SerialExecutor().work(lambda: 1 // 0))
+        asyncio.run(SerialExecutor().run(lambda: 1 // 0))

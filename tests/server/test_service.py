@@ -5,11 +5,11 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
-from held_engine import HeldEngine, flat
+from pausable_engine import PausableEngine, flat
 from PIL import Image
 
 from fcn.data.image_io import encode_png
-from fcn.server.call import Call, ErrorKind, ServerError, strings
+from fcn.server.interface import ErrorKind, InferenceRequest, ServerError, string_tensor
 from fcn.server.limits import Limits
 from fcn.server.observability.metrics import Metrics
 from fcn.server.request_resources import request_resources
@@ -18,7 +18,7 @@ from fcn.server.service import Service
 
 @pytest.fixture
 def engine():
-    return HeldEngine()
+    return PausableEngine()
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def make(tmp_path, engine):
         return services[-1]
 
     yield make
-    engine.may_work.set()
+    engine.resumed.set()
     for service in services:
         service.close()
 
@@ -43,12 +43,12 @@ def run(coroutine):
 
 
 def encoded(*images):
-    return {"image_bytes": strings([encode_png(image) for image in images])}
+    return {"image_bytes": string_tensor([encode_png(image) for image in images])}
 
 
 def test_encoded_images_of_several_sizes_are_answered_in_their_order(make):
     images = [flat(value % 3, 3 + value, 5) for value in range(5)]
-    answer = run(make().run(Call("serving_default", encoded(*images))))
+    answer = run(make().infer(InferenceRequest("serving_default", encoded(*images))))
     assert answer.version == 1
     assert list(answer.outputs) == ["label_png_bytes", "class_areas", "mean_confidence"]
     for value, image in enumerate(images):
@@ -62,7 +62,7 @@ def test_encoded_images_of_several_sizes_are_answered_in_their_order(make):
 def test_areas_are_shares_of_the_image(make):
     image = np.zeros((2, 5, 3), np.uint8)
     image[0, :3, 0] = 2
-    answer = run(make().run(Call("serving_default", encoded(image), ("class_areas",))))
+    answer = run(make().infer(InferenceRequest("serving_default", encoded(image), ("class_areas",))))
     assert list(answer.outputs) == ["class_areas"]
     np.testing.assert_allclose(answer.outputs["class_areas"], [[0.7, 0, 0.3]])
 
@@ -70,9 +70,9 @@ def test_areas_are_shares_of_the_image(make):
 def test_pixels_are_answered_with_labels_or_logits(make):
     service = make()
     images = np.stack([flat(0), flat(2)])
-    label = run(service.run(Call("predict_tensor", {"images": images}))).outputs["label"]
+    label = run(service.infer(InferenceRequest("predict_tensor", {"images": images}))).outputs["label"]
     np.testing.assert_array_equal(label, images[..., 0])
-    logits = run(service.run(Call("predict_logits", {"images": images}))).outputs["logits"]
+    logits = run(service.infer(InferenceRequest("predict_logits", {"images": images}))).outputs["logits"]
     np.testing.assert_array_equal(logits.argmax(axis=-1), images[..., 0])
 
 
@@ -93,13 +93,15 @@ def test_a_full_queue_says_when_to_come_again(make, engine):
     service = make(queue_images=3)
 
     async def crowd():
-        engine.may_work.clear()
-        one = asyncio.create_task(service.run(Call("serving_default", encoded(flat(1)))))
-        two = asyncio.create_task(service.run(Call("predict_tensor", {"images": np.stack([flat(1)] * 2)})))
+        engine.resumed.clear()
+        one = asyncio.create_task(service.infer(InferenceRequest("serving_default", encoded(flat(1)))))
+        two = asyncio.create_task(
+            service.infer(InferenceRequest("predict_tensor", {"images": np.stack([flat(1)] * 2)}))
+        )
         await asyncio.sleep(0.05)
         with pytest.raises(ServerError, match="3 images are waiting") as refused:
             await service.segment(encode_png(flat(1)))
-        engine.may_work.set()
+        engine.resumed.set()
         await asyncio.gather(one, two)
         await service.segment(encode_png(flat(1)))  # places were given back
         return refused.value
@@ -113,13 +115,17 @@ def test_a_full_queue_says_when_to_come_again(make, engine):
 @pytest.mark.parametrize(
     ("inputs", "kind", "message"),
     [
-        ({"image_bytes": strings([b"no image"])}, ErrorKind.BAD_REQUEST, "no image"),
-        ({"image_bytes": strings([])}, ErrorKind.BAD_REQUEST, "one image or more"),
+        ({"image_bytes": string_tensor([b"no image"])}, ErrorKind.BAD_REQUEST, "no image"),
+        ({"image_bytes": string_tensor([])}, ErrorKind.BAD_REQUEST, "one image or more"),
         (encoded(*[flat(0)] * 5), ErrorKind.TOO_LARGE, "at most 4 images"),
         (encoded(flat(0, 30, 40)), ErrorKind.TOO_LARGE, "at most 1000 pixels. Received: 40 x 30"),
-        ({"image_bytes": strings([encode_png(flat(0))[:-20]])}, ErrorKind.BAD_REQUEST, "^image: .*truncated"),
         (
-            {"image_bytes": strings([encode_png(flat(0)), b"none", encode_png(flat(0))])},
+            {"image_bytes": string_tensor([encode_png(flat(0))[:-20]])},
+            ErrorKind.BAD_REQUEST,
+            "^image: .*truncated",
+        ),
+        (
+            {"image_bytes": string_tensor([encode_png(flat(0)), b"none", encode_png(flat(0))])},
             ErrorKind.BAD_REQUEST,
             "^image 2 of 3: .*no image",
         ),
@@ -128,26 +134,26 @@ def test_a_full_queue_says_when_to_come_again(make, engine):
 def test_what_cannot_be_labeled_is_refused_and_the_next_is_answered(make, engine, inputs, kind, message):
     service = make(queue_images=4, image_pixels=1000)
     with pytest.raises(ServerError, match=message) as refused:
-        run(service.run(Call("serving_default", inputs)))
+        run(service.infer(InferenceRequest("serving_default", inputs)))
     assert refused.value.kind is kind
-    run(service.run(Call("serving_default", encoded(flat(1)))))
+    run(service.infer(InferenceRequest("serving_default", encoded(flat(1)))))
 
 
 @pytest.mark.parametrize("shape", [(1, 0, 5, 3), (1, 5, 0, 3)])
 def test_pixels_without_pixels_are_refused(make, shape):
     with pytest.raises(ServerError, match="with pixels"):
-        run(make().run(Call("predict_tensor", {"images": np.zeros(shape, np.uint8)})))
+        run(make().infer(InferenceRequest("predict_tensor", {"images": np.zeros(shape, np.uint8)})))
 
 
 def test_one_image_that_is_refused_ends_the_whole_request(make, engine):
     service = make()
 
     async def mixed():
-        engine.may_work.clear()
-        inputs = {"image_bytes": strings([encode_png(flat(1)), b"no image"])}
+        engine.resumed.clear()
+        inputs = {"image_bytes": string_tensor([encode_png(flat(1)), b"no image"])}
         with pytest.raises(ServerError):
-            await service.run(Call("serving_default", inputs))
-        engine.may_work.set()
+            await service.infer(InferenceRequest("serving_default", inputs))
+        engine.resumed.set()
         return service.metrics.text()
 
     assert b"fcn_queue_images 0.0" in run(mixed())
@@ -157,12 +163,12 @@ def test_a_request_that_waits_too_long_is_refused(make, engine):
     service = make(answer_seconds=0.05)
 
     async def late():
-        engine.may_work.clear()
-        ahead = asyncio.create_task(service.run(Call("serving_default", encoded(flat(1)))))
+        engine.resumed.clear()
+        ahead = asyncio.create_task(service.infer(InferenceRequest("serving_default", encoded(flat(1)))))
         await asyncio.sleep(0.02)
-        waiting = asyncio.create_task(service.run(Call("serving_default", encoded(flat(1, 9)))))
+        waiting = asyncio.create_task(service.infer(InferenceRequest("serving_default", encoded(flat(1, 9)))))
         await asyncio.sleep(0.2)
-        engine.may_work.set()
+        engine.resumed.set()
         await ahead
         with pytest.raises(ServerError) as refused:
             await waiting
@@ -174,7 +180,7 @@ def test_a_request_that_waits_too_long_is_refused(make, engine):
 def test_decoded_images_share_a_budget(make, engine):
     service = make(decoded_pixels=100, queue_images=40)
     images = [flat(1, 10, 10) for _ in range(20)]
-    run(service.run(Call("serving_default", encoded(*images))))
+    run(service.infer(InferenceRequest("serving_default", encoded(*images))))
     # Only one image of 100 pixels may be decoded at a time, so none waits beside another.
     assert {shape[0] for shape in engine.batches} == {1}
 
@@ -190,31 +196,33 @@ def test_logits_that_are_too_much_are_refused_and_their_labels_are_not(make):
     service = make(answer_bytes=2 * 4 * 5 * 3 * 4)
     for number in (2, 3):
         images = {"images": np.stack([flat(1)] * number)}
-        assert len(run(service.run(Call("predict_tensor", images))).outputs["label"]) == number
+        assert len(run(service.infer(InferenceRequest("predict_tensor", images))).outputs["label"]) == number
         if number == 2:
-            run(service.run(Call("predict_logits", images)))
+            run(service.infer(InferenceRequest("predict_logits", images)))
             continue
         with pytest.raises(ServerError, match=r"at most 480 bytes.*which take 720") as refused:
-            run(service.run(Call("predict_logits", images)))
+            run(service.infer(InferenceRequest("predict_logits", images)))
         assert refused.value.kind is ErrorKind.TOO_LARGE
 
 
 def test_logits_keep_their_room_until_they_are_sent(make):
     service = make(answer_bytes=4 * 5 * 3 * 4)
-    call = Call("predict_logits", {"images": flat(1)[np.newaxis]})
+    request = InferenceRequest("predict_logits", {"images": flat(1)[np.newaxis]})
 
-    async def ask(held):
-        request_resources.set(held)
-        return await service.run(call)
+    async def ask(resources):
+        request_resources.set(resources)
+        return await service.infer(request)
 
     async def two():
-        async with AsyncExitStack() as held:
-            await asyncio.create_task(ask(held))
+        async with AsyncExitStack() as resources:
+            await asyncio.create_task(ask(resources))
             second = asyncio.create_task(ask(None))
             await asyncio.sleep(0.1)
             assert not second.done()
-            await service.run(Call("predict_tensor", call.inputs))  # a label takes no such room
+            await service.infer(
+                InferenceRequest("predict_tensor", request.inputs)
+            )  # a label takes no such room
         await second
-        await service.run(call)  # nobody holds it any more
+        await service.infer(request)  # nobody holds it any more
 
     run(two())

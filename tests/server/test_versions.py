@@ -3,14 +3,14 @@ import threading
 import time
 
 import pytest
-from held_engine import HeldEngine, flat
+from pausable_engine import PausableEngine, flat
 
 from fcn.errors import RunError
 from fcn.server.batcher import OutputKind
-from fcn.server.call import ErrorKind, ServerError
+from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits
 from fcn.server.observability.metrics import Metrics
-from fcn.server.versions import Versions
+from fcn.server.versions import VersionManager
 
 NEVER = float("inf")
 
@@ -30,7 +30,7 @@ class Opened(dict):
     def __call__(self, path):
         if path.name in self.broken:
             raise RunError(f"{path}: cannot be read.")
-        self[path.name] = HeldEngine(num_classes=int(path.name))
+        self[path.name] = PausableEngine(num_classes=int(path.name))
         return self[path.name]
 
 
@@ -48,10 +48,10 @@ def folder(tmp_path):
 
 @pytest.fixture
 def versions(folder, opened):
-    versions = Versions(folder, opened, Limits(stop_seconds=20), Metrics(), poll_seconds=0.02)
+    versions = VersionManager(folder, opened, Limits(stop_seconds=20), Metrics(), poll_seconds=0.02)
     yield versions
     for engine in opened.values():
-        engine.may_work.set()
+        engine.resumed.set()
     versions.close()
 
 
@@ -88,14 +88,14 @@ def test_another_version_is_refused_with_the_one_to_ask_for(versions):
 
 def test_a_new_version_takes_over_while_the_old_one_answers_what_it_has(versions, folder, opened):
     with versions.lease(None) as old:
-        opened["3"].may_work.clear()
+        opened["3"].resumed.clear()
         waiting = old.batcher.submit(flat(7), OutputKind.LABEL, NEVER)
         add_version(folder, 10)  # higher as a number, not as a word
         wait_until(lambda: newest(versions) == 10)
         assert states(versions)[3] == "UNLOADING"
         # A request that has begun may still ask the old one.
         late = old.batcher.submit(flat(8), OutputKind.LABEL, NEVER)
-        opened["3"].may_work.set()
+        opened["3"].resumed.set()
         assert [waiting.result(10).values[0, 0], late.result(10).values[0, 0]] == [7, 8]
     wait_until(lambda: states(versions) == {10: "AVAILABLE", 3: "END"})
 
@@ -150,7 +150,7 @@ def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_tried_again(vers
 
 def test_a_damaged_newest_version_does_not_keep_a_server_from_starting(folder, opened):
     opened.broken.add("3")
-    versions = Versions(folder, opened, Limits(), Metrics(), poll_seconds=0.02)
+    versions = VersionManager(folder, opened, Limits(), Metrics(), poll_seconds=0.02)
     assert states(versions) == {3: "END", 2: "AVAILABLE"}
     opened.broken.clear()
     wait_until(lambda: newest(versions) == 3)
@@ -160,29 +160,29 @@ def test_a_damaged_newest_version_does_not_keep_a_server_from_starting(folder, o
 def test_no_version_that_can_be_loaded_is_said(folder, opened):
     opened.broken |= {"2", "3"}
     with pytest.raises(RunError, match="3: cannot be read"):
-        Versions(folder, opened, Limits(), Metrics())
+        VersionManager(folder, opened, Limits(), Metrics())
 
 
 def test_a_version_that_cannot_label_is_not_taken(folder, opened):
-    class Broken(HeldEngine):
+    class Broken(PausableEngine):
         def label(self, images):
             raise RuntimeError("no such operation")
 
     with pytest.raises(RuntimeError, match="no such operation"):
-        Versions(folder, lambda path: Broken(), Limits(), Metrics())
+        VersionManager(folder, lambda path: Broken(), Limits(), Metrics())
 
 
 def test_a_version_that_has_too_little_memory_to_begin_with_is_a_mistake_of_who_runs_it(folder, opened):
-    class Large(HeldEngine):
+    class Large(PausableEngine):
         def label(self, images):
             raise MemoryError
 
     with pytest.raises(RunError, match=r"3: cannot label an image of 512 x 384 pixels.*memory"):
-        Versions(folder, lambda path: Large(), Limits(), Metrics())
+        VersionManager(folder, lambda path: Large(), Limits(), Metrics())
 
 
 def test_a_version_that_is_named_itself_is_not_replaced(folder, opened):
-    versions = Versions(folder / "2", opened, Limits(), Metrics(), poll_seconds=0.02)
+    versions = VersionManager(folder / "2", opened, Limits(), Metrics(), poll_seconds=0.02)
     add_version(folder, 4)
     time.sleep(0.2)
     assert newest(versions) == 2
@@ -191,5 +191,5 @@ def test_a_version_that_is_named_itself_is_not_replaced(folder, opened):
 
 def test_no_model_at_all_is_said_before_anything_is_opened(tmp_path, opened):
     with pytest.raises(RunError, match="no such model"):
-        Versions(tmp_path / "none", opened, Limits(), Metrics())
+        VersionManager(tmp_path / "none", opened, Limits(), Metrics())
     assert not opened

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
 """What the request that is being answered is called in logs; empty outside of one."""
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What every record has. Whatever else is there was given by who logs; what begins with _ is a library's own.
-_USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime", "color_message"}
+_STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "color_message"}
 
 
 def choose_request_id(wanted: str) -> str:
@@ -23,7 +23,7 @@ def choose_request_id(wanted: str) -> str:
         >>> choose_request_id("photo-17"), len(choose_request_id("two\nlines"))
         ('photo-17', 16)
     """
-    return wanted if _SANE_ID.fullmatch(wanted) else secrets.token_hex(8)
+    return wanted if _VALID_ID.fullmatch(wanted) else secrets.token_hex(8)
 
 
 class JsonFormatter(logging.Formatter):
@@ -45,8 +45,8 @@ class JsonFormatter(logging.Formatter):
         }
         if request_id := REQUEST_ID.get():
             line["request_id"] = request_id
-        given = {name: value for name, value in vars(record).items() if not name.startswith("_")}
-        line |= {name: value for name, value in given.items() if name not in _USUAL}
+        fields = {name: value for name, value in vars(record).items() if not name.startswith("_")}
+        line |= {name: value for name, value in fields.items() if name not in _STANDARD_FIELDS}
         if record.exc_info and record.exc_info[0] is not None:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from fcn.data.generated.dataset import CLASS_NAMES
-from fcn.server.call import ErrorKind, ServerError
+from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.openapi import JSON
 from fcn.server.page.examples import drawn_examples, folder_examples
 
@@ -25,10 +25,10 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_NAME = b"MODEL"
+_MODEL_PLACEHOLDER = b"MODEL"
 """What stands in `index.html` where the name of the model belongs."""
 
-_SAFE = {
+_SECURITY_HEADERS = {
     # The page asks nobody but its own server; photographs it has itself, as blobs.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -65,9 +65,9 @@ def read_page(name: str) -> dict[str, PageFile]:
         if path.suffix in _TYPES:
             content = path.read_bytes()
             if path.suffix == ".html":
-                content = content.replace(_NAME, escape(name).encode())
+                content = content.replace(_MODEL_PLACEHOLDER, escape(name).encode())
             headers = {
-                **_SAFE,
+                **_SECURITY_HEADERS,
                 "Content-Type": _TYPES[path.suffix],
                 # Kept, but asked about each time: files of two versions of this package never meet.
                 "Cache-Control": "no-cache",
@@ -91,25 +91,25 @@ def page_routes(name: str, folder: Path | None) -> list[BaseRoute]:
     examples = drawn_examples() if folder is None else folder_examples(folder)
     classes = CLASS_NAMES if folder is None else ()
     by_number = {str(number): example for number, example in enumerate(examples)}
-    listed = orjson.dumps({"classes": classes, "names": [example.name for example in examples]})
-    as_it_is = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    listing = orjson.dumps({"classes": classes, "names": [example.name for example in examples]})
+    example_headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 
     async def index(request: Request) -> Response:
         return _send(files["index.html"], request)
 
-    async def part(request: Request) -> Response:
+    async def page_file(request: Request) -> Response:
         found = files.get(request.path_params["name"])
         if found is None:
             raise ServerError(ErrorKind.NOT_FOUND, f"{request.url.path}: the page has no such file.")
         return _send(found, request)
 
     async def list_examples(_: Request) -> Response:
-        return Response(listed, headers=as_it_is, media_type=JSON)
+        return Response(listing, headers=example_headers, media_type=JSON)
 
     def example(request: Request) -> Response:  # not async, so that a slow disk keeps nobody else waiting
         try:
             chosen = by_number[request.path_params["number"]]
-            return Response(chosen.read(), headers=as_it_is, media_type=chosen.media_type)
+            return Response(chosen.read(), headers=example_headers, media_type=chosen.media_type)
         except (KeyError, OSError) as error:
             raise ServerError(
                 ErrorKind.NOT_FOUND, f"{request.url.path}: there is no such example."
@@ -117,7 +117,7 @@ def page_routes(name: str, folder: Path | None) -> list[BaseRoute]:
 
     return [
         Route("/", index),
-        Route("/page/{name}", part),
+        Route("/page/{name}", page_file),
         Route("/examples", list_examples),
         Route("/examples/{number}", example),
     ]

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from fcn.server.call import strings
-from fcn.server.protocols.number_lists import cut_out, read_bytes
-from fcn.server.refusals import bad, describe, shorten
+from fcn.server.interface import string_tensor
+from fcn.server.protocols.number_lists import extract_number_lists, read_uint8_lists
+from fcn.server.validation import describe, invalid, shorten
 
 # What Python makes of a document is many times its size where it is all lists, objects and short strings:
 # `{"a":0}` are 8 bytes that become 250. No request for images has as many but in lists of numbers.
@@ -38,17 +38,17 @@ def read_object(text: bytes, what: str) -> dict[str, Any]:
         {'id': '1'}
     """
     if (found := text.count(b'"') // 2) > _STRINGS:
-        raise bad(f"at most {_STRINGS} strings in {what}", str(found))
+        raise invalid(f"at most {_STRINGS} strings in {what}", str(found))
     placeholder = secrets.token_hex()
-    rest, fragments = cut_out(text, f'{{"{placeholder}":%d}}'.encode())
+    rest, fragments = extract_number_lists(text, f'{{"{placeholder}":%d}}'.encode())
     if (found := sum(map(rest.count, (b"[", b"{", b",")))) > _VALUES + len(fragments):
-        raise bad(f"at most {_VALUES} values in {what}, but for lists of numbers", str(found))
+        raise invalid(f"at most {_VALUES} values in {what}, but for lists of numbers", str(found))
     try:
         document = _insert(orjson.loads(rest), placeholder, fragments)
     except orjson.JSONDecodeError as error:
-        raise bad(f"JSON in {what}", f"{len(text)} bytes that are none ({error.msg})") from error
+        raise invalid(f"JSON in {what}", f"{len(text)} bytes that are none ({error.msg})") from error
     if not isinstance(document, dict):
-        raise bad(f"a JSON object in {what}", describe(document))
+        raise invalid(f"a JSON object in {what}", describe(document))
     return document
 
 
@@ -70,7 +70,7 @@ def read_pixels(value: object, shape: Sequence[int], what: str) -> npt.NDArray[n
         >>> read_pixels([[1, 2, 3], [4, 5, 6]], (-1, 3), "inputs").tolist()
         [[1, 2, 3], [4, 5, 6]]
     """
-    return read_bytes(_list_text(value, what), shape, what)
+    return read_uint8_lists(_list_text(value, what), shape, what)
 
 
 def holds_lists(value: object, what: str) -> bool:
@@ -101,8 +101,8 @@ def read_strings(value: object, decode: Callable[[object, str], bytes], what: st
         ServerError: If it is no list, an empty one, or holds something else.
     """
     if not isinstance(value, list) or not value:
-        raise bad(f"a list of one string or more in `{what}`", describe(value))
-    return strings([decode(one, f"{what}[{index}]") for index, one in enumerate(value)])
+        raise invalid(f"a list of one string or more in `{what}`", describe(value))
+    return string_tensor([decode(one, f"{what}[{index}]") for index, one in enumerate(value)])
 
 
 def decode_base64(text: object, place: str) -> bytes:
@@ -116,11 +116,11 @@ def decode_base64(text: object, place: str) -> bytes:
         b'\x00\xff'
     """
     if not isinstance(text, str):
-        raise bad(f"a base64 string at {place}", describe(text))
+        raise invalid(f"a base64 string at {place}", describe(text))
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
-        raise bad(
+        raise invalid(
             f"base64 with padding and without line breaks at {place}", f"{shorten(text)} ({error})"
         ) from error
 
@@ -146,8 +146,8 @@ def _insert(document: Any, placeholder: str, fragments: list[bytes]) -> Any:
 
 def _list_text(value: object, what: str) -> bytes:
     if not isinstance(value, (list, orjson.Fragment)):
-        raise bad(f"a list as `{what}`", describe(value))
+        raise invalid(f"a list as `{what}`", describe(value))
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError as error:
-        raise bad(f"lists of numbers as `{what}`", str(error)) from error
+        raise invalid(f"lists of numbers as `{what}`", str(error)) from error

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.inference.engines.signatures import ANY
-from fcn.server.call import ServerError
-from fcn.server.refusals import bad, shorten
+from fcn.server.interface import ServerError
+from fcn.server.validation import invalid, shorten
 
 _START = re.compile(rb'["[]')
 _RUN = re.compile(rb"[][0-9.eE+\-, \t\r\n]*+")
@@ -28,14 +28,14 @@ _MOST_PARTS = 50_000
 _PIECE, _BACK = 1 << 18, 3
 """How many bytes are looked at together, and how far a number of a piece may reach back into another."""
 
-_KINDS = bytes.maketrans(b"0123456789\t\r\n", b"0000000000   ")
+_CHARACTER_KINDS = bytes.maketrans(b"0123456789\t\r\n", b"0000000000   ")
 _STRAY = re.compile(rb"[^0-9\[\], \t\r\n]")
 _WRONG_NUMBER = re.compile(rb"(?<![0-9])(0[0-9]|[0-9]{4}|[3-9][0-9]{2}|2[6-9][0-9]|25[6-9])")
 _BEFORE, _EXCERPT = 8, 80
 """How many bytes an error shows before what is wrong, and in all at most."""
 
 
-class _Scanned(NamedTuple):
+class _Piece(NamedTuple):
     """What is in a piece of a text.
 
     Attributes:
@@ -53,7 +53,7 @@ class _Scanned(NamedTuple):
     kept: npt.NDArray[np.bool_]
 
 
-def cut_out(text: bytes, placeholder: bytes) -> tuple[bytes, list[bytes]]:
+def extract_number_lists(text: bytes, placeholder: bytes) -> tuple[bytes, list[bytes]]:
     r"""Takes long lists that hold nothing but numbers and lists out of JSON text.
 
     Args:
@@ -64,7 +64,7 @@ def cut_out(text: bytes, placeholder: bytes) -> tuple[bytes, list[bytes]]:
         The rest of the text, and the lists. They need not be well-formed.
 
     Example:
-        >>> cut_out(b'{"a": [%s1], "b": [2]}' % (b"1," * 600), b'"list %d"')[0]
+        >>> extract_number_lists(b'{"a": [%s1], "b": [2]}' % (b"1," * 600), b'"list %d"')[0]
         b'{"a": "list 0", "b": [2]}'
     """
     lists: list[bytes] = []
@@ -108,7 +108,7 @@ def _find_end(text: bytes) -> int:
     return int(brackets[closed.argmax()]) + 1 if closed.any() else 0
 
 
-def read_bytes(text: bytes, shape: Sequence[int], what: str) -> npt.NDArray[np.uint8]:
+def read_uint8_lists(text: bytes, shape: Sequence[int], what: str) -> npt.NDArray[np.uint8]:
     """Reads nested lists of whole numbers 0 to 255.
 
     Args:
@@ -123,39 +123,39 @@ def read_bytes(text: bytes, shape: Sequence[int], what: str) -> npt.NDArray[np.u
         ServerError: If the text is something else.
 
     Example:
-        >>> read_bytes(b"[[1, 2, 3], [4, 5, 255]]", (ANY, 3), "inputs").tolist()
+        >>> read_uint8_lists(b"[[1, 2, 3], [4, 5, 255]]", (ANY, 3), "inputs").tolist()
         [[1, 2, 3], [4, 5, 255]]
     """
-    expected = f"whole numbers 0 to 255 in lists of shape {shape_text(shape)} in `{what}`"
+    expected = f"whole numbers 0 to 255 in lists of shape {format_shape(shape)} in `{what}`"
     pieces = [_scan(text, start) for start in range(0, len(text), _PIECE)]
     # What is left when each number is a zero says where the brackets are: all of it follows from the sides.
     skeleton = b"".join(piece.skeleton for piece in pieces)
     depth = len(skeleton) - len(skeleton.lstrip(b"["))
     if depth != len(shape):
-        raise _refusal(expected, f"lists {depth} deep", text)
+        raise _error(expected, f"lists {depth} deep", text)
     sides = _measure(skeleton, depth)
     if 0 in sides or any(side not in (ANY, measured) for side, measured in zip(shape, sides, strict=True)):
-        raise _refusal(
-            expected, f"{shape_text(sides)}, to judge by the first lists, {_excerpt(text, 0)}", text
+        raise _error(
+            expected, f"{format_shape(sides)}, to judge by the first lists, {_excerpt(text, 0)}", text
         )
     if (first := _first_difference(skeleton, _build_skeleton(sides))) is not None:
         position = _find_position(pieces, min(first, len(skeleton) - 1))
-        raise _refusal(
+        raise _error(
             f"{expected}, all of one size (images of several sizes take a request each)",
-            f"{shape_text(sides)}, to judge by the first lists, and then {_excerpt(text, position)}",
+            f"{format_shape(sides)}, to judge by the first lists, and then {_excerpt(text, position)}",
             text,
         )
     if not all(piece.is_good for piece in pieces):
         wrong = _WRONG_NUMBER.search(text)
-        raise bad(expected, _excerpt(text, wrong.start() if wrong else 0))
+        raise invalid(expected, _excerpt(text, wrong.start() if wrong else 0))
     return np.concatenate([piece.values for piece in pieces]).reshape(sides)
 
 
-def shape_text(shape: Sequence[int]) -> str:
+def format_shape(shape: Sequence[int]) -> str:
     """Returns a shape as an error says it.
 
     Example:
-        >>> shape_text((ANY, 3))
+        >>> format_shape((ANY, 3))
         '[any, 3]'
     """
     return f"[{', '.join('any' if side == ANY else str(side) for side in shape)}]"
@@ -185,13 +185,13 @@ def _first_difference(one: bytes, other: bytes) -> int | None:
     return shorter if same.all() else int(same.argmin())
 
 
-def _scan(text: bytes, start: int) -> _Scanned:
+def _scan(text: bytes, start: int) -> _Piece:
     """Looks at the piece of a text that begins at `start`."""
     before = max(0, start - _BACK)
     # One byte more says whether a number goes on.
     around = b" " * (_BACK - (start - before)) + text[before : start + _PIECE + 1]
     own = slice(_BACK, _BACK + _PIECE)
-    kinds = np.frombuffer(around.translate(_KINDS), np.uint8)
+    kinds = np.frombuffer(around.translate(_CHARACTER_KINDS), np.uint8)
     is_digit = kinds == ord("0")
     ends = is_digit.copy()
     ends[:-1] &= ~is_digit[1:]
@@ -207,10 +207,10 @@ def _scan(text: bytes, start: int) -> _Scanned:
     values += (digits[:-2] * triples)[last - 2] * np.uint16(100)
     too_long = (triples[1:] & triples[:-1]).any()
     is_good = not (too_long or zeros[own].any() or (values > 255).any())
-    return _Scanned(kinds[own][kept[own]].tobytes(), values.astype(np.uint8), is_good, start, kept[own])
+    return _Piece(kinds[own][kept[own]].tobytes(), values.astype(np.uint8), is_good, start, kept[own])
 
 
-def _find_position(pieces: Sequence[_Scanned], index: int) -> int:
+def _find_position(pieces: Sequence[_Piece], index: int) -> int:
     """Returns where in the text something of the skeleton stands."""
     for piece in pieces:
         if index < len(piece.skeleton):
@@ -219,10 +219,10 @@ def _find_position(pieces: Sequence[_Scanned], index: int) -> int:
     return 0
 
 
-def _refusal(expected: str, received: str, text: bytes) -> ServerError:
+def _error(expected: str, received: str, text: bytes) -> ServerError:
     """Returns what a client is told; where there is something else than numbers, that is what came."""
     stray = _STRAY.search(text)
-    return bad(expected, _excerpt(text, stray.start()) if stray else received)
+    return invalid(expected, _excerpt(text, stray.start()) if stray else received)
 
 
 def _excerpt(text: bytes, position: int) -> str:

@@ -8,9 +8,9 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fcn.server.call import ErrorKind, ModelService, ServerError
+from fcn.server.interface import ErrorKind, ModelService, ServerError
 from fcn.server.openapi import ERROR, JSON, Schema
-from fcn.server.refusals import shorten
+from fcn.server.validation import shorten
 from fcn.server.versions import AVAILABLE
 
 ReadBody = Callable[[Request], Awaitable[bytes]]
@@ -86,7 +86,7 @@ async def read_plain_body(request: Request, read_body: ReadBody) -> bytes:
     return body
 
 
-def available(service: ModelService) -> list[int]:
+def available_versions(service: ModelService) -> list[int]:
     """Returns the versions that answer, newest first.
 
     Raises:
@@ -140,7 +140,7 @@ def add_model_routes(
             handler,
             described | {"operationId": described["operationId"] + suffix},
             answers,
-            _refusals(method),
+            _error_kinds(method),
         )
 
 
@@ -151,7 +151,7 @@ def add_route(
     handler: Handler,
     operation: Schema,
     answers: Schema,
-    refusals: Iterable[ErrorKind],
+    error_kinds: Iterable[ErrorKind],
 ) -> None:
     """Adds a path and its description.
 
@@ -162,10 +162,10 @@ def add_route(
         handler: What answers.
         operation: Description of the operation.
         answers: Description of the body of a good answer, by content type.
-        refusals: Why it may be refused.
+        error_kinds: Why it may be refused.
     """
     responses: dict[int | str, Schema] = {200: {"description": "The answer.", "content": answers}}
-    for kind in refusals:
+    for kind in error_kinds:
         described: Schema = {
             "description": kind.name.replace("_", " ").capitalize() + ".",
             "content": {JSON: {"schema": ERROR}},
@@ -184,7 +184,7 @@ def add_route(
     )
 
 
-def _refusals(method: str) -> list[ErrorKind]:
+def _error_kinds(method: str) -> list[ErrorKind]:
     kinds = [ErrorKind.BAD_REQUEST, ErrorKind.UNAUTHORIZED, ErrorKind.NOT_FOUND, ErrorKind.STOPPING]
     if method == "POST":
         kinds += [

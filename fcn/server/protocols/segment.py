@@ -13,17 +13,17 @@ from fcn.data.image_header import IMAGE_FORMATS
 from fcn.outputs.coco import categories
 from fcn.outputs.record import Record
 from fcn.outputs.render import LabeledImage, render
-from fcn.server.bodies import read_body
-from fcn.server.call import ErrorKind, ServerError
+from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.openapi import JSON
 from fcn.server.protocols.routes import json_response, read_plain_body
+from fcn.server.request_body import read_body
 from fcn.server.service import Service
 
 Output = Literal["label", "ids", "overlay", "rle", "polygons"]
 """What can be asked for."""
 
-_AS_DOCUMENT = ("rle", "polygons")
-_KINDS = {"label": "palette"}  # what `infer.py` calls it, where it is called otherwise there
+_JSON_OUTPUTS = ("rle", "polygons")
+_INFER_OUTPUTS = {"label": "palette"}  # what `infer.py` calls it, where it is called otherwise there
 _MEDIA_TYPES = {"label": "image/png", "ids": "image/png", "overlay": "image/jpeg"}
 
 _HEADERS: dict[str, tuple[str, str]] = {
@@ -122,7 +122,7 @@ async def _segment(service: Service, request: Request, output: Output, version: 
         )
     segmented = await service.segment(data, version)
     begin = time.perf_counter()
-    content, record = await service.code(_encode, output, segmented.labeled, segmented.classes)
+    content, record = await service.run_in_thread(_encode, output, segmented.labeled, segmented.classes)
     seconds = segmented.seconds | {"encode": time.perf_counter() - begin}
     areas = sorted(record["areas"].items(), key=lambda area: -area[1])
     headers = {
@@ -138,8 +138,8 @@ async def _segment(service: Service, request: Request, output: Output, version: 
 
 def _encode(output: Output, labeled: LabeledImage, classes: Classes) -> tuple[bytes, Record]:
     """Returns the body of an answer, with the bytes of `infer.py`, and what is known of the image."""
-    rendered = render([_KINDS.get(output, output)], labeled, classes)
-    if output not in _AS_DOCUMENT:
+    rendered = render([_INFER_OUTPUTS.get(output, output)], labeled, classes)
+    if output not in _JSON_OUTPUTS:
         (content,) = rendered.files.values()
         return content, rendered.record
     record = rendered.record

@@ -20,7 +20,7 @@ from fcn.inference.engines.signatures import (
     Signature,
     Tensor,
 )
-from fcn.server.call import Answer, Call, VersionState
+from fcn.server.interface import InferenceRequest, InferenceResponse, VersionState
 from fcn.server.protocols.json_tensors import (
     decode_base64,
     encode_base64,
@@ -28,7 +28,7 @@ from fcn.server.protocols.json_tensors import (
     read_pixels,
     read_strings,
 )
-from fcn.server.refusals import bad, describe, find_signature, refuse_unknown
+from fcn.server.validation import check_keys, describe, find_signature, invalid
 
 _BASE64 = "b64"
 _DTYPES = {UINT8: "DT_UINT8", FLOAT32: "DT_FLOAT", STRING: "DT_STRING"}
@@ -41,7 +41,9 @@ class Layout(Enum):
     COLUMNS = "outputs"
 
 
-def read_predict(body: bytes, signatures: dict[str, Signature], version: int | None) -> tuple[Call, Layout]:
+def read_predict(
+    body: bytes, signatures: dict[str, Signature], version: int | None
+) -> tuple[InferenceRequest, Layout]:
     """Reads a request to predict.
 
     Args:
@@ -56,10 +58,10 @@ def read_predict(body: bytes, signatures: dict[str, Signature], version: int | N
         ServerError: If the body is not what a signature takes.
     """
     document = read_object(body, "the body")
-    refuse_unknown(document, ("signature_name", "instances", "inputs"), "the body")
+    check_keys(document, ("signature_name", "instances", "inputs"), "the body")
     name = document.get("signature_name", SERVING_DEFAULT)
     if not isinstance(name, str):
-        raise bad("a string as `signature_name`", describe(name))
+        raise invalid("a string as `signature_name`", describe(name))
     name = name or SERVING_DEFAULT
     ((input_name, tensor),) = find_signature(signatures, name).inputs.items()
     match "instances" in document, "inputs" in document:
@@ -70,19 +72,19 @@ def read_predict(body: bytes, signatures: dict[str, Signature], version: int | N
             layout, what = Layout.COLUMNS, "inputs"
             value = _unwrap_column(document.pop(what), input_name)
         case both, _:
-            raise bad("one of `instances` and `inputs`", "both" if both else "neither")
+            raise invalid("one of `instances` and `inputs`", "both" if both else "neither")
     if tensor.dtype == STRING and isinstance(value, orjson.Fragment):
         expected = f"strings in `{what}` for {name} (pixels are for `signature_name` {PREDICT_TENSOR})"
-        raise bad(expected, describe(value))
+        raise invalid(expected, describe(value))
     values = (
         read_strings(value, _read_string, what)
         if tensor.dtype == STRING
         else read_pixels(value, tensor.shape, what)
     )
-    return Call(name, {input_name: values}, version=version), layout
+    return InferenceRequest(name, {input_name: values}, version=version), layout
 
 
-def write_predict(answer: Answer, layout: Layout) -> bytes:
+def write_predict(answer: InferenceResponse, layout: Layout) -> bytes:
     """Writes the answer to a request to predict.
 
     Numbers that JSON does not know (infinite ones, or none) become null.
@@ -92,10 +94,10 @@ def write_predict(answer: Answer, layout: Layout) -> bytes:
         layout: How the request was laid out.
 
     Example:
-        >>> write_predict(Answer(1, {"label": np.array([[[0, 2]]], np.uint8)}), Layout.ROWS)
+        >>> write_predict(InferenceResponse(1, {"label": np.array([[[0, 2]]], np.uint8)}), Layout.ROWS)
         b'{"predictions":[[[0,2]]]}'
     """
-    columns = {name: _plain(values) for name, values in answer.outputs.items()}
+    columns = {name: _json_ready(values) for name, values in answer.outputs.items()}
     document: object
     if len(columns) == 1:
         (document,) = columns.values()
@@ -171,13 +173,13 @@ def _unwrap_rows(rows: object, input_name: str) -> object:
     if isinstance(rows, orjson.Fragment):
         return rows
     if not isinstance(rows, list) or not rows:
-        raise bad("a list of one value or more as `instances`", describe(rows))
+        raise invalid("a list of one value or more as `instances`", describe(rows))
     if not _is_named(rows[0]):
         return rows  # an object farther down is refused as a value
     for index, row in enumerate(rows):
         if not isinstance(row, dict) or list(row) != [input_name]:
             expected = f'objects with "{input_name}" in `instances`, as the first is one'
-            raise bad(expected, f"{describe(row)} at instances[{index}]")
+            raise invalid(expected, f"{describe(row)} at instances[{index}]")
     return [row[input_name] for row in rows]
 
 
@@ -185,7 +187,7 @@ def _unwrap_column(column: object, input_name: str) -> object:
     if not _is_named(column):
         return column
     if list(column) != [input_name]:
-        raise bad(f'a value or an object with "{input_name}" as `inputs`', describe(column))
+        raise invalid(f'a value or an object with "{input_name}" as `inputs`', describe(column))
     return column[input_name]
 
 
@@ -196,10 +198,10 @@ def _read_string(value: object, place: str) -> bytes:
         case dict() if list(value) == [_BASE64]:
             return decode_base64(value[_BASE64], place)
         case _:
-            raise bad(f'a string or {{"{_BASE64}": ...}} at {place}', describe(value))
+            raise invalid(f'a string or {{"{_BASE64}": ...}} at {place}', describe(value))
 
 
-def _plain(values: npt.NDArray[Any]) -> Any:
+def _json_ready(values: npt.NDArray[Any]) -> Any:
     """Returns what the JSON writer takes; our strings are bytes, as the ends of their names say."""
     if values.dtype != object:
         return np.ascontiguousarray(values)

@@ -7,13 +7,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fcn.server.call import ErrorKind, ModelService, ServerError
+from fcn.server.interface import ErrorKind, ModelService, ServerError
 from fcn.server.openapi import JSON, TEXT, Schema, closed, list_of, object_of
 from fcn.server.protocols.routes import (
     NAME,
     ReadBody,
     add_model_routes,
-    available,
+    available_versions,
     json_response,
     read_plain_body,
     requested_version,
@@ -54,16 +54,16 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         version = requested_version(request, service)
         signatures = service.signatures(version)
         if version is None:
-            version = available(service)[0]
+            version = available_versions(service)[0]
         return json_response(metadata_document(service.name, version, signatures))
 
     async def predict(request: Request) -> Response:
         body = await read_plain_body(request, read_body)
         version = requested_version(request, service)
-        call, layout = await executor.work(read_predict, body, service.signatures(version), version)
+        call, layout = await executor.run(read_predict, body, service.signatures(version), version)
         del body  # it may be large, and the image waits
-        answer = await service.run(call)
-        return Response(await executor.work(write_predict, answer, layout), media_type=JSON)
+        answer = await service.infer(call)
+        return Response(await executor.run(write_predict, answer, layout), media_type=JSON)
 
     path = "/v1" + NAME
     for method, end, handler, operation, answer in (

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import orjson
 
 from fcn.inference.engines.signatures import FLOAT32, SERVING_DEFAULT, STRING, UINT8, Signature, Tensor
-from fcn.server.call import Answer, Call
+from fcn.server.interface import InferenceRequest, InferenceResponse
 from fcn.server.protocols.json_tensors import read_object
 from fcn.server.protocols.v2_tensors import DATATYPES, read_tensor, tensor_bytes, tensor_data
-from fcn.server.refusals import bad, describe, find_signature, refuse_unknown, shorten
+from fcn.server.validation import check_keys, describe, find_signature, invalid, shorten
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON of a body in which bytes follow it."""
@@ -22,7 +22,7 @@ HEADER_LENGTH = "Inference-Header-Content-Length"
 _SIZE, _AS_BINARY, _ALL_BINARY = "binary_data_size", "binary_data", "binary_data_output"
 
 
-class InferRequest(NamedTuple):
+class V2Request(NamedTuple):
     """A request to infer.
 
     Attributes:
@@ -31,12 +31,12 @@ class InferRequest(NamedTuple):
         binary: Names of the outputs that go as bytes.
     """
 
-    call: Call
+    call: InferenceRequest
     request_id: str | None
     binary: frozenset[str]
 
 
-class Body(NamedTuple):
+class ResponseBody(NamedTuple):
     """The body of an answer.
 
     Attributes:
@@ -54,7 +54,7 @@ def read_infer(
     signatures: dict[str, Signature],
     model: str,
     version: int | None,
-) -> InferRequest:
+) -> V2Request:
     """Reads a request to infer.
 
     Args:
@@ -70,23 +70,23 @@ def read_infer(
     text, rest = _split(body, header_length)
     document = read_object(bytes(text), "the body")
     # Triton's own examples name the model a second time.
-    refuse_unknown(document, ("id", "model_name", "parameters", "inputs", "outputs"), "the body")
+    check_keys(document, ("id", "model_name", "parameters", "inputs", "outputs"), "the body")
     if document.get("model_name", model) != model:
-        raise bad(f'"{model}" as `model_name`', describe(document["model_name"]))
+        raise invalid(f'"{model}" as `model_name`', describe(document["model_name"]))
     request_id = document.get("id")
     if "id" in document and not isinstance(request_id, str):
-        raise bad("a string as `id`", describe(request_id))
+        raise invalid("a string as `id`", describe(request_id))
     parameters = _parameters(document, "the request", ("signature_name", _ALL_BINARY))
     name = parameters.get("signature_name", SERVING_DEFAULT)
     if not isinstance(name, str):
-        raise bad("a string as `signature_name`", describe(name))
+        raise invalid("a string as `signature_name`", describe(name))
     signature = find_signature(signatures, name)
     outputs, binary = _read_outputs(document, signature, _flag(parameters, _ALL_BINARY, default=False))
     inputs = _read_inputs(document.pop("inputs", None), name, signature, rest)
-    return InferRequest(Call(name, inputs, outputs, version), request_id, frozenset(binary))
+    return V2Request(InferenceRequest(name, inputs, outputs, version), request_id, frozenset(binary))
 
 
-def write_infer(request: InferRequest, model: str, answer: Answer) -> Body:
+def write_infer(request: V2Request, model: str, answer: InferenceResponse) -> ResponseBody:
     """Writes the answer to a request to infer.
 
     Numbers that JSON does not know (infinite ones, or none) become null there.
@@ -110,7 +110,7 @@ def write_infer(request: InferRequest, model: str, answer: Answer) -> Body:
     if request.request_id is not None:
         document["id"] = request.request_id
     text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    return Body(b"".join([text, *chunks]), len(text) if chunks else None)
+    return ResponseBody(b"".join([text, *chunks]), len(text) if chunks else None)
 
 
 def metadata_document(name: str, versions: Sequence[int], signature: Signature) -> dict[str, Any]:
@@ -148,49 +148,49 @@ def _split(body: bytes, header_length: str | None) -> tuple[memoryview, memoryvi
         return view, view[len(view) :]
     # `isdecimal` is true of digits in any script, and Python reads numbers of a few thousand digits only.
     if not (header_length.isascii() and header_length.isdecimal() and len(header_length) <= 18):
-        raise bad(f"the length of the JSON in {HEADER_LENGTH}", shorten(header_length))
+        raise invalid(f"the length of the JSON in {HEADER_LENGTH}", shorten(header_length))
     length = int(header_length)
     if not 0 < length <= len(view):
-        raise bad(f"1 to {len(view)}, the length of the body, in {HEADER_LENGTH}", header_length)
+        raise invalid(f"1 to {len(view)}, the length of the body, in {HEADER_LENGTH}", header_length)
     return view[:length], view[length:]
 
 
 def _parameters(entry: Mapping[str, Any], what: str, known: Sequence[str]) -> dict[str, Any]:
     parameters = entry.get("parameters", {})
     if not isinstance(parameters, dict):
-        raise bad(f"an object as parameters of {what}", describe(parameters))
+        raise invalid(f"an object as parameters of {what}", describe(parameters))
     for name in parameters:
         if name.startswith("shared_memory"):
-            raise bad(f"data in the body for {what}", "a region of shared memory, which is not read here")
+            raise invalid(f"data in the body for {what}", "a region of shared memory, which is not read here")
     if "classification" in parameters:
-        raise bad(
+        raise invalid(
             f"no classification of {what} (a label has a class for each pixel)",
             describe(parameters["classification"]),
         )
-    refuse_unknown(parameters, known, f"the parameters of {what}")
+    check_keys(parameters, known, f"the parameters of {what}")
     return parameters
 
 
 def _flag(parameters: Mapping[str, Any], name: str, *, default: bool) -> bool:
     value = parameters.get(name, default)
     if not isinstance(value, bool):
-        raise bad(f"true or false as `{name}`", describe(value))
+        raise invalid(f"true or false as `{name}`", describe(value))
     return value
 
 
 def _entries(value: object, what: str) -> list[dict[str, Any]]:
     """Returns the inputs or outputs of a request: objects with names, each another one."""
     if not isinstance(value, list):
-        raise bad(f"a list of objects as `{what}`", describe(value))
+        raise invalid(f"a list of objects as `{what}`", describe(value))
     names = set()
     for index, entry in enumerate(value):
         if not isinstance(entry, dict):
-            raise bad(f"an object at {what}[{index}]", describe(entry))
+            raise invalid(f"an object at {what}[{index}]", describe(entry))
         name = entry.get("name")
         if not isinstance(name, str):
-            raise bad(f"a string as `name` of {what}[{index}]", describe(name))
+            raise invalid(f"a string as `name` of {what}[{index}]", describe(name))
         if name in names:
-            raise bad(f"each name once in `{what}`", f"{shorten(name)} twice")
+            raise invalid(f"each name once in `{what}`", f"{shorten(name)} twice")
         names.add(name)
     return value
 
@@ -204,8 +204,8 @@ def _read_outputs(
     for entry in entries:
         name = entry["name"]
         if name not in signature.outputs:
-            raise bad(f"outputs among {', '.join(signature.outputs)}", shorten(name))
-        refuse_unknown(entry, ("name", "parameters"), f"the output `{name}`")
+            raise invalid(f"outputs among {', '.join(signature.outputs)}", shorten(name))
+        check_keys(entry, ("name", "parameters"), f"the output `{name}`")
         parameters = _parameters(entry, f"the output `{name}`", (_AS_BINARY,))
         if _flag(parameters, _AS_BINARY, default=all_binary):
             binary.append(name)
@@ -221,7 +221,7 @@ def _read_inputs(
     names = [entry["name"] for entry in entries]
     if sorted(names) != sorted(signature.inputs):
         received = ", ".join(map(shorten, names[:3])) or "none"
-        raise bad(
+        raise invalid(
             f"the inputs {', '.join(signature.inputs)} for {signature_name} (the parameter `signature_name` "
             "chooses another)",
             received,
@@ -230,13 +230,13 @@ def _read_inputs(
     for entry in entries:
         name = entry["name"]
         known = ("name", "datatype", "shape", "parameters", "data")
-        refuse_unknown(entry, known, f"the input `{name}`")
+        check_keys(entry, known, f"the input `{name}`")
         parameters = _parameters(entry, f"the input `{name}`", (_SIZE, "content_type"))
         chunk = None
         if _SIZE in parameters:
             size = parameters[_SIZE]
             if type(size) is not int or not 0 <= size <= len(rest):
-                raise bad(
+                raise invalid(
                     f"0 to {len(rest)}, the bytes that follow the JSON ({HEADER_LENGTH} says where it ends), "
                     f"as `{_SIZE}` of `{name}`",
                     describe(size),
@@ -244,5 +244,5 @@ def _read_inputs(
             chunk, rest = rest[:size], rest[size:]
         inputs[name] = read_tensor(entry, signature.inputs[name], chunk)
     if len(rest):
-        raise bad("no bytes but those of inputs after the JSON", f"{len(rest)} more")
+        raise invalid("no bytes but those of inputs after the JSON", f"{len(rest)} more")
     return inputs

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fcn.inference.engines.signatures import SERVING_DEFAULT
-from fcn.server.call import ErrorKind, ModelService
+from fcn.server.interface import ErrorKind, ModelService
 from fcn.server.openapi import BINARY, FLAG, JSON, TEXT, Schema, closed, list_of, object_of
 from fcn.server.protocols.routes import (
     NAME,
@@ -16,14 +16,14 @@ from fcn.server.protocols.routes import (
     ReadBody,
     add_model_routes,
     add_route,
-    available,
+    available_versions,
     json_response,
     read_plain_body,
     requested_version,
 )
 from fcn.server.protocols.v2_messages import HEADER_LENGTH, metadata_document, read_infer, write_infer
-from fcn.server.refusals import find_signature
 from fcn.server.serial_executor import SerialExecutor
+from fcn.server.validation import find_signature
 from fcn.version import __version__
 
 _SIGNATURE = "signature_name"
@@ -61,27 +61,27 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         version = requested_version(request, service)
         name = request.query_params.get(_SIGNATURE, SERVING_DEFAULT)
         signature = find_signature(service.signatures(version), name)
-        return json_response(metadata_document(service.name, available(service), signature))
+        return json_response(metadata_document(service.name, available_versions(service), signature))
 
     async def infer(request: Request) -> Response:
         body = await read_plain_body(request, read_body)
         version = requested_version(request, service)
         header_length, signatures = request.headers.get(HEADER_LENGTH), service.signatures(version)
-        asked = await executor.work(read_infer, body, header_length, signatures, service.name, version)
+        v2_request = await executor.run(read_infer, body, header_length, signatures, service.name, version)
         del body  # it may be large, and the image waits
-        answer = await service.run(asked.call)
-        data, json_length = await executor.work(write_infer, asked, service.name, answer)
+        answer = await service.infer(v2_request.call)
+        data, json_length = await executor.run(write_infer, v2_request, service.name, answer)
         if json_length is None:
             return Response(data, media_type=JSON)
         return Response(data, media_type=BINARY, headers={HEADER_LENGTH: str(json_length)})
 
     handler: Handler
-    for path, handler, operation, answer, refusals in (
+    for path, handler, operation, answer, error_kinds in (
         ("/v2", server, _SERVER, _SERVER_ANSWER, [ErrorKind.UNAUTHORIZED]),
         ("/v2/health/live", live, _LIVE, _LIVE_ANSWER, []),
         ("/v2/health/ready", ready, _READY, _READY_ANSWER, [ErrorKind.STOPPING]),
     ):
-        add_route(router, "GET", path, handler, operation, {JSON: {"schema": answer}}, refusals)
+        add_route(router, "GET", path, handler, operation, {JSON: {"schema": answer}}, error_kinds)
     path = "/v2" + NAME
     for method, end, handler, operation, answers in (
         ("GET", "", metadata, _METADATA, {JSON: {"schema": _METADATA_ANSWER}}),

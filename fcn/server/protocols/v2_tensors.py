@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.inference.engines.signatures import ANY, FLOAT32, STRING, UINT8, Tensor
-from fcn.server.call import strings
+from fcn.server.interface import string_tensor
 from fcn.server.protocols.json_tensors import (
     decode_base64,
     encode_base64,
@@ -21,7 +21,7 @@ from fcn.server.protocols.json_tensors import (
     read_pixels,
     read_strings,
 )
-from fcn.server.refusals import bad, describe, refuse_unknown
+from fcn.server.validation import check_keys, describe, invalid
 
 DATATYPES = {UINT8: "UINT8", FLOAT32: "FP32", STRING: "BYTES"}
 """What the protocol calls the types of elements."""
@@ -54,17 +54,17 @@ def read_tensor(entry: Mapping[str, Any], tensor: Tensor, chunk: memoryview | No
     name = entry["name"]
     datatype = DATATYPES[tensor.dtype]
     if entry.get("datatype") != datatype:
-        raise bad(f"the datatype {datatype} of `{name}`", describe(entry.get("datatype")))
+        raise invalid(f"the datatype {datatype} of `{name}`", describe(entry.get("datatype")))
     shape = _read_shape(entry.get("shape"), tensor, name)
     if chunk is None:
         return _read_json(entry, tensor, shape)
     if "data" in entry:
-        raise bad(f"either `data` or `binary_data_size` of `{name}`", "both")
-    refuse_unknown(entry["parameters"], ("binary_data_size",), f"the parameters of `{name}`")
+        raise invalid(f"either `data` or `binary_data_size` of `{name}`", "both")
+    check_keys(entry["parameters"], ("binary_data_size",), f"the parameters of `{name}`")
     if tensor.dtype == STRING:
         return _read_byte_strings(chunk, shape[0], name)
     if len(chunk) != math.prod(shape):
-        raise bad(f"{math.prod(shape)} bytes of `{name}`, of shape {shape}", f"{len(chunk)}")
+        raise invalid(f"{math.prod(shape)} bytes of `{name}`, of shape {shape}", f"{len(chunk)}")
     return np.frombuffer(chunk, np.uint8).reshape(shape)
 
 
@@ -75,7 +75,7 @@ def tensor_bytes(values: npt.NDArray[Any]) -> bytes:
         values: `uint8`, `float32`, or objects that are `bytes`.
 
     Example:
-        >>> tensor_bytes(strings([b"ab", b""]))
+        >>> tensor_bytes(string_tensor([b"ab", b""]))
         b'\x02\x00\x00\x00ab\x00\x00\x00\x00'
     """
     if values.dtype == object:
@@ -87,7 +87,7 @@ def tensor_data(values: npt.NDArray[Any]) -> dict[str, Any]:
     """Returns what describes the elements of an output as JSON: a flat list, strings in base64.
 
     Example:
-        >>> tensor_data(strings([b"ab"]))
+        >>> tensor_data(string_tensor([b"ab"]))
         {'parameters': {'content_type': 'base64'}, 'data': ['YWI=']}
     """
     if values.dtype == object:
@@ -98,14 +98,14 @@ def tensor_data(values: npt.NDArray[Any]) -> dict[str, Any]:
 def _read_shape(shape: object, tensor: Tensor, name: str) -> list[int]:
     expected = list(tensor.shape)
     if not isinstance(shape, list) or len(shape) != len(expected):
-        raise bad(f"the shape {expected} of `{name}`, -1 for any length", _shown(shape))
+        raise invalid(f"the shape {expected} of `{name}`, -1 for any length", _format_received(shape))
     for side, length in zip(expected, shape, strict=True):
         if type(length) is not int or length < 1 or side not in (ANY, length):
-            raise bad(f"the shape {expected} of `{name}`, -1 for 1 or more", _shown(shape))
+            raise invalid(f"the shape {expected} of `{name}`, -1 for 1 or more", _format_received(shape))
     return shape
 
 
-def _shown(shape: object) -> str:
+def _format_received(shape: object) -> str:
     if isinstance(shape, list) and len(shape) <= 8:
         return f"[{', '.join(map(describe, shape))}]"
     return describe(shape)
@@ -115,15 +115,15 @@ def _read_json(entry: Mapping[str, Any], tensor: Tensor, shape: list[int]) -> np
     name, data = entry["name"], entry.get("data")
     content_types = _CONTENT_TYPES[tensor.dtype]
     parameters = entry.get("parameters", {})
-    refuse_unknown(parameters, ("content_type",), f"the parameters of `{name}`")
+    check_keys(parameters, ("content_type",), f"the parameters of `{name}`")
     content_type = parameters.get("content_type", content_types[0])
     if content_type not in content_types:
-        raise bad(f"the content_type {' or '.join(content_types)} of `{name}`", describe(content_type))
+        raise invalid(f"the content_type {' or '.join(content_types)} of `{name}`", describe(content_type))
     what = f"{name}.data"
     if tensor.dtype == STRING:
         values = read_strings(data, decode_base64 if content_type == _BASE64 else _encode_text, what)
         if len(values) != shape[0]:
-            raise bad(f"{shape[0]} strings in `{what}`, as the shape says", str(len(values)))
+            raise invalid(f"{shape[0]} strings in `{what}`, as the shape says", str(len(values)))
         return values
     if holds_lists(data, what):
         return read_pixels(data, shape, what)
@@ -132,7 +132,7 @@ def _read_json(entry: Mapping[str, Any], tensor: Tensor, shape: list[int]) -> np
 
 def _encode_text(value: object, place: str) -> bytes:
     if not isinstance(value, str):
-        raise bad(f"a string at {place}", describe(value))
+        raise invalid(f"a string at {place}", describe(value))
     return value.encode()
 
 
@@ -144,7 +144,7 @@ def _read_byte_strings(chunk: memoryview, count: int, name: str) -> npt.NDArray[
         # A length that is cut off reaches beyond the end as well.
         end = start + (_LENGTH.unpack_from(chunk, position)[0] if start <= len(chunk) else 0)
         if end > len(chunk):
-            raise bad(
+            raise invalid(
                 f"strings after their lengths, 4 bytes each, in `{name}`",
                 f"string {len(values)} ends {end - len(chunk)} bytes after the data",
             )
@@ -153,8 +153,8 @@ def _read_byte_strings(chunk: memoryview, count: int, name: str) -> npt.NDArray[
         if len(values) > count:
             break
     if len(values) != count:
-        raise bad(f"{count} strings in `{name}`, as the shape says", _count(len(values), count))
-    return strings(values)
+        raise invalid(f"{count} strings in `{name}`, as the shape says", _count(len(values), count))
+    return string_tensor(values)
 
 
 def _count(found: int, expected: int) -> str:

@@ -1,7 +1,7 @@
 """One browser for each file of tests."""
 
 import pytest
-from http_server import running, wait_until
+from http_server import running_server, wait_until
 from page_browser import RedEngine, open_browser
 
 
@@ -14,7 +14,7 @@ def engine():
 def server(engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     limits = {"request_bytes": 2**19, "image_pixels": 12_000_000, "queue_images": 1}
-    with running(folder, engine, **limits) as server:
+    with running_server(folder, engine, **limits) as server:
         yield server
 
 
@@ -35,5 +35,5 @@ def page(browser, server, engine):
     browser.open(server.port)
     browser.complaints()
     yield browser
-    engine.may_work.set()
+    engine.resumed.set()
     wait_until(lambda: server.queue() == 0)

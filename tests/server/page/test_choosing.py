@@ -9,7 +9,7 @@ import urllib.request
 import cv2
 import numpy as np
 import pytest
-from http_server import running, wait_until
+from http_server import running_server, wait_until
 from page_browser import RedEngine, write_photo
 from selenium.webdriver import Keys
 
@@ -135,20 +135,20 @@ def test_what_is_refused_is_told_and_the_last_picture_stays(page, photo, tmp_pat
 
 
 def test_a_busy_server_is_asked_again(page, photo, server, engine):
-    engine.may_work.clear()
+    engine.resumed.clear()
     other = threading.Thread(target=post, args=(server, ":segment", photo.read_bytes()))
     other.start()
     wait_until(lambda: server.queue() == 1)
     page.choose(photo)
     assert message(page) == "The server is busy. Try again in 1 second."
-    engine.may_work.set()
+    engine.resumed.set()
     other.join(20)
     page.find("#again").click()
     page.until(lambda: page.text("#title") == "street.png")
 
 
 def test_waiting_is_seen_and_can_be_canceled(page, photo, server, engine):
-    engine.may_work.clear()
+    engine.resumed.clear()
     page.choose(photo)
     page.until(lambda: page.sees("#waiting") and page.text("#doing") == "Labeling street.png…")
     wait_until(lambda: server.queue() == 1)
@@ -157,18 +157,18 @@ def test_waiting_is_seen_and_can_be_canceled(page, photo, server, engine):
     assert not page.sees("#waiting")
     assert not page.sees("#error")
     wait_until(lambda: server.queue() == 0)  # a place is free again
-    engine.may_work.set()
+    engine.resumed.set()
     assert not page.sees("#result")
     page.show(photo)
 
 
 def test_the_last_choice_counts(page, photo, tmp_path, engine):
     write_photo(tmp_path / "first.png", ((1,),))
-    engine.may_work.clear()
+    engine.resumed.clear()
     page.choose(tmp_path / "first.png")
     page.until(lambda: page.text("#doing") == "Labeling first.png…")
     page.choose(photo)
-    engine.may_work.set()
+    engine.resumed.set()
     page.until(lambda: page.text("#title") or page.sees("#error"))
     if page.sees("#error"):  # the place of the first one was not free yet
         page.find("#again").click()
@@ -177,7 +177,7 @@ def test_the_last_choice_counts(page, photo, tmp_path, engine):
 
 
 def test_a_server_that_is_gone_is_told(browser, photo, tmp_path):
-    with running(tmp_path, RedEngine()) as server:
+    with running_server(tmp_path, RedEngine()) as server:
         browser.open(server.port)
         browser.show(photo)
     browser.find("#download-overlay").click()
@@ -189,7 +189,7 @@ def test_a_server_that_is_gone_is_told(browser, photo, tmp_path):
 
 
 def test_a_token_is_asked_for_where_one_is_needed(browser, photo, tmp_path):
-    with running(tmp_path, RedEngine(), ServerSettings(token="open-sesame")) as server:
+    with running_server(tmp_path, RedEngine(), ServerSettings(token="open-sesame")) as server:
         browser.driver.get(f"http://127.0.0.1:{server.port}/")
         assert message(browser) == "This server wants a token."
         assert browser.all(".example") == []
@@ -212,7 +212,7 @@ def test_a_token_is_asked_for_where_one_is_needed(browser, photo, tmp_path):
 def test_a_new_version_is_noticed(browser, photo, tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
-    with running(folder, RedEngine()) as server:
+    with running_server(folder, RedEngine()) as server:
         browser.open(server.port)
         assert not browser.sees("#token")
         browser.show(photo)
@@ -230,7 +230,7 @@ def test_examples_of_a_folder_are_labeled(browser, tmp_path):
     for name in ("b.png", "a.jpg", "c.tif"):
         write_photo(tmp_path / "photographs" / name, LABEL)
     cv2.imwrite(str(tmp_path / "photographs" / "d.bmp"), np.zeros((8, 8, 3), np.uint8))
-    with running(tmp_path, RedEngine(), ServerSettings(examples=tmp_path / "photographs")) as server:
+    with running_server(tmp_path, RedEngine(), ServerSettings(examples=tmp_path / "photographs")) as server:
         browser.open(server.port)
         browser.until(lambda: len(browser.all(".example img")) == 3)
         assert [image.get_attribute("alt") for image in browser.all(".example img")] == ["a", "b", "d"]

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
-from held_engine import HeldEngine
-from http_server import running
+from http_server import running_server
+from pausable_engine import PausableEngine
 
 from fcn.errors import ConfigError
 from fcn.server.app import ServerSettings
@@ -20,7 +20,9 @@ def make(tmp_path):
     with ExitStack() as open_ones:
 
         def make(**settings):
-            server = open_ones.enter_context(running(tmp_path, HeldEngine(), ServerSettings(**settings)))
+            server = open_ones.enter_context(
+                running_server(tmp_path, PausableEngine(), ServerSettings(**settings))
+            )
             return open_ones.enter_context(
                 httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20)
             )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fcn.inference.engines.signatures import ANY
-from fcn.server.call import ErrorKind, ServerError
+from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.protocols.json_tensors import (
     decode_base64,
     encode_base64,

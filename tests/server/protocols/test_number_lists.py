@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from fcn.inference.engines.signatures import ANY
-from fcn.server.call import ServerError
+from fcn.server.interface import ServerError
 from fcn.server.protocols import number_lists
-from fcn.server.protocols.number_lists import cut_out, read_bytes
+from fcn.server.protocols.number_lists import extract_number_lists, read_uint8_lists
 
 
 @pytest.fixture(autouse=True, params=[1 << 18, 5], ids=["one piece", "many pieces"])
@@ -46,7 +46,7 @@ def test_lists_become_the_array_they_were(array, data):
     text = re.sub(r"(?=[\[\],])|(?<=[\[,])", lambda match: data.draw(space), json.dumps(array.tolist()))
     text = text.strip()
     for shape in (array.shape, (ANY,) * array.ndim):
-        read = read_bytes(text.encode(), shape, "x")
+        read = read_uint8_lists(text.encode(), shape, "x")
         assert read.dtype == np.uint8
         np.testing.assert_array_equal(read, array)
 
@@ -66,20 +66,20 @@ def test_exactly_what_json_says_is_read(array, edits):
     expected = oracle(text)
     fits = expected is not None and expected.ndim == array.ndim
     if fits:
-        np.testing.assert_array_equal(read_bytes(text.encode(), (ANY,) * array.ndim, "x"), expected)
+        np.testing.assert_array_equal(read_uint8_lists(text.encode(), (ANY,) * array.ndim, "x"), expected)
     else:
         with pytest.raises(ServerError, match="Expected whole numbers 0 to 255"):
-            read_bytes(text.encode(), (ANY,) * array.ndim, "x")
+            read_uint8_lists(text.encode(), (ANY,) * array.ndim, "x")
 
 
 def test_numbers_are_bytes_or_refused():
     for number in range(1200):
         text = b"[%d]" % number
         if number <= 255:
-            assert read_bytes(text, (ANY,), "x").tolist() == [number]
+            assert read_uint8_lists(text, (ANY,), "x").tolist() == [number]
         else:
             with pytest.raises(ServerError):
-                read_bytes(text, (ANY,), "x")
+                read_uint8_lists(text, (ANY,), "x")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_numbers_are_bytes_or_refused():
 )
 def test_an_error_says_where(text, shape, received):
     with pytest.raises(ServerError, match=received):
-        read_bytes(text.encode(), shape, "x")
+        read_uint8_lists(text.encode(), shape, "x")
 
 
 LONG = "[" + "1, " * 600 + "2]"
@@ -115,7 +115,7 @@ def test_long_lists_are_cut_out_and_all_else_stays():
     text = (
         f'{{"a": {LONG}, "b": [1], "c": "{LONG}", "d\\"": [[2], {LONG} ], "e": "\\\\", "f": [{LONG}, "x"]}}'
     )
-    rest, lists = cut_out(text.encode(), b'"<%d>"')
+    rest, lists = extract_number_lists(text.encode(), b'"<%d>"')
     assert rest.decode() == (
         f'{{"a": "<0>", "b": [1], "c": "{LONG}", "d\\"": "<1>", "e": "\\\\", "f": [{LONG}, "x"]}}'
     )
@@ -127,7 +127,7 @@ def test_long_lists_are_cut_out_and_all_else_stays():
 def test_what_is_cut_out_can_be_put_back(text):
     # The padding makes every list of the text a long one.
     text = text.replace("[", "[" + " " * 1024).encode()
-    rest, lists = cut_out(text, b"<%d>")
+    rest, lists = extract_number_lists(text, b"<%d>")
     assert re.sub(rb"<(\d+)>", lambda match: lists[int(match[1])], rest) == text
     for one in lists:
         assert one.startswith(b"[")
@@ -136,4 +136,4 @@ def test_what_is_cut_out_can_be_put_back(text):
 
 def test_strings_that_do_not_end_and_brackets_that_do_not_close_are_left():
     for text in (b'{"a": "[' + b"1," * 1000, b"[" * 5000, b'{"a": "\\', b"]" * 5000):
-        assert cut_out(text, b"<%d>") == (text, [])
+        assert extract_number_lists(text, b"<%d>") == (text, [])

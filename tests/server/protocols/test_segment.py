@@ -10,8 +10,8 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
-from held_engine import HeldEngine
-from http_server import running
+from http_server import running_server
+from pausable_engine import PausableEngine
 from PIL import Image
 from pycocotools import mask as coco_mask
 
@@ -25,7 +25,7 @@ URL = "/v1/models/fcn:segment"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("model"), HeldEngine(), request_bytes=100_000) as server:
+    with running_server(tmp_path_factory.mktemp("model"), PausableEngine(), request_bytes=100_000) as server:
         yield server.client
 
 
@@ -80,9 +80,9 @@ def test_headers_say_what_there_is_to_know(client, image):
 
 
 def test_names_of_classes_in_any_script_stand_in_headers_as_ascii(tmp_path, image):
-    engine = HeldEngine()
+    engine = PausableEngine()
     engine.classes = Classes.named(("Straße", "道\n", 'a"b'))
-    with running(tmp_path, engine) as server:
+    with running_server(tmp_path, engine) as server:
         areas = server.client.post(URL, content=encode_png(image)).headers["x-fcn-areas"]
     assert areas.isascii()
     assert list(json.loads(areas)) == ['a"b', "道\n", "Straße"]

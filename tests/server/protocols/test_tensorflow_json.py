@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from fcn.inference.engines.signatures import signatures
-from fcn.server.call import Answer, VersionState, strings
+from fcn.server.interface import InferenceResponse, VersionState, string_tensor
 from fcn.server.protocols.tensorflow_json import Layout, read_predict, status_document, write_predict
 
 KNOWN = signatures(3)
@@ -65,20 +65,20 @@ def test_the_version_of_the_path_is_asked():
 def test_one_output_has_no_name():
     label = np.array([[[0, 1], [2, 0]], [[1, 1], [1, 1]]], np.uint8)
     for layout in Layout:
-        assert json.loads(write_predict(Answer(1, {"label": label}), layout)) == {
+        assert json.loads(write_predict(InferenceResponse(1, {"label": label}), layout)) == {
             layout.value: label.tolist()
         }
 
 
 THREE = {
-    "label_png_bytes": strings([b"image bytes", b"\0"]),
+    "label_png_bytes": string_tensor([b"image bytes", b"\0"]),
     "class_areas": np.array([[0.1, 0.9], [1, 0]], np.float32),
     "mean_confidence": np.array([0.2, 1], np.float32),
 }
 
 
 def test_several_outputs_as_rows_are_objects():
-    text = write_predict(Answer(1, THREE), Layout.ROWS)
+    text = write_predict(InferenceResponse(1, THREE), Layout.ROWS)
     # As TensorFlow Serving, without the digits that a float32 gets where it is printed as a float64.
     assert json.loads(text) == {
         "predictions": [
@@ -94,7 +94,7 @@ def test_several_outputs_as_rows_are_objects():
 
 
 def test_several_outputs_as_columns_are_an_object():
-    assert json.loads(write_predict(Answer(1, THREE), Layout.COLUMNS)) == {
+    assert json.loads(write_predict(InferenceResponse(1, THREE), Layout.COLUMNS)) == {
         "outputs": {
             "label_png_bytes": [{"b64": "aW1hZ2UgYnl0ZXM="}, {"b64": "AA=="}],
             "class_areas": [[0.1, 0.9], [1, 0]],
@@ -105,7 +105,7 @@ def test_several_outputs_as_columns_are_an_object():
 
 def test_parts_of_arrays_and_numbers_that_are_none_can_be_written():
     logits = np.array([[[[1, np.nan], [np.inf, 2]]]], np.float32).transpose(0, 2, 1, 3)
-    text = write_predict(Answer(1, {"logits": logits}), Layout.ROWS)
+    text = write_predict(InferenceResponse(1, {"logits": logits}), Layout.ROWS)
     assert json.loads(text) == {"predictions": [[[[1, None]], [[None, 2]]]]}
 
 

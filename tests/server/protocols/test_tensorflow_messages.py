@@ -6,7 +6,7 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
 
 from fcn.inference.engines.signatures import signatures
-from fcn.server.call import VersionState
+from fcn.server.interface import VersionState
 from fcn.server.protocols.tensorflow_json import metadata_document, status_document
 from fcn.server.versions import AVAILABLE, END, LOADING, UNLOADING
 

@@ -2,8 +2,8 @@ import base64
 
 import numpy as np
 import pytest
-from held_engine import HeldEngine, flat
-from http_server import png_pixels, running
+from http_server import png_pixels, running_server
+from pausable_engine import PausableEngine, flat
 
 from fcn.data.image_io import encode_png
 
@@ -12,7 +12,9 @@ PREDICT = "/v1/models/fcn:predict"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("versions"), HeldEngine(), version=3, queue_images=6) as server:
+    with running_server(
+        tmp_path_factory.mktemp("versions"), PausableEngine(), version=3, queue_images=6
+    ) as server:
         yield server.client
 
 

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from held_engine import HeldEngine, flat
-from http_server import png_pixels, running
+from http_server import png_pixels, running_server
+from pausable_engine import PausableEngine, flat
 
 from fcn.data.image_io import encode_png
-from fcn.server.call import strings
+from fcn.server.interface import string_tensor
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("versions"), HeldEngine(), version=3) as server:
+    with running_server(tmp_path_factory.mktemp("versions"), PausableEngine(), version=3) as server:
         yield f"127.0.0.1:{server.port}"
 
 
@@ -46,7 +46,9 @@ def test_metadata(client):
 @pytest.mark.parametrize("version", ["", "3"])
 def test_encoded_images(client, binary_output, version):
     images = [flat(1, 4, 5), flat(2, 30, 70)]
-    inputs = [given("image_bytes", strings([encode_png(image) for image in images]), "BYTES", binary=True)]
+    inputs = [
+        given("image_bytes", string_tensor([encode_png(image) for image in images]), "BYTES", binary=True)
+    ]
     wanted = [
         triton.InferRequestedOutput(name, binary_data=binary_output)
         for name in ("mean_confidence", "class_areas")

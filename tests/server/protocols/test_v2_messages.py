@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fcn.inference.engines.signatures import signatures
-from fcn.server.call import Answer, Call, ServerError, strings
-from fcn.server.protocols.v2_messages import InferRequest, metadata_document, read_infer, write_infer
+from fcn.server.interface import InferenceRequest, InferenceResponse, ServerError, string_tensor
+from fcn.server.protocols.v2_messages import V2Request, metadata_document, read_infer, write_infer
 from fcn.server.protocols.v2_tensors import tensor_bytes
 
 KNOWN = signatures(3)
@@ -68,12 +68,12 @@ def test_each_output_goes_as_it_is_wanted(whole, outputs, wanted, binary):
 
 def test_an_answer_is_worked_by_hand():
     outputs = {
-        "label_png_bytes": strings([b"ab"]),
+        "label_png_bytes": string_tensor([b"ab"]),
         "class_areas": np.array([[0.25, 0, 0.75]], np.float32),
         "mean_confidence": np.array([0.5], np.float32),
     }
-    request = InferRequest(Call("serving_default", {}), "42", frozenset(["mean_confidence"]))
-    data, length = write_infer(request, "fcn", Answer(3, outputs))
+    request = V2Request(InferenceRequest("serving_default", {}), "42", frozenset(["mean_confidence"]))
+    data, length = write_infer(request, "fcn", InferenceResponse(3, outputs))
     assert json.loads(data[:length]) == {
         "model_name": "fcn",
         "model_version": "3",
@@ -101,8 +101,8 @@ def test_an_answer_is_worked_by_hand():
 @given(arrays(np.float32, (1, 2, 2, 3)), arrays(np.uint8, (1, 2, 2)), st.booleans(), st.booleans())
 def test_binary_outputs_follow_in_their_order(logits, label, first, second):
     binary = [name for name, chosen in (("logits", first), ("label", second)) if chosen]
-    request = InferRequest(Call("predict_logits", {}), None, frozenset(binary))
-    data, length = write_infer(request, "fcn", Answer(1, {"logits": logits, "label": label}))
+    request = V2Request(InferenceRequest("predict_logits", {}), None, frozenset(binary))
+    data, length = write_infer(request, "fcn", InferenceResponse(1, {"logits": logits, "label": label}))
     chunks = [tensor_bytes(logits)] * first + [tensor_bytes(label)] * second
     assert (length is None) == (not binary)
     document = json.loads(data[:length])

@@ -2,12 +2,12 @@ import json
 
 import numpy as np
 import pytest
-from held_engine import HeldEngine, flat
-from http_server import png_pixels, running
+from http_server import png_pixels, running_server
+from pausable_engine import PausableEngine, flat
 
 import fcn
 from fcn.data.image_io import encode_png
-from fcn.server.call import strings
+from fcn.server.interface import string_tensor
 from fcn.server.protocols.json_tensors import decode_base64, encode_base64
 from fcn.server.protocols.v2_tensors import tensor_bytes
 
@@ -17,7 +17,7 @@ LENGTH = "Inference-Header-Content-Length"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("versions"), HeldEngine(), version=3) as server:
+    with running_server(tmp_path_factory.mktemp("versions"), PausableEngine(), version=3) as server:
         yield server.client
 
 
@@ -89,7 +89,7 @@ def test_encoded_images_as_json(client):
 
 
 def test_encoded_images_as_bytes(client):
-    rest = tensor_bytes(strings([encode_png(flat(1)), encode_png(flat(2, 3, 7))]))
+    rest = tensor_bytes(string_tensor([encode_png(flat(1)), encode_png(flat(2, 3, 7))]))
     entry = {
         "name": "image_bytes",
         "datatype": "BYTES",

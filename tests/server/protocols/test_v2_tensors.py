@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from fcn.inference.engines.signatures import ANY, STRING, UINT8, Tensor
-from fcn.server.call import ServerError, strings
+from fcn.server.interface import ServerError, string_tensor
 from fcn.server.protocols.json_tensors import encode_base64
 from fcn.server.protocols.v2_tensors import read_tensor, tensor_bytes, tensor_data
 
@@ -29,8 +29,8 @@ def binary(size):
 
 @given(TEXTS)
 def test_binary_strings_are_those_of_the_official_client(texts):
-    ours = tensor_bytes(strings(texts))
-    assert ours == serialize_byte_tensor(strings(texts)).item()
+    ours = tensor_bytes(string_tensor(texts))
+    assert ours == serialize_byte_tensor(string_tensor(texts)).item()
     assert deserialize_bytes_tensor(ours).tolist() == texts
     read = read_tensor(strings_entry(len(texts), **binary(len(ours))), STRINGS, memoryview(ours))
     assert read.tolist() == texts
@@ -39,7 +39,7 @@ def test_binary_strings_are_those_of_the_official_client(texts):
 
 @given(TEXTS, st.data())
 def test_binary_strings_cut_anywhere_are_refused(texts, data):
-    whole = tensor_bytes(strings(texts))
+    whole = tensor_bytes(string_tensor(texts))
     cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
     with pytest.raises(ServerError, match="strings"):
         read_tensor(strings_entry(len(texts), **binary(len(cut))), STRINGS, memoryview(cut))
@@ -72,7 +72,7 @@ def test_strings_in_json_are_text_unless_they_say_base64():
 
 @given(TEXTS)
 def test_strings_of_answers_can_be_sent_back(texts):
-    described = tensor_data(strings(texts))
+    described = tensor_data(string_tensor(texts))
     assert described == {
         "parameters": {"content_type": "base64"},
         "data": [encode_base64(one) for one in texts],

@@ -32,9 +32,9 @@ export class Label {
       8: [w - 1, w, -1],
     }[orientation] ?? [0, 1, w];
     this.shares = count(ids);
-    const lies = orientation >= 5;
-    this.width = lies ? storedHeight : storedWidth;
-    this.height = lies ? storedWidth : storedHeight;
+    const isSideways = orientation >= 5;
+    this.width = isSideways ? storedHeight : storedWidth;
+    this.height = isSideways ? storedWidth : storedHeight;
   }
 
   /** Returns the class id at (x, y) of the upright photograph. */
@@ -50,8 +50,8 @@ export class Label {
   /** Returns the ids of an upright label of another size, `Uint8Array`, each from the pixel that lies there. */
   resized(width, height) {
     const { ids, origin } = this;
-    const columns = spread(width, this.width, this.right);
-    const rows = spread(height, this.height, this.down);
+    const columns = sampleOffsets(width, this.width, this.right);
+    const rows = sampleOffsets(height, this.height, this.down);
     const result = new Uint8Array(width * height);
     let next = 0;
     for (let y = 0; y < height; y++) {
@@ -71,7 +71,7 @@ function count(ids) {
 }
 
 /** Returns for each of `size` pixels how far the nearest of `from` others is, `step` for each. */
-function spread(size, from, step) {
+function sampleOffsets(size, from, step) {
   return Int32Array.from({ length: size }, (_, i) => Math.floor(((i + 0.5) * from) / size) * step);
 }
 
@@ -87,7 +87,7 @@ export async function readLabel(buffer, orientation) {
   const bytes = new Uint8Array(buffer);
   const view = new DataView(buffer);
   if (SIGNATURE.some((value, i) => bytes[i] !== value)) throw new Error("Expected a PNG from the server.");
-  const packed = [];
+  const compressed = [];
   const colors = new Uint8Array(768).fill(128);
   let width = 0;
   let height = 0;
@@ -105,10 +105,10 @@ export async function readLabel(buffer, orientation) {
       }
     }
     if (name === "PLTE") colors.set(content);
-    if (name === "IDAT") packed.push(content);
+    if (name === "IDAT") compressed.push(content);
     at = start + length + 4;
   }
-  const lines = await inflate(packed, (width + 1) * height);
+  const lines = await inflate(compressed, (width + 1) * height);
   return new Label(unfilter(lines, width, height), width, height, colors, orientation);
 }
 
@@ -131,12 +131,12 @@ async function inflate(parts, size) {
  */
 export function unfilter(lines, width, height) {
   const ids = new Uint8Array(width * height);
-  const nothing = new Uint8Array(width);
+  const zeros = new Uint8Array(width);
   for (let y = 0; y < height; y++) {
     const filter = lines[y * (width + 1)];
     const line = lines.subarray(y * (width + 1) + 1, (y + 1) * (width + 1));
     const row = ids.subarray(y * width, (y + 1) * width);
-    const above = y > 0 ? ids.subarray((y - 1) * width, y * width) : nothing;
+    const above = y > 0 ? ids.subarray((y - 1) * width, y * width) : zeros;
     if (filter === 0) row.set(line);
     else if (filter === 1) for (let x = 0; x < width; x++) row[x] = line[x] + (x > 0 ? row[x - 1] : 0);
     else if (filter === 2) for (let x = 0; x < width; x++) row[x] = line[x] + above[x];
@@ -144,7 +144,7 @@ export function unfilter(lines, width, height) {
       for (let x = 0; x < width; x++) row[x] = line[x] + (((x > 0 ? row[x - 1] : 0) + above[x]) >> 1);
     } else if (filter === 4) {
       for (let x = 0; x < width; x++) {
-        row[x] = line[x] + (x > 0 ? nearest(row[x - 1], above[x], above[x - 1]) : above[x]);
+        row[x] = line[x] + (x > 0 ? paeth(row[x - 1], above[x], above[x - 1]) : above[x]);
       }
     } else throw new Error("Expected a PNG with the five filters there are.");
   }
@@ -152,7 +152,7 @@ export function unfilter(lines, width, height) {
 }
 
 /** Returns which of left, up and corner is nearest to left + up - corner (Paeth). */
-function nearest(left, up, corner) {
+function paeth(left, up, corner) {
   const toLeft = Math.abs(up - corner);
   const toUp = Math.abs(left - corner);
   const toCorner = Math.abs(left + up - 2 * corner);

@@ -5,20 +5,20 @@ import { readLabel } from "./label.js";
 import { Legend, percent } from "./legend.js";
 import { decodePhoto, upright } from "./photo.js";
 import { Picture } from "./picture.js";
-import { fetchModel, keepToken, MODEL, Refusal, segment } from "./server.js";
+import { fetchModel, storeToken, MODEL, RequestError, segment } from "./server.js";
 
 const find = (selector) => document.querySelector(selector);
 const MIB = 2 ** 20;
 const MEGAPIXEL = 10 ** 6;
 
 let model = null; // what the server says of its newest version
-let learning = null; // the first time that is asked
+let modelRequest = null; // the first time that is asked
 let shown = null; // the photograph whose label is shown, and the version that answered
-let attempt = null; // what runs now, or ran last: { abort, doing, work(signal) }
+let task = null; // what runs now, or ran last: { abort, doing, work(signal) }
 
 const picture = new Picture(find("#stage"), {
-  read: (id) => legend.mark(id),
-  spoken: (id) => say(id === null ? "" : nameOf(id)),
+  pointedAt: (id) => legend.mark(id),
+  announce: (id) => announce(id === null ? "" : nameOf(id)),
 });
 const legend = new Legend(find("#legend"), (id) => picture.highlight(id));
 
@@ -28,27 +28,27 @@ function nameOf(id) {
 }
 
 /** Tells those who listen to the page. */
-function say(text) {
+function announce(text) {
   find("#spoken").textContent = text;
 }
 
 /** Does something that takes time, one at a time; what goes wrong stands beside the drop area. */
-async function attend(doing, work) {
-  attempt?.abort.abort();
-  const mine = (attempt = { abort: new AbortController(), doing, work });
-  wait(doing);
+async function runTask(doing, work) {
+  task?.abort.abort();
+  const current = (task = { abort: new AbortController(), doing, work });
+  showProgress(doing);
   try {
-    await work(mine.abort.signal);
-    if (mine === attempt) wait(null);
+    await work(current.abort.signal);
+    if (current === task) showProgress(null);
   } catch (error) {
-    if (mine !== attempt) return;
-    wait(null);
-    if (error.name !== "AbortError") complain(error);
+    if (current !== task) return;
+    showProgress(null);
+    if (error.name !== "AbortError") showError(error);
   }
 }
 
 /** Shows what is waited for, and how much of a photograph is sent (null: unknown); nothing for null. */
-function wait(doing, sent = null) {
+function showProgress(doing, sent = null) {
   find("#waiting").hidden = doing === null;
   find("#limits").hidden = doing !== null;
   find("#error").hidden = true;
@@ -58,25 +58,25 @@ function wait(doing, sent = null) {
   else progress.value = sent;
 }
 
-function complain(error) {
-  const refused = error instanceof Refusal;
-  find("#token").hidden = !error.wantsToken;
-  if (error.wantsToken) find("#token-text").focus();
+function showError(error) {
+  const isRequestError = error instanceof RequestError;
+  find("#token").hidden = !error.needsToken;
+  if (error.needsToken) find("#token-text").focus();
   find("#limits").hidden = true;
   find("#error").hidden = false;
-  find("#error .message").textContent = refused ? error.message : `Something went wrong: ${error.message}`;
+  find("#error .message").textContent = isRequestError ? error.message : `Something went wrong: ${error.message}`;
   find("#error .detail").textContent = error.detail ?? "";
-  find("#again").hidden = !error.mayPass;
-  if (!refused) console.error(error);
+  find("#again").hidden = !error.canRetry;
+  if (!isRequestError) console.error(error);
 }
 
 /** Labels a photograph and shows it. */
 function choose(photograph, name) {
-  return attend(`Reading ${name}…`, async (signal) => {
-    await learn();
+  return runTask(`Reading ${name}…`, async (signal) => {
+    await loadModelOnce();
     if (photograph.size > model.max_bytes) {
       const size = `${name} has ${megabytes(photograph.size)}; the server takes ${megabytes(model.max_bytes)}.`;
-      throw new Refusal(413, "This photograph is too large for this server. Make it smaller.", size);
+      throw new RequestError(413, "This photograph is too large for this server. Make it smaller.", size);
     }
     const kept = await copy(photograph, name);
     const photo = decodePhoto(kept);
@@ -84,14 +84,14 @@ function choose(photograph, name) {
       signal,
       onSent: (share) => {
         if (signal.aborted) return;
-        if (share < 1) wait(`Sending ${name}…`, share);
-        else wait(`Labeling ${name}…`);
+        if (share < 1) showProgress(`Sending ${name}…`, share);
+        else showProgress(`Labeling ${name}…`);
       },
     });
     const orientation = Number(answer.header("X-Fcn-Orientation"));
     const label = await readLabel(answer.content, orientation);
     const version = Number(answer.header("X-Fcn-Version"));
-    if (version !== model.version) await learnAnew();
+    if (version !== model.version) await loadModel();
     const decoded = await photo;
     if (signal.aborted) return;
     show({ photograph: kept, name, version, answer, label, photo: decoded && upright(decoded, orientation) });
@@ -103,23 +103,23 @@ async function copy(photograph, name) {
   try {
     return new Blob([await photograph.arrayBuffer()], { type: photograph.type });
   } catch {
-    throw new Refusal(400, `${name} cannot be read. If it is a folder, choose one photograph in it.`);
+    throw new RequestError(400, `${name} cannot be read. If it is a folder, choose one photograph in it.`);
   }
 }
 
 /** Asks once what the model is, and for examples, without which the page works too. */
-function learn() {
-  learning ??= learnAnew().then(
+function loadModelOnce() {
+  modelRequest ??= loadModel().then(
     () => void showExamples(find("#examples"), model.names, choose).catch(() => {}),
     (error) => {
-      learning = null;
+      modelRequest = null;
       throw error;
     },
   );
-  return learning;
+  return modelRequest;
 }
 
-async function learnAnew() {
+async function loadModel() {
   model = await fetchModel();
   const { name, version, engine, names } = model;
   find("#model").textContent = `Model ${name}, version ${version}, ${engine}, ${names.length} classes`;
@@ -147,9 +147,9 @@ function show(result) {
   picture.show(fits ? photo : null, label, nameOf, nameOf(0) === "background");
   legend.show(label, nameOf);
   showFacts(answer, label);
-  offerLabel(answer);
+  linkLabel(answer);
   const classes = label.shares.map(([id, share]) => `${nameOf(id)} ${percent(share)}`);
-  say(`${name} is labeled: ${classes.join(", ")}.`);
+  announce(`${name} is labeled: ${classes.join(", ")}.`);
   if (find("#result").getBoundingClientRect().top > 0.6 * window.innerHeight) {
     const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     find("#result").scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
@@ -158,7 +158,7 @@ function show(result) {
 
 function showFacts(answer, label) {
   const timing = answer.timing();
-  const known = Object.values(timing).reduce((sum, value) => sum + value, 0);
+  const serverTime = Object.values(timing).reduce((sum, value) => sum + value, 0);
   const rows = [
     ["Mean confidence", percent(Number(answer.header("X-Fcn-Mean-Confidence")))],
     ["Size", `${label.width} x ${label.height}`],
@@ -167,7 +167,7 @@ function showFacts(answer, label) {
     ...Object.entries({ decode: "Decoding", engine: "Engine, with waiting", encode: "Encoding" })
       .filter(([key]) => key in timing)
       .map(([key, title]) => [title, duration(timing[key])]),
-    ["Network and the rest", duration(Math.max(0, answer.milliseconds - known))],
+    ["Network and the rest", duration(Math.max(0, answer.milliseconds - serverTime))],
     ["Total", duration(answer.milliseconds)],
   ];
   find("#facts").replaceChildren(
@@ -191,25 +191,25 @@ function stem() {
   return shown.name.replace(/\.[^.]*$/, "");
 }
 
-function offerLabel(answer) {
+function linkLabel(answer) {
   const link = find("#download-label");
   if (link.href) URL.revokeObjectURL(link.href);
   link.href = URL.createObjectURL(answer.blob());
   link.download = `${stem()}.png`;
 }
 
-function offer(button, output, ending) {
+function linkOutput(button, output, ending) {
   find(button).addEventListener("click", () => {
     const { photograph, version } = shown;
     const file = `${stem()}${ending}`;
-    attend(`Making ${file}…`, async (signal) => {
+    runTask(`Making ${file}…`, async (signal) => {
       const answer = await segment(photograph, output, { version, signal });
       const link = document.createElement("a");
       link.href = URL.createObjectURL(answer.blob());
       link.download = file;
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still be asking where to
-      say(`${file} is ready.`);
+      announce(`${file} is ready.`);
     });
   });
 }
@@ -220,19 +220,19 @@ function chooseView(view) {
   picture.setView(view);
 }
 
-function takeFirst(files) {
+function chooseFirst(files) {
   const [file] = files ?? [];
   if (file) choose(file, file.name);
 }
 
 for (const input of [find("#file"), find("#camera")]) {
   input.addEventListener("change", () => {
-    takeFirst(input.files);
+    chooseFirst(input.files);
     input.value = ""; // or the same file could not be chosen again
   });
 }
 window.addEventListener("paste", (event) => {
-  if (event.clipboardData.files.length) takeFirst(event.clipboardData.files);
+  if (event.clipboardData.files.length) chooseFirst(event.clipboardData.files);
 });
 window.addEventListener("dragover", (event) => {
   event.preventDefault();
@@ -244,27 +244,27 @@ window.addEventListener("dragleave", (event) => {
 window.addEventListener("drop", (event) => {
   event.preventDefault(); // or the browser would leave the page for the file
   document.body.classList.remove("dragging");
-  if (event.dataTransfer.files.length) takeFirst(event.dataTransfer.files);
-  else complain(new Refusal(400, "That was no file. Save the photograph first, then drop its file here."));
+  if (event.dataTransfer.files.length) chooseFirst(event.dataTransfer.files);
+  else showError(new RequestError(400, "That was no file. Save the photograph first, then drop its file here."));
 });
 find("#cancel").addEventListener("click", () => {
-  attempt.abort.abort();
-  wait(null);
+  task.abort.abort();
+  showProgress(null);
   find("#file").focus();
 });
-find("#again").addEventListener("click", () => attend(attempt.doing, attempt.work));
+find("#again").addEventListener("click", () => runTask(task.doing, task.work));
 find("#token").addEventListener("submit", (event) => {
   event.preventDefault();
-  keepToken(find("#token-text").value.trim());
+  storeToken(find("#token-text").value.trim());
   find("#token").hidden = true;
-  attend(attempt.doing, attempt.work);
+  runTask(task.doing, task.work);
 });
 for (const radio of document.querySelectorAll("[name=view]")) {
   radio.addEventListener("change", () => chooseView(radio.value));
 }
 find("#opacity").addEventListener("input", (event) => picture.setOpacity(event.target.value / 100));
-offer("#download-overlay", "overlay", ".overlay.jpg");
-offer("#download-polygons", "polygons", ".coco.json");
+linkOutput("#download-overlay", "overlay", ".overlay.jpg");
+linkOutput("#download-polygons", "polygons", ".coco.json");
 find("#curl").textContent =
   `curl --data-binary @photograph.jpg '${new URL(`v1/models/${MODEL}:segment`, location)}?output=overlay' > overlay.jpg`;
-attend("Asking the server for its model…", learn);
+runTask("Asking the server for its model…", loadModelOnce);

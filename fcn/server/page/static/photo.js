@@ -31,9 +31,9 @@ export async function decodePhoto(photograph) {
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.round(bitmap.width * scale));
   canvas.height = Math.max(1, Math.round(bitmap.height * scale));
-  const paper = canvas.getContext("2d");
-  paper.imageSmoothingQuality = "high";
-  paper.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
   return { canvas, turned: await isTurned(photograph) };
 }
@@ -69,8 +69,8 @@ export function upright({ canvas, turned }, orientation) {
   if (turned || turn === undefined) return canvas;
   const result = document.createElement("canvas");
   [result.width, result.height] = orientation >= 5 ? [height, width] : [width, height];
-  const paper = result.getContext("2d");
-  paper.setTransform(...turn);
-  paper.drawImage(canvas, 0, 0);
+  const context = result.getContext("2d");
+  context.setTransform(...turn);
+  context.drawImage(canvas, 0, 0);
   return result;
 }

@@ -2,13 +2,13 @@
 
 import { swatchOf } from "./legend.js";
 
-const MOST_ENLARGED = 6;
-const LEAST_HEIGHT = 260;
-const SHARE_OF_WINDOW = 0.74;
-const STEPS = 40; // of the crosshair, from one side to the other
+const MAX_SCALE = 6;
+const MIN_HEIGHT = 260;
+const WINDOW_FRACTION = 0.74;
+const KEYBOARD_STEPS = 40; // of the crosshair, from one side to the other
 // What is not highlighted stays visible below this.
-const VEIL = [16, 19, 23, 200];
-const LEAST_HIGHLIGHT = 0.55;
+const DIMMED = [16, 19, 23, 200];
+const MIN_HIGHLIGHT_OPACITY = 0.55;
 
 /**
  * Draws on a canvas that has as many pixels as the screen shows of it, however large the photograph is.
@@ -16,32 +16,32 @@ const LEAST_HIGHLIGHT = 0.55;
 export class Picture {
   /**
    * @param {HTMLElement} stage What takes the focus: holds a canvas, a crosshair and a tag for the class.
-   * @param {object} told `read(id)` is called with the class under the pointer, null for none;
-   *   `spoken(id)` where that comes from the keyboard.
+   * @param {object} callbacks `pointedAt(id)` is called with the class under the pointer, null for none;
+   *   `announce(id)` where that comes from the keyboard.
    */
-  constructor(stage, told) {
+  constructor(stage, callbacks) {
     this.stage = stage;
     this.canvas = stage.querySelector("canvas");
     this.cross = stage.querySelector(".cross");
     this.tag = stage.querySelector(".tag");
-    this.told = told;
+    this.callbacks = callbacks;
     this.view = "overlay";
     this.opacity = 0.6;
     this.highlighted = null;
     this.point = null;
-    this.spoken = null;
+    this.announced = null;
     this.photoLayer = document.createElement("canvas");
     this.labelLayer = document.createElement("canvas");
     // In the next frame: the new height of the picture is a change of size again.
     new ResizeObserver(() => requestAnimationFrame(() => this.#fit())).observe(stage.parentElement);
     window.addEventListener("resize", () => this.#fit());
-    this.canvas.addEventListener("pointermove", (event) => this.#follow(event));
-    this.canvas.addEventListener("pointerdown", (event) => this.#follow(event));
+    this.canvas.addEventListener("pointermove", (event) => this.#followPointer(event));
+    this.canvas.addEventListener("pointerdown", (event) => this.#followPointer(event));
     this.canvas.addEventListener("pointerleave", (event) => {
-      if (event.pointerType === "mouse") this.#read(null);
+      if (event.pointerType === "mouse") this.#pointAt(null);
     });
-    stage.addEventListener("keydown", (event) => this.#move(event));
-    stage.addEventListener("blur", () => this.#read(null));
+    stage.addEventListener("keydown", (event) => this.#moveByKey(event));
+    stage.addEventListener("blur", () => this.#pointAt(null));
   }
 
   /**
@@ -55,34 +55,34 @@ export class Picture {
   show(photo, label, nameOf, keepsBackground) {
     Object.assign(this, { photo, label, nameOf, keepsBackground });
     this.highlighted = null;
-    this.#read(null);
+    this.#pointAt(null);
     this.canvas.width = 0; // whatever its size was, all is drawn anew
     this.#fit();
   }
 
   setView(view) {
     this.view = view;
-    this.#color();
+    this.#recolor();
   }
 
   setOpacity(opacity) {
     this.opacity = opacity;
     if (this.highlighted === null) this.#draw();
-    else this.#color();
+    else this.#recolor();
   }
 
   /** Lets a class stand out; null for none. */
   highlight(id) {
     if (this.highlighted === id) return;
     this.highlighted = id;
-    this.#color();
+    this.#recolor();
   }
 
   #fit() {
     if (!this.label) return;
     const room = this.stage.parentElement.clientWidth;
-    const tall = Math.max(LEAST_HEIGHT, SHARE_OF_WINDOW * window.innerHeight);
-    const scale = Math.min(room / this.label.width, tall / this.label.height, MOST_ENLARGED);
+    const tall = Math.max(MIN_HEIGHT, WINDOW_FRACTION * window.innerHeight);
+    const scale = Math.min(room / this.label.width, tall / this.label.height, MAX_SCALE);
     const shown = [this.label.width, this.label.height].map((side) => Math.max(1, Math.round(side * scale)));
     const [width, height] = shown.map((side) => Math.round(side * window.devicePixelRatio));
     [this.canvas.style.width, this.canvas.style.height] = shown.map((side) => `${side}px`);
@@ -92,38 +92,38 @@ export class Picture {
       layer.height = height;
     }
     this.shownIds = this.label.resized(width, height);
-    const paper = this.photoLayer.getContext("2d");
-    paper.imageSmoothingQuality = "high";
-    if (this.photo) paper.drawImage(this.photo, 0, 0, width, height);
-    this.#color();
-    this.#place();
+    const context = this.photoLayer.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    if (this.photo) context.drawImage(this.photo, 0, 0, width, height);
+    this.#recolor();
+    this.#placeCrosshair();
   }
 
   /** Colors the label anew, and draws. */
-  #color() {
+  #recolor() {
     if (!this.label) return;
     const { width, height } = this.labelLayer;
-    const paper = this.labelLayer.getContext("2d");
-    const image = paper.createImageData(width, height);
-    const [pixels, paints, ids] = [new Uint32Array(image.data.buffer), this.#paints(), this.shownIds];
-    for (let i = 0; i < pixels.length; i++) pixels[i] = paints[ids[i]];
-    paper.putImageData(image, 0, 0);
+    const context = this.labelLayer.getContext("2d");
+    const image = context.createImageData(width, height);
+    const [pixels, colorTable, ids] = [new Uint32Array(image.data.buffer), this.#colorTable(), this.shownIds];
+    for (let i = 0; i < pixels.length; i++) pixels[i] = colorTable[ids[i]];
+    context.putImageData(image, 0, 0);
     this.#draw();
   }
 
   /** Returns red, green, blue and opacity for each id, as a canvas stores them. */
-  #paints() {
-    const paints = new Uint8Array(1024);
-    const strength = Math.max(LEAST_HIGHLIGHT, this.#opacityOfLabel());
+  #colorTable() {
+    const colorTable = new Uint8Array(1024);
+    const strength = Math.max(MIN_HIGHLIGHT_OPACITY, this.#opacityOfLabel());
     for (let id = 0; id < 256; id++) {
       const color = this.label.colors.subarray(3 * id, 3 * id + 3);
-      const bare = id === 0 && this.keepsBackground && this.view !== "label";
-      let paint = [...color, bare ? 0 : 255];
-      if (this.highlighted === id) paint = [...color, bare ? 0 : 255 * strength];
-      else if (this.highlighted !== null) paint = VEIL;
-      paints.set(paint, 4 * id);
+      const isTransparent = id === 0 && this.keepsBackground && this.view !== "label";
+      let rgba = [...color, isTransparent ? 0 : 255];
+      if (this.highlighted === id) rgba = [...color, isTransparent ? 0 : 255 * strength];
+      else if (this.highlighted !== null) rgba = DIMMED;
+      colorTable.set(rgba, 4 * id);
     }
-    return new Uint32Array(paints.buffer);
+    return new Uint32Array(colorTable.buffer);
   }
 
   #opacityOfLabel() {
@@ -131,36 +131,36 @@ export class Picture {
   }
 
   #draw() {
-    const paper = this.canvas.getContext("2d");
+    const context = this.canvas.getContext("2d");
     const { width, height } = this.canvas;
-    paper.globalAlpha = 1;
-    paper.clearRect(0, 0, width, height);
-    paper.drawImage(this.photoLayer, 0, 0);
-    paper.globalAlpha = this.highlighted === null ? this.#opacityOfLabel() : 1;
-    paper.drawImage(this.labelLayer, 0, 0);
+    context.globalAlpha = 1;
+    context.clearRect(0, 0, width, height);
+    context.drawImage(this.photoLayer, 0, 0);
+    context.globalAlpha = this.highlighted === null ? this.#opacityOfLabel() : 1;
+    context.drawImage(this.labelLayer, 0, 0);
   }
 
-  #follow(event) {
+  #followPointer(event) {
     const box = this.canvas.getBoundingClientRect();
     const x = Math.floor(((event.clientX - box.left) / box.width) * this.label.width);
     const y = Math.floor(((event.clientY - box.top) / box.height) * this.label.height);
-    this.#read(this.#inside(x, y));
+    this.#pointAt(this.#inside(x, y));
   }
 
-  #move(event) {
-    const step = event.shiftKey ? 1 : Math.max(1, Math.round(this.label.width / STEPS));
+  #moveByKey(event) {
+    const step = event.shiftKey ? 1 : Math.max(1, Math.round(this.label.width / KEYBOARD_STEPS));
     const [dx, dy] =
       { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [];
-    if (event.key === "Escape") this.#read(null);
+    if (event.key === "Escape") this.#pointAt(null);
     if (dx === undefined) return;
     event.preventDefault();
     const { x, y } = this.point ?? {
       x: Math.floor(this.label.width / 2) - dx * step,
       y: Math.floor(this.label.height / 2) - dy * step,
     };
-    const id = this.#read(this.#inside(x + dx * step, y + dy * step));
-    if (id !== this.spoken) this.told.spoken(id);
-    this.spoken = id;
+    const id = this.#pointAt(this.#inside(x + dx * step, y + dy * step));
+    if (id !== this.announced) this.callbacks.announce(id);
+    this.announced = id;
   }
 
   #inside(x, y) {
@@ -169,21 +169,21 @@ export class Picture {
   }
 
   /** Reads the class at a point of the upright photograph; returns its id. */
-  #read(point) {
+  #pointAt(point) {
     this.point = point;
     const id = point ? this.label.at(point.x, point.y) : null;
-    if (!point) this.spoken = null;
+    if (!point) this.announced = null;
     this.cross.hidden = this.tag.hidden = !point;
     if (point) {
       this.tag.replaceChildren(swatchOf(this.label.color(id)), this.nameOf(id));
-      this.#place();
+      this.#placeCrosshair();
     }
-    this.told.read(id);
+    this.callbacks.pointedAt(id);
     return id;
   }
 
   /** Puts the crosshair on its point, and the tag beside it where there is room. */
-  #place() {
+  #placeCrosshair() {
     if (!this.point) return;
     const [wide, tall] = [this.canvas.clientWidth, this.canvas.clientHeight];
     const x = ((this.point.x + 0.5) / this.label.width) * wide;

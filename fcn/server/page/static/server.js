@@ -6,7 +6,7 @@ const NO_ANSWER = 0;
 export const MODEL = document.querySelector('meta[name="model"]').content;
 
 /** Why there is no answer, for people. */
-export class Refusal extends Error {
+export class RequestError extends Error {
   /**
    * @param {number} status HTTP status, 0 without any.
    * @param {string} message What is the matter, in a plain sentence or two.
@@ -18,29 +18,29 @@ export class Refusal extends Error {
     this.detail = detail;
   }
 
-  get wantsToken() {
+  get needsToken() {
     return this.status === 401;
   }
 
   /** Whether the same request may do well a little later. */
-  get mayPass() {
+  get canRetry() {
     return [NO_ANSWER, 408, 429, 503, 504].includes(this.status);
   }
 }
 
 /** Returns what the model is called, knows and takes. */
 export async function fetchModel() {
-  return (await ask("GET", `v1/models/${MODEL}:classes`)).json();
+  return (await send("GET", `v1/models/${MODEL}:classes`)).json();
 }
 
 /** Returns the names of the examples, and whether they are drawn scenes. */
 export async function fetchExamples() {
-  return (await ask("GET", "examples")).json();
+  return (await send("GET", "examples")).json();
 }
 
 /** Returns an example as a Blob. */
 export async function fetchExample(number) {
-  return (await ask("GET", `examples/${number}`)).blob();
+  return (await send("GET", `examples/${number}`)).blob();
 }
 
 /**
@@ -49,20 +49,20 @@ export async function fetchExample(number) {
  * @param {Blob} photograph The file as it is.
  * @param {string} output "label", "overlay" or "polygons".
  * @param {object} options `version` of the model, the newest without; `signal` to cancel; `onSent(share)`.
- * @returns {Promise<Answer>}
+ * @returns {Promise<ServerResponse>}
  */
 export function segment(photograph, output, { version, ...options } = {}) {
   const model = version === undefined ? MODEL : `${MODEL}/versions/${version}`;
-  return ask("POST", `v1/models/${model}:segment?output=${output}`, photograph, options);
+  return send("POST", `v1/models/${model}:segment?output=${output}`, photograph, options);
 }
 
 /** Keeps a token until the tab is closed. */
-export function keepToken(token) {
+export function storeToken(token) {
   sessionStorage.setItem(TOKEN, token);
 }
 
 /** An answer of the server. */
-class Answer {
+class ServerResponse {
   constructor(request, milliseconds) {
     this.content = request.response;
     this.milliseconds = milliseconds;
@@ -85,7 +85,7 @@ class Answer {
 }
 
 // fetch() does not tell how much of a photograph has been sent, which takes seconds from a phone.
-function ask(method, path, body = null, { signal, onSent } = {}) {
+function send(method, path, body = null, { signal, onSent } = {}) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const begin = performance.now();
@@ -99,11 +99,11 @@ function ask(method, path, body = null, { signal, onSent } = {}) {
     request.upload.onprogress = (event) => onSent?.(event.loaded / event.total);
     request.upload.onload = () => onSent?.(1);
     request.onload = () => {
-      const answer = new Answer(request, performance.now() - begin);
+      const answer = new ServerResponse(request, performance.now() - begin);
       if (request.status === 200) resolve(answer);
-      else reject(refusal(request.status, answer, token !== null));
+      else reject(requestError(request.status, answer, token !== null));
     };
-    request.onerror = () => reject(refusal(NO_ANSWER, null, false));
+    request.onerror = () => reject(requestError(NO_ANSWER, null, false));
     request.onabort = () => reject(new DOMException("Canceled.", "AbortError"));
     request.onloadend = () => signal?.removeEventListener("abort", cancel);
     if (signal?.aborted) reject(new DOMException("Canceled.", "AbortError"));
@@ -111,17 +111,17 @@ function ask(method, path, body = null, { signal, onSent } = {}) {
   });
 }
 
-function refusal(status, answer, hadToken) {
+function requestError(status, answer, hadToken) {
   let detail = "";
   try {
     detail = answer?.json().error ?? "";
   } catch {
     // A proxy on the way may answer with anything.
   }
-  return new Refusal(status, sentence(status, answer, hadToken), detail && status !== 401 ? `The server says: ${detail}` : "");
+  return new RequestError(status, errorMessage(status, answer, hadToken), detail && status !== 401 ? `The server says: ${detail}` : "");
 }
 
-function sentence(status, answer, hadToken) {
+function errorMessage(status, answer, hadToken) {
   switch (status) {
     case NO_ANSWER:
       return "The server cannot be reached. Check the connection, and whether the server is still running.";

@@ -6,13 +6,13 @@ from typing import Any
 import orjson
 
 from fcn.inference.engines.signatures import Signature
-from fcn.server.call import ErrorKind, ServerError
+from fcn.server.interface import ErrorKind, ServerError
 
 _SHOWN = 40
 """How many characters of what came an error repeats."""
 
 
-def bad(expected: str, received: str) -> ServerError:
+def invalid(expected: str, received: str) -> ServerError:
     """Returns what a client is told whose request is not as it should be.
 
     Args:
@@ -22,7 +22,7 @@ def bad(expected: str, received: str) -> ServerError:
     return ServerError(ErrorKind.BAD_REQUEST, f"Expected {expected}. Received: {received}.")
 
 
-def refuse_unknown(document: Mapping[str, Any], known: Iterable[str], what: str) -> None:
+def check_keys(document: Mapping[str, Any], known: Iterable[str], what: str) -> None:
     """Checks that an object has no keys but those that are known.
 
     Raises:
@@ -30,7 +30,7 @@ def refuse_unknown(document: Mapping[str, Any], known: Iterable[str], what: str)
     """
     unknown = sorted(set(document) - set(known))
     if unknown:
-        raise bad(f"no keys but {', '.join(known)} in {what}", ", ".join(map(shorten, unknown[:3])))
+        raise invalid(f"no keys but {', '.join(known)} in {what}", ", ".join(map(shorten, unknown[:3])))
 
 
 def describe(value: object) -> str:
@@ -72,5 +72,5 @@ def find_signature(signatures: dict[str, Signature], name: str) -> Signature:
         ServerError: If there is none.
     """
     if name not in signatures:
-        raise bad(f"one of the signatures {', '.join(signatures)}", shorten(name))
+        raise invalid(f"one of the signatures {', '.join(signatures)}", shorten(name))
     return signatures[name]

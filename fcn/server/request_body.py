@@ -6,10 +6,10 @@ from contextlib import suppress
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
-from fcn.server.call import ErrorKind, ServerError
+from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits
 
-CUT_OFF = "fcn.cut_off"
+TRUNCATED = "fcn.truncated"
 """Key of a scope that is there where the client stopped sending in the middle of the body."""
 
 _BODY = "fcn.body"
@@ -24,7 +24,7 @@ async def read_body(request: Request) -> bytes:
     Raises:
         ServerError: If it is too large, too slow or cut off, or the bodies of all requests are too much.
     """
-    body: Body = request.scope[_BODY]
+    body: RequestBody = request.scope[_BODY]
     return await body.read()
 
 
@@ -36,28 +36,28 @@ class BodyPool:
     """
 
     def __init__(self, total: int) -> None:
-        self._total, self._held = total, 0
+        self._total, self._reserved = total, 0
 
-    def take(self, amount: int) -> None:
+    def acquire(self, amount: int) -> None:
         """Takes room for so many bytes.
 
         Raises:
             ServerError: If there is none.
         """
-        if self._held + amount > self._total:
+        if self._reserved + amount > self._total:
             raise ServerError(
                 ErrorKind.BUSY,
-                f"Other requests hold {self._held} of {self._total} bytes. Try again later.",
+                f"Other requests hold {self._reserved} of {self._total} bytes. Try again later.",
                 retry_after_seconds=_RETRY_SECONDS,
             )
-        self._held += amount
+        self._reserved += amount
 
-    def give(self, amount: int) -> None:
+    def release(self, amount: int) -> None:
         """Gives room back."""
-        self._held -= amount
+        self._reserved -= amount
 
 
-class Body:
+class RequestBody:
     """The body of one request, which whoever answers finds with `read_body`.
 
     Args:
@@ -67,7 +67,7 @@ class Body:
         pool: The room for the bodies of all requests.
 
     Attributes:
-        ended: Whether nothing of it is to come any more.
+        complete: Whether nothing of it is to come any more.
     """
 
     def __init__(self, scope: Scope, receive: Receive, limits: Limits, pool: BodyPool) -> None:
@@ -75,10 +75,10 @@ class Body:
         length = headers.get(b"content-length", b"")
         self._announced = int(length) if length.isdigit() else None
         self._waits_for_continue = b"expect" in headers
-        self.ended = self._announced in (None, 0) and b"transfer-encoding" not in headers
+        self.complete = self._announced in (None, 0) and b"transfer-encoding" not in headers
         self._scope, self._receive, self._limits, self._pool = scope, receive, limits, pool
         self._deadline = asyncio.get_running_loop().time() + limits.read_seconds
-        self._held = 0
+        self._reserved = 0
         self._was_read = asyncio.Event()
         scope[_BODY] = self
 
@@ -91,20 +91,20 @@ class Body:
         self._check_size(self._announced or 0)
         parts = []
         try:
-            while not self.ended:
+            while not self.complete:
                 part = await self._next()
-                self._check_size(self._held + len(part))
-                self._pool.take(len(part))
-                self._held += len(part)
+                self._check_size(self._reserved + len(part))
+                self._pool.acquire(len(part))
+                self._reserved += len(part)
                 parts.append(part)
         except TimeoutError:
             raise ServerError(
                 ErrorKind.SLOW_CLIENT,
                 f"Expected the whole body within {self._limits.read_seconds:g} s and a second more for each "
-                f"{_LEAST_RATE} bytes. Received: {self._held} bytes. Send a smaller image.",
+                f"{_LEAST_RATE} bytes. Received: {self._reserved} bytes. Send a smaller image.",
             ) from None
-        if CUT_OFF in self._scope:
-            raise self._cut_off()
+        if TRUNCATED in self._scope:
+            raise self._truncated()
         self._was_read.set()
         return b"".join(parts)
 
@@ -114,7 +114,7 @@ class Body:
             return
         left = self._limits.request_bytes
         with suppress(TimeoutError, ServerError):
-            while not self.ended and left > 0:
+            while not self.complete and left > 0:
                 left -= len(await self._next())
 
     async def receive(self) -> Message:
@@ -124,18 +124,18 @@ class Body:
             pass
         return message
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Gives back the room it takes."""
-        self._pool.give(self._held)
-        self._held = 0
+        self._pool.release(self._reserved)
+        self._reserved = 0
 
     async def _next(self) -> bytes:
         self._waits_for_continue = False
         async with asyncio.timeout_at(self._deadline):
             message = await self._receive()
-        self.ended = not message.get("more_body", False)
+        self.complete = not message.get("more_body", False)
         if message["type"] == "http.disconnect":
-            raise self._cut_off()
+            raise self._truncated()
         part: bytes = message.get("body", b"")
         self._deadline += len(part) / _LEAST_RATE
         return part
@@ -149,9 +149,9 @@ class Body:
                 f"Expected a body of at most {limit} bytes. Received: {received}. Send a smaller image.",
             )
 
-    def _cut_off(self) -> ServerError:
+    def _truncated(self) -> ServerError:
         expected = "a whole body" if self._announced is None else f"a body of {self._announced} bytes"
         return ServerError(
             ErrorKind.BAD_REQUEST,
-            f"Expected {expected}. Received: {self._held} bytes, then nothing. Send it again.",
+            f"Expected {expected}. Received: {self._reserved} bytes, then nothing. Send it again.",
         )

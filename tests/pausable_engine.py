@@ -8,7 +8,7 @@ from fcn.classes import Classes
 from fcn.inference.engines.engine import Labeled
 
 
-class HeldEngine:
+class PausableEngine:
     """Labels each pixel with its red value, once it may: what comes out can be told from what went in."""
 
     name, precision = "held", "float32"
@@ -16,9 +16,9 @@ class HeldEngine:
     def __init__(self, num_classes=3):
         self.classes = Classes.named(tuple(str(index) for index in range(num_classes)))
         self.batches = []
-        self.may_work = threading.Event()
-        self.may_work.set()
-        self.is_working = threading.Event()
+        self.resumed = threading.Event()
+        self.resumed.set()
+        self.started = threading.Event()
 
     def label(self, images):
         self._wait(images)
@@ -29,8 +29,8 @@ class HeldEngine:
         return (images[..., :1] == np.arange(len(self.classes.names))).astype(np.float32)
 
     def _wait(self, images):
-        self.is_working.set()
-        if not self.may_work.wait(30):
+        self.started.set()
+        if not self.resumed.wait(30):
             raise TimeoutError("nobody let the engine work")
         self.batches.append(images.shape)
         if images[0, 0, 0, 1] == 99:

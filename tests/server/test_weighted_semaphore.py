@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from fcn.server.budget import Budget
+from fcn.server.weighted_semaphore import WeightedSemaphore
 
 
 def order_of(amounts, total, cancel=None):
@@ -10,9 +10,9 @@ def order_of(amounts, total, cancel=None):
     that was out at once."""
     had, most, out = [], 0, 0
 
-    async def use(budget, index, amount):
+    async def use(semaphore, index, amount):
         nonlocal most, out
-        async with budget.taken(amount):
+        async with semaphore.acquire(amount):
             had.append(index)
             out += min(amount, total)
             most = max(most, out)
@@ -23,21 +23,21 @@ def order_of(amounts, total, cancel=None):
                 out -= min(amount, total)
 
     async def run():
-        budget = Budget(total)
-        tasks = [asyncio.create_task(use(budget, index, amount)) for index, amount in enumerate(amounts)]
+        semaphore = WeightedSemaphore(total)
+        tasks = [asyncio.create_task(use(semaphore, index, amount)) for index, amount in enumerate(amounts)]
         await asyncio.sleep(0)
         if cancel is not None:
             tasks[cancel].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        async with budget.taken(total):  # everything came back
+        async with semaphore.acquire(total):  # everything came back
             pass
 
     asyncio.run(asyncio.wait_for(run(), 10))
     return had, most
 
 
-async def take(budget):
-    async with budget.taken(1):
+async def take(semaphore):
+    async with semaphore.acquire(1):
         pass
 
 
@@ -67,27 +67,27 @@ def test_what_a_canceled_task_asked_for_comes_back(cancel):
 
 def test_a_task_that_is_canceled_in_the_moment_of_its_turn_gives_it_back():
     async def run():
-        budget = Budget(1)
-        async with budget.taken(1):
-            task = asyncio.create_task(take(budget))
+        semaphore = WeightedSemaphore(1)
+        async with semaphore.acquire(1):
+            task = asyncio.create_task(take(semaphore))
             await asyncio.sleep(0)
         task.cancel()  # its turn has come, and it has not run since
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(take(budget), 5)
+        await asyncio.wait_for(take(semaphore), 5)
 
     asyncio.run(run())
 
 
 def test_a_task_that_is_canceled_just_before_its_turn_does_not_take_it():
     async def run():
-        budget = Budget(1)
-        async with budget.taken(1):
-            task = asyncio.create_task(take(budget))
+        semaphore = WeightedSemaphore(1)
+        async with semaphore.acquire(1):
+            task = asyncio.create_task(take(semaphore))
             await asyncio.sleep(0)
             task.cancel()  # it has not run since when its turn comes
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(take(budget), 5)
+        await asyncio.wait_for(take(semaphore), 5)
 
     asyncio.run(run())

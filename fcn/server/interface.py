@@ -13,7 +13,7 @@ Tensors = Mapping[str, npt.NDArray[Any]]
 """Tensors by name; strings are arrays of objects, each `bytes`."""
 
 
-class Call(NamedTuple):
+class InferenceRequest(NamedTuple):
     """A request to one signature of the model.
 
     Attributes:
@@ -29,7 +29,7 @@ class Call(NamedTuple):
     version: int | None = None
 
 
-class Answer(NamedTuple):
+class InferenceResponse(NamedTuple):
     """What the model says.
 
     Attributes:
@@ -74,7 +74,7 @@ class ModelService(Protocol):
             ServerError: If no such version is available.
         """
 
-    async def run(self, call: Call) -> Answer:
+    async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Answers a request.
 
         Raises:
@@ -113,11 +113,11 @@ class ServerError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-def strings(values: list[bytes]) -> npt.NDArray[np.object_]:
+def string_tensor(values: list[bytes]) -> npt.NDArray[np.object_]:
     r"""Returns strings as a tensor, `object[N]`; NumPy's own type for bytes drops zeros at the end.
 
     Example:
-        >>> strings([b"a", b"b\0"]).tolist()
+        >>> string_tensor([b"a", b"b\0"]).tolist()
         [b'a', b'b\x00']
     """
     tensor = np.empty(len(values), object)

@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from fcn.server.bodies import Body, BodyPool
-from fcn.server.call import ErrorKind, ServerError
+from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits
+from fcn.server.request_body import BodyPool, RequestBody
 
 
 def body_of(*parts, length=None, pool=None, pause=0, **limits):
@@ -21,7 +21,7 @@ def body_of(*parts, length=None, pool=None, pause=0, **limits):
     headers = (
         [(b"transfer-encoding", b"chunked")] if length is None else [(b"content-length", b"%d" % length)]
     )
-    return Body({"headers": headers}, receive, Limits(**limits), pool or BodyPool(10**9))
+    return RequestBody({"headers": headers}, receive, Limits(**limits), pool or BodyPool(10**9))
 
 
 def run(function):
@@ -67,10 +67,10 @@ def test_all_bodies_together_have_a_limit_and_give_room_back():
         assert refused.value.kind is ErrorKind.BUSY
         assert refused.value.retry_after_seconds >= 1
         await second.discard()
-        assert second.ended
-        first.give_back()
-        second.give_back()
-        second.give_back()  # once more takes nothing
+        assert second.complete
+        first.release()
+        second.release()
+        second.release()  # once more takes nothing
         assert len(await body_of(bytes(10), pool=pool).read()) == 10
         with pytest.raises(ServerError):
             await body_of(bytes(1), pool=pool).read()
@@ -85,7 +85,7 @@ def test_a_slow_body_is_given_up_and_not_waited_for_again():
             await body.read()
         assert refused.value.kind is ErrorKind.SLOW_CLIENT
         await asyncio.wait_for(body.discard(), 1)
-        assert not body.ended
+        assert not body.complete
 
     run(read)
 
@@ -105,9 +105,9 @@ def test_a_body_that_nobody_wants_is_read_as_far_as_a_limit():
     async def discard():
         body = body_of(*[bytes(4)] * 5, request_bytes=10)
         await body.discard()
-        assert not body.ended
+        assert not body.complete
         body = body_of(*[bytes(4)] * 3, request_bytes=10)
         await body.discard()
-        assert body.ended
+        assert body.complete
 
     run(discard)

@@ -1,12 +1,12 @@
 import pytest
 
 from fcn.inference.engines.signatures import signatures
-from fcn.server.call import ErrorKind, ServerError
-from fcn.server.refusals import bad, describe, find_signature, refuse_unknown, shorten
+from fcn.server.interface import ErrorKind, ServerError
+from fcn.server.validation import check_keys, describe, find_signature, invalid, shorten
 
 
 def test_an_error_says_what_was_expected_and_what_came():
-    error = bad("a", "b")
+    error = invalid("a", "b")
     assert error.kind is ErrorKind.BAD_REQUEST
     assert error.message == "Expected a. Received: b."
 
@@ -32,9 +32,9 @@ def test_quotes_and_control_characters_do_not_break_out():
 
 
 def test_unknown_keys_are_named():
-    refuse_unknown({"a": 1}, ("a", "b"), "x")
+    check_keys({"a": 1}, ("a", "b"), "x")
     with pytest.raises(ServerError, match=r'Expected no keys but a, b in x\. Received: "c", "d"\.'):
-        refuse_unknown({"d": 1, "a": 1, "c": 1}, ("a", "b"), "x")
+        check_keys({"d": 1, "a": 1, "c": 1}, ("a", "b"), "x")
 
 
 def test_a_signature_is_found_by_its_name():

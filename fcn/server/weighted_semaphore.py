@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 
-class Budget:
+class WeightedSemaphore:
     """An amount that the tasks of one event loop share, first come, first served.
 
     Args:
@@ -14,45 +14,45 @@ class Budget:
     """
 
     def __init__(self, total: int) -> None:
-        self._total = self._left = total
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._total = self._available = total
+        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
-    async def taken(self, amount: int) -> AsyncIterator[None]:
+    async def acquire(self, amount: int) -> AsyncIterator[None]:
         """Waits until there is so much, takes it, and gives it back when the block ends."""
         amount = min(amount, self._total)
-        await self._take(amount)
+        await self._acquire(amount)
         try:
             yield
         finally:
-            self._give(amount)
+            self._release(amount)
 
-    async def _take(self, amount: int) -> None:
-        if not self._waiting and amount <= self._left:
-            self._left -= amount
+    async def _acquire(self, amount: int) -> None:
+        if not self._waiters and amount <= self._available:
+            self._available -= amount
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((amount, turn))
+        self._waiters.append((amount, turn))
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # it was given in the moment it was no longer wanted
-                self._give(amount)
+                self._release(amount)
             else:
                 with suppress(ValueError):  # it was passed over already
-                    self._waiting.remove((amount, turn))
-                self._hand_out()
+                    self._waiters.remove((amount, turn))
+                self._wake_waiting()
             raise
 
-    def _give(self, amount: int) -> None:
-        self._left += amount
-        self._hand_out()
+    def _release(self, amount: int) -> None:
+        self._available += amount
+        self._wake_waiting()
 
-    def _hand_out(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._left:
-            amount, turn = self._waiting.popleft()
-            self._left -= amount
+    def _wake_waiting(self) -> None:
+        while self._waiters and self._waiters[0][0] <= self._available:
+            amount, turn = self._waiters.popleft()
+            self._available -= amount
             if turn.cancelled():
-                self._left += amount
+                self._available += amount
             else:
                 turn.set_result(None)
