@@ -1,4 +1,4 @@
-"""The HTTP application: every protocol of the server in one place."""
+"""The HTTP application: all protocols, the page and the error format."""
 
 from itertools import chain
 from pathlib import Path
@@ -32,25 +32,25 @@ def _error_description(text: str) -> dict[str, Any]:
 _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: _error_description(text)
     for status, text in (
-        (400, "What was sent cannot be understood."),
-        (404, "There is no such model or version."),
-        (408, "The body came too slowly."),
-        (413, "What was sent is too large."),
-        (415, "The body is a form, or compressed."),
-        (422, "A part of the address is not what it should be."),
-        (429, "Too many images wait already; Retry-After says when to come again."),
+        (400, "The request is malformed."),
+        (404, "No such model or version."),
+        (408, "The body arrived too slowly."),
+        (413, "The request is too large."),
+        (415, "The body is a form, or is compressed."),
+        (422, "A part of the URL is invalid."),
+        (429, "The queue is full; try again after the number of seconds in Retry-After."),
         (503, "The server is stopping."),
-        (504, "The image waited too long."),
+        (504, "The image waited in the queue for too long."),
     )
 }
 
 
 class ServerSettings(NamedTuple):
-    """What a server does beside answering about its model.
+    """Settings of the server that do not concern its model.
 
     Attributes:
-        token: What clients must send as `Authorization: Bearer TOKEN`; None if nothing.
-        examples: Folder of photographs for the page; None for those it has.
+        token: Token that clients must send as `Authorization: Bearer TOKEN`; None for no token.
+        examples: Folder of example images for the page; None for the built-in ones.
     """
 
     token: str | None = None
@@ -58,20 +58,20 @@ class ServerSettings(NamedTuple):
 
 
 def create_app(service: Service, settings: ServerSettings) -> FastAPI:
-    """Returns the application that answers requests about a model.
+    """Returns the application that serves a model.
 
-    `/v1/models/NAME` is TensorFlow Serving's interface with `:segment` and `:classes` beside it, `/v2` the
-    Open Inference Protocol, `/` a page for people, `/metrics` and `/healthz` are for those who run it.
+    `/v1/models/NAME` is TensorFlow Serving's REST API, extended by `:segment` and `:classes`; `/v2` is the
+    Open Inference Protocol; `/` is a page for the browser; `/metrics` and `/healthz` are for operators.
 
     Args:
-        service: What answers. Who made it closes it.
-        settings: What else it does.
+        service: Service that runs the model. The caller closes it.
+        settings: Token and example images.
     """
     app = FastAPI(
         title="fcn",
         version=__version__,
         description=f"Semantic segmentation with the model {service.name!r}.",
-        docs_url=None,  # its scripts would come from another host
+        docs_url=None,  # would load scripts from another host
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -89,12 +89,12 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
 
 
 def _operations_routes(service: Service) -> APIRouter:
-    """Returns what tells of the server itself."""
+    """Returns the routes for health checks and metrics."""
     router = APIRouter(tags=["server"])
 
     @router.get(
         "/healthz",
-        summary="Whether the server answers",
+        summary="Reports liveness",
         operation_id="health",
         response_class=Response,
         responses={200: {"content": {JSON: {"schema": {"type": "object"}}}}},
@@ -104,7 +104,7 @@ def _operations_routes(service: Service) -> APIRouter:
 
     @router.get(
         "/metrics",
-        summary="What the server counts, for Prometheus",
+        summary="Metrics in the Prometheus text format",
         operation_id="metrics",
         response_class=Response,
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
@@ -116,7 +116,7 @@ def _operations_routes(service: Service) -> APIRouter:
 
 
 def _describe_token(app: FastAPI, token: str | None) -> None:
-    """Says in the description of the server that it wants a token."""
+    """Adds the required token to the OpenAPI description."""
     if token is None:
         return
     describe = app.openapi
@@ -131,11 +131,11 @@ def _describe_token(app: FastAPI, token: str | None) -> None:
             operation["responses"]["401"] = _error_description("The token is missing or wrong.")
         return document
 
-    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it
+    app.openapi = openapi  # type: ignore[method-assign]  # as in FastAPI's documentation
 
 
 def _add_error_handlers(app: FastAPI, name: str) -> None:
-    """Makes errors of every kind what the protocols expect."""
+    """Makes all errors use the JSON format of the protocols."""
 
     async def server_error(_: Request, error: Any) -> Response:
         return response_for(error)
@@ -151,11 +151,9 @@ def _add_error_handlers(app: FastAPI, name: str) -> None:
     async def http_error(request: Request, error: Any) -> Response:
         where = f"{request.method} {request.url.path}"
         if error.status_code == ErrorKind.NOT_FOUND.value:
-            text = (
-                f"{where}: nothing is there. The model is called {name!r}; /openapi.json says what there is."
-            )
+            text = f"{where}: not found. The model is called {name!r}; /openapi.json lists all paths."
         elif error.status_code == ErrorKind.METHOD_NOT_ALLOWED.value:
-            text = f"{where}: another method is expected there; see the header Allow."
+            text = f"{where}: method not allowed. The header Allow lists the methods of this path."
         else:
             text = f"{where}: {error.detail}"
         return error_response(error.status_code, text, error.headers)

@@ -1,4 +1,4 @@
-"""One engine in one thread: images that wait are labeled together where they have one size."""
+"""One engine in one thread; waiting images of the same size are labeled as one batch."""
 
 import threading
 import time
@@ -17,22 +17,22 @@ from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.observability.metrics import Metrics
 
 _SMOOTHING = 0.1
-"""Weight of the last image in the average of how long images take."""
+"""Weight of the newest value in the moving average of the seconds per image."""
 
 
 class OutputKind(Enum):
-    """What is asked of the engine."""
+    """Output that the engine computes."""
 
     LABEL = "label"
     LOGITS = "logits"
 
 
 class EngineResult(NamedTuple):
-    """What the engine says about one image.
+    """Result of the engine for one image.
 
     Attributes:
-        values: The label, `uint8[H, W]`, class ids, or the logits, `float32[H, W, C]`: what was wanted.
-        mean_confidence: Probability of the label, on average over all pixels; NaN where logits are wanted.
+        values: The label, `uint8[H, W]`, class ids, or the logits, `float32[H, W, C]`, as requested.
+        mean_confidence: Probability of the predicted class, averaged over all pixels; NaN for logits.
     """
 
     values: npt.NDArray[Any]
@@ -40,14 +40,14 @@ class EngineResult(NamedTuple):
 
 
 class PendingImage(NamedTuple):
-    """An image that waits for the engine.
+    """Image in the queue of the engine.
 
     Attributes:
         image: `uint8[H, W, 3]`, RGB.
-        output_kind: What is asked.
-        queued_at: When it came, in seconds of `time.monotonic`.
-        deadline: When its client stops waiting, on the same clock.
-        result: Where the answer goes.
+        output_kind: Requested output.
+        queued_at: Time at which it was queued, in seconds of `time.monotonic`.
+        deadline: Time at which its client stops waiting, on the same clock.
+        result: Receives the result or an error.
     """
 
     image: Pixels
@@ -62,19 +62,19 @@ class PendingImage(NamedTuple):
 
 
 class Batcher:
-    """Labels images in the order in which they came, those of one size together.
+    """Queue and worker thread that label images in order of arrival, images of the same size together.
 
-    How many may wait is up to the callers. The number of images in a batch is a power of two, so that a
-    compiler that specializes on it does so few times.
+    The queue is not bounded; callers limit it. The batch size is a power of two, so that a compiler that
+    specializes on it does so only a few times.
 
     Args:
-        engine: What labels.
-        batch_images: Images in a batch, at most.
+        engine: Engine that labels images.
+        batch_images: Maximum number of images in a batch.
         wait_seconds: How long the first image of a batch waits for others of its size.
-        metrics: Where batches are counted.
+        metrics: Metrics in which batches are counted.
 
     Attributes:
-        seconds_per_image: How long the engine takes, on average over the last images.
+        seconds_per_image: Moving average of the time of the engine for one image.
     """
 
     def __init__(self, engine: Engine, batch_images: int, wait_seconds: float, metrics: Metrics) -> None:
@@ -88,15 +88,16 @@ class Batcher:
         self._thread.start()
 
     def submit(self, image: Pixels, output_kind: OutputKind, deadline: float) -> "Future[EngineResult]":
-        """Puts an image into the queue.
+        """Adds an image to the queue.
 
         Args:
             image: `uint8[H, W, 3]`, RGB.
-            output_kind: What is asked.
-            deadline: When the answer is of no use any more, as `time.monotonic` counts.
+            output_kind: Requested output.
+            deadline: Time after which the result is of no use, on the clock of `time.monotonic`.
 
         Returns:
-            The answer to come; a `ServerError` where there is none. It can be canceled while it waits.
+            A future of the result; it raises `ServerError` if the image is rejected. It can be canceled while
+            the image is in the queue.
         """
         item = PendingImage(image, output_kind, time.monotonic(), deadline, Future())
         with self._changed:
@@ -109,14 +110,14 @@ class Batcher:
         return item.result
 
     def close(self) -> None:
-        """Answers what waits, and ends the thread."""
+        """Labels all images in the queue, then stops the thread."""
         with self._changed:
             self._closing = True
             self._changed.notify()
         self._thread.join()
 
     def _remove_canceled(self, result: "Future[EngineResult]") -> None:
-        """Takes an image that nobody waits for out of the queue: another one may have its place already."""
+        """Removes a canceled image from the queue, which frees its memory at once."""
         if result.cancelled():
             with self._changed:
                 self._waiting = deque(item for item in self._waiting if item.result is not result)
@@ -128,10 +129,10 @@ class Batcher:
                 self._process(in_time)
 
     def _next_batch(self) -> list[PendingImage]:
-        """Waits for images; returns those to label together, none when there is nothing left to do."""
+        """Waits for images; returns the next batch, an empty one after the last image of a closed batcher."""
         with self._changed:
             matching: list[PendingImage] = []
-            while not matching:  # and again where nobody waits for the first any more
+            while not matching:  # again if the first image was canceled
                 while not self._waiting:
                     if self._closing:
                         return []
@@ -143,7 +144,7 @@ class Batcher:
             return batch
 
     def _wait_for_batch(self, first: PendingImage) -> list[PendingImage]:
-        """Waits for images of the size of the first; returns those to label together."""
+        """Waits for images that match the first; returns all that fit into one batch."""
         full = min(self._batch_images, max(1, BATCH_PIXELS // (first.image.size // 3)))
         until = first.queued_at + self._wait_seconds
         matching = self._find_matching(first, full)
@@ -169,7 +170,7 @@ class Batcher:
         waited = time.monotonic() - item.queued_at
         item.result.set_exception(
             ServerError(
-                ErrorKind.TIMED_OUT, f"The image waited {waited:.1f} s, longer than a request may. Try later."
+                ErrorKind.TIMED_OUT, f"The image waited {waited:.1f} s, longer than allowed. Try again later."
             )
         )
         return False
@@ -184,7 +185,7 @@ class Batcher:
             self._metrics.images.inc(len(batch))
             self._update_average(seconds / len(batch))
         except MemoryError:
-            if len(batch) > 1:  # each may fit alone
+            if len(batch) > 1:  # each image may fit alone
                 for item in batch:
                     self._process([item])
                 return
@@ -192,10 +193,10 @@ class Batcher:
             batch[0].result.set_exception(
                 ServerError(
                     ErrorKind.TOO_LARGE,
-                    f"The memory does not suffice for {width} x {height} pixels. Send smaller images.",
+                    f"Not enough memory for {width} x {height} pixels. Send smaller images.",
                 )
             )
-        except Exception as error:  # whatever an engine raises is the answer to these; the next may do well
+        except Exception as error:  # an engine may raise anything; the next batch may succeed
             refused = ServerError(ErrorKind.TOO_LARGE, str(error)) if isinstance(error, FcnError) else error
             for item in batch:
                 item.result.set_exception(refused)

@@ -1,4 +1,4 @@
-"""One connection of a client: what uvicorn leaves open where clients are slow or stop in the middle."""
+"""A client connection with timeouts for slow clients, half-closed connections and JSON errors."""
 
 import asyncio
 import json
@@ -10,23 +10,23 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fcn.server.request_body import TRUNCATED
 
-# A client that only sends all and then closes its side of the connection does both at once. One that closes
-# it later has given up: nothing on the wire tells the two apart.
+# A client that half-closes its connection after sending does so at once. One that closes it later has given
+# up. Nothing on the wire tells the two apart.
 _HALF_CLOSE_SECONDS = 1.0
 
 
 class Connection(H11Protocol):
-    """A connection whose client sends in time and reads, and whose errors have the format of all others.
+    """Connection with timeouts for reading and writing, and with errors in the JSON format of the protocols.
 
     Attributes:
-        read_seconds: How long a client may take for what stands before the body, and how long it may read
-            nothing of an answer.
+        read_seconds: Time in which a client must send the head of a request, and must read some of a
+            response.
     """
 
     read_seconds: float
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begins to wait for a request."""
+        """Starts the timer for the first request."""
         super().connection_made(transport)
         self._last_received = 0.0
         self._request_timer: asyncio.TimerHandle | None = None
@@ -34,7 +34,7 @@ class Connection(H11Protocol):
         self._start_request_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Takes a part of a request."""
+        """Parses a part of a request."""
         self._last_received = self.loop.time()
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
@@ -43,11 +43,11 @@ class Connection(H11Protocol):
             self._start_request_timer()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Says whether a client that has stopped sending may still get an answer."""
+        """Returns whether a client that has stopped sending may still get a response."""
         cycle = self.cycle
         if cycle is None or cycle.response_complete or self.transport.is_closing():
             return False
-        # That no other request will come closes the connection after the answer.
+        # h11 then closes the connection after the response, since no other request will come.
         self.conn.receive_data(b"")
         with suppress(h11.RemoteProtocolError):
             self.conn.next_event()
@@ -59,23 +59,23 @@ class Connection(H11Protocol):
         return self.loop.time() - self._last_received < _HALF_CLOSE_SECONDS
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forgets the client."""
+        """Cancels the timers."""
         self._cancel_request_timer()
         self._cancel_write_timer()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Begins to watch whether the client reads its answer."""
+        """Starts the timer for a client that does not read its response."""
         super().pause_writing()
         self._start_write_timer()
 
     def resume_writing(self) -> None:
-        """Stops watching."""
+        """Cancels that timer."""
         super().resume_writing()
         self._cancel_write_timer()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuses what is no HTTP."""
+        """Rejects data that is not HTTP."""
         self._send_error(400, msg)
 
     def _start_request_timer(self) -> None:
@@ -96,7 +96,7 @@ class Connection(H11Protocol):
             self._write_timer = None
 
     def _check_reader(self, size_before: int) -> None:
-        # Closing would wait for the client for ever, and keep the answer in memory.
+        # close() would wait for the client forever and keep the response in memory.
         if self.transport.get_write_buffer_size() >= size_before:
             self.transport.abort()
         else:
@@ -125,7 +125,7 @@ class Connection(H11Protocol):
 
 
 def connection_class(read_seconds: float) -> type[Connection]:
-    """Returns what connections are made from.
+    """Returns a class of connections for uvicorn.
 
     Args:
         read_seconds: As for `Connection`.

@@ -1,4 +1,4 @@
-"""What is sent in place of an answer."""
+"""HTTP responses for errors."""
 
 import json
 from collections.abc import Mapping
@@ -15,19 +15,19 @@ def error_response(status: int, message: str, headers: Mapping[str, str] | None 
 
     Args:
         status: HTTP status.
-        message: What was expected, what came, and what to do.
-        headers: More headers.
+        message: Text that says what was expected, what was received, and what to do.
+        headers: Additional headers.
 
     Example:
-        >>> error_response(404, "There is no such thing.").body
-        b'{"error": "There is no such thing."}'
+        >>> error_response(404, "Not found.").body
+        b'{"error": "Not found."}'
     """
-    # In ASCII: a message may quote what cannot be encoded as UTF-8.
+    # In ASCII: a message may quote text that cannot be encoded as UTF-8.
     return Response(json.dumps({"error": message}), status, dict(headers or {}), JSON)
 
 
 def response_for(error: ServerError) -> Response:
-    """Returns what to send for an error of the service."""
+    """Returns the response for an error of the service."""
     headers = {}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
@@ -37,8 +37,9 @@ def response_for(error: ServerError) -> Response:
 
 
 def internal_error() -> Response:
-    """Returns what to send where the server is at fault; what went wrong stands in its log."""
+    """Returns the response for a bug; its traceback is in the log."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return error_response(
-        status, "The server failed; its log says why, under the X-Request-Id of this answer."
+        status,
+        "Internal error. Its traceback is in the log of the server, under the X-Request-Id of this response.",
     )

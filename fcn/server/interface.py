@@ -1,4 +1,4 @@
-"""What every protocol of the server asks of it, and what it answers: HTTP stays outside."""
+"""Interface between the protocols and the service: requests, responses and errors, without HTTP."""
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -10,17 +10,17 @@ import numpy.typing as npt
 from fcn.inference.engines.signatures import Signature
 
 Tensors = Mapping[str, npt.NDArray[Any]]
-"""Tensors by name; strings are arrays of objects, each `bytes`."""
+"""Tensors by name; string tensors are arrays of `bytes` objects."""
 
 
 class InferenceRequest(NamedTuple):
-    """A request to one signature of the model.
+    """Request to run one signature of the model.
 
     Attributes:
         signature: Name of one of `fcn.inference.engines.signatures.signatures`.
-        inputs: Its inputs, of the types and shapes it takes.
-        outputs: Names of the outputs that are wanted; none for all.
-        version: The version that is asked for; None for the newest.
+        inputs: Input tensors, with the types and shapes of the signature.
+        outputs: Names of the requested outputs; empty for all.
+        version: Requested version; None for the newest.
     """
 
     signature: str
@@ -30,11 +30,11 @@ class InferenceRequest(NamedTuple):
 
 
 class InferenceResponse(NamedTuple):
-    """What the model says.
+    """Response of the model.
 
     Attributes:
-        version: The version that answered.
-        outputs: The wanted outputs, in the order of the signature.
+        version: Version that computed the outputs.
+        outputs: Requested outputs, in the order of the signature.
     """
 
     version: int
@@ -42,12 +42,12 @@ class InferenceResponse(NamedTuple):
 
 
 class VersionState(NamedTuple):
-    """What became of a version of the model.
+    """State of a version of the model.
 
     Attributes:
         version: Its number.
-        state: "LOADING", "AVAILABLE", "UNLOADING" or "END", as TensorFlow Serving calls them.
-        error: Why it could not be loaded; empty if it could.
+        state: "LOADING", "AVAILABLE", "UNLOADING" or "END", as in TensorFlow Serving.
+        error: Reason why it could not be loaded; empty otherwise.
     """
 
     version: int
@@ -56,34 +56,34 @@ class VersionState(NamedTuple):
 
 
 class ModelService(Protocol):
-    """What the protocols need to know of the model that is served.
+    """Service as the protocols see it.
 
     Attributes:
-        name: Its name in URLs.
+        name: Name of the model in URLs.
     """
 
     name: str
 
     def versions(self) -> Sequence[VersionState]:
-        """Returns the versions that there are, newest first."""
+        """Returns the state of each version, newest first."""
 
     def signatures(self, version: int | None) -> dict[str, Signature]:
-        """Returns the signatures of a version; of the newest one for None.
+        """Returns the signatures of a version (None: the newest).
 
         Raises:
             ServerError: If no such version is available.
         """
 
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
-        """Answers a request.
+        """Runs a signature.
 
         Raises:
-            ServerError: If it is refused.
+            ServerError: If the request is rejected.
         """
 
 
 class ErrorKind(Enum):
-    """Why a request is refused, with its HTTP status."""
+    """Reason to reject a request, with its HTTP status."""
 
     BAD_REQUEST = 400
     UNAUTHORIZED = 401
@@ -98,12 +98,12 @@ class ErrorKind(Enum):
 
 
 class ServerError(Exception):
-    """A request that is not answered; each protocol says so in its own format.
+    """Error of a request that is rejected; each protocol writes it in its own format.
 
     Args:
-        kind: Why.
-        message: What was expected, what came, and what to do.
-        retry_after_seconds: When to try again; None where that is of no use.
+        kind: Reason.
+        message: Text that says what was expected, what was received, and what to do.
+        retry_after_seconds: Seconds after which to try again; None if that would not help.
     """
 
     def __init__(self, kind: ErrorKind, message: str, retry_after_seconds: int | None = None) -> None:
@@ -114,7 +114,7 @@ class ServerError(Exception):
 
 
 def string_tensor(values: list[bytes]) -> npt.NDArray[np.object_]:
-    r"""Returns strings as a tensor, `object[N]`; NumPy's own type for bytes drops zeros at the end.
+    r"""Returns strings as a tensor, `object[N]`; NumPy's own type for bytes would drop zeros at the end.
 
     Example:
         >>> string_tensor([b"a", b"b\0"]).tolist()

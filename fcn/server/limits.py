@@ -1,4 +1,4 @@
-"""What a server takes on before it says no."""
+"""Limits of the server; requests beyond them are rejected."""
 
 from typing import NamedTuple
 
@@ -9,23 +9,25 @@ _MEGAPIXEL = 10**6
 
 
 class Limits(NamedTuple):
-    """What a server takes on before it says no.
+    """Limits of the server; requests beyond them are rejected.
 
     Attributes:
-        queue_images: Images that were accepted and are not answered yet, at most.
-        batch_images: Images of one size that are labeled at once, at most.
-        batch_wait_seconds: How long the first image of a batch waits for others of its size. Without waiting,
-            batches are what came in while the engine was busy.
-        request_bytes: Size of a request, at most.
-        body_bytes: Sizes of all requests that are being read or worked on, together, at most.
-        image_pixels: Size of an image, at most.
-        decoded_pixels: Pixels of all images that are decoded at once, at most; a larger one is alone.
-        answer_bytes: Size of the logits of a request, and of all that are not sent yet together, at most.
-        read_seconds: How long a client may take to send a request, beside what its size takes on a poor
-            line, and may read nothing of an answer.
-        answer_seconds: How long a request may wait for the engine.
-        stop_seconds: How long a server that is told to stop takes to answer what it has accepted, at most;
-            not less than a request may wait.
+        queue_images: Maximum number of images that are accepted and not answered yet.
+        batch_images: Maximum number of images in a batch; all have the same size.
+        batch_wait_seconds: How long the first image of a batch waits for others of its size. With 0, a batch
+            holds the images that arrived while the engine was busy.
+        request_bytes: Maximum size of a request.
+        body_bytes: Maximum size of all requests together that are being read or processed.
+        image_pixels: Maximum number of pixels of an image.
+        decoded_pixels: Maximum number of pixels of all images that are decoded at the same time; a larger
+            image is processed alone.
+        answer_bytes: Maximum size of the logits of a request, and of all logits together that are not sent
+            yet.
+        read_seconds: Time in which a client must send a request, plus the time for its size on a slow
+            connection, and in which it must read some of a response.
+        answer_seconds: Maximum time that a request waits for the engine.
+        stop_seconds: Maximum time in which a stopping server answers accepted requests; at least
+            `answer_seconds`.
     """
 
     queue_images: int = 64
@@ -42,11 +44,11 @@ class Limits(NamedTuple):
 
 
 def check_limits(limits: Limits) -> Limits:
-    """Returns limits that let something through.
+    """Checks that limits are consistent; returns them.
 
     Raises:
-        ConfigError: If a limit is 0 or below, but for the wait of a batch, or a request may be larger than
-            all together, or wait longer than a server takes to stop.
+        ConfigError: If a limit other than `batch_wait_seconds` is not positive, or `request_bytes` exceeds
+            `body_bytes`, or `answer_seconds` exceeds `stop_seconds`.
 
     Example:
         >>> check_limits(Limits(queue_images=2)).queue_images
@@ -57,8 +59,8 @@ def check_limits(limits: Limits) -> Limits:
             raise ConfigError(f"{name}: expected more than 0. Received: {value}.")
     if limits.request_bytes > limits.body_bytes:
         raise ConfigError(
-            f"request_bytes: expected at most body_bytes={limits.body_bytes}, which all requests together "
-            f"have. Received: {limits.request_bytes}."
+            f"request_bytes: expected at most body_bytes={limits.body_bytes}, the limit for all "
+            f"requests together. Received: {limits.request_bytes}."
         )
     if limits.answer_seconds > limits.stop_seconds:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Answering at an address until a signal says stop."""
+"""Serving requests at an address until a signal arrives."""
 
 import contextlib
 import math
@@ -15,20 +15,20 @@ from fcn.server.connection import connection_class
 from fcn.server.limits import Limits
 
 _BACKLOG = 2048
-# Longer than clients and proxies usually keep a connection they do not use: who closes it first never finds a
-# request on its way.
+# Longer than clients and proxies usually keep an idle connection: if the client closes it first, no request
+# is lost on the way.
 _KEEP_ALIVE_SECONDS = 75
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """Takes an address for this process; connections are accepted later.
+    """Binds a socket to an address; connections are accepted later.
 
     Args:
         host: A name or address of this machine.
-        port: 0 for any that is free.
+        port: 0 for any free port.
 
     Raises:
-        AddressError: If there is no such host here, or the port is in use or may not be used.
+        AddressError: If the host is not an address of this machine, or the port is in use or not permitted.
     """
     where = f"--host {host} --port {port}"
     try:
@@ -39,11 +39,11 @@ def open_socket(host: str, port: int) -> socket.socket:
         reason = getattr(error, "strerror", None) or error
         raise AddressError(
             f"{where}: no such host ({reason}). Expected a name or address of this machine, such as "
-            "127.0.0.1, or 0.0.0.0 for all that it has."
+            "127.0.0.1, or 0.0.0.0 for all of its addresses."
         ) from error
     listener = socket.socket(family, kind, protocol)
     try:
-        # Or a server that was stopped could not be started again for a minute.
+        # Without it, a stopped server could not be restarted for a minute.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
@@ -54,13 +54,13 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 def _in_use(where: str, error: OSError) -> AddressError:
     return AddressError(
-        f"{where}: cannot be used ({error.strerror}). Choose another port, 0 for any that is free, or "
-        "end what uses it."
+        f"{where}: cannot be used ({error.strerror}). Choose another port (0 for any free port), or "
+        "stop the program that uses it."
     )
 
 
 def url_of(listener: socket.socket) -> str:
-    """Returns where a server is, as one writes it into a browser."""
+    """Returns the URL of a server."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
@@ -68,24 +68,24 @@ def url_of(listener: socket.socket) -> str:
 def answer_requests(
     app: ASGIApp, listener: socket.socket, limits: Limits, when_ready: Callable[[], None]
 ) -> int | None:
-    """Answers requests until SIGINT or SIGTERM comes, then what was accepted; a second one ends the process.
+    """Serves requests until SIGINT or SIGTERM, then finishes accepted ones; a second signal ends the process.
 
     Args:
-        app: What answers.
-        listener: Where, of `open_socket`.
-        limits: How long clients may take, and what was accepted.
+        app: Application to serve.
+        listener: Socket from `open_socket`.
+        limits: Time limits for clients and for stopping.
         when_ready: Called once connections are accepted.
 
     Returns:
         The number of the signal.
 
     Raises:
-        AddressError: If another server was quicker.
+        AddressError: If another server took the address meanwhile.
     """
     server = _Server(configure(app, limits), when_ready)
     host, port = listener.getsockname()[:2]
     try:
-        # Two can take one address as long as neither listens.
+        # Two sockets can be bound to one address as long as neither listens.
         listener.listen(_BACKLOG)
     except OSError as error:
         raise _in_use(f"--host {host} --port {port}", error) from error
@@ -94,11 +94,11 @@ def answer_requests(
 
 
 def configure(app: ASGIApp, limits: Limits) -> uvicorn.Config:
-    """Returns how uvicorn is to run.
+    """Returns the configuration of uvicorn.
 
     Args:
-        app: What answers.
-        limits: How long clients may take, and what was accepted.
+        app: Application to serve.
+        limits: Time limits for clients and for stopping.
     """
     return uvicorn.Config(
         app,
@@ -107,7 +107,7 @@ def configure(app: ASGIApp, limits: Limits) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         log_config=None,
-        access_log=False,  # `exchange` has one that says more
+        access_log=False,  # RequestMiddleware logs more
         proxy_headers=False,
         server_header=False,
         backlog=_BACKLOG,
@@ -117,7 +117,7 @@ def configure(app: ASGIApp, limits: Limits) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it answers, and what stopped it."""
+    """Server that calls a function once it is ready, and records the signal that stopped it."""
 
     def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""What every request goes through, whatever it asks: name, body, token, log and counters."""
+"""Middleware of all requests: request id, body limits, token, log and metrics."""
 
 import asyncio
 import hmac
@@ -19,20 +19,20 @@ from fcn.server.request_resources import request_resources
 
 _LOG = logging.getLogger("fcn.server")
 CLIENT_GONE = 499
-"""Status, in logs and counters, of a request whose client did not wait for the answer; nginx calls it so."""
+"""Status, in logs and metrics, of a request that its client abandoned; the same as in nginx."""
 
 _PROTECTED = ("/v1", "/v2", "/metrics", "/examples")
 _UNPROTECTED = "/v2/health"
 
 
 class RequestMiddleware:
-    """Wraps an application.
+    """ASGI middleware around an application.
 
     Args:
-        app: What answers.
-        limits: How large and how slow bodies may be.
-        metrics: Where requests are counted.
-        token: What a client must know; None if there is none.
+        app: Application to wrap.
+        limits: Limits of request bodies.
+        metrics: Metrics in which requests are counted.
+        token: Token that clients must send; None for no token.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics, token: str | None) -> None:
@@ -41,7 +41,7 @@ class RequestMiddleware:
         self._pool = BodyPool(limits.body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request, or whatever else ASGI has."""
+        """Handles one HTTP request; passes other ASGI events on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -67,7 +67,7 @@ class RequestMiddleware:
             self._record(scope, sender.status or CLIENT_GONE, time.perf_counter() - start)
 
     async def _run_app(self, scope: Scope, body: RequestBody, sender: "_ResponseSender") -> None:
-        """Lets the application answer, and stops it when the client is gone: its places are free then."""
+        """Runs the application; cancels it when the client disconnects, to free its places in the queue."""
         response = asyncio.ensure_future(self._app(scope, body.receive, sender.send))
         disconnected = asyncio.ensure_future(body.receive())
         try:
@@ -76,9 +76,7 @@ class RequestMiddleware:
                 sender.status = 0
                 return
             await response
-        except (
-            Exception
-        ) as error:  # a bug, or a machine at its end: the client hears of it, and the next may do well
+        except Exception as error:  # a bug, or resources ran out; the next request may succeed
             _LOG.error("request failed", exc_info=error)
             if not sender.status:
                 await internal_error()(scope, body.receive, sender.send)
@@ -88,11 +86,11 @@ class RequestMiddleware:
             await asyncio.wait((response, disconnected))
 
     def _is_authorized(self, path: str, authorization: str) -> bool:
-        """Returns whether a request may go on."""
+        """Returns whether a request has the token, if it needs one."""
         if self._token is None or not needs_token(path):
             return True
         scheme, _, given = authorization.partition(" ")
-        # What a header holds are bytes, which Starlette reads as Latin-1.
+        # Header values are bytes, which Starlette decodes as Latin-1.
         same = hmac.compare_digest(given.strip().encode("latin-1"), self._token)
         return same and scheme.lower() == "bearer"
 
@@ -114,11 +112,11 @@ class RequestMiddleware:
 
 
 class _ResponseSender:
-    """Sends an answer, once the body of the request was read to its end.
+    """Sender of a response that reads the rest of the request body first.
 
     Attributes:
-        status: HTTP status; 0 before there is one.
-        complete: Whether all of it was sent.
+        status: HTTP status; 0 before the response starts.
+        complete: Whether the whole response was sent.
     """
 
     def __init__(self, body: RequestBody, send: Send, request_id: str) -> None:
@@ -126,11 +124,11 @@ class _ResponseSender:
         self.status, self.complete = 0, False
 
     async def send(self, message: Message) -> None:
-        """Sends a part of it."""
+        """Sends a part of the response."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             await self._body.discard()
-            self._body.release()  # who does not read the answer does not keep others from asking
+            self._body.release()  # a client that does not read its response must not block others
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self._request_id
             if not self._body.complete:
@@ -141,7 +139,7 @@ class _ResponseSender:
 
 
 def needs_token(path: str) -> bool:
-    """Returns whether a token must be known, if there is one.
+    """Returns whether a path needs the token, if the server has one.
 
     Example:
         >>> needs_token("/v2/models/fcn"), needs_token("/v2/health/ready"), needs_token("/v22")
@@ -155,7 +153,7 @@ def _is_below(path: str, *folders: str) -> bool:
 
 
 def _protocol(path: str) -> str:
-    """Returns what a request is counted as.
+    """Returns the protocol under which a request is counted.
 
     Example:
         >>> [_protocol(path) for path in ("/", "/v2", "/v1/models/fcn:predict", "/v1/models/fcn:segment")]

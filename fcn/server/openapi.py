@@ -1,19 +1,19 @@
-"""Descriptions of what the server takes and answers, in the words of OpenAPI."""
+"""Building blocks of the OpenAPI description."""
 
 from typing import Any
 
 Schema = dict[str, Any]
-"""A part of a description."""
+"""Part of a JSON schema or of an OpenAPI description."""
 
 JSON, BINARY = "application/json", "application/octet-stream"
-"""Types of content."""
+"""Media types."""
 
 TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
 
 
 def object_of(**properties: Schema) -> Schema:
-    """Describes an object that has these properties, and maybe others.
+    """Returns the schema of an object with these properties, and maybe others.
 
     Example:
         >>> object_of(error=TEXT)["required"]
@@ -23,11 +23,11 @@ def object_of(**properties: Schema) -> Schema:
 
 
 ERROR: Schema = object_of(error=TEXT)
-"""What is sent in place of an answer."""
+"""Schema of error responses."""
 
 
 def closed(schema: Schema, **optional: Schema) -> Schema:
-    """Describes an object that has no properties but those of a schema and some that may be left out.
+    """Returns an object schema without further properties, extended by optional ones.
 
     Example:
         >>> sorted(closed(object_of(b64=TEXT), id=TEXT)["properties"])
@@ -37,11 +37,11 @@ def closed(schema: Schema, **optional: Schema) -> Schema:
 
 
 def list_of(items: Schema, shortest: int = 0) -> Schema:
-    """Describes a list.
+    """Returns the schema of a list.
 
     Args:
-        items: What it holds.
-        shortest: Its length, at least.
+        items: Schema of its elements.
+        shortest: Its minimum length.
 
     Example:
         >>> list_of(TEXT)

@@ -1,4 +1,4 @@
-"""Reading the bodies of requests: how large they may be, one and all together, and how long they may take."""
+"""Reading request bodies within limits of size, total memory and time."""
 
 import asyncio
 from contextlib import suppress
@@ -10,64 +10,64 @@ from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits
 
 TRUNCATED = "fcn.truncated"
-"""Key of a scope that is there where the client stopped sending in the middle of the body."""
+"""Key that is set in the scope of a request if the client stopped sending in the middle of the body."""
 
 _BODY = "fcn.body"
 _RETRY_SECONDS = 1
 _LEAST_RATE = 128 * 1024
-"""Bytes in a second on a poor line, 1 Mbit/s: 10 MB take longer than a client has that sends nothing."""
+"""Bytes per second of a slow connection, 1 Mbit/s; 10 MB take longer than `read_seconds`."""
 
 
 async def read_body(request: Request) -> bytes:
     """Returns the whole body of a request.
 
     Raises:
-        ServerError: If it is too large, too slow or cut off, or the bodies of all requests are too much.
+        ServerError: If it is too large, too slow or truncated, or all bodies together are too large.
     """
     body: RequestBody = request.scope[_BODY]
     return await body.read()
 
 
 class BodyPool:
-    """How many bytes the bodies of all requests have together.
+    """Memory that the bodies of all requests share.
 
     Args:
-        total: How many they may have.
+        total: Size in bytes.
     """
 
     def __init__(self, total: int) -> None:
         self._total, self._reserved = total, 0
 
     def acquire(self, amount: int) -> None:
-        """Takes room for so many bytes.
+        """Reserves a number of bytes.
 
         Raises:
-            ServerError: If there is none.
+            ServerError: If too few are free.
         """
         if self._reserved + amount > self._total:
             raise ServerError(
                 ErrorKind.BUSY,
-                f"Other requests hold {self._reserved} of {self._total} bytes. Try again later.",
+                f"Other requests use {self._reserved} of {self._total} bytes. Try again later.",
                 retry_after_seconds=_RETRY_SECONDS,
             )
         self._reserved += amount
 
     def release(self, amount: int) -> None:
-        """Gives room back."""
+        """Frees a number of bytes."""
         self._reserved -= amount
 
 
 class RequestBody:
-    """The body of one request, which whoever answers finds with `read_body`.
+    """Body of one request; `read_body` reads it.
 
     Args:
-        scope: What is known of the request.
-        receive: Where the body comes from.
-        limits: How large and how slow it may be.
-        pool: The room for the bodies of all requests.
+        scope: ASGI scope of the request.
+        receive: ASGI function that receives the body.
+        limits: Limits of size and time.
+        pool: Memory for the bodies of all requests.
 
     Attributes:
-        complete: Whether nothing of it is to come any more.
+        complete: Whether all of it was received.
     """
 
     def __init__(self, scope: Scope, receive: Receive, limits: Limits, pool: BodyPool) -> None:
@@ -83,10 +83,10 @@ class RequestBody:
         scope[_BODY] = self
 
     async def read(self) -> bytes:
-        """Returns all of it.
+        """Returns the whole body.
 
         Raises:
-            ServerError: As `read_body` says.
+            ServerError: As for `read_body`.
         """
         self._check_size(self._announced or 0)
         parts = []
@@ -100,7 +100,7 @@ class RequestBody:
         except TimeoutError:
             raise ServerError(
                 ErrorKind.SLOW_CLIENT,
-                f"Expected the whole body within {self._limits.read_seconds:g} s and a second more for each "
+                f"Expected the whole body within {self._limits.read_seconds:g} s plus one second for each "
                 f"{_LEAST_RATE} bytes. Received: {self._reserved} bytes. Send a smaller image.",
             ) from None
         if TRUNCATED in self._scope:
@@ -109,8 +109,8 @@ class RequestBody:
         return b"".join(parts)
 
     async def discard(self) -> None:
-        """Reads on and forgets it, within limits: a client that is still writing would not see the answer."""
-        if self._waits_for_continue:  # it has sent nothing, and will not when it sees the answer
+        """Reads and drops the rest, within limits: a client that still writes would not see the response."""
+        if self._waits_for_continue:  # it has sent nothing, and will not once it sees the response
             return
         left = self._limits.request_bytes
         with suppress(TimeoutError, ServerError):
@@ -118,14 +118,14 @@ class RequestBody:
                 left -= len(await self._next())
 
     async def receive(self) -> Message:
-        """Waits until the client is gone, once the body was read; others do not read it."""
+        """Waits for the client to disconnect, after the body was read."""
         await self._was_read.wait()
         while (message := await self._receive())["type"] != "http.disconnect":
             pass
         return message
 
     def release(self) -> None:
-        """Gives back the room it takes."""
+        """Frees the memory of the body."""
         self._pool.release(self._reserved)
         self._reserved = 0
 

@@ -1,7 +1,7 @@
-"""What a request holds until its answer is sent."""
+"""Resources that a request holds until its response is sent."""
 
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
 
 request_resources: ContextVar[AsyncExitStack | None] = ContextVar("request_resources", default=None)
-"""Gives back what a request holds once its answer is sent; None outside of a request over HTTP."""
+"""Exit stack that is closed once the response is sent; None outside of an HTTP request."""

@@ -1,4 +1,4 @@
-"""Work beside the event loop."""
+"""Running functions one at a time in a thread."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -9,15 +9,15 @@ _T = TypeVar("_T")
 
 
 class SerialExecutor:
-    """Where the documents of a protocol are read and written: one at a time, beside the event loop.
+    """Executor that runs one function at a time in a thread, beside the event loop.
 
-    Reading JSON keeps Python's lock, so that two at a time would not be faster; one at a time they take the
-    memory of one.
+    Protocols parse and write JSON with it. Parsing holds Python's global lock, so two at a time would not be
+    faster; one at a time needs the memory of one.
     """
 
     def __init__(self) -> None:
         self._limiter = CapacityLimiter(1)
 
     async def run(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Runs a function and returns what it returns."""
+        """Runs a function in a thread; returns its result."""
         return await to_thread.run_sync(function, *arguments, limiter=self._limiter)

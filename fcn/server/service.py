@@ -1,4 +1,4 @@
-"""From encoded images to answers: what stands between the protocols and the engine."""
+"""Service between the protocols and the engine: decodes, queues, labels and encodes images."""
 
 import asyncio
 import math
@@ -37,19 +37,19 @@ from fcn.server.weighted_semaphore import WeightedSemaphore
 _T = TypeVar("_T")
 _Array = npt.NDArray[Any]
 _CODEC_THREADS = 2
-"""Threads that decode and encode beside the engine; it uses every core itself."""
+"""Number of threads that decode and encode images; the engine uses all cores itself."""
 _BYTES_PER_LOGIT = 4
 _IMAGE_NAME = "image"
-"""What an image is called in errors."""
+"""Name of an image in error messages."""
 
 
 class ModelDescription(NamedTuple):
-    """A version that answers.
+    """Description of the version that is served.
 
     Attributes:
-        classes: What the class ids mean.
+        classes: Names and colors of the classes.
         version: Its number.
-        engine: What computes, as in "openvino int8".
+        engine: Name and precision of the engine, such as "openvino int8".
     """
 
     classes: Classes
@@ -58,14 +58,14 @@ class ModelDescription(NamedTuple):
 
 
 class SegmentationResult(NamedTuple):
-    """An image that was labeled.
+    """Labeled image.
 
     Attributes:
         labeled: The image and its label.
-        classes: What the class ids mean.
-        version: The version that answered.
-        engine: What computed, as in "openvino int8".
-        seconds: How long it took to decode the image, to wait for the engine and to be labeled.
+        classes: Names and colors of the classes.
+        version: Version that labeled it.
+        engine: Name and precision of the engine, such as "openvino int8".
+        seconds: Times by name: "decode", and "engine" (waiting and labeling).
     """
 
     labeled: LabeledImage
@@ -76,22 +76,22 @@ class SegmentationResult(NamedTuple):
 
 
 class Service:
-    """Answers requests about one model, within limits.
+    """Service that labels images with one model, within limits.
 
     Args:
         name: Name of the model in URLs.
         model: A folder of versions, or a version, run folder or `.keras` file.
-        open_engine: Makes what labels out of the path of a model.
-        limits: What is taken on.
-        metrics: What is counted.
+        open_engine: Opens an engine from the path of a model.
+        limits: Limits of requests.
+        metrics: Metrics of the server.
 
     Attributes:
         name: Name of the model in URLs.
-        limits: What is taken on.
-        metrics: What is counted.
+        limits: Limits of requests.
+        metrics: Metrics of the server.
 
     Raises:
-        FcnError: If the model cannot be loaded, or a limit lets nothing through.
+        FcnError: If the model cannot be loaded, or the limits are inconsistent.
     """
 
     def __init__(
@@ -105,11 +105,11 @@ class Service:
         self._accepted = 0
 
     def versions(self) -> Sequence[VersionState]:
-        """Returns what became of each version, newest first."""
+        """Returns the state of each version, newest first."""
         return self._versions.states()
 
     def signatures(self, version: int | None) -> dict[str, Signature]:
-        """Returns the signatures of a version; of the newest one for None.
+        """Returns the signatures of a version (None: the newest).
 
         Raises:
             ServerError: If no such version is available.
@@ -118,19 +118,19 @@ class Service:
             return loaded.signatures
 
     def describe(self) -> ModelDescription:
-        """Returns what the newest version is like."""
+        """Returns the description of the newest version."""
         with self._versions.lease(None) as loaded:
             return ModelDescription(loaded.classes, loaded.number, loaded.engine_name)
 
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
-        """Answers a request to a signature.
+        """Runs a signature.
 
         Raises:
-            ServerError: If it is refused.
+            ServerError: If the request is rejected.
         """
         (images,) = request.inputs.values()
         if not len(images):
-            raise ServerError(ErrorKind.BAD_REQUEST, "Expected one image or more. Received: none.")
+            raise ServerError(ErrorKind.BAD_REQUEST, "Expected one or more images. Received: none.")
         with self._versions.lease(request.version) as loaded, self._admit(len(images), loaded):
             deadline = time.monotonic() + self.limits.answer_seconds
             if request.signature == SERVING_DEFAULT:
@@ -148,10 +148,10 @@ class Service:
 
         Args:
             data: The content of an image file.
-            version: The version that is asked for; None for the newest.
+            version: Requested version; None for the newest.
 
         Raises:
-            ServerError: If it is refused.
+            ServerError: If the request is rejected.
         """
         with self._versions.lease(version) as loaded, self._admit(1, loaded):
             deadline = time.monotonic() + self.limits.answer_seconds
@@ -166,20 +166,20 @@ class Service:
             return SegmentationResult(labeled, loaded.classes, loaded.number, loaded.engine_name, seconds)
 
     async def run_in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Runs what keeps a core busy, such as encoding a picture, beside the event loop."""
+        """Runs a function that keeps a core busy, such as encoding an image, in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._codec_threads, function, *arguments)
 
     def close(self) -> None:
-        """Answers what was accepted and ends; no request may come any more."""
+        """Answers accepted requests and stops; new requests are not allowed."""
         self._versions.close()
         self._codec_threads.shutdown()
 
     @contextmanager
     def _admit(self, images: int, loaded: LoadedVersion) -> Iterator[None]:
-        """Takes places in the queue for the images of a request, and gives them back.
+        """Reserves places in the queue for the images of a request, and frees them afterwards.
 
         Raises:
-            ServerError: If there are too few.
+            ServerError: If too few are free.
         """
         limit = self.limits.queue_images
         if images > limit:
@@ -190,7 +190,7 @@ class Service:
         if self._accepted + images > limit:
             raise ServerError(
                 ErrorKind.BUSY,
-                f"{self._accepted} images are waiting already. Try again later.",
+                f"The queue is full: {self._accepted} images are waiting. Try again later.",
                 retry_after_seconds=self._retry_after_seconds(loaded),
             )
         self._accepted += images
@@ -233,7 +233,8 @@ class Service:
     ) -> dict[str, _Array]:
         if images[0].size == 0:
             raise ServerError(
-                ErrorKind.BAD_REQUEST, f"Expected images with pixels. Received: {list(images.shape)}."
+                ErrorKind.BAD_REQUEST,
+                f"Expected images with one or more pixels. Received: shape {list(images.shape)}.",
             )
         self._check_size(*images.shape[1:3])
         scored = await _gather_or_cancel(
@@ -244,7 +245,7 @@ class Service:
     async def _compute_logits(
         self, loaded: LoadedVersion, images: _Array, deadline: float
     ) -> dict[str, _Array]:
-        """Scores images within the room there is for logits, which they take until they are sent."""
+        """Computes logits; their memory stays reserved until they are sent."""
         size = self._check_logit_bytes(images.shape[:3], len(loaded.classes.names))
         async with AsyncExitStack() as until_scored:
             await (request_resources.get() or until_scored).enter_async_context(
@@ -258,7 +259,7 @@ class Service:
         return await asyncio.wrap_future(loaded.batcher.submit(image, output_kind, deadline))
 
     def _count_pixels(self, data: bytes, name: str = _IMAGE_NAME) -> int:
-        """Returns how many pixels an encoded image has, by its header."""
+        """Returns the number of pixels of an encoded image, read from its header."""
         try:
             height, width = stored_size(open_header(data, name))
         except DataError as error:
@@ -275,13 +276,14 @@ class Service:
             )
 
     def _check_logit_bytes(self, sides: tuple[int, ...], num_classes: int) -> int:
-        """Returns how many bytes the logits of images take."""
+        """Returns the size of the logits of images, in bytes."""
         size = _BYTES_PER_LOGIT * math.prod(sides) * num_classes
         if size > self.limits.answer_bytes:
             raise ServerError(
                 ErrorKind.TOO_LARGE,
-                f"Expected at most {self.limits.answer_bytes} bytes of logits. Received: {num_classes} "
-                f"classes at each pixel, which take {size}. Send fewer or smaller images, or ask for labels.",
+                f"Expected at most {self.limits.answer_bytes} bytes of logits. Received: images with logits of "
+                f"{size} bytes for {num_classes} classes. Send fewer or smaller images, or request "
+                "labels.",
             )
         return size
 
@@ -294,7 +296,7 @@ class Service:
 
 
 async def _gather_or_cancel(answers: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """Waits for all; if one is refused, nobody goes on with the others."""
+    """Waits for all results; cancels the others if one fails."""
     tasks = [asyncio.ensure_future(answer) for answer in answers]
     try:
         return await asyncio.gather(*tasks)
@@ -306,6 +308,6 @@ async def _gather_or_cancel(answers: Iterable[Coroutine[Any, Any, _T]]) -> list[
 
 
 def _encode(label: Pixels, num_classes: int) -> tuple[bytes, _Array]:
-    """Returns a label as a grey PNG, and the share of each class."""
+    """Returns a label as a grayscale PNG, and the area of each class, 0 to 1."""
     areas = count_ids(label)[:num_classes] / label.size
     return encode_label(label), areas

@@ -1,4 +1,4 @@
-"""What a client is told whose request is not as it should be."""
+"""Checks of requests, and error messages for invalid ones."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,32 +9,32 @@ from fcn.inference.engines.signatures import Signature
 from fcn.server.interface import ErrorKind, ServerError
 
 _SHOWN = 40
-"""How many characters of what came an error repeats."""
+"""Maximum number of received characters that an error quotes."""
 
 
 def invalid(expected: str, received: str) -> ServerError:
-    """Returns what a client is told whose request is not as it should be.
+    """Returns the error for an invalid request.
 
     Args:
-        expected: What should have come, and where.
-        received: What came.
+        expected: Description of the expected value and its place.
+        received: Description of the received value.
     """
     return ServerError(ErrorKind.BAD_REQUEST, f"Expected {expected}. Received: {received}.")
 
 
 def check_keys(document: Mapping[str, Any], known: Iterable[str], what: str) -> None:
-    """Checks that an object has no keys but those that are known.
+    """Checks that an object has only known keys.
 
     Raises:
-        ServerError: If it has.
+        ServerError: If it has others.
     """
     unknown = sorted(set(document) - set(known))
     if unknown:
-        raise invalid(f"no keys but {', '.join(known)} in {what}", ", ".join(map(shorten, unknown[:3])))
+        raise invalid(f"only the keys {', '.join(known)} in {what}", ", ".join(map(shorten, unknown[:3])))
 
 
 def describe(value: object) -> str:
-    """Says in a few words what a value of a JSON document is.
+    """Describes a JSON value in a few words.
 
     Example:
         >>> print(describe([1, 2]), describe(True), describe("a"), describe({"b64": ""}), sep="; ")
@@ -56,7 +56,7 @@ def describe(value: object) -> str:
 
 
 def shorten(text: str) -> str:
-    """Returns a string in quotes, at most some forty characters of it.
+    """Returns a string in quotes, cut to forty characters.
 
     Example:
         >>> shorten("a" * 100)
@@ -66,10 +66,10 @@ def shorten(text: str) -> str:
 
 
 def find_signature(signatures: dict[str, Signature], name: str) -> Signature:
-    """Returns a signature by its name.
+    """Returns a signature by name.
 
     Raises:
-        ServerError: If there is none.
+        ServerError: If it does not exist.
     """
     if name not in signatures:
         raise invalid(f"one of the signatures {', '.join(signatures)}", shorten(name))

@@ -1,4 +1,4 @@
-"""The versions of a model that is served: the newest answers, and gives way to a newer one without a gap."""
+"""Versions of the served model: the newest is loaded, and is replaced by a newer one without downtime."""
 
 import logging
 import threading
@@ -21,28 +21,28 @@ from fcn.server.observability.metrics import Metrics
 
 _LOG = logging.getLogger("fcn.server")
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 2.0, 60.0
-# A first image costs an engine what it prepares only once.
+# An engine prepares some things only once, with the first image.
 _WARM_UP_SIZE = (384, 512)
 
 LOADING, AVAILABLE, UNLOADING, END = "LOADING", "AVAILABLE", "UNLOADING", "END"
-"""What becomes of a version, in the words of TensorFlow Serving."""
+"""States of a version, as in TensorFlow Serving."""
 
 
 class LoadedVersion:
-    """A version that answers.
+    """Version that is loaded.
 
     Args:
         number: Its number.
-        engine: What labels.
-        limits: How batches are made.
-        metrics: Where they are counted.
+        engine: Engine that labels images.
+        limits: Limits of batches.
+        metrics: Metrics of the server.
 
     Attributes:
         number: Its number.
-        classes: The names and colors of its classes.
-        signatures: What it takes and answers.
-        engine_name: What computes, as in "openvino int8".
-        batcher: Where images go.
+        classes: Names and colors of its classes.
+        signatures: Its signatures by name.
+        engine_name: Name and precision of the engine, such as "openvino int8".
+        batcher: Queue of its engine.
     """
 
     def __init__(self, number: int, engine: Engine, limits: Limits, metrics: Metrics) -> None:
@@ -52,29 +52,29 @@ class LoadedVersion:
         self.engine_name = f"{engine.name} {engine.precision}"
         self.batcher = Batcher(engine, limits.batch_images, limits.batch_wait_seconds, metrics)
         self.active_requests = 0
-        """How many requests are using it; `VersionManager` counts them."""
+        """Number of requests that use it; `VersionManager` counts them."""
 
     def warm_up(self) -> None:
-        """Labels one grey image, so that the first real one does not wait for what is done only once."""
+        """Labels a gray image, so that the first real one does not wait for one-time preparations."""
         image = np.full((*_WARM_UP_SIZE, 3), 128, np.uint8)
         self.batcher.submit(image, OutputKind.LABEL, float("inf")).result()
 
 
 class VersionManager:
-    """Keeps the newest version of a model loaded.
+    """Manager that keeps the newest version of a model loaded.
 
-    A folder of versions is looked at again and again. A version that has become the newest is loaded beside
-    the one that answers, takes its place, and the old one ends when its last request is answered. One that
-    cannot be loaded changes nothing, and at the start the one before it answers: it is tried again later. If
-    the newest version is taken away, the one before it comes back. Anything else than a folder of versions is
-    served for good, as the version that its folder is called, or as version 1.
+    It polls the folder of versions. A newer version is loaded beside the current one and then replaces it;
+    the old one is unloaded after its last request. A version that cannot be loaded is tried again later;
+    meanwhile the current one stays, or at the start the newest one that can be loaded. If the newest version
+    is removed, the one before it is loaded again. A model that is not a folder of versions is never replaced;
+    its version is the number in the name of its folder, or 1.
 
     Args:
         model: A folder of versions, or a version, run folder or `.keras` file.
-        open_engine: Makes what labels out of the path of a model.
-        limits: How batches are made.
-        metrics: Where they are counted.
-        poll_seconds: How often the folder is looked at.
+        open_engine: Opens an engine from the path of a model.
+        limits: Limits of batches.
+        metrics: Metrics of the server.
+        poll_seconds: Seconds between two looks at the folder.
 
     Raises:
         FcnError: If no version can be loaded.
@@ -100,13 +100,13 @@ class VersionManager:
         self._watcher.start()
 
     def states(self) -> Sequence[VersionState]:
-        """Returns what became of each version, newest first."""
+        """Returns the state of each version, newest first."""
         with self._changed:
             return sorted(self._states.values(), key=lambda state: -state.version)
 
     @contextmanager
     def lease(self, version: int | None) -> Iterator[LoadedVersion]:
-        """Yields a version, which stays loaded until the block ends.
+        """Yields a version and keeps it loaded until the block ends.
 
         Args:
             version: Its number; None for the newest.
@@ -119,8 +119,8 @@ class VersionManager:
             if version not in (None, loaded.number):
                 raise ServerError(
                     ErrorKind.NOT_FOUND,
-                    f"Version {version} is not served. Version {loaded.number} is; leave the version out, "
-                    "or ask for that.",
+                    f"Version {version} is not served. Leave the version out, or request version "
+                    f"{loaded.number}.",
                 )
             loaded.active_requests += 1
         try:
@@ -131,27 +131,27 @@ class VersionManager:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Stops looking for versions, answers what was accepted, and ends the engine."""
+        """Stops polling, answers accepted requests, and unloads the current version."""
         self._stopped.set()
         self._watcher.join()
         self._unload(self._current)
 
     def _find_versions(self) -> list[tuple[int, Path]]:
-        """Returns the versions that there are, oldest first."""
+        """Returns the versions in the folder, oldest first."""
         if (self._model / "saved_model.pb").exists() or not is_exported(self._model):
             if not is_exported(self._model):
-                model_file(self._model)  # says what is wrong with the path, before an engine is opened
+                model_file(self._model)  # raises an error for a wrong path before an engine is opened
             name = self._model.name
             return [(int(name) if name.isdecimal() else 1, self._model)]
         return [(int(path.name), path) for path in exported_versions(self._model)]
 
     def _load_newest(self) -> LoadedVersion:
-        """Loads the newest version that can be: a damaged one does not keep a server from starting."""
+        """Loads the newest version that can be loaded, so that a damaged one does not prevent the start."""
         versions, errors = self._find_versions(), []
         for number, path in reversed(versions):
             try:
                 return self._load(number, path)
-            except Exception as error:  # whatever a damaged version makes an engine raise
+            except Exception as error:  # a damaged version may raise anything
                 errors.append(error)
                 if len(errors) < len(versions):
                     self._schedule_retry(number, error)
@@ -170,11 +170,10 @@ class VersionManager:
         except Exception as error:
             loaded.batcher.close()
             self._set_state(number, END, str(error))
-            if isinstance(error, ServerError):  # nobody has asked yet
+            if isinstance(error, ServerError):  # not the error of a client
                 height, width = _WARM_UP_SIZE
                 raise RunError(
-                    f"{path}: cannot label an image of {width} x {height} pixels, to begin with. "
-                    f"{error.message}"
+                    f"{path}: cannot label a first image of {width} x {height} pixels. {error.message}"
                 ) from error
             raise
         self._metrics.version.set(number)
@@ -190,7 +189,7 @@ class VersionManager:
             try:
                 number, path = self._find_versions()[-1]
             except (OSError, IndexError, RunError):
-                continue  # a folder that is gone for a moment, or for good: what is loaded goes on
+                continue  # the folder is gone, maybe only for a moment: the loaded version stays
             if number != self._current.number and self._may_retry(number):
                 self._replace(number, path)
 
@@ -200,7 +199,7 @@ class VersionManager:
     def _replace(self, number: int, path: Path) -> None:
         try:
             loaded = self._load(number, path)
-        except Exception as error:  # whatever a damaged version makes an engine raise: the old one goes on
+        except Exception as error:  # a damaged version may raise anything; the old one stays
             self._schedule_retry(number, error)
             return
         with self._changed:
@@ -209,12 +208,12 @@ class VersionManager:
         self._unload(old)
 
     def _schedule_retry(self, number: int, error: Exception) -> None:
-        """Remembers when to try a version again, later each time."""
+        """Schedules another try, with a wait that doubles each time."""
         _, last_wait = self._retry_at.get(number, (0.0, _FIRST_RETRY_SECONDS / 2))
         wait = min(_LAST_RETRY_SECONDS, 2 * last_wait)
         self._retry_at[number] = (time.monotonic() + wait, wait)
         _LOG.error(
-            "version not loaded",
+            "version could not be loaded",
             extra={"version": number, "error": str(error), "retry_seconds": wait},
             exc_info=None if isinstance(error, FcnError) else error,
         )
@@ -225,7 +224,7 @@ class VersionManager:
             self._changed.wait_for(lambda: loaded.active_requests == 0, timeout=self._limits.stop_seconds)
         loaded.batcher.close()
         self._set_state(loaded.number, END)
-        _LOG.info("version ended", extra={"version": loaded.number})
+        _LOG.info("version unloaded", extra={"version": loaded.number})
 
     def _set_state(self, number: int, state: str, error: str = "") -> None:
         with self._changed:

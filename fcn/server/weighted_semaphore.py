@@ -1,4 +1,4 @@
-"""Something of which there is only so much, shared in the order in which it is asked for."""
+"""A semaphore from which tasks acquire any amount, first come, first served."""
 
 import asyncio
 from collections import deque
@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager, suppress
 
 
 class WeightedSemaphore:
-    """An amount that the tasks of one event loop share, first come, first served.
+    """Fair semaphore with weights for the tasks of one event loop.
 
     Args:
-        total: How much there is. Who asks for more gets all of it, alone.
+        total: Amount to share. A task that requests more waits for all of it.
     """
 
     def __init__(self, total: int) -> None:
@@ -19,7 +19,7 @@ class WeightedSemaphore:
 
     @asynccontextmanager
     async def acquire(self, amount: int) -> AsyncIterator[None]:
-        """Waits until there is so much, takes it, and gives it back when the block ends."""
+        """Waits for an amount, and releases it when the block ends."""
         amount = min(amount, self._total)
         await self._acquire(amount)
         try:
@@ -36,10 +36,10 @@ class WeightedSemaphore:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it was given in the moment it was no longer wanted
+            if turn.done() and not turn.cancelled():  # granted in the moment of cancellation
                 self._release(amount)
             else:
-                with suppress(ValueError):  # it was passed over already
+                with suppress(ValueError):  # already skipped by _wake_waiting
                     self._waiters.remove((amount, turn))
                 self._wake_waiting()
             raise

@@ -74,7 +74,7 @@ def served(model_path, tmp_path_factory):
     assert code == 128 + signal.SIGTERM
     assert [line["message"] for line in lines if line["message"].startswith("version")] == [
         "version loaded",
-        "version ended",
+        "version unloaded",
     ]
     assert all({"time", "level", "logger", "message"} <= set(line) for line in lines)
     assert not [line for line in lines if line["level"] in ("warning", "error")]

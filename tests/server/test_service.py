@@ -99,7 +99,7 @@ def test_a_full_queue_says_when_to_come_again(make, engine):
             service.infer(InferenceRequest("predict_tensor", {"images": np.stack([flat(1)] * 2)}))
         )
         await asyncio.sleep(0.05)
-        with pytest.raises(ServerError, match="3 images are waiting") as refused:
+        with pytest.raises(ServerError, match="queue is full: 3 images are waiting") as refused:
             await service.segment(encode_png(flat(1)))
         engine.resumed.set()
         await asyncio.gather(one, two)
@@ -116,7 +116,7 @@ def test_a_full_queue_says_when_to_come_again(make, engine):
     ("inputs", "kind", "message"),
     [
         ({"image_bytes": string_tensor([b"no image"])}, ErrorKind.BAD_REQUEST, "no image"),
-        ({"image_bytes": string_tensor([])}, ErrorKind.BAD_REQUEST, "one image or more"),
+        ({"image_bytes": string_tensor([])}, ErrorKind.BAD_REQUEST, "one or more images"),
         (encoded(*[flat(0)] * 5), ErrorKind.TOO_LARGE, "at most 4 images"),
         (encoded(flat(0, 30, 40)), ErrorKind.TOO_LARGE, "at most 1000 pixels. Received: 40 x 30"),
         (
@@ -141,7 +141,7 @@ def test_what_cannot_be_labeled_is_refused_and_the_next_is_answered(make, engine
 
 @pytest.mark.parametrize("shape", [(1, 0, 5, 3), (1, 5, 0, 3)])
 def test_pixels_without_pixels_are_refused(make, shape):
-    with pytest.raises(ServerError, match="with pixels"):
+    with pytest.raises(ServerError, match="with one or more pixels"):
         run(make().infer(InferenceRequest("predict_tensor", {"images": np.zeros(shape, np.uint8)})))
 
 
@@ -200,7 +200,7 @@ def test_logits_that_are_too_much_are_refused_and_their_labels_are_not(make):
         if number == 2:
             run(service.infer(InferenceRequest("predict_logits", images)))
             continue
-        with pytest.raises(ServerError, match=r"at most 480 bytes.*which take 720") as refused:
+        with pytest.raises(ServerError, match=r"at most 480 bytes.*logits of 720 bytes") as refused:
             run(service.infer(InferenceRequest("predict_logits", images)))
         assert refused.value.kind is ErrorKind.TOO_LARGE
 

@@ -1,4 +1,4 @@
-"""Logs for machines: one JSON object a line, to stderr."""
+"""Logs as JSON, one object per line, on stderr."""
 
 import json
 import logging
@@ -9,15 +9,15 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 
 REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
-"""What the request that is being answered is called in logs; empty outside of one."""
+"""Id of the current request in logs; empty outside of a request."""
 
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# What every record has. Whatever else is there was given by who logs; what begins with _ is a library's own.
+# Fields of every record. Others come from the caller; those that begin with _ are internal to libraries.
 _STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "color_message"}
 
 
 def choose_request_id(wanted: str) -> str:
-    r"""Returns what a client calls its request, or a new name if that is not fit for logs and headers.
+    r"""Returns the request id of a client, or a new one if that is not valid in logs and headers.
 
     Example:
         >>> choose_request_id("photo-17"), len(choose_request_id("two\nlines"))
@@ -27,7 +27,7 @@ def choose_request_id(wanted: str) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one JSON object: time, level, logger, message, and what else was given."""
+    """Formatter that writes a record as a JSON object: time, level, logger, message, and extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line, in ASCII.
@@ -53,7 +53,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def start_logs() -> None:
-    """Sends the logs of this process, warnings among them, to stderr."""
+    """Sends the logs of this process, including warnings, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()

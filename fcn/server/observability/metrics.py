@@ -1,26 +1,26 @@
-"""What a server counts, in the format of Prometheus."""
+"""Metrics of the server in the Prometheus text format."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""Type of what `Metrics.text` returns."""
+"""Media type of `Metrics.text`."""
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _IMAGES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """Counters and clocks of one server; several servers in one process count apart.
+    """Metrics of one server; several servers in one process have separate ones.
 
     Attributes:
         requests: Requests, by protocol ("tensorflow", "v2", "segment", "page", ...) and status.
-        request_seconds: From the first byte of a request to the last of its answer, by protocol.
-        queue_images: Images that were accepted and are not answered yet.
-        images: Images that were labeled.
+        request_seconds: Time from the first byte of a request to the last of its response, by protocol.
+        queue_images: Images that are accepted and not answered yet.
+        images: Labeled images.
         batch_images: Images in a batch.
-        engine_seconds: How long the engine took for a batch.
-        decode_seconds: How long an image took to decode.
-        version: The version of the model that answers.
+        engine_seconds: Time of the engine for a batch.
+        decode_seconds: Time to decode an image.
+        version: Served version of the model.
     """
 
     def __init__(self) -> None:
@@ -40,10 +40,10 @@ class Metrics:
         self.decode_seconds = Histogram(
             "fcn_decode_seconds", "Time to decode an image.", buckets=_SECONDS, registry=registry
         )
-        self.version = Gauge("fcn_model_version", "Version of the model that answers.", registry=registry)
+        self.version = Gauge("fcn_model_version", "Served version of the model.", registry=registry)
 
     def text(self) -> bytes:
-        """Returns all of it, as Prometheus reads it.
+        """Returns all metrics in the Prometheus text format.
 
         Example:
             >>> b"fcn_queue_images 0.0" in Metrics().text()

@@ -1,4 +1,4 @@
-"""Pictures to try the page on: scenes that are drawn, or the photographs of a folder."""
+"""Example images for the page: drawn scenes, or the images of a folder."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from fcn.errors import ConfigError
 
 MAX_EXAMPLES = 12
 
-# What browsers show; of a TIFF nobody would see anything.
+# Formats that browsers display; TIFF is not among them.
 _TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
@@ -20,18 +20,19 @@ _TYPES = {
     ".bmp": "image/bmp",
     ".webp": "image/webp",
 }
-# As large as in the quickstart's data set, where objects are as large as there, and never among its images.
+# The size of images in the quickstart's data set, since objects get their sizes from it; the seed is another
+# one, so that the examples are none of its images.
 _SIZES = ((128, 176),)
 _SEED = 1948
 _NUM_DRAWN = 6
 
 
 class Example(NamedTuple):
-    """A picture to try the model on.
+    """Example image.
 
     Attributes:
-        name: What it is called, or what can be seen.
-        media_type: Of its file.
+        name: Its name or description.
+        media_type: Media type of its file.
         read: Returns the content of its file.
     """
 
@@ -41,7 +42,7 @@ class Example(NamedTuple):
 
 
 def drawn_examples() -> list[Example]:
-    r"""Returns scenes as the quickstart's data set has them; each is drawn when it is first asked for.
+    r"""Returns scenes like those of the quickstart's data set; each is drawn when it is first read.
 
     Example:
         >>> examples = drawn_examples()
@@ -61,20 +62,20 @@ def _draw(index: int) -> bytes:
 
 
 def folder_examples(folder: Path) -> list[Example]:
-    """Returns the first photographs of a folder, in the order of their names.
+    """Returns the first images of a folder, sorted by name.
 
     Args:
-        folder: What is below it does not count.
+        folder: The folder; its subfolders are ignored.
 
     Raises:
-        ConfigError: If it cannot be read or holds none that a browser shows.
+        ConfigError: If it cannot be read, or holds no images that browsers display.
     """
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _TYPES and path.is_file())
     except OSError as error:
         raise ConfigError(f"--examples {folder}: cannot be read ({error.strerror}).") from error
     if not paths:
-        raise ConfigError(f"--examples {folder}: expected photographs ({', '.join(_TYPES)}). Received: none.")
+        raise ConfigError(f"--examples {folder}: expected images ({', '.join(_TYPES)}). Received: none.")
     return [
         Example(_readable(path.stem), _TYPES[path.suffix.lower()], path.read_bytes)
         for path in paths[:MAX_EXAMPLES]
@@ -82,5 +83,5 @@ def folder_examples(folder: Path) -> list[Example]:
 
 
 def _readable(name: str) -> str:
-    """Returns a name that can be sent, whatever bytes it has in its folder."""
+    """Returns a file name as valid Unicode, whatever bytes it has."""
     return os.fsencode(name).decode("utf-8", "replace")

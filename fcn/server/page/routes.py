@@ -1,4 +1,4 @@
-"""The page at `/`, on which people try the model in a browser."""
+"""Routes of the page at `/`, on which people try the model in a browser."""
 
 from hashlib import sha256
 from html import escape
@@ -16,9 +16,9 @@ from fcn.server.openapi import JSON
 from fcn.server.page.examples import drawn_examples, folder_examples
 
 PAGE = Path(__file__).parent / "static"
-"""Folder of the page: `index.html`, and what it asks for below `/page/`."""
+"""Folder of the page: `index.html`, and the files that it loads from `/page/`."""
 
-# Not the machine's own table of types: browsers refuse modules of another one.
+# Not the table of types of this machine, which may differ: browsers reject modules of another type.
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -26,10 +26,10 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _MODEL_PLACEHOLDER = b"MODEL"
-"""What stands in `index.html` where the name of the model belongs."""
+"""Placeholder in `index.html` for the name of the model."""
 
 _SECURITY_HEADERS = {
-    # The page asks nobody but its own server; photographs it has itself, as blobs.
+    # The page contacts only its own server; it holds images itself, as blobs.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -38,11 +38,11 @@ _SECURITY_HEADERS = {
 
 
 class PageFile(NamedTuple):
-    """A file of the page.
+    """File of the page.
 
     Attributes:
         content: Its bytes.
-        headers: What is sent with them.
+        headers: HTTP headers to send with it.
     """
 
     content: bytes
@@ -50,10 +50,10 @@ class PageFile(NamedTuple):
 
 
 def read_page(name: str) -> dict[str, PageFile]:
-    """Returns the files of the page by their names.
+    """Returns the files of the page by name.
 
     Args:
-        name: The model's.
+        name: Name of the model.
 
     Example:
         >>> files = read_page("voc")
@@ -69,7 +69,7 @@ def read_page(name: str) -> dict[str, PageFile]:
             headers = {
                 **_SECURITY_HEADERS,
                 "Content-Type": _TYPES[path.suffix],
-                # Kept, but asked about each time: files of two versions of this package never meet.
+                # Cached but revalidated each time, so that files of two versions of this package never mix.
                 "Cache-Control": "no-cache",
                 "ETag": f'"{sha256(content).hexdigest()[:32]}"',
             }
@@ -78,14 +78,14 @@ def read_page(name: str) -> dict[str, PageFile]:
 
 
 def page_routes(name: str, folder: Path | None) -> list[BaseRoute]:
-    """Returns what serves the page, and below `/examples` the pictures one can try it on.
+    """Returns the routes of the page, and of the example images below `/examples`.
 
     Args:
-        name: The model's.
-        folder: Photographs to show as examples; None for drawn scenes.
+        name: Name of the model.
+        folder: Folder of example images; None for drawn scenes.
 
     Raises:
-        ConfigError: If there is no photograph in the folder.
+        ConfigError: If the folder holds no images.
     """
     files = read_page(name)
     examples = drawn_examples() if folder is None else folder_examples(folder)
@@ -100,20 +100,18 @@ def page_routes(name: str, folder: Path | None) -> list[BaseRoute]:
     async def page_file(request: Request) -> Response:
         found = files.get(request.path_params["name"])
         if found is None:
-            raise ServerError(ErrorKind.NOT_FOUND, f"{request.url.path}: the page has no such file.")
+            raise ServerError(ErrorKind.NOT_FOUND, f"{request.url.path}: no such file of the page.")
         return _send(found, request)
 
     async def list_examples(_: Request) -> Response:
         return Response(listing, headers=example_headers, media_type=JSON)
 
-    def example(request: Request) -> Response:  # not async, so that a slow disk keeps nobody else waiting
+    def example(request: Request) -> Response:  # not async, so that a slow disk blocks no other request
         try:
             chosen = by_number[request.path_params["number"]]
             return Response(chosen.read(), headers=example_headers, media_type=chosen.media_type)
         except (KeyError, OSError) as error:
-            raise ServerError(
-                ErrorKind.NOT_FOUND, f"{request.url.path}: there is no such example."
-            ) from error
+            raise ServerError(ErrorKind.NOT_FOUND, f"{request.url.path}: no such example.") from error
 
     return [
         Route("/", index),
@@ -124,7 +122,7 @@ def page_routes(name: str, folder: Path | None) -> list[BaseRoute]:
 
 
 def _send(file: PageFile, request: Request) -> Response:
-    """Returns a file, or that the browser has it already."""
+    """Returns a file, or status 304 if the browser has it already."""
     known = request.headers.get("if-none-match", "")
     if file.headers["ETag"] in known:
         return Response(status_code=304, headers=file.headers)

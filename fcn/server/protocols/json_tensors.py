@@ -1,4 +1,4 @@
-"""Tensors out of JSON, strict about what they hold."""
+"""Reading tensors from JSON, with strict checks of their content."""
 
 import binascii
 import secrets
@@ -13,8 +13,8 @@ from fcn.server.interface import string_tensor
 from fcn.server.protocols.number_lists import extract_number_lists, read_uint8_lists
 from fcn.server.validation import describe, invalid, shorten
 
-# What Python makes of a document is many times its size where it is all lists, objects and short strings:
-# `{"a":0}` are 8 bytes that become 250. No request for images has as many but in lists of numbers.
+# As Python objects, a document of lists, objects and short strings takes many times the memory of its text:
+# 8 bytes of `{"a":0}` become 250. Requests with images have that many values only in lists of numbers.
 _STRINGS = _VALUES = 20_000
 
 
@@ -23,15 +23,15 @@ def read_object(text: bytes, what: str) -> dict[str, Any]:
 
     Args:
         text: The JSON.
-        what: What it is, for errors.
+        what: Its name in error messages.
 
     Returns:
-        The object; long lists that hold nothing but numbers and lists are `orjson.Fragment`s of their text,
-        which may not be well-formed.
+        The object; long lists of only numbers and lists are `orjson.Fragment`s of their text, which may not
+        be well-formed.
 
     Raises:
-        ServerError: If it is no JSON, no object, nested too deep, or has more values than a request
-            with images could.
+        ServerError: If it is not JSON, not an object, nested too deeply, or has more values than a request
+            with images can have.
 
     Example:
         >>> read_object(b'{"id": "1"}', "the body")
@@ -42,23 +42,23 @@ def read_object(text: bytes, what: str) -> dict[str, Any]:
     placeholder = secrets.token_hex()
     rest, fragments = extract_number_lists(text, f'{{"{placeholder}":%d}}'.encode())
     if (found := sum(map(rest.count, (b"[", b"{", b",")))) > _VALUES + len(fragments):
-        raise invalid(f"at most {_VALUES} values in {what}, but for lists of numbers", str(found))
+        raise invalid(f"at most {_VALUES} values in {what}, not counting lists of numbers", str(found))
     try:
         document = _insert(orjson.loads(rest), placeholder, fragments)
     except orjson.JSONDecodeError as error:
-        raise invalid(f"JSON in {what}", f"{len(text)} bytes that are none ({error.msg})") from error
+        raise invalid(f"JSON in {what}", f"{len(text)} bytes that are not JSON ({error.msg})") from error
     if not isinstance(document, dict):
         raise invalid(f"a JSON object in {what}", describe(document))
     return document
 
 
 def read_pixels(value: object, shape: Sequence[int], what: str) -> npt.NDArray[np.uint8]:
-    """Reads nested lists of whole numbers 0 to 255 of a document that `read_object` read.
+    """Reads nested lists of integers 0 to 255 from a document of `read_object`.
 
     Args:
-        value: The lists, as many within each other as there are sides.
-        shape: Lengths of the sides, `ANY` where they may vary.
-        what: What they are, for errors.
+        value: The lists, nested as deeply as there are dimensions.
+        shape: Expected shape, `ANY` for any size of a dimension.
+        what: Their name in error messages.
 
     Returns:
         `uint8` of that shape.
@@ -74,10 +74,10 @@ def read_pixels(value: object, shape: Sequence[int], what: str) -> npt.NDArray[n
 
 
 def holds_lists(value: object, what: str) -> bool:
-    """Tells whether a list of a document that `read_object` read begins with a list.
+    """Returns whether the first element of a list from a document of `read_object` is a list.
 
     Raises:
-        ServerError: If it is no list.
+        ServerError: If the value is not a list.
 
     Example:
         >>> holds_lists([[1], [2]], "inputs"), holds_lists([1, 2], "inputs")
@@ -91,17 +91,18 @@ def read_strings(value: object, decode: Callable[[object, str], bytes], what: st
 
     Args:
         value: The list.
-        decode: Makes bytes of one element; it is also told the place of that, for errors.
-        what: What the list is, for errors.
+        decode: Converts an element to bytes; its second argument is the place of the element, for error
+            messages.
+        what: Name of the list in error messages.
 
     Returns:
         `object[N]`, each `bytes`.
 
     Raises:
-        ServerError: If it is no list, an empty one, or holds something else.
+        ServerError: If it is not a list, is empty, or holds something else.
     """
     if not isinstance(value, list) or not value:
-        raise invalid(f"a list of one string or more in `{what}`", describe(value))
+        raise invalid(f"a list of one or more strings in `{what}`", describe(value))
     return string_tensor([decode(one, f"{what}[{index}]") for index, one in enumerate(value)])
 
 
@@ -109,7 +110,7 @@ def decode_base64(text: object, place: str) -> bytes:
     r"""Decodes a base64 string.
 
     Raises:
-        ServerError: If it is no string, or no base64.
+        ServerError: If it is not a string, or not base64.
 
     Example:
         >>> decode_base64("AP8=", "inputs[0]")
@@ -131,7 +132,7 @@ def encode_base64(data: bytes) -> str:
 
 
 def _insert(document: Any, placeholder: str, fragments: list[bytes]) -> Any:
-    """Puts lists of numbers back to where they were cut out, as text."""
+    """Replaces placeholders by the text of their lists of numbers."""
     top = [document]
     waiting: list[Any] = [top]
     while waiting:

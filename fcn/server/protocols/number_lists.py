@@ -1,7 +1,7 @@
-"""Lists of numbers out of JSON text, without an object of Python for each: an image is half a million.
+"""Reading lists of numbers from JSON text with NumPy, without a Python object for each number.
 
-A reader of JSON makes lists and numbers that are many times larger than their text, takes long over them, and
-keeps Python's lock meanwhile, so that no other request goes on.
+An image is half a million numbers. As Python objects they take many times the memory of their text, and a
+JSON parser holds Python's global lock while it creates them, which blocks all other requests.
 """
 
 import re
@@ -17,33 +17,33 @@ from fcn.server.validation import invalid, shorten
 
 _START = re.compile(rb'["[]')
 _RUN = re.compile(rb"[][0-9.eE+\-, \t\r\n]*+")
-"""What may stand in a list of lists of numbers, good or bad ones."""
+"""Characters of nested lists of numbers, valid or not."""
 
 _SHORTEST = 1024
-"""Shorter lists are left to the reader of JSON, in bytes."""
+"""Size in bytes below which lists are left to the JSON parser."""
 
 _MOST_PARTS = 50_000
-"""How many strings and lists are looked at; what comes after more of them is left to the reader of JSON."""
+"""Maximum number of strings and lists to look at; the rest of the text is left to the JSON parser."""
 
 _PIECE, _BACK = 1 << 18, 3
-"""How many bytes are looked at together, and how far a number of a piece may reach back into another."""
+"""Number of bytes to scan at once, and by how many a number may reach back into the piece before."""
 
 _CHARACTER_KINDS = bytes.maketrans(b"0123456789\t\r\n", b"0000000000   ")
 _STRAY = re.compile(rb"[^0-9\[\], \t\r\n]")
 _WRONG_NUMBER = re.compile(rb"(?<![0-9])(0[0-9]|[0-9]{4}|[3-9][0-9]{2}|2[6-9][0-9]|25[6-9])")
 _BEFORE, _EXCERPT = 8, 80
-"""How many bytes an error shows before what is wrong, and in all at most."""
+"""Number of bytes that an error quotes before the wrong place, and the maximum in total."""
 
 
 class _Piece(NamedTuple):
-    """What is in a piece of a text.
+    """Scanned piece of a text.
 
     Attributes:
-        skeleton: The piece without white space, each number a zero.
-        values: The numbers that end in it, if they are good.
-        is_good: Whether they are: below 256, and without zeros before them.
-        start: Where it begins.
-        kept: `bool[N]`, what is in the skeleton.
+        skeleton: The piece without white space, with a zero for each number.
+        values: The numbers that end in it, if they are valid.
+        is_good: Whether they are valid: below 256 and without leading zeros.
+        start: Its position in the text.
+        kept: `bool[N]`, which characters are in the skeleton.
     """
 
     skeleton: bytes
@@ -54,14 +54,14 @@ class _Piece(NamedTuple):
 
 
 def extract_number_lists(text: bytes, placeholder: bytes) -> tuple[bytes, list[bytes]]:
-    r"""Takes long lists that hold nothing but numbers and lists out of JSON text.
+    r"""Extracts long lists of only numbers and lists from JSON text.
 
     Args:
         text: The text.
-        placeholder: What takes the place of each, with "%d" for its number.
+        placeholder: Text that replaces each list, with "%d" for its index.
 
     Returns:
-        The rest of the text, and the lists. They need not be well-formed.
+        The rest of the text, and the texts of the lists, which need not be well-formed.
 
     Example:
         >>> extract_number_lists(b'{"a": [%s1], "b": [2]}' % (b"1," * 600), b'"list %d"')[0]
@@ -88,19 +88,19 @@ def extract_number_lists(text: bytes, placeholder: bytes) -> tuple[bytes, list[b
 
 
 def _find_end_of_string(text: bytes, start: int) -> int:
-    """Returns where the string ends that starts with the quote at `start`."""
+    """Returns the end of the string that starts with the quote at `start`."""
     end = start
     while (end := text.find(b'"', end + 1)) >= 0:
         before = end - 1
         while text[before] == ord("\\"):
             before -= 1
-        if (end - before) % 2:  # backslashes in pairs stand for themselves
+        if (end - before) % 2:  # an even number of backslashes does not escape the quote
             return end + 1
     return len(text)
 
 
 def _find_end(text: bytes) -> int:
-    """Returns where the list ends that a text begins with; 0 where something else stands in it."""
+    """Returns the length of the list at the start of a text; 0 if it is not closed."""
     characters = np.frombuffer(text, np.uint8)
     brackets = np.flatnonzero((characters == ord("[")) | (characters == ord("]")))
     steps = np.where(characters[brackets] == ord("["), np.int8(1), np.int8(-1))
@@ -109,12 +109,12 @@ def _find_end(text: bytes) -> int:
 
 
 def read_uint8_lists(text: bytes, shape: Sequence[int], what: str) -> npt.NDArray[np.uint8]:
-    """Reads nested lists of whole numbers 0 to 255.
+    """Reads nested lists of integers 0 to 255.
 
     Args:
         text: The lists, as JSON.
-        shape: Lengths of the sides, `ANY` where they may vary.
-        what: What they are, for errors.
+        shape: Expected shape, `ANY` for any size of a dimension.
+        what: Their name in error messages.
 
     Returns:
         `uint8` of that shape.
@@ -126,9 +126,9 @@ def read_uint8_lists(text: bytes, shape: Sequence[int], what: str) -> npt.NDArra
         >>> read_uint8_lists(b"[[1, 2, 3], [4, 5, 255]]", (ANY, 3), "inputs").tolist()
         [[1, 2, 3], [4, 5, 255]]
     """
-    expected = f"whole numbers 0 to 255 in lists of shape {format_shape(shape)} in `{what}`"
+    expected = f"integers 0 to 255 in lists of shape {format_shape(shape)} in `{what}`"
     pieces = [_scan(text, start) for start in range(0, len(text), _PIECE)]
-    # What is left when each number is a zero says where the brackets are: all of it follows from the sides.
+    # With a zero for each number, the text is determined by the shape alone.
     skeleton = b"".join(piece.skeleton for piece in pieces)
     depth = len(skeleton) - len(skeleton.lstrip(b"["))
     if depth != len(shape):
@@ -136,13 +136,13 @@ def read_uint8_lists(text: bytes, shape: Sequence[int], what: str) -> npt.NDArra
     sides = _measure(skeleton, depth)
     if 0 in sides or any(side not in (ANY, measured) for side, measured in zip(shape, sides, strict=True)):
         raise _error(
-            expected, f"{format_shape(sides)}, to judge by the first lists, {_excerpt(text, 0)}", text
+            expected, f"{format_shape(sides)}, judging by the first lists, {_excerpt(text, 0)}", text
         )
     if (first := _first_difference(skeleton, _build_skeleton(sides))) is not None:
         position = _find_position(pieces, min(first, len(skeleton) - 1))
         raise _error(
-            f"{expected}, all of one size (images of several sizes take a request each)",
-            f"{format_shape(sides)}, to judge by the first lists, and then {_excerpt(text, position)}",
+            f"{expected}, all of one size (send images of different sizes in separate requests)",
+            f"{format_shape(sides)}, judging by the first lists, and then {_excerpt(text, position)}",
             text,
         )
     if not all(piece.is_good for piece in pieces):
@@ -152,7 +152,7 @@ def read_uint8_lists(text: bytes, shape: Sequence[int], what: str) -> npt.NDArra
 
 
 def format_shape(shape: Sequence[int]) -> str:
-    """Returns a shape as an error says it.
+    """Formats a shape for an error message.
 
     Example:
         >>> format_shape((ANY, 3))
@@ -162,7 +162,7 @@ def format_shape(shape: Sequence[int]) -> str:
 
 
 def _measure(skeleton: bytes, depth: int) -> list[int]:
-    """Returns the sides of the first list of each depth, outermost first; rounded down, 0 without any."""
+    """Returns the shape according to the first list of each depth; rounded down, 0 for an empty list."""
     numbers = [1]
     for inner in range(1, depth + 1):
         numbers.append(skeleton.count(b"0", 0, max(0, skeleton.find(b"]" * inner))))
@@ -186,9 +186,9 @@ def _first_difference(one: bytes, other: bytes) -> int | None:
 
 
 def _scan(text: bytes, start: int) -> _Piece:
-    """Looks at the piece of a text that begins at `start`."""
+    """Scans the piece of a text that begins at `start`."""
     before = max(0, start - _BACK)
-    # One byte more says whether a number goes on.
+    # One more byte shows whether the last number continues.
     around = b" " * (_BACK - (start - before)) + text[before : start + _PIECE + 1]
     own = slice(_BACK, _BACK + _PIECE)
     kinds = np.frombuffer(around.translate(_CHARACTER_KINDS), np.uint8)
@@ -196,7 +196,7 @@ def _scan(text: bytes, start: int) -> _Piece:
     ends = is_digit.copy()
     ends[:-1] &= ~is_digit[1:]
     kept = (ends | ~is_digit) & (kinds != ord(" "))
-    pairs = is_digit[1:] & is_digit[:-1]  # pairs[i]: there is a digit at i, and after it
+    pairs = is_digit[1:] & is_digit[:-1]  # pairs[i]: digits at i and i + 1
     triples = pairs[1:] & pairs[:-1]
     digits = (np.frombuffer(around, np.uint8) - np.uint8(ord("0"))) * is_digit
     zeros = (digits == 0) & is_digit & ~ends
@@ -211,7 +211,7 @@ def _scan(text: bytes, start: int) -> _Piece:
 
 
 def _find_position(pieces: Sequence[_Piece], index: int) -> int:
-    """Returns where in the text something of the skeleton stands."""
+    """Returns the position in the text of a character of the skeleton."""
     for piece in pieces:
         if index < len(piece.skeleton):
             return piece.start + int(np.flatnonzero(piece.kept)[index])
@@ -220,11 +220,11 @@ def _find_position(pieces: Sequence[_Piece], index: int) -> int:
 
 
 def _error(expected: str, received: str, text: bytes) -> ServerError:
-    """Returns what a client is told; where there is something else than numbers, that is what came."""
+    """Returns an error that quotes the first character that is not part of a number, if there is one."""
     stray = _STRAY.search(text)
     return invalid(expected, _excerpt(text, stray.start()) if stray else received)
 
 
 def _excerpt(text: bytes, position: int) -> str:
     start = max(0, position - _BEFORE)
-    return f"{shorten(text[start : start + _EXCERPT].decode(errors='replace'))} at byte {start} of it"
+    return f"{shorten(text[start : start + _EXCERPT].decode(errors='replace'))} at byte {start} of the list"

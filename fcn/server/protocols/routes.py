@@ -1,4 +1,4 @@
-"""What the routes of the protocols have in common: a model in their paths, bodies, and descriptions."""
+"""Parts that the routes of the protocols share: model and version in paths, bodies, and descriptions."""
 
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -20,7 +20,7 @@ Handler = Callable[..., Awaitable[Response]]
 
 
 class _ModelName(Convertor[str]):
-    """A name in a path; what follows its colon is a verb."""
+    """Model name in a path; a verb may follow it after a colon."""
 
     regex = "[^/:]+"
 
@@ -32,7 +32,7 @@ class _ModelName(Convertor[str]):
 
 
 class _Version(Convertor[int]):
-    """A version in a path; more digits than these are no version, and Python reads only so many."""
+    """Version in a path; the number of digits is limited, since Python converts only so many."""
 
     regex = "[0-9]{1,18}"
 
@@ -47,14 +47,14 @@ register_url_convertor("model_name", _ModelName())
 register_url_convertor("model_version", _Version())
 
 VERSION = "/versions/{version:model_version}"
-"""The part of a path that names a version."""
+"""Part of a path with the version."""
 
 NAME = "/models/{name:model_name}"
-"""The part of a path that names the model."""
+"""Part of a path with the model."""
 
 
 def requested_version(request: Request, service: ModelService) -> int | None:
-    """Returns the version that the path of a request asks for; None for the newest.
+    """Returns the version in the path of a request; None for the newest.
 
     Raises:
         ServerError: If the path names another model.
@@ -63,17 +63,17 @@ def requested_version(request: Request, service: ModelService) -> int | None:
     if name != service.name:
         raise ServerError(
             ErrorKind.NOT_FOUND,
-            f"Expected the model that is served, {service.name}. Received: {shorten(name)}.",
+            f"Expected the served model, {service.name}. Received: {shorten(name)}.",
         )
     version: int | None = request.path_params.get("version")
     return version
 
 
 async def read_plain_body(request: Request, read_body: ReadBody) -> bytes:
-    """Reads a body that is not compressed.
+    """Reads an uncompressed body.
 
     Raises:
-        ServerError: If it is.
+        ServerError: If it is compressed.
     """
     body = await read_body(request)
     encoding = request.headers.get("content-encoding", "identity")
@@ -87,14 +87,14 @@ async def read_plain_body(request: Request, read_body: ReadBody) -> bytes:
 
 
 def available_versions(service: ModelService) -> list[int]:
-    """Returns the versions that answer, newest first.
+    """Returns the available versions, newest first.
 
     Raises:
-        ServerError: If there is none.
+        ServerError: If there are none.
     """
     versions = [state.version for state in service.versions() if state.state == AVAILABLE]
     if not versions:
-        raise ServerError(ErrorKind.STOPPING, "No version answers; the server is stopping.")
+        raise ServerError(ErrorKind.STOPPING, "No version is available: the server is stopping.")
     return versions
 
 
@@ -112,16 +112,16 @@ def add_model_routes(
     operation: Schema,
     answers: Schema,
 ) -> None:
-    """Adds a path about the model, and the same about one version of it.
+    """Adds a route for the model, and one for a version of it.
 
     Args:
-        router: Where they are added.
+        router: Router to add them to.
         method: "GET" or "POST".
-        path: The path, in which `NAME` stands.
-        handler: What answers.
-        model: Its name.
-        operation: Description of the operation; its parameters and body.
-        answers: Description of the body of a good answer, by content type.
+        path: The path, which contains `NAME`.
+        handler: Function that handles requests.
+        model: Name of the model.
+        operation: OpenAPI description of the operation with its parameters and body.
+        answers: OpenAPI description of the body of a successful response, by media type.
     """
     before, after = path.split(NAME)
     name = {"in": "path", "name": "name", "required": True, "schema": {"enum": [model]}}
@@ -153,18 +153,18 @@ def add_route(
     answers: Schema,
     error_kinds: Iterable[ErrorKind],
 ) -> None:
-    """Adds a path and its description.
+    """Adds a route and its description.
 
     Args:
-        router: Where it is added.
+        router: Router to add it to.
         method: "GET" or "POST".
         path: The path.
-        handler: What answers.
-        operation: Description of the operation.
-        answers: Description of the body of a good answer, by content type.
-        error_kinds: Why it may be refused.
+        handler: Function that handles requests.
+        operation: OpenAPI description of the operation.
+        answers: OpenAPI description of the body of a successful response, by media type.
+        error_kinds: Reasons for which it may reject a request.
     """
-    responses: dict[int | str, Schema] = {200: {"description": "The answer.", "content": answers}}
+    responses: dict[int | str, Schema] = {200: {"description": "The response.", "content": answers}}
     for kind in error_kinds:
         described: Schema = {
             "description": kind.name.replace("_", " ").capitalize() + ".",

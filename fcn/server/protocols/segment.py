@@ -1,4 +1,4 @@
-"""`POST /v1/models/NAME:segment`: a photograph in, what a person or a program wants of its label out."""
+"""`POST /v1/models/NAME:segment`: takes an image file, returns its label in one of several forms."""
 
 import json
 import time
@@ -20,23 +20,23 @@ from fcn.server.request_body import read_body
 from fcn.server.service import Service
 
 Output = Literal["label", "ids", "overlay", "rle", "polygons"]
-"""What can be asked for."""
+"""Form of the response."""
 
 _JSON_OUTPUTS = ("rle", "polygons")
-_INFER_OUTPUTS = {"label": "palette"}  # what `infer.py` calls it, where it is called otherwise there
+_INFER_OUTPUTS = {"label": "palette"}  # names of `infer.py` that differ
 _MEDIA_TYPES = {"label": "image/png", "ids": "image/png", "overlay": "image/jpeg"}
 
 _HEADERS: dict[str, tuple[str, str]] = {
-    "X-Fcn-Version": ("integer", "The version of the model that answered."),
-    "X-Fcn-Engine": ("string", "What computed, and in which precision."),
-    "X-Fcn-Mean-Confidence": ("number", "Probability of the label, on average over all pixels."),
-    "X-Fcn-Areas": ("string", "A JSON object in ASCII: the share of each class that occurs, largest first."),
-    "X-Fcn-Orientation": ("integer", "How the photograph is turned to be upright: EXIF orientation, 1 to 8."),
-    "Server-Timing": ("string", "Milliseconds to decode, to wait for the engine and label, and to encode."),
+    "X-Fcn-Version": ("integer", "Version of the model that labeled the image."),
+    "X-Fcn-Engine": ("string", "Name and precision of the engine."),
+    "X-Fcn-Mean-Confidence": ("number", "Probability of the predicted class, averaged over all pixels."),
+    "X-Fcn-Areas": ("string", "JSON object in ASCII: area of each class that occurs, 0 to 1, largest first."),
+    "X-Fcn-Orientation": ("integer", "EXIF orientation of the image, 1 to 8."),
+    "Server-Timing": ("string", "Milliseconds for decoding, for the engine with waiting, and for encoding."),
 }
 _ANSWER: dict[str, Any] = {
-    "description": "The label. label: a PNG in the colors of the classes; ids: a grey PNG of class ids; "
-    "overlay: an upright JPEG with a legend; rle, polygons: annotations of COCO.",
+    "description": "The label. label: a PNG in the colors of the classes; ids: a grayscale PNG of class ids; "
+    "overlay: an upright JPEG with a legend; rle, polygons: COCO annotations.",
     "content": {
         "image/png": {"schema": {"type": "string", "format": "binary"}},
         "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
@@ -48,8 +48,8 @@ _ANSWER: dict[str, Any] = {
 }
 _BODY = {
     "requestBody": {
-        "description": f"The content of an image file ({IMAGE_FORMATS}), whatever the Content-Type says, "
-        "unless that is a form's.",
+        "description": f"The content of an image file ({IMAGE_FORMATS}). Its Content-Type is ignored, but forms "
+        "are rejected.",
         "required": True,
         "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
     }
@@ -63,22 +63,22 @@ _ROUTE: dict[str, Any] = {
 
 
 def segment_routes(service: Service) -> APIRouter:
-    """Returns the routes of a model that take a photograph as it is, and say what its classes are.
+    """Returns the routes that label an image file and list the classes.
 
     Args:
-        service: What labels.
+        service: Service that runs the model.
     """
     router = APIRouter()
     model = f"/v1/models/{service.name}"
-    how = Annotated[Output, Query(description="What to answer with.")]
+    how = Annotated[Output, Query(description="Form of the response.")]
 
-    @router.post(f"{model}:segment", summary="Label a photograph", operation_id="segment", **_ROUTE)
+    @router.post(f"{model}:segment", summary="Labels an image", operation_id="segment", **_ROUTE)
     async def segment(request: Request, output: how = "label") -> Response:
         return await _segment(service, request, output, None)
 
     @router.post(
         f"{model}/versions/{{version}}:segment",
-        summary="Label a photograph with one version of the model",
+        summary="Labels an image with one version of the model",
         operation_id="segment_version",
         **_ROUTE,
     )
@@ -89,7 +89,7 @@ def segment_routes(service: Service) -> APIRouter:
 
     @router.get(
         f"{model}:classes",
-        summary="The classes of the model",
+        summary="Returns the classes of the model",
         operation_id="classes",
         response_class=Response,
         responses={200: {"content": {JSON: {"schema": {"type": "object"}}}}},
@@ -117,7 +117,7 @@ async def _segment(service: Service, request: Request, output: Output, version: 
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise ServerError(
             ErrorKind.UNSUPPORTED_MEDIA_TYPE,
-            "Expected a body that is an image file. Received: a form. Send the file itself, with curl as "
+            "Expected an image file as body. Received: a form. Send the file itself, in curl with "
             "--data-binary @FILE.",
         )
     segmented = await service.segment(data, version)
@@ -137,7 +137,7 @@ async def _segment(service: Service, request: Request, output: Output, version: 
 
 
 def _encode(output: Output, labeled: LabeledImage, classes: Classes) -> tuple[bytes, Record]:
-    """Returns the body of an answer, with the bytes of `infer.py`, and what is known of the image."""
+    """Returns the body of a response, the same bytes as `infer.py` writes, and the record of the image."""
     rendered = render([_INFER_OUTPUTS.get(output, output)], labeled, classes)
     if output not in _JSON_OUTPUTS:
         (content,) = rendered.files.values()

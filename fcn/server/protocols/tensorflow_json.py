@@ -1,4 +1,4 @@
-"""The JSON of TensorFlow Serving's REST API: requests into calls, answers into JSON.
+"""The JSON of TensorFlow Serving's REST API: reading requests, writing responses.
 
 Source: https://www.tensorflow.org/tfx/serving/api_rest.
 """
@@ -35,7 +35,7 @@ _DTYPES = {UINT8: "DT_UINT8", FLOAT32: "DT_FLOAT", STRING: "DT_STRING"}
 
 
 class Layout(Enum):
-    """How tensors lie in JSON; the value is the key of the answer."""
+    """Layout of tensors in JSON; the value is the key of the response."""
 
     ROWS = "predictions"
     COLUMNS = "outputs"
@@ -48,14 +48,14 @@ def read_predict(
 
     Args:
         body: The JSON.
-        signatures: What the model can be asked.
-        version: The version that the path names.
+        signatures: Signatures of the model by name.
+        version: Version in the path.
 
     Returns:
-        The call, and how its answer is laid out.
+        The request, and the layout of its response.
 
     Raises:
-        ServerError: If the body is not what a signature takes.
+        ServerError: If the body does not fit a signature.
     """
     document = read_object(body, "the body")
     check_keys(document, ("signature_name", "instances", "inputs"), "the body")
@@ -85,13 +85,13 @@ def read_predict(
 
 
 def write_predict(answer: InferenceResponse, layout: Layout) -> bytes:
-    """Writes the answer to a request to predict.
+    """Writes the response to a request to predict.
 
-    Numbers that JSON does not know (infinite ones, or none) become null.
+    NaN and infinite numbers, which JSON does not have, become null.
 
     Args:
-        answer: What the model says.
-        layout: How the request was laid out.
+        answer: Response of the model.
+        layout: Layout of the request.
 
     Example:
         >>> write_predict(InferenceResponse(1, {"label": np.array([[[0, 2]]], np.uint8)}), Layout.ROWS)
@@ -109,7 +109,7 @@ def write_predict(answer: InferenceResponse, layout: Layout) -> bytes:
 
 
 def status_document(states: Sequence[VersionState]) -> dict[str, Any]:
-    """Returns what there is to say of versions.
+    """Returns the status of versions.
 
     Example:
         >>> status_document([VersionState(3, "AVAILABLE")])["model_version_status"][0]["version"]
@@ -128,12 +128,12 @@ def status_document(states: Sequence[VersionState]) -> dict[str, Any]:
 
 
 def metadata_document(name: str, version: int, signatures: Mapping[str, Signature]) -> dict[str, Any]:
-    """Returns the signatures of a model in the words of TensorFlow's protocol buffers.
+    """Returns the signatures of a model as JSON of TensorFlow's protocol buffers.
 
     Args:
-        name: The model.
+        name: Name of the model.
         version: Its version.
-        signatures: What it can be asked.
+        signatures: Its signatures by name.
     """
     definitions = {
         signature_name: {
@@ -165,7 +165,7 @@ def _tensor_infos(signature_name: str, tensors: Mapping[str, Tensor]) -> dict[st
 
 
 def _is_named(value: object) -> TypeGuard[dict[str, Any]]:
-    """Tells whether a value is an object of tensors; the one other object is a string in base64."""
+    """Returns whether a value is an object of named tensors; the only other object is a base64 string."""
     return isinstance(value, dict) and list(value) != [_BASE64]
 
 
@@ -173,12 +173,12 @@ def _unwrap_rows(rows: object, input_name: str) -> object:
     if isinstance(rows, orjson.Fragment):
         return rows
     if not isinstance(rows, list) or not rows:
-        raise invalid("a list of one value or more as `instances`", describe(rows))
+        raise invalid("a list of one or more values as `instances`", describe(rows))
     if not _is_named(rows[0]):
-        return rows  # an object farther down is refused as a value
+        return rows  # objects after the first are rejected as values
     for index, row in enumerate(rows):
         if not isinstance(row, dict) or list(row) != [input_name]:
-            expected = f'objects with "{input_name}" in `instances`, as the first is one'
+            expected = f'objects with "{input_name}" in `instances`, like the first'
             raise invalid(expected, f"{describe(row)} at instances[{index}]")
     return [row[input_name] for row in rows]
 
@@ -202,7 +202,7 @@ def _read_string(value: object, place: str) -> bytes:
 
 
 def _json_ready(values: npt.NDArray[Any]) -> Any:
-    """Returns what the JSON writer takes; our strings are bytes, as the ends of their names say."""
+    """Returns values that orjson can write; strings become base64, as their names end in `_bytes`."""
     if values.dtype != object:
         return np.ascontiguousarray(values)
     return [{_BASE64: encode_base64(one)} for one in values]

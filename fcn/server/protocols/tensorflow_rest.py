@@ -31,11 +31,11 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
     """Returns the routes of TensorFlow Serving's REST API: status, metadata and predict.
 
     Args:
-        service: The model.
+        service: Service that runs the model.
         read_body: Reads the body of a request, within limits.
 
     Returns:
-        Routes that raise `ServerError` where they refuse a request.
+        Routes that raise `ServerError` for rejected requests.
     """
     router = APIRouter()
     executor = SerialExecutor()
@@ -46,7 +46,7 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         if not states:
             raise ServerError(
                 ErrorKind.NOT_FOUND,
-                f"Expected a version of {service.name} that there is. Received: {version}.",
+                f"Expected an existing version of {service.name}. Received: {version}.",
             )
         return json_response(status_document(states))
 
@@ -61,7 +61,7 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         body = await read_plain_body(request, read_body)
         version = requested_version(request, service)
         call, layout = await executor.run(read_predict, body, service.signatures(version), version)
-        del body  # it may be large, and the image waits
+        del body  # frees its memory while the image waits
         answer = await service.infer(call)
         return Response(await executor.run(write_predict, answer, layout), media_type=JSON)
 
@@ -109,7 +109,7 @@ _COLUMN: Schema = {
 }
 _STATUS: Schema = {
     "operationId": "tensorflow_status",
-    "summary": "Says which versions of the model there are.",
+    "summary": "Returns the state of the versions of the model.",
 }
 _STATUS_ANSWER = object_of(
     model_version_status=_some(
@@ -118,7 +118,7 @@ _STATUS_ANSWER = object_of(
 )
 _METADATA: Schema = {
     "operationId": "tensorflow_metadata",
-    "summary": "Says what the model takes and answers.",
+    "summary": "Returns the signatures of the model.",
 }
 _METADATA_ANSWER = object_of(
     model_spec=object_of(name=TEXT, signature_name=TEXT, version=TEXT),

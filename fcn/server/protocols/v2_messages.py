@@ -1,4 +1,4 @@
-"""Messages of the Open Inference Protocol v2: requests into calls, answers into bodies, metadata.
+"""Messages of the Open Inference Protocol v2: reading requests, writing responses, metadata.
 
 Source: https://github.com/kserve/open-inference-protocol and Triton's docs/protocol/extension_binary_data.md.
 """
@@ -17,18 +17,18 @@ from fcn.server.protocols.v2_tensors import DATATYPES, read_tensor, tensor_bytes
 from fcn.server.validation import check_keys, describe, find_signature, invalid, shorten
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-"""Header with the length of the JSON of a body in which bytes follow it."""
+"""Header with the length of the JSON in a body in which binary tensors follow it."""
 
 _SIZE, _AS_BINARY, _ALL_BINARY = "binary_data_size", "binary_data", "binary_data_output"
 
 
 class V2Request(NamedTuple):
-    """A request to infer.
+    """Request to infer.
 
     Attributes:
-        call: What is asked.
-        request_id: What the client calls it; None for no name.
-        binary: Names of the outputs that go as bytes.
+        call: Request to a signature of the model.
+        request_id: Id that the client gave it; None without one.
+        binary: Names of the outputs to send as bytes.
     """
 
     call: InferenceRequest
@@ -37,11 +37,11 @@ class V2Request(NamedTuple):
 
 
 class ResponseBody(NamedTuple):
-    """The body of an answer.
+    """Body of a response.
 
     Attributes:
         data: The JSON, and the bytes of outputs after it.
-        json_length: Length of the JSON where bytes follow it; None where none do.
+        json_length: Length of the JSON if bytes follow it; None otherwise.
     """
 
     data: bytes
@@ -59,17 +59,17 @@ def read_infer(
 
     Args:
         body: The JSON, and the bytes of inputs after it.
-        header_length: Length of the JSON, as the header says it; None without such a header.
-        signatures: What the model can be asked.
+        header_length: Value of the header `HEADER_LENGTH`; None without it.
+        signatures: Signatures of the model by name.
         model: Its name.
-        version: The version that the path names.
+        version: Version in the path.
 
     Raises:
-        ServerError: If the body is not what a signature takes.
+        ServerError: If the body does not fit a signature.
     """
     text, rest = _split(body, header_length)
     document = read_object(bytes(text), "the body")
-    # Triton's own examples name the model a second time.
+    # Triton's own examples repeat the name of the model.
     check_keys(document, ("id", "model_name", "parameters", "inputs", "outputs"), "the body")
     if document.get("model_name", model) != model:
         raise invalid(f'"{model}" as `model_name`', describe(document["model_name"]))
@@ -87,14 +87,14 @@ def read_infer(
 
 
 def write_infer(request: V2Request, model: str, answer: InferenceResponse) -> ResponseBody:
-    """Writes the answer to a request to infer.
+    """Writes the response to a request to infer.
 
-    Numbers that JSON does not know (infinite ones, or none) become null there.
+    NaN and infinite numbers, which JSON does not have, become null in JSON.
 
     Args:
         request: The request.
-        model: The model's name.
-        answer: What it says.
+        model: Name of the model.
+        answer: Response of the model.
     """
     chunks: list[bytes] = []
     outputs = []
@@ -114,12 +114,12 @@ def write_infer(request: V2Request, model: str, answer: InferenceResponse) -> Re
 
 
 def metadata_document(name: str, versions: Sequence[int], signature: Signature) -> dict[str, Any]:
-    """Returns what there is to say of a model.
+    """Returns the metadata of a model.
 
     Args:
         name: Its name.
-        versions: The versions that can be asked.
-        signature: What it takes and answers.
+        versions: Its available versions.
+        signature: The signature to describe.
     """
     return {
         "name": name,
@@ -142,7 +142,7 @@ def _datatype(values: npt.NDArray[Any]) -> str:
 
 
 def _split(body: bytes, header_length: str | None) -> tuple[memoryview, memoryview]:
-    """Returns the JSON of a body, and what follows it."""
+    """Returns the JSON of a body, and the bytes after it."""
     view = memoryview(body)
     if header_length is None:
         return view, view[len(view) :]
@@ -161,7 +161,7 @@ def _parameters(entry: Mapping[str, Any], what: str, known: Sequence[str]) -> di
         raise invalid(f"an object as parameters of {what}", describe(parameters))
     for name in parameters:
         if name.startswith("shared_memory"):
-            raise invalid(f"data in the body for {what}", "a region of shared memory, which is not read here")
+            raise invalid(f"data in the body for {what}", "a region of shared memory, which is not supported")
     if "classification" in parameters:
         raise invalid(
             f"no classification of {what} (a label has a class for each pixel)",
@@ -179,7 +179,7 @@ def _flag(parameters: Mapping[str, Any], name: str, *, default: bool) -> bool:
 
 
 def _entries(value: object, what: str) -> list[dict[str, Any]]:
-    """Returns the inputs or outputs of a request: objects with names, each another one."""
+    """Returns the inputs or outputs of a request: objects with unique names."""
     if not isinstance(value, list):
         raise invalid(f"a list of objects as `{what}`", describe(value))
     names = set()
@@ -198,7 +198,7 @@ def _entries(value: object, what: str) -> list[dict[str, Any]]:
 def _read_outputs(
     document: Mapping[str, Any], signature: Signature, all_binary: bool
 ) -> tuple[tuple[str, ...], list[str]]:
-    """Returns the names of the outputs that are wanted, and of those that go as bytes."""
+    """Returns the names of the requested outputs, and of those to send as bytes."""
     entries = _entries(document.get("outputs", []), "outputs")
     binary = []
     for entry in entries:
@@ -244,5 +244,5 @@ def _read_inputs(
             chunk, rest = rest[:size], rest[size:]
         inputs[name] = read_tensor(entry, signature.inputs[name], chunk)
     if len(rest):
-        raise invalid("no bytes but those of inputs after the JSON", f"{len(rest)} more")
+        raise invalid("only the bytes of inputs after the JSON", f"{len(rest)} more")
     return inputs

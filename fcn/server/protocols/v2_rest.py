@@ -33,11 +33,11 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
     """Returns the routes of the Open Inference Protocol v2: health, metadata and infer.
 
     Args:
-        service: The model.
+        service: Service that runs the model.
         read_body: Reads the body of a request, within limits.
 
     Returns:
-        Routes that raise `ServerError` where they refuse a request.
+        Routes that raise `ServerError` for rejected requests.
     """
     router = APIRouter()
     executor = SerialExecutor()
@@ -50,7 +50,7 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
 
     async def ready() -> Response:
         service.signatures(None)
-        # The specification says `live` of this one too, the servers that follow it say `ready`.
+        # The specification has `live` here too; servers that implement it return `ready`.
         return json_response({"live": True, "ready": True})
 
     async def model_ready(request: Request) -> Response:
@@ -68,7 +68,7 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         version = requested_version(request, service)
         header_length, signatures = request.headers.get(HEADER_LENGTH), service.signatures(version)
         v2_request = await executor.run(read_infer, body, header_length, signatures, service.name, version)
-        del body  # it may be large, and the image waits
+        del body  # frees its memory while the image waits
         answer = await service.infer(v2_request.call)
         data, json_length = await executor.run(write_infer, v2_request, service.name, answer)
         if json_length is None:
@@ -96,17 +96,20 @@ _SHAPE = list_of({"type": "integer"})
 _SIZE: Schema = {"type": "integer", "minimum": 0}
 _TENSORS = list_of(object_of(name=TEXT, datatype=TEXT, shape=_SHAPE))
 
-_SERVER: Schema = {"operationId": "v2_server", "summary": "Says what the server is."}
+_SERVER: Schema = {
+    "operationId": "v2_server",
+    "summary": "Returns name, version and extensions of the server.",
+}
 _SERVER_ANSWER = object_of(name=TEXT, version=TEXT, extensions=list_of(TEXT))
-_LIVE: Schema = {"operationId": "v2_live", "summary": "Says that the server lives."}
+_LIVE: Schema = {"operationId": "v2_live", "summary": "Reports liveness."}
 _LIVE_ANSWER = object_of(live=FLAG)
-_READY: Schema = {"operationId": "v2_ready", "summary": "Says that the server can answer."}
+_READY: Schema = {"operationId": "v2_ready", "summary": "Reports readiness of the server."}
 _READY_ANSWER = object_of(live=FLAG, ready=FLAG)
-_MODEL_READY: Schema = {"operationId": "v2_model_ready", "summary": "Says that the model can answer."}
+_MODEL_READY: Schema = {"operationId": "v2_model_ready", "summary": "Reports readiness of the model."}
 _MODEL_READY_ANSWER = object_of(name=TEXT, ready=FLAG)
 _METADATA: Schema = {
     "operationId": "v2_metadata",
-    "summary": "Says what the model takes and answers.",
+    "summary": "Returns inputs and outputs of the model.",
     "parameters": [{"in": "query", "name": _SIGNATURE, "schema": TEXT}],
 }
 _METADATA_ANSWER = object_of(

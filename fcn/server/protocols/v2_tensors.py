@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol v2: as JSON, and as the bytes of its binary extension.
+"""Tensors of the Open Inference Protocol v2: as JSON, and as bytes of its binary extension.
 
 Source: https://github.com/kserve/open-inference-protocol (tensor data) and Triton's
 docs/protocol/extension_binary_data.md.
@@ -24,9 +24,9 @@ from fcn.server.protocols.json_tensors import (
 from fcn.server.validation import check_keys, describe, invalid
 
 DATATYPES = {UINT8: "UINT8", FLOAT32: "FP32", STRING: "BYTES"}
-"""What the protocol calls the types of elements."""
+"""Names of the data types in the protocol."""
 
-# MLServer's convention: how the elements of a JSON tensor are written. The first is that of no parameter.
+# MLServer's convention for the elements of a JSON tensor. The first is the default.
 _BASE64 = "base64"
 _CONTENT_TYPES = {UINT8: ("np",), STRING: ("str", _BASE64)}
 _LENGTH = struct.Struct("<I")
@@ -37,14 +37,14 @@ def read_tensor(entry: Mapping[str, Any], tensor: Tensor, chunk: memoryview | No
 
     Args:
         entry: Its description in the request.
-        tensor: What the signature takes.
-        chunk: Its bytes, if it comes as such.
+        tensor: Type and shape in the signature.
+        chunk: Its bytes if it is binary; None for JSON.
 
     Returns:
         `uint8` of its shape, or `object[N]`, each `bytes`.
 
     Raises:
-        ServerError: If its shape, type or data are not what the signature takes, or do not fit each other.
+        ServerError: If its shape, type or data do not fit the signature or each other.
 
     Example:
         >>> entry = {"name": "x", "datatype": "UINT8", "shape": [2, 1], "data": [7, 8]}
@@ -72,7 +72,7 @@ def tensor_bytes(values: npt.NDArray[Any]) -> bytes:
     r"""Returns a tensor as the bytes of the binary extension.
 
     Args:
-        values: `uint8`, `float32`, or objects that are `bytes`.
+        values: `uint8`, `float32`, or `bytes` objects.
 
     Example:
         >>> tensor_bytes(string_tensor([b"ab", b""]))
@@ -84,7 +84,7 @@ def tensor_bytes(values: npt.NDArray[Any]) -> bytes:
 
 
 def tensor_data(values: npt.NDArray[Any]) -> dict[str, Any]:
-    """Returns what describes the elements of an output as JSON: a flat list, strings in base64.
+    """Returns the JSON fields for the elements of an output: a flat list, strings in base64.
 
     Example:
         >>> tensor_data(string_tensor([b"ab"]))
@@ -141,7 +141,7 @@ def _read_byte_strings(chunk: memoryview, count: int, name: str) -> npt.NDArray[
     position = 0
     while position < len(chunk):
         start = position + _LENGTH.size
-        # A length that is cut off reaches beyond the end as well.
+        # A truncated length also reaches beyond the end.
         end = start + (_LENGTH.unpack_from(chunk, position)[0] if start <= len(chunk) else 0)
         if end > len(chunk):
             raise invalid(

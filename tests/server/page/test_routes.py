@@ -1,4 +1,4 @@
-"""What the page is made of, as HTTP has it; `tests/serving/page` looks at it in a browser."""
+"""The files and routes of the page; other tests of this folder open it in a browser."""
 
 import re
 from contextlib import ExitStack
@@ -141,5 +141,5 @@ def test_examples_need_the_token_and_the_page_does_not(make, tmp_path):
 
 
 def test_a_folder_without_photographs_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"expected photographs .* Received: none"):
+    with pytest.raises(ConfigError, match=r"expected images .* Received: none"):
         page_routes("fcn", tmp_path)

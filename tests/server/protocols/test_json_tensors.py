@@ -50,13 +50,13 @@ def test_long_lists_of_numbers_stay_text_and_become_arrays(rng):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"", "Expected JSON in x. Received: 0 bytes that are none"),
+        (b"", "Expected JSON in x. Received: 0 bytes that are not JSON"),
         (b"\xef\xbb\xbf{}", "Expected JSON in x"),
         (b"[]", "Expected a JSON object in x. Received: a list of 0."),
         (b"[" + b"1," * 1000 + b"1]", "Expected a JSON object in x. Received: a list of numbers."),
         (b"3", "Expected a JSON object in x. Received: 3."),
         (b'{"a":' * 2000 + b"1" + b"}" * 2000, "Expected JSON in x"),
-        (b"[{}" + b",{}" * 20_000 + b"]", "at most 20000 values in x, but for lists of numbers"),
+        (b"[{}" + b",{}" * 20_000 + b"]", "at most 20000 values in x, not counting lists of numbers"),
         (b"[[true]" + b",[true]" * 20_000 + b"]", "at most 20000 values in x"),
         (b"[true" + b",true" * 20_000 + b"]", "at most 20000 values in x"),
         (b'["a"' + b',"a"' * 20_000 + b"]", "at most 20000 strings in x. Received: 20001."),
@@ -97,7 +97,7 @@ def test_what_is_no_base64_is_refused(text):
 
 @pytest.mark.parametrize("value", [None, 1, [], "a", {}, {"b64": "YQ=="}])
 def test_strings_are_a_list(value):
-    with pytest.raises(ServerError, match="a list of one string or more in `x`"):
+    with pytest.raises(ServerError, match="a list of one or more strings in `x`"):
         read_strings(value, decode_base64, "x")
 
 

@@ -150,7 +150,7 @@ def test_binary_outputs_follow_in_their_order(logits, label, first, second):
         ),
         (
             {"inputs": [TEXT | {"parameters": {"shared_memory_region": "x"}}]},
-            "a region of shared memory, which is not read here",
+            "a region of shared memory, which is not supported",
         ),
         ({"inputs": [BINARY], "parameters": TENSOR["parameters"]}, "0 to 0, the bytes that follow the JSON"),
     ],

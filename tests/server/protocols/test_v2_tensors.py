@@ -100,7 +100,7 @@ def test_floats_are_little_endian_whatever_the_array_is():
         (strings_entry("1", data=["a"]), STRINGS, 'Received: [the string "1"].'),
         (pixels_entry((1, 1, 1, 4), data=[0] * 4), PIXELS, "the shape [-1, -1, -1, 3]"),
         (pixels_entry((1, 1, 1), data=[0] * 3), PIXELS, "the shape [-1, -1, -1, 3]"),
-        (strings_entry(1), STRINGS, "a list of one string or more in `x.data`. Received: null."),
+        (strings_entry(1), STRINGS, "a list of one or more strings in `x.data`. Received: null."),
         (strings_entry(2, data=["a"]), STRINGS, "2 strings in `x.data`, as the shape says. Received: 1."),
         (strings_entry(1, data=[1]), STRINGS, "a string at x.data[0]. Received: 1."),
         (strings_entry(1, data=[["a"]]), STRINGS, "a string at x.data[0]. Received: a list of 1."),
@@ -110,7 +110,7 @@ def test_floats_are_little_endian_whatever_the_array_is():
         (pixels_entry((10**6, 10**6, 10**6, 3), data=[0]), PIXELS, "[3000000000000000000]"),
         (pixels_entry(data=[0] * 6, parameters={"content_type": "base64"}), PIXELS, "the content_type np"),
         (strings_entry(1, data=["a"], parameters={"content_type": 1}), STRINGS, "str or base64 of `x`"),
-        (strings_entry(1, data=["a"], parameters={"x": 1}), STRINGS, "no keys but content_type"),
+        (strings_entry(1, data=["a"], parameters={"x": 1}), STRINGS, "only the keys content_type"),
     ],
 )
 def test_what_does_not_fit_is_refused(entry, tensor, message):
@@ -125,7 +125,7 @@ def test_what_does_not_fit_is_refused(entry, tensor, message):
         (pixels_entry(**binary(6), data=[]), "either `data` or `binary_data_size` of `x`. Received: both."),
         (pixels_entry(**binary(5)), "6 bytes of `x`, of shape [1, 1, 2, 3]. Received: 5."),
         (pixels_entry((10**6, 10**6, 10**6, 3), **binary(5)), "3000000000000000000 bytes"),
-        (pixels_entry(parameters={"binary_data_size": 6, "content_type": "np"}), "no keys but"),
+        (pixels_entry(parameters={"binary_data_size": 6, "content_type": "np"}), "only the keys"),
     ],
 )
 def test_bytes_that_do_not_fit_are_refused(entry, message):
