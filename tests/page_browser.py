@@ -1,4 +1,4 @@
-"""The page as a person has it before them: a browser without a window."""
+"""A headless browser for tests of the page."""
 
 import base64
 import shutil
@@ -19,11 +19,11 @@ from fcn.classes import Classes
 from fcn.inference.engines.engine import Labeled
 
 COLORS = np.array([[40, 90, 160], [128, 200, 30], [220, 60, 90]], np.uint8)
-"""Colors of photographs, whose red says the class even where a JPEG blurs it."""
+"""Color of each class in test images; the red value gives the class even after JPEG compression."""
 
 
 class RedEngine(PausableEngine):
-    """Labels each pixel by its red, in three steps."""
+    """Engine that labels each pixel by its red value, in three steps."""
 
     def __init__(self):
         super().__init__()
@@ -35,13 +35,13 @@ class RedEngine(PausableEngine):
 
 
 def blocks(label, side):
-    """Returns the photograph of a label and the label itself, each of its pixels a square."""
+    """Returns an image and its label, with each pixel of `label` enlarged to a square."""
     large = np.asarray(label, np.uint8).repeat(side, axis=0).repeat(side, axis=1)
     return COLORS[large], large
 
 
 def write_photo(path, label, side=16, orientation=None):
-    """Writes a photograph; returns its label in stored order."""
+    """Writes an image; returns its label in stored order."""
     pixels, large = blocks(label, side)
     image = Image.fromarray(pixels)
     exif = Image.Exif()
@@ -53,7 +53,7 @@ def write_photo(path, label, side=16, orientation=None):
 
 
 def nearest(values, height, width):
-    """Returns values `[H, W, ...]` at another size, each from the pixel that lies there."""
+    """Returns values `[H, W, ...]` at another size, by nearest neighbor."""
     rows = (np.arange(height) + 0.5) * values.shape[0] / height
     columns = (np.arange(width) + 0.5) * values.shape[1] / width
     return values[rows.astype(int)][:, columns.astype(int)]
@@ -61,7 +61,7 @@ def nearest(values, height, width):
 
 @contextmanager
 def open_browser(downloads):
-    """A browser that stores what it downloads in a folder; skips where there is none."""
+    """Yields a browser that saves downloads in a folder; skips the test without a browser."""
     programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
     if None in programs:
         pytest.skip("needs a browser: apt-get install chromium chromium-driver")
@@ -91,7 +91,7 @@ def open_browser(downloads):
 
 
 class Page:
-    """What a person does with the page, and sees on it."""
+    """The page in a browser, with the actions of a user."""
 
     def __init__(self, driver):
         self.driver = driver
@@ -119,7 +119,7 @@ class Page:
         self.find("#file").send_keys(str(path))
 
     def show(self, path):
-        """Chooses a photograph and waits for its label."""
+        """Chooses an image and waits for its label."""
         self.choose(path)
         self.until(lambda: self.text("#title") == path.name and not self.sees("#waiting"))
 
@@ -144,7 +144,7 @@ class Page:
         mouse.perform()
 
     def reads(self, name):
-        """Waits until this class stands beside the crosshair."""
+        """Waits until this class is shown beside the crosshair."""
         self.until(lambda: self.text("#stage .tag") == name)
 
     def press(self, *keys):

@@ -281,8 +281,8 @@ class Service:
         if size > self.limits.answer_bytes:
             raise ServerError(
                 ErrorKind.TOO_LARGE,
-                f"Expected at most {self.limits.answer_bytes} bytes of logits. Received: images with logits of "
-                f"{size} bytes for {num_classes} classes. Send fewer or smaller images, or request "
+                f"Expected at most {self.limits.answer_bytes} bytes of logits. Received: images with "
+                f"logits of {size} bytes for {num_classes} classes. Send fewer or smaller images, or request "
                 "labels.",
             )
         return size

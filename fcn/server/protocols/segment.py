@@ -48,8 +48,8 @@ _ANSWER: dict[str, Any] = {
 }
 _BODY = {
     "requestBody": {
-        "description": f"The content of an image file ({IMAGE_FORMATS}). Its Content-Type is ignored, but forms "
-        "are rejected.",
+        "description": f"The content of an image file ({IMAGE_FORMATS}). Its Content-Type is ignored, but "
+        "forms are rejected.",
         "required": True,
         "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
     }

@@ -54,7 +54,7 @@ def test_a_photograph_can_be_dropped_and_pasted(page, photo):
         "const event = new DragEvent('drop', { bubbles: true, dataTransfer: new DataTransfer() });"
         "document.body.dispatchEvent(event);"
     )
-    assert "no file" in message(page)
+    assert "did not drop a file" in message(page)
 
 
 def test_nothing_is_asked_of_others(page, photo, server):
@@ -88,7 +88,7 @@ def test_downloads_are_what_the_server_answers(page, photo, server, downloads):
 def test_times_are_told(page, photo):
     page.show(photo)
     facts = dict(row.text.split("\n") for row in page.all("#facts div"))
-    parts = [facts[name] for name in ("Decoding", "Engine, with waiting", "Encoding", "Network and the rest")]
+    parts = [facts[name] for name in ("Decoding", "Waiting and engine", "Encoding", "Network and other")]
     seconds = [
         float(text.split()[0]) * {"ms": 1e-3, "s": 1}[text.split()[1]] for text in (*parts, facts["Total"])
     ]
@@ -103,14 +103,14 @@ def test_times_are_told(page, photo):
         (
             "notes.txt",
             b"no photograph",
-            "could not be read as a photograph",
+            "could not be read as an image",
             "JPEG, PNG, BMP, WebP or TIFF expected",
         ),
         (
             "heavy.png",
             bytes(1_250_000),
             "too large for this server",
-            "heavy.png has 1.2 MB; the server takes 0.5 MB",
+            "heavy.png has 1.2 MB; the server accepts at most 0.5 MB",
         ),
         (
             "vast.png",
@@ -191,11 +191,11 @@ def test_a_server_that_is_gone_is_told(browser, photo, tmp_path):
 def test_a_token_is_asked_for_where_one_is_needed(browser, photo, tmp_path):
     with running_server(tmp_path, RedEngine(), ServerSettings(token="open-sesame")) as server:
         browser.driver.get(f"http://127.0.0.1:{server.port}/")
-        assert message(browser) == "This server wants a token."
+        assert message(browser) == "This server requires a token."
         assert browser.all(".example") == []
         browser.press("schlüssel", Keys.ENTER)  # the field has the focus; no header holds this
         assert browser.find("#token-text:invalid")
-        assert message(browser) == "This server wants a token."
+        assert message(browser) == "This server requires a token."
         browser.find("#token-text").clear()
         browser.find("#token-text").send_keys("guess", Keys.ENTER)
         browser.until(lambda: "does not accept" in message(browser))
@@ -234,6 +234,6 @@ def test_examples_of_a_folder_are_labeled(browser, tmp_path):
         browser.open(server.port)
         browser.until(lambda: len(browser.all(".example img")) == 3)
         assert [image.get_attribute("alt") for image in browser.all(".example img")] == ["a", "b", "d"]
-        assert "photographs" in browser.text("#examples-title")
+        assert "images" in browser.text("#examples-title")
         browser.all(".example")[1].click()
         browser.until(lambda: browser.text("#title") == "b")

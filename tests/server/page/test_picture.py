@@ -52,7 +52,7 @@ def test_the_label_lies_over_the_photograph(page, photo):
     is_background = np.array(LABEL)[..., None] == 0
     expected = np.where(is_background, image, 0.4 * image + 0.6 * color)
     np.testing.assert_allclose(centers(page.canvas(), LABEL), expected, atol=3)
-    page.view("photograph")
+    page.view("image")
     np.testing.assert_allclose(centers(page.canvas(), LABEL), image, atol=2)
     page.view("overlay")
     page.find("#opacity").send_keys(Keys.END)
@@ -177,7 +177,7 @@ def test_photograph_and_label_are_upright(page, tmp_path, suffix):
             expected.shape[1] / expected.shape[0], abs=0.01
         )
         np.testing.assert_array_equal(centers(drawn, expected), voc_palette()[expected], str(orientation))
-        page.view("photograph")
+        page.view("image")
         np.testing.assert_allclose(centers(page.canvas(), expected), COLORS[expected], atol=8)
         page.point_at(0.5 / expected.shape[1], 0.5 / expected.shape[0])
         page.reads(("background", "cat", "dog")[expected[0, 0]])
@@ -198,7 +198,7 @@ def test_a_large_photograph_takes_no_more_pixels_than_the_screen_shows(page, tmp
     write_photo(path, LABEL, side=1000)
     page.show(path)
     assert page.canvas().shape[1] <= 1280
-    page.view("photograph")
+    page.view("image")
     np.testing.assert_allclose(centers(page.canvas(), LABEL), COLORS[np.array(LABEL)], atol=8)
     page.point_at(0.4, 0.1)
     page.reads("cat")

@@ -1,13 +1,13 @@
-// Pictures to try the model on, of which the server has a few.
+// Example images of the server.
 
 import { fetchExample, fetchExamples } from "./server.js";
 
 /**
- * Shows what the server has, each as a button.
+ * Shows the examples of the server as buttons.
  *
- * @param {HTMLElement} box Where they go; holds a paragraph and a list.
+ * @param {HTMLElement} box Element for them, with a paragraph and a list.
  * @param {string[]} names The model's classes.
- * @param {(photograph: Blob, name: string) => void} choose Called with the one that is pressed.
+ * @param {(image: Blob, name: string) => void} choose Called with the chosen example.
  */
 export async function showExamples(box, names, choose) {
   const offered = await fetchExamples();
@@ -15,16 +15,16 @@ export async function showExamples(box, names, choose) {
   box.hidden = false;
   const list = box.querySelector("ul");
   for (const [number, name] of offered.names.entries()) {
-    const photograph = await fetchExample(number);
+    const image = await fetchExample(number);
     const picture = document.createElement("img");
-    picture.src = URL.createObjectURL(photograph);
+    picture.src = URL.createObjectURL(image);
     picture.alt = name;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "example";
     button.title = name;
     button.append(picture);
-    button.addEventListener("click", () => choose(photograph, name));
+    button.addEventListener("click", () => choose(image, name));
     const item = document.createElement("li");
     item.append(button);
     list.append(item);
@@ -32,12 +32,12 @@ export async function showExamples(box, names, choose) {
 }
 
 function describe({ classes }, names) {
-  if (classes.length === 0) return "Or try one of these photographs:";
+  if (classes.length === 0) return "Or try one of these images:";
   if (classes.every((name) => names.includes(name))) {
-    return "Or try a scene drawn by this server, like those that the quickstart trains on:";
+    return "Or try a generated scene, like those in the quickstart's training data:";
   }
   return (
-    `Or try a scene drawn by this server (${classes.join(", ")}). ` +
-    "This model knows other classes: expect guesses."
+    `Or try a generated scene (${classes.join(", ")}). ` +
+    "This model was not trained on these classes, so its labels will be wrong."
   );
 }

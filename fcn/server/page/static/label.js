@@ -1,13 +1,13 @@
-// Labels: class ids as the server's PNG stores them, and where they lie in an upright photograph.
+// Labels: class ids of the server's PNG, and their places in the upright image.
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const PALETTE = 3;
 
 /**
- * A label, and how it is turned.
+ * A label with the orientation of its image.
  *
- * `shares` are [id, share of the area] of each class that occurs, the largest first.
- * `ids` are in stored pixel order. The id of pixel (x, y) of the upright photograph, x to the right and y
+ * `shares` are [id, area from 0 to 1] of each class that occurs, the largest first.
+ * `ids` are in stored pixel order. The id of pixel (x, y) of the upright image, x to the right and y
  * down, is `ids[origin + x * right + y * down]`: all eight EXIF orientations are of that form.
  */
 export class Label {
@@ -21,7 +21,7 @@ export class Label {
     this.colors = colors;
     const w = storedWidth;
     const last = ids.length - 1;
-    // Where the first pixel is stored, and the steps to its right and lower neighbors (EXIF 2.3, 4.6.4).
+    // Index of the first pixel of the upright image, and steps to its right and lower neighbors (EXIF 2.3, 4.6.4).
     [this.origin, this.right, this.down] = {
       2: [w - 1, -1, w],
       3: [last, -1, -w],
@@ -37,17 +37,17 @@ export class Label {
     this.height = isSideways ? storedWidth : storedHeight;
   }
 
-  /** Returns the class id at (x, y) of the upright photograph. */
+  /** Returns the class id at (x, y) of the upright image. */
   at(x, y) {
     return this.ids[this.origin + x * this.right + y * this.down];
   }
 
-  /** Returns the color of a class id as CSS writes it. */
+  /** Returns the color of a class id in CSS. */
   color(id) {
     return `rgb(${this.colors.slice(3 * id, 3 * id + 3).join(" ")})`;
   }
 
-  /** Returns the ids of an upright label of another size, `Uint8Array`, each from the pixel that lies there. */
+  /** Returns the ids of the upright label at another size, `Uint8Array`, by nearest neighbor. */
   resized(width, height) {
     const { ids, origin } = this;
     const columns = sampleOffsets(width, this.width, this.right);
@@ -70,7 +70,7 @@ function count(ids) {
     .sort((one, other) => other[1] - one[1] || one[0] - other[0]);
 }
 
-/** Returns for each of `size` pixels how far the nearest of `from` others is, `step` for each. */
+/** Returns the offsets of the nearest source pixels when `from` pixels, `step` apart, become `size`. */
 function sampleOffsets(size, from, step) {
   return Int32Array.from({ length: size }, (_, i) => Math.floor(((i + 0.5) * from) / size) * step);
 }
@@ -78,7 +78,7 @@ function sampleOffsets(size, from, step) {
 /**
  * Reads a label from the server's palette PNG: the ids, not the colors, which classes may share.
  *
- * A canvas would show colors only, and browsers that guard against recognition change what is read from it.
+ * A canvas returns only colors, and browsers that protect against fingerprinting change them.
  *
  * @param {ArrayBuffer} buffer The PNG.
  * @param {number} orientation EXIF orientation, 1 to 8.
@@ -120,12 +120,12 @@ async function inflate(parts, size) {
     lines.set(part.value, filled);
     filled += part.value.length;
   }
-  if (filled !== size) throw new Error("Expected a whole PNG from the server.");
+  if (filled !== size) throw new Error("Expected a complete PNG from the server.");
   return lines;
 }
 
 /**
- * Returns what was stored before each line was filtered, one byte a pixel.
+ * Undoes the line filters of a PNG with one byte per pixel.
  *
  * Source: PNG specification, third edition, 9.2.
  */
@@ -146,12 +146,12 @@ export function unfilter(lines, width, height) {
       for (let x = 0; x < width; x++) {
         row[x] = line[x] + (x > 0 ? paeth(row[x - 1], above[x], above[x - 1]) : above[x]);
       }
-    } else throw new Error("Expected a PNG with the five filters there are.");
+    } else throw new Error("Expected a PNG filter from 0 to 4.");
   }
   return ids;
 }
 
-/** Returns which of left, up and corner is nearest to left + up - corner (Paeth). */
+/** Returns whichever of left, up and corner is nearest to left + up - corner (Paeth). */
 function paeth(left, up, corner) {
   const toLeft = Math.abs(up - corner);
   const toUp = Math.abs(left - corner);

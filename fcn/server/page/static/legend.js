@@ -1,16 +1,16 @@
-// The legend: the classes of a photograph with their colors and areas.
+// The legend: the classes of an image with their colors and areas.
 
-/** Returns a share, 0 to 1, in percent. */
+/** Formats a share, 0 to 1, in percent. */
 export function percent(share) {
   return share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
 }
 
 /**
- * A list of classes. Pointing at one or moving the focus to it highlights it; pressing keeps it so.
+ * A list of classes. Hovering over or focusing an entry highlights the class; pressing it pins the highlight.
  */
 export class Legend {
   /**
-   * @param {HTMLElement} list Where the entries go.
+   * @param {HTMLElement} list Element for the entries.
    * @param {(id: number | null) => void} highlight Called with the class to highlight, null for none.
    */
   constructor(list, highlight) {
@@ -75,7 +75,7 @@ export class Legend {
   }
 }
 
-/** Returns a small square in a color. */
+/** Returns a color swatch. */
 export function swatchOf(color) {
   const swatch = document.createElement("span");
   swatch.className = "swatch";

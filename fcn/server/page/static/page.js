@@ -1,4 +1,4 @@
-// The page: choose a photograph, let the server label it, look at what it says.
+// The page: choose an image, send it to the server, show its label.
 
 import { showExamples } from "./examples.js";
 import { readLabel } from "./label.js";
@@ -11,10 +11,10 @@ const find = (selector) => document.querySelector(selector);
 const MIB = 2 ** 20;
 const MEGAPIXEL = 10 ** 6;
 
-let model = null; // what the server says of its newest version
-let modelRequest = null; // the first time that is asked
-let shown = null; // the photograph whose label is shown, and the version that answered
-let task = null; // what runs now, or ran last: { abort, doing, work(signal) }
+let model = null; // description of the newest version
+let modelRequest = null; // promise of the first description
+let shown = null; // the image on display, its label, and the version that labeled it
+let task = null; // the current or last task: { abort, doing, work(signal) }
 
 const picture = new Picture(find("#stage"), {
   pointedAt: (id) => legend.mark(id),
@@ -27,12 +27,12 @@ function nameOf(id) {
   return shown.names[id] ?? `class ${id}`;
 }
 
-/** Tells those who listen to the page. */
+/** Announces a text to screen readers. */
 function announce(text) {
   find("#spoken").textContent = text;
 }
 
-/** Does something that takes time, one at a time; what goes wrong stands beside the drop area. */
+/** Runs a task with a progress bar, one at a time; shows errors beside the drop area. */
 async function runTask(doing, work) {
   task?.abort.abort();
   const current = (task = { abort: new AbortController(), doing, work });
@@ -47,7 +47,7 @@ async function runTask(doing, work) {
   }
 }
 
-/** Shows what is waited for, and how much of a photograph is sent (null: unknown); nothing for null. */
+/** Shows the current step and the fraction of the upload (null: unknown); hides both if `doing` is null. */
 function showProgress(doing, sent = null) {
   find("#waiting").hidden = doing === null;
   find("#limits").hidden = doing !== null;
@@ -70,21 +70,21 @@ function showError(error) {
   if (!isRequestError) console.error(error);
 }
 
-/** Labels a photograph and shows it. */
-function choose(photograph, name) {
+/** Labels an image and shows the result. */
+function choose(file, name) {
   return runTask(`Reading ${name}…`, async (signal) => {
     await loadModelOnce();
-    if (photograph.size > model.max_bytes) {
-      const size = `${name} has ${megabytes(photograph.size)}; the server takes ${megabytes(model.max_bytes)}.`;
-      throw new RequestError(413, "This photograph is too large for this server. Make it smaller.", size);
+    if (file.size > model.max_bytes) {
+      const size = `${name} has ${megabytes(file.size)}; the server accepts at most ${megabytes(model.max_bytes)}.`;
+      throw new RequestError(413, "This image is too large for this server. Make it smaller.", size);
     }
-    const kept = await copy(photograph, name);
+    const kept = await copy(file, name);
     const photo = decodePhoto(kept);
     const answer = await segment(kept, "label", {
       signal,
-      onSent: (share) => {
+      onSent: (fraction) => {
         if (signal.aborted) return;
-        if (share < 1) showProgress(`Sending ${name}…`, share);
+        if (fraction < 1) showProgress(`Sending ${name}…`, fraction);
         else showProgress(`Labeling ${name}…`);
       },
     });
@@ -94,25 +94,26 @@ function choose(photograph, name) {
     if (version !== model.version) await loadModel();
     const decoded = await photo;
     if (signal.aborted) return;
-    show({ photograph: kept, name, version, answer, label, photo: decoded && upright(decoded, orientation) });
+    show({ image: kept, name, version, answer, label, photo: decoded && upright(decoded, orientation) });
   });
 }
 
-/** Returns a copy in memory: files may change or go away while they are looked at. */
-async function copy(photograph, name) {
+/** Returns a copy in memory: the file may change or be deleted meanwhile. */
+async function copy(file, name) {
   try {
-    return new Blob([await photograph.arrayBuffer()], { type: photograph.type });
+    return new Blob([await file.arrayBuffer()], { type: file.type });
   } catch {
-    throw new RequestError(400, `${name} cannot be read. If it is a folder, choose one photograph in it.`);
+    throw new RequestError(400, `${name} cannot be read. If it is a folder, choose an image in it.`);
   }
 }
 
-/** Asks once what the model is, and for examples, without which the page works too. */
+/** Loads the model description once, then the examples, which may be missing. */
 function loadModelOnce() {
   modelRequest ??= loadModel().then(
     () => void showExamples(find("#examples"), model.names, choose).catch(() => {}),
     (error) => {
       modelRequest = null;
+      find("#model").textContent = "The model description is not loaded.";
       throw error;
     },
   );
@@ -164,10 +165,10 @@ function showFacts(answer, label) {
     ["Size", `${label.width} x ${label.height}`],
     ["Version", answer.header("X-Fcn-Version")],
     ["Engine", answer.header("X-Fcn-Engine")],
-    ...Object.entries({ decode: "Decoding", engine: "Engine, with waiting", encode: "Encoding" })
+    ...Object.entries({ decode: "Decoding", engine: "Waiting and engine", encode: "Encoding" })
       .filter(([key]) => key in timing)
       .map(([key, title]) => [title, duration(timing[key])]),
-    ["Network and the rest", duration(Math.max(0, answer.milliseconds - serverTime))],
+    ["Network and other", duration(Math.max(0, answer.milliseconds - serverTime))],
     ["Total", duration(answer.milliseconds)],
   ];
   find("#facts").replaceChildren(
@@ -200,15 +201,15 @@ function linkLabel(answer) {
 
 function linkOutput(button, output, ending) {
   find(button).addEventListener("click", () => {
-    const { photograph, version } = shown;
+    const { image, version } = shown;
     const file = `${stem()}${ending}`;
-    runTask(`Making ${file}…`, async (signal) => {
-      const answer = await segment(photograph, output, { version, signal });
+    runTask(`Preparing ${file}…`, async (signal) => {
+      const answer = await segment(image, output, { version, signal });
       const link = document.createElement("a");
       link.href = URL.createObjectURL(answer.blob());
       link.download = file;
       link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still be asking where to
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still ask for a place to save it
       announce(`${file} is ready.`);
     });
   });
@@ -228,7 +229,7 @@ function chooseFirst(files) {
 for (const input of [find("#file"), find("#camera")]) {
   input.addEventListener("change", () => {
     chooseFirst(input.files);
-    input.value = ""; // or the same file could not be chosen again
+    input.value = ""; // so that the same file can be chosen again
   });
 }
 window.addEventListener("paste", (event) => {
@@ -242,10 +243,10 @@ window.addEventListener("dragleave", (event) => {
   if (event.relatedTarget === null) document.body.classList.remove("dragging");
 });
 window.addEventListener("drop", (event) => {
-  event.preventDefault(); // or the browser would leave the page for the file
+  event.preventDefault(); // otherwise the browser opens the file
   document.body.classList.remove("dragging");
   if (event.dataTransfer.files.length) chooseFirst(event.dataTransfer.files);
-  else showError(new RequestError(400, "That was no file. Save the photograph first, then drop its file here."));
+  else showError(new RequestError(400, "You did not drop a file. Save the image first, then drop its file here."));
 });
 find("#cancel").addEventListener("click", () => {
   task.abort.abort();
@@ -266,5 +267,5 @@ find("#opacity").addEventListener("input", (event) => picture.setOpacity(event.t
 linkOutput("#download-overlay", "overlay", ".overlay.jpg");
 linkOutput("#download-polygons", "polygons", ".coco.json");
 find("#curl").textContent =
-  `curl --data-binary @photograph.jpg '${new URL(`v1/models/${MODEL}:segment`, location)}?output=overlay' > overlay.jpg`;
-runTask("Asking the server for its model…", loadModelOnce);
+  `curl --data-binary @image.jpg '${new URL(`v1/models/${MODEL}:segment`, location)}?output=overlay' > overlay.jpg`;
+runTask("Loading the model description…", loadModelOnce);

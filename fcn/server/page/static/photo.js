@@ -1,7 +1,7 @@
-// Photographs as the browser decodes them, always upright.
+// Decoding images in the browser, always upright.
 
-// Two pixels side by side with EXIF orientation 6, that is, one above the other: not every browser turns every
-// format, and for four of the eight orientations the size does not tell.
+// Two pixels side by side with EXIF orientation 6, so one above the other when upright. They show whether the
+// browser applies the orientation to a format, which the size of an image does not show for four of the eight.
 const PROBES = {
   png:
     "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAAAAADRSSBWAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEABgAAAAAAANZnS2kA" +
@@ -13,16 +13,16 @@ const PROBES = {
 const SIGNATURES = { png: [137, 80, 78, 71], webp: [82, 73, 70, 70] };
 
 /**
- * Decodes a photograph, no larger than a screen can show.
+ * Decodes an image, scaled down to the size of the screen.
  *
- * @param {Blob} photograph
- * @returns {Promise<{canvas: HTMLCanvasElement, turned: boolean} | null>} What it looks like, and whether it
- *   was turned as its EXIF orientation says; null where the browser does not know the format.
+ * @param {Blob} image
+ * @returns {Promise<{canvas: HTMLCanvasElement, turned: boolean} | null>} The pixels, and whether the
+ *   browser applied the EXIF orientation; null if it does not know the format.
  */
-export async function decodePhoto(photograph) {
+export async function decodePhoto(image) {
   let bitmap;
   try {
-    bitmap = await createImageBitmap(photograph, { imageOrientation: "from-image" });
+    bitmap = await createImageBitmap(image, { imageOrientation: "from-image" });
   } catch {
     return null;
   }
@@ -35,28 +35,28 @@ export async function decodePhoto(photograph) {
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
-  return { canvas, turned: await isTurned(photograph) };
+  return { canvas, turned: await isTurned(image) };
 }
 
-/** Returns whether this browser turns images of a photograph's format. */
-async function isTurned(photograph) {
-  const start = new Uint8Array(await photograph.slice(0, 4).arrayBuffer());
+/** Returns whether this browser applies the EXIF orientation to the format of an image. */
+async function isTurned(image) {
+  const start = new Uint8Array(await image.slice(0, 4).arrayBuffer());
   const format = Object.keys(SIGNATURES).find((name) => SIGNATURES[name].every((value, i) => start[i] === value));
-  if (format === undefined) return true; // a JPEG, which all browsers turn, or without EXIF
+  if (format === undefined) return true; // a JPEG, which all browsers turn, or a format without EXIF
   const bytes = Uint8Array.from(atob(PROBES[format]), (character) => character.charCodeAt(0));
   const bitmap = await createImageBitmap(new Blob([bytes]), { imageOrientation: "from-image" });
   return bitmap.height === 2;
 }
 
 /**
- * Returns a decoded photograph as a person held the camera.
+ * Returns a decoded image, turned upright.
  *
  * @param {{canvas: HTMLCanvasElement, turned: boolean}} decoded
  * @param {number} orientation EXIF orientation, 1 to 8.
  */
 export function upright({ canvas, turned }, orientation) {
   const { width, height } = canvas;
-  // To where (x, y) goes: [a, b, c, d, e, f] for (ax + cy + e, bx + dy + f).
+  // Moves (x, y) to (ax + cy + e, bx + dy + f), as [a, b, c, d, e, f].
   const turn = {
     2: [-1, 0, 0, 1, width, 0],
     3: [-1, 0, 0, -1, width, height],

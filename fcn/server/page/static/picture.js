@@ -1,23 +1,23 @@
-// The picture: the photograph with its label laid over it, and the class at a point of it.
+// The picture: the image with its label as an overlay, and a readout of the class at a point.
 
 import { swatchOf } from "./legend.js";
 
 const MAX_SCALE = 6;
 const MIN_HEIGHT = 260;
 const WINDOW_FRACTION = 0.74;
-const KEYBOARD_STEPS = 40; // of the crosshair, from one side to the other
-// What is not highlighted stays visible below this.
+const KEYBOARD_STEPS = 40; // key presses from one side to the other
+// Color over classes that are not highlighted.
 const DIMMED = [16, 19, 23, 200];
 const MIN_HIGHLIGHT_OPACITY = 0.55;
 
 /**
- * Draws on a canvas that has as many pixels as the screen shows of it, however large the photograph is.
+ * Draws on a canvas at the resolution of the screen, whatever the size of the image.
  */
 export class Picture {
   /**
-   * @param {HTMLElement} stage What takes the focus: holds a canvas, a crosshair and a tag for the class.
+   * @param {HTMLElement} stage Focusable element with a canvas, a crosshair and a tag for the class.
    * @param {object} callbacks `pointedAt(id)` is called with the class under the pointer, null for none;
-   *   `announce(id)` where that comes from the keyboard.
+   *   `announce(id)` if it was moved by the keyboard.
    */
   constructor(stage, callbacks) {
     this.stage = stage;
@@ -32,7 +32,7 @@ export class Picture {
     this.announced = null;
     this.photoLayer = document.createElement("canvas");
     this.labelLayer = document.createElement("canvas");
-    // In the next frame: the new height of the picture is a change of size again.
+    // In the next frame, since the new height of the picture changes the size again.
     new ResizeObserver(() => requestAnimationFrame(() => this.#fit())).observe(stage.parentElement);
     window.addEventListener("resize", () => this.#fit());
     this.canvas.addEventListener("pointermove", (event) => this.#followPointer(event));
@@ -45,18 +45,18 @@ export class Picture {
   }
 
   /**
-   * Shows a photograph and its label.
+   * Shows an image and its label.
    *
-   * @param {HTMLCanvasElement | null} photo Upright; null where the browser cannot show it.
+   * @param {HTMLCanvasElement | null} photo Upright; null if the browser cannot display it.
    * @param {Label} label
    * @param {(id: number) => string} nameOf
-   * @param {boolean} keepsBackground Whether class 0 stays as it is in the photograph.
+   * @param {boolean} keepsBackground Whether class 0 is transparent.
    */
   show(photo, label, nameOf, keepsBackground) {
     Object.assign(this, { photo, label, nameOf, keepsBackground });
     this.highlighted = null;
     this.#pointAt(null);
-    this.canvas.width = 0; // whatever its size was, all is drawn anew
+    this.canvas.width = 0; // so that everything is redrawn
     this.#fit();
   }
 
@@ -71,7 +71,7 @@ export class Picture {
     else this.#recolor();
   }
 
-  /** Lets a class stand out; null for none. */
+  /** Highlights a class; null for none. */
   highlight(id) {
     if (this.highlighted === id) return;
     this.highlighted = id;
@@ -99,7 +99,7 @@ export class Picture {
     this.#placeCrosshair();
   }
 
-  /** Colors the label anew, and draws. */
+  /** Recolors the label and redraws. */
   #recolor() {
     if (!this.label) return;
     const { width, height } = this.labelLayer;
@@ -111,7 +111,7 @@ export class Picture {
     this.#draw();
   }
 
-  /** Returns red, green, blue and opacity for each id, as a canvas stores them. */
+  /** Returns the RGBA color of each id, in the byte order of a canvas. */
   #colorTable() {
     const colorTable = new Uint8Array(1024);
     const strength = Math.max(MIN_HIGHLIGHT_OPACITY, this.#opacityOfLabel());
@@ -127,7 +127,7 @@ export class Picture {
   }
 
   #opacityOfLabel() {
-    return { photograph: 0, overlay: this.opacity, label: 1 }[this.view];
+    return { image: 0, overlay: this.opacity, label: 1 }[this.view];
   }
 
   #draw() {
@@ -168,7 +168,7 @@ export class Picture {
     return { x: within(x, this.label.width), y: within(y, this.label.height) };
   }
 
-  /** Reads the class at a point of the upright photograph; returns its id. */
+  /** Shows the class at a point of the upright image; returns its id. */
   #pointAt(point) {
     this.point = point;
     const id = point ? this.label.at(point.x, point.y) : null;
@@ -182,7 +182,7 @@ export class Picture {
     return id;
   }
 
-  /** Puts the crosshair on its point, and the tag beside it where there is room. */
+  /** Moves the crosshair to its point, and the tag to a free place beside it. */
   #placeCrosshair() {
     if (!this.point) return;
     const [wide, tall] = [this.canvas.clientWidth, this.canvas.clientHeight];

@@ -1,16 +1,16 @@
-// What the page asks of its server, and what it says where there is no answer.
+// Requests of the page to its own server, and messages for failed ones.
 
 const TOKEN = "fcn-token";
 const NO_ANSWER = 0;
 
 export const MODEL = document.querySelector('meta[name="model"]').content;
 
-/** Why there is no answer, for people. */
+/** An error of a request, with a message for people. */
 export class RequestError extends Error {
   /**
-   * @param {number} status HTTP status, 0 without any.
-   * @param {string} message What is the matter, in a plain sentence or two.
-   * @param {string} detail What the server says itself; may be empty.
+   * @param {number} status HTTP status, 0 without a response.
+   * @param {string} message Explanation in one or two sentences.
+   * @param {string} detail Error message of the server; may be empty.
    */
   constructor(status, message, detail = "") {
     super(message);
@@ -22,18 +22,18 @@ export class RequestError extends Error {
     return this.status === 401;
   }
 
-  /** Whether the same request may do well a little later. */
+  /** Whether the same request may succeed later. */
   get canRetry() {
     return [NO_ANSWER, 408, 429, 503, 504].includes(this.status);
   }
 }
 
-/** Returns what the model is called, knows and takes. */
+/** Returns name, classes and limits of the model. */
 export async function fetchModel() {
   return (await send("GET", `v1/models/${MODEL}:classes`)).json();
 }
 
-/** Returns the names of the examples, and whether they are drawn scenes. */
+/** Returns the names of the examples, and their classes if they are drawn scenes. */
 export async function fetchExamples() {
   return (await send("GET", "examples")).json();
 }
@@ -44,24 +44,24 @@ export async function fetchExample(number) {
 }
 
 /**
- * Sends a photograph.
+ * Sends an image to be labeled.
  *
- * @param {Blob} photograph The file as it is.
+ * @param {Blob} image The file as it is.
  * @param {string} output "label", "overlay" or "polygons".
- * @param {object} options `version` of the model, the newest without; `signal` to cancel; `onSent(share)`.
+ * @param {object} options `version` of the model, by default the newest; `signal` to cancel; `onSent(fraction)` for progress.
  * @returns {Promise<ServerResponse>}
  */
-export function segment(photograph, output, { version, ...options } = {}) {
+export function segment(image, output, { version, ...options } = {}) {
   const model = version === undefined ? MODEL : `${MODEL}/versions/${version}`;
-  return send("POST", `v1/models/${model}:segment?output=${output}`, photograph, options);
+  return send("POST", `v1/models/${model}:segment?output=${output}`, image, options);
 }
 
-/** Keeps a token until the tab is closed. */
+/** Stores a token until the tab is closed. */
 export function storeToken(token) {
   sessionStorage.setItem(TOKEN, token);
 }
 
-/** An answer of the server. */
+/** A response of the server. */
 class ServerResponse {
   constructor(request, milliseconds) {
     this.content = request.response;
@@ -77,14 +77,14 @@ class ServerResponse {
     return new Blob([this.content], { type: this.header("Content-Type") });
   }
 
-  /** Returns the server's own times, milliseconds by name. */
+  /** Returns the times that the server measured, milliseconds by name. */
   timing() {
     const parts = this.header("Server-Timing").matchAll(/(\w+);dur=([\d.]+)/g);
     return Object.fromEntries(Array.from(parts, ([, name, value]) => [name, Number(value)]));
   }
 }
 
-// fetch() does not tell how much of a photograph has been sent, which takes seconds from a phone.
+// fetch() reports no upload progress, and uploads from a phone take seconds.
 function send(method, path, body = null, { signal, onSent } = {}) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -116,26 +116,26 @@ function requestError(status, answer, hadToken) {
   try {
     detail = answer?.json().error ?? "";
   } catch {
-    // A proxy on the way may answer with anything.
+    // A proxy may respond with anything.
   }
-  return new RequestError(status, errorMessage(status, answer, hadToken), detail && status !== 401 ? `The server says: ${detail}` : "");
+  return new RequestError(status, errorMessage(status, answer, hadToken), detail && status !== 401 ? `Server: ${detail}` : "");
 }
 
 function errorMessage(status, answer, hadToken) {
   switch (status) {
     case NO_ANSWER:
-      return "The server cannot be reached. Check the connection, and whether the server is still running.";
+      return "The server cannot be reached. Check your connection, and that the server is running.";
     case 400:
     case 415:
-      return "This file could not be read as a photograph.";
+      return "This file could not be read as an image.";
     case 401:
-      return hadToken ? "The server does not accept this token." : "This server wants a token.";
+      return hadToken ? "The server does not accept this token." : "This server requires a token.";
     case 404:
-      return "This is not there any more: the model may have been replaced. Reload the page.";
+      return "Not found: the model may have been replaced. Reload the page.";
     case 408:
-      return "The photograph took too long to arrive. Try again, or send a smaller one.";
+      return "The upload took too long. Try again, or send a smaller image.";
     case 413:
-      return "This photograph is too large for this server. Make it smaller and try again.";
+      return "This image is too large for this server. Make it smaller and try again.";
     case 429: {
       const seconds = Number(answer.header("Retry-After")) || 1;
       return `The server is busy. Try again in ${seconds} second${seconds === 1 ? "" : "s"}.`;
@@ -143,8 +143,8 @@ function errorMessage(status, answer, hadToken) {
     case 503:
       return "The server is stopping. Try again in a moment.";
     case 504:
-      return "The server did not get to this photograph in time. Try again later.";
+      return "The server was too busy to label this image in time. Try again later.";
     default:
-      return `The server could not answer (error ${status}). Its log says why.`;
+      return `The server failed (error ${status}). See its log for the reason.`;
   }
 }
