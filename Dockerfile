@@ -1,25 +1,25 @@
 # Three images from one file; the last is the default.
 #
-#   docker build --target serve -t fcn-serve .        answers over HTTP, on a CPU
-#   docker build --target train -t fcn-train .        trains and all other commands, on a GPU
-#   docker build -t fcn .                             labels photographs with infer.py
+#   docker build --target serve -t fcn-serve .        serves a model over HTTP, on a CPU
+#   docker build --target train -t fcn-train .        trains and runs all other commands, on a GPU
+#   docker build -t fcn .                             labels images with infer.py
 #
 #   docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:8501:8501 -v "$PWD/exported/voc:/models:ro" fcn-serve
 #   docker run --rm --gpus all --user "$(id -u)" -v "$PWD:/work" fcn-train train configs/voc_fcn8s.yaml --run runs/voc
 #   docker run --rm --gpus all --user "$(id -u)" -v "$PWD:/work" fcn-train export runs/voc exported/voc
-#   docker run --rm --user "$(id -u)" -v "$PWD:/work" fcn runs/voc photographs --output labels --overlay
+#   docker run --rm --user "$(id -u)" -v "$PWD:/work" fcn runs/voc images --output labels --overlay
 #
 # infer.py on a GPU: docker build --build-arg REQUIREMENTS=gpu -t fcn-gpu ., and run it with --gpus all.
-# On several GPUs: train.py ... --set train.devices=all. On JAX or PyTorch, installed on top of the image of train:
-# --env KERAS_BACKEND=jax. On several hosts: --network host and --env of each variable in README.md, "GPU".
+# On several GPUs: train.py ... --set train.devices=all. With JAX or PyTorch, installed in an image built on
+# fcn-train: --env KERAS_BACKEND=jax. On several hosts: --network host and --env of each variable in README.md, "GPU".
 #
-# BASE_IMAGE is any Debian or Ubuntu with Python 3.11 to 3.13 and its venv. Packages from a mirror of one's own:
-# docker build --secret id=pip,src=pip.conf ...; the file is in none of the images.
+# BASE_IMAGE is any Debian or Ubuntu with Python 3.11 to 3.13 and its venv. To install packages from your own
+# mirror: docker build --secret id=pip,src=pip.conf ...; the file is not stored in an image.
 ARG BASE_IMAGE=python:3.12-slim
 
 
 FROM ${BASE_IMAGE} AS packages
-# Packages are installed here and copied, so that pip and its settings stay behind.
+# Packages are installed here and then copied, so that images contain neither pip nor its settings.
 RUN python3 -m venv /opt/venv
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONFIG_FILE=/run/secrets/pip
 COPY requirements/ /requirements/
@@ -29,7 +29,7 @@ RUN --mount=type=secret,id=pip \
     /opt/venv/bin/python -m pip install --require-hashes -r /requirements/serve.txt \
     && /opt/venv/bin/python -m pip uninstall --yes pip \
     && rm -r /opt/venv/lib/python3*/site-packages/tensorflow/include
-# The last are 430 MB of headers, for those who compile against TensorFlow.
+# The last line removes 430 MB of headers, which are only needed to compile against TensorFlow.
 
 FROM packages AS train-packages
 RUN --mount=type=secret,id=pip \
@@ -45,7 +45,7 @@ FROM ${BASE_IMAGE} AS runtime
 LABEL org.opencontainers.image.title="fcn" \
       org.opencontainers.image.description="Fully convolutional networks for semantic segmentation" \
       org.opencontainers.image.licenses="MIT"
-# HOME is a place that any user may write to, and the only one.
+# HOME is the only folder that any user may write to.
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/fcn HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY LICENSE /opt/fcn/
 COPY fcn/ /opt/fcn/fcn/
@@ -57,10 +57,10 @@ FROM runtime AS serve
 COPY --from=serve-packages /opt/venv/ /opt/venv/
 EXPOSE 8501
 STOPSIGNAL SIGTERM
-# With Python, since a slim base has no curl. It answers once a model is loaded.
+# With Python, since a slim base has no curl. It succeeds once a model is loaded.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=2m \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8501/healthz', timeout=4)"]
-# What a container answers others reach only if they are let in: docker run -p.
+# Listens on all addresses of the container; only docker run -p makes it reachable.
 ENTRYPOINT ["python", "-m", "fcn", "serve", "--host", "0.0.0.0"]
 CMD ["/models"]
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Builds the images of the Dockerfile without a registry, and tries them: `sudo make image-check`.
+# Builds the images of the Dockerfile without a registry and tests them: `sudo make image-check`.
 #
-# The base image is Debian, made by debootstrap from the mirror that apt uses; packages come from where pip gets them. What
-# is started is what the Dockerfile says (entry point, environment, user, healthcheck), as a hardened container would: no
-# privileges, a root that cannot be written to, no network but its own. Nothing of it is left, whatever happens.
+# The base image is Debian, made by debootstrap from the mirror that apt uses; packages come from pip's index. Entry point,
+# environment, user and healthcheck are those of the Dockerfile. Containers are hardened: no privileges, a read-only root,
+# and no network except their own loopback. Everything is removed at the end, also after an error.
 #
-#   SUITE=trixie             which Debian; its Python must be 3.11 to 3.13
-#   STAGES="serve train"     which images
-#   BUILD_OPTIONS=           more for `buildah build`, such as --secret id=pip,src=pip.conf
-#   TMPDIR=/var/tmp          where the images lie meanwhile, one after the other: three times 2.5 GB for serve, 7.2 for train
+#   SUITE=trixie             Debian release; its Python must be 3.11 to 3.13
+#   STAGES="serve train"     images to test
+#   BUILD_OPTIONS=           more options for `buildah build`, such as --secret id=pip,src=pip.conf
+#   TMPDIR=/var/tmp          folder for the images, one at a time; needs three times 2.5 GB for serve, 7.2 GB for train
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,14 +25,14 @@ for program in buildah debootstrap ip jq nsenter setpriv unshare; do
   command -v "$program" > /dev/null ||
     refuse "$program is not installed. Expected: apt-get install buildah debootstrap iproute2 jq util-linux."
 done
-[ "$(id -u)" = 0 ] || refuse "expected to be root, who alone makes the files of a base image: sudo make image-check."
+[ "$(id -u)" = 0 ] || refuse "expected root, which is needed to create the files of a base image. Run: sudo make image-check."
 unshare --mount --net true ||
-  refuse "this machine allows no namespaces. Expected: a machine of its own, or a container with CAP_SYS_ADMIN."
+  refuse "namespaces are not permitted here. Expected: a real or virtual machine, or a container with CAP_SYS_ADMIN."
 
 work=$(mktemp --directory "${TMPDIR:-/var/tmp}/image-check.XXXXXX")
 server=
 
-# With a store of its own: images of this machine are neither seen nor touched.
+# Uses a store of its own, so that other images of this machine are not touched.
 images() { buildah --root "$work/store" --runroot "$work/run" "$@"; }
 
 clean() {
@@ -87,9 +87,9 @@ build() {
 make_base() {
   say "making Debian $SUITE"
   local container mirror
-  # shellcheck disable=SC2016  # names that apt fills in
+  # shellcheck disable=SC2016  # apt expands these names
   mirror=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 2> /dev/null | sed --quiet 's/^Debian //p' | head --lines 1)
-  mirror=${DEBIAN_MIRROR:-$mirror} # without any, debootstrap's own
+  mirror=${DEBIAN_MIRROR:-$mirror} # if empty, debootstrap uses its default
   container=$(images from scratch)
   root=$(images mount "$container")
   debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv "$SUITE" "$root" \
@@ -97,7 +97,7 @@ make_base() {
     tail --lines 20 "$work/debootstrap.log" >&2
     refuse "debootstrap made no Debian $SUITE."
   }
-  # What this machine trusts: it may reach the package index through a proxy of its own.
+  # The certificates of this machine, which may reach the package index through a proxy.
   cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
   images commit --quiet --rm "$container" localhost/fcn-base > /dev/null
 }
@@ -112,7 +112,7 @@ from fcn.models.fcn import FCN
 net = FCN(num_classes=3, width=1 / 32, fc_channels=8)
 fcn.export(net, '/models', formats=['openvino'])") > "$work/export.log" 2>&1 || {
     tail --lines 20 "$work/export.log" >&2
-    refuse "serve exports nothing."
+    refuse "serve: the export failed."
   }
 
   mapfile -t command < <(setting serve '.Cmd[]')
@@ -133,14 +133,14 @@ fcn.export(net, '/models', formats=['openvino'])") > "$work/export.log" 2>&1 || 
   grep --quiet --perl-regexp '^CapEff:\t0+$' "/proc/$server/status" || refuse "the server has privileges."
   (nsenter --target "$server" --mount touch "$root/opt/probe" 2>&1 || true) | grep --quiet 'Read-only file system' ||
     refuse "the root can be written to."
-  beside python - < deploy/image_check_client.py || refuse "the server answers wrongly; its log: $(cat "$work/server.log")"
+  beside python - < deploy/image_check_client.py || refuse "the server returned a wrong response; its log: $(cat "$work/server.log")"
 
   kill -TERM "$server"
   local status=0
   wait "$server" || status=$?
   server=
   [ "$status" = 143 ] || refuse "expected the exit status 143 on SIGTERM. Received: $status."
-  say "serve is as it should be"
+  say "serve passed"
 }
 
 check_train() {
@@ -152,10 +152,10 @@ check_train() {
     python /opt/fcn/infer.py run data/JPEGImages --output labels
     test "$(ls labels | wc --lines)" = 10') > "$work/train.log" 2>&1 || {
     tail --lines 20 "$work/train.log" >&2
-    refuse "train does not train."
+    refuse "train: training failed."
   }
-  (contained ro "${entry[@]}" --help) | grep --quiet '^usage: ' || refuse "train: the entry point is no command."
-  say "train is as it should be"
+  (contained ro "${entry[@]}" --help) | grep --quiet '^usage: ' || refuse "train: the entry point printed no usage."
+  say "train passed"
 }
 
 for stage in $STAGES; do

@@ -1,4 +1,4 @@
-"""Asks the server of an image, from inside it, for a label in two ways; `image_check.sh` runs this."""
+"""Requests a label from the server inside an image through two interfaces; `image_check.sh` runs this."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ HEIGHT, WIDTH = 61, 83
 
 
 def post(address: str, body: bytes) -> bytes:
-    """Returns what is answered to a body."""
+    """Posts a body; returns the body of the response."""
     with urlopen(Request(URL + address, body), timeout=60) as response:
         return response.read()
 

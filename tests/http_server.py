@@ -24,7 +24,7 @@ _PLAIN = ServerSettings()
 
 
 class RunningServer(NamedTuple):
-    """A server that answers."""
+    """Server that is running."""
 
     port: int
     service: Service
@@ -79,7 +79,7 @@ def png_pixels(data):
 
 @contextmanager
 def engine_service(folder: Path, engine: PausableEngine, version=1, **limits):
-    """A service of one version."""
+    """Yields a service of one version."""
     (folder / str(version)).mkdir(exist_ok=True)
     (folder / str(version) / "saved_model.pb").touch()
     service = Service("fcn", folder, lambda path: engine, Limits(**limits), Metrics())
@@ -92,7 +92,7 @@ def engine_service(folder: Path, engine: PausableEngine, version=1, **limits):
 
 @contextmanager
 def running_server(folder: Path, engine: PausableEngine, settings=_PLAIN, version=1, **limits):
-    """A server in a thread, of an engine."""
+    """Yields a server in a thread, with an engine."""
     with (
         engine_service(folder, engine, version, **limits) as service,
         running_service(service, settings) as server,
@@ -105,7 +105,7 @@ def running_server(folder: Path, engine: PausableEngine, settings=_PLAIN, versio
 
 @contextmanager
 def running_service(service: Service, settings=_PLAIN):
-    """A server in a thread, of a service."""
+    """Yields a server in a thread, with a service."""
     server = uvicorn.Server(configure(create_app(service, settings), service.limits))
     with open_socket("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Engines whose time the tests can hold still."""
+"""An engine that tests can pause."""
 
 import threading
 
@@ -9,7 +9,7 @@ from fcn.inference.engines.engine import Labeled
 
 
 class PausableEngine:
-    """Labels each pixel with its red value, once it may: what comes out can be told from what went in."""
+    """Engine that labels each pixel with its red value while it is not paused."""
 
     name, precision = "held", "float32"
 

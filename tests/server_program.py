@@ -17,7 +17,7 @@ from fcn.server.service import Service
 
 
 class WaitingEngine:
-    """Says class 1 of every pixel, once it may."""
+    """Engine that labels every pixel with class 1 once the file exists."""
 
     name, precision = "waiting", "float32"
     classes = Classes.named(("0", "1"))

@@ -37,7 +37,7 @@ def last(stage: str, instruction: str) -> str:
     return [rest for found, rest in STAGES[stage] if found == instruction][-1]
 
 
-def test_images_are_named_and_the_last_labels_photographs() -> None:
+def test_images_are_named_and_the_last_labels_images() -> None:
     assert list(STAGES)[-3:] == list(IMAGES)
     assert json.loads(last("infer", "ENTRYPOINT")) == ["python", "/opt/fcn/infer.py"]
 

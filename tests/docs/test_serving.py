@@ -1,4 +1,4 @@
-"""The clients of docs/serving.md, as they stand there."""
+"""The clients of docs/serving.md, copied from the page."""
 
 import ast
 import json
@@ -40,7 +40,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.port}/v1/models/fcn:predict"
 
 
-def photograph(seed: int, height: int, width: int) -> tuple[bytes, Pixels]:
+def image_and_label(seed: int, height: int, width: int) -> tuple[bytes, Pixels]:
     """Returns a file, and what its label is going to be."""
     image = np.zeros((height, width, 3), np.uint8)
     image[..., 0] = np.random.default_rng(seed).integers(0, 4, (height, width))
@@ -50,25 +50,25 @@ def photograph(seed: int, height: int, width: int) -> tuple[bytes, Pixels]:
 def test_the_lines_for_curl_write_a_label(url: str, tmp_path: Path) -> None:
     if shutil.which("curl") is None or shutil.which("jq") is None:
         pytest.skip("needs curl and jq")
-    data, label = photograph(0, 31, 47)
-    (tmp_path / "photograph.jpg").write_bytes(data)
+    data, label = image_and_label(0, 31, 47)
+    (tmp_path / "image.jpg").write_bytes(data)
     assert CURL.count(ADDRESS) == 1
     lines = ["bash", "-euo", "pipefail", "-c", CURL.replace(ADDRESS, url)]
     subprocess.run(lines, cwd=tmp_path, check=True, timeout=60)
     assert np.array_equal(read_label(tmp_path / "label.png"), label)
 
 
-def run_client(url: str, *photographs: Path) -> subprocess.CompletedProcess[str]:
+def run_client(url: str, *images: Path) -> subprocess.CompletedProcess[str]:
     assert CLIENT.count(ADDRESS) == 1
-    command = [sys.executable, "-I", "-c", CLIENT.replace(ADDRESS, url), *photographs]
+    command = [sys.executable, "-I", "-c", CLIENT.replace(ADDRESS, url), *images]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_the_client_labels_photographs_of_several_sizes(url: str, tmp_path: Path) -> None:
+def test_the_client_labels_images_of_several_sizes(url: str, tmp_path: Path) -> None:
     labels = {}
     for seed, size in enumerate([(20, 30), (41, 23)]):
         path = tmp_path / f"{seed}.jpg"
-        data, labels[path] = photograph(seed, *size)
+        data, labels[path] = image_and_label(seed, *size)
         path.write_bytes(data)
     done = run_client(url, *labels)
     assert done.returncode == 0, done.stderr
@@ -128,12 +128,12 @@ def test_the_client_for_grpc_takes_answers_beyond_4_mib(
 ) -> None:
     server, address = servicer
     monkeypatch.chdir(tmp_path)
-    Path("photograph.jpg").write_bytes(b"photograph")
+    Path("image.jpg").write_bytes(b"image")
     exec(GRPC.replace("localhost:8500", address), {})
     assert Path("label.png").read_bytes() == Servicer.LABEL
     (request,) = server.asked
     assert (request.model_spec.name, request.model_spec.version_label) == ("fcn", "stable")
-    assert make_ndarray(request.inputs["image_bytes"]).tolist() == [b"photograph"]
+    assert make_ndarray(request.inputs["image_bytes"]).tolist() == [b"image"]
     careless, count = re.subn(r", options=\[.*\]", "", GRPC.replace("localhost:8500", address))
     assert count == 1
     with pytest.raises(grpc.RpcError, match="larger than max") as refused:
