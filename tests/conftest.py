@@ -4,7 +4,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ import hypothesis
 import keras
 import numpy as np
 import pytest
+from build_once import build_once
+from eager_training import eager_training
+from photographs import write_smooth_images
 
 from fcn.classes import VOID, Classes
 from fcn.data.image_io import encode_label
@@ -136,6 +139,51 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four training and three validation images of several sizes; tests only look at them."""
     splits = {"train": ["a", "b", "c", "d"], "val": ["x", "y", "z"]}
     return write_dataset(tmp_path_factory.mktemp("dataset"), splits, sizes=((20, 26), (31, 17), (16, 16)))
+
+
+@pytest.fixture(scope="session")
+def plain_export(net: FCN, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A version folder with a SavedModel of `net` alone; tests only look at it."""
+    from fcn.exports.export import export
+
+    folder = build_once(tmp_path_factory, "plain_export", lambda path: export(net, path))
+    return folder / "1"
+
+
+@pytest.fixture(scope="session")
+def smooth_photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of twelve smooth pictures of two sizes; tests only look at it."""
+
+    def build(path: Path) -> None:
+        path.mkdir()
+        write_smooth_images(path, 12)
+
+    return build_once(tmp_path_factory, "photographs", build)
+
+
+@pytest.fixture(scope="session")
+def calibrated_export(
+    net: FCN, smooth_photographs: Path, make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """An export of `net` for OpenVINO, int8 with it, which may cost what it wants: random weights lose much.
+
+    Tests only look at it. Its versions are inside; the first is `calibrated_export / "1"`.
+    """
+    from fcn.exports.export import export
+    from fcn.exports.formats.openvino import Calibration
+
+    def build(path: Path) -> None:
+        root = make_dataset(path.with_name("calibration"), {"val": ["a"]}, class_names=net.class_names)
+        export(net, path, ["openvino"], Calibration(smooth_photographs, root, accuracy_drop=100))
+
+    return build_once(tmp_path_factory, "calibrated_export", build)
+
+
+@pytest.fixture(scope="module")
+def eager() -> Iterator[None]:
+    """Trains without graphs, in all tests of a file that begins with `pytestmark = usefixtures("eager")`."""
+    with eager_training():
+        yield
 
 
 @pytest.fixture

@@ -6,59 +6,57 @@ from pathlib import Path
 
 import pytest
 from infer_command import run
-from photographs import write_smooth_images
 
 from fcn.cli.main import main
 from fcn.data.image_io import read_label
-from fcn.exports.export import export
-from fcn.exports.formats.openvino import Calibration
 from fcn.models.fcn import FCN
 
 
-@pytest.fixture(scope="module")
-def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_smooth_images(tmp_path_factory.mktemp("photographs"), 12)
-
-
-@pytest.fixture(scope="module")
-def exported(
-    net: FCN,
-    photographs: Path,
-    make_dataset: Callable[..., Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    """A model whose table of engines says int8, which may cost what it wants."""
-    folder = tmp_path_factory.mktemp("exported")
-    root = make_dataset(folder / "data", {"val": ["a"]}, class_names=net.class_names)
-    export(net, folder / "out", ["openvino"], Calibration(photographs, root, accuracy_drop=100))
-    return folder / "out"
-
-
 def test_what_the_export_says_is_best_labels(
-    exported: Path, photographs: Path, tmp_path: Path, capsys
+    calibrated_export: Path, smooth_photographs: Path, tmp_path: Path, capsys
 ) -> None:
     output = tmp_path / "out"
-    assert run([exported, photographs, "--output", output], capsys)[0] == 0
+    assert run([calibrated_export, smooth_photographs, "--output", output], capsys)[0] == 0
     assert read_label(output / "00.png").size
     # The same whoever says it; labels of another precision do not get among these.
     (output / "01.png").unlink()
-    named = [exported, photographs, "--output", output, "--engine", "openvino", "--precision", "int8"]
+    named = [
+        calibrated_export,
+        smooth_photographs,
+        "--output",
+        output,
+        "--engine",
+        "openvino",
+        "--precision",
+        "int8",
+    ]
     assert run(named, capsys)[0] == 0
     assert (output / "01.png").exists()
     for option, other in (("--precision", "float32"), ("--engine", "tensorflow")):
-        code, _, errors = run([exported, photographs, "--output", output, option, other], capsys)
+        code, _, errors = run(
+            [calibrated_export, smooth_photographs, "--output", output, option, other], capsys
+        )
         assert code == 2
         assert other in errors
 
 
 def test_precisions_of_a_model_are_scored(
-    exported: Path, net: FCN, make_dataset: Callable[..., Path], tmp_path: Path, capsys
+    calibrated_export: Path, net: FCN, make_dataset: Callable[..., Path], tmp_path: Path, capsys
 ) -> None:
     data = make_dataset(tmp_path / "data", {"val": ["a", "b"]}, class_names=net.class_names)
     documents = []
     for precision in ("float32", "int8"):
         scores = tmp_path / f"{precision}.json"
-        command = ["evaluate", exported, "--data", data, "--precision", precision, "--output", scores]
+        command = [
+            "evaluate",
+            calibrated_export,
+            "--data",
+            data,
+            "--precision",
+            precision,
+            "--output",
+            scores,
+        ]
         with pytest.raises(SystemExit) as stopped:
             main([str(word) for word in command])
         assert stopped.value.code == 0

@@ -14,6 +14,8 @@ from fcn.errors import DataError, RunError
 from fcn.runs.log import COLUMNS
 from fcn.training.loop import train
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 CLASSES = Classes.named(("ground", "cat", "dog"))
 
 

@@ -21,18 +21,13 @@ from fcn.models.fcn import FCN
 SIZES = ((1, 1), (40, 57), (33, 32), (7, 90))
 
 
-@pytest.fixture(scope="module")
-def exported(net: FCN, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export(net, tmp_path_factory.mktemp("export"))
-
-
 def images() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     return [rng.integers(0, 256, (*size, 3), np.uint8) for size in SIZES]
 
 
-def test_logits_and_labels_equal_the_net_at_any_size(net: FCN, exported: Path) -> None:
-    served = tf.saved_model.load(str(exported))
+def test_logits_and_labels_equal_the_net_at_any_size(net: FCN, plain_export: Path) -> None:
+    served = tf.saved_model.load(str(plain_export))
     for image in images():
         logits = served.signatures["predict_logits"](images=image[np.newaxis])["logits"]
         label = served.signatures["predict_tensor"](images=image[np.newaxis])["label"]
@@ -42,14 +37,14 @@ def test_logits_and_labels_equal_the_net_at_any_size(net: FCN, exported: Path) -
         np.testing.assert_array_equal(label, np.asarray(logits).argmax(-1))
 
 
-def test_weights_are_saved_once(net: FCN, exported: Path) -> None:
-    saved = sum(path.stat().st_size for path in (exported / "variables").glob("variables.data-*"))
+def test_weights_are_saved_once(net: FCN, plain_export: Path) -> None:
+    saved = sum(path.stat().st_size for path in (plain_export / "variables").glob("variables.data-*"))
     weights = sum(weight.nbytes for weight in net.get_weights())
     assert weights <= saved < 1.1 * weights
 
 
-def test_image_bytes_of_several_sizes_in_one_request(net: FCN, exported: Path, tmp_path: Path) -> None:
-    served = tf.saved_model.load(str(exported))
+def test_image_bytes_of_several_sizes_in_one_request(net: FCN, plain_export: Path, tmp_path: Path) -> None:
+    served = tf.saved_model.load(str(plain_export))
     files = [encode_jpeg(image) for image in images()]
     answer = served.signatures["serving_default"](image_bytes=tf.constant(files))["label_png_bytes"]
     predictor = Predictor(net)
@@ -59,12 +54,12 @@ def test_image_bytes_of_several_sizes_in_one_request(net: FCN, exported: Path, t
         np.testing.assert_array_equal(read_label(path), predictor.predict(data).label)
 
 
-def test_a_process_without_this_package_can_use_it(exported: Path, net: FCN, tmp_path: Path) -> None:
+def test_a_process_without_this_package_can_use_it(plain_export: Path, net: FCN, tmp_path: Path) -> None:
     image = images()[1]
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jpg").write_bytes(encode_jpeg(image))
     script = Path(__file__).parents[2] / "examples" / "label_with_tensorflow.py"
-    command = [sys.executable, "-I", script, exported, tmp_path / "in", tmp_path / "out"]
+    command = [sys.executable, "-I", script, plain_export, tmp_path / "in", tmp_path / "out"]
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
     expected = Predictor(net).predict(tmp_path / "in" / "a.jpg").label
     np.testing.assert_array_equal(read_label(tmp_path / "out" / "a.png"), expected)
@@ -81,14 +76,14 @@ def test_versions_count_up_and_the_highest_is_used(net: FCN, tmp_path: Path, thi
     np.testing.assert_array_equal(Predictor(tmp_path / "out" / "2").predict(image).label, expected)
 
 
-def test_classes_and_palette_travel_along(exported: Path, net: FCN) -> None:
-    assert Predictor(exported).classes == net.classes
-    asset = tf.saved_model.load(str(exported)).classes.asset_path.numpy()
+def test_classes_and_palette_travel_along(plain_export: Path, net: FCN) -> None:
+    assert Predictor(plain_export).classes == net.classes
+    asset = tf.saved_model.load(str(plain_export)).classes.asset_path.numpy()
     assert json.loads(Path(asset.decode()).read_text())["names"] == list(net.class_names)
 
 
-def test_the_arguments_of_the_net_travel_along(exported: Path, net: FCN) -> None:
-    document = json.loads((exported / "assets" / "model.json").read_text())
+def test_the_arguments_of_the_net_travel_along(plain_export: Path, net: FCN) -> None:
+    document = json.loads((plain_export / "assets" / "model.json").read_text())
     assert FCN.from_config(document).get_config() == net.get_config()
 
 
@@ -109,8 +104,8 @@ def test_what_a_run_says_goes_along(net: FCN, tmp_path: Path) -> None:
     assert not (last / "scores.json").exists()  # they are of another checkpoint
 
 
-def test_three_signatures(exported: Path) -> None:
-    signatures = tf.saved_model.load(str(exported)).signatures
+def test_three_signatures(plain_export: Path) -> None:
+    signatures = tf.saved_model.load(str(plain_export)).signatures
     assert sorted(signatures) == ["predict_logits", "predict_tensor", "serving_default"]
 
 

@@ -9,20 +9,14 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
-from fcn.exports.export import export
 from fcn.exports.warmup import prediction_log
 from fcn.inference.engines.signatures import signatures
 from fcn.models.fcn import FCN
 
 
 @pytest.fixture(scope="module")
-def version(net: FCN, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export(net, tmp_path_factory.mktemp("export"))
-
-
-@pytest.fixture(scope="module")
-def requests(version: Path) -> list:
-    records = tf.data.TFRecordDataset(str(version / "assets.extra" / "tf_serving_warmup_requests"))
+def requests(plain_export: Path) -> list:
+    records = tf.data.TFRecordDataset(str(plain_export / "assets.extra" / "tf_serving_warmup_requests"))
     logs = [prediction_log_pb2.PredictionLog.FromString(record.numpy()) for record in records]
     assert all(log.WhichOneof("log_type") == "predict_log" for log in logs)
     assert not any(unknown_fields(log) for log in logs)
@@ -36,8 +30,8 @@ def unknown_fields(message) -> bool:
     return message.SerializeToString() != before
 
 
-def test_every_signature_is_asked_and_answers(version: Path, requests: list, net: FCN) -> None:
-    served = tf.saved_model.load(str(version))
+def test_every_signature_is_asked_and_answers(plain_export: Path, requests: list, net: FCN) -> None:
+    served = tf.saved_model.load(str(plain_export))
     assert {request.model_spec.signature_name for request in requests} == set(signatures(net.num_classes))
     for request in requests:
         inputs = {name: tf.constant(tf.make_ndarray(proto)) for name, proto in request.inputs.items()}

@@ -8,6 +8,8 @@ import pytest
 from fcn.config.file import Config
 from fcn.training.loop import train
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def configured(root: Path, splits: tuple[str, str], weights: str) -> Config:
     return Config.model_validate(

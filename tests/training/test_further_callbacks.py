@@ -10,6 +10,8 @@ import fcn
 from fcn.config.file import Config
 from fcn.runs.log import read_log
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 class Diary(keras.callbacks.Callback):
     """Writes down what it is told, and ends the training after a step."""

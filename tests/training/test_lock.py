@@ -21,6 +21,8 @@ from fcn.runs.model_file import RunFolder
 from fcn.training.lock import only_training
 from fcn.training.loop import train
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 ROOT = Path(__file__).parents[2]
 
 

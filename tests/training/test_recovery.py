@@ -14,6 +14,8 @@ from fcn.runs.model_file import RunFolder, load_state
 from fcn.training.checkpoint import damage, find_checkpoint
 from fcn.training.loop import TrainingResult, train
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def configured(root: Path, **train_values) -> Config:
     return Config.model_validate(

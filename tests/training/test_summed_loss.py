@@ -9,6 +9,8 @@ from fcn.config.file import Config
 from fcn.runs.log import read_log
 from fcn.training.loop import train
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def configured(root: Path, reduction: str, learning_rate: float, **settings) -> Config:
     return Config.model_validate(

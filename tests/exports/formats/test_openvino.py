@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from photographs import write_image, write_smooth_images, write_video
+from photographs import write_image, write_video
 
 import fcn.exports.formats.openvino
 from fcn.data.image_io import read_image
@@ -34,26 +34,17 @@ pytest.importorskip("nncf")
 
 
 @pytest.fixture(scope="module")
-def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve smooth pictures of two sizes."""
-    return write_smooth_images(tmp_path_factory.mktemp("photographs"), 12)
-
-
-@pytest.fixture(scope="module")
-def exported(net: FCN, photographs: Path, make_dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose int8 may cost what it wants: that of random weights does."""
-    folder = tmp_path_factory.mktemp("export")
-    root = make_dataset(folder / "data", {"val": ["a"]}, class_names=net.class_names)
-    return export(net, folder / "out", ["openvino"], Calibration(photographs, root, accuracy_drop=100))
+def exported(calibrated_export: Path) -> Path:
+    return calibrated_export / "1"
 
 
 def by_precision(version: Path) -> dict[str, Choice]:
     return {row.precision: row for row in read_table(version) if row.engine == "openvino"}
 
 
-def test_agreement_in_the_table_is_that_of_the_files(exported: Path, photographs: Path) -> None:
+def test_agreement_in_the_table_is_that_of_the_files(exported: Path, smooth_photographs: Path) -> None:
     rows = by_precision(exported)
-    compared = choose_images(photographs)[1]
+    compared = choose_images(smooth_photographs)[1]
     reference = Predictor(exported, "openvino", "float32")
     for precision in ("int8", *(["bfloat16"] if bfloat16_instructions() else [])):
         other = Predictor(exported, "openvino", precision)
@@ -66,14 +57,14 @@ def test_agreement_in_the_table_is_that_of_the_files(exported: Path, photographs
     assert rows["float32"].agreement == 1
 
 
-def test_int8_is_int8(exported: Path, photographs: Path) -> None:
+def test_int8_is_int8(exported: Path, smooth_photographs: Path) -> None:
     text = openvino_file(exported, "int8").read_text()
     assert text.count("FakeQuantize") >= 10 or text.count('element_type="i8"') >= 10
     weights = [
         openvino_file(exported, name).with_suffix(".bin").stat().st_size for name in ("int8", "float32")
     ]
     assert weights[0] < 0.5 * weights[1]
-    image = read_image(sorted(photographs.iterdir())[0])[np.newaxis]
+    image = read_image(sorted(smooth_photographs.iterdir())[0])[np.newaxis]
     logits = [open_engine(exported, "openvino", name).logits(image) for name in ("int8", "float32")]
     assert logits[0].shape == image.shape
     assert 1e-3 < np.abs(logits[0] - logits[1]).mean() / logits[1].std() < 0.2
@@ -95,47 +86,49 @@ def test_without_images_auto_stays_with_float32(net: FCN, tmp_path: Path) -> Non
 
 
 def test_labels_decide_where_there_are_some(
-    net: FCN, photographs: Path, make_dataset, tmp_path: Path
+    net: FCN, smooth_photographs: Path, make_dataset, tmp_path: Path
 ) -> None:
     names = [str(index) for index in range(4)]
     root = make_dataset(tmp_path / "data", {"val": names}, sizes=((40, 50),), class_names=net.class_names)
-    version = export(net, tmp_path / "out", ["openvino"], Calibration(photographs, root, accuracy_drop=50))
+    version = export(
+        net, tmp_path / "out", ["openvino"], Calibration(smooth_photographs, root, accuracy_drop=50)
+    )
     rows = by_precision(version)
     assert rows["int8"].mean_iou == pytest.approx(rows["float32"].mean_iou, abs=0.5)
     with pytest.raises(
         QuantizationError, match=r"mean IoU of .*with nothing in float.*--accuracy-drop"
     ) as caught:
-        export(net, tmp_path / "out", ["openvino"], Calibration(photographs, root, accuracy_drop=-100))
+        export(net, tmp_path / "out", ["openvino"], Calibration(smooth_photographs, root, accuracy_drop=-100))
     assert caught.value.exit_code == 2
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1"]
 
 
-def test_what_int8_lacks_is_told_before_the_work(photographs: Path, tmp_path: Path) -> None:
+def test_what_int8_lacks_is_told_before_the_work(smooth_photographs: Path, tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
-    for calibration in (Calibration(nowhere), Calibration(photographs, nowhere)):
+    for calibration in (Calibration(nowhere), Calibration(smooth_photographs, nowhere)):
         with pytest.raises(DataError, match="nowhere"):
             export(tmp_path / "no net", tmp_path / "out", ["openvino"], calibration)
     assert not (tmp_path / "out").exists()
 
 
 def test_agreement_decides_where_there_are_no_labels(
-    net: FCN, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    net: FCN, smooth_photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for lowest in (0.5, 1.01):
         monkeypatch.setattr(fcn.exports.formats.openvino, "LOWEST_AGREEMENT", lowest)
         if lowest < 1:
-            export(net, tmp_path / "out", ["openvino"], Calibration(photographs))
+            export(net, tmp_path / "out", ["openvino"], Calibration(smooth_photographs))
         else:
             with pytest.raises(
                 QuantizationError,
                 match=r"agree with float32 on 101% .*in float; .*in float;.*decide with --accuracy-data",
             ):
-                export(net, tmp_path / "out", ["openvino"], Calibration(photographs))
+                export(net, tmp_path / "out", ["openvino"], Calibration(smooth_photographs))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1"]
 
 
-def test_images_to_compare_are_not_those_to_calibrate(photographs: Path, tmp_path: Path) -> None:
-    calibrate, compare = choose_images(photographs)
+def test_images_to_compare_are_not_those_to_calibrate(smooth_photographs: Path, tmp_path: Path) -> None:
+    calibrate, compare = choose_images(smooth_photographs)
     assert len(calibrate) == 10
     assert len(compare) == 2
     assert not set(calibrate) & set(compare)
@@ -155,11 +148,11 @@ def test_images_are_chosen_by_their_names_and_videos_are_not(tmp_path: Path) -> 
     ]
 
 
-def test_what_stays_in_float_does(thin_net, photographs: Path) -> None:
+def test_what_stays_in_float_does(thin_net, smooth_photographs: Path) -> None:
     model = convert_net(thin_net(8, fc_channels=16))
     count = {}
     for kept in KEPT_IN_FLOAT:
-        quantized = quantize(model, sorted(photographs.iterdir())[:2], kept)
+        quantized = quantize(model, sorted(smooth_photographs.iterdir())[:2], kept)
         layers = {found.get_friendly_name(): found for found in quantized.get_ops()}
         names = float_layers(model, kept)
         sources = [value.get_node() for name in names for value in layers[name].input_values()]

@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 
 from fcn.errors import BackendError, RunError
-from fcn.exports.export import export
 from fcn.inference.engines.choose import open_engine
 from fcn.inference.engines.engine import softmax
 from fcn.inference.engines.openvino import OpenVinoEngine, import_openvino
@@ -27,12 +26,6 @@ SIZES = ((1, 1), (40, 57), (33, 32), (7, 90), (1, 50))
 @pytest.fixture(scope="module")
 def engine(net: FCN) -> OpenVinoEngine:
     return open_engine(net, "openvino")
-
-
-@pytest.fixture(scope="module")
-def plain_export(net: FCN, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SavedModel alone."""
-    return export(net, tmp_path_factory.mktemp("export"))
 
 
 def images(size: tuple[int, int]) -> npt.NDArray[np.uint8]:
