@@ -30,9 +30,9 @@ VIDEO_FORMATS = "MP4, MOV, AVI, MKV or WebM"
 """What can be decoded, for messages."""
 
 _FALLBACK_RATE = 25.0
-_LEAST_RATE, _MOST_RATE = 0.01, 1000.0
+_MIN_RATE, _MAX_RATE = 0.01, 1000.0
 # As much as rates differ that are meant to be the same: 24 and 23.976, or times in milliseconds.
-_SAME_RATE = 0.02
+_RATE_TOLERANCE = 0.02
 _REMEDY = "Replace the file or take it out."
 
 
@@ -103,7 +103,7 @@ def label_video(
         raise ValueError(f"Expected `batch_size` >= 1. Received: {batch_size}.")
     written = 0
     with _open(source) as video, atomic_path(target) as temporary:
-        timing = _timing(source, video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT))
+        timing = _measure_timing(source, video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT))
         frames = _read_frames(video)
         first = next(frames, None)
         if first is None:
@@ -115,7 +115,9 @@ def label_video(
 
         def label_all() -> Iterator[_Frames]:
             start = 0
-            shown = track(_chain(first, frames), f"labeling {source.name}", total=timing.announced or None)
+            shown = track(
+                _chain_frames(first, frames), f"labeling {source.name}", total=timing.announced or None
+            )
             while batch := list(islice(shown, batch_size)):
                 images = np.stack(batch)
                 yield _Frames(images, engine.label(images).label, start)
@@ -191,7 +193,7 @@ def _read_frames(video: cv2.VideoCapture) -> Iterator[Pixels]:
         yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
-def _chain(first: Pixels, frames: Iterator[Pixels]) -> Iterator[Pixels]:
+def _chain_frames(first: Pixels, frames: Iterator[Pixels]) -> Iterator[Pixels]:
     yield first
     yield from frames
 
@@ -202,7 +204,7 @@ def _add_legend(picture: Pixels, strip: Pixels) -> Pixels:
     return np.pad(joined, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
 
 
-def _timing(source: Path, rate: float, count: float) -> _Timing:
+def _measure_timing(source: Path, rate: float, count: float) -> _Timing:
     """Returns the rate to write, and how many frames there should be.
 
     Where frames come at varying times, a file tells the highest rate (browsers say 1000 frames a second), and
@@ -222,8 +224,8 @@ def _timing(source: Path, rate: float, count: float) -> _Timing:
     video.release()
     announced = max(0, int(count))
     measured = 1000 * (packets - 1) / (last - first) if last > first else rate
-    known = _LEAST_RATE <= rate < math.inf
-    if known and abs(measured - rate) > _SAME_RATE * rate:
+    known = _MIN_RATE <= rate < math.inf
+    if known and abs(measured - rate) > _RATE_TOLERANCE * rate:
         announced = min(announced, round(announced * measured / rate))
         rate = measured
-    return _Timing(rate if _LEAST_RATE <= rate <= _MOST_RATE else _FALLBACK_RATE, announced)
+    return _Timing(rate if _MIN_RATE <= rate <= _MAX_RATE else _FALLBACK_RATE, announced)

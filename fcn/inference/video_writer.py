@@ -11,9 +11,9 @@ from fcn.errors import DataError, OutputError
 # MPEG-4 Part 2, which FFmpeg encodes by itself; H.264 needs a library that OpenCV may not bring with it.
 _CODEC = "mp4v"
 # MPEG-4 has 13 bits for a side (ISO/IEC 14496-2, 6.2.3), of which FFmpeg uses no more than this.
-_MOST_SIDE = 8190
+_MAX_SIDE = 8190
 # A rate is a fraction there, whose numerator has 16 bits. OpenCV makes it of decimals, of three at most.
-_MOST_NUMERATOR = 65_535
+_MAX_NUMERATOR = 65_535
 _RATE_DECIMALS = 3
 # FFmpeg writes less at once, so a disk that refused that has no room for this.
 _PROBE = 1 << 20
@@ -29,7 +29,7 @@ def encodable_rate(rate: float) -> float:
         >>> encodable_rate(59.94), encodable_rate(119.967), encodable_rate(1000.0)
         (59.94, 119.97, 1000.0)
     """
-    return round(rate, min(_RATE_DECIMALS, math.floor(math.log10(_MOST_NUMERATOR / rate))))
+    return round(rate, min(_RATE_DECIMALS, math.floor(math.log10(_MAX_NUMERATOR / rate))))
 
 
 def open_writer(
@@ -50,10 +50,10 @@ def open_writer(
         OutputError: If OpenCV cannot open a file of this name.
     """
     height, width = size
-    if max(size) > _MOST_SIDE:
+    if max(size) > _MAX_SIDE:
         raise DataError(
             f"{source}: would be a video of {width} x {height} pixels with its legend; MPEG-4 has at "
-            f"most {_MOST_SIDE} a side. Make the video smaller."
+            f"most {_MAX_SIDE} a side. Make the video smaller."
         )
     codec = cv2.VideoWriter.fourcc(*_CODEC)
     try:

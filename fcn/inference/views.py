@@ -102,20 +102,20 @@ class MultiScaleEngine:
 
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB; the confidence is that of the mean probabilities."""
-        probabilities = self._average(images)
+        probabilities = self._average_views(images)
         # Interpolation rounds: a mean of ones may be a little more than one.
         confidence = np.minimum(probabilities.max(axis=-1), 1)
         return Labeled(probabilities.argmax(axis=-1).astype(np.uint8), confidence)
 
     def logits(self, images: Pixels) -> Floats:
         """Returns `float32[B, H, W, C]`, the logarithm of the mean probabilities, whose softmax they are."""
-        probabilities = self._average(images)
+        probabilities = self._average_views(images)
         np.maximum(probabilities, _SMALLEST, out=probabilities)
         return np.log(probabilities, out=probabilities)
 
-    def _average(self, images: Pixels) -> Floats:
+    def _average_views(self, images: Pixels) -> Floats:
         if self._score_bytes is not None:
-            check_scores(images, len(self.classes.names), self._score_bytes, self._copies())
+            check_scores(images, len(self.classes.names), self._score_bytes, self._count_copies())
         total = np.zeros((*images.shape[:3], len(self.classes.names)), np.float32)
         for scale in self._views.scales:
             scaled = _rescale(images, scale)
@@ -128,7 +128,7 @@ class MultiScaleEngine:
         total /= len(self._views.scales) * (2 if self._views.flip else 1)
         return total
 
-    def _copies(self) -> float:
+    def _count_copies(self) -> float:
         """Returns how much is in memory at once, in sums: the sum, and what the largest scale takes.
 
         That is logits and softmax, and with mirrored views those of the view itself; or these and what they

@@ -1,7 +1,7 @@
 """What to do with images whose worker went away without a word: it was killed, or one of them killed it.
 
 A worker has up to nine batches in hand. Those lost with it are suspects, and from then on only taken alone,
-those lost least often first, after all others (`Manifest.claim`). A batch is to blame for the end of a worker
+those lost least often first, after all others (`JobStore.claim`). A batch is to blame for the end of a worker
 that had finished nothing and had nothing else in hand. Who kills a job at random moments hardly meets one
 batch three times like that; one that kills its worker is soon the only one that is left, and then always.
 The images of a worker for which other processes label are no suspects, for it does not die of them.
@@ -16,9 +16,9 @@ from sqlite3 import Connection
 from fcn.inference.video import is_video
 from fcn.system.files import remove
 
-_MOST_BLAMED = 3
+_MAX_SOLO_CRASHES = 3
 # Of a batch that is never the only one that is left, because others come all the time.
-_MOST_LOST = 20
+_MAX_CRASHES = 20
 
 
 def note_delegation(connection: Connection, worker: str) -> None:
@@ -33,7 +33,7 @@ def count_crashes(connection: Connection, output: Path, worker: str) -> None:
     A single image fails.
 
     Args:
-        connection: The manifest.
+        connection: The store.
         output: Its folder.
         worker: Who is gone.
     """
@@ -54,7 +54,7 @@ def count_crashes(connection: Connection, output: Path, worker: str) -> None:
     suspects = connection.execute(
         "SELECT id, lost, count(*) OVER (PARTITION BY batch) AS together FROM images "
         "WHERE status = 'doing' AND worker = ? AND (blamed >= ? OR lost >= ?) ORDER BY name",
-        (worker, _MOST_BLAMED, _MOST_LOST),
+        (worker, _MAX_SOLO_CRASHES, _MAX_CRASHES),
     ).fetchall()
     for suspect in suspects:
         if suspect["together"] == 1:
@@ -75,7 +75,7 @@ def count_crashes(connection: Connection, output: Path, worker: str) -> None:
             )
 
 
-def give_back(connection: Connection, worker: str) -> int:
+def release_claims(connection: Connection, worker: str) -> int:
     """Lets others have what a worker has in hand; returns how many images. To be called in a transaction."""
     return connection.execute(
         "UPDATE images SET status = 'waiting', worker = NULL WHERE status = 'doing' AND worker = ?",

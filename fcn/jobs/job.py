@@ -12,12 +12,12 @@ from fcn.errors import OutputError
 from fcn.inference.engines.engine import Engine
 from fcn.inference.video import VIDEO_ENDING
 from fcn.jobs.crash_isolation import note_delegation
-from fcn.jobs.pipeline import label_here
+from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import plan
-from fcn.jobs.restart import remove_manifest
-from fcn.jobs.sources.inputs import Input, folders_of
+from fcn.jobs.restart import remove_store
+from fcn.jobs.sources.inputs import Input, list_folders
 from fcn.jobs.sources.remote import is_url
-from fcn.jobs.store import Manifest
+from fcn.jobs.store import JobStore
 from fcn.jobs.worker import BatchProcessor, work
 from fcn.jobs.worker_lease import WorkerLease, leased_worker
 from fcn.outputs.render import ENDINGS
@@ -25,8 +25,8 @@ from fcn.outputs.summaries import summary_paths, write_summaries
 from fcn.runs.folder import exported_version, identifying_files, is_exported, model_file
 from fcn.system.files import content_hash, remove
 
-_FOLDERS = "input folders"
-_NO_CONDITIONS = ("batch_size", "memory")
+_INPUT_FOLDERS = "input folders"
+_ADJUSTABLE_SETTINGS = ("batch_size", "memory")
 """What is kept of a job, and may be another when it goes on."""
 _GPU = Path("/dev/nvidia0")
 
@@ -70,39 +70,39 @@ class Job:
     """A job that is open, and this process as one of its workers. `open_job` makes it.
 
     Attributes:
-        manifest: Its manifest.
+        store: Its store.
         kinds: What it leaves, some of `OUTPUTS`.
     """
 
-    def __init__(self, manifest: Manifest, lease: WorkerLease, kinds: Sequence[str]) -> None:
-        self.manifest = manifest
+    def __init__(self, store: JobStore, lease: WorkerLease, kinds: Sequence[str]) -> None:
+        self.store = store
         self.kinds = tuple(kinds)
         self._lease = lease
 
     @property
     def finished(self) -> bool:
         """Whether every image is labeled or failed, and every summary written."""
-        summaries = summary_paths(self.kinds, self.manifest.output)
+        summaries = summary_paths(self.kinds, self.store.output)
         return not self.remaining() and all(path.exists() for path in summaries)
 
     def remaining(self) -> int:
         """Returns how many images are not labeled yet, those that other workers have in hand among them."""
-        return self.manifest.count("waiting", "doing")
+        return self.store.count("waiting", "doing")
 
     def retry_failed(self) -> None:
         """Lets the images that failed wait again."""
-        with self.manifest.transaction():
-            self.manifest.connection.execute(
+        with self.store.transaction():
+            self.store.connection.execute(
                 "UPDATE images SET status = 'waiting', error = NULL, lost = min(lost, 1), blamed = 0 "
                 "WHERE status = 'failed' AND name IS NOT NULL"
             )
 
     def result(self, written: int = 0) -> LabelingResult:
         """Returns how far the job is, after this process has labeled some images."""
-        failures = self.manifest.failures()
+        failures = self.store.failures()
         failed = tuple((path if is_url(path) else Path(path), reason) for path, reason in failures)
         return LabelingResult(
-            written, failed, self.manifest.output, self.manifest.count("done"), self.manifest.count_videos()
+            written, failed, self.store.output, self.store.count("done"), self.store.count_videos()
         )
 
     def run(self, engine: Engine) -> LabelingResult:
@@ -115,26 +115,26 @@ class Job:
             OutputError: If the output folder cannot be written to, or the job was begun with another engine
                 or precision. What was written stays.
         """
-        self.agree(engine.name, engine.precision)
+        self.check_engine(engine.name, engine.precision)
         return self.run_with(self.processor(engine), lambda: engine.classes)
 
     def processor(self, engine: Engine) -> BatchProcessor:
         """Returns what labels batches of this job in this process."""
-        frames = int(self.manifest.settings()["batch_size"])
+        frames = int(self.store.settings()["batch_size"])
         return partial(
-            label_here, output=self.manifest.output, engine=engine, kinds=self.kinds, frames=frames
+            label_in_process, output=self.store.output, engine=engine, kinds=self.kinds, frames=frames
         )
 
     def delegate(self) -> None:
         """Notes that other processes label the images for this one, and so are none to blame for its end."""
-        with self.manifest.transaction():
-            note_delegation(self.manifest.connection, self._lease.name)
+        with self.store.transaction():
+            note_delegation(self.store.connection, self._lease.name)
 
     def run_with(self, processor: BatchProcessor, classes: Callable[[], Classes]) -> LabelingResult:
         """Does what `run` does with something else that labels.
 
         Args:
-            processor: What labels; it calls `agree` before it writes anything.
+            processor: What labels; it calls `check_engine` before it writes anything.
             classes: Returns what it tells apart; called once all is labeled.
 
         Raises:
@@ -143,16 +143,16 @@ class Job:
         if self.finished:
             return self.result()
         if self.remaining():
-            for path in summary_paths(self.kinds, self.manifest.output):
+            for path in summary_paths(self.kinds, self.store.output):
                 remove(path)  # of fewer images, and so in need of being written again if this is stopped
-        written = work(self.manifest, self._lease, processor)
-        records = ((path, record) for path, _, record in self.manifest.records())
-        write_summaries(self.kinds, records, self.manifest.output, classes())
+        written = work(self.store, self._lease, processor)
+        records = ((path, record) for path, _, record in self.store.records())
+        write_summaries(self.kinds, records, self.store.output, classes())
         return self.result(written)
 
     def memory(self) -> float | None:
         """Returns the gigabytes that were kept to label within; None if there are none."""
-        kept = self.manifest.settings().get("memory")
+        kept = self.store.settings().get("memory")
         return None if kept is None else float(kept)
 
     def keep_memory(self, gigabytes: float | None) -> None:
@@ -161,17 +161,17 @@ class Job:
         They may be others than before: where windows meet, rounding may turn a tie, but nothing else.
         """
         if gigabytes is not None:
-            with self.manifest.transaction():
-                self.manifest.keep_settings({"memory": str(gigabytes)})
+            with self.store.transaction():
+                self.store.keep_settings({"memory": str(gigabytes)})
 
-    def agree(self, engine: str, precision: str) -> None:
+    def check_engine(self, engine: str, precision: str) -> None:
         """Keeps the names of an engine and of what it computes in, or compares them with what was kept.
 
         Raises:
             OutputError: If the job was begun with another.
         """
-        with self.manifest.transaction():
-            _agree(self.manifest, {"engine": engine, "precision": precision})
+        with self.store.transaction():
+            _check_settings(self.store, {"engine": engine, "precision": precision})
 
 
 @contextmanager
@@ -182,7 +182,7 @@ def open_job(
     kinds: Sequence[str],
     batch_size: int | None = None,
 ) -> Iterator[Job]:
-    """Opens the job of an output folder, or begins it, and brings its manifest up to date.
+    """Opens the job of an output folder, or begins it, and brings its store up to date.
 
     Args:
         output: The folder; made if it is missing.
@@ -199,26 +199,26 @@ def open_job(
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file, not a folder to write to. Choose another output folder.")
     made = [folder for folder in (output, *output.parents) if not folder.exists()]
-    manifest = Manifest(output)
+    store = JobStore(output)
     try:
-        with leased_worker(manifest) as lease:
-            folders = json.dumps(folders_of(inputs))
+        with leased_worker(store) as lease:
+            folders = json.dumps(list_folders(inputs))
             wanted = {
                 **settings,
                 "outputs": ", ".join(kinds),
-                _FOLDERS: Setting(folders, ", ".join(json.loads(folders)) or "none"),
+                _INPUT_FOLDERS: Setting(folders, ", ".join(json.loads(folders)) or "none"),
             }
-            with manifest.transaction():
-                if not _is_begun(manifest) and not lease.others():
+            with store.transaction():
+                if not _was_started(store) and not lease.other_workers():
                     for table in ("settings", "images", "folders"):  # nothing came of it: it may be another
-                        manifest.connection.execute(f"DELETE FROM {table}")
-                _agree(manifest, wanted)
-            size = batch_size or int(manifest.settings().get("batch_size", default_batch_size()))
+                        store.connection.execute(f"DELETE FROM {table}")
+                _check_settings(store, wanted)
+            size = batch_size or int(store.settings().get("batch_size", default_batch_size()))
             # All endings, written or not, so that an image has the same name whatever is wanted of it.
-            plan(manifest, lease, inputs, (*ENDINGS, VIDEO_ENDING), size, summary_paths(kinds, output))
-            yield Job(manifest, lease, kinds)
+            plan(store, lease, inputs, (*ENDINGS, VIDEO_ENDING), size, summary_paths(kinds, output))
+            yield Job(store, lease, kinds)
     finally:
-        _leave(manifest, made)
+        _close(store, made)
 
 
 def model_setting(path: Path) -> Setting:
@@ -238,7 +238,7 @@ def default_batch_size() -> int:
     return 8 if _GPU.exists() else 1
 
 
-def _agree(manifest: Manifest, wanted: Settings) -> None:
+def _check_settings(store: JobStore, wanted: Settings) -> None:
     """Keeps what a job is begun with, or compares it with what was kept. To be called in a transaction.
 
     Raises:
@@ -246,8 +246,8 @@ def _agree(manifest: Manifest, wanted: Settings) -> None:
     """
     known = {
         name: Setting(*json.loads(text))
-        for name, text in manifest.settings().items()
-        if name not in _NO_CONDITIONS
+        for name, text in store.settings().items()
+        if name not in _ADJUSTABLE_SETTINGS
     }
     given = {
         name: setting if isinstance(setting, Setting) else Setting(setting, setting)
@@ -261,31 +261,31 @@ def _agree(manifest: Manifest, wanted: Settings) -> None:
             differences.append(f"{name}: {before.shown}, now {setting.shown}{other}")
     if differences:
         raise OutputError(
-            f"{manifest.output}: holds the labels of a job that was begun with something else "
+            f"{store.output}: holds the labels of a job that was begun with something else "
             f"({'; '.join(differences)}). Choose another output folder, go on with what it was begun "
             "with, or add --restart to label everything anew."
         )
     new = {name: json.dumps(setting) for name, setting in given.items() if name not in known}
-    manifest.keep_settings(new)
+    store.keep_settings(new)
 
 
-def _is_begun(manifest: Manifest) -> bool:
+def _was_started(store: JobStore) -> bool:
     """Returns whether any image was ever worked on."""
-    with manifest.guarded():
+    with store.guarded():
         query = "SELECT EXISTS (SELECT 1 FROM images WHERE attempts > 0)"
-        return bool(manifest.connection.execute(query).fetchone()[0])
+        return bool(store.connection.execute(query).fetchone()[0])
 
 
-def _leave(manifest: Manifest, made: Sequence[Path]) -> None:
-    """Closes a manifest; one of which nothing came, and folders that were made for it, are removed."""
+def _close(store: JobStore, made: Sequence[Path]) -> None:
+    """Closes a store; one of which nothing came, and folders that were made for it, are removed."""
     empty = False
-    with suppress(OutputError), manifest.guarded():
-        (others,) = manifest.connection.execute("SELECT count(*) FROM workers").fetchone()
-        empty = not others and not _is_begun(manifest)
-    manifest.close()
+    with suppress(OutputError), store.guarded():
+        (others,) = store.connection.execute("SELECT count(*) FROM workers").fetchone()
+        empty = not others and not _was_started(store)
+    store.close()
     if empty:
         with suppress(OutputError):
-            remove_manifest(manifest.output)
+            remove_store(store.output)
         with suppress(OSError):
             for folder in made:
                 folder.rmdir()

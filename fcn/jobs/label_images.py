@@ -27,7 +27,7 @@ def label_images(
     found in; images that would get the same name all get `NAME.EXT.png`. An image that cannot be read is
     recorded, and the job goes on. A video becomes `output/FOLDER/STEM.overlay.mp4`, whatever `outputs` are.
 
-    How far it is stands in a manifest in `output`: called again, after it was stopped or killed too, it goes
+    How far it is stands in a store in `output`: called again, after it was stopped or killed too, it goes
     on, and labels what is new or was changed since, but nothing twice. Several processes may do so at once on
     one machine. An `output` that holds the job of another net is refused; `forget_job` frees it.
 

@@ -14,7 +14,7 @@ def name_outputs(connection: sqlite3.Connection, suffixes: Sequence[str]) -> Non
     else there is changes the name of one that clashes with nothing; names in `images` and `folders` stay.
 
     Args:
-        connection: A manifest with the table `temp.found(short, full, path, name, verdict)`; `name` is filled
+        connection: A store with the table `temp.found(short, full, path, name, verdict)`; `name` is filled
             where `verdict` is "new".
         suffixes: What outputs may end in, chosen for this job or not.
 

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fcn.errors import OutputError
-from fcn.jobs.store import MANIFEST, Manifest
+from fcn.jobs.store import STORE_NAME, JobStore
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.files import remove, unwritable
 
-_BEFORE = f"{MANIFEST}.before"
+_BEFORE = f"{STORE_NAME}.before"
 
 
 def forget_job(output: Path) -> None:
@@ -20,9 +20,9 @@ def forget_job(output: Path) -> None:
         OutputError: If it is being worked on, or cannot be removed.
     """
     recover_restart(output)
-    if (output / MANIFEST).exists():
+    if (output / STORE_NAME).exists():
         _check_idle(output)
-        remove_manifest(output)
+        remove_store(output)
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def restarting(output: Path) -> Iterator[None]:
         OutputError: If the job is being worked on, or the folder cannot be written to.
     """
     recover_restart(output)
-    path = output / MANIFEST
+    path = output / STORE_NAME
     if not path.exists():
         yield
         return
@@ -53,18 +53,18 @@ def recover_restart(output: Path) -> None:
     Raises:
         OutputError: If the folder cannot be written to.
     """
-    before, path = output / _BEFORE, output / MANIFEST
+    before, path = output / _BEFORE, output / STORE_NAME
     if not before.exists():
         return
-    if _holds_nothing(path):
-        remove_manifest(output)
+    if _is_empty(path):
+        remove_store(output)
         _rename(before, path)
     else:
         remove(before)
 
 
-def _holds_nothing(path: Path) -> bool:
-    """Tells a manifest that is missing or, because the disk was full, never got its tables."""
+def _is_empty(path: Path) -> bool:
+    """Tells a store that is missing or, because the disk was full, never got its tables."""
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
         return False
@@ -84,29 +84,29 @@ def _rename(path: Path, target: Path) -> None:
         raise unwritable(path, error) from error
 
 
-def remove_manifest(output: Path) -> None:
-    """Removes the manifest of an output folder, closed or not.
+def remove_store(output: Path) -> None:
+    """Removes the store of an output folder, closed or not.
 
     Raises:
         OutputError: If it cannot be removed.
     """
-    path = output / MANIFEST
+    path = output / STORE_NAME
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(path, error) from error
     for ending in ("-wal", "-shm"):
-        remove(output / f"{MANIFEST}{ending}")
+        remove(output / f"{STORE_NAME}{ending}")
 
 
 def _check_idle(output: Path) -> None:
-    """Refuses a job that is being worked on. Its manifest is one file then: SQLite ends its log."""
-    manifest = Manifest(output)
+    """Refuses a job that is being worked on. Its store is one file then: SQLite ends its log."""
+    store = JobStore(output)
     try:
-        if WorkerLease(manifest).others():
+        if WorkerLease(store).other_workers():
             raise OutputError(
                 f"{output}: is being labeled by another process. Wait until that ends or stop it, then begin "
                 "anew."
             )
     finally:
-        manifest.close()
+        store.close()

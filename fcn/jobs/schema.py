@@ -1,7 +1,7 @@
-"""The tables of a manifest."""
+"""The tables of a store."""
 
 VERSION = 3
-"""Raised with each change of the tables; a manifest of another version is refused."""
+"""Raised with each change of the tables; a store of another version is refused."""
 
 SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);

@@ -1,4 +1,4 @@
-"""The manifest of a job: what there is to label and how far it is, in one SQLite file in the output folder.
+"""The store of a job: what there is to label and how far it is, in one SQLite file in the output folder.
 
 A process may be killed at any moment. SQLite's write-ahead log keeps the file whole, also when the machine
 loses power; then the last few images may be labeled again. A commit does not wait for the disk, and so takes
@@ -16,15 +16,15 @@ from typing import Any, NamedTuple
 
 from fcn.errors import OutputError
 from fcn.inference.video import is_video
-from fcn.jobs.crash_isolation import give_back, remove_outputs
+from fcn.jobs.crash_isolation import release_claims, remove_outputs
 from fcn.jobs.schema import SCHEMA, VERSION
 from fcn.outputs.record import Record
 from fcn.system.files import unwritable
 
-MANIFEST = ".fcn-job.sqlite"
-"""Name of the manifest in an output folder."""
+STORE_NAME = ".fcn-job.sqlite"
+"""Name of the store in an output folder."""
 
-_BUSY_SECONDS = 600
+_MAX_WAIT_SECONDS = 600
 
 
 class Claimed(NamedTuple):
@@ -69,8 +69,8 @@ class Outcome(NamedTuple):
     record: Mapping[str, Any] = {}
 
 
-class Manifest:
-    """An open manifest; used in one thread.
+class JobStore:
+    """An open store; used in one thread.
 
     Args:
         output: The folder of the job; made if it is missing.
@@ -80,19 +80,19 @@ class Manifest:
         connection: The open file.
 
     Raises:
-        OutputError: If the place cannot be written to, or there is a file that is no manifest.
+        OutputError: If the place cannot be written to, or there is a file that is no store.
     """
 
     def __init__(self, output: Path) -> None:
         self.output = output
-        self.path = output / MANIFEST
+        self.path = output / STORE_NAME
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(output, error) from error
         with self.guarded():
             self.connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                self.path, timeout=_MAX_WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
             self.connection.row_factory = sqlite3.Row
             try:
@@ -110,7 +110,7 @@ class Manifest:
             except sqlite3.OperationalError as error:
                 # Two processes that change this at once do not wait for each other, as they do elsewhere.
                 busy = error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY)
-                if not busy or time.monotonic() > begun + _BUSY_SECONDS:
+                if not busy or time.monotonic() > begun + _MAX_WAIT_SECONDS:
                     raise
                 time.sleep(0.05)
         self.connection.execute("PRAGMA synchronous = NORMAL")
@@ -140,7 +140,7 @@ class Manifest:
                 raise
             if not isinstance(error, sqlite3.OperationalError):
                 raise OutputError(
-                    f"{self.path}: is damaged, or no manifest of a job ({error}). "
+                    f"{self.path}: is damaged, or no store of a job ({error}). "
                     "Delete it to label everything anew."
                 ) from error
             if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR:
@@ -198,7 +198,7 @@ class Manifest:
         A batch that was lost with its worker comes after all others, and is taken by a worker that has
         nothing else in hand: should that one go too, it was this batch. Not so if other processes label for
         the worker. A video, which may take hours, is taken like that by all, so that what was labeled before
-        it is in the manifest.
+        it is in the store.
         """
         with self.transaction():
             following = self.connection.execute(
@@ -209,7 +209,7 @@ class Manifest:
                 "WHERE status = 'doing' AND worker = ? LIMIT 1",
                 (worker,),
             ).fetchone()
-            if following is None or (in_hand and not _go_together(following, in_hand)):
+            if following is None or (in_hand and not _may_hold_both(following, in_hand)):
                 return []
             rows = self.connection.execute(
                 "UPDATE images SET status = 'doing', worker = ?, attempts = attempts + 1 "
@@ -235,7 +235,7 @@ class Manifest:
             (
                 "failed" if outcome.error else "done",
                 0 if outcome.error else 1,
-                None if outcome.error is None else storable(outcome.error),
+                None if outcome.error is None else escape_undecodable(outcome.error),
                 outcome.seconds,
                 outcome.size,
                 outcome.changed,
@@ -262,7 +262,7 @@ class Manifest:
     def release(self, worker: str) -> int:
         """Lets others have what a worker claimed and did not finish; returns how many images."""
         with self.transaction():
-            return give_back(self.connection, worker)
+            return release_claims(self.connection, worker)
 
     def failures(self) -> list[tuple[str, str]]:
         """Returns the paths of what could not be labeled, and why, sorted by path."""
@@ -283,13 +283,13 @@ class Manifest:
                 yield os.fsdecode(row["path"]), os.fsdecode(row["name"]), json.loads(row["record"])
 
 
-def _go_together(following: sqlite3.Row, in_hand: sqlite3.Row) -> bool:
+def _may_hold_both(following: sqlite3.Row, in_hand: sqlite3.Row) -> bool:
     """Returns whether a worker may have both in hand."""
     both = (following, in_hand)
     suspects = not in_hand["delegates"] and any(row["lost"] for row in both)
     return not suspects and not any(is_video(os.fsdecode(row["place"])) for row in both)
 
 
-def storable(text: str) -> str:
+def escape_undecodable(text: str) -> str:
     r"""Returns a text in which bytes of a path that are none have become `\udc..`, which SQLite can keep."""
     return text.encode("utf-8", "backslashreplace").decode()

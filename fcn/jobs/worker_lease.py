@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fcn.errors import OutputError
-from fcn.jobs.crash_isolation import count_crashes, give_back
-from fcn.jobs.store import Manifest
+from fcn.jobs.crash_isolation import count_crashes, release_claims
+from fcn.jobs.store import JobStore
 from fcn.system.files import partial_files, remove, unwritable
 
 try:
@@ -31,75 +31,73 @@ class WorkerLease:
     on Windows, others are taken to be gone, so only one process may work there.
 
     Args:
-        manifest: The job.
+        store: The job.
 
     Attributes:
         name: Name of this worker, which no other has.
     """
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, store: JobStore) -> None:
         self.name = secrets.token_hex(8)
-        self._manifest = manifest
+        self._store = store
         self._file: int | None = None
 
-    def enter(self) -> None:
+    def acquire(self) -> None:
         """Makes this process known, and clears up after those that are gone, if no other works.
 
         Raises:
             OutputError: If the folder cannot be written to, or another machine works on the job.
         """
         host = platform.node()
-        with self._manifest.transaction():  # nobody sees a file that is not locked yet
-            self._hold()
-            self._dismiss()
-            rows = self._manifest.connection.execute(
-                "SELECT * FROM workers WHERE host <> ?", (host,)
-            ).fetchall()
+        with self._store.transaction():  # nobody sees a file that is not locked yet
+            self._lock_own_file()
+            self._forget_dead_workers()
+            rows = self._store.connection.execute("SELECT * FROM workers WHERE host <> ?", (host,)).fetchall()
             for row in rows:
-                if self._is_there(row["name"]):
+                if self._is_alive(row["name"]):
                     raise OutputError(
-                        f"{self._manifest.output}: is being worked on by process {row['process']} on "
+                        f"{self._store.output}: is being worked on by process {row['process']} on "
                         f"{row['host']}. Workers that share a job must run on one machine; start this one "
                         "there, or choose another output folder."
                     )
-            self._manifest.connection.execute(
+            self._store.connection.execute(
                 "INSERT INTO workers (name, host, process, began) VALUES (?, ?, ?, ?)",
                 (self.name, host, os.getpid(), time.time()),
             )
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Gives back what this process has not finished, as far as the disk lets it."""
         with suppress(OutputError):
-            self._manifest.release(self.name)
-            with self._manifest.transaction():
-                self._dismiss()
-                self._manifest.connection.execute("DELETE FROM workers WHERE name = ?", (self.name,))
+            self._store.release(self.name)
+            with self._store.transaction():
+                self._forget_dead_workers()
+                self._store.connection.execute("DELETE FROM workers WHERE name = ?", (self.name,))
         if self._file is not None:
             os.close(self._file)
             self._file = None
         remove(self._lock_path(self.name))
 
-    def others(self) -> list[str]:
+    def other_workers(self) -> list[str]:
         """Returns the names of the other workers that are there."""
-        with self._manifest.guarded():
-            rows = self._manifest.connection.execute("SELECT name FROM workers").fetchall()
-        return [row["name"] for row in rows if row["name"] != self.name and self._is_there(row["name"])]
+        with self._store.guarded():
+            rows = self._store.connection.execute("SELECT name FROM workers").fetchall()
+        return [row["name"] for row in rows if row["name"] != self.name and self._is_alive(row["name"])]
 
     def take_over(self) -> int:
         """Sets free what workers claimed who are gone; returns how many images."""
-        with self._manifest.transaction():
-            rows = self._manifest.connection.execute("SELECT name FROM workers").fetchall()
-            return self._set_free([row["name"] for row in rows if not self._is_there(row["name"])])
+        with self._store.transaction():
+            rows = self._store.connection.execute("SELECT name FROM workers").fetchall()
+            return self._release_claims_of([row["name"] for row in rows if not self._is_alive(row["name"])])
 
-    def _set_free(self, gone: list[str]) -> int:
-        connection = self._manifest.connection
+    def _release_claims_of(self, gone: list[str]) -> int:
+        connection = self._store.connection
         for name in gone:
             # Who is told to stop removes it, also where a full disk keeps the claims from being given back.
             if self._lock_path(name).exists():
-                count_crashes(connection, self._manifest.output, name)
-        return sum(give_back(connection, name) for name in gone)
+                count_crashes(connection, self._store.output, name)
+        return sum(release_claims(connection, name) for name in gone)
 
-    def _hold(self) -> None:
+    def _lock_own_file(self) -> None:
         """Takes this worker's lock."""
         path = self._lock_path(self.name)
         try:
@@ -110,30 +108,30 @@ class WorkerLease:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def _dismiss(self) -> None:
+    def _forget_dead_workers(self) -> None:
         """Forgets workers that are gone; if there is no other, removes files they left half written."""
-        connection = self._manifest.connection
+        connection = self._store.connection
         rows = connection.execute("SELECT name FROM workers WHERE name <> ?", (self.name,)).fetchall()
-        gone = [row["name"] for row in rows if not self._is_there(row["name"])]
+        gone = [row["name"] for row in rows if not self._is_alive(row["name"])]
         known = {self.name, *(row["name"] for row in rows)}
-        for path in self._manifest.output.glob(".fcn-job.*.lock"):
+        for path in self._store.output.glob(".fcn-job.*.lock"):
             name = path.name.split(".")[2]
             # Of one that was killed as it came, or as it went.
-            if name not in known and not self._is_there(name):
+            if name not in known and not self._is_alive(name):
                 remove(path)
         if not gone or len(gone) < len(rows):
             return  # others may be writing; the last of them clears up
         folders = [row["path"] for row in connection.execute("SELECT path FROM folders")]
         for folder in {b"", *folders}:
-            for path in partial_files(self._manifest.output / os.fsdecode(folder)):
+            for path in partial_files(self._store.output / os.fsdecode(folder)):
                 if _TEMPORARY.fullmatch(path.name):
                     remove(path)
-        self._set_free(gone)
+        self._release_claims_of(gone)
         connection.executemany("DELETE FROM workers WHERE name = ?", [(name,) for name in gone])
         for name in gone:
             remove(self._lock_path(name))
 
-    def _is_there(self, name: str) -> bool:
+    def _is_alive(self, name: str) -> bool:
         """Returns whether a worker lives."""
         if name == self.name:
             return True
@@ -154,15 +152,15 @@ class WorkerLease:
         return False
 
     def _lock_path(self, name: str) -> Path:
-        return self._manifest.output / f".fcn-job.{name}.lock"
+        return self._store.output / f".fcn-job.{name}.lock"
 
 
 @contextmanager
-def leased_worker(manifest: Manifest) -> Iterator[WorkerLease]:
+def leased_worker(store: JobStore) -> Iterator[WorkerLease]:
     """Makes this process one of those that work on a job, as long as the block runs."""
-    lease = WorkerLease(manifest)
+    lease = WorkerLease(store)
     try:
-        lease.enter()
+        lease.acquire()
         yield lease
     finally:
-        lease.leave()
+        lease.release()

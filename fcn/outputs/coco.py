@@ -84,11 +84,11 @@ def rle_annotations(label: Pixels) -> list[Annotation]:
         [0, 0, 2, 2]
     """
     annotations = []
-    for value in _ids(label):
+    for value in _present_ids(label):
         encoded = coco_mask.encode(np.asfortranarray(label == value).view(np.uint8))
         segmentation = {"size": list(label.shape), "counts": encoded["counts"].decode("ascii")}
         box = [int(number) for number in coco_mask.toBbox(encoded)]
-        annotations.append(_annotation(value, segmentation, box, int(coco_mask.area(encoded))))
+        annotations.append(_make_annotation(value, segmentation, box, int(coco_mask.area(encoded))))
     return annotations
 
 
@@ -107,19 +107,19 @@ def polygon_annotations(label: Pixels) -> list[Annotation]:
         >>> polygon_annotations(np.array([[1, 1]], np.uint8))[0]["segmentation"]
         [[0, 0, 0, 1, 2, 1, 2, 0]]
     """
-    return _in_parts(label, 0, 0)
+    return _annotate_part(label, 0, 0)
 
 
-def _in_parts(label: Pixels, top: int, left: int) -> list[Annotation]:
+def _annotate_part(label: Pixels, top: int, left: int) -> list[Annotation]:
     """Annotates a part of a label whose first pixel is at (top, left) of the whole."""
     if label.size > _MAX_TRACED:
         if label.shape[0] >= label.shape[1]:
             half = label.shape[0] // 2
-            return _in_parts(label[:half], top, left) + _in_parts(label[half:], top + half, left)
+            return _annotate_part(label[:half], top, left) + _annotate_part(label[half:], top + half, left)
         half = label.shape[1] // 2
-        return _in_parts(label[:, :half], top, left) + _in_parts(label[:, half:], top, left + half)
+        return _annotate_part(label[:, :half], top, left) + _annotate_part(label[:, half:], top, left + half)
     annotations = []
-    for value in _ids(label):
+    for value in _present_ids(label):
         _, regions, boxes, _ = cv2.connectedComponentsWithStats(
             (label == value).astype(np.uint8), connectivity=8
         )
@@ -128,11 +128,11 @@ def _in_parts(label: Pixels, top: int, left: int) -> list[Annotation]:
                 continue
             mask = regions[y : y + height, x : x + width] == region
             box = [left + x, top + y, width, height]
-            annotations.append(_annotation(value, _polygons(mask, top + y, left + x), box, area))
+            annotations.append(_make_annotation(value, _trace_polygons(mask, top + y, left + x), box, area))
     return annotations
 
 
-def _polygons(mask: np.ndarray[Any, np.dtype[np.bool_]], top: int, left: int) -> list[list[int]]:
+def _trace_polygons(mask: np.ndarray[Any, np.dtype[np.bool_]], top: int, left: int) -> list[list[int]]:
     """Returns polygons without holes, [x, y, x, y, ...], that are together a connected region.
 
     Args:
@@ -163,14 +163,14 @@ def _polygons(mask: np.ndarray[Any, np.dtype[np.bool_]], top: int, left: int) ->
     # at a cut, where the first is gone, the second is the outermost. Contours take inner corners diagonally,
     # from the column before an edge to the one behind it, which stand for the same edge.
     offset = np.array([left, top]) - 1
-    return [_corners(((contour[:, 0] + 1) // _ZOOM + offset).tolist()) for contour in contours]
+    return [_find_corners(((contour[:, 0] + 1) // _ZOOM + offset).tolist()) for contour in contours]
 
 
-def _corners(points: list[list[int]]) -> list[int]:
+def _find_corners(points: list[list[int]]) -> list[int]:
     """Returns the corners of a polygon, flat, without points that are there twice or between two corners."""
     corners: list[list[int]] = []
     for point in [*points, points[0]]:
-        while len(corners) > 1 and _on_one_line(corners[-2], corners[-1], point):
+        while len(corners) > 1 and _are_collinear(corners[-2], corners[-1], point):
             corners.pop()
         if not corners or point != corners[-1]:
             corners.append(point)
@@ -178,14 +178,14 @@ def _corners(points: list[list[int]]) -> list[int]:
     return [number for corner in corners[:-1] for number in corner]
 
 
-def _on_one_line(first: list[int], second: list[int], third: list[int]) -> bool:
+def _are_collinear(first: list[int], second: list[int], third: list[int]) -> bool:
     return first[0] == second[0] == third[0] or first[1] == second[1] == third[1]
 
 
-def _ids(label: Pixels) -> list[int]:
+def _present_ids(label: Pixels) -> list[int]:
     present = np.flatnonzero(count_ids(label))
     return [value for value in present.tolist() if value != VOID]
 
 
-def _annotation(value: int, segmentation: Any, box: list[int], area: int) -> Annotation:
+def _make_annotation(value: int, segmentation: Any, box: list[int], area: int) -> Annotation:
     return {"category_id": value, "segmentation": segmentation, "bbox": box, "area": area, "iscrowd": 0}

@@ -13,8 +13,8 @@ from fcn.data.image_io import Pixels, recolor, upright
 
 # A JPEG has at most 65,535 pixels a side (ITU-T T.81, B.2.2), and the legend needs some of them.
 _MAX_SIDE = 32_000
-_COLOR_SHARE = 0.5
-_TINTED_AT_ONCE = 2**22
+_TINT_OPACITY = 0.5
+_TINTED_PIXELS = 2**22
 _BACKGROUND = "background"
 
 # The legend: light words on a strip that is dark, but not as dark as the colors of many classes.
@@ -81,7 +81,7 @@ def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
         >>> overlay_image(pixels, pixels[..., 0], Classes.named(("sky", "sea"))).shape
         (82, 90, 3)
     """
-    legend = legend_strip(_entries(label, classes), label.shape)
+    legend = legend_strip(_legend_entries(label, classes), label.shape)
     height, width = label.shape
     picture = np.empty((height + len(legend), width, 3), np.uint8)
     _tint_into(picture, image, label, classes)
@@ -121,7 +121,7 @@ def _tint_into(picture: Pixels, image: Pixels, label: Pixels, classes: Classes) 
     thickness = max(1, round(min(label.shape) / 350))
     window = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
     colors, contours = classes.full_palette(), _contour_palette(classes)
-    step = max(1, _TINTED_AT_ONCE // width)
+    step = max(1, _TINTED_PIXELS // width)
     for top in range(0, height, step):
         bottom = min(top + step, height)
         first = max(0, top - thickness)
@@ -130,7 +130,7 @@ def _tint_into(picture: Pixels, image: Pixels, label: Pixels, classes: Classes) 
         border = border[top - first : bottom - first]
         rows, ids = image[top:bottom], label[top:bottom]
         border[ids == VOID] = 0
-        tinted = cv2.addWeighted(rows, 1 - _COLOR_SHARE, recolor(ids, colors), _COLOR_SHARE, 0)
+        tinted = cv2.addWeighted(rows, 1 - _TINT_OPACITY, recolor(ids, colors), _TINT_OPACITY, 0)
         tinted = cv2.copyTo(recolor(ids, contours), border, tinted)
         if classes.names[0] == _BACKGROUND:
             tinted = cv2.copyTo(rows, (ids == 0).astype(np.uint8), tinted)
@@ -145,7 +145,7 @@ def _contour_palette(classes: Classes) -> Pixels:
     return np.round(palette + 0.5 * (away - palette)).astype(np.uint8)
 
 
-def _entries(label: Pixels, classes: Classes) -> list[LegendEntry]:
+def _legend_entries(label: Pixels, classes: Classes) -> list[LegendEntry]:
     pixels = count_ids(label)
     palette = classes.full_palette().tolist()
     entries = []

@@ -17,7 +17,7 @@ from photographs import contents_below, write_image, write_video
 
 from fcn.jobs.crash_isolation import note_delegation
 from fcn.jobs.job import open_job
-from fcn.jobs.store import MANIFEST, Claimed, Manifest, Outcome
+from fcn.jobs.store import STORE_NAME, Claimed, JobStore, Outcome
 from fcn.jobs.worker_lease import WorkerLease
 
 TESTS = Path(__file__).parents[1]
@@ -42,7 +42,7 @@ def work(output: Path, folder: Path, batch_size: int) -> subprocess.CompletedPro
 
 
 def column(output: Path, name: str) -> list[object]:
-    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
         return [value for (value,) in connection.execute(f"SELECT {name} FROM images ORDER BY place")]
 
 
@@ -90,24 +90,24 @@ def test_being_told_to_stop_is_no_loss(folder: Path, tmp_path: Path) -> None:
 
 
 class Worker:
-    """A worker as the manifest sees it; what it is killed with stays claimed."""
+    """A worker as the store sees it; what it is killed with stays claimed."""
 
     def __init__(self, output: Path) -> None:
-        self.manifest = Manifest(output)
-        self.lease = WorkerLease(self.manifest)
-        self.lease.enter()
+        self.store = JobStore(output)
+        self.lease = WorkerLease(self.store)
+        self.lease.acquire()
 
     def claim(self) -> list[Claimed]:
-        return self.manifest.claim(self.lease.name)
+        return self.store.claim(self.lease.name)
 
     def delegate(self) -> None:
-        with self.manifest.transaction():
-            note_delegation(self.manifest.connection, self.lease.name)
+        with self.store.transaction():
+            note_delegation(self.store.connection, self.lease.name)
 
     def vanish(self) -> None:
         assert self.lease._file is not None
         os.close(self.lease._file)  # as the system does
-        self.manifest.close()
+        self.store.close()
 
     def stop_with_a_full_disk(self) -> None:
         self.lease._lock_path(self.lease.name).unlink()
@@ -118,7 +118,7 @@ class Worker:
 def output(folder: Path, tmp_path: Path) -> Path:
     output = tmp_path / "out"
     with open_job(output, [folder], {"model": "brightness"}, KINDS, 3) as job:
-        job.manifest.connection.execute("UPDATE images SET attempts = 1")  # or nothing of it would stay
+        job.store.connection.execute("UPDATE images SET attempts = 1")  # or nothing of it would stay
     return output
 
 
@@ -132,8 +132,8 @@ def test_who_leaves_without_a_word_loses_what_was_in_hand_and_who_left_a_full_di
         other = Worker(output)
         assert sum(column(output, "lost")) == losses  # type: ignore[arg-type]
         assert {*column(output, "status")} == {"waiting"}
-        other.lease.leave()
-        other.manifest.close()
+        other.lease.release()
+        other.store.close()
 
 
 def test_what_was_lost_once_is_last_and_alone(output: Path) -> None:
@@ -144,12 +144,12 @@ def test_what_was_lost_once_is_last_and_alone(output: Path) -> None:
     for _ in range(8):
         assert not lost & {image.path for image in worker.claim()}
     assert worker.claim() == []  # there are some, but not in company
-    with worker.manifest.transaction():
-        worker.manifest.connection.execute("UPDATE images SET status = 'done' WHERE status = 'doing'")
+    with worker.store.transaction():
+        worker.store.connection.execute("UPDATE images SET status = 'done' WHERE status = 'doing'")
     alone = worker.claim()
     assert {image.path for image in alone} < lost
     assert worker.claim() == []
-    worker.manifest.finish(worker.lease.name, [Outcome(image.id) for image in alone])
+    worker.store.finish(worker.lease.name, [Outcome(image.id) for image in alone])
     assert len(worker.claim()) == 3
     assert worker.claim() == []
     worker.vanish()
@@ -174,7 +174,7 @@ def test_who_lets_others_label_makes_no_suspects_and_takes_them_in_company(outpu
 def test_a_video_is_a_suspect_whoever_had_it_in_hand(tmp_path: Path) -> None:
     video, output = write_video(tmp_path / "clip.mp4", 2), tmp_path / "out"
     with open_job(output, [video], {"model": "brightness"}, KINDS, 3) as job:
-        job.manifest.connection.execute("UPDATE images SET attempts = 1")
+        job.store.connection.execute("UPDATE images SET attempts = 1")
     worker = Worker(output)
     worker.delegate()
     assert [image.path for image in worker.claim()] == [str(video)]
@@ -188,14 +188,14 @@ def test_claims_look_at_few_rows_however_many_are_in_hand(output: Path) -> None:
     worker = Worker(output)
     worker.claim()
     statements: list[str] = []
-    worker.manifest.connection.set_trace_callback(statements.append)
+    worker.store.connection.set_trace_callback(statements.append)
     assert worker.claim()
-    worker.manifest.connection.set_trace_callback(None)
+    worker.store.connection.set_trace_callback(None)
     steps = [
         step["detail"]
         for statement in statements
         if statement.startswith(("SELECT", "UPDATE"))
-        for step in worker.manifest.connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+        for step in worker.store.connection.execute(f"EXPLAIN QUERY PLAN {statement}")
     ]
     worker.vanish()
     assert [step for step in steps if "images" in step and "(worker=?)" in step]
@@ -216,7 +216,7 @@ def test_killed_at_random_moments_no_healthy_image_fails_and_no_batch_is_parted(
                 in_hand.append(claimed)
             if in_hand and finished:
                 done = in_hand.pop(0)
-                worker.manifest.finish(worker.lease.name, [Outcome(image.id) for image in done])
+                worker.store.finish(worker.lease.name, [Outcome(image.id) for image in done])
         worker.vanish()
     assert "failed" not in column(output, "status")
     assert column(output, "batch") == batches

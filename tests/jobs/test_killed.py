@@ -14,7 +14,7 @@ import pytest
 from job_program import run_job
 from photographs import contents_below, write_image
 
-from fcn.jobs.store import MANIFEST
+from fcn.jobs.store import STORE_NAME
 
 TESTS = Path(__file__).parents[1]
 
@@ -38,7 +38,7 @@ def finish(process: subprocess.Popen[str]) -> list[int]:
 
 
 def rows(output: Path, columns: str) -> list[tuple[int, ...]]:
-    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
         return connection.execute(f"SELECT {columns} FROM images ORDER BY name").fetchall()
 
 
@@ -81,7 +81,7 @@ def test_killed_at_random_moments_equals_never_killed(kills: int, photographs: P
                 done += 1
             else:
                 assert process.returncode == 0
-                killed.joinpath(MANIFEST).rename(tmp_path / f"finished{done}")
+                killed.joinpath(STORE_NAME).rename(tmp_path / f"finished{done}")
         finally:
             process.kill()
             process.communicate()
@@ -118,7 +118,7 @@ def test_a_worker_takes_over_what_a_killed_one_had_in_hand(photographs: Path, tm
     output = tmp_path / "labels"
     first = start(output, photographs, 0.5)
     try:
-        wait_for(output, 9, first)  # so that some are in the manifest
+        wait_for(output, 9, first)  # so that some are in the store
         second = start(output, photographs, 0.1)
         wait_for(output, 18, second)
         # Stopped, it lives: the other waits for what it has in hand, and does not touch it.
@@ -137,4 +137,4 @@ def test_a_worker_takes_over_what_a_killed_one_had_in_hand(photographs: Path, tm
     assert own < 60
     assert {*rows(output, "labeled, status")} == {(1, "done")}
     # What the killed one left is gone too.
-    assert not [path for path in output.rglob(".*") if path.name != MANIFEST]
+    assert not [path for path in output.rglob(".*") if path.name != STORE_NAME]

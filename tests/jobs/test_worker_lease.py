@@ -5,7 +5,7 @@ from pathlib import Path
 from job_program import run_job
 from photographs import write_image
 
-from fcn.jobs.store import Manifest
+from fcn.jobs.store import JobStore
 from fcn.jobs.worker_lease import leased_worker
 
 
@@ -18,8 +18,8 @@ def test_the_lock_of_a_worker_killed_as_it_came_goes(tmp_path: Path) -> None:
 
 
 def test_the_lock_of_one_that_works_stays(tmp_path: Path) -> None:
-    with leased_worker(Manifest(tmp_path)) as one:
-        with leased_worker(Manifest(tmp_path)) as other:
-            assert one.others() == [other.name]
+    with leased_worker(JobStore(tmp_path)) as one:
+        with leased_worker(JobStore(tmp_path)) as other:
+            assert one.other_workers() == [other.name]
         assert len([*tmp_path.glob(".fcn-job.*.lock")]) == 1
     assert not [*tmp_path.glob(".fcn-job.*.lock")]

@@ -20,7 +20,7 @@ from fcn.runs.model_file import exported_version, is_exported, load_model
 from fcn.system.bfloat16 import bfloat16_instructions
 
 _BACKENDS = ("tensorflow", "jax", "torch")
-_HOW_INT8 = "Export the run with --format openvino --calibrate FOLDER_OF_IMAGES."
+_INT8_REMEDY = "Export the run with --format openvino --calibrate FOLDER_OF_IMAGES."
 
 
 def open_engine(
@@ -53,7 +53,7 @@ def open_engine(
     if not isinstance(model, SegmentationNet) and is_exported(Path(model)):
         return _open_exported(exported_version(Path(model)), name, precision)
     if precision == "int8":
-        raise BackendError(f"precision=int8: expected an exported model. {_HOW_INT8}")
+        raise BackendError(f"precision=int8: expected an exported model. {_INT8_REMEDY}")
     if precision == "auto":
         precision = "float32"
     if name == "openvino":
@@ -69,7 +69,7 @@ def open_engine(
     if precision == "bfloat16":
         _check_bfloat16()
         if not tensorflow_on_cpu():
-            net = _in_bfloat16(net)
+            net = _copy_in_bfloat16(net)
     if backend == "tensorflow":
         from fcn.inference.engines.tensorflow import net_engine
 
@@ -108,14 +108,14 @@ def _open_openvino(version: Path, precision: str) -> NetEngine:
     if openvino_file(version, precision).exists():
         model = read_model(openvino_file(version, precision))
     elif precision == "int8":
-        raise RunError(f"{version}: holds no int8 model. {_HOW_INT8}")
+        raise RunError(f"{version}: holds no int8 model. {_INT8_REMEDY}")
     else:
-        model = _converted(version, "predict_logits")
-    layers = partial(_converted, version, "predict_shrunk_logits")
+        model = _convert(version, "predict_logits")
+    layers = partial(_convert, version, "predict_shrunk_logits")
     return OpenVinoEngine(exported_classes(version), model, precision, exported_net(version), layers)
 
 
-def _converted(version: Path, signature: str) -> Any:
+def _convert(version: Path, signature: str) -> Any:
     _check_tensorflow(f"{version}: holds no such model for OpenVINO, which reads it by way of TensorFlow")
     from fcn.inference.engines.openvino_graph import convert_exported
 
@@ -139,7 +139,7 @@ def _check_bfloat16() -> None:
         )
 
 
-def _in_bfloat16(net: SegmentationNet) -> SegmentationNet:
+def _copy_in_bfloat16(net: SegmentationNet) -> SegmentationNet:
     """Returns a copy of a net that computes in Keras' mixed precision."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

@@ -100,7 +100,7 @@ class OpenVinoEngine:
         if threads.isdecimal() and int(threads):  # which OpenVINO does not heed by itself
             self._hints["INFERENCE_NUM_THREADS"] = threads
         self._model = model
-        self._label = _Program(lambda: self._compile(_labeling(model)))
+        self._label = _Program(lambda: self._compile(_label_model(model)))
         self._logits: _Program | None = None
         self._shrunk_logits: _Program | None = None
         self._lock = Lock()
@@ -183,7 +183,7 @@ def read_model(path: Path) -> Any:
         raise RunError(f"{path}: cannot be read by OpenVINO ({reason}). Export the model again.") from error
 
 
-def _labeling(model: Any) -> Any:
+def _label_model(model: Any) -> Any:
     """Returns the same model with other outputs: the label, and its probability."""
     openvino = import_openvino()
     ops = openvino.opset15

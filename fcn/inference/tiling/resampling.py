@@ -60,7 +60,7 @@ def linear_taps(length: int, new_length: int) -> Taps:
     return Taps(length, first, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def shares(taps: Taps, stops: Sequence[int]) -> dict[int, tuple[int, int]]:
+def divide_outputs(taps: Taps, stops: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Divides outputs among windows of their inputs.
 
     Args:
@@ -100,11 +100,13 @@ def resample(
     step = max(1, _PIECE // max(1, max(right - left, columns[1] - columns[0]) * source.shape[2]))
     for row in range(rows[0], rows[1], step):
         stop = min(row + step, rows[1])
-        part = _mixed(source, origin[0], taps[0], (row, stop), 0)
-        yield row, _mixed(part, left, taps[1], columns, 1)
+        part = _interpolate(source, origin[0], taps[0], (row, stop), 0)
+        yield row, _interpolate(part, left, taps[1], columns, 1)
 
 
-def _mixed(source: npt.NDArray[Any], origin: int, taps: Taps, outputs: tuple[int, int], axis: int) -> Floats:
+def _interpolate(
+    source: npt.NDArray[Any], origin: int, taps: Taps, outputs: tuple[int, int], axis: int
+) -> Floats:
     """Returns sums of the elements of `source`, which begins at `origin`, along an axis."""
     chosen = slice(*outputs)
     shape = [1] * source.ndim

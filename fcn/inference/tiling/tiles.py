@@ -9,7 +9,7 @@ import numpy as np
 from fcn.data.image_io import Pixels
 from fcn.errors import RunError
 from fcn.inference.engines.engine import Floats, Labeled, NetEngine, check_scores
-from fcn.inference.tiling.resampling import linear_taps, resample, shares
+from fcn.inference.tiling.resampling import divide_outputs, linear_taps, resample
 from fcn.inference.tiling.windows import Span, choose_windows, smallest_window
 from fcn.models.fields import NetDescription
 from fcn.models.resizing import shrunk_size
@@ -74,7 +74,7 @@ class TiledEngine:
         Raises:
             RunError: If an image is too large for a net of which nothing is known.
         """
-        if self._fit(images):
+        if self._fits_in_memory(images):
             return self._engine.label(images)
         label = np.empty(images.shape[:3], np.uint8)
         confidence = np.empty(images.shape[:3], np.float32)
@@ -82,7 +82,7 @@ class TiledEngine:
             if len(images[some]) > 1:
                 label[some], confidence[some] = self._engine.label(images[some])
                 continue
-            for place, part in self._labeled(images[some][0]):
+            for place, part in self._label_parts(images[some][0]):
                 label[some][0][place], confidence[some][0][place] = part
         return Labeled(label, confidence)
 
@@ -93,7 +93,7 @@ class TiledEngine:
             RunError: If an image is too large for a net of which nothing is known, or its logits for the
                 memory.
         """
-        if self._fit(images):
+        if self._fits_in_memory(images):
             return self._engine.logits(images)
         if self.score_bytes is not None:
             check_scores(images, len(self.classes.names), self.score_bytes, copies=2)
@@ -102,11 +102,11 @@ class TiledEngine:
             if len(images[some]) > 1:
                 logits[some] = self._engine.logits(images[some])
                 continue
-            for place, part in self._scored(images[some][0]):
+            for place, part in self._score_parts(images[some][0]):
                 logits[some][0][place] = part
         return logits
 
-    def _fit(self, images: Pixels) -> bool:
+    def _fits_in_memory(self, images: Pixels) -> bool:
         """Tells whether images may be labeled at once."""
         batch, height, width, _ = images.shape
         needed: int = batch * height * width * self._net.image_bytes()
@@ -118,56 +118,57 @@ class TiledEngine:
         fitting = max(1, self._map_bytes // size)
         return (slice(first, first + fitting) for first in range(0, len(images), fitting))
 
-    def _labeled(self, image: Pixels) -> Iterator[tuple[_Place, Labeled]]:
+    def _label_parts(self, image: Pixels) -> Iterator[tuple[_Place, Labeled]]:
         """Labels `uint8[H, W, 3]` by parts, with where they belong."""
-        if self._fit(image[np.newaxis]):
+        if self._fits_in_memory(image[np.newaxis]):
             yield _EVERYWHERE, _first(self._engine.label(image[np.newaxis]))
         elif self._net.input_scale == 1:
             for given, place, kept in self._windows(image.shape[:2]):
                 label, confidence = _first(self._engine.label(image[given][np.newaxis]))
                 yield place, Labeled(label[kept], confidence[kept])
         else:
-            for place, logits in self._enlarged(image):
+            for place, logits in self._score_shrunk_parts(image):
                 yield place, _most_probable(logits)
 
-    def _scored(self, image: Pixels) -> Iterator[tuple[_Place, Floats]]:
+    def _score_parts(self, image: Pixels) -> Iterator[tuple[_Place, Floats]]:
         """Returns the logits of `uint8[H, W, 3]` by parts, with where they belong."""
-        if self._fit(image[np.newaxis]):
+        if self._fits_in_memory(image[np.newaxis]):
             yield _EVERYWHERE, self._engine.logits(image[np.newaxis])[0]
         elif self._net.input_scale == 1:
             for given, place, kept in self._windows(image.shape[:2]):
                 yield place, self._engine.logits(image[given][np.newaxis])[0][kept]
         else:
-            yield from self._enlarged(image)
+            yield from self._score_shrunk_parts(image)
 
     def _windows(self, size: tuple[int, ...]) -> Iterator[tuple[_Place, _Place, _Place]]:
         """Yields what the net is given, for what, and where in the window's logits that is."""
-        for row, column in track(self._cut(size, overlap=0), "labeling parts"):
+        for row, column in track(self._choose_windows(size, overlap=0), "labeling parts"):
             yield (
                 (slice(row.start, row.stop), slice(column.start, column.stop)),
                 (slice(row.first, row.last), slice(column.first, column.last)),
-                _kept(row, column),
+                _inside_window(row, column),
             )
 
-    def _enlarged(self, image: Pixels) -> Iterator[tuple[_Place, Floats]]:
+    def _score_shrunk_parts(self, image: Pixels) -> Iterator[tuple[_Place, Floats]]:
         """Shrinks an image window by window, and brings the logits back to its size."""
         size = image.shape[:2]
         small = [shrunk_size(length, self._net.input_scale) for length in size]
         shrinking = [linear_taps(length, less) for length, less in zip(size, small, strict=True)]
         enlarging = [linear_taps(less, length) for length, less in zip(size, small, strict=True)]
-        windows = self._cut(small, _OVERLAP)
+        windows = self._choose_windows(small, _OVERLAP)
         answered = [
-            shares(taps, [window[axis].last for window in windows]) for axis, taps in enumerate(enlarging)
+            divide_outputs(taps, [window[axis].last for window in windows])
+            for axis, taps in enumerate(enlarging)
         ]
         for row, column in track(windows, "labeling parts"):
             pieces = resample(image, (0, 0), shrinking, (row.start, row.stop), (column.start, column.stop))
             window = np.concatenate([piece for _, piece in pieces])
-            logits = self._engine.shrunk_logits(window[np.newaxis])[0][_kept(row, column)]
+            logits = self._engine.shrunk_logits(window[np.newaxis])[0][_inside_window(row, column)]
             rows, columns = answered[0][row.last], answered[1][column.last]
             for first, part in resample(logits, (row.first, column.first), enlarging, rows, columns):
                 yield (slice(first, first + len(part)), slice(*columns)), part
 
-    def _cut(self, size: tuple[int, ...] | list[int], overlap: int) -> list[tuple[Span, Span]]:
+    def _choose_windows(self, size: tuple[int, ...] | list[int], overlap: int) -> list[tuple[Span, Span]]:
         if self._engine.net is None:
             raise RunError(
                 f"{self._path or 'This model'}: was exported before exports said how to label large images "
@@ -220,7 +221,7 @@ def _first(labeled: Labeled) -> Labeled:
     return Labeled(labeled.label[0], labeled.confidence[0])
 
 
-def _kept(row: Span, column: Span) -> _Place:
+def _inside_window(row: Span, column: Span) -> _Place:
     return (
         slice(row.first - row.start, row.last - row.start),
         slice(column.first - column.start, column.last - column.start),

@@ -1,7 +1,7 @@
 """Labeling the batches of a job on a Ray cluster.
 
 The process that was started claims batches, hands them to actors, writes what comes back and keeps the
-manifest; so it is one worker of the job like any other. An actor reads images, labels them and renders their
+store; so it is one worker of the job like any other. An actor reads images, labels them and renders their
 files; it writes nothing. Ray starts an actor that died again, and gives it again what was not answered.
 Videos are labeled by the process that was started.
 """
@@ -40,7 +40,7 @@ no more than fit in 100 MB."""
 _GROUP_BATCHES = 8
 """Batches in one task; an actor reads ahead within it."""
 # What a user sets to choose how nets compute; the actors of a cluster do not inherit it.
-_PASSED_ON = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_", "OMP_", "OPENCV_")
+_FORWARDED_VARIABLES = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_", "OMP_", "OPENCV_")
 
 
 def run_on_ray(
@@ -85,10 +85,12 @@ class RayBatchProcessor:
     def __init__(self, job: Job, open_engine: OpenEngine, share: Share) -> None:
         self._job = job
         self._share = share
-        environment = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+        environment = {
+            name: value for name, value in os.environ.items() if name.startswith(_FORWARDED_VARIABLES)
+        }
         threads = None if share.gpus else share.cpus
         self._request = Request(open_engine, job.kinds, environment, threads, platform.node(), __version__)
-        self._agreed: tuple[str, str, str] | None = None
+        self._engine_in_use: tuple[str, str, str] | None = None
         self._classes: Classes | None = None
 
     def classes(self) -> Classes:
@@ -109,7 +111,7 @@ class RayBatchProcessor:
         if videos:
             # Written frame by frame, where the output folder is.
             engine = self._engine
-            self._agree(engine.name, engine.precision, self._request.host)
+            self._check_same_engine(engine.name, engine.precision, self._request.host)
             yield from self._job.processor(engine)(iter(videos))
 
     @cached_property
@@ -128,7 +130,7 @@ class RayBatchProcessor:
                 for answer in answers:
                     if isinstance(answer, Exception):
                         raise answer
-                    self._agree(answer.engine, answer.precision, answer.host)
+                    self._check_same_engine(answer.engine, answer.precision, answer.host)
                     self._classes = answer.classes
                     missing -= len(answer.images) + len(answer.failed)
                     yield answer
@@ -143,17 +145,17 @@ class RayBatchProcessor:
                 "goes on."
             )
 
-    def _agree(self, engine: str, precision: str, host: str) -> None:
+    def _check_same_engine(self, engine: str, precision: str, host: str) -> None:
         """Makes sure that all machines compute alike, and as those of an earlier run.
 
         Raises:
             BackendError: If machines chose differently.
             OutputError: If the job was begun with another engine or precision.
         """
-        if self._agreed is None:
-            self._job.agree(engine, precision)
-            self._agreed = engine, precision, host
-        known, known_precision, first = self._agreed
+        if self._engine_in_use is None:
+            self._job.check_engine(engine, precision)
+            self._engine_in_use = engine, precision, host
+        known, known_precision, first = self._engine_in_use
         if (engine, precision) != (known, known_precision):
             raise BackendError(
                 f"--ray: machines differ, and their labels would: {first} computes with {known} in "
@@ -162,7 +164,7 @@ class RayBatchProcessor:
             )
 
     def _write(self, result: Result) -> list[Outcome]:
-        output = self._job.manifest.output
+        output = self._job.store.output
         return [*(write_image(output, image) for image in result.images), *result.failed]
 
 

@@ -18,7 +18,7 @@ from fcn.system.stderr import stderr_held_back
 LOCAL = "local"
 """The address of a cluster that is started for one job, on this machine."""
 
-_REACH_SECONDS = 5
+_CONNECT_SECONDS = 5
 _CPUS_PER_ACTOR = 4
 """More make a single photograph hardly faster; fewer take more copies of the net than most memories hold."""
 # HTTP/2, which Ray speaks, begins with this and empty settings, and is answered by settings: RFC 9113, 3.4.
@@ -80,11 +80,11 @@ def open_cluster(address: str) -> Iterator[None]:
             )
             options |= {"_temp_dir": folder, "object_store_memory": _LOCAL_STORE_BYTES}
         else:
-            _reach(address)
+            _check_reachable(address)
         # Ray prints what befalls actors, whatever its logging is told; nothing else is printed meanwhile.
         stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         stack.callback(ray.shutdown)
-        with _signals_kept(), stderr_held_back():
+        with _restore_sigterm(), stderr_held_back():
             failure = _start(ray, options)
         if failure:
             where = "start Ray on this machine" if address == LOCAL else f"reach Ray at {address}"
@@ -183,7 +183,7 @@ def _import_ray() -> Any:
     return ray
 
 
-def _reach(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Finds out in seconds what Ray takes minutes for.
 
     Raises:
@@ -191,7 +191,7 @@ def _reach(address: str) -> None:
     """
     host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), _REACH_SECONDS) as connection:
+        with socket.create_connection((host, int(port)), _CONNECT_SECONDS) as connection:
             if "RAY_USE_TLS" not in os.environ:
                 connection.sendall(_GREETING)
                 if connection.recv(len(_GREETING))[3:4] != _SETTINGS_FRAME:
@@ -216,7 +216,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
+def _restore_sigterm() -> Iterator[None]:
     """Keeps what SIGTERM does, which Ray replaces; while Ray starts it stops Ray, and then does it."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -17,19 +17,19 @@ from typing import Any, NamedTuple
 from fcn.classes import Classes
 from fcn.errors import BackendError, FcnError
 from fcn.inference.engines.engine import Engine
-from fcn.jobs.pipeline import LabeledBatch, RenderedImage, label_batches, render_batch, timed
+from fcn.jobs.pipeline import LabeledBatch, RenderedImage, add_seconds, label_batches, render_batch
 from fcn.jobs.sources.remote import is_url
 from fcn.jobs.store import Claimed, Outcome
 from fcn.version import __version__
 
-_MOST_OPENINGS = 4
+_MAX_OPENINGS = 4
 """How often an actor is started that dies when it opens the model."""
-_MOST_ATTEMPTS = 2
+_MAX_ATTEMPTS = 2
 """How often the same batches, the same batch or the same image are given to actors that die of them."""
-_GIVEN_UP, _MOST_GIVEN_UP = "given up", 10
+_GIVEN_UP, _MAX_GIVEN_UP = "given up", 10
 """Images that actors died of, with none labeled between; it is not the images then."""
 _REMEDY = "If memory is short, use fewer actors (--actors) or a lower --memory"
-_GO_ON = "What was written stays; the same command goes on."
+_RESUME = "What was written stays; the same command goes on."
 _COLUMN = "item"
 
 Key = int | str | tuple[int, ...]
@@ -142,13 +142,13 @@ class Labeler:
         if request.threads is not None:
             # Before anything that computes is imported. OpenMP's number is set by Ray.
             os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(request.threads))
-        self._mistake: Exception | None = None
+        self._setup_error: Exception | None = None
         actor = ray.get_runtime_context().get_actor_id()  # the same when it is started again
         try:
-            if self._attempts.begin(actor) > _MOST_OPENINGS:
+            if self._attempts.begin(actor) > _MAX_OPENINGS:
                 raise BackendError(
-                    f"--ray: an actor died {_MOST_OPENINGS} times while the model was opened. {_REMEDY}. "
-                    f"{_GO_ON}"
+                    f"--ray: an actor died {_MAX_OPENINGS} times while the model was opened. {_REMEDY}. "
+                    f"{_RESUME}"
                 )
             if __version__ != request.version:
                 raise BackendError(
@@ -158,27 +158,27 @@ class Labeler:
             self._engine = request.open_engine()
             self._attempts.succeed(actor)
         except Exception as error:
-            self._mistake = self._told(error)
+            self._setup_error = self._as_answer(error)
 
     def __call__(self, table: Any) -> Iterator[Any]:
         """Yields a table with one `Result` for each batch."""
-        if self._mistake is not None:
-            yield to_table([self._mistake])
+        if self._setup_error is not None:
+            yield to_table([self._setup_error])
             return
         claims = list(from_table(table))
         together = claims[0][0].id
         try:
-            alone = self._attempts.begin(together) > _MOST_ATTEMPTS
+            alone = self._attempts.begin(together) > _MAX_ATTEMPTS
             results = map(self._label_alone, claims) if alone else self._label(claims)
             for batch, result in zip(claims, results, strict=True):
-                yield to_table([self._explained(batch, result)])
+                yield to_table([self._add_host(batch, result)])
             if not alone:
                 self._attempts.succeed(together, _GIVEN_UP)
         except Exception as error:
-            yield to_table([self._told(error)])
+            yield to_table([self._as_answer(error)])
 
     def _label(self, claims: Sequence[list[Claimed]]) -> Iterator[Result]:
-        return label_batches(claims, self._engine, self._kinds, self._finish, _no_video)
+        return label_batches(claims, self._engine, self._kinds, self._finish, _refuse_video)
 
     def _label_alone(self, batch: list[Claimed]) -> Result:
         """Labels a batch, or else each of its images, with nothing else in hand; gives up what is deadly.
@@ -188,7 +188,7 @@ class Labeler:
         """
         key = tuple(claimed.id for claimed in batch)
         attempt = self._attempts.begin(key)
-        if attempt <= _MOST_ATTEMPTS:
+        if attempt <= _MAX_ATTEMPTS:
             [result] = self._label([batch])
             self._attempts.succeed(key, _GIVEN_UP)
             return result
@@ -197,18 +197,18 @@ class Labeler:
             images = [image for part in parts for image in part.images]
             return self._result(images, [outcome for part in parts for outcome in part.failed])
         # Counted once, however often what comes after it is the death of an actor.
-        if attempt == _MOST_ATTEMPTS + 1 and self._attempts.begin(_GIVEN_UP) > _MOST_GIVEN_UP:
+        if attempt == _MAX_ATTEMPTS + 1 and self._attempts.begin(_GIVEN_UP) > _MAX_GIVEN_UP:
             raise BackendError(
-                f"--ray: actors died of {_MOST_GIVEN_UP + 1} images in a row, the last of them "
-                f"{batch[0].path!r}. {_REMEDY}, and add --retry-failed. {_GO_ON}"
+                f"--ray: actors died of {_MAX_GIVEN_UP + 1} images in a row, the last of them "
+                f"{batch[0].path!r}. {_REMEDY}, and add --retry-failed. {_RESUME}"
             )
-        return self._result([], [_deadly(batch[0])])
+        return self._result([], [_crash_outcome(batch[0])])
 
     def _finish(self, batch: LabeledBatch) -> Result:
         rendered = list(render_batch(batch, self._engine, self._kinds))
         images = [image for image in rendered if isinstance(image, RenderedImage)]
         failed = [outcome for outcome in rendered if isinstance(outcome, Outcome)]
-        outcomes = timed([*(image.outcome for image in images), *failed, *batch.settled], batch.began)
+        outcomes = add_seconds([*(image.outcome for image in images), *failed, *batch.unlabeled], batch.began)
         labeled = [image._replace(outcome=outcome) for image, outcome in zip(images, outcomes, strict=False)]
         return self._result(labeled, outcomes[len(images) :])
 
@@ -216,7 +216,7 @@ class Labeler:
         engine = self._engine
         return Result(images, failed, engine.name, engine.precision, engine.classes, platform.node())
 
-    def _explained(self, batch: Sequence[Claimed], result: Result) -> Result:
+    def _add_host(self, batch: Sequence[Claimed], result: Result) -> Result:
         """Says where files were not found that are there for the machine that listed them."""
         if not self._host:
             return result
@@ -230,17 +230,17 @@ class Labeler:
         ]
         return result._replace(failed=failed)
 
-    def _told(self, error: Exception) -> Exception:
+    def _as_answer(self, error: Exception) -> Exception:
         if not isinstance(error, FcnError):
             return RuntimeError(f"In an actor:\n{traceback.format_exc()}")
         return type(error)(f"on {self._host}: {error}") if self._host else error
 
 
-def _deadly(claimed: Claimed) -> Outcome:
+def _crash_outcome(claimed: Claimed) -> Outcome:
     """Returns what came of an image that actors die of; it waits again once its file changes."""
     outcome = Outcome(
         claimed.id,
-        f"stopped its process {_MOST_ATTEMPTS} times while it was labeled alone (out of memory, or a crash). "
+        f"stopped its process {_MAX_ATTEMPTS} times while it was labeled alone (out of memory, or a crash). "
         "Replace it; or use fewer actors (--actors) or a lower --memory, then add --retry-failed.",
     )
     with suppress(OSError):
@@ -250,7 +250,7 @@ def _deadly(claimed: Claimed) -> Outcome:
     return outcome
 
 
-def _no_video(claimed: Claimed) -> Outcome:
+def _refuse_video(claimed: Claimed) -> Outcome:
     raise ValueError(f"Expected images alone. Received: {claimed.path!r}.")
 
 

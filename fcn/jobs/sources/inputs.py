@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 
 from fcn.errors import DataError
 from fcn.jobs.sources.remote import find_remote, is_url, path_of_url
-from fcn.jobs.sources.search import FORMATS, FoundImage, Unusable, find_images, search, why_unusable
+from fcn.jobs.sources.search import FORMATS, FoundImage, Unusable, find_images, find_problem, search
 
 _BLOCK = 1 << 16
 
@@ -84,7 +84,7 @@ def _find_entry(entry: str, output: Path, visited: set[str]) -> Iterator[FoundIm
             yield from find_remote(entry, os.path.dirname(path_of_url(entry)))
             return
         path = Path(entry)
-        reason = why_unusable(path, output)
+        reason = find_problem(path, output)
         if reason:
             yield Unusable(entry, reason)
             return
@@ -98,13 +98,13 @@ def _find_entry(entry: str, output: Path, visited: set[str]) -> Iterator[FoundIm
         yield Unusable(entry, str(error).removeprefix(f"{entry}: "))
 
 
-def folders_of(inputs: Sequence[Input]) -> list[str]:
+def list_folders(inputs: Sequence[Input]) -> list[str]:
     """Returns the folders among inputs, resolved and sorted: what a job is asked to keep labeled.
 
     Files, and what is in lists, may be other ones each time.
 
     Example:
-        >>> folders_of([Path("/"), Path("/no/such/file.jpg")])
+        >>> list_folders([Path("/"), Path("/no/such/file.jpg")])
         ['/']
     """
     folders = [os.path.realpath(given) for given in inputs if isinstance(given, Path) and given.is_dir()]

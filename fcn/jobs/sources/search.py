@@ -87,7 +87,7 @@ def search(path: Path, output: Path, visited: set[str], folder: str = "") -> Ite
         yield Unusable(str(path), f"expected {_EXPECTED}, by its suffix. Convert the file, or leave it out.")
 
 
-def why_unusable(path: Path, output: Path) -> str | None:
+def find_problem(path: Path, output: Path) -> str | None:
     """Returns why a file or folder cannot be an input; None if it can."""
     if not os.path.exists(path):  # unlike Path.exists, also where the folder above cannot be entered
         return "no such file or folder can be reached. Check the path and its permissions."
@@ -104,7 +104,7 @@ def why_unusable(path: Path, output: Path) -> str | None:
 
 
 def _check_input(path: Path, output: Path) -> None:
-    reason = why_unusable(path, output)
+    reason = find_problem(path, output)
     if reason:
         raise DataError(f"{path}: {reason}")
 

@@ -20,7 +20,7 @@ from fcn.exports.export import export
 from fcn.jobs.job import open_job
 from fcn.jobs.ray.actors import RayBatchProcessor
 from fcn.jobs.ray.cluster import Share
-from fcn.jobs.store import MANIFEST
+from fcn.jobs.store import STORE_NAME
 from fcn.models.fcn import FCN
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def photographs(tmp_path: Path) -> Path:
 
 
 def rows(output: Path, columns: str = COLUMNS) -> list[tuple[int, ...]]:
-    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
         return connection.execute(f"SELECT {columns} FROM images ORDER BY place").fetchall()
 
 
@@ -220,7 +220,7 @@ def test_machines_that_choose_differently_are_told_what_to_choose(
     code, _, errors = finish(process)
     assert (code, errors.count("\n")) == (2, 1)
     assert "machines differ" in errors
-    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
         [(begun,)] = connection.execute("SELECT value FROM settings WHERE name = 'precision'")
     assert f"--engine brightness --precision {json.loads(begun)[0]}," in errors
 
