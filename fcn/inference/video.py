@@ -16,7 +16,7 @@ from fcn.errors import DataError
 from fcn.inference.engines.engine import BATCH_PIXELS, Engine
 from fcn.inference.video_writer import check_written, open_writer
 from fcn.outputs.overlay import legend_of_classes, tint
-from fcn.system.files import atomic_path
+from fcn.system.files import atomic_path, unreadable
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
 
@@ -153,9 +153,7 @@ def check_video(source: Path) -> None:
         with source.open("rb") as file:
             start = file.read(12)
     except OSError as error:
-        raise DataError(
-            f"{source}: cannot be read ({error.strerror}). Check the path and its permissions."
-        ) from error
+        raise DataError(f"{source}: {unreadable(error)}") from error
     mpeg = start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid")
     if not (mpeg or start.startswith(b"\x1aE\xdf\xa3") or (start[:4] == b"RIFF" and start[8:12] == b"AVI ")):
         what = "is truncated, or no video" if start else "is empty (0 bytes)"

@@ -19,7 +19,7 @@ from fcn.jobs.sources.remote import is_url, read_remote
 from fcn.jobs.store import Claimed, Outcome
 from fcn.jobs.videos import label_claimed_video
 from fcn.outputs.render import LabeledImage, Rendered, render
-from fcn.system.files import name_is_too_long, remove, write_bytes
+from fcn.system.files import name_is_too_long, remove, unreadable, write_bytes
 from fcn.system.parallel import map_ahead
 
 T = TypeVar("T")
@@ -218,8 +218,7 @@ def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
         except DataError as error:
             failed.append(outcome._replace(error=str(error).removeprefix(f"{image.place}: ")))
         except OSError as error:
-            reason = f"cannot be read ({error.strerror}). Check the path and its permissions."
-            failed.append(outcome._replace(error=reason))
+            failed.append(outcome._replace(error=unreadable(error)))
         except MemoryError:
             failed.append(outcome._replace(error=_NO_MEMORY))
     return _Batch(videos, read, failed, sum(image.image.size // 3 for image in read), began)

@@ -7,7 +7,7 @@ from fcn.errors import DataError, OutputError, RunError
 from fcn.inference.engines.engine import Engine
 from fcn.inference.video import VIDEO_ENDING, label_video
 from fcn.jobs.store import Claimed, Outcome
-from fcn.system.files import content_hash, name_is_too_long
+from fcn.system.files import content_hash, name_is_too_long, unreadable
 
 
 def label_claimed_video(engine: Engine, claimed: Claimed, output: Path, batch_size: int) -> Outcome:
@@ -33,8 +33,7 @@ def label_claimed_video(engine: Engine, claimed: Claimed, output: Path, batch_si
         labeled = label_video(engine, source, target, batch_size)
         files = {VIDEO_ENDING: target.stat().st_size}
     except OSError as error:
-        reason = f"cannot be read ({error.strerror}). Check the path and its permissions."
-        return outcome._replace(error=reason)
+        return outcome._replace(error=unreadable(error))
     except (DataError, RunError) as error:
         return outcome._replace(error=str(error).removeprefix(f"{source}: "))
     except MemoryError:

@@ -42,6 +42,19 @@ def unwritable(path: Path, error: OSError) -> OutputError:
     )
 
 
+def unreadable(error: OSError) -> str:
+    """Returns what to tell the user when the operating system refuses to read; the path goes before it.
+
+    Args:
+        error: What the operating system said.
+
+    Example:
+        >>> unreadable(FileNotFoundError(errno.ENOENT, "No such file or directory"))
+        'cannot be read (No such file or directory). Check the path and its permissions.'
+    """
+    return f"cannot be read ({error.strerror or error}). Check the path and its permissions."
+
+
 def name_is_too_long(error: OutputError) -> bool:
     """Returns whether a file could not be written only because of its name."""
     return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENAMETOOLONG

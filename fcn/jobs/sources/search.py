@@ -1,5 +1,6 @@
 """What there is to label in files and folders."""
 
+import errno
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -9,12 +10,12 @@ from typing import NamedTuple
 from fcn.data.image_header import IMAGE_FORMATS, IMAGE_SUFFIXES
 from fcn.errors import DataError
 from fcn.inference.video import VIDEO_FORMATS, is_video
+from fcn.system.files import unreadable
 
 FORMATS = f"{IMAGE_FORMATS} ({', '.join(sorted(IMAGE_SUFFIXES))})"
 """What is taken for an image, in words."""
 
 _EXPECTED = f"{FORMATS}; or {VIDEO_FORMATS} videos"
-_PERMISSIONS = "Change its permissions, or leave it out."
 
 
 class FoundImage(NamedTuple):
@@ -89,12 +90,14 @@ def search(path: Path, output: Path, visited: set[str], folder: str = "") -> Ite
 
 def find_problem(path: Path, output: Path) -> str | None:
     """Returns why a file or folder cannot be an input; None if it can."""
-    if not os.path.exists(path):  # unlike Path.exists, also where the folder above cannot be entered
-        return "no such file or folder can be reached. Check the path and its permissions."
+    try:
+        path.stat()
+    except OSError as error:
+        return unreadable(error)
     if not (path.is_dir() or path.is_file()):
         return "expected a file or a folder. Received: a device or a pipe."
     if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
-        return f"cannot be read (Permission denied). {_PERMISSIONS}"
+        return unreadable(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
     if _is_inside(os.path.realpath(path), output):
         return (
             f"lies in the output folder {output}, which is never read as input. "
@@ -145,7 +148,7 @@ def _walk(top: Path, output: Path, visited: set[str], prefix: str) -> Iterator[F
                         path = os.path.join(folder, entry.name)
                         yield FoundImage(os.path.join(resolved, entry.name), path, relative)
         except OSError as error:
-            reason = f"cannot be read ({error.strerror}). {_PERMISSIONS}"
+            reason = unreadable(error)
             if folder == top:
                 raise DataError(f"{folder}: {reason}") from error
             yield Unusable(str(folder), reason)

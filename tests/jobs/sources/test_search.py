@@ -111,7 +111,7 @@ def test_pipes_are_not_waited_for(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("missing", "no such file or folder"),
+        ("missing", r"cannot be read \(No such file or directory\). Check the path"),
         ("empty", "no images found"),
         ("notes.txt", "JPEG, PNG, BMP, WebP or TIFF"),
     ],
