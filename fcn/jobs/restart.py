@@ -103,7 +103,9 @@ def _check_idle(output: Path) -> None:
     """Refuses a job that is being worked on. Its store is one file then: SQLite ends its log."""
     store = JobStore(output)
     try:
-        if WorkerLease(store).other_workers():
+        with store.transaction():
+            busy = bool(WorkerLease(store).other_workers())
+        if busy:
             raise OutputError(
                 f"{output}: is being labeled by another process. Wait until that ends or stop it, then begin "
                 "anew."

@@ -9,26 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from fcn.errors import OutputError
 from fcn.jobs.crash_isolation import count_crashes, release_claims
 from fcn.jobs.store import JobStore
 from fcn.system.files import partial_files, remove, unwritable
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 # What `fcn.system.files` calls a file that is being written.
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp(\..*)?", re.DOTALL)
 
 
 class WorkerLease:
-    """This process as one of those that work on a job.
+    """This process as one of the workers of a job.
 
-    Each holds a lock of the operating system (`flock`) on a file of its own, which ends with the process,
-    however that ends: a process id alone may have become another's. On file systems without such locks, and
-    on Windows, others are taken to be gone, so only one process may work there.
+    Each worker holds a lock of the operating system on a file of its own. The lock ends with the process,
+    however that ends; a process id alone may belong to another process by then. On file systems without
+    locks every other worker counts as dead, so only one process may work there.
 
     Args:
         store: The job.
@@ -40,7 +37,7 @@ class WorkerLease:
     def __init__(self, store: JobStore) -> None:
         self.name = secrets.token_hex(8)
         self._store = store
-        self._file: int | None = None
+        self._lock = _open_lock(self._lock_path(self.name))
 
     def acquire(self) -> None:
         """Makes this process known, and clears up after those that are gone, if no other works.
@@ -72,13 +69,11 @@ class WorkerLease:
             with self._store.transaction():
                 self._forget_dead_workers()
                 self._store.connection.execute("DELETE FROM workers WHERE name = ?", (self.name,))
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        self._lock.release()
         remove(self._lock_path(self.name))
 
     def other_workers(self) -> list[str]:
-        """Returns the names of the other workers that are there."""
+        """Returns the names of the other workers that are alive. To be called in a transaction."""
         with self._store.guarded():
             rows = self._store.connection.execute("SELECT name FROM workers").fetchall()
         return [row["name"] for row in rows if row["name"] != self.name and self._is_alive(row["name"])]
@@ -98,15 +93,18 @@ class WorkerLease:
         return sum(release_claims(connection, name) for name in gone)
 
     def _lock_own_file(self) -> None:
-        """Takes this worker's lock."""
+        """Makes this worker's file and locks it.
+
+        Raises:
+            OutputError: If the file cannot be made.
+        """
         path = self._lock_path(self.name)
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            self._lock.acquire(blocking=False)
         except OSError as error:
-            raise unwritable(path, error) from error
-        if fcntl is not None:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not path.exists():
+                raise unwritable(path, error) from error
+            # The file is there: the file system has no locks.
 
     def _forget_dead_workers(self) -> None:
         """Forgets workers that are gone; if there is no other, removes files they left half written."""
@@ -132,27 +130,32 @@ class WorkerLease:
             remove(self._lock_path(name))
 
     def _is_alive(self, name: str) -> bool:
-        """Returns whether a worker lives."""
+        """Returns whether a worker holds its lock. To be called in a transaction.
+
+        In a transaction no worker can remove its file between the two steps; an attempt to lock it would
+        make the file again.
+        """
         if name == self.name:
             return True
-        if fcntl is None:
+        path = self._lock_path(name)
+        if not path.exists():
             return False
         try:
-            file = os.open(self._lock_path(name), os.O_RDWR)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            with _open_lock(path).acquire(blocking=False):
+                return False
+        except Timeout:
             return True
-        except OSError:  # a file system without locks
+        except OSError:  # a file of another user, or a file system without locks
             return False
-        finally:
-            os.close(file)
-        return False
 
     def _lock_path(self, name: str) -> Path:
         return self._store.output / f".fcn-job.{name}.lock"
+
+
+def _open_lock(path: Path) -> FileLock:
+    """Returns the lock of a file, not yet taken. Releasing it leaves the file: that tells who was killed."""
+    # This also rules out filelock's substitute on file systems without locks, a marker that outlives a kill.
+    return FileLock(path, thread_local=False, preserve_lock_file=True)
 
 
 @contextmanager

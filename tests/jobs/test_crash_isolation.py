@@ -105,8 +105,7 @@ class Worker:
             note_delegation(self.store.connection, self.lease.name)
 
     def vanish(self) -> None:
-        assert self.lease._file is not None
-        os.close(self.lease._file)  # as the system does
+        self.lease._lock.release()  # as the system does; the file stays
         self.store.close()
 
     def stop_with_a_full_disk(self) -> None:
