@@ -1,4 +1,4 @@
-"""What of the images that a search found is new, was changed or lost its outputs, and what is gone."""
+"""Finds out which images are new, which were changed or lost their outputs, and which were deleted."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from fcn.system.files import content_hash
 
 
 def mark_changes(store: JobStore) -> None:
-    """Writes into `temp.found` which images are new, which have changed, and whose outputs are gone."""
+    """Writes into `temp.found` which images are new, which have changed, and which lost their outputs."""
     connection = store.connection
-    # What has no name was no image then, and may have become one.
+    # A file without a name could not be used as an image before; now it may be one.
     connection.execute(
         "UPDATE temp.found SET verdict = 'new' "
         "WHERE place NOT IN (SELECT place FROM images WHERE name IS NOT NULL)"
     )
-    # Closed at once, also by an interruption: an open cursor would keep the tables from being dropped.
+    # Closed at once, also on an interruption: an open cursor would keep the tables from being dropped.
     with closing(
         connection.execute(
             "SELECT f.place, f.size, f.changed, i.size AS size_then, i.changed AS changed_then, i.hash, "
@@ -62,9 +62,9 @@ def _has_outputs(row: Row, output: Path) -> bool:
 
 
 def mark_deleted(store: JobStore, inputs: Sequence[Input]) -> bool:
-    """Notes which labeled images were deleted from the folders, or are back; returns whether there are any.
+    """Marks labeled images that were deleted from the folders or are back; returns whether any were.
 
-    Only files that do not exist any more: what came from a list or another input is not searched for.
+    Only files that no longer exist are marked: images from lists and single files are not searched for.
     """
     connection = store.connection
     folders = tuple(os.fsencode(os.path.join(folder, "")) for folder in list_folders(inputs))
@@ -87,6 +87,6 @@ def _was_deleted(place: bytes) -> bool:
         os.lstat(place)
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except OSError:  # nobody can tell
+    except OSError:  # impossible to tell
         return False
     return False

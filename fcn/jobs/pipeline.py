@@ -1,4 +1,4 @@
-"""Labeling batches in this process: reading ahead, computing, writing behind."""
+"""Labels batches in this process: the next are read and the last are written while one is computed."""
 
 import hashlib
 import os
@@ -24,19 +24,19 @@ from fcn.system.parallel import map_ahead
 
 T = TypeVar("T")
 
-# Nothing further is read while so many pixels are in memory. Together with what is read last these are few
-# enough for what `fcn.inference.tiling.tiles` reserves for an image, its label and confidences.
+# No further image is read while so many pixels are in memory. With the image that is read last they fit into
+# what `fcn.inference.tiling.tiles` reserves for an image, its label and confidences.
 _MAX_PIXELS_IN_MEMORY = 1 << 26
-# Of an image whose size is not known before it is read: that of a good camera.
+# For an image with a size that is unknown before it is read: the size of a good camera.
 _ASSUMED_PIXELS = 1 << 24
 _NO_MEMORY = (
-    "there was not enough memory for it. Lower --memory, give the process more, or shrink the image; "
+    "there was not enough memory for it. Lower --memory, give the process more memory, or shrink the image; "
     "then add --retry-failed."
 )
 
 
 class _PixelBudget:
-    """How many pixels are in memory, from before they are read until their labels are written."""
+    """Number of pixels in memory, from before they are read until their labels are written."""
 
     def __init__(self) -> None:
         self._pixels = 0
@@ -51,7 +51,7 @@ class _PixelBudget:
 
 
 class _ReadImage(NamedTuple):
-    """An image that could be read; its outcome yet without files."""
+    """An image that could be read; its outcome has no files yet."""
 
     claimed: Claimed
     outcome: Outcome
@@ -68,11 +68,11 @@ class _Batch(NamedTuple):
 
 
 class LabeledBatch(NamedTuple):
-    """A batch of a job, labeled; nothing is rendered yet.
+    """A labeled batch of a job, not rendered yet.
 
     Attributes:
         labeled: The images that could be labeled.
-        unlabeled: What came of the other images, and of videos.
+        unlabeled: Outcomes of the other images, and of videos.
         pixels: How many it holds in memory.
         began: When its turn began, by `time.monotonic`.
     """
@@ -84,11 +84,11 @@ class LabeledBatch(NamedTuple):
 
 
 class RenderedImage(NamedTuple):
-    """What is to be written of an image.
+    """The files of an image, not written yet.
 
     Attributes:
         name: Path of its outputs without their suffixes, relative to the output folder.
-        outcome: What came of it, yet without files.
+        outcome: Its outcome, without files.
         rendered: The content of its files, and its record.
     """
 
@@ -100,14 +100,14 @@ class RenderedImage(NamedTuple):
 def label_in_process(
     claims: Iterable[list[Claimed]], output: Path, engine: Engine, kinds: Sequence[str], frames: int = 1
 ) -> Generator[list[Outcome], None, None]:
-    """Labels batches in this process, and writes their outputs; yields what came of each batch.
+    """Labels batches in this process and writes their outputs; yields the outcomes of each batch.
 
     Args:
-        claims: Batches, of images and videos.
+        claims: Batches of images and videos.
         output: The folder to write to.
-        engine: What labels.
-        kinds: What labeling leaves, some of `OUTPUTS`.
-        frames: Frames of a video that are labeled at once, at most.
+        engine: The engine that labels.
+        kinds: What to write, some of `OUTPUTS`.
+        frames: Most frames of a video that are labeled at once.
 
     Raises:
         OutputError: If an output cannot be written.
@@ -133,14 +133,14 @@ def label_batches(
     finish: Callable[[LabeledBatch], T],
     label_video: Callable[[Claimed], Outcome],
 ) -> Generator[T, None, None]:
-    """Yields what is made of each batch; the next are read meanwhile, as far as they are not too large.
+    """Labels batches and yields what `finish` returns for each; reads the next ones meanwhile.
 
     Args:
-        claims: Batches, of images and videos.
-        engine: What labels.
-        kinds: What labeling leaves, some of `OUTPUTS`.
-        finish: What to do with a batch that is labeled; it runs in another thread.
-        label_video: What to do with a video.
+        claims: Batches of images and videos.
+        engine: The engine that labels.
+        kinds: What to write, some of `OUTPUTS`.
+        finish: Called with each labeled batch, in another thread.
+        label_video: Called with each video.
     """
     budget = _PixelBudget()
     # A pixel, its label and confidence take 8 bytes, and each of its probabilities half of that.
@@ -167,16 +167,16 @@ def label_batches(
         budget.change(-pixels)
         return finished
 
-    # No loop, whose variable would keep a batch in memory while the next is waited for.
+    # Not a loop: its variable would keep a batch in memory while the next one is read.
     labels = map(label, map_ahead(read, count_claims(), has_room=budget.has_room))
-    # Two ahead: the net goes on while one batch is written, and stops soon after a write that failed.
+    # Two ahead: the net continues while one batch is written, and stops soon after a write has failed.
     yield from map_ahead(finish_and_free, labels, ahead=2, has_room=budget.has_room)
 
 
 def render_batch(
     batch: LabeledBatch, engine: Engine, kinds: Sequence[str]
 ) -> Iterator[RenderedImage | Outcome]:
-    """Renders the images of a batch, one by one; of one that is too much for the memory, says that."""
+    """Renders the images of a batch one by one; one that does not fit into memory yields a failure."""
     for read, image in batch.labeled:
         try:
             yield RenderedImage(read.claimed.name, read.outcome, render(kinds, image, engine.classes))
@@ -185,18 +185,18 @@ def render_batch(
 
 
 def add_seconds(outcomes: Sequence[Outcome], began: float) -> list[Outcome]:
-    """Says of each image of a batch how long its turn took, on average, since the batch began."""
+    """Returns outcomes with the time that each image of a batch took on average."""
     seconds = (time.monotonic() - began) / len(outcomes)
     return [outcome._replace(seconds=seconds) for outcome in outcomes]
 
 
 def _estimate_pixels(claimed: Sequence[Claimed]) -> int:
-    """Returns how many pixels images will have."""
+    """Returns how many pixels images have, as far as that is known before they are read."""
     return sum(image.pixels or _ASSUMED_PIXELS for image in claimed)
 
 
 def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
-    """Reads images, but no videos; what is wrong with one is an outcome, so that the job goes on."""
+    """Reads images, but not videos; an error is an outcome, so that the job continues."""
     began = time.monotonic()
     videos = [image for image in claimed if is_video(image.place)]
     read: list[_ReadImage] = []
@@ -227,9 +227,10 @@ def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
 def _label(
     read: Sequence[_ReadImage], engine: Engine, kinds: Sequence[str]
 ) -> tuple[list[tuple[_ReadImage, LabeledImage]], list[Outcome]]:
-    """Labels images of one size at once; headers that said another size than the pixels are no matter.
+    """Labels images of one size at once, by the size of their pixels and not that in their headers.
 
-    Where an image is too much for the engine, those beside it are labeled one by one, and it alone fails.
+    If a group is too much for the engine, its images are labeled one by one, and only the one that is too
+    large fails.
     """
     sizes: dict[tuple[int, ...], list[_ReadImage]] = {}
     for image in read:
@@ -277,7 +278,7 @@ def _label_group(
 
 
 def write_image(output: Path, image: RenderedImage) -> Outcome:
-    """Writes the files of one image, and says so once they are in place.
+    """Writes the files of one image; returns its outcome when they are in place.
 
     Raises:
         OutputError: If a file cannot be written.

@@ -1,7 +1,7 @@
-"""Writing into the store what there is to label, and in which batches.
+"""Plans a job: writes into its store what to label, and in which batches.
 
-Everything that takes long happens in tables of this process alone; then one transaction changes the store,
-so a process that is killed here leaves it as it was, and workers that have begun do not wait.
+Everything slow happens in temporary tables of this process; then one transaction changes the store. So a
+process that is killed while it plans leaves the store unchanged, and other workers do not wait.
 """
 
 import os
@@ -37,8 +37,8 @@ CREATE TEMP TABLE found (
 );
 CREATE TEMP TABLE unusable (place BLOB PRIMARY KEY, path BLOB, reason TEXT)
 """
-# Images of one size, as many as fit, are a batch; one whose size nobody can tell is a batch of its own. Large
-# ones come first: if memory does not suffice, that shows at once.
+# As many images of one size as fit are a batch; an image of unknown size is a batch of its own. Large ones
+# come first: if there is not enough memory, that shows at once.
 _BATCHES = """
 WITH alone AS (SELECT id, name, height, width, lost, CASE WHEN height IS NULL THEN id END AS single
                FROM images
@@ -62,19 +62,19 @@ def plan(
     batch_size: int,
     summaries: Sequence[Path] = (),
 ) -> None:
-    """Brings a store up to date with what there is now.
+    """Brings a store up to date with the inputs.
 
-    New images are added, and changed ones and those whose outputs are gone wait again. What was to be labeled
-    and is no longer there is forgotten, unless other workers are there, who may have been given other lists.
+    New images are added; changed images and those without their outputs wait again. Images that wait and no
+    longer exist are removed, unless other workers are alive, which may have been given other lists.
 
     Args:
-        store: The job.
+        store: The store of the job.
         lease: This worker.
         inputs: What to label.
-        suffixes: What outputs may end in.
-        batch_size: Images in a batch, at most; fewer where they are large. Batches of images that wait are
-            kept if it is as before.
-        summaries: Files about all images, which are removed if they name any that is gone.
+        suffixes: Suffixes that outputs may have.
+        batch_size: Most images in a batch; fewer if they are large. If it is unchanged, images that wait stay
+            in their batches.
+        summaries: Files about all images; removed if images were deleted or are back.
 
     Raises:
         DataError: If there are no images, or two would get the same name.
@@ -117,7 +117,7 @@ def _search(store: JobStore, inputs: Sequence[Input]) -> None:
             for found in chunk
             if not isinstance(found, FoundImage)
         ]
-        store.connection.execute("BEGIN")  # of this process's own tables: nobody waits for it
+        store.connection.execute("BEGIN")  # temporary tables: no other process waits
         store.connection.executemany(
             "INSERT OR IGNORE INTO temp.found (place, path, folder, short, full, size, changed) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -130,7 +130,7 @@ def _search(store: JobStore, inputs: Sequence[Input]) -> None:
 def _found_row(found: FoundImage) -> tuple[object, ...]:
     name = os.path.basename(path_of_url(found.place) if is_url(found.place) else found.place)
     stem = PurePosixPath(name).stem
-    if is_video(found.place):  # its only output; so a video beside a photograph of its name is no clash
+    if is_video(found.place):  # its only output, so a video does not clash with an image of the same name
         stem, name = f"{stem}{VIDEO_MARK}", f"{name}{VIDEO_MARK}"
     size, changed = _stat(found.place)
     paths = (
@@ -149,13 +149,13 @@ def _place(path: str) -> bytes:
 def _stat(place: str) -> tuple[int | None, int | None]:
     try:
         status = None if is_url(place) else os.stat(place)
-    except OSError:  # reading it will tell why
+    except OSError:  # reading it will give the reason
         status = None
     return (None, None) if status is None else (status.st_size, status.st_mtime_ns)
 
 
 def _measure(store: JobStore) -> None:
-    """Reads the sizes of images that are to be labeled from their headers."""
+    """Reads the sizes of images to label from their headers."""
     connection = store.connection
     (total,) = connection.execute(
         "SELECT count(*) FROM temp.found WHERE verdict IN ('new', 'changed')"
@@ -180,7 +180,7 @@ def _measure(store: JobStore) -> None:
 
 
 def _read_size(place: bytes) -> tuple[int | None, int | None, bytes]:
-    """Returns (height, width, place); None where the header does not say: decoding it will tell why."""
+    """Returns (height, width, place); None if the header has no size: decoding will give the reason."""
     path = os.fsdecode(place)
     try:
         return (None, None, place) if is_url(path) or is_video(path) else (*read_size(Path(path)), place)

@@ -1,4 +1,4 @@
-"""Beginning a job anew in a folder that holds one."""
+"""Starts a job over in a folder that holds one."""
 
 import os
 from collections.abc import Iterator
@@ -14,10 +14,12 @@ _BEFORE = f"{STORE_NAME}.before"
 
 
 def forget_job(output: Path) -> None:
-    """Forgets the job of an output folder, so that the next one labels everything anew; labels stay so long.
+    """Forgets the job of an output folder, so that the next one labels everything again.
+
+    Labels stay until the next job overwrites them.
 
     Raises:
-        OutputError: If it is being worked on, or cannot be removed.
+        OutputError: If the job is in use, or cannot be removed.
     """
     recover_restart(output)
     if (output / STORE_NAME).exists():
@@ -27,12 +29,12 @@ def forget_job(output: Path) -> None:
 
 @contextmanager
 def restarting(output: Path) -> Iterator[None]:
-    """Forgets the job of an output folder for a block that begins another; labels stay so long.
+    """Forgets the job of an output folder for a block that starts another; labels stay until then.
 
-    If nothing came of the other, because of what it was given, the job is as it was before.
+    If the other job could not be started, because of a mistake in its inputs, the earlier job is restored.
 
     Raises:
-        OutputError: If the job is being worked on, or the folder cannot be written to.
+        OutputError: If the job is in use, or the folder cannot be written to.
     """
     recover_restart(output)
     path = output / STORE_NAME
@@ -48,7 +50,7 @@ def restarting(output: Path) -> Iterator[None]:
 
 
 def recover_restart(output: Path) -> None:
-    """Ends what a process that was killed while it began a job anew has left: one job is there then.
+    """Restores or removes the earlier job if a process was killed while it started a job over.
 
     Raises:
         OutputError: If the folder cannot be written to.
@@ -64,7 +66,7 @@ def recover_restart(output: Path) -> None:
 
 
 def _is_empty(path: Path) -> bool:
-    """Tells a store that is missing or, because the disk was full, never got its tables."""
+    """Returns whether a store is missing or, because the disk was full, never got its tables."""
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
         return False
@@ -85,7 +87,7 @@ def _rename(path: Path, target: Path) -> None:
 
 
 def remove_store(output: Path) -> None:
-    """Removes the store of an output folder, closed or not.
+    """Removes the store of an output folder, also one that was not closed.
 
     Raises:
         OutputError: If it cannot be removed.
@@ -100,15 +102,15 @@ def remove_store(output: Path) -> None:
 
 
 def _check_idle(output: Path) -> None:
-    """Refuses a job that is being worked on. Its store is one file then: SQLite ends its log."""
+    """Refuses a job that is in use. Closing its store also merges SQLite's log into the file."""
     store = JobStore(output)
     try:
         with store.transaction():
             busy = bool(WorkerLease(store).other_workers())
         if busy:
             raise OutputError(
-                f"{output}: is being labeled by another process. Wait until that ends or stop it, then begin "
-                "anew."
+                f"{output}: is being labeled by another process. Wait until it ends or stop it, then start "
+                "over."
             )
     finally:
         store.close()

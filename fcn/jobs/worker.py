@@ -1,4 +1,4 @@
-"""Labeling what a store says is waiting."""
+"""Works on a job: claims batches, labels them and stores their outcomes until nothing waits."""
 
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -11,24 +11,24 @@ from fcn.system.progress import progress_bar
 _POLL_SECONDS = 0.3
 
 BatchProcessor = Callable[[Iterator[list[Claimed]]], Generator[list[Outcome], None, None]]
-"""What labels claimed batches and writes their outputs; it yields what came of each, in any order."""
+"""Labels claimed batches and writes their outputs; yields the outcomes of each batch, in any order."""
 
 
 def work(store: JobStore, lease: WorkerLease, processor: BatchProcessor) -> int:
     """Labels until nothing of a job is left to do, for this worker or another.
 
-    What other workers have claimed is waited for, and taken over if they are gone.
+    Waits for batches that other workers have claimed, and takes them over if these workers die.
 
     Args:
-        store: The job.
+        store: The store of the job.
         lease: This worker.
-        processor: What labels.
+        processor: Labels the batches.
 
     Returns:
-        How many images this worker labeled.
+        The number of images that this worker labeled.
 
     Raises:
-        OutputError: If an output or the store cannot be written. What was written stays.
+        OutputError: If an output or the store cannot be written. Finished labels stay.
     """
     labeled = 0
     total = store.count("waiting", "doing")

@@ -1,4 +1,4 @@
-"""The processes that work on one job: who is there, and who is gone without a word."""
+"""The workers of a job: which processes label it, and which of them have died."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ from fcn.jobs.crash_isolation import count_crashes, release_claims
 from fcn.jobs.store import JobStore
 from fcn.system.files import partial_files, remove, unwritable
 
-# What `fcn.system.files` calls a file that is being written.
+# The name that `fcn.system.files` gives to a file while it is written.
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp(\..*)?", re.DOTALL)
 
 
@@ -28,10 +28,10 @@ class WorkerLease:
     locks every other worker counts as dead, so only one process may work there.
 
     Args:
-        store: The job.
+        store: The store of the job.
 
     Attributes:
-        name: Name of this worker, which no other has.
+        name: Unique name of this worker.
     """
 
     def __init__(self, store: JobStore) -> None:
@@ -40,21 +40,21 @@ class WorkerLease:
         self._lock = _open_lock(self._lock_path(self.name))
 
     def acquire(self) -> None:
-        """Makes this process known, and clears up after those that are gone, if no other works.
+        """Registers this process; if no other worker is alive, cleans up after those that died.
 
         Raises:
-            OutputError: If the folder cannot be written to, or another machine works on the job.
+            OutputError: If the folder cannot be written to, or a worker on another machine is alive.
         """
         host = platform.node()
-        with self._store.transaction():  # nobody sees a file that is not locked yet
+        with self._store.transaction():  # no other worker sees the file before it is locked
             self._lock_own_file()
             self._forget_dead_workers()
             rows = self._store.connection.execute("SELECT * FROM workers WHERE host <> ?", (host,)).fetchall()
             for row in rows:
                 if self._is_alive(row["name"]):
                     raise OutputError(
-                        f"{self._store.output}: is being worked on by process {row['process']} on "
-                        f"{row['host']}. Workers that share a job must run on one machine; start this one "
+                        f"{self._store.output}: is being labeled by process {row['process']} on "
+                        f"{row['host']}. Workers that share a job must run on one machine. Start this one "
                         "there, or choose another output folder."
                     )
             self._store.connection.execute(
@@ -63,7 +63,7 @@ class WorkerLease:
             )
 
     def release(self) -> None:
-        """Gives back what this process has not finished, as far as the disk lets it."""
+        """Makes unfinished images wait again, if the disk has room for that, and unregisters this process."""
         with suppress(OutputError):
             self._store.release(self.name)
             with self._store.transaction():
@@ -79,7 +79,7 @@ class WorkerLease:
         return [row["name"] for row in rows if row["name"] != self.name and self._is_alive(row["name"])]
 
     def take_over(self) -> int:
-        """Sets free what workers claimed who are gone; returns how many images."""
+        """Makes images wait again that dead workers had claimed; returns how many."""
         with self._store.transaction():
             rows = self._store.connection.execute("SELECT name FROM workers").fetchall()
             return self._release_claims_of([row["name"] for row in rows if not self._is_alive(row["name"])])
@@ -87,7 +87,7 @@ class WorkerLease:
     def _release_claims_of(self, gone: list[str]) -> int:
         connection = self._store.connection
         for name in gone:
-            # Who is told to stop removes it, also where a full disk keeps the claims from being given back.
+            # A worker that was told to stop has removed its file, even if a full disk kept its claims.
             if self._lock_path(name).exists():
                 count_crashes(connection, self._store.output, name)
         return sum(release_claims(connection, name) for name in gone)
@@ -107,18 +107,18 @@ class WorkerLease:
             # The file is there: the file system has no locks.
 
     def _forget_dead_workers(self) -> None:
-        """Forgets workers that are gone; if there is no other, removes files they left half written."""
+        """Forgets dead workers; if no other is alive, also removes the partial files they left."""
         connection = self._store.connection
         rows = connection.execute("SELECT name FROM workers WHERE name <> ?", (self.name,)).fetchall()
         gone = [row["name"] for row in rows if not self._is_alive(row["name"])]
         known = {self.name, *(row["name"] for row in rows)}
         for path in self._store.output.glob(".fcn-job.*.lock"):
             name = path.name.split(".")[2]
-            # Of one that was killed as it came, or as it went.
+            # Its worker was killed while it registered or unregistered.
             if name not in known and not self._is_alive(name):
                 remove(path)
         if not gone or len(gone) < len(rows):
-            return  # others may be writing; the last of them clears up
+            return  # others may be writing; the last of them cleans up
         folders = [row["path"] for row in connection.execute("SELECT path FROM folders")]
         for folder in {b"", *folders}:
             for path in partial_files(self._store.output / os.fsdecode(folder)):
@@ -160,7 +160,7 @@ def _open_lock(path: Path) -> FileLock:
 
 @contextmanager
 def leased_worker(store: JobStore) -> Iterator[WorkerLease]:
-    """Makes this process one of those that work on a job, as long as the block runs."""
+    """Registers this process as a worker of a job while the block runs."""
     lease = WorkerLease(store)
     try:
         lease.acquire()

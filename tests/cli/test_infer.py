@@ -189,7 +189,7 @@ def test_sigterm_stops_at_once_and_leaves_nothing_half_written(
     assert code == 0
     document = json.loads(output)
     assert document["labeled"] == 202
-    # The last few labels may have been in place, and not yet in the manifest.
+    # The last few labels may have been in place, and not yet in the job's store.
     assert 202 - labeled <= document["written"] < 202
 
 

@@ -47,7 +47,9 @@ def test_a_finished_job_does_nothing(folder: Path, output: Path) -> None:
     assert {name: (output / name).stat().st_mtime_ns for name in files_below(output)} == stamps
 
 
-def test_new_changed_and_lost_ones_are_labeled_and_no_others(folder: Path, output: Path) -> None:
+def test_new_and_changed_images_and_lost_outputs_are_labeled_and_no_others(
+    folder: Path, output: Path
+) -> None:
     run_job(output, folder)
     write_image(folder / "new.jpg")
     (folder / "a.jpg").write_bytes(write_image(folder.parent / "other.jpg", 8, 8).read_bytes())
@@ -60,7 +62,7 @@ def test_new_changed_and_lost_ones_are_labeled_and_no_others(folder: Path, outpu
     assert run_job(output, folder).written == 0
 
 
-def test_what_was_taken_away_is_forgotten_unless_it_is_labeled(folder: Path, output: Path) -> None:
+def test_a_removed_image_is_forgotten_unless_it_is_labeled(folder: Path, output: Path) -> None:
     (folder / "bad.jpg").write_bytes(b"nothing")
     assert [path.name for path, _ in run_job(output, folder).failed] == ["bad.jpg"]
     (folder / "bad.jpg").unlink()
@@ -115,7 +117,7 @@ def test_another_job_is_refused_with_what_differs_and_what_to_do(
     assert result.written == (1 if kind == "input folders" else 4)
 
 
-def test_a_job_that_is_begun_anew_in_vain_is_as_it_was(folder: Path, output: Path) -> None:
+def test_a_job_that_cannot_be_started_over_is_as_it_was(folder: Path, output: Path) -> None:
     run_job(output, folder)
     before = contents_below(output)
     for wrong in (folder / "nowhere", output):
@@ -129,7 +131,7 @@ def test_a_job_that_is_begun_anew_in_vain_is_as_it_was(folder: Path, output: Pat
     assert {path.name for path in output.glob(".*")} == {STORE_NAME}
 
 
-def test_a_job_of_which_nothing_came_may_become_another(folder: Path, output: Path) -> None:
+def test_a_job_without_any_labels_may_become_another(folder: Path, output: Path) -> None:
     class Broken(Brightness):
         def label(self, images: object) -> None:  # type: ignore[override]
             raise RuntimeError("no device")
@@ -140,7 +142,7 @@ def test_a_job_of_which_nothing_came_may_become_another(folder: Path, output: Pa
     other = Brightness()
     other.precision = "bfloat16"
     with pytest.raises(OutputError, match="precision"):
-        run_job(output, folder, engine=other)  # images were begun: perhaps some were labeled
+        run_job(output, folder, engine=other)  # images were claimed: perhaps some were labeled
     wrong = output.parent / "wrong"
     with pytest.raises(DataError):
         run_job(wrong, folder / "nowhere")

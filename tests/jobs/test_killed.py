@@ -149,8 +149,8 @@ def test_killed_at_random_moments_equals_never_killed(images: Path, whole: Path,
     finish(start(killed, images, 0))
     assert contents_below(killed) == contents_below(whole)
     assert rows(killed, COLUMNS) == rows(whole, COLUMNS)
-    # Finished once, each; begun again only if it was in hand when its worker was killed: four batches are
-    # read ahead, one is labeled, two are written, one waits to be.
+    # Each image is finished once, and claimed again only if it was in hand at a kill: four batches are read
+    # ahead, one is labeled, two are written, one waits to be written.
     attempts = rows(killed, "attempts, labeled")
     assert {labeled for _, labeled in attempts} == {1}
     assert sum(attempt - 1 for attempt, _ in attempts) <= 9 * 3 * kills

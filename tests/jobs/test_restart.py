@@ -1,4 +1,4 @@
-"""Beginning a job anew, where that is cut short."""
+"""Tests of starting a job over, also where that is cut short."""
 
 import os
 from contextlib import suppress
@@ -39,7 +39,7 @@ def test_the_job_before_is_back_if_nothing_came_of_the_next(
     assert contents_below(output) == before
 
 
-def test_a_job_that_was_begun_anew_stays(output: Path, tmp_path: Path) -> None:
+def test_a_job_that_was_started_over_stays(output: Path, tmp_path: Path) -> None:
     os.replace(output / STORE_NAME, output / _BEFORE)
     JobStore(output).close()
     with restarting(output):
