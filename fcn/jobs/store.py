@@ -102,7 +102,7 @@ class JobStore:
                 raise
 
     def _prepare(self) -> None:
-        begun = time.monotonic()
+        started = time.monotonic()
         while True:
             try:
                 self.connection.execute("PRAGMA journal_mode = WAL")
@@ -110,7 +110,7 @@ class JobStore:
             except sqlite3.OperationalError as error:
                 # Here, unlike elsewhere, SQLite does not wait for another process that does the same.
                 busy = error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY)
-                if not busy or time.monotonic() > begun + _MAX_WAIT_SECONDS:
+                if not busy or time.monotonic() > started + _MAX_WAIT_SECONDS:
                     raise
                 time.sleep(0.05)
         self.connection.execute("PRAGMA synchronous = NORMAL")

@@ -84,13 +84,13 @@ class WorkerLease:
             rows = self._store.connection.execute("SELECT name FROM workers").fetchall()
             return self._release_claims_of([row["name"] for row in rows if not self._is_alive(row["name"])])
 
-    def _release_claims_of(self, gone: list[str]) -> int:
+    def _release_claims_of(self, dead: list[str]) -> int:
         connection = self._store.connection
-        for name in gone:
+        for name in dead:
             # A worker that was told to stop has removed its file, even if a full disk kept its claims.
             if self._lock_path(name).exists():
                 count_crashes(connection, self._store.output, name)
-        return sum(release_claims(connection, name) for name in gone)
+        return sum(release_claims(connection, name) for name in dead)
 
     def _lock_own_file(self) -> None:
         """Makes this worker's file and locks it.
@@ -110,23 +110,23 @@ class WorkerLease:
         """Forgets dead workers; if no other is alive, also removes the partial files they left."""
         connection = self._store.connection
         rows = connection.execute("SELECT name FROM workers WHERE name <> ?", (self.name,)).fetchall()
-        gone = [row["name"] for row in rows if not self._is_alive(row["name"])]
+        dead = [row["name"] for row in rows if not self._is_alive(row["name"])]
         known = {self.name, *(row["name"] for row in rows)}
         for path in self._store.output.glob(".fcn-job.*.lock"):
             name = path.name.split(".")[2]
             # Its worker was killed while it registered or unregistered.
             if name not in known and not self._is_alive(name):
                 remove(path)
-        if not gone or len(gone) < len(rows):
+        if not dead or len(dead) < len(rows):
             return  # others may be writing; the last of them cleans up
         folders = [row["path"] for row in connection.execute("SELECT path FROM folders")]
         for folder in {b"", *folders}:
             for path in partial_files(self._store.output / os.fsdecode(folder)):
                 if _TEMPORARY.fullmatch(path.name):
                     remove(path)
-        self._release_claims_of(gone)
-        connection.executemany("DELETE FROM workers WHERE name = ?", [(name,) for name in gone])
-        for name in gone:
+        self._release_claims_of(dead)
+        connection.executemany("DELETE FROM workers WHERE name = ?", [(name,) for name in dead])
+        for name in dead:
             remove(self._lock_path(name))
 
     def _is_alive(self, name: str) -> bool:
@@ -153,7 +153,7 @@ class WorkerLease:
 
 
 def _open_lock(path: Path) -> FileLock:
-    """Returns the lock of a file, not yet taken. Releasing it leaves the file: that tells who was killed."""
+    """Returns the lock of a file, not yet taken. Releasing it leaves the file: it shows who was killed."""
     # This also rules out filelock's substitute on file systems without locks, a marker that outlives a kill.
     return FileLock(path, thread_local=False, preserve_lock_file=True)
 

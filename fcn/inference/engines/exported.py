@@ -25,7 +25,7 @@ MODEL_CARD = "model_card.md"
 """Name of the page that describes the net to people."""
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
-"""Where TensorFlow Serving looks for warm-up requests."""
+"""The file in which TensorFlow Serving looks for warm-up requests."""
 
 
 def openvino_file(version: Path, precision: str) -> Path:

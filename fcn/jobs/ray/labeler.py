@@ -23,9 +23,9 @@ from fcn.jobs.store import Claimed, Outcome
 from fcn.version import __version__
 
 _MAX_OPENINGS = 4
-"""How often an actor is started that dies while it opens the model."""
+"""Most starts of an actor that dies while it opens the model."""
 _MAX_ATTEMPTS = 2
-"""How often the same group of batches, batch or image is given to actors that die of it."""
+"""Most times that the same group of batches, batch or image is given to actors that die of it."""
 _GIVEN_UP, _MAX_GIVEN_UP = "given up", 10
 """Images in a row that actors died of, with none labeled in between; then the images are not the cause."""
 _REMEDY = "If memory is short, use fewer actors (--actors) or a lower --memory"
