@@ -3,7 +3,7 @@
     python benchmarks/folder.py MODEL VOCdevkit/VOC2012/JPEGImages --engine openvino --precision int8
 
 The images are cut into parts. Each part is labeled twice, in turns: bare, from pixels in memory, with nothing
-kept of the labels; and as `label_images` does it, from JPEGs to palette PNGs and overlays, with its manifest.
+kept of the labels; and as `label_images` does it, from JPEGs to palette PNGs and overlays, with its store.
 "share" is bare seconds by the other: 100 % would be files for nothing. Memory is that of the whole process.
 """
 

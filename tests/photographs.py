@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from fcn.inference.predictor import Predictor
-from fcn.jobs.store import MANIFEST
+from fcn.jobs.store import STORE_NAME
 from fcn.models.fcn import FCN
 
 
@@ -34,7 +34,7 @@ def write_image(path: Path, height: int = 24, width: int = 32, channels: int = 3
 
 def files_below(folder: Path) -> set[str]:
     names = (str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
-    return {name for name in names if name != MANIFEST}
+    return {name for name in names if name != STORE_NAME}
 
 
 def contents_below(folder: Path) -> dict[str, bytes]:

@@ -15,6 +15,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from fcn.errors import DataError
+from fcn.system.files import unreadable
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 """Suffixes, in lower case, of the files that are taken for images in a folder."""
@@ -83,9 +84,7 @@ def read_image_file(path: Path) -> bytes:
             file.seek(0)
             return file.read()
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}). Check the path and its permissions."
-        ) from error
+        raise DataError(f"{path}: {unreadable(error)}") from error
 
 
 def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:

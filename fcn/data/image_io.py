@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from fcn.classes import VOID, Classes, count_ids
 from fcn.data.image_header import PILLOW_ERRORS, open_header, read_image_file, stored_size
 from fcn.errors import DataError
-from fcn.system.files import write_bytes
+from fcn.system.files import unreadable, write_bytes
 
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG_QUALITY = 92
@@ -49,9 +49,7 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}). Check the path and its permissions."
-        ) from error
+        raise DataError(f"{path}: {unreadable(error)}") from error
 
 
 def decode_image(data: bytes, name: object = "image") -> Pixels:

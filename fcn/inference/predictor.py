@@ -1,4 +1,4 @@
-"""One way to label an image, whatever the model was saved as."""
+"""Labels images with any saved model or a net in memory."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,11 +18,11 @@ from fcn.outputs.areas import class_areas
 
 
 class Prediction(NamedTuple):
-    """What a net says about one image.
+    """The label of one image.
 
     Attributes:
         label: `uint8[H, W]`, the most probable class id of each pixel, at the image's own size.
-        classes: What the ids mean.
+        classes: The names and colors of the ids.
         mean_confidence: Probability of the label, on average over all pixels, 1/C to 1.
     """
 
@@ -40,28 +40,27 @@ class Predictor:
 
     Args:
         model: A net; or the path of a run folder, a `.keras` file or an exported folder.
-        engine: What computes: "auto", or one of `fcn.inference.engines.engine.ENGINES`. "jax" and
-            "torch" need Keras to run on them.
-        precision: What it computes in: "float32", "bfloat16" or "int8"; "auto" is what the export says is
-            best, or else float32.
-        flip: Whether to label each image also mirrored left to right, and to average.
-        scales: Sizes, relative to the image's own, to label each image at, and to average over.
-        memory_gigabytes: Memory of the whole process within which images are labeled, whatever their size:
-            large ones in parts, with the logits of the whole. More makes large ones faster. Averages over
-            views need more, the probabilities of all classes at every pixel, and are refused where these
-            alone are too much.
+        engine: "auto", or one of `fcn.inference.engines.engine.ENGINES`. "jax" and "torch" require that
+            Keras runs on them.
+        precision: "float32", "bfloat16" or "int8"; "auto" is the precision that the export recommends, or
+            else float32.
+        flip: Whether to average over each image and its mirror image.
+        scales: Sizes relative to the image's own to average over.
+        memory_gigabytes: Memory limit of the whole process. Large images are labeled in windows, with the
+            same logits; more memory makes that faster. Averages over views also need the probabilities of
+            all classes at every pixel, and are refused if these alone are too much.
 
     Attributes:
-        engine: What computes.
-        classes: The names and colors of the classes it tells apart.
-        path: Where the net was read from; None for one that was given.
-        net: The net that was given; None for one that was read.
-        views: What is averaged over.
+        engine: The engine that computes.
+        classes: The names and colors of the classes.
+        path: Path of the model; None for a net in memory.
+        net: The net in memory; None for a model that was read.
+        views: The scales and mirror images to average over.
 
     Raises:
-        BackendError: If this process or this machine cannot run what was asked for.
+        BackendError: If this process or this machine cannot run the engine or the precision.
         RunError: If there is no model at the path, or it cannot be read.
-        ValueError: If a scale is not above 0 and at most 4, or occurs twice, or the memory is too little for
+        ValueError: If a scale is not above 0 and at most 4 or occurs twice, or if the memory is too small for
             the net.
 
     Example:
@@ -91,13 +90,13 @@ class Predictor:
         """Labels one image.
 
         Args:
-            image: A path, the content of an image file, or pixels `uint8[H, W, 3]` RGB.
+            image: A path, the bytes of an image file, or pixels `uint8[H, W, 3]` RGB.
 
         Raises:
             DataError: If the image cannot be read or decoded.
-            RunError: If the image is too large for the memory, and the model was exported before such images
-                were labeled in parts.
-            ValueError: If pixels have another type or shape.
+            RunError: If the image is too large for the memory and the model is an export of an old version
+                that cannot label in windows.
+            ValueError: If pixels have the wrong type or shape.
         """
         label, confidence = self.engine.label(_pixels(image)[np.newaxis])
         return Prediction(label[0], self.classes, float(confidence.mean(dtype=np.float64)))
@@ -110,9 +109,9 @@ class Predictor:
 
         Raises:
             DataError: If the image cannot be read or decoded.
-            RunError: If the image is too large for the memory, and the model was exported before such images
-                were labeled in parts.
-            ValueError: If pixels have another type or shape.
+            RunError: If the image is too large for the memory and the model is an export of an old version
+                that cannot label in windows.
+            ValueError: If pixels have the wrong type or shape.
         """
         return softmax(self.engine.logits(_pixels(image)[np.newaxis])[0])
 

@@ -1,4 +1,4 @@
-"""Labeling videos: frames in, a video of overlays out."""
+"""Labels videos: frames in, a video of overlays out."""
 
 import math
 import os
@@ -16,28 +16,28 @@ from fcn.errors import DataError
 from fcn.inference.engines.engine import BATCH_PIXELS, Engine
 from fcn.inference.video_writer import check_written, open_writer
 from fcn.outputs.overlay import legend_of_classes, tint
-from fcn.system.files import atomic_path
+from fcn.system.files import atomic_path, unreadable
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"})
-"""Suffixes, in lower case, of the files that are taken for videos."""
+"""Suffixes of videos, in lower case."""
 
 VIDEO_MARK, VIDEO_ENDING = ".overlay", ".mp4"
-"""What the name of a labeled video ends in, behind the stem of the video."""
+"""What follows the stem of a video in the name of its overlay video."""
 
 VIDEO_FORMATS = "MP4, MOV, AVI, MKV or WebM"
-"""What can be decoded, for messages."""
+"""Formats that can be decoded, in words."""
 
 _FALLBACK_RATE = 25.0
-_LEAST_RATE, _MOST_RATE = 0.01, 1000.0
-# As much as rates differ that are meant to be the same: 24 and 23.976, or times in milliseconds.
-_SAME_RATE = 0.02
-_REMEDY = "Replace the file or take it out."
+_MIN_RATE, _MAX_RATE = 0.01, 1000.0
+# Rates that are meant to be the same differ by this much: 24 and 23.976, or times in milliseconds.
+_RATE_TOLERANCE = 0.02
+_REMEDY = "Replace the file or remove it."
 
 
 def is_video(place: str) -> bool:
-    """Tells local videos by their names.
+    """Returns whether a place is a local video, by its name.
 
     Example:
         >>> is_video("a.MP4"), is_video("a.jpg"), is_video("https://host/a.jpg?next=b.mp4")
@@ -47,13 +47,13 @@ def is_video(place: str) -> bool:
 
 
 class LabeledVideo(NamedTuple):
-    """What came of a video.
+    """A labeled video.
 
     Attributes:
         path: The video of overlays.
-        frames: How many frames were decoded and labeled.
-        announced: How many the file says it has, often by its length in seconds and the rate of the frames
-            that are there; 0 where it does not say.
+        frames: Number of frames that were decoded and labeled.
+        announced: Number of frames by the file's header, often estimated from its length in seconds and its
+            frame rate; 0 if unknown.
     """
 
     path: Path
@@ -62,7 +62,7 @@ class LabeledVideo(NamedTuple):
 
     @property
     def truncated(self) -> bool:
-        """Whether so many frames are missing, over 2% and over one, that the file must have lost its end."""
+        """Whether more than 2% and more than one of the frames are missing, so the file has lost its end."""
         return self.announced - self.frames > max(1, 0.02 * self.announced)
 
 
@@ -82,20 +82,20 @@ def label_video(
 ) -> LabeledVideo:
     """Labels the frames of a video in order, and writes a video of overlays with the same size and rate.
 
-    Below each frame is the legend of all classes, which never changes. Frames are as players show them,
-    turned as the video says; their labels are too. Odd sizes are made even by repeating the last row or
-    column. A video that ends early is labeled as far as it goes; `LabeledVideo.truncated` tells. Where frames
-    come at varying times the rate is their mean. Sound is left out. Memory does not grow with the length.
+    Below each frame is the same legend of all classes. Frames and labels are rotated as players show them.
+    Odd sizes are made even by repeating the last row or column. A video that ends early is labeled up to
+    there (`LabeledVideo.truncated`). If the frame rate varies, its mean is written. Sound is left out. Memory
+    does not grow with the length.
 
     Args:
-        engine: What labels.
+        engine: The engine that labels.
         source: An MP4, MOV, AVI, MKV or WebM file.
-        target: The MP4 file to write, in one piece when all is done: a player never meets half of it.
-        batch_size: How many frames to label at once, at most; fewer where they are large.
-        labels: A folder for palette PNGs of the frames, `000000.png` and on; None for none.
+        target: The MP4 file to write; it appears in one piece when all is done.
+        batch_size: Most frames to label at once; fewer if they are large.
+        labels: A folder for palette PNGs of the frames, from `000000.png`; None for none.
 
     Raises:
-        DataError: If the video cannot be read, has no frame that can be decoded, or cannot be encoded.
+        DataError: If the video cannot be read, decoded or encoded.
         OutputError: If `target` or `labels` cannot be written to or the disk is full.
         ValueError: If `batch_size` is below 1.
     """
@@ -103,7 +103,7 @@ def label_video(
         raise ValueError(f"Expected `batch_size` >= 1. Received: {batch_size}.")
     written = 0
     with _open(source) as video, atomic_path(target) as temporary:
-        timing = _timing(source, video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT))
+        timing = _measure_timing(source, video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT))
         frames = _read_frames(video)
         first = next(frames, None)
         if first is None:
@@ -115,7 +115,9 @@ def label_video(
 
         def label_all() -> Iterator[_Frames]:
             start = 0
-            shown = track(_chain(first, frames), f"labeling {source.name}", total=timing.announced or None)
+            shown = track(
+                _chain_frames(first, frames), f"labeling {source.name}", total=timing.announced or None
+            )
             while batch := list(islice(shown, batch_size)):
                 images = np.stack(batch)
                 yield _Frames(images, engine.label(images).label, start)
@@ -130,7 +132,7 @@ def label_video(
             return len(done.images)
 
         try:
-            # One thread, because a video has an order; the net goes on while it draws and encodes.
+            # One thread, because frames have an order; the net continues while it draws and encodes.
             for count in map_ahead(write, label_all(), workers=1, ahead=2):
                 written += count
         finally:
@@ -140,23 +142,21 @@ def label_video(
 
 
 def check_video(source: Path) -> None:
-    """Refuses a file that is no video in one of `VIDEO_FORMATS` by its first bytes.
+    """Refuses a file that is not a video in one of `VIDEO_FORMATS`, by its first bytes.
 
-    A list of other files that calls itself a video would otherwise have them, or addresses, opened.
+    Otherwise a playlist with the suffix of a video could make FFmpeg open other files or addresses.
 
     Raises:
-        DataError: If it is none, or cannot be read.
+        DataError: If it is not such a video, or cannot be read.
     """
     try:
         with source.open("rb") as file:
             start = file.read(12)
     except OSError as error:
-        raise DataError(
-            f"{source}: cannot be read ({error.strerror}). Check the path and its permissions."
-        ) from error
+        raise DataError(f"{source}: {unreadable(error)}") from error
     mpeg = start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid")
     if not (mpeg or start.startswith(b"\x1aE\xdf\xa3") or (start[:4] == b"RIFF" and start[8:12] == b"AVI ")):
-        what = "is truncated, or no video" if start else "is empty (0 bytes)"
+        what = "is truncated or not a video" if start else "is empty (0 bytes)"
         raise DataError(f"{source}: {what} ({VIDEO_FORMATS} expected). {_REMEDY}")
 
 
@@ -164,15 +164,15 @@ def check_video(source: Path) -> None:
 def _open(source: Path) -> Iterator[cv2.VideoCapture]:
     check_video(source)
     try:
-        # An absolute path is never taken for an address.
+        # FFmpeg never takes an absolute path for an address.
         video = cv2.VideoCapture(str(source.absolute()), cv2.CAP_FFMPEG)
     except UnicodeEncodeError as error:
         raise DataError(
-            f"{source}: has a name that is no UTF-8, which OpenCV cannot open. Rename it."
+            f"{source}: has a name that is not valid UTF-8, which OpenCV cannot open. Rename it."
         ) from error
     try:
         if not video.isOpened():
-            raise DataError(f"{source}: is truncated, or no video that can be decoded. {_REMEDY}")
+            raise DataError(f"{source}: is truncated or cannot be decoded. {_REMEDY}")
         yield video
     finally:
         video.release()
@@ -191,7 +191,7 @@ def _read_frames(video: cv2.VideoCapture) -> Iterator[Pixels]:
         yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
-def _chain(first: Pixels, frames: Iterator[Pixels]) -> Iterator[Pixels]:
+def _chain_frames(first: Pixels, frames: Iterator[Pixels]) -> Iterator[Pixels]:
     yield first
     yield from frames
 
@@ -202,17 +202,17 @@ def _add_legend(picture: Pixels, strip: Pixels) -> Pixels:
     return np.pad(joined, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
 
 
-def _timing(source: Path, rate: float, count: float) -> _Timing:
-    """Returns the rate to write, and how many frames there should be.
+def _measure_timing(source: Path, rate: float, count: float) -> _Timing:
+    """Returns the rate to write, and the expected number of frames.
 
-    Where frames come at varying times, a file tells the highest rate (browsers say 1000 frames a second), and
-    often no number of frames, for which OpenCV then takes length times rate. The times of all frames say what
-    the rate is; they are read without decoding anything.
+    If the frame rate varies, the header holds the highest rate (browsers write 1000 frames a second) and
+    often no number of frames, which OpenCV then estimates as length times rate. So the rate is computed from
+    the times of all frames, which are read without decoding.
 
     Args:
         source: The video.
-        rate: Frames a second, as the file tells.
-        count: Number of frames, as the file tells.
+        rate: Frames a second, by the header.
+        count: Number of frames, by the header.
     """
     packets, first, last = 0, math.inf, -math.inf
     video = cv2.VideoCapture(str(source.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
@@ -222,8 +222,8 @@ def _timing(source: Path, rate: float, count: float) -> _Timing:
     video.release()
     announced = max(0, int(count))
     measured = 1000 * (packets - 1) / (last - first) if last > first else rate
-    known = _LEAST_RATE <= rate < math.inf
-    if known and abs(measured - rate) > _SAME_RATE * rate:
+    known = _MIN_RATE <= rate < math.inf
+    if known and abs(measured - rate) > _RATE_TOLERANCE * rate:
         announced = min(announced, round(announced * measured / rate))
         rate = measured
-    return _Timing(rate if _LEAST_RATE <= rate <= _MOST_RATE else _FALLBACK_RATE, announced)
+    return _Timing(rate if _MIN_RATE <= rate <= _MAX_RATE else _FALLBACK_RATE, announced)

@@ -1,4 +1,4 @@
-"""Encoding videos, and telling why one could not be encoded."""
+"""Encodes videos, and finds out why one could not be encoded."""
 
 import math
 import os
@@ -10,17 +10,17 @@ from fcn.errors import DataError, OutputError
 
 # MPEG-4 Part 2, which FFmpeg encodes by itself; H.264 needs a library that OpenCV may not bring with it.
 _CODEC = "mp4v"
-# MPEG-4 has 13 bits for a side (ISO/IEC 14496-2, 6.2.3), of which FFmpeg uses no more than this.
-_MOST_SIDE = 8190
-# A rate is a fraction there, whose numerator has 16 bits. OpenCV makes it of decimals, of three at most.
-_MOST_NUMERATOR = 65_535
+# MPEG-4 has 13 bits for a side (ISO/IEC 14496-2, 6.2.3); FFmpeg accepts no more than this.
+_MAX_SIDE = 8190
+# MPEG-4 writes a rate as a fraction with a numerator of 16 bits. OpenCV uses up to three decimals for it.
+_MAX_NUMERATOR = 65_535
 _RATE_DECIMALS = 3
-# FFmpeg writes less at once, so a disk that refused that has no room for this.
+# FFmpeg writes smaller blocks, so a disk that refused one has no space for this.
 _PROBE = 1 << 20
 
 
 def encodable_rate(rate: float) -> float:
-    """Returns the rate, rounded as far as MPEG-4 needs it: at most by one in 10,000.
+    """Returns the rate rounded as MPEG-4 requires, by at most one in 10,000.
 
     Args:
         rate: Frames a second, 0.01 to 1000.
@@ -29,18 +29,18 @@ def encodable_rate(rate: float) -> float:
         >>> encodable_rate(59.94), encodable_rate(119.967), encodable_rate(1000.0)
         (59.94, 119.97, 1000.0)
     """
-    return round(rate, min(_RATE_DECIMALS, math.floor(math.log10(_MOST_NUMERATOR / rate))))
+    return round(rate, min(_RATE_DECIMALS, math.floor(math.log10(_MAX_NUMERATOR / rate))))
 
 
 def open_writer(
     temporary: Path, source: Path, target: Path, rate: float, size: tuple[int, int]
 ) -> cv2.VideoWriter:
-    """Opens what encodes a video as MPEG-4.
+    """Opens an encoder of MPEG-4.
 
     Args:
         temporary: The file to write.
-        source: The video it is made of, for errors.
-        target: What the file will be called, for errors.
+        source: The video that is labeled, for errors.
+        target: The final name of the file, for errors.
         rate: Frames a second, 0.01 to 1000.
         size: (height, width), even.
 
@@ -50,35 +50,35 @@ def open_writer(
         OutputError: If OpenCV cannot open a file of this name.
     """
     height, width = size
-    if max(size) > _MOST_SIDE:
+    if max(size) > _MAX_SIDE:
         raise DataError(
-            f"{source}: would be a video of {width} x {height} pixels with its legend; MPEG-4 has at "
-            f"most {_MOST_SIDE} a side. Make the video smaller."
+            f"{source}: would have {width} x {height} pixels with its legend; MPEG-4 allows at "
+            f"most {_MAX_SIDE} a side. Make the video smaller."
         )
     codec = cv2.VideoWriter.fourcc(*_CODEC)
     try:
         writer = cv2.VideoWriter(str(temporary), cv2.CAP_FFMPEG, codec, encodable_rate(rate), (width, height))
     except UnicodeEncodeError as error:
         raise OutputError(
-            f"{target}: has a name that is no UTF-8, which OpenCV cannot open. Rename it."
+            f"{target}: has a name that is not valid UTF-8, which OpenCV cannot open. Rename it."
         ) from error
     if not writer.isOpened():
         _check_space(temporary)
         raise DataError(
             f"{source}: {width} x {height} pixels at {rate:g} frames a second cannot be encoded as MPEG-4. "
-            "Convert the video, or take it out."
+            "Convert the video or remove it."
         )
     return writer
 
 
 def check_written(temporary: Path, source: Path, target: Path, frames: int) -> None:
-    """Reads back how many frames there are: OpenCV says nothing when the disk is full.
+    """Checks the number of frames in the written file: OpenCV reports no error when the disk is full.
 
     Args:
         temporary: The file that was written.
-        source: The video it is made of, for errors.
-        target: What the file will be called, for errors.
-        frames: How many were written.
+        source: The video that is labeled, for errors.
+        target: The final name of the file, for errors.
+        frames: Number of frames that were written.
 
     Raises:
         DataError: If some could not be encoded.
@@ -97,12 +97,12 @@ def check_written(temporary: Path, source: Path, target: Path, frames: int) -> N
             "Free space, then run the same command again."
         ) from error
     raise DataError(
-        f"{source}: {found} of {frames} frames could be encoded as MPEG-4. Convert the video, or take it out."
+        f"{source}: {found} of {frames} frames could be encoded as MPEG-4. Convert the video or remove it."
     )
 
 
 def _check_space(temporary: Path) -> None:
-    """Raises the `OSError` of a folder that cannot be written to, or of a disk that is full."""
+    """Raises the `OSError` of a folder that cannot be written to or a full disk."""
     with temporary.open("ab") as file:
         file.write(bytes(_PROBE))
         file.flush()

@@ -1,4 +1,4 @@
-"""Labeling an image from several views: at several scales, as it is and mirrored."""
+"""Averages over several views of an image: at several scales, as it is and mirrored."""
 
 import math
 from collections.abc import Iterable
@@ -13,15 +13,15 @@ from fcn.inference.engines.engine import Engine, Floats, Labeled, check_scores, 
 MAX_SCALE = 4.0
 """Largest scale; it takes 16 times the time and memory of the image itself."""
 
-# Probabilities below this become this before their logarithm is taken.
+# Smaller probabilities are raised to this before their logarithm is taken.
 _SMALLEST = np.finfo(np.float32).tiny
 
 
 class Views(NamedTuple):
-    """How a net is shown each image.
+    """The views of an image that are labeled and averaged.
 
     Attributes:
-        flip: Whether each scale is also shown mirrored left to right.
+        flip: Whether each scale is also mirrored left to right.
         scales: Sizes relative to the image's own.
     """
 
@@ -30,7 +30,7 @@ class Views(NamedTuple):
 
     @property
     def are_plain(self) -> bool:
-        """Whether an image is shown once, as it is."""
+        """Whether there is one view, the image as it is."""
         return self == PLAIN
 
     def describe(self) -> str:
@@ -49,10 +49,10 @@ PLAIN = Views(flip=False, scales=(1.0,))
 
 
 def check_scales(scales: Iterable[float]) -> tuple[float, ...]:
-    """Returns scales as numbers that can be used.
+    """Checks scales and returns them as floats.
 
     Raises:
-        ValueError: If there is none, one occurs twice, or one is not above 0 and at most `MAX_SCALE`.
+        ValueError: If there are none, one occurs twice, or one is not above 0 and at most `MAX_SCALE`.
 
     Example:
         >>> check_scales([0.5, 1])
@@ -68,31 +68,30 @@ def check_scales(scales: Iterable[float]) -> tuple[float, ...]:
 
 
 class MultiScaleEngine:
-    """Averages what an engine says about several views of an image.
+    """An engine that averages the probabilities of another engine over several views of an image.
 
     The probabilities of each scale are brought to the image's own size, linearly between the centers of
     pixels, and the most probable class is that of their mean over all views. mmsegmentation and DeepLab
-    average probabilities too, but interpolate logits and take the softmax after that; this way a view and
-    its mirror image are added up first, which halves the interpolating.
+    average probabilities too, but interpolate logits and take the softmax after that; here a view and its
+    mirror image are added first, which halves the interpolation.
 
-    Images are shrunk by averaging over areas, so that fine patterns do not turn into coarse ones, and
-    enlarged linearly, as they are when a net is trained (cubic interpolation would add edges that no camera
-    saw).
+    Images are shrunk by averaging over areas, which avoids aliasing, and enlarged linearly, as in training
+    (cubic interpolation would add edges that are not in the image).
 
-    Memory: the sum, `float32[B, H, W, C]`, and what one scale takes, however many there are.
+    Memory: the sum, `float32[B, H, W, C]`, and the maps of one scale, for any number of scales.
 
     Args:
-        engine: What labels each view.
+        engine: The engine that labels each view.
         views: The views.
-        score_bytes: Memory for the sum; None for as much as it takes.
+        score_bytes: Memory limit for the sum; None for no limit.
 
     Attributes:
-        classes: What the net tells apart.
-        name: Name of the engine inside.
-        precision: What the engine inside computes in.
+        classes: The names and colors of the classes.
+        name: Name of the inner engine.
+        precision: Precision of the inner engine.
 
     Raises:
-        ValueError: If a scale cannot be used.
+        ValueError: If a scale is invalid.
     """
 
     def __init__(self, engine: Engine, views: Views, score_bytes: int | None = None) -> None:
@@ -102,20 +101,20 @@ class MultiScaleEngine:
 
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB; the confidence is that of the mean probabilities."""
-        probabilities = self._average(images)
-        # Interpolation rounds: a mean of ones may be a little more than one.
+        probabilities = self._average_views(images)
+        # By rounding, an interpolated mean of ones may be slightly above one.
         confidence = np.minimum(probabilities.max(axis=-1), 1)
         return Labeled(probabilities.argmax(axis=-1).astype(np.uint8), confidence)
 
     def logits(self, images: Pixels) -> Floats:
-        """Returns `float32[B, H, W, C]`, the logarithm of the mean probabilities, whose softmax they are."""
-        probabilities = self._average(images)
+        """Returns `float32[B, H, W, C]`, the logarithm of the mean probabilities."""
+        probabilities = self._average_views(images)
         np.maximum(probabilities, _SMALLEST, out=probabilities)
         return np.log(probabilities, out=probabilities)
 
-    def _average(self, images: Pixels) -> Floats:
+    def _average_views(self, images: Pixels) -> Floats:
         if self._score_bytes is not None:
-            check_scores(images, len(self.classes.names), self._score_bytes, self._copies())
+            check_scores(images, len(self.classes.names), self._score_bytes, self._count_copies())
         total = np.zeros((*images.shape[:3], len(self.classes.names)), np.float32)
         for scale in self._views.scales:
             scaled = _rescale(images, scale)
@@ -128,26 +127,26 @@ class MultiScaleEngine:
         total /= len(self._views.scales) * (2 if self._views.flip else 1)
         return total
 
-    def _copies(self) -> float:
-        """Returns how much is in memory at once, in sums: the sum, and what the largest scale takes.
+    def _count_copies(self) -> float:
+        """Returns the most memory in use as a multiple of the sum: the sum and the maps of the largest scale.
 
-        That is logits and softmax, and with mirrored views those of the view itself; or these and what they
-        are resized to.
+        These are logits and softmax, with mirrored views also the probabilities of the view itself; or the
+        probabilities and their resized copy.
         """
         computed = 3 if self._views.flip else 2
         return 1 + max(max(computed * scale**2, scale**2 + (scale != 1)) for scale in self._views.scales)
 
 
 def multi_scale_engine(engine: Engine, views: Views, score_bytes: int | None = None) -> Engine:
-    """Returns an engine that averages over views; where an image is shown once, as it is, the engine itself.
+    """Returns an engine that averages over views; with one plain view, the given engine.
 
     Args:
-        engine: What labels each view.
+        engine: The engine that labels each view.
         views: The views.
-        score_bytes: Memory for the sum of the views; None for as much as it takes.
+        score_bytes: Memory limit for the sum of the views; None for no limit.
 
     Raises:
-        ValueError: If a scale cannot be used.
+        ValueError: If a scale is invalid.
     """
     averaging = MultiScaleEngine(engine, views, score_bytes)
     return engine if views.are_plain else averaging

@@ -1,4 +1,4 @@
-"""What of the images that a search found is new, was changed or lost its outputs, and what is gone."""
+"""Finds out which images are new, which were changed or lost their outputs, and which were deleted."""
 
 import json
 import os
@@ -7,20 +7,20 @@ from contextlib import closing
 from pathlib import Path
 from sqlite3 import Row
 
-from fcn.jobs.sources.inputs import Input, folders_of
-from fcn.jobs.store import Manifest
+from fcn.jobs.sources.inputs import Input, list_folders
+from fcn.jobs.store import JobStore
 from fcn.system.files import content_hash
 
 
-def compare(manifest: Manifest) -> None:
-    """Writes into `temp.found` which images are new, which have changed, and whose outputs are gone."""
-    connection = manifest.connection
-    # What has no name was no image then, and may have become one.
+def mark_changes(store: JobStore) -> None:
+    """Writes into `temp.found` which images are new, which have changed, and which lost their outputs."""
+    connection = store.connection
+    # A file without a name could not be used as an image before; now it may be one.
     connection.execute(
         "UPDATE temp.found SET verdict = 'new' "
         "WHERE place NOT IN (SELECT place FROM images WHERE name IS NOT NULL)"
     )
-    # Closed at once, also by an interruption: an open cursor would keep the tables from being dropped.
+    # Closed at once, also on an interruption: an open cursor would keep the tables from being dropped.
     with closing(
         connection.execute(
             "SELECT f.place, f.size, f.changed, i.size AS size_then, i.changed AS changed_then, i.hash, "
@@ -28,11 +28,13 @@ def compare(manifest: Manifest) -> None:
             "WHERE i.status IN ('done', 'failed') AND i.name IS NOT NULL"
         )
     ) as rows:
-        verdicts = [(verdict, row["place"]) for row in rows if (verdict := _verdict(row, manifest.output))]
+        verdicts = [
+            (verdict, row["place"]) for row in rows if (verdict := _choose_verdict(row, store.output))
+        ]
     connection.executemany("UPDATE temp.found SET verdict = ? WHERE place = ?", verdicts)
 
 
-def _verdict(row: Row, output: Path) -> str | None:
+def _choose_verdict(row: Row, output: Path) -> str | None:
     same = (row["size"], row["changed"]) == (row["size_then"], row["changed_then"])
     if row["status"] == "failed":
         return None if same or row["size"] is None else "changed"
@@ -59,30 +61,32 @@ def _has_outputs(row: Row, output: Path) -> bool:
         return False
 
 
-def note_gone(manifest: Manifest, inputs: Sequence[Input]) -> bool:
-    """Notes which labeled images were deleted from the folders, or are back; returns whether there are any.
+def mark_deleted(store: JobStore, inputs: Sequence[Input]) -> bool:
+    """Marks labeled images that were deleted from the folders or are back; returns whether any were.
 
-    Only files that do not exist any more: what came from a list or another input is not searched for.
+    Only files that no longer exist are marked: images from lists and single files are not searched for.
     """
-    connection = manifest.connection
-    folders = tuple(os.fsencode(os.path.join(folder, "")) for folder in folders_of(inputs))
+    connection = store.connection
+    folders = tuple(os.fsencode(os.path.join(folder, "")) for folder in list_folders(inputs))
     back = connection.execute(
         "UPDATE images SET gone = 0 WHERE gone AND place IN (SELECT place FROM temp.found)"
     ).rowcount
-    lost = connection.execute(
+    missing = connection.execute(
         "SELECT place FROM images WHERE status = 'done' AND NOT gone "
         "AND place NOT IN (SELECT place FROM temp.found)"
     )
-    gone = [(row["place"],) for row in lost if row["place"].startswith(folders) and _is_gone(row["place"])]
+    gone = [
+        (row["place"],) for row in missing if row["place"].startswith(folders) and _was_deleted(row["place"])
+    ]
     connection.executemany("UPDATE images SET gone = 1 WHERE place = ?", gone)
     return bool(back or gone)
 
 
-def _is_gone(place: bytes) -> bool:
+def _was_deleted(place: bytes) -> bool:
     try:
         os.lstat(place)
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except OSError:  # nobody can tell
+    except OSError:  # impossible to tell
         return False
     return False

@@ -1,10 +1,13 @@
-"""What to do with images whose worker went away without a word: it was killed, or one of them killed it.
+"""Isolates images that crash the worker that labels them.
 
-A worker has up to nine batches in hand. Those lost with it are suspects, and from then on only taken alone,
-those lost least often first, after all others (`Manifest.claim`). A batch is to blame for the end of a worker
-that had finished nothing and had nothing else in hand. Who kills a job at random moments hardly meets one
-batch three times like that; one that kills its worker is soon the only one that is left, and then always.
-The images of a worker for which other processes label are no suspects, for it does not die of them.
+A worker has up to nine batches in hand. If it crashes or is killed, these batches become suspects: from then
+on each is taken alone, after all others, those with the fewest crashes first (`JobStore.claim`). A crash
+counts as a solo crash of a batch if the worker had finished nothing and had nothing else in hand. A job that
+is killed at random moments hardly ever counts three of them for one batch; a batch that crashes its worker is
+soon the only one left, and then every crash is its own. Images of a worker that lets other processes label
+are no suspects, since they cannot crash it.
+
+In the store, the column `lost` is the crash count of an image, and `blamed` its solo crash count.
 """
 
 import json
@@ -16,33 +19,33 @@ from sqlite3 import Connection
 from fcn.inference.video import is_video
 from fcn.system.files import remove
 
-_MOST_BLAMED = 3
-# Of a batch that is never the only one that is left, because others come all the time.
-_MOST_LOST = 20
+_MAX_SOLO_CRASHES = 3
+# For a batch that is never the only one left, because new images keep coming.
+_MAX_CRASHES = 20
 
 
 def note_delegation(connection: Connection, worker: str) -> None:
-    """Notes that other processes label images for a worker. To be called in a transaction."""
+    """Notes that other processes label images for a worker. Call it in a transaction."""
     connection.execute("UPDATE workers SET delegates = 1 WHERE name = ?", (worker,))
 
 
 def count_crashes(connection: Connection, output: Path, worker: str) -> None:
-    """Remembers what a worker had in hand when it went away. To be called in a transaction.
+    """Counts a crash for each image that a dead worker had in hand. Call it in a transaction.
 
-    A batch of several that is to blame too often is parted, and each of its images begins anew, alone.
-    A single image fails.
+    A batch with too many crashes is split: each of its images becomes a batch of its own, with one crash and
+    no solo crash. A batch of one image with too many crashes fails.
 
     Args:
-        connection: The manifest.
+        connection: The store.
         output: Its folder.
-        worker: Who is gone.
+        worker: Name of the dead worker.
     """
     held = connection.execute(
         "SELECT place, delegates FROM images JOIN workers ON workers.name = worker "
         "WHERE status = 'doing' AND worker = ? LIMIT 1",
         (worker,),
     ).fetchone()
-    # A video is in hand alone: the first row tells.
+    # A worker holds a video alone, so the first row tells.
     if held is None or (held["delegates"] and not is_video(os.fsdecode(held["place"]))):
         return
     connection.execute(
@@ -52,14 +55,14 @@ def count_crashes(connection: Connection, output: Path, worker: str) -> None:
         (worker,),
     )
     suspects = connection.execute(
-        "SELECT id, lost, count(*) OVER (PARTITION BY batch) AS together FROM images "
+        "SELECT id, lost AS crash_count, count(*) OVER (PARTITION BY batch) AS batch_size FROM images "
         "WHERE status = 'doing' AND worker = ? AND (blamed >= ? OR lost >= ?) ORDER BY name",
-        (worker, _MOST_BLAMED, _MOST_LOST),
+        (worker, _MAX_SOLO_CRASHES, _MAX_CRASHES),
     ).fetchall()
     for suspect in suspects:
-        if suspect["together"] == 1:
+        if suspect["batch_size"] == 1:
             reason = (
-                f"stopped the process {suspect['lost']} times (out of memory, or a crash). Replace it; or "
+                f"crashed the process {suspect['crash_count']} times (perhaps out of memory). Replace it; or "
                 "give the process more memory, then add --retry-failed."
             )
             remove_outputs(connection, output, [suspect["id"]])
@@ -75,8 +78,8 @@ def count_crashes(connection: Connection, output: Path, worker: str) -> None:
             )
 
 
-def give_back(connection: Connection, worker: str) -> int:
-    """Lets others have what a worker has in hand; returns how many images. To be called in a transaction."""
+def release_claims(connection: Connection, worker: str) -> int:
+    """Makes what a worker has in hand wait again; returns how many images. Call it in a transaction."""
     return connection.execute(
         "UPDATE images SET status = 'waiting', worker = NULL WHERE status = 'doing' AND worker = ?",
         (worker,),
@@ -84,7 +87,7 @@ def give_back(connection: Connection, worker: str) -> int:
 
 
 def remove_outputs(connection: Connection, output: Path, ids: Iterable[int]) -> None:
-    """Removes what images left when they were labeled before: of one that fails now it would be wrong."""
+    """Removes the outputs of earlier labelings of images that have failed now: they would be wrong."""
     for identifier in ids:
         name, files = connection.execute(
             "SELECT name, files FROM images WHERE id = ?", (identifier,)

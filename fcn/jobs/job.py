@@ -1,4 +1,4 @@
-"""A job: a folder of labels that is brought up to date, from wherever it stands."""
+"""A job: labels a folder of images, and continues after a stop, a crash or a change of the images."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,12 +12,12 @@ from fcn.errors import OutputError
 from fcn.inference.engines.engine import Engine
 from fcn.inference.video import VIDEO_ENDING
 from fcn.jobs.crash_isolation import note_delegation
-from fcn.jobs.pipeline import label_here
+from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import plan
-from fcn.jobs.restart import remove_manifest
-from fcn.jobs.sources.inputs import Input, folders_of
+from fcn.jobs.restart import remove_store
+from fcn.jobs.sources.inputs import Input, list_folders
 from fcn.jobs.sources.remote import is_url
-from fcn.jobs.store import Manifest
+from fcn.jobs.store import JobStore
 from fcn.jobs.worker import BatchProcessor, work
 from fcn.jobs.worker_lease import WorkerLease, leased_worker
 from fcn.outputs.render import ENDINGS
@@ -25,18 +25,18 @@ from fcn.outputs.summaries import summary_paths, write_summaries
 from fcn.runs.folder import exported_version, identifying_files, is_exported, model_file
 from fcn.system.files import content_hash, remove
 
-_FOLDERS = "input folders"
-_NO_CONDITIONS = ("batch_size", "memory")
-"""What is kept of a job, and may be another when it goes on."""
+_INPUT_FOLDERS = "input folders"
+_ADJUSTABLE_SETTINGS = ("batch_size", "memory")
+"""Settings that may change when a job is resumed."""
 _GPU = Path("/dev/nvidia0")
 
 
 class Setting(NamedTuple):
-    """One of the things that make a job the same job.
+    """A setting that must not change when a job is resumed.
 
     Attributes:
         value: What is compared.
-        shown: What a message shows for it.
+        shown: What a message shows instead of the value.
     """
 
     value: str
@@ -44,18 +44,19 @@ class Setting(NamedTuple):
 
 
 Settings = Mapping[str, Setting | str]
-"""What a job is begun with, by the name that messages use; a plain `str` shows itself."""
+"""The settings of a job by the name that messages use; a `str` is both value and what is shown."""
 
 
 class LabelingResult(NamedTuple):
-    """What came of labeling files and folders.
+    """The result of labeling files and folders.
 
     Attributes:
-        written: Number of images that were labeled now, by this process.
-        failed: What could not be labeled, now or before, and why; the reason does not repeat the path or
-            URL.
-        output: The folder that holds the labels.
-        labeled: Number of images whose labels the folder holds, whoever labeled them and when.
+        written: Number of images that this process labeled in this call.
+        failed: Paths or URLs that could not be labeled, now or before, each with the reason; the reason does
+            not repeat the path.
+        output: The folder with the labels.
+        labeled: Number of images with labels in the folder, including those of other processes and earlier
+            calls.
         videos: How many of these are videos.
     """
 
@@ -67,111 +68,112 @@ class LabelingResult(NamedTuple):
 
 
 class Job:
-    """A job that is open, and this process as one of its workers. `open_job` makes it.
+    """An open job with this process as one of its workers. `open_job` makes it.
 
     Attributes:
-        manifest: Its manifest.
-        kinds: What it leaves, some of `OUTPUTS`.
+        store: What there is to label, and how far the job is.
+        kinds: What it writes, some of `OUTPUTS`.
     """
 
-    def __init__(self, manifest: Manifest, lease: WorkerLease, kinds: Sequence[str]) -> None:
-        self.manifest = manifest
+    def __init__(self, store: JobStore, lease: WorkerLease, kinds: Sequence[str]) -> None:
+        self.store = store
         self.kinds = tuple(kinds)
         self._lease = lease
 
     @property
     def finished(self) -> bool:
-        """Whether every image is labeled or failed, and every summary written."""
-        summaries = summary_paths(self.kinds, self.manifest.output)
+        """Whether all images are labeled or have failed, and all summaries are written."""
+        summaries = summary_paths(self.kinds, self.store.output)
         return not self.remaining() and all(path.exists() for path in summaries)
 
     def remaining(self) -> int:
-        """Returns how many images are not labeled yet, those that other workers have in hand among them."""
-        return self.manifest.count("waiting", "doing")
+        """Returns how many images are not labeled yet, including those that other workers have in hand."""
+        return self.store.count("waiting", "doing")
 
     def retry_failed(self) -> None:
-        """Lets the images that failed wait again."""
-        with self.manifest.transaction():
-            self.manifest.connection.execute(
+        """Makes the images that failed wait again."""
+        with self.store.transaction():
+            self.store.connection.execute(
                 "UPDATE images SET status = 'waiting', error = NULL, lost = min(lost, 1), blamed = 0 "
                 "WHERE status = 'failed' AND name IS NOT NULL"
             )
 
     def result(self, written: int = 0) -> LabelingResult:
-        """Returns how far the job is, after this process has labeled some images."""
-        failures = self.manifest.failures()
+        """Returns the state of the job after this process has labeled `written` images."""
+        failures = self.store.failures()
         failed = tuple((path if is_url(path) else Path(path), reason) for path, reason in failures)
         return LabelingResult(
-            written, failed, self.manifest.output, self.manifest.count("done"), self.manifest.count_videos()
+            written, failed, self.store.output, self.store.count("done"), self.store.count_videos()
         )
 
     def run(self, engine: Engine) -> LabelingResult:
-        """Labels all that remains, and then writes the summaries of all images.
+        """Labels all remaining images, then writes the summaries of all images.
 
         Args:
-            engine: What labels.
+            engine: The engine that labels.
 
         Raises:
-            OutputError: If the output folder cannot be written to, or the job was begun with another engine
-                or precision. What was written stays.
+            OutputError: If the output folder cannot be written to, or the job was started with another engine
+                or precision. Finished labels stay.
         """
-        self.agree(engine.name, engine.precision)
+        self.check_engine(engine.name, engine.precision)
         return self.run_with(self.processor(engine), lambda: engine.classes)
 
     def processor(self, engine: Engine) -> BatchProcessor:
-        """Returns what labels batches of this job in this process."""
-        frames = int(self.manifest.settings()["batch_size"])
+        """Returns the function that labels batches of this job in this process."""
+        frames = int(self.store.settings()["batch_size"])
         return partial(
-            label_here, output=self.manifest.output, engine=engine, kinds=self.kinds, frames=frames
+            label_in_process, output=self.store.output, engine=engine, kinds=self.kinds, frames=frames
         )
 
     def delegate(self) -> None:
-        """Notes that other processes label the images for this one, and so are none to blame for its end."""
-        with self.manifest.transaction():
-            note_delegation(self.manifest.connection, self._lease.name)
+        """Notes that other processes label the images for this one, so that no image can crash it."""
+        with self.store.transaction():
+            note_delegation(self.store.connection, self._lease.name)
 
     def run_with(self, processor: BatchProcessor, classes: Callable[[], Classes]) -> LabelingResult:
-        """Does what `run` does with something else that labels.
+        """Labels all remaining images with a processor of the caller, then writes the summaries.
 
         Args:
-            processor: What labels; it calls `agree` before it writes anything.
-            classes: Returns what it tells apart; called once all is labeled.
+            processor: Labels batches; it calls `check_engine` before it writes anything.
+            classes: Returns the classes of the labels; called when all is labeled.
 
         Raises:
-            OutputError: If the output folder cannot be written to. What was written stays.
+            OutputError: If the output folder cannot be written to. Finished labels stay.
         """
         if self.finished:
             return self.result()
         if self.remaining():
-            for path in summary_paths(self.kinds, self.manifest.output):
-                remove(path)  # of fewer images, and so in need of being written again if this is stopped
-        written = work(self.manifest, self._lease, processor)
-        records = ((path, record) for path, _, record in self.manifest.records())
-        write_summaries(self.kinds, records, self.manifest.output, classes())
+            for path in summary_paths(self.kinds, self.store.output):
+                remove(path)  # without the new images it must not look complete if this run is stopped
+        written = work(self.store, self._lease, processor)
+        records = ((path, record) for path, _, record in self.store.records())
+        write_summaries(self.kinds, records, self.store.output, classes())
         return self.result(written)
 
     def memory(self) -> float | None:
-        """Returns the gigabytes that were kept to label within; None if there are none."""
-        kept = self.manifest.settings().get("memory")
+        """Returns the memory limit of the job in GB; None if it has none."""
+        kept = self.store.settings().get("memory")
         return None if kept is None else float(kept)
 
     def keep_memory(self, gigabytes: float | None) -> None:
-        """Keeps the gigabytes to label within, for when the job goes on.
+        """Stores the memory limit in GB for when the job is resumed.
 
-        They may be others than before: where windows meet, rounding may turn a tie, but nothing else.
+        It may change: another limit gives other windows, and where they meet, rounding may decide a tie
+        between two classes differently; nothing else differs.
         """
         if gigabytes is not None:
-            with self.manifest.transaction():
-                self.manifest.keep_settings({"memory": str(gigabytes)})
+            with self.store.transaction():
+                self.store.keep_settings({"memory": str(gigabytes)})
 
-    def agree(self, engine: str, precision: str) -> None:
-        """Keeps the names of an engine and of what it computes in, or compares them with what was kept.
+    def check_engine(self, engine: str, precision: str) -> None:
+        """Stores the engine and its precision, or compares them with the stored ones.
 
         Raises:
-            OutputError: If the job was begun with another.
+            OutputError: If the job was started with others.
         """
-        with self.manifest.transaction():
-            _agree(self.manifest, {"engine": engine, "precision": precision})
+        with self.store.transaction():
+            _check_settings(self.store, {"engine": engine, "precision": precision})
 
 
 @contextmanager
@@ -182,72 +184,75 @@ def open_job(
     kinds: Sequence[str],
     batch_size: int | None = None,
 ) -> Iterator[Job]:
-    """Opens the job of an output folder, or begins it, and brings its manifest up to date.
+    """Opens or starts the job of an output folder, and brings its store up to date.
 
     Args:
         output: The folder; made if it is missing.
-        inputs: What to label. Folders must be those the job was begun with; what is in them, and files and
-            lists, may be other than before.
-        settings: What must be as it was when the job was begun.
-        kinds: What labeling leaves, as `check_outputs` returned it.
-        batch_size: Images in a batch, at most; None for what it was, or else what suits the machine.
+        inputs: What to label. Folders must be those that the job was started with; their content, single
+            files and lists may differ.
+        settings: Settings that must be the same as when the job was started.
+        kinds: What to write, as `check_outputs` returned it.
+        batch_size: Most images in a batch; None for the stored size, or at first for one that suits the
+            machine.
 
     Raises:
-        DataError: If an input cannot be used, there are no images, or two have the same name and place.
-        OutputError: If the folder cannot be written to, or holds a job that was begun with something else.
+        DataError: If an input cannot be used, there are no images, or two would get the same output file.
+        OutputError: If the folder cannot be written to, or holds a job with other settings.
     """
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file, not a folder to write to. Choose another output folder.")
     made = [folder for folder in (output, *output.parents) if not folder.exists()]
-    manifest = Manifest(output)
+    store = JobStore(output)
     try:
-        with leased_worker(manifest) as lease:
-            folders = json.dumps(folders_of(inputs))
+        with leased_worker(store) as lease:
+            folders = json.dumps(list_folders(inputs))
             wanted = {
                 **settings,
                 "outputs": ", ".join(kinds),
-                _FOLDERS: Setting(folders, ", ".join(json.loads(folders)) or "none"),
+                _INPUT_FOLDERS: Setting(folders, ", ".join(json.loads(folders)) or "none"),
             }
-            with manifest.transaction():
-                if not _is_begun(manifest) and not lease.others():
-                    for table in ("settings", "images", "folders"):  # nothing came of it: it may be another
-                        manifest.connection.execute(f"DELETE FROM {table}")
-                _agree(manifest, wanted)
-            size = batch_size or int(manifest.settings().get("batch_size", default_batch_size()))
-            # All endings, written or not, so that an image has the same name whatever is wanted of it.
-            plan(manifest, lease, inputs, (*ENDINGS, VIDEO_ENDING), size, summary_paths(kinds, output))
-            yield Job(manifest, lease, kinds)
+            with store.transaction():
+                if not _was_started(store) and not lease.other_workers():
+                    # No image was claimed yet, so it may become another job.
+                    for table in ("settings", "images", "folders"):
+                        store.connection.execute(f"DELETE FROM {table}")
+                _check_settings(store, wanted)
+            size = batch_size or int(store.settings().get("batch_size", default_batch_size()))
+            # All endings, written or not, so that an image has the same name for every choice of outputs.
+            plan(store, lease, inputs, (*ENDINGS, VIDEO_ENDING), size, summary_paths(kinds, output))
+            yield Job(store, lease, kinds)
     finally:
-        _leave(manifest, made)
+        _close(store, made)
 
 
 def model_setting(path: Path) -> Setting:
-    """Returns what tells the model at a path from any other, whatever its name: the content of its files.
+    """Returns what identifies the model at a path: a hash of its files' content, not its name.
 
-    Of an exported model the largest, whose content others stand for, are not read: that would take seconds.
+    For an exported model the largest files are not read, which would take seconds; smaller files identify
+    their content.
 
     Raises:
-        RunError: If there is none.
+        RunError: If there is no model.
     """
     files = identifying_files(exported_version(path)) if is_exported(path) else [model_file(path)]
     return Setting(content_hash(files), str(path))
 
 
 def default_batch_size() -> int:
-    """Returns how many images are labeled at once if nobody says: on a CPU, more are no faster than one."""
+    """Returns the default number of images labeled at once: 1 on a CPU, where more are no faster."""
     return 8 if _GPU.exists() else 1
 
 
-def _agree(manifest: Manifest, wanted: Settings) -> None:
-    """Keeps what a job is begun with, or compares it with what was kept. To be called in a transaction.
+def _check_settings(store: JobStore, wanted: Settings) -> None:
+    """Stores the settings of a job, or compares them with the stored ones. Call it in a transaction.
 
     Raises:
-        OutputError: If it is something else.
+        OutputError: If they differ.
     """
     known = {
         name: Setting(*json.loads(text))
-        for name, text in manifest.settings().items()
-        if name not in _NO_CONDITIONS
+        for name, text in store.settings().items()
+        if name not in _ADJUSTABLE_SETTINGS
     }
     given = {
         name: setting if isinstance(setting, Setting) else Setting(setting, setting)
@@ -261,31 +266,31 @@ def _agree(manifest: Manifest, wanted: Settings) -> None:
             differences.append(f"{name}: {before.shown}, now {setting.shown}{other}")
     if differences:
         raise OutputError(
-            f"{manifest.output}: holds the labels of a job that was begun with something else "
-            f"({'; '.join(differences)}). Choose another output folder, go on with what it was begun "
-            "with, or add --restart to label everything anew."
+            f"{store.output}: holds the labels of a job with other settings "
+            f"({'; '.join(differences)}). Choose another output folder, use the earlier settings, or add "
+            "--restart to label everything again."
         )
     new = {name: json.dumps(setting) for name, setting in given.items() if name not in known}
-    manifest.keep_settings(new)
+    store.keep_settings(new)
 
 
-def _is_begun(manifest: Manifest) -> bool:
-    """Returns whether any image was ever worked on."""
-    with manifest.guarded():
+def _was_started(store: JobStore) -> bool:
+    """Returns whether any image was ever claimed by a worker."""
+    with store.guarded():
         query = "SELECT EXISTS (SELECT 1 FROM images WHERE attempts > 0)"
-        return bool(manifest.connection.execute(query).fetchone()[0])
+        return bool(store.connection.execute(query).fetchone()[0])
 
 
-def _leave(manifest: Manifest, made: Sequence[Path]) -> None:
-    """Closes a manifest; one of which nothing came, and folders that were made for it, are removed."""
+def _close(store: JobStore, made: Sequence[Path]) -> None:
+    """Closes a store; removes it, and the folders made for it, if no image was ever claimed."""
     empty = False
-    with suppress(OutputError), manifest.guarded():
-        (others,) = manifest.connection.execute("SELECT count(*) FROM workers").fetchone()
-        empty = not others and not _is_begun(manifest)
-    manifest.close()
+    with suppress(OutputError), store.guarded():
+        (others,) = store.connection.execute("SELECT count(*) FROM workers").fetchone()
+        empty = not others and not _was_started(store)
+    store.close()
     if empty:
         with suppress(OutputError):
-            remove_manifest(manifest.output)
+            remove_store(store.output)
         with suppress(OSError):
             for folder in made:
                 folder.rmdir()

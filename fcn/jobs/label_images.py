@@ -1,4 +1,4 @@
-"""Labeling files and whole folders of images."""
+"""Labels files and whole folders of images."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,32 +21,32 @@ def label_images(
     outputs: Sequence[str] = ("palette",),
     batch_size: int | None = None,
 ) -> LabelingResult:
-    """Labels images, and writes palette PNGs of the images' own, stored sizes, or what else is wanted.
+    """Labels images and writes palette PNGs at the images' own, stored sizes, or other outputs.
 
     The label of an image is `output/FOLDER/STEM.png`, with FOLDER relative to the input folder the image was
     found in; images that would get the same name all get `NAME.EXT.png`. An image that cannot be read is
-    recorded, and the job goes on. A video becomes `output/FOLDER/STEM.overlay.mp4`, whatever `outputs` are.
+    recorded, and the job continues. A video becomes `output/FOLDER/STEM.overlay.mp4` for all `outputs`.
 
-    How far it is stands in a manifest in `output`: called again, after it was stopped or killed too, it goes
-    on, and labels what is new or was changed since, but nothing twice. Several processes may do so at once on
-    one machine. An `output` that holds the job of another net is refused; `forget_job` frees it.
+    Progress is stored in `output`. Call it again, also after a stop or a crash, and it continues: it labels
+    images that are new or were changed, and nothing twice. Several processes on one machine may share a job.
+    An `output` that holds the job of another net is refused; `forget_job` frees it.
 
     Args:
         predictor: The net to label with.
-        inputs: Files, and folders that are searched for images and videos in all depths; hidden files
-            and folders inside them are passed over, and so is `output`. URLs as `str`; lists of all these.
+        inputs: Files; folders, which are searched at any depth for images and videos, without hidden files
+            and folders and without `output`; URLs as `str`; lists of all these.
         output: The folder to write to; made if it is missing.
         outputs: What to write, some of `fcn.outputs.render.OUTPUTS`: "palette" or "ids", "overlay"
             (`STEM.overlay.jpg`, a picture for people), "probabilities" (`STEM.npz`), "rle" or "polygons"
             (`coco.json`), "areas" (`areas.csv`).
-        batch_size: Images that are labeled at once, at most; None for what suits the machine.
+        batch_size: Most images that are labeled at once; None for a number that suits the machine.
 
     Raises:
         DataError: If an input is missing, unreadable or inside `output`; if there are no images; if two
-            images have the same name and the same place below their inputs.
-        OutputError: If `output` cannot be written to, the disk is full, or it holds another job. What was
-            written before stays.
-        ValueError: If `outputs` cannot be.
+            images would get the same output file.
+        OutputError: If `output` cannot be written to, the disk is full, or it holds another job. Finished
+            labels stay.
+        ValueError: If `outputs` are unknown or exclude each other.
     """
     model = model_setting(predictor.path) if predictor.path else _memory_setting(predictor)
     settings: dict[str, Setting | str] = {"model": model, "views": predictor.views.describe()}
@@ -55,7 +55,7 @@ def label_images(
 
 
 def _memory_setting(predictor: Predictor) -> Setting:
-    """Returns what tells a net that came from no file from any other: its weights."""
+    """Returns what identifies a net that was not read from a file: a hash of its weights."""
     digest = hashlib.sha256()
     for weight in predictor.net.get_weights() if predictor.net is not None else ():
         digest.update(np.ascontiguousarray(weight).data)

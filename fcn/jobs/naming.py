@@ -1,4 +1,4 @@
-"""What the outputs of each image are called: `FOLDER/STEM`, and on a clash `FOLDER/NAME.EXT`."""
+"""Names the outputs of each image: `FOLDER/STEM`, or `FOLDER/NAME.EXT` if names clash."""
 
 import os
 import sqlite3
@@ -8,24 +8,25 @@ from fcn.errors import DataError
 
 
 def name_outputs(connection: sqlite3.Connection, suffixes: Sequence[str]) -> None:
-    """Chooses names for the images in `temp.found` so that no two files are ever one.
+    """Chooses names for the images in `temp.found` so that no two outputs are the same file.
 
-    Where names clash, all of the new images take their full name. Neither the order of the images nor what
-    else there is changes the name of one that clashes with nothing; names in `images` and `folders` stay.
+    Where names clash, all new images among them take their full name. The name of an image that clashes with
+    nothing depends neither on the order of the images nor on other images. Names in `images` and `folders`
+    stay.
 
     Args:
-        connection: A manifest with the table `temp.found(short, full, path, name, verdict)`; `name` is filled
-            where `verdict` is "new".
-        suffixes: What outputs may end in, chosen for this job or not.
+        connection: A job's store with the table `temp.found(short, full, path, name, verdict)`; `name` is
+            filled where `verdict` is "new".
+        suffixes: Suffixes of all outputs, written by this job or not.
 
     Raises:
-        DataError: If such names cannot all differ, from each other and from the folders.
+        DataError: If even full names clash with each other or with a folder.
     """
     connection.execute("CREATE TEMP TABLE endings (ending BLOB)")
     connection.executemany("INSERT INTO endings VALUES (?)", [(suffix.encode(),) for suffix in suffixes])
     connection.execute("CREATE TEMP TABLE clashes (file BLOB PRIMARY KEY) WITHOUT ROWID")
     connection.execute("UPDATE temp.found SET name = short WHERE verdict = 'new'")
-    # The full name of one image can be the short name of another, so again until nothing changes.
+    # The full name of one image can be the short name of another, so repeat until nothing changes.
     while True:
         connection.execute("DELETE FROM clashes")
         connection.execute(

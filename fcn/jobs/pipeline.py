@@ -1,4 +1,4 @@
-"""Labeling batches in this process: reading ahead, computing, writing behind."""
+"""Labels batches in this process: the next are read and the last are written while one is computed."""
 
 import hashlib
 import os
@@ -19,24 +19,24 @@ from fcn.jobs.sources.remote import is_url, read_remote
 from fcn.jobs.store import Claimed, Outcome
 from fcn.jobs.videos import label_claimed_video
 from fcn.outputs.render import LabeledImage, Rendered, render
-from fcn.system.files import name_is_too_long, remove, write_bytes
+from fcn.system.files import name_is_too_long, remove, unreadable, write_bytes
 from fcn.system.parallel import map_ahead
 
 T = TypeVar("T")
 
-# Nothing further is read while so many pixels are in memory. Together with what is read last these are few
-# enough for what `fcn.inference.tiling.tiles` reserves for an image, its label and confidences.
-_HELD_PIXELS = 1 << 26
-# Of an image whose size is not known before it is read: that of a good camera.
-_GUESSED_PIXELS = 1 << 24
+# No further image is read while so many pixels are in memory. With the image that is read last they fit into
+# what `fcn.inference.tiling.tiles` reserves for an image, its label and confidences.
+_MAX_PIXELS_IN_MEMORY = 1 << 26
+# For an image with a size that is unknown before it is read: the size of a good camera.
+_ASSUMED_PIXELS = 1 << 24
 _NO_MEMORY = (
-    "there was not enough memory for it. Lower --memory, give the process more, or shrink the image; "
+    "there was not enough memory for it. Lower --memory, give the process more memory, or shrink the image; "
     "then add --retry-failed."
 )
 
 
-class _Held:
-    """How many pixels are in memory, from before they are read until their labels are written."""
+class _PixelBudget:
+    """Number of pixels in memory, from before they are read until their labels are written."""
 
     def __init__(self) -> None:
         self._pixels = 0
@@ -47,11 +47,11 @@ class _Held:
             self._pixels += pixels
 
     def has_room(self) -> bool:
-        return self._pixels < _HELD_PIXELS
+        return self._pixels < _MAX_PIXELS_IN_MEMORY
 
 
-class _Read(NamedTuple):
-    """An image that could be read; its outcome yet without files."""
+class _ReadImage(NamedTuple):
+    """An image that could be read; its outcome has no files yet."""
 
     claimed: Claimed
     outcome: Outcome
@@ -61,34 +61,34 @@ class _Read(NamedTuple):
 
 class _Batch(NamedTuple):
     videos: list[Claimed]
-    read: list[_Read]
+    read: list[_ReadImage]
     failed: list[Outcome]
     pixels: int
     began: float
 
 
 class LabeledBatch(NamedTuple):
-    """A batch of a job, labeled; nothing is rendered yet.
+    """A labeled batch of a job, not rendered yet.
 
     Attributes:
         labeled: The images that could be labeled.
-        settled: What came of the others, and of videos.
+        unlabeled: Outcomes of the other images, and of videos.
         pixels: How many it holds in memory.
         began: When its turn began, by `time.monotonic`.
     """
 
-    labeled: list[tuple[_Read, LabeledImage]]
-    settled: list[Outcome]
+    labeled: list[tuple[_ReadImage, LabeledImage]]
+    unlabeled: list[Outcome]
     pixels: int
     began: float
 
 
 class RenderedImage(NamedTuple):
-    """What is to be written of an image.
+    """The files of an image, not written yet.
 
     Attributes:
         name: Path of its outputs without their suffixes, relative to the output folder.
-        outcome: What came of it, yet without files.
+        outcome: Its outcome, without files.
         rendered: The content of its files, and its record.
     """
 
@@ -97,17 +97,17 @@ class RenderedImage(NamedTuple):
     rendered: Rendered
 
 
-def label_here(
+def label_in_process(
     claims: Iterable[list[Claimed]], output: Path, engine: Engine, kinds: Sequence[str], frames: int = 1
 ) -> Generator[list[Outcome], None, None]:
-    """Labels batches in this process, and writes their outputs; yields what came of each batch.
+    """Labels batches in this process and writes their outputs; yields the outcomes of each batch.
 
     Args:
-        claims: Batches, of images and videos.
+        claims: Batches of images and videos.
         output: The folder to write to.
-        engine: What labels.
-        kinds: What labeling leaves, some of `OUTPUTS`.
-        frames: Frames of a video that are labeled at once, at most.
+        engine: The engine that labels.
+        kinds: What to write, some of `OUTPUTS`.
+        frames: Most frames of a video that are labeled at once.
 
     Raises:
         OutputError: If an output cannot be written.
@@ -118,7 +118,7 @@ def label_here(
             write_image(output, image) if isinstance(image, RenderedImage) else image
             for image in render_batch(batch, engine, kinds)
         ]
-        return timed([*outcomes, *batch.settled], batch.began)
+        return add_seconds([*outcomes, *batch.unlabeled], batch.began)
 
     def label_video(video: Claimed) -> Outcome:
         return label_claimed_video(engine, video, output, frames)
@@ -133,27 +133,27 @@ def label_batches(
     finish: Callable[[LabeledBatch], T],
     label_video: Callable[[Claimed], Outcome],
 ) -> Generator[T, None, None]:
-    """Yields what is made of each batch; the next are read meanwhile, as far as they are not too large.
+    """Labels batches and yields what `finish` returns for each; reads the next ones meanwhile.
 
     Args:
-        claims: Batches, of images and videos.
-        engine: What labels.
-        kinds: What labeling leaves, some of `OUTPUTS`.
-        finish: What to do with a batch that is labeled; it runs in another thread.
-        label_video: What to do with a video.
+        claims: Batches of images and videos.
+        engine: The engine that labels.
+        kinds: What to write, some of `OUTPUTS`.
+        finish: Called with each labeled batch, in another thread.
+        label_video: Called with each video.
     """
-    held = _Held()
+    budget = _PixelBudget()
     # A pixel, its label and confidence take 8 bytes, and each of its probabilities half of that.
     half_weights = 2 + len(engine.classes.names) if "probabilities" in kinds else 2
 
-    def held_claims() -> Iterator[list[Claimed]]:
+    def count_claims() -> Iterator[list[Claimed]]:
         for claimed in claims:
-            held.change(_guess(claimed) * half_weights // 2)
+            budget.change(_estimate_pixels(claimed) * half_weights // 2)
             yield claimed
 
     def read(claimed: list[Claimed]) -> _Batch:
         batch = _read_batch(claimed)
-        held.change(batch.pixels * half_weights // 2 - _guess(claimed) * half_weights // 2)
+        budget.change(batch.pixels * half_weights // 2 - _estimate_pixels(claimed) * half_weights // 2)
         return batch
 
     def label(batch: _Batch) -> LabeledBatch:
@@ -161,22 +161,22 @@ def label_batches(
         videos = [label_video(video) for video in batch.videos]
         return LabeledBatch(labeled, [*batch.failed, *failed, *videos], batch.pixels, batch.began)
 
-    def finish_held(batch: LabeledBatch) -> T:
+    def finish_and_free(batch: LabeledBatch) -> T:
         pixels = batch.pixels * half_weights // 2
         finished = finish(batch)
-        held.change(-pixels)
+        budget.change(-pixels)
         return finished
 
-    # No loop, whose variable would keep a batch in memory while the next is waited for.
-    labels = map(label, map_ahead(read, held_claims(), has_room=held.has_room))
-    # Two ahead: the net goes on while one batch is written, and stops soon after a write that failed.
-    yield from map_ahead(finish_held, labels, ahead=2, has_room=held.has_room)
+    # Not a loop: its variable would keep a batch in memory while the next one is read.
+    labels = map(label, map_ahead(read, count_claims(), has_room=budget.has_room))
+    # Two ahead: the net continues while one batch is written, and stops soon after a write has failed.
+    yield from map_ahead(finish_and_free, labels, ahead=2, has_room=budget.has_room)
 
 
 def render_batch(
     batch: LabeledBatch, engine: Engine, kinds: Sequence[str]
 ) -> Iterator[RenderedImage | Outcome]:
-    """Renders the images of a batch, one by one; of one that is too much for the memory, says that."""
+    """Renders the images of a batch one by one; one that does not fit into memory yields a failure."""
     for read, image in batch.labeled:
         try:
             yield RenderedImage(read.claimed.name, read.outcome, render(kinds, image, engine.classes))
@@ -184,22 +184,22 @@ def render_batch(
             yield read.outcome._replace(error=f"cannot be labeled: {_NO_MEMORY}")
 
 
-def timed(outcomes: Sequence[Outcome], began: float) -> list[Outcome]:
-    """Says of each image of a batch how long its turn took, on average, since the batch began."""
+def add_seconds(outcomes: Sequence[Outcome], began: float) -> list[Outcome]:
+    """Returns outcomes with the time that each image of a batch took on average."""
     seconds = (time.monotonic() - began) / len(outcomes)
     return [outcome._replace(seconds=seconds) for outcome in outcomes]
 
 
-def _guess(claimed: Sequence[Claimed]) -> int:
-    """Returns how many pixels images will have."""
-    return sum(image.pixels or _GUESSED_PIXELS for image in claimed)
+def _estimate_pixels(claimed: Sequence[Claimed]) -> int:
+    """Returns how many pixels images have, as far as that is known before they are read."""
+    return sum(image.pixels or _ASSUMED_PIXELS for image in claimed)
 
 
 def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
-    """Reads images, but no videos; what is wrong with one is an outcome, so that the job goes on."""
+    """Reads images, but not videos; an error is an outcome, so that the job continues."""
     began = time.monotonic()
     videos = [image for image in claimed if is_video(image.place)]
-    read: list[_Read] = []
+    read: list[_ReadImage] = []
     failed: list[Outcome] = []
     for image in claimed:
         if image in videos:
@@ -214,28 +214,28 @@ def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
                 outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
                 data = read_image_file(Path(image.place))
             outcome = outcome._replace(hash=hashlib.sha256(data).hexdigest())
-            read.append(_Read(image, outcome, decode_image(data, image.place), exif_orientation(data)))
+            read.append(_ReadImage(image, outcome, decode_image(data, image.place), exif_orientation(data)))
         except DataError as error:
             failed.append(outcome._replace(error=str(error).removeprefix(f"{image.place}: ")))
         except OSError as error:
-            reason = f"cannot be read ({error.strerror}). Check the path and its permissions."
-            failed.append(outcome._replace(error=reason))
+            failed.append(outcome._replace(error=unreadable(error)))
         except MemoryError:
             failed.append(outcome._replace(error=_NO_MEMORY))
     return _Batch(videos, read, failed, sum(image.image.size // 3 for image in read), began)
 
 
 def _label(
-    read: Sequence[_Read], engine: Engine, kinds: Sequence[str]
-) -> tuple[list[tuple[_Read, LabeledImage]], list[Outcome]]:
-    """Labels images of one size at once; headers that said another size than the pixels are no matter.
+    read: Sequence[_ReadImage], engine: Engine, kinds: Sequence[str]
+) -> tuple[list[tuple[_ReadImage, LabeledImage]], list[Outcome]]:
+    """Labels images of one size at once, by the size of their pixels and not that in their headers.
 
-    Where an image is too much for the engine, those beside it are labeled one by one, and it alone fails.
+    If a group is too much for the engine, its images are labeled one by one, and only the one that is too
+    large fails.
     """
-    sizes: dict[tuple[int, ...], list[_Read]] = {}
+    sizes: dict[tuple[int, ...], list[_ReadImage]] = {}
     for image in read:
         sizes.setdefault(image.image.shape, []).append(image)
-    labeled: list[tuple[_Read, LabeledImage]] = []
+    labeled: list[tuple[_ReadImage, LabeledImage]] = []
     failed: list[Outcome] = []
     groups = [*sizes.values()]
     while groups:
@@ -255,8 +255,8 @@ def _label(
 
 
 def _label_group(
-    group: Sequence[_Read], engine: Engine, kinds: Sequence[str]
-) -> list[tuple[_Read, LabeledImage]]:
+    group: Sequence[_ReadImage], engine: Engine, kinds: Sequence[str]
+) -> list[tuple[_ReadImage, LabeledImage]]:
     # A single image, which may be huge, is not copied.
     images = group[0].image[np.newaxis] if len(group) == 1 else np.stack([image.image for image in group])
     if "probabilities" in kinds:
@@ -278,7 +278,7 @@ def _label_group(
 
 
 def write_image(output: Path, image: RenderedImage) -> Outcome:
-    """Writes the files of one image, and says so once they are in place.
+    """Writes the files of one image; returns its outcome when they are in place.
 
     Raises:
         OutputError: If a file cannot be written.

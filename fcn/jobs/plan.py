@@ -1,7 +1,7 @@
-"""Writing into the manifest what there is to label, and in which batches.
+"""Plans a job: writes into its store what to label, and in which batches.
 
-Everything that takes long happens in tables of this process alone; then one transaction changes the manifest,
-so a process that is killed here leaves it as it was, and workers that have begun do not wait.
+Everything slow happens in temporary tables of this process; then one transaction changes the store. So a
+process that is killed while it plans leaves the store unchanged, and other workers do not wait.
 """
 
 import os
@@ -16,12 +16,12 @@ from fcn.data.image_io import read_size
 from fcn.errors import DataError
 from fcn.inference.engines.engine import BATCH_PIXELS
 from fcn.inference.video import VIDEO_MARK, is_video
-from fcn.jobs.changes import compare, note_gone
+from fcn.jobs.changes import mark_changes, mark_deleted
 from fcn.jobs.naming import name_outputs
 from fcn.jobs.sources.inputs import Input, find_all
 from fcn.jobs.sources.remote import is_url, path_of_url
 from fcn.jobs.sources.search import FoundImage
-from fcn.jobs.store import Manifest, storable
+from fcn.jobs.store import JobStore, escape_undecodable
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.files import remove
 from fcn.system.parallel import map_ahead
@@ -37,8 +37,8 @@ CREATE TEMP TABLE found (
 );
 CREATE TEMP TABLE unusable (place BLOB PRIMARY KEY, path BLOB, reason TEXT)
 """
-# Images of one size, as many as fit, are a batch; one whose size nobody can tell is a batch of its own. Large
-# ones come first: if memory does not suffice, that shows at once.
+# As many images of one size as fit are a batch; an image of unknown size is a batch of its own. Large ones
+# come first: if there is not enough memory, that shows at once.
 _BATCHES = """
 WITH alone AS (SELECT id, name, height, width, lost, CASE WHEN height IS NULL THEN id END AS single
                FROM images
@@ -55,82 +55,82 @@ FROM numbered WHERE images.id = numbered.id
 
 
 def plan(
-    manifest: Manifest,
+    store: JobStore,
     lease: WorkerLease,
     inputs: Sequence[Input],
     suffixes: Sequence[str],
     batch_size: int,
     summaries: Sequence[Path] = (),
 ) -> None:
-    """Brings a manifest up to date with what there is now.
+    """Brings a store up to date with the inputs.
 
-    New images are added, and changed ones and those whose outputs are gone wait again. What was to be labeled
-    and is no longer there is forgotten, unless other workers are there, who may have been given other lists.
+    New images are added; changed images and those without their outputs wait again. Images that wait and no
+    longer exist are removed, unless other workers are alive, which may have been given other lists.
 
     Args:
-        manifest: The job.
+        store: The store of the job.
         lease: This worker.
         inputs: What to label.
-        suffixes: What outputs may end in.
-        batch_size: Images in a batch, at most; fewer where they are large. Batches of images that wait are
-            kept if it is as before.
-        summaries: Files about all images, which are removed if they name any that is gone.
+        suffixes: Suffixes that outputs may have.
+        batch_size: Most images in a batch; fewer if they are large. If it is unchanged, images that wait stay
+            in their batches.
+        summaries: Files about all images; removed if images were deleted or are back.
 
     Raises:
         DataError: If there are no images, or two would get the same name.
-        OutputError: If the manifest cannot be written to.
+        OutputError: If the store cannot be written to.
     """
-    with _tables(manifest):
-        _search(manifest, inputs)
-        compare(manifest)
-        _measure(manifest)
-        with manifest.transaction():
-            alone = not lease.others()
-            _merge(manifest, suffixes, alone)
-            if alone and note_gone(manifest, inputs):
+    with _temporary_tables(store):
+        _search(store, inputs)
+        mark_changes(store)
+        _measure(store)
+        with store.transaction():
+            alone = not lease.other_workers()
+            _merge(store, suffixes, alone)
+            if alone and mark_deleted(store, inputs):
                 for path in summaries:
                     remove(path)
-            known = manifest.settings().get("batch_size")
+            known = store.settings().get("batch_size")
             if known != str(batch_size):
-                manifest.connection.execute("UPDATE images SET batch = NULL WHERE status = 'waiting'")
-                manifest.keep_settings({"batch_size": str(batch_size)})
-            manifest.connection.execute(_BATCHES, {"size": batch_size, "pixels": BATCH_PIXELS})
+                store.connection.execute("UPDATE images SET batch = NULL WHERE status = 'waiting'")
+                store.keep_settings({"batch_size": str(batch_size)})
+            store.connection.execute(_BATCHES, {"size": batch_size, "pixels": BATCH_PIXELS})
 
 
 @contextmanager
-def _tables(manifest: Manifest) -> Iterator[None]:
-    with manifest.guarded():
+def _temporary_tables(store: JobStore) -> Iterator[None]:
+    with store.guarded():
         try:
             for statement in _TABLES.split(";"):
-                manifest.connection.execute(statement)
+                store.connection.execute(statement)
             yield
         finally:
             for table in ("found", "unusable", "endings", "clashes"):
-                manifest.connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+                store.connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
-def _search(manifest: Manifest, inputs: Sequence[Input]) -> None:
-    for chunk in _chunks(track(find_all(inputs, manifest.output), "searching")):
-        images = [_row(found) for found in chunk if isinstance(found, FoundImage)]
+def _search(store: JobStore, inputs: Sequence[Input]) -> None:
+    for chunk in _chunks(track(find_all(inputs, store.output), "searching")):
+        images = [_found_row(found) for found in chunk if isinstance(found, FoundImage)]
         unusable = [
-            (_place(found.path), os.fsencode(found.path), storable(found.reason))
+            (_place(found.path), os.fsencode(found.path), escape_undecodable(found.reason))
             for found in chunk
             if not isinstance(found, FoundImage)
         ]
-        manifest.connection.execute("BEGIN")  # of this process's own tables: nobody waits for it
-        manifest.connection.executemany(
+        store.connection.execute("BEGIN")  # temporary tables: no other process waits
+        store.connection.executemany(
             "INSERT OR IGNORE INTO temp.found (place, path, folder, short, full, size, changed) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             images,
         )
-        manifest.connection.executemany("INSERT OR IGNORE INTO temp.unusable VALUES (?, ?, ?)", unusable)
-        manifest.connection.execute("COMMIT")
+        store.connection.executemany("INSERT OR IGNORE INTO temp.unusable VALUES (?, ?, ?)", unusable)
+        store.connection.execute("COMMIT")
 
 
-def _row(found: FoundImage) -> tuple[object, ...]:
+def _found_row(found: FoundImage) -> tuple[object, ...]:
     name = os.path.basename(path_of_url(found.place) if is_url(found.place) else found.place)
     stem = PurePosixPath(name).stem
-    if is_video(found.place):  # its only output; so a video beside a photograph of its name is no clash
+    if is_video(found.place):  # its only output, so a video does not clash with an image of the same name
         stem, name = f"{stem}{VIDEO_MARK}", f"{name}{VIDEO_MARK}"
     size, changed = _stat(found.place)
     paths = (
@@ -149,14 +149,14 @@ def _place(path: str) -> bytes:
 def _stat(place: str) -> tuple[int | None, int | None]:
     try:
         status = None if is_url(place) else os.stat(place)
-    except OSError:  # reading it will tell why
+    except OSError:  # reading it will give the reason
         status = None
     return (None, None) if status is None else (status.st_size, status.st_mtime_ns)
 
 
-def _measure(manifest: Manifest) -> None:
-    """Reads the sizes of images that are to be labeled from their headers."""
-    connection = manifest.connection
+def _measure(store: JobStore) -> None:
+    """Reads the sizes of images to label from their headers."""
+    connection = store.connection
     (total,) = connection.execute(
         "SELECT count(*) FROM temp.found WHERE verdict IN ('new', 'changed')"
     ).fetchone()
@@ -180,7 +180,7 @@ def _measure(manifest: Manifest) -> None:
 
 
 def _read_size(place: bytes) -> tuple[int | None, int | None, bytes]:
-    """Returns (height, width, place); None where the header does not say: decoding it will tell why."""
+    """Returns (height, width, place); None if the header has no size: decoding will give the reason."""
     path = os.fsdecode(place)
     try:
         return (None, None, place) if is_url(path) or is_video(path) else (*read_size(Path(path)), place)
@@ -188,8 +188,8 @@ def _read_size(place: bytes) -> tuple[int | None, int | None, bytes]:
         return None, None, place
 
 
-def _merge(manifest: Manifest, suffixes: Sequence[str], alone: bool) -> None:
-    connection = manifest.connection
+def _merge(store: JobStore, suffixes: Sequence[str], alone: bool) -> None:
+    connection = store.connection
     connection.execute("DELETE FROM images WHERE name IS NULL")
     # Another worker may have planned in the meantime.
     connection.execute(

@@ -1,4 +1,4 @@
-"""Beginning a job anew in a folder that holds one."""
+"""Starts a job over in a folder that holds one."""
 
 import os
 from collections.abc import Iterator
@@ -6,36 +6,38 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fcn.errors import OutputError
-from fcn.jobs.store import MANIFEST, Manifest
+from fcn.jobs.store import STORE_NAME, JobStore
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.files import remove, unwritable
 
-_BEFORE = f"{MANIFEST}.before"
+_BEFORE = f"{STORE_NAME}.before"
 
 
 def forget_job(output: Path) -> None:
-    """Forgets the job of an output folder, so that the next one labels everything anew; labels stay so long.
+    """Forgets the job of an output folder, so that the next one labels everything again.
+
+    Labels stay until the next job overwrites them.
 
     Raises:
-        OutputError: If it is being worked on, or cannot be removed.
+        OutputError: If the job is in use, or cannot be removed.
     """
     recover_restart(output)
-    if (output / MANIFEST).exists():
+    if (output / STORE_NAME).exists():
         _check_idle(output)
-        remove_manifest(output)
+        remove_store(output)
 
 
 @contextmanager
 def restarting(output: Path) -> Iterator[None]:
-    """Forgets the job of an output folder for a block that begins another; labels stay so long.
+    """Forgets the job of an output folder for a block that starts another; labels stay until then.
 
-    If nothing came of the other, because of what it was given, the job is as it was before.
+    If the other job could not be started, because of a mistake in its inputs, the earlier job is restored.
 
     Raises:
-        OutputError: If the job is being worked on, or the folder cannot be written to.
+        OutputError: If the job is in use, or the folder cannot be written to.
     """
     recover_restart(output)
-    path = output / MANIFEST
+    path = output / STORE_NAME
     if not path.exists():
         yield
         return
@@ -48,23 +50,23 @@ def restarting(output: Path) -> Iterator[None]:
 
 
 def recover_restart(output: Path) -> None:
-    """Ends what a process that was killed while it began a job anew has left: one job is there then.
+    """Restores or removes the earlier job if a process was killed while it started a job over.
 
     Raises:
         OutputError: If the folder cannot be written to.
     """
-    before, path = output / _BEFORE, output / MANIFEST
+    before, path = output / _BEFORE, output / STORE_NAME
     if not before.exists():
         return
-    if _holds_nothing(path):
-        remove_manifest(output)
+    if _is_empty(path):
+        remove_store(output)
         _rename(before, path)
     else:
         remove(before)
 
 
-def _holds_nothing(path: Path) -> bool:
-    """Tells a manifest that is missing or, because the disk was full, never got its tables."""
+def _is_empty(path: Path) -> bool:
+    """Returns whether a store is missing or, because the disk was full, never got its tables."""
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
         return False
@@ -84,29 +86,31 @@ def _rename(path: Path, target: Path) -> None:
         raise unwritable(path, error) from error
 
 
-def remove_manifest(output: Path) -> None:
-    """Removes the manifest of an output folder, closed or not.
+def remove_store(output: Path) -> None:
+    """Removes the store of an output folder, also one that was not closed.
 
     Raises:
         OutputError: If it cannot be removed.
     """
-    path = output / MANIFEST
+    path = output / STORE_NAME
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(path, error) from error
     for ending in ("-wal", "-shm"):
-        remove(output / f"{MANIFEST}{ending}")
+        remove(output / f"{STORE_NAME}{ending}")
 
 
 def _check_idle(output: Path) -> None:
-    """Refuses a job that is being worked on. Its manifest is one file then: SQLite ends its log."""
-    manifest = Manifest(output)
+    """Refuses a job that is in use. Closing its store also merges SQLite's log into the file."""
+    store = JobStore(output)
     try:
-        if WorkerLease(manifest).others():
+        with store.transaction():
+            busy = bool(WorkerLease(store).other_workers())
+        if busy:
             raise OutputError(
-                f"{output}: is being labeled by another process. Wait until that ends or stop it, then begin "
-                "anew."
+                f"{output}: is being labeled by another process. Wait until it ends or stop it, then start "
+                "over."
             )
     finally:
-        manifest.close()
+        store.close()

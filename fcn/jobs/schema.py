@@ -1,7 +1,7 @@
-"""The tables of a manifest."""
+"""The tables of a job's store."""
 
 VERSION = 3
-"""Raised with each change of the tables; a manifest of another version is refused."""
+"""Increased with each change of the tables; a store of another version is refused."""
 
 SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -27,12 +27,17 @@ CREATE TABLE images (
 CREATE INDEX images_by_status ON images (status, lost, batch);
 CREATE INDEX images_in_hand ON images (worker) WHERE status = 'doing';
 """
-"""The statements that make them, with a semicolon between two."""
+"""The statements that make the tables, separated by semicolons."""
 
-# Columns of workers. delegates: whether other processes label images for it.
-# Columns of images. place: where it is read, absolute; path: in the user's words; name: of its outputs,
-# without their suffixes, relative to the output folder, NULL for what is no image; changed: when
-# the file was, in nanoseconds; attempts: how often it was begun; lost: how often its worker went away without
-# a word; blamed: how often that one had finished nothing, and had nothing else in hand; labeled: how often it
-# was finished; gone: whether it was deleted after that; files: sizes of its outputs by suffix. Paths are the
-# bytes that the system knows, which need not be text.
+# Columns of workers:
+#   delegates: whether other processes label images for it.
+# Columns of images:
+#   place: absolute path or URL; path: as the user wrote it. Both are the bytes that the system knows, which
+#     need not be valid text.
+#   name: path of its outputs without suffixes, relative to the output folder; NULL if it cannot be used.
+#   changed: when the file was changed, in nanoseconds.
+#   attempts: how often it was claimed; labeled: how often it was finished.
+#   lost: crash count, how often its worker crashed or was killed.
+#   blamed: solo crash count, how often that worker had finished nothing and had nothing else in hand.
+#   gone: whether it was deleted after it was labeled.
+#   files: sizes of its outputs by suffix, as JSON.

@@ -1,8 +1,8 @@
-"""The manifest of a job: what there is to label and how far it is, in one SQLite file in the output folder.
+"""The store of a job: the images to label and their progress, in one SQLite file in the output folder.
 
-A process may be killed at any moment. SQLite's write-ahead log keeps the file whole, also when the machine
-loses power; then the last few images may be labeled again. A commit does not wait for the disk, and so takes
-far less than a millisecond. The log needs all processes of a job on one machine.
+A process may be killed at any moment. SQLite's write-ahead log keeps the file intact, also when the machine
+loses power; then the last few images may be labeled again. A commit does not wait for the disk, so it takes
+far less than a millisecond. The log requires that all processes of a job run on one machine.
 """
 
 import json
@@ -16,26 +16,26 @@ from typing import Any, NamedTuple
 
 from fcn.errors import OutputError
 from fcn.inference.video import is_video
-from fcn.jobs.crash_isolation import give_back, remove_outputs
+from fcn.jobs.crash_isolation import release_claims, remove_outputs
 from fcn.jobs.schema import SCHEMA, VERSION
 from fcn.outputs.record import Record
 from fcn.system.files import unwritable
 
-MANIFEST = ".fcn-job.sqlite"
-"""Name of the manifest in an output folder."""
+STORE_NAME = ".fcn-job.sqlite"
+"""Name of a job's store in its output folder."""
 
-_BUSY_SECONDS = 600
+_MAX_WAIT_SECONDS = 600
 
 
 class Claimed(NamedTuple):
-    """An image that this worker is to label.
+    """An image that this worker has claimed.
 
     Attributes:
         id: Its row.
-        place: Where to read it.
-        path: Where it is, in the user's words.
+        place: Where to read it, an absolute path or a URL.
+        path: Its path or URL as the user wrote it.
         name: Path of its outputs without their suffixes, relative to the output folder.
-        pixels: How many it has, by its header; None where that is not known.
+        pixels: How many it has by its header; None if that is unknown.
     """
 
     id: int
@@ -46,17 +46,17 @@ class Claimed(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of an image.
+    """The outcome of labeling an image.
 
     Attributes:
         id: Its row.
-        error: Why it could not be labeled; None if it was.
-        seconds: How long its turn took.
-        size: Bytes of what was read; None if nothing was.
-        changed: When the file was changed, in nanoseconds; None where nobody knows.
-        hash: SHA-256 of what was read.
+        error: Why it could not be labeled; None if it was labeled.
+        seconds: How long it took.
+        size: Size of the file in bytes; None if it could not be read.
+        changed: When the file was changed, in nanoseconds; None if that is unknown.
+        hash: SHA-256 of the file.
         files: Sizes of the outputs, by suffix.
-        record: What else to keep; JSON values.
+        record: What summaries are made from; JSON values.
     """
 
     id: int
@@ -69,30 +69,30 @@ class Outcome(NamedTuple):
     record: Mapping[str, Any] = {}
 
 
-class Manifest:
-    """An open manifest; used in one thread.
+class JobStore:
+    """The open store of a job; for use in one thread.
 
     Args:
         output: The folder of the job; made if it is missing.
 
     Attributes:
         output: The folder.
-        connection: The open file.
+        connection: The open database.
 
     Raises:
-        OutputError: If the place cannot be written to, or there is a file that is no manifest.
+        OutputError: If the folder cannot be written to, or the file is damaged or of another version.
     """
 
     def __init__(self, output: Path) -> None:
         self.output = output
-        self.path = output / MANIFEST
+        self.path = output / STORE_NAME
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(output, error) from error
         with self.guarded():
             self.connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                self.path, timeout=_MAX_WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
             self.connection.row_factory = sqlite3.Row
             try:
@@ -102,15 +102,15 @@ class Manifest:
                 raise
 
     def _prepare(self) -> None:
-        begun = time.monotonic()
+        started = time.monotonic()
         while True:
             try:
                 self.connection.execute("PRAGMA journal_mode = WAL")
                 break
             except sqlite3.OperationalError as error:
-                # Two processes that change this at once do not wait for each other, as they do elsewhere.
+                # Here, unlike elsewhere, SQLite does not wait for another process that does the same.
                 busy = error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY)
-                if not busy or time.monotonic() > begun + _BUSY_SECONDS:
+                if not busy or time.monotonic() > started + _MAX_WAIT_SECONDS:
                     raise
                 time.sleep(0.05)
         self.connection.execute("PRAGMA synchronous = NORMAL")
@@ -123,12 +123,12 @@ class Manifest:
         if version not in (0, VERSION):
             raise OutputError(
                 f"{self.path}: was written by another version of this package. Choose another output folder, "
-                "or delete the file to label everything anew."
+                "or delete the file to label everything again."
             )
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Turns what SQLite says of the disk into what a user can do.
+        """Turns SQLite's errors about the file into errors with a remedy.
 
         Raises:
             OutputError: If the file cannot be written to or read.
@@ -140,16 +140,16 @@ class Manifest:
                 raise
             if not isinstance(error, sqlite3.OperationalError):
                 raise OutputError(
-                    f"{self.path}: is damaged, or no manifest of a job ({error}). "
-                    "Delete it to label everything anew."
+                    f"{self.path}: is damaged or not the progress of a job ({error}). "
+                    "Delete it to label everything again."
                 ) from error
             if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR:
-                raise  # a statement that is wrong
+                raise  # a mistake in a statement
             raise unwritable(self.path, OSError(str(error))) from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Does all of a block or nothing, and alone."""
+        """Runs a block as one transaction: all or nothing is kept, and no other process writes meanwhile."""
         with self.guarded():
             if (
                 self.connection.in_transaction
@@ -170,35 +170,35 @@ class Manifest:
             self.connection.close()
 
     def settings(self) -> dict[str, str]:
-        """Returns what the job was begun with."""
+        """Returns the settings of the job."""
         with self.guarded():
             rows = self.connection.execute("SELECT name, value FROM settings").fetchall()
         return {row["name"]: row["value"] for row in rows}
 
     def keep_settings(self, settings: Mapping[str, str]) -> None:
-        """Writes what the job is begun with. To be called in a transaction."""
+        """Writes settings of the job. Call it in a transaction."""
         self.connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", settings.items())
 
     def count(self, *statuses: str) -> int:
-        """Returns how many images have one of some statuses."""
+        """Returns how many images have one of the statuses."""
         marks = ", ".join("?" * len(statuses))
         query = f"SELECT count(*) FROM images WHERE status IN ({marks})"
         with self.guarded():
             return int(self.connection.execute(query, statuses).fetchone()[0])
 
     def count_videos(self) -> int:
-        """Returns how many of what is labeled are videos, which alone leave no record."""
+        """Returns how many of the labeled images are videos; only they have no record."""
         query = "SELECT count(*) FROM images WHERE status = 'done' AND record = '{}'"
         with self.guarded():
             return int(self.connection.execute(query).fetchone()[0])
 
     def claim(self, worker: str) -> list[Claimed]:
-        """Takes the next batch for a worker; an empty one if nothing waits, or not for a worker with others.
+        """Claims the next batch for a worker; returns an empty one if nothing waits that it may take now.
 
-        A batch that was lost with its worker comes after all others, and is taken by a worker that has
-        nothing else in hand: should that one go too, it was this batch. Not so if other processes label for
-        the worker. A video, which may take hours, is taken like that by all, so that what was labeled before
-        it is in the manifest.
+        A batch with crashes comes after all others, and only a worker with nothing else in hand may take it:
+        if that worker crashes too, it was this batch. This does not apply if other processes label for the
+        worker. A video, which may take hours, is always taken alone, so that the images labeled before it are
+        in the store.
         """
         with self.transaction():
             following = self.connection.execute(
@@ -209,7 +209,7 @@ class Manifest:
                 "WHERE status = 'doing' AND worker = ? LIMIT 1",
                 (worker,),
             ).fetchone()
-            if following is None or (in_hand and not _go_together(following, in_hand)):
+            if following is None or (in_hand and not _may_hold_both(following, in_hand)):
                 return []
             rows = self.connection.execute(
                 "UPDATE images SET status = 'doing', worker = ?, attempts = attempts + 1 "
@@ -217,7 +217,7 @@ class Manifest:
                 "RETURNING id, place, path, name, height * width AS pixels",
                 (worker, following["lost"], following["batch"]),
             ).fetchall()
-        # What is returned is in no order that anyone promises.
+        # RETURNING promises no order.
         return [
             Claimed(
                 row["id"],
@@ -230,12 +230,12 @@ class Manifest:
         ]
 
     def finish(self, worker: str, outcomes: Sequence[Outcome]) -> None:
-        """Writes what came of images that a worker claimed."""
+        """Writes the outcomes of images that a worker has claimed."""
         rows = [
             (
                 "failed" if outcome.error else "done",
                 0 if outcome.error else 1,
-                None if outcome.error is None else storable(outcome.error),
+                None if outcome.error is None else escape_undecodable(outcome.error),
                 outcome.seconds,
                 outcome.size,
                 outcome.changed,
@@ -260,12 +260,12 @@ class Manifest:
             )
 
     def release(self, worker: str) -> int:
-        """Lets others have what a worker claimed and did not finish; returns how many images."""
+        """Makes what a worker claimed and did not finish wait again; returns how many images."""
         with self.transaction():
-            return give_back(self.connection, worker)
+            return release_claims(self.connection, worker)
 
     def failures(self) -> list[tuple[str, str]]:
-        """Returns the paths of what could not be labeled, and why, sorted by path."""
+        """Returns the path and the reason of everything that could not be labeled, sorted by path."""
         with self.guarded():
             rows = self.connection.execute(
                 "SELECT path, error FROM images WHERE status = 'failed' ORDER BY path"
@@ -273,7 +273,7 @@ class Manifest:
         return [(os.fsdecode(row["path"]), row["error"]) for row in rows]
 
     def records(self) -> Iterator[tuple[str, str, Record]]:
-        """Yields path, name and record of each labeled image that is there, by name; videos have none."""
+        """Yields path, name and record of each labeled image that was not deleted, by name; no videos."""
         with self.guarded():
             rows = self.connection.execute(
                 "SELECT path, name, record FROM images "
@@ -283,13 +283,13 @@ class Manifest:
                 yield os.fsdecode(row["path"]), os.fsdecode(row["name"]), json.loads(row["record"])
 
 
-def _go_together(following: sqlite3.Row, in_hand: sqlite3.Row) -> bool:
-    """Returns whether a worker may have both in hand."""
+def _may_hold_both(following: sqlite3.Row, in_hand: sqlite3.Row) -> bool:
+    """Returns whether a worker may have both in hand at once."""
     both = (following, in_hand)
     suspects = not in_hand["delegates"] and any(row["lost"] for row in both)
     return not suspects and not any(is_video(os.fsdecode(row["place"])) for row in both)
 
 
-def storable(text: str) -> str:
-    r"""Returns a text in which bytes of a path that are none have become `\udc..`, which SQLite can keep."""
+def escape_undecodable(text: str) -> str:
+    r"""Returns a text with undecodable bytes of paths written as `\udc..`, which SQLite can store."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Videos among what a job labels."""
+"""Labels the videos of a job."""
 
 import os
 from pathlib import Path
@@ -7,19 +7,19 @@ from fcn.errors import DataError, OutputError, RunError
 from fcn.inference.engines.engine import Engine
 from fcn.inference.video import VIDEO_ENDING, label_video
 from fcn.jobs.store import Claimed, Outcome
-from fcn.system.files import content_hash, name_is_too_long
+from fcn.system.files import content_hash, name_is_too_long, unreadable
 
 
 def label_claimed_video(engine: Engine, claimed: Claimed, output: Path, batch_size: int) -> Outcome:
-    """Labels a video; what is wrong with it is an outcome, not an exception, so that the job goes on.
+    """Labels a video; an error is an outcome, not an exception, so that the job continues.
 
-    A video that ends early has failed, and keeps what could be labeled.
+    A video that ends early has failed; its overlay video, up to there, is kept.
 
     Args:
-        engine: What labels.
+        engine: The engine that labels.
         claimed: The video.
         output: The folder of the job.
-        batch_size: Frames that are labeled at once, at most.
+        batch_size: Most frames that are labeled at once.
 
     Raises:
         OutputError: If the folder cannot be written to or the disk is full.
@@ -33,12 +33,13 @@ def label_claimed_video(engine: Engine, claimed: Claimed, output: Path, batch_si
         labeled = label_video(engine, source, target, batch_size)
         files = {VIDEO_ENDING: target.stat().st_size}
     except OSError as error:
-        reason = f"cannot be read ({error.strerror}). Check the path and its permissions."
-        return outcome._replace(error=reason)
+        return outcome._replace(error=unreadable(error))
     except (DataError, RunError) as error:
         return outcome._replace(error=str(error).removeprefix(f"{source}: "))
     except MemoryError:
-        reason = "there was not enough memory for its frames. Lower --batch-size, or give the process more; "
+        reason = (
+            "there was not enough memory for its frames. Lower --batch-size or give the process more memory, "
+        )
         return outcome._replace(error=f"{reason}then add --retry-failed.")
     except OutputError as error:
         if not name_is_too_long(error):
@@ -48,7 +49,7 @@ def label_claimed_video(engine: Engine, claimed: Claimed, output: Path, batch_si
     if labeled.truncated:
         reason = (
             f"ends early: {labeled.frames} of {labeled.announced} frames could be decoded; they are in "
-            f"{target.name}. Replace the file or take it out."
+            f"{target.name}. Replace the file or remove it."
         )
         return outcome._replace(error=reason, files=files)
     return outcome._replace(files=files)

@@ -1,40 +1,40 @@
-"""Labeling what a manifest says is waiting."""
+"""Works on a job: claims batches, labels them and stores their outcomes until nothing waits."""
 
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
-from fcn.jobs.store import Claimed, Manifest, Outcome
+from fcn.jobs.store import Claimed, JobStore, Outcome
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.progress import progress_bar
 
 _POLL_SECONDS = 0.3
 
 BatchProcessor = Callable[[Iterator[list[Claimed]]], Generator[list[Outcome], None, None]]
-"""What labels claimed batches and writes their outputs; it yields what came of each, in any order."""
+"""Labels claimed batches and writes their outputs; yields the outcomes of each batch, in any order."""
 
 
-def work(manifest: Manifest, lease: WorkerLease, processor: BatchProcessor) -> int:
+def work(store: JobStore, lease: WorkerLease, processor: BatchProcessor) -> int:
     """Labels until nothing of a job is left to do, for this worker or another.
 
-    What other workers have claimed is waited for, and taken over if they are gone.
+    Waits for batches that other workers have claimed, and takes them over if these workers die.
 
     Args:
-        manifest: The job.
+        store: The store of the job.
         lease: This worker.
-        processor: What labels.
+        processor: Labels the batches.
 
     Returns:
-        How many images this worker labeled.
+        The number of images that this worker labeled.
 
     Raises:
-        OutputError: If an output or the manifest cannot be written. What was written stays.
+        OutputError: If an output or the store cannot be written. Finished labels stay.
     """
     labeled = 0
-    total = manifest.count("waiting", "doing")
+    total = store.count("waiting", "doing")
 
     def claims() -> Iterator[list[Claimed]]:
-        while claimed := manifest.claim(lease.name):
+        while claimed := store.claim(lease.name):
             yield claimed
 
     with progress_bar() as bar:
@@ -45,10 +45,10 @@ def work(manifest: Manifest, lease: WorkerLease, processor: BatchProcessor) -> i
             with closing(processor(claims())) as batches:
                 for outcomes in batches:
                     idle = False
-                    manifest.finish(lease.name, outcomes)
+                    store.finish(lease.name, outcomes)
                     labeled += sum(1 for outcome in outcomes if outcome.error is None)
                     bar.advance(task, len(outcomes))
-            if not manifest.count("waiting", "doing"):
+            if not store.count("waiting", "doing"):
                 return labeled
             if idle:
                 time.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""The processes that work on one job: who is there, and who is gone without a word."""
+"""The workers of a job: which processes label it, and which of them have died."""
 
 import os
 import platform
@@ -9,160 +9,161 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from fcn.errors import OutputError
-from fcn.jobs.crash_isolation import count_crashes, give_back
-from fcn.jobs.store import Manifest
+from fcn.jobs.crash_isolation import count_crashes, release_claims
+from fcn.jobs.store import JobStore
 from fcn.system.files import partial_files, remove, unwritable
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-# What `fcn.system.files` calls a file that is being written.
+# The name that `fcn.system.files` gives to a file while it is written.
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp(\..*)?", re.DOTALL)
 
 
 class WorkerLease:
-    """This process as one of those that work on a job.
+    """This process as one of the workers of a job.
 
-    Each holds a lock of the operating system (`flock`) on a file of its own, which ends with the process,
-    however that ends: a process id alone may have become another's. On file systems without such locks, and
-    on Windows, others are taken to be gone, so only one process may work there.
+    Each worker holds a lock of the operating system on a file of its own. The lock ends with the process,
+    however that ends; a process id alone may belong to another process by then. On file systems without
+    locks every other worker counts as dead, so only one process may work there.
 
     Args:
-        manifest: The job.
+        store: The store of the job.
 
     Attributes:
-        name: Name of this worker, which no other has.
+        name: Unique name of this worker.
     """
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, store: JobStore) -> None:
         self.name = secrets.token_hex(8)
-        self._manifest = manifest
-        self._file: int | None = None
+        self._store = store
+        self._lock = _open_lock(self._lock_path(self.name))
 
-    def enter(self) -> None:
-        """Makes this process known, and clears up after those that are gone, if no other works.
+    def acquire(self) -> None:
+        """Registers this process; if no other worker is alive, cleans up after those that died.
 
         Raises:
-            OutputError: If the folder cannot be written to, or another machine works on the job.
+            OutputError: If the folder cannot be written to, or a worker on another machine is alive.
         """
         host = platform.node()
-        with self._manifest.transaction():  # nobody sees a file that is not locked yet
-            self._hold()
-            self._dismiss()
-            rows = self._manifest.connection.execute(
-                "SELECT * FROM workers WHERE host <> ?", (host,)
-            ).fetchall()
+        with self._store.transaction():  # no other worker sees the file before it is locked
+            self._lock_own_file()
+            self._forget_dead_workers()
+            rows = self._store.connection.execute("SELECT * FROM workers WHERE host <> ?", (host,)).fetchall()
             for row in rows:
-                if self._is_there(row["name"]):
+                if self._is_alive(row["name"]):
                     raise OutputError(
-                        f"{self._manifest.output}: is being worked on by process {row['process']} on "
-                        f"{row['host']}. Workers that share a job must run on one machine; start this one "
+                        f"{self._store.output}: is being labeled by process {row['process']} on "
+                        f"{row['host']}. Workers that share a job must run on one machine. Start this one "
                         "there, or choose another output folder."
                     )
-            self._manifest.connection.execute(
+            self._store.connection.execute(
                 "INSERT INTO workers (name, host, process, began) VALUES (?, ?, ?, ?)",
                 (self.name, host, os.getpid(), time.time()),
             )
 
-    def leave(self) -> None:
-        """Gives back what this process has not finished, as far as the disk lets it."""
+    def release(self) -> None:
+        """Makes unfinished images wait again, if the disk has room for that, and unregisters this process."""
         with suppress(OutputError):
-            self._manifest.release(self.name)
-            with self._manifest.transaction():
-                self._dismiss()
-                self._manifest.connection.execute("DELETE FROM workers WHERE name = ?", (self.name,))
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+            self._store.release(self.name)
+            with self._store.transaction():
+                self._forget_dead_workers()
+                self._store.connection.execute("DELETE FROM workers WHERE name = ?", (self.name,))
+        self._lock.release()
         remove(self._lock_path(self.name))
 
-    def others(self) -> list[str]:
-        """Returns the names of the other workers that are there."""
-        with self._manifest.guarded():
-            rows = self._manifest.connection.execute("SELECT name FROM workers").fetchall()
-        return [row["name"] for row in rows if row["name"] != self.name and self._is_there(row["name"])]
+    def other_workers(self) -> list[str]:
+        """Returns the names of the other workers that are alive. To be called in a transaction."""
+        with self._store.guarded():
+            rows = self._store.connection.execute("SELECT name FROM workers").fetchall()
+        return [row["name"] for row in rows if row["name"] != self.name and self._is_alive(row["name"])]
 
     def take_over(self) -> int:
-        """Sets free what workers claimed who are gone; returns how many images."""
-        with self._manifest.transaction():
-            rows = self._manifest.connection.execute("SELECT name FROM workers").fetchall()
-            return self._set_free([row["name"] for row in rows if not self._is_there(row["name"])])
+        """Makes images wait again that dead workers had claimed; returns how many."""
+        with self._store.transaction():
+            rows = self._store.connection.execute("SELECT name FROM workers").fetchall()
+            return self._release_claims_of([row["name"] for row in rows if not self._is_alive(row["name"])])
 
-    def _set_free(self, gone: list[str]) -> int:
-        connection = self._manifest.connection
-        for name in gone:
-            # Who is told to stop removes it, also where a full disk keeps the claims from being given back.
+    def _release_claims_of(self, dead: list[str]) -> int:
+        connection = self._store.connection
+        for name in dead:
+            # A worker that was told to stop has removed its file, even if a full disk kept its claims.
             if self._lock_path(name).exists():
-                count_crashes(connection, self._manifest.output, name)
-        return sum(give_back(connection, name) for name in gone)
+                count_crashes(connection, self._store.output, name)
+        return sum(release_claims(connection, name) for name in dead)
 
-    def _hold(self) -> None:
-        """Takes this worker's lock."""
+    def _lock_own_file(self) -> None:
+        """Makes this worker's file and locks it.
+
+        Raises:
+            OutputError: If the file cannot be made.
+        """
         path = self._lock_path(self.name)
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            self._lock.acquire(blocking=False)
         except OSError as error:
-            raise unwritable(path, error) from error
-        if fcntl is not None:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not path.exists():
+                raise unwritable(path, error) from error
+            # The file is there: the file system has no locks.
 
-    def _dismiss(self) -> None:
-        """Forgets workers that are gone; if there is no other, removes files they left half written."""
-        connection = self._manifest.connection
+    def _forget_dead_workers(self) -> None:
+        """Forgets dead workers; if no other is alive, also removes the partial files they left."""
+        connection = self._store.connection
         rows = connection.execute("SELECT name FROM workers WHERE name <> ?", (self.name,)).fetchall()
-        gone = [row["name"] for row in rows if not self._is_there(row["name"])]
+        dead = [row["name"] for row in rows if not self._is_alive(row["name"])]
         known = {self.name, *(row["name"] for row in rows)}
-        for path in self._manifest.output.glob(".fcn-job.*.lock"):
+        for path in self._store.output.glob(".fcn-job.*.lock"):
             name = path.name.split(".")[2]
-            # Of one that was killed as it came, or as it went.
-            if name not in known and not self._is_there(name):
+            # Its worker was killed while it registered or unregistered.
+            if name not in known and not self._is_alive(name):
                 remove(path)
-        if not gone or len(gone) < len(rows):
-            return  # others may be writing; the last of them clears up
+        if not dead or len(dead) < len(rows):
+            return  # others may be writing; the last of them cleans up
         folders = [row["path"] for row in connection.execute("SELECT path FROM folders")]
         for folder in {b"", *folders}:
-            for path in partial_files(self._manifest.output / os.fsdecode(folder)):
+            for path in partial_files(self._store.output / os.fsdecode(folder)):
                 if _TEMPORARY.fullmatch(path.name):
                     remove(path)
-        self._set_free(gone)
-        connection.executemany("DELETE FROM workers WHERE name = ?", [(name,) for name in gone])
-        for name in gone:
+        self._release_claims_of(dead)
+        connection.executemany("DELETE FROM workers WHERE name = ?", [(name,) for name in dead])
+        for name in dead:
             remove(self._lock_path(name))
 
-    def _is_there(self, name: str) -> bool:
-        """Returns whether a worker lives."""
+    def _is_alive(self, name: str) -> bool:
+        """Returns whether a worker holds its lock. To be called in a transaction.
+
+        In a transaction no worker can remove its file between the two steps; an attempt to lock it would
+        make the file again.
+        """
         if name == self.name:
             return True
-        if fcntl is None:
+        path = self._lock_path(name)
+        if not path.exists():
             return False
         try:
-            file = os.open(self._lock_path(name), os.O_RDWR)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            with _open_lock(path).acquire(blocking=False):
+                return False
+        except Timeout:
             return True
-        except OSError:  # a file system without locks
+        except OSError:  # a file of another user, or a file system without locks
             return False
-        finally:
-            os.close(file)
-        return False
 
     def _lock_path(self, name: str) -> Path:
-        return self._manifest.output / f".fcn-job.{name}.lock"
+        return self._store.output / f".fcn-job.{name}.lock"
+
+
+def _open_lock(path: Path) -> FileLock:
+    """Returns the lock of a file, not yet taken. Releasing it leaves the file: it shows who was killed."""
+    # This also rules out filelock's substitute on file systems without locks, a marker that outlives a kill.
+    return FileLock(path, thread_local=False, preserve_lock_file=True)
 
 
 @contextmanager
-def leased_worker(manifest: Manifest) -> Iterator[WorkerLease]:
-    """Makes this process one of those that work on a job, as long as the block runs."""
-    lease = WorkerLease(manifest)
+def leased_worker(store: JobStore) -> Iterator[WorkerLease]:
+    """Registers this process as a worker of a job while the block runs."""
+    lease = WorkerLease(store)
     try:
-        lease.enter()
+        lease.acquire()
         yield lease
     finally:
-        lease.leave()
+        lease.release()

@@ -1,4 +1,4 @@
-"""How much of each image each class covers."""
+"""Computes and writes the share of each image that each class covers."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -30,12 +30,12 @@ def class_areas(label: Pixels, classes: Classes) -> dict[str, float]:
 
 @contextmanager
 def areas_file(path: Path, classes: Classes) -> Iterator[Callable[[str, Record], None]]:
-    """Yields what to call with each image's name and record; the table is there when the block succeeds.
+    """Yields a function that takes each image's name and record; the table appears when the block succeeds.
 
     Raises:
         OutputError: If the file cannot be written or the disk is full.
     """
-    # A name that is no UTF-8 comes out as the bytes it has in its folder.
+    # A name that is not valid UTF-8 is written as the bytes it has in its folder.
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,

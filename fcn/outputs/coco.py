@@ -1,4 +1,4 @@
-"""Labels as COCO annotations.
+"""Writes labels as COCO annotations.
 
 Ids of categories are class ids, class 0 among them. Pixels are in stored order, as in label PNGs: EXIF
 orientation is ignored. Void is not annotated.
@@ -22,14 +22,14 @@ from fcn.data.image_io import Pixels
 from fcn.outputs.record import Annotation, Record
 from fcn.system.files import atomic_path, temporary_beside
 
-# A pixel is this wide where regions are traced: a cut between two pixels takes a third of one and leaves two.
+# Regions are traced with pixels this wide: a cut between two pixels takes a third of one and leaves two.
 _ZOOM = 3
 # Larger labels are traced in parts of this many pixels, so that memory stays within some 20 bytes a pixel.
 _MAX_TRACED = 2**24
 
 
 def categories(classes: Classes) -> list[dict[str, Any]]:
-    """Returns what the ids of categories mean.
+    """Returns the categories of COCO for classes.
 
     Example:
         >>> categories(Classes.named(("sky", "sea")))[1]
@@ -40,7 +40,7 @@ def categories(classes: Classes) -> list[dict[str, Any]]:
 
 @contextmanager
 def coco_file(path: Path, classes: Classes) -> Iterator[Callable[[str, Record], None]]:
-    """Yields what to call with each image's name and record; the file is there when the block succeeds.
+    """Yields a function that takes each image's name and record; the file appears when the block succeeds.
 
     Raises:
         OutputError: If the file cannot be written or the disk is full.
@@ -84,11 +84,11 @@ def rle_annotations(label: Pixels) -> list[Annotation]:
         [0, 0, 2, 2]
     """
     annotations = []
-    for value in _ids(label):
+    for value in _present_ids(label):
         encoded = coco_mask.encode(np.asfortranarray(label == value).view(np.uint8))
         segmentation = {"size": list(label.shape), "counts": encoded["counts"].decode("ascii")}
         box = [int(number) for number in coco_mask.toBbox(encoded)]
-        annotations.append(_annotation(value, segmentation, box, int(coco_mask.area(encoded))))
+        annotations.append(_make_annotation(value, segmentation, box, int(coco_mask.area(encoded))))
     return annotations
 
 
@@ -107,47 +107,47 @@ def polygon_annotations(label: Pixels) -> list[Annotation]:
         >>> polygon_annotations(np.array([[1, 1]], np.uint8))[0]["segmentation"]
         [[0, 0, 0, 1, 2, 1, 2, 0]]
     """
-    return _in_parts(label, 0, 0)
+    return _annotate_part(label, 0, 0)
 
 
-def _in_parts(label: Pixels, top: int, left: int) -> list[Annotation]:
-    """Annotates a part of a label whose first pixel is at (top, left) of the whole."""
+def _annotate_part(label: Pixels, top: int, left: int) -> list[Annotation]:
+    """Returns annotations of a part of a label that begins at (top, left) of the whole."""
     if label.size > _MAX_TRACED:
         if label.shape[0] >= label.shape[1]:
             half = label.shape[0] // 2
-            return _in_parts(label[:half], top, left) + _in_parts(label[half:], top + half, left)
+            return _annotate_part(label[:half], top, left) + _annotate_part(label[half:], top + half, left)
         half = label.shape[1] // 2
-        return _in_parts(label[:, :half], top, left) + _in_parts(label[:, half:], top, left + half)
+        return _annotate_part(label[:, :half], top, left) + _annotate_part(label[:, half:], top, left + half)
     annotations = []
-    for value in _ids(label):
+    for value in _present_ids(label):
         _, regions, boxes, _ = cv2.connectedComponentsWithStats(
             (label == value).astype(np.uint8), connectivity=8
         )
         for region, (x, y, width, height, area) in enumerate(boxes.tolist()):
-            if region == 0:  # what is not of this class
+            if region == 0:  # the pixels of other classes
                 continue
             mask = regions[y : y + height, x : x + width] == region
             box = [left + x, top + y, width, height]
-            annotations.append(_annotation(value, _polygons(mask, top + y, left + x), box, area))
+            annotations.append(_make_annotation(value, _trace_polygons(mask, top + y, left + x), box, area))
     return annotations
 
 
-def _polygons(mask: np.ndarray[Any, np.dtype[np.bool_]], top: int, left: int) -> list[list[int]]:
-    """Returns polygons without holes, [x, y, x, y, ...], that are together a connected region.
+def _trace_polygons(mask: np.ndarray[Any, np.dtype[np.bool_]], top: int, left: int) -> list[list[int]]:
+    """Returns polygons without holes, [x, y, x, y, ...], that together are a connected region.
 
     Args:
         mask: `bool[H, W]`, the region.
         top: Where the mask's first row is in the image.
         left: Where its first column is.
     """
-    # With a border of one pixel everything outside is connected; what else is not the region is a hole.
+    # With a border of one pixel everything outside is connected; all other gaps are holes.
     padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)
     padded[1:-1, 1:-1] = mask
     zoomed = padded.repeat(_ZOOM, axis=0).repeat(_ZOOM, axis=1).astype(np.uint8)
     _, gaps, boxes, _ = cv2.connectedComponentsWithStats((~padded).astype(np.uint8), connectivity=4)
-    # Above and below each hole the region is cut to whatever is there, outside or another hole. What lies on
-    # the two sides of a cut is never connected around it: from its upper end further cuts lead up to the
-    # outside, from its lower end others down to it, and together they are a closed line.
+    # Above and below each hole the region is cut up to the outside or another hole. The two sides of a cut
+    # are not connected around it: from its upper end further cuts lead up to the outside, from its lower end
+    # others lead down to it, and together they are a closed line.
     for hole, (x, y, width, height, _) in enumerate(boxes.tolist()):
         if hole == 0 or (x, y) == (0, 0):
             continue
@@ -159,18 +159,18 @@ def _polygons(mask: np.ndarray[Any, np.dtype[np.bool_]], top: int, left: int) ->
         stop = bottom + int(np.argmin(padded[bottom:, below]))
         zoomed[bottom * _ZOOM : stop * _ZOOM, below * _ZOOM] = 0
     contours, _ = cv2.findContours(zoomed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    # Of the three columns of pixel k the first two lie at its left edge, k, the last at its right one, k + 1;
-    # at a cut, where the first is gone, the second is the outermost. Contours take inner corners diagonally,
-    # from the column before an edge to the one behind it, which stand for the same edge.
+    # Pixel k has three columns: the first two are at its left edge, k, the last at its right one, k + 1. At a
+    # cut, which removes the first, the second is the outermost. Contours take inner corners diagonally, from
+    # the column before an edge to the one after it, which both belong to that edge.
     offset = np.array([left, top]) - 1
-    return [_corners(((contour[:, 0] + 1) // _ZOOM + offset).tolist()) for contour in contours]
+    return [_find_corners(((contour[:, 0] + 1) // _ZOOM + offset).tolist()) for contour in contours]
 
 
-def _corners(points: list[list[int]]) -> list[int]:
-    """Returns the corners of a polygon, flat, without points that are there twice or between two corners."""
+def _find_corners(points: list[list[int]]) -> list[int]:
+    """Returns the corners of a polygon as a flat list, without repeated points and points on an edge."""
     corners: list[list[int]] = []
     for point in [*points, points[0]]:
-        while len(corners) > 1 and _on_one_line(corners[-2], corners[-1], point):
+        while len(corners) > 1 and _are_collinear(corners[-2], corners[-1], point):
             corners.pop()
         if not corners or point != corners[-1]:
             corners.append(point)
@@ -178,14 +178,14 @@ def _corners(points: list[list[int]]) -> list[int]:
     return [number for corner in corners[:-1] for number in corner]
 
 
-def _on_one_line(first: list[int], second: list[int], third: list[int]) -> bool:
+def _are_collinear(first: list[int], second: list[int], third: list[int]) -> bool:
     return first[0] == second[0] == third[0] or first[1] == second[1] == third[1]
 
 
-def _ids(label: Pixels) -> list[int]:
+def _present_ids(label: Pixels) -> list[int]:
     present = np.flatnonzero(count_ids(label))
     return [value for value in present.tolist() if value != VOID]
 
 
-def _annotation(value: int, segmentation: Any, box: list[int], area: int) -> Annotation:
+def _make_annotation(value: int, segmentation: Any, box: list[int], area: int) -> Annotation:
     return {"category_id": value, "segmentation": segmentation, "bbox": box, "area": area, "iscrowd": 0}

@@ -1,4 +1,4 @@
-"""Pictures of labels for people to look at."""
+"""Draws pictures of labels for people."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,18 +13,18 @@ from fcn.data.image_io import Pixels, recolor, upright
 
 # A JPEG has at most 65,535 pixels a side (ITU-T T.81, B.2.2), and the legend needs some of them.
 _MAX_SIDE = 32_000
-_COLOR_SHARE = 0.5
-_TINTED_AT_ONCE = 2**22
+_TINT_OPACITY = 0.5
+_TINTED_PIXELS = 2**22
 _BACKGROUND = "background"
 
-# The legend: light words on a strip that is dark, but not as dark as the colors of many classes.
+# The legend: light text on a strip that is dark, but lighter than the colors of many classes.
 _STRIP = (38, 38, 42)
 _FRAME = (150, 150, 155)
 _NAME = (242, 242, 242)
 _SHARE = (176, 176, 182)
 
-# Letters as tall as in the caption of a printed picture, whatever its resolution. Below 10 pixels they
-# cannot be read; above 96 they only take room.
+# Letters as tall as in the caption of a printed picture, at any resolution. Below 10 pixels they cannot be
+# read; above 96 they only take space.
 _TEXT_SHARE = 0.028
 _MIN_TEXT, _MAX_TEXT = 10, 96
 
@@ -33,8 +33,8 @@ class LegendEntry(NamedTuple):
     """A line of a legend.
 
     Attributes:
-        name: Of a class.
-        share: What stands behind the name, such as "12.5%"; may be empty.
+        name: Name of a class.
+        share: Text after the name, such as "12.5%"; may be empty.
         color: RGB, 0 to 255; None for an empty swatch.
     """
 
@@ -44,7 +44,7 @@ class LegendEntry(NamedTuple):
 
 
 def upright_overlay(image: Pixels, label: Pixels, orientation: int, classes: Classes) -> Pixels:
-    """Returns what `overlay_image` draws, turned as a person held the camera, and small enough for a JPEG.
+    """Returns the picture of `overlay_image`, turned upright, and small enough for a JPEG.
 
     Args:
         image: `uint8[H, W, 3]`, RGB, in stored pixel order.
@@ -64,9 +64,8 @@ def upright_overlay(image: Pixels, label: Pixels, orientation: int, classes: Cla
 def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
     """Returns the image tinted in the colors of its classes, with a legend below.
 
-    Each region has a contour. A class 0 named "background" is left as it is in the photograph, and has an
-    empty swatch in the legend. The legend lists the classes that occur, the largest first, with their share
-    of the area.
+    Each region has a contour. A class 0 named "background" is not tinted and has an empty swatch in the
+    legend. The legend lists the classes that occur, the largest first, with their share of the area.
 
     Args:
         image: `uint8[H, W, 3]`, RGB.
@@ -81,7 +80,7 @@ def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
         >>> overlay_image(pixels, pixels[..., 0], Classes.named(("sky", "sea"))).shape
         (82, 90, 3)
     """
-    legend = legend_strip(_entries(label, classes), label.shape)
+    legend = legend_strip(_legend_entries(label, classes), label.shape)
     height, width = label.shape
     picture = np.empty((height + len(legend), width, 3), np.uint8)
     _tint_into(picture, image, label, classes)
@@ -94,7 +93,7 @@ def legend_of_classes(classes: Classes, size: tuple[int, ...]) -> Pixels:
 
     Args:
         classes: Names and colors.
-        size: (height, width) of the picture it goes below.
+        size: (height, width) of the picture above it.
 
     Returns:
         `uint8[legend, width, 3]`, RGB.
@@ -116,21 +115,21 @@ def tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
 
 
 def _tint_into(picture: Pixels, image: Pixels, label: Pixels, classes: Classes) -> None:
-    """Fills the upper part of a picture, some rows at a time: a large one takes no memory but its own."""
+    """Fills the upper part of a picture, some rows at a time, so that a large one needs no further memory."""
     height, width = label.shape
     thickness = max(1, round(min(label.shape) / 350))
     window = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
     colors, contours = classes.full_palette(), _contour_palette(classes)
-    step = max(1, _TINTED_AT_ONCE // width)
+    step = max(1, _TINTED_PIXELS // width)
     for top in range(0, height, step):
         bottom = min(top + step, height)
         first = max(0, top - thickness)
-        # Where the ids around a pixel are not all the same it lies at a border. Void is often one itself.
+        # A pixel with different ids around it is at a border. Void often is a border itself.
         border = cv2.morphologyEx(label[first : bottom + thickness], cv2.MORPH_GRADIENT, window)
         border = border[top - first : bottom - first]
         rows, ids = image[top:bottom], label[top:bottom]
         border[ids == VOID] = 0
-        tinted = cv2.addWeighted(rows, 1 - _COLOR_SHARE, recolor(ids, colors), _COLOR_SHARE, 0)
+        tinted = cv2.addWeighted(rows, 1 - _TINT_OPACITY, recolor(ids, colors), _TINT_OPACITY, 0)
         tinted = cv2.copyTo(recolor(ids, contours), border, tinted)
         if classes.names[0] == _BACKGROUND:
             tinted = cv2.copyTo(rows, (ids == 0).astype(np.uint8), tinted)
@@ -138,14 +137,14 @@ def _tint_into(picture: Pixels, image: Pixels, label: Pixels, classes: Classes) 
 
 
 def _contour_palette(classes: Classes) -> Pixels:
-    """Returns `uint8[256, 3]` RGB: each color made lighter where it is dark and darker where light."""
+    """Returns `uint8[256, 3]` RGB: dark colors made lighter, light ones darker."""
     palette = classes.full_palette().astype(np.float32)
     brightness = palette @ np.array([0.299, 0.587, 0.114], np.float32)
     away = np.where(brightness < 128, 255, 0)[:, np.newaxis]
     return np.round(palette + 0.5 * (away - palette)).astype(np.uint8)
 
 
-def _entries(label: Pixels, classes: Classes) -> list[LegendEntry]:
+def _legend_entries(label: Pixels, classes: Classes) -> list[LegendEntry]:
     pixels = count_ids(label)
     palette = classes.full_palette().tolist()
     entries = []
@@ -173,8 +172,8 @@ def legend_strip(entries: Sequence[LegendEntry], size: tuple[int, ...]) -> Pixel
     """Draws a legend to put below a picture.
 
     Args:
-        entries: What it lists, one at least.
-        size: (height, width) of the picture, which decides how large the letters are.
+        entries: The entries, at least one.
+        size: (height, width) of the picture, which determines the size of the letters.
 
     Returns:
         `uint8[legend, width, 3]`, RGB.

@@ -1,4 +1,4 @@
-"""What a job remembers of an image it has labeled."""
+"""The record of a labeled image that a job keeps."""
 
 from typing import Any, TypedDict
 
@@ -7,14 +7,14 @@ Annotation = dict[str, Any]
 
 
 class Record(TypedDict):
-    """What summaries of many images are made from, as JSON.
+    """The data of an image that summaries are made from, as JSON.
 
     Attributes:
         height: Of the image as it is stored, in pixels.
         width: Of the image as it is stored, in pixels.
         mean_confidence: Probability of the label, on average over all pixels, 1/C to 1.
         areas: The share of the image that each class covers, by name; absent ones are left out.
-        annotations: Empty unless they are an output.
+        annotations: Annotations of COCO; empty if they are not an output.
     """
 
     height: int

@@ -1,4 +1,4 @@
-"""What labeling an image leaves: its files, and what summaries of many images need to know of it."""
+"""Renders a labeled image: its files, and its record for summaries of many images."""
 
 from collections.abc import Iterable
 from io import BytesIO
@@ -17,19 +17,19 @@ from fcn.outputs.record import Annotation, Record
 Floats = npt.NDArray[np.float32]
 
 OUTPUTS = ("palette", "ids", "overlay", "probabilities", "rle", "polygons", "areas")
-"""What labeling can leave: files of each image (`render`) and of all together (`write_summaries`)."""
+"""Kinds of outputs: files of each image (`render`) and of all images (`write_summaries`)."""
 
 SUFFIXES = {"palette": ".png", "ids": ".png", "overlay": ".overlay.jpg", "probabilities": ".npz"}
-"""What the names of an image's files end in, behind the stem they share."""
+"""Endings of an image's files, after their common stem."""
 
 ENDINGS = tuple(dict.fromkeys(SUFFIXES.values()))
-"""What the names of files may end in, each once."""
+"""The different endings of files."""
 
 _EXCLUSIVE = (("palette", "ids"), ("rle", "polygons"))
 
 
 class LabeledImage(NamedTuple):
-    """An image, and what a net says about it.
+    """An image and its label.
 
     Attributes:
         image: `uint8[H, W, 3]`, RGB, in stored pixel order.
@@ -47,11 +47,11 @@ class LabeledImage(NamedTuple):
 
 
 class Rendered(NamedTuple):
-    """What comes of a labeled image.
+    """The outputs of a labeled image.
 
     Attributes:
-        files: The content of each file, by what its name ends in; one of `SUFFIXES`.
-        record: What the summaries of a job are made from.
+        files: The content of each file by its ending, one of `SUFFIXES`.
+        record: The data for the summaries of a job.
     """
 
     files: dict[str, bytes]
@@ -62,7 +62,7 @@ def check_outputs(kinds: Iterable[str]) -> tuple[str, ...]:
     """Returns the outputs asked for, each once, in the order of `OUTPUTS`.
 
     Raises:
-        ValueError: If there is none, an unknown one, or two that would be the same file.
+        ValueError: If there are none, an unknown one, or two that would be the same file.
 
     Example:
         >>> check_outputs(["overlay", "palette", "overlay"])
@@ -77,17 +77,17 @@ def check_outputs(kinds: Iterable[str]) -> tuple[str, ...]:
     for pair in _EXCLUSIVE:
         if set(pair) <= set(wanted):
             raise ValueError(
-                f"Expected one of {' and '.join(pair)}, which have the same file. Received: both."
+                f"Expected only one of {' and '.join(pair)}, which are the same file. Received: both."
             )
     return tuple(kind for kind in OUTPUTS if kind in wanted)
 
 
 def render(kinds: Iterable[str], labeled: LabeledImage, classes: Classes) -> Rendered:
-    """Makes the files of one image, and the record that summaries are made from.
+    """Renders the files of one image and its record.
 
     "palette" and "ids" are PNGs of class ids, shown in colors or as 8-bit grey; "overlay" is a JPEG with a
     legend; "probabilities" is what `encode_probabilities` returns. All but the overlay, which is upright, are
-    in stored pixel order. The same image gives the same bytes whenever it is rendered.
+    in stored pixel order. The same image always gives the same bytes.
 
     Args:
         kinds: Some of `OUTPUTS`.
@@ -95,7 +95,7 @@ def render(kinds: Iterable[str], labeled: LabeledImage, classes: Classes) -> Ren
         classes: The names and colors of the class ids.
 
     Raises:
-        ValueError: If `kinds` cannot be, or probabilities are wanted and not given.
+        ValueError: If `kinds` are invalid, or include probabilities that are not given.
 
     Example:
         >>> pixels = np.zeros((30, 40, 3), np.uint8)
@@ -117,7 +117,7 @@ def render(kinds: Iterable[str], labeled: LabeledImage, classes: Classes) -> Ren
                 files[SUFFIXES[kind]] = encode_jpeg(picture)
             case "probabilities":
                 if labeled.probabilities is None:
-                    raise ValueError("Expected `labeled.probabilities`, which are an output. Received: None.")
+                    raise ValueError("Expected `labeled.probabilities` for this output. Received: None.")
                 files[SUFFIXES[kind]] = encode_probabilities(labeled.probabilities, classes)
             case "rle":
                 annotations = rle_annotations(labeled.label)
@@ -137,9 +137,9 @@ def render(kinds: Iterable[str], labeled: LabeledImage, classes: Classes) -> Ren
 def encode_probabilities(probabilities: Floats, classes: Classes) -> bytes:
     """Encodes probabilities as a compressed `.npz` file that `numpy.load` reads.
 
-    Its arrays are `probabilities`, `float16[H, W, C]`, and `classes`, the C names. Half precision is wrong by
-    at most 2^-12 (0.00024), and by at most 2^-11 of the value itself above 2^-14, so that small probabilities
-    can still be compared; bytes would take half the room and be wrong by 0.002.
+    Its arrays are `probabilities`, `float16[H, W, C]`, and `classes`, the C names. The error of half
+    precision is at most 2^-12 (0.00024), and above 2^-14 at most 2^-11 of the value, so that small
+    probabilities can still be compared; bytes would take half the space with an error of 0.002.
 
     Args:
         probabilities: `float32[H, W, C]`, 0 to 1.

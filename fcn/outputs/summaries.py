@@ -1,4 +1,4 @@
-"""The files that a job writes about all its images: `coco.json` and `areas.csv`."""
+"""Writes the files about all images of a job: `coco.json` and `areas.csv`."""
 
 from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack
@@ -24,27 +24,27 @@ def summary_paths(kinds: Iterable[str], output: Path) -> tuple[Path, ...]:
 def write_summaries(
     kinds: Collection[str], records: Iterable[tuple[str, Record]], output: Path, classes: Classes
 ) -> tuple[Path, ...]:
-    """Writes what is asked for about all images of a job; memory does not grow with their number.
+    """Writes the summaries of all images of a job; memory does not grow with their number.
 
     "rle" and "polygons" become `coco.json`: the images in the order of `records`, with ids from 1, and the
     annotations of each, with ids from 1. The ids of categories are class ids. Widths, heights and masks are
-    in stored pixel order, as in label PNGs: what shows them must not obey EXIF orientation. "areas" becomes
-    `areas.csv`: one row for each image with its path, width, height, mean confidence and the share of each
-    class. Each file is written in one piece, in place of what an earlier job has written.
+    in stored pixel order, as in label PNGs: programs that show them must ignore EXIF orientation. "areas"
+    becomes `areas.csv`: one row for each image with its path, width, height, mean confidence and the share
+    of each class. Each file is written in one piece and replaces that of an earlier job.
 
     Args:
-        kinds: Some of `OUTPUTS`; those that leave no summary are passed over.
-        records: For each image its name, usually a path, and what `render` has returned as its record. It is
-            gone through once, and not at all where there is no summary to write.
+        kinds: Some of `OUTPUTS`; those without a summary are ignored.
+        records: For each image its name, usually a path, and its record from `render`. Read once, and not at
+            all if there is no summary to write.
         output: The folder to write to; made if it is missing.
         classes: The names of the class ids.
 
     Returns:
-        What was written.
+        The files that were written.
 
     Raises:
         OutputError: If a file cannot be written or the disk is full.
-        ValueError: If `kinds` cannot be.
+        ValueError: If `kinds` are invalid.
     """
     files = {COCO_NAME: coco_file, AREAS_NAME: areas_file}
     paths = summary_paths(kinds, output)

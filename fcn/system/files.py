@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writes files so that no reader ever sees a partial one."""
 
 import errno
 import hashlib
@@ -15,10 +15,10 @@ from fcn.errors import OutputError
 
 
 def is_there(path: Path) -> bool:
-    """Returns whether there is a file or folder of this name.
+    """Returns whether a file or folder exists.
 
     Raises:
-        PermissionError: If a folder on the way may not be entered, so that nobody can tell.
+        PermissionError: If a parent folder may not be entered, so that this cannot be known.
     """
     try:
         path.stat()
@@ -30,16 +30,29 @@ def is_there(path: Path) -> bool:
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:
-    """Returns what to tell the user when the operating system refuses to write.
+    """Returns the error to raise when the operating system refuses to write.
 
     Args:
-        path: What was to be written.
-        error: What the operating system said.
+        path: The file or folder that could not be written.
+        error: The error of the operating system.
     """
     return OutputError(
         f"{path}: cannot be written ({error.strerror or error}). What was written before is intact. "
         "Free space or choose a folder you may write to, then run the same command again."
     )
+
+
+def unreadable(error: OSError) -> str:
+    """Returns the message, without the path, when the operating system refuses to read.
+
+    Args:
+        error: The error of the operating system.
+
+    Example:
+        >>> unreadable(FileNotFoundError(errno.ENOENT, "No such file or directory"))
+        'cannot be read (No such file or directory). Check the path and its permissions.'
+    """
+    return f"cannot be read ({error.strerror or error}). Check the path and its permissions."
 
 
 def name_is_too_long(error: OutputError) -> bool:
@@ -49,11 +62,11 @@ def name_is_too_long(error: OutputError) -> bool:
 
 @contextmanager
 def temporary_beside(path: Path, suffix: str) -> Iterator[Path]:
-    """Yields a name beside `path` that nobody else uses, and removes what is there in the end.
+    """Yields an unused name beside `path`, and removes what is there in the end.
 
     Args:
-        path: Where the content will be wanted.
-        suffix: What the name ends in; some writers choose a format by it.
+        path: The final name.
+        suffix: Ending of the name; some writers choose a format by it.
     """
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp{suffix}")
     try:
@@ -63,12 +76,12 @@ def temporary_beside(path: Path, suffix: str) -> Iterator[Path]:
 
 
 def partial_files(folder: Path) -> list[Path]:
-    """Returns what processes that were killed have left in a folder under such names."""
+    """Returns the partial files that killed processes have left in a folder."""
     return list(folder.glob(".*.tmp*"))
 
 
 def remove(path: Path) -> None:
-    """Removes a file, or a folder with all that is in it, as far as that is possible."""
+    """Removes a file, or a folder with its content, as far as possible."""
     with suppress(OSError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -80,16 +93,16 @@ def remove(path: Path) -> None:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, and renames it to `path` when the block succeeds.
 
-    Missing folders are made. When the block fails, the temporary file is removed and whatever stood
-    at `path` before is untouched.
+    Missing folders are made. When the block fails, the temporary file is removed and an earlier file
+    at `path` is unchanged.
 
     Args:
         path: The file to write.
 
     Raises:
-        OutputError: If the place cannot be written to or the disk is full.
+        OutputError: If the folder cannot be written to or the disk is full.
     """
-    # A long suffix is none, and no file system takes a name much longer than 255 bytes.
+    # A long suffix is not a format, and no file system allows names much longer than 255 bytes.
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
     try:
         with temporary_beside(path, suffix) as temporary:
@@ -101,13 +114,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path) -> None:
-    """Tries whether a file can be written, before the work whose result it is to hold; makes its folder.
+    """Checks that a file can be written, before the work for its content; makes its folder.
 
     Raises:
         OutputError: If it cannot.
     """
     if path.is_dir():
-        raise OutputError(f"{path}: expected a file, or none yet. Received: a folder. Choose another place.")
+        raise OutputError(f"{path}: expected a file or a new name. Received: a folder. Choose another path.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary_beside(path, ".check") as temporary:
@@ -120,12 +133,11 @@ def check_writable(path: Path) -> None:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yields a name for a new folder, and gives that folder the name `path` when the block succeeds.
 
-    The block makes the folder. Missing folders above it are made. When the block fails, what it has made is
-    removed.
+    The block makes the folder. Missing parent folders are made. When the block fails, its folder is removed.
 
     Args:
-        path: The folder to write; may exist if it is empty. It may be a mount point then, which cannot be
-            replaced: what was made is moved into it.
+        path: The folder to write; it may exist if it is empty. Then it may be a mount point, which cannot be
+            replaced, so the content is moved into it.
 
     Raises:
         OutputError: If `path` is in use, the place cannot be written to or the disk is full.
@@ -159,21 +171,21 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def durable_path(path: Path) -> Iterator[Path]:
-    """Does what `atomic_path` does, and returns only when the disk has the file.
+    """Writes like `atomic_path`, and returns only when the file is on the disk.
 
-    A machine that loses power then has the old file or the new one, never a new name without content.
+    After a loss of power there is the old file or the new one, never a new name without content.
 
     Args:
         path: The file to write.
 
     Raises:
-        OutputError: If the place cannot be written to or the disk is full.
+        OutputError: If the folder cannot be written to or the disk is full.
     """
     with atomic_path(path) as temporary:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-    with suppress(OSError):  # not every system forces folders
+    with suppress(OSError):  # not every system can sync folders
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -182,17 +194,17 @@ def durable_path(path: Path) -> Iterator[Path]:
 
 
 def write_durably(path: Path, text: str) -> None:
-    """Writes `text` to `path` as UTF-8, in one piece, and waits for the disk.
+    """Writes `text` to `path` as UTF-8, in one piece, and waits until it is on the disk.
 
     Raises:
-        OutputError: If the place cannot be written to or the disk is full.
+        OutputError: If the folder cannot be written to or the disk is full.
     """
     with durable_path(path) as temporary:
         temporary.write_bytes(text.encode())
 
 
 def content_hash(paths: Iterable[Path]) -> str:
-    """Returns the SHA-256 of what files hold, one after the other, in hexadecimal digits.
+    """Returns the SHA-256 of the content of files, one after the other, in hexadecimal digits.
 
     Example:
         >>> content_hash([])[:8]
@@ -210,7 +222,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Writes `data` to `path` in one piece.
 
     Raises:
-        OutputError: If the place cannot be written to or the disk is full.
+        OutputError: If the folder cannot be written to or the disk is full.
     """
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
@@ -220,22 +232,22 @@ def write_text(path: Path, text: str) -> None:
     """Writes `text` to `path` as UTF-8, in one piece.
 
     Raises:
-        OutputError: If the place cannot be written to or the disk is full.
+        OutputError: If the folder cannot be written to or the disk is full.
     """
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes `value` to `path` as indented JSON, in one piece. NaN must have become None before.
+    """Writes `value` to `path` as indented JSON, in one piece. Replace NaN by None before.
 
     Raises:
-        OutputError: If the place cannot be written to or the disk is full.
+        OutputError: If the folder cannot be written to or the disk is full.
     """
     write_text(path, as_json(value) + "\n")
 
 
 def as_json(value: Any) -> str:
-    """Returns `value` as indented JSON. NaN must have become None before.
+    """Returns `value` as indented JSON. Replace NaN by None before.
 
     Example:
         >>> as_json([])

@@ -17,7 +17,7 @@ import pytest
 from infer_command import run
 from photographs import contents_below, write_image
 
-from fcn.jobs.store import MANIFEST
+from fcn.jobs.store import STORE_NAME
 
 HERE = Path(__file__).parents[2]
 
@@ -99,10 +99,10 @@ def test_nothing_is_forgotten_where_the_command_is_wrong(
     (folder / "bad.jpg").write_bytes(b"nothing")
     command = [model_path, folder, "--output", output]
     assert run(command, capsys)[0] == 1
-    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
         before = connection.execute("SELECT * FROM images").fetchall()
     assert run([*command, option, wrong], capsys)[0] == 2
-    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
         assert connection.execute("SELECT * FROM images").fetchall() == before
 
 
@@ -113,7 +113,7 @@ def test_a_job_goes_on_with_other_memory(model_path: Path, folder: Path, tmp_pat
     for number, options in enumerate([["--memory", 3.5], [], ["--memory", 3]]):
         write_image(folder / f"new{number}.jpg")
         assert run([*command, *options], capsys)[0] == 0
-        with closing(sqlite3.connect(output / MANIFEST)) as connection:
+        with closing(sqlite3.connect(output / STORE_NAME)) as connection:
             kept += connection.execute("SELECT value FROM settings WHERE name = 'memory'").fetchone()
     assert kept == ["3.5", "3.5", "3.0"]
 
@@ -182,14 +182,14 @@ def test_sigterm_stops_at_once_and_leaves_nothing_half_written(
         process.kill()
     assert (process.returncode, errors) == (143, "")
     left = [path.name for path in (tmp_path / "out").rglob(".*")]
-    assert left == [MANIFEST]
+    assert left == [STORE_NAME]
     labeled = len([*(tmp_path / "out").rglob("*.png")])
     assert 20 <= labeled < 202
     code, output, _ = run([*command, "--json"], capsys)
     assert code == 0
     document = json.loads(output)
     assert document["labeled"] == 202
-    # The last few labels may have been in place, and not yet in the manifest.
+    # The last few labels may have been in place, and not yet in the job's store.
     assert 202 - labeled <= document["written"] < 202
 
 

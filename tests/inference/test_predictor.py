@@ -89,7 +89,7 @@ def test_pixels_of_another_type_or_shape_are_refused(
 def test_an_image_that_cannot_be_read_is_refused(predictor: Predictor, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.jpg"):
         predictor.predict(tmp_path / "none.jpg")
-    with pytest.raises(DataError, match="no image"):
+    with pytest.raises(DataError, match="not an image"):
         predictor.predict(b"no image")
     with pytest.raises(DataError, match="empty"):
         predictor.predict(b"")

@@ -1,4 +1,4 @@
-"""Images that kill the process that labels them, and healthy ones that were there when it was killed."""
+"""Tests of images that crash their worker, and of healthy ones that it had in hand."""
 
 import os
 import random
@@ -17,7 +17,7 @@ from photographs import contents_below, write_image, write_video
 
 from fcn.jobs.crash_isolation import note_delegation
 from fcn.jobs.job import open_job
-from fcn.jobs.store import MANIFEST, Claimed, Manifest, Outcome
+from fcn.jobs.store import STORE_NAME, Claimed, JobStore, Outcome
 from fcn.jobs.worker_lease import WorkerLease
 
 TESTS = Path(__file__).parents[1]
@@ -42,14 +42,14 @@ def work(output: Path, folder: Path, batch_size: int) -> subprocess.CompletedPro
 
 
 def column(output: Path, name: str) -> list[object]:
-    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
         return [value for (value,) in connection.execute(f"SELECT {name} FROM images ORDER BY place")]
 
 
 @pytest.mark.parametrize(
     ("batch_size", "deaths"),
-    # In company, among those lost in company, after all others, and as the first three times; then as one of
-    # three, of which the first is done before it.
+    # A batch of one crashes with others in hand, then among the suspects, then alone; a batch of three also
+    # has to be split, and one image of it is labeled first.
     [(1, 6), pytest.param(3, 10, marks=pytest.mark.slow)],
 )
 def test_an_image_that_kills_the_process_fails_and_the_others_are_labeled(
@@ -66,7 +66,7 @@ def test_an_image_that_kills_the_process_fails_and_the_others_are_labeled(
     assert (done.returncode, done.stdout.split()[1:]) == (0, ["30", "1"])
     (path, reason) = run_job(killed, folder, batch_size=batch_size).failed[0]
     assert path == folder / "05 deadly.png"
-    assert reason.startswith("stopped the process ")
+    assert reason.startswith("crashed the process ")
     assert "--retry-failed" in reason
     assert contents_below(killed) == contents_below(whole)
     # Told to, it is tried again; mended, it is labeled.
@@ -77,7 +77,7 @@ def test_an_image_that_kills_the_process_fails_and_the_others_are_labeled(
     assert run_job(killed, folder, batch_size=batch_size).failed == ()
 
 
-def test_being_told_to_stop_is_no_loss(folder: Path, tmp_path: Path) -> None:
+def test_being_told_to_stop_is_not_a_crash(folder: Path, tmp_path: Path) -> None:
     class Stops(Brightness):
         def label(self, images):  # type: ignore[no-untyped-def, override]
             raise KeyboardInterrupt
@@ -90,97 +90,96 @@ def test_being_told_to_stop_is_no_loss(folder: Path, tmp_path: Path) -> None:
 
 
 class Worker:
-    """A worker as the manifest sees it; what it is killed with stays claimed."""
+    """A worker as the store sees it; after a crash its claims stay."""
 
     def __init__(self, output: Path) -> None:
-        self.manifest = Manifest(output)
-        self.lease = WorkerLease(self.manifest)
-        self.lease.enter()
+        self.store = JobStore(output)
+        self.lease = WorkerLease(self.store)
+        self.lease.acquire()
 
     def claim(self) -> list[Claimed]:
-        return self.manifest.claim(self.lease.name)
+        return self.store.claim(self.lease.name)
 
     def delegate(self) -> None:
-        with self.manifest.transaction():
-            note_delegation(self.manifest.connection, self.lease.name)
+        with self.store.transaction():
+            note_delegation(self.store.connection, self.lease.name)
 
-    def vanish(self) -> None:
-        assert self.lease._file is not None
-        os.close(self.lease._file)  # as the system does
-        self.manifest.close()
+    def crash(self) -> None:
+        self.lease._lock.release()  # as the system does; the file stays
+        self.store.close()
 
     def stop_with_a_full_disk(self) -> None:
         self.lease._lock_path(self.lease.name).unlink()
-        self.vanish()
+        self.crash()
 
 
 @pytest.fixture
 def output(folder: Path, tmp_path: Path) -> Path:
     output = tmp_path / "out"
     with open_job(output, [folder], {"model": "brightness"}, KINDS, 3) as job:
-        job.manifest.connection.execute("UPDATE images SET attempts = 1")  # or nothing of it would stay
+        job.store.connection.execute("UPDATE images SET attempts = 1")  # or the job would be removed
     return output
 
 
-def test_who_leaves_without_a_word_loses_what_was_in_hand_and_who_left_a_full_disk_does_not(
+def test_a_killed_worker_counts_crashes_and_one_that_left_a_full_disk_does_not(
     output: Path,
 ) -> None:
-    for leave, losses in ((Worker.stop_with_a_full_disk, 0), (Worker.vanish, 6)):
+    for leave, crash_count in ((Worker.stop_with_a_full_disk, 0), (Worker.crash, 6)):
         worker = Worker(output)
         assert len(worker.claim() + worker.claim()) == 6
         leave(worker)
         other = Worker(output)
-        assert sum(column(output, "lost")) == losses  # type: ignore[arg-type]
+        assert sum(column(output, "lost")) == crash_count  # type: ignore[arg-type]
         assert {*column(output, "status")} == {"waiting"}
-        other.lease.leave()
-        other.manifest.close()
+        other.lease.release()
+        other.store.close()
 
 
-def test_what_was_lost_once_is_last_and_alone(output: Path) -> None:
+def test_a_batch_with_a_crash_is_taken_last_and_alone(output: Path) -> None:
     worker = Worker(output)
     lost = {image.path for image in worker.claim() + worker.claim()}
-    worker.vanish()
+    worker.crash()
     worker = Worker(output)
     for _ in range(8):
         assert not lost & {image.path for image in worker.claim()}
     assert worker.claim() == []  # there are some, but not in company
-    with worker.manifest.transaction():
-        worker.manifest.connection.execute("UPDATE images SET status = 'done' WHERE status = 'doing'")
+    with worker.store.transaction():
+        worker.store.connection.execute("UPDATE images SET status = 'done' WHERE status = 'doing'")
     alone = worker.claim()
     assert {image.path for image in alone} < lost
     assert worker.claim() == []
-    worker.manifest.finish(worker.lease.name, [Outcome(image.id) for image in alone])
+    worker.store.finish(worker.lease.name, [Outcome(image.id) for image in alone])
     assert len(worker.claim()) == 3
     assert worker.claim() == []
-    worker.vanish()
+    worker.crash()
 
 
-def test_who_lets_others_label_makes_no_suspects_and_takes_them_in_company(output: Path) -> None:
+def test_a_worker_that_delegates_makes_no_suspects_and_takes_several(output: Path) -> None:
     worker = Worker(output)
     lost = {image.path for image in worker.claim() + worker.claim()}
-    worker.vanish()
+    worker.crash()
     for _ in range(2):
         worker = Worker(output)
         worker.delegate()
         claimed = [image.path for _ in range(10) for image in worker.claim()]
         assert len(claimed) == 30
         assert lost == {*claimed[-6:]}  # after all others, as ever
-        worker.vanish()
-    Worker(output).vanish()
+        worker.crash()
+    Worker(output).crash()
     assert column(output, "status") == ["waiting"] * 30
     assert sorted(column(output, "lost")) == [0] * 24 + [1] * 6  # type: ignore[type-var]
 
 
-def test_a_video_is_a_suspect_whoever_had_it_in_hand(tmp_path: Path) -> None:
+def test_a_video_is_a_suspect_for_every_worker(tmp_path: Path) -> None:
     video, output = write_video(tmp_path / "clip.mp4", 2), tmp_path / "out"
     with open_job(output, [video], {"model": "brightness"}, KINDS, 3) as job:
-        job.manifest.connection.execute("UPDATE images SET attempts = 1")
+        job.store.connection.execute("UPDATE images SET attempts = 1")
     worker = Worker(output)
     worker.delegate()
     assert [image.path for image in worker.claim()] == [str(video)]
     assert worker.claim() == []
-    worker.vanish()
-    Worker(output).vanish()
+    worker.crash()
+    Worker(output).crash()
     assert column(output, "lost") == [1]
 
 
@@ -188,22 +187,22 @@ def test_claims_look_at_few_rows_however_many_are_in_hand(output: Path) -> None:
     worker = Worker(output)
     worker.claim()
     statements: list[str] = []
-    worker.manifest.connection.set_trace_callback(statements.append)
+    worker.store.connection.set_trace_callback(statements.append)
     assert worker.claim()
-    worker.manifest.connection.set_trace_callback(None)
+    worker.store.connection.set_trace_callback(None)
     steps = [
         step["detail"]
         for statement in statements
         if statement.startswith(("SELECT", "UPDATE"))
-        for step in worker.manifest.connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+        for step in worker.store.connection.execute(f"EXPLAIN QUERY PLAN {statement}")
     ]
-    worker.vanish()
+    worker.crash()
     assert [step for step in steps if "images" in step and "(worker=?)" in step]
     assert not [step for step in steps if step.startswith(("SCAN", "USE TEMP"))]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_killed_at_random_moments_no_healthy_image_fails_and_no_batch_is_parted(
+def test_killed_at_random_moments_no_healthy_image_fails_and_no_batch_is_split(
     seed: int, output: Path
 ) -> None:
     batches = column(output, "batch")
@@ -216,7 +215,7 @@ def test_killed_at_random_moments_no_healthy_image_fails_and_no_batch_is_parted(
                 in_hand.append(claimed)
             if in_hand and finished:
                 done = in_hand.pop(0)
-                worker.manifest.finish(worker.lease.name, [Outcome(image.id) for image in done])
-        worker.vanish()
+                worker.store.finish(worker.lease.name, [Outcome(image.id) for image in done])
+        worker.crash()
     assert "failed" not in column(output, "status")
     assert column(output, "batch") == batches

@@ -67,7 +67,7 @@ def test_a_disk_that_fills_up_stops_the_job(folder: Path, small_disk: Path, tmp_
     assert contents_below(output) == contents_below(tmp_path / "whole")
 
 
-def test_a_manifest_that_may_not_grow_stops_the_job(folder: Path, tmp_path: Path) -> None:
+def test_a_store_that_may_not_grow_stops_the_job(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "labels"
     check_stopped(work(output, folder, limit=150_000), output)
     done = work(output, folder)

@@ -16,7 +16,7 @@ from fcn.data.image_io import read_label
 from fcn.errors import DataError, OutputError
 from fcn.jobs.job import open_job
 from fcn.jobs.restart import forget_job, restarting
-from fcn.jobs.store import MANIFEST, Manifest
+from fcn.jobs.store import STORE_NAME, JobStore
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def output(tmp_path: Path) -> Path:
 
 
 def column(output: Path, name: str) -> list[object]:
-    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
         return [value for (value,) in connection.execute(f"SELECT {name} FROM images ORDER BY place")]
 
 
@@ -47,7 +47,9 @@ def test_a_finished_job_does_nothing(folder: Path, output: Path) -> None:
     assert {name: (output / name).stat().st_mtime_ns for name in files_below(output)} == stamps
 
 
-def test_new_changed_and_lost_ones_are_labeled_and_no_others(folder: Path, output: Path) -> None:
+def test_new_and_changed_images_and_lost_outputs_are_labeled_and_no_others(
+    folder: Path, output: Path
+) -> None:
     run_job(output, folder)
     write_image(folder / "new.jpg")
     (folder / "a.jpg").write_bytes(write_image(folder.parent / "other.jpg", 8, 8).read_bytes())
@@ -60,7 +62,7 @@ def test_new_changed_and_lost_ones_are_labeled_and_no_others(folder: Path, outpu
     assert run_job(output, folder).written == 0
 
 
-def test_what_was_taken_away_is_forgotten_unless_it_is_labeled(folder: Path, output: Path) -> None:
+def test_a_removed_image_is_forgotten_unless_it_is_labeled(folder: Path, output: Path) -> None:
     (folder / "bad.jpg").write_bytes(b"nothing")
     assert [path.name for path, _ in run_job(output, folder).failed] == ["bad.jpg"]
     (folder / "bad.jpg").unlink()
@@ -115,7 +117,7 @@ def test_another_job_is_refused_with_what_differs_and_what_to_do(
     assert result.written == (1 if kind == "input folders" else 4)
 
 
-def test_a_job_that_is_begun_anew_in_vain_is_as_it_was(folder: Path, output: Path) -> None:
+def test_a_job_that_cannot_be_started_over_is_as_it_was(folder: Path, output: Path) -> None:
     run_job(output, folder)
     before = contents_below(output)
     for wrong in (folder / "nowhere", output):
@@ -126,10 +128,10 @@ def test_a_job_that_is_begun_anew_in_vain_is_as_it_was(folder: Path, output: Pat
     with restarting(output):
         assert run_job(output, folder / "a.jpg", model="other").written == 1
     assert run_job(output, folder / "a.jpg", model="other").written == 0
-    assert {path.name for path in output.glob(".*")} == {MANIFEST}
+    assert {path.name for path in output.glob(".*")} == {STORE_NAME}
 
 
-def test_a_job_of_which_nothing_came_may_become_another(folder: Path, output: Path) -> None:
+def test_a_job_without_any_labels_may_become_another(folder: Path, output: Path) -> None:
     class Broken(Brightness):
         def label(self, images: object) -> None:  # type: ignore[override]
             raise RuntimeError("no device")
@@ -140,7 +142,7 @@ def test_a_job_of_which_nothing_came_may_become_another(folder: Path, output: Pa
     other = Brightness()
     other.precision = "bfloat16"
     with pytest.raises(OutputError, match="precision"):
-        run_job(output, folder, engine=other)  # images were begun: perhaps some were labeled
+        run_job(output, folder, engine=other)  # images were claimed: perhaps some were labeled
     wrong = output.parent / "wrong"
     with pytest.raises(DataError):
         run_job(wrong, folder / "nowhere")
@@ -156,17 +158,17 @@ def test_an_interruption_while_a_job_is_compared_is_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(fcn.jobs.changes, "_verdict", interrupted)
+        patched.setattr(fcn.jobs.changes, "_choose_verdict", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_job(output, folder)
     assert run_job(output, folder).written == 0
 
 
 def test_an_interruption_between_two_statements_is_one(output: Path) -> None:
-    manifest = Manifest(output)
-    manifest.connection.execute("BEGIN IMMEDIATE")  # and SIGTERM right after it
-    assert manifest.release("worker") == 0
-    manifest.close()
+    store = JobStore(output)
+    store.connection.execute("BEGIN IMMEDIATE")  # and SIGTERM right after it
+    assert store.release("worker") == 0
+    store.close()
 
 
 def test_single_files_may_come_and_go(folder: Path, output: Path) -> None:
@@ -244,10 +246,10 @@ def test_another_machine_is_kept_out(folder: Path, output: Path, monkeypatch: py
     assert run_job(output, folder, engine=Meanwhile()).written == 3
 
 
-def test_a_damaged_manifest_is_named(folder: Path, output: Path) -> None:
+def test_a_damaged_store_is_named(folder: Path, output: Path) -> None:
     output.mkdir()
-    (output / MANIFEST).write_bytes(b"no database" * 1000)
-    with pytest.raises(OutputError, match=rf"{MANIFEST}: is damaged.*Delete it"):
+    (output / STORE_NAME).write_bytes(b"no database" * 1000)
+    with pytest.raises(OutputError, match=rf"{STORE_NAME}: is damaged.*Delete it"):
         run_job(output, folder)
 
 

@@ -1,5 +1,6 @@
-"""Jobs killed at random moments, and shared by several workers, must end as ones that never were."""
+"""Jobs that are killed, or shared by several workers, must end as ones that never were."""
 
+import json
 import os
 import random
 import signal
@@ -7,23 +8,29 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from job_program import run_job
+from killed_job_program import POINTS
 from photographs import contents_below, write_image
 
-from fcn.jobs.store import MANIFEST
+from fcn.jobs.store import STORE_NAME
 
 TESTS = Path(__file__).parents[1]
 
 
 def start(output: Path, folder: Path, seconds: float, batch_size: int = 3) -> subprocess.Popen[str]:
-    command = [sys.executable, TESTS / "job_program.py", output, seconds, batch_size, folder]
+    return start_program("job_program.py", output, seconds, batch_size, folder)
+
+
+def start_program(name: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [str(part) for part in command],
+        [sys.executable, str(TESTS / name), *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -38,7 +45,7 @@ def finish(process: subprocess.Popen[str]) -> list[int]:
 
 
 def rows(output: Path, columns: str) -> list[tuple[int, ...]]:
-    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
         return connection.execute(f"SELECT {columns} FROM images ORDER BY name").fetchall()
 
 
@@ -51,25 +58,79 @@ def wait_for(output: Path, count: int, process: subprocess.Popen[str]) -> None:
     raise AssertionError("no labels come")
 
 
-@pytest.fixture
-def photographs(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
     for number in range(60):
-        name = f"{number % 4}/{number:02} \udcff\n.jpg"
-        write_image(tmp_path / "photographs" / name, 16 + 8 * (number % 3), 24)
-    return tmp_path / "photographs"
+        write_image(folder / f"{number % 4}/{number:02} \udcff\n.jpg", 16 + 8 * (number % 3), 24)
+    return folder
 
 
-@pytest.mark.parametrize(
-    "kills",
-    [pytest.param(5, marks=pytest.mark.slow), pytest.param(30, marks=pytest.mark.exhaustive)],
-)
-def test_killed_at_random_moments_equals_never_killed(kills: int, photographs: Path, tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run_job(whole, photographs, batch_size=3)
+@pytest.fixture(scope="module")
+def whole(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The labels of a job that nobody killed or shared."""
+    output = tmp_path_factory.mktemp("whole")
+    run_job(output, images, batch_size=3)
+    return output
+
+
+@pytest.fixture(scope="module")
+def run_until_killed() -> Iterator[Callable[..., int]]:
+    """Runs a worker that kills itself; returns its exit status. All are forks of one program."""
+    program = start_program("killed_job_program.py")
+    assert program.stdin
+    assert program.stdout
+
+    def run(point: str, times: int, output: Path, folder: Path) -> int:
+        print(json.dumps([point, times, str(output), str(folder)]), file=program.stdin, flush=True)
+        return int(program.stdout.readline())
+
+    yield run
+    _, errors = program.communicate(timeout=60)
+    assert not errors
+
+
+COLUMNS = "place, name, size, hash, batch, status, files"
+
+
+@pytest.mark.parametrize(("point", "times"), [(point, 2 if "batch" in point else 1) for point in POINTS])
+def test_killed_at_a_named_point_equals_never_killed(
+    point: str, times: int, images: Path, whole: Path, tmp_path: Path, run_until_killed: Callable[..., int]
+) -> None:
+    killed = tmp_path / "killed"
+    assert run_until_killed(point, times, killed, images) == -signal.SIGKILL
+    done = [status for (status,) in rows(killed, "status")].count("done")
+    written = len([*killed.rglob("[!.]*.png")])
+    if point in ("joining, its lock file is there", "planning, before the commit"):
+        assert (done, written) == (0, 0)
+    elif point == "before a file gets its name":
+        assert done == 0
+        assert [*killed.rglob(".*.tmp.png")]
+    elif point == "after a file was written":
+        assert done == 0 < written
+    elif point == "when all is done":
+        assert (done, written) == (60, 60)
+    elif point == "finishing a batch, before the commit":
+        assert done == 3 < written
+    elif point == "after a batch was finished":
+        assert done == 6 <= written
+    result = run_job(killed, images, batch_size=3)
+    assert (result.written, result.labeled, result.failed) == (60 - done, 60, ())
+    assert contents_below(killed) == contents_below(whole)
+    assert rows(killed, COLUMNS) == rows(whole, COLUMNS)
+    assert {*rows(killed, "labeled")} == {(1,)}
+    # Locks and files that were half written are gone too.
+    assert not [path for path in killed.rglob(".*") if path.name != STORE_NAME]
+
+
+@pytest.mark.exhaustive
+def test_killed_at_random_moments_equals_never_killed(images: Path, whole: Path, tmp_path: Path) -> None:
+    kills = 30
+    killed = tmp_path / "killed"
     chance, done = random.Random(kills), 0
     while done < kills:
         labels = len([*killed.rglob("[!.]*.png")])
-        process = start(killed, photographs, 3 / kills)
+        process = start(killed, images, 3 / kills)
         try:
             if done % 5 == 4:  # also while it starts and searches
                 time.sleep(chance.uniform(0, 1.5))
@@ -81,26 +142,23 @@ def test_killed_at_random_moments_equals_never_killed(kills: int, photographs: P
                 done += 1
             else:
                 assert process.returncode == 0
-                killed.joinpath(MANIFEST).rename(tmp_path / f"finished{done}")
+                killed.joinpath(STORE_NAME).rename(tmp_path / f"finished{done}")
         finally:
             process.kill()
             process.communicate()
-    finish(start(killed, photographs, 0))
+    finish(start(killed, images, 0))
     assert contents_below(killed) == contents_below(whole)
-    assert rows(killed, "place, name, size, hash, batch, status, files") == rows(
-        whole, "place, name, size, hash, batch, status, files"
-    )
-    # Finished once, each; begun again only if it was in hand when its worker was killed: four batches are
-    # read ahead, one is labeled, two are written, one waits to be.
+    assert rows(killed, COLUMNS) == rows(whole, COLUMNS)
+    # Each image is finished once, and claimed again only if it was in hand at a kill: four batches are read
+    # ahead, one is labeled, two are written, one waits to be written.
     attempts = rows(killed, "attempts, labeled")
     assert {labeled for _, labeled in attempts} == {1}
     assert sum(attempt - 1 for attempt, _ in attempts) <= 9 * 3 * kills
 
 
-def test_two_workers_label_each_image_once(photographs: Path, tmp_path: Path) -> None:
-    whole, shared = tmp_path / "whole", tmp_path / "shared"
-    run_job(whole, photographs, batch_size=3)
-    workers = [start(shared, photographs, 0.3) for _ in range(2)]
+def test_two_workers_label_each_image_once(images: Path, whole: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    workers = [start(shared, images, 0.3) for _ in range(2)]
     try:
         written = [finish(worker) for worker in workers]
     finally:
@@ -114,12 +172,12 @@ def test_two_workers_label_each_image_once(photographs: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_worker_takes_over_what_a_killed_one_had_in_hand(photographs: Path, tmp_path: Path) -> None:
+def test_a_worker_takes_over_what_a_killed_one_had_in_hand(images: Path, tmp_path: Path) -> None:
     output = tmp_path / "labels"
-    first = start(output, photographs, 0.5)
+    first = start(output, images, 0.5)
     try:
-        wait_for(output, 9, first)  # so that some are in the manifest
-        second = start(output, photographs, 0.1)
+        wait_for(output, 9, first)  # so that some are in the store
+        second = start(output, images, 0.1)
         wait_for(output, 18, second)
         # Stopped, it lives: the other waits for what it has in hand, and does not touch it.
         first.send_signal(signal.SIGSTOP)
@@ -137,4 +195,4 @@ def test_a_worker_takes_over_what_a_killed_one_had_in_hand(photographs: Path, tm
     assert own < 60
     assert {*rows(output, "labeled, status")} == {(1, "done")}
     # What the killed one left is gone too.
-    assert not [path for path in output.rglob(".*") if path.name != MANIFEST]
+    assert not [path for path in output.rglob(".*") if path.name != STORE_NAME]

@@ -15,7 +15,7 @@ from fcn.errors import DataError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.label_images import label_images
 from fcn.jobs.naming import name_outputs
-from fcn.jobs.store import Manifest
+from fcn.jobs.store import JobStore
 from fcn.outputs.render import ENDINGS
 
 
@@ -49,9 +49,9 @@ PLACES = st.lists(
 Image = tuple[str, str, str]
 
 
-def name_all(images: list[Image], manifest: Manifest) -> dict[Image, str]:
-    """Names images as a job does, after those that `manifest` names already."""
-    connection = manifest.connection
+def name_all(images: list[Image], store: JobStore) -> dict[Image, str]:
+    """Names images as a job does, after those that `store` names already."""
+    connection = store.connection
     for image in images:
         for parent in [path for path in (PurePath(image[1]), *PurePath(image[1]).parents) if path.name]:
             connection.execute("INSERT OR IGNORE INTO folders VALUES (?)", (bytes(parent),))
@@ -76,26 +76,24 @@ def name_all(images: list[Image], manifest: Manifest) -> dict[Image, str]:
 
 
 @pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manifest]:
-    manifest = Manifest(tmp_path_factory.mktemp("job"))
-    yield manifest
-    manifest.close()
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobStore]:
+    store = JobStore(tmp_path_factory.mktemp("job"))
+    yield store
+    store.close()
 
 
-def clear(manifest: Manifest) -> None:
+def clear(store: JobStore) -> None:
     for table in ("images", "folders"):
-        manifest.connection.execute(f"DELETE FROM {table}")
+        store.connection.execute(f"DELETE FROM {table}")
 
 
 @settings(deadline=None, max_examples=150)
 @given(images=PLACES, seed=st.integers(0, 9), earlier=st.integers(0, 12))
-def test_no_two_outputs_are_ever_equal(
-    images: list[Image], seed: int, earlier: int, manifest: Manifest
-) -> None:
-    clear(manifest)
+def test_no_two_outputs_are_ever_equal(images: list[Image], seed: int, earlier: int, store: JobStore) -> None:
+    clear(store)
     try:
-        names = name_all(images[:earlier], manifest)
-        names |= name_all(images[earlier:], manifest)
+        names = name_all(images[:earlier], store)
+        names |= name_all(images[earlier:], store)
     except DataError:
         # Names are impossible only where a folder has the name of an output, or an earlier image has the
         # full name of another.
@@ -121,16 +119,16 @@ def test_no_two_outputs_are_ever_equal(
         assert PurePath(chosen).parent == PurePath(folder)
         assert PurePath(chosen).name in (PurePath(name).stem, name)
     if earlier == 0:
-        clear(manifest)
-        assert name_all(random.Random(seed).sample(images, len(images)), manifest) == names
+        clear(store)
+        assert name_all(random.Random(seed).sample(images, len(images)), store) == names
 
 
-def test_a_full_name_that_is_the_short_name_of_another_makes_that_one_give_way(manifest: Manifest) -> None:
-    clear(manifest)
+def test_a_full_name_that_is_the_short_name_of_another_makes_that_one_give_way(store: JobStore) -> None:
+    clear(store)
     images = [("in", "", name) for name in ("a.jpg", "a.png", "a.jpg.bmp", "b.jpg")]
-    assert [*name_all(images, manifest).values()] == ["a.jpg", "a.png", "a.jpg.bmp", "b"]
+    assert [*name_all(images, store).values()] == ["a.jpg", "a.png", "a.jpg.bmp", "b"]
     # What has a name keeps it, whatever comes later.
-    assert [*name_all([("in", "", "b.png")], manifest).values()] == ["b.png"]
+    assert [*name_all([("in", "", "b.png")], store).values()] == ["b.png"]
 
 
 def test_images_that_would_share_a_name_all_keep_their_suffix(predictor: Predictor, tmp_path: Path) -> None:

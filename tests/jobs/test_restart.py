@@ -1,4 +1,4 @@
-"""Beginning a job anew, where that is cut short."""
+"""Tests of starting a job over, also where that is cut short."""
 
 import os
 from contextlib import suppress
@@ -9,7 +9,7 @@ from job_program import run_job
 from photographs import contents_below, write_image
 
 from fcn.jobs.restart import _BEFORE, recover_restart, restarting
-from fcn.jobs.store import MANIFEST, Manifest
+from fcn.jobs.store import STORE_NAME, JobStore
 
 
 @pytest.fixture
@@ -25,25 +25,25 @@ def test_the_job_before_is_back_if_nothing_came_of_the_next(
 ) -> None:
     before = contents_below(output)
     # What a process leaves that was killed, and what one that found the disk full.
-    os.replace(output / MANIFEST, output / _BEFORE)
+    os.replace(output / STORE_NAME, output / _BEFORE)
     if left is not None:
-        (output / MANIFEST).write_bytes(left)
+        (output / STORE_NAME).write_bytes(left)
     recover_restart(output)
     assert run_job(output, tmp_path / "in").written == 0
     assert contents_below(output) == before
     with suppress(OSError), restarting(output):
         if left is not None:
-            (output / MANIFEST).write_bytes(left)
+            (output / STORE_NAME).write_bytes(left)
         raise OSError("full")
     assert run_job(output, tmp_path / "in").written == 0
     assert contents_below(output) == before
 
 
-def test_a_job_that_was_begun_anew_stays(output: Path, tmp_path: Path) -> None:
-    os.replace(output / MANIFEST, output / _BEFORE)
-    Manifest(output).close()
+def test_a_job_that_was_started_over_stays(output: Path, tmp_path: Path) -> None:
+    os.replace(output / STORE_NAME, output / _BEFORE)
+    JobStore(output).close()
     with restarting(output):
-        assert not (output / MANIFEST).exists()
+        assert not (output / STORE_NAME).exists()
         assert run_job(output, tmp_path / "in", model="another").written == 1
     assert run_job(output, tmp_path / "in", model="another").written == 0
     assert not (output / _BEFORE).exists()

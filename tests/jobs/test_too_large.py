@@ -12,7 +12,7 @@ import fcn.jobs.pipeline
 from fcn.data.image_io import Pixels
 from fcn.errors import RunError
 from fcn.inference.engines.engine import Floats, Labeled
-from fcn.jobs.store import MANIFEST, Manifest
+from fcn.jobs.store import STORE_NAME, JobStore
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ def test_few_large_images_are_in_memory(
         in_hand = 0
 
         def label(self, images: Pixels) -> Labeled:
-            manifest = Manifest(tmp_path / "out")
-            self.in_hand = max(self.in_hand, manifest.count("doing"))
-            manifest.close()
+            store = JobStore(tmp_path / "out")
+            self.in_hand = max(self.in_hand, store.count("doing"))
+            store.close()
             return super().label(images)
 
         def logits(self, images: Pixels) -> Floats:
@@ -91,7 +91,7 @@ def test_few_large_images_are_in_memory(
 
     for number in range(30):
         write_image(folder / f"large {number:02}.png", 40, 40)
-    # Many; then fewer than one has, so that there is one, and two of which the manifest is not yet told.
+    # Many; then fewer than one has, so that there is one, and two of which the store is not yet told.
     # With probabilities of three classes a pixel counts two and a half times.
     plain, probabilities = ("palette",), ("palette", "probabilities")
     for kinds, pixels, least, most in (
@@ -100,9 +100,9 @@ def test_few_large_images_are_in_memory(
         (plain, 3000, 3, 5),
         (probabilities, 3000, 1, 3),
     ):
-        monkeypatch.setattr(fcn.jobs.pipeline, "_HELD_PIXELS", pixels)
+        monkeypatch.setattr(fcn.jobs.pipeline, "_MAX_PIXELS_IN_MEMORY", pixels)
         engine = Counts()
-        (tmp_path / "out" / MANIFEST).unlink(missing_ok=True)
+        (tmp_path / "out" / STORE_NAME).unlink(missing_ok=True)
         assert run_job(tmp_path / "out", folder, batch_size=1, engine=engine, kinds=kinds).labeled == 36
         assert least <= engine.in_hand <= most
         assert np.sum([shape[0] for shape in engine.batches]) == 36

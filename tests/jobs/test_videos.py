@@ -14,7 +14,7 @@ from photographs import files_below, write_image, write_video
 from fcn.data.image_io import Pixels
 from fcn.errors import DataError, OutputError
 from fcn.inference.engines.engine import Labeled
-from fcn.jobs.store import MANIFEST, Manifest
+from fcn.jobs.store import STORE_NAME, JobStore
 
 
 def frames_of(path: Path) -> int:
@@ -27,7 +27,7 @@ def frames_of(path: Path) -> int:
 
 
 def rows(output: Path, columns: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
         return connection.execute(f"SELECT {columns} FROM images ORDER BY place").fetchall()
 
 
@@ -91,9 +91,9 @@ def test_a_video_is_in_hand_alone_and_what_came_before_is_kept(folder: Path, tmp
     class Stops(Brightness):
         def label(self, images: Pixels) -> Labeled:
             if images.shape[1:3] == (48, 64):
-                manifest = Manifest(tmp_path / "out")
-                assert (manifest.count("done"), manifest.count("doing")) == (10, 1)
-                manifest.close()
+                store = JobStore(tmp_path / "out")
+                assert (store.count("done"), store.count("doing")) == (10, 1)
+                store.close()
                 raise KeyboardInterrupt
             return super().label(images)
 

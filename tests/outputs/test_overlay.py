@@ -143,5 +143,5 @@ def test_a_picture_that_is_drawn_in_parts_is_the_same(at_once: int, monkeypatch:
     label = np.random.default_rng(1).choice(np.array([0, 1, 2, VOID], np.uint8), (42, 6))
     label = label.repeat(10, axis=0).repeat(10, axis=1)
     whole = overlay_image(image, label, COLORFUL)
-    monkeypatch.setattr("fcn.outputs.overlay._TINTED_AT_ONCE", at_once)
+    monkeypatch.setattr("fcn.outputs.overlay._TINTED_PIXELS", at_once)
     np.testing.assert_array_equal(overlay_image(image, label, COLORFUL), whole)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from fcn.errors import DataError, OutputError
+from fcn.system.files import unreadable
 from fcn.system.progress import track_bytes
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -148,9 +149,7 @@ def _opened(archive: Path) -> BufferedReader:
     try:
         return archive.open("rb")
     except OSError as error:
-        raise DataError(
-            f"{archive}: cannot be read ({error.strerror}). Check the path and its permissions."
-        ) from error
+        raise DataError(f"{archive}: {unreadable(error)}") from error
 
 
 def _open(archive: Path, reader: _Reader) -> tarfile.TarFile:

@@ -13,7 +13,7 @@ import urllib3
 
 from fcn.data.download.catalog import PublishedFile
 from fcn.errors import DataError, OutputError
-from fcn.system.files import is_there
+from fcn.system.files import is_there, unreadable
 from fcn.system.progress import track_bytes
 
 _CHUNK = 1 << 20
@@ -113,9 +113,7 @@ def _check(path: Path, file: PublishedFile, advice: str) -> None:
     try:
         problem = _difference(path, file)
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}). Check the path and its permissions."
-        ) from error
+        raise DataError(f"{path}: {unreadable(error)}") from error
     if problem:
         raise DataError(f"{path}: is not {file.name} as it was published: {problem}. {advice}")
 

@@ -1,4 +1,4 @@
-"""Choosing what computes labels, by the model, by what a user asked for, and by what the machine can."""
+"""Chooses an engine by the model, the user's options and the machine."""
 
 import importlib.util
 import platform
@@ -20,13 +20,13 @@ from fcn.runs.model_file import exported_version, is_exported, load_model
 from fcn.system.bfloat16 import bfloat16_instructions
 
 _BACKENDS = ("tensorflow", "jax", "torch")
-_HOW_INT8 = "Export the run with --format openvino --calibrate FOLDER_OF_IMAGES."
+_INT8_REMEDY = "Export the run with --format openvino --calibrate FOLDER_OF_IMAGES."
 
 
 def open_engine(
     model: SegmentationNet | Path | str, name: str = "auto", precision: str = "float32"
 ) -> NetEngine:
-    """Makes an engine of a net.
+    """Opens an engine for a net.
 
     Args:
         model: A net; or the path of a run folder, a `.keras` file or an exported folder.
@@ -34,9 +34,9 @@ def open_engine(
         precision: One of `PRECISIONS`.
 
     Raises:
-        BackendError: If this process or this machine cannot run what was asked for.
+        BackendError: If this process or this machine cannot run the engine or the precision.
         RunError: If there is no model at the path, or it cannot be read.
-        ValueError: If `name` or `precision` is none that there is.
+        ValueError: If `name` or `precision` is unknown.
     """
     if name not in ENGINES:
         raise ValueError(f"Expected `engine` to be one of {ENGINES}. Received: {name!r}.")
@@ -45,20 +45,22 @@ def open_engine(
     backend = keras.backend.backend()
     if name in _BACKENDS and name != backend:
         raise BackendError(
-            f"Expected Keras to run on {name}, which engine={name} needs. Received: {backend}, and a process "
-            f"cannot change it any more. Set KERAS_BACKEND={name} before keras is imported."
+            f"Expected Keras to run on {name} for engine={name}. Received: {backend}, and a running "
+            f"process cannot change it. Set KERAS_BACKEND={name} before keras is imported."
         )
     if precision == "int8" and name not in ("auto", "openvino"):
-        raise BackendError(f"precision=int8: expected engine=openvino, which alone has it. Received: {name}.")
+        raise BackendError(
+            f"precision=int8: expected engine=openvino, the only one with int8. Received: {name}."
+        )
     if not isinstance(model, SegmentationNet) and is_exported(Path(model)):
         return _open_exported(exported_version(Path(model)), name, precision)
     if precision == "int8":
-        raise BackendError(f"precision=int8: expected an exported model. {_HOW_INT8}")
+        raise BackendError(f"precision=int8: expected an exported model. {_INT8_REMEDY}")
     if precision == "auto":
         precision = "float32"
     if name == "openvino":
         import_openvino()
-        _check_tensorflow("OpenVINO reads a net that was not exported by way of TensorFlow")
+        _check_tensorflow("OpenVINO reads a net that was not exported through TensorFlow")
         net = model if isinstance(model, SegmentationNet) else load_model(model)
         from fcn.inference.engines.openvino_graph import convert_layers, convert_net
 
@@ -69,7 +71,7 @@ def open_engine(
     if precision == "bfloat16":
         _check_bfloat16()
         if not tensorflow_on_cpu():
-            net = _in_bfloat16(net)
+            net = _copy_in_bfloat16(net)
     if backend == "tensorflow":
         from fcn.inference.engines.tensorflow import net_engine
 
@@ -89,7 +91,7 @@ def _open_exported(version: Path, name: str, precision: str) -> NetEngine:
     if importlib.util.find_spec("tensorflow") is None or name in ("jax", "torch"):
         raise RunError(
             f"{version}: an exported model needs TensorFlow. Install it, or give the run folder or the "
-            ".keras file the model came from."
+            ".keras file that was exported."
         )
     from fcn.inference.engines.tensorflow import exported_engine
 
@@ -98,7 +100,7 @@ def _open_exported(version: Path, name: str, precision: str) -> NetEngine:
         if not tensorflow_on_cpu():
             raise RunError(
                 f"{version}: an exported model computes in float32 on a GPU. For bfloat16 give the run "
-                "folder or the .keras file it came from."
+                "folder or the .keras file that was exported."
             )
     return exported_engine(version, precision)
 
@@ -108,15 +110,15 @@ def _open_openvino(version: Path, precision: str) -> NetEngine:
     if openvino_file(version, precision).exists():
         model = read_model(openvino_file(version, precision))
     elif precision == "int8":
-        raise RunError(f"{version}: holds no int8 model. {_HOW_INT8}")
+        raise RunError(f"{version}: has no int8 model. {_INT8_REMEDY}")
     else:
-        model = _converted(version, "predict_logits")
-    layers = partial(_converted, version, "predict_shrunk_logits")
+        model = _convert(version, "predict_logits")
+    layers = partial(_convert, version, "predict_shrunk_logits")
     return OpenVinoEngine(exported_classes(version), model, precision, exported_net(version), layers)
 
 
-def _converted(version: Path, signature: str) -> Any:
-    _check_tensorflow(f"{version}: holds no such model for OpenVINO, which reads it by way of TensorFlow")
+def _convert(version: Path, signature: str) -> Any:
+    _check_tensorflow(f"{version}: has no model for OpenVINO, which then reads it through TensorFlow")
     from fcn.inference.engines.openvino_graph import convert_exported
 
     return convert_exported(version, signature)
@@ -126,8 +128,8 @@ def _check_tensorflow(why: str) -> None:
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise BackendError(
-            f"{why}. Expected KERAS_BACKEND=tensorflow. Received: {backend}. Use that, or export the model "
-            "with --format openvino where TensorFlow is."
+            f"{why}. Expected KERAS_BACKEND=tensorflow. Received: {backend}. Set it, or export the model "
+            "with --format openvino on a machine with TensorFlow."
         )
 
 
@@ -135,11 +137,11 @@ def _check_bfloat16() -> None:
     if tensorflow_on_cpu() and not bfloat16_instructions():
         raise BackendError(
             f"precision=bfloat16: this CPU ({platform.machine()}) has no instructions for it. "
-            "Leave it out: float32 is faster here."
+            "Leave the option out: float32 is faster here."
         )
 
 
-def _in_bfloat16(net: SegmentationNet) -> SegmentationNet:
+def _copy_in_bfloat16(net: SegmentationNet) -> SegmentationNet:
     """Returns a copy of a net that computes in Keras' mixed precision."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

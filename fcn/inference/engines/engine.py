@@ -1,4 +1,4 @@
-"""What computes labels: the one face of every engine."""
+"""The interface of all engines, which compute labels."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,23 +11,23 @@ from fcn.classes import Classes
 from fcn.data.image_io import Pixels
 from fcn.errors import RunError
 
-if TYPE_CHECKING:  # it imports Keras, which takes seconds and which a job without work does without
+if TYPE_CHECKING:  # it imports Keras, which takes seconds and which a finished job does not need
     from fcn.models.fields import NetDescription
 
 Floats = npt.NDArray[np.float32]
 
 ENGINES = ("auto", "tensorflow", "openvino", "jax", "torch")
-"""Names of engines; "auto" is the one that fits the model and the machine."""
+"""Names of engines; "auto" chooses one for the model and the machine."""
 
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
-"""What an engine may compute in; "auto" is what the export says is best, or else float32."""
+"""Precisions of engines; "auto" is the one that the export recommends, or else float32."""
 
 
 BATCH_PIXELS = 1 << 24
-"""Pixels in a batch, but for a single image: enough to fill a GPU. An engine with less memory cuts it."""
+"""Most pixels in a batch of several images: enough to fill a GPU. An engine with less memory splits it."""
 
-# What engines say of memory that is not there; nothing else marks it: JAX and PyTorch on a GPU, PyTorch on a
-# CPU, and OpenVINO, where the words stand in what its C++ library, its core and its CPU plugin say.
+# Words in errors of engines that are out of memory; nothing else marks these errors. First JAX and PyTorch on
+# a GPU and PyTorch on a CPU, then OpenVINO: its C++ library, its core and its CPU plugin.
 _NO_MEMORY = (
     *("resource_exhausted", "out of memory", "can't alloc"),
     *("bad_alloc", "could not allocate", "cannot allocate", "bytes of memory"),
@@ -35,7 +35,7 @@ _NO_MEMORY = (
 
 
 class Labeled(NamedTuple):
-    """What a net says about images of one size.
+    """The labels of images of one size.
 
     Attributes:
         label: `uint8[B, H, W]`, the most probable class id of each pixel.
@@ -47,12 +47,12 @@ class Labeled(NamedTuple):
 
 
 class Engine(Protocol):
-    """A net on something that computes it.
+    """A net with the library that computes it.
 
     Attributes:
-        classes: The names and colors of the classes the net tells apart.
+        classes: The names and colors of the classes.
         name: Name of the engine.
-        precision: What it computes in.
+        precision: The precision in which it computes.
     """
 
     classes: Classes
@@ -67,19 +67,19 @@ class Engine(Protocol):
 
 
 class NetEngine(Engine, Protocol):
-    """An engine that computes a net itself, not through another engine, so that images can come in pieces."""
+    """An engine that computes a net itself, not through another engine, so that it can be tiled."""
 
     @property
     def net(self) -> "NetDescription | None":
-        """What the net is like; None for one that was exported before exports said so."""
+        """The description of the net; None for an export of an old version without one."""
 
     def shrunk_logits(self, images: Floats) -> Floats:
-        """Returns the logits of images that have the size at which the layers see them.
+        """Returns the logits of images that already have the size of the layers' input.
 
-        Asked only of a net that makes images smaller; of others the `logits` are the same.
+        Called only for nets with an `input_scale` below 1; for others `logits` returns the same.
 
         Args:
-            images: `float32[B, h, w, 3]`, RGB, 0 to 255, made smaller by the net's `input_scale`.
+            images: `float32[B, h, w, 3]`, RGB, 0 to 255, shrunk by the net's `input_scale`.
 
         Returns:
             `float32[B, h, w, C]`, of the same size.
@@ -88,7 +88,7 @@ class NetEngine(Engine, Protocol):
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Turns what an engine says when memory does not suffice into a `MemoryError`."""
+    """Turns an engine's error about missing memory into a `MemoryError`."""
     try:
         yield
     except RuntimeError as error:
@@ -98,16 +98,16 @@ def memory_errors() -> Iterator[None]:
 
 
 def check_scores(images: Pixels, num_classes: int, score_bytes: int, copies: float = 1) -> None:
-    """Refuses images of whose pixels the scores of all classes take more memory than there is for them.
+    """Refuses images if the scores of all classes at all pixels need more memory than is allowed.
 
     Args:
         images: `uint8[B, H, W, 3]`.
         num_classes: How many scores each pixel has.
-        score_bytes: How much memory there is.
-        copies: How many times as much is in memory at once.
+        score_bytes: Memory limit.
+        copies: How many copies of the scores are in memory at once.
 
     Raises:
-        RunError: If they do.
+        RunError: If they need more.
     """
     batch, height, width, _ = images.shape
     needed = 4 * batch * height * width * num_classes * copies

@@ -1,4 +1,4 @@
-"""What lies where in an exported model, beside what TensorFlow reads."""
+"""The files of an exported model beside those that TensorFlow reads."""
 
 import json
 from pathlib import Path
@@ -16,20 +16,20 @@ MODEL_ASSET = "model.json"
 """Name of the file with the arguments of the net, as `SegmentationNet.get_config` returns them."""
 
 TABLE = "engines.json"
-"""Name of the file that says which engines are worth using, best first."""
+"""Name of the file with the recommended engines, best first."""
 
 VERIFICATION = "verification.json"
-"""Name of the file that says how well each form of the net was found to label as the net itself."""
+"""Name of the file with the agreement between each exported format and the net."""
 
 MODEL_CARD = "model_card.md"
-"""Name of the page that says what the net is, for people."""
+"""Name of the page that describes the net to people."""
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
-"""Where TensorFlow Serving looks for requests to begin with."""
+"""The file in which TensorFlow Serving looks for warm-up requests."""
 
 
 def openvino_file(version: Path, precision: str) -> Path:
-    """Returns where a version holds OpenVINO's form of the net, if it does.
+    """Returns the path of OpenVINO's model in a version; it need not exist.
 
     Args:
         version: Folder of the version.
@@ -43,12 +43,12 @@ def openvino_file(version: Path, precision: str) -> Path:
 
 
 def onnx_file(version: Path) -> Path:
-    """Returns where a version holds the net in ONNX's form, if it does."""
+    """Returns the path of the ONNX model in a version; it need not exist."""
     return version / "onnx" / "model.onnx"
 
 
 def litert_file(version: Path) -> Path:
-    """Returns where a version holds the net in LiteRT's form, if it does."""
+    """Returns the path of the LiteRT model in a version; it need not exist."""
     return version / "litert" / "model.tflite"
 
 
@@ -69,7 +69,7 @@ def exported_classes(version: Path) -> Classes:
 
 
 def exported_net(version: Path) -> NetDescription | None:
-    """Returns what the net of a version is like; None for one that was exported before exports said so.
+    """Returns the description of a version's net; None for an export of an old version without one.
 
     Raises:
         RunError: If it cannot be read.

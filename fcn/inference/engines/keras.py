@@ -1,4 +1,4 @@
-"""Labeling with a Keras net on JAX or PyTorch."""
+"""Labels with a Keras net on JAX or PyTorch."""
 
 from functools import lru_cache, partial
 from typing import Any
@@ -12,18 +12,18 @@ from fcn.models.fields import NetDescription
 from fcn.models.net import SegmentationNet
 
 _COMPILED_SIZES = 16
-"""Image sizes whose programs JAX keeps; each takes megabytes, and a data set may have hundreds."""
+"""Number of image sizes for which JAX keeps programs; each takes megabytes, and data sets have hundreds."""
 
 
 class JaxEngine:
-    """One program for each size, compiled when the size first comes; the last few are kept.
+    """An engine with one program for each image size, compiled at first use; the last few are kept.
 
-    It runs on one device of this process, with the copy of the weights that is there, and so may be called
-    by one process alone, however many hold the net.
+    It runs on one device of this process with the weights there, so a single process may call it even if
+    several processes hold the net.
 
     Args:
-        model: The net; it labels with the weights it has whenever it is called.
-        precision: What the net computes in.
+        model: The net; each call uses its current weights.
+        precision: The precision in which the net computes.
     """
 
     name = "jax"
@@ -48,7 +48,7 @@ class JaxEngine:
 
         @lru_cache(maxsize=_COMPILED_SIZES)
         def compiled(function: Any, model: Any, *size: int) -> Any:
-            # JAX keeps what it compiled for a function as long as the function: each size gets its own.
+            # JAX keeps compiled programs as long as their function, so each size gets its own function.
             del size
             return jax.jit(partial(function, model))
 
@@ -66,7 +66,7 @@ class JaxEngine:
             return np.asarray(self._run(self._logits, self._model, images))
 
     def shrunk_logits(self, images: Floats) -> Floats:
-        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` of the size that the layers see."""
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` at the size of the layers' input."""
         with memory_errors():
             return np.asarray(self._run(self._logits, self._layers, images))
 
@@ -77,13 +77,13 @@ class JaxEngine:
 
 
 class TorchEngine:
-    """A pass of which only labels and their probabilities come back from the device.
+    """An engine that copies only labels and their probabilities back from the device.
 
-    Not in PyTorch's inference mode: a net that is scored while it learns may keep tensors made here.
+    It does not use PyTorch's inference mode: a net that is scored during training may keep tensors made here.
 
     Args:
-        model: The net; it labels with the weights it has whenever it is called.
-        precision: What the net computes in.
+        model: The net; each call uses its current weights.
+        precision: The precision in which the net computes.
     """
 
     name = "torch"
@@ -109,7 +109,7 @@ class TorchEngine:
         return self._logits(self._model, images)
 
     def shrunk_logits(self, images: Floats) -> Floats:
-        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` of the size that the layers see."""
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` at the size of the layers' input."""
         return self._logits(self._layers, images)
 
     def _logits(self, model: Any, images: Any) -> Floats:

@@ -1,4 +1,4 @@
-"""Labeling with OpenVINO, on a CPU: in float32, in bfloat16, or with layers in int8."""
+"""Labels with OpenVINO on a CPU: in float32, in bfloat16, or with layers in int8."""
 
 import importlib.util
 import os
@@ -19,8 +19,8 @@ from fcn.models.fields import NetDescription
 from fcn.system.bfloat16 import bfloat16_instructions
 
 _KEPT_KERNELS = 500
-"""Kernels made for the sizes of layers that are kept, some 40 for each image size. With OpenVINO's own 5,000
-memory grows by a megabyte with each size that comes, for a hundred sizes and more."""
+"""Most compiled kernels to keep; each image size needs about 40. With OpenVINO's default of 5,000, memory
+grows by a megabyte with each new size, for over a hundred sizes."""
 _INSTALL = "Install it: pip install 'fcn[openvino]'."
 
 
@@ -32,8 +32,8 @@ def openvino_installed() -> bool:
 def import_openvino() -> Any:
     """Returns the package `openvino`.
 
-    Its tools, and those built on it, send reports of their use to their maker where a package for that is
-    installed. They do without it where it cannot be imported, and so it cannot.
+    Blocks `openvino_telemetry`: with that package installed, OpenVINO's tools send usage reports; they work
+    without it.
 
     Raises:
         BackendError: If it is not installed.
@@ -47,24 +47,24 @@ def import_openvino() -> Any:
 
 
 class OpenVinoEngine:
-    """One program for all sizes, in as many threads as there are cores, or as OMP_NUM_THREADS says.
+    """An engine with one program for all image sizes, with as many threads as cores or `OMP_NUM_THREADS`.
 
-    A program for each size is hardly faster (`docs/decisions/0013-openvino.md`), takes seconds to make, and
-    holds weights of its own.
+    A program for each size is hardly faster (`docs/decisions/0013-openvino.md`), takes seconds to compile,
+    and holds another copy of the weights.
 
     Args:
-        classes: What the net tells apart.
+        classes: The names and colors of the classes.
         model: `openvino.Model` from images `uint8[B, H, W, 3]` RGB to logits `float32[B, H, W, C]`, of any
             size.
         precision: "float32", "bfloat16", or "int8" for a model with quantized layers.
-        net: What the net is like, where that is known.
-        convert_layers: Returns the layers of a net that makes images smaller, without resizing: from
-            `float32[B, h, w, 3]` to logits of that size. Called when a first image comes in pieces.
+        net: The description of the net, if known.
+        convert_layers: For a net with an `input_scale`, returns its layers without resizing: from
+            `float32[B, h, w, 3]` to logits of that size. Called for the first image that is tiled.
 
     Attributes:
-        classes: What the net tells apart.
-        precision: What it computes in.
-        net: What the net is like; None for one that was exported before exports said so.
+        classes: The names and colors of the classes.
+        precision: The precision in which it computes.
+        net: The description of the net; None for an export of an old version without one.
 
     Raises:
         BackendError: If this CPU does not compute in `precision`, or OpenVINO is not installed.
@@ -87,9 +87,9 @@ class OpenVinoEngine:
         if precision == "bfloat16" and not bfloat16_instructions():
             raise BackendError(
                 f"precision=bfloat16: this CPU ({platform.machine()}) has no instructions for it. "
-                "Leave it out: float32 is faster here."
+                "Leave the option out: float32 is faster here."
             )
-        # Said always: OpenVINO chooses bfloat16 by itself where it is faster.
+        # Always set: by default OpenVINO chooses bfloat16 where it is faster.
         in_float32 = precision == "float32" or not bfloat16_instructions()
         self._hints = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -97,10 +97,10 @@ class OpenVinoEngine:
             "CPU_RUNTIME_CACHE_CAPACITY": str(_KEPT_KERNELS),
         }
         threads = os.environ.get("OMP_NUM_THREADS", "")
-        if threads.isdecimal() and int(threads):  # which OpenVINO does not heed by itself
+        if threads.isdecimal() and int(threads):  # OpenVINO ignores the variable
             self._hints["INFERENCE_NUM_THREADS"] = threads
         self._model = model
-        self._label = _Program(lambda: self._compile(_labeling(model)))
+        self._label = _Program(lambda: self._compile(_label_model(model)))
         self._logits: _Program | None = None
         self._shrunk_logits: _Program | None = None
         self._lock = Lock()
@@ -113,17 +113,18 @@ class OpenVinoEngine:
     def logits(self, images: Pixels) -> Floats:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
         with self._lock:
-            if self._logits is None:  # hardly anyone asks for them, and its weights take memory again
+            if self._logits is None:  # rarely used, and it needs another copy of the weights
                 self._logits = _Program(lambda: self._compile(self._model))
             logits: Floats = self._logits.run(images)[0]
             return logits
 
     def shrunk_logits(self, images: Floats) -> Floats:
-        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` of the size that the layers see.
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` at the size of the layers' input.
+
+        In int8 models these layers are not in int8.
 
         Raises:
-            BackendError: If there is no TensorFlow, by way of which these layers are read. In int8 models
-                they are not in int8.
+            BackendError: If TensorFlow, through which these layers are read, is not installed.
         """
         with self._lock:
             if self._shrunk_logits is None:
@@ -136,10 +137,10 @@ class OpenVinoEngine:
 
 
 class _Program:
-    """A compiled model; not for two threads at once.
+    """A compiled model; for one thread at a time.
 
     Args:
-        compile: Returns what infers; called again where it was left without memory.
+        compile: Returns an inference request; called again after it ran out of memory.
     """
 
     def __init__(self, compile: Callable[[], Any]) -> None:
@@ -147,23 +148,23 @@ class _Program:
         self._request = compile()
 
     def run(self, images: Pixels | Floats) -> list[Any]:
-        """Returns what the model says about images.
+        """Returns the outputs of the model for images.
 
         Raises:
-            MemoryError: If memory does not suffice.
+            MemoryError: If there is not enough memory.
         """
         try:
             with memory_errors():
                 self._request = self._request or self._compile()
                 self._request.infer([np.ascontiguousarray(images)], share_inputs=True)
             outputs = [tensor.data for tensor in self._request.output_tensors]
-            # Where memory does not suffice OpenVINO may say nothing, and leave what came of earlier images.
+            # Without enough memory OpenVINO may silently leave the outputs of earlier images.
             if any(output.shape[:3] != images.shape[:3] for output in outputs):
                 raise MemoryError("OpenVINO could not allocate memory for its outputs")
-            # The next images overwrite what a request returns.
+            # The next call overwrites what a request returns.
             return [np.array(output) for output in outputs]
         except MemoryError:
-            # It would go on asking for as much, whatever the next images; another request of it does too.
+            # The request, and any other of its program, would ask for as much memory for all later images.
             self._request = None
             raise
 
@@ -183,8 +184,8 @@ def read_model(path: Path) -> Any:
         raise RunError(f"{path}: cannot be read by OpenVINO ({reason}). Export the model again.") from error
 
 
-def _labeling(model: Any) -> Any:
-    """Returns the same model with other outputs: the label, and its probability."""
+def _label_model(model: Any) -> Any:
+    """Returns the model with other outputs: the label and its probability."""
     openvino = import_openvino()
     ops = openvino.opset15
     logits = model.output(0).get_node().input_value(0)

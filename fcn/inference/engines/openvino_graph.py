@@ -1,4 +1,4 @@
-"""A net in OpenVINO's form, made by way of TensorFlow."""
+"""Converts nets to OpenVINO's format through TensorFlow."""
 
 from pathlib import Path
 from typing import Any
@@ -16,26 +16,26 @@ _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
 _SHRUNK_IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
 _CHECKED_SIZE = (45, 67)
 _TOLERANCE = 1e-3
-"""Of the largest logit: well above rounding in float32, well below what another net says."""
+"""Relative to the largest logit: well above rounding in float32, well below the difference of another net."""
 
 
 def convert_net(model: SegmentationNet) -> Any:
     """Returns `openvino.Model` from images `uint8[B, H, W, 3]` RGB to logits `float32[B, H, W, C]`.
 
-    Its convolutions are convolutions, fc6 too: gathered patches, which TensorFlow multiplies faster, take
-    OpenVINO three times as long.
+    All its convolutions stay convolutions, fc6 too: gathered patches, which are faster in TensorFlow, take
+    three times as long in OpenVINO.
 
     Raises:
-        BackendError: If OpenVINO is not installed, or reads the net as another one.
+        BackendError: If OpenVINO is not installed, or converts the net wrongly.
     """
     return _convert(model, _IMAGES)
 
 
 def convert_layers(model: SegmentationNet) -> Any:
-    """Returns the same of the net without resizing, from `float32[B, h, w, 3]` at its `input_scale`.
+    """Converts the net without resizing, from `float32[B, h, w, 3]` at its `input_scale`.
 
     Raises:
-        BackendError: If OpenVINO is not installed, or reads the net as another one.
+        BackendError: If OpenVINO is not installed, or converts the net wrongly.
     """
     return _convert(model.without_resizing(), _SHRUNK_IMAGES)
 
@@ -47,48 +47,47 @@ def _convert(model: keras.Model, images_like: tf.TensorSpec) -> Any:
 
     with ordinary_convolutions():
         function = logits.get_concrete_function()
-        return _checked(_read(function), function)
+        return _check_logits(_read(function), function)
 
 
 def convert_exported(version: Path, signature: str = "predict_logits") -> Any:
-    """Returns the same for a SavedModel, its graph as it is, which may be slower than `convert_net`'s.
+    """Converts a SavedModel with its graph as it is, which may be slower than that of `convert_net`.
 
     Args:
         version: Folder of the version.
-        signature: What is converted: "predict_logits" or "predict_shrunk_logits".
+        signature: The signature to convert, "predict_logits" or "predict_shrunk_logits".
 
     Raises:
-        BackendError: If OpenVINO is not installed, or reads the graph as another one.
+        BackendError: If OpenVINO is not installed, or converts the graph wrongly.
         RunError: If it cannot be read.
     """
-    import_openvino()  # what is missing is no fault of the file
+    import_openvino()  # outside of the block, which blames the file
     try:
         exported = tf.saved_model.load(str(version))  # signatures do not keep their model alive
         function = exported.signatures[signature]
         model = _read(function)
-    except Exception as error:  # both raise whatever their parsers raise on a damaged file
+    except Exception as error:  # on a damaged file both raise any error of their parsers
         raise RunError(
             f"{version}: cannot be read as a model exported by this package ({error}). Export it again."
         ) from error
-    return _checked(model, function)
+    return _check_logits(model, function)
 
 
 def _read(function: Any) -> Any:
-    """Returns `openvino.Model` of a function of TensorFlow."""
+    """Converts a TensorFlow function to `openvino.Model`."""
     openvino = import_openvino()
     from openvino.frontend.tensorflow import utils
 
-    # On Python 3.13, OpenVINO 2026.4 finds out which TensorFlow there is by way of a name that `exec` has
-    # forgotten, and fails.
+    # On Python 3.13, OpenVINO 2026.4 fails to look up TensorFlow's version, because it relies on a name that
+    # `exec` no longer defines.
     utils.get_environment_setup = lambda _: {"tensorflow": tf.__version__}
     return openvino.convert_model(function)
 
 
-def _checked(model: Any, function: Any) -> Any:
-    """Returns `model` if it computes what the graph does that it was made from.
+def _check_logits(model: Any, function: Any) -> Any:
+    """Returns `model` if its logits equal those of the graph it was converted from.
 
-    OpenVINO 2026.4 reads an explicit padding in front of a convolution with padding "same" as another net,
-    and says nothing.
+    Without a warning OpenVINO 2026.4 converts explicit padding before a "same" convolution wrongly.
     """
     image = np.random.default_rng(0).integers(0, 256, (1, *_CHECKED_SIZE, 3), np.uint8)
     image = image.astype(function.inputs[0].dtype.as_numpy_dtype)
@@ -97,7 +96,7 @@ def _checked(model: Any, function: Any) -> Any:
     difference = np.abs(compiled(image)[0] - expected).max()
     if difference > _TOLERANCE * max(1.0, float(np.abs(expected).max())):
         raise BackendError(
-            f"engine=openvino: OpenVINO reads this net as another one (logits differ by {difference:.2g}). "
+            f"engine=openvino: OpenVINO converts this net wrongly (logits differ by {difference:.2g}). "
             "Export the run again with this version of fcn, or use engine=tensorflow."
         )
     return model

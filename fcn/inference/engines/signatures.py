@@ -1,4 +1,4 @@
-"""What an exported model and a server take and answer: the one description of their signatures."""
+"""The signatures of exported models and servers: their inputs and outputs."""
 
 from typing import NamedTuple
 
@@ -8,14 +8,14 @@ SERVING_DEFAULT, PREDICT_TENSOR, PREDICT_LOGITS = "serving_default", "predict_te
 """Encoded images in; pixels in; pixels in and scores of all classes out."""
 
 UINT8, FLOAT32, STRING = "uint8", "float32", "string"
-"""Types of elements; a string is bytes."""
+"""Element types; a string is bytes."""
 
 ANY = -1
-"""A side of a tensor that may be of any length."""
+"""The length of a side that may vary."""
 
 
 class Tensor(NamedTuple):
-    """What a signature takes or answers under one name.
+    """An input or output of a signature.
 
     Attributes:
         dtype: `UINT8`, `FLOAT32` or `STRING`.
@@ -27,11 +27,11 @@ class Tensor(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """A way to ask a net about images.
+    """The inputs and outputs of one way to call a net.
 
     Attributes:
-        inputs: What is given, by name.
-        outputs: What is answered, by name.
+        inputs: The inputs by name.
+        outputs: The outputs by name.
     """
 
     inputs: dict[str, Tensor]
@@ -39,10 +39,10 @@ class Signature(NamedTuple):
 
 
 def signatures(num_classes: int) -> dict[str, Signature]:
-    """Returns the signatures of a net, by name; the first is that of a request that names none.
+    """Returns the signatures of a net by name; the first is the default of a request.
 
     Args:
-        num_classes: How many classes the net tells apart.
+        num_classes: Number of classes.
 
     Example:
         >>> signatures(21)["predict_logits"].outputs["logits"].shape

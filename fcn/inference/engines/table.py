@@ -1,4 +1,4 @@
-"""The table of engines in an exported model, from which "auto" is chosen: written at export, never raced."""
+"""The table of engines in an exported model, written at export, from which "auto" chooses."""
 
 import json
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from fcn.system.bfloat16 import bfloat16_instructions
 from fcn.system.files import write_json
 
 GPU, BFLOAT16_CPU, CPU = "gpu", "bfloat16 cpu", "cpu"
-"""What an engine needs: a GPU that Keras uses, a CPU with bfloat16 instructions, or any CPU."""
+"""Devices: a GPU that Keras uses, a CPU with bfloat16 instructions, or any CPU."""
 
 
 class Choice(NamedTuple):
-    """An engine that is worth using.
+    """A recommended engine.
 
     Attributes:
         engine: One of `fcn.inference.engines.engine.ENGINES`.
-        precision: What it computes in.
-        device: What it needs: `GPU`, `BFLOAT16_CPU` or `CPU`.
-        agreement: Share of the pixels of real images that it labels as float32 does; None if nobody knows.
-        mean_iou: On the labeled images that were given at export, 0 to 1; None if there were none.
+        precision: The precision in which it computes.
+        device: The device it needs: `GPU`, `BFLOAT16_CPU` or `CPU`.
+        agreement: Share of the pixels of real images that it labels as float32 does; None if unknown.
+        mean_iou: Mean IoU on the labeled images given at export, 0 to 1; None if there were none.
     """
 
     engine: str
@@ -62,7 +62,7 @@ def read_table(version: Path) -> list[Choice]:
 
 
 def choose(choices: Sequence[Choice], engine: str, precision: str) -> Choice | None:
-    """Returns the first choice that this machine can compute; "auto" is any engine, or any precision.
+    """Returns the first choice that this machine can compute; "auto" matches any engine or precision.
 
     Args:
         choices: Best first.

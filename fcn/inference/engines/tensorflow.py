@@ -1,4 +1,4 @@
-"""Labeling with TensorFlow: a Keras net, or an exported model."""
+"""Labels with TensorFlow: a Keras net or an exported model."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,20 +23,20 @@ _Compute = Callable[[Any], Any]
 
 
 class TensorFlowEngine:
-    """One graph for all sizes.
+    """An engine with one graph for all image sizes.
 
     Args:
-        classes: What the net tells apart.
+        classes: The names and colors of the classes.
         compute: From `uint8[B, H, W, 3]` RGB to logits `float32[B, H, W, C]`, on tensors.
         precision: "float32", or on a CPU "bfloat16".
-        net: What the net is like, where that is known.
-        compute_shrunk: From `float32[B, h, w, 3]` RGB, of the size that the layers see, to logits
+        net: The description of the net, if known.
+        compute_shrunk: From `float32[B, h, w, 3]` RGB at the size of the layers' input to logits
             `float32[B, h, w, C]`.
 
     Attributes:
-        classes: What the net tells apart.
-        precision: What it computes in.
-        net: What the net is like; None for one that was exported before exports said so.
+        classes: The names and colors of the classes.
+        precision: The precision in which it computes.
+        net: The description of the net; None for an export of an old version without one.
     """
 
     name = "tensorflow"
@@ -77,12 +77,12 @@ class TensorFlowEngine:
         return logits
 
     def shrunk_logits(self, images: Floats) -> Floats:
-        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` of the size that the layers see."""
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` at the size of the layers' input."""
         logits: Floats = self._run(self._shrunk_logits, images).numpy()
         return logits
 
     def _run(self, function: Any, images: Any) -> Any:
-        # A graph is rewritten when it first runs, and is another one wherever the option is another.
+        # TensorFlow rewrites a graph when it first runs, once for each value of the option.
         try:
             with bfloat16_graphs(self.precision == "bfloat16"):
                 return function(images)
@@ -91,7 +91,7 @@ class TensorFlowEngine:
 
 
 def net_engine(model: SegmentationNet, precision: str) -> TensorFlowEngine:
-    """Returns an engine with the weights the net has whenever it labels."""
+    """Returns the engine of a net; each call uses the net's current weights."""
     layers = model.without_resizing()
     return TensorFlowEngine(
         model.classes,
@@ -103,7 +103,7 @@ def net_engine(model: SegmentationNet, precision: str) -> TensorFlowEngine:
 
 
 def exported_engine(path: Path, precision: str) -> TensorFlowEngine:
-    """Loads a SavedModel, of several versions the highest.
+    """Loads a SavedModel; of several versions the highest.
 
     Raises:
         RunError: If it cannot be read.
@@ -112,9 +112,9 @@ def exported_engine(path: Path, precision: str) -> TensorFlowEngine:
     try:
         exported = tf.saved_model.load(str(folder))
         predict = exported.signatures["predict_logits"]
-        # Of nets that make images smaller.
+        # Only nets with an `input_scale` have it.
         predict_shrunk = exported.signatures.get("predict_shrunk_logits", predict)
-    except Exception as error:  # TensorFlow raises whatever its parsers raise on a damaged file
+    except Exception as error:  # on a damaged file TensorFlow raises any error of its parsers
         raise RunError(
             f"{folder}: cannot be read as a model exported by this package ({error}). Export it again."
         ) from error

@@ -1,4 +1,4 @@
-"""Linear interpolation of parts of an image: what `fcn.models.resizing` does to a whole one."""
+"""Interpolates parts of an image linearly, as `fcn.models.resizing` does with a whole one."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,18 +9,18 @@ import numpy.typing as npt
 
 from fcn.inference.engines.engine import Floats
 
-# Numbers that one piece of the work takes; 16 MB.
+# Numbers in one step of the interpolation; 16 MB.
 _PIECE = 2**22
 
 
 class Taps(NamedTuple):
-    """Which inputs make up each output along one axis, and with what weights.
+    """The inputs of each output along one axis, and their weights.
 
     Attributes:
         length: Number of inputs.
-        first: `int64[outputs]`, the first input of each output; never falling, and below 0 or near `length`
-            where weights are 0 for inputs that there are not.
-        weights: `float32[outputs, taps]`, of that input and those behind it; they sum to 1.
+        first: `int64[outputs]`, the first input of each output; never decreasing. It may be below 0 or near
+            `length`; inputs that do not exist have weight 0.
+        weights: `float32[outputs, taps]`, of that input and the following ones; they sum to 1.
     """
 
     length: int
@@ -29,21 +29,21 @@ class Taps(NamedTuple):
 
     @property
     def stop(self) -> npt.NDArray[np.int64]:
-        """Returns for each output the input behind its last one, `int64[outputs]`."""
+        """Returns for each output the input after its last one, `int64[outputs]`."""
         stop: npt.NDArray[np.int64] = np.minimum(self.first + self.weights.shape[1], self.length)
         return stop
 
     def inputs(self, first: int, stop: int) -> tuple[int, int]:
-        """Returns the range of inputs that the outputs from `first` to in front of `stop` are made of."""
+        """Returns the range of inputs of the outputs from `first` up to, but without, `stop`."""
         return max(0, int(self.first[first])), int(self.stop[stop - 1])
 
 
 def linear_taps(length: int, new_length: int) -> Taps:
-    """Returns the taps that bring `length` elements to `new_length`, over more of them the fewer are left.
+    """Returns the taps that resize `length` elements to `new_length`, with antialiasing.
 
-    A triangle as wide as the distance between outputs, but at least between inputs, lies on the center of
-    each output. In float32, and in the order of Keras' `scale_and_translate`: places far from the start are
-    rounded as much there, and this has to come to the same.
+    The weights of an output are a triangle around its center, as wide as the distance between outputs, but at
+    least that between inputs. It is computed in float32 and in the order of Keras' `scale_and_translate`, so
+    that positions are rounded equally.
 
     Example:
         >>> linear_taps(2, 4).weights[:, :2].tolist()
@@ -60,17 +60,17 @@ def linear_taps(length: int, new_length: int) -> Taps:
     return Taps(length, first, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def shares(taps: Taps, stops: Sequence[int]) -> dict[int, tuple[int, int]]:
+def divide_outputs(taps: Taps, stops: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Divides outputs among windows of their inputs.
 
     Args:
-        taps: How outputs are made of inputs.
-        stops: The input behind the last one of each window, in any order. A window has to begin at least two
-            outputs' inputs in front of the end of the one before it.
+        taps: The inputs of each output.
+        stops: The input after the last one of each window, in any order. Windows must overlap by at least the
+            inputs of two outputs.
 
     Returns:
-        For each of `stops` the first output whose inputs are all in front of it, but not all in front of the
-        stop before it, and the output behind the last such one.
+        For each of `stops` the range of outputs, first and stop, with all inputs before it but not all before
+        the previous stop.
     """
     bounds = {stop: int(np.searchsorted(taps.stop, stop, side="right")) for stop in sorted(set(stops))}
     return dict(zip(bounds, zip((0, *bounds.values()), bounds.values(), strict=False), strict=True))
@@ -86,11 +86,11 @@ def resample(
     """Interpolates a part of a map, a few rows at a time.
 
     Args:
-        source: `[h, w, C]`, the part of the whole map that is at hand; at least all that `Taps.inputs` names.
+        source: `[h, w, C]`, a part of the whole map; at least all inputs that `Taps.inputs` returns.
         origin: Row and column at which that part begins in the whole map.
-        taps: Of the rows and of the columns, for the whole map.
-        rows: First row of the result, and the one behind its last.
-        columns: First column of the result, and the one behind its last.
+        taps: Taps of the rows and of the columns, for the whole map.
+        rows: First row of the result, and the one after its last.
+        columns: First column of the result, and the one after its last.
 
     Yields:
         The first of some rows, and those rows, `float32[n, columns, C]`; all rows in order.
@@ -100,18 +100,20 @@ def resample(
     step = max(1, _PIECE // max(1, max(right - left, columns[1] - columns[0]) * source.shape[2]))
     for row in range(rows[0], rows[1], step):
         stop = min(row + step, rows[1])
-        part = _mixed(source, origin[0], taps[0], (row, stop), 0)
-        yield row, _mixed(part, left, taps[1], columns, 1)
+        part = _interpolate(source, origin[0], taps[0], (row, stop), 0)
+        yield row, _interpolate(part, left, taps[1], columns, 1)
 
 
-def _mixed(source: npt.NDArray[Any], origin: int, taps: Taps, outputs: tuple[int, int], axis: int) -> Floats:
-    """Returns sums of the elements of `source`, which begins at `origin`, along an axis."""
+def _interpolate(
+    source: npt.NDArray[Any], origin: int, taps: Taps, outputs: tuple[int, int], axis: int
+) -> Floats:
+    """Returns weighted sums along an axis of `source`, which begins at `origin` of the whole map."""
     chosen = slice(*outputs)
     shape = [1] * source.ndim
     shape[axis] = -1
     total: Any = None
     for tap, weights in enumerate(taps.weights[chosen].T):
-        # Where an input is missing its weight is 0, and any other may stand in.
+        # A missing input has weight 0, so any other may take its place.
         places = np.clip(taps.first[chosen] + tap - origin, 0, source.shape[axis] - 1)
         term = source.take(places, axis) * weights.reshape(shape)
         total = term if total is None else np.add(total, term, out=total)

@@ -1,4 +1,4 @@
-"""Labeling images of any size with bounded memory: in windows that overlap by what an output pixel sees."""
+"""Labels images of any size with bounded memory, in windows that overlap by the receptive field."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -9,47 +9,46 @@ import numpy as np
 from fcn.data.image_io import Pixels
 from fcn.errors import RunError
 from fcn.inference.engines.engine import Floats, Labeled, NetEngine, check_scores
-from fcn.inference.tiling.resampling import linear_taps, resample, shares
+from fcn.inference.tiling.resampling import divide_outputs, linear_taps, resample
 from fcn.inference.tiling.windows import Span, choose_windows, smallest_window
 from fcn.models.fields import NetDescription
 from fcn.models.resizing import shrunk_size
 from fcn.system.progress import track
 
 MEMORY_GIGABYTES = 4.0
-"""Memory of the whole process within which images are labeled, unless another amount is asked for."""
+"""Default memory limit of a process that labels."""
 
-# Of a process that labels: the program and its libraries, 0.8 GB; the weights of a full net, 0.5, and what
-# reading them leaves behind; an image of 108 megapixels, its label and confidences, 0.9.
+# For the program and its libraries, 0.8 GB; the weights of a full net, 0.5, and what is left from reading
+# them; an image of 108 megapixels, its label and confidences, 0.9.
 _RESERVED_GIGABYTES = 2.5
 
-# Neighboring windows share as many logits as two outputs are made of when logits are enlarged, weights of 0
-# included: each output then has all of its inputs in one window.
+# When logits are enlarged, neighboring windows share the inputs of two outputs, including those of weight 0.
+# So each output has all its inputs in one window.
 _OVERLAP = 6
 
 _Place = tuple[slice, slice]
 
 
 class TiledEngine:
-    """Labels images that are too large for the memory in windows, others in one piece.
+    """An engine that labels images in windows if they are too large for the memory, and others in one piece.
 
-    Logits are those of the whole image at every pixel, up to rounding: windows overlap by all that an output
-    pixel sees. A net that makes images smaller gets windows of the smaller image, interpolated as the whole
-    would be, and its logits are brought back by pieces.
+    At every pixel the logits are those of the whole image, up to rounding: windows overlap by the receptive
+    field. A net with an `input_scale` gets windows of the shrunk image, interpolated as the whole image would
+    be, and its logits are enlarged piece by piece.
 
-    Memory, whatever the image: the maps of one window, and beside them the image and what is returned.
+    Memory for any image: the maps of one window, the image and the result.
 
     Args:
-        engine: What computes the net.
-        map_bytes: Memory for the maps of the net.
-        path: Where the net was read from, for errors.
-        score_bytes: Memory for the logits of a whole image, where they are asked for; None for as much as
-            they take.
+        engine: The engine that computes the net.
+        map_bytes: Memory limit for the maps of the net.
+        path: Path of the model, for errors.
+        score_bytes: Memory limit for the logits of a whole image, if they are requested; None for no limit.
 
     Attributes:
-        classes: What the net tells apart.
-        name: Name of the engine inside.
-        precision: What the engine inside computes in.
-        score_bytes: Memory for the logits of a whole image.
+        classes: The names and colors of the classes.
+        name: Name of the inner engine.
+        precision: Precision of the inner engine.
+        score_bytes: Memory limit for the logits of a whole image.
 
     Raises:
         ValueError: If no window fits into `map_bytes`.
@@ -72,9 +71,9 @@ class TiledEngine:
         """Labels images `uint8[B, H, W, 3]`, RGB.
 
         Raises:
-            RunError: If an image is too large for a net of which nothing is known.
+            RunError: If an image is too large and the export, of an old version, does not describe its net.
         """
-        if self._fit(images):
+        if self._fits_in_memory(images):
             return self._engine.label(images)
         label = np.empty(images.shape[:3], np.uint8)
         confidence = np.empty(images.shape[:3], np.float32)
@@ -82,7 +81,7 @@ class TiledEngine:
             if len(images[some]) > 1:
                 label[some], confidence[some] = self._engine.label(images[some])
                 continue
-            for place, part in self._labeled(images[some][0]):
+            for place, part in self._label_parts(images[some][0]):
                 label[some][0][place], confidence[some][0][place] = part
         return Labeled(label, confidence)
 
@@ -90,10 +89,10 @@ class TiledEngine:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB.
 
         Raises:
-            RunError: If an image is too large for a net of which nothing is known, or its logits for the
-                memory.
+            RunError: If an image is too large and the export, of an old version, does not describe its net;
+                or if its logits are too large for the memory.
         """
-        if self._fit(images):
+        if self._fits_in_memory(images):
             return self._engine.logits(images)
         if self.score_bytes is not None:
             check_scores(images, len(self.classes.names), self.score_bytes, copies=2)
@@ -102,77 +101,78 @@ class TiledEngine:
             if len(images[some]) > 1:
                 logits[some] = self._engine.logits(images[some])
                 continue
-            for place, part in self._scored(images[some][0]):
+            for place, part in self._score_parts(images[some][0]):
                 logits[some][0][place] = part
         return logits
 
-    def _fit(self, images: Pixels) -> bool:
-        """Tells whether images may be labeled at once."""
+    def _fits_in_memory(self, images: Pixels) -> bool:
+        """Returns whether images can be labeled at once within the memory."""
         batch, height, width, _ = images.shape
         needed: int = batch * height * width * self._net.image_bytes()
         return needed <= self._map_bytes
 
     def _parts(self, images: Pixels) -> Iterator[slice]:
-        """Yields parts of a batch that may be labeled at once; an image that is too large is a part too."""
+        """Yields parts of a batch to label at once; an image that is too large is a part of its own."""
         size: int = images[:1].size // 3 * self._net.image_bytes()
         fitting = max(1, self._map_bytes // size)
         return (slice(first, first + fitting) for first in range(0, len(images), fitting))
 
-    def _labeled(self, image: Pixels) -> Iterator[tuple[_Place, Labeled]]:
-        """Labels `uint8[H, W, 3]` by parts, with where they belong."""
-        if self._fit(image[np.newaxis]):
+    def _label_parts(self, image: Pixels) -> Iterator[tuple[_Place, Labeled]]:
+        """Yields the labels of the parts of an image `uint8[H, W, 3]`, and the places of these parts."""
+        if self._fits_in_memory(image[np.newaxis]):
             yield _EVERYWHERE, _first(self._engine.label(image[np.newaxis]))
         elif self._net.input_scale == 1:
             for given, place, kept in self._windows(image.shape[:2]):
                 label, confidence = _first(self._engine.label(image[given][np.newaxis]))
                 yield place, Labeled(label[kept], confidence[kept])
         else:
-            for place, logits in self._enlarged(image):
+            for place, logits in self._score_shrunk_parts(image):
                 yield place, _most_probable(logits)
 
-    def _scored(self, image: Pixels) -> Iterator[tuple[_Place, Floats]]:
-        """Returns the logits of `uint8[H, W, 3]` by parts, with where they belong."""
-        if self._fit(image[np.newaxis]):
+    def _score_parts(self, image: Pixels) -> Iterator[tuple[_Place, Floats]]:
+        """Yields the logits of the parts of an image `uint8[H, W, 3]`, and the places of these parts."""
+        if self._fits_in_memory(image[np.newaxis]):
             yield _EVERYWHERE, self._engine.logits(image[np.newaxis])[0]
         elif self._net.input_scale == 1:
             for given, place, kept in self._windows(image.shape[:2]):
                 yield place, self._engine.logits(image[given][np.newaxis])[0][kept]
         else:
-            yield from self._enlarged(image)
+            yield from self._score_shrunk_parts(image)
 
     def _windows(self, size: tuple[int, ...]) -> Iterator[tuple[_Place, _Place, _Place]]:
-        """Yields what the net is given, for what, and where in the window's logits that is."""
-        for row, column in track(self._cut(size, overlap=0), "labeling parts"):
+        """Yields for each window its place, the part it answers for, and where that part is in the window."""
+        for row, column in track(self._choose_windows(size, overlap=0), "labeling parts"):
             yield (
                 (slice(row.start, row.stop), slice(column.start, column.stop)),
                 (slice(row.first, row.last), slice(column.first, column.last)),
-                _kept(row, column),
+                _inside_window(row, column),
             )
 
-    def _enlarged(self, image: Pixels) -> Iterator[tuple[_Place, Floats]]:
-        """Shrinks an image window by window, and brings the logits back to its size."""
+    def _score_shrunk_parts(self, image: Pixels) -> Iterator[tuple[_Place, Floats]]:
+        """Shrinks an image window by window, and yields logits enlarged to its size."""
         size = image.shape[:2]
         small = [shrunk_size(length, self._net.input_scale) for length in size]
         shrinking = [linear_taps(length, less) for length, less in zip(size, small, strict=True)]
         enlarging = [linear_taps(less, length) for length, less in zip(size, small, strict=True)]
-        windows = self._cut(small, _OVERLAP)
+        windows = self._choose_windows(small, _OVERLAP)
         answered = [
-            shares(taps, [window[axis].last for window in windows]) for axis, taps in enumerate(enlarging)
+            divide_outputs(taps, [window[axis].last for window in windows])
+            for axis, taps in enumerate(enlarging)
         ]
         for row, column in track(windows, "labeling parts"):
             pieces = resample(image, (0, 0), shrinking, (row.start, row.stop), (column.start, column.stop))
             window = np.concatenate([piece for _, piece in pieces])
-            logits = self._engine.shrunk_logits(window[np.newaxis])[0][_kept(row, column)]
+            logits = self._engine.shrunk_logits(window[np.newaxis])[0][_inside_window(row, column)]
             rows, columns = answered[0][row.last], answered[1][column.last]
             for first, part in resample(logits, (row.first, column.first), enlarging, rows, columns):
                 yield (slice(first, first + len(part)), slice(*columns)), part
 
-    def _cut(self, size: tuple[int, ...] | list[int], overlap: int) -> list[tuple[Span, Span]]:
+    def _choose_windows(self, size: tuple[int, ...] | list[int], overlap: int) -> list[tuple[Span, Span]]:
         if self._engine.net is None:
             raise RunError(
-                f"{self._path or 'This model'}: was exported before exports said how to label large images "
-                f"in parts, and one of {size[1]} x {size[0]} pixels is too large for the memory in one "
-                "piece. Export it again, or allow more memory."
+                f"{self._path or 'This model'}: was exported by an old version and cannot label large images "
+                f"in windows; one of {size[1]} x {size[0]} pixels is too large for the memory. "
+                "Export it again, or allow more memory."
             )
         pixels = self._map_bytes // self._net.net_bytes()
         rows, columns = choose_windows((size[0], size[1]), pixels, self._net.halo(), overlap)
@@ -180,18 +180,18 @@ class TiledEngine:
 
 
 def tiled(engine: NetEngine, memory_gigabytes: float, path: Path | None = None) -> TiledEngine:
-    """Returns an engine with which the process stays within some memory.
+    """Returns an engine with which the process stays within a memory limit.
 
-    For images up to 108 megapixels, labeled with TensorFlow on a CPU; each further megapixel takes 8 MB for
-    pixels, label and confidences. More memory makes large images faster: windows overlap less.
+    This holds for images up to 108 megapixels with TensorFlow on a CPU; each further megapixel takes 8 MB for
+    pixels, label and confidences. More memory makes large images faster, since windows overlap less.
 
     Args:
-        engine: What computes the net.
-        memory_gigabytes: Memory of the whole process.
-        path: Where the net was read from, for errors.
+        engine: The engine that computes the net.
+        memory_gigabytes: Memory limit of the whole process.
+        path: Path of the model, for errors.
 
     Raises:
-        ValueError: If it is too little for the net.
+        ValueError: If the limit is too low for the net.
     """
     least = _RESERVED_GIGABYTES + least_map_bytes(engine) / 1e9
     if not memory_gigabytes >= least:
@@ -203,13 +203,13 @@ def tiled(engine: NetEngine, memory_gigabytes: float, path: Path | None = None) 
 
 
 def least_map_bytes(engine: NetEngine) -> int:
-    """Returns the memory that the maps of the smallest window of a net take."""
+    """Returns the memory for the maps of the smallest window of a net."""
     net = _description(engine)
     return smallest_window(net.halo(), _OVERLAP) ** 2 * net.net_bytes()
 
 
 def _description(engine: NetEngine) -> NetDescription:
-    # Of a net of which nothing is known, only how large it may be matters.
+    # Of a net without a description only the memory matters: take the largest.
     return engine.net or NetDescription(8, "same", 1.0, 1.0, len(engine.classes.names))
 
 
@@ -220,7 +220,7 @@ def _first(labeled: Labeled) -> Labeled:
     return Labeled(labeled.label[0], labeled.confidence[0])
 
 
-def _kept(row: Span, column: Span) -> _Place:
+def _inside_window(row: Span, column: Span) -> _Place:
     return (
         slice(row.first - row.start, row.last - row.start),
         slice(column.first - column.start, column.last - column.start),

@@ -1,4 +1,4 @@
-"""Cutting what a net sees into windows that overlap by the field of an output pixel."""
+"""Cuts the input of a net into windows that overlap by its receptive field."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,13 @@ from fcn.models.fields import COARSEST_STRIDE
 
 
 class Span(NamedTuple):
-    """A window along one axis of what the layers see.
+    """A window along one axis of the layers' input.
 
     Attributes:
-        start: First pixel the net is given; a multiple of its coarsest stride.
-        stop: The pixel behind the last one it is given.
-        first: First pixel whose logits are those of the whole image.
-        last: The pixel behind the last such one.
+        start: First pixel of the window; a multiple of the net's coarsest stride.
+        stop: The pixel after its last one.
+        first: First pixel with the logits of the whole image.
+        last: The pixel after the last such one.
     """
 
     start: int
@@ -24,17 +24,17 @@ class Span(NamedTuple):
 def cut(length: int, window: int, halo: tuple[int, int], overlap: int = 0) -> list[Span]:
     """Cuts an axis into windows whose kept parts cover it.
 
-    Every window but the last has the same size, and all begin at multiples of the coarsest stride: maps of
-    the window are then parts of the maps of the whole, the rounding up of odd sizes at the end included.
+    All windows but the last have the same size and begin at multiples of the coarsest stride. So the maps of
+    a window are parts of the maps of the whole image, also where odd sizes are rounded up at the end.
 
     Args:
-        length: Pixels in all.
-        window: Pixels the net may be given at once, a multiple of `COARSEST_STRIDE`.
-        halo: Pixels in front of its own and behind it that an output pixel sees.
-        overlap: Pixels that neighboring kept parts share, at least.
+        length: Pixels along the axis.
+        window: Pixels in a window, a multiple of `COARSEST_STRIDE`.
+        halo: Pixels before and after its own that an output pixel sees.
+        overlap: Fewest pixels that neighboring kept parts share.
 
     Raises:
-        ValueError: If the windows are too small to get on.
+        ValueError: If the windows are too small to cover the axis.
 
     Example:
         >>> cut(120, 96, (20, 20))
@@ -54,29 +54,29 @@ def cut(length: int, window: int, halo: tuple[int, int], overlap: int = 0) -> li
                 f"Expected windows of at least {smallest_window(halo, overlap)} pixels. Received: {window}."
             )
         start = following
-    # The last one goes as far back as it may: as large as the others, it needs no kernels of its own.
+    # The last window begins as early as it may: with the size of the others it needs no kernels of its own.
     start = -(-(length - window) // COARSEST_STRIDE) * COARSEST_STRIDE
     return [*spans, Span(start, length, first, length)]
 
 
 def smallest_window(halo: tuple[int, int], overlap: int = 0) -> int:
-    """Returns the smallest size of windows that get on by at least the coarsest stride."""
+    """Returns the smallest window with a kept part of at least the coarsest stride."""
     return -(-(sum(halo) + overlap) // COARSEST_STRIDE) * COARSEST_STRIDE + COARSEST_STRIDE
 
 
 def choose_windows(
     size: tuple[int, int], max_pixels: int, halo: tuple[int, int], overlap: int = 0
 ) -> tuple[list[Span], list[Span]]:
-    """Cuts an image into windows of rows and columns that take the least work.
+    """Cuts an image into the windows of rows and columns that need the least work.
 
     Args:
-        size: (height, width) of what the layers see.
-        max_pixels: Pixels a window may have.
+        size: (height, width) of the layers' input.
+        max_pixels: Most pixels in a window.
         halo: As for `cut`.
         overlap: As for `cut`.
 
     Raises:
-        ValueError: If there are no windows as small as that.
+        ValueError: If no window is that small.
     """
     step = COARSEST_STRIDE
     least, largest = smallest_window(halo, overlap), [-(-length // step) * step for length in size]

@@ -1,9 +1,9 @@
-"""Labeling the batches of a job on a Ray cluster.
+"""Labels the batches of a job on a Ray cluster.
 
-The process that was started claims batches, hands them to actors, writes what comes back and keeps the
-manifest; so it is one worker of the job like any other. An actor reads images, labels them and renders their
-files; it writes nothing. Ray starts an actor that died again, and gives it again what was not answered.
-Videos are labeled by the process that was started.
+The driver, the process that was started, claims batches, hands them to actors, and writes their answers and
+the store; for the job it is one worker like any other. An actor reads images, labels them and renders their
+files; it writes nothing. Ray restarts actors that died and repeats what they had not answered. Videos are
+labeled by the driver.
 """
 
 import os
@@ -35,12 +35,12 @@ from fcn.system.parallel import map_ahead
 from fcn.version import __version__
 
 _PASS_IMAGES, _PASS_IMAGES_PER_ACTOR = 200_000, 10_000
-"""Images that are claimed at once: minutes of work, so that starting actors for each pass does not count, but
-no more than fit in 100 MB."""
+"""Images claimed at once: minutes of work, so that starting actors for each pass costs little, but no more
+than fit in 100 MB."""
 _GROUP_BATCHES = 8
 """Batches in one task; an actor reads ahead within it."""
-# What a user sets to choose how nets compute; the actors of a cluster do not inherit it.
-_PASSED_ON = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_", "OMP_", "OPENCV_")
+# Variables with which users choose how nets compute; the actors of a cluster do not inherit them.
+_FORWARDED_VARIABLES = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_", "OMP_", "OPENCV_")
 
 
 def run_on_ray(
@@ -50,18 +50,18 @@ def run_on_ray(
     actors: int | None = None,
     begin: Callable[[], None] | None = None,
 ) -> LabelingResult:
-    """Labels all that remains of a job on a cluster, and then writes the summaries of all images.
+    """Labels all remaining images of a job on a cluster, then writes the summaries of all images.
 
     Args:
         job: The job.
-        open_engine: Opens what labels, in each actor.
-        address: Of the cluster, as `open_cluster` takes it.
-        actors: How many processes label; None for what suits the cluster.
-        begin: What to do with the job first, once the cluster is there.
+        open_engine: Opens the engine that labels, in each actor.
+        address: Address of the cluster, as for `open_cluster`.
+        actors: How many processes label; None for a number that suits the cluster.
+        begin: Called before any work on the job, once the cluster is connected.
 
     Raises:
-        BackendError: If Ray is not installed, cannot be reached or cannot go on.
-        FcnError: What `Job.run` and `open_engine` raise.
+        BackendError: If Ray is not installed, cannot be reached or fails.
+        FcnError: As raised by `Job.run` and `open_engine`.
     """
     if begin is None and not job.remaining():
         return job.run(open_engine())
@@ -74,47 +74,49 @@ def run_on_ray(
 
 
 class RayBatchProcessor:
-    """What labels batches on the cluster that is open.
+    """A `BatchProcessor` that labels on the open cluster.
 
     Args:
-        job: The job whose batches they are.
-        open_engine: Opens what labels.
-        share: What the actors get.
+        job: The job.
+        open_engine: Opens the engine that labels.
+        share: The number of actors and their CPUs and GPUs.
     """
 
     def __init__(self, job: Job, open_engine: OpenEngine, share: Share) -> None:
         self._job = job
         self._share = share
-        environment = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+        environment = {
+            name: value for name, value in os.environ.items() if name.startswith(_FORWARDED_VARIABLES)
+        }
         threads = None if share.gpus else share.cpus
         self._request = Request(open_engine, job.kinds, environment, threads, platform.node(), __version__)
-        self._agreed: tuple[str, str, str] | None = None
+        self._engine_in_use: tuple[str, str, str] | None = None
         self._classes: Classes | None = None
 
     def classes(self) -> Classes:
-        """Returns what is told apart."""
-        # Another worker may have done all there was.
+        """Returns the classes of the labels."""
+        # Without an answer, another worker has labeled everything.
         return self._engine.classes if self._classes is None else self._classes
 
     def __call__(self, claims: Iterator[list[Claimed]]) -> Generator[list[Outcome], None, None]:
-        """Yields what came of each batch, in any order."""
+        """Yields the outcomes of each batch, in any order."""
         most = min(_PASS_IMAGES, _PASS_IMAGES_PER_ACTOR * self._share.actors)
         videos: list[list[Claimed]] = []
         while claimed := list(_images_up_to(claims, most)):
             videos += [batch for batch in claimed if _has_video(batch)]
             batches = [batch for batch in claimed if not _has_video(batch)]
-            # In two threads, as where one process labels: the next are received meanwhile.
+            # In two threads, as without Ray: the next results are received while these are written.
             with closing(self._results(batches)) as results:
                 yield from map_ahead(self._write, results, ahead=2)
         if videos:
-            # Written frame by frame, where the output folder is.
+            # A video is written frame by frame, so it is labeled where the output folder is.
             engine = self._engine
-            self._agree(engine.name, engine.precision, self._request.host)
+            self._check_same_engine(engine.name, engine.precision, self._request.host)
             yield from self._job.processor(engine)(iter(videos))
 
     @cached_property
     def _engine(self) -> Engine:
-        """What labels in this process, once something needs it: each video is a call of its own."""
+        """The engine of this process, opened when it is first needed; each video is a call of its own."""
         return self._request.open_engine()
 
     def _results(self, batches: Sequence[list[Claimed]]) -> Generator[Result, None, None]:
@@ -128,53 +130,53 @@ class RayBatchProcessor:
                 for answer in answers:
                     if isinstance(answer, Exception):
                         raise answer
-                    self._agree(answer.engine, answer.precision, answer.host)
+                    self._check_same_engine(answer.engine, answer.precision, answer.host)
                     self._classes = answer.classes
                     missing -= len(answer.images) + len(answer.failed)
                     yield answer
         except ray.exceptions.RayError as error:
             raise BackendError(
-                f"--ray: the cluster cannot go on ({reason(error)}). What was written stays; the same "
-                "command goes on."
+                f"--ray: the cluster failed ({reason(error)}). Finished labels stay; run the same command "
+                "again to continue."
             ) from error
         if missing:
             raise BackendError(
-                f"--ray: Ray gave no answer for {missing} images. What was written stays; the same command "
-                "goes on."
+                f"--ray: Ray gave no answer for {missing} images. Finished labels stay; run the same command "
+                "again to continue."
             )
 
-    def _agree(self, engine: str, precision: str, host: str) -> None:
-        """Makes sure that all machines compute alike, and as those of an earlier run.
+    def _check_same_engine(self, engine: str, precision: str, host: str) -> None:
+        """Checks that all machines use the same engine and precision, also as in an earlier run.
 
         Raises:
             BackendError: If machines chose differently.
-            OutputError: If the job was begun with another engine or precision.
+            OutputError: If the job was started with another engine or precision.
         """
-        if self._agreed is None:
-            self._job.agree(engine, precision)
-            self._agreed = engine, precision, host
-        known, known_precision, first = self._agreed
+        if self._engine_in_use is None:
+            self._job.check_engine(engine, precision)
+            self._engine_in_use = engine, precision, host
+        known, known_precision, first = self._engine_in_use
         if (engine, precision) != (known, known_precision):
             raise BackendError(
-                f"--ray: machines differ, and their labels would: {first} computes with {known} in "
-                f"{known_precision}, {host} with {engine} in {precision}. Choose for all: "
-                f"--engine {known} --precision {known_precision}, with which the job was begun."
+                f"--ray: machines would give different labels: {first} computes with {known} in "
+                f"{known_precision}, {host} with {engine} in {precision}. Choose one for all: "
+                f"--engine {known} --precision {known_precision}, with which the job was started."
             )
 
     def _write(self, result: Result) -> list[Outcome]:
-        output = self._job.manifest.output
+        output = self._job.store.output
         return [*(write_image(output, image) for image in result.images), *result.failed]
 
 
 def _answers(batches: Sequence[list[Claimed]], request: Request, share: Share) -> Generator[Any, None, None]:
-    """Yields what actors answer, in the order in which it comes: each a `Result` or an `Exception`."""
+    """Yields the answers of actors as they come, each a `Result` or an `Exception`."""
     import ray
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.target_max_block_size = 1  # each batch comes as soon as it is labeled
-    # In an actor, since those that die cannot count; it starts again if its machine is gone.
+    # Counted in an actor of its own, since those that die cannot count; Ray restarts it if its machine fails.
     attempts = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Attempts).remote()
     size = max(1, min(_GROUP_BATCHES, len(batches) // (4 * share.actors)))
     groups = [to_table(batches[start : start + size]) for start in range(0, len(batches), size)]

@@ -1,4 +1,4 @@
-"""Starting Ray on this machine, or reaching one that runs on many: quietly, in bounded time."""
+"""Starts Ray on this machine or connects to a cluster, quietly and in bounded time."""
 
 import logging
 import os
@@ -16,28 +16,28 @@ from fcn.errors import BackendError
 from fcn.system.stderr import stderr_held_back
 
 LOCAL = "local"
-"""The address of a cluster that is started for one job, on this machine."""
+"""The address that stands for a new cluster on this machine, for one job."""
 
-_REACH_SECONDS = 5
+_CONNECT_SECONDS = 5
 _CPUS_PER_ACTOR = 4
-"""More make a single photograph hardly faster; fewer take more copies of the net than most memories hold."""
-# HTTP/2, which Ray speaks, begins with this and empty settings, and is answered by settings: RFC 9113, 3.4.
+"""More make a single image hardly faster; fewer need more copies of the net than most memories hold."""
+# Ray speaks HTTP/2. A client begins with this and empty settings; the answer is settings: RFC 9113, 3.4.
 _SETTINGS_FRAME = b"\x04"
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS_FRAME + b"\0" * 5
 _LOCAL_STORE_BYTES = 1 << 30
-"""For results that wait to be written; what does not fit is kept on disk."""
+"""Memory for results that wait to be written; the rest is kept on disk."""
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # also of this process, which Ray's own code writes to stderr
-    # Otherwise a warning; GPUs stay hidden from actors that have none.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # also for this process, where Ray's own code writes to stderr
+    # Avoids a warning; GPUs stay hidden from actors that have none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
 
 
 class Share(NamedTuple):
-    """How a cluster is shared out.
+    """The division of a cluster among actors.
 
     Attributes:
         actors: Number of processes that label, each with a copy of the net.
@@ -52,10 +52,10 @@ class Share(NamedTuple):
 
 @contextmanager
 def open_cluster(address: str) -> Iterator[None]:
-    """Starts Ray, or connects to it, as long as the block runs.
+    """Starts Ray, or connects to it, while the block runs.
 
-    A local cluster listens on this machine's own interface only, to nobody without its token, and leaves
-    neither processes nor files. Nothing is reported to anyone.
+    A local cluster listens on the loopback interface only, requires a token, and leaves neither processes nor
+    files. Usage reports are off.
 
     Args:
         address: `LOCAL`; or "HOST:PORT" of a cluster that this machine is part of.
@@ -64,7 +64,7 @@ def open_cluster(address: str) -> Iterator[None]:
         BackendError: If Ray is not installed, or the cluster cannot be reached.
     """
     local = {
-        # Despite its name, what makes 127.0.0.1 the address of everything on any system.
+        # Despite its name, this makes all addresses 127.0.0.1 on any system.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
@@ -80,11 +80,11 @@ def open_cluster(address: str) -> Iterator[None]:
             )
             options |= {"_temp_dir": folder, "object_store_memory": _LOCAL_STORE_BYTES}
         else:
-            _reach(address)
-        # Ray prints what befalls actors, whatever its logging is told; nothing else is printed meanwhile.
+            _check_reachable(address)
+        # Ray prints about actors regardless of its logging options; nothing else is printed meanwhile.
         stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         stack.callback(ray.shutdown)
-        with _signals_kept(), stderr_held_back():
+        with _restore_sigterm(), stderr_held_back():
             failure = _start(ray, options)
         if failure:
             where = "start Ray on this machine" if address == LOCAL else f"reach Ray at {address}"
@@ -93,24 +93,24 @@ def open_cluster(address: str) -> Iterator[None]:
 
 
 _REMEDY = {
-    True: "Check the room in the folder for temporary files, and that its path is short.",
-    False: "Start it (ray start --head; ray start --address=HOST:PORT on each other machine), and run this "
-    "command on one of its machines.",
+    True: "Check that the folder for temporary files has space and a short path.",
+    False: "Start it (ray start --head; then ray start --address=HOST:PORT on each other machine), and run "
+    "this command on one of these machines.",
 }
 
 
 def share_out(nodes: list[Mapping[str, float]], actors: int | None) -> Share:
-    """Chooses how many actors there are, and what each gets.
+    """Chooses the number of actors and their CPUs and GPUs.
 
-    One for each GPU; where there is none, one for every four CPUs of a machine, or all it has if those are
-    fewer.
+    The default is one actor for each GPU; without GPUs, one for every four CPUs of a machine, or one for all
+    of them if it has fewer.
 
     Args:
         nodes: Resources of each machine, "CPU" and "GPU" among them.
-        actors: How many there should be; None for as many as that.
+        actors: How many actors to have; None for the default.
 
     Raises:
-        BackendError: If the cluster has not as many GPUs, or CPUs where there is no GPU.
+        BackendError: If the cluster has fewer GPUs than actors, or without GPUs fewer CPUs.
 
     Example:
         >>> share_out([{"CPU": 16.0}, {"CPU": 8.0}], None)
@@ -132,23 +132,23 @@ def share_out(nodes: list[Mapping[str, float]], actors: int | None) -> Share:
     if actors is None:
         each = min(_CPUS_PER_ACTOR, *cpus)
         return Share(sum(count // each for count in cpus), each, 0)
-    # As many as all actors can have, on machines of any sizes.
+    # The most CPUs that every actor can have, on machines of any sizes.
     each = max(size for size in range(1, max(cpus) + 1) if sum(count // size for count in cpus) >= actors)
     return Share(actors, each, 0)
 
 
 def cluster_share(actors: int | None) -> Share:
-    """Returns how the cluster that is open is shared out.
+    """Returns the division of the open cluster among actors.
 
     Raises:
-        BackendError: If it has not as many GPUs, or CPUs where there is no GPU.
+        BackendError: If it has fewer GPUs than actors, or without GPUs fewer CPUs.
     """
     ray = _import_ray()
     return share_out([node["Resources"] for node in ray.nodes() if node["Alive"]], actors)
 
 
 def reason(error: BaseException) -> str:
-    r"""Returns the first and the last line of what Ray says, which often is a page.
+    r"""Returns the first and the last line of an error of Ray, which often is a page long.
 
     Example:
         >>> reason(RuntimeError("it broke.\n  at line 1\nKeyError: 3"))
@@ -160,7 +160,7 @@ def reason(error: BaseException) -> str:
 
 
 def _start(ray: Any, options: Mapping[str, Any]) -> Exception | None:
-    """Starts or reaches Ray; returns what went wrong."""
+    """Starts or connects to Ray; returns the error if that fails."""
     try:
         ray.init(**options, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
     except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
@@ -176,22 +176,22 @@ def _import_ray() -> Any:
         raise BackendError(
             f"--ray: Ray is not installed ({error}). Install it: pip install 'fcn[distributed]'."
         ) from error
-    # Its console handler; what goes wrong is raised as well.
+    # The handler that prints; errors are raised as well.
     for handler in logging.getLogger("ray.data").handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setLevel(logging.CRITICAL + 1)
     return ray
 
 
-def _reach(address: str) -> None:
-    """Finds out in seconds what Ray takes minutes for.
+def _check_reachable(address: str) -> None:
+    """Checks in seconds that Ray answers at an address; Ray itself takes minutes to notice that it does not.
 
     Raises:
-        BackendError: If nobody answers at an address, or something that is not Ray.
+        BackendError: If nothing answers there, or something that is not Ray.
     """
     host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), _REACH_SECONDS) as connection:
+        with socket.create_connection((host, int(port)), _CONNECT_SECONDS) as connection:
             if "RAY_USE_TLS" not in os.environ:
                 connection.sendall(_GREETING)
                 if connection.recv(len(_GREETING))[3:4] != _SETTINGS_FRAME:
@@ -202,7 +202,7 @@ def _reach(address: str) -> None:
 
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Sets environment variables as long as a block runs."""
+    """Sets environment variables while the block runs."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -216,8 +216,8 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Keeps what SIGTERM does, which Ray replaces; while Ray starts it stops Ray, and then does it."""
+def _restore_sigterm() -> Iterator[None]:
+    """Restores the SIGTERM handler that Ray replaces; while Ray starts, SIGTERM stops Ray and the process."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

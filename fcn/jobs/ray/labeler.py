@@ -1,8 +1,8 @@
-"""A copy of the net in an actor of a Ray cluster, and what goes to it and comes back.
+"""A copy of the net in an actor of a Ray cluster, and the messages to and from it.
 
-Ray starts an actor that died again, and gives it again what it had in hand: some batches, the next read while
-one is labeled. If actors die of these, each batch is labeled alone, then each image of a batch of which they
-die; an image of which they die has failed, and the job goes on.
+Ray restarts an actor that died and repeats what it had in hand: some batches, of which the next are read
+while one is labeled. If actors keep dying of these, each batch is labeled alone, then each image of a batch
+that kills them. An image that kills actors has failed, and the job continues.
 """
 
 import os
@@ -17,38 +17,38 @@ from typing import Any, NamedTuple
 from fcn.classes import Classes
 from fcn.errors import BackendError, FcnError
 from fcn.inference.engines.engine import Engine
-from fcn.jobs.pipeline import LabeledBatch, RenderedImage, label_batches, render_batch, timed
+from fcn.jobs.pipeline import LabeledBatch, RenderedImage, add_seconds, label_batches, render_batch
 from fcn.jobs.sources.remote import is_url
 from fcn.jobs.store import Claimed, Outcome
 from fcn.version import __version__
 
-_MOST_OPENINGS = 4
-"""How often an actor is started that dies when it opens the model."""
-_MOST_ATTEMPTS = 2
-"""How often the same batches, the same batch or the same image are given to actors that die of them."""
-_GIVEN_UP, _MOST_GIVEN_UP = "given up", 10
-"""Images that actors died of, with none labeled between; it is not the images then."""
+_MAX_OPENINGS = 4
+"""Most starts of an actor that dies while it opens the model."""
+_MAX_ATTEMPTS = 2
+"""Most times that the same group of batches, batch or image is given to actors that die of it."""
+_GIVEN_UP, _MAX_GIVEN_UP = "given up", 10
+"""Images in a row that actors died of, with none labeled in between; then the images are not the cause."""
 _REMEDY = "If memory is short, use fewer actors (--actors) or a lower --memory"
-_GO_ON = "What was written stays; the same command goes on."
+_RESUME = "Finished labels stay; run the same command again to continue."
 _COLUMN = "item"
 
 Key = int | str | tuple[int, ...]
-"""What is attempted: opening a model by the name of the actor, some batches by the first image, one batch by
-all of its images."""
+"""Identifies an attempt: opening a model by the actor's id, a group of batches by its first image, one batch
+by all of its images."""
 
 OpenEngine = Callable[[], Engine]
-"""Opens what labels; a function at the top of a module, or a `partial` of one, with plain values."""
+"""Opens the engine that labels; a module-level function or a `partial` of one, so that it can be pickled."""
 
 
 class Request(NamedTuple):
-    """What all actors of a job are given.
+    """The setup of all actors of a job.
 
     Attributes:
-        open_engine: Opens what labels.
-        kinds: What labeling leaves, some of `OUTPUTS`.
+        open_engine: Opens the engine that labels.
+        kinds: What to write, some of `OUTPUTS`.
         environment: Environment variables that choose how nets compute.
-        threads: CPUs of each actor; None where a GPU computes.
-        host: Where the job was started.
+        threads: CPUs of each actor; None if a GPU computes.
+        host: The machine on which the job was started.
         version: Version of this package there.
     """
 
@@ -61,14 +61,14 @@ class Request(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What an actor makes of a batch.
+    """The answer of an actor for a batch.
 
     Attributes:
         images: The images that were labeled.
-        failed: What came of the others.
-        engine: Name of what computed.
-        precision: What it computed in.
-        classes: What it tells apart.
+        failed: Outcomes of the other images.
+        engine: Name of the engine that computed.
+        precision: Its precision.
+        classes: The classes of the labels.
         host: The machine.
     """
 
@@ -81,24 +81,24 @@ class Result(NamedTuple):
 
 
 class Attempts:
-    """Counts how often something was begun that may be the death of an actor."""
+    """Counts attempts at work that may kill an actor."""
 
     def __init__(self) -> None:
         self._counts: Counter[Key] = Counter()
 
     def begin(self, key: Key) -> int:
-        """Returns the number of attempts at something since it last succeeded, this one included."""
+        """Counts an attempt; returns the number since the last success, this one included."""
         self._counts[key] += 1
         return self._counts[key]
 
     def succeed(self, *keys: Key) -> None:
-        """Forgets the attempts at some things."""
+        """Forgets the attempts of these keys."""
         for key in keys:
             del self._counts[key]
 
 
 class RemoteAttempts:
-    """`Attempts` in an actor, which all that label share.
+    """The `Attempts` that all actors share, in an actor of their own.
 
     Args:
         actor: The handle of the actor.
@@ -108,14 +108,14 @@ class RemoteAttempts:
         self._actor = actor
 
     def begin(self, key: Key) -> int:
-        """Does what `Attempts.begin` does."""
+        """Calls `Attempts.begin` there."""
         import ray
 
         attempt: int = ray.get(self._actor.begin.remote(key))
         return attempt
 
     def succeed(self, *keys: Key) -> None:
-        """Does what `Attempts.succeed` does."""
+        """Calls `Attempts.succeed` there."""
         import ray
 
         ray.get(self._actor.succeed.remote(*keys))
@@ -124,12 +124,12 @@ class RemoteAttempts:
 class Labeler:
     """A copy of the net in an actor. Ray Data calls it with a few batches at a time.
 
-    What goes wrong is an answer, not an exception, which Ray would wrap: an `FcnError` as it is, a bug with
-    its traceback.
+    An error is an answer, not an exception, which Ray would wrap: an `FcnError` as it is, a bug with its
+    traceback.
 
     Args:
-        request: What all actors of the job are given.
-        attempts: Those of all actors.
+        request: The setup of all actors of the job.
+        attempts: The attempts of all actors.
     """
 
     def __init__(self, request: Request, attempts: Attempts | RemoteAttempts) -> None:
@@ -140,15 +140,15 @@ class Labeler:
         self._host = "" if platform.node() == request.host else platform.node()
         os.environ.update(request.environment)
         if request.threads is not None:
-            # Before anything that computes is imported. OpenMP's number is set by Ray.
+            # Set before any backend is imported. Ray sets OpenMP's variable itself.
             os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(request.threads))
-        self._mistake: Exception | None = None
-        actor = ray.get_runtime_context().get_actor_id()  # the same when it is started again
+        self._setup_error: Exception | None = None
+        actor = ray.get_runtime_context().get_actor_id()  # unchanged by a restart
         try:
-            if self._attempts.begin(actor) > _MOST_OPENINGS:
+            if self._attempts.begin(actor) > _MAX_OPENINGS:
                 raise BackendError(
-                    f"--ray: an actor died {_MOST_OPENINGS} times while the model was opened. {_REMEDY}. "
-                    f"{_GO_ON}"
+                    f"--ray: an actor died {_MAX_OPENINGS} times while the model was opened. {_REMEDY}. "
+                    f"{_RESUME}"
                 )
             if __version__ != request.version:
                 raise BackendError(
@@ -158,37 +158,37 @@ class Labeler:
             self._engine = request.open_engine()
             self._attempts.succeed(actor)
         except Exception as error:
-            self._mistake = self._told(error)
+            self._setup_error = self._as_answer(error)
 
     def __call__(self, table: Any) -> Iterator[Any]:
         """Yields a table with one `Result` for each batch."""
-        if self._mistake is not None:
-            yield to_table([self._mistake])
+        if self._setup_error is not None:
+            yield to_table([self._setup_error])
             return
         claims = list(from_table(table))
         together = claims[0][0].id
         try:
-            alone = self._attempts.begin(together) > _MOST_ATTEMPTS
+            alone = self._attempts.begin(together) > _MAX_ATTEMPTS
             results = map(self._label_alone, claims) if alone else self._label(claims)
             for batch, result in zip(claims, results, strict=True):
-                yield to_table([self._explained(batch, result)])
+                yield to_table([self._add_host(batch, result)])
             if not alone:
                 self._attempts.succeed(together, _GIVEN_UP)
         except Exception as error:
-            yield to_table([self._told(error)])
+            yield to_table([self._as_answer(error)])
 
     def _label(self, claims: Sequence[list[Claimed]]) -> Iterator[Result]:
-        return label_batches(claims, self._engine, self._kinds, self._finish, _no_video)
+        return label_batches(claims, self._engine, self._kinds, self._finish, _refuse_video)
 
     def _label_alone(self, batch: list[Claimed]) -> Result:
-        """Labels a batch, or else each of its images, with nothing else in hand; gives up what is deadly.
+        """Labels a batch, or else each of its images, with nothing else in hand; an image may fail.
 
         Raises:
-            BackendError: If too many in a row are.
+            BackendError: If too many images in a row do.
         """
         key = tuple(claimed.id for claimed in batch)
         attempt = self._attempts.begin(key)
-        if attempt <= _MOST_ATTEMPTS:
+        if attempt <= _MAX_ATTEMPTS:
             [result] = self._label([batch])
             self._attempts.succeed(key, _GIVEN_UP)
             return result
@@ -196,19 +196,19 @@ class Labeler:
             parts = [self._label_alone([claimed]) for claimed in batch]
             images = [image for part in parts for image in part.images]
             return self._result(images, [outcome for part in parts for outcome in part.failed])
-        # Counted once, however often what comes after it is the death of an actor.
-        if attempt == _MOST_ATTEMPTS + 1 and self._attempts.begin(_GIVEN_UP) > _MOST_GIVEN_UP:
+        # Counted once, however often the images after it kill an actor.
+        if attempt == _MAX_ATTEMPTS + 1 and self._attempts.begin(_GIVEN_UP) > _MAX_GIVEN_UP:
             raise BackendError(
-                f"--ray: actors died of {_MOST_GIVEN_UP + 1} images in a row, the last of them "
-                f"{batch[0].path!r}. {_REMEDY}, and add --retry-failed. {_GO_ON}"
+                f"--ray: actors died of {_MAX_GIVEN_UP + 1} images in a row, the last of them "
+                f"{batch[0].path!r}. {_REMEDY}, and add --retry-failed. {_RESUME}"
             )
-        return self._result([], [_deadly(batch[0])])
+        return self._result([], [_crash_outcome(batch[0])])
 
     def _finish(self, batch: LabeledBatch) -> Result:
         rendered = list(render_batch(batch, self._engine, self._kinds))
         images = [image for image in rendered if isinstance(image, RenderedImage)]
         failed = [outcome for outcome in rendered if isinstance(outcome, Outcome)]
-        outcomes = timed([*(image.outcome for image in images), *failed, *batch.settled], batch.began)
+        outcomes = add_seconds([*(image.outcome for image in images), *failed, *batch.unlabeled], batch.began)
         labeled = [image._replace(outcome=outcome) for image, outcome in zip(images, outcomes, strict=False)]
         return self._result(labeled, outcomes[len(images) :])
 
@@ -216,8 +216,8 @@ class Labeler:
         engine = self._engine
         return Result(images, failed, engine.name, engine.precision, engine.classes, platform.node())
 
-    def _explained(self, batch: Sequence[Claimed], result: Result) -> Result:
-        """Says where files were not found that are there for the machine that listed them."""
+    def _add_host(self, batch: Sequence[Claimed], result: Result) -> Result:
+        """Adds this machine's name to the failures of files that only the machine with the list can see."""
         if not self._host:
             return result
         files = {claimed.id for claimed in batch if not is_url(claimed.place)}
@@ -230,17 +230,17 @@ class Labeler:
         ]
         return result._replace(failed=failed)
 
-    def _told(self, error: Exception) -> Exception:
+    def _as_answer(self, error: Exception) -> Exception:
         if not isinstance(error, FcnError):
             return RuntimeError(f"In an actor:\n{traceback.format_exc()}")
         return type(error)(f"on {self._host}: {error}") if self._host else error
 
 
-def _deadly(claimed: Claimed) -> Outcome:
-    """Returns what came of an image that actors die of; it waits again once its file changes."""
+def _crash_outcome(claimed: Claimed) -> Outcome:
+    """Returns the outcome of an image that kills actors; it waits again once its file changes."""
     outcome = Outcome(
         claimed.id,
-        f"stopped its process {_MOST_ATTEMPTS} times while it was labeled alone (out of memory, or a crash). "
+        f"crashed its process {_MAX_ATTEMPTS} times while it was labeled alone (perhaps out of memory). "
         "Replace it; or use fewer actors (--actors) or a lower --memory, then add --retry-failed.",
     )
     with suppress(OSError):
@@ -250,12 +250,12 @@ def _deadly(claimed: Claimed) -> Outcome:
     return outcome
 
 
-def _no_video(claimed: Claimed) -> Outcome:
+def _refuse_video(claimed: Claimed) -> Outcome:
     raise ValueError(f"Expected images alone. Received: {claimed.path!r}.")
 
 
 def to_table(items: Iterable[Any]) -> Any:
-    """Returns a table that Ray Data takes as it is, one row for each item; both ends run this package."""
+    """Returns a table of pickled items for Ray Data, one row each; both ends run this package."""
     import pyarrow
 
     rows = [pickle.dumps(item, pickle.HIGHEST_PROTOCOL) for item in items]
@@ -263,6 +263,6 @@ def to_table(items: Iterable[Any]) -> Any:
 
 
 def from_table(table: Any) -> Iterator[Any]:
-    """Yields what was given to `to_table`."""
+    """Yields the items of a table made by `to_table`."""
     for row in table[_COLUMN]:
         yield pickle.loads(row.as_py())

@@ -1,4 +1,4 @@
-"""What a user asks to have labeled: files, folders, URLs, and lists of them."""
+"""The inputs of a job: files, folders, URLs, and lists of them."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 
 from fcn.errors import DataError
 from fcn.jobs.sources.remote import find_remote, is_url, path_of_url
-from fcn.jobs.sources.search import FORMATS, FoundImage, Unusable, find_images, search, why_unusable
+from fcn.jobs.sources.search import FORMATS, FoundImage, Unusable, find_images, find_problem, search
 
 _BLOCK = 1 << 16
 
@@ -16,15 +16,15 @@ class PathList(NamedTuple):
     """A list of files, folders and URLs, read once, a part at a time.
 
     Attributes:
-        stream: What to read.
-        separator: What stands between two of them: a newline, or a NUL where names may hold newlines.
+        stream: The file to read.
+        separator: Separates two entries: a newline, or a NUL if names may contain newlines.
     """
 
     stream: BinaryIO
     separator: bytes = b"\n"
 
     def entries(self) -> Iterator[str]:
-        """Yields the entries; empty ones are passed over."""
+        """Yields the entries that are not empty."""
         rest = b""
         while block := self.stream.read(_BLOCK):
             *parts, rest = (rest + block).split(self.separator)
@@ -38,23 +38,23 @@ Input = Path | str | PathList
 
 
 def find_all(inputs: Sequence[Input], output: Path) -> Iterator[FoundImage | Unusable]:
-    """Finds what there is to label.
+    """Finds the images and videos of all inputs.
 
-    The labels of images in a list go to folders named as those of the images: relative to the present folder
-    where the path is, or else from the root; so names in a list need not differ.
+    The labels of images in a list go to the images' own folders, relative to the current folder for relative
+    paths and to the root for others, so names in a list may repeat.
 
     Args:
         inputs: What to search.
         output: A folder that is never searched.
 
     Yields:
-        The images, and what cannot be used; what a list names in vain is among that.
+        The images, and entries that cannot be used, including missing files of a list.
 
     Raises:
-        DataError: If an input, but for an entry of a list, is missing, unreadable or inside `output`; if
+        DataError: If an input other than an entry of a list is missing, unreadable or inside `output`, or if
             there are no images.
     """
-    unusable: list[Unusable] = []  # enough of them for a message
+    unusable: list[Unusable] = []  # the first few, for a message
     any_image = False
     for found in _find(inputs, output):
         any_image = any_image or isinstance(found, FoundImage)
@@ -84,7 +84,7 @@ def _find_entry(entry: str, output: Path, visited: set[str]) -> Iterator[FoundIm
             yield from find_remote(entry, os.path.dirname(path_of_url(entry)))
             return
         path = Path(entry)
-        reason = why_unusable(path, output)
+        reason = find_problem(path, output)
         if reason:
             yield Unusable(entry, reason)
             return
@@ -98,13 +98,13 @@ def _find_entry(entry: str, output: Path, visited: set[str]) -> Iterator[FoundIm
         yield Unusable(entry, str(error).removeprefix(f"{entry}: "))
 
 
-def folders_of(inputs: Sequence[Input]) -> list[str]:
-    """Returns the folders among inputs, resolved and sorted: what a job is asked to keep labeled.
+def list_folders(inputs: Sequence[Input]) -> list[str]:
+    """Returns the folders and folder-like URLs among inputs, resolved and sorted.
 
-    Files, and what is in lists, may be other ones each time.
+    These must not change when a job is resumed; files and lists may.
 
     Example:
-        >>> folders_of([Path("/"), Path("/no/such/file.jpg")])
+        >>> list_folders([Path("/"), Path("/no/such/file.jpg")])
         ['/']
     """
     folders = [os.path.realpath(given) for given in inputs if isinstance(given, Path) and given.is_dir()]

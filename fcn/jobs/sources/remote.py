@@ -1,4 +1,4 @@
-"""Images on other machines (`s3://`, `gs://`, `http://` and what else fsspec knows)."""
+"""Images on other machines (`s3://`, `gs://`, `http://` and all else that fsspec supports)."""
 
 import posixpath
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _WEB = ("http", "https")
 
 
 def is_url(place: str) -> bool:
-    """Tells URLs from paths.
+    """Returns whether a place is a URL, not a path.
 
     Example:
         >>> is_url("s3://bucket/a.jpg"), is_url("/data/a.jpg")
@@ -24,7 +24,7 @@ def is_url(place: str) -> bool:
 
 
 def path_of_url(url: str) -> str:
-    """Returns the host and path of a URL as a relative path that leads nowhere else.
+    """Returns the host and path of a URL as a relative path without `..`.
 
     Example:
         >>> path_of_url("https://host/my%20cats/../a.jpg?size=1")
@@ -38,21 +38,21 @@ def path_of_url(url: str) -> str:
 
 
 def find_remote(url: str, folder: str = "") -> Iterator[FoundImage | Unusable]:
-    """Finds what there is to label at a URL.
+    """Finds the images at a URL.
 
-    A URL that is named as an image is taken for one and not looked at; any other is searched in all depths,
-    but for hidden folders.
+    A URL with the suffix of an image counts as one without a request; any other is searched at any depth,
+    without hidden folders.
 
     Args:
         url: Where to look.
-        folder: What the folders of the images begin with.
+        folder: Prefix of the images' folders.
 
     Yields:
-        The images, and what cannot be listed below.
+        The images, and folders below that cannot be listed.
 
     Raises:
-        BackendError: If what reads such URLs is not installed.
-        DataError: If the place itself cannot be listed.
+        BackendError: If the package that reads such URLs is not installed.
+        DataError: If the URL itself cannot be listed.
     """
     system, top = _open(url)
     if _is_named_as_image(path_of_url(url)):
@@ -73,13 +73,13 @@ def find_remote(url: str, folder: str = "") -> Iterator[FoundImage | Unusable]:
                 found, found, posixpath.join(prefix, *parts[:-1]) if prefix or parts[:-1] else ""
             )
     if not any_found:
-        yield Unusable(url, f"no images found. Expected {FORMATS}, by the end of the name.")
+        yield Unusable(url, f"no images found. Expected {FORMATS}, by suffix.")
 
 
 def _walk(system: Any, top: str) -> Iterator[str | Unusable]:
-    """Yields the URLs of the files below a folder, and what cannot be listed.
+    """Yields the URLs of the files below a folder, and folders that cannot be listed.
 
-    fsspec's own `walk` passes over what cannot be listed, whatever it is told.
+    fsspec's own `walk` skips folders that cannot be listed, with any options.
 
     Raises:
         DataError: If `top` cannot be listed.
@@ -96,7 +96,7 @@ def _walk(system: Any, top: str) -> Iterator[str | Unusable]:
                 raise DataError(f"{url}: {reason}") from error
             yield Unusable(url, reason)
             continue
-        system.dircache.clear()  # all that there is would be kept in memory
+        system.dircache.clear()  # it would keep all entries in memory
         below = []
         for entry in entries:
             name = entry["name"].rstrip("/")
@@ -108,10 +108,10 @@ def _walk(system: Any, top: str) -> Iterator[str | Unusable]:
 
 
 def read_remote(url: str) -> bytes:
-    """Returns what the URL of an image holds.
+    """Returns the bytes of an image at a URL.
 
     Raises:
-        BackendError: If what reads such URLs is not installed.
+        BackendError: If the package that reads such URLs is not installed.
         DataError: If it cannot be read or is too large for an image.
     """
     system, path = _open(url)
@@ -140,7 +140,7 @@ def _read_at_most(file: IO[bytes], size: int) -> bytes:
 
 
 def _open(url: str) -> tuple[Any, str]:
-    """Returns the file system of a URL, and what the place is called there."""
+    """Returns the file system of a URL, and its path there."""
     try:
         from fsspec.core import url_to_fs
 

@@ -1,5 +1,6 @@
-"""What there is to label in files and folders."""
+"""Finds images and videos in files and folders."""
 
+import errno
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -9,21 +10,21 @@ from typing import NamedTuple
 from fcn.data.image_header import IMAGE_FORMATS, IMAGE_SUFFIXES
 from fcn.errors import DataError
 from fcn.inference.video import VIDEO_FORMATS, is_video
+from fcn.system.files import unreadable
 
 FORMATS = f"{IMAGE_FORMATS} ({', '.join(sorted(IMAGE_SUFFIXES))})"
-"""What is taken for an image, in words."""
+"""Formats and suffixes of images, in words."""
 
 _EXPECTED = f"{FORMATS}; or {VIDEO_FORMATS} videos"
-_PERMISSIONS = "Change its permissions, or leave it out."
 
 
 class FoundImage(NamedTuple):
     """An image, or a video, to label.
 
     Attributes:
-        place: What it is read from: an absolute path without links but for its last part, or a URL. Equal for
-            the same image, whatever way it was found.
-        path: Where it is, in the user's words.
+        place: Where it is read from: a URL, or an absolute path with links resolved in all but its last part.
+            It is the same however the image was found.
+        path: Its path or URL as the user wrote it.
         folder: Its folder relative to the input folder it was found in; empty for an image given as a file.
     """
 
@@ -33,11 +34,11 @@ class FoundImage(NamedTuple):
 
 
 class Unusable(NamedTuple):
-    """What was asked for but cannot be used.
+    """An input that cannot be used.
 
     Attributes:
-        path: Where it is.
-        reason: What is wrong with it; does not repeat the path.
+        path: Its path or URL as the user wrote it.
+        reason: Why it cannot be used; does not repeat the path.
     """
 
     path: str
@@ -45,18 +46,18 @@ class Unusable(NamedTuple):
 
 
 def find_images(inputs: Sequence[Path], output: Path) -> Iterator[FoundImage | Unusable]:
-    """Finds what there is to label in files and folders.
+    """Finds images and videos in files and folders.
 
-    A folder that can be reached in several ways, through links or because one input lies in another, is
+    A folder that can be reached in several ways, through links or because one input contains another, is
     searched once: as part of the outermost input, and by its own name rather than through a link. A file may
-    come several times, and the first counts. No list of all of them is ever made.
+    be yielded several times; the first counts. No list of all files is made.
 
     Args:
         inputs: Files and folders.
         output: A folder that is never searched.
 
     Yields:
-        The images, and what else cannot be used.
+        The images and videos, and inputs that cannot be used.
 
     Raises:
         DataError: If an input is missing, unreadable or inside `output`.
@@ -68,13 +69,13 @@ def find_images(inputs: Sequence[Path], output: Path) -> Iterator[FoundImage | U
 
 
 def search(path: Path, output: Path, visited: set[str], folder: str = "") -> Iterator[FoundImage | Unusable]:
-    """Yields what there is to label in one file or folder that can be read.
+    """Yields the images and videos of one file or folder.
 
     Args:
         path: The file or folder.
         output: A folder that is never searched.
-        visited: Folders that are not searched again; those searched are added.
-        folder: What the folders of the images begin with.
+        visited: Folders that are not searched again; searched folders are added.
+        folder: Prefix of the images' folders.
 
     Raises:
         DataError: If it is a folder that cannot be read.
@@ -84,33 +85,37 @@ def search(path: Path, output: Path, visited: set[str], folder: str = "") -> Ite
     elif _is_wanted(path.name):
         yield _found(path, folder)
     else:
-        yield Unusable(str(path), f"expected {_EXPECTED}, by its suffix. Convert the file, or leave it out.")
+        yield Unusable(
+            str(path), f"expected {_EXPECTED}, by its suffix. Convert the file or remove it from the inputs."
+        )
 
 
-def why_unusable(path: Path, output: Path) -> str | None:
+def find_problem(path: Path, output: Path) -> str | None:
     """Returns why a file or folder cannot be an input; None if it can."""
-    if not os.path.exists(path):  # unlike Path.exists, also where the folder above cannot be entered
-        return "no such file or folder can be reached. Check the path and its permissions."
+    try:
+        path.stat()
+    except OSError as error:
+        return unreadable(error)
     if not (path.is_dir() or path.is_file()):
         return "expected a file or a folder. Received: a device or a pipe."
     if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
-        return f"cannot be read (Permission denied). {_PERMISSIONS}"
+        return unreadable(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
     if _is_inside(os.path.realpath(path), output):
         return (
-            f"lies in the output folder {output}, which is never read as input. "
-            "Choose an output folder elsewhere."
+            f"is inside the output folder {output}, which is never read as input. "
+            "Choose another output folder."
         )
     return None
 
 
 def _check_input(path: Path, output: Path) -> None:
-    reason = why_unusable(path, output)
+    reason = find_problem(path, output)
     if reason:
         raise DataError(f"{path}: {reason}")
 
 
 def _found(path: Path, folder: str) -> FoundImage:
-    # The last part is not resolved: two links to one photograph are two images with two names.
+    # The last part is not resolved: two links to one file are two images with two names.
     return FoundImage(os.path.join(os.path.realpath(path.parent), path.name), str(path), folder)
 
 
@@ -145,7 +150,7 @@ def _walk(top: Path, output: Path, visited: set[str], prefix: str) -> Iterator[F
                         path = os.path.join(folder, entry.name)
                         yield FoundImage(os.path.join(resolved, entry.name), path, relative)
         except OSError as error:
-            reason = f"cannot be read ({error.strerror}). {_PERMISSIONS}"
+            reason = unreadable(error)
             if folder == top:
                 raise DataError(f"{folder}: {reason}") from error
             yield Unusable(str(folder), reason)
@@ -158,7 +163,7 @@ def _is_wanted(name: str) -> bool:
 
 
 def _may_be_image(entry: os.DirEntry[str], output: Path) -> bool:
-    """Tells files, and links to nowhere that shall be reported, from pipes and links into the output."""
+    """Returns whether an entry is a file or a broken link to report, not a pipe or a link into the output."""
     if not entry.is_symlink():
         return entry.is_file()
     resolved = os.path.realpath(entry.path)

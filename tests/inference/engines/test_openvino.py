@@ -148,7 +148,7 @@ def test_a_net_that_openvino_reads_as_another_is_refused(thin_net, tmp_path: Pat
 
     module = OldReference()
     tf.saved_model.save(module, str(tmp_path), signatures={"predict_logits": module.predict})
-    with pytest.raises(BackendError, match="another one"):
+    with pytest.raises(BackendError, match="converts this net wrongly"):
         convert_exported(tmp_path)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcn.inference.tiling import resampling
-from fcn.inference.tiling.resampling import linear_taps, resample, shares
+from fcn.inference.tiling.resampling import divide_outputs, linear_taps, resample
 from fcn.models.resizing import ResizeLike, Shrink, shrunk_size
 
 
@@ -52,7 +52,7 @@ def test_each_output_goes_to_a_window_with_all_of_its_inputs(length: int, scale:
     small = shrunk_size(length, scale)
     taps = linear_taps(small, length)
     stops = [*range(10, small, 7), small]
-    divided = shares(taps, stops)
+    divided = divide_outputs(taps, stops)
     covered = np.concatenate([np.arange(*divided[stop]) for stop in stops])
     np.testing.assert_array_equal(covered, np.arange(length))
     for stop, before in zip(stops, [0, *stops], strict=False):

@@ -20,7 +20,7 @@ from fcn.exports.export import export
 from fcn.jobs.job import open_job
 from fcn.jobs.ray.actors import RayBatchProcessor
 from fcn.jobs.ray.cluster import Share
-from fcn.jobs.store import MANIFEST
+from fcn.jobs.store import STORE_NAME
 from fcn.models.fcn import FCN
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def photographs(tmp_path: Path) -> Path:
 
 
 def rows(output: Path, columns: str = COLUMNS) -> list[tuple[int, ...]]:
-    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
         return connection.execute(f"SELECT {columns} FROM images ORDER BY place").fetchall()
 
 
@@ -196,7 +196,7 @@ def test_an_image_that_kills_every_actor_fails_and_the_others_are_labeled(
     assert contents_below(output) == contents_below(whole)
     again = run_job(output, photographs, batch_size=3)  # without Ray, and without labeling it
     assert (again.written, again.failed[1][0]) == (0, deadly)
-    assert again.failed[1][1].startswith("stopped its process 2 times")
+    assert again.failed[1][1].startswith("crashed its process 2 times")
     assert "--retry-failed" in again.failed[1][1]
     write_image(deadly, 40, 24)
     assert run_job(output, photographs, batch_size=3).written == 1
@@ -219,8 +219,8 @@ def test_machines_that_choose_differently_are_told_what_to_choose(
     process = programs.start_job(output, photographs, engine="differing", seconds=0.3, OPENED=opened)
     code, _, errors = finish(process)
     assert (code, errors.count("\n")) == (2, 1)
-    assert "machines differ" in errors
-    with closing(sqlite3.connect(output / MANIFEST)) as connection:
+    assert "machines would give different labels" in errors
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
         [(begun,)] = connection.execute("SELECT value FROM settings WHERE name = 'precision'")
     assert f"--engine brightness --precision {json.loads(begun)[0]}," in errors
 

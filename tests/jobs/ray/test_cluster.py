@@ -11,7 +11,7 @@ from photographs import write_image
 from fcn.cli.main import main
 from fcn.errors import BackendError
 from fcn.jobs.ray.cluster import Share, open_cluster, reason, share_out
-from fcn.jobs.store import MANIFEST
+from fcn.jobs.store import STORE_NAME
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_failed_is_not_tried_again_where_no_cluster_is(model_path: Path, tm
         code, errors = infer([*command, "--retry-failed", "--ray", address], capsys)
     assert code == 2
     assert "Ray does not answer" in errors
-    with closing(sqlite3.connect(tmp_path / "labels" / MANIFEST)) as connection:
+    with closing(sqlite3.connect(tmp_path / "labels" / STORE_NAME)) as connection:
         statuses = connection.execute("SELECT status FROM images ORDER BY place").fetchall()
     assert statuses == [("done",), ("failed",)]
 

@@ -60,7 +60,7 @@ def test_what_was_deadly_waits_until_its_file_is_another(tmp_path: Path) -> None
     [outcome] = answer.failed
     status = (tmp_path / "0.png").stat()
     assert (outcome.size, outcome.changed) == (status.st_size, status.st_mtime_ns)
-    assert outcome.error.startswith("stopped its process 2 times")
+    assert outcome.error.startswith("crashed its process 2 times")
 
 
 def test_many_deadly_images_in_a_row_end_the_job(tmp_path: Path) -> None:

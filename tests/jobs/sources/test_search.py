@@ -55,7 +55,7 @@ def test_inputs_inside_the_output_folder_are_refused(predictor: Predictor, folde
     path = write_image(folder / "sub" / "a.png")
     before = path.read_bytes()
     for wrong in (folder, folder / "sub", path):
-        with pytest.raises(DataError, match=r"lies in the output folder .* elsewhere"):
+        with pytest.raises(DataError, match=r"is inside the output folder .* Choose another"):
             label_images(predictor, [wrong], folder)
     assert contents_below(folder) == {"sub/a.png": before}
 
@@ -111,7 +111,7 @@ def test_pipes_are_not_waited_for(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("missing", "no such file or folder"),
+        ("missing", r"cannot be read \(No such file or directory\). Check the path"),
         ("empty", "no images found"),
         ("notes.txt", "JPEG, PNG, BMP, WebP or TIFF"),
     ],
