@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from fcn.comparison.result import MEBIBYTE, NetResult
 from fcn.comparison.timing import Timing
+from fcn.pages.percent import percent
 
 UNKNOWN = "-"
 """Stands where nobody knows, or nothing was measured."""
@@ -71,16 +72,6 @@ def _boundary(net: NetResult) -> float:
     return math.nan if boundary is None else boundary.mean_boundary_iou
 
 
-def percent(share: float) -> str:
-    """Returns a score as a table says it.
-
-    Example:
-        >>> percent(0.57521)
-        '57.52'
-    """
-    return f"{100 * share:.2f}"
-
-
 def short(value: float) -> str:
     """Returns a number of at least three digits.
 
@@ -105,11 +96,11 @@ def _times(value: float, first: float) -> str:
 
 
 COLUMNS = (
-    Column("mean IoU %", "mean IoU %", lambda net: net.evaluation.scores.mean_iou, percent, max, _points),
-    Column("boundary IoU %", "bound. IoU %", _boundary, percent, max, _points),
+    Column("mean IoU", "mean IoU", lambda net: net.evaluation.scores.mean_iou, percent, max, _points),
+    Column("boundary IoU", "bound. IoU", _boundary, percent, max, _points),
     Column(
-        "pixel acc. %",
-        "pixel acc. %",
+        "pixel accuracy",
+        "pixel acc.",
         lambda net: net.evaluation.scores.pixel_accuracy,
         percent,
         max,

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import NamedTuple
 
 from fcn.inspection.facts import Inspection
@@ -18,6 +17,8 @@ _TRANSPOSED = (
     "kernel slides over all of it, so the map grows. Outputs side by side may meet different taps."
 )
 _WIDTH, _LARGEST_CELL = 200, 22
+# Of 64 x 64 cells, one that is filled would not be seen.
+_SMALLEST_SQUARE = 5
 
 
 class Diagram(NamedTuple):
@@ -39,6 +40,28 @@ class Diagram(NamedTuple):
     def line(self) -> str:
         """Returns the pattern along the first axis in one line."""
         return "".join(_INPUT if reached else _GAP for reached in self.patterns[0])
+
+
+class DiagramFigure(NamedTuple):
+    """A diagram as squares in SVG.
+
+    Attributes:
+        title: What the layers do.
+        layers: Names of the layers that are alike.
+        note: How many inputs reach an output.
+        width: Of the picture, in its own units.
+        height: Of the picture.
+        filled: SVG path of the squares that hold an input that reaches the output.
+        empty: SVG path of all other squares.
+    """
+
+    title: str
+    layers: tuple[str, ...]
+    note: str
+    width: float
+    height: float
+    filled: str
+    empty: str
 
 
 def pattern(step: Sliding | Transposing, output: int = 0) -> tuple[bool, ...]:
@@ -116,22 +139,19 @@ def _distinct(numbers: Iterable[int]) -> list[int]:
     return found[:1] if len(set(found)) == 1 else found
 
 
-def diagram_figure(diagram: Diagram) -> str:
-    """Returns an HTML figure: filled squares are inputs that reach the output, empty ones do not."""
+def diagram_figure(diagram: Diagram) -> DiagramFigure:
+    """Returns a diagram as a page draws it."""
     rows, columns = diagram.patterns if len(diagram.patterns) == 2 else ((True,), diagram.patterns[0])
     cell = min(_LARGEST_CELL, _WIDTH / max(len(rows), len(columns)))
-    width, height = cell * len(columns), cell * len(rows)
     # One path for each kind of square keeps the page small.
     paths = {True: "", False: ""}
     for y, down in enumerate(rows):
         for x, across in enumerate(columns):
-            inner = cell * 0.84
-            paths[down and across] += f"M{x * cell:.1f} {y * cell:.1f}h{inner:.1f}v{inner:.1f}h{-inner:.1f}z"
-    label = escape(f"{diagram.title}: {diagram.note}")
-    return (
-        f'<figure class="chart"><h3>{escape(diagram.title)}</h3>\n'
-        f'<p class="soft">{escape(", ".join(diagram.layers))}</p>\n'
-        f'<svg class="taps" viewBox="0 0 {width:.1f} {height:.1f}" style="width:{width:.0f}px" role="img" '
-        f'aria-label="{label}"><path class="left" d="{paths[False]}"/>'
-        f'<path class="tap" d="{paths[True]}"/></svg>\n<p class="soft">{escape(diagram.note)}</p></figure>\n'
+            reached = down and across
+            side = max(0.84 * cell, _SMALLEST_SQUARE) if reached else 0.84 * cell
+            left, top = (place * cell + (cell - side) / 2 for place in (x, y))
+            paths[reached] += f"M{left:.1f} {top:.1f}h{side:.1f}v{side:.1f}h{-side:.1f}z"
+    width, height = cell * len(columns), cell * len(rows)
+    return DiagramFigure(
+        diagram.title, diagram.layers, diagram.note, width, height, paths[True], paths[False]
     )

@@ -31,7 +31,7 @@ def table_rows(inspection: Inspection) -> list[tuple[str, ...]]:
 
 def total_lines(inspection: Inspection, effective: EffectiveField | None = None) -> list[tuple[str, str]]:
     """Returns what the layers come to: names and values."""
-    gflop = f"{inspection.gflop:,.4g}"
+    gflop, seen = f"{inspection.gflop:,.4g}", _field(inspection.layers[-1])
     if inspection.uncounted:
         gflop += f", without {', '.join(inspection.uncounted)}"
     lines = [
@@ -39,13 +39,13 @@ def total_lines(inspection: Inspection, effective: EffectiveField | None = None)
         ("GFLOP for an image", gflop),
         ("maps, all", f"{_megabytes(inspection.activation_bytes)} MB"),
         ("maps, at one time", f"{_megabytes(inspection.peak_bytes)} MB"),
-        ("receptive field", _field(inspection.layers[-1])),
+        ("receptive field", "unknown" if seen == _UNKNOWN else f"{seen} pixels"),
     ]
     if inspection.context_field is not None:
-        lines.append(("context module's own, in scores", f"{inspection.context_field}"))
+        lines.append(("field of the context module", f"{inspection.context_field} scores"))
     if effective is not None:
-        lines.append(("95% of the gradient within", f"{effective.most:,}"))
-        lines.append(("half of it within", f"{effective.half:,}"))
+        lines.append(("95% of the gradient within", f"{effective.most:,} pixels"))
+        lines.append(("50% of the gradient within", f"{effective.half:,} pixels"))
     return lines
 
 

@@ -1,9 +1,7 @@
 """The pictures of a report: which images to show, and how to show where a net is wrong."""
 
-import base64
 import math
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -22,11 +20,14 @@ from fcn.data.image_io import (
 )
 from fcn.data.voc import Example, read_example
 from fcn.outputs.overlay import LegendEntry, legend_strip
+from fcn.pages.picture import Picture, embed
+from fcn.pages.swatch import class_swatches
 
 if TYPE_CHECKING:  # these import a backend; a page needs none
     from fcn.evaluation.evaluate import ImageScore
     from fcn.inference.predictor import Predictor
 
+# style.css has the same colors, for the legend.
 WRONG_COLOR = (235, 45, 45)
 VOID_COLORS = ((255, 255, 255), (200, 200, 175))
 """The two colors of the stripes that mark void in a difference."""
@@ -102,7 +103,7 @@ def label_picture(predictor: "Predictor", example: Example) -> LabeledPicture:
     """Labels an image, and makes it, its label and its prediction small and upright.
 
     Raises:
-        DataError: If the image or label cannot be used any more.
+        DataError: If the image or label can no longer be used.
     """
     image, label = read_example(example, len(predictor.classes.names))
     prediction = predictor.predict(image).label
@@ -138,10 +139,8 @@ def side_by_side(picture: LabeledPicture, classes: Classes) -> Pixels:
     gap = np.full((len(picture.image), _GAP, 3), 255, np.uint8)
     label, prediction = colorize(picture.label, classes), colorize(picture.prediction, classes)
     row = np.concatenate([picture.image, gap, label, gap, prediction], axis=1)
-    palette = classes.full_palette().tolist()
-    names = dict(enumerate(classes.names)) | {VOID: "void"}
-    present = np.union1d(picture.label, picture.prediction).tolist()
-    entries = [LegendEntry(names[value], "", (*palette[value],)) for value in present]
+    present = class_swatches(classes, np.union1d(picture.label, picture.prediction).tolist())
+    entries = [LegendEntry(name, "", color) for name, color in present]
     return np.concatenate([row, legend_strip(entries, row.shape[:2])])
 
 
@@ -160,42 +159,33 @@ def spread(examples: Sequence[Example], count: int) -> list[Example]:
     return [examples[index * len(examples) // count] for index in range(count)]
 
 
-def pictures_row(predictor: "Predictor", score: "ImageScore") -> str:
-    """Returns HTML that shows an image, its label, its prediction and their difference, upright.
+class ShownImage(NamedTuple):
+    """An image on a page.
+
+    Attributes:
+        name: Of its file.
+        mean_iou: Of this image alone, from 0 to 1.
+        pictures: The image, its label, its prediction and their difference, upright.
+    """
+
+    name: str
+    mean_iou: float
+    pictures: tuple[Picture, ...]
+
+
+def show_image(predictor: "Predictor", score: "ImageScore") -> ShownImage:
+    """Labels an image, and returns it as a page shows it.
 
     Raises:
-        DataError: If the image or label cannot be used any more.
+        DataError: If the image or label can no longer be used.
     """
-    classes, name = predictor.classes, escape(score.example.image_path.name)
+    classes, name = predictor.classes, score.example.image_path.name
     image, label, prediction = label_picture(predictor, score.example)
-    wrong = difference(image, label, prediction)
-    figures = (
-        picture_figure("image", f"Photograph {name}", "jpeg", encode_jpeg(image), image),
-        picture_figure("label", f"True classes of {name}", "png", encode_label(label, classes), image),
-        picture_figure(
-            "prediction", f"Prediction for {name}", "png", encode_label(prediction, classes), image
-        ),
-        picture_figure("difference", f"Wrong pixels of {name}", "png", encode_png(wrong), image),
+    wrong, size = difference(image, label, prediction), image.shape
+    pictures = (
+        embed("image", f"Image {name}", "jpeg", encode_jpeg(image), size),
+        embed("label", f"True classes of {name}", "png", encode_label(label, classes), size),
+        embed("prediction", f"Predicted classes of {name}", "png", encode_label(prediction, classes), size),
+        embed("difference", f"Wrong pixels of {name}", "png", encode_png(wrong), size),
     )
-    return (
-        f'<article><h4>{name} <span class="iou">mean IoU <b>{score.mean_iou:.3f}</b></span></h4>\n'
-        f'<div class="pictures">{"".join(figures)}</div></article>\n'
-    )
-
-
-def picture_figure(caption: str, alt: str, kind: str, data: bytes, like: Pixels) -> str:
-    """Returns HTML of one picture.
-
-    Args:
-        caption: What stands below. HTML.
-        alt: What it shows. HTML.
-        kind: "jpeg" or "png".
-        data: Content of the file.
-        like: `[H, W, ...]`, of its size.
-    """
-    height, width = like.shape[:2]
-    content = base64.b64encode(data).decode()
-    return (
-        f'<figure><img class="{kind}" src="data:image/{kind};base64,{content}" alt="{alt}" '
-        f'width="{width}" height="{height}"><figcaption>{caption}</figcaption></figure>\n'
-    )
+    return ShownImage(name, score.mean_iou, pictures)
