@@ -115,7 +115,7 @@ class _Box(NamedTuple):
     height: float
 
     def is_free(self, others: Sequence["_Box"]) -> bool:
-        """Returns whether it lies in the chart and covers none of the others."""
+        """Returns whether it is inside the chart and covers none of the others."""
         right, bottom = self.left + self.width, self.top + self.height
         inside = self.left >= LEFT and right <= _WIDTH and self.top >= TOP - _LINE and bottom <= _HEIGHT
         return inside and not any(

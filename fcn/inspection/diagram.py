@@ -1,4 +1,4 @@
-"""Small diagrams of which inputs reach one output of a transposed or a dilated layer."""
+"""Small diagrams of the inputs that reach one output of a transposed or a dilated layer."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,12 +9,12 @@ from fcn.models.axis_operations import Resizing, Sliding, Step, Transposing
 
 _INPUT, _GAP = "●", "·"
 _DILATED = (
-    "Dilated: the kernel leaves inputs out between its taps, so it sees farther with no more weights. "
-    "Outputs lie as close as inputs: padded, the map keeps its size."
+    "Dilated: the kernel skips inputs between its taps, so it covers more of the map with the same number of "
+    "weights. The outputs are as dense as the inputs: with padding, the map keeps its size."
 )
 _TRANSPOSED = (
-    "Transposed: the inputs lie as far apart as the strides say, zeros between and around them, and the "
-    "kernel slides over all of it, so the map grows. Outputs side by side may meet different taps."
+    "Transposed: the inputs are spread apart by the strides, with zeros between and around them, and the "
+    "kernel slides over all of that, so the map grows. Neighboring outputs may use different taps."
 )
 _WIDTH, _LARGEST_CELL = 200, 22
 # Of 64 x 64 cells, one that is filled would not be seen.
@@ -22,14 +22,13 @@ _SMALLEST_SQUARE = 5
 
 
 class Diagram(NamedTuple):
-    """The window of one output over what it is computed from, and which inputs in it reach that output.
+    """The window of one output over its inputs, and the places in it that reach that output.
 
     Attributes:
         layers: Names of the layers that are alike.
-        title: What they do.
+        title: What the layers do.
         note: How many inputs reach an output.
-        patterns: For each axis, whether there is an input that reaches the output at each place of the
-            window.
+        patterns: For each axis and each place of the window, whether an input there reaches the output.
     """
 
     layers: tuple[str, ...]
@@ -65,14 +64,14 @@ class DiagramFigure(NamedTuple):
 
 
 def pattern(step: Sliding | Transposing, output: int = 0) -> tuple[bool, ...]:
-    """Returns which places of the window of one output hold an input that reaches it.
+    """Returns the places in the window of one output that hold an input that reaches it.
 
-    A dilated kernel leaves inputs out between its taps. A transposed convolution slides over inputs that lie
+    A dilated kernel skips inputs between its taps. A transposed convolution slides over inputs that are
     `strides` places apart, with zeros between them.
 
     Args:
-        step: What the layer does.
-        output: Number of the output.
+        step: The operation of the layer.
+        output: Index of the output.
 
     Example:
         >>> pattern(Sliding(2, dilation_rate=3)), pattern(Transposing(4, 2), output=3)
@@ -99,7 +98,7 @@ def diagrams(inspection: Inspection) -> list[Diagram]:
 
 
 def explanations(inspection: Inspection) -> list[str]:
-    """Returns what the gaps in the diagrams of a net mean: a sentence or two for each kind of layer in it."""
+    """Returns explanations of the gaps in the diagrams, one for each kind of layer in the net."""
     steps = {step for layer in inspection.layers for step in layer.steps or () if _is_drawn(step)}
     return [
         text
@@ -109,7 +108,7 @@ def explanations(inspection: Inspection) -> list[str]:
 
 
 def _is_drawn(step: Step) -> bool:
-    """Returns whether there is something to draw: a place in the window that holds no input."""
+    """Returns whether a diagram is of use: whether a place in the window holds no input."""
     return isinstance(step, Transposing) or (isinstance(step, Sliding) and step.dilation_rate > 1)
 
 
@@ -123,7 +122,7 @@ def _diagram(drawn: Sequence[Sliding | Transposing], names: Sequence[str]) -> Di
         title = f"{kernel}, dilated by {dilation}"
         note = f"{math.prod(map(sum, patterns))} of {places} inputs reach an output"
         return Diagram(tuple(names), title, note, patterns)
-    # The output that most inputs reach; those beside it have their window elsewhere over the zeros.
+    # The output that most inputs reach; the windows of its neighbors are shifted over the zeros.
     phases = [[pattern(step, output) for output in range(step.strides)] for step in drawn]
     patterns = tuple(max(windows, key=sum) for windows in phases)
     most, fewest = (math.prod(choose(map(sum, windows)) for windows in phases) for choose in (max, min))

@@ -14,14 +14,14 @@ from fcn.inspection.effective import EffectiveField
 from fcn.inspection.facts import Inspection, LayerFacts
 
 COLUMNS = ("layer", "kind", "output", "stride", "field", "offset", "parameters", "GFLOP", "MB")
-"""The columns of the table; of those behind the second, numbers."""
+"""The columns of the table; those after the second hold numbers."""
 
 _UNKNOWN = "?"
 _LONGEST_LINE = 72
 _PIPED_WIDTH = 160
 _ENDLESS = Console(width=10_000)
 _LEAST_NEEDED = ("kind", "MB", "offset", "stride")
-"""Columns that a terminal goes without if it is too narrow for all, in order."""
+"""Columns that are left out on a narrow terminal, in this order."""
 
 
 def table_rows(inspection: Inspection) -> list[tuple[str, ...]]:
@@ -30,7 +30,7 @@ def table_rows(inspection: Inspection) -> list[tuple[str, ...]]:
 
 
 def total_lines(inspection: Inspection, effective: EffectiveField | None = None) -> list[tuple[str, str]]:
-    """Returns what the layers come to: names and values."""
+    """Returns the totals of all layers: names and values."""
     gflop, seen = f"{inspection.gflop:,.4g}", _field(inspection.layers[-1])
     if inspection.uncounted:
         gflop += f", without {', '.join(inspection.uncounted)}"
@@ -50,10 +50,10 @@ def total_lines(inspection: Inspection, effective: EffectiveField | None = None)
 
 
 def print_inspection(inspection: Inspection, effective: EffectiveField | None = None) -> None:
-    """Prints the table, the totals, and which inputs reach an output of transposed and dilated layers."""
+    """Prints the table, the totals, and the inputs that reach an output of transposed and dilated layers."""
     size = "x".join(map(str, inspection.size))
     console = Console(markup=False, emoji=False)
-    if not console.is_terminal:  # a file or a pipe has no width that a table could be too wide for
+    if not console.is_terminal:  # a file or a pipe has no width
         console = Console(markup=False, emoji=False, width=_PIPED_WIDTH)
     console.print(f"{inspection.name}, one image of {size}", highlight=False)
     left_out = 0

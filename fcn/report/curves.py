@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fcn.pages.axes import Axes, Axis, short_number, ticks_around, ticks_up_to
 
 _WIDTH, _HEIGHT = 400, 250
-# More points than this would not be told apart on a plot 310 units wide.
+# More points than this cannot be distinguished on a plot 310 units wide.
 _MOST_POINTS = 250
 _MOST_DOTS = 40
 
@@ -38,7 +38,7 @@ class Curve(NamedTuple):
         return f"{write(float(self.values[index]))} at step {self.steps[index]:,.0f}"
 
     def thinned(self) -> "Curve":
-        """Returns means of neighboring points, few enough to be told apart."""
+        """Returns means of neighboring points, few enough to be distinguished."""
         if len(self.steps) <= _MOST_POINTS:
             return self
         means = (

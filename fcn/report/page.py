@@ -27,9 +27,9 @@ if TYPE_CHECKING:  # these import a backend; a page needs none
     from fcn.runs.model_file import RunFolder
 
 REFRESH_SECONDS = 30
-"""How often a browser opens the page again while the net is trained."""
+"""Interval at which browsers reload the page during training."""
 
-# From so many points on, a loss is easier to read with its moving mean over it.
+# A loss of this many points is easier to read with its moving mean.
 _NOISY = 40
 
 
@@ -42,13 +42,13 @@ class _File(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a training is.
+    """Progress of a training.
 
     Attributes:
         step: Steps taken.
-        steps: Steps to take in all.
-        seconds_left: How long the others will take; None where nobody can tell yet.
-        ended: Why it ended before its last step, for people; None while it goes on.
+        steps: Steps of the whole training.
+        seconds_left: Estimate for the remaining steps; None where there is no estimate yet.
+        ended: Sentence on why it ended before its last step; None while it runs.
     """
 
     step: int
@@ -64,9 +64,9 @@ def write_report(
     split: str = "val",
     num_pictures: int = 4,
 ) -> None:
-    """Writes `report.html` of a run: scores, curves, classes, the best and the worst images, the set-up.
+    """Writes `report.html` of a run: scores, curves, classes, the best and the worst images, and the setup.
 
-    What the run folder does not hold (log, environment) is left out.
+    Files that the run folder does not have (log, environment) are left out.
 
     Args:
         run: Where the report goes, and where log, configuration and environment come from.
@@ -77,22 +77,22 @@ def write_report(
 
     Raises:
         ConfigError: If the run's configuration cannot be read.
-        DataError: If the log, or an image to show, cannot be read any more.
+        DataError: If the log, or an image to show, can no longer be read.
         OutputError: If the place cannot be written to or the disk is full.
     """
     _write(run, None, take_snapshot(predictor, evaluation, split, "Best checkpoint", num_pictures))
 
 
 def write_progress_report(run: "RunFolder", progress: Progress, snapshot: Snapshot | None = None) -> None:
-    """Writes `report.html` of a run that is not over: how far it is, the curves, the latest scores.
+    """Writes `report.html` of an unfinished run: its progress, the curves, the latest scores.
 
-    It labels no image and takes a fraction of a second. Browsers open the page again every
-    `REFRESH_SECONDS`, until it says that the training ended.
+    It labels no image and takes a fraction of a second. Browsers reload the page every
+    `REFRESH_SECONDS`, until the training has ended.
 
     Args:
         run: Where the report goes, and where log, configuration and environment come from.
-        progress: How far the training is.
-        snapshot: Of the latest evaluation; None before the first.
+        progress: Progress of the training.
+        snapshot: The latest evaluation; None before the first.
 
     Raises:
         ConfigError: If the run's configuration cannot be read.
@@ -107,8 +107,8 @@ def _write(run: "RunFolder", progress: Progress | None, snapshot: Snapshot | Non
 
     Args:
         run: Where to.
-        progress: How far the training is; None where it is over.
-        snapshot: What to show of an evaluation; None before the first.
+        progress: Progress of the training; None for a finished one.
+        snapshot: The evaluation to show; None before the first.
     """
     left = None if progress is None else progress.seconds_left
     files = (("Configuration", run.config), ("Versions", run.environment))
@@ -129,7 +129,7 @@ def _write(run: "RunFolder", progress: Progress | None, snapshot: Snapshot | Non
 
 
 def _tables(snapshot: Snapshot) -> dict[str, Any]:
-    """Returns what the page shows of the classes."""
+    """Returns the values for the sections about classes."""
     evaluation, classes = snapshot.evaluation, snapshot.classes
     return {
         "tables": class_tables(evaluation, classes),
@@ -145,7 +145,7 @@ def _legend(classes: Classes) -> list[Swatch]:
 
 
 def _net(run: "RunFolder") -> str:
-    """Returns which net the run trains; empty where there is no configuration."""
+    """Returns the name of the net that the run trains; empty without a configuration."""
     if not run.exists():
         return ""
     model = run.load_config().model
@@ -153,7 +153,7 @@ def _net(run: "RunFolder") -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Returns a time to wait, no more exact than it can be known: "40 min", "5 h 20 min", "3 d 4 h"."""
+    """Returns a duration, no more exact than an estimate is: "40 min", "5 h 20 min", "3 d 4 h"."""
     minutes = max(1, math.ceil(seconds / 60))
     if minutes < 60:
         return f"{minutes} min"

@@ -1,4 +1,4 @@
-"""The pictures of a report: which images to show, and how to show where a net is wrong."""
+"""The pictures of a report: the images to show, and the pixels where a net is wrong."""
 
 import math
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ _LONGER_SIDE = 320
 _GAP = 4
 _STRIPE = 3
 _DIMMED = 0.45
-"""Brightness of a right pixel in a difference: dark enough for red and white to stand out."""
+"""Brightness of a right pixel in a difference: dark enough that red and white are conspicuous."""
 
 
 def choose(images: Sequence["ImageScore"], count: int) -> tuple[list["ImageScore"], list["ImageScore"]]:
@@ -44,7 +44,7 @@ def choose(images: Sequence["ImageScore"], count: int) -> tuple[list["ImageScore
 
     Args:
         images: All that were scored; those without a score (NaN) are left out.
-        count: How many of each. Where there are fewer than twice as many, none comes in both lists.
+        count: How many of each. If there are fewer than twice as many, no image is in both lists.
 
     Example:
         >>> from fcn.evaluation.evaluate import ImageScore
@@ -60,7 +60,7 @@ def choose(images: Sequence["ImageScore"], count: int) -> tuple[list["ImageScore
 
 
 def difference(image: Pixels, label: Pixels, prediction: Pixels) -> Pixels:
-    """Shows where a prediction is right (dimmed and grey), wrong (red) and not scored (striped).
+    """Returns a picture of where a prediction is right (dimmed, gray), wrong (red) and not scored (striped).
 
     Args:
         image: `uint8[H, W, 3]`, RGB.
@@ -86,7 +86,7 @@ def difference(image: Pixels, label: Pixels, prediction: Pixels) -> Pixels:
 
 
 class LabeledPicture(NamedTuple):
-    """An image with its true and its predicted label, small and upright, for people to look at.
+    """An image with its true and its predicted label, small and upright, to show to people.
 
     Attributes:
         image: `uint8[h, w, 3]`, RGB.
@@ -100,7 +100,7 @@ class LabeledPicture(NamedTuple):
 
 
 def label_picture(predictor: "Predictor", example: Example) -> LabeledPicture:
-    """Labels an image, and makes it, its label and its prediction small and upright.
+    """Labels an image, and returns it, its label and its prediction, small and upright.
 
     Raises:
         DataError: If the image or label can no longer be used.
@@ -115,16 +115,16 @@ def label_picture(predictor: "Predictor", example: Example) -> LabeledPicture:
     def small(pixels: Pixels, interpolation: int) -> Pixels:
         return upright(cv2.resize(pixels, size, interpolation=interpolation).astype(np.uint8), orientation)
 
-    # Nearest takes the same pixels of label and prediction, so these differ where the full ones do.
+    # Nearest neighbor takes the same pixels of label and prediction, so the small ones differ where these do.
     nearest = cv2.INTER_NEAREST_EXACT
     return LabeledPicture(small(image, cv2.INTER_AREA), small(label, nearest), small(prediction, nearest))
 
 
 def side_by_side(picture: LabeledPicture, classes: Classes) -> Pixels:
-    """Shows an image, its label and its prediction beside each other, with a legend below.
+    """Returns an image, its label and its prediction beside each other, with a legend below.
 
     Args:
-        picture: What to show.
+        picture: The image and its labels.
         classes: The names and colors of the ids. The legend lists those that occur.
 
     Returns:
@@ -145,11 +145,11 @@ def side_by_side(picture: LabeledPicture, classes: Classes) -> Pixels:
 
 
 def spread(examples: Sequence[Example], count: int) -> list[Example]:
-    """Returns a few examples, always the same ones, from all over a split.
+    """Returns a few examples at equal distances in a split, always the same ones.
 
     Args:
         examples: The split.
-        count: How many to choose; all of them where there are no more.
+        count: How many to choose; all if there are no more.
 
     Example:
         >>> [example.name for example in spread([Example(name, None, None) for name in "abcdef"], count=3)]
