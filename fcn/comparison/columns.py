@@ -6,21 +6,22 @@ from typing import NamedTuple
 
 from fcn.comparison.result import MEBIBYTE, NetResult
 from fcn.comparison.timing import Timing
+from fcn.pages.percent import percent
 
 UNKNOWN = "-"
-"""Stands where nobody knows, or nothing was measured."""
+"""Shown for what is unknown or was not measured."""
 
 
 class Column(NamedTuple):
-    """A number of each net.
+    """One column: a number for each net.
 
     Attributes:
-        title: What it is.
-        heading: The same on a terminal, in words of at most seven letters.
-        value: Reads it; NaN where nobody knows.
-        write: Writes it.
-        best: `max` or `min` of all nets is the best; None where more is neither better nor worse.
-        versus: Compares it with the first net's, in a few characters; None where that says nothing.
+        title: Heading on a page.
+        heading: Heading on a terminal, in words of at most seven letters.
+        value: Reads the number; NaN where it is unknown.
+        write: Writes the number.
+        best: `max` or `min`, whichever is better; None where more is neither better nor worse.
+        versus: Compares the number with the first net's, in a few characters; None for no comparison.
     """
 
     title: str
@@ -36,7 +37,7 @@ class Column(NamedTuple):
         return UNKNOWN if math.isnan(value) else self.write(value)
 
     def compared(self, net: NetResult, first: NetResult) -> str:
-        """Returns how a net's number compares with that of the first; empty where nobody knows."""
+        """Returns how a net's number compares with that of the first; empty where one is unknown."""
         value, other = self.value(net), self.value(first)
         if self.versus is None or math.isnan(value) or math.isnan(other):
             return ""
@@ -71,16 +72,6 @@ def _boundary(net: NetResult) -> float:
     return math.nan if boundary is None else boundary.mean_boundary_iou
 
 
-def percent(share: float) -> str:
-    """Returns a score as a table says it.
-
-    Example:
-        >>> percent(0.57521)
-        '57.52'
-    """
-    return f"{100 * share:.2f}"
-
-
 def short(value: float) -> str:
     """Returns a number of at least three digits.
 
@@ -92,7 +83,7 @@ def short(value: float) -> str:
 
 
 def _count(value: float) -> str:
-    """Returns millions where there are many."""
+    """Returns a count, in millions where it is large."""
     return f"{value / 1e6:.4g} M" if value >= 1e6 else f"{value:,.0f}"
 
 
@@ -105,11 +96,11 @@ def _times(value: float, first: float) -> str:
 
 
 COLUMNS = (
-    Column("mean IoU %", "mean IoU %", lambda net: net.evaluation.scores.mean_iou, percent, max, _points),
-    Column("boundary IoU %", "bound. IoU %", _boundary, percent, max, _points),
+    Column("mean IoU", "mean IoU", lambda net: net.evaluation.scores.mean_iou, percent, max, _points),
+    Column("boundary IoU", "bound. IoU", _boundary, percent, max, _points),
     Column(
-        "pixel acc. %",
-        "pixel acc. %",
+        "pixel accuracy",
+        "pixel acc.",
         lambda net: net.evaluation.scores.pixel_accuracy,
         percent,
         max,
@@ -134,11 +125,11 @@ COLUMNS = (
     Column("train steps", "train steps", lambda net: _or_nan(net.steps), "{:,.0f}".format),
     Column("train minutes", "train min", lambda net: _or_nan(net.training_seconds) / 60, "{:.1f}".format),
 )
-"""In the order of the table."""
+"""The columns in the order of the table."""
 
 
 def memory_note(nets: Sequence[NetResult]) -> str:
-    """Returns what MiB mean in the table: what a process takes without a net says nothing of one."""
+    """Returns a note on MiB in the table: what a process takes without a net is left out."""
     timings = [timing for net in nets for timing in (net.labeling, net.training_step) if timing is not None]
     idle = max((timing.idle_bytes for timing in timings), default=0) / MEBIBYTE
-    return f"MiB: the most that the process had beyond the {idle:,.0f} MiB of Python and the backend alone."
+    return f"MiB: peak memory of the process, beyond the {idle:,.0f} MiB of Python and the backend alone."

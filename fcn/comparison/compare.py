@@ -1,4 +1,4 @@
-"""One comparison from its plan to all its numbers."""
+"""Runs a comparison, from its plan to all its numbers."""
 
 import gc
 import sys
@@ -23,7 +23,7 @@ from fcn.system.progress import track
 
 
 class Labeler(NamedTuple):
-    """What computes the labels.
+    """The engine that computes the labels.
 
     Attributes:
         engine: One of `fcn.inference.engines.engine.ENGINES`.
@@ -37,24 +37,24 @@ class Labeler(NamedTuple):
 def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) -> Comparison:
     """Trains what is not trained yet, then scores and times all nets.
 
-    All nets are looked at before any is trained.
+    All nets are inspected before any is trained.
 
     Args:
         plan: What to compare, and on what.
         labeler: What computes the labels, for scores and for times.
-        size: (height, width) of the image that GFLOP and time are of; None for the commonest of the split.
+        size: (height, width) of the image for GFLOP and timing; None for the most common one of the split.
         num_pictures: How many images to show, from all over the split.
 
     Raises:
-        FcnError: If a net cannot take part, or cannot be trained. What was trained before stays.
+        FcnError: If a net cannot take part, or cannot be trained. Nets trained before are kept.
     """
-    size = size or commonest_size(plan.examples)
+    size = size or most_common_size(plan.examples)
     sizes = {one.name: _size_of(one, plan, size) for one in track(plan.candidates, "inspecting nets")}
     unfinished = [one for one in plan.candidates if not is_finished(one)]
     for number, one in enumerate(unfinished, start=1):
         print(f"Training {one.name} ({number} of {len(unfinished)}) in {one.path}.", file=sys.stderr)
         finish(one)
-        gc.collect()  # a net and its optimizer are large, and hold each other
+        gc.collect()  # a net and its optimizer are large and refer to each other
     count = len(plan.candidates)
     print(f"Scoring {count} nets on {len(plan.examples)} images.", file=sys.stderr)
     environment = describe_machine()
@@ -77,8 +77,8 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
     return Comparison(plan, size, tuple(nets), names, tuple(warnings), environment)
 
 
-def commonest_size(examples: Iterable[Example]) -> Size:
-    """Returns the (height, width) that most images of a split have; of several, the first.
+def most_common_size(examples: Iterable[Example]) -> Size:
+    """Returns the (height, width) that most images of a split have; of equally common ones, the first.
 
     Raises:
         DataError: If an image cannot be read.

@@ -10,10 +10,10 @@ from fcn.inspection.document import shared
 
 
 def comparison_document(comparison: Comparison, command_line: Sequence[str]) -> dict[str, Any]:
-    """Returns all of a comparison as JSON values; what nobody knows is None.
+    """Returns all of a comparison as JSON values; what is unknown is None.
 
     Args:
-        comparison: What was found.
+        comparison: The nets and their results.
         command_line: What was typed.
     """
     plan = comparison.plan

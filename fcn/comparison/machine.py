@@ -1,4 +1,4 @@
-"""What times were measured on."""
+"""The machine that times were measured on."""
 
 import os
 import platform

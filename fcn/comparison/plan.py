@@ -1,4 +1,4 @@
-"""What a comparison compares, checked as far as can be without a backend: names, budgets and data."""
+"""The plan of a comparison, checked as far as possible without a backend: names, budgets and data."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,17 +14,17 @@ _SPLIT = "val"
 
 
 class Request(NamedTuple):
-    """What a user asks for.
+    """The arguments of a comparison.
 
     Attributes:
         sources: Configurations to train, and run folders or `.keras` files to load.
         output: Folder of the trained runs and of what is written about all.
-        nets: Train each configuration once for each of these nets; none: for its own.
+        nets: Train each configuration once for each of these nets; empty for its own net.
         changes: "section.key=value" for every configuration.
-        steps: Of every training; None for what the configurations say.
-        seed: Of every training, as `steps`.
-        data: Data set to train and to score on; None for that of the configurations.
-        split: To score on; None for that of the configurations.
+        steps: Length of every training; None for the steps in the configurations.
+        seed: Random seed of every training; None for the seeds in the configurations.
+        data: Data set to train and score on; None for the one in the configurations.
+        split: Split to score on; None for the one in the configurations.
     """
 
     sources: Sequence[Path]
@@ -41,8 +41,8 @@ class Candidate(NamedTuple):
     """A net that takes part.
 
     Attributes:
-        name: What it is called in tables.
-        path: A run folder, which need not be there yet if the net is trained, or a `.keras` file.
+        name: Its name in tables.
+        path: A run folder, which need not exist yet if the net is trained, or a `.keras` file.
         config: How to train it; None for a net that is loaded.
     """
 
@@ -52,10 +52,10 @@ class Candidate(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is compared, and on what.
+    """The nets to compare, and the data to score them on.
 
     Attributes:
-        candidates: The nets, in the order of the table; what the others are compared with comes first.
+        candidates: The nets, in the order of the table; the others are compared with the first.
         root: The data set, in VOC layout.
         split: Name of the list that is scored.
         classes: Of the data set.
@@ -70,12 +70,12 @@ class Plan(NamedTuple):
 
 
 def plan_comparison(request: Request) -> Plan:
-    """Says which nets take part, and checks that they can be compared.
+    """Returns which nets take part, and checks that they can be compared.
 
     Raises:
-        ConfigError: If a configuration cannot be read, or two have another budget.
+        ConfigError: If a configuration cannot be read, or if two have different budgets.
         DataError: If the data set cannot be used.
-        RunError: If there is no such model, if two nets have one name, or if nobody says what to score on.
+        RunError: If a model does not exist, if two nets have the same name, or if no data set is given.
     """
     candidates = _candidates(request)
     trained = {one.name: one.config for one in candidates if one.config is not None}
@@ -88,10 +88,14 @@ def plan_comparison(request: Request) -> Plan:
         _check_data_of_runs(candidates, known)
     roots = {name: config.data.root.resolve() for name, config in known.items()}
     splits = {name: config.data.val_split for name, config in known.items()}
-    root = request.data or _same(roots, "data.root", "Name the data set for all: --data ROOT")
+    root = request.data or _same(roots, "data.root", "Choose one data set for all: --data ROOT")
     if root is None:
-        raise RunError("--data: is missing. None of the models says what data set to score on.")
-    split = request.split or _same(splits, "data.val_split", "Name the split for all: --split NAME") or _SPLIT
+        raise RunError(
+            "--data: is missing, and no model names a data set. Give the one to score on: --data ROOT."
+        )
+    split = (
+        request.split or _same(splits, "data.val_split", "Choose one split for all: --split NAME") or _SPLIT
+    )
     lists = {name: config.data.train_split for name, config in trained.items()}
     train_split = _same(lists, "data.train_split", "Set it for all: --set data.train_split=NAME")
     classes, examples = read_classes(root), read_split(root, split)
@@ -107,7 +111,9 @@ def _candidates(request: Request) -> tuple[Candidate, ...]:
     wishes = {"--nets": request.nets, "--set": request.changes, "--steps": request.steps}
     idle = [name for name, wish in (wishes | {"--seed": request.seed}).items() if wish not in (None, (), [])]
     if idle and not configs:
-        raise RunError(f"{idle[0]}: says how configurations are trained, and none is given. Leave it out.")
+        raise RunError(
+            f"{idle[0]}: applies to configurations that are trained, and none is given. Leave it out."
+        )
     found = []
     for source in request.sources:
         if source not in configs:
@@ -120,14 +126,14 @@ def _candidates(request: Request) -> tuple[Candidate, ...]:
     for one in found:
         if names.count(one.name) > 1:
             raise RunError(
-                f"{one.name}: is the name of two nets, by which tables tell them apart. Rename a file or "
+                f"{one.name}: two nets have this name, and tables need different ones. Rename a file or "
                 "folder, or leave one out."
             )
     return tuple(found)
 
 
 def _config(request: Request, source: Path, net: str | None) -> Config:
-    """Reads a configuration with all that the command changes in it."""
+    """Reads a configuration and applies the changes of the command."""
     wishes = {"model.net": net, "train.steps": request.steps, "train.seed": request.seed}
     changes = [f"{key}={value}" for key, value in wishes.items() if value is not None]
     config = load_config(source, [*request.changes, *changes])
@@ -150,15 +156,15 @@ def _check_budgets(trained: Mapping[str, Config]) -> None:
         ("batch_size", "--set train.batch_size=N"),
     ):
         values = {name: getattr(config.train, key) for name, config in trained.items()}
-        _same(values, f"train.{key}", f"Give all the same: {remedy}")
+        _same(values, f"train.{key}", f"Choose one value for all: {remedy}")
 
 
 def _same(values: Mapping[str, Any], key: str, remedy: str) -> Any:
-    """Returns what all nets agree on; None where there is none.
+    """Returns the value that all nets share; None where there are no nets.
 
     Args:
         values: By the name of the net.
-        key: What they are called in a configuration.
+        key: Their name in a configuration.
         remedy: What to do where they differ.
 
     Raises:
@@ -168,7 +174,7 @@ def _same(values: Mapping[str, Any], key: str, remedy: str) -> Any:
     other = next((name for name, value in values.items() if value != first), None)
     if other is not None:
         raise ConfigError(
-            f"{key}: expected the same of all nets. Received: {first} ({next(iter(values))}) and "
+            f"{key}: expected the same value for all nets. Received: {first} ({next(iter(values))}) and "
             f"{values[other]} ({other}). {remedy}."
         )
     return first
@@ -181,10 +187,10 @@ def _configs_of_runs(candidates: Sequence[Candidate]) -> dict[str, Config]:
 
 
 def _check_data_of_runs(candidates: Sequence[Candidate], known: Mapping[str, Config]) -> None:
-    """Refuses a run whose data set was moved, which it is to be scored on."""
+    """Refuses a run that is scored on its own data set if that was moved."""
     for one in candidates:
         if one.config is None and one.name in known and not (root := known[one.name].data.root).is_dir():
             raise RunError(
-                f"{one.path}: was trained on {root}, which is not there any more. Name the data set to score "
-                "on: --data ROOT."
+                f"{one.path}: was trained on {root}, which no longer exists. Give the data set to score on: "
+                "--data ROOT."
             )

@@ -1,4 +1,4 @@
-"""What a comparison finds out about each net."""
+"""The results of a comparison."""
 
 from typing import Any, NamedTuple
 
@@ -12,14 +12,14 @@ MEBIBYTE = 2**20
 
 
 class NetSize(NamedTuple):
-    """How large a net is, and what it does to an image.
+    """The size of a net, and its cost for an image.
 
     Attributes:
-        kind: What the net is called, "fcn8s" for example.
-        parameters: How many numbers its weights have.
-        gflop: Billions of operations for one image of the size that is compared.
-        receptive_field: (height, width) of what an element of the scores can see, in pixels; None if nobody
-            knows.
+        kind: The kind of net, "fcn8s" for example.
+        parameters: Number of its parameters.
+        gflop: Billions of operations for one image.
+        receptive_field: (height, width) of what an element of the scores can see, in pixels; None if it is
+            unknown.
     """
 
     kind: str
@@ -29,19 +29,19 @@ class NetSize(NamedTuple):
 
 
 class NetResult(NamedTuple):
-    """A net that took part, and all that was measured.
+    """A net and all that was measured of it.
 
     Attributes:
         candidate: The net.
-        config: How it was trained; None for a model of no run.
+        config: How it was trained; None for a model without a run.
         size: How large it is.
         evaluation: Its scores.
-        pictures: What it makes of the images that are shown.
-        engine: What computed its labels, "tensorflow float32" for example.
-        steps: How many steps it was trained; None where nobody knows.
-        training_seconds: How long that took, with the scoring meanwhile; None where nobody knows.
-        labeling: What labeling an image takes; None where it could not be timed.
-        training_step: What a step of its training takes; None for a model of no run too.
+        pictures: The images that are shown, with its predictions.
+        engine: Engine and precision that computed its labels, "tensorflow float32" for example.
+        steps: How many steps it was trained; None where that is unknown.
+        training_seconds: Duration of the training, including scoring; None where that is unknown.
+        labeling: Time and memory for labeling an image; None where it could not be timed.
+        training_step: The same for a step of its training; None for a model without a run, too.
     """
 
     candidate: Candidate
@@ -57,12 +57,12 @@ class NetResult(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What it is called in tables."""
+        """Its name in tables."""
         return self.candidate.name
 
     @property
     def complete(self) -> bool:
-        """Whether everything was timed that could be."""
+        """Whether everything was timed that can be."""
         return self.labeling is not None and (self.config is None) == (self.training_step is None)
 
 
@@ -70,11 +70,11 @@ class Comparison(NamedTuple):
     """Several nets side by side.
 
     Attributes:
-        plan: What was compared, and on what.
-        size: (height, width) of the image that GFLOP and time are of.
+        plan: The nets that were compared, and the data.
+        size: (height, width) of the image for GFLOP and timing.
         nets: In the order of the plan.
         shown: Names of the images that are shown.
-        warnings: What makes scores too good, or may.
+        warnings: Reasons why scores are too good, or may be.
         environment: Versions and hardware, as JSON values.
     """
 
@@ -87,5 +87,5 @@ class Comparison(NamedTuple):
 
     @property
     def engine(self) -> str:
-        """What computed the labels, "tensorflow float32" for example: the same for all nets."""
+        """Engine and precision that computed the labels, "tensorflow float32" for example."""
         return self.nets[0].engine

@@ -1,4 +1,4 @@
-"""The runs of a comparison: which are there already, and which have to be trained or trained on."""
+"""The runs of a comparison: which exist already, and which have to be trained or resumed."""
 
 from pathlib import Path
 
@@ -21,37 +21,37 @@ _WITHOUT_FILE = ("none", "imagenet")
 
 
 def open_candidate(candidate: Candidate, classes: Classes) -> SegmentationNet:
-    """Returns a net to look at, as it is or before its first step, and checks that it can take part.
+    """Returns a net to inspect, loaded or newly built, and checks that it can take part.
 
     Args:
         candidate: The net.
         classes: Of the data set.
 
     Raises:
-        ConfigError: If its run is there and cannot be read.
-        DataError: If it tells other classes apart.
-        RunError: If there is no such model, if its run was trained otherwise, or if it cannot be trained as
-            its configuration says.
+        ConfigError: If its run exists and cannot be read.
+        DataError: If it has other classes.
+        RunError: If the model does not exist, if its run was trained with another configuration, or if the
+            net cannot be trained with its own.
     """
     if candidate.config is not None:
         _check_run(RunFolder(candidate.path), candidate.config)
-        if RunFolder(candidate.path).checkpoints():  # it has begun, so it can
+        if RunFolder(candidate.path).checkpoints():  # it was trained before, so it can be
             return build_configured(candidate.config, classes)
         try:
-            return _begin(candidate.config, classes)
+            return _compile_new(candidate.config, classes)
         except FcnError as error:
             raise RunError(f"{candidate.name}: cannot be trained. {error}") from error
     net = load_model(candidate.path)
     if net.classes.names != classes.names:
         raise DataError(
-            f"{candidate.path}: expected a net of the data set's classes: {', '.join(classes.names)}. "
+            f"{candidate.path}: expected a net with the classes of the data set: {', '.join(classes.names)}. "
             f"Received: {', '.join(net.classes.names)}. Leave it out, or choose another data set with --data."
         )
     return net
 
 
 def is_finished(candidate: Candidate) -> bool:
-    """Returns whether nothing of a net is left to train."""
+    """Returns whether a net needs no more training."""
     if candidate.config is None:
         return True
     run = RunFolder(candidate.path)
@@ -59,7 +59,7 @@ def is_finished(candidate: Candidate) -> bool:
 
 
 def finish(candidate: Candidate) -> None:
-    """Trains a net, or trains it on where that was interrupted.
+    """Trains a net, or resumes its training.
 
     Raises:
         FcnError: As `fcn.training.loop.train` does.
@@ -69,7 +69,7 @@ def finish(candidate: Candidate) -> None:
 
 
 def config_of(candidate: Candidate) -> Config | None:
-    """Returns how a net was trained; None for a model of no run."""
+    """Returns the configuration that a net was trained with; None for a model without a run."""
     if candidate.config is not None:
         return candidate.config
     run = find_run(candidate.path)
@@ -77,9 +77,9 @@ def config_of(candidate: Candidate) -> Config | None:
 
 
 def training_cost(candidate: Candidate) -> tuple[int | None, float | None]:
-    """Returns how many steps a net was trained, and the seconds that took, as its log says.
+    """Returns how many steps a net was trained and the seconds that took, from its log.
 
-    The seconds include those in which the validation split was scored. Both are None for a model of no run.
+    The seconds include scoring of the validation split. Both are None for a model without a run.
     """
     run = find_run(candidate.path)
     rows = [] if run is None else read_log(run.log)
@@ -91,7 +91,7 @@ def training_cost(candidate: Candidate) -> tuple[int | None, float | None]:
 def _check_run(run: RunFolder, config: Config) -> None:
     weights = config.model.weights
     if weights not in _WITHOUT_FILE and not Path(weights).exists():
-        raise RunError(f"model.weights={weights}: no such run or file to start from.")
+        raise RunError(f"model.weights={weights}: there is no such run or file to start from.")
     if not run.exists():
         check_place(run)
         return
@@ -105,13 +105,13 @@ def _check_run(run: RunFolder, config: Config) -> None:
             changed.append(f"{key}: {before} -> {now}")
     if changed:
         raise RunError(
-            f"{run.path}: was trained with another configuration ({'; '.join(changed)}). Set these back, or "
-            "train into another folder: --output DIR. Nothing was changed."
+            f"{run.path}: was trained with another configuration ({'; '.join(changed)}). Restore these "
+            "values, or choose another folder: --output DIR. Nothing was changed."
         )
 
 
-def _begin(config: Config, classes: Classes) -> SegmentationNet:
-    """Builds and compiles a net as its training does, where a mistake would end all that come after it."""
+def _compile_new(config: Config, classes: Classes) -> SegmentationNet:
+    """Builds and compiles a net as its training will, so that a mistake shows before any net is trained."""
     weights = config.model.weights
     if weights == "none":
         net = build_configured(config, classes)

@@ -16,7 +16,7 @@ def print_comparison(comparison: Comparison) -> None:
     plan, (height, width) = comparison.plan, comparison.size
     table = Table(
         title=f"{plan.split} of {plan.root}, {len(plan.examples)} images; "
-        f"GFLOP and ms of one image of {height}x{width}",
+        f"GFLOP and ms for one image of {height}x{width}",
         box=box.SIMPLE_HEAD,
         title_justify="left",
         padding=(0, 1, 0, 0),
@@ -32,7 +32,7 @@ def print_comparison(comparison: Comparison) -> None:
         )
         table.add_row(net.name, *cells)
     console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:  # a file or a pipe has no width that a table could be too wide for
+    if not console.is_terminal:  # a file or a pipe has no width
         console = Console(markup=False, emoji=False, highlight=False, width=_WIDTH)
     console.print(table)
     console.print(memory_note(comparison.nets))

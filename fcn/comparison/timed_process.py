@@ -1,6 +1,6 @@
-"""A process that does one thing, again and again, whenever it is asked, and says how long that took.
+"""A process that repeats one task whenever it is asked to, and measures time and memory.
 
-In a process of its own, what a net takes is its own: memory that another one left is not counted.
+Each task has a process of its own, so that memory of other tasks is not counted.
 """
 
 import gc
@@ -23,23 +23,23 @@ from fcn.config.file import Config
 from fcn.system.backend import start_backend
 from fcn.system.stderr import stderr_held_back
 
-# So small that no weight changes and no loss grows, whatever the number of steps.
+# So small that the weights stay as they are and the loss stays finite, whatever the number of steps.
 _LEARNING_RATE = 1e-8
 _STATUS = Path("/proc/self/status")
-_WHILE_IT_LIVES = ExitStack()
-"""What is entered for the rest of the process: what nobody holds any more, Python would leave at once."""
+_UNTIL_EXIT = ExitStack()
+"""Holds contexts until the process ends; Python would leave one that is not referenced."""
 
 Size = tuple[int, int]
 
 
 class Task(Protocol):
-    """What is timed."""
+    """Something to time."""
 
     def start(self) -> None:
-        """Starts what every task of its kind needs."""
+        """Starts the backend that the task needs."""
 
     def begin(self) -> Callable[[], object]:
-        """Prepares it, and returns what does it once."""
+        """Prepares the task, and returns a function that does it once."""
 
 
 class Labeling(NamedTuple):
@@ -47,8 +47,8 @@ class Labeling(NamedTuple):
 
     Attributes:
         model: A run folder or a `.keras` file.
-        engine: What computes.
-        precision: What it computes in.
+        engine: Engine that computes the label.
+        precision: Precision of the engine.
         size: (height, width) of the image.
     """
 
@@ -62,7 +62,7 @@ class Labeling(NamedTuple):
         start_backend(self.engine)
 
     def begin(self) -> Callable[[], object]:
-        """Loads the net; what an image shows changes nothing, so it is noise."""
+        """Loads the net; the image is noise, since its content does not matter."""
         from fcn.inference.predictor import Predictor
 
         predictor = Predictor(self.model, self.engine, self.precision)
@@ -74,9 +74,9 @@ class TrainingStep(NamedTuple):
     """One step of a training on a device, without reading its data.
 
     Attributes:
-        config: Of the training.
-        size: (height, width) of its images, where it has no crops.
-        classes: What the net tells apart; the data it was trained on need not be there any more.
+        config: Configuration of the training.
+        size: (height, width) of its images, if it does not crop them.
+        classes: The classes of the net; its training data need not exist any more.
     """
 
     config: Config
@@ -88,13 +88,13 @@ class TrainingStep(NamedTuple):
         start_backend()
 
     def begin(self) -> Callable[[], object]:
-        """Builds and compiles the net as training does, for a batch of noise."""
+        """Builds and compiles the net as training does, and makes a batch of noise."""
         from fcn.runs.configured_net import build_configured
         from fcn.training.compiling import compile_net
         from fcn.training.precision import computing_in, usable_precision
 
         settings, loss, crop = self.config.train, self.config.loss, self.config.augmentation.crop_size
-        _WHILE_IT_LIVES.enter_context(computing_in(usable_precision(settings.precision, crop)))
+        _UNTIL_EXIT.enter_context(computing_in(usable_precision(settings.precision, crop)))
         net = build_configured(self.config, self.classes)
         weights = None if loss.class_weights == "none" else np.ones(net.num_classes)
         slow = settings.model_copy(update={"learning_rate": _LEARNING_RATE})
@@ -112,21 +112,21 @@ class TrainingStep(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """The task has started.
+    """The answer that the backend has started.
 
     Attributes:
-        peak_bytes: The most memory the process has had so far, with a backend and without any net.
+        peak_bytes: Peak memory of the process so far, with a backend and without a net.
     """
 
     peak_bytes: int
 
 
 class Done(NamedTuple):
-    """What was asked for was done once.
+    """The answer that the task was done once.
 
     Attributes:
-        seconds: How long it took.
-        peak_bytes: The most memory the process has had so far.
+        seconds: Duration.
+        peak_bytes: Peak memory of the process so far.
     """
 
     seconds: float
@@ -134,29 +134,29 @@ class Done(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """It cannot be done.
+    """The answer that the task failed.
 
     Attributes:
-        reason: Why.
+        reason: The error.
     """
 
     reason: str
 
 
 def do_when_asked(task: Task, connection: Connection) -> None:
-    """Answers `Ready` once, and then each request with `Done` or `Failed`, until the asker is gone.
+    """Sends `Ready` once, and then answers each request with `Done` or `Failed`, until the parent ends.
 
     Args:
-        task: What to do.
-        connection: To the asker; what it sends means nothing.
+        task: The task.
+        connection: To the parent; any message is a request.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the asker gets it too, and ends this
-    # JAX would take most of a GPU's memory for each of the processes, which wait side by side.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends this process
+    # JAX would reserve most of a GPU's memory for each process, and all of them wait at the same time.
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stdout is for the result of the command
     once: Callable[[], object] | None = None
     try:
-        with stderr_held_back():  # what the asker's own backend said when it started
+        with stderr_held_back():  # the parent's backend printed the same when it started
             task.start()
         connection.send(Ready(peak_bytes()))
         while True:
@@ -168,14 +168,14 @@ def do_when_asked(task: Task, connection: Connection) -> None:
             connection.send(Done(time.perf_counter() - start, peak_bytes()))
     except (EOFError, BrokenPipeError):
         pass
-    except Exception as error:  # whatever it is, the asker goes on without this net
+    except Exception as error:  # whatever it is, the parent continues without this net
         connection.send(Failed(f"{type(error).__name__}: {error}"))
 
 
 def peak_bytes() -> int:
-    """Returns the most memory this process has had.
+    """Returns the peak memory of this process.
 
-    Linux counts `ru_maxrss` from what the process that started this one had, so it is only for others.
+    On Linux `ru_maxrss` starts with the peak of the parent process, so it is used on other systems only.
     """
     if _STATUS.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", _STATUS.read_text())):
         return int(found[1]) * 1024

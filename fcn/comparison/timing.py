@@ -1,4 +1,4 @@
-"""How long things take and what memory they need, each in a process of its own, in rounds taken in turn."""
+"""Time and memory of tasks, each in a process of its own, measured in alternating rounds."""
 
 import multiprocessing
 import re
@@ -14,26 +14,26 @@ from fcn.comparison.timed_process import Done, Failed, Ready, Task, do_when_aske
 from fcn.system.progress import progress_bar
 
 WARM_UP = 2
-"""Times each thing is done before any is timed: the first compiles."""
+"""How often each task is done before it is timed: the first time compiles."""
 ROUNDS = 7
-"""Times each is timed, one after the other, so that all see the same machine."""
+"""How often each task is timed at most; tasks take turns, so that all see the same machine."""
 _FEWEST_ROUNDS = 3
 _SECONDS = 30
-"""After this time for each, no round begins that is not among the fewest."""
+"""After this time for each task, no more than the fewest rounds are done."""
 _PAUSE_SECONDS = 0.1
-"""Between two, so that threads of the last stop waiting for more work."""
+"""Pause between two tasks, so that threads of the last one stop waiting for more work."""
 _ROOM = 1.5
-"""Free memory, relative to the largest process so far, that another one may be started in."""
+"""Free memory that another process needs, relative to the largest process so far."""
 _MEMORY = Path("/proc/meminfo")
 
 
 class Timing(NamedTuple):
-    """What something took.
+    """Time and memory of a task.
 
     Attributes:
-        seconds: Each time it was done, in order.
-        peak_bytes: The most memory its process had, with what it loaded.
-        idle_bytes: What that process had before it loaded anything.
+        seconds: Duration of each repetition, in order.
+        peak_bytes: Peak memory of its process.
+        idle_bytes: Memory of that process before it loaded anything.
     """
 
     seconds: tuple[float, ...]
@@ -42,27 +42,27 @@ class Timing(NamedTuple):
 
     @property
     def median(self) -> float:
-        """The middle of the times, in seconds."""
+        """The median of the durations, in seconds."""
         return statistics.median(self.seconds)
 
     @property
     def added_bytes(self) -> int:
-        """The most memory it took beyond what its process had anyway."""
+        """Peak memory beyond that of the idle process."""
         return self.peak_bytes - self.idle_bytes
 
 
 def time_tasks(tasks: Mapping[str, Task], description: str) -> dict[str, Timing]:
-    """Times tasks in turn: all together, or in groups where the memory is too small for all.
+    """Times tasks that take turns: all together, or in groups where the memory is too small for all.
 
     Args:
-        tasks: What to time, by name. One that fails is said to have on stderr, and left out.
-        description: What is being done, as a present participle.
+        tasks: What to time, by name. A task that fails is left out, with a warning on stderr.
+        description: Text of the progress bar, as a present participle.
 
     Returns:
-        What each took, by name.
+        Time and memory of each task, by name.
     """
     found: dict[str, Timing] = {}
-    # First all backends start, so that nothing else goes on when something is timed.
+    # All backends start first, so that nothing else runs while a task is timed.
     with ExitStack() as stack:
         waiting = [stack.enter_context(_process(name, task)) for name, task in tasks.items()]
         waiting = [process for process in waiting if process.wait()]
@@ -88,16 +88,16 @@ def time_tasks(tasks: Mapping[str, Task], description: str) -> dict[str, Timing]
 
 
 class _Process:
-    """A process that does a task.
+    """A process for a task.
 
     Args:
         name: Of the task.
-        task: What to do.
+        task: The task.
 
     Attributes:
-        seconds: How long it took each time.
-        peak_bytes: The most memory it had.
-        failed: Whether it cannot be asked any more.
+        seconds: Duration of each repetition.
+        peak_bytes: Its peak memory.
+        failed: Whether the task failed.
     """
 
     def __init__(self, name: str, task: Task) -> None:
@@ -106,7 +106,7 @@ class _Process:
         self.peak_bytes = 0
         self.failed = False
         self._idle_bytes = 0
-        # A fork would have this process' memory, and a TensorFlow that hangs.
+        # A fork would inherit this process' memory, and a TensorFlow that hangs.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=do_when_asked, args=(task, theirs), daemon=True)
@@ -114,12 +114,12 @@ class _Process:
         theirs.close()
 
     def wait(self) -> bool:
-        """Returns whether it has started."""
+        """Waits until it has started; returns whether it has."""
         self._receive()
         return not self.failed
 
     def ask(self) -> bool:
-        """Has it done once; returns whether it was."""
+        """Has the task done once; returns whether it was."""
         if not self.failed:
             with suppress(BrokenPipeError):
                 self._connection.send(None)
@@ -127,7 +127,7 @@ class _Process:
         return not self.failed
 
     def timing(self) -> Timing:
-        """Returns what it took."""
+        """Returns time and memory."""
         return Timing(tuple(self.seconds), self.peak_bytes, self._idle_bytes)
 
     def end(self) -> None:
@@ -163,7 +163,7 @@ def _process(name: str, task: Task) -> Iterator[_Process]:
 
 
 def _rounds(group: Sequence[_Process]) -> Iterator[list[_Process]]:
-    """Yields whom to ask one after the other, each round beginning with another one."""
+    """Yields the order of processes for each round; every round begins with another process."""
     began = time.monotonic()
     for number in range(ROUNDS):
         if number >= _FEWEST_ROUNDS and time.monotonic() - began > _SECONDS * len(group):
@@ -172,7 +172,7 @@ def _rounds(group: Sequence[_Process]) -> Iterator[list[_Process]]:
 
 
 def _has_room(group: Sequence[_Process]) -> bool:
-    """Returns whether there is memory for one more of the kind; where nobody knows, there is."""
+    """Returns whether there is memory for one more process; True where that is unknown."""
     if not _MEMORY.exists() or not (found := re.search(r"MemAvailable:\s*(\d+) kB", _MEMORY.read_text())):
         return True
     return int(found[1]) * 1024 > _ROOM * max(process.peak_bytes for process in group)

@@ -1,8 +1,7 @@
-"""Small diagrams of which inputs reach one output of a transposed or a dilated layer."""
+"""Small diagrams of the inputs that reach one output of a transposed or a dilated layer."""
 
 import math
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import NamedTuple
 
 from fcn.inspection.facts import Inspection
@@ -10,25 +9,26 @@ from fcn.models.axis_operations import Resizing, Sliding, Step, Transposing
 
 _INPUT, _GAP = "●", "·"
 _DILATED = (
-    "Dilated: the kernel leaves inputs out between its taps, so it sees farther with no more weights. "
-    "Outputs lie as close as inputs: padded, the map keeps its size."
+    "Dilated: the kernel skips inputs between its taps, so it covers more of the map with the same number of "
+    "weights. The outputs are as dense as the inputs: with padding, the map keeps its size."
 )
 _TRANSPOSED = (
-    "Transposed: the inputs lie as far apart as the strides say, zeros between and around them, and the "
-    "kernel slides over all of it, so the map grows. Outputs side by side may meet different taps."
+    "Transposed: the inputs are spread apart by the strides, with zeros between and around them, and the "
+    "kernel slides over all of that, so the map grows. Neighboring outputs may use different taps."
 )
 _WIDTH, _LARGEST_CELL = 200, 22
+# Of 64 x 64 cells, one that is filled would not be seen.
+_SMALLEST_SQUARE = 5
 
 
 class Diagram(NamedTuple):
-    """The window of one output over what it is computed from, and which inputs in it reach that output.
+    """The window of one output over its inputs, and the places in it that reach that output.
 
     Attributes:
         layers: Names of the layers that are alike.
-        title: What they do.
+        title: What the layers do.
         note: How many inputs reach an output.
-        patterns: For each axis, whether there is an input that reaches the output at each place of the
-            window.
+        patterns: For each axis and each place of the window, whether an input there reaches the output.
     """
 
     layers: tuple[str, ...]
@@ -41,15 +41,37 @@ class Diagram(NamedTuple):
         return "".join(_INPUT if reached else _GAP for reached in self.patterns[0])
 
 
-def pattern(step: Sliding | Transposing, output: int = 0) -> tuple[bool, ...]:
-    """Returns which places of the window of one output hold an input that reaches it.
+class DiagramFigure(NamedTuple):
+    """A diagram as squares in SVG.
 
-    A dilated kernel leaves inputs out between its taps. A transposed convolution slides over inputs that lie
+    Attributes:
+        title: What the layers do.
+        layers: Names of the layers that are alike.
+        note: How many inputs reach an output.
+        width: Of the picture, in its own units.
+        height: Of the picture.
+        filled: SVG path of the squares that hold an input that reaches the output.
+        empty: SVG path of all other squares.
+    """
+
+    title: str
+    layers: tuple[str, ...]
+    note: str
+    width: float
+    height: float
+    filled: str
+    empty: str
+
+
+def pattern(step: Sliding | Transposing, output: int = 0) -> tuple[bool, ...]:
+    """Returns the places in the window of one output that hold an input that reaches it.
+
+    A dilated kernel skips inputs between its taps. A transposed convolution slides over inputs that are
     `strides` places apart, with zeros between them.
 
     Args:
-        step: What the layer does.
-        output: Number of the output.
+        step: The operation of the layer.
+        output: Index of the output.
 
     Example:
         >>> pattern(Sliding(2, dilation_rate=3)), pattern(Transposing(4, 2), output=3)
@@ -76,7 +98,7 @@ def diagrams(inspection: Inspection) -> list[Diagram]:
 
 
 def explanations(inspection: Inspection) -> list[str]:
-    """Returns what the gaps in the diagrams of a net mean: a sentence or two for each kind of layer in it."""
+    """Returns explanations of the gaps in the diagrams, one for each kind of layer in the net."""
     steps = {step for layer in inspection.layers for step in layer.steps or () if _is_drawn(step)}
     return [
         text
@@ -86,7 +108,7 @@ def explanations(inspection: Inspection) -> list[str]:
 
 
 def _is_drawn(step: Step) -> bool:
-    """Returns whether there is something to draw: a place in the window that holds no input."""
+    """Returns whether a diagram is of use: whether a place in the window holds no input."""
     return isinstance(step, Transposing) or (isinstance(step, Sliding) and step.dilation_rate > 1)
 
 
@@ -100,7 +122,7 @@ def _diagram(drawn: Sequence[Sliding | Transposing], names: Sequence[str]) -> Di
         title = f"{kernel}, dilated by {dilation}"
         note = f"{math.prod(map(sum, patterns))} of {places} inputs reach an output"
         return Diagram(tuple(names), title, note, patterns)
-    # The output that most inputs reach; those beside it have their window elsewhere over the zeros.
+    # The output that most inputs reach; the windows of its neighbors are shifted over the zeros.
     phases = [[pattern(step, output) for output in range(step.strides)] for step in drawn]
     patterns = tuple(max(windows, key=sum) for windows in phases)
     most, fewest = (math.prod(choose(map(sum, windows)) for windows in phases) for choose in (max, min))
@@ -116,22 +138,19 @@ def _distinct(numbers: Iterable[int]) -> list[int]:
     return found[:1] if len(set(found)) == 1 else found
 
 
-def diagram_figure(diagram: Diagram) -> str:
-    """Returns an HTML figure: filled squares are inputs that reach the output, empty ones do not."""
+def diagram_figure(diagram: Diagram) -> DiagramFigure:
+    """Returns a diagram as a page draws it."""
     rows, columns = diagram.patterns if len(diagram.patterns) == 2 else ((True,), diagram.patterns[0])
     cell = min(_LARGEST_CELL, _WIDTH / max(len(rows), len(columns)))
-    width, height = cell * len(columns), cell * len(rows)
     # One path for each kind of square keeps the page small.
     paths = {True: "", False: ""}
     for y, down in enumerate(rows):
         for x, across in enumerate(columns):
-            inner = cell * 0.84
-            paths[down and across] += f"M{x * cell:.1f} {y * cell:.1f}h{inner:.1f}v{inner:.1f}h{-inner:.1f}z"
-    label = escape(f"{diagram.title}: {diagram.note}")
-    return (
-        f'<figure class="chart"><h3>{escape(diagram.title)}</h3>\n'
-        f'<p class="soft">{escape(", ".join(diagram.layers))}</p>\n'
-        f'<svg class="taps" viewBox="0 0 {width:.1f} {height:.1f}" style="width:{width:.0f}px" role="img" '
-        f'aria-label="{label}"><path class="left" d="{paths[False]}"/>'
-        f'<path class="tap" d="{paths[True]}"/></svg>\n<p class="soft">{escape(diagram.note)}</p></figure>\n'
+            reached = down and across
+            side = max(0.84 * cell, _SMALLEST_SQUARE) if reached else 0.84 * cell
+            left, top = (place * cell + (cell - side) / 2 for place in (x, y))
+            paths[reached] += f"M{left:.1f} {top:.1f}h{side:.1f}v{side:.1f}h{-side:.1f}z"
+    width, height = cell * len(columns), cell * len(rows)
+    return DiagramFigure(
+        diagram.title, diagram.layers, diagram.note, width, height, paths[True], paths[False]
     )

@@ -14,14 +14,14 @@ from fcn.inspection.effective import EffectiveField
 from fcn.inspection.facts import Inspection, LayerFacts
 
 COLUMNS = ("layer", "kind", "output", "stride", "field", "offset", "parameters", "GFLOP", "MB")
-"""The columns of the table; of those behind the second, numbers."""
+"""The columns of the table; those after the second hold numbers."""
 
 _UNKNOWN = "?"
 _LONGEST_LINE = 72
 _PIPED_WIDTH = 160
 _ENDLESS = Console(width=10_000)
 _LEAST_NEEDED = ("kind", "MB", "offset", "stride")
-"""Columns that a terminal goes without if it is too narrow for all, in order."""
+"""Columns that are left out on a narrow terminal, in this order."""
 
 
 def table_rows(inspection: Inspection) -> list[tuple[str, ...]]:
@@ -30,8 +30,8 @@ def table_rows(inspection: Inspection) -> list[tuple[str, ...]]:
 
 
 def total_lines(inspection: Inspection, effective: EffectiveField | None = None) -> list[tuple[str, str]]:
-    """Returns what the layers come to: names and values."""
-    gflop = f"{inspection.gflop:,.4g}"
+    """Returns the totals of all layers: names and values."""
+    gflop, seen = f"{inspection.gflop:,.4g}", _field(inspection.layers[-1])
     if inspection.uncounted:
         gflop += f", without {', '.join(inspection.uncounted)}"
     lines = [
@@ -39,21 +39,21 @@ def total_lines(inspection: Inspection, effective: EffectiveField | None = None)
         ("GFLOP for an image", gflop),
         ("maps, all", f"{_megabytes(inspection.activation_bytes)} MB"),
         ("maps, at one time", f"{_megabytes(inspection.peak_bytes)} MB"),
-        ("receptive field", _field(inspection.layers[-1])),
+        ("receptive field", "unknown" if seen == _UNKNOWN else f"{seen} pixels"),
     ]
     if inspection.context_field is not None:
-        lines.append(("context module's own, in scores", f"{inspection.context_field}"))
+        lines.append(("field of the context module", f"{inspection.context_field} scores"))
     if effective is not None:
-        lines.append(("95% of the gradient within", f"{effective.most:,}"))
-        lines.append(("half of it within", f"{effective.half:,}"))
+        lines.append(("95% of the gradient within", f"{effective.most:,} pixels"))
+        lines.append(("50% of the gradient within", f"{effective.half:,} pixels"))
     return lines
 
 
 def print_inspection(inspection: Inspection, effective: EffectiveField | None = None) -> None:
-    """Prints the table, the totals, and which inputs reach an output of transposed and dilated layers."""
+    """Prints the table, the totals, and the inputs that reach an output of transposed and dilated layers."""
     size = "x".join(map(str, inspection.size))
     console = Console(markup=False, emoji=False)
-    if not console.is_terminal:  # a file or a pipe has no width that a table could be too wide for
+    if not console.is_terminal:  # a file or a pipe has no width
         console = Console(markup=False, emoji=False, width=_PIPED_WIDTH)
     console.print(f"{inspection.name}, one image of {size}", highlight=False)
     left_out = 0

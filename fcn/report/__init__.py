@@ -1,4 +1,4 @@
-"""One offline HTML page of a run."""
+"""The report of a run: one HTML page that opens offline."""
 
 from fcn.report.page import Progress, write_progress_report, write_report
 from fcn.report.snapshot import Snapshot, take_snapshot

@@ -1,14 +1,13 @@
-"""The confusion matrix as a heat map that is an HTML table, and what is mistaken most often in words."""
+"""The confusion matrix as a heat map, and which classes are confused most often."""
 
 import math
 from collections.abc import Sequence
-from html import escape
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fcn.evaluation.metrics import Matrix
-from fcn.report.class_table import percent
 
 MOST_CLASSES = 60
 """Of more classes, the rarest are shown as one, so that the page stays small."""
@@ -19,31 +18,81 @@ _MOST_MISTAKES = 8
 _WIDTH, _SMALLEST_CELL, _LARGEST_CELL = 860, 13, 56
 
 
-def confusion_map(matrix: Matrix, class_names: Sequence[str]) -> str:
-    """Returns HTML with the heat map and the most frequent mistakes.
+class Cell(NamedTuple):
+    """What a true class is taken for.
+
+    Attributes:
+        predicted: Name of the predicted class.
+        share: Of the pixels of the true class, from 0 to 1.
+        strength: Opacity of the color, from 0 to 1.
+        number: Text inside; empty where it would not fit or would be 0.
+        is_right: Whether the predicted class is the true one.
+    """
+
+    predicted: str
+    share: float
+    strength: str
+    number: str
+    is_right: bool
+
+
+class Row(NamedTuple):
+    """A true class.
+
+    Attributes:
+        name: Its name.
+        cells: One for each predicted class; none where no pixel has this label.
+    """
+
+    name: str
+    cells: list[Cell]
+
+
+class Mistake(NamedTuple):
+    """Two classes that are confused.
+
+    Attributes:
+        true: Name of the true class.
+        predicted: Name of the predicted class.
+        share_of_class: Of the pixels of the true class, from 0 to 1.
+        share_of_all: Of all labeled pixels, from 0 to 1.
+    """
+
+    true: str
+    predicted: str
+    share_of_class: float
+    share_of_all: float
+
+
+class ConfusionMap(NamedTuple):
+    """A heat map and its most frequent mistakes.
+
+    Attributes:
+        names: Of the classes, which are the columns.
+        rows: One for each true class; none where no pixel is labeled.
+        mistakes: The most frequent first.
+        cell: Width of a cell in pixels of the screen.
+        dense: Whether there are so many classes that cells hold no numbers.
+    """
+
+    names: list[str]
+    rows: list[Row]
+    mistakes: list[Mistake]
+    cell: int
+    dense: bool
+
+
+def confusion_map(matrix: Matrix, class_names: Sequence[str]) -> ConfusionMap:
+    """Returns the heat map of a confusion matrix and the most frequent mistakes.
 
     Args:
         matrix: `int64[C, C]`: pixels; rows true, columns predicted.
         class_names: The names of the classes, in the order of their ids.
     """
-    heading = "<h2>Confusion</h2>\n"
-    if not matrix.any():
-        return f'{heading}<div class="panel"><p class="soft">No labeled pixel.</p></div>\n'
     matrix, names = group_rarest(matrix, class_names)
-    columns = "".join(f'<th scope="col">{_name(name)}</th>' for name in names)
-    rows = "".join(_row(index, names, counts) for index, counts in enumerate(matrix))
+    rows = [_row(index, names, counts) for index, counts in enumerate(matrix)] if matrix.any() else []
     cell = min(max(_WIDTH // len(names) - 1, _SMALLEST_CELL), _LARGEST_CELL)
-    dense = "" if len(names) <= _MOST_NUMBERED else " dense"
-    return (
-        f'{heading}<div class="panel"><p class="soft">Rows are true classes, columns what the net says, '
-        "numbers percent of the pixels of the true class: a row adds up to 100. Blue is right, red is wrong; "
-        "colors grow with the square root, so that small shares show. Point at a cell for its value.</p>\n"
-        '<div class="confusion">\n'
-        '<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">\n'
-        f'<table class="matrix{dense}" style="--cell:{cell}px">\n'
-        f'<thead><tr><td class="soft">true ↓ predicted →</td>{columns}</tr></thead>\n'
-        f"<tbody>\n{rows}</tbody></table></div>\n{_mistakes(matrix, names)}</div></div>\n"
-    )
+    return ConfusionMap(names, rows, _mistakes(matrix, names), cell, len(names) > _MOST_NUMBERED)
 
 
 def group_rarest(matrix: Matrix, class_names: Sequence[str]) -> tuple[Matrix, list[str]]:
@@ -69,48 +118,45 @@ def group_rarest(matrix: Matrix, class_names: Sequence[str]) -> tuple[Matrix, li
     return grouped, [*names, f"{count - len(kept)} others"]
 
 
-def _row(index: int, names: list[str], counts: npt.NDArray[np.int64]) -> str:
+def _row(index: int, names: list[str], counts: npt.NDArray[np.int64]) -> Row:
     """Returns a row of the table.
 
     Args:
-        index: Which class is the true one.
+        index: Id of the true class.
         names: Of all classes.
         counts: `int64[C]`: pixels of that class, by predicted class.
     """
-    heading = f'<tr><th scope="row">{_name(names[index])}</th>'
     total = int(counts.sum())
     if not total:
-        return f'{heading}<td class="none" colspan="{len(names)}">no labeled pixel</td></tr>\n'
-    cells = "".join(
-        _cell(f"{names[index]} → {name}", count / total, "hit" if column == index else "", len(names))
-        for column, (name, count) in enumerate(zip(names, counts.tolist(), strict=True))
+        return Row(names[index], [])
+    shares = [count / total for count in counts.tolist()]
+    numbered = len(names) <= _MOST_NUMBERED
+    return Row(
+        names[index],
+        [
+            Cell(
+                name,
+                share,
+                f"{math.sqrt(share):.2f}",
+                f"{100 * share:.0f}" if numbered and share >= 0.005 else "",
+                column == index,
+            )
+            for column, (name, share) in enumerate(zip(names, shares, strict=True))
+        ],
     )
-    return f"{heading}{cells}</tr>\n"
 
 
-def _cell(pair: str, share: float, kind: str, num_classes: int) -> str:
-    attributes = f' class="{kind}"' if kind else ""
-    if not share:  # most cells of a large matrix: nothing to show, and not a byte to spend on it
-        return f"<td{attributes}></td>"
-    number = f"{100 * share:.0f}" if share >= 0.005 and num_classes <= _MOST_NUMBERED else ""
-    strength = f"{math.sqrt(share):.2f}"
-    return f'<td{attributes} style="--a:{strength}" title="{escape(pair)}: {percent(share)}">{number}</td>'
-
-
-def _name(name: str) -> str:
-    return f'<span title="{escape(name)}">{escape(name)}</span>'
-
-
-def _mistakes(matrix: Matrix, names: list[str]) -> str:
+def _mistakes(matrix: Matrix, names: list[str]) -> list[Mistake]:
     wrong = matrix - np.diag(np.diag(matrix))
     order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_MISTAKES]
-    pairs = [(int(index) // len(names), int(index) % len(names)) for index in order]
-    items = "".join(
-        f"<li>{escape(names[true])} → {escape(names[predicted])} "
-        f'<span class="soft">{percent(wrong[true, predicted] / matrix[true].sum())} of its pixels, '
-        f"{percent(wrong[true, predicted] / matrix.sum())} of all</span></li>\n"
+    pairs = [divmod(int(index), len(names)) for index in order]
+    return [
+        Mistake(
+            names[true],
+            names[predicted],
+            float(wrong[true, predicted] / matrix[true].sum()),
+            float(wrong[true, predicted] / matrix.sum()),
+        )
         for true, predicted in pairs
         if wrong[true, predicted]
-    )
-    listed = f"<ol>\n{items}</ol>" if items else '<p class="soft">None.</p>'
-    return f"<div><h3>Most pixels mistaken</h3>\n{listed}</div>\n"
+    ]

@@ -2,16 +2,21 @@
 
 import math
 from datetime import datetime
-from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from fcn.classes import VOID, Classes
 from fcn.config.sections import LossConfig
 from fcn.data.image_io import read_file
-from fcn.report.class_table import class_table
+from fcn.pages.axes import short_number
+from fcn.pages.percent import percent
+from fcn.pages.render import render
+from fcn.pages.swatch import Swatch, class_swatches
+from fcn.report.class_table import class_tables
 from fcn.report.confusion import confusion_map
-from fcn.report.curves import curve_of, line_chart
-from fcn.report.document import html_document
+from fcn.report.curves import LineChart, curve_of, line_chart
 from fcn.report.snapshot import Snapshot, take_snapshot
 from fcn.runs.log import read_log
 from fcn.system.files import write_text
@@ -22,20 +27,28 @@ if TYPE_CHECKING:  # these import a backend; a page needs none
     from fcn.runs.model_file import RunFolder
 
 REFRESH_SECONDS = 30
-"""How often a browser opens the page again while the net is trained."""
+"""Interval at which browsers reload the page during training."""
 
-# From so many points on, a loss is easier to read with its moving mean over it.
+# A loss of this many points is easier to read with its moving mean.
 _NOISY = 40
 
 
+class _File(NamedTuple):
+    """A file of a run whose text is on the page."""
+
+    title: str
+    name: str
+    text: str
+
+
 class Progress(NamedTuple):
-    """How far a training is.
+    """Progress of a training.
 
     Attributes:
         step: Steps taken.
-        steps: Steps to take in all.
-        seconds_left: How long the others will take; None where nobody can tell yet.
-        ended: Why it ended before its last step, for people; None while it goes on.
+        steps: Steps of the whole training.
+        seconds_left: Estimate for the remaining steps; None where there is no estimate yet.
+        ended: Sentence on why it ended before its last step; None while it runs.
     """
 
     step: int
@@ -51,9 +64,9 @@ def write_report(
     split: str = "val",
     num_pictures: int = 4,
 ) -> None:
-    """Writes `report.html` of a run: scores, curves, classes, the best and the worst images, the set-up.
+    """Writes `report.html` of a run: scores, curves, classes, the best and the worst images, and the setup.
 
-    What the run folder does not hold (log, environment) is left out.
+    Files that the run folder does not have (log, environment) are left out.
 
     Args:
         run: Where the report goes, and where log, configuration and environment come from.
@@ -64,84 +77,83 @@ def write_report(
 
     Raises:
         ConfigError: If the run's configuration cannot be read.
-        DataError: If the log, or an image to show, cannot be read any more.
+        DataError: If the log, or an image to show, can no longer be read.
         OutputError: If the place cannot be written to or the disk is full.
     """
-    _write(run, "", "", take_snapshot(predictor, evaluation, split, "Best checkpoint", num_pictures))
+    _write(run, None, take_snapshot(predictor, evaluation, split, "Best checkpoint", num_pictures))
 
 
 def write_progress_report(run: "RunFolder", progress: Progress, snapshot: Snapshot | None = None) -> None:
-    """Writes `report.html` of a run that is not over: how far it is, the curves, the latest scores.
+    """Writes `report.html` of an unfinished run: its progress, the curves, the latest scores.
 
-    It labels no image and takes a fraction of a second. Browsers open the page again every
-    `REFRESH_SECONDS`, until it says that the training ended.
+    It labels no image and takes a fraction of a second. Browsers reload the page every
+    `REFRESH_SECONDS`, until the training has ended.
 
     Args:
         run: Where the report goes, and where log, configuration and environment come from.
-        progress: How far the training is.
-        snapshot: Of the latest evaluation; None before the first.
+        progress: Progress of the training.
+        snapshot: The latest evaluation; None before the first.
 
     Raises:
         ConfigError: If the run's configuration cannot be read.
         DataError: If the log cannot be read.
         OutputError: If the place cannot be written to or the disk is full.
     """
-    refresh = f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">\n' if progress.ended is None else ""
-    _write(run, refresh, _status(progress), snapshot)
+    _write(run, progress, snapshot)
 
 
-def _write(run: "RunFolder", refresh: str, status: str, snapshot: Snapshot | None) -> None:
+def _write(run: "RunFolder", progress: Progress | None, snapshot: Snapshot | None) -> None:
     """Writes the page.
 
     Args:
         run: Where to.
-        refresh: What makes browsers open it again, HTML; empty for a page that stays.
-        status: How far the training is, HTML; empty where it is over.
-        snapshot: What to show of an evaluation.
+        progress: Progress of the training; None for a finished one.
+        snapshot: The evaluation to show; None before the first.
     """
-    name = run.path.resolve().name
-    parts = [status, _curves(run), _setup(run)]
-    if snapshot is not None:
-        classes = snapshot.classes
-        parts[1:1] = [_scores(snapshot)]
-        parts[-1:-1] = [
-            class_table(snapshot.evaluation, classes),
-            confusion_map(snapshot.evaluation.matrix, classes.names),
-            snapshot.pictures,
-        ]
-    sections = [part for part in parts if part]
-    page = html_document(name, "report", _subtitle(run), sections, refresh)
+    left = None if progress is None else progress.seconds_left
+    files = (("Configuration", run.config), ("Versions", run.environment))
+    page = render(
+        "report.html",
+        name=run.path.resolve().name,
+        net=_net(run),
+        written=datetime.now().astimezone(),
+        refresh_seconds=REFRESH_SECONDS,
+        progress=progress,
+        time_left="" if left is None else _duration(left),
+        snapshot=snapshot,
+        charts=_charts(run),
+        files=[_file(title, path) for title, path in files if path.exists()],
+        **({} if snapshot is None else _tables(snapshot)),
+    )
     write_text(run.report, page)
 
 
-def _subtitle(run: "RunFolder") -> str:
-    now = datetime.now().astimezone()
-    date = f'<time datetime="{now.isoformat(timespec="seconds")}">{now:%Y-%m-%d %H:%M:%S %Z}</time>'
+def _tables(snapshot: Snapshot) -> dict[str, Any]:
+    """Returns the values for the sections about classes."""
+    evaluation, classes = snapshot.evaluation, snapshot.classes
+    return {
+        "tables": class_tables(evaluation, classes),
+        "any_absent": bool(np.isnan(evaluation.scores.class_iou).any()),
+        "confusion": confusion_map(evaluation.matrix, classes.names),
+        "legend": _legend(classes),
+    }
+
+
+def _legend(classes: Classes) -> list[Swatch]:
+    *named, void = class_swatches(classes, [*range(len(classes.names)), VOID])
+    return [*named, void._replace(name="void (not scored)")]
+
+
+def _net(run: "RunFolder") -> str:
+    """Returns the name of the net that the run trains; empty without a configuration."""
     if not run.exists():
-        return date
+        return ""
     model = run.load_config().model
-    return f"{escape(model.net.replace('fcn', 'FCN-'))}, width {model.width:g} · {date}"
-
-
-def _status(progress: Progress) -> str:
-    step, steps, seconds_left, ended = progress
-    where = f"step {step:,} of {steps:,}"
-    left = f", {_duration(seconds_left)} left" if seconds_left is not None else ""
-    text = f"<b>training: {where}</b>{left}" if ended is None else f"<b>ended at {where}</b>"
-    note = (
-        f"Written at the time above; this page opens itself again every {REFRESH_SECONDS} seconds. Where "
-        "that time stands still for longer than a scoring takes, the training was killed."
-        if ended is None
-        else escape(ended)
-    )
-    return (
-        f'<div class="panel status"><p>{text}</p>\n<progress value="{step}" max="{steps}" '
-        f'aria-label="Steps of the training"></progress>\n<p class="soft">{note}</p></div>\n'
-    )
+    return f"{model.net.replace('fcn', 'FCN-')}, width {model.width:g}"
 
 
 def _duration(seconds: float) -> str:
-    """Returns a time to wait, no more exact than it can be known: "40 min", "5 h 20 min", "3 d 4 h"."""
+    """Returns a duration, no more exact than an estimate is: "40 min", "5 h 20 min", "3 d 4 h"."""
     minutes = max(1, math.ceil(seconds / 60))
     if minutes < 60:
         return f"{minutes} min"
@@ -149,42 +161,24 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
 
 
-def _scores(snapshot: Snapshot) -> str:
-    scores, count = snapshot.evaluation.scores, len(snapshot.evaluation.images)
-    cards = "".join(
-        f'<div class="{kind}"><dt>{name}</dt><dd>{_score(value)}</dd></div>\n'
-        for name, value, kind in (
-            ("mean IoU", scores.mean_iou, "main"),
-            ("pixel accuracy", scores.pixel_accuracy, ""),
-            ("mean accuracy", scores.mean_accuracy, ""),
-            ("frequency weighted IoU", scores.frequency_weighted_iou, ""),
-        )
-    )
-    images = f"{count:,} {'image' if count == 1 else 'images'}"
-    return (
-        f'<h2>Scores</h2>\n<dl class="scores">\n{cards}</dl>\n'
-        f'<p class="soft">{escape(snapshot.weights)}, on {images} of the split “{escape(snapshot.split)}”, '
-        "each at its own size. Fractions: 1 is perfect. Void pixels are left out.</p>\n"
-    )
-
-
-def _score(value: float) -> str:
-    return "none" if math.isnan(value) else f"{value:.3f}"
-
-
-def _curves(run: "RunFolder") -> str:
+def _charts(run: "RunFolder") -> list[LineChart]:
     rows = read_log(run.log)
     loss, mean_iou, learning_rate = (
         curve_of(rows, column) for column in ("loss", "mean_iou", "learning_rate")
     )
     trend = loss.thinned().smoothed() if len(loss.steps) >= _NOISY else None
     unit = _loss_unit(run.load_config().loss) if run.exists() else "loss"
-    charts = (
+    best = mean_iou.highest(percent)
+    return [
         line_chart(loss, "Training loss", unit, f"last {loss.last()}", trend),
-        line_chart(mean_iou, "Validation mean IoU", "mean IoU, fraction", f"best {mean_iou.highest()}"),
+        line_chart(mean_iou, "Validation mean IoU", "mean IoU", f"best {best}", write=_tick_percent),
         line_chart(learning_rate, "Learning rate", "learning rate", f"last {learning_rate.last()}"),
-    )
-    return f'<h2>Training</h2>\n<div class="charts">\n{"".join(charts)}</div>\n'
+    ]
+
+
+def _tick_percent(share: float) -> str:
+    """Returns a round share in percent, with the digits that it has."""
+    return f"{short_number(100 * share)}%"
 
 
 def _loss_unit(loss: LossConfig) -> str:
@@ -194,16 +188,5 @@ def _loss_unit(loss: LossConfig) -> str:
     return f"{' + '.join(terms).replace('_', ' ')}, {loss.reduction}"
 
 
-def _setup(run: "RunFolder") -> str:
-    parts = _file("Configuration", run.config) + _file("Versions", run.environment)
-    return f"<h2>Set-up</h2>\n{parts}" if parts else ""
-
-
-def _file(title: str, path: Path) -> str:
-    if not path.exists():
-        return ""
-    text = escape(read_file(path).decode(errors="replace").strip())
-    return (
-        f'<details><summary>{title} <span class="soft">{path.name}</span></summary>\n'
-        f'<pre tabindex="0">{text}</pre></details>\n'
-    )
+def _file(title: str, path: Path) -> _File:
+    return _File(title, path.name, read_file(path).decode(errors="replace").strip())

@@ -1,9 +1,7 @@
-"""The pictures of a report: which images to show, and how to show where a net is wrong."""
+"""The pictures of a report: the images to show, and the pixels where a net is wrong."""
 
-import base64
 import math
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -22,11 +20,14 @@ from fcn.data.image_io import (
 )
 from fcn.data.voc import Example, read_example
 from fcn.outputs.overlay import LegendEntry, legend_strip
+from fcn.pages.picture import Picture, embed
+from fcn.pages.swatch import class_swatches
 
 if TYPE_CHECKING:  # these import a backend; a page needs none
     from fcn.evaluation.evaluate import ImageScore
     from fcn.inference.predictor import Predictor
 
+# style.css has the same colors, for the legend.
 WRONG_COLOR = (235, 45, 45)
 VOID_COLORS = ((255, 255, 255), (200, 200, 175))
 """The two colors of the stripes that mark void in a difference."""
@@ -35,7 +36,7 @@ _LONGER_SIDE = 320
 _GAP = 4
 _STRIPE = 3
 _DIMMED = 0.45
-"""Brightness of a right pixel in a difference: dark enough for red and white to stand out."""
+"""Brightness of a right pixel in a difference: dark enough that red and white are conspicuous."""
 
 
 def choose(images: Sequence["ImageScore"], count: int) -> tuple[list["ImageScore"], list["ImageScore"]]:
@@ -43,7 +44,7 @@ def choose(images: Sequence["ImageScore"], count: int) -> tuple[list["ImageScore
 
     Args:
         images: All that were scored; those without a score (NaN) are left out.
-        count: How many of each. Where there are fewer than twice as many, none comes in both lists.
+        count: How many of each. If there are fewer than twice as many, no image is in both lists.
 
     Example:
         >>> from fcn.evaluation.evaluate import ImageScore
@@ -59,7 +60,7 @@ def choose(images: Sequence["ImageScore"], count: int) -> tuple[list["ImageScore
 
 
 def difference(image: Pixels, label: Pixels, prediction: Pixels) -> Pixels:
-    """Shows where a prediction is right (dimmed and grey), wrong (red) and not scored (striped).
+    """Returns a picture of where a prediction is right (dimmed, gray), wrong (red) and not scored (striped).
 
     Args:
         image: `uint8[H, W, 3]`, RGB.
@@ -85,7 +86,7 @@ def difference(image: Pixels, label: Pixels, prediction: Pixels) -> Pixels:
 
 
 class LabeledPicture(NamedTuple):
-    """An image with its true and its predicted label, small and upright, for people to look at.
+    """An image with its true and its predicted label, small and upright, to show to people.
 
     Attributes:
         image: `uint8[h, w, 3]`, RGB.
@@ -99,10 +100,10 @@ class LabeledPicture(NamedTuple):
 
 
 def label_picture(predictor: "Predictor", example: Example) -> LabeledPicture:
-    """Labels an image, and makes it, its label and its prediction small and upright.
+    """Labels an image, and returns it, its label and its prediction, small and upright.
 
     Raises:
-        DataError: If the image or label cannot be used any more.
+        DataError: If the image or label can no longer be used.
     """
     image, label = read_example(example, len(predictor.classes.names))
     prediction = predictor.predict(image).label
@@ -114,16 +115,16 @@ def label_picture(predictor: "Predictor", example: Example) -> LabeledPicture:
     def small(pixels: Pixels, interpolation: int) -> Pixels:
         return upright(cv2.resize(pixels, size, interpolation=interpolation).astype(np.uint8), orientation)
 
-    # Nearest takes the same pixels of label and prediction, so these differ where the full ones do.
+    # Nearest neighbor takes the same pixels of label and prediction, so the small ones differ where these do.
     nearest = cv2.INTER_NEAREST_EXACT
     return LabeledPicture(small(image, cv2.INTER_AREA), small(label, nearest), small(prediction, nearest))
 
 
 def side_by_side(picture: LabeledPicture, classes: Classes) -> Pixels:
-    """Shows an image, its label and its prediction beside each other, with a legend below.
+    """Returns an image, its label and its prediction beside each other, with a legend below.
 
     Args:
-        picture: What to show.
+        picture: The image and its labels.
         classes: The names and colors of the ids. The legend lists those that occur.
 
     Returns:
@@ -138,19 +139,17 @@ def side_by_side(picture: LabeledPicture, classes: Classes) -> Pixels:
     gap = np.full((len(picture.image), _GAP, 3), 255, np.uint8)
     label, prediction = colorize(picture.label, classes), colorize(picture.prediction, classes)
     row = np.concatenate([picture.image, gap, label, gap, prediction], axis=1)
-    palette = classes.full_palette().tolist()
-    names = dict(enumerate(classes.names)) | {VOID: "void"}
-    present = np.union1d(picture.label, picture.prediction).tolist()
-    entries = [LegendEntry(names[value], "", (*palette[value],)) for value in present]
+    present = class_swatches(classes, np.union1d(picture.label, picture.prediction).tolist())
+    entries = [LegendEntry(name, "", color) for name, color in present]
     return np.concatenate([row, legend_strip(entries, row.shape[:2])])
 
 
 def spread(examples: Sequence[Example], count: int) -> list[Example]:
-    """Returns a few examples, always the same ones, from all over a split.
+    """Returns a few examples at equal distances in a split, always the same ones.
 
     Args:
         examples: The split.
-        count: How many to choose; all of them where there are no more.
+        count: How many to choose; all if there are no more.
 
     Example:
         >>> [example.name for example in spread([Example(name, None, None) for name in "abcdef"], count=3)]
@@ -160,42 +159,33 @@ def spread(examples: Sequence[Example], count: int) -> list[Example]:
     return [examples[index * len(examples) // count] for index in range(count)]
 
 
-def pictures_row(predictor: "Predictor", score: "ImageScore") -> str:
-    """Returns HTML that shows an image, its label, its prediction and their difference, upright.
+class ShownImage(NamedTuple):
+    """An image on a page.
+
+    Attributes:
+        name: Of its file.
+        mean_iou: Of this image alone, from 0 to 1.
+        pictures: The image, its label, its prediction and their difference, upright.
+    """
+
+    name: str
+    mean_iou: float
+    pictures: tuple[Picture, ...]
+
+
+def show_image(predictor: "Predictor", score: "ImageScore") -> ShownImage:
+    """Labels an image, and returns it as a page shows it.
 
     Raises:
-        DataError: If the image or label cannot be used any more.
+        DataError: If the image or label can no longer be used.
     """
-    classes, name = predictor.classes, escape(score.example.image_path.name)
+    classes, name = predictor.classes, score.example.image_path.name
     image, label, prediction = label_picture(predictor, score.example)
-    wrong = difference(image, label, prediction)
-    figures = (
-        picture_figure("image", f"Photograph {name}", "jpeg", encode_jpeg(image), image),
-        picture_figure("label", f"True classes of {name}", "png", encode_label(label, classes), image),
-        picture_figure(
-            "prediction", f"Prediction for {name}", "png", encode_label(prediction, classes), image
-        ),
-        picture_figure("difference", f"Wrong pixels of {name}", "png", encode_png(wrong), image),
+    wrong, size = difference(image, label, prediction), image.shape
+    pictures = (
+        embed("image", f"Image {name}", "jpeg", encode_jpeg(image), size),
+        embed("label", f"True classes of {name}", "png", encode_label(label, classes), size),
+        embed("prediction", f"Predicted classes of {name}", "png", encode_label(prediction, classes), size),
+        embed("difference", f"Wrong pixels of {name}", "png", encode_png(wrong), size),
     )
-    return (
-        f'<article><h4>{name} <span class="iou">mean IoU <b>{score.mean_iou:.3f}</b></span></h4>\n'
-        f'<div class="pictures">{"".join(figures)}</div></article>\n'
-    )
-
-
-def picture_figure(caption: str, alt: str, kind: str, data: bytes, like: Pixels) -> str:
-    """Returns HTML of one picture.
-
-    Args:
-        caption: What stands below. HTML.
-        alt: What it shows. HTML.
-        kind: "jpeg" or "png".
-        data: Content of the file.
-        like: `[H, W, ...]`, of its size.
-    """
-    height, width = like.shape[:2]
-    content = base64.b64encode(data).decode()
-    return (
-        f'<figure><img class="{kind}" src="data:image/{kind};base64,{content}" alt="{alt}" '
-        f'width="{width}" height="{height}"><figcaption>{caption}</figcaption></figure>\n'
-    )
+    return ShownImage(name, score.mean_iou, pictures)

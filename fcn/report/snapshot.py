@@ -1,15 +1,13 @@
-"""An evaluation with everything of it that a page shows, so that the page can be written again at once."""
+"""An evaluation with everything that a page shows of it, so that the page can be written again at once."""
 
-from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from fcn.classes import VOID, Classes
-from fcn.report.class_table import swatch
-from fcn.report.pictures import choose, pictures_row
+from fcn.classes import Classes
+from fcn.report.pictures import ShownImage, choose, show_image
 from fcn.system.progress import track
 
 if TYPE_CHECKING:  # these import a backend; a page needs none
-    from fcn.evaluation.evaluate import Evaluation, ImageScore
+    from fcn.evaluation.evaluate import Evaluation
     from fcn.inference.predictor import Predictor
 
 
@@ -21,14 +19,16 @@ class Snapshot(NamedTuple):
         classes: The names and colors of the classes.
         split: Name of the split that was scored.
         weights: Which weights were scored, such as "Best checkpoint".
-        pictures: HTML of the best and the worst images.
+        best: The images with the highest mean IoU, best first.
+        worst: The images with the lowest mean IoU, worst first.
     """
 
     evaluation: "Evaluation"
     classes: Classes
     split: str
     weights: str
-    pictures: str
+    best: list[ShownImage]
+    worst: list[ShownImage]
 
 
 def take_snapshot(
@@ -44,31 +44,9 @@ def take_snapshot(
         num_pictures: How many of the best and how many of the worst images to show.
 
     Raises:
-        DataError: If an image to show cannot be read any more.
+        DataError: If an image to show can no longer be read.
     """
     best, worst = choose(evaluation.images, num_pictures)
-    rows = [pictures_row(predictor, score) for score in track([*best, *worst], "writing report")]
-    parts = _part("Best", best, rows[: len(best)]) + _part("Worst", worst, rows[len(best) :])
-    legend = _legend(predictor.classes) if rows else "<p>No scored image to show.</p>"
-    pictures = f"<h2>Images</h2>\n{legend}{parts}"
-    return Snapshot(evaluation, predictor.classes, split, weights, pictures)
-
-
-def _part(which: str, scores: list["ImageScore"], rows: list[str]) -> str:
-    return f"<h3>{which}, by mean IoU</h3>\n{''.join(rows)}" if scores else ""
-
-
-def _legend(classes: Classes) -> str:
-    colors = dict(zip(classes.names, classes.palette, strict=True))
-    red, green, blue = classes.full_palette()[VOID].tolist()
-    entries = [*colors.items(), ("void (not scored)", (red, green, blue))]
-    items = "".join(f"<li>{swatch(color)}{escape(name)}</li>\n" for name, color in entries)
-    difference = "".join(
-        f'<li><span class="swatch {kind}"></span>{text}</li>\n'
-        for kind, text in (("right", "right"), ("wrong", "wrong"), ("void", "void, not scored"))
-    )
-    return (
-        f'<div class="panel"><ul class="legend" aria-label="Colors of the classes">\n{items}</ul>\n'
-        f'<ul class="legend" aria-label="Colors of the difference">'
-        f'<li class="soft">difference:</li>\n{difference}</ul></div>\n'
-    )
+    shown = [show_image(predictor, score) for score in track([*best, *worst], "writing report")]
+    classes = predictor.classes
+    return Snapshot(evaluation, classes, split, weights, shown[: len(best)], shown[len(best) :])

@@ -112,7 +112,7 @@ def test_a_classifier_has_a_page(tmp_path: Path, capsys) -> None:
     code, output, errors = run(["inspect", tmp_path / "classifier.keras", "--html", page_file], capsys)
     assert (code, errors) == (0, "")
     assert "The weights" not in output
-    assert "The answer: the brighter a pixel" in Page(page_file.read_text()).text
+    assert "The output: the brighter a pixel" in Page(page_file.read_text()).text
 
 
 def test_a_net_of_one_axis(tmp_path: Path, capsys) -> None:
@@ -131,7 +131,7 @@ def test_a_net_of_one_size_is_shown_at_it(tmp_path: Path, capsys) -> None:
     net.save(tmp_path / "transposed.keras")
     code, output, _ = run(["inspect", tmp_path / "transposed.keras"], capsys)
     assert (code, "one image of 9x9" in output, "11x11x1" in output) == (0, True, True)
-    assert "Transposed: the inputs lie" in output
+    assert "Transposed: the inputs are spread" in output
     assert "Dilated:" not in output
 
 

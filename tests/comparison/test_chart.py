@@ -6,10 +6,11 @@ import pytest
 from html_page import Page
 
 from fcn.comparison.chart import Dot, dot_chart
+from fcn.pages.render import render
 
 
 def chart(*dots: Dot) -> str:
-    return dot_chart(dots, "Mean IoU against time", "ms", "%")
+    return render("dot_chart.html", chart=dot_chart(dots, "Mean IoU against time", "ms", "%"))
 
 
 def test_dots_lie_where_their_numbers_say() -> None:

@@ -13,7 +13,7 @@ def test_numbers_of_a_net(comparison) -> None:
     assert [column.text(second) for column in COLUMNS[5:]] == [UNKNOWN] * 7
     scores = first.evaluation.scores
     assert [column.text(first) for column in COLUMNS[:3]] == [
-        f"{100 * value:.2f}"
+        f"{100 * value:.2f}%"
         for value in (
             scores.mean_iou,
             first.evaluation.boundary.mean_boundary_iou,
@@ -25,7 +25,7 @@ def test_numbers_of_a_net(comparison) -> None:
 def test_the_best_is_the_highest_score_and_the_lowest_cost(comparison) -> None:
     first, second = nets = comparison.nets
     better = first if first.evaluation.scores.mean_iou > second.evaluation.scores.mean_iou else second
-    assert [BY_TITLE["mean IoU %"].is_best(net, nets) for net in nets] == [net is better for net in nets]
+    assert [BY_TITLE["mean IoU"].is_best(net, nets) for net in nets] == [net is better for net in nets]
     assert [BY_TITLE["GFLOP"].is_best(net, nets) for net in nets] == [True, False]
     # One alone is not best, nor is one among equals; a field is neither good nor bad.
     assert not BY_TITLE["ms per image"].is_best(first, nets)
@@ -37,7 +37,7 @@ def test_others_are_compared_with_the_first(comparison) -> None:
     first, second = comparison.nets
     assert BY_TITLE["parameters"].compared(second, first) == "2.00x"
     points = 100 * (second.evaluation.scores.mean_iou - first.evaluation.scores.mean_iou)
-    assert math.isclose(float(BY_TITLE["mean IoU %"].compared(second, first)), points, abs_tol=0.005)
+    assert math.isclose(float(BY_TITLE["mean IoU"].compared(second, first)), points, abs_tol=0.005)
     assert BY_TITLE["ms per image"].compared(second, first) == ""
     assert BY_TITLE["train steps"].compared(first, first) == ""
 

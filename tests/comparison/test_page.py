@@ -35,7 +35,7 @@ def test_a_row_for_each_net_with_what_is_best(text: str, comparison) -> None:
     assert rows[0][titles.index("GFLOP")] == "<b>0.125</b>"
     assert rows[1][titles.index("GFLOP")] == "0.250<small>2.00x</small>"
     assert rows[1][titles.index("ms per image")] == "-"
-    mean_iou = rows[1][titles.index("mean IoU %")]
+    mean_iou = rows[1][titles.index("mean IoU")]
     scores = [net.evaluation.scores.mean_iou for net in comparison.nets]
     assert f"<small>{100 * (scores[1] - scores[0]):+.2f}</small>" in mean_iou
     assert ("<b>" in mean_iou) == (scores[1] > scores[0])
@@ -44,7 +44,7 @@ def test_a_row_for_each_net_with_what_is_best(text: str, comparison) -> None:
 def test_the_same_images_side_by_side(text: str, comparison) -> None:
     page = Page(text.replace("<br>", ""))
     images = page.all("img")
-    # A photograph, its truth and the labels of both nets, of each of two images.
+    # An image, its label and the labels of both nets, of each of two images.
     assert [image["class"] for image in images] == ["jpeg", "png", "png", "png"] * 2
     for index in range(2):
         truth, *labels = (np.asarray(decoded(image)) for image in images[4 * index + 1 : 4 * index + 4])
@@ -52,8 +52,8 @@ def test_the_same_images_side_by_side(text: str, comparison) -> None:
         for net, label in zip(comparison.nets, labels, strict=True):
             np.testing.assert_array_equal(label, net.pictures[index].prediction)
             score = net.evaluation.images[index]
-            assert f"mean IoU {100 * score.mean_iou:.2f}" in page.text
-            assert f"pixel acc. {100 * score.pixel_accuracy:.2f}" in page.text
+            assert f"mean IoU {100 * score.mean_iou:.2f}%" in page.text
+            assert f"pixel acc. {100 * score.pixel_accuracy:.2f}%" in page.text
 
 
 def test_each_class_has_its_iou(text: str, comparison) -> None:
@@ -62,7 +62,7 @@ def test_each_class_has_its_iou(text: str, comparison) -> None:
     ious = np.stack([net.evaluation.scores.class_iou for net in comparison.nets], axis=1)
     best = ious.max(axis=1, keepdims=True)
     expected = [
-        f"<b>{100 * iou:.2f}</b>" if iou == high and (row != high).any() else f"{100 * iou:.2f}"
+        f"<b>{100 * iou:.2f}%</b>" if iou == high and (row != high).any() else f"{100 * iou:.2f}%"
         for row, (high,) in zip(ious, best, strict=True)
         for iou in row
     ]

@@ -70,7 +70,7 @@ def test_a_checkpoint_is_called_after_its_run(write_config, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("train", "said"),
     [
-        (", seed: 1", "train.seed: expected the same of all nets. Received: 0 (one) and 1 (two)"),
+        (", seed: 1", "train.seed: expected the same value for all nets. Received: 0 (one) and 1 (two)"),
         (", batch_size: 4", "--set train.batch_size=N"),
     ],
 )
@@ -95,7 +95,7 @@ def test_steps_and_seed_make_budgets_equal(write_config, tmp_path: Path) -> None
 def test_one_data_set_for_all(write_config, tmp_path: Path, dataset: Path, make_dataset) -> None:
     other = make_dataset(tmp_path / "other", {"train": ["a"], "val": ["b", "c"], "few": ["b"]})
     configs = [write_config("one"), write_config("two", root=other)]
-    with pytest.raises(ConfigError, match=r"data.root: expected the same of all nets.*--data ROOT"):
+    with pytest.raises(ConfigError, match=r"data.root: expected the same value for all nets.*--data ROOT"):
         plan_comparison(Request(configs, tmp_path))
     plan = plan_comparison(Request(configs, tmp_path, data=other, split="few"))
     assert {one.config.data.root for one in plan.candidates} == {plan.root} == {other}
@@ -129,7 +129,7 @@ def test_a_run_whose_data_were_moved_is_named(tmp_path: Path, dataset: Path, wri
     run = write_run(tmp_path / "run", write_config(root=tmp_path / "gone"))
     with pytest.raises(RunError) as caught:
         plan_comparison(Request([run], tmp_path))
-    assert str(caught.value).startswith(f"{run}: was trained on {tmp_path / 'gone'}, which is not there")
+    assert str(caught.value).startswith(f"{run}: was trained on {tmp_path / 'gone'}, which no longer exists")
     assert "--data ROOT" in str(caught.value)
     assert plan_comparison(Request([run], tmp_path, data=dataset)).root == dataset
 
@@ -155,11 +155,11 @@ def test_what_is_no_net_is_told(tmp_path: Path, dataset: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"nets": ("fcn8s",)}, "--nets: says how configurations are trained"),
-        ({"steps": 3}, "--steps: says"),
-        ({"seed": 0}, "--seed: says"),
-        ({"changes": ["train.steps=1"]}, "--set: says"),
-        ({"sources": [Path("a/net.keras"), Path("b/net")]}, "net: is the name of two nets"),
+        ({"nets": ("fcn8s",)}, "--nets: applies to configurations that are trained"),
+        ({"steps": 3}, "--steps: applies"),
+        ({"seed": 0}, "--seed: applies"),
+        ({"changes": ["train.steps=1"]}, "--set: applies"),
+        ({"sources": [Path("a/net.keras"), Path("b/net")]}, "net: two nets have this name"),
         ({"sources": [Path("none.yaml")]}, "none.yaml: cannot be read"),
     ],
 )

@@ -108,7 +108,9 @@ def test_what_cannot_be_trained_is_told_before_training(
 def test_models_need_the_classes_of_the_data_set(model_path: Path, net) -> None:
     found = open_candidate(Candidate("net", model_path, None), net.classes)
     assert found.count_params() == net.count_params()
-    with pytest.raises(DataError, match=r"expected a net of the data set's classes: sky, sea\. Received: "):
+    with pytest.raises(
+        DataError, match=r"expected a net with the classes of the data set: sky, sea\. Received: "
+    ):
         open_candidate(Candidate("net", model_path, None), Classes.named(("sky", "sea")))
     with pytest.raises(RunError, match="no such model"):
         open_candidate(Candidate("net", model_path.with_name("other.keras"), None), CLASSES)

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from html_page import Page
 from sklearn.metrics import confusion_matrix as sklearn_matrix
 
 from fcn.evaluation.metrics import confusion_matrix
+from fcn.pages.render import render
 from fcn.report.confusion import MOST_CLASSES, confusion_map, group_rarest
 
 
@@ -13,14 +15,18 @@ def names_of(count: int) -> tuple[str, ...]:
     return tuple(f"class {index}" for index in range(count))
 
 
+def shown(matrix: np.ndarray, names: Sequence[str]) -> str:
+    return render("confusion.html", confusion=confusion_map(matrix, names))
+
+
 def shares_of(html: str) -> dict[str, str]:
-    """What is said where one points at, by "true → predicted"."""
+    """Returns what is shown where one points, by "true → predicted"."""
     return dict(re.findall(r'title="([^":]* → [^":]*): ([^"]*)"', html))
 
 
 def test_a_map_worked_by_hand() -> None:
     matrix = np.array([[60, 40, 0], [0, 3, 1], [0, 0, 0]])
-    html = confusion_map(matrix, ("sky", "sea", "moon"))
+    html = shown(matrix, ("sky", "sea", "moon"))
     assert shares_of(html) == {
         "sky → sky": "60.0%",
         "sky → sea": "40.0%",
@@ -40,7 +46,7 @@ def test_a_map_worked_by_hand() -> None:
 def test_every_row_is_normalized_as_scikit_learn_does(rng: np.random.Generator, num_classes: int) -> None:
     label = np.append(rng.integers(0, num_classes, 5000), np.arange(num_classes))
     prediction = np.where(rng.random(label.size) < 0.5, label, rng.integers(0, num_classes, label.size))
-    html = confusion_map(confusion_matrix(label, prediction, num_classes), names_of(num_classes))
+    html = shown(confusion_matrix(label, prediction, num_classes), names_of(num_classes))
     page, found = Page(html), shares_of(html)
     assert page.open == []
     assert len(page.all("td")) == num_classes**2 + 1
@@ -51,19 +57,19 @@ def test_every_row_is_normalized_as_scikit_learn_does(rng: np.random.Generator, 
 
 
 def test_where_all_is_right_no_mistake_is_listed() -> None:
-    html = confusion_map(np.diag([5, 7]), ("sky", "sea"))
+    html = shown(np.diag([5, 7]), ("sky", "sea"))
     assert "<li>" not in html
     assert "None." in html
 
 
 def test_only_void_makes_no_map() -> None:
-    html = confusion_map(np.zeros((3, 3), np.int64), names_of(3))
+    html = shown(np.zeros((3, 3), np.int64), names_of(3))
     assert "No labeled pixel." in html
     assert "<table" not in html
 
 
 def test_names_cannot_break_the_page() -> None:
-    page = Page(confusion_map(np.array([[1, 2], [3, 4]]), ('"><script>', "<b>&")))
+    page = Page(shown(np.array([[1, 2], [3, 4]]), ('"><script>', "<b>&")))
     assert {tag for tag, _ in page.elements}.isdisjoint({"script", "b"})
     assert {str(cell["title"]) for cell in page.all("span") if "title" in cell} == {'"><script>', "<b>&"}
     assert '"><script> → <b>& 66.7%' in page.text
@@ -90,5 +96,5 @@ def test_as_many_classes_as_fit_stay_apart(rng: np.random.Generator) -> None:
 
 
 def test_the_page_stays_small_with_any_number_of_classes(rng: np.random.Generator) -> None:
-    html = confusion_map(rng.integers(1, 9, (255, 255)), names_of(255))
+    html = shown(rng.integers(1, 9, (255, 255)), names_of(255))
     assert len(html) < 500_000

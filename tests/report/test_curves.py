@@ -3,6 +3,8 @@ import re
 import numpy as np
 import pytest
 
+from fcn.pages.percent import percent
+from fcn.pages.render import render
 from fcn.report.curves import Curve, curve_of, line_chart
 
 
@@ -13,10 +15,15 @@ def test_a_curve_is_in_the_order_of_the_steps() -> None:
     assert (loss.steps.tolist(), loss.values.tolist()) == ([10, 20], [3, 1])
     assert (mean_iou.steps.tolist(), mean_iou.values.tolist()) == ([10], [0.25])
     assert (loss.last(), loss.highest()) == ("1 at step 20", "3 at step 10")
+    assert mean_iou.highest(percent) == "25.00% at step 10"
 
 
 def curve_through(*values: float) -> Curve:
     return Curve(np.arange(1.0, len(values) + 1) * 100, np.array(values))
+
+
+def drawn(curve: Curve) -> str:
+    return render("line_chart.html", chart=line_chart(curve, "T", "U", "N"))
 
 
 def points_of(chart: str) -> list[list[float]]:
@@ -26,7 +33,7 @@ def points_of(chart: str) -> list[list[float]]:
 
 
 def test_a_chart_puts_points_where_its_ticks_say() -> None:
-    chart = line_chart(curve_through(0.2, 0.4, 0.4, 0.8), "T", "U", "N")
+    chart = drawn(curve_through(0.2, 0.4, 0.4, 0.8))
     ticks = {text: float(y) - 5 for y, text in re.findall(r'y="([\d.]+)" text-anchor="end">([^<]*)<', chart)}
     assert list(ticks) == ["0", "0.2", "0.4", "0.6", "0.8"]
     xs, ys = zip(*points_of(chart), strict=True)
@@ -41,7 +48,7 @@ def test_a_chart_puts_points_where_its_ticks_say() -> None:
 
 @pytest.mark.parametrize("values", [(0.0, 0.0), (1e-7, 3e-9), (1e9, 5.0), (12e-5, 12e-5), tuple(range(5000))])
 def test_any_curve_stays_inside_its_picture(values: tuple[float, ...]) -> None:
-    chart = line_chart(curve_through(*values), "T", "U", "N")
+    chart = drawn(curve_through(*values))
     points = np.array(points_of(chart))
     assert len(points) <= 250
     assert ((points >= 0) & (points <= [400, 250])).all()
@@ -51,7 +58,7 @@ def test_any_curve_stays_inside_its_picture(values: tuple[float, ...]) -> None:
 
 
 def test_a_single_value_is_said_in_words() -> None:
-    chart = line_chart(curve_through(0.75), "T", "U", "N")
+    chart = drawn(curve_through(0.75))
     assert "Not enough steps for a curve. The only value: 0.75 at step 100." in chart
     assert "<svg" not in chart
 

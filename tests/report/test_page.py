@@ -45,11 +45,11 @@ def test_what_comes_from_files_is_escaped(made, page: Page) -> None:
 
 def test_the_headline_figures_are_those_of_the_evaluation(made, page: Page) -> None:
     scores = made.evaluation.scores
-    assert len({f"{score:.3f}" for score in scores[:4]}) == 4
-    assert f"mean IoU{scores.mean_iou:.3f}" in page.text
-    assert f"pixel accuracy{scores.pixel_accuracy:.3f}" in page.text
-    assert f"mean accuracy{scores.mean_accuracy:.3f}" in page.text
-    assert f"frequency weighted IoU{scores.frequency_weighted_iou:.3f}" in page.text
+    assert len({f"{100 * score:.2f}" for score in scores[:4]}) == 4
+    assert f"mean IoU{100 * scores.mean_iou:.2f}%" in page.text
+    assert f"pixel accuracy{100 * scores.pixel_accuracy:.2f}%" in page.text
+    assert f"mean accuracy{100 * scores.mean_accuracy:.2f}%" in page.text
+    assert f"frequency weighted IoU{100 * scores.frequency_weighted_iou:.2f}%" in page.text
     assert "on 3 images" in page.text
     assert "FCN-8s" in page.text
     assert "3.99.1" in page.text
@@ -58,8 +58,8 @@ def test_the_headline_figures_are_those_of_the_evaluation(made, page: Page) -> N
 def test_each_class_has_its_iou_and_an_absent_one_says_so(made, page: Page) -> None:
     ground, cat, unicorn = made.evaluation.scores.class_iou
     assert (cat, math.isnan(unicorn)) == (0, True)
-    assert f"ground{ground:.3f}" in page.text
-    assert "<b>cat & dog0.000" in page.text
+    assert f"ground{100 * ground:.2f}%" in page.text
+    assert "<b>cat & dog0.00%" in page.text
     assert "unicornabsent" in page.text
     assert "nan" not in page.text.lower()
 
@@ -71,7 +71,7 @@ def test_pictures_show_each_image_once_best_first(made, page: Page) -> None:
     for image in page.all("img"):
         assert decoded(image).size == (30, 24)
     for score in made.evaluation.images:
-        assert f"{score.example.image_path.name} mean IoU {score.mean_iou:.3f}" in page.text
+        assert f"{score.example.image_path.name} mean IoU {100 * score.mean_iou:.2f}%" in page.text
 
 
 def test_the_pictures_are_label_prediction_and_their_difference(made, page: Page) -> None:
@@ -108,7 +108,7 @@ def test_no_log_no_configuration_and_only_void_still_make_a_report(made, tmp_pat
     write_report(run, made.predictor, evaluate_examples(made.predictor, [example]))
     page = Page(run.report.read_text())
     assert page.text.count("Not enough steps for a curve.") == 3
-    assert "mean IoUnone" in page.text
+    assert "mean IoUabsent" in page.text
     assert "No scored image to show." in page.text
     assert page.all("img") == []
     assert [path.name for path in run.path.iterdir()] == ["report.html"]

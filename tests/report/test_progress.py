@@ -22,7 +22,9 @@ import sys
 sys.modules |= {"tensorflow": None, "keras": None}
 from pathlib import Path
 from types import SimpleNamespace
+import fcn.cli.main
 from fcn.report import Progress, write_progress_report
+assert "jinja2" not in sys.modules, "imported before a page is written"
 folder = Path(sys.argv[1])
 files = {name: folder / name for name in ("config", "log", "environment")}
 run = SimpleNamespace(path=folder, report=folder / "report.html", exists=lambda: False, **files)
@@ -77,7 +79,7 @@ def test_later_it_shows_the_curves_and_the_latest_scores(made, snapshot: Snapsho
     run.log.write_bytes(made.run.log.read_bytes())
     page = written(run, Progress(3, 10), snapshot)
     assert len(page.all("svg")) == 3
-    assert f"mean IoU{made.evaluation.scores.mean_iou:.3f}" in page.text
+    assert f"mean IoU{100 * made.evaluation.scores.mean_iou:.2f}%" in page.text
     assert "Weights after step 2,000, on 3 images of the split “val”" in page.text
     assert "training: step 3 of 10\n" in page.text
     assert [decoded(image).size for image in page.all("img")] == [(30, 24)] * 8

@@ -1,0 +1,48 @@
+"""Filling the templates of pages."""
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from fcn.pages.percent import percent
+from fcn.pages.swatch import css_color
+
+if TYPE_CHECKING:  # imported when the first page is written: most commands write none
+    from jinja2 import Environment
+
+STYLE = "style.css"
+
+
+def render(template: str, **values: Any) -> str:
+    """Returns HTML: a template filled with values, each of which is escaped.
+
+    Args:
+        template: Name of a file in `templates/`.
+        **values: What the template shows. One that it needs and does not get is an error.
+
+    Example:
+        >>> from fcn.pages.swatch import Swatch
+        >>> render("legend.html", swatches=[Swatch("<sky>", (0, 0, 255))], label="").count("&lt;sky&gt;")
+        1
+    """
+    return environment().get_template(template).render(values)
+
+
+@cache
+def environment() -> "Environment":
+    """Returns what all templates are read by."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    found = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    found.filters |= {"percent": percent, "css_color": css_color, "thousands": "{:,}".format}
+    # Not escaped: a style sheet has ">" and quotes in it, and this one is ours.
+    found.globals["style"] = Markup(files(__package__).joinpath(STYLE).read_text(encoding="utf-8"))
+    return found
