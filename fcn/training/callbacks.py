@@ -15,7 +15,7 @@ from fcn.data.stream import TrainingStream
 from fcn.errors import NonFiniteLossError
 from fcn.system.progress import progress_bar
 from fcn.training.log import TrainingLog
-from fcn.training.schedule import PolySchedule
+from fcn.training.schedule import build_schedule
 from fcn.training.step_callback import StepCallback
 
 
@@ -51,20 +51,17 @@ class Logger(StepCallback):
     """Writes the mean loss of the last steps and the speed to the log every `log_steps` steps.
 
     Args:
-        log: Where to write.
-        schedule: The learning rate of each step.
-        config: When to write.
+        log: Where to write; closed with this callback.
+        config: When to write, and the learning rate of each step.
         losses: Of steps before this session that no row has yet.
 
     Attributes:
         losses: Of the steps that no row has yet, oldest first.
     """
 
-    def __init__(
-        self, log: TrainingLog, schedule: PolySchedule, config: TrainConfig, losses: Sequence[float] = ()
-    ) -> None:
+    def __init__(self, log: TrainingLog, config: TrainConfig, losses: Sequence[float] = ()) -> None:
         self.log = log
-        self.schedule = schedule
+        self.schedule = build_schedule(config)
         self.config = config
         self.losses = list(losses)
         self._steps = 0
@@ -101,6 +98,10 @@ class Logger(StepCallback):
         self.losses.clear()
         self._steps = 0
         self._step_seconds = 0.0
+
+    def close(self) -> None:
+        """Closes the log."""
+        self.log.close()
 
 
 class ProgressReport(StepCallback):

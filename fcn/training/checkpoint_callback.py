@@ -5,26 +5,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from fcn.config.file import Config
-from fcn.data.voc import Example
 from fcn.evaluation.evaluate import Evaluation, evaluate_examples, scores_document
-from fcn.inference.predictor import Predictor
-from fcn.models.net import SegmentationNet
-from fcn.runs.lineage import TrainingSplit
 from fcn.runs.log import COLUMNS, read_log
-from fcn.runs.model_file import RunFolder, copy_checkpoint, save_model
+from fcn.runs.model_file import copy_checkpoint, save_model
 from fcn.system.files import as_json, write_durably
 from fcn.training import devices
 from fcn.training.callbacks import Logger, not_finite
 from fcn.training.checkpoint import Position, keep_last, save_training, zip_damage
 from fcn.training.consensus import StopConsensus
+from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
 
 
@@ -32,15 +27,8 @@ class CheckpointCallback(StepCallback):
     """Writes checkpoints, scores the validation split, and keeps the best checkpoint with its scores.
 
     Args:
-        run: Where to write.
-        config: When, and what to score.
-        model: The net that learns.
-        average: The net that is scored and kept in its place; None for the net itself.
-        predictor: Labels with the weights that are scored, as they are.
-        examples: The validation split.
-        training: What the net is trained on.
+        session: What is trained; its average, where it has one, is scored and kept in place of the net.
         logger: Gets a row of scores for each evaluation, and knows the steps no row tells of yet.
-        position: Where the training is.
 
     Attributes:
         best: The evaluation of the best checkpoint; None if an earlier session wrote that.
@@ -49,33 +37,18 @@ class CheckpointCallback(StepCallback):
         stopping: Set it to have the next scoring left to the session after this one.
     """
 
-    def __init__(
-        self,
-        run: RunFolder,
-        config: Config,
-        model: SegmentationNet,
-        average: SegmentationNet | None,
-        predictor: Predictor,
-        examples: Sequence[Example],
-        training: TrainingSplit,
-        logger: Logger,
-        position: Position,
-    ) -> None:
-        self.run = run
-        self.config = config
-        self.model = model
-        self.average = average
-        self.predictor = predictor
-        self.examples = examples
-        self.training = training
+    def __init__(self, session: Session, logger: Logger) -> None:
+        self.session = session
+        self.run = session.run
+        self.config = session.config
         self.logger = logger
-        self.position = position
+        self.position = session.position
         self.stopping = False
         self.scoring = False
         self.best: Evaluation | None = None
         self.latest: Evaluation | None = None
-        scored = [float(row["mean_iou"]) for row in read_log(run.log) if row["mean_iou"]]
-        self._best_mean_iou = max(scored) if scored and _is_whole(run.best) else -math.inf
+        scored = [float(row["mean_iou"]) for row in read_log(self.run.log) if row["mean_iou"]]
+        self._best_mean_iou = max(scored) if scored and _is_whole(self.run.best) else -math.inf
         self._saved_at = time.monotonic()
 
     def begin(self, step: int) -> None:
@@ -108,34 +81,35 @@ class CheckpointCallback(StepCallback):
         if step == self.position.step:
             return
         # In NumPy, since other processes may hold copies of the weights and do not take part in this.
-        variables = [*self.model.weights, *self.model.optimizer.variables]
+        model = self.session.model
+        variables = [*model.weights, *model.optimizer.variables]
         if not all(np.isfinite(ops.convert_to_numpy(variable)).all() for variable in variables):
             raise not_finite("Weights became infinite or NaN", step, self.config.train)
         self.logger.log.force_to_disk()
         keep_last(self.run, self.position.step, self.config.train.keep_checkpoints)
         position = Position(step, tuple(self.logger.losses), scores, self.position.data)
         with devices.undistributed():
-            save_training(self.model, self.run.last, position, self.average)
+            save_training(model, self.run.last, position, self.session.average)
         self.position, self._saved_at = position, time.monotonic()
 
     def evaluate(self, step: int) -> None:
         """Scores the weights of the last checkpoint, and keeps it if it is the best."""
-        self.scoring = True
+        session, self.scoring = self.session, True
         with devices.undistributed():
-            evaluation = evaluate_examples(self.predictor, self.examples)
+            evaluation = evaluate_examples(session.predictor, session.val_examples)
         self.scoring = False
         self.latest, scores = evaluation, evaluation.scores
         mean_iou = 0.0 if math.isnan(scores.mean_iou) else scores.mean_iou
         if mean_iou > self._best_mean_iou:
             self._best_mean_iou, self.best = mean_iou, evaluation
-            if self.average is None:
+            if session.average is None:
                 copy_checkpoint(self.run.last, self.run.best)
             else:
                 with devices.undistributed():
-                    save_model(self.average, self.run.best)
+                    save_model(session.average, self.run.best)
             data = self.config.data
-            names = self.predictor.classes.names
-            document = scores_document(evaluation, names, data.root, data.val_split, self.training)
+            names = session.predictor.classes.names
+            document = scores_document(evaluation, names, data.root, data.val_split, session.training)
             write_durably(self.run.scores, as_json(document | {"step": step}) + "\n")
         # The row comes last: a training stopped before it is written scores this step again.
         self.logger.log.add(

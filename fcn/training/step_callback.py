@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from fcn.training.consensus import StopConsensus
+from fcn.training.session import Session
 
 
 class StepCallback:
@@ -38,6 +38,13 @@ class StepCallback:
             loss: Of this step.
         """
 
+    def on_error(self, error: BaseException) -> None:
+        """Is called before `close` when the training ends before its last step.
+
+        Args:
+            error: What ended it; `SystemExit` and `KeyboardInterrupt` too.
+        """
+
     def close(self) -> None:
         """Is called once, however the training ends."""
 
@@ -47,29 +54,20 @@ class StepDispatcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     Args:
         callbacks: Whom to tell.
-        start_step: Updates of the weights in earlier sessions.
-        accumulate: Calls of Keras a step takes.
-        reduction: How the losses of these calls make that of the step: "mean" or "sum".
-        consensus: What the processes that take the steps agree on after each.
+        session: Where the steps begin, how many calls of Keras each takes, how the losses of these calls make
+            that of the step, and what the processes that take the steps agree on after each.
 
     Attributes:
         step: Updates of the weights so far.
     """
 
-    def __init__(
-        self,
-        callbacks: Sequence[StepCallback],
-        start_step: int,
-        accumulate: int,
-        reduction: str,
-        consensus: StopConsensus,
-    ) -> None:
+    def __init__(self, callbacks: Sequence[StepCallback], session: Session) -> None:
         super().__init__()
         self.callbacks = callbacks
-        self.start_step = self.step = start_step
-        self.accumulate = accumulate
-        self.reduction = reduction
-        self.consensus = consensus
+        self.start_step = self.step = session.position.step
+        self.accumulate = session.config.train.accumulate
+        self.reduction = session.config.loss.reduction
+        self.consensus = session.consensus
         self._losses: list[float] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -105,6 +103,11 @@ class StepDispatcher(keras.callbacks.Callback):  # type: ignore[misc]
     def within(self) -> bool:
         """Whether a step has begun and lacks parts."""
         return bool(self._losses)
+
+    def on_error(self, error: BaseException) -> None:
+        """Tells every callback what ended the training."""
+        for callback in self.callbacks:
+            callback.on_error(error)
 
     def close(self) -> None:
         """Closes every callback."""

@@ -1,0 +1,90 @@
+"""Whether a folder can take a training: a new one, or one to resume with the same configuration and data."""
+
+import sys
+
+from fcn.config.file import Config, changed_keys
+from fcn.errors import RunError
+from fcn.runs.folder import RunFolder
+from fcn.system.files import partial_files
+
+# What may differ between a run and its resumption: it changes when things are written, not what is learned.
+_FREE_KEYS = (
+    "train.log_steps",
+    "train.checkpoint_steps",
+    "train.checkpoint_minutes",
+    "train.keep_checkpoints",
+    "train.devices",
+    "train.evaluate_steps",
+    "data.root",
+    "model.weights",
+)
+
+
+def check_place(run: RunFolder) -> None:
+    """Refuses a folder that holds other files, and no run.
+
+    Raises:
+        RunError: If it does.
+    """
+    if not run.exists() and run.path.exists() and (not run.path.is_dir() or not _is_empty(run)):
+        raise RunError(f"{run.path}: holds other files, and no run. Choose another folder with --run.")
+
+
+def check_run(run: RunFolder, config: Config, resume: bool) -> None:
+    """Refuses a run that is there already, or that would be resumed with another configuration.
+
+    Args:
+        run: The folder.
+        config: How to learn.
+        resume: Whether to resume a run that is there.
+
+    Raises:
+        RunError: If there is a run and `resume` is false, or its configuration differs in what is learned.
+    """
+    if not run.exists():
+        if resume:
+            print(f"There is no run at {run.path} yet; it begins with step 1.", file=sys.stderr)
+        return
+    if not resume:
+        raise RunError(
+            f"{run.path}: holds a run already. Go on with it: --resume. Begin another: --run NAME. "
+            "Begin this one anew: delete the folder first."
+        )
+    if changed := changed_learning(run.load_config(), config):
+        raise RunError(
+            f"{run.path}: was begun with another configuration ({'; '.join(changed)}). Set these keys "
+            "back to go on with it, or begin another run: --run NAME."
+        )
+
+
+def check_images(run: RunFolder, config: Config, saved: str, found: str) -> None:
+    """Refuses to resume with other training images than those of the run, or in another order.
+
+    Args:
+        run: The folder.
+        config: How to learn.
+        saved: Digest of the training images in the checkpoint.
+        found: Digest of the training images now.
+
+    Raises:
+        RunError: If they differ.
+    """
+    if saved not in ("", found):
+        raise RunError(
+            f"{run.path}: was begun with other training images, or in another order, than "
+            f"{config.data.train_split} of {config.data.root} has now. Restore them, or begin "
+            "another run: --run NAME."
+        )
+
+
+def changed_learning(saved: Config, wanted: Config) -> list[str]:
+    """Returns "section.key: saved -> wanted" for each value without which something else is learned.
+
+    Where data and the weights to start from lie does not count: both may have been moved.
+    """
+    return [text for text in changed_keys(saved, wanted) if not text.startswith(_FREE_KEYS)]
+
+
+def _is_empty(run: RunFolder) -> bool:
+    """Returns whether a folder holds nothing, or only what a training writes first, be it killed or not."""
+    return set(run.path.iterdir()) <= {run.environment, run.lock, *partial_files(run.path)}
