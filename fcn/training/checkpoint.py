@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5py
 import keras
 
 from fcn.classes import Classes
@@ -70,13 +71,22 @@ def restore_training(
             f"{', '.join(classes.names)}. Use the data set it was trained on, or another --run."
         )
     model.optimizer.build(model.trainable_variables)
+    expected = len(model.optimizer.variables)
     try:
-        model.load_weights(path)
+        found = _count_optimizer_variables(path)
+        if found == expected:  # Keras would only warn, and start the optimizer over
+            model.load_weights(path)
     except Exception as error:  # Keras raises whatever its parsers raise on a damaged file.
         raise RunError(
             f"{path}: does not fit this configuration, or is damaged ({type(error).__name__}: {error}). "
             "Use the configuration it was trained with, or another --run."
         ) from error
+    if found != expected:
+        raise RunError(
+            f"{path}: does not fit this configuration: expected an optimizer with {expected} variables. "
+            f"Received: {found}. Use the configuration and the version of fcn that it was trained with, or "
+            "another --run."
+        )
     if average is not None:
         load_average(average, path)
     for name, variable in _seed_states(model).items():
@@ -172,6 +182,16 @@ def remove_partial_files(run: RunFolder) -> None:
     """Removes what a training that was killed while it wrote has left in the run."""
     for path in [*partial_files(run.path), *partial_files(run.last.parent)]:
         remove(path)
+
+
+def _count_optimizer_variables(path: Path) -> int:
+    """Returns how many variables the optimizer of a checkpoint has; 0 where it has no optimizer."""
+    with (
+        zipfile.ZipFile(path) as archive,
+        archive.open("model.weights.h5") as member,
+        h5py.File(member, "r") as weights,
+    ):
+        return len(weights.get("optimizer/vars", ()))
 
 
 def _seed_states(model: keras.Model) -> dict[str, keras.Variable]:

@@ -13,10 +13,10 @@ from fcn.training.optimizer import build_optimizer
 from fcn.training.patterns import freeze
 
 
-def compiled(seed: int, **options: int) -> FCN:
+def compiled(seed: int, optimizer: str = "adamw", **options: int) -> FCN:
     keras.utils.set_random_seed(seed)
     model = FCN(**{"num_classes": 3, "width": 1 / 32, "fc_channels": 16, **options})
-    optimizer = build_optimizer(TrainConfig(steps=100, learning_rate=0.01, optimizer="adamw"))
+    optimizer = build_optimizer(TrainConfig(steps=100, learning_rate=0.01, optimizer=optimizer))
     model.compile(optimizer=optimizer, loss=VoidCrossentropy(), jit_compile=False)
     return model
 
@@ -69,6 +69,18 @@ def test_a_damaged_checkpoint_is_said_to_be(trained, tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_net_is_refused(trained) -> None:
     with pytest.raises(RunError, match="does not fit"):
         restore_training(compiled(seed=2, fc_channels=24), trained[1], trained[0].classes)
+
+
+def test_an_optimizer_with_other_variables_is_refused(trained) -> None:
+    model = compiled(seed=2, optimizer="sgd")
+    before = [weight.numpy() for weight in model.weights]
+    count = len(trained[0].optimizer.variables)
+    with pytest.raises(
+        RunError, match=rf"last\.keras: .*expected an optimizer with \d+ .*Received: {count}\."
+    ):
+        restore_training(model, trained[1], model.classes)
+    for weight, value in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)
 
 
 def test_a_training_with_frozen_layers_and_steps_in_parts_goes_on(batch, tmp_path: Path) -> None:
