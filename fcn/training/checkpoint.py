@@ -16,6 +16,9 @@ from fcn.models.net import SegmentationNet
 from fcn.runs.model_file import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
 from fcn.system.files import atomic_path, partial_files, remove
 
+# What every version has written; losses, scores and data came later.
+_REQUIRED = {"step", "seeds", "class_names"}
+
 
 class Position(NamedTuple):
     """How far a training is.
@@ -24,7 +27,7 @@ class Position(NamedTuple):
         step: Updates of the weights so far.
         losses: Of the last steps, those that no row of the log has yet.
         scores: Whether the weights are to be scored at this step.
-        data: Digest of the training images in their order.
+        data: Digest of the training images in their order; "" where an older version wrote the checkpoint.
     """
 
     step: int
@@ -91,7 +94,12 @@ def restore_training(
         load_average(average, path)
     for name, variable in _seed_states(model).items():
         variable.assign(state["seeds"][name])
-    return Position(int(state["step"]), tuple(state["losses"]), bool(state["scores"]), str(state["data"]))
+    return Position(
+        int(state["step"]),
+        tuple(state.get("losses", ())),
+        bool(state.get("scores", False)),
+        str(state.get("data", "")),
+    )
 
 
 def find_checkpoint(run: RunFolder) -> Path | None:
@@ -131,7 +139,7 @@ def damage(path: Path) -> str | None:
         state: dict[str, Any] = load_state(path)
     except RunError:
         return "it says nothing of a training"
-    return None if {*Position._fields, "seeds", "class_names"} <= state.keys() else "it lacks a part"
+    return None if state.keys() >= _REQUIRED else "it lacks a part"
 
 
 def zip_damage(path: Path) -> str | None:

@@ -6,6 +6,7 @@ from fcn.config.file import Config, changed_keys
 from fcn.errors import RunError
 from fcn.runs.folder import RunFolder
 from fcn.system.files import partial_files
+from fcn.training import devices
 
 # What may differ between a run and its resumption: it changes when things are written, not what is learned.
 _FREE_KEYS = (
@@ -63,12 +64,18 @@ def check_images(run: RunFolder, config: Config, saved: str, found: str) -> None
     Args:
         run: The folder.
         config: How to learn.
-        saved: Digest of the training images in the checkpoint.
+        saved: Digest of the training images in the checkpoint; "" where it has none, which is said.
         found: Digest of the training images now.
 
     Raises:
         RunError: If they differ.
     """
+    if not saved and devices.is_main_process():
+        print(
+            f"{run.path}: whether the training images are those of before could not be checked, since the "
+            "checkpoint was written by an older version.",
+            file=sys.stderr,
+        )
     if saved not in ("", found):
         raise RunError(
             f"{run.path}: was begun with other training images, or in another order, than "
