@@ -13,18 +13,25 @@ from fcn.config.sections import TrainConfig
 class PolySchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """A learning rate that falls to zero: `learning_rate * (1 - step / steps) ** power`.
 
-    Source: DeepLab v2, section 4.1.1. With `power` 0 it is constant.
+    Steps count from 0, so the last one, `steps - 1`, still has a rate above zero. Source: DeepLab v2,
+    section 4.1.1. With `power` 0 it is constant.
+
+    In a warm-up this is multiplied by `(step + 1) / warmup_steps`: the first step has one part of it, and
+    the step `warmup_steps - 1` is the first that has all of it.
 
     Args:
-        learning_rate: At the first step, or where the warm-up ends.
+        learning_rate: Before the fall and the warm-up.
         steps: Number of steps of the training.
         power: Exponent; 0.9 is usual.
-        warmup_steps: Steps over which the rate first rises in a straight line.
+        warmup_steps: Steps over which the rate first rises in a straight line; 0: none.
 
     Example:
         >>> schedule = PolySchedule(0.1, steps=100, power=1.0, warmup_steps=0)
         >>> round(float(schedule(50)), 3)
         0.05
+        >>> schedule = PolySchedule(0.1, steps=100, power=0.0, warmup_steps=4)
+        >>> [round(float(schedule(step)), 3) for step in range(5)]
+        [0.025, 0.05, 0.075, 0.1, 0.1]
     """
 
     def __init__(self, learning_rate: float, steps: int, power: float, warmup_steps: int) -> None:

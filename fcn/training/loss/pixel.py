@@ -124,9 +124,11 @@ def hardest(pixels: LabeledPixels, threshold: float, min_kept: float) -> Any:
 
     Args:
         pixels: The batch.
-        threshold: Pixels with at most this probability are chosen, above 0 and up to 1; 1 chooses all.
-        min_kept: Smallest share of the labeled pixels of the batch to choose, the hardest ones and all
-            that are as hard as the last of them; above 0 and up to 1.
+        threshold: Labeled pixels whose true class has at most this probability are chosen, above 0 and up to
+            1; 1 chooses all.
+        min_kept: Smallest share of the labeled pixels of the batch to choose, above 0 and up to 1. Where
+            fewer are up to the threshold, the hardest ones are chosen, at least one, and all that are as
+            hard as the last of them.
 
     Example:
         >>> logits = ops.array([[[[0.0, 0.0], [3.0, 0.0], [9.0, 0.0], [0.0, 9.0]]]])

@@ -64,8 +64,8 @@ class SegmentationLoss(keras.losses.Loss):  # type: ignore[misc]
         label_smoothing: Share of a pixel's truth that is spread over all classes.
         class_weights: One a class; None: 1 for all.
         focal_gamma: Exponent of "focal".
-        ohem_threshold: Probability up to which "ohem" keeps pixels.
-        ohem_min_kept: Smallest share of the labeled pixels that "ohem" keeps.
+        ohem_threshold: "ohem" keeps pixels whose true class has at most this probability.
+        ohem_min_kept: Smallest share of the labeled pixels that "ohem" keeps, whatever the threshold.
         name: Of the loss.
 
     Attributes:

@@ -100,6 +100,13 @@ def test_ohem_equals_the_formula(threshold: float, min_kept: float) -> None:
     assert float(found(label, logits)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_ohem_keeps_pixels_at_the_threshold() -> None:
+    # Probabilities 1/2, and 0.73 beside it; with one share in ten, the threshold decides.
+    pixels = LabeledPixels.of([[[0, 0]]], ops.array([[[[0.0, 0.0], [1.0, 0.0]]]]))
+    for threshold, kept in ((0.5, [1, 0]), (0.6, [1, 0]), (0.8, [1, 1])):
+        assert ops.convert_to_numpy(hardest(pixels, threshold, 0.1)).ravel().tolist() == kept
+
+
 def test_ohem_sums_the_pixels_it_keeps() -> None:
     label, logits = batch()
     found = loss_of(terms={"ohem": 1.0}, reduction="sum")(label, logits)
