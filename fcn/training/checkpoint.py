@@ -1,4 +1,4 @@
-"""Everything a training needs to go on as if it had never stopped."""
+"""Checkpoints that a training resumes from as if it had never stopped."""
 
 import os
 import shutil
@@ -61,7 +61,7 @@ def restore_training(
     Args:
         model: A net like the one that was saved.
         path: The checkpoint.
-        classes: What the data set to go on with has; they must be those of the checkpoint.
+        classes: Of the data set; they must be those of the checkpoint.
         average: The net that holds the average of the weights.
 
     Raises:
@@ -103,7 +103,7 @@ def restore_training(
 
 
 def find_checkpoint(run: RunFolder) -> Path | None:
-    """Returns the last checkpoint, or puts the latest that is whole in its place; None where there is none.
+    """Returns the last checkpoint, replaced by the latest whole one if damaged; None where there is none.
 
     A damaged last checkpoint stays beside it as `last.damaged`.
 
@@ -122,15 +122,15 @@ def find_checkpoint(run: RunFolder) -> Path | None:
             return run.last
         print(f"Warning: {path}: is damaged ({problem}); trying the checkpoint before it.", file=sys.stderr)
     if found:
-        raise RunError(f"{found[0]}: is damaged, and so is every checkpoint before it. Begin another run.")
+        raise RunError(f"{found[0]}: is damaged, and so is every checkpoint before it. Start another run.")
     return None
 
 
 def damage(path: Path) -> str | None:
-    """Returns what is wrong with a checkpoint to go on from; None if it is whole.
+    """Returns what is wrong with a checkpoint to resume from; None if it is whole.
 
     Raises:
-        RunError: If it cannot be read, which says nothing of what is in it.
+        RunError: If it cannot be read, so that nothing is known about its content.
     """
     problem = zip_damage(path)
     if problem is not None:
@@ -138,15 +138,15 @@ def damage(path: Path) -> str | None:
     try:
         state: dict[str, Any] = load_state(path)
     except RunError:
-        return "it says nothing of a training"
+        return "it holds no state of a training"
     return None if state.keys() >= _REQUIRED else "it lacks a part"
 
 
 def zip_damage(path: Path) -> str | None:
-    """Returns what is wrong with a `.keras` file, from the checksums inside of it; None if it is whole.
+    """Returns what is wrong with a `.keras` file, by the checksums in it; None if it is whole.
 
     Raises:
-        RunError: If it cannot be read, which says nothing of what is in it.
+        RunError: If it cannot be read, so that nothing is known about its content.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -154,23 +154,23 @@ def zip_damage(path: Path) -> str | None:
             names = set(archive.namelist())
     except OSError as error:
         raise RunError(
-            f"{path}: cannot be read ({error.strerror or error}). Nothing was changed; go on with "
-            "--resume when it can."
+            f"{path}: cannot be read ({error.strerror or error}). Nothing was changed; resume it with "
+            "--resume when it can be read."
         ) from error
     except Exception as error:  # a damaged archive can say anything: encrypted, unknown compression, ...
         return str(error) or type(error).__name__
     if member is not None:
-        return f"{member} has another checksum"
+        return f"the checksum of {member} differs"
     return None if {"model.weights.h5", "config.json"} <= names else "it holds no weights"
 
 
 def keep_last(run: RunFolder, step: int, count: int) -> None:
-    """Keeps the last checkpoint under the name of its step before another takes its place.
+    """Keeps the last checkpoint under the name of its step before a new one replaces it.
 
     Args:
         run: Where the checkpoints are.
-        step: Of the last checkpoint.
-        count: How many checkpoints there are to be together with the one that comes.
+        step: Step of the last checkpoint.
+        count: How many checkpoints to keep, the new one included.
 
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
@@ -187,7 +187,7 @@ def keep_last(run: RunFolder, step: int, count: int) -> None:
 
 
 def remove_partial_files(run: RunFolder) -> None:
-    """Removes what a training that was killed while it wrote has left in the run."""
+    """Removes the partial files that a killed training left in the run."""
     for path in [*partial_files(run.path), *partial_files(run.last.parent)]:
         remove(path)
 

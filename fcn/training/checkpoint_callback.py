@@ -1,4 +1,4 @@
-"""What a training keeps: checkpoints, the best of them with its scores, and its place when it is stopped."""
+"""Writes checkpoints, keeps the best one with its scores, and saves when the training is stopped."""
 
 import math
 import signal
@@ -28,13 +28,13 @@ class CheckpointCallback(StepCallback):
 
     Args:
         session: What is trained; its average, where it has one, is scored and kept in place of the net.
-        logger: Gets a row of scores for each evaluation, and knows the steps no row tells of yet.
+        logger: Gets a row of scores for each evaluation, and has the losses that are in no row yet.
 
     Attributes:
         best: The evaluation of the best checkpoint; None if an earlier session wrote that.
         latest: The latest evaluation of this session.
         scoring: Whether the validation split is being scored now.
-        stopping: Set it to have the next scoring left to the session after this one.
+        stopping: Set it to leave the next scoring to the session after this one.
     """
 
     def __init__(self, session: Session, logger: Logger) -> None:
@@ -52,14 +52,14 @@ class CheckpointCallback(StepCallback):
         self._saved_at = time.monotonic()
 
     def begin(self, step: int) -> None:
-        """Makes up for an evaluation during which an earlier session was stopped, or whose best was lost."""
+        """Scores now if an earlier session was stopped while it scored, or if the best checkpoint is lost."""
         self._saved_at = time.monotonic()
         lost = step == self.config.train.steps and self._best_mean_iou == -math.inf
         if (self.position.scores and step not in scored_steps(self.run.log)) or lost:
             self.evaluate(step)
 
     def on_step(self, step: int, loss: float) -> None:
-        """Writes and scores when it is time to."""
+        """Saves and scores when it is time to."""
         settings, evaluates = self.config.train, self._evaluates(step)
         late = time.monotonic() - self._saved_at >= 60 * (settings.checkpoint_minutes or math.inf)
         if evaluates or late or step % settings.checkpoint_steps == 0:
@@ -127,15 +127,15 @@ class CheckpointCallback(StepCallback):
 
 
 class SaveWhenStopped(StepCallback):
-    """Saves and ends the process when it is told to stop, with exit code 143 (SIGTERM) or 130 (Ctrl-C).
+    """Saves and ends the process on a signal, with exit code 143 (SIGTERM) or 130 (Ctrl-C).
 
     Saving waits for the end of a step. While the validation split is scored everything is saved already,
-    and the process ends at once, as it does when it is told a second time. Of several processes, all end
-    after the same step, whichever was told. It comes last among the callbacks.
+    and the process ends at once, as it does on a second signal. Of several processes, all end after the same
+    step, whichever got the signal. It comes last among the callbacks.
 
     Args:
-        checkpoints: What saves; None in a process that leaves that to another.
-        consensus: With the other processes.
+        checkpoints: Saves; None in a process that leaves that to another.
+        consensus: Tells the other processes.
     """
 
     EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
@@ -147,7 +147,7 @@ class SaveWhenStopped(StepCallback):
         self._before: dict[signal.Signals, Any] = {}
 
     def begin(self, step: int) -> None:
-        """Listens for the signals, where this is the main thread.
+        """Starts to handle the signals, where this is the main thread.
 
         Raises:
             SystemExit: If another process ends.
@@ -176,28 +176,28 @@ class SaveWhenStopped(StepCallback):
         self._exit_code = exit_code
         if self.checkpoints:
             self.checkpoints.save(step, scores=False)
-            print(f"Stopped and saved at step {step}. Go on with --resume.", file=sys.stderr)
+            print(f"Stopped and saved at step {step}. Resume it with --resume.", file=sys.stderr)
         raise SystemExit(exit_code)
 
     def close(self) -> None:
-        """Stops listening."""
+        """Restores the handlers of before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    """Returns whether the best checkpoint is there and whole; a damaged one is as good as none."""
+    """Returns whether the best checkpoint is there and whole, and warns if it is damaged."""
     if not checkpoint.exists():
         return False
     problem = zip_damage(checkpoint)
     if problem:
         print(
-            f"Warning: {checkpoint}: is damaged ({problem}); the next one that is scored takes its place.",
+            f"Warning: {checkpoint}: is damaged ({problem}); the next one that is scored replaces it.",
             file=sys.stderr,
         )
     return problem is None
 
 
 def scored_steps(log_path: Path) -> set[int]:
-    """Returns the steps that a log has scores for."""
+    """Returns the steps for which a log has scores."""
     return {int(row["step"]) for row in read_log(log_path) if row["pixel_accuracy"]}

@@ -1,4 +1,4 @@
-"""What a run was trained with: versions, the commit, and how a summed loss compares to a mean one."""
+"""Describes the versions and the commit of a run, and the rates of a mean loss like its summed one."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a person can watch while a net learns: the report, and pictures in TensorBoard."""
+"""The report and TensorBoard's pictures while a net is trained."""
 
 import time
 from contextlib import suppress
@@ -15,9 +15,9 @@ _TENSORBOARD_IMAGES = 4
 
 
 class LiveReport(StepCallback):
-    """Writes the report anew now and then, and after each evaluation; then also TensorBoard's pictures.
+    """Rewrites the report every 30 seconds and after each evaluation, then with TensorBoard's pictures.
 
-    It comes after the checkpoints among the callbacks.
+    It comes after `CheckpointCallback`, which evaluates.
 
     Args:
         session: What is trained, and where to write.
@@ -53,7 +53,7 @@ class LiveReport(StepCallback):
             self._write(Progress(step, self.steps, seconds))
 
     def on_error(self, error: BaseException) -> None:
-        """Says on the page why the training ended before its last step, if the page can be written."""
+        """Writes on the page why the training ended before its last step, if the page can be written."""
         with suppress(FcnError):
             self._write(Progress(self._step, self.steps, ended=_reason(error)))
 
@@ -79,5 +79,5 @@ class LiveReport(StepCallback):
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
-        return "it was told to stop; go on with --resume"
+        return "it was stopped; resume it with --resume"
     return str(error) or type(error).__name__

@@ -45,14 +45,14 @@ _AGREEMENT_IMAGES = 10
 
 
 class TrainingResult(NamedTuple):
-    """What a training leaves behind.
+    """The results of a training.
 
     Attributes:
         run: The folder with everything that was written.
         evaluation: Of the best checkpoint on the validation split.
         classes: The classes that were learned.
-        training: What they were learned from; of several processes, only the first says what the weights it
-            started from were trained on.
+        training: What they were learned from. Only in the first of several processes does it include what
+            the weights that the training started from were trained on.
         data_wait: Share of the time of all steps that was spent waiting for examples, 0 to 1.
     """
 
@@ -72,16 +72,16 @@ def train(
     """Trains a net and writes a run folder.
 
     Args:
-        config: What to do, or the path of a YAML file that says it.
+        config: How to train, or the path of a YAML file.
         run_path: Where to write.
-        resume: Whether to go on at the last checkpoint of a run that is already there.
+        resume: Whether to resume a run that is there from its last checkpoint.
         callbacks: Further Keras callbacks. They see one epoch of all batches that are left, and the loss of
             each as `logs["loss"]`; scores are in `log.csv`.
 
     Raises:
         ConfigError: If the configuration cannot be read.
         DataError: If any image or label of the data set cannot be used.
-        NonFiniteLossError: If the loss is no longer a number.
+        NonFiniteLossError: If the loss is NaN or infinite.
         OutputError: If the folder cannot be written to or the disk is full.
         RunError: If there is a run already, or the one to resume had another configuration or is being
             trained by another process.
@@ -134,14 +134,14 @@ def _train(
             )
             checkpoints, data_wait = _fit(session, callbacks)
         except OutputError as error:
-            raise OutputError(f"{error} A training that had begun goes on with --resume.") from error
+            raise OutputError(f"{error} If the training had started, resume it with --resume.") from error
     evaluation = _report(session, checkpoints)
-    devices.barrier("before any of them ends")  # the others would be ended some minutes after the first
+    devices.barrier("before any process ends")  # JAX ends the others some minutes after the first
     return TrainingResult(run, evaluation, data.classes, session.training, data_wait)
 
 
 def _find_checkpoint(run: RunFolder) -> Path | None:
-    """Returns the checkpoint to resume from, the same in every process; None to start with step 1."""
+    """Returns the checkpoint to resume from, the same in every process; None to start from step 1."""
     if devices.is_main_process():
         remove_partial_files(run)
         checkpoint = find_checkpoint(run)
@@ -152,7 +152,7 @@ def _find_checkpoint(run: RunFolder) -> Path | None:
 
 
 def _new_model(config: Config, classes: Classes, val_examples: Sequence[Example]) -> SegmentationNet:
-    """Builds the net with the weights it starts from, and says how it fits the one they came from."""
+    """Builds the net with the weights it starts from, and prints how it fits the net they came from."""
     weights = config.model.weights
     if weights == "none":
         return build_configured(config, classes)
@@ -171,7 +171,7 @@ def _new_model(config: Config, classes: Classes, val_examples: Sequence[Example]
 
 
 def _write_start(run: RunFolder, config: Config, stream: TrainingStream) -> None:
-    """Writes how and with what the net is trained; from here on the folder is a run."""
+    """Writes the configuration and the environment; from here on the folder is a run."""
     environment = describe_environment(config, stream)
     if "loss" in environment:
         print(environment["loss"], file=sys.stderr)
@@ -188,9 +188,9 @@ def _training_split(config: Config, data: CheckedData) -> TrainingSplit:
 
 
 def _step_callbacks(session: Session) -> tuple[list[StepCallback], CheckpointCallback | None]:
-    """Returns what happens between two steps, in order, and the callback that scores.
+    """Returns the callbacks of a step in order, and the one that scores, which only the first process has.
 
-    Why in this order: see `fcn.training`. Only the first process writes and scores.
+    `fcn.training` says why they are in this order.
     """
     settings, position = session.config.train, session.position
     callbacks: list[StepCallback] = [StopOnNonFiniteLoss(settings)]
@@ -224,7 +224,7 @@ def _fit(
 
     Raises:
         DataError: If an example cannot be used any more.
-        NonFiniteLossError: If the loss is no longer a number.
+        NonFiniteLossError: If the loss is NaN or infinite.
         OutputError: If the run cannot be written to or the disk is full.
     """
     config, stream, start_step = session.config, session.stream, session.position.step
@@ -244,13 +244,13 @@ def _fit(
             )
             if checkpoints:
                 checkpoints.end(steps.step)
-        else:  # all steps were taken; what follows the last one may be missing
+        else:  # all steps were taken, but the last scores may be missing
             steps.on_train_begin()
     except BaseException as error:
         steps.on_error(error)
         if stream.error is None or error is stream.error:
             raise
-        raise DataError(f"{stream.error} Then go on with --resume.") from None
+        raise DataError(f"{stream.error} Then resume with --resume.") from None
     finally:
         steps.close()
     return checkpoints, wait.share

@@ -1,4 +1,4 @@
-"""Whether a folder can take a training: a new one, or one to resume with the same configuration and data."""
+"""Checks that a folder can take a training: a new one, or one to resume with the same configuration."""
 
 import sys
 
@@ -22,10 +22,10 @@ _FREE_KEYS = (
 
 
 def check_place(run: RunFolder) -> None:
-    """Refuses a folder that holds other files, and no run.
+    """Refuses a folder that holds other files and no run.
 
     Raises:
-        RunError: If it does.
+        RunError: If the folder does.
     """
     if not run.exists() and run.path.exists() and (not run.path.is_dir() or not _is_empty(run)):
         raise RunError(f"{run.path}: holds other files, and no run. Choose another folder with --run.")
@@ -44,17 +44,17 @@ def check_run(run: RunFolder, config: Config, resume: bool) -> None:
     """
     if not run.exists():
         if resume:
-            print(f"There is no run at {run.path} yet; it begins with step 1.", file=sys.stderr)
+            print(f"No run at {run.path}; starting from step 1.", file=sys.stderr)
         return
     if not resume:
         raise RunError(
-            f"{run.path}: holds a run already. Go on with it: --resume. Begin another: --run NAME. "
-            "Begin this one anew: delete the folder first."
+            f"{run.path}: already holds a run. Resume it with --resume, or delete the folder to start over. "
+            "To start another run: --run NAME."
         )
     if changed := changed_learning(run.load_config(), config):
         raise RunError(
-            f"{run.path}: was begun with another configuration ({'; '.join(changed)}). Set these keys "
-            "back to go on with it, or begin another run: --run NAME."
+            f"{run.path}: was started with another configuration ({'; '.join(changed)}). Set these keys "
+            "back to resume it, or start another run: --run NAME."
         )
 
 
@@ -72,26 +72,26 @@ def check_images(run: RunFolder, config: Config, saved: str, found: str) -> None
     """
     if not saved and devices.is_main_process():
         print(
-            f"{run.path}: whether the training images are those of before could not be checked, since the "
+            f"{run.path}: whether the training images have changed could not be checked, since the "
             "checkpoint was written by an older version.",
             file=sys.stderr,
         )
     if saved not in ("", found):
         raise RunError(
-            f"{run.path}: was begun with other training images, or in another order, than "
-            f"{config.data.train_split} of {config.data.root} has now. Restore them, or begin "
-            "another run: --run NAME."
+            f"{run.path}: was started with other training images, or in another order, than "
+            f"{config.data.train_split} of {config.data.root} has now. Restore them, or start another run: "
+            "--run NAME."
         )
 
 
 def changed_learning(saved: Config, wanted: Config) -> list[str]:
-    """Returns "section.key: saved -> wanted" for each value without which something else is learned.
+    """Returns "section.key: saved -> wanted" for each difference that changes what is learned.
 
-    Where data and the weights to start from lie does not count: both may have been moved.
+    The places of the data and of the weights to start from do not count: both may have been moved.
     """
     return [text for text in changed_keys(saved, wanted) if not text.startswith(_FREE_KEYS)]
 
 
 def _is_empty(run: RunFolder) -> bool:
-    """Returns whether a folder holds nothing, or only what a training writes first, be it killed or not."""
+    """Returns whether a folder holds nothing, or only what a training writes first."""
     return set(run.path.iterdir()) <= {run.environment, run.lock, *partial_files(run.path)}

@@ -1,4 +1,4 @@
-"""The learning rate over a training."""
+"""The learning rate in the course of a training."""
 
 from typing import Any
 
@@ -64,22 +64,22 @@ def build_schedule(config: TrainConfig) -> PolySchedule:
 
 
 def mean_loss_learning_rate(config: Config, image_pixels: float) -> float:
-    """Returns the learning rate with which a mean loss takes the steps of a summed one.
+    """Returns the learning rate that gives a mean loss the steps of a summed one.
 
     A sum over N pixels is N times their mean, and so is its gradient.
 
     Args:
-        config: What sums the loss.
+        config: A configuration with a summed loss.
         image_pixels: Labeled pixels of a training image, on average.
     """
     return config.train.learning_rate * config.train.batch_size * image_pixels
 
 
 def describe_summed_loss(config: Config, image_pixels: float) -> str:
-    """Says in a sentence which rates of a mean loss are equivalent to those of a summed one.
+    """Returns a sentence with the rates of a mean loss that are equivalent to those of a summed one.
 
     Args:
-        config: What sums the loss; `loss.reduction` is "sum".
+        config: A configuration with `loss.reduction` "sum".
         image_pixels: Labeled pixels of a training image, on average.
 
     Raises:

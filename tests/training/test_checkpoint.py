@@ -86,14 +86,14 @@ def test_an_optimizer_with_other_variables_is_refused(trained) -> None:
 def test_a_training_with_frozen_layers_and_steps_in_parts_goes_on(batch, tmp_path: Path) -> None:
     config = TrainConfig(steps=100, freeze=("block1_*",), batch_size=4, accumulate=2, clip_norm=1.0)
 
-    def begun(seed: int) -> FCN:
+    def started(seed: int) -> FCN:
         keras.utils.set_random_seed(seed)
         model = FCN(num_classes=3, width=1 / 32, fc_channels=16)
         freeze(model, config.freeze)
         model.compile(build_optimizer(config, model), VoidCrossentropy(), jit_compile=False)
         return model
 
-    model, again, path = begun(1), begun(2), tmp_path / "last.keras"
+    model, again, path = started(1), started(2), tmp_path / "last.keras"
     for _ in range(3):
         model.train_on_batch(*batch)
     save_training(model, path, Position(1))

@@ -136,7 +136,7 @@ def test_a_finished_run_without_its_best_is_scored_again(dataset: Path, tmp_path
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_start_that_was_killed_begins_anew(dataset: Path, tmp_path: Path) -> None:
+def test_a_start_that_was_killed_starts_over(dataset: Path, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
     run.environment.write_text("{}")
@@ -173,7 +173,7 @@ def test_an_older_checkpoint_goes_on_and_says_what_it_lacks(
         np.testing.assert_array_equal(one, other)
 
 
-def test_other_training_images_are_not_gone_on_with(make_dataset, tmp_path: Path) -> None:
+def test_other_training_images_are_refused_on_resume(make_dataset, tmp_path: Path) -> None:
     root = make_dataset(tmp_path / "data", {"train": ["a", "b", "c", "d"], "val": ["x"]})
     run = train(configured(root, steps=1), tmp_path / "run").run
     listed = root / "ImageSets" / "Segmentation" / "train.txt"
