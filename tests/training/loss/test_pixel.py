@@ -1,3 +1,4 @@
+import keras
 import loss_formulas as formulas
 import numpy as np
 import pytest
@@ -82,6 +83,12 @@ def test_the_gradient_is_the_probabilities_less_the_truth() -> None:
     truth, probabilities = formulas.labeled(label, logits)
     found = formulas.gradient(loss_of(), label, logits)[label != VOID]
     assert found == pytest.approx((probabilities - np.eye(4)[truth]) / len(truth), abs=1e-7)
+
+
+def test_cross_entropy_equals_keras_with_an_ignored_class() -> None:
+    label, logits = batch()
+    expected = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=VOID)(label, logits)
+    assert float(loss_of()(label, logits)) == pytest.approx(float(expected), rel=1e-6)
 
 
 @pytest.mark.parametrize(
