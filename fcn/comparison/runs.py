@@ -14,7 +14,8 @@ from fcn.runs.log import read_log
 from fcn.runs.model_file import RunFolder, load_model
 from fcn.training.checkpoint_callback import scored_steps
 from fcn.training.compiling import compile_net
-from fcn.training.loop import changed_learning, check_place, train
+from fcn.training.loop import train
+from fcn.training.run_check import changed_learning, check_place
 from fcn.training.start import load_start, start_from
 
 _WITHOUT_FILE = ("none", "imagenet")

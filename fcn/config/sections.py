@@ -126,8 +126,10 @@ class LossConfig(Section):
         class_weights: "none"; "median_frequency", measured on the training split; or a weight a class. Of
             "cross_entropy", "ohem" and "focal".
         focal_gamma: Exponent of "focal": how little pixels count that are right already.
-        ohem_threshold: "ohem" keeps pixels whose class has a lower probability than this.
-        ohem_min_kept: Smallest share of the labeled pixels that "ohem" keeps.
+        ohem_threshold: "ohem" keeps labeled pixels whose true class has at most this probability; 1 keeps
+            all.
+        ohem_min_kept: Smallest share of the labeled pixels of a batch that "ohem" keeps. Where fewer are up
+            to the threshold, it keeps the hardest ones, at least one, and all as hard as the last of them.
     """
 
     terms: Annotated[
@@ -182,7 +184,8 @@ class TrainConfig(Section):
         freeze: Patterns of the names of layers that are not trained: ["block1_*", "block2_*"].
         schedule: "constant", or "poly": learning_rate * (1 - step / steps) ** power.
         power: Exponent of "poly".
-        warmup_steps: Steps over which the learning rate rises from 0.
+        warmup_steps: Steps over which the learning rate rises in a straight line: step n of them, from 1 on,
+            takes n / warmup_steps of what the schedule says; 0: none.
         momentum: Of "sgd".
         weight_decay: Factor of the weights that "sgd" adds to their gradients, or that "adamw" takes off,
             times the learning rate; kernels only, never biases or batch normalization.

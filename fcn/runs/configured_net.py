@@ -1,4 +1,4 @@
-"""From a configuration to its net, with new weights."""
+"""Builds the net of a configuration."""
 
 from fcn.classes import Classes
 from fcn.config.file import Config
@@ -7,11 +7,11 @@ from fcn.models.net import SegmentationNet
 
 
 def build_configured(config: Config, classes: Classes) -> SegmentationNet:
-    """Builds the net of a configuration with new weights, whatever `model.weights` says.
+    """Builds the net of a configuration with new weights, whatever `model.weights` is.
 
     Args:
-        config: What to build.
-        classes: What it is to tell apart.
+        config: The configuration.
+        classes: The classes of the net.
 
     Raises:
         ValueError: If options of the configuration do not fit each other.

@@ -1,4 +1,7 @@
-"""What lies where in a run folder and an exported one; read without Keras, which takes seconds to import."""
+"""Names and places of the files in a run folder and an export.
+
+Nothing here imports Keras, which takes seconds.
+"""
 
 import zipfile
 from pathlib import Path
@@ -7,26 +10,26 @@ from fcn.config.file import Config, load_config
 from fcn.errors import RunError
 
 _COMPUTING = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "openvino", "engines.json")
-"""Files and folders of an exported version that this package labels with."""
+"""Files and folders of an exported version that are used to label images."""
 _TENSORS = ("variables/variables.data-*", "openvino/float32.bin")
 """The index beside the first has a checksum of each tensor; OpenVINO's float32 are the same."""
 
 
 class RunFolder:
-    """The folder that holds all a training run writes.
+    """The folder of a run, which holds everything that a training writes.
 
     Attributes:
         path: The folder.
         config: `config.yaml`, every default spelled out.
-        last: `checkpoints/last.keras`, to go on from.
+        last: `checkpoints/last.keras`, to resume from.
         earlier: Pattern of the checkpoints before the last, `checkpoints/step_NNNNNNNN.keras`.
         best: `checkpoints/best.keras`, the checkpoint with the best validation mean IoU.
-        log: `log.csv`, a line every few steps.
+        log: `log.csv`, a row every few steps.
         events: `events/`, the same for TensorBoard.
-        scores: `scores.json`, of the best checkpoint.
+        scores: `scores.json`, the scores of the best checkpoint.
         environment: `environment.json`, versions and git hash.
         report: `report.html`.
-        lock: `.lock`, there while a training writes to the folder, or after one that was killed.
+        lock: `.lock`, present while a training writes to the folder, or after one that was killed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,11 +46,11 @@ class RunFolder:
         self.lock = path / ".lock"
 
     def exists(self) -> bool:
-        """Returns whether a run has begun here."""
+        """Returns whether a run was started here."""
         return self.config.exists()
 
     def checkpoints(self) -> list[Path]:
-        """Returns the checkpoints to go on from, the latest first."""
+        """Returns the checkpoints to resume from, the latest first."""
         earlier = sorted(self.earlier.parent.glob(self.earlier.name), reverse=True)
         return [path for path in (self.last, *earlier) if path.exists()]
 
@@ -88,10 +91,10 @@ def exported_version(path: Path) -> Path:
 
 
 def identifying_files(version: Path) -> list[Path]:
-    """Returns the files that tell a version of an export from others that label otherwise.
+    """Returns the files that differ between versions of an export with different results.
 
-    Those that say something about it do not count, nor forms that only other programs compute with, nor
-    the largest: others hold checksums of what is in them.
+    Files that describe it are left out, and so are formats that only other programs use. The largest files
+    are left out too, since others hold their checksums.
     """
     return sorted(
         found
@@ -103,10 +106,10 @@ def identifying_files(version: Path) -> list[Path]:
 
 
 def model_file(path: Path) -> Path:
-    """Returns the `.keras` file that a user means by a run folder or a file.
+    """Returns the `.keras` file of a run folder, or the file itself.
 
     Args:
-        path: A run folder, for its best checkpoint or else its last, or a `.keras` file.
+        path: A run folder, for its best checkpoint or else its last one, or a `.keras` file.
 
     Raises:
         RunError: If there is none.
@@ -126,13 +129,13 @@ def model_file(path: Path) -> Path:
 
 
 def net_file(path: Path) -> Path:
-    """Returns the `.keras` file of a net that can be trained, as `model_file` does, after a look at it.
+    """Returns the `.keras` file of a net that can be trained, as `model_file` does, and checks it.
 
     Args:
         path: A run folder or a `.keras` file.
 
     Raises:
-        RunError: If there is none, or what is there is no such file.
+        RunError: If there is none, or the file is not a `.keras` file.
     """
     if is_exported(path):
         raise RunError(
@@ -142,7 +145,7 @@ def net_file(path: Path) -> Path:
     file = model_file(path)
     if not zipfile.is_zipfile(file):
         raise RunError(
-            f"{file}: cannot be read, it is no .keras file or only part of one. "
-            "Copy it again or train it anew."
+            f"{file}: cannot be read; it is not a .keras file, or only a part of one. "
+            "Copy it again, or train the net again."
         )
     return file

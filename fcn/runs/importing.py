@@ -1,4 +1,4 @@
-"""Published weights into a run folder that every command takes."""
+"""Imports published weights into a run folder that every command takes."""
 
 from pathlib import Path
 
@@ -18,18 +18,18 @@ def import_weights(source: Path, output: Path, net: str = "fcn8s") -> Recognized
         source: A caffemodel, a Keras VGG16 `.h5`, a `vgg16.npy` or a torchvision `vgg16` `.pth`; the
             suffix does not matter.
         output: A folder that is not there yet, or empty.
-        net: Which net to put a classifier's weights into; its score layers start at zero. Files that
-            hold a segmentation net say themselves.
+        net: The net for a classifier's weights; its score layers start at zero. The file of a segmentation
+            net determines its net.
 
     Returns:
-        What was found.
+        What the file holds.
 
     Raises:
         OutputError: If the folder cannot be written to or the disk is full.
         RunError: If the file cannot be read, holds another net, or `output` holds something.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise RunError(f"{output}: is there already. Choose another folder with --output.")
+        raise RunError(f"{output}: already exists. Choose another folder with --output.")
     found, model = read_published(source, net)
     sha256 = checked_sha256(source)
     document = {
@@ -39,7 +39,7 @@ def import_weights(source: Path, output: Path, net: str = "fcn8s") -> Recognized
         "net": found.title,
         "left_out": found.left_out,
     }
-    # Whole or not there: a folder that was being written when the power went would be taken for a run.
+    # Whole or absent: a folder that was half written at a power cut would be taken for a run.
     with atomic_folder(output) as temporary:
         save_model(model, RunFolder(temporary).best)
         write_json(temporary / "import.json", document)

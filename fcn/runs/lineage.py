@@ -1,4 +1,4 @@
-"""What a net was trained on, and those it started from: whether it saw what it is scored on."""
+"""Finds what a net, and the nets it started from, were trained on: whether they saw the scored images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,18 +9,18 @@ from fcn.data.voc import Example, read_split, shared_images
 from fcn.errors import ConfigError, DataError
 from fcn.runs.folder import RunFolder, is_exported
 
-# Runs that start from runs: three stages are usual; a circle ends here.
+# Runs that start from runs: three stages are usual. The limit also ends a circle.
 _MAX_EARLIER = 10
 
 
 class EarlierTraining(NamedTuple):
-    """What the net that a training started from was trained on.
+    """The training of a net that another training started from.
 
     Attributes:
         run: Folder of the earlier run.
         split: Name of its training split.
-        num_scored: How many of its images are scored now; None where its data or configuration are not
-            there any more.
+        num_scored: Number of its images that are scored now; None where its data or configuration no longer
+            exist.
     """
 
     run: str
@@ -29,13 +29,13 @@ class EarlierTraining(NamedTuple):
 
 
 class TrainingSplit(NamedTuple):
-    """What a net was trained on, beside the split it is scored on.
+    """The split that a net was trained on, compared to the split it is scored on.
 
     Attributes:
         split: Name of the training split.
-        num_images: How many images it has; None where its data are not there any more.
-        num_scored: How many of them are in the scored split too, so that the scores are too good.
-        earlier: What the weights it started from were trained on.
+        num_images: Number of its images; None where its data no longer exist.
+        num_scored: Number of its images that are in the scored split too, so that the scores are too good.
+        earlier: The trainings of the weights it started from.
     """
 
     split: str
@@ -45,7 +45,7 @@ class TrainingSplit(NamedTuple):
 
 
 def find_run(model: Path) -> RunFolder | None:
-    """Returns the run that a folder is or that a file of `checkpoints` belongs to; None without one."""
+    """Returns the run of a run folder or of a file in its `checkpoints`; None without one."""
     path = model.absolute()
     run = RunFolder(
         path.parents[1] if path.suffix == ".keras" and path.parent.name == "checkpoints" else model
@@ -58,22 +58,22 @@ def split_of(data: DataConfig, scored: Sequence[Example]) -> TrainingSplit:
     """Returns what a net was trained on, without what it started from.
 
     Args:
-        data: Of its training.
+        data: Data configuration of its training.
         scored: The examples it is scored on.
     """
     try:
         train = read_split(data.root, data.train_split)
         shared = shared_images(train, scored)
-    except DataError:  # the data a run was trained on need not be there any more
+    except DataError:  # the data of a run may have been removed
         return TrainingSplit(data.train_split, None, None)
     return TrainingSplit(data.train_split, len(train), len(shared))
 
 
 def trained_before(weights: str, scored: Sequence[Example]) -> tuple[EarlierTraining, ...]:
-    """Returns what the weights a training starts from were trained on, and those they started from in turn.
+    """Returns the trainings of the weights that a training starts from, and of their own start in turn.
 
     Args:
-        weights: What the training's `model.weights` says.
+        weights: `model.weights` of the training.
         scored: The examples it is scored on.
 
     Returns:
@@ -95,7 +95,7 @@ def describe_earlier(earlier: Sequence[EarlierTraining], num_images: int) -> str
     """Returns a warning if earlier trainings saw scored images, or may have; None if they did not.
 
     Args:
-        earlier: What `trained_before` returned.
+        earlier: Result of `trained_before`.
         num_images: Number of scored images.
     """
     seen = [
@@ -105,7 +105,9 @@ def describe_earlier(earlier: Sequence[EarlierTraining], num_images: int) -> str
     ]
     unknown = [one.run for one in earlier if one.num_scored is None]
     if unknown:
-        seen.append(f"whether {' and '.join(unknown)} saw any cannot be checked, as the data are not there")
+        seen.append(
+            f"whether {' and '.join(unknown)} saw any cannot be checked, since their data no longer exist"
+        )
     return f"the weights it starts from may make scores too good: {'; '.join(seen)}." if seen else None
 
 
@@ -113,8 +115,8 @@ def describe_training(model: Path | None, training: TrainingSplit | None, num_im
     """Returns warnings if a net or one that it started from saw scored images; none if they did not.
 
     Args:
-        model: Where the net was read from.
-        training: What `find_training` returned.
+        model: Path the net was read from.
+        training: Result of `find_training`.
         num_images: Number of scored images.
     """
     if training is None:
@@ -129,7 +131,7 @@ def describe_training(model: Path | None, training: TrainingSplit | None, num_im
 
 
 def training_document(training: TrainingSplit) -> dict[str, Any]:
-    """Returns what `scores.json` says of what a net was trained on."""
+    """Returns the entry of `scores.json` about the training of a net."""
     document = training._asdict()
     earlier = [one._asdict() for one in document.pop("earlier")]
     return document | ({"earlier": earlier} if earlier else {})

@@ -1,4 +1,4 @@
-"""The file `log.csv` of a run: what its columns are, and how to read it."""
+"""Reads the file `log.csv` of a run."""
 
 import csv
 from io import StringIO
@@ -24,8 +24,8 @@ COLUMNS = (
 def read_log(path: Path) -> list[dict[str, str]]:
     """Returns the rows of a log as text by column name; none where there is no log.
 
-    Lines that a crash cut short or filled with anything else are left out. Columns that an older version
-    did not write are empty, others than these left out.
+    Rows that a crash cut short or damaged are left out. Columns that an older version did not write are
+    empty; unknown columns are left out.
 
     Args:
         path: A CSV file; it need not exist.
@@ -48,8 +48,8 @@ def read_log(path: Path) -> list[dict[str, str]]:
         rows = [cells for cells in reader if len(cells) == len(header) and cells[place].isdecimal()]
     except (csv.Error, ValueError) as error:
         raise DataError(
-            f"{path}: is no log of a training ({error}). Expected CSV with the columns {', '.join(COLUMNS)}. "
-            "Take the file out; a training goes on without what it held."
+            f"{path}: is not a log of a training ({error}). Expected CSV with the columns "
+            f"{', '.join(COLUMNS)}. Move the file away; a training resumes without it."
         ) from error
     found = [dict(zip(header, cells, strict=True)) for cells in rows]
     if header == list(COLUMNS):  # a long log is read often while the net is trained

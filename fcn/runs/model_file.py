@@ -1,4 +1,4 @@
-"""Saving and loading models."""
+"""Saves and loads models."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from fcn.errors import RunError
-from fcn.models import factory as factory  # tells Keras the classes that files name
+from fcn.models import factory as factory  # registers the classes in files with Keras
 from fcn.models.net import SegmentationNet
 from fcn.runs.folder import RunFolder as RunFolder
 from fcn.runs.folder import exported_version as exported_version
@@ -26,7 +26,7 @@ _AVERAGE = "average.weights.h5"
 def save_checkpoint(
     model: keras.Model, path: Path, state: dict[str, Any], average: keras.Model | None = None
 ) -> None:
-    """Writes a model with its optimizer, and what else training needs to go on, as one `.keras` file.
+    """Writes a model with its optimizer, and what else a training needs to resume, as one `.keras` file.
 
     Args:
         model: The model to save.
@@ -48,7 +48,7 @@ def save_checkpoint(
 
 
 def load_average(model: keras.Model, path: Path) -> None:
-    """Gives a net the weights that `save_checkpoint` was given as `average`.
+    """Loads the weights of the `average` of `save_checkpoint` into a net.
 
     Raises:
         RunError: If the file is not a checkpoint, or has none.
@@ -59,7 +59,7 @@ def load_average(model: keras.Model, path: Path) -> None:
             model.load_weights(weights)
     except Exception as error:  # Keras raises whatever its parsers raise on a damaged file
         raise RunError(
-            f"{path}: holds no averaged weights that fit ({error}). Delete it to begin anew."
+            f"{path}: holds no averaged weights that fit ({error}). Delete it to start over."
         ) from error
 
 
@@ -84,7 +84,7 @@ def copy_checkpoint(source: Path, target: Path) -> None:
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Returns what `save_checkpoint` was given as `state`.
+    """Returns the `state` of `save_checkpoint`.
 
     Raises:
         RunError: If the file is not a checkpoint.
@@ -94,7 +94,7 @@ def load_state(path: Path) -> dict[str, Any]:
             state: dict[str, Any] = json.loads(archive.read(_STATE))
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
         raise RunError(
-            f"{path}: is damaged, or no checkpoint of a training ({error}). Delete it to begin anew."
+            f"{path}: is damaged or not a checkpoint of a training ({error}). Delete it to start over."
         ) from error
     return state
 

@@ -1,4 +1,4 @@
-"""An average of the weights over the last steps, which often scores better than the last weights do."""
+"""An average of the weights over the last steps, which often scores better than the last weights."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ class WeightAverage(StepCallback):
     """Keeps an exponential moving average of all weights in a second net, batch statistics included.
 
     After step t it is `m * average + (1 - m) * weights` with `m = min(momentum, (1 + t) / (10 + t))`, so that
-    the random weights of the beginning are soon forgotten (as `tf.train.ExponentialMovingAverage` does it).
+    the random weights of the beginning are soon forgotten (as in `tf.train.ExponentialMovingAverage`).
 
     Args:
         model: The net that learns.
@@ -31,7 +31,7 @@ class WeightAverage(StepCallback):
 
 
 def copy_of(model: SegmentationNet) -> SegmentationNet:
-    """Returns a net with the same weights, which has no part in the training."""
+    """Returns a net with the same weights that is not trained."""
     copy: SegmentationNet = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
     return copy

@@ -1,4 +1,4 @@
-"""What is told and checked between the steps of a training."""
+"""Callbacks of a training that check, log and show."""
 
 import math
 import sys
@@ -15,23 +15,23 @@ from fcn.data.stream import TrainingStream
 from fcn.errors import NonFiniteLossError
 from fcn.system.progress import progress_bar
 from fcn.training.log import TrainingLog
-from fcn.training.schedule import PolySchedule
+from fcn.training.schedule import build_schedule
 from fcn.training.step_callback import StepCallback
 
 
 def not_finite(what: str, step: int, config: TrainConfig) -> NonFiniteLossError:
-    """Returns the error that ends a training whose numbers are no longer finite."""
+    """Returns the error that ends a training with numbers that are not finite."""
     rate = config.learning_rate
-    rise = "" if config.warmup_steps else ", or rise to it, --set train.warmup_steps=500"
+    rise = "" if config.warmup_steps else ", or with a warm-up, --set train.warmup_steps=500"
     return NonFiniteLossError(
-        f"{what} at step {step}. Most likely the learning rate ({rate:.3g}) is too high; next come "
-        "weights to start from that were damaged already. Begin a new run with a tenth, --run NAME --set "
+        f"{what} at step {step}. Most likely the learning rate ({rate:.3g}) is too high; if not, the weights "
+        "to start from may be damaged. Start a new run with a tenth of it, --run NAME --set "
         f"train.learning_rate={rate / 10:.3g}{rise}. Checkpoints that were written are intact."
     )
 
 
 class StopOnNonFiniteLoss(StepCallback):
-    """Ends a training whose loss is NaN or infinite."""
+    """Ends a training when its loss is NaN or infinite."""
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
@@ -51,20 +51,17 @@ class Logger(StepCallback):
     """Writes the mean loss of the last steps and the speed to the log every `log_steps` steps.
 
     Args:
-        log: Where to write.
-        schedule: The learning rate of each step.
-        config: When to write.
-        losses: Of steps before this session that no row has yet.
+        log: Where to write; closed with this callback.
+        config: When to write, and the learning rate of each step.
+        losses: Of steps before this session that are in no row yet.
 
     Attributes:
-        losses: Of the steps that no row has yet, oldest first.
+        losses: Of the steps that are in no row yet, oldest first.
     """
 
-    def __init__(
-        self, log: TrainingLog, schedule: PolySchedule, config: TrainConfig, losses: Sequence[float] = ()
-    ) -> None:
+    def __init__(self, log: TrainingLog, config: TrainConfig, losses: Sequence[float] = ()) -> None:
         self.log = log
-        self.schedule = schedule
+        self.schedule = build_schedule(config)
         self.config = config
         self.losses = list(losses)
         self._steps = 0
@@ -81,7 +78,7 @@ class Logger(StepCallback):
         self._step_began = time.monotonic()
 
     def on_step(self, step: int, loss: float) -> None:
-        """Writes a row when it is time for one."""
+        """Writes a row when it is time to."""
         now = time.monotonic()
         self.losses.append(loss)
         self._steps += 1
@@ -102,9 +99,13 @@ class Logger(StepCallback):
         self._steps = 0
         self._step_seconds = 0.0
 
+    def close(self) -> None:
+        """Closes the log."""
+        self.log.close()
+
 
 class ProgressReport(StepCallback):
-    """Shows how far the training is: a bar in a terminal, a line now and then elsewhere."""
+    """Shows how far the training is: a bar in a terminal, elsewhere a line every 30 seconds."""
 
     LINE_SECONDS = 30
 
@@ -145,8 +146,8 @@ class DataWait(keras.callbacks.Callback):  # type: ignore[misc]
     """Measures how long training waits for its examples.
 
     Keras asks for the examples of one call at a time: a whole step, or a part of one where gradients
-    accumulate. A call waits from its beginning until the last of its examples is ready; one that is ready
-    before makes nobody wait. The first call of a session is left out: nothing could be ready for it.
+    accumulate. A call waits from its start until the last of its examples is ready, if that is later. The
+    first call of a session is left out: nothing could be ready for it.
 
     Args:
         stream: Where examples come from.

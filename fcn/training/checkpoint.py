@@ -1,4 +1,4 @@
-"""Everything a training needs to go on as if it had never stopped."""
+"""Checkpoints that a training resumes from as if it had never stopped."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5py
 import keras
 
 from fcn.classes import Classes
@@ -14,6 +15,9 @@ from fcn.errors import RunError
 from fcn.models.net import SegmentationNet
 from fcn.runs.model_file import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
 from fcn.system.files import atomic_path, partial_files, remove
+
+# What every version has written; losses, scores and data came later.
+_REQUIRED = {"step", "seeds", "class_names"}
 
 
 class Position(NamedTuple):
@@ -23,7 +27,7 @@ class Position(NamedTuple):
         step: Updates of the weights so far.
         losses: Of the last steps, those that no row of the log has yet.
         scores: Whether the weights are to be scored at this step.
-        data: Digest of the training images in their order.
+        data: Digest of the training images in their order; "" where an older version wrote the checkpoint.
     """
 
     step: int
@@ -57,7 +61,7 @@ def restore_training(
     Args:
         model: A net like the one that was saved.
         path: The checkpoint.
-        classes: What the data set to go on with has; they must be those of the checkpoint.
+        classes: Of the data set; they must be those of the checkpoint.
         average: The net that holds the average of the weights.
 
     Raises:
@@ -70,22 +74,36 @@ def restore_training(
             f"{', '.join(classes.names)}. Use the data set it was trained on, or another --run."
         )
     model.optimizer.build(model.trainable_variables)
+    expected = len(model.optimizer.variables)
     try:
-        model.load_weights(path)
+        found = _count_optimizer_variables(path)
+        if found == expected:  # Keras would only warn, and start the optimizer over
+            model.load_weights(path)
     except Exception as error:  # Keras raises whatever its parsers raise on a damaged file.
         raise RunError(
             f"{path}: does not fit this configuration, or is damaged ({type(error).__name__}: {error}). "
             "Use the configuration it was trained with, or another --run."
         ) from error
+    if found != expected:
+        raise RunError(
+            f"{path}: does not fit this configuration: expected an optimizer with {expected} variables. "
+            f"Received: {found}. Use the configuration and the version of fcn that it was trained with, or "
+            "another --run."
+        )
     if average is not None:
         load_average(average, path)
     for name, variable in _seed_states(model).items():
         variable.assign(state["seeds"][name])
-    return Position(int(state["step"]), tuple(state["losses"]), bool(state["scores"]), str(state["data"]))
+    return Position(
+        int(state["step"]),
+        tuple(state.get("losses", ())),
+        bool(state.get("scores", False)),
+        str(state.get("data", "")),
+    )
 
 
 def find_checkpoint(run: RunFolder) -> Path | None:
-    """Returns the last checkpoint, or puts the latest that is whole in its place; None where there is none.
+    """Returns the last checkpoint, replaced by the latest whole one if damaged; None where there is none.
 
     A damaged last checkpoint stays beside it as `last.damaged`.
 
@@ -104,15 +122,15 @@ def find_checkpoint(run: RunFolder) -> Path | None:
             return run.last
         print(f"Warning: {path}: is damaged ({problem}); trying the checkpoint before it.", file=sys.stderr)
     if found:
-        raise RunError(f"{found[0]}: is damaged, and so is every checkpoint before it. Begin another run.")
+        raise RunError(f"{found[0]}: is damaged, and so is every checkpoint before it. Start another run.")
     return None
 
 
 def damage(path: Path) -> str | None:
-    """Returns what is wrong with a checkpoint to go on from; None if it is whole.
+    """Returns what is wrong with a checkpoint to resume from; None if it is whole.
 
     Raises:
-        RunError: If it cannot be read, which says nothing of what is in it.
+        RunError: If it cannot be read, so that nothing is known about its content.
     """
     problem = zip_damage(path)
     if problem is not None:
@@ -120,15 +138,15 @@ def damage(path: Path) -> str | None:
     try:
         state: dict[str, Any] = load_state(path)
     except RunError:
-        return "it says nothing of a training"
-    return None if {*Position._fields, "seeds", "class_names"} <= state.keys() else "it lacks a part"
+        return "it holds no state of a training"
+    return None if state.keys() >= _REQUIRED else "it lacks a part"
 
 
 def zip_damage(path: Path) -> str | None:
-    """Returns what is wrong with a `.keras` file, from the checksums inside of it; None if it is whole.
+    """Returns what is wrong with a `.keras` file, by the checksums in it; None if it is whole.
 
     Raises:
-        RunError: If it cannot be read, which says nothing of what is in it.
+        RunError: If it cannot be read, so that nothing is known about its content.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -136,23 +154,23 @@ def zip_damage(path: Path) -> str | None:
             names = set(archive.namelist())
     except OSError as error:
         raise RunError(
-            f"{path}: cannot be read ({error.strerror or error}). Nothing was changed; go on with "
-            "--resume when it can."
+            f"{path}: cannot be read ({error.strerror or error}). Nothing was changed; resume it with "
+            "--resume when it can be read."
         ) from error
     except Exception as error:  # a damaged archive can say anything: encrypted, unknown compression, ...
         return str(error) or type(error).__name__
     if member is not None:
-        return f"{member} has another checksum"
+        return f"the checksum of {member} differs"
     return None if {"model.weights.h5", "config.json"} <= names else "it holds no weights"
 
 
 def keep_last(run: RunFolder, step: int, count: int) -> None:
-    """Keeps the last checkpoint under the name of its step before another takes its place.
+    """Keeps the last checkpoint under the name of its step before a new one replaces it.
 
     Args:
         run: Where the checkpoints are.
-        step: Of the last checkpoint.
-        count: How many checkpoints there are to be together with the one that comes.
+        step: Step of the last checkpoint.
+        count: How many checkpoints to keep, the new one included.
 
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
@@ -169,9 +187,19 @@ def keep_last(run: RunFolder, step: int, count: int) -> None:
 
 
 def remove_partial_files(run: RunFolder) -> None:
-    """Removes what a training that was killed while it wrote has left in the run."""
+    """Removes the partial files that a killed training left in the run."""
     for path in [*partial_files(run.path), *partial_files(run.last.parent)]:
         remove(path)
+
+
+def _count_optimizer_variables(path: Path) -> int:
+    """Returns how many variables the optimizer of a checkpoint has; 0 where it has no optimizer."""
+    with (
+        zipfile.ZipFile(path) as archive,
+        archive.open("model.weights.h5") as member,
+        h5py.File(member, "r") as weights,
+    ):
+        return len(weights.get("optimizer/vars", ()))
 
 
 def _seed_states(model: keras.Model) -> dict[str, keras.Variable]:

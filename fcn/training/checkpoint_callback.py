@@ -1,30 +1,25 @@
-"""What a training keeps: checkpoints, the best of them with its scores, and its place when it is stopped."""
+"""Writes checkpoints, keeps the best one with its scores, and saves when the training is stopped."""
 
 import math
 import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from fcn.config.file import Config
-from fcn.data.voc import Example
 from fcn.evaluation.evaluate import Evaluation, evaluate_examples, scores_document
-from fcn.inference.predictor import Predictor
-from fcn.models.net import SegmentationNet
-from fcn.runs.lineage import TrainingSplit
 from fcn.runs.log import COLUMNS, read_log
-from fcn.runs.model_file import RunFolder, copy_checkpoint, save_model
+from fcn.runs.model_file import copy_checkpoint, save_model
 from fcn.system.files import as_json, write_durably
 from fcn.training import devices
 from fcn.training.callbacks import Logger, not_finite
 from fcn.training.checkpoint import Position, keep_last, save_training, zip_damage
 from fcn.training.consensus import StopConsensus
+from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
 
 
@@ -32,61 +27,39 @@ class CheckpointCallback(StepCallback):
     """Writes checkpoints, scores the validation split, and keeps the best checkpoint with its scores.
 
     Args:
-        run: Where to write.
-        config: When, and what to score.
-        model: The net that learns.
-        average: The net that is scored and kept in its place; None for the net itself.
-        predictor: Labels with the weights that are scored, as they are.
-        examples: The validation split.
-        training: What the net is trained on.
-        logger: Gets a row of scores for each evaluation, and knows the steps no row tells of yet.
-        position: Where the training is.
+        session: What is trained; its average, where it has one, is scored and kept in place of the net.
+        logger: Gets a row of scores for each evaluation, and has the losses that are in no row yet.
 
     Attributes:
         best: The evaluation of the best checkpoint; None if an earlier session wrote that.
         latest: The latest evaluation of this session.
         scoring: Whether the validation split is being scored now.
-        stopping: Set it to have the next scoring left to the session after this one.
+        stopping: Set it to leave the next scoring to the session after this one.
     """
 
-    def __init__(
-        self,
-        run: RunFolder,
-        config: Config,
-        model: SegmentationNet,
-        average: SegmentationNet | None,
-        predictor: Predictor,
-        examples: Sequence[Example],
-        training: TrainingSplit,
-        logger: Logger,
-        position: Position,
-    ) -> None:
-        self.run = run
-        self.config = config
-        self.model = model
-        self.average = average
-        self.predictor = predictor
-        self.examples = examples
-        self.training = training
+    def __init__(self, session: Session, logger: Logger) -> None:
+        self.session = session
+        self.run = session.run
+        self.config = session.config
         self.logger = logger
-        self.position = position
+        self.position = session.position
         self.stopping = False
         self.scoring = False
         self.best: Evaluation | None = None
         self.latest: Evaluation | None = None
-        scored = [float(row["mean_iou"]) for row in read_log(run.log) if row["mean_iou"]]
-        self._best_mean_iou = max(scored) if scored and _is_whole(run.best) else -math.inf
+        scored = [float(row["mean_iou"]) for row in read_log(self.run.log) if row["mean_iou"]]
+        self._best_mean_iou = max(scored) if scored and _is_whole(self.run.best) else -math.inf
         self._saved_at = time.monotonic()
 
     def begin(self, step: int) -> None:
-        """Makes up for an evaluation during which an earlier session was stopped, or whose best was lost."""
+        """Scores now if an earlier session was stopped while it scored, or if the best checkpoint is lost."""
         self._saved_at = time.monotonic()
         lost = step == self.config.train.steps and self._best_mean_iou == -math.inf
         if (self.position.scores and step not in scored_steps(self.run.log)) or lost:
             self.evaluate(step)
 
     def on_step(self, step: int, loss: float) -> None:
-        """Writes and scores when it is time to."""
+        """Saves and scores when it is time to."""
         settings, evaluates = self.config.train, self._evaluates(step)
         late = time.monotonic() - self._saved_at >= 60 * (settings.checkpoint_minutes or math.inf)
         if evaluates or late or step % settings.checkpoint_steps == 0:
@@ -108,34 +81,35 @@ class CheckpointCallback(StepCallback):
         if step == self.position.step:
             return
         # In NumPy, since other processes may hold copies of the weights and do not take part in this.
-        variables = [*self.model.weights, *self.model.optimizer.variables]
+        model = self.session.model
+        variables = [*model.weights, *model.optimizer.variables]
         if not all(np.isfinite(ops.convert_to_numpy(variable)).all() for variable in variables):
             raise not_finite("Weights became infinite or NaN", step, self.config.train)
         self.logger.log.force_to_disk()
         keep_last(self.run, self.position.step, self.config.train.keep_checkpoints)
         position = Position(step, tuple(self.logger.losses), scores, self.position.data)
         with devices.undistributed():
-            save_training(self.model, self.run.last, position, self.average)
+            save_training(model, self.run.last, position, self.session.average)
         self.position, self._saved_at = position, time.monotonic()
 
     def evaluate(self, step: int) -> None:
         """Scores the weights of the last checkpoint, and keeps it if it is the best."""
-        self.scoring = True
+        session, self.scoring = self.session, True
         with devices.undistributed():
-            evaluation = evaluate_examples(self.predictor, self.examples)
+            evaluation = evaluate_examples(session.predictor, session.val_examples)
         self.scoring = False
         self.latest, scores = evaluation, evaluation.scores
         mean_iou = 0.0 if math.isnan(scores.mean_iou) else scores.mean_iou
         if mean_iou > self._best_mean_iou:
             self._best_mean_iou, self.best = mean_iou, evaluation
-            if self.average is None:
+            if session.average is None:
                 copy_checkpoint(self.run.last, self.run.best)
             else:
                 with devices.undistributed():
-                    save_model(self.average, self.run.best)
+                    save_model(session.average, self.run.best)
             data = self.config.data
-            names = self.predictor.classes.names
-            document = scores_document(evaluation, names, data.root, data.val_split, self.training)
+            names = session.predictor.classes.names
+            document = scores_document(evaluation, names, data.root, data.val_split, session.training)
             write_durably(self.run.scores, as_json(document | {"step": step}) + "\n")
         # The row comes last: a training stopped before it is written scores this step again.
         self.logger.log.add(
@@ -153,15 +127,15 @@ class CheckpointCallback(StepCallback):
 
 
 class SaveWhenStopped(StepCallback):
-    """Saves and ends the process when it is told to stop, with exit code 143 (SIGTERM) or 130 (Ctrl-C).
+    """Saves and ends the process on a signal, with exit code 143 (SIGTERM) or 130 (Ctrl-C).
 
     Saving waits for the end of a step. While the validation split is scored everything is saved already,
-    and the process ends at once, as it does when it is told a second time. Of several processes, all end
-    after the same step, whichever was told. It comes last among the callbacks.
+    and the process ends at once, as it does on a second signal. Of several processes, all end after the same
+    step, whichever got the signal. It comes last among the callbacks.
 
     Args:
-        checkpoints: What saves; None in a process that leaves that to another.
-        consensus: With the other processes.
+        checkpoints: Saves; None in a process that leaves that to another.
+        consensus: Tells the other processes.
     """
 
     EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
@@ -173,7 +147,7 @@ class SaveWhenStopped(StepCallback):
         self._before: dict[signal.Signals, Any] = {}
 
     def begin(self, step: int) -> None:
-        """Listens for the signals, where this is the main thread.
+        """Starts to handle the signals, where this is the main thread.
 
         Raises:
             SystemExit: If another process ends.
@@ -202,28 +176,28 @@ class SaveWhenStopped(StepCallback):
         self._exit_code = exit_code
         if self.checkpoints:
             self.checkpoints.save(step, scores=False)
-            print(f"Stopped and saved at step {step}. Go on with --resume.", file=sys.stderr)
+            print(f"Stopped and saved at step {step}. Resume it with --resume.", file=sys.stderr)
         raise SystemExit(exit_code)
 
     def close(self) -> None:
-        """Stops listening."""
+        """Restores the handlers of before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    """Returns whether the best checkpoint is there and whole; a damaged one is as good as none."""
+    """Returns whether the best checkpoint is there and whole, and warns if it is damaged."""
     if not checkpoint.exists():
         return False
     problem = zip_damage(checkpoint)
     if problem:
         print(
-            f"Warning: {checkpoint}: is damaged ({problem}); the next one that is scored takes its place.",
+            f"Warning: {checkpoint}: is damaged ({problem}); the next one that is scored replaces it.",
             file=sys.stderr,
         )
     return problem is None
 
 
 def scored_steps(log_path: Path) -> set[int]:
-    """Returns the steps that a log has scores for."""
+    """Returns the steps for which a log has scores."""
     return {int(row["step"]) for row in read_log(log_path) if row["pixel_accuracy"]}

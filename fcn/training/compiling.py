@@ -1,4 +1,4 @@
-"""Giving a net what it learns with."""
+"""Compiles a net with its loss and optimizer."""
 
 import keras
 
@@ -15,9 +15,9 @@ def compile_net(model: SegmentationNet, config: Config, weights: Weights | None)
     """Freezes what is not trained, and compiles a net with its loss and optimizer.
 
     Args:
-        model: What is to learn.
-        config: How.
-        weights: `float64[num_classes]`, of the classes; None without.
+        model: The net to train.
+        config: How to train it.
+        weights: `float64[num_classes]`, weights of the classes; None without.
 
     Raises:
         ConfigError: If a pattern of the configuration fits nothing.

@@ -1,4 +1,4 @@
-"""How the processes that train one net together stop, so that none waits for one that is gone."""
+"""Stops processes that train one net together, so that none waits for one that is gone."""
 
 import atexit
 import os
@@ -14,13 +14,13 @@ from fcn.training import devices
 
 
 class StopConsensus:
-    """What the processes agree on between two steps: whether to go on.
+    """An agreement of all processes, after each step, to continue or to stop.
 
-    A process may be told to stop, or fail, while the others go on to compute the next step, which they
-    cannot do without it. So each brings an exit code to the end of a step, and all leave with the highest.
+    A process may get a signal, or fail, while the others compute the next step, which they cannot do without
+    it. So each brings an exit code to the end of a step, and all exit with the highest.
 
     Attributes:
-        ended: Whether they have agreed to end.
+        ended: Whether they have agreed to stop.
     """
 
     def __init__(self) -> None:
@@ -29,23 +29,23 @@ class StopConsensus:
 
     @contextmanager
     def pending(self) -> Iterator[None]:
-        """Lets the others know in case this process fails in here, where they wait for it to agree."""
+        """Tells the others if this process fails in the block, while they wait for it in `sync`."""
         self._reached = False
         try:
             yield
         except BaseException as error:
             if not self._reached:
-                self.sync(_exit_code(error) or 1)  # 0 would say to go on
+                self.sync(_exit_code(error) or 1)  # 0 would mean to continue
             raise
 
     def sync(self, exit_code: int) -> int:
         """Waits for all processes.
 
         Args:
-            exit_code: What this one wishes to leave with; 0 to go on.
+            exit_code: Exit code this process asks for; 0 to continue.
 
         Returns:
-            What all have to leave with; 0 if all wish to go on.
+            The exit code for all; 0 if all continue.
         """
         self._reached = True
         highest = _highest(exit_code)
@@ -55,22 +55,22 @@ class StopConsensus:
 
 @contextmanager
 def stop_together() -> Iterator[StopConsensus]:
-    """Does what all processes do together; one that fails without the others ends without them.
+    """Runs a block in all processes together; a process that fails on its own exits without waiting.
 
-    They notice, and end too. JAX would have it wait minutes for them at its end, as they wait for it.
+    The others notice and exit too. JAX would make it wait minutes for them at exit, as they wait for it.
     """
     consensus = StopConsensus()
     try:
         yield consensus
     except BaseException as error:
         if devices.process()[1] > 1 and not consensus.ended:
-            # What is registered last runs first: before JAX waits.
+            # Functions that are registered last run first: before JAX waits.
             atexit.register(_leave, _exit_code(error))
         raise
 
 
 def _highest(number: int) -> int:
-    """Returns the highest of the numbers that the processes bring."""
+    """Returns the highest of the numbers of all processes."""
     if devices.process()[1] == 1:
         return number
     from jax.experimental import multihost_utils
@@ -79,7 +79,7 @@ def _highest(number: int) -> int:
 
 
 def _exit_code(error: BaseException) -> int:
-    """Returns what the command line exits with after an error."""
+    """Returns the exit code of the command line after an error."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, KeyboardInterrupt):

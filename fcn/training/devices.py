@@ -1,4 +1,4 @@
-"""What a training runs on: the backend, its devices, and what of each batch they take."""
+"""The backend, devices and processes of a training, and the part of each batch that they take."""
 
 import platform
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from fcn.version import __version__
 
 
 def describe() -> dict[str, Any]:
-    """Returns the versions of what computes, and its accelerators, as JSON values."""
+    """Returns the versions of Python, Keras and the backend, and the accelerators, as JSON values."""
     backend = keras.backend.backend()
     return {
         "fcn": __version__,
@@ -27,9 +27,9 @@ def describe() -> dict[str, Any]:
 
 
 def process() -> tuple[int, int]:
-    """Returns which of the processes that train one net together this is, counted from 0, and their number.
+    """Returns the index of this process, from 0, and how many processes train one net together.
 
-    Only JAX trains in several, which `keras.distribution.initialize` tells of each other.
+    Only JAX trains in several processes, which `keras.distribution.initialize` connects.
     """
     if keras.backend.backend() != "jax":
         return 0, 1
@@ -44,7 +44,7 @@ def is_main_process() -> bool:
 
 
 def barrier(place: str) -> None:
-    """Returns when every process has come to this place.
+    """Waits until every process has come to this place.
 
     Args:
         place: Its name, the same in every process.
@@ -57,7 +57,7 @@ def barrier(place: str) -> None:
 
 @contextmanager
 def undistributed() -> Iterator[None]:
-    """Lets this process do what the others do not: variables that are made meanwhile are its own."""
+    """Lets this process compute alone: variables that are made in the block are its own."""
     if process()[1] == 1:
         yield
         return
@@ -71,7 +71,7 @@ def undistributed() -> Iterator[None]:
 
 @contextmanager
 def scope(config: Config) -> Iterator[None]:
-    """Makes nets that are built inside of it learn on as many devices as the configuration says.
+    """Makes nets that are built in the block train on the number of devices in the configuration.
 
     TensorFlow mirrors them (`MirroredStrategy`): each looks at its own part of a batch, see
     `mean_over_replicas`. JAX shards each batch over the devices of all processes
@@ -128,11 +128,11 @@ def mean_over_replicas(number: Any) -> Any:
 
 
 def batches(stream: TrainingStream, config: Config, start_step: int) -> Any:
-    """Returns what `model.fit` reads: this process's part of all batches from `start_step` on.
+    """Returns the batches for `model.fit`: this process's part of all batches from `start_step` on.
 
     Args:
-        stream: Where examples come from.
-        config: How large a batch is, and how many there are.
+        stream: The training examples.
+        config: Gives the size and number of batches.
         start_step: Steps taken already.
     """
     settings = config.train
@@ -148,7 +148,7 @@ def batches(stream: TrainingStream, config: Config, start_step: int) -> Any:
 
 
 def _devices() -> Sequence[str]:
-    """Returns the names of the devices this process may choose from, the backend's: GPUs, or else CPUs."""
+    """Returns the backend's names of the devices this process may use: GPUs, or else CPUs."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -161,7 +161,7 @@ def _devices() -> Sequence[str]:
 
 
 def _jax_devices(index: int) -> list[str]:
-    """Returns the devices of a process by the names Keras has for them."""
+    """Returns Keras' names of the devices of a process."""
     import jax
 
     return [f"{device.platform}:{device.id}" for device in jax.local_devices(process_index=index)]

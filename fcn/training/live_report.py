@@ -1,36 +1,38 @@
-"""What a person can watch while a net learns: the report, and pictures in TensorBoard."""
+"""The report and TensorBoard's pictures while a net is trained."""
 
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 
-from fcn.data.voc import Example
 from fcn.errors import FcnError
 from fcn.report import Progress, Snapshot, take_snapshot, write_progress_report
 from fcn.report.pictures import label_picture, side_by_side, spread
 from fcn.training.checkpoint_callback import CheckpointCallback
+from fcn.training.log import TrainingLog
+from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
 
 _TENSORBOARD_IMAGES = 4
 
 
 class LiveReport(StepCallback):
-    """Writes the report anew now and then, and after each evaluation; then also TensorBoard's pictures.
+    """Rewrites the report every 30 seconds and after each evaluation, then with TensorBoard's pictures.
 
-    It comes after the checkpoints among the callbacks.
+    It comes after `CheckpointCallback`, which evaluates.
 
     Args:
+        session: What is trained, and where to write.
         checkpoints: Scores the net.
-        steps: Of the whole training.
-        examples: The validation split.
+        log: Takes TensorBoard's pictures.
     """
 
     WRITE_SECONDS = 30
 
-    def __init__(self, checkpoints: CheckpointCallback, steps: int, examples: Sequence[Example]) -> None:
+    def __init__(self, session: Session, checkpoints: CheckpointCallback, log: TrainingLog) -> None:
+        self.session = session
         self.checkpoints = checkpoints
-        self.steps = steps
-        self.pictured = spread(examples, _TENSORBOARD_IMAGES)
+        self.log = log
+        self.steps = session.config.train.steps
+        self.pictured = spread(session.val_examples, _TENSORBOARD_IMAGES)
         self._snapshot: Snapshot | None = None
         self._step = self._first_step = 0
         self._began = self._written = 0.0
@@ -50,26 +52,32 @@ class LiveReport(StepCallback):
             seconds = (now - self._began) / (step - self._first_step) * (self.steps - step)
             self._write(Progress(step, self.steps, seconds))
 
-    def ended(self, reason: str) -> None:
-        """Says on the page why the training ended before its last step, if the page can be written."""
+    def on_error(self, error: BaseException) -> None:
+        """Writes on the page why the training ended before its last step, if the page can be written."""
         with suppress(FcnError):
-            self._write(Progress(self._step, self.steps, ended=reason))
+            self._write(Progress(self._step, self.steps, ended=_reason(error)))
 
     def _look(self, step: int) -> bool:
         """Takes the pictures of an evaluation that is new; returns whether there was one."""
         evaluation = self.checkpoints.latest
         if evaluation is None or (self._snapshot and self._snapshot.evaluation is evaluation):
             return False
-        predictor, split = self.checkpoints.predictor, self.checkpoints.config.data.val_split
+        predictor, split = self.session.predictor, self.session.config.data.val_split
         weights = f"Weights after step {step:,}"
         self._snapshot = take_snapshot(predictor, evaluation, split, weights, num_pictures=2)
         pictures = {
             example.name: side_by_side(label_picture(predictor, example), predictor.classes)
             for example in self.pictured
         }
-        self.checkpoints.logger.log.add_images(step, pictures)
+        self.log.add_images(step, pictures)
         return True
 
     def _write(self, progress: Progress) -> None:
-        write_progress_report(self.checkpoints.run, progress, self._snapshot)
+        write_progress_report(self.session.run, progress, self._snapshot)
         self._written = time.monotonic()
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        return "it was stopped; resume it with --resume"
+    return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""What a training writes down as it goes: a CSV for programs, TensorBoard events for people."""
+"""Writes the log of a training: a CSV for programs, TensorBoard events for people."""
 
 import csv
 import math
@@ -43,7 +43,7 @@ class TrainingLog:
         write_durably(log_path, text.getvalue())
         with self._writing():
             self._events = EventFileWriter(str(events_path))
-            if start_step:  # TensorBoard forgets what an earlier session wrote of the steps that come again
+            if start_step:  # makes TensorBoard drop what an earlier session wrote for later steps
                 again = SessionLog(status=SessionLog.START)
                 self._events.add_event(Event(wall_time=time.time(), step=start_step + 1, session_log=again))
 
@@ -91,16 +91,16 @@ class TrainingLog:
             self._write(step, values)
 
     def force_to_disk(self) -> None:
-        """Returns when the disk has every row.
+        """Waits until every row is on the disk.
 
         Raises:
-            OutputError: If it does not take them.
+            OutputError: If the disk refuses.
         """
         with self._writing(), self.log_path.open("rb") as file:
             os.fsync(file.fileno())
 
     def close(self) -> None:
-        """Closes the event file; what cannot be written any more was reported when it was added."""
+        """Closes the event file; errors were raised when the rows were added."""
         with suppress(Exception):
             self._events.close()
 

@@ -1,9 +1,8 @@
 """Optimizers with a learning rate for each variable, and steps that are taken in parts.
 
-Written anew on Keras' `Optimizer`, for three things that Keras' own do otherwise: SGD multiplies the
-velocity by the learning rate of the step that uses it and decays weights beside the gradient; on PyTorch
-they update all variables at once, at one rate; and accumulated gradients wait inside a condition, which
-`tf.distribute.MirroredStrategy` refuses.
+Subclasses of Keras' `Optimizer`, since Keras' own have one learning rate for all variables, decay weights
+beside the gradient and not as a part of it, and count the parts of a step as steps of the schedule
+(docs/decisions/0010).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,24 +20,24 @@ _DEFAULT_LOSS = LossConfig()
 
 
 class LayerwiseOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
-    """What the optimizers here share; a subclass says how one variable changes.
+    """A Keras optimizer with learning rates by variable and steps in parts; a subclass updates one variable.
 
     `iterations` counts updates. With `accumulate` each is taken in as many calls of `apply`, of which the
-    last changes the weights; `parts` says how many calls the update in progress has had.
+    last changes the weights; `parts` is the number of calls that the update in progress has had.
 
     Args:
         learning_rate: A float or a schedule over updates.
         kernel_decay: Weight decay of variables named "kernel"; others have none.
         multipliers: Factors of the learning rate by patterns of "LAYER/VARIABLE"; all that fit count.
-        clip_norm: Largest norm of the gradients of an update together; None: any.
+        clip_norm: Largest norm of all gradients of an update together; None: no limit.
         accumulate: Calls of `apply` an update.
-        reduction: What the loss does with the pixels of a batch: with "mean" the gradients of the parts
+        reduction: Reduction of the loss over the pixels of a batch: with "mean" the gradients of the parts
             are averaged, as by Caffe's `iter_size`; with "sum" they are added.
-        name: Of the optimizer.
+        name: Name of the optimizer.
     """
 
     slot_names: Sequence[str] = ()
-    """What is remembered for each variable, in its shape, from zero on."""
+    """Names of the values that are kept for each variable, in its shape; they start at zero."""
 
     def __init__(
         self,
@@ -63,12 +62,12 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.reduction = reduction
 
     def new_values(self, values: Sequence[Any], gradient: Any, learning_rate: Any, decay: float) -> list[Any]:
-        """Returns what an update makes of one variable.
+        """Returns one variable and its slots after an update.
 
         Args:
             values: The variable and its slots, in the order of `slot_names`.
-            gradient: Of the loss, in the shape of the variable.
-            learning_rate: Of this variable.
+            gradient: Gradient of the loss, in the shape of the variable.
+            learning_rate: Learning rate of this variable.
             decay: Weight decay of this variable.
 
         Returns:
@@ -88,23 +87,23 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     @property
     def iterations(self) -> Any:
-        """Updates of the weights so far."""
+        """Number of updates of the weights so far."""
         if self.accumulate == 1:
             return self._iterations
         return ops.floor_divide(self._iterations, self.accumulate)
 
     @property
     def parts(self) -> Any:
-        """Parts of the next update that were taken already; 0 after each update."""
+        """Number of parts of the next update that were taken already; 0 after each update."""
         return self._iterations % self.accumulate
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Changes one variable and its slots; Keras calls it for each.
 
         Args:
-            gradient: All of an update, or what its parts so far add up to.
-            variable: What to change.
-            learning_rate: Before its factor.
+            gradient: Gradient of the whole update, or the sum over its parts so far.
+            variable: The variable.
+            learning_rate: Learning rate before the factor of the variable.
         """
         index = self._get_variable_index(variable)
         rate = ops.cast(learning_rate, variable.dtype) * self._factors[index]
@@ -133,11 +132,11 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         }
 
     def _is_whole(self) -> Any:
-        """Whether the part being applied is the last of its update."""
+        """Returns whether the part being applied is the last of its update."""
         return ops.equal((self._iterations + 1) % self.accumulate, 0)
 
     def _whole(self, gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
-        """Adds what earlier parts left; of a whole update also averages and clips."""
+        """Returns the gradients plus those of earlier parts; those of a whole update averaged and clipped."""
         if self.accumulate > 1:
             sums = [self._sums[self._get_variable_index(variable)] for variable in variables]
             gradients = [gradient + total for gradient, total in zip(gradients, sums, strict=True)]
@@ -152,7 +151,7 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             scale = ops.where(self._is_whole(), scale, 1.0)
         return [gradient * ops.cast(scale, gradient.dtype) for gradient in gradients]
 
-    # Keras' own hooks follow: what runs between `apply` and `update_step`, and which step the schedule sees.
+    # Keras' hooks follow: they run between `apply` and `update_step`, and give the schedule its step.
 
     def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
         if keras.backend.backend() != "tensorflow":
@@ -175,8 +174,9 @@ class CaffeSGD(LayerwiseOptimizer):
     """Stochastic gradient descent with momentum, as Caffe computes it.
 
     `velocity = momentum * velocity + learning_rate * (gradient + kernel_decay * kernel)`, which is then
-    subtracted. The velocity holds the learning rates of the past, so a falling rate acts at once only on
-    what is new. Source: Caffe's solver for FCN-32s to 8s (Shelhamer et al., PAMI 2017).
+    subtracted. The velocity keeps the learning rates of the past, so a falling rate acts at once only on
+    new gradients. Without decay this is `keras.optimizers.SGD`. Source: Caffe's solver for FCN-32s to 8s
+    (Shelhamer et al., PAMI 2017).
 
     Args:
         learning_rate: A float or a schedule over updates.
@@ -214,7 +214,7 @@ class CaffeSGD(LayerwiseOptimizer):
 class LayerwiseAdamW(LayerwiseOptimizer):
     """Adam with decoupled weight decay (Loshchilov & Hutter, 2019, algorithm 2).
 
-    A factor of the learning rate is also one of the decay. Constants are those of Keras' AdamW.
+    A factor of the learning rate is also a factor of the decay. Constants are those of Keras' AdamW.
 
     Args:
         learning_rate: A float or a schedule over updates.
@@ -235,7 +235,7 @@ class LayerwiseAdamW(LayerwiseOptimizer):
         step = ops.cast(self.iterations + 1, gradient.dtype)
         first = first + (1 - self.BETA_1) * (gradient - first)
         second = second + (1 - self.BETA_2) * (ops.square(gradient) - second)
-        # Both moments begin at zero; this takes that out.
+        # Corrects for moments that start at zero.
         unbiased = ops.sqrt(1 - self.BETA_2**step) / (1 - self.BETA_1**step)
         change = learning_rate * unbiased * first / (ops.sqrt(second) + self.EPSILON)
         if decay:
@@ -250,8 +250,8 @@ def build_optimizer(
 
     Args:
         config: How to learn.
-        model: What is to be trained, layers frozen already; None leaves patterns unchecked.
-        loss: What is made small; whether it is summed decides how parts of a step go together.
+        model: The net to train, with layers frozen already; None leaves patterns unchecked.
+        loss: The loss; its reduction decides whether parts of a step are averaged or summed.
 
     Raises:
         ConfigError: If a pattern of `train.learning_rate_multipliers` fits no variable that is trained.

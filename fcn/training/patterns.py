@@ -1,6 +1,6 @@
-"""The layers and variables that patterns in a configuration stand for.
+"""Finds the layers and variables that fit patterns in a configuration.
 
-Patterns are those of file names: `*` stands for any characters, also for `/`, and `?` for one.
+Patterns are those of file names: `*` fits any characters, also `/`, and `?` fits one.
 """
 
 import math
@@ -14,9 +14,9 @@ from fcn.errors import ConfigError
 
 
 def variable_key(variable: Any) -> str:
-    """Returns what patterns are compared with: "LAYER/VARIABLE".
+    """Returns the name that patterns are compared with: "LAYER/VARIABLE".
 
-    Keras puts the names of the models around a layer in front of it, or not, as the net was built.
+    Keras puts the names of models around a layer in front of it or not, depending on how the net was built.
 
     Example:
         >>> layer = keras.layers.Dense(1, name="fc7")
@@ -38,7 +38,7 @@ def multiplier(key: str, multipliers: Mapping[str, float]) -> float:
 
 
 def check_multipliers(multipliers: Iterable[str], model: keras.Model) -> None:
-    """Checks that each pattern of `train.learning_rate_multipliers` does something.
+    """Checks that each pattern of `train.learning_rate_multipliers` fits something.
 
     Raises:
         ConfigError: If one fits no variable that is trained.
@@ -55,12 +55,12 @@ def check_multipliers(multipliers: Iterable[str], model: keras.Model) -> None:
 def freeze(model: keras.Model, patterns: Sequence[str]) -> tuple[str, ...]:
     """Keeps layers from being trained; call it before the model is compiled.
 
-    Frozen batch normalization also keeps its statistics. Layers that are frozen already stay so.
+    Frozen batch normalization also keeps its statistics. Layers that are frozen already stay frozen.
 
     Args:
-        model: Whose layers.
-        patterns: Of their names. The batch normalization after a convolution `NAME` is `NAME_bn`, so
-            "NAME*" freezes both.
+        model: The net.
+        patterns: Patterns of names of layers. The batch normalization after a convolution `NAME` is
+            `NAME_bn`, so "NAME*" freezes both.
 
     Returns:
         The names of the layers with weights that fit.
@@ -80,5 +80,5 @@ def freeze(model: keras.Model, patterns: Sequence[str]) -> tuple[str, ...]:
     for name in frozen:
         layers[name].trainable = False
     if frozen and not model.trainable_variables:
-        raise ConfigError("train.freeze: leaves nothing to train. Take away a pattern.")
+        raise ConfigError("train.freeze: leaves nothing to train. Remove a pattern.")
     return tuple(dict.fromkeys(frozen))

@@ -1,4 +1,4 @@
-"""What a net computes in while it trains."""
+"""The precision of a net while it trains."""
 
 import platform
 import sys
@@ -12,7 +12,7 @@ from fcn.system.bfloat16 import bfloat16_graphs, bfloat16_instructions
 
 
 def usable_precision(wanted: str, crop_size: tuple[int, int] | None) -> str:
-    """Returns what to compute in here, and says so where that is not what was wanted.
+    """Returns the precision to compute in here, and prints a line where it is not the wanted one.
 
     On a CPU, TensorFlow needs instructions for bfloat16, and images of one size: with whole images, whose
     sizes vary, a step took three times as long as in float32, because oneDNN prepares its kernels for each
@@ -20,7 +20,7 @@ def usable_precision(wanted: str, crop_size: tuple[int, int] | None) -> str:
 
     Args:
         wanted: "float32" or "bfloat16".
-        crop_size: (height, width) of what a step sees; None for whole images.
+        crop_size: (height, width) of the images of a step; None for whole images.
     """
     if wanted != "bfloat16" or not tensorflow_on_cpu():
         return wanted
@@ -36,7 +36,7 @@ def usable_precision(wanted: str, crop_size: tuple[int, int] | None) -> str:
 
 @contextmanager
 def computing_in(precision: str) -> Iterator[None]:
-    """Makes nets that are built inside of it compute in another precision; weights stay float32.
+    """Makes nets that are built in the block compute in another precision; weights stay float32.
 
     On a CPU, TensorFlow rewrites its graphs for oneDNN's bfloat16 kernels; elsewhere it is Keras' own mixed
     precision.

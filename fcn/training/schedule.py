@@ -1,4 +1,4 @@
-"""The learning rate over a training."""
+"""The learning rate in the course of a training."""
 
 from typing import Any
 
@@ -13,18 +13,25 @@ from fcn.config.sections import TrainConfig
 class PolySchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """A learning rate that falls to zero: `learning_rate * (1 - step / steps) ** power`.
 
-    Source: DeepLab v2, section 4.1.1. With `power` 0 it is constant.
+    Steps count from 0, so the last one, `steps - 1`, still has a rate above zero. Source: DeepLab v2,
+    section 4.1.1. With `power` 0 it is constant.
+
+    In a warm-up this is multiplied by `(step + 1) / warmup_steps`: the first step has one part of it, and
+    the step `warmup_steps - 1` is the first that has all of it.
 
     Args:
-        learning_rate: At the first step, or where the warm-up ends.
+        learning_rate: Before the fall and the warm-up.
         steps: Number of steps of the training.
         power: Exponent; 0.9 is usual.
-        warmup_steps: Steps over which the rate first rises in a straight line.
+        warmup_steps: Steps over which the rate first rises in a straight line; 0: none.
 
     Example:
         >>> schedule = PolySchedule(0.1, steps=100, power=1.0, warmup_steps=0)
         >>> round(float(schedule(50)), 3)
         0.05
+        >>> schedule = PolySchedule(0.1, steps=100, power=0.0, warmup_steps=4)
+        >>> [round(float(schedule(step)), 3) for step in range(5)]
+        [0.025, 0.05, 0.075, 0.1, 0.1]
     """
 
     def __init__(self, learning_rate: float, steps: int, power: float, warmup_steps: int) -> None:
@@ -57,22 +64,22 @@ def build_schedule(config: TrainConfig) -> PolySchedule:
 
 
 def mean_loss_learning_rate(config: Config, image_pixels: float) -> float:
-    """Returns the learning rate with which a mean loss takes the steps of a summed one.
+    """Returns the learning rate that gives a mean loss the steps of a summed one.
 
     A sum over N pixels is N times their mean, and so is its gradient.
 
     Args:
-        config: What sums the loss.
+        config: A configuration with a summed loss.
         image_pixels: Labeled pixels of a training image, on average.
     """
     return config.train.learning_rate * config.train.batch_size * image_pixels
 
 
 def describe_summed_loss(config: Config, image_pixels: float) -> str:
-    """Says in a sentence which rates of a mean loss are equivalent to those of a summed one.
+    """Returns a sentence with the rates of a mean loss that are equivalent to those of a summed one.
 
     Args:
-        config: What sums the loss; `loss.reduction` is "sum".
+        config: A configuration with `loss.reduction` "sum".
         image_pixels: Labeled pixels of a training image, on average.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From coarse to fine: FCN-32s, then FCN-16s from it, then FCN-8s from that (Long et al., section 4.3)."""
+"""Trains from coarse to fine: FCN-32s, FCN-16s from it, FCN-8s from that (Long et al., section 4.3)."""
 
 from pathlib import Path
 
@@ -15,12 +15,12 @@ def train_stages(config: Config, run_path: Path | str, resume: bool = False) -> 
     """Trains every net up to that of the configuration, each from the best checkpoint of the one before.
 
     Args:
-        config: What to do in each stage; `model.weights` is what the first stage starts from.
-        run_path: Folder of the runs, one folder a net: `RUN/fcn32s`, `RUN/fcn16s`, `RUN/fcn8s`.
-        resume: Whether to go on where earlier stages were stopped.
+        config: How to train in each stage; the first stage starts from `model.weights`.
+        run_path: Folder of the runs, one for each net: `RUN/fcn32s`, `RUN/fcn16s`, `RUN/fcn8s`.
+        resume: Whether to resume stages that were stopped.
 
     Returns:
-        What the last stage left.
+        The result of the last stage.
 
     Raises:
         ConfigError: If the net has no stages.

@@ -1,4 +1,4 @@
-"""What a training starts from: random weights, another net's, or published ones."""
+"""The weights that a training starts from: another net's, or published ones."""
 
 import os
 import sys
@@ -37,7 +37,7 @@ class Start(NamedTuple):
     Attributes:
         model: The net.
         kept: Names of the layers that have another net's weights.
-        reinitialized: Names of the layers that begin anew although the other net has them.
+        reinitialized: Names of the layers with new weights although the other net has them.
         new: Names of the layers that the other net does not have.
     """
 
@@ -47,12 +47,12 @@ class Start(NamedTuple):
     new: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        """Returns what was kept and what was not, in a sentence."""
+        """Returns in a sentence which layers keep the weights of the other net and which do not."""
         text = f"{len(self.kept)} layers keep its weights"
         if self.new:
             text += f"; new: {', '.join(self.new)}"
         if self.reinitialized:
-            text += f"; begun anew: {', '.join(self.reinitialized)}"
+            text += f"; newly initialized: {', '.join(self.reinitialized)}"
         return text
 
 
@@ -63,7 +63,7 @@ def load_start(weights: str) -> tuple[SegmentationNet, bool]:
         weights: "imagenet", or the path of a run folder, a `.keras` file or a file of published weights.
 
     Returns:
-        The net, and whether its scores mean anything; a classifier's do not.
+        The net, and whether its score layers are trained; those of a classifier are not.
 
     Raises:
         RunError: If there is no such net, or it cannot be read.
@@ -85,13 +85,14 @@ def start_from(
     Channel order, mean and scale belong to the weights and come along. With the same classes every layer
     of the same name is kept, so that a finer net continues a coarser one: its new score layers are zero
     and change nothing, and its new context module passes scores on. With other classes, score, context and
-    upsampling layers begin anew. A LargeFOV's fc6 and fc7 are decimated from those of a net that has VGG16's.
+    upsampling layers get new weights. A LargeFOV's fc6 and fc7 are decimated from those of a net that has
+    VGG16's.
 
     Args:
         source: The net to start from.
-        has_scores: Whether its scores mean anything.
+        has_scores: Whether its score layers are trained.
         config: The net to build.
-        classes: What it is to tell apart.
+        classes: Its classes.
         input_scale: Size at which its layers are to see an image, relative to its own.
 
     Raises:
@@ -112,7 +113,7 @@ def start_from(
         )
     options = config.options()
     if keeps_scores and isinstance(source, FCN) and config.net not in DILATED_NETS:
-        # A score layer belongs to the scale of what it reads; a skip the source lacks has the new net's.
+        # A score layer belongs to the scale of its input; a skip the source lacks has the new net's scale.
         own = AT_ONCE_SKIP_SCALES if config.net == "fcn8s_at_once" else (1.0, 1.0)
         theirs = [name for name in ("score_pool4", "score_pool3") if name in layers]
         options["skip_scales"] = (*source.skip_scales[: len(theirs)], *own[len(theirs) :])

@@ -1,8 +1,8 @@
 """Turns Keras' calls into the steps of a training.
 
-A step is one update of the weights; Keras calls back after each part of a batch, and counts from 0
-whenever training goes on. Callbacks see steps alone, counted over the whole training: step 1 is the
-first update of the weights.
+A step is one update of the weights. Keras calls back after each part of a batch, and counts from 0 in each
+session. Step callbacks only see steps, counted over the whole training: step 1 is the first update of the
+weights.
 """
 
 from collections.abc import Sequence
@@ -10,70 +10,68 @@ from typing import Any
 
 import keras
 
-from fcn.training.consensus import StopConsensus
+from fcn.training.session import Session
 
 
 class StepCallback:
-    """What happens between the steps of a training; each callback does one thing."""
+    """One thing that happens between the steps of a training."""
 
     def begin(self, step: int) -> None:
-        """Is called before the first step.
+        """Runs before the first step.
 
         Args:
             step: Updates of the weights so far, in earlier sessions.
         """
 
     def on_step_begin(self, step: int) -> None:
-        """Is called before a step.
+        """Runs before a step.
 
         Args:
             step: Its number.
         """
 
     def on_step(self, step: int, loss: float) -> None:
-        """Is called after a step.
+        """Runs after a step.
 
         Args:
             step: Updates of the weights so far.
             loss: Of this step.
         """
 
+    def on_error(self, error: BaseException) -> None:
+        """Runs before `close` when the training ends before its last step.
+
+        Args:
+            error: What ended it; `SystemExit` and `KeyboardInterrupt` too.
+        """
+
     def close(self) -> None:
-        """Is called once, however the training ends."""
+        """Runs once, however the training ends."""
 
 
 class StepDispatcher(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells callbacks of each step, in order.
+    """Calls step callbacks for each step, in order.
 
     Args:
-        callbacks: Whom to tell.
-        start_step: Updates of the weights in earlier sessions.
-        accumulate: Calls of Keras a step takes.
-        reduction: How the losses of these calls make that of the step: "mean" or "sum".
-        consensus: What the processes that take the steps agree on after each.
+        callbacks: The callbacks to call.
+        session: Gives the first step, how many calls of Keras a step takes, whether their losses are averaged
+            or summed, and what the processes agree on after each step.
 
     Attributes:
         step: Updates of the weights so far.
     """
 
-    def __init__(
-        self,
-        callbacks: Sequence[StepCallback],
-        start_step: int,
-        accumulate: int,
-        reduction: str,
-        consensus: StopConsensus,
-    ) -> None:
+    def __init__(self, callbacks: Sequence[StepCallback], session: Session) -> None:
         super().__init__()
         self.callbacks = callbacks
-        self.start_step = self.step = start_step
-        self.accumulate = accumulate
-        self.reduction = reduction
-        self.consensus = consensus
+        self.start_step = self.step = session.position.step
+        self.accumulate = session.config.train.accumulate
+        self.reduction = session.config.loss.reduction
+        self.consensus = session.consensus
         self._losses: list[float] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Begins."""
+        """Calls `begin` of every callback."""
         with self.consensus.pending():
             for callback in self.callbacks:
                 callback.begin(self.start_step)
@@ -103,8 +101,13 @@ class StepDispatcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     @property
     def within(self) -> bool:
-        """Whether a step has begun and lacks parts."""
+        """Whether some parts of a step are done and others are not."""
         return bool(self._losses)
+
+    def on_error(self, error: BaseException) -> None:
+        """Calls `on_error` of every callback."""
+        for callback in self.callbacks:
+            callback.on_error(error)
 
     def close(self) -> None:
         """Closes every callback."""
@@ -113,7 +116,7 @@ class StepDispatcher(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class WholeSteps(keras.callbacks.Callback):  # type: ignore[misc]
-    """Puts off the end of a training that a callback wishes for until the step is whole; comes last.
+    """Delays the end of a training that a callback asks for until the step is whole; comes last.
 
     Args:
         steps: Knows where a step ends.
@@ -122,9 +125,9 @@ class WholeSteps(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, steps: StepDispatcher) -> None:
         super().__init__()
         self.steps = steps
-        self._wished = False
+        self._requested = False
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Holds the wish back within a step, and repeats it at its end."""
-        self._wished = self._wished or self.model.stop_training
-        self.model.stop_training = self._wished and not self.steps.within
+        """Holds the request back within a step, and repeats it at its end."""
+        self._requested = self._requested or self.model.stop_training
+        self.model.stop_training = self._requested and not self.steps.within

@@ -142,7 +142,7 @@ def test_what_is_no_net_is_told(tmp_path: Path, dataset: Path) -> None:
     empty.mkdir()
     for path, said in (
         (tmp_path / "nodir", "no such model"),
-        (text, "no .keras file"),
+        (text, "not a .keras file"),
         (exported, "is an exported model"),
         (empty, "holds no model"),
     ):

@@ -34,7 +34,7 @@ def test_the_log_of_another_version_keeps_the_columns_both_know(tmp_path: Path) 
 @pytest.mark.parametrize("content", ["holiday,photos\n1,2\n", HEAD + "1," + "9" * 200_000 + ",,,,,,,\n"])
 def test_another_file_is_no_log(tmp_path: Path, content: str) -> None:
     (tmp_path / "log.csv").write_text(content)
-    with pytest.raises(DataError, match=r"log\.csv: is no log"):
+    with pytest.raises(DataError, match=r"log\.csv: is not a log"):
         read_log(tmp_path / "log.csv")
 
 

@@ -13,10 +13,10 @@ from fcn.training.optimizer import build_optimizer
 from fcn.training.patterns import freeze
 
 
-def compiled(seed: int, **options: int) -> FCN:
+def compiled(seed: int, optimizer: str = "adamw", **options: int) -> FCN:
     keras.utils.set_random_seed(seed)
     model = FCN(**{"num_classes": 3, "width": 1 / 32, "fc_channels": 16, **options})
-    optimizer = build_optimizer(TrainConfig(steps=100, learning_rate=0.01, optimizer="adamw"))
+    optimizer = build_optimizer(TrainConfig(steps=100, learning_rate=0.01, optimizer=optimizer))
     model.compile(optimizer=optimizer, loss=VoidCrossentropy(), jit_compile=False)
     return model
 
@@ -71,17 +71,29 @@ def test_a_checkpoint_of_another_net_is_refused(trained) -> None:
         restore_training(compiled(seed=2, fc_channels=24), trained[1], trained[0].classes)
 
 
+def test_an_optimizer_with_other_variables_is_refused(trained) -> None:
+    model = compiled(seed=2, optimizer="sgd")
+    before = [weight.numpy() for weight in model.weights]
+    count = len(trained[0].optimizer.variables)
+    with pytest.raises(
+        RunError, match=rf"last\.keras: .*expected an optimizer with \d+ .*Received: {count}\."
+    ):
+        restore_training(model, trained[1], model.classes)
+    for weight, value in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)
+
+
 def test_a_training_with_frozen_layers_and_steps_in_parts_goes_on(batch, tmp_path: Path) -> None:
     config = TrainConfig(steps=100, freeze=("block1_*",), batch_size=4, accumulate=2, clip_norm=1.0)
 
-    def begun(seed: int) -> FCN:
+    def started(seed: int) -> FCN:
         keras.utils.set_random_seed(seed)
         model = FCN(num_classes=3, width=1 / 32, fc_channels=16)
         freeze(model, config.freeze)
         model.compile(build_optimizer(config, model), VoidCrossentropy(), jit_compile=False)
         return model
 
-    model, again, path = begun(1), begun(2), tmp_path / "last.keras"
+    model, again, path = started(1), started(2), tmp_path / "last.keras"
     for _ in range(3):
         model.train_on_batch(*batch)
     save_training(model, path, Position(1))

@@ -1,4 +1,4 @@
-"""Tests of what a training says of the weights it starts from."""
+"""Tests of warnings about the weights that a training starts from."""
 
 import json
 from pathlib import Path

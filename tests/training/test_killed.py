@@ -26,7 +26,7 @@ train:
   {steps: STEPS, batch_size: 4, accumulate: 2, learning_rate: 0.05, schedule: poly, ema: 0.9, clip_norm: 1.0,
    log_steps: 7, checkpoint_steps: 11, checkpoint_minutes: 0.05, evaluate_steps: 40, keep_checkpoints: 2}
 """
-# What a log says of the clock is the only thing that may differ.
+# Only the columns of time may differ.
 CLOCK = ("images_per_second", "elapsed_seconds")
 
 
@@ -46,8 +46,8 @@ def finish(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0, errors
 
 
-def begun_again(run: RunFolder, before: float, process: subprocess.Popen[str]) -> bool:
-    """Waits until a session has begun to train; returns whether it still does."""
+def started_again(run: RunFolder, before: float, process: subprocess.Popen[str]) -> bool:
+    """Waits until a session has started to train; returns whether it still does."""
     for _ in range(3000):
         if process.poll() is not None:
             return False
@@ -67,7 +67,7 @@ def killed_at_random(
     try:
         if number % 5 == 4:  # also before anything is written, or anything read
             time.sleep(chance.uniform(0, 6))
-        elif begun_again(run, before, process):
+        elif started_again(run, before, process):
             time.sleep(chance.uniform(0, longest))
         # Every third is told to stop, which it may do at its leisure.
         process.send_signal(signal.SIGTERM if number % 3 == 2 else signal.SIGKILL)

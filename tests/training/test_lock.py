@@ -1,5 +1,6 @@
 """Tests that two trainings never write to one run folder."""
 
+import errno
 import os
 import shutil
 import signal
@@ -120,7 +121,21 @@ def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None
         pass
 
 
-def test_a_removed_run_may_be_begun_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_keeps_nobody_out(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    run = RunFolder(tmp_path / "run")
+    with only_training(run), only_training(run):
+        assert run.path.exists()
+    assert not run.path.exists()
+
+
+def test_a_removed_run_may_be_started_again(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     with ExitStack() as first, ExitStack() as second:
         first.enter_context(only_training(run))

@@ -40,6 +40,19 @@ def test_caffe_sgd_by_hand() -> None:
     assert found == pytest.approx([1.8, 1.23, 0.71085], rel=1e-6)
 
 
+def test_without_decay_it_is_the_sgd_of_keras() -> None:
+    ours, theirs = keras.Variable([2.0, -1.0], name="kernel"), keras.Variable([2.0, -1.0], name="kernel")
+    caffe = CaffeSGD(0.1, momentum=0.9, kernel_decay=0.0)
+    sgd = keras.optimizers.SGD(0.1, momentum=0.9)
+    for seed, rate in enumerate((0.1, 0.1, 0.01, 0.001)):  # a falling rate leaves what the velocity holds
+        gradient = keras.ops.array(random_like([ours], seed)[0])
+        for optimizer, variable in ((caffe, ours), (sgd, theirs)):
+            optimizer.build([variable])
+            optimizer.learning_rate = rate
+            optimizer.apply([gradient], [variable])
+    np.testing.assert_allclose(array(ours), array(theirs), rtol=1e-6)
+
+
 # Sums over hundreds of thousands of pixels, as the recipe has them, and a rate that lets decay be seen.
 @pytest.mark.parametrize(("learning_rate", "scale"), [(1e-10, 1e7), (0.1, 0.1)])
 def test_heavy_steps_are_those_of_caffe(learning_rate: float, scale: float) -> None:

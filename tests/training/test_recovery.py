@@ -1,5 +1,6 @@
 """Trainings that go on after something went wrong: damaged, unreadable, half written or stopped midway."""
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def test_a_finished_run_without_its_best_is_scored_again(dataset: Path, tmp_path
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_start_that_was_killed_begins_anew(dataset: Path, tmp_path: Path) -> None:
+def test_a_start_that_was_killed_starts_over(dataset: Path, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
     run.environment.write_text("{}")
@@ -148,7 +149,33 @@ def test_a_start_that_was_killed_begins_anew(dataset: Path, tmp_path: Path) -> N
     assert not list(run.path.glob(".*"))
 
 
-def test_other_training_images_are_not_gone_on_with(make_dataset, tmp_path: Path) -> None:
+def without(path: Path, *keys: str) -> None:
+    """Takes keys that older versions did not write out of the state of a checkpoint."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    state = json.loads(members["training.json"])
+    members["training.json"] = json.dumps({key: state[key] for key in state.keys() - set(keys)}).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize("keys", [("data",), ("data", "scores")])
+def test_an_older_checkpoint_goes_on_and_says_what_it_lacks(
+    keys: tuple[str, ...], finished, dataset: Path, tmp_path: Path, capsys
+) -> None:
+    run = train(configured(dataset), tmp_path / "run", callbacks=[StopAt(batch=5)]).run
+    assert "could not be checked" not in capsys.readouterr().err
+    without(run.last, *keys)
+    train(configured(dataset), run.path, resume=True)
+    assert capsys.readouterr().err.count("could not be checked, since the checkpoint was written by") == 1
+    assert load_state(run.last)["data"] == load_state(finished.run.last)["data"]
+    assert losses(run) == losses(finished.run)
+    for one, other in zip(arrays(finished.run.last), arrays(run.last), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_other_training_images_are_refused_on_resume(make_dataset, tmp_path: Path) -> None:
     root = make_dataset(tmp_path / "data", {"train": ["a", "b", "c", "d"], "val": ["x"]})
     run = train(configured(root, steps=1), tmp_path / "run").run
     listed = root / "ImageSets" / "Segmentation" / "train.txt"

@@ -43,20 +43,20 @@ def test_a_finer_net_begins_where_the_coarser_one_ended(coarse: FCN) -> None:
     assert not with_skip.any()
 
 
-def test_other_classes_begin_the_scores_anew(coarse: FCN) -> None:
-    begun = start_from(coarse, True, ModelConfig(net="fcn32s", **THIN), Classes.named(("sea", "sky")))
-    assert begun.reinitialized == ("score_fr", "upscore32")
-    assert "fc7" in begun.kept
-    np.testing.assert_array_equal(begun.model.get_layer("fc6").kernel, coarse.get_layer("fc6").kernel)
-    assert not np.asarray(begun.model.get_layer("score_fr").kernel).any()
-    assert "score_fr" in begun.describe()
+def test_other_classes_reinitialize_the_scores(coarse: FCN) -> None:
+    started = start_from(coarse, True, ModelConfig(net="fcn32s", **THIN), Classes.named(("sea", "sky")))
+    assert started.reinitialized == ("score_fr", "upscore32")
+    assert "fc7" in started.kept
+    np.testing.assert_array_equal(started.model.get_layer("fc6").kernel, coarse.get_layer("fc6").kernel)
+    assert not np.asarray(started.model.get_layer("score_fr").kernel).any()
+    assert "score_fr" in started.describe()
 
 
 def test_published_geometry_is_fine_tuned_in_ours(thin_net) -> None:
     published = thin_net(8, geometry="reference", class_names=CLASSES.names)
-    begun = start_from(published, True, ModelConfig(net="fcn8s", **THIN), CLASSES)
-    assert begun.model.geometry == "same"
-    assert begun.new == begun.reinitialized == ()
+    started = start_from(published, True, ModelConfig(net="fcn8s", **THIN), CLASSES)
+    assert started.model.geometry == "same"
+    assert started.new == started.reinitialized == ()
 
 
 @pytest.mark.parametrize(("source_net", "net"), [("fcn8s_at_once", "fcn8s"), ("fcn8s", "fcn8s_at_once")])
@@ -67,9 +67,9 @@ def test_a_score_layer_keeps_the_scale_of_what_it_reads(source_net: str, net: st
     for layer in source.layers:
         if layer.name.startswith("score_"):
             layer.set_weights([rng.standard_normal(value.shape) for value in layer.get_weights()])
-    begun = start_from(source, True, ModelConfig(net=net, **THIN), CLASSES)
+    started = start_from(source, True, ModelConfig(net=net, **THIN), CLASSES)
     image = rng.uniform(0, 255, (1, 40, 50, 3)).astype(np.float32)
-    np.testing.assert_allclose(begun.model(image), source(image), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(started.model(image), source(image), rtol=1e-5, atol=1e-5)
 
 
 def test_an_imported_classifier_has_no_scores_to_keep(thin_net, tmp_path: Path) -> None:
@@ -107,13 +107,13 @@ def frontend() -> DilatedNet:
 
 @pytest.mark.parametrize("context", ["basic", "large"])
 def test_a_context_net_begins_where_its_front_end_ended(frontend: DilatedNet, context: str) -> None:
-    begun = start_from(frontend, True, ModelConfig(net="context", context=context, **THIN), CLASSES)
-    assert begun.reinitialized == ()
-    assert begun.new[0] == "ctx_conv1_1"
-    assert all(name.startswith("ctx_") for name in begun.new)
+    started = start_from(frontend, True, ModelConfig(net="context", context=context, **THIN), CLASSES)
+    assert started.reinitialized == ()
+    assert started.new[0] == "ctx_conv1_1"
+    assert all(name.startswith("ctx_") for name in started.new)
     image = np.random.default_rng(0).uniform(0, 255, (1, 40, 56, 3)).astype(np.float32)
-    np.testing.assert_allclose(begun.model(image), frontend(image), rtol=0, atol=1e-5)
-    other = start_from(begun.model, True, ModelConfig(net="context", **THIN), Classes.named(("sea", "sky")))
+    np.testing.assert_allclose(started.model(image), frontend(image), rtol=0, atol=1e-5)
+    other = start_from(started.model, True, ModelConfig(net="context", **THIN), Classes.named(("sea", "sky")))
     assert {"final", "ctx_conv1_1", "ctx_final", "upscore8"} <= set(other.reinitialized)
 
 
@@ -130,24 +130,24 @@ def test_a_context_module_keeps_its_geometry() -> None:
 
 @pytest.mark.parametrize("net", ["largefov", "fcn8s_largefov"])
 def test_largefov_begins_with_decimated_layers(frontend: DilatedNet, net: str) -> None:
-    begun = start_from(frontend, True, ModelConfig(net=net, width=1 / 32, fc_channels=4), CLASSES)
+    started = start_from(frontend, True, ModelConfig(net=net, width=1 / 32, fc_channels=4), CLASSES)
     for name, step in (("fc6", 3), ("fc7", 1)):
         kernel, bias = frontend.get_layer(name).get_weights()
         kernel = kernel[::step, ::step, :, ::4] if name == "fc6" else kernel[:, :, ::4, ::4]
-        found = begun.model.get_layer(name).get_weights()
+        found = started.model.get_layer(name).get_weights()
         np.testing.assert_array_equal(found[0], kernel)
         np.testing.assert_array_equal(found[1], bias[::4])
     if net == "largefov":
         scores = frontend.get_layer("final").get_weights()[0][:, :, ::4]
-        np.testing.assert_array_equal(begun.model.get_layer("final").get_weights()[0], scores)
-        assert begun.new == ()
+        np.testing.assert_array_equal(started.model.get_layer("final").get_weights()[0], scores)
+        assert started.new == ()
 
 
 def test_a_net_that_dilates_takes_an_fcns_layers_and_gives_them_back(coarse: FCN) -> None:
-    begun = start_from(coarse, True, ModelConfig(net="frontend", **THIN), CLASSES)
-    assert begun.new == ("final", "upscore8")
-    assert (begun.model.channel_order, begun.model.mean) == ("bgr", (1, 2, 3))
-    back = start_from(begun.model, True, ModelConfig(net="fcn8s", **THIN), CLASSES)
+    started = start_from(coarse, True, ModelConfig(net="frontend", **THIN), CLASSES)
+    assert started.new == ("final", "upscore8")
+    assert (started.model.channel_order, started.model.mean) == ("bgr", (1, 2, 3))
+    back = start_from(started.model, True, ModelConfig(net="fcn8s", **THIN), CLASSES)
     np.testing.assert_array_equal(back.model.get_layer("fc6").kernel, coarse.get_layer("fc6").kernel)
     assert set(back.new) == {"score_fr", "upscore2", "score_pool4", "upscore_pool4", "score_pool3"}
 

@@ -1,4 +1,4 @@
-"""What training makes small: losses of logits against labels with void pixels, on any Keras backend."""
+"""Losses between logits and labels with void pixels, on any Keras backend."""
 
 from fcn.training.loss.segmentation import SegmentationLoss, VoidCrossentropy, build_loss
 

@@ -1,7 +1,7 @@
-"""Losses that each pixel has on its own: cross entropy, the choice of its hardest pixels, focal loss.
+"""Losses of single pixels: cross entropy, the choice of the hardest pixels, focal loss.
 
-All are 0 at void pixels, and so is their gradient, whatever the logits there: `LabeledPixels` takes the
-logits of void pixels out before anything is computed from them.
+All are 0 at void pixels, and so is their gradient, whatever the logits there: `LabeledPixels` replaces the
+logits of void pixels before anything is computed from them.
 """
 
 import math
@@ -17,7 +17,7 @@ _SMALLEST_ONE_MINUS_P = 2.0**-23
 
 
 class LabeledPixels(NamedTuple):
-    """A batch in which void can do no harm.
+    """A batch in which void pixels are masked.
 
     Attributes:
         known: `bool[B, H, W]`, where there is a class.
@@ -124,9 +124,11 @@ def hardest(pixels: LabeledPixels, threshold: float, min_kept: float) -> Any:
 
     Args:
         pixels: The batch.
-        threshold: Pixels with at most this probability are chosen, above 0 and up to 1; 1 chooses all.
-        min_kept: Smallest share of the labeled pixels of the batch to choose, the hardest ones and all
-            that are as hard as the last of them; above 0 and up to 1.
+        threshold: Labeled pixels whose true class has at most this probability are chosen, above 0 and up to
+            1; 1 chooses all.
+        min_kept: Smallest share of the labeled pixels of the batch to choose, above 0 and up to 1. Where
+            fewer are up to the threshold, the hardest ones are chosen, at least one, and all that are as
+            hard as the last of them.
 
     Example:
         >>> logits = ops.array([[[[0.0, 0.0], [3.0, 0.0], [9.0, 0.0], [0.0, 9.0]]]])

@@ -1,6 +1,6 @@
-"""Losses of how regions overlap, class by class over a whole batch: Dice and Lovász-softmax.
+"""Losses of the overlap of regions, class by class over a whole batch: Dice and Lovász-softmax.
 
-Both are means over the classes that some pixel of the batch is labeled with; 0 where there is none.
+Both are means over the classes that occur in the labels of the batch; 0 where there is none.
 Void pixels are in no region, neither a true nor a predicted one.
 """
 

@@ -1,4 +1,4 @@
-"""The weighted sum of losses a configuration asks for, as a Keras loss."""
+"""The weighted sum of losses of a configuration, as a Keras loss."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,9 +17,9 @@ def build_loss(config: LossConfig, class_weights: npt.ArrayLike | None) -> "Segm
     """Builds the loss a configuration asks for.
 
     Args:
-        config: What training makes small.
-        class_weights: What `fcn.data.balance.class_weights` returned for `config`: floats `[C]`, or
-            None without weights.
+        config: The losses.
+        class_weights: Result of `fcn.data.balance.class_weights` for `config`: floats `[C]`, or None without
+            weights.
 
     Raises:
         ValueError: If there are class weights and `config` asks for none, or the other way around.
@@ -48,7 +48,7 @@ class SegmentationLoss(keras.losses.Loss):  # type: ignore[misc]
     "cross_entropy", "ohem" and "focal" weight each pixel with its class's weight. With the reduction
     "mean" their sum is divided by the sum of the weights of the pixels that count, as in PyTorch, so
     weights of 2 for every class change nothing; "sum" does not divide. Smoothing acts on "cross_entropy"
-    and "ohem". "dice" and "lovasz" take every class for equal already and know no weights.
+    and "ohem". "dice" and "lovasz" count every class equally already and have no weights.
 
     With several replicas (`tf.distribute`) each has its own part of the batch. "sum" adds their losses,
     which is the sum over the whole batch. Otherwise the loss is the mean of the replicas' losses: that of
@@ -64,13 +64,13 @@ class SegmentationLoss(keras.losses.Loss):  # type: ignore[misc]
         label_smoothing: Share of a pixel's truth that is spread over all classes.
         class_weights: One a class; None: 1 for all.
         focal_gamma: Exponent of "focal".
-        ohem_threshold: Probability up to which "ohem" keeps pixels.
-        ohem_min_kept: Smallest share of the labeled pixels that "ohem" keeps.
-        name: Of the loss.
+        ohem_threshold: "ohem" keeps pixels whose true class has at most this probability.
+        ohem_min_kept: Smallest share of the labeled pixels that "ohem" keeps, whatever the threshold.
+        name: Name of the loss.
 
     Attributes:
-        mean_over_replicas: Takes the sum of weights a replica divides by, `float32[]`, and returns the
-            mean of all replicas' sums. At first it returns what it takes; it is not saved.
+        mean_over_replicas: Maps the sum of weights that a replica divides by, `float32[]`, to the mean of all
+            replicas' sums. At first it is the identity; it is not saved.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class SegmentationLoss(keras.losses.Loss):  # type: ignore[misc]
         ohem_min_kept: float,
         name: str = "segmentation_loss",
     ) -> None:
-        # Keras divides a "mean" by the number of replicas, and a "sum" not.
+        # Keras divides a "mean" by the number of replicas, but not a "sum".
         super().__init__(name=name, reduction=reduction, dtype="float32")
         self.terms = dict(terms)
         self.label_smoothing = label_smoothing

@@ -1,3 +1,4 @@
+import keras
 import loss_formulas as formulas
 import numpy as np
 import pytest
@@ -84,6 +85,12 @@ def test_the_gradient_is_the_probabilities_less_the_truth() -> None:
     assert found == pytest.approx((probabilities - np.eye(4)[truth]) / len(truth), abs=1e-7)
 
 
+def test_cross_entropy_equals_keras_with_an_ignored_class() -> None:
+    label, logits = batch()
+    expected = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=VOID)(label, logits)
+    assert float(loss_of()(label, logits)) == pytest.approx(float(expected), rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("threshold", "min_kept"), [(0.3, 0.01), (0.7, 1 / 16), (0.9, 0.01), (1e-6, 0.25), (1e-6, 1e-6)]
 )
@@ -98,6 +105,13 @@ def test_ohem_equals_the_formula(threshold: float, min_kept: float) -> None:
     )
     expected = formulas.ohem(label, logits, threshold, min_kept, weights=WEIGHTS, smoothing=0.1)
     assert float(found(label, logits)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_ohem_keeps_pixels_at_the_threshold() -> None:
+    # Probabilities 1/2, and 0.73 beside it; with one share in ten, the threshold decides.
+    pixels = LabeledPixels.of([[[0, 0]]], ops.array([[[[0.0, 0.0], [1.0, 0.0]]]]))
+    for threshold, kept in ((0.5, [1, 0]), (0.6, [1, 0]), (0.8, [1, 1])):
+        assert ops.convert_to_numpy(hardest(pixels, threshold, 0.1)).ravel().tolist() == kept
 
 
 def test_ohem_sums_the_pixels_it_keeps() -> None:

@@ -1,0 +1,97 @@
+"""Checks that a folder can take a training: a new one, or one to resume with the same configuration."""
+
+import sys
+
+from fcn.config.file import Config, changed_keys
+from fcn.errors import RunError
+from fcn.runs.folder import RunFolder
+from fcn.system.files import partial_files
+from fcn.training import devices
+
+# What may differ between a run and its resumption: it changes when things are written, not what is learned.
+_FREE_KEYS = (
+    "train.log_steps",
+    "train.checkpoint_steps",
+    "train.checkpoint_minutes",
+    "train.keep_checkpoints",
+    "train.devices",
+    "train.evaluate_steps",
+    "data.root",
+    "model.weights",
+)
+
+
+def check_place(run: RunFolder) -> None:
+    """Refuses a folder that holds other files and no run.
+
+    Raises:
+        RunError: If the folder does.
+    """
+    if not run.exists() and run.path.exists() and (not run.path.is_dir() or not _is_empty(run)):
+        raise RunError(f"{run.path}: holds other files, and no run. Choose another folder with --run.")
+
+
+def check_run(run: RunFolder, config: Config, resume: bool) -> None:
+    """Refuses a run that is there already, or that would be resumed with another configuration.
+
+    Args:
+        run: The folder.
+        config: How to learn.
+        resume: Whether to resume a run that is there.
+
+    Raises:
+        RunError: If there is a run and `resume` is false, or its configuration differs in what is learned.
+    """
+    if not run.exists():
+        if resume:
+            print(f"No run at {run.path}; starting from step 1.", file=sys.stderr)
+        return
+    if not resume:
+        raise RunError(
+            f"{run.path}: already holds a run. Resume it with --resume, or delete the folder to start over. "
+            "To start another run: --run NAME."
+        )
+    if changed := changed_learning(run.load_config(), config):
+        raise RunError(
+            f"{run.path}: was started with another configuration ({'; '.join(changed)}). Set these keys "
+            "back to resume it, or start another run: --run NAME."
+        )
+
+
+def check_images(run: RunFolder, config: Config, saved: str, found: str) -> None:
+    """Refuses to resume with other training images than those of the run, or in another order.
+
+    Args:
+        run: The folder.
+        config: How to learn.
+        saved: Digest of the training images in the checkpoint; "" where it has none, which is said.
+        found: Digest of the training images now.
+
+    Raises:
+        RunError: If they differ.
+    """
+    if not saved and devices.is_main_process():
+        print(
+            f"{run.path}: whether the training images have changed could not be checked, since the "
+            "checkpoint was written by an older version.",
+            file=sys.stderr,
+        )
+    if saved not in ("", found):
+        raise RunError(
+            f"{run.path}: was started with other training images, or in another order, than "
+            f"{config.data.train_split} of {config.data.root} has now. Restore them, or start another run: "
+            "--run NAME."
+        )
+
+
+def changed_learning(saved: Config, wanted: Config) -> list[str]:
+    """Returns "section.key: saved -> wanted" for each difference that changes what is learned.
+
+    The places of the data and of the weights to start from do not count: both may have been moved.
+    """
+    return [text for text in changed_keys(saved, wanted) if not text.startswith(_FREE_KEYS)]
+
+
+def _is_empty(run: RunFolder) -> bool:
+    """Returns whether a folder holds nothing, or only what a training writes first."""
+    return set(run.path.iterdir()) <= {run.environment, run.lock, *partial_files(run.path)}
