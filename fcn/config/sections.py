@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fcn.models.arguments import DEFAULT_CONTEXT_SIZE, ContextSize, Geometry, NetArguments, Upsampling
+
 Net = Literal[
     "fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once", "fcn8s_largefov", "frontend", "context", "largefov"
 ]
@@ -81,7 +83,7 @@ class AugmentationConfig(Section):
 
 
 class ModelConfig(Section):
-    """Which net; see `fcn.models.fcn.FCN` and `fcn.models.dilated.DilatedNet` for each argument.
+    """The net; `fcn.models.arguments.NetArguments` documents its arguments and has their defaults.
 
     Attributes:
         net: "fcn32s", "fcn16s", "fcn8s"; "fcn8s_at_once", whose skips are scaled to be trained at once;
@@ -92,18 +94,18 @@ class ModelConfig(Section):
     """
 
     net: Net = "fcn8s"
-    width: Positive = 1.0
-    fc_channels: Annotated[Count | None, Field(examples=["1024"])] = None
-    geometry: Literal["same", "reference"] = "same"
-    upsampling: Literal["learned", "learned_intermediate", "frozen"] = "learned"
-    dropout: Fraction = 0.5
-    batch_normalization: bool = False
-    context: Literal["basic", "large"] = "basic"
+    width: Positive = NetArguments.width
+    fc_channels: Annotated[Count | None, Field(examples=["1024"])] = NetArguments.fc_channels
+    geometry: Geometry = NetArguments.geometry
+    upsampling: Upsampling = NetArguments.upsampling
+    dropout: Fraction = NetArguments.dropout
+    batch_normalization: bool = NetArguments.batch_normalization
+    context: ContextSize = DEFAULT_CONTEXT_SIZE
     weights: Annotated[str, Field(min_length=1)] = "none"
 
     @model_validator(mode="after")
     def _options_fit_the_net(self) -> "ModelConfig":
-        if self.net != "context" and self.context != "basic":
+        if self.net != "context" and self.context != DEFAULT_CONTEXT_SIZE:
             raise ValueError(
                 f"model.context={self.context} changes nothing in model.net={self.net}: leave it out"
             )

@@ -5,16 +5,14 @@ from typing import Any
 
 import keras
 
-from fcn.models.geometry import CONTEXT_DILATIONS, CONTEXT_PADDING
-
-CONTEXTS = {"basic": (1, 1, 1, 1, 1, 1, 1), "large": (2, 2, 4, 8, 16, 32, 32)}
-"""Channels of the module's 3x3 convolutions, relative to the number of classes (table 1 of the paper)."""
+from fcn.models.architecture import CONTEXT_DILATIONS, CONTEXT_PADDING, CONTEXTS
 
 CONTEXT_LAYERS = (
     *("ctx_conv1_1", "ctx_conv1_2", "ctx_conv2_1", "ctx_conv3_1", "ctx_conv4_1", "ctx_conv5_1"),
     "ctx_fc1",
 )
-"""Names of these convolutions, in order."""
+"""Names of the module's 3x3 convolutions, in order."""
+
 _BOUND = -16.0
 """Below this a new module cuts scores off; hardly any are so low."""
 _REFERENCE_LIFTS = {"basic": 16.0, "large": 8.0}

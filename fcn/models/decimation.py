@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fcn.models.geometry import FC6_KERNEL_SIZES
+from fcn.models.architecture import FC6_KERNEL_SIZES
 
 Array = npt.NDArray[np.float32]
 

@@ -4,20 +4,21 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fcn.models.context import CONTEXTS
-from fcn.models.geometry import (
+from fcn.models.architecture import (
     BLOCK5_DILATION,
+    CHANNELS_BY_FC6,
     CONTEXT_DILATIONS,
+    CONTEXTS,
     DILATED_FC6,
     DILATED_POOLED_BLOCKS,
     FC6_DILATIONS,
     FC6_KERNEL_SIZES,
     REFERENCE_PADDING,
     REFLECTION_PADDING,
-    Field,
-    reference_crop_offsets,
+    VGG16_BLOCKS,
+    scaled,
 )
-from fcn.models.vgg import CHANNELS_BY_FC6, VGG16_BLOCKS, scaled
+from fcn.models.geometry import Field, reference_crop_offsets
 
 COARSEST_STRIDE: int = 2 ** len(VGG16_BLOCKS)
 """Pixels between the elements of pool5: images shifted by as many give shifted maps, in every layer."""

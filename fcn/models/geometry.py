@@ -9,6 +9,8 @@ layers between them. Two more numbers in place of the second bound what an eleme
 from fractions import Fraction
 from typing import NamedTuple
 
+from fcn.models.architecture import FC6_KERNEL_SIZE, REFERENCE_PADDING
+
 
 class Grid(NamedTuple):
     """The places of the elements of a map along one axis of the image.
@@ -146,36 +148,6 @@ class Field(NamedTuple):
         if self.stride != other.stride:
             raise ValueError(f"Expected fields of one stride. Received: {self} and {other}.")
         return Field(self.stride, min(self.first, other.first), max(self.last, other.last))
-
-
-REFERENCE_PADDING = 100
-"""Zeros that the published nets add around the image at conv1_1."""
-
-FC6_KERNEL_SIZE = 7
-
-FC6_KERNEL_SIZES = {"full": FC6_KERNEL_SIZE, "largefov": 3}
-"""By the kind of fc6: VGG16's own, or DeepLab's LargeFOV with every third tap of it."""
-
-DILATED_POOLED_BLOCKS = 3
-"""Blocks of VGG16 that end in a pooling in the nets that dilate."""
-
-BLOCK5_DILATION = 2
-"""Of the kernels behind pool4 in a net without it: their taps lie as far apart in the image as with it."""
-
-FC6_DILATIONS = {"full": 1, "largefov": 3}
-"""Of fc6 behind all five poolings: LargeFOV's taps are every third one of VGG16's."""
-
-DILATED_FC6 = {kind: 4 * rate for kind, rate in FC6_DILATIONS.items()}
-"""The same in a net without pool4 and pool5 (Yu & Koltun, 2016: 4; Chen et al., DeepLab v1, 2015: 12)."""
-
-REFLECTION_PADDING = 186
-"""Reflected pixels that Yu & Koltun's nets add around the image: half of what their front end sees."""
-
-CONTEXT_DILATIONS = (1, 1, 2, 4, 8, 16, 1)
-"""Of the context module's 3x3 convolutions, in order (Yu & Koltun, table 1)."""
-
-CONTEXT_PADDING = sum(CONTEXT_DILATIONS)
-"""Elements by which the context module sees farther than one, to each side: its field is 67."""
 
 
 class CropOffsets(NamedTuple):

@@ -5,9 +5,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from fcn.models.architecture import REFLECTION_PADDING
 from fcn.models.factory import NETS, build_model
 from fcn.models.fields import COARSEST_STRIDE, NetDescription, dilated_net_field
-from fcn.models.geometry import REFLECTION_PADDING, Field, Grid
+from fcn.models.geometry import Field, Grid
 
 LENGTH = 1216
 
