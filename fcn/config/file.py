@@ -1,12 +1,15 @@
 """The configuration of one run, checked at once.
 
-A configuration is a YAML 1.2 file with the sections below. Everything has one default, here; unknown
-keys, wrong types and values out of range are refused with the key, the file and what is expected.
+A configuration is a YAML 1.2 file with the sections of `fcn.config.sections`, which have the defaults of
+what it leaves out. Unknown keys, wrong types and values out of range are refused with the key, the file and
+what is expected.
 """
 
 import difflib
 import json
+import sys
 from collections.abc import Sequence
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any, get_args
@@ -20,7 +23,7 @@ from fcn.errors import ConfigError
 
 
 class Config(Section):
-    """The configuration of one run."""
+    """A configuration of one run."""
 
     data: DataConfig
     augmentation: AugmentationConfig = AugmentationConfig()
@@ -56,7 +59,7 @@ _SECTIONS: dict[str, type[Section]] = {
 
 
 def is_configuration(path: Path) -> bool:
-    """Returns whether a file is a configuration by its name, and no model.
+    """Returns whether a path is that of a configuration, by its name, and not of a model.
 
     Example:
         >>> is_configuration(Path("configs/camvid.yaml")), is_configuration(Path("runs/camvid"))
@@ -66,7 +69,9 @@ def is_configuration(path: Path) -> bool:
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Reads a configuration file.
+    """Reads a configuration file that a user wrote.
+
+    Where it has a key by an older name, a hint on stderr says so.
 
     Args:
         path: A YAML file.
@@ -75,6 +80,34 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: If the file cannot be read or anything in it is not as expected.
     """
+    values, changes = _read(path), _nested(overrides)
+    for source, keys in ((str(path), values), ("--set", changes)):
+        if _rename(keys, source):
+            _hint(path)
+    for section, keys in changes.items():
+        if values.get(section) is None:
+            values[section] = {}
+        if isinstance(values[section], dict):
+            values[section].update(keys)
+    return _validate(path, values)
+
+
+def load_saved_config(path: Path) -> Config:
+    """Reads a configuration that a training wrote, by this version or an earlier one.
+
+    Args:
+        path: A YAML file.
+
+    Raises:
+        ConfigError: If the file cannot be read or anything in it is not as expected.
+    """
+    values = _read(path)
+    _rename(values, str(path))
+    return _validate(path, values)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Reads the sections of a file, unchecked."""
     try:
         values = _parse(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -84,8 +117,44 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected sections such as `model:` and `train:`. Received: {values!r}.")
-    for override in overrides:
-        _override(values, override)
+    return values
+
+
+@cache
+def _hint(path: Path) -> None:
+    """Says once for each file that a key has another name now; a comparison reads its file once a net."""
+    print(
+        f"{path}: data.input_scale is now called model.input_scale, in --set too; the old name still works.",
+        file=sys.stderr,
+    )
+
+
+def _rename(values: dict[str, Any], source: str) -> bool:
+    """Moves `data.input_scale`, as it was once called, to `model.input_scale`; returns whether it was there.
+
+    Args:
+        values: The sections, which are changed.
+        source: Where they come from, for errors.
+
+    Raises:
+        ConfigError: If both are there, with different values.
+    """
+    data, model = values.get("data"), values.get("model")
+    model = {} if model is None else model
+    if not isinstance(data, dict) or not isinstance(model, dict) or "input_scale" not in data:
+        return False  # what is no section is refused later
+    value = data.pop("input_scale")
+    if model.setdefault("input_scale", value) != value:
+        raise ConfigError(
+            f"{source}: data.input_scale={value} and model.input_scale={model['input_scale']} differ, but "
+            "the first is the old name of the second. Keep model.input_scale."
+        )
+    values["model"] = model
+    return True
+
+
+def _validate(path: Path, values: dict[str, Any]) -> Config:
+    """Returns the configuration, or says everything that is wrong with it."""
     try:
         return Config.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
@@ -121,20 +190,20 @@ def _parse(text: str) -> Any:
     return value
 
 
-def _override(values: dict[str, Any], override: str) -> None:
-    """Sets one value in the nested dictionary `values` from "section.key=value"."""
-    key, equals, text = override.partition("=")
-    section, dot, name = key.partition(".")
-    if not (equals and dot and section and name) or "." in name:
-        raise ConfigError(f"--set {override}: expected section.key=value, for example train.steps=100.")
-    try:
-        value = _parse(text)
-    except ValueError as error:
-        raise ConfigError(f"--set {override}: the value is not YAML. {error}") from error
-    if values.get(section) is None:
-        values[section] = {}
-    if isinstance(values[section], dict):
-        values[section][name] = value
+def _nested(overrides: Sequence[str]) -> dict[str, Any]:
+    """Reads "section.key=value" each into a dictionary of sections; the last one of a key wins."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        section, dot, name = key.partition(".")
+        if not (equals and dot and section and name) or "." in name:
+            raise ConfigError(f"--set {override}: expected section.key=value, for example train.steps=100.")
+        try:
+            value = _parse(text)
+        except ValueError as error:
+            raise ConfigError(f"--set {override}: the value is not YAML. {error}") from error
+        values.setdefault(section, {})[name] = value
+    return values
 
 
 def _explain(path: Path, problem: Any, values: dict[str, Any]) -> str:

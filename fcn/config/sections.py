@@ -1,4 +1,7 @@
-"""What each section of a configuration may say; every default stands here, once."""
+"""The sections of a configuration: each key with its type, its default and its meaning.
+
+The defaults of a net's arguments come from `fcn.models.arguments`.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -42,14 +45,11 @@ class DataConfig(Section):
         root: Folder in VOC layout, relative to where the command runs.
         train_split: List of the examples to learn from.
         val_split: List of the examples to score on.
-        input_scale: Size at which the net sees an image, relative to its own. It becomes part of the model,
-            which makes images smaller itself and answers at their own size.
     """
 
     root: Path
     train_split: str = "train"
     val_split: str = "val"
-    input_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class AugmentationConfig(Section):
@@ -89,6 +89,8 @@ class ModelConfig(Section):
         net: "fcn32s", "fcn16s", "fcn8s"; "fcn8s_at_once", whose skips are scaled to be trained at once;
             "fcn8s_largefov", with DeepLab's fc6; or a net that dilates: "frontend", "context", "largefov".
         context: Size of the context module: "basic" or "large". Of "context".
+        input_scale: Size at which the layers see an image, relative to its own. The model makes images
+            smaller itself and answers at their own size.
         weights: What to start from; "none": random weights; "imagenet": VGG16's, downloaded by Keras; or
             the path of a run folder, a `.keras` file or a file of published weights.
     """
@@ -101,6 +103,7 @@ class ModelConfig(Section):
     dropout: Fraction = NetArguments.dropout
     batch_normalization: bool = NetArguments.batch_normalization
     context: ContextSize = DEFAULT_CONTEXT_SIZE
+    input_scale: Annotated[float, Field(gt=0, le=1)] = NetArguments.input_scale
     weights: Annotated[str, Field(min_length=1)] = "none"
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""From a configuration to its net, with new weights."""
+"""Builds the net of a configuration, with new weights."""
 
 from fcn.classes import Classes
 from fcn.config.file import Config
@@ -11,12 +11,14 @@ def build_configured(config: Config, classes: Classes) -> SegmentationNet:
 
     Args:
         config: What to build.
-        classes: What it is to tell apart.
+        classes: The classes it tells apart.
 
     Raises:
         ValueError: If options of the configuration do not fit each other.
     """
-    options = config.model.options() | {"input_scale": config.data.input_scale}
     return build_model(
-        num_classes=len(classes.names), class_names=classes.names, palette=classes.palette, **options
+        num_classes=len(classes.names),
+        class_names=classes.names,
+        palette=classes.palette,
+        **config.model.options(),
     )

@@ -250,7 +250,7 @@ def _begin_model(config: Config, classes: Classes, val_examples: Sequence[Exampl
     if weights == "none":
         return build_configured(config, classes)
     source, has_scores = load_start(weights)
-    start = start_from(source, has_scores, config.model, classes, config.data.input_scale)
+    start = start_from(source, has_scores, config.model, classes)
     print(f"Starting from {weights}: {start.describe()}.", file=sys.stderr)
     if has_scores and not start.reinitialized:
         examples = val_examples[:_AGREEMENT_IMAGES]
