@@ -11,13 +11,8 @@ import numpy as np
 from fcn.inspection.cost import OPERATIONS_PER_MULTIPLY_ADD, multiply_adds
 from fcn.inspection.graph import Node, read_graph
 from fcn.inspection.layer_operations import LayerSteps, Steps, steps_of
-from fcn.models.axis_operations import Chart, Source, Span, grids, seen_by
+from fcn.models.axis_operations import Chart, Source, Span, grids, seen_by, seen_by_neighbors
 from fcn.models.context import CONTEXT_LAYERS
-from fcn.models.geometry import Grid
-
-# More elements than this in a row are not looked at to find the one that sees most; a net that makes images
-# smaller by 7/20 has 640 that all lie differently.
-_MOST_PHASES = 1024
 
 
 class SeenField(NamedTuple):
@@ -239,16 +234,10 @@ def _fields_along(chart: Chart) -> list[SeenField | None]:
         if grid is None:
             found.append(None)
             continue
-        spans = [seen_by(chart, index, element) for element in range(_phases(places[: index + 1], grid))]
+        spans = seen_by_neighbors(chart, places, index)
         known = [span for span in spans if span is not None]
         size = max((span.last - span.first + 1 for span in known), default=0)
         # Where the kernel is smaller than its stride, element 0 may see nothing.
         first = (spans[0] or Span(0, 0)).first
         found.append(SeenField(grid.stride, size, first, grid.offset))
     return found
-
-
-def _phases(places: list[Grid | None], grid: Grid) -> int:
-    """Returns how many elements in a row may see differently much, before all repeats itself."""
-    ratios = [other.stride / grid.stride for other in places if other is not None]
-    return min(math.lcm(*(ratio.numerator for ratio in ratios)), _MOST_PHASES)

@@ -1,9 +1,9 @@
-"""Where the elements of a map lie in the image and what they see of it: a calculus of strides and offsets.
+"""Where the elements of a map lie in the image: a calculus of strides and offsets.
 
 Every layer that slides a kernel keeps a regular grid regular. Two numbers describe it along an axis: the
 distance between neighboring elements, and the place of the first one, both in image pixels. Each layer
 changes them by its kernel, stride and padding alone, so any offset between two maps follows from the
-layers between them. Two more numbers in place of the second bound what an element can see.
+layers between them. `fcn.models.axis_operations` derives what the elements see.
 """
 
 from fractions import Fraction
@@ -79,75 +79,6 @@ class Grid(NamedTuple):
                 f"Received: {self} and {other}."
             )
         return int(cut)
-
-
-class Field(NamedTuple):
-    """What the elements of a map can see of the image, along one axis.
-
-    Element `i` sees no pixel in front of `first + i * stride` and none behind `last + i * stride`. The image
-    goes on without end here: where it ends, an element sees what is left of its field, and the padding.
-
-    Attributes:
-        stride: Pixels from one element to the next.
-        first: First pixel that element 0 can see, counted from the image's first pixel.
-        last: Last pixel that element 0 can see.
-    """
-
-    stride: Fraction = Fraction(1)
-    first: Fraction = Fraction(0)
-    last: Fraction = Fraction(0)
-
-    def convolved(
-        self, kernel_size: int, strides: int = 1, padding: int = 0, dilation_rate: int = 1
-    ) -> "Field":
-        """Returns the field after a convolution or a pooling.
-
-        Args:
-            kernel_size: Taps of the kernel.
-            strides: Inputs from one output to the next.
-            padding: Inputs added in front.
-            dilation_rate: Inputs from one tap to the next.
-
-        Example:
-            >>> Field().convolved(3, padding=1).convolved(2, strides=2)
-            Field(stride=Fraction(2, 1), first=Fraction(-1, 1), last=Fraction(2, 1))
-        """
-        first = self.first - padding * self.stride
-        last = self.last + (dilation_rate * (kernel_size - 1) - padding) * self.stride
-        return Field(self.stride * strides, first, last)
-
-    def transposed(self, kernel_size: int, strides: int, padding: int = 0) -> "Field":
-        """Returns the field after a transposed convolution.
-
-        Input `i` reaches the outputs `i * strides - padding` to `i * strides - padding + kernel_size - 1`, so
-        output `j` sees inputs from `(j + padding - kernel_size + 1) / strides` to `(j + padding) / strides`.
-        These bounds are met where they are whole numbers; elsewhere an output sees a little less.
-
-        Args:
-            kernel_size: Taps of the kernel.
-            strides: Outputs from one input to the next.
-            padding: Outputs cut off in front.
-
-        Example:
-            >>> Field(stride=Fraction(2)).transposed(4, 2, 1)
-            Field(stride=Fraction(1, 1), first=Fraction(-2, 1), last=Fraction(1, 1))
-        """
-        stride = self.stride / strides
-        return Field(stride, self.first + (padding - kernel_size + 1) * stride, self.last + padding * stride)
-
-    def cropped(self, elements: int) -> "Field":
-        """Returns the field after elements are cut off in front."""
-        return Field(self.stride, self.first + elements * self.stride, self.last + elements * self.stride)
-
-    def joined(self, other: "Field") -> "Field":
-        """Returns the field of the sum of two maps.
-
-        Raises:
-            ValueError: If the maps have different strides.
-        """
-        if self.stride != other.stride:
-            raise ValueError(f"Expected fields of one stride. Received: {self} and {other}.")
-        return Field(self.stride, min(self.first, other.first), max(self.last, other.last))
 
 
 class CropOffsets(NamedTuple):
