@@ -1,4 +1,4 @@
-"""The configuration of one run, checked at once.
+"""Reads and checks the configuration of one run.
 
 A configuration is a YAML 1.2 file with the sections of `fcn.config.sections`, which have the defaults of
 what it leaves out. Unknown keys, wrong types and values out of range are refused with the key, the file and
@@ -142,7 +142,7 @@ def _rename(values: dict[str, Any], source: str) -> bool:
     data, model = values.get("data"), values.get("model")
     model = {} if model is None else model
     if not isinstance(data, dict) or not isinstance(model, dict) or "input_scale" not in data:
-        return False  # what is no section is refused later
+        return False  # anything but a section is refused later
     value = data.pop("input_scale")
     if model.setdefault("input_scale", value) != value:
         raise ConfigError(
@@ -154,11 +154,11 @@ def _rename(values: dict[str, Any], source: str) -> bool:
 
 
 def _validate(path: Path, values: dict[str, Any]) -> Config:
-    """Returns the configuration, or says everything that is wrong with it."""
+    """Returns the configuration, or raises one error with everything that is wrong in it."""
     try:
         return Config.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        # Several things may be wrong in one list or dictionary; it is told of once.
+        # Several things may be wrong in one list or dictionary: one line is enough.
         lines = dict.fromkeys(_explain(path, problem, values) for problem in error.errors())
         raise ConfigError("\n".join(lines)) from error
 
@@ -207,7 +207,7 @@ def _nested(overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _explain(path: Path, problem: Any, values: dict[str, Any]) -> str:
-    """Says what is wrong with one key of a configuration, and what is expected, in a line."""
+    """Returns a line about one wrong key of a configuration, with what is expected."""
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         *sections, unknown = problem["loc"]
@@ -228,13 +228,13 @@ def _explain(path: Path, problem: Any, values: dict[str, Any]) -> str:
     section, *keys = problem["loc"]
     if not keys:
         return f"{path}: {where}: expected keys and their values. Received: {values[section]!r}."
-    # Pydantic's location goes on with its own names for parts of a value.
+    # The rest of Pydantic's location are its own names for parts of a value.
     where, received = f"{section}.{keys[0]}", values[section][keys[0]]
     return f"{path}: {where}: expected {_expected(section, keys[0], problem)}. Received: {received!r}."
 
 
 def _expected(section: str, key: str, problem: Any) -> str:
-    """Says what a key may be set to, with an example where there is one."""
+    """Returns the values that a key may have, with an example where there is one."""
     field = _SECTIONS[section].model_fields[key]
     text = field.description or problem["msg"].removeprefix("Input should be ")
     if problem["type"].startswith("int_"):

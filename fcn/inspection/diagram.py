@@ -1,4 +1,4 @@
-"""Small diagrams of which inputs reach one output of a transposed or a dilated layer."""
+"""Small diagrams of the inputs that reach one output of a transposed or a dilated layer."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -21,14 +21,13 @@ _WIDTH, _LARGEST_CELL = 200, 22
 
 
 class Diagram(NamedTuple):
-    """The window of one output over what it is computed from, and which inputs in it reach that output.
+    """The window of one output over its inputs, with the inputs that reach the output.
 
     Attributes:
         layers: Names of the layers that are alike.
-        title: What they do.
-        note: How many inputs reach an output.
-        patterns: For each axis, whether there is an input that reaches the output at each place of the
-            window.
+        title: Kernel, dilation or strides of the layers.
+        note: A note on how many inputs reach an output.
+        patterns: For each axis and each place of the window, whether an input there reaches the output.
     """
 
     layers: tuple[str, ...]
@@ -48,7 +47,7 @@ def pattern(step: Sliding | Transposing, output: int = 0) -> tuple[bool, ...]:
     `strides` places apart, with zeros between them.
 
     Args:
-        step: What the layer does.
+        step: The step of the layer along one axis.
         output: Number of the output.
 
     Example:
@@ -69,14 +68,14 @@ def diagrams(inspection: Inspection) -> list[Diagram]:
     alike: dict[tuple[Sliding | Transposing, ...], list[str]] = {}
     for layer in inspection.layers:
         if layer.steps and any(map(_is_drawn, layer.steps)):
-            # Padding moves the window and nothing in it.
+            # Padding moves the window, but changes nothing in it.
             key = tuple(step._replace(padding=0) for step in layer.steps if not isinstance(step, Resizing))
             alike.setdefault(key, []).append(layer.name)
     return [_diagram(steps, names) for steps, names in alike.items()]
 
 
 def explanations(inspection: Inspection) -> list[str]:
-    """Returns what the gaps in the diagrams of a net mean: a sentence or two for each kind of layer in it."""
+    """Returns explanations of the gaps in the diagrams of a net, one for each kind of layer in it."""
     steps = {step for layer in inspection.layers for step in layer.steps or () if _is_drawn(step)}
     return [
         text
@@ -100,7 +99,7 @@ def _diagram(drawn: Sequence[Sliding | Transposing], names: Sequence[str]) -> Di
         title = f"{kernel}, dilated by {dilation}"
         note = f"{math.prod(map(sum, patterns))} of {places} inputs reach an output"
         return Diagram(tuple(names), title, note, patterns)
-    # The output that most inputs reach; those beside it have their window elsewhere over the zeros.
+    # The output that most inputs reach; the windows of its neighbors lie differently over the zeros.
     phases = [[pattern(step, output) for output in range(step.strides)] for step in drawn]
     patterns = tuple(max(windows, key=sum) for windows in phases)
     most, fewest = (math.prod(choose(map(sum, windows)) for windows in phases) for choose in (max, min))

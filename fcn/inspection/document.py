@@ -1,4 +1,4 @@
-"""An inspection for machines."""
+"""An inspection as a JSON document."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -14,11 +14,11 @@ def inspection_document(inspection: Inspection, effective: EffectiveField | None
     """Returns all of an inspection as JSON values.
 
     `stride` and `receptive_field` are a number where rows and columns agree, else a list of both; offsets
-    and centers always are lists. What nobody knows is None.
+    and centers are always lists. Unknown values are None.
 
     Args:
         inspection: The net and its layers.
-        effective: What the middle of its answer looks at, where that was measured.
+        effective: The measured effective field of the middle of its output, if there is one.
     """
     return {
         "name": inspection.name,

@@ -1,4 +1,4 @@
-"""The effective field of a net, drawn over an image."""
+"""A picture of the effective field of a net over an image."""
 
 import cv2
 import numpy as np
@@ -9,30 +9,30 @@ from fcn.inspection.effective import EffectiveField
 from fcn.inspection.facts import SeenField
 
 THEORETICAL_COLOR, EFFECTIVE_COLOR = (255, 255, 255), (80, 220, 255)
-"""RGB of the frames around what an element can see, and around 95% of what it looks at."""
+"""RGB of the frames around the theoretical field and around 95% of the effective field."""
 
 _COLORS = cv2.COLORMAP_INFERNO
 _LONGER_SIDE = 640
-# The image stays visible, grey and dark: no color of its own is taken for a gradient.
+# The image stays visible, but grey and dark, so that its colors are not mistaken for gradients.
 _DIMMED = 0.5
-# Of the longer side: single pixels of a gradient would not be seen.
+# Relative to the longer side; without blur single pixels of a gradient would be invisible.
 _BLUR = 1 / 160
 
 
 def field_picture(
     image: Pixels, effective: EffectiveField, theoretical: tuple[SeenField, ...] | None
 ) -> Pixels:
-    """Lays how much each pixel counts over an image, and frames around what the element can see.
+    """Draws the effective field over an image, with frames around it and the theoretical field.
 
-    Bright is much; colors grow with the square root, so that the edges of the field show.
+    Brightness grows with the square root of the gradient, so that the edges of the field are visible.
 
     Args:
         image: `uint8[H, W, 3]`, RGB.
-        effective: What one element looks at, of an image of that size.
-        theoretical: What the elements of the same map can see, for rows and columns; None if nobody knows.
+        effective: The effective field of one element, for an image of that size.
+        theoretical: The receptive field of the same map, for rows and columns; None if unknown.
 
     Returns:
-        `uint8[h, w, 3]`, RGB, at most 640 pixels a side.
+        `uint8[h, w, 3]`, RGB, at most 640 pixels per side.
     """
     scale = min(1.0, _LONGER_SIDE / max(image.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
@@ -42,7 +42,7 @@ def field_picture(
     blurred = cv2.GaussianBlur(shares, (0, 0), max(0.5, max(height, width) * _BLUR))
     strength = np.sqrt(blurred / blurred.max())
     colors = cv2.applyColorMap(np.round(255 * strength).astype(np.uint8), _COLORS)[..., ::-1]
-    # Where nothing counts the image shows, where much does the color.
+    # The image is visible where the gradient is small, the color where it is large.
     mixed = grey + strength[..., np.newaxis] * (colors - grey)
     drawn = np.ascontiguousarray(mixed.astype(np.uint8))
     if theoretical is not None:
@@ -61,7 +61,7 @@ def field_picture(
 
 
 def _first(field: SeenField, element: int) -> float:
-    """Returns where the field of an element begins; it lies around the place of the element."""
+    """Returns the first pixel of the field of an element, which is centered on the element's place."""
     return float(field.center + element * field.stride) - (field.size - 1) / 2
 
 
@@ -75,10 +75,10 @@ def _frame(
     """Draws a frame; sides outside the picture are drawn along its border.
 
     Args:
-        picture: `uint8[h, w, 3]`; is drawn into.
+        picture: `uint8[h, w, 3]`, which is drawn into.
         firsts: (top, left), in pixels of the image.
-        lasts: (bottom, right), the first pixels behind it.
-        scale: Pixels of the picture for each of the image.
+        lasts: (bottom, right), the first pixels after it.
+        scale: Pixels of the picture per pixel of the image.
         color: RGB.
     """
     top, left = (

@@ -1,4 +1,4 @@
-"""An inspection as a table on a terminal and on a page: the same words and numbers."""
+"""An inspection as a table, for terminals and pages."""
 
 from collections.abc import Sequence
 
@@ -14,14 +14,14 @@ from fcn.inspection.effective import EffectiveField
 from fcn.inspection.facts import Inspection, LayerFacts
 
 COLUMNS = ("layer", "kind", "output", "stride", "field", "offset", "parameters", "GFLOP", "MB")
-"""The columns of the table; of those behind the second, numbers."""
+"""The columns of the table; from the third on they hold numbers."""
 
 _UNKNOWN = "?"
 _LONGEST_LINE = 72
 _PIPED_WIDTH = 160
 _ENDLESS = Console(width=10_000)
 _LEAST_NEEDED = ("kind", "MB", "offset", "stride")
-"""Columns that a terminal goes without if it is too narrow for all, in order."""
+"""Columns to leave out, in this order, on a terminal that is too narrow for all."""
 
 
 def table_rows(inspection: Inspection) -> list[tuple[str, ...]]:
@@ -30,7 +30,7 @@ def table_rows(inspection: Inspection) -> list[tuple[str, ...]]:
 
 
 def total_lines(inspection: Inspection, effective: EffectiveField | None = None) -> list[tuple[str, str]]:
-    """Returns what the layers come to: names and values."""
+    """Returns the totals of all layers: names and values."""
     gflop = f"{inspection.gflop:,.4g}"
     if inspection.uncounted:
         gflop += f", without {', '.join(inspection.uncounted)}"
@@ -50,10 +50,10 @@ def total_lines(inspection: Inspection, effective: EffectiveField | None = None)
 
 
 def print_inspection(inspection: Inspection, effective: EffectiveField | None = None) -> None:
-    """Prints the table, the totals, and which inputs reach an output of transposed and dilated layers."""
+    """Prints the table, the totals, and the diagrams of transposed and dilated layers."""
     size = "x".join(map(str, inspection.size))
     console = Console(markup=False, emoji=False)
-    if not console.is_terminal:  # a file or a pipe has no width that a table could be too wide for
+    if not console.is_terminal:  # the width of a table does not matter in a file or a pipe
         console = Console(markup=False, emoji=False, width=_PIPED_WIDTH)
     console.print(f"{inspection.name}, one image of {size}", highlight=False)
     left_out = 0

@@ -21,10 +21,10 @@ DILATED_POOLED_BLOCKS = 3
 """Blocks of VGG16 that end in a pooling in the nets that dilate."""
 
 BLOCK5_DILATION = 2
-"""Of the kernels behind pool4 in a net without it: their taps lie as far apart in the image as with it."""
+"""Dilation of block5 in a net without pool4: its taps lie as far apart in the image as with pool4."""
 
 FC6_DILATIONS = {"full": 1, "largefov": 3}
-"""Of fc6 behind all five poolings: LargeFOV's taps are every third one of VGG16's."""
+"""Dilation of fc6 after all five poolings: LargeFOV's taps are every third one of VGG16's."""
 
 DILATED_FC6 = {kind: 4 * rate for kind, rate in FC6_DILATIONS.items()}
 """The same in a net without pool4 and pool5 (Yu & Koltun, 2016: 4; Chen et al., DeepLab v1, 2015: 12)."""
@@ -33,7 +33,7 @@ REFLECTION_PADDING = 186
 """Reflected pixels that Yu & Koltun's nets add around the image: half of what their front end sees."""
 
 CONTEXT_DILATIONS = (1, 1, 2, 4, 8, 16, 1)
-"""Of the context module's 3x3 convolutions, in order (Yu & Koltun, table 1)."""
+"""Dilations of the context module's 3x3 convolutions, in order (Yu & Koltun, table 1)."""
 
 CONTEXTS = {"basic": (1, 1, 1, 1, 1, 1, 1), "large": (2, 2, 4, 8, 16, 32, 32)}
 """Channels of these convolutions, relative to the number of classes, by the size of the module (table 1)."""

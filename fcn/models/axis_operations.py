@@ -1,12 +1,12 @@
 """Which elements of its input a layer reads for each element of its output, along one axis.
 
-A layer that slides a kernel is one of three steps. Each says where its outputs lie (`grid`), which inputs
-reach one output (`taps`), and between which inputs a stretch of outputs reads (`inputs`). Followed
-backward, layer by layer, the last gives what an element of any map sees of the image, to the pixel: where
-two layers of odd strides meet, one element may see more than its neighbor.
+A layer that slides a kernel is one of three steps. Each step knows where its outputs lie (`grid`), which
+inputs reach one output (`taps`), and which range of inputs a range of outputs reads (`inputs`). Following
+`inputs` backward, layer by layer, gives what an element of any map sees of the image, to the pixel. Where two
+layers of odd strides meet, one element may see more than its neighbor.
 
-Inputs are counted from the first of the map, and there is no end of them on either side: a place in front of
-the first one is padding.
+Inputs are counted from the first of the map, as if the map went on without end: a place in front of the first
+one is padding.
 """
 
 import math
@@ -22,7 +22,7 @@ _MOST_NEIGHBORS = 1024
 
 
 class Span(NamedTuple):
-    """A stretch of elements along one axis, both ends included.
+    """A range of elements along one axis, both ends included.
 
     Attributes:
         first: The first element.
@@ -33,7 +33,7 @@ class Span(NamedTuple):
     last: int
 
     def joined(self, other: "Span") -> "Span":
-        """Returns the shortest stretch that holds both.
+        """Returns the shortest range that holds both.
 
         Example:
             >>> Span(0, 3).joined(Span(-2, 1))
@@ -140,8 +140,8 @@ class Resizing(NamedTuple):
 
     Attributes:
         scale: Outputs for each input.
-        averaged: How many inputs away from its center an output sees nothing any more: 1, or with a filter
-            that keeps fine patterns from turning into coarse ones as many as outputs lie apart.
+        averaged: Distance in inputs at which an input no longer reaches an output: 1, or with an
+            antialiasing filter the distance between two outputs.
     """
 
     scale: Fraction

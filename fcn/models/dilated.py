@@ -28,10 +28,11 @@ _DEEPLAB = (
 
 @keras.saving.register_keras_serializable(package="fcn")
 class DilatedNet(SegmentationNet):
-    """A fully convolutional VGG16 without pool4 and pool5, whose later kernels are dilated instead.
+    """A fully convolutional VGG16 without pool4 and pool5, with dilated kernels after them.
 
-    The same weights as an FCN's, and a map of stride 8 where an FCN has one of stride 32. "frontend" in the
-    configuration is fc6 "full" without context, "context" the same with it, "largefov" fc6 "largefov".
+    It has the weights of an FCN, and a map of stride 8 where an FCN has one of stride 32. "frontend" in a
+    configuration is fc6 "full" without a context module, "context" the same with one, "largefov" fc6
+    "largefov".
 
     Input: `[B, H, W, 3]` RGB, 0 to 255, any H and W from 1. Output: logits `float32[B, H, W,
     num_classes]`; no softmax inside.

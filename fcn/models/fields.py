@@ -27,7 +27,7 @@ from fcn.models.axis_operations import Chart, Sliding, Source, Step, Transposing
 from fcn.models.geometry import CropOffsets, reference_crop_offsets
 
 COARSEST_STRIDE: int = 2 ** len(VGG16_BLOCKS)
-"""Pixels between the elements of pool5: images shifted by as many give shifted maps, in every layer."""
+"""Pixels between the elements of pool5: an image shifted by this much gives shifted maps in every layer."""
 
 _FLOAT_BYTES = 4
 
@@ -157,10 +157,10 @@ class NetDescription(NamedTuple):
         return _halo(self)
 
     def net_bytes(self) -> int:
-        """Estimates the memory that the maps of a net take at once, in bytes a pixel that the layers see.
+        """Estimates the memory that the maps of a net take at once, in bytes per pixel that the layers see.
 
-        Largest are those of block1, of which TensorFlow keeps three on a CPU: what goes into a convolution,
-        what comes out, and a copy in its kernels' own order; then the logits and their exponentials. 640 to
+        The largest are those of block1. TensorFlow keeps three of them on a CPU: the input of a convolution,
+        its output, and a copy in its kernels' own order. Logits and their exponentials are added. 640 to
         1,000 bytes were measured with 64 channels and 21 classes.
 
         Example:
@@ -177,10 +177,10 @@ class NetDescription(NamedTuple):
         return math.ceil(_FLOAT_BYTES * (channels + 2 * self.num_classes))
 
     def image_bytes(self) -> int:
-        """Estimates the memory that labeling an image in one piece takes, in bytes a pixel of the image.
+        """Estimates the memory that labeling an image in one piece takes, in bytes per pixel of the image.
 
-        A net that makes images smaller also holds them as floats, twice while it does, and three times the
-        logits it brings back to their size.
+        A net with an `input_scale` also holds two copies of the image as floats, and three of the logits at
+        the image's size.
 
         Example:
             >>> NetDescription(8, "same", 0.5, 1.0, 21).image_bytes()

@@ -1,4 +1,4 @@
-"""Where the elements of a map lie in the image: a calculus of strides and offsets.
+"""A calculus of strides and offsets: the places of a map's elements in the image.
 
 Every layer that slides a kernel keeps a regular grid regular. Two numbers describe it along an axis: the
 distance between neighboring elements, and the place of the first one, both in image pixels. Each layer
@@ -46,7 +46,7 @@ class Grid(NamedTuple):
         return Grid(self.stride * strides, self.offset + center * self.stride)
 
     def transposed(self, kernel_size: int, strides: int, padding: int = 0) -> "Grid":
-        """Returns the grid after a transposed convolution: what a convolution of these numbers came from.
+        """Returns the grid after a transposed convolution, which undoes a convolution of the same numbers.
 
         Args:
             kernel_size: Taps of the kernel.
@@ -63,10 +63,10 @@ class Grid(NamedTuple):
     def elements_before(self, other: "Grid") -> int:
         """Returns how many elements of this grid lie in front of the first of `other`.
 
-        It is what has to be cut off so that the two lie on each other.
+        With these cut off, the two grids coincide.
 
         Raises:
-            ValueError: If no cut can bring them together.
+            ValueError: If they coincide after no cut.
 
         Example:
             >>> Grid(offset=Fraction(-19)).elements_before(Grid())
@@ -82,12 +82,12 @@ class Grid(NamedTuple):
 
 
 class CropOffsets(NamedTuple):
-    """What the published nets cut off in front of their maps.
+    """The numbers of elements that the published nets cut off at the top and on the left of their maps.
 
     Attributes:
-        pool4: Of pool4's scores, to meet the upsampled ones of stride 32; None without that skip.
-        pool3: Of pool3's scores, to meet the upsampled ones of stride 16; None without that skip.
-        scores: Of the last upsampled scores, to meet the image.
+        pool4: Cut off pool4's scores, to match the upsampled ones of stride 32; None without that skip.
+        pool3: Cut off pool3's scores, to match the upsampled ones of stride 16; None without that skip.
+        scores: Cut off the last upsampled scores, to match the image.
     """
 
     pool4: int | None

@@ -122,5 +122,5 @@ class SegmentationNet(keras.Model):  # type: ignore[misc]
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments that make this net again, without its weights."""
+        """Returns the arguments of this net."""
         return {name: getattr(self, name) for name in self._argument_names}

@@ -19,7 +19,7 @@ from fcn.models.arguments import NetArguments
 
 @keras.saving.register_keras_serializable(package="fcn")
 class ImageNormalization(keras.layers.Layer):  # type: ignore[misc]
-    """Turns pixels into what the first convolution was trained on: `(pixels - mean) * scale`.
+    """A layer that normalizes pixels as the first convolution expects them: `(pixels - mean) * scale`.
 
     Input: `[B, H, W, 3]` RGB, 0 to 255. Output: `float[B, H, W, 3]` in `channel_order`.
 
@@ -52,13 +52,13 @@ class ImageNormalization(keras.layers.Layer):  # type: ignore[misc]
         return (images - mean) * keras.ops.convert_to_tensor(self.scale, images.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments that make this layer again."""
+        """Returns the arguments of this layer."""
         config: dict[str, Any] = super().get_config()
         return config | {"channel_order": self.channel_order, "mean": self.mean, "scale": self.scale}
 
 
 class Features(NamedTuple):
-    """The maps of VGG16 that score layers read, `float[B, H / n, W / n, C]`, sizes rounded up.
+    """The maps of VGG16 that score layers read, `float[B, H / n, W / n, C]`, with sizes rounded up.
 
     Attributes:
         pool3: n = 8.
@@ -80,7 +80,7 @@ def convolution(
     padding: str = "same",
     dilation_rate: int = 1,
 ) -> Any:
-    """Applies a convolution, batch normalization where wanted, and a ReLU.
+    """Applies a convolution, batch normalization if asked for, and a ReLU.
 
     Args:
         x: `float[B, H, W, C]`.
@@ -144,8 +144,8 @@ def fully_connected(
         x: `float[B, H, W, C]`, the last block's map.
         arguments: The arguments of the net.
         padding: "same" or "valid".
-        kernel_size: Of fc6; that of fc7 is 1.
-        dilation_rate: Of fc6.
+        kernel_size: Kernel size of fc6; that of fc7 is 1.
+        dilation_rate: Dilation of fc6.
     """
     for name, size, rate in (("fc6", kernel_size, dilation_rate), ("fc7", 1, 1)):
         x = convolution(x, arguments.channels, size, name, arguments.batch_normalization, padding, rate)
@@ -165,8 +165,8 @@ def vgg16_features(images: Any, arguments: NetArguments) -> Features:
     """
     x, reference = images, arguments.geometry == "reference"
     if reference:
-        # All of it here, with a first convolution that adds none: OpenVINO's converter merges both, and drops
-        # what a convolution with padding "same" would have added itself.
+        # All padding is added here and none by the first convolution: OpenVINO's converter merges both, and
+        # drops what a convolution with padding "same" would have added.
         x = keras.layers.ZeroPadding2D(REFERENCE_PADDING, name="block1_pad")(x)
     pools = []
     for block in range(1, len(VGG16_BLOCKS) + 1):

@@ -7,10 +7,10 @@ from fcn.models.net import SegmentationNet
 
 
 def build_configured(config: Config, classes: Classes) -> SegmentationNet:
-    """Builds the net of a configuration with new weights, whatever `model.weights` says.
+    """Builds the net of a configuration with new weights, not those of `model.weights`.
 
     Args:
-        config: What to build.
+        config: The configuration.
         classes: The classes it tells apart.
 
     Raises:

@@ -76,7 +76,7 @@ def test_what_an_element_sees_by_hand() -> None:
 HALOS = {None: {32: 233, 16: 241, 8: 245}, "none": {8: 197}, "basic": {8: 461}, "large": {8: 461}}
 
 
-@pytest.mark.parametrize(("fc6", "geometry"), product(("full", "largefov"), ("same", "reference")))
+@pytest.mark.parametrize(("fc6", "geometry"), [*product(("full", "largefov"), ("same", "reference"))])
 def test_halos_are_known_numbers(fc6: str, geometry: str) -> None:
     for context, halos in HALOS.items():
         for stride, halo in halos.items():
