@@ -118,7 +118,7 @@ def smallest_square(shares: npt.NDArray[Any], center: tuple[int, ...], share: fl
     return 2 * int(np.searchsorted(held, share - 1e-9)) + 1
 
 
-def awaken(model: keras.Model, seed: int = 0) -> tuple[str, ...]:
+def randomize_zero_kernels(model: keras.Model, seed: int = 0) -> tuple[str, ...]:
     """Gives random weights to the kernels that are zero everywhere, as score layers start.
 
     Args:
@@ -128,14 +128,14 @@ def awaken(model: keras.Model, seed: int = 0) -> tuple[str, ...]:
     Returns:
         The names of the layers.
     """
-    awakened = []
+    changed = []
     for layer in model.layers:
         kernel = getattr(layer, "kernel", None)
         if kernel is None or np.any(keras.ops.convert_to_numpy(kernel)):
             continue
         kernel.assign(keras.initializers.GlorotUniform(seed=seed)(kernel.shape))
-        awakened.append(layer.name)
-    return tuple(awakened)
+        changed.append(layer.name)
+    return tuple(changed)
 
 
 class _Probe(keras.Model):  # type: ignore[misc]

@@ -15,7 +15,7 @@ from fcn.models.axis_operations import Chart, Source, Span, grids, seen_by, seen
 from fcn.models.context import CONTEXT_LAYERS
 
 
-class SeenField(NamedTuple):
+class ReceptiveField(NamedTuple):
     """The receptive field of a map's elements along one axis.
 
     Attributes:
@@ -49,7 +49,7 @@ class LayerFacts(NamedTuple):
     name: str
     kind: str
     output_shape: tuple[int, ...]
-    fields: tuple[SeenField, ...] | None
+    fields: tuple[ReceptiveField, ...] | None
     parameters: int
     trainable_parameters: int
     multiply_adds: int | None
@@ -108,7 +108,7 @@ class Inspection(NamedTuple):
         return tuple(layer.name for layer in self.layers if layer.multiply_adds is None)
 
     @property
-    def field(self) -> tuple[SeenField, ...] | None:
+    def field(self) -> tuple[ReceptiveField, ...] | None:
         """Receptive field of the last map's elements, for each axis."""
         return self.layers[-1].fields
 
@@ -218,7 +218,7 @@ def _sources(node: Node, how: LayerSteps, axis: int) -> list[Source] | None:
     return [Source(source, steps[axis]) for source, steps in pairs if steps is not None]
 
 
-def _fields(by_axis: Sequence[Chart]) -> list[tuple[SeenField, ...] | None]:
+def _fields(by_axis: Sequence[Chart]) -> list[tuple[ReceptiveField, ...] | None]:
     """Returns the receptive field of each node's map, for each axis."""
     found = [_fields_along(chart) for chart in by_axis]
     return [
@@ -227,8 +227,8 @@ def _fields(by_axis: Sequence[Chart]) -> list[tuple[SeenField, ...] | None]:
     ]
 
 
-def _fields_along(chart: Chart) -> list[SeenField | None]:
-    found: list[SeenField | None] = []
+def _fields_along(chart: Chart) -> list[ReceptiveField | None]:
+    found: list[ReceptiveField | None] = []
     places = grids(chart)
     for index, grid in enumerate(places):
         if grid is None:
@@ -239,5 +239,5 @@ def _fields_along(chart: Chart) -> list[SeenField | None]:
         size = max((span.last - span.first + 1 for span in known), default=0)
         # Where the kernel is smaller than its stride, element 0 may see nothing.
         first = (spans[0] or Span(0, 0)).first
-        found.append(SeenField(grid.stride, size, first, grid.offset))
+        found.append(ReceptiveField(grid.stride, size, first, grid.offset))
     return found

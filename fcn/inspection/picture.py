@@ -6,7 +6,7 @@ import numpy.typing as npt
 
 from fcn.data.image_io import Pixels
 from fcn.inspection.effective import EffectiveField
-from fcn.inspection.facts import SeenField
+from fcn.inspection.facts import ReceptiveField
 
 THEORETICAL_COLOR, EFFECTIVE_COLOR = (255, 255, 255), (80, 220, 255)
 """RGB of the frames around the theoretical field and around 95% of the effective field."""
@@ -20,7 +20,7 @@ _BLUR = 1 / 160
 
 
 def field_picture(
-    image: Pixels, effective: EffectiveField, theoretical: tuple[SeenField, ...] | None
+    image: Pixels, effective: EffectiveField, theoretical: tuple[ReceptiveField, ...] | None
 ) -> Pixels:
     """Draws the effective field over an image, with frames around it and the theoretical field.
 
@@ -60,7 +60,7 @@ def field_picture(
     return drawn
 
 
-def _first(field: SeenField, element: int) -> float:
+def _first(field: ReceptiveField, element: int) -> float:
     """Returns the first pixel of the field of an element, which is centered on the element's place."""
     return float(field.center + element * field.stride) - (field.size - 1) / 2
 
