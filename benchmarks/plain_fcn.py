@@ -14,9 +14,10 @@ import numpy as np
 from task import LEARNING_RATE, MOMENTUM, draw_weights, random_batch
 
 from fcn.classes import VOID
+from fcn.models.architecture import FC_CHANNELS, VGG16_BLOCKS, scaled
 from fcn.models.fcn import FCN
 from fcn.models.upsampling import Bilinear, CropLike
-from fcn.models.vgg import FC_CHANNELS, VGG16_BLOCKS, ImageNormalization, scaled
+from fcn.models.vgg import ImageNormalization
 
 SIZES = ((64, 96), (37, 51), (70, 31), (1, 1))
 TOLERANCE = 1e-4

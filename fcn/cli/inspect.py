@@ -62,7 +62,7 @@ def inspect_command(options: argparse.Namespace) -> None:
 
     from fcn.data.image_io import read_image
     from fcn.inspection.document import inspection_document
-    from fcn.inspection.effective import awaken, measure_effective_field
+    from fcn.inspection.effective import measure_effective_field, randomize_zero_kernels
     from fcn.inspection.facts import inspect_model
     from fcn.inspection.page import write_inspection_page
     from fcn.inspection.source import open_for_inspection
@@ -79,7 +79,7 @@ def inspect_command(options: argparse.Namespace) -> None:
     if options.html or options.effective:
         image = _image(model, photograph, size)
         # Scores that start at zero would look at nothing.
-        awakened = awaken(model)
+        awakened = randomize_zero_kernels(model)
         if awakened and not note:
             note = f"The weights of {', '.join(awakened)} were zero; random ones were measured. {_TRAINED}"
         effective = measure_effective_field(model, image.astype("float32"))

@@ -117,7 +117,7 @@ def _compile_new(config: Config, classes: Classes) -> SegmentationNet:
     if weights == "none":
         net = build_configured(config, classes)
     else:
-        net = start_from(*load_start(weights), config.model, classes, config.data.input_scale).model
+        net = start_from(*load_start(weights), config.model, classes).model
     measured = config.loss.class_weights == "median_frequency"
     counts = None if measured else class_weights(config.loss, [], len(classes.names))
     compile_net(net, config, counts)

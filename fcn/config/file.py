@@ -1,12 +1,15 @@
-"""The configuration of one run, checked at once.
+"""Reads and checks the configuration of one run.
 
-A configuration is a YAML 1.2 file with the sections below. Everything has one default, here; unknown
-keys, wrong types and values out of range are refused with the key, the file and what is expected.
+A configuration is a YAML 1.2 file with the sections of `fcn.config.sections`, which have the defaults of
+what it leaves out. Unknown keys, wrong types and values out of range are refused with the key, the file and
+what is expected.
 """
 
 import difflib
 import json
+import sys
 from collections.abc import Sequence
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any, get_args
@@ -20,7 +23,7 @@ from fcn.errors import ConfigError
 
 
 class Config(Section):
-    """The configuration of one run."""
+    """A configuration of one run."""
 
     data: DataConfig
     augmentation: AugmentationConfig = AugmentationConfig()
@@ -56,7 +59,7 @@ _SECTIONS: dict[str, type[Section]] = {
 
 
 def is_configuration(path: Path) -> bool:
-    """Returns whether a file is a configuration by its name, and no model.
+    """Returns whether a path is that of a configuration, by its name, and not of a model.
 
     Example:
         >>> is_configuration(Path("configs/camvid.yaml")), is_configuration(Path("runs/camvid"))
@@ -66,7 +69,9 @@ def is_configuration(path: Path) -> bool:
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Reads a configuration file.
+    """Reads a configuration file that a user wrote.
+
+    Where it has a key by an older name, a hint on stderr says so.
 
     Args:
         path: A YAML file.
@@ -75,6 +80,34 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: If the file cannot be read or anything in it is not as expected.
     """
+    values, changes = _read(path), _nested(overrides)
+    for source, keys in ((str(path), values), ("--set", changes)):
+        if _rename(keys, source):
+            _hint(path)
+    for section, keys in changes.items():
+        if values.get(section) is None:
+            values[section] = {}
+        if isinstance(values[section], dict):
+            values[section].update(keys)
+    return _validate(path, values)
+
+
+def load_saved_config(path: Path) -> Config:
+    """Reads a configuration that a training wrote, by this version or an earlier one.
+
+    Args:
+        path: A YAML file.
+
+    Raises:
+        ConfigError: If the file cannot be read or anything in it is not as expected.
+    """
+    values = _read(path)
+    _rename(values, str(path))
+    return _validate(path, values)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Reads the sections of a file, unchecked."""
     try:
         values = _parse(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -84,12 +117,48 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected sections such as `model:` and `train:`. Received: {values!r}.")
-    for override in overrides:
-        _override(values, override)
+    return values
+
+
+@cache
+def _hint(path: Path) -> None:
+    """Says once for each file that a key has another name now; a comparison reads its file once a net."""
+    print(
+        f"{path}: data.input_scale is now called model.input_scale, in --set too; the old name still works.",
+        file=sys.stderr,
+    )
+
+
+def _rename(values: dict[str, Any], source: str) -> bool:
+    """Moves `data.input_scale`, as it was once called, to `model.input_scale`; returns whether it was there.
+
+    Args:
+        values: The sections, which are changed.
+        source: Where they come from, for errors.
+
+    Raises:
+        ConfigError: If both are there, with different values.
+    """
+    data, model = values.get("data"), values.get("model")
+    model = {} if model is None else model
+    if not isinstance(data, dict) or not isinstance(model, dict) or "input_scale" not in data:
+        return False  # anything but a section is refused later
+    value = data.pop("input_scale")
+    if model.setdefault("input_scale", value) != value:
+        raise ConfigError(
+            f"{source}: data.input_scale={value} and model.input_scale={model['input_scale']} differ, but "
+            "the first is the old name of the second. Keep model.input_scale."
+        )
+    values["model"] = model
+    return True
+
+
+def _validate(path: Path, values: dict[str, Any]) -> Config:
+    """Returns the configuration, or raises one error with everything that is wrong in it."""
     try:
         return Config.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        # Several things may be wrong in one list or dictionary; it is told of once.
+        # Several things may be wrong in one list or dictionary: one line is enough.
         lines = dict.fromkeys(_explain(path, problem, values) for problem in error.errors())
         raise ConfigError("\n".join(lines)) from error
 
@@ -121,24 +190,24 @@ def _parse(text: str) -> Any:
     return value
 
 
-def _override(values: dict[str, Any], override: str) -> None:
-    """Sets one value in the nested dictionary `values` from "section.key=value"."""
-    key, equals, text = override.partition("=")
-    section, dot, name = key.partition(".")
-    if not (equals and dot and section and name) or "." in name:
-        raise ConfigError(f"--set {override}: expected section.key=value, for example train.steps=100.")
-    try:
-        value = _parse(text)
-    except ValueError as error:
-        raise ConfigError(f"--set {override}: the value is not YAML. {error}") from error
-    if values.get(section) is None:
-        values[section] = {}
-    if isinstance(values[section], dict):
-        values[section][name] = value
+def _nested(overrides: Sequence[str]) -> dict[str, Any]:
+    """Reads "section.key=value" each into a dictionary of sections; the last one of a key wins."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        section, dot, name = key.partition(".")
+        if not (equals and dot and section and name) or "." in name:
+            raise ConfigError(f"--set {override}: expected section.key=value, for example train.steps=100.")
+        try:
+            value = _parse(text)
+        except ValueError as error:
+            raise ConfigError(f"--set {override}: the value is not YAML. {error}") from error
+        values.setdefault(section, {})[name] = value
+    return values
 
 
 def _explain(path: Path, problem: Any, values: dict[str, Any]) -> str:
-    """Says what is wrong with one key of a configuration, and what is expected, in a line."""
+    """Returns a line about one wrong key of a configuration, with what is expected."""
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         *sections, unknown = problem["loc"]
@@ -159,13 +228,13 @@ def _explain(path: Path, problem: Any, values: dict[str, Any]) -> str:
     section, *keys = problem["loc"]
     if not keys:
         return f"{path}: {where}: expected keys and their values. Received: {values[section]!r}."
-    # Pydantic's location goes on with its own names for parts of a value.
+    # The rest of Pydantic's location are its own names for parts of a value.
     where, received = f"{section}.{keys[0]}", values[section][keys[0]]
     return f"{path}: {where}: expected {_expected(section, keys[0], problem)}. Received: {received!r}."
 
 
 def _expected(section: str, key: str, problem: Any) -> str:
-    """Says what a key may be set to, with an example where there is one."""
+    """Returns the values that a key may have, with an example where there is one."""
     field = _SECTIONS[section].model_fields[key]
     text = field.description or problem["msg"].removeprefix("Input should be ")
     if problem["type"].startswith("int_"):

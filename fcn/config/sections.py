@@ -1,62 +1,64 @@
-"""What each section of a configuration may say; every default stands here, once."""
+"""The sections of a configuration: each key with its type, its default and its meaning.
+
+The defaults of a net's arguments come from `fcn.models.arguments`.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fcn.models.arguments import DEFAULT_CONTEXT_SIZE, ContextSize, Geometry, NetArguments, Upsampling
+
 Net = Literal[
     "fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once", "fcn8s_largefov", "frontend", "context", "largefov"
 ]
 NETS: tuple[str, ...] = get_args(Net)
 DILATED_NETS: tuple[str, ...] = ("frontend", "context", "largefov")
-"""Nets without the last two poolings, and without skips."""
+"""The nets without the last two poolings and without skips."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 LossTerm = Literal["cross_entropy", "ohem", "focal", "dice", "lovasz"]
 FORMATS = ("openvino", "onnx", "litert")
-"""What an export can hold beside a SavedModel."""
+"""The formats that an export can have besides a SavedModel."""
 ACCURACY_DROP = 0.5
-"""Points of mean IoU that a net may lose by int8."""
+"""Percentage points of mean IoU that a net may lose in int8."""
 LOWEST_AGREEMENT = 0.98
-"""Share of the pixels on which bfloat16 and int8 must say what float32 says, where no labels decide."""
-# What errors say of keys that hold more than one value; `examples` are how a configuration writes them.
+"""Share of the pixels on which bfloat16 and int8 must agree with float32, where there are no labels."""
+# Descriptions, for errors, of keys that hold more than one value; `examples` show how to write them.
 _PAIR = "two numbers above 0, [smallest, largest]"
 _TERMS = f"a weight above 0 for each of one or more of {', '.join(get_args(LossTerm))}"
 
 
 class Section(BaseModel):
-    """A part of a configuration: no unknown keys, no other types, never changed."""
+    """A section of a configuration. It is frozen and refuses unknown keys and other types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class DataConfig(Section):
-    """Where the examples are.
+    """The data set.
 
     Attributes:
         root: Folder in VOC layout, relative to where the command runs.
-        train_split: List of the examples to learn from.
+        train_split: List of the examples to train on.
         val_split: List of the examples to score on.
-        input_scale: Size at which the net sees an image, relative to its own. It becomes part of the model,
-            which makes images smaller itself and answers at their own size.
     """
 
     root: Path
     train_split: str = "train"
     val_split: str = "val"
-    input_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class AugmentationConfig(Section):
-    """How training examples are changed; see `fcn.data.augmentation`.
+    """The augmentation of training examples; see `fcn.data.augmentation`.
 
     Attributes:
-        crop_size: (height, width) of what a step sees, in pixels; None for whole images, one a step.
-        scale: Smallest and largest random scale of what a crop shows; whole images keep their size.
-        flip: Whether every second example is mirrored left to right.
+        crop_size: (height, width) of the crops to train on, in pixels; None for whole images, one at a time.
+        scale: Smallest and largest random scale of a crop; whole images keep their size.
+        flip: Whether examples are mirrored left to right at random, one in two.
         color_jitter: Largest relative change of brightness, contrast and saturation.
     """
 
@@ -81,29 +83,32 @@ class AugmentationConfig(Section):
 
 
 class ModelConfig(Section):
-    """Which net; see `fcn.models.fcn.FCN` and `fcn.models.dilated.DilatedNet` for each argument.
+    """The net; `fcn.models.arguments.NetArguments` documents its arguments and has their defaults.
 
     Attributes:
-        net: "fcn32s", "fcn16s", "fcn8s"; "fcn8s_at_once", whose skips are scaled to be trained at once;
+        net: "fcn32s", "fcn16s", "fcn8s"; "fcn8s_at_once", with skips scaled for training all at once;
             "fcn8s_largefov", with DeepLab's fc6; or a net that dilates: "frontend", "context", "largefov".
-        context: Size of the context module: "basic" or "large". Of "context".
-        weights: What to start from; "none": random weights; "imagenet": VGG16's, downloaded by Keras; or
+        context: Size of the context module, "basic" or "large", in the net "context".
+        input_scale: Size at which the layers see an image, relative to its own. The model makes images
+            smaller itself and answers at their own size.
+        weights: The weights to start from. "none": random ones; "imagenet": VGG16's, downloaded by Keras; or
             the path of a run folder, a `.keras` file or a file of published weights.
     """
 
     net: Net = "fcn8s"
-    width: Positive = 1.0
-    fc_channels: Annotated[Count | None, Field(examples=["1024"])] = None
-    geometry: Literal["same", "reference"] = "same"
-    upsampling: Literal["learned", "learned_intermediate", "frozen"] = "learned"
-    dropout: Fraction = 0.5
-    batch_normalization: bool = False
-    context: Literal["basic", "large"] = "basic"
+    width: Positive = NetArguments.width
+    fc_channels: Annotated[Count | None, Field(examples=["1024"])] = NetArguments.fc_channels
+    geometry: Geometry = NetArguments.geometry
+    upsampling: Upsampling = NetArguments.upsampling
+    dropout: Fraction = NetArguments.dropout
+    batch_normalization: bool = NetArguments.batch_normalization
+    context: ContextSize = DEFAULT_CONTEXT_SIZE
+    input_scale: Annotated[float, Field(gt=0, le=1)] = NetArguments.input_scale
     weights: Annotated[str, Field(min_length=1)] = "none"
 
     @model_validator(mode="after")
     def _options_fit_the_net(self) -> "ModelConfig":
-        if self.net != "context" and self.context != "basic":
+        if self.net != "context" and self.context != DEFAULT_CONTEXT_SIZE:
             raise ValueError(
                 f"model.context={self.context} changes nothing in model.net={self.net}: leave it out"
             )
@@ -115,13 +120,13 @@ class ModelConfig(Section):
 
 
 class LossConfig(Section):
-    """What training makes small; see `fcn.training.loss`. Void pixels never count.
+    """The loss; see `fcn.training.loss`. Void pixels never count.
 
     Attributes:
-        terms: Weight of each loss that is added up: "cross_entropy"; "ohem", the same over the hardest
+        terms: Weight of each term of the loss: "cross_entropy"; "ohem", cross entropy over the hardest
             pixels; "focal"; "dice"; "lovasz".
         reduction: "mean" over labeled pixels, or "sum" over them as in Caffe. Dice and Lovász have no sum.
-        label_smoothing: Share of a pixel's truth that is spread over all classes, in "cross_entropy" and
+        label_smoothing: Share of a pixel's true class that is spread over all classes, in "cross_entropy" and
             "ohem".
         class_weights: "none"; "median_frequency", measured on the training split; or a weight a class. Of
             "cross_entropy", "ohem" and "focal".
@@ -171,38 +176,40 @@ class LossConfig(Section):
 
 
 class TrainConfig(Section):
-    """How to learn.
+    """The training.
 
     Attributes:
         steps: Number of updates of the weights.
-        batch_size: Examples a step.
-        accumulate: Equal parts a step's batch is taken in, one after the other, to need less memory.
+        batch_size: Examples per step.
+        accumulate: Number of equal parts of a batch that are computed one after the other, to need less
+            memory.
         optimizer: "sgd" with momentum as Caffe computes it, or "adamw".
-        learning_rate: For the loss as `loss.reduction` says.
-        learning_rate_multipliers: Factor of the learning rate for each variable whose path, such as
-            "score_pool4/bias", fits a pattern: {"*/bias": 2.0, "score_*": 10.0}. All that fit are multiplied.
+        learning_rate: Learning rate; a loss with `loss.reduction` "sum" needs a far smaller one.
+        learning_rate_multipliers: Factors of the learning rate by patterns of variables' paths, such as
+            "score_pool4/bias": {"*/bias": 2.0, "score_*": 10.0}. All factors that match are multiplied.
         freeze: Patterns of the names of layers that are not trained: ["block1_*", "block2_*"].
         schedule: "constant", or "poly": learning_rate * (1 - step / steps) ** power.
         power: Exponent of "poly".
         warmup_steps: Steps over which the learning rate rises in a straight line: step n of them, from 1 on,
             takes n / warmup_steps of what the schedule says; 0: none.
         momentum: Of "sgd".
-        weight_decay: Factor of the weights that "sgd" adds to their gradients, or that "adamw" takes off,
-            times the learning rate; kernels only, never biases or batch normalization.
-        clip_norm: Largest norm of all gradients together; null: any.
-        ema: Momentum of an average of the weights, 0.999 for example, which is scored and kept in place of
-            the weights themselves; null: none.
-        precision: What the net computes in: "float32" or "bfloat16"; weights and loss are float32 always.
+        weight_decay: Factor of the weights that "sgd" adds to their gradients, or that "adamw" subtracts,
+            times the learning rate; only for kernels, not for biases or batch normalization.
+        clip_norm: Largest norm of all gradients together; null: no clipping.
+        ema: Momentum of a moving average of the weights, 0.999 for example, which is scored and kept in place
+            of the weights themselves; null: no average.
+        precision: "float32" or "bfloat16" for the layers; weights and loss are always float32.
         xla: Whether TensorFlow compiles the step with XLA. JAX always does.
-        devices: How many GPUs each process uses, or "all". They share a batch evenly, and the loss is that
-            of the whole batch; but on TensorFlow "ohem", "dice" and "lovasz" are means over the devices,
-            each looking at its own part.
-        seed: Where all chance comes from.
+        devices: Number of GPUs of each process, or "all". They share a batch evenly, and the loss is that of
+            the whole batch; but on TensorFlow "ohem", "dice" and "lovasz" are means over the devices, each
+            with its own part.
+        seed: Random seed.
         log_steps: Steps between lines of the log.
         checkpoint_steps: Steps between checkpoints.
-        checkpoint_minutes: Also write one when the last is this old; null: never.
-        keep_checkpoints: How many of the latest checkpoints to keep, in case the last is damaged.
-        evaluate_steps: Steps between scorings of the validation split; the last step is always scored.
+        checkpoint_minutes: Minutes after which another checkpoint is written; null: only every
+            `checkpoint_steps`.
+        keep_checkpoints: Number of the latest checkpoints to keep, in case the last is damaged.
+        evaluate_steps: Steps between evaluations on the validation split; the last step is always evaluated.
     """
 
     steps: Count = 20_000

@@ -1,1 +1,1 @@
-"""What each layer of a net sees, and what it costs."""
+"""Receptive fields, sizes and costs of the layers of a net."""

@@ -1,4 +1,4 @@
-"""What a layer computes: its multiply-adds."""
+"""Multiply-adds of layers."""
 
 import math
 from typing import Any
@@ -11,26 +11,26 @@ from fcn.models.upsampling import CropLike
 OPERATIONS_PER_MULTIPLY_ADD = 2
 """A multiplication and an addition, as processors are rated."""
 
-# Their few operations an element are no kernel's, and not counted.
+# Layers with few operations per element, which are not counted.
 _SCALING = (
     *(layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization),
     *(layers.Normalization, layers.PReLU),
 )
-# What joins maps without adding up products.
+# Layers that join maps without adding up products.
 _JOINING = (*MERGING, CropLike, ResizeLike)
 
 
 def multiply_adds(node: Node) -> int | None:
     """Returns how many products of an input and a weight a layer adds up, for one image.
 
-    Places in the padding count as others do, as programs compute them. Biases, pooling, activations,
-    normalization and interpolation are left out.
+    Places in the padding count too, as programs compute them. Biases, pooling, activations, normalization
+    and interpolation do not count.
 
     Args:
         node: A call of the layer.
 
     Returns:
-        The count; None for a layer of an unknown kind with weights or several maps, as attention.
+        The count; None for a layer of an unknown kind with weights or several inputs, such as attention.
 
     Example:
         >>> shape = (1, 4, 4, 3)
@@ -43,7 +43,7 @@ def multiply_adds(node: Node) -> int | None:
         channels = node.input_shapes[0][-1] // layer.groups
         return int(places * math.prod(layer.kernel_size) * channels * layer.filters)
     if isinstance(layer, TRANSPOSED):
-        # Each input meets all of the kernel; what is cut off afterwards has been computed.
+        # Each input is multiplied with the whole kernel; outputs that are cut off have been computed too.
         sources = math.prod(node.input_shapes[0][1:-1])
         return int(sources * math.prod(layer.kernel_size) * node.input_shapes[0][-1] * layer.filters)
     if isinstance(layer, (*DEPTHWISE, *SEPARABLE)):

@@ -91,7 +91,7 @@ def diagrams(inspection: Inspection) -> list[Diagram]:
     alike: dict[tuple[Sliding | Transposing, ...], list[str]] = {}
     for layer in inspection.layers:
         if layer.steps and any(map(_is_drawn, layer.steps)):
-            # Padding moves the window and nothing in it.
+            # Padding moves the window, but changes nothing in it.
             key = tuple(step._replace(padding=0) for step in layer.steps if not isinstance(step, Resizing))
             alike.setdefault(key, []).append(layer.name)
     return [_diagram(steps, names) for steps, names in alike.items()]

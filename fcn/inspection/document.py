@@ -1,11 +1,11 @@
-"""An inspection for machines."""
+"""An inspection as a JSON document."""
 
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 from fcn.inspection.effective import EffectiveField
-from fcn.inspection.facts import Inspection, LayerFacts, SeenField
+from fcn.inspection.facts import Inspection, LayerFacts, ReceptiveField
 
 Number = int | float
 
@@ -72,7 +72,7 @@ def _layer(layer: LayerFacts) -> dict[str, Any]:
     }
 
 
-def _fields(fields: tuple[SeenField, ...] | None) -> dict[str, Any]:
+def _fields(fields: tuple[ReceptiveField, ...] | None) -> dict[str, Any]:
     if fields is None:
         names = ("stride", "receptive_field", "receptive_field_offset", "receptive_field_center")
         return dict.fromkeys(names)

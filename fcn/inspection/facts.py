@@ -1,4 +1,4 @@
-"""What each layer of a net makes, sees and costs, for an image of one size."""
+"""Output, receptive field and cost of each layer of a net, for an image of one size."""
 
 import math
 from collections.abc import Sequence
@@ -11,23 +11,18 @@ import numpy as np
 from fcn.inspection.cost import OPERATIONS_PER_MULTIPLY_ADD, multiply_adds
 from fcn.inspection.graph import Node, read_graph
 from fcn.inspection.layer_operations import LayerSteps, Steps, steps_of
-from fcn.models.axis_operations import Chart, Source, Span, grids, seen_by
+from fcn.models.axis_operations import Chart, Source, Span, grids, seen_by, seen_by_neighbors
 from fcn.models.context import CONTEXT_LAYERS
-from fcn.models.geometry import Grid
-
-# More elements than this in a row are not looked at to find the one that sees most; a net that makes images
-# smaller by 7/20 has 640 that all lie differently.
-_MOST_PHASES = 1024
 
 
-class SeenField(NamedTuple):
-    """What the elements of a map see of the image, along one axis.
+class ReceptiveField(NamedTuple):
+    """The receptive field of a map's elements along one axis.
 
     Attributes:
         stride: Pixels from one element to the next.
-        size: Pixels between the ends of what an element sees, ends included; of the one that sees most.
+        size: Pixels from the first to the last that an element sees, for the element that sees most.
         first: First pixel that element 0 sees, from the image's first; below 0 in the padding.
-        center: Where element 0 lies, in pixels from the center of the image's first.
+        center: Place of element 0, in pixels from the center of the image's first.
     """
 
     stride: Fraction
@@ -37,24 +32,24 @@ class SeenField(NamedTuple):
 
 
 class LayerFacts(NamedTuple):
-    """One layer of a net.
+    """Facts about one layer of a net.
 
     Attributes:
-        name: Its name.
+        name: Name of the layer.
         kind: Name of its class.
-        output_shape: `(1, *sizes, channels)` of the map it returns.
-        fields: What the map's elements see, for each axis; None if nobody knows.
-        parameters: How many numbers its weights have; 0 where it stands a second time.
-        trainable_parameters: How many of them training changes.
-        multiply_adds: Products that are added up, for one image; None if nobody knows.
+        output_shape: `(1, *sizes, channels)` of its output map.
+        fields: Receptive field of the map's elements, for each axis; None if unknown.
+        parameters: Number of its parameters; 0 from the second use of the layer on.
+        trainable_parameters: Number of the parameters that training changes.
+        multiply_adds: Products that are added up, for one image; None if unknown.
         activation_bytes: Bytes of the map.
-        steps: How it makes its output from its first input, for each axis; None if nobody knows.
+        steps: How its output follows from its first input, for each axis; None if unknown.
     """
 
     name: str
     kind: str
     output_shape: tuple[int, ...]
-    fields: tuple[SeenField, ...] | None
+    fields: tuple[ReceptiveField, ...] | None
     parameters: int
     trainable_parameters: int
     multiply_adds: int | None
@@ -70,15 +65,15 @@ class LayerFacts(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """A net and its layers.
+    """Facts about a net and its layers.
 
     Attributes:
-        name: Of the net.
+        name: Name of the net.
         size: Sizes of the image, (height, width) or (length,).
-        layers: In the order they compute; the first is the image.
-        peak_bytes: Most bytes of maps that are needed at one time while an image is labeled, each kept from
-            when it is made to when it is last read. Programs that compute need some more.
-        context_field: How many scores in a row the context module alone sees; None for nets without one.
+        layers: The layers in the order they compute; the first is the image.
+        peak_bytes: Most bytes of maps that are needed at one time while an image is labeled, if each is kept
+            until it is read for the last time. Real programs need some more.
+        context_field: Number of scores in a row that the context module sees; None for nets without one.
     """
 
     name: str
@@ -89,45 +84,45 @@ class Inspection(NamedTuple):
 
     @property
     def parameters(self) -> int:
-        """Parameters of all layers."""
+        """Number of parameters of all layers."""
         return sum(layer.parameters for layer in self.layers)
 
     @property
     def trainable_parameters(self) -> int:
-        """Those that training changes."""
+        """Number of parameters that training changes."""
         return sum(layer.trainable_parameters for layer in self.layers)
 
     @property
     def gflop(self) -> float:
-        """Billions of operations for one image, of all layers that can be counted."""
+        """Billions of operations for one image, in all layers that can be counted."""
         return sum(layer.gflop or 0 for layer in self.layers)
 
     @property
     def activation_bytes(self) -> int:
-        """Bytes of all maps, as training keeps them for an image."""
+        """Bytes of all maps for one image, as training keeps them."""
         return sum(layer.activation_bytes for layer in self.layers)
 
     @property
     def uncounted(self) -> tuple[str, ...]:
-        """Names of the layers whose operations nobody knows."""
+        """Names of the layers with an unknown number of operations."""
         return tuple(layer.name for layer in self.layers if layer.multiply_adds is None)
 
     @property
-    def field(self) -> tuple[SeenField, ...] | None:
-        """What an element of the last map sees, for each axis."""
+    def field(self) -> tuple[ReceptiveField, ...] | None:
+        """Receptive field of the last map's elements, for each axis."""
         return self.layers[-1].fields
 
 
 def inspect_model(model: keras.Model, size: Sequence[int]) -> Inspection:
-    """Derives what each layer of a model makes, sees and costs, without computing anything.
+    """Derives output, receptive field and cost of each layer of a model, without running it.
 
     Args:
-        model: A functional or Sequential Keras model from one image to one map. Layers of unknown kinds have
-            their shapes and parameters; what they and the layers behind them see is left open.
+        model: A functional or Sequential Keras model from one image to one map. For layers of unknown kinds,
+            shapes and parameters are derived; their fields, and those of later layers, stay unknown.
         size: Sizes of an image, (height, width) or (length,).
 
     Raises:
-        RunError: If the model cannot be followed, or takes no image of that size.
+        RunError: If the model cannot be followed, or does not take images of that size.
 
     Example:
         >>> net = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(8, 3, 2)])
@@ -162,9 +157,9 @@ def inspect_model(model: keras.Model, size: Sequence[int]) -> Inspection:
 
 
 def _count(layer: Any) -> tuple[int, int]:
-    """Returns how many numbers the weights of a layer have, and how many of these training changes."""
+    """Returns the numbers of parameters and of trainable parameters of a layer."""
     weights, trainable = (getattr(layer, name, []) for name in ("weights", "trainable_weights"))
-    # The state of a random generator, as Dropout has one, is a variable but no weight.
+    # The state of a random generator, which Dropout has, is a variable but not a weight.
     return sum(math.prod(w.shape) for w in weights), sum(math.prod(w.shape) for w in trainable)
 
 
@@ -177,7 +172,7 @@ def _peak(nodes: Sequence[Node], steps: Sequence[LayerSteps]) -> int:
     last_read = list(range(len(nodes)))
     for number, (node, how) in enumerate(zip(nodes, steps, strict=True)):
         for index, source in enumerate(node.inputs):
-            if how is None or how[index] is not None:  # where only its size is asked for, a map may be gone
+            if how is None or how[index] is not None:  # a map that lends only its size is not needed
                 last_read[source] = number
     last_read[-1] = len(nodes)
     sizes = [_bytes(node) for node in nodes]
@@ -188,13 +183,13 @@ def _peak(nodes: Sequence[Node], steps: Sequence[LayerSteps]) -> int:
 
 
 def _context_field(nodes: Sequence[Node], chart: Chart) -> int | None:
-    """Returns how many elements of the map in front of the context module one behind it sees."""
+    """Returns how many elements of its input an element of the context module's output sees."""
     numbers = {node.layer.name: number for number, node in enumerate(nodes)}
     if not numbers.keys() >= set(CONTEXT_LAYERS):
         return None
     first, last = numbers[CONTEXT_LAYERS[0]], numbers[CONTEXT_LAYERS[-1]]
     before = nodes[first].inputs[0]
-    # As if the scores were the image.
+    # The input takes the place of the image.
     span = seen_by([*[None] * before, [], *chart[before + 1 : last + 1]], last, 0)
     return None if span is None else span.last - span.first + 1
 
@@ -223,8 +218,8 @@ def _sources(node: Node, how: LayerSteps, axis: int) -> list[Source] | None:
     return [Source(source, steps[axis]) for source, steps in pairs if steps is not None]
 
 
-def _fields(by_axis: Sequence[Chart]) -> list[tuple[SeenField, ...] | None]:
-    """Returns what each node's map sees, for each axis."""
+def _fields(by_axis: Sequence[Chart]) -> list[tuple[ReceptiveField, ...] | None]:
+    """Returns the receptive field of each node's map, for each axis."""
     found = [_fields_along(chart) for chart in by_axis]
     return [
         tuple(field for field in fields if field is not None) if None not in fields else None
@@ -232,23 +227,17 @@ def _fields(by_axis: Sequence[Chart]) -> list[tuple[SeenField, ...] | None]:
     ]
 
 
-def _fields_along(chart: Chart) -> list[SeenField | None]:
-    found: list[SeenField | None] = []
+def _fields_along(chart: Chart) -> list[ReceptiveField | None]:
+    found: list[ReceptiveField | None] = []
     places = grids(chart)
     for index, grid in enumerate(places):
         if grid is None:
             found.append(None)
             continue
-        spans = [seen_by(chart, index, element) for element in range(_phases(places[: index + 1], grid))]
+        spans = seen_by_neighbors(chart, places, index)
         known = [span for span in spans if span is not None]
         size = max((span.last - span.first + 1 for span in known), default=0)
         # Where the kernel is smaller than its stride, element 0 may see nothing.
         first = (spans[0] or Span(0, 0)).first
-        found.append(SeenField(grid.stride, size, first, grid.offset))
+        found.append(ReceptiveField(grid.stride, size, first, grid.offset))
     return found
-
-
-def _phases(places: list[Grid | None], grid: Grid) -> int:
-    """Returns how many elements in a row may see differently much, before all repeats itself."""
-    ratios = [other.stride / grid.stride for other in places if other is not None]
-    return min(math.lcm(*(ratio.numerator for ratio in ratios)), _MOST_PHASES)

@@ -14,10 +14,10 @@ class Node(NamedTuple):
 
     Attributes:
         layer: The layer, or an operation without weights.
-        inputs: Numbers of the nodes whose maps it is called with.
+        inputs: Numbers of the nodes that its input maps come from.
         input_shapes: Shapes of those maps, `(1, *sizes, channels)`.
         output_shape: Shape of the map it returns.
-        dtype: Of that map.
+        dtype: Type of that map.
     """
 
     layer: Any
@@ -29,7 +29,7 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True)
 class _Map:
-    """A map on its way through the layers.
+    """A map between two layers.
 
     Attributes:
         spec: Its shape and type.
@@ -41,17 +41,17 @@ class _Map:
 
 
 def read_graph(model: keras.Model, size: tuple[int, ...]) -> list[Node]:
-    """Follows an image of some size through a model, by its shape alone.
+    """Follows the shape of an image through a model.
 
     Args:
-        model: A Sequential or functional model from one image to one map; models in it are followed too.
+        model: A Sequential or functional model from one image to one map; nested models are followed too.
         size: Sizes of the image, (height, width) or (length,).
 
     Returns:
         The nodes; the first is the image.
 
     Raises:
-        RunError: If the model cannot be followed, or takes no image of that size.
+        RunError: If the model cannot be followed, or does not take images of that size.
 
     Example:
         >>> net = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(8, 3, 2, name="conv")])
@@ -80,7 +80,7 @@ def _source(model: keras.Model) -> keras.KerasTensor:
     """Returns the only input of a model.
 
     Raises:
-        RunError: If it is not the one image or signal, channels last, of a model with one answer.
+        RunError: If the model does not have one input, an image or signal, channels last, and one output.
     """
     if len(getattr(model, "inputs", None) or []) != 1:
         raise RunError(f"{model.name}: expected a functional model of one image. It cannot be followed.")
@@ -105,10 +105,10 @@ def _source(model: keras.Model) -> keras.KerasTensor:
 
 
 class _Walk:
-    """Collects the nodes of a model and of the models in it.
+    """A walk through a model and the models in it, which collects their nodes.
 
     Args:
-        nodes: Where to put them.
+        nodes: The list that the nodes are added to.
     """
 
     def __init__(self, nodes: list[Node]) -> None:
@@ -130,13 +130,13 @@ class _Walk:
         return model._run_through_graph(start, operation_fn=lambda layer: layer, call_fn=call)
 
     def apply(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Notes one call of a layer."""
+        """Adds the node of one call of a layer."""
         if isinstance(layer, keras.Model):
             return self.run(layer, args[0])
         maps = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, _Map)]
         try:
             spec = layer.compute_output_spec(*_specs(args), **_specs(kwargs))
-        except Exception as error:  # Keras and the layers of others raise whatever they like.
+        except Exception as error:  # Keras and other people's layers raise errors of any class
             received = [tuple(one.spec.shape) for one in maps]
             raise RunError(
                 f"{layer.name}: cannot take a map of this shape {received} ({error}). Give a larger --size."

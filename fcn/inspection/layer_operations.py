@@ -1,4 +1,4 @@
-"""From a Keras layer to the steps of the calculus: kernels, strides and paddings, axis by axis."""
+"""Finds the steps of a Keras layer: its kernels, strides and paddings along each axis."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -21,9 +21,9 @@ Steps = tuple[Step, ...]
 """One step for each axis of the image."""
 
 LayerSteps = list[Steps | None] | None
-"""For each input of a layer the steps along each axis, or None for one that lends its size alone.
+"""For each input of a layer the steps along each axis, or None for one that lends only its size.
 
-None as a whole for a layer of an unknown kind.
+It is None as a whole for a layer of an unknown kind.
 """
 
 layers = keras.layers
@@ -42,7 +42,7 @@ _UPSAMPLING = (layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D)
 
 def _operations(*functions: Callable[..., Any]) -> tuple[type, ...]:
     """Returns the classes of the operations that these functions of two maps become in a model."""
-    # Keras names the functions in public, and their classes nowhere.
+    # Keras has public names for the functions, but not for the classes.
     map_ = keras.KerasTensor((1, 1, 1))
     return tuple(type(function(map_, map_)._keras_history.operation) for function in functions)
 
@@ -132,7 +132,7 @@ def _slid(shape: Shape, kernel_size: Any, strides: Any, dilation_rate: Any, padd
     found = []
     for size, kernel, stride, dilation in numbers:
         reach = dilation * (kernel - 1)
-        # What is missing for the last output, half of it in front; the odd one goes behind.
+        # The padding that the last output needs, half of it in front; an odd one goes to the end.
         missing = max(0, (-(-size // stride) - 1) * stride + reach + 1 - size)
         front = {"same": missing // 2, "causal": reach, "valid": 0}[padding]
         found.append(Sliding(kernel, stride, front, dilation))
@@ -155,9 +155,9 @@ def _resized(shape: Shape, output: Shape, filtered: bool = False) -> Steps:
     """Returns the steps of linear interpolation.
 
     Args:
-        shape: Of the map before.
-        output: Of the map after it.
-        filtered: Whether a smaller map is the mean of more of the larger one.
+        shape: Shape of the input map.
+        output: Shape of the output map.
+        filtered: Whether there is an antialiasing filter where the output is smaller.
     """
     scales = [Fraction(after, before) for before, after in zip(shape[1:-1], output[1:-1], strict=True)]
     return tuple(

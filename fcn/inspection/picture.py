@@ -6,7 +6,7 @@ import numpy.typing as npt
 
 from fcn.data.image_io import Pixels
 from fcn.inspection.effective import EffectiveField
-from fcn.inspection.facts import SeenField
+from fcn.inspection.facts import ReceptiveField
 
 THEORETICAL_COLOR, EFFECTIVE_COLOR = (255, 255, 255), (80, 220, 255)
 """RGB of the frames around the theoretical field of an element, and around 95% of its gradient."""
@@ -20,7 +20,7 @@ _BLUR = 1 / 160
 
 
 def field_picture(
-    image: Pixels, effective: EffectiveField, theoretical: tuple[SeenField, ...] | None
+    image: Pixels, effective: EffectiveField, theoretical: tuple[ReceptiveField, ...] | None
 ) -> Pixels:
     """Draws the gradient of each pixel over an image, and frames around both fields.
 
@@ -32,7 +32,7 @@ def field_picture(
         theoretical: The field of the elements of the same map, for rows and columns; None if unknown.
 
     Returns:
-        `uint8[h, w, 3]`, RGB, at most 640 pixels a side.
+        `uint8[h, w, 3]`, RGB, at most 640 pixels per side.
     """
     scale = min(1.0, _LONGER_SIDE / max(image.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
@@ -60,7 +60,7 @@ def field_picture(
     return drawn
 
 
-def _first(field: SeenField, element: int) -> float:
+def _first(field: ReceptiveField, element: int) -> float:
     """Returns the first pixel of an element's field, which is centered on the element."""
     return float(field.center + element * field.stride) - (field.size - 1) / 2
 

@@ -1,4 +1,4 @@
-"""Opens the net of a configuration or of a model file, to look at it."""
+"""Opens the net of a configuration or of a model file for inspection."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def open_for_inspection(path: Path) -> keras.Model:
 
     Raises:
         ConfigError: If the configuration cannot be used.
-        DataError: If its data set is there and cannot be used.
+        DataError: If its data set exists and cannot be used.
         RunError: If there is no model, or it cannot be read.
     """
     if is_configuration(path):
@@ -37,11 +37,11 @@ def open_for_inspection(path: Path) -> keras.Model:
 def build_net(config: Config) -> SegmentationNet:
     """Builds the net of a configuration with new weights.
 
-    Its data set says how many classes there are; where it is not on this machine, the net gets Pascal VOC's
-    21. What `model.weights` names is not read: it changes nothing of a net's size.
+    The number of classes comes from its data set; if that is not on this machine, the net gets Pascal VOC's
+    21 classes. `model.weights` is not read: weights do not change the size of a net.
 
     Raises:
-        DataError: If the data set is there and cannot be used.
+        DataError: If the data set exists and cannot be used.
     """
     root = config.data.root
     classes = read_classes(root) if root.is_dir() else Classes.named(VOC_CLASS_NAMES)

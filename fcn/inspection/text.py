@@ -1,4 +1,4 @@
-"""An inspection as a table on a terminal and on a page: the same words and numbers."""
+"""An inspection as a table, for terminals and pages."""
 
 from collections.abc import Sequence
 

@@ -1,45 +1,45 @@
-"""The context module: dilated convolutions of scores, that begin by changing nothing (Yu & Koltun, 2016)."""
+"""The context module: dilated convolutions of scores that start as the identity (Yu & Koltun, 2016)."""
 
 from functools import partial
 from typing import Any
 
 import keras
 
-from fcn.models.geometry import CONTEXT_DILATIONS, CONTEXT_PADDING
-
-CONTEXTS = {"basic": (1, 1, 1, 1, 1, 1, 1), "large": (2, 2, 4, 8, 16, 32, 32)}
-"""Channels of the module's 3x3 convolutions, relative to the number of classes (table 1 of the paper)."""
+from fcn.models.architecture import CONTEXT_DILATIONS, CONTEXT_PADDING, CONTEXTS
 
 CONTEXT_LAYERS = (
     *("ctx_conv1_1", "ctx_conv1_2", "ctx_conv2_1", "ctx_conv3_1", "ctx_conv4_1", "ctx_conv5_1"),
     "ctx_fc1",
 )
-"""Names of these convolutions, in order."""
-_BOUND = -16.0
-"""Below this a new module cuts scores off; hardly any are so low."""
-_REFERENCE_LIFTS = {"basic": 16.0, "large": 8.0}
-"""What published layers, which cut off at zero, begin with in front of the first ReLU and behind the last.
+"""Names of the module's 3x3 convolutions, in order."""
 
-Larger than most scores, small enough to cost them no digits of float32 that count.
+_BOUND = -16.0
+"""Lower bound at which a new module clips scores; hardly any are so low."""
+
+_REFERENCE_LIFTS = {"basic": 16.0, "large": 8.0}
+"""First value of the bias that lifts scores above the ReLUs of the published layers, which clip at zero.
+
+It is larger than most scores, and small enough that float32 keeps the digits that count.
 """
+
 _NOISE = 0.002
-"""Standard deviation of the noise that tells copies of a class apart, relative to the weights (section 3)."""
+"""Standard deviation of the noise between the channels of a class, relative to the weights (section 3)."""
 
 
 @keras.saving.register_keras_serializable(package="fcn")
 class Identity(keras.initializers.Initializer):  # type: ignore[misc]
-    """Starts a convolution so that it passes on what it gets.
+    """An initializer with which a convolution returns its input.
 
-    Channels belong to classes, an equal number of neighbors to each. An output is the sum of its class's
-    inputs, divided among the class's outputs (Yu & Koltun, equation 5). Where a class has several, they get
-    noise, without which they would stay the same for ever; their noises add up to zero, so that the next
-    layer, which adds them up, sees none.
+    Each class has the same number of neighboring channels. An output is the sum of its class's inputs,
+    divided among the class's outputs (Yu & Koltun, equation 5). Where a class has several outputs, they get
+    noise: without it they would stay equal for ever. The noise of a class adds up to zero, so the next
+    layer, which adds its channels up, does not see it.
 
     Args:
         num_classes: How many classes there are.
 
     Raises:
-        ValueError: When called, if the channels in or out are no multiple of `num_classes`.
+        ValueError: When called, if the channels in or out are not a multiple of `num_classes`.
 
     Example:
         >>> kernel = Identity(2)((3, 3, 2, 2))
@@ -68,15 +68,15 @@ class Identity(keras.initializers.Initializer):  # type: ignore[misc]
         return ops.cast(kernel + ops.reshape(noise, shape), dtype or "float32")
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments that make this initializer again."""
+        """Returns the arguments of this initializer."""
         return {"num_classes": self.num_classes}
 
 
 @keras.saving.register_keras_serializable(package="fcn")
 class LowerBound(keras.layers.Layer):  # type: ignore[misc]
-    """A ReLU that cuts off below another number than zero.
+    """A ReLU that clips at another number than zero.
 
-    Zero would cut off about half of all scores; and scores that are all zero, as those of a new net, would
+    Zero would clip about half of all scores; and scores that are all zero, as those of a new net, would
     never get a gradient. Nothing is added to lift them, so they keep all digits in bfloat16 too.
 
     Args:
@@ -92,7 +92,7 @@ class LowerBound(keras.layers.Layer):  # type: ignore[misc]
         self.bound = bound
 
     def call(self, maps: Any) -> Any:
-        """Returns what is larger, element by element."""
+        """Returns the maps, clipped."""
         return keras.ops.maximum(maps, self.bound)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -100,25 +100,24 @@ class LowerBound(keras.layers.Layer):  # type: ignore[misc]
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments that make this layer again."""
+        """Returns the arguments of this layer."""
         config: dict[str, Any] = super().get_config()
         return config | {"bound": self.bound}
 
 
 def context_module(scores: Any, num_classes: int, size: str, geometry: str) -> Any:
-    """Looks at scores from farther away, at their own stride.
+    """Makes the layers that see more scores around each score, at the same stride.
 
-    The first output is the input, wherever scores are well above -16; in "reference" geometry above -8 where
-    `size` is "large", and in float32 alone.
+    A new module returns its input wherever scores are well above -16. In "reference" geometry it does so only
+    in float32, and with a `size` of "large" above -8.
 
     Args:
         scores: `float[B, H, W, num_classes]`.
         num_classes: How many classes there are.
         size: "basic" or "large".
-        geometry: "same": each layer pads itself and cuts off at -16. "reference": the layers as published,
-            which cut off at zero: scores are lifted in front of the first and lowered behind the last, which
-            makes new ones learn badly at the rates of other layers; for "large" all zeros of the padding
-            in front of the first.
+        geometry: "same": each layer pads its input and clips at -16. "reference": the published layers, which
+            clip at zero. Biases lift scores in the first layer and lower them in the last, so new modules
+            learn badly at the learning rate of other layers. With "large" all padding is in front.
 
     Returns:
         `float[B, H, W, num_classes]`.
@@ -138,7 +137,7 @@ def context_module(scores: Any, num_classes: int, size: str, geometry: str) -> A
             bias_initializer=keras.initializers.Constant(lift),
             name=name,
         )(scores)
-        # A class's score is divided among its channels, and so is where it is cut off.
+        # A class's score is divided among its channels, and so is its lower bound.
         cut = keras.layers.ReLU if reference else partial(LowerBound, _BOUND / multiple)
         scores = cut(name=f"{name}_relu")(scores)
     return keras.layers.Conv2D(

@@ -1,4 +1,4 @@
-"""DeepLab's LargeFOV out of VGG16's fully connected layers: every third tap, every fourth channel."""
+"""Makes DeepLab's LargeFOV from VGG16's fully connected layers: every third tap, every fourth channel."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fcn.models.geometry import FC6_KERNEL_SIZES
+from fcn.models.architecture import FC6_KERNEL_SIZES
 
 Array = npt.NDArray[np.float32]
 
@@ -22,11 +22,11 @@ def decimate(arrays: Sequence[Array], shapes: Sequence[tuple[Any, ...]]) -> list
 
     Args:
         arrays: `float32[rows, columns, in, out]` or `float32[out]` each.
-        shapes: Of the smaller layer's arrays, in the same order.
+        shapes: Shapes of the smaller layer's arrays, in the same order.
 
     Returns:
-        Of each array every third tap where 7x7 taps are to be 3x3, and evenly spread channels where there
-        are to be fewer. What does not fit for another reason stays as it is.
+        Every third tap of an array where 7x7 taps are to be 3x3, and evenly spread channels where there
+        are to be fewer. An array that does not fit for another reason is returned as it is.
 
     Example:
         >>> kernel = np.arange(49, dtype=np.float32).reshape(7, 7, 1, 1)

@@ -34,7 +34,7 @@ class Tail(NamedTuple):
 
     Attributes:
         window: (height, width, channels) of the map that `Flatten` turns into a vector.
-        layers: The classifier's own layers behind `Flatten`, in the order they are applied.
+        layers: The classifier's layers after `Flatten`, in the order they are applied.
     """
 
     window: tuple[int, int, int]
@@ -47,7 +47,7 @@ class Tail(NamedTuple):
 
     @property
     def kept(self) -> tuple[keras.layers.Layer, ...]:
-        """The layers that have one of the same kind, or a convolution, in the converted net."""
+        """The layers with a counterpart in the converted net: a convolution, or a layer of the same kind."""
         first = next(i for i, layer in enumerate(self.layers) if isinstance(layer, keras.layers.Dense))
         return tuple(
             layer
@@ -58,12 +58,12 @@ class Tail(NamedTuple):
 
 
 def refusal(layer: Any, reason: str) -> ValueError:
-    """Returns the error that says which layer cannot be converted, and why."""
+    """Returns the error for a layer that cannot be converted."""
     return ValueError(f"Layer {layer.name!r} ({type(layer).__name__}) cannot be converted: {reason}")
 
 
 def clone(layer: Any, **changes: Any) -> Any:
-    """Returns a new layer with the settings of another one, but for the changes.
+    """Returns a new layer with the settings of another one and some changes.
 
     Example:
         >>> clone(keras.layers.Conv2D(3, 1, padding="same", name="conv"), padding="valid").padding
@@ -81,7 +81,7 @@ def copy_weights(source: Any, target: Any, change: Callable[[Weights], Weights] 
     Args:
         source: A built layer, or an operation, which has no weights.
         target: A built copy of it.
-        change: What to make of each array on the way.
+        change: Function applied to each array.
 
     Raises:
         ValueError: If the shapes differ.
@@ -129,7 +129,7 @@ def apply_as_convolutions(
                 raise refusal(
                     layer,
                     "its weights belong to the classes that `num_classes` cuts. Leave `num_classes` out, or "
-                    f"take the layer out of the model: it stands behind {tail.last_dense.name!r}.",
+                    f"take the layer out of the model: it follows {tail.last_dense.name!r}.",
                 )
             features = _apply(features, layer, name(layer.name))
     return features

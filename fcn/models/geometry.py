@@ -1,13 +1,15 @@
-"""Where the elements of a map lie in the image and what they see of it: a calculus of strides and offsets.
+"""A calculus of strides and offsets: the places of a map's elements in the image.
 
 Every layer that slides a kernel keeps a regular grid regular. Two numbers describe it along an axis: the
 distance between neighboring elements, and the place of the first one, both in image pixels. Each layer
 changes them by its kernel, stride and padding alone, so any offset between two maps follows from the
-layers between them. Two more numbers in place of the second bound what an element can see.
+layers between them. `fcn.models.axis_operations` derives what the elements see.
 """
 
 from fractions import Fraction
 from typing import NamedTuple
+
+from fcn.models.architecture import FC6_KERNEL_SIZE, REFERENCE_PADDING
 
 
 class Grid(NamedTuple):
@@ -44,7 +46,7 @@ class Grid(NamedTuple):
         return Grid(self.stride * strides, self.offset + center * self.stride)
 
     def transposed(self, kernel_size: int, strides: int, padding: int = 0) -> "Grid":
-        """Returns the grid after a transposed convolution: what a convolution of these numbers came from.
+        """Returns the grid after a transposed convolution, which undoes a convolution of the same numbers.
 
         Args:
             kernel_size: Taps of the kernel.
@@ -61,10 +63,10 @@ class Grid(NamedTuple):
     def elements_before(self, other: "Grid") -> int:
         """Returns how many elements of this grid lie in front of the first of `other`.
 
-        It is what has to be cut off so that the two lie on each other.
+        With these cut off, the two grids coincide.
 
         Raises:
-            ValueError: If no cut can bring them together.
+            ValueError: If they coincide after no cut.
 
         Example:
             >>> Grid(offset=Fraction(-19)).elements_before(Grid())
@@ -79,112 +81,13 @@ class Grid(NamedTuple):
         return int(cut)
 
 
-class Field(NamedTuple):
-    """What the elements of a map can see of the image, along one axis.
-
-    Element `i` sees no pixel in front of `first + i * stride` and none behind `last + i * stride`. The image
-    goes on without end here: where it ends, an element sees what is left of its field, and the padding.
-
-    Attributes:
-        stride: Pixels from one element to the next.
-        first: First pixel that element 0 can see, counted from the image's first pixel.
-        last: Last pixel that element 0 can see.
-    """
-
-    stride: Fraction = Fraction(1)
-    first: Fraction = Fraction(0)
-    last: Fraction = Fraction(0)
-
-    def convolved(
-        self, kernel_size: int, strides: int = 1, padding: int = 0, dilation_rate: int = 1
-    ) -> "Field":
-        """Returns the field after a convolution or a pooling.
-
-        Args:
-            kernel_size: Taps of the kernel.
-            strides: Inputs from one output to the next.
-            padding: Inputs added in front.
-            dilation_rate: Inputs from one tap to the next.
-
-        Example:
-            >>> Field().convolved(3, padding=1).convolved(2, strides=2)
-            Field(stride=Fraction(2, 1), first=Fraction(-1, 1), last=Fraction(2, 1))
-        """
-        first = self.first - padding * self.stride
-        last = self.last + (dilation_rate * (kernel_size - 1) - padding) * self.stride
-        return Field(self.stride * strides, first, last)
-
-    def transposed(self, kernel_size: int, strides: int, padding: int = 0) -> "Field":
-        """Returns the field after a transposed convolution.
-
-        Input `i` reaches the outputs `i * strides - padding` to `i * strides - padding + kernel_size - 1`, so
-        output `j` sees inputs from `(j + padding - kernel_size + 1) / strides` to `(j + padding) / strides`.
-        These bounds are met where they are whole numbers; elsewhere an output sees a little less.
-
-        Args:
-            kernel_size: Taps of the kernel.
-            strides: Outputs from one input to the next.
-            padding: Outputs cut off in front.
-
-        Example:
-            >>> Field(stride=Fraction(2)).transposed(4, 2, 1)
-            Field(stride=Fraction(1, 1), first=Fraction(-2, 1), last=Fraction(1, 1))
-        """
-        stride = self.stride / strides
-        return Field(stride, self.first + (padding - kernel_size + 1) * stride, self.last + padding * stride)
-
-    def cropped(self, elements: int) -> "Field":
-        """Returns the field after elements are cut off in front."""
-        return Field(self.stride, self.first + elements * self.stride, self.last + elements * self.stride)
-
-    def joined(self, other: "Field") -> "Field":
-        """Returns the field of the sum of two maps.
-
-        Raises:
-            ValueError: If the maps have different strides.
-        """
-        if self.stride != other.stride:
-            raise ValueError(f"Expected fields of one stride. Received: {self} and {other}.")
-        return Field(self.stride, min(self.first, other.first), max(self.last, other.last))
-
-
-REFERENCE_PADDING = 100
-"""Zeros that the published nets add around the image at conv1_1."""
-
-FC6_KERNEL_SIZE = 7
-
-FC6_KERNEL_SIZES = {"full": FC6_KERNEL_SIZE, "largefov": 3}
-"""By the kind of fc6: VGG16's own, or DeepLab's LargeFOV with every third tap of it."""
-
-DILATED_POOLED_BLOCKS = 3
-"""Blocks of VGG16 that end in a pooling in the nets that dilate."""
-
-BLOCK5_DILATION = 2
-"""Of the kernels behind pool4 in a net without it: their taps lie as far apart in the image as with it."""
-
-FC6_DILATIONS = {"full": 1, "largefov": 3}
-"""Of fc6 behind all five poolings: LargeFOV's taps are every third one of VGG16's."""
-
-DILATED_FC6 = {kind: 4 * rate for kind, rate in FC6_DILATIONS.items()}
-"""The same in a net without pool4 and pool5 (Yu & Koltun, 2016: 4; Chen et al., DeepLab v1, 2015: 12)."""
-
-REFLECTION_PADDING = 186
-"""Reflected pixels that Yu & Koltun's nets add around the image: half of what their front end sees."""
-
-CONTEXT_DILATIONS = (1, 1, 2, 4, 8, 16, 1)
-"""Of the context module's 3x3 convolutions, in order (Yu & Koltun, table 1)."""
-
-CONTEXT_PADDING = sum(CONTEXT_DILATIONS)
-"""Elements by which the context module sees farther than one, to each side: its field is 67."""
-
-
 class CropOffsets(NamedTuple):
-    """What the published nets cut off in front of their maps.
+    """The numbers of elements that the published nets cut off at the top and on the left of their maps.
 
     Attributes:
-        pool4: Of pool4's scores, to meet the upsampled ones of stride 32; None without that skip.
-        pool3: Of pool3's scores, to meet the upsampled ones of stride 16; None without that skip.
-        scores: Of the last upsampled scores, to meet the image.
+        pool4: Cut off pool4's scores, to match the upsampled ones of stride 32; None without that skip.
+        pool3: Cut off pool3's scores, to match the upsampled ones of stride 16; None without that skip.
+        scores: Cut off the last upsampled scores, to match the image.
     """
 
     pool4: int | None

@@ -9,12 +9,12 @@ import keras
 
 _GATHERED = ContextVar("gathered", default=True)
 _SMALLEST_BLOCK = 8
-"""Smallest stride at which a transposed convolution is computed in blocks: where that pays."""
+"""Smallest stride at which a transposed convolution is computed in blocks; below it that is slower."""
 
 
 @contextmanager
 def ordinary_convolutions() -> Iterator[None]:
-    """Has the graphs traced inside of it compute every convolution as one, for programs that read graphs.
+    """Traces every convolution as an ordinary one, for programs that read graphs.
 
     Example:
         >>> with ordinary_convolutions():
@@ -28,16 +28,15 @@ def ordinary_convolutions() -> Iterator[None]:
         _GATHERED.reset(token)
 
 
-# Named as Keras' own, because the place of weights in a `.keras` file comes from the name of their layer's
-# class: files from before it and after it, and from other backends, are read alike.
+# Named as Keras' own, because a `.keras` file stores weights under the name of their layer's class: files
+# that were written before this class existed, and by other backends, are read alike.
 @keras.saving.register_keras_serializable(package="fcn")
 class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
     """A `Conv2D` that on a CPU under TensorFlow gathers its patches and multiplies them with the kernel.
 
-    fc6 has a kernel of 7x7 over a map that is hardly larger, and 4,096 channels. As a fully connected
-    layer over patches, which is what it came from, it takes a third of the time there; numbers differ by
-    rounding alone. Elsewhere it is an ordinary convolution. Arguments as in `keras.layers.Conv2D`, with
-    strides and dilation of 1.
+    fc6 has a kernel of 7x7 over a map that is hardly larger, and 4,096 channels. As a fully connected layer
+    over patches it takes a third of the time there; results differ only by rounding. Elsewhere it is an
+    ordinary convolution. Arguments as in `keras.layers.Conv2D`, with strides and dilation of 1.
 
     Input: `[B, H, W, C]`. Output: `float[B, H, W, filters]`, with padding "valid" fewer rows and columns.
 
@@ -80,13 +79,12 @@ class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="fcn")
 class Conv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc]
-    """A `Conv2DTranspose` that on a CPU under TensorFlow makes whole blocks of its output by one product.
+    """A `Conv2DTranspose` that on a CPU under TensorFlow computes whole blocks of its output as one product.
 
-    With a kernel twice as large as its stride, the output falls into blocks of `strides` x `strides`, and
-    each is the sum of what four neighboring inputs reach. From a stride of 8 on this takes a tenth of the
-    time and less in bfloat16, in float32 about the same; numbers differ by rounding alone. Elsewhere, and
-    with other kernels, it is an ordinary transposed convolution. Arguments as in
-    `keras.layers.Conv2DTranspose`.
+    With a kernel twice as large as its stride, the output consists of blocks of `strides` x `strides`, and
+    four neighboring inputs contribute to each. From a stride of 8 on this takes a tenth of the time or less
+    in bfloat16, and about the same in float32; results differ only by rounding. Elsewhere, and with other
+    kernels, it is an ordinary transposed convolution. Arguments as in `keras.layers.Conv2DTranspose`.
 
     Input: `[B, H, W, C]`. Output: `float[B, strides * H, strides * W, filters]`; with padding "valid"
     `strides` more rows and columns.
@@ -133,5 +131,5 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc]
 
 
 def tensorflow_on_cpu() -> bool:
-    """Returns whether Keras computes with TensorFlow, and that without a GPU."""
+    """Returns whether Keras computes with TensorFlow on a CPU."""
     return keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")

@@ -1,4 +1,4 @@
-"""Images continued beyond their edges by their mirror images."""
+"""Padding by reflection."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ import keras
 
 @keras.saving.register_keras_serializable(package="fcn")
 class ReflectionPadding(keras.layers.Layer):  # type: ignore[misc]
-    """Continues maps on all sides by reflection about their outermost pixels, which are not repeated.
+    """A layer that pads maps by reflection about their outermost pixels, which are not repeated.
 
-    Unlike `keras.ops.pad` for maps of any size, also those smaller than the padding: they are reflected to
-    and fro. What OpenCV calls BORDER_REFLECT_101.
+    Unlike `keras.ops.pad` it takes maps that are smaller than the padding: they are reflected repeatedly.
+    OpenCV calls it BORDER_REFLECT_101.
 
     Input: `[B, H, W, C]`. Output: `[B, H + 2 * padding, W + 2 * padding, C]`.
 
@@ -34,9 +34,9 @@ class ReflectionPadding(keras.layers.Layer):  # type: ignore[misc]
         return maps
 
     def _places(self, length: Any) -> Any:
-        """Returns which of `length` elements lies at each place of the padded axis."""
+        """Returns which of `length` elements is at each place of the padded axis."""
         ops = keras.ops
-        # To and fro is a period; of one element it would be none.
+        # There and back is one period; with one element it would be 0.
         period = ops.maximum(2 * (length - 1), 1)
         places = ops.mod(ops.arange(-self.padding, length + self.padding), period)
         return ops.minimum(places, period - places)
@@ -48,6 +48,6 @@ class ReflectionPadding(keras.layers.Layer):  # type: ignore[misc]
         return (batch, *sizes, channels)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments that make this layer again."""
+        """Returns the arguments of this layer."""
         config: dict[str, Any] = super().get_config()
         return config | {"padding": self.padding}

@@ -1,4 +1,4 @@
-"""Nets that work at a smaller size than that of their images."""
+"""Layers that make images smaller, and bring logits back to the size of the image."""
 
 from fractions import Fraction
 from typing import Any
@@ -10,7 +10,7 @@ _LARGEST_DENOMINATOR = 10_000
 
 
 def size_ratio(scale: float) -> Fraction:
-    """Returns what sizes are multiplied by, a scale in whole numbers.
+    """Returns a scale as a ratio of whole numbers.
 
     Example:
         >>> size_ratio(0.35)
@@ -20,10 +20,10 @@ def size_ratio(scale: float) -> Fraction:
 
 
 def shrunk_size(size: Any, scale: float) -> Any:
-    """Returns how many rows or columns of pixels are left of some, at least 1.
+    """Returns the height or width of an image after shrinking, at least 1.
 
-    In whole numbers, so that a graph, every backend and Python come to the same one where `size * scale`
-    lies half way between two.
+    It is computed in whole numbers, so that a graph, every backend and Python round alike where
+    `size * scale` is half way between two.
 
     Args:
         size: A number, or a tensor with one.
@@ -40,7 +40,7 @@ def shrunk_size(size: Any, scale: float) -> Any:
 
 @keras.saving.register_keras_serializable(package="fcn")
 class Shrink(keras.layers.Layer):  # type: ignore[misc]
-    """Makes images smaller, with a filter that keeps fine patterns from turning into coarse ones.
+    """A layer that makes images smaller, with an antialiasing filter.
 
     Input: `[B, H, W, C]`. Output: `float[B, round(H * scale), round(W * scale), C]`, at least one row and
     column.
@@ -49,7 +49,7 @@ class Shrink(keras.layers.Layer):  # type: ignore[misc]
         scale: Size of the output relative to the input, above 0 and at most 1.
 
     Raises:
-        ValueError: If `scale` is outside of that.
+        ValueError: If `scale` is outside this range.
 
     Example:
         >>> Shrink(0.5).compute_output_shape((1, 6, 4, 3))
@@ -75,14 +75,14 @@ class Shrink(keras.layers.Layer):  # type: ignore[misc]
         return (batch, *sizes, channels)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments that make this layer again."""
+        """Returns the arguments of this layer."""
         config: dict[str, Any] = super().get_config()
         return config | {"scale": self.scale}
 
 
 @keras.saving.register_keras_serializable(package="fcn")
 class ResizeLike(keras.layers.Layer):  # type: ignore[misc]
-    """Interpolates a map to the height and width of its partner.
+    """A layer that interpolates a map to the height and width of its partner.
 
     Call arguments: `[x, partner]`, `float[B, H, W, C]` and `[B, H', W', ...]`. Output: `float[B, H', W', C]`,
     linear between the centers of the pixels of `x`.
@@ -100,7 +100,7 @@ class ResizeLike(keras.layers.Layer):  # type: ignore[misc]
 
 
 def _interpolate(x: Any, height: Any, width: Any) -> Any:
-    """Interpolates `x` linearly to any size, over more of its pixels the smaller it becomes."""
+    """Interpolates `x` linearly to any size, with antialiasing where it becomes smaller."""
     ops = keras.ops
     batch, rows, columns, channels = ops.shape(x)
     factors = [

@@ -1,4 +1,4 @@
-"""Net surgery: the fully connected layers of any classifier, read as convolutions.
+"""Net surgery: turns the fully connected layers of any classifier into convolutions.
 
 A fully connected layer is a convolution whose kernel covers its whole input (Long et al., "Fully
 convolutional networks for semantic segmentation", section 3.1). On a larger image the same kernel also
@@ -29,11 +29,11 @@ _ACROSS_CHANNELS = (keras.activations.softmax, keras.activations.log_softmax, ke
 
 @dataclass(frozen=True)
 class _Map:
-    """A feature map of the new net, and what it was in the old one.
+    """A feature map of the new net, and the same map in the old one.
 
     Attributes:
-        tensor: `[B, None, None, C]`, of the new net.
-        trained: `[B, H, W, C]`, of the same map at the size the old net was made for.
+        tensor: `[B, None, None, C]`, in the new net.
+        trained: `[B, H, W, C]`, in the old net, at the size it was built for.
     """
 
     tensor: Any
@@ -42,7 +42,7 @@ class _Map:
 
 @dataclass(frozen=True)
 class _Vector:
-    """What `Flatten` made of a map, and the layers that were applied to it since."""
+    """A flattened map, and the layers that were applied to it since."""
 
     map: _Map
     flatten: str
@@ -54,15 +54,15 @@ def convolutionalize(model: keras.Model, num_classes: int | None = None) -> kera
 
     The first `Dense` becomes a convolution as large as the map it sees, the others become 1x1 convolutions,
     all without padding. Layer names, weights and `trainable` flags are kept, and so are the layers between
-    them, except a batch normalization between `Flatten` and the first `Dense`: its scale and shift, one of
-    each for each place of the window, become part of that layer. The layers of nested models become layers
-    of the new net. The given model is not changed.
+    them, except a batch normalization between `Flatten` and the first `Dense`: its scale and shift, which
+    differ from place to place of the window, become part of the `Dense`. The layers of nested models become
+    layers of the new net. The given model is not changed.
 
     Args:
         model: A Sequential or functional model from one map `[B, H, W, C]` to one answer `[B, num_classes]`
-            whose tail is `Flatten` and `Dense` layers.
-        num_classes: Cuts the last layer and makes a new one, that starts at zero, for so many classes; None
-            to keep it.
+            that ends in `Flatten` and `Dense` layers.
+        num_classes: Number of classes of a new last layer, which starts at zero and replaces the model's;
+            None to keep the model's.
 
     Returns:
         A model from `[B, None, None, C]` to `[B, rows, columns, num_classes]`: at the size of the
@@ -142,19 +142,19 @@ def _input(model: keras.Model) -> Any:
 def _tail(model: keras.Model, vector: Any) -> Tail:
     if not isinstance(vector, _Vector):
         raise ValueError(
-            f"Expected a classifier whose tail is Flatten and Dense layers. Received: {model.name!r}, which "
-            "has no Flatten layer: it gives a map already."
+            f"Expected a classifier that ends in Flatten and Dense layers. Received: {model.name!r}, which "
+            "has no Flatten layer: it returns a map already."
         )
     height, width, channels = vector.map.trained.shape[1:]
     if not height or not width:
         raise ValueError(
             f"Layer {vector.flatten!r} has no fixed input size (height {height}, width {width}), so it is "
-            "not known how large the kernel must be. Make the model with a fixed input size."
+            "not known how large the kernel must be. Build the model with a fixed input size."
         )
     tail = Tail((height, width, channels), vector.layers)
     if not any(isinstance(layer, keras.layers.Dense) for layer in tail.layers):
         raise ValueError(
-            f"Expected Dense layers behind Flatten layer {vector.flatten!r}. Received: "
+            f"Expected Dense layers after Flatten layer {vector.flatten!r}. Received: "
             f"{[layer.name for layer in tail.layers]}."
         )
     return tail
@@ -182,7 +182,7 @@ class _Rebuild:
         return model._run_through_graph(start, operation_fn=lambda layer: layer, call_fn=call)
 
     def apply(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Applies one layer, or only notes it where it stands behind `Flatten`."""
+        """Applies one layer, or only records it after `Flatten`."""
         if isinstance(layer, keras.Model):
             if not isinstance(layer, keras.Sequential) and not hasattr(layer, "_run_through_graph"):
                 raise refusal(layer, "it is neither Sequential nor functional, so it cannot be followed.")
@@ -197,7 +197,7 @@ class _Rebuild:
             return _Vector(args[0], layer.name)
         trained = layer.compute_output_spec(*_each(args, "trained"), **_each(kwargs, "trained"))
         if any(len(tensor.shape) != 4 for tensor in keras.tree.flatten(trained)):
-            raise refusal(layer, "it makes something else than a map [B, H, W, C] in front of Flatten.")
+            raise refusal(layer, "before Flatten it returns something other than a map [B, H, W, C].")
         copy = self.copies.get(id(layer))
         first = copy is None
         if copy is None:
@@ -211,7 +211,7 @@ class _Rebuild:
         return keras.tree.map_structure(_Map, tensor, trained)
 
     def unique(self, name: str) -> str:
-        """Returns a name that no layer has yet: nested models may repeat those of others."""
+        """Returns a name that no layer has yet: names in nested models may repeat."""
         names = (name, *(f"{name}_{number}" for number in range(2, len(self.names) + 3)))
         found = next(candidate for candidate in names if candidate not in self.names)
         self.names.add(found)
@@ -229,30 +229,30 @@ def _check_before_flatten(layer: Any) -> None:
         raise refusal(
             layer,
             "global pooling accepts an image of any size, so a net that ends in it needs no conversion. For "
-            "a map of answers remove the pooling and apply the layers behind it to the map itself: "
+            "a map of answers remove the pooling and apply the layers after it to the map itself: "
             f"`keras.Model(model.inputs[0], dense(model.get_layer({layer.name!r}).input))`; a Dense layer "
             "scores each place of a map.",
         )
     if isinstance(layer, keras.layers.Dense):
         raise refusal(
             layer,
-            "it is not in the tail: no Flatten stands in front of it. Use a 1x1 Conv2D for a layer that sees "
+            "it is not in the tail: it does not follow a Flatten. Use a 1x1 Conv2D for a layer that sees "
             "one place.",
         )
     if type(layer).__name__ in _REARRANGING:
-        raise refusal(layer, "it arranges places anew, which is another thing at another size.")
+        raise refusal(layer, "it rearranges places, which depends on the size of the map.")
     if isinstance(layer, _FIXED_SIZE):
         raise refusal(layer, "it makes every image the same size. Take it out, and resize images outside.")
 
 
 def _behind_flatten(layer: Any, args: tuple[Any, ...], leaves: list[Any]) -> _Vector:
     if sum(isinstance(leaf, _Vector | _Map) for leaf in leaves) != 1 or not isinstance(args[0], _Vector):
-        raise refusal(layer, "it joins several branches behind Flatten. Expected one layer after another.")
+        raise refusal(layer, "it joins several branches after Flatten. Expected one layer after another.")
     vector = args[0]
     accepted = (keras.layers.Dense, keras.layers.Flatten, *ELEMENTWISE, *PER_CHANNEL)
     if not isinstance(layer, accepted) or getattr(layer, "noise_shape", None) is not None:
         names = "Dense, Dropout, activations and BatchNormalization"
-        raise refusal(layer, f"only {names} can stand behind Flatten layer {vector.flatten!r}.")
+        raise refusal(layer, f"only {names} can follow Flatten layer {vector.flatten!r}.")
     seen_dense = any(isinstance(before, keras.layers.Dense) for before in vector.layers)
     mixes = isinstance(layer, keras.layers.Softmax | keras.layers.PReLU) or (
         isinstance(layer, keras.layers.Activation) and layer.activation in _ACROSS_CHANNELS
@@ -262,5 +262,5 @@ def _behind_flatten(layer: Any, args: tuple[Any, ...], leaves: list[Any]) -> _Ve
     if not seen_dense and (
         mixes or (normalized and not isinstance(layer, keras.layers.Dense | keras.layers.Dropout))
     ):
-        raise refusal(layer, "between Flatten and the first Dense layer it is another one at each place.")
+        raise refusal(layer, "between Flatten and the first Dense layer it differs from place to place.")
     return _Vector(vector.map, vector.flatten, (*vector.layers, layer))

@@ -1,4 +1,4 @@
-"""From coarse scores to fine ones: transposed convolutions that begin as bilinear interpolation."""
+"""Upsampling of scores by transposed convolutions that start as bilinear interpolation."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def bilinear_kernel(stride: int) -> npt.NDArray[np.float32]:
 
 @keras.saving.register_keras_serializable(package="fcn")
 class Bilinear(keras.initializers.Initializer):  # type: ignore[misc]
-    """Starts a `Conv2DTranspose` as bilinear interpolation of each class's scores by themselves."""
+    """An initializer with which a `Conv2DTranspose` interpolates the scores of each class bilinearly."""
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
         """Returns a kernel `[2 * stride, 2 * stride, C, C]`: bilinear on the diagonal, zero elsewhere."""
@@ -53,13 +53,13 @@ class Bilinear(keras.initializers.Initializer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="fcn")
 class CropLike(keras.layers.Layer):  # type: ignore[misc]
-    """Cuts a map to the height and width of its partner.
+    """A layer that crops a map to the height and width of its partner.
 
     Call arguments: `[x, partner]`, `float[B, H, W, C]` and `[B, H', W', ...]` with H' + `offset` <= H,
     W' + `offset` <= W. Output: `[B, H', W', C]`.
 
     Args:
-        offset: Elements cut off at the top and on the left; the rest goes at the bottom and on the right.
+        offset: Elements cut off at the top and on the left; the rest is cut off at the bottom and right.
     """
 
     def __init__(self, offset: int = 0, **kwargs: Any) -> None:
@@ -79,7 +79,7 @@ class CropLike(keras.layers.Layer):  # type: ignore[misc]
         return (x[0], partner[1], partner[2], x[3])
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments that make this layer again."""
+        """Returns the arguments of this layer."""
         config: dict[str, Any] = super().get_config()
         return config | {"offset": self.offset}
 
@@ -93,9 +93,9 @@ def upscore(
         scores: `float[B, H, W, num_classes]`.
         stride: Upsampling factor; the kernel is twice as large.
         num_classes: Channels in and out.
-        trainable: Whether training may move it away from bilinear interpolation.
+        trainable: Whether training changes its weights.
         name: Layer name: `upscore2`, `upscore_pool4`, `upscore8`, ...
-        padding: "same", or "valid" for all that the kernel reaches.
+        padding: "same", or "valid" for every output that the kernel reaches.
 
     Returns:
         `float[B, stride * H, stride * W, num_classes]`; with "valid" `stride` more rows and columns.

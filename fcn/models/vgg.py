@@ -6,21 +6,20 @@ from typing import Any, NamedTuple
 import keras
 
 from fcn.models import patches
-from fcn.models.geometry import FC6_DILATIONS, FC6_KERNEL_SIZE, FC6_KERNEL_SIZES, REFERENCE_PADDING
-
-VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
-"""Channels and number of 3x3 convolutions of each block, in front of its pooling (table 1, column D)."""
-
-FC_CHANNELS = 4096
-"""Channels of fc6 and fc7."""
-
-CHANNELS_BY_FC6 = {"full": FC_CHANNELS, "largefov": 1024}
-"""The same by the kind of fc6: VGG16's own, or DeepLab's LargeFOV."""
+from fcn.models.architecture import (
+    FC6_DILATIONS,
+    FC6_KERNEL_SIZE,
+    FC6_KERNEL_SIZES,
+    REFERENCE_PADDING,
+    VGG16_BLOCKS,
+    scaled,
+)
+from fcn.models.arguments import NetArguments
 
 
 @keras.saving.register_keras_serializable(package="fcn")
 class ImageNormalization(keras.layers.Layer):  # type: ignore[misc]
-    """Turns pixels into what the first convolution was trained on: `(pixels - mean) * scale`.
+    """A layer that normalizes pixels as the first convolution expects them: `(pixels - mean) * scale`.
 
     Input: `[B, H, W, 3]` RGB, 0 to 255. Output: `float[B, H, W, 3]` in `channel_order`.
 
@@ -53,13 +52,13 @@ class ImageNormalization(keras.layers.Layer):  # type: ignore[misc]
         return (images - mean) * keras.ops.convert_to_tensor(self.scale, images.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments that make this layer again."""
+        """Returns the arguments of this layer."""
         config: dict[str, Any] = super().get_config()
         return config | {"channel_order": self.channel_order, "mean": self.mean, "scale": self.scale}
 
 
 class Features(NamedTuple):
-    """The maps of VGG16 that score layers read, `float[B, H / n, W / n, C]`, sizes rounded up.
+    """The maps of VGG16 that score layers read, `float[B, H / n, W / n, C]`, with sizes rounded up.
 
     Attributes:
         pool3: n = 8.
@@ -72,16 +71,6 @@ class Features(NamedTuple):
     fc7: Any
 
 
-def scaled(channels: int, width: float) -> int:
-    """Returns the number of channels of a layer in a net of the given relative width, at least 1.
-
-    Example:
-        >>> scaled(512, 0.25)
-        128
-    """
-    return max(1, round(channels * width))
-
-
 def convolution(
     x: Any,
     filters: int,
@@ -91,7 +80,7 @@ def convolution(
     padding: str = "same",
     dilation_rate: int = 1,
 ) -> Any:
-    """Applies a convolution, batch normalization where wanted, and a ReLU.
+    """Applies a convolution, batch normalization if asked for, and a ReLU.
 
     Args:
         x: `float[B, H, W, C]`.
@@ -124,8 +113,7 @@ def convolution(
 def block_convolutions(
     x: Any,
     block: int,
-    width: float,
-    batch_normalization: bool,
+    arguments: NetArguments,
     paddings: tuple[str, str] = ("same", "same"),
     dilation_rate: int = 1,
 ) -> Any:
@@ -134,8 +122,7 @@ def block_convolutions(
     Args:
         x: `float[B, H, W, C]`.
         block: Number of the block, 1 to 5.
-        width: Channels relative to VGG16's.
-        batch_normalization: Whether each convolution is followed by batch normalization.
+        arguments: The arguments of the net.
         paddings: "same" or "valid", of the first convolution and of the others.
         dilation_rate: Distance between the taps of the kernels.
     """
@@ -143,45 +130,30 @@ def block_convolutions(
     for index in range(1, convolutions + 1):
         name = f"block{block}_conv{index}"
         padding = paddings[0] if index == 1 else paddings[1]
-        x = convolution(x, scaled(channels, width), 3, name, batch_normalization, padding, dilation_rate)
+        filters, normalizes = scaled(channels, arguments.width), arguments.batch_normalization
+        x = convolution(x, filters, 3, name, normalizes, padding, dilation_rate)
     return x
 
 
 def fully_connected(
-    x: Any,
-    fc_channels: int,
-    dropout: float,
-    batch_normalization: bool,
-    padding: str,
-    kernel_size: int,
-    dilation_rate: int,
+    x: Any, arguments: NetArguments, padding: str, kernel_size: int, dilation_rate: int
 ) -> Any:
     """Applies fc6 and fc7, read as convolutions.
 
     Args:
         x: `float[B, H, W, C]`, the last block's map.
-        fc_channels: Channels of both.
-        dropout: Share of their channels that training drops.
-        batch_normalization: Whether each is followed by batch normalization.
+        arguments: The arguments of the net.
         padding: "same" or "valid".
-        kernel_size: Of fc6; that of fc7 is 1.
-        dilation_rate: Of fc6.
+        kernel_size: Kernel size of fc6; that of fc7 is 1.
+        dilation_rate: Dilation of fc6.
     """
     for name, size, rate in (("fc6", kernel_size, dilation_rate), ("fc7", 1, 1)):
-        x = convolution(x, fc_channels, size, name, batch_normalization, padding, rate)
-        x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+        x = convolution(x, arguments.channels, size, name, arguments.batch_normalization, padding, rate)
+        x = keras.layers.Dropout(arguments.dropout, name=f"{name}_dropout")(x)
     return x
 
 
-def vgg16_features(
-    images: Any,
-    width: float,
-    fc_channels: int,
-    dropout: float,
-    batch_normalization: bool,
-    geometry: str = "same",
-    fc6: str = "full",
-) -> Features:
+def vgg16_features(images: Any, arguments: NetArguments) -> Features:
     """Applies the convolutional VGG16 up to fc7.
 
     fc6 is the first fully connected layer read as a 7x7 convolution over pool5, fc7 the second as a
@@ -189,26 +161,20 @@ def vgg16_features(
 
     Args:
         images: `float[B, H, W, 3]`, normalized.
-        width: Channels of the convolutions relative to VGG16's.
-        fc_channels: Channels of fc6 and fc7.
-        dropout: Share of the channels of fc6 and fc7 that training drops.
-        batch_normalization: Whether each convolution is followed by batch normalization.
-        geometry: "same" keeps sizes, rounded up at each pooling; "reference" adds the published nets'
-            100 zeros around the image and pads fc6 by nothing.
-        fc6: "full" or "largefov", as of `FCN`.
+        arguments: The arguments of the net.
     """
-    x = images
-    if geometry == "reference":
-        # All of it here, with a first convolution that adds none: OpenVINO's converter merges both, and drops
-        # what a convolution with padding "same" would have added itself.
+    x, reference = images, arguments.geometry == "reference"
+    if reference:
+        # All padding is added here and none by the first convolution: OpenVINO's converter merges both, and
+        # drops what a convolution with padding "same" would have added.
         x = keras.layers.ZeroPadding2D(REFERENCE_PADDING, name="block1_pad")(x)
     pools = []
     for block in range(1, len(VGG16_BLOCKS) + 1):
-        first_padding = "valid" if geometry == "reference" and block == 1 else "same"
-        x = block_convolutions(x, block, width, batch_normalization, (first_padding, "same"))
+        first_padding = "valid" if reference and block == 1 else "same"
+        x = block_convolutions(x, block, arguments, (first_padding, "same"))
         x = keras.layers.MaxPooling2D(2, padding="same", name=f"block{block}_pool")(x)
         pools.append(x)
-    padding = "same" if geometry == "same" else "valid"
-    size, rate = FC6_KERNEL_SIZES[fc6], FC6_DILATIONS[fc6]
-    fc7 = fully_connected(x, fc_channels, dropout, batch_normalization, padding, size, rate)
+    padding = "valid" if reference else "same"
+    size, rate = FC6_KERNEL_SIZES[arguments.fc6], FC6_DILATIONS[arguments.fc6]
+    fc7 = fully_connected(x, arguments, padding, size, rate)
     return Features(pool3=pools[2], pool4=pools[3], fc7=fc7)

@@ -1,1 +1,1 @@
-"""Shows on a net and a photograph what turning its fully connected layers into convolutions does."""
+"""Shows on an image what turning the fully connected layers of a net into convolutions does."""

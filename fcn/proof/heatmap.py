@@ -1,4 +1,4 @@
-"""Where in a photograph a converted net sees a class, as a picture."""
+"""A heatmap: where in an image a converted net sees a class."""
 
 import math
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from fcn.errors import RunError
 from fcn.proof.unpadded import Size, find_stride, map_size
 
 COLORS = cv2.COLORMAP_INFERNO
-"""Even steps of probability look like even steps; dark is little, also without colors."""
+"""A map on which even steps of probability look even, also without colors; dark is low."""
 
 FEWEST_CELLS, MOST_CELLS = 6, 32
-"""A photograph is enlarged or reduced until the map has so many cells on its shorter and longer side."""
+"""Number of cells of the map, on its shorter and longer side, that an image is enlarged or reduced for."""
 
-# The photograph stays visible below: grey, so that no color of its own is taken for a probability.
+# The image stays visible, but grey, so that its colors are not mistaken for probabilities.
 _PHOTOGRAPH_SHARE = 0.45
 _STRIP = (38, 38, 42)
 _WORDS = (242, 242, 242)
@@ -40,24 +40,24 @@ def heatmap_image(
     class_name: str | None = None,
     preprocess: Callable[[Array], Any] | None = None,
 ) -> Pixels:
-    """Lays the probabilities of a class over a photograph, with a scale below.
+    """Draws the probabilities of a class over an image, with a scale below.
 
-    The brightest color is the largest probability in the picture, and the scale says how large that is.
+    The brightest color is the largest probability in the picture; the scale shows its value.
 
     Args:
         converted: A net that `convolutionalize` made; from `[B, H, W, C]` to answers `[B, rows, columns,
             num_classes]`, probabilities or scores.
         image: `uint8[H, W, 3]`, RGB, upright, of any size.
-        class_index: Which class to show, from 0.
-        class_name: What to call it; None for its index.
-        preprocess: From `float32[B, H, W, C]`, 0 to 255, to what the net expects; None if it takes pixels as
-            they are.
+        class_index: Index of the class, from 0.
+        class_name: Name of the class in the picture; None for its index.
+        preprocess: Function from `float32[B, H, W, C]`, 0 to 255, to the input that the net expects; None if
+            that is pixels as they are.
 
     Returns:
         `uint8[H + scale, W, 3]`, RGB.
 
     Raises:
-        RunError: If there is no such class, or the net takes no images of 1 or 3 channels.
+        RunError: If the class does not exist, or the net does not take images of 1 or 3 channels.
 
     Example:
         >>> from fcn.models.surgery import convolutionalize
@@ -82,7 +82,7 @@ def class_probabilities(
 ) -> Array:
     """Returns the probability of a class at each pixel: `float32[H, W]`, 0 to 1.
 
-    Between the centers of the net's windows it goes over smoothly. For the arguments and errors see
+    It changes smoothly between the centers of the net's windows. For the arguments and errors see
     `heatmap_image`.
 
     Example:
@@ -119,8 +119,8 @@ def class_probabilities(
 
 
 def _fitting(converted: keras.Model, size: Size, strides: Size) -> Size:
-    """Returns the (height, width) at which the map of a photograph is neither too coarse nor too large."""
-    # The window of one cell, rounded up to what the borders of a large image leave over.
+    """Returns the (height, width) at which the map of an image is neither too coarse nor too large."""
+    # The window of one cell, and the rest that the borders of a large image leave over.
     rows, columns = map_size(converted, _LARGE)
     window = _LARGE[0] - (rows - 1) * strides[0], _LARGE[1] - (columns - 1) * strides[1]
     fewest, most = (
@@ -142,10 +142,10 @@ def _probabilities(converted: keras.Model, answers: Any) -> Any:
 
 
 def _weights(length: int, count: int, stride: float) -> Array:
-    """Returns how much each of `count` cells, `stride` pixels apart, counts in each of `length` pixels.
+    """Returns the weight of each of `count` cells, `stride` pixels apart, in each of `length` pixels.
 
-    The cells lie around the middle. Between two of them the weight goes over smoothly, so that the eye is
-    not drawn to edges that are none; outside of them the outermost counts alone.
+    The cells lie around the middle. Weights change smoothly between two cells, so that no false edges are
+    visible; beyond the outermost cell only that one counts.
     """
     first = (length - (count - 1) * stride) / 2
     places = np.clip((np.arange(length) + 0.5 - first) / stride, 0, count - 1)
@@ -161,7 +161,7 @@ def _colors(values: Pixels) -> Pixels:
 
 
 def _scale(size: Size, name: str, largest: float) -> Pixels:
-    """Returns a strip below the picture: the class, and the colors from 0 to the largest probability."""
+    """Returns the strip below the picture: the class, and the colors from 0 to the largest probability."""
     height, width = size
     unit = round(min(max(min(0.028 * (height * width) ** 0.5, width / 16), _SMALLEST_TEXT), _LARGEST_TEXT))
     font = ImageFont.load_default(size=unit)

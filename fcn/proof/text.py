@@ -1,4 +1,4 @@
-"""What a proof found, in words and numbers for a terminal."""
+"""A proof as text for a terminal."""
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +49,7 @@ def _approximate(proof: Proof) -> list[str]:
         f"   {proof.same_class} of {count} cells agree with their crop on the class.",
     ]
     elsewhere = (
-        "   So another layer looks beyond its window, or computes otherwise at another size: look for "
+        "   So another layer looks beyond its window, or computes something else at another size: look for "
         "resizing, normalization over places, or transposed convolutions."
     )
     if not proof.padding_layers:

@@ -1,4 +1,4 @@
-"""A copy of a backbone that pads nowhere: what it says of a window depends on that window alone."""
+"""A copy of a backbone without padding: its output for a window depends only on that window."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ Size = tuple[int, int]
 
 
 def map_size(backbone: keras.Model, size: Size) -> Size:
-    """Returns (height, width) of the map that a backbone makes of an image of a size.
+    """Returns (height, width) of a backbone's map for an image of a given size.
 
     Example:
         >>> layers = [keras.Input((None, None, 3)), keras.layers.MaxPooling2D(4)]
@@ -30,14 +30,14 @@ def map_size(backbone: keras.Model, size: Size) -> Size:
 
 
 def find_stride(backbone: keras.Model, size: Size) -> Size:
-    """Returns how many pixels down and to the right of each other the cells of a map lie.
+    """Returns the distance between neighboring cells of a map in pixels, (down, right).
 
     Args:
         backbone: From `[B, None, None, C]` to a map.
         size: (height, width) of an image that is large enough for it.
 
     Raises:
-        RunError: If the map grows by no whole number of pixels a cell.
+        RunError: If it is not a whole number of pixels.
 
     Example:
         >>> net = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(2, 3, 2)])
@@ -45,8 +45,8 @@ def find_stride(backbone: keras.Model, size: Size) -> Size:
         >>> find_stride(net, (32, 32))
         (4, 4)
     """
-    # A multiple of every stride there is: what rounding adds at the border is the same before and after.
-    # Nothing is computed but sizes.
+    # A multiple of every likely stride, so that rounding at the border is the same before and after. Only
+    # sizes are computed.
     growth = 2**10 * 3**3 * 5 * 7 * 11
     height, width = size
     rows, columns = map_size(backbone, size)
@@ -54,14 +54,14 @@ def find_stride(backbone: keras.Model, size: Size) -> Size:
     right = map_size(backbone, (height, width + growth))[1] - columns
     if min(down, right) <= 0 or growth % down or growth % right:
         raise RunError(
-            "Expected a map that grows by one cell on a whole number of pixels. Received: "
-            f"{backbone.name!r}, whose map grows by {(down, right)} cells on {growth} pixels."
+            "Expected a map that grows by one cell per whole number of pixels. Received: "
+            f"{backbone.name!r}, whose map grows by {(down, right)} cells per {growth} pixels."
         )
     return growth // down, growth // right
 
 
 def padding_layers(backbone: keras.Model) -> tuple[str, ...]:
-    """Returns the names of the layers that put zeros around a map.
+    """Returns the names of the layers that pad a map with zeros.
 
     Example:
         >>> conv = keras.layers.Conv2D(2, 3, padding="same", name="conv")
@@ -72,7 +72,7 @@ def padding_layers(backbone: keras.Model) -> tuple[str, ...]:
 
 
 def _unpadded(layer: Any) -> dict[str, Any]:
-    """Returns the settings with which a layer does not pad; none where it does not anyway."""
+    """Returns the settings with which a layer does not pad; none for a layer that never does."""
     if isinstance(layer, keras.layers.ZeroPadding2D):
         return {"padding": 0}
     size = getattr(layer, "kernel_size", getattr(layer, "pool_size", (1, 1)))
@@ -83,20 +83,20 @@ def _unpadded(layer: Any) -> dict[str, Any]:
 class Unpadded:
     """A backbone with the same weights, but without padding.
 
-    Maps that are joined are cut around their middle to the size of the smallest, because branches without
-    padding lose more or less at the border. What is cut depends on the size, so there is a model for each
-    size; all share their layers.
+    Branches without padding lose different amounts at the border, so maps that are joined are cropped around
+    their middle to the size of the smallest. The crops depend on the size of the image, so there is a model
+    for each size; all share their layers.
 
     Args:
         backbone: A functional model from `[B, None, None, C]` to a map.
-        window: (height, width) of the map to make of an image of `size`.
-        trained_size: (height, width) of an image of which the backbone makes such a map.
+        window: (height, width) of the map for an image of `size`.
+        trained_size: (height, width) of an image for which the backbone's map has this size.
 
     Attributes:
-        size: (height, width) of the image that the copy needs for a map of `window`.
+        size: (height, width) of the image for which the copy's map has the size `window`.
 
     Raises:
-        RunError: If there is no such size.
+        RunError: If no size of an image gives such a map.
     """
 
     def __init__(self, backbone: keras.Model, window: Size, trained_size: Size) -> None:
@@ -105,7 +105,7 @@ class Unpadded:
         strides = find_stride(backbone, trained_size)
         self.size = trained_size
         cells = (0, 0)
-        # Without padding a map is smaller: larger images, until every layer has something to see.
+        # Without padding a map is smaller, so images grow until every layer has enough input.
         for doubling in range(10):
             self.size = tuple(
                 side + stride * 2**doubling for side, stride in zip(trained_size, strides, strict=True)

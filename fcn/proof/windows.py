@@ -1,4 +1,4 @@
-"""A classifier against the same net with convolutions: equal on every window, and faster than crops."""
+"""Compares a classifier with the same net as convolutions: equal on every window, and faster than crops."""
 
 import inspect
 import time
@@ -20,10 +20,10 @@ TOLERANCE = 1e-5
 """Largest relative error, in float32, that counts as rounding."""
 
 EXTRA_STRIDES = 5
-"""One pass is so many strides larger than a crop: (384 - 224) / 32 for VGG16, so 6x6 cells."""
+"""Strides by which the image of the one pass is larger than a crop: (384 - 224) / 32 for VGG16, 6x6 cells."""
 
 _GROUP = 4
-"""Crops in one batch: more need more memory, and are hardly faster on a processor."""
+"""Crops in one batch: more need more memory and are hardly faster on a CPU."""
 
 Array = npt.NDArray[np.float32]
 Size = tuple[int, int]
@@ -31,19 +31,19 @@ Preprocess = Callable[[Array], Any]
 
 
 class Proof(NamedTuple):
-    """What was measured. Errors are relative to the largest absolute value of what they are compared to.
+    """The measurements. Errors are relative to the largest absolute expected value.
 
     Attributes:
         window: (height, width) of the map that the first fully connected layer sees.
-        crop_size: (height, width) of the images that the classifier was made for.
+        crop_size: (height, width) of the images that the classifier takes.
         strides: (down, right) from cell to cell in pixels of the image.
         pass_size: (height, width) of the image of the one pass.
-        num_windows: How many windows of one map were compared.
-        same_size_error: Largest error of the net's answer to an image of `crop_size`.
-        window_score_error: Largest error on any window, of what the last fully connected layer says.
-        window_answer_error: The same after its activation and what follows it.
+        num_windows: Number of windows of one map that were compared.
+        same_size_error: Largest error of the net's output for an image of `crop_size`.
+        window_score_error: Largest error on any window in the output of the last fully connected layer.
+        window_answer_error: The same after its activation and the layers that follow it.
         padded: `float64[rows, columns]`, largest error of each cell of the one pass against its crop.
-        same_class: How many of these cells and crops agree on the class.
+        same_class: Number of cells that agree with their crop on the class.
         padding_layers: Layers of the backbone that pad.
         unpadded: The same as `padded` for the backbone without padding.
         unpadded_crop_size: (height, width) of a crop for that backbone.
@@ -71,7 +71,7 @@ class Proof(NamedTuple):
 
     @property
     def vanishes(self) -> bool:
-        """Whether no more than rounding is left of the difference where nothing pads."""
+        """Whether the difference without padding is no more than rounding."""
         return bool(self.unpadded.max() <= TOLERANCE)
 
 
@@ -82,19 +82,18 @@ def prove(
     preprocess: Preprocess | None = None,
     repetitions: int = 3,
 ) -> Proof:
-    """Compares a classifier with what `convolutionalize` made of it.
+    """Compares a classifier with its conversion by `convolutionalize`.
 
     Args:
         model: The classifier.
         converted: The same net with convolutions.
-        image: `uint8[H, W, 3]`, RGB, of any size; None for a made-up one.
-        preprocess: From `float32[B, H, W, C]`, 0 to 255, to what the classifier expects; None if it takes
-            pixels as they are.
-        repetitions: How often to take the time.
+        image: `uint8[H, W, 3]`, RGB, of any size; None for a generated one.
+        preprocess: Function from `float32[B, H, W, C]`, 0 to 255, to the input that the classifier expects;
+            None if that is pixels as they are.
+        repetitions: How often to measure the time.
 
     Raises:
-        RunError: If the converted net does not say what the classifier says, but for rounding; or if no
-            such comparison can be made of them.
+        RunError: If the outputs differ by more than rounding, or the two cannot be compared.
         ValueError: If the classifier cannot be converted.
 
     Example:
@@ -109,8 +108,8 @@ def prove(
     if converted.output_shape[-1] != model.output_shape[-1] or len(converted.layers) <= len(tail.kept):
         raise RunError(
             f"{converted.name}: is not a conversion of this classifier. Expected answers of "
-            f"{model.output_shape[-1]} classes. Received: {converted.output_shape[-1]}. A last layer that "
-            "was cut and made anew has nothing to be compared with: convert with all classes to compare."
+            f"{model.output_shape[-1]} classes. Received: {converted.output_shape[-1]}. A new last layer has "
+            "nothing to be compared with: convert with all classes to compare."
         )
     others = [layer.name for layer in converted.layers if layer.compute_dtype != "float32"]
     if others:
@@ -129,11 +128,11 @@ def prove(
     unpadded = Unpadded(backbone, window, crop_size)
     unpadded_pass_size = _grown(unpadded.size, strides)
 
-    def photograph(size: Size) -> Array:
+    def image_of(size: Size) -> Array:
         pixels = _pixels(image, size, source.shape[-1])[np.newaxis]
         return pixels if preprocess is None else np.asarray(preprocess(pixels), np.float32)
 
-    whole = photograph(pass_size)
+    whole = image_of(pass_size)
     features = _numpy(backbone(whole, training=False))
     crops = _windows(whole, crop_size, strides)
     one_pass = _convolved(head, features)
@@ -142,17 +141,17 @@ def prove(
         _worst(_numpy(converted(crops[:1], training=False)), _numpy(model(crops[:1], training=False))),
         *(_worst(net, dense) for net, dense in zip(one_pass, every_window, strict=True)),
     )
-    # Written so that an error that is not a number fails too.
+    # Written so that NaN fails too.
     if not max(errors) <= TOLERANCE or np.isnan(errors).any():
         raise RunError(
-            f"{converted.name}: does not say what the classifier says. Expected relative errors of at most "
+            f"{converted.name}: does not agree with the classifier. Expected relative errors of at most "
             f"{TOLERANCE:g} in float32. Received: {errors[0]:.2g} on an image of the classifier's own size; "
             f"on the windows of one map {errors[1]:.2g} before and {errors[2]:.2g} after the last "
-            "activation. Convert the classifier anew, as it is now and in float32."
+            "activation. Convert the classifier again, as it is now and in float32."
         )
     cells = EXTRA_STRIDES + 1, EXTRA_STRIDES + 1
     crop_scores = _dense(tail, _mapped(backbone, crops)).scores
-    whole_unpadded = photograph(unpadded_pass_size)
+    whole_unpadded = image_of(unpadded_pass_size)
     unpadded_crops = _mapped(unpadded.at(unpadded.size), _windows(whole_unpadded, unpadded.size, strides))
     unpadded_scores = _convolved(
         head, _numpy(unpadded.at(unpadded_pass_size)(whole_unpadded, training=False))
@@ -178,8 +177,8 @@ def prove(
     )
 
 
-class _Said(NamedTuple):
-    """What a head says of each window, `float32[N, num_classes]`, before and after its last activation."""
+class _HeadOutputs(NamedTuple):
+    """The outputs of a head per window, `float32[N, num_classes]`, before and after the last activation."""
 
     scores: Array
     answers: Array
@@ -204,7 +203,7 @@ def _mapped(backbone: keras.Model, crops: Array) -> Array:
     return np.concatenate([_numpy(backbone(group, training=False)) for group in _groups(crops)])
 
 
-def _dense(tail: Tail, windows: Array) -> _Said:
+def _dense(tail: Tail, windows: Array) -> _HeadOutputs:
     """Applies the classifier's own layers to windows, `float32[N, height, width, C]`."""
     last = tail.last_dense
     x = scores = windows.reshape(len(windows), -1)
@@ -214,10 +213,10 @@ def _dense(tail: Tail, windows: Array) -> _Said:
             x = layer.activation(scores)
         else:
             x = _applied(layer, x)
-    return _Said(_numpy(scores), _numpy(x))
+    return _HeadOutputs(_numpy(scores), _numpy(x))
 
 
-def _convolved(head: Sequence[keras.layers.Layer], features: Array) -> _Said:
+def _convolved(head: Sequence[keras.layers.Layer], features: Array) -> _HeadOutputs:
     """Applies the converted layers to a map, `float32[1, H, W, C]`; one row for each place."""
     last = next(layer for layer in reversed(head) if isinstance(layer, keras.layers.Conv2D))
     x = scores = features
@@ -229,11 +228,11 @@ def _convolved(head: Sequence[keras.layers.Layer], features: Array) -> _Said:
         else:
             x = _applied(layer, x)
     scores, x = _numpy(scores), _numpy(x)
-    return _Said(scores.reshape(-1, scores.shape[-1]), x.reshape(-1, x.shape[-1]))
+    return _HeadOutputs(scores.reshape(-1, scores.shape[-1]), x.reshape(-1, x.shape[-1]))
 
 
 def _applied(layer: keras.layers.Layer, x: Any) -> Any:
-    """Applies a layer as it is when the net is used: nothing is dropped, nothing changed at random."""
+    """Applies a layer in inference mode."""
     if "training" in inspect.signature(layer.call).parameters:
         return layer(x, training=False)
     return layer(x)
@@ -252,7 +251,7 @@ def _worst(values: Array, expected: Array) -> float:
 def _times(
     model: keras.Model, converted: keras.Model, crops: Array, whole: Array, repetitions: int
 ) -> tuple[float, float]:
-    """Returns the median seconds for all crops and for one pass, taken in turns: a machine's load varies."""
+    """Returns the median seconds for all crops and for one pass, in turns because a machine's load varies."""
     _numpy(model(crops[:_GROUP], training=False))
     seconds = []
     for _ in range(repetitions):
@@ -267,7 +266,7 @@ def _times(
 
 
 def _pixels(image: Pixels | None, size: Size, channels: int) -> Array:
-    """Returns `float32[height, width, channels]`, 0 to 255: the middle of an image, or made-up clouds."""
+    """Returns `float32[height, width, channels]`, 0 to 255: the middle of an image, or generated clouds."""
     height, width = size
     if image is None:
         return _clouds(size, channels)

@@ -1,4 +1,4 @@
-"""Builds the net of a configuration."""
+"""Builds the net of a configuration, with new weights."""
 
 from fcn.classes import Classes
 from fcn.config.file import Config
@@ -7,16 +7,18 @@ from fcn.models.net import SegmentationNet
 
 
 def build_configured(config: Config, classes: Classes) -> SegmentationNet:
-    """Builds the net of a configuration with new weights, whatever `model.weights` is.
+    """Builds the net of a configuration with new weights, not those of `model.weights`.
 
     Args:
         config: The configuration.
-        classes: The classes of the net.
+        classes: The classes it tells apart.
 
     Raises:
         ValueError: If options of the configuration do not fit each other.
     """
-    options = config.model.options() | {"input_scale": config.data.input_scale}
     return build_model(
-        num_classes=len(classes.names), class_names=classes.names, palette=classes.palette, **options
+        num_classes=len(classes.names),
+        class_names=classes.names,
+        palette=classes.palette,
+        **config.model.options(),
     )

@@ -6,7 +6,7 @@ Nothing here imports Keras, which takes seconds.
 import zipfile
 from pathlib import Path
 
-from fcn.config.file import Config, load_config
+from fcn.config.file import Config, load_saved_config
 from fcn.errors import RunError
 
 _COMPUTING = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "openvino", "engines.json")
@@ -60,7 +60,7 @@ class RunFolder:
         Raises:
             ConfigError: If it cannot be read.
         """
-        return load_config(self.config)
+        return load_saved_config(self.config)
 
 
 def is_exported(path: Path) -> bool:

@@ -157,7 +157,7 @@ def _new_model(config: Config, classes: Classes, val_examples: Sequence[Example]
     if weights == "none":
         return build_configured(config, classes)
     source, has_scores = load_start(weights)
-    start = start_from(source, has_scores, config.model, classes, config.data.input_scale)
+    start = start_from(source, has_scores, config.model, classes)
     print(f"Starting from {weights}: {start.describe()}.", file=sys.stderr)
     if has_scores and not start.reinitialized:
         examples = val_examples[:_AGREEMENT_IMAGES]

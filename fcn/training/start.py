@@ -77,9 +77,7 @@ def load_start(weights: str) -> tuple[SegmentationNet, bool]:
     return model, found.has_scores
 
 
-def start_from(
-    source: SegmentationNet, has_scores: bool, config: ModelConfig, classes: Classes, input_scale: float = 1.0
-) -> Start:
+def start_from(source: SegmentationNet, has_scores: bool, config: ModelConfig, classes: Classes) -> Start:
     """Builds the net of a configuration with all weights of another net that fit.
 
     Channel order, mean and scale belong to the weights and come along. With the same classes every layer
@@ -93,7 +91,6 @@ def start_from(
         has_scores: Whether its score layers are trained.
         config: The net to build.
         classes: Its classes.
-        input_scale: Size at which its layers are to see an image, relative to its own.
 
     Raises:
         RunError: If a layer below the scores has another shape in `source`, or its context module is one of
@@ -124,7 +121,6 @@ def start_from(
         channel_order=source.channel_order,
         mean=source.mean,
         scale=source.scale,
-        input_scale=input_scale,
         **options,
     )
     decimates = (source.fc6, model.fc6) == ("full", "largefov")

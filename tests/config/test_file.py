@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fcn.config.file import Config, changed_keys, load_config
+from fcn.config.file import Config, changed_keys, load_config, load_saved_config
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, TrainConfig
 from fcn.errors import ConfigError
 
@@ -253,3 +253,53 @@ def test_changed_keys_are_those_that_differ(recipe: Path) -> None:
         "augmentation.crop_size: [384, 384] -> None",
         "train.steps: 20000 -> 7",
     ]
+
+
+OLD = "data: {root: some/where, input_scale: 0.5}\n"
+NEW = "data: {root: some/where}\nmodel: {input_scale: 0.5}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "overrides"),
+    [
+        (OLD, []),
+        (OLD + "model:\n", []),
+        (OLD + "model: {input_scale: 0.50}\n", []),
+        ("data: {root: some/where}\n", ["data.input_scale=0.5"]),
+        ("data: {root: some/where}\nmodel: {input_scale: 1}\n", ["data.input_scale=0.5"]),
+        (OLD.replace("0.5", "1"), ["model.input_scale=0.5"]),
+        (OLD, ["data.input_scale=0.5", "model.input_scale=0.5"]),
+    ],
+)
+def test_the_old_name_of_input_scale_works_with_a_hint(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], content: str, overrides: list[str]
+) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(content)
+    config = load_config(path, overrides)
+    (hint,) = capfd.readouterr().err.splitlines()
+    assert str(path) in hint
+    assert "data.input_scale is now called model.input_scale" in hint
+    path.write_text(NEW)
+    assert config == load_config(path)
+    assert capfd.readouterr().err == ""
+    assert config.model.options()["input_scale"] == 0.5
+    assert config.to_yaml().count("input_scale: 0.5") == config.to_yaml().count("input_scale") == 1
+
+
+def test_both_names_of_input_scale_with_different_values_are_refused(recipe: Path) -> None:
+    message = refusal(recipe, "data.input_scale=0.5", "model.input_scale=0.25")
+    assert "data.input_scale=0.5 and model.input_scale=0.25" in message
+
+
+def test_a_configuration_that_an_earlier_version_saved_is_the_same_and_gets_no_hint(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "old.yaml").write_text(OLD)
+    (tmp_path / "new.yaml").write_text(NEW)
+    saved = load_saved_config(tmp_path / "old.yaml")
+    assert changed_keys(saved, load_config(tmp_path / "new.yaml")) == []
+    assert changed_keys(saved, load_config(tmp_path / "new.yaml", ["model.input_scale=1"])) == [
+        "model.input_scale: 0.5 -> 1.0"
+    ]
+    assert capfd.readouterr().err == ""

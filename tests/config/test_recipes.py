@@ -46,11 +46,18 @@ def test_a_recipe_builds_its_net_and_optimizer(path: Path) -> None:
     assert optimizer.accumulate == config.train.accumulate
 
 
-@pytest.mark.parametrize("path", VOC, ids=name_of)
-def test_a_recipe_says_where_it_is_from_and_what_to_expect(path: Path) -> None:
-    config, text = load_config(path), path.read_text(encoding="utf-8")
-    for title in ("Source:", "Command:", "Hardware:", "Expect:"):
+@pytest.mark.parametrize("path", RECIPES, ids=name_of)
+def test_a_recipe_says_where_it_is_from_how_long_it_takes_and_what_to_expect(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for title in ("Source:", "Command:", "Time:", "Expect:"):
         assert re.search(rf"^# {title} +\S", text, re.MULTILINE), title
+    assert re.search(r"^# Expect: .*(mean IoU|not measured)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", VOC, ids=name_of)
+def test_a_recipe_for_voc_is_named_after_its_net(path: Path) -> None:
+    config, text = load_config(path), path.read_text(encoding="utf-8")
+    assert re.search(r"^# Hardware: +\S", text, re.MULTILINE)
     assert f"train.py configs/{path.name}" in text
     assert path.stem.startswith(f"voc_{config.model.net}")
 

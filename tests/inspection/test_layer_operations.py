@@ -120,7 +120,7 @@ def test_fields_are_those_that_gradients_show(scale, stack, joint, size) -> None
     [*((net, "same") for net in NETS if net != "fcn8s_at_once"), *((net, "reference") for net in PUBLISHED)],
 )
 def test_nets_see_what_their_halo_says(net: str, geometry: str) -> None:
-    # Derived a second time, as bounds, in `fcn.models.fields`, where it is measured.
+    # `fcn.models.fields` derives it from the arguments, here it follows from the layers.
     model = build_model(net, num_classes=2, width=1 / 64, fc_channels=1, geometry=geometry)
     before, behind = NetDescription.from_config(model.get_config()).halo()
     rows, columns = charts(read_graph(model, (64, 96)), 2)

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from fcn.inspection.effective import EffectiveField
-from fcn.inspection.facts import SeenField
+from fcn.inspection.facts import ReceptiveField
 from fcn.inspection.picture import EFFECTIVE_COLOR, THEORETICAL_COLOR, field_picture
 
 
@@ -23,7 +23,7 @@ def places(picture: np.ndarray, color: tuple[int, int, int]) -> tuple[int, int, 
 
 def test_frames_stand_where_the_fields_are() -> None:
     image = np.full((60, 80, 3), 90, np.uint8)
-    seen = SeenField(Fraction(1), 21, -10, Fraction(0))
+    seen = ReceptiveField(Fraction(1), 21, -10, Fraction(0))
     picture = field_picture(image, effective(60, 80, (30, 40), 11), (seen, seen))
     assert picture.shape == (60, 80, 3)
     assert places(picture, THEORETICAL_COLOR) == (20, 30, 40, 50)
@@ -35,7 +35,7 @@ def test_frames_stand_where_the_fields_are() -> None:
 
 def test_a_field_larger_than_the_image_is_framed_along_its_border() -> None:
     image = np.full((30, 40, 3), 90, np.uint8)
-    seen = SeenField(Fraction(1), 404, -200, Fraction(0))
+    seen = ReceptiveField(Fraction(1), 404, -200, Fraction(0))
     picture = field_picture(image, effective(30, 40, (15, 20), 3), (seen, seen))
     assert places(picture, THEORETICAL_COLOR) == (0, 0, 29, 39)
 

@@ -1,13 +1,17 @@
 """Tests of what an output pixel sees, against what changes when a pixel of the image does."""
 
-from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
+from net_kinds import NET_KINDS
 
+from fcn.models.architecture import REFLECTION_PADDING
+from fcn.models.axis_operations import Sliding, Source, Span, Transposing, grids, seen_by, seen_by_neighbors
+from fcn.models.dilated import DilatedNet
 from fcn.models.factory import NETS, build_model
-from fcn.models.fields import COARSEST_STRIDE, NetDescription, dilated_net_field
-from fcn.models.geometry import REFLECTION_PADDING, Field, Grid
+from fcn.models.fcn import FCN
+from fcn.models.fields import COARSEST_STRIDE, NetDescription
 
 LENGTH = 1216
 
@@ -46,22 +50,53 @@ def test_no_output_sees_more_than_its_field_and_some_see_all_of_it(net: str, geo
     assert before - step < below <= before
 
 
-def test_a_field_lies_around_its_grid() -> None:
-    grid = Grid().convolved(3, 2, 1).convolved(5, 1, 4, 2).convolved(2, 2).transposed(4, 2, 1)
-    field = Field().convolved(3, 2, 1).convolved(5, 1, 4, 2).convolved(2, 2).transposed(4, 2, 1)
-    assert field.stride == grid.stride
-    assert (field.first + field.last) / 2 == grid.offset
+def test_what_elements_see_lies_around_their_grid() -> None:
+    steps = (Sliding(3, 2, 1), Sliding(5, 1, 4, 2), Sliding(2, 2), Transposing(4, 2, 1))
+    chart = [[], *([Source(index, step)] for index, step in enumerate(steps))]
+    places = grids(chart)
+    grid = places[-1]
+    spans = seen_by_neighbors(chart, places, len(steps))
+    first = min(span.first - element * grid.stride for element, span in enumerate(spans))
+    last = max(span.last - element * grid.stride for element, span in enumerate(spans))
+    assert (first + last) / 2 == grid.offset
 
 
-def test_a_field_by_hand() -> None:
+def test_what_an_element_sees_by_hand() -> None:
     # Two 3x3 convolutions see 5 pixels; every second of them, and three of those, 9.
-    field = Field().convolved(3, padding=1).convolved(3, padding=1)
-    assert field == Field(first=Fraction(-2), last=Fraction(2))
-    assert field.convolved(3, 2, 1).cropped(1) == Field(Fraction(2), Fraction(-1), Fraction(5))
-    wider = Field(first=Fraction(-9), last=Fraction(1))
-    assert field.joined(wider) == Field(first=Fraction(-9), last=Fraction(2))
-    with pytest.raises(ValueError, match=r"one stride\. Received"):
-        field.joined(Field(stride=Fraction(2)))
+    steps = [Sliding(3, padding=1), Sliding(3, padding=1), Sliding(3, 2, 1), Sliding(padding=-1)]
+    chart = [[], *([Source(index, step)] for index, step in enumerate(steps))]
+    assert seen_by(chart, 2, 0) == Span(-2, 2)
+    assert (seen_by(chart, 3, 0), seen_by(chart, 3, 1)) == (Span(-3, 3), Span(-1, 5))
+    assert seen_by(chart, 4, 0) == Span(-1, 5)
+    # Added to another map, an element sees what either sees.
+    joined = [*chart[:3], [Source(0, Sliding(11, padding=9)), Source(2, Sliding())]]
+    assert seen_by(joined, 3, 0) == Span(-9, 2)
+
+
+HALOS = {None: {32: 233, 16: 241, 8: 245}, "none": {8: 197}, "basic": {8: 461}, "large": {8: 461}}
+
+
+@pytest.mark.parametrize(("fc6", "geometry"), [*product(("full", "largefov"), ("same", "reference"))])
+def test_halos_are_known_numbers(fc6: str, geometry: str) -> None:
+    for context, halos in HALOS.items():
+        for stride, halo in halos.items():
+            description = NetDescription(stride, geometry, 1.0, 1.0, 21, fc6, context)
+            assert description.halo() == (halo, halo), description
+
+
+KNOWN_HALOS = {
+    **{"fcn32s": 233, "half": 241, "fcn8s": 245, "normalized": 245},
+    **{"fcn32s_reference": 233, "shrunk_reference": 241, "fcn8s_reference": 245},
+    **{"largefov": 197, "context": 461, "context_reference": 461},
+}
+
+
+def test_halos_of_all_kinds_of_nets_are_known_numbers() -> None:
+    assert KNOWN_HALOS.keys() == NET_KINDS.keys()
+    for kind, options in NET_KINDS.items():
+        build = DilatedNet if "context" in options else FCN
+        net = build(num_classes=2, width=1 / 64, fc_channels=1, **options)
+        assert NetDescription.from_config(net.get_config()).halo() == (KNOWN_HALOS[kind],) * 2, kind
 
 
 def test_what_labeling_in_pieces_knows_comes_from_the_net() -> None:
@@ -92,15 +127,19 @@ def test_what_labeling_in_pieces_knows_of_nets_that_dilate() -> None:
     assert many._replace(context="basic").net_bytes() == 4 * (3 * 64 + 2 * 255)
 
 
-def test_fields_of_nets_that_dilate_by_hand() -> None:
+def test_halos_of_nets_that_dilate_by_hand() -> None:
+    def halo(geometry: str, fc6: str, context: str) -> int:
+        before, behind = NetDescription(8, geometry, 1.0, 1.0, 21, fc6, context).halo()
+        assert before == behind
+        return before
+
     # fc6 sees 6 * 4 = 2 * 12 elements of stride 8 beyond the first, as 6 elements of stride 32 are.
-    full = dilated_net_field("same", "full", "none")
-    assert dilated_net_field("same", "largefov", "none") == full
+    full = halo("same", "full", "none")
+    assert halo("same", "largefov", "none") == full
     # 1 + 1 + 2 + 4 + 8 + 16 + 1 = 33 elements to each side: 67 of them.
-    context = dilated_net_field("same", "full", "basic")
-    assert (full.first - context.first, context.last - full.last) == (33 * 8, 33 * 8)
+    assert halo("same", "full", "basic") - full == 33 * 8
     # Five blocks and fc6, and what a 16x16 kernel that begins 4 outputs in front adds to each side.
     seen = 2 * 1 + 2 * 2 + 3 * 4 + 3 * 8 + 3 * 2 * 8 + 3 * 4 * 8
     assert seen == REFLECTION_PADDING
-    assert (full.first, full.last) == (-seen - 11, seen + 11)
-    assert dilated_net_field("reference", "full", "none") == full
+    assert full == seen + 11
+    assert halo("reference", "full", "none") == full

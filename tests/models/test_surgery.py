@@ -365,14 +365,20 @@ REFUSED: dict[str, tuple[Callable[[], Net], str]] = {
         "'early' .*not in the tail",
     ),
     "no Flatten": (lambda: stack(layers.Conv2D(2, 3)), "has no Flatten layer"),
-    "no Dense": (lambda: flat(layers.ReLU(name="r")), r"Dense layers behind Flatten layer 'flat'.*\['r'\]"),
+    "no Dense": (lambda: flat(layers.ReLU(name="r")), r"Dense layers after Flatten layer 'flat'.*\['r'\]"),
     "global average": (
         lambda: stack(layers.GlobalAveragePooling2D(name="gap"), layers.Dense(2)),
         r"'gap' .*needs no conversion.*remove the pooling.*get_layer\('gap'\)",
     ),
     "global maximum": (lambda: stack(layers.GlobalMaxPooling2D(name="gmp")), "'gmp' .*needs no conversion"),
-    "Reshape": (lambda: stack(layers.Reshape((16, 12, 3), name="turn"), layers.Flatten()), "'turn' .*anew"),
-    "Permute": (lambda: stack(layers.Permute((2, 1, 3), name="turn"), layers.Flatten()), "'turn' .*anew"),
+    "Reshape": (
+        lambda: stack(layers.Reshape((16, 12, 3), name="turn"), layers.Flatten()),
+        "'turn' .*rearranges",
+    ),
+    "Permute": (
+        lambda: stack(layers.Permute((2, 1, 3), name="turn"), layers.Flatten()),
+        "'turn' .*rearranges",
+    ),
     "Reshape behind": (
         lambda: flat(layers.Dense(4), layers.Reshape((2, 2), name="turn")),
         "'turn' .*only Dense.*'flat'",
@@ -403,7 +409,7 @@ REFUSED: dict[str, tuple[Callable[[], Net], str]] = {
         lambda: stack(
             layers.UnitNormalization(axis=1), layers.Conv2D(2, 12), Mean(name="mean"), layers.ReLU()
         ),
-        "'mean' .*something else than a map",
+        "'mean' .*something other than a map",
     ),
 }
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
+from fcn.models.architecture import scaled
+from fcn.models.arguments import NetArguments
 from fcn.models.fcn import FCN
-from fcn.models.vgg import ImageNormalization, convolution, scaled, vgg16_features
+from fcn.models.vgg import ImageNormalization, convolution, vgg16_features
 
 
 def randomize(layer: Any, rng: np.random.Generator) -> None:
@@ -44,7 +46,7 @@ def test_pool5_is_that_of_the_vgg16_of_keras() -> None:
 def test_fc6_and_fc7_are_fully_connected_layers_read_as_convolutions() -> None:
     rng = np.random.default_rng(0)
     inputs = keras.Input((None, None, 3))
-    features = vgg16_features(inputs, 1 / 32, 12, 0.5, batch_normalization=False)
+    features = vgg16_features(inputs, NetArguments(width=1 / 32, fc_channels=12))
     net = keras.Model(inputs, features.fc7)
     dense6, dense7 = keras.layers.Dense(12, "relu"), keras.layers.Dense(12, "relu")
     flat = keras.Input((7 * 7 * 16,))
@@ -65,7 +67,7 @@ def test_fc6_and_fc7_are_fully_connected_layers_read_as_convolutions() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (31, 33), (64, 65), (224, 1)])
 def test_sizes_are_rounded_up(size: tuple[int, int]) -> None:
     inputs = keras.Input((None, None, 3))
-    features = vgg16_features(inputs, 1 / 64, 2, 0.5, batch_normalization=False)
+    features = vgg16_features(inputs, NetArguments(width=1 / 64, fc_channels=2))
     outputs = keras.Model(inputs, list(features))(np.zeros((1, *size, 3), np.float32))
     for output, stride in zip(outputs, (8, 16, 32), strict=True):
         assert tuple(output.shape[1:3]) == tuple(-(-side // stride) for side in size)
@@ -74,7 +76,9 @@ def test_sizes_are_rounded_up(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("batch_normalization", [False, True])
 def test_layers_are_those_of_the_field(batch_normalization: bool) -> None:
     inputs = keras.Input((None, None, 3))
-    features = vgg16_features(inputs, 1 / 64, 2, 0.5, batch_normalization)
+    features = vgg16_features(
+        inputs, NetArguments(width=1 / 64, fc_channels=2, batch_normalization=batch_normalization)
+    )
     net = keras.Model(inputs, list(features))
     convolutions = [layer.name for layer in net.layers if isinstance(layer, keras.layers.Conv2D)]
     blocks = [

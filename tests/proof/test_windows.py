@@ -132,13 +132,13 @@ def test_a_net_that_is_not_the_same_is_caught(name: str, change: Any) -> None:
     model = build("padded")
     converted = convolutionalize(model)
     sabotage(converted, name, change)
-    with pytest.raises(RunError, match=r"does not say what the classifier says\..*at most 1e-05"):
+    with pytest.raises(RunError, match=r"does not agree with the classifier\..*at most 1e-05"):
         prove(model, converted, repetitions=1)
 
 
 def test_a_net_whose_last_layer_was_cut_cannot_be_compared() -> None:
     model = build("padded")
-    with pytest.raises(RunError, match=r"of 5 classes\. Received: 3\. A last layer"):
+    with pytest.raises(RunError, match=r"of 5 classes\. Received: 3\. A new last layer"):
         prove(model, convolutionalize(model, num_classes=3))
 
 

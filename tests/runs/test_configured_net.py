@@ -9,8 +9,9 @@ from fcn.runs.configured_net import build_configured
 
 
 def test_a_net_has_what_its_configuration_and_its_classes_say() -> None:
-    model = ModelConfig(net="context", width=1 / 64, fc_channels=4, context="large", weights="never/read")
-    config = Config(data=DataConfig(root=Path("data"), input_scale=0.5), model=model)
+    thin = {"width": 1 / 64, "fc_channels": 4}
+    model = ModelConfig(net="context", context="large", input_scale=0.5, weights="never/read", **thin)
+    config = Config(data=DataConfig(root=Path("data")), model=model)
     net = build_configured(config, Classes.named(("ground", "cat")))
     assert (net.name, net.context, net.input_scale) == ("context", "large", 0.5)
     assert (net.class_names, net.get_layer("ctx_conv1_1").filters) == (("ground", "cat"), 4)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fcn.config.file import Config, load_config
+from fcn.config.file import Config, load_saved_config
 from fcn.errors import ConfigError
 from fcn.exports.card.markdown import code, plain, table
 from fcn.exports.verification import read_verification
@@ -23,7 +23,7 @@ def training(version: Path) -> str:
     if not path.exists():
         return "What it was trained on is not known: it did not come from a run folder."
     try:
-        config = load_config(path)
+        config = load_saved_config(path)
     except ConfigError as error:
         # The path is that of a folder which gets another name when all of it is written.
         reason = plain(str(error).replace(str(path), path.name))

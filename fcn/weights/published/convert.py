@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.errors import RunError
+from fcn.models.architecture import FC6_KERNEL_SIZE
 from fcn.models.decimation import decimate
 from fcn.models.factory import build_model
-from fcn.models.geometry import FC6_KERNEL_SIZE
 from fcn.models.net import SegmentationNet
 from fcn.weights.layer import Layer
 from fcn.weights.published.recognize import CONTEXT_MODULE, CONVOLUTIONS, Recognized, recognize_net

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 from fcn.classes import MAX_CLASSES
 from fcn.errors import RunError
+from fcn.models.architecture import CHANNELS_BY_FC6, FC6_KERNEL_SIZE, VGG16_BLOCKS, scaled
+from fcn.models.arguments import IMAGENET_MEAN, IMAGENET_SCALE
 from fcn.models.context import CONTEXT_LAYERS
 from fcn.models.factory import LARGEFOV_NETS
-from fcn.models.geometry import FC6_KERNEL_SIZE
-from fcn.models.net import IMAGENET_MEAN, IMAGENET_SCALE
-from fcn.models.vgg import CHANNELS_BY_FC6, VGG16_BLOCKS, scaled
 from fcn.weights.published.sources import DILATED_SOURCES, SOURCES, Source
 from fcn.weights.reader import Format
 

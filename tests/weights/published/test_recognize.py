@@ -10,8 +10,8 @@ from caffe_net import BLOCKS, Builder, CaffeLayer, build_fcn, write_caffemodel, 
 from net_kinds import randomize
 
 from fcn.errors import RunError
+from fcn.models.architecture import REFLECTION_PADDING
 from fcn.models.dilated import DilatedNet
-from fcn.models.geometry import REFLECTION_PADDING
 from fcn.runs.importing import import_weights
 from fcn.runs.model_file import load_model
 from fcn.weights.published.convert import read_published

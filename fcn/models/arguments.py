@@ -1,0 +1,211 @@
+"""The arguments of every net: their types, defaults, meaning and checks, written once, without Keras.
+
+Both nets are built from them, their saved configurations hold them, and the model section of a configuration
+takes its defaults from here.
+"""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from functools import wraps
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, get_args
+
+from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes
+from fcn.models.architecture import CHANNELS_BY_FC6, scaled
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+"""Mean of the red, green and blue channel over ImageNet's training images, 0 to 255."""
+
+IMAGENET_SCALE = (1 / 58.395, 1 / 57.12, 1 / 57.375)
+"""One over the standard deviation of each channel over ImageNet's training images."""
+
+Geometry = Literal["same", "reference"]
+Upsampling = Literal["learned", "learned_intermediate", "frozen"]
+ContextSize = Literal["basic", "large"]
+
+DEFAULT_CONTEXT_SIZE: ContextSize = "basic"
+"""Size of the context module in the net that is called "context"."""
+
+
+@dataclass(frozen=True)
+class NetArguments:
+    """The arguments that every net has.
+
+    Attributes:
+        num_classes: How many classes to tell apart, void not counted; 1 to 255.
+        fc6: "full": VGG16's, 7x7; "largefov": DeepLab's, every third of its taps, with a quarter of the
+            channels. A net that dilates spreads the taps 4 or 12 elements apart.
+        width: Channels of every layer in front of the scores, relative to VGG16.
+        fc_channels: Channels of fc6 and fc7; None for 4,096 times `width`, or 1,024 times with "largefov".
+        geometry: "same" keeps the size by padding each layer; "reference" is that of the published nets, for
+            their weights. An `FCN` then adds 100 zeros around the image, pads no fc6 and crops; a
+            `DilatedNet` reflects the image by 186 pixels and pads nothing after that.
+        upsampling: "learned"; "learned_intermediate" keeps the last transposed convolution bilinear
+            (CVPR 2015); "frozen" keeps all of them so (PAMI 2017).
+        dropout: Share of the channels dropped after fc6 and fc7 while training.
+        batch_normalization: Whether to normalize after each convolution in front of the scores, for training
+            without pretrained weights.
+        channel_order: "rgb" or "bgr": what the weights expect.
+        mean: Mean of each channel, 0 to 255, in that order.
+        scale: Factor of each channel after the mean is subtracted, in that order.
+        input_scale: Size at which the layers see an image, relative to its own; the logits are interpolated
+            back. Above 0, at most 1.
+        class_names: One name a class; None for VOC's if there are 21 classes, else their ids.
+        palette: `(red, green, blue)` a class, 0 to 255; None for VOC's.
+        name: Name of the Keras model; None for that of the kind of net.
+        trainable: Whether training changes the net; None leaves it to each layer.
+    """
+
+    num_classes: int = len(VOC_CLASS_NAMES)
+    _: KW_ONLY
+    fc6: str = "full"
+    width: float = 1.0
+    fc_channels: int | None = None
+    geometry: Geometry = "same"
+    upsampling: Upsampling = "learned"
+    dropout: float = 0.5
+    batch_normalization: bool = False
+    channel_order: str = "rgb"
+    mean: Sequence[float] = IMAGENET_MEAN
+    scale: Sequence[float] = IMAGENET_SCALE
+    input_scale: float = 1.0
+    class_names: Sequence[str] | None = None
+    palette: Sequence[Sequence[int]] | None = None
+    name: str | None = None
+    trainable: bool | None = None
+
+    @property
+    def channels(self) -> int:
+        """Channels of fc6 and fc7."""
+        if self.fc_channels is not None:
+            return self.fc_channels
+        return scaled(CHANNELS_BY_FC6[self.fc6], self.width)
+
+    def checked(self) -> Self:
+        """Returns the same with tuples, and with names and colors of the classes where there were none.
+
+        Raises:
+            ValueError: If an argument has a value that it cannot have.
+        """
+        num_classes, mean, scale = self.num_classes, self.mean, self.scale
+        for argument, choices in (
+            ("upsampling", get_args(Upsampling)),
+            ("geometry", get_args(Geometry)),
+            ("fc6", tuple(CHANNELS_BY_FC6)),
+        ):
+            value = getattr(self, argument)
+            if value not in choices:
+                raise ValueError(f"Expected `{argument}` to be one of {choices}. Received: {value!r}.")
+        if not 1 <= num_classes <= MAX_CLASSES:
+            raise ValueError(f"Expected 1 to {MAX_CLASSES} classes. Received: num_classes={num_classes}.")
+        if self.width <= 0:
+            raise ValueError(f"Expected a positive `width`. Received: width={self.width}.")
+        if len(mean) != 3 or len(scale) != 3:
+            raise ValueError(
+                f"Expected a `mean` and `scale` for each of 3 channels. Received: mean={mean}, scale={scale}."
+            )
+        names = _class_names(num_classes) if self.class_names is None else tuple(self.class_names)
+        colors = Classes.named(names).palette if self.palette is None else tuple(map(tuple, self.palette))
+        if len(names) != num_classes or len(colors) != num_classes:
+            raise ValueError(
+                f"Expected one name and one color for each of {num_classes} classes. "
+                f"Received: {len(names)} names, {len(colors)} colors."
+            )
+        if any(len(color) != 3 for color in colors):
+            raise ValueError(f"Expected (red, green, blue) for each color. Received: palette={colors}.")
+        return replace(self, mean=tuple(mean), scale=tuple(scale), class_names=names, palette=colors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FCNArguments(NetArguments):
+    """The arguments of an `FCN`.
+
+    Attributes:
+        stride: Output stride of the finest scores: 32, 16 (adds pool4) or 8 (adds pool4 and pool3).
+        skip_scales: Factors of pool4 and pool3 in front of their score layers.
+    """
+
+    stride: int = 8
+    skip_scales: Sequence[float] = (1.0, 1.0)
+
+    def checked(self) -> Self:
+        """Returns the same, as that of every net."""
+        if self.stride not in (32, 16, 8):
+            raise ValueError(f"Expected a `stride` of 32, 16 or 8. Received: stride={self.stride}.")
+        if len(self.skip_scales) != 2:
+            raise ValueError(f"Expected `skip_scales` for pool4 and pool3. Received: {self.skip_scales}.")
+        return replace(super().checked(), skip_scales=tuple(self.skip_scales))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DilatedNetArguments(NetArguments):
+    """The arguments of a `DilatedNet`.
+
+    Attributes:
+        context: "none"; or "basic" or "large", the context module on top of the scores.
+    """
+
+    context: Literal["none"] | ContextSize = "none"
+
+    def checked(self) -> Self:
+        """Returns the same, as that of every net."""
+        if self.context not in ("none", *get_args(ContextSize)):
+            raise ValueError(
+                f"Expected `context` to be none, basic or large. Received: context={self.context!r}."
+            )
+        return super().checked()
+
+
+P = ParamSpec("P")
+Arguments = TypeVar("Arguments", bound=NetArguments)
+
+
+def takes(
+    kind: Callable[P, Arguments],
+) -> Callable[[Callable[[Any, Arguments], None]], Callable[Concatenate[Any, P], None]]:
+    """Lets a net's constructor, which wants checked arguments in one object, be called with each of them.
+
+    The constructor gets the signature of the arguments, for editors, type checkers and `help` alike.
+
+    Args:
+        kind: The class of its arguments.
+
+    Example:
+        >>> class Net:
+        ...     @takes(FCNArguments)
+        ...     def __init__(self, arguments):
+        ...         self.stride = arguments.stride
+        >>> Net(3, stride=16).stride
+        16
+    """
+
+    def decorate(construct: Callable[[Any, Arguments], None]) -> Callable[Concatenate[Any, P], None]:
+        @wraps(construct)
+        def init(self: Any, /, *args: P.args, **options: P.kwargs) -> None:
+            _check_names(type(self).__name__, options, [field.name for field in fields(kind)])  # type: ignore[arg-type]
+            construct(self, kind(*args, **options).checked())
+
+        own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        theirs = inspect.signature(kind)
+        init.__signature__ = theirs.replace(  # type: ignore[attr-defined]
+            parameters=[own, *theirs.parameters.values()], return_annotation=None
+        )
+        return init
+
+    return decorate
+
+
+def _check_names(net: str, names: Iterable[str], known: Sequence[str]) -> None:
+    """Refuses an argument that a net does not have: Keras would ignore it."""
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise ValueError(f"{net} has no argument {name!r}.{hint} It has: {', '.join(known)}.")
+
+
+def _class_names(num_classes: int) -> tuple[str, ...]:
+    if num_classes == len(VOC_CLASS_NAMES):
+        return VOC_CLASS_NAMES
+    return tuple(str(class_id) for class_id in range(num_classes))
