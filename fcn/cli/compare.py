@@ -5,8 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from fcn.cli.argument_types import at_least, image_size
-from fcn.cli.arguments import add_engine
+from fcn.cli.arguments import Commands, add_command, add_engine, add_set, at_least, read_size
 from fcn.config.sections import NETS
 from fcn.errors import PartialError
 from fcn.system.backend import start_backend
@@ -16,8 +15,15 @@ _OUTPUT = Path("runs/compare")
 _PICTURES = 6
 
 
-def add_arguments(compare: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `fcn compare`."""
+def add_parser(commands: Commands) -> None:
+    """Adds the command."""
+    compare = add_command(
+        commands,
+        "compare",
+        run,
+        "Train or load several nets, and put them side by side: scores, size, time and memory.",
+        "python -m fcn compare configs/quickstart.yaml --nets fcn8s,frontend --output runs/compare",
+    )
     compare.add_argument(
         "sources",
         type=Path,
@@ -41,13 +47,7 @@ def add_arguments(compare: argparse.ArgumentParser) -> None:
     )
     compare.add_argument("--steps", type=at_least(1), metavar="N", help="of every training")
     compare.add_argument("--seed", type=at_least(0), metavar="S", help="of every training")
-    compare.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="change one value of every configuration; repeatable",
-    )
+    add_set(compare, "change one value of every configuration")
     compare.add_argument(
         "--data",
         type=Path,
@@ -57,7 +57,7 @@ def add_arguments(compare: argparse.ArgumentParser) -> None:
     compare.add_argument("--split", metavar="NAME", help="to score on; default: that of the configurations")
     compare.add_argument(
         "--size",
-        type=image_size,
+        type=read_size,
         metavar="HxW",
         help="size of the image that GFLOP and time are of; default: the commonest of the split",
     )
@@ -71,7 +71,7 @@ def add_arguments(compare: argparse.ArgumentParser) -> None:
     add_engine(compare)
 
 
-def compare_command(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Trains or loads several nets and puts them side by side."""
     from fcn.comparison.plan import Request, plan_comparison
 

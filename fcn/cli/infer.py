@@ -3,13 +3,20 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcn.cli.arguments import gigabytes, open_labeler
+from fcn.cli.arguments import (
+    MODEL_HELP,
+    Commands,
+    add_command,
+    add_labeling,
+    add_memory,
+    at_least,
+    open_labeler,
+)
 from fcn.errors import BackendError, DataError, PartialError, RunError
 from fcn.system.backend import start_backend
 from fcn.system.files import as_json
@@ -25,15 +32,16 @@ _CHOSEN = ("engine", "precision")
 _KINDS = {("palette",): "labels", ("palette", "overlay"): "labels and overlays"}
 
 
-def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callable[[str], int]) -> None:
-    """Adds the arguments of `fcn infer`.
-
-    Args:
-        infer: The command.
-        model_help: What a model may be.
-        count: What reads a number of 1 or more.
-    """
-    infer.add_argument("model", type=Path, metavar="MODEL", help=model_help)
+def add_parser(commands: Commands) -> None:
+    """Adds the command."""
+    infer = add_command(
+        commands,
+        "infer",
+        run,
+        "Label photographs.",
+        "python infer.py runs/voc photographs/ --output labels --overlay",
+    )
+    infer.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
     infer.add_argument(
         "inputs",
         nargs="+",
@@ -61,16 +69,11 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
     )
     infer.add_argument(
         "--batch-size",
-        type=count,
+        type=at_least(1),
         metavar="N",
         help="images at once, at most; default: 1 on a CPU, 8 on a GPU, or as before",
     )
-    infer.add_argument(
-        "--memory",
-        type=gigabytes,
-        metavar="GB",
-        help="label larger images in windows, so that the process stays below; default: 4, or as before",
-    )
+    add_memory(infer, "4, or as before")
     infer.add_argument(
         "--ray",
         type=_address,
@@ -82,7 +85,7 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
     )
     infer.add_argument(
         "--actors",
-        type=count,
+        type=at_least(1),
         metavar="N",
         help="with --ray: how many processes; default: one for each GPU, or else for every four CPUs",
     )
@@ -92,9 +95,10 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
     infer.add_argument(
         "--restart", action="store_true", help="label everything anew, whatever labels DIR holds"
     )
+    add_labeling(infer)
 
 
-def infer_command(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Labels photographs."""
     from fcn.inference.views import Views
     from fcn.jobs.job import Setting, model_setting, open_job

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fcn.cli.argument_types import sides
+from fcn.cli.arguments import Commands, add_command, read_sides
 from fcn.config.file import is_configuration
 from fcn.errors import RunError
 from fcn.system.backend import start_backend
@@ -23,8 +23,15 @@ _TRAINED = "A trained net looks at other pixels."
 _UNTRAINED = f"The weights are new and random. {_TRAINED}"
 
 
-def add_arguments(inspect: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `fcn inspect`."""
+def add_parser(commands: Commands) -> None:
+    """Adds the command."""
+    inspect = add_command(
+        commands,
+        "inspect",
+        run,
+        "Show what each layer of a net makes, sees and costs.",
+        "python -m fcn inspect configs/voc_fcn8s.yaml --size 384x512 --html fcn8s.html",
+    )
     inspect.add_argument(
         "model",
         type=Path,
@@ -33,7 +40,7 @@ def add_arguments(inspect: argparse.ArgumentParser) -> None:
     )
     inspect.add_argument(
         "--size",
-        type=sides,
+        type=read_sides,
         metavar="HxW",
         help="size of the image, in pixels; default: the only one that the model takes, that of --image, or "
         f"{_SIZE[0]}x{_SIZE[1]}",
@@ -49,7 +56,7 @@ def add_arguments(inspect: argparse.ArgumentParser) -> None:
     )
 
 
-def inspect_command(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Shows what each layer of a net makes, sees and costs."""
     if options.image is not None and not (options.html or options.effective):
         raise RunError("--image: is what --effective and --html look at. Add one of them, or leave it out.")

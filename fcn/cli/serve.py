@@ -8,13 +8,20 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fcn.cli.arguments import add_engine, gigabytes, open_labeler
+from fcn.cli.arguments import (
+    MODEL_HELP,
+    Commands,
+    add_command,
+    add_engine,
+    add_memory,
+    at_least,
+    open_labeler,
+)
 from fcn.errors import BackendError, ConfigError
 from fcn.runs.folder import is_exported, model_file
 from fcn.server.limits import Limits, check_limits
@@ -29,22 +36,21 @@ _MIB, _MEGAPIXEL = 2**20, 10**6
 _USUAL = Limits()
 
 
-def add_arguments(
-    serve: argparse.ArgumentParser, model_help: str, at_least: Callable[[int], Callable[[str], int]]
-) -> None:
-    """Adds the arguments of `fcn serve`.
-
-    Args:
-        serve: The command.
-        model_help: What a model may be.
-        at_least: Makes what reads a number that may not be smaller.
-    """
+def add_parser(commands: Commands) -> None:
+    """Adds the command."""
+    serve = add_command(
+        commands,
+        "serve",
+        run,
+        "Answer requests about a net over HTTP, and show a page to try it on.",
+        "python -m fcn serve exported/voc --port 8501",
+    )
     count = at_least(1)
     serve.add_argument(
         "model",
         type=Path,
         metavar="MODEL",
-        help=f"{model_help}; new versions in that are loaded by themselves",
+        help=f"{MODEL_HELP}; new versions in that are loaded by themselves",
     )
     serve.add_argument("--name", type=_name, default="fcn", help="name of the model in URLs; default: fcn")
     serve.add_argument(
@@ -56,12 +62,7 @@ def add_arguments(
         "--port", type=_port, default=8501, metavar="N", help="0 for any that is free; default: 8501"
     )
     add_engine(serve)
-    serve.add_argument(
-        "--memory",
-        type=gigabytes,
-        metavar="GB",
-        help="label larger images in windows, so that the process stays below; default: 4",
-    )
+    add_memory(serve, "4")
     serve.add_argument(
         "--queue",
         type=count,
@@ -116,7 +117,7 @@ def add_arguments(
     )
 
 
-def serve_command(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Answers requests until it is told to stop."""
     missing = [package for package in _PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
