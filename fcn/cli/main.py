@@ -7,9 +7,12 @@ import argparse
 import os
 import signal
 import sys
+import sysconfig
 import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
 
 from fcn.cli import (
     compare,
@@ -23,7 +26,9 @@ from fcn.cli import (
     serve,
     train,
 )
+from fcn.config.file import is_configuration, load_config
 from fcn.errors import FcnError
+from fcn.runs.folder import RunFolder
 from fcn.version import __version__
 
 COMMANDS = (
@@ -62,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.filename is None:
+        if not _is_named_by_user(error.filename, options):
             raise
         print(
             f"Error: {error.filename}: {error.strerror}. Check the path and its permissions.", file=sys.stderr
@@ -72,6 +77,51 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print("Interrupted. What was written so far is intact.", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
+
+
+def _is_named_by_user(filename: Any, options: argparse.Namespace) -> bool:
+    """Returns whether the user named a file, a folder it lies in, or something below it.
+
+    Everything else that cannot be opened is a bug: a file of this package or of Python, or one that only the
+    code knows of.
+
+    Args:
+        filename: What an `OSError` names: a path, the number of an open file, or None.
+        options: Arguments of the command.
+    """
+    if not isinstance(filename, (str, bytes, os.PathLike)):
+        return False
+    spellings = _spellings(os.fsdecode(filename))
+    places = sysconfig.get_paths()
+    installed = [str(Path(__file__).parents[1]), *(places[name] for name in ("stdlib", "purelib", "platlib"))]
+    if any(_is_below(spellings, _spellings(folder)) for folder in installed):
+        return False
+    return any(
+        _is_below(spellings, named) or _is_below(named, spellings)
+        for named in map(_spellings, _named_paths(options))
+    )
+
+
+def _is_below(paths: set[Path], folders: set[Path]) -> bool:
+    return any(path.is_relative_to(folder) for path in paths for folder in folders)
+
+
+def _spellings(path: str | Path) -> set[Path]:
+    """Returns a path without and with the targets of its links."""
+    return {Path(os.path.abspath(path)), Path(os.path.realpath(path))}
+
+
+def _named_paths(options: argparse.Namespace) -> list[Path]:
+    """Returns what may be a path in the arguments of a command and in the configurations they name."""
+    values = [value for name, value in vars(options).items() if name != "command_line"]
+    each = [one for value in values for one in (value if isinstance(value, (list, tuple)) else [value])]
+    texts = [str(one) for one in each if isinstance(one, (str, Path))]
+    found = [Path(text) for text in (*texts, *(text.rpartition("=")[2] for text in texts)) if text]
+    for path in tuple(found):
+        with suppress(FcnError, OSError):
+            config = load_config(path if is_configuration(path) else RunFolder(path).config)
+            found += [config.data.root, Path(config.model.weights)]
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -39,8 +39,8 @@ def run(options: argparse.Namespace) -> None:
     from fcn.training.loop import train
     from fcn.training.stages import train_stages
 
-    run_path = options.run or Path("runs") / options.config.stem
-    result = (train_stages if options.stages else train)(config, run_path, options.resume)
+    options.run = options.run or Path("runs") / options.config.stem
+    result = (train_stages if options.stages else train)(config, options.run, options.resume)
     folder = result.run
     names = result.classes.names
     if options.json:

@@ -256,6 +256,69 @@ def test_a_place_that_may_not_be_entered_is_named(run_path: Path, dataset: Path,
     assert_user_error(run(["evaluate", run_path, "--data", dataset], capsys), closed, "Permission denied")
 
 
+def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has every command end with an error once its arguments are read."""
+
+    def run_command(options: object) -> None:
+        raise error
+
+    for command in COMMANDS:
+        monkeypatch.setattr(command, "run", run_command)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "filename"),
+    [
+        (["evaluate", "{0}/run", "--data", "{0}/data"], "{0}/data/JPEGImages/a.jpg"),
+        (["evaluate", "{0}/run", "--data", "{0}/data"], "{0}/run"),
+        (["evaluate", "{0}/linked/run", "--data", "{0}"], "{0}/run/checkpoints"),
+        (["evaluate", "run", "--data", "data", "--output={0}/new/folder/scores.json"], "{0}/new"),
+        (["infer", "run", "{0}/a.jpg", "other.jpg", "--output", "labels"], "{0}/a.jpg"),
+        (["infer", "run", "a.jpg", "--output", "labels"], "labels/a.png"),
+        (["train", "recipe.yaml"], "{0}/data of recipe/JPEGImages"),
+        (["train", "recipe.yaml", "--set", "model.weights={0}/w.keras"], "{0}/w.keras"),
+        (["evaluate", "of recipe", "--data", "data"], "{0}/weights of recipe"),
+    ],
+)
+def test_a_file_that_the_user_named_is_a_message(
+    arguments: list[str], filename: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "linked").symlink_to(tmp_path)
+    (tmp_path / "of recipe").mkdir()
+    recipe = (
+        f"data: {{root: '{tmp_path}/data of recipe'}}\nmodel: {{weights: '{tmp_path}/weights of recipe'}}\n"
+    )
+    for path in ("recipe.yaml", "of recipe/config.yaml"):
+        (tmp_path / path).write_text(recipe)
+    named = filename.format(tmp_path)
+    fail_with(PermissionError(13, "Permission denied", named), monkeypatch)
+    result = run([argument.format(tmp_path) for argument in arguments], capsys)
+    assert_user_error(result, f"{named}: Permission denied. Check the path")
+
+
+@pytest.mark.parametrize(
+    "filename",
+    [
+        None,
+        3,
+        fcn.__file__,
+        str(HERE / "fcn" / "templates" / "page.html"),
+        os.__file__,
+        pytest.__file__,
+        "/nowhere/else",
+        b"/nowhere/else",
+    ],
+)
+def test_an_error_of_the_operating_system_that_is_a_bug_keeps_its_traceback(
+    filename: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(HERE)  # where the package is below the current folder
+    fail_with(FileNotFoundError(2, "No such file or directory", filename), monkeypatch)
+    with pytest.raises(FileNotFoundError):
+        main(["infer", str(tmp_path), str(tmp_path / "a.jpg"), "--output", "."])
+
+
 def test_scores_of_other_data_do_not_replace_those_of_the_run(
     run_path: Path, dataset: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
