@@ -1,7 +1,6 @@
 """`fcn serve`: its arguments, and what it does with them."""
 
 import argparse
-import importlib.util
 import json
 import logging
 import os
@@ -22,10 +21,11 @@ from fcn.cli.arguments import (
     at_least,
     open_labeler,
 )
-from fcn.errors import BackendError, ConfigError
+from fcn.errors import ConfigError
 from fcn.runs.folder import is_exported, model_file
 from fcn.server.limits import Limits, check_limits
 from fcn.system.backend import start_backend
+from fcn.system.optional import import_optional
 
 if TYPE_CHECKING:
     from fcn.inference.engines.engine import Engine
@@ -119,11 +119,8 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Answers requests until it is told to stop."""
-    missing = [package for package in _PACKAGES if importlib.util.find_spec(package) is None]
-    if missing:
-        raise BackendError(
-            f"Serving needs {', '.join(missing)}, not installed here. Install it: pip install 'fcn[serve]'."
-        )
+    for package in _PACKAGES:
+        import_optional(package, "serve", "serve")
     limits, token = _limits(options), _token(options.token_file)
     if options.examples is not None and not options.examples.is_dir():
         raise ConfigError(f"--examples {options.examples}: expected a folder of photographs.")

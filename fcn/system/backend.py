@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 from fcn.errors import BackendError
+from fcn.system.optional import missing_package
 from fcn.system.stderr import stderr_held_back
 
-_BACKENDS = {"tensorflow": "tensorflow", "jax": "JAX", "torch": "PyTorch"}
-"""Packages Keras computes with, in the order in which they are preferred, and their names."""
+_BACKENDS = ("tensorflow", "jax", "torch")
+"""Packages Keras computes with, in the order in which they are preferred."""
 _VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"
 _PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 
@@ -53,18 +54,14 @@ def _choose_backend() -> str:
     if not wanted:
         wanted = next(filter(_is_installed, _BACKENDS), None)
         if wanted is None:
-            raise BackendError(
-                "Expected a backend for Keras: TensorFlow, JAX or PyTorch. None is installed. "
-                "Install one: pip install tensorflow."
-            )
+            raise missing_package("Keras", "tensorflow", remedy="Or install another backend: jax or torch.")
         os.environ["KERAS_BACKEND"] = wanted
     if wanted not in _BACKENDS:
         raise BackendError(f"KERAS_BACKEND={wanted}: expected one of {', '.join(_BACKENDS)}.")
     if not _is_installed(wanted):
         others = ", ".join(filter(_is_installed, _BACKENDS)) or "none is installed"
-        raise BackendError(
-            f"KERAS_BACKEND={wanted}: {_BACKENDS[wanted]} is not installed. Install it, pip install "
-            f"{wanted}, or choose another backend: {others}."
+        raise missing_package(
+            f"KERAS_BACKEND={wanted}", wanted, remedy=f"Or choose another backend: {others}."
         )
     return wanted
 

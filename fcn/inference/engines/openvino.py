@@ -17,11 +17,11 @@ from fcn.errors import BackendError, RunError
 from fcn.inference.engines.engine import Floats, Labeled, memory_errors
 from fcn.models.fields import NetDescription
 from fcn.system.bfloat16 import bfloat16_instructions
+from fcn.system.optional import import_optional
 
 _KEPT_KERNELS = 500
 """Kernels made for the sizes of layers that are kept, some 40 for each image size. With OpenVINO's own 5,000
 memory grows by a megabyte with each size that comes, for a hundred sizes and more."""
-_INSTALL = "Install it: pip install 'fcn[openvino]'."
 
 
 def openvino_installed() -> bool:
@@ -38,12 +38,8 @@ def import_openvino() -> Any:
     Raises:
         BackendError: If it is not installed.
     """
-    if not openvino_installed():
-        raise BackendError(f"engine=openvino: OpenVINO is not installed. {_INSTALL}")
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # what blocks an import
-    import openvino
-
-    return openvino
+    return import_optional("openvino", "engine=openvino", "openvino")
 
 
 class OpenVinoEngine:
