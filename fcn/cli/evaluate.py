@@ -4,15 +4,16 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling
 from fcn.cli.tables import print_scores
+from fcn.errors import OutputError
+from fcn.runs.folder import RunFolder, is_exported, model_file
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json
+from fcn.system.files import as_json, check_writable, write_json
 
-if TYPE_CHECKING:
-    from fcn.runs.folder import RunFolder
+_SCORES = Path("scores.json")
 
 
 def add_parser(commands: Commands) -> None:
@@ -31,8 +32,8 @@ def add_parser(commands: Commands) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="default: scores.json, in the run if it was trained with this split and nothing is averaged, "
-        "else here",
+        help="where to write the scores; an existing file is replaced; default: scores.json, in the run if "
+        "this split is its validation split and nothing is averaged, else a new file here",
     )
     add_labeling(evaluate)
     evaluate.add_argument(
@@ -42,53 +43,69 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Scores a net."""
+    if not is_exported(options.model):
+        model_file(options.model)  # says what is wrong with the path
+    own_run = None if options.output else _run_of_scores(options)
+    options.output = options.output or (own_run.scores if own_run else _new_file(_SCORES))
+    check_writable(options.output)
     start_backend(options.engine)
-    from fcn.evaluation.evaluate import evaluate_split, find_training, scores_document
+    from fcn.evaluation.evaluate import evaluate_and_check, scores_document
     from fcn.inference.predictor import Predictor
-    from fcn.runs.lineage import describe_training, find_run
-    from fcn.system.files import write_json
 
     predictor = Predictor(
         options.model, options.engine, options.precision, flip=options.flip, scales=options.scales
     )
-    evaluation = evaluate_split(predictor, options.data, options.split, options.boundary)
-    names = predictor.classes.names
-    run, training = find_run(options.model), find_training(options.model, evaluation)
-    for warning in describe_training(options.model, training, len(evaluation.images)):
+    checked = evaluate_and_check(predictor, options.data, options.split, options.boundary)
+    for warning in checked.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
-    document = scores_document(evaluation, names, options.data, options.split, training)
+    names = predictor.classes.names
+    document = scores_document(checked.evaluation, names, options.data, options.split, checked.training)
     document |= {"engine": predictor.engine.name, "precision": predictor.engine.precision}
-    output = options.output
-    if output is None:
-        # A run keeps the scores of its net alone: averages of views, or fewer bits, are something else to
-        # compare with.
-        own = (
-            run is not None
-            and predictor.views.are_plain
-            and predictor.engine.precision == "float32"
-            and _is_own(run, options.model, options.data, options.split)
-        )
-        output = run.scores if run is not None and own else Path("scores.json")
-        document |= _step(run) if run is not None and own else {}
-    write_json(output, document)
+    document |= _step(own_run) if own_run else {}
+    write_json(options.output, document)
     if options.json:
         print(as_json(document))
         return
-    print_scores(evaluation, names, f"{options.model} on {options.split} of {options.data}")
-    print(f"Wrote {output}.")
+    print_scores(checked.evaluation, names, f"{options.model} on {options.split} of {options.data}")
+    print(f"Wrote {options.output}.")
 
 
-def _is_own(run: "RunFolder", model: Path, data: Path, split: str) -> bool:
-    """Returns whether these are scores a run keeps: of its best checkpoint on the data it is scored on."""
-    from fcn.runs.model_file import model_file
+def _run_of_scores(options: argparse.Namespace) -> RunFolder | None:
+    """Returns the run whose `scores.json` is to hold the scores; None if they are not a run's own.
 
-    own = run.load_config().data
-    scored, kept = model_file(model).resolve(), model_file(run.path).resolve()
-    return scored == kept and (own.root.resolve(), own.val_split) == (data.resolve(), split)
+    A run keeps the scores of its best checkpoint on its validation split. Averages of views and other
+    precisions are something else to compare with.
+    """
+    from fcn.inference.views import Views
+    from fcn.runs.lineage import find_run
+
+    run = find_run(options.model)
+    if run is None or options.precision not in ("auto", "float32"):
+        return None
+    if not Views(options.flip, options.scales).are_plain:
+        return None
+    data = run.load_config().data
+    scored, kept = model_file(options.model).resolve(), model_file(run.path).resolve()
+    on_own_data = (data.root.resolve(), data.val_split) == (options.data.resolve(), options.split)
+    return run if scored == kept and on_own_data else None
 
 
-def _step(run: "RunFolder") -> dict[str, Any]:
-    """Returns the step of a run's best checkpoint as its scores say it; nothing where they do not."""
+def _new_file(path: Path) -> Path:
+    """Returns a path where nothing is.
+
+    Raises:
+        OutputError: If there is something: nobody asked to replace it.
+    """
+    if path.exists() or path.is_symlink():
+        raise OutputError(
+            f"{path}: exists already. Choose another file with --output FILE, or replace this one with "
+            f"--output {path}."
+        )
+    return path
+
+
+def _step(run: RunFolder) -> dict[str, Any]:
+    """Returns the step of a run's best checkpoint as its scores have it; nothing where they do not."""
     try:
         scores = json.loads(run.scores.read_bytes()) if run.best.exists() else {}
     except (OSError, ValueError):

@@ -59,6 +59,20 @@ class Evaluation(NamedTuple):
     boundary: BoundaryScores | None = None
 
 
+class CheckedEvaluation(NamedTuple):
+    """How well a net labels a split, and whether it can be trusted.
+
+    Attributes:
+        evaluation: The scores.
+        training: What the net was trained on; None where that is not known.
+        warnings: Why the scores may be too good, a sentence each; none if no scored image was trained on.
+    """
+
+    evaluation: Evaluation
+    training: TrainingSplit | None
+    warnings: tuple[str, ...]
+
+
 def evaluate_examples(
     predictor: Predictor, examples: Sequence[Example], boundary: bool = False
 ) -> Evaluation:
@@ -107,15 +121,34 @@ def evaluate(model: Any, root: Path | str, split: str = "val", boundary: bool = 
         RunError: If there is no model at the path.
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model)
-    evaluation = evaluate_split(predictor, Path(root), split, boundary)
-    training = find_training(predictor.path, evaluation)
-    for warning in describe_training(predictor.path, training, len(evaluation.images)):
+    checked = evaluate_and_check(predictor, Path(root), split, boundary)
+    for warning in checked.warnings:
         warnings.warn(warning, stacklevel=2)
-    return evaluation
+    return checked.evaluation
+
+
+def evaluate_and_check(
+    predictor: Predictor, root: Path, split: str, boundary: bool = False
+) -> CheckedEvaluation:
+    """Scores a net on a split of a data set, and checks whether it was trained on scored images.
+
+    Args:
+        predictor: The net to score.
+        root: A data set in VOC layout.
+        split: Name of one of its lists.
+        boundary: Whether to compute boundary IoU too.
+
+    Raises:
+        DataError: If the data set cannot be used, or has other classes than the net.
+    """
+    evaluation = evaluate_split(predictor, root, split, boundary)
+    training = find_training(predictor.path, evaluation)
+    found = describe_training(predictor.path, training, len(evaluation.images))
+    return CheckedEvaluation(evaluation, training, tuple(found))
 
 
 def evaluate_split(predictor: Predictor, root: Path, split: str, boundary: bool = False) -> Evaluation:
-    """Scores a net on a split of a data set, without a look at what it was trained on.
+    """Scores a net on a split of a data set, whatever it was trained on.
 
     Args:
         predictor: The net to score.

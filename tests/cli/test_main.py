@@ -331,6 +331,32 @@ def test_scores_of_other_data_do_not_replace_those_of_the_run(
     assert json.loads((run_path / "scores.json").read_text())["num_images"] == 3
 
 
+@pytest.mark.parametrize("options", [["--split", "train"], ["--flip"], ["--precision", "bfloat16"]])
+def test_scores_that_are_there_are_not_replaced_unless_asked(
+    options: list[str], model_path: Path, dataset: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scores.json").write_text("mine")
+    command = ["evaluate", model_path, "--data", dataset, *options]
+    with monkeypatch.context() as patched:  # nothing is opened or scored before
+        patched.setattr("fcn.inference.predictor.Predictor.__init__", None)
+        assert_user_error(run(command, capsys), "scores.json: exists already", "--output")
+    assert (tmp_path / "scores.json").read_text() == "mine"
+    if options[0] == "--split":
+        assert run([*command, "--output", "scores.json"], capsys)[0] == 0
+        assert json.loads((tmp_path / "scores.json").read_text())["split"] == "train"
+
+
+def test_scores_that_cannot_be_written_are_told_before_the_work(
+    model_path: Path, dataset: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr("fcn.inference.predictor.Predictor.__init__", None)
+    (tmp_path / "file").touch()
+    for output, reason in (("file/scores.json", "cannot be written"), (".", "Received: a folder")):
+        command = ["evaluate", model_path, "--data", dataset, "--output", tmp_path / output]
+        assert_user_error(run(command, capsys), tmp_path / output, reason)
+
+
 def test_an_export_inside_of_a_run_does_not_hide_it(run_path: Path, tmp_path: Path, capsys) -> None:
     copied = tmp_path / "run"
     shutil.copytree(run_path, copied)
