@@ -42,7 +42,7 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run_command=run)
-    command.add_argument("--json", action="store_true", help="print the result for machines")
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
     return command
 
 
@@ -59,36 +59,36 @@ def add_set(command: argparse.ArgumentParser, help_text: str) -> None:
 
 
 def add_labeling(command: argparse.ArgumentParser) -> None:
-    """Adds the arguments of every command that labels images: the engine, and the views to average over."""
+    """Adds the arguments of every command that labels images: the engine and the views to average over."""
     add_engine(command)
     command.add_argument(
-        "--flip", action="store_true", help="label the mirrored image too, and average; twice the time"
+        "--flip", action="store_true", help="also label the mirrored image, and average; takes twice the time"
     )
     command.add_argument(
         "--scales",
         type=_read_scales,
         default="1",
         metavar="S,S,...",
-        help="label at these sizes, relative to the image's, and average; default: 1",
+        help="label at each of these sizes, relative to the image's own, and average; default: 1",
     )
 
 
 def add_engine(command: argparse.ArgumentParser) -> None:
-    """Adds the arguments that choose what computes, and in which precision."""
+    """Adds the arguments that choose the engine and its precision."""
     command.add_argument(
         "--engine",
         type=_one_of("ENGINES"),
         default="auto",
         metavar="NAME",
-        help="what computes: tensorflow, openvino, jax or torch; default: auto",
+        help="library that computes: tensorflow, openvino, jax or torch; default: auto",
     )
     command.add_argument(
         "--precision",
         type=_one_of("PRECISIONS"),
         default="auto",
         metavar="NAME",
-        help="what it computes in: float32, bfloat16 or int8; default: auto, what the export says is best, "
-        "or else float32",
+        help="number format to compute in: float32, bfloat16 or int8; default: auto, the best one in the "
+        "export's table, or else float32",
     )
 
 
@@ -97,13 +97,13 @@ def add_memory(command: argparse.ArgumentParser, default: str) -> None:
 
     Args:
         command: The command.
-        default: What its help says about the default.
+        default: The default, for its help.
     """
     command.add_argument(
         "--memory",
         type=_read_gigabytes,
         metavar="GB",
-        help=f"label larger images in windows, so that the process stays below; default: {default}",
+        help=f"gigabytes that the process may take; larger images are labeled in parts; default: {default}",
     )
 
 
@@ -113,8 +113,8 @@ def open_labeler(model: Path, engine: str, precision: str, views: "Views", memor
     Args:
         model: Where the model is.
         engine: Name of the engine.
-        precision: What it computes in.
-        views: What is averaged over.
+        precision: Name of the precision.
+        views: The views to average over.
         memory: Gigabytes the process may take; None for the default.
 
     Raises:
@@ -132,7 +132,7 @@ def open_labeler(model: Path, engine: str, precision: str, views: "Views", memor
 
 
 def at_least(lowest: int) -> Callable[[str], int]:
-    """Returns a reader of whole numbers that may not be smaller.
+    """Returns a reader of whole numbers that are not smaller than `lowest`.
 
     Example:
         >>> at_least(1)("20")
@@ -210,5 +210,5 @@ def _read_scales(text: str) -> tuple[float, ...]:
         return check_scales(float(part) for part in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"expected numbers with commas between them, as in 0.5,1,1.5; received {text!r} ({error})"
+            f"expected numbers with commas between them, such as 0.5,1,1.5; received {text!r} ({error})"
         ) from error

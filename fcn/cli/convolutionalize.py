@@ -1,4 +1,4 @@
-"""`fcn convolutionalize`: its arguments, and what it does with them."""
+"""The command `fcn convolutionalize`."""
 
 import argparse
 from functools import partial
@@ -30,19 +30,19 @@ def add_parser(commands: Commands) -> None:
         nargs="?",
         const=True,
         metavar="IMAGE",
-        help="compare with the classifier, on a photograph or a made-up picture",
+        help="compare with the classifier, on an image or, without one, on a generated image",
     )
     convolutionalize.add_argument(
         "--heatmap",
         type=at_least(0),
         metavar="CLASS",
-        help="also lay the map of a class over the photograph",
+        help="also write the heatmap of a class over the image",
     )
     convolutionalize.add_argument(
         "--preprocess",
         choices=("none", "caffe", "tf", "torch"),
         default="none",
-        help="what the net expects, as keras.applications names it; VGG16 and VGG19: caffe; default: none",
+        help="preprocessing of the net, as keras.applications names it; VGG16, VGG19: caffe; default: none",
     )
 
 
@@ -51,9 +51,9 @@ def run(options: argparse.Namespace) -> None:
     if options.output.suffix != ".keras":
         raise RunError(f"--output {options.output}: expected a name that ends in .keras.")
     if options.output.exists():
-        raise RunError(f"{options.output}: is there already. Choose another name with --output.")
+        raise RunError(f"{options.output}: exists already. Choose another name with --output.")
     if options.heatmap is not None and not isinstance(options.prove, Path):
-        raise RunError("--heatmap: expected a photograph to lay the map over. Name it: --prove IMAGE.")
+        raise RunError("--heatmap: expected an image to lay the map over. Name it with --prove IMAGE.")
     start_backend()
     from fcn.data.image_io import encode_jpeg, read_image
     from fcn.models.surgery import convolutionalize
@@ -68,7 +68,8 @@ def run(options: argparse.Namespace) -> None:
     prepare = _preprocessing(options.preprocess)
     if prepare is not None and model.input_shape[-1] != 3:
         raise RunError(
-            f"--preprocess {options.preprocess}: is for color images, and {options.model} takes others."
+            f"--preprocess {options.preprocess}: expected a net of images with 3 channels. "
+            f"Received: {options.model} of {model.input_shape[-1]}."
         )
     try:
         converted = convolutionalize(model)
@@ -94,13 +95,13 @@ def run(options: argparse.Namespace) -> None:
     )
     if proof and not proof.vanishes:
         raise PartialError(
-            f"{options.model}: the difference does not vanish where nothing pads; the reason stands above. "
-            "On images of the classifier's own size the net says what the classifier says."
+            f"{options.model}: the difference does not vanish where nothing pads; see the reason above. "
+            "On images of the classifier's own size the net gives the classifier's answer."
         )
 
 
 def _preprocessing(mode: str) -> Any:
-    """Returns what a net of keras.applications expects its pixels to go through; None for "none"."""
+    """Returns the preprocessing of a net of keras.applications; None for "none"."""
     if mode == "none":
         return None
     import keras

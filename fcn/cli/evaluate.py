@@ -1,4 +1,4 @@
-"""`fcn evaluate`: its arguments, and what it does with them."""
+"""The command `fcn evaluate`."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ def add_parser(commands: Commands) -> None:
     )
     evaluate.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
     evaluate.add_argument("--data", type=Path, required=True, metavar="ROOT", help="data set in VOC layout")
-    evaluate.add_argument("--split", default="val", help="name of one of its lists; default: val")
+    evaluate.add_argument("--split", default="val", help="split to score on; default: val")
     evaluate.add_argument(
         "--output",
         type=Path,
@@ -37,14 +37,16 @@ def add_parser(commands: Commands) -> None:
     )
     add_labeling(evaluate)
     evaluate.add_argument(
-        "--boundary", action="store_true", help="also boundary IoU: of the pixels near where a class ends"
+        "--boundary",
+        action="store_true",
+        help="also compute boundary IoU, from the pixels near the outlines of the classes",
     )
 
 
 def run(options: argparse.Namespace) -> None:
     """Scores a net."""
     if not is_exported(options.model):
-        model_file(options.model)  # says what is wrong with the path
+        model_file(options.model)  # raises an error that explains what is wrong with the path
     own_run = None if options.output else _run_of_scores(options)
     options.output = options.output or (own_run.scores if own_run else _new_file(_SCORES))
     check_writable(options.output)
@@ -94,7 +96,7 @@ def _new_file(path: Path) -> Path:
     """Returns a path where nothing is.
 
     Raises:
-        OutputError: If there is something: nobody asked to replace it.
+        OutputError: If there is something already.
     """
     if path.exists() or path.is_symlink():
         raise OutputError(
@@ -105,7 +107,7 @@ def _new_file(path: Path) -> Path:
 
 
 def _step(run: RunFolder) -> dict[str, Any]:
-    """Returns the step of a run's best checkpoint as its scores have it; nothing where they do not."""
+    """Returns the step of a run's best checkpoint from its scores; nothing if they do not hold it."""
     try:
         scores = json.loads(run.scores.read_bytes()) if run.best.exists() else {}
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""`fcn export`: its arguments, and what it does with them."""
+"""The command `fcn export`."""
 
 import argparse
 from pathlib import Path
@@ -21,45 +21,44 @@ def add_parser(commands: Commands) -> None:
         "python -m fcn export runs/voc exported/voc",
     )
     export.add_argument("model", type=Path, metavar="MODEL", help="a run folder or a .keras file")
-    export.add_argument("output", type=Path, metavar="DIR", help="folder of the versions 1, 2, ...")
+    export.add_argument("output", type=Path, metavar="DIR", help="folder for the versions 1, 2, ...")
     export.add_argument(
-        "--format", choices=FORMATS, action="append", default=[], help="what to write beside it; repeatable"
+        "--format", choices=FORMATS, action="append", default=[], help="format to write besides; repeatable"
     )
     export.add_argument(
-        "--calibrate", type=Path, metavar="FOLDER", help="with --format openvino: also int8, scaled by images"
+        "--calibrate",
+        type=Path,
+        metavar="FOLDER",
+        help="with --format openvino: also int8, calibrated on the images of a folder",
     )
     export.add_argument(
         "--accuracy-data",
         type=Path,
         metavar="ROOT",
-        help="labeled data in VOC layout, on whose val int8 is compared with float32",
+        help="data set in VOC layout; int8 is compared with float32 on its split val",
     )
     export.add_argument(
         "--accuracy-drop",
         type=float,
         metavar="POINTS",
-        help=f"mean IoU that int8 may lose on those data; default: {ACCURACY_DROP:g}",
+        help=f"percentage points of mean IoU that int8 may lose there; default: {ACCURACY_DROP:g}",
     )
     export.add_argument(
         "--verify",
         type=Path,
         metavar="IMAGES",
-        help="compare what was exported with the net on an image, or on images of a folder",
+        help="compare the labels of the export with the net's, on an image or on images of a folder",
     )
 
 
 def run(options: argparse.Namespace) -> None:
     """Writes a SavedModel."""
     if options.calibrate is not None and "openvino" not in options.format:
-        raise ConfigError("--calibrate: makes the int8 of --format openvino. Add that, or leave it out.")
+        raise ConfigError("--calibrate: needs --format openvino. Add that, or leave it out.")
     if options.accuracy_data is not None and options.calibrate is None:
-        raise ConfigError(
-            "--accuracy-data: checks the int8 that --calibrate FOLDER makes. Add that, or leave it out."
-        )
+        raise ConfigError("--accuracy-data: needs --calibrate FOLDER. Add that, or leave it out.")
     if options.accuracy_drop is not None and options.accuracy_data is None:
-        raise ConfigError(
-            "--accuracy-drop: bounds what int8 loses on --accuracy-data ROOT. Add that, or leave it out."
-        )
+        raise ConfigError("--accuracy-drop: needs --accuracy-data ROOT. Add that, or leave it out.")
     start_backend()
     from fcn.exports.export import export
     from fcn.exports.formats.openvino import Calibration
@@ -80,11 +79,11 @@ def run(options: argparse.Namespace) -> None:
         print_verification(verification)
     for choice in table:
         if choice.precision != "float32" and choice.agreement is not None:
-            score = "" if choice.mean_iou is None else f", {choice.mean_iou:.2%} mean IoU"
-            print(f"{choice.precision}: {choice.agreement:.2%} of the labels as in float32{score}")
+            score = "" if choice.mean_iou is None else f"; mean IoU {choice.mean_iou:.2%}"
+            print(f"{choice.precision}: {choice.agreement:.2%} of the pixels labeled as in float32{score}")
     print(
         f"Wrote {version}/: a SavedModel with the signatures serving_default (image bytes in, label PNG "
         "bytes out), predict_tensor and predict_logits; model_card.md"
         + "".join(f"; {name}/" for name in dict.fromkeys(options.format))
-        + ("; engines.json, from which --engine auto chooses." if table else ".")
+        + ("; engines.json, the table that --engine auto reads." if table else ".")
     )

@@ -1,4 +1,4 @@
-"""`fcn import`: its arguments, and what it does with them."""
+"""The command `fcn import`."""
 
 import argparse
 from pathlib import Path
@@ -23,12 +23,15 @@ def add_parser(commands: Commands) -> None:
     )
     importing.add_argument("--output", type=Path, required=True, metavar="RUN", help="a new folder")
     importing.add_argument(
-        "--net", choices=NETS, default="fcn8s", help="which net to start, from a classifier; default: fcn8s"
+        "--net",
+        choices=NETS,
+        default="fcn8s",
+        help="net to build from the weights of a classifier; default: fcn8s",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Reads published weights."""
+    """Turns published weights into a run folder."""
     start_backend()
     from fcn.runs.importing import import_weights
 
@@ -39,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
         return
     print(f"Found {found.title}.")
     if found.left_out:
-        print(f"Left out, since the net has no place for them: {', '.join(found.left_out)}.")
+        print(f"Left out, since the net has no such layers: {', '.join(found.left_out)}.")
     print(f"Wrote {options.output}/, which every command takes as MODEL.")
     if not found.has_scores:
-        print(f"Its scores are zero: train it with --set model.weights={options.output}.")
+        print(f"Its score layers are zero. Train it with --set model.weights={options.output}.")

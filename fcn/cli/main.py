@@ -1,6 +1,6 @@
-"""The command line: reads arguments, runs one command, says what went wrong.
+"""The command line: parses arguments, runs one command and reports its error.
 
-The only place that prints an error or exits; the other files of this folder hold the commands.
+Only this file prints errors and exits; each command has a file beside it.
 """
 
 import argparse
@@ -49,17 +49,17 @@ COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs one command and exits.
 
-    Exit codes: 0 success; 1 partial failure, a loss that is not finite or an export that labels
-    otherwise than its net; 2 a mistake the user can mend; 130 interrupted; 143 told to stop.
+    Exit codes: 0 success; 1 partial failure, a loss that is not finite, or an export whose
+    labels differ from its net's; 2 a mistake that the user can correct; 130 interrupted; 143 told to stop.
 
     Args:
         arguments: The command and its arguments; None for those of this process.
     """
     options = _parser().parse_args(arguments)
     options.command_line = ["fcn", *(sys.argv[1:] if arguments is None else arguments)]
-    # Pillow complains about damaged EXIF data, which nobody here needs.
+    # Pillow warns of damaged EXIF data, which is not used here.
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it finds in a damaged file is said once, here
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # a damaged file is reported once, by us
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         options.run_command(options)

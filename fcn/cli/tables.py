@@ -24,7 +24,7 @@ def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: st
     rows = [[name.replace("_", " ").replace("iou", "IoU"), _percent(getattr(scores, name))] for name in names]
     classes = [scores.class_iou.tolist()]
     if evaluation.boundary is not None:
-        table.add_column("of boundaries", justify="right")
+        table.add_column("% at boundaries", justify="right")
         rows[names.index("mean_iou")].append(_percent(evaluation.boundary.mean_boundary_iou))
         classes.append(evaluation.boundary.class_boundary_iou.tolist())
     for row in rows:
@@ -32,29 +32,29 @@ def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: st
     table.add_section()
     for name, *ious in zip(class_names, *classes, strict=True):
         table.add_row(f"IoU of {name}", *map(_percent, ious))
-    Console(markup=False, emoji=False).print(table)  # classes have names of any kind too
+    Console(markup=False, emoji=False).print(table)  # class names are not markup either
 
 
 def print_verification(verification: "Verification") -> None:
-    """Prints how well each form of an exported net labels as the net does, as a table."""
+    """Prints how often each format of an export labels pixels as the net does, as a table."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     table = Table(
-        title=f"labels as the net's own, {verification.num_images} photographs",
+        title=f"Agreement with the net's own labels, {verification.num_images} images",
         box=box.SIMPLE_HEAD,
         title_justify="left",
     )
-    table.add_column("form")
+    table.add_column("format")
     for column in ("% of pixels", "required", "worst"):
         table.add_column(column, justify="right")
-    table.add_column("worst photograph")
+    table.add_column("worst image")
     for one in verification.comparisons:
         required = f"{100 * one.expected:.2f}" if one.is_required else "none"
         shares = f"{100 * one.agreement:.4f}", required, f"{100 * one.worst_agreement:.4f}"
         table.add_row(one.name, *shares, one.worst_image)
-    # A name of a file is no markup, whatever it looks like: photograph [edited].jpg
+    # File names are not markup, whatever they look like: photo [edited].jpg
     Console(markup=False, emoji=False).print(table)
 
 

@@ -1,4 +1,4 @@
-"""`fcn train`: its arguments, and what it does with them."""
+"""The command `fcn train`."""
 
 import argparse
 from pathlib import Path
@@ -19,12 +19,14 @@ def add_parser(commands: Commands) -> None:
         "python train.py configs/voc_fcn8s.yaml --run runs/voc --set train.steps=1000",
     )
     train.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file; recipes are in configs/")
-    train.add_argument("--run", type=Path, metavar="DIR", help="where to write; default: runs/NAME_OF_CONFIG")
     train.add_argument(
-        "--stages", action="store_true", help="first FCN-32s, then 16s from it, then 8s from that"
+        "--run", type=Path, metavar="DIR", help="run folder to write; default: runs/NAME_OF_CONFIG"
     )
-    train.add_argument("--profile", action="store_true", help="also say how long steps waited for data")
-    train.add_argument("--resume", action="store_true", help="go on at the last checkpoint")
+    train.add_argument(
+        "--stages", action="store_true", help="train FCN-32s, then FCN-16s from it, then FCN-8s from that"
+    )
+    train.add_argument("--profile", action="store_true", help="also print how long steps waited for data")
+    train.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     add_set(train, "change one value")
 
 
@@ -51,10 +53,14 @@ def run(options: argparse.Namespace) -> None:
     print_scores(result.evaluation, names, f"best checkpoint on {config.data.val_split}")
     if options.profile:
         wait = none_for_nan(result.data_wait)
-        print("No steps were timed." if wait is None else f"Steps waited for data {wait:.1%} of their time.")
+        print(
+            "No steps were timed."
+            if wait is None
+            else f"Steps spent {wait:.1%} of their time waiting for data."
+        )
     print(
         f"Wrote {folder.path}/: checkpoints/best.keras and last.keras, {folder.scores.name}, "
         f"{folder.log.name}, {folder.report.name}, events/ for TensorBoard.\n"
-        f"Next: python infer.py {folder.path} PHOTOGRAPHS --output LABELS --overlay\n"
+        f"Next: python infer.py {folder.path} IMAGES --output LABELS --overlay\n"
         f"      python -m fcn export {folder.path} EXPORT"
     )

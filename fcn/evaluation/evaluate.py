@@ -1,4 +1,4 @@
-"""Whole images at their own size -> scores."""
+"""Scoring a net on whole images, at their own size."""
 
 import math
 import warnings
@@ -48,8 +48,8 @@ class Evaluation(NamedTuple):
         scores: Of the whole split, from one confusion matrix.
         matrix: `int64[C, C]`: pixels; rows true, columns predicted.
         images: Each image by itself, in the order of the split.
-        views: How the net was shown each image.
-        boundary: How well it finds where classes end; None where nobody asked.
+        views: The views of each image that were averaged over.
+        boundary: Boundary IoU; None if it was not asked for.
     """
 
     scores: Scores
@@ -64,7 +64,7 @@ class CheckedEvaluation(NamedTuple):
 
     Attributes:
         evaluation: The scores.
-        training: What the net was trained on; None where that is not known.
+        training: What the net was trained on; None if that is not known.
         warnings: Why the scores may be too good, a sentence each; none if no scored image was trained on.
     """
 
@@ -106,9 +106,8 @@ def evaluate_examples(
 def evaluate(model: Any, root: Path | str, split: str = "val", boundary: bool = False) -> Evaluation:
     """Scores a net on a split of a data set.
 
-    Warns (`UserWarning`) if the net, or one it started from, was trained on scored images. What it was
-    trained on is known of a run folder and of a file in its `checkpoints`, also when a `Predictor` was made
-    from one.
+    Warns (`UserWarning`) if the net, or one it started from, was trained on scored images. This is known of a
+    run folder and of a file in its `checkpoints`, also when a `Predictor` was made from one.
 
     Args:
         model: A net, a `Predictor`, or the path of a run folder, a `.keras` file or an exported folder.
@@ -169,12 +168,12 @@ def evaluate_split(predictor: Predictor, root: Path, split: str, boundary: bool 
 
 
 def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example]) -> float:
-    """Returns the share of pixels that two nets label alike, void pixels included.
+    """Returns the share of pixels that two nets label equally, void pixels included.
 
     Args:
         one: A net.
         other: Another one with the same classes.
-        examples: Whose images to label.
+        examples: The images to label.
 
     Raises:
         DataError: If an image cannot be read.
@@ -187,14 +186,14 @@ def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example
 
 
 def find_training(model: Path | None, evaluation: Evaluation) -> TrainingSplit | None:
-    """Returns what a net and those it started from were trained on, and how many of the images were scored.
+    """Returns what a net and those it started from were trained on, and how many of those images were scored.
 
     Args:
         model: Where the net was read from; None for a net that was never a file.
         evaluation: Of the net, on any split of any data set.
 
     Returns:
-        None for a net of no run, or of one whose configuration cannot be read.
+        None for a net that is not of a run, or if the run's configuration cannot be read.
     """
     run = model and find_run(model)
     if not run:
@@ -214,7 +213,7 @@ def scores_document(
     split: str,
     training: TrainingSplit | None = None,
 ) -> dict[str, Any]:
-    """Returns what `scores.json` holds: the scores, what was scored, and what the net was trained on."""
+    """Returns the content of `scores.json`: the scores, what was scored, and what the net was trained on."""
     document = evaluation.scores.as_dict(class_names)
     document |= evaluation.boundary.as_dict(class_names) if evaluation.boundary else {}
     document |= {

@@ -86,7 +86,7 @@ def test_a_file_of_a_command_has_add_parser_and_run_and_nothing_else() -> None:
     }
 
 
-def test_the_face_of_the_package() -> None:
+def test_public_names() -> None:
     for name in fcn.__all__:
         assert callable(getattr(fcn, name))
     with pytest.raises(AttributeError, match="nonsense"):
@@ -181,7 +181,7 @@ def test_infer_lists_what_failed(run_path: Path, dataset: Path, tmp_path: Path, 
     (photographs / "bad.jpg").write_bytes(b"nothing")
     code, output, errors = run(["infer", run_path, photographs, "--output", tmp_path / "out"], capsys)
     assert code == 1
-    assert "1 images" in output
+    assert "of 1 image to" in output
     assert "bad.jpg" in errors
     assert (tmp_path / "out" / "good.png").exists()
 
@@ -333,11 +333,11 @@ def test_scores_of_other_data_do_not_replace_those_of_the_run(
 
 @pytest.mark.parametrize("options", [["--split", "train"], ["--flip"], ["--precision", "bfloat16"]])
 def test_scores_that_are_there_are_not_replaced_unless_asked(
-    options: list[str], model_path: Path, dataset: Path, tmp_path: Path, capsys, monkeypatch
+    options: list[str], run_path: Path, dataset: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "scores.json").write_text("mine")
-    command = ["evaluate", model_path, "--data", dataset, *options]
+    command = ["evaluate", run_path, "--data", dataset, *options]
     with monkeypatch.context() as patched:  # nothing is opened or scored before
         patched.setattr("fcn.inference.predictor.Predictor.__init__", None)
         assert_user_error(run(command, capsys), "scores.json: exists already", "--output")
