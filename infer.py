@@ -1,4 +1,4 @@
-"""Label photographs: `python infer.py runs/voc photographs/ --output labels --overlay`."""
+"""Label images: `python infer.py runs/voc images/ --output labels --overlay`."""
 
 import sys
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import fcn
-from fcn.cli.commands import print_scores
+from fcn.cli.tables import print_scores
 from fcn.config.file import load_config
 from fcn.data.generated.dataset import generate_dataset
 from fcn.data.image_io import read_label

@@ -1,10 +1,10 @@
 """Fully convolutional networks for semantic segmentation on Keras.
 
-Everything below is imported when it is first used, so `import fcn` is instant:
+The names below are imported when they are first used, so `import fcn` is instant:
 
     model = fcn.build_model("fcn8s", num_classes=21)
     result = fcn.train("configs/voc_fcn8s.yaml", "runs/voc")
-    label = fcn.Predictor("runs/voc").predict("photograph.jpg").label
+    label = fcn.Predictor("runs/voc").predict("image.jpg").label
 """
 
 from importlib import import_module
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fcn.runs.model_file import load_model as load_model
     from fcn.training.loop import train as train
 
-_FACE = {
+_MODULES = {
     "Predictor": "fcn.inference.predictor",
     "build_model": "fcn.models.factory",
     "convolutionalize": "fcn.models.surgery",
@@ -35,11 +35,11 @@ __all__ = ["Predictor", "build_model", "convolutionalize", "evaluate", "export",
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a part of the package's face when it is first asked for."""
-    if name in _FACE:
-        return getattr(import_module(_FACE[name]), name)
+    """Imports a public name when it is first used."""
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'fcn' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_FACE])
+    return sorted([*globals(), *_MODULES])

@@ -1,4 +1,4 @@
-"""`python -m fcn COMMAND`."""
+"""Runs the command line: `python -m fcn COMMAND`."""
 
 from fcn.cli.main import main
 

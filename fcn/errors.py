@@ -1,4 +1,4 @@
-"""The mistakes a user can make and mend.
+"""Errors that a user can correct.
 
 Only the command line catches `FcnError`: it prints the message and exits with `exit_code`. A wrong
 argument in the library's own calls stays a `ValueError`; a bug keeps its traceback.
@@ -6,13 +6,13 @@ argument in the library's own calls stays a `ValueError`; a bug keeps its traceb
 
 
 class FcnError(Exception):
-    """Something the user can mend; the message names the file and the remedy."""
+    """An error that the user can correct; the message names the file and the remedy."""
 
     exit_code = 2
 
 
 class ConfigError(FcnError):
-    """A configuration that cannot be read or does not say what it should."""
+    """A configuration that cannot be read, or is not valid."""
 
 
 class DataError(FcnError):
@@ -24,7 +24,7 @@ class RunError(FcnError):
 
 
 class OutputError(FcnError):
-    """A place that cannot be written to."""
+    """A file or folder that cannot be written."""
 
 
 class BackendError(FcnError):
@@ -32,15 +32,15 @@ class BackendError(FcnError):
 
 
 class AddressError(FcnError):
-    """An address at which no server can be."""
+    """An address on which a server cannot listen."""
 
 
 class QuantizationError(FcnError):
-    """A net that loses more by fewer bits than it may."""
+    """A net that loses more accuracy by quantization than is allowed."""
 
 
 class VerificationError(FcnError):
-    """An exported model that does not label as the net it was made from."""
+    """An exported model whose labels differ from those of its net."""
 
     exit_code = 1
 

@@ -1,60 +1,121 @@
-"""Arguments of every command that labels images: what computes, and which views are averaged over."""
+"""Arguments that several commands share, and readers of the text of an argument."""
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fcn.errors import RunError
 
 if TYPE_CHECKING:
     from fcn.inference.engines.engine import Engine
     from fcn.inference.views import Views
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""Where a command is added."""
+
+MODEL_HELP = "a run folder, a .keras file or an exported folder"
+
+_LARGEST_SIDE = 100_000
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    description: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    """Adds a command with what every command has: its help, an example and `--json`.
+
+    Args:
+        commands: Where to add it.
+        name: What the user types.
+        run: What the command does.
+        description: A sentence for its help.
+        example: A whole command line, shown below the help.
+    """
+    command = commands.add_parser(
+        name,
+        help=description,
+        description=description,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run_command=run)
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+    return command
+
+
+def add_set(command: argparse.ArgumentParser, help_text: str) -> None:
+    """Adds `--set`, which changes values of a configuration.
+
+    Args:
+        command: The command.
+        help_text: What is changed.
+    """
+    command.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help=f"{help_text}; repeatable"
+    )
 
 
 def add_labeling(command: argparse.ArgumentParser) -> None:
-    """Adds the arguments to a command."""
+    """Adds the arguments of every command that labels images: the engine and the views to average over."""
     add_engine(command)
     command.add_argument(
-        "--flip", action="store_true", help="label the mirrored image too, and average; twice the time"
+        "--flip", action="store_true", help="also label the mirrored image, and average; takes twice the time"
     )
     command.add_argument(
         "--scales",
-        type=_scales,
+        type=_read_scales,
         default="1",
         metavar="S,S,...",
-        help="label at these sizes, relative to the image's, and average; default: 1",
+        help="label at each of these sizes, relative to the image's own, and average; default: 1",
     )
 
 
 def add_engine(command: argparse.ArgumentParser) -> None:
-    """Adds those that say what computes."""
+    """Adds the arguments that choose the engine and its precision."""
     command.add_argument(
         "--engine",
         type=_one_of("ENGINES"),
         default="auto",
         metavar="NAME",
-        help="what computes: tensorflow, openvino, jax or torch; default: auto",
+        help="library that computes: tensorflow, openvino, jax or torch; default: auto",
     )
     command.add_argument(
         "--precision",
         type=_one_of("PRECISIONS"),
         default="auto",
         metavar="NAME",
-        help="what it computes in: float32, bfloat16 or int8; default: auto, what the export says is best, "
-        "or else float32",
+        help="number format to compute in: float32, bfloat16 or int8; default: auto, the best one in the "
+        "export's table, or else float32",
+    )
+
+
+def add_memory(command: argparse.ArgumentParser, default: str) -> None:
+    """Adds `--memory`.
+
+    Args:
+        command: The command.
+        default: The default, for its help.
+    """
+    command.add_argument(
+        "--memory",
+        type=_read_gigabytes,
+        metavar="GB",
+        help=f"gigabytes that the process may take; larger images are labeled in parts; default: {default}",
     )
 
 
 def open_labeler(model: Path, engine: str, precision: str, views: "Views", memory: float | None) -> "Engine":
-    """Opens what labels; the backend has been started.
+    """Opens the engine that the options of a command name; the backend has been started.
 
     Args:
         model: Where the model is.
         engine: Name of the engine.
-        precision: What it computes in.
-        views: What is averaged over.
-        memory: Gigabytes the process may take; None for what is usual.
+        precision: Name of the precision.
+        views: The views to average over.
+        memory: Gigabytes the process may take; None for the default.
 
     Raises:
         FcnError: What `Predictor` raises.
@@ -70,13 +131,54 @@ def open_labeler(model: Path, engine: str, precision: str, views: "Views", memor
         raise RunError(f"--memory {amount:g}: {error}") from error
 
 
-def gigabytes(text: str) -> float:
-    """Reads an amount of memory.
+def at_least(lowest: int) -> Callable[[str], int]:
+    """Returns a reader of whole numbers that are not smaller than `lowest`.
 
     Example:
-        >>> gigabytes("2.5")
-        2.5
+        >>> at_least(1)("20")
+        20
     """
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number of {lowest} or more, received {text!r}"
+            )
+        return int(text)
+
+    return read
+
+
+def read_sides(text: str) -> tuple[int, ...]:
+    """Reads HxW; one number alone is the length of the input of a one-dimensional net.
+
+    Example:
+        >>> read_sides("384x512"), read_sides("200")
+        ((384, 512), (200,))
+    """
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and 0 < int(part) <= _LARGEST_SIDE for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"expected HxW in pixels, such as 384x512, each from 1 to {_LARGEST_SIDE}, received {text!r}"
+        )
+    return tuple(map(int, parts))
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """Reads HxW.
+
+    Example:
+        >>> read_size("384x512")
+        (384, 512)
+    """
+    found = read_sides(text)
+    if len(found) != 2:
+        raise argparse.ArgumentTypeError(f"expected HxW in pixels, such as 384x512, received {text!r}")
+    return found[0], found[1]
+
+
+def _read_gigabytes(text: str) -> float:
+    """Reads an amount of memory."""
     try:
         value = float(text)
     except ValueError:
@@ -100,7 +202,7 @@ def _one_of(names: str) -> Callable[[str], str]:
     return read
 
 
-def _scales(text: str) -> tuple[float, ...]:
+def _read_scales(text: str) -> tuple[float, ...]:
     """Reads scales with commas between them."""
     from fcn.inference.views import check_scales
 
@@ -108,5 +210,5 @@ def _scales(text: str) -> tuple[float, ...]:
         return check_scales(float(part) for part in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"expected numbers with commas between them, as in 0.5,1,1.5; received {text!r} ({error})"
+            f"expected numbers with commas between them, such as 0.5,1,1.5; received {text!r} ({error})"
         ) from error

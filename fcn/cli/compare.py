@@ -1,12 +1,11 @@
-"""`fcn compare`: its arguments, and what it does with them."""
+"""The command `fcn compare`."""
 
 import argparse
 import shlex
 import sys
 from pathlib import Path
 
-from fcn.cli.argument_types import at_least, image_size
-from fcn.cli.arguments import add_engine
+from fcn.cli.arguments import Commands, add_command, add_engine, add_set, at_least, read_size
 from fcn.config.sections import NETS
 from fcn.errors import PartialError
 from fcn.system.backend import start_backend
@@ -16,8 +15,15 @@ _OUTPUT = Path("runs/compare")
 _PICTURES = 6
 
 
-def add_arguments(compare: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `fcn compare`."""
+def add_parser(commands: Commands) -> None:
+    """Adds the command."""
+    compare = add_command(
+        commands,
+        "compare",
+        run,
+        "Train or load several nets, and compare their scores, size, time and memory.",
+        "python -m fcn compare configs/quickstart.yaml --nets fcn8s,frontend --output runs/compare",
+    )
     compare.add_argument(
         "sources",
         type=Path,
@@ -30,49 +36,45 @@ def add_arguments(compare: argparse.ArgumentParser) -> None:
         type=_nets,
         default=(),
         metavar="NET,NET,...",
-        help=f"train each configuration once for each of these: {', '.join(NETS)}; default: for its own",
+        help=f"train each configuration once with each of these nets: {', '.join(NETS)}; default: its own",
     )
     compare.add_argument(
         "--output",
         type=Path,
         default=_OUTPUT,
         metavar="DIR",
-        help=f"where to write; what was trained there is not trained again; default: {_OUTPUT}",
+        help=f"output folder; nets that were trained there are not trained again; default: {_OUTPUT}",
     )
-    compare.add_argument("--steps", type=at_least(1), metavar="N", help="of every training")
-    compare.add_argument("--seed", type=at_least(0), metavar="S", help="of every training")
-    compare.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="change one value of every configuration; repeatable",
-    )
+    compare.add_argument("--steps", type=at_least(1), metavar="N", help="steps of every training")
+    compare.add_argument("--seed", type=at_least(0), metavar="S", help="random seed of every training")
+    add_set(compare, "change one value of every configuration")
     compare.add_argument(
         "--data",
         type=Path,
         metavar="ROOT",
         help="data set in VOC layout, to train and to score on; default: that of the configurations",
     )
-    compare.add_argument("--split", metavar="NAME", help="to score on; default: that of the configurations")
+    compare.add_argument(
+        "--split", metavar="NAME", help="split to score on; default: that of the configurations"
+    )
     compare.add_argument(
         "--size",
-        type=image_size,
+        type=read_size,
         metavar="HxW",
-        help="size of the image that GFLOP and time are of; default: the commonest of the split",
+        help="image size for GFLOP and timing; default: the most common one of the split",
     )
     compare.add_argument(
         "--images",
         type=at_least(1),
         default=_PICTURES,
         metavar="N",
-        help=f"images to show side by side, from all over the split; default: {_PICTURES}",
+        help=f"number of images to show side by side, from all over the split; default: {_PICTURES}",
     )
     add_engine(compare)
 
 
-def compare_command(options: argparse.Namespace) -> None:
-    """Trains or loads several nets and puts them side by side."""
+def run(options: argparse.Namespace) -> None:
+    """Trains or loads several nets and compares them."""
     from fcn.comparison.plan import Request, plan_comparison
 
     output: Path = options.output
@@ -113,7 +115,7 @@ def compare_command(options: argparse.Namespace) -> None:
     untimed = [net.name for net in comparison.nets if not net.complete]
     if untimed:
         raise PartialError(
-            f"{', '.join(untimed)}: could not be timed; the reason stands above. All else was written."
+            f"{', '.join(untimed)}: could not be timed; see the reason above. Everything else was written."
         )
 
 

@@ -1,15 +1,22 @@
-"""`fcn infer`: its arguments, and what it does with them."""
+"""The command `fcn infer`."""
 
 import argparse
 import os
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcn.cli.arguments import gigabytes, open_labeler
+from fcn.cli.arguments import (
+    MODEL_HELP,
+    Commands,
+    add_command,
+    add_labeling,
+    add_memory,
+    at_least,
+    open_labeler,
+)
 from fcn.errors import BackendError, DataError, PartialError, RunError
 from fcn.system.backend import start_backend
 from fcn.system.files import as_json
@@ -21,31 +28,32 @@ if TYPE_CHECKING:
 
 _SHOWN_FAILURES = 50
 _CHOSEN = ("engine", "precision")
-# What a message calls the usual outputs; others are called by their names.
+# Names of the most common outputs in messages; others go by their own names.
 _KINDS = {("palette",): "labels", ("palette", "overlay"): "labels and overlays"}
 
 
-def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callable[[str], int]) -> None:
-    """Adds the arguments of `fcn infer`.
-
-    Args:
-        infer: The command.
-        model_help: What a model may be.
-        count: What reads a number of 1 or more.
-    """
-    infer.add_argument("model", type=Path, metavar="MODEL", help=model_help)
+def add_parser(commands: Commands) -> None:
+    """Adds the command."""
+    infer = add_command(
+        commands,
+        "infer",
+        run,
+        "Label images and videos.",
+        "python infer.py runs/voc images/ --output labels --overlay",
+    )
+    infer.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
     infer.add_argument(
         "inputs",
         nargs="+",
         metavar="IMAGE_OR_FOLDER",
-        help="what to label, videos too; URLs of images; - reads a list of all these from stdin, one a line",
+        help="images, videos, folders of them, URLs of images; - reads a list of them on stdin, one a line",
     )
     infer.add_argument(
         "--output",
         type=_folder,
         required=True,
         metavar="DIR",
-        help="where to write the labels; the same command goes on where one was stopped",
+        help="folder for the labels; the same command continues where it was stopped",
     )
     infer.add_argument(
         "--outputs",
@@ -55,22 +63,22 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
         help="what to write: palette or ids (PNGs), overlay, probabilities (.npz), rle or polygons "
         "(coco.json), areas (areas.csv); default: palette",
     )
-    infer.add_argument("--overlay", action="store_true", help="also write pictures of labels over images")
     infer.add_argument(
-        "-0", "--null", action="store_true", help="the list on stdin has a NUL after each, as of find -print0"
+        "--overlay", action="store_true", help="also write each image with its label laid over it"
+    )
+    infer.add_argument(
+        "-0",
+        "--null",
+        action="store_true",
+        help="the list on stdin has a NUL after each entry, as find -print0 writes it",
     )
     infer.add_argument(
         "--batch-size",
-        type=count,
+        type=at_least(1),
         metavar="N",
-        help="images at once, at most; default: 1 on a CPU, 8 on a GPU, or as before",
+        help="most images to label at once; default: 1 on a CPU, 8 on a GPU; a continued job keeps its own",
     )
-    infer.add_argument(
-        "--memory",
-        type=gigabytes,
-        metavar="GB",
-        help="label larger images in windows, so that the process stays below; default: 4, or as before",
-    )
+    add_memory(infer, "4; a continued job keeps its own")
     infer.add_argument(
         "--ray",
         type=_address,
@@ -78,36 +86,41 @@ def add_arguments(infer: argparse.ArgumentParser, model_help: str, count: Callab
         const="local",
         metavar="ADDRESS",
         help="label in several processes, on this machine or on those of the Ray cluster at HOST:PORT; "
-        "stands behind the images",
+        "write it after the images",
     )
     infer.add_argument(
         "--actors",
-        type=count,
+        type=at_least(1),
         metavar="N",
-        help="with --ray: how many processes; default: one for each GPU, or else for every four CPUs",
+        help="with --ray: number of processes; default: one for each GPU, or else one for every four CPUs",
     )
     infer.add_argument(
-        "--retry-failed", action="store_true", help="also label what failed before and has not changed since"
+        "--retry-failed",
+        action="store_true",
+        help="also try images again that failed before and have not changed",
     )
     infer.add_argument(
-        "--restart", action="store_true", help="label everything anew, whatever labels DIR holds"
+        "--restart", action="store_true", help="label everything again, whatever labels DIR holds"
     )
+    add_labeling(infer)
 
 
-def infer_command(options: argparse.Namespace) -> None:
-    """Labels photographs."""
+def run(options: argparse.Namespace) -> None:
+    """Labels images and videos."""
     from fcn.inference.views import Views
     from fcn.jobs.job import Setting, model_setting, open_job
     from fcn.jobs.restart import recover_restart, restarting
     from fcn.outputs.render import check_outputs
 
     if options.actors and not options.ray:
-        raise BackendError(f"--actors {options.actors}: expected --ray, whose processes they are. Add it.")
+        raise BackendError(
+            f"--actors {options.actors}: expected --ray too, since it counts its processes. Add --ray."
+        )
     model = model_setting(options.model)
     views = Views(options.flip, options.scales).describe()
     settings: dict[str, Setting | str] = {"model": model, "views": views}
     kinds = check_outputs([*options.outputs, *(["overlay"] if options.overlay else [])])
-    # What "auto" comes to is known, and settled, once the model is open.
+    # What "auto" chooses is known once the model is open.
     settings |= {name: getattr(options, name) for name in _CHOSEN if getattr(options, name) != "auto"}
     recover_restart(options.output)
     with (
@@ -134,46 +147,49 @@ def infer_command(options: argparse.Namespace) -> None:
 
 
 def _begin(job: "Job", memory: float | None, retry: bool) -> None:
-    """Changes the job as the command says, once it is known to work."""
+    """Changes the job as the options ask, once the model is known to work."""
     job.keep_memory(memory)
     if retry:
         job.retry_failed()
 
 
 def _open_engine(model: Path, engine: str, precision: str, views: "Views", memory: float | None) -> "Engine":
-    """Opens what labels.
+    """Starts the backend and opens the engine.
 
     Args:
         model: Where the model is.
         engine: Name of the engine.
-        precision: What it computes in.
-        views: What is averaged over.
-        memory: Gigabytes the process may take; None for what is usual.
+        precision: Name of the precision.
+        views: The views to average over.
+        memory: Gigabytes the process may take; None for the default.
 
     Raises:
         FcnError: What `open_labeler` and `start_backend` raise.
     """
-    # What computes takes seconds to load, and is not needed where everything is labeled.
+    # A backend takes seconds to load, and is not needed if everything is labeled already.
     start_backend(engine)
     return open_labeler(model, engine, precision, views, memory)
 
 
 def _open_same_engine(content: str, model: Path, *what: Any) -> "Engine":
-    """Opens what labels in a process of a cluster, on any machine.
+    """Opens the same engine in another process, on any machine of a cluster.
 
     Args:
-        content: What `model_setting` said of the model where the job was started.
+        content: `model_setting` of the model where the job was started.
         model: Where the model is.
         what: The other arguments of `_open_engine`.
 
     Raises:
         FcnError: What `_open_engine` raises.
-        RunError: If the model is another, or none is there.
+        RunError: If there is no model, or another one.
     """
     from fcn.jobs.job import model_setting
 
     if model_setting(model).value != content:
-        raise RunError(f"{model}: is not the model the job was started with. Copy that, and start again.")
+        raise RunError(
+            f"{model}: is not the model that the job was started with. Copy that model here, then run the "
+            "command again."
+        )
     return _open_engine(model, *what)
 
 
@@ -183,14 +199,14 @@ def _address(text: str) -> str:
     if text == "local" or (port != text and port.isdecimal() and "/" not in text):
         return text
     raise argparse.ArgumentTypeError(
-        f"expected HOST:PORT, received {text!r}; write --ray behind the images, or --ray=local"
+        f"expected HOST:PORT, received {text!r}; write --ray after the images, or --ray=local"
     )
 
 
 def _folder(text: str) -> Path:
     if "://" in text:
         raise argparse.ArgumentTypeError(
-            f"expected a folder on this machine, received {text!r}; label into one, and copy it there"
+            f"expected a folder on this machine, received {text!r}; write to a local folder, and copy it"
         )
     return Path(text)
 
@@ -214,34 +230,41 @@ def _inputs(options: argparse.Namespace) -> list[Any]:
 
 
 def _tell(result: "LabelingResult", kind: str, as_document: bool) -> None:
-    """Prints what came of it.
+    """Prints the result.
 
     Raises:
         DataError: If nothing could be labeled.
         PartialError: If something could not be labeled.
     """
     earlier = result.labeled - result.written
-    what = "images and videos" if result.videos else "images"
     if as_document:
         failed = [{"path": str(path), "reason": reason} for path, reason in result.failed]
         document = {"written": result.written, "labeled": result.labeled, "failed": failed}
         print(as_json(document | {"output": str(result.output)}))
     elif result.written:
-        before = f" {earlier} more were labeled before, or by others." if earlier else ""
-        print(f"Wrote {kind} of {result.written} {what} to {_shown(result.output)}/.{before}")
+        before = f" {earlier} more were labeled already." if earlier else ""
+        written = _count(result.written, bool(result.videos))
+        print(f"Wrote {kind} of {written} to {_shown(result.output)}/.{before}")
     elif result.labeled:
-        print(f"Nothing to do: {_shown(result.output)}/ has {kind} of all {result.labeled} {what}.")
+        labeled = ("all " if result.labeled > 1 else "") + _count(result.labeled, bool(result.videos))
+        print(f"Nothing to do: {_shown(result.output)}/ has {kind} of {labeled}.")
     if result.failed:
         lines = [f"  {_shown(path)}: {reason}" for path, reason in result.failed[:_SHOWN_FAILURES]]
         more = len(result.failed) - len(lines)
         lines += [f"  and {more} more; --json lists them all"] if more else []
         kind_of_error = PartialError if result.labeled else DataError
         raise kind_of_error(
-            f"could not be labeled ({len(result.failed)}):\n"
+            f"{len(result.failed)} {'file' if len(result.failed) == 1 else 'files'} could not be labeled:\n"
             + "\n".join(lines)
-            + "\nThe same command labels "
-            "those that were replaced; --retry-failed tries them all again."
+            + "\nReplace what is damaged and run the same command again, or try all of them again with "
+            "--retry-failed."
         )
+
+
+def _count(number: int, with_videos: bool) -> str:
+    if with_videos:
+        return "1 image or video" if number == 1 else f"{number} images and videos"
+    return "1 image" if number == 1 else f"{number} images"
 
 
 def _shown(path: Path | str) -> str:

@@ -1,10 +1,10 @@
-"""`fcn inspect`: its arguments, and what it does with them."""
+"""The command `fcn inspect`."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fcn.cli.argument_types import sides
+from fcn.cli.arguments import Commands, add_command, read_sides
 from fcn.config.file import is_configuration
 from fcn.errors import RunError
 from fcn.system.backend import start_backend
@@ -17,14 +17,21 @@ if TYPE_CHECKING:
 
 _SIZE = (384, 512)
 _SCENE_CLASSES = (1, 2, 3)
-# Objects of made-up pictures have a smallest size; of smaller pictures a part is taken.
+# Objects of generated images have a smallest size; smaller images are cut out of larger ones.
 _SMALLEST_SCENE = 32
 _TRAINED = "A trained net looks at other pixels."
 _UNTRAINED = f"The weights are new and random. {_TRAINED}"
 
 
-def add_arguments(inspect: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `fcn inspect`."""
+def add_parser(commands: Commands) -> None:
+    """Adds the command."""
+    inspect = add_command(
+        commands,
+        "inspect",
+        run,
+        "Show the output, the receptive field and the cost of each layer of a net.",
+        "python -m fcn inspect configs/voc_fcn8s.yaml --size 384x512 --html fcn8s.html",
+    )
     inspect.add_argument(
         "model",
         type=Path,
@@ -33,26 +40,34 @@ def add_arguments(inspect: argparse.ArgumentParser) -> None:
     )
     inspect.add_argument(
         "--size",
-        type=sides,
+        type=read_sides,
         metavar="HxW",
         help="size of the image, in pixels; default: the only one that the model takes, that of --image, or "
-        f"{_SIZE[0]}x{_SIZE[1]}",
+        f" {_SIZE[0]}x{_SIZE[1]}",
     )
     inspect.add_argument(
-        "--html", type=Path, metavar="FILE", help="also write a page, with the effective field over an image"
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="also write a page, with the effective receptive field over an image",
     )
-    inspect.add_argument("--image", type=Path, metavar="IMAGE", help="which one; default: a made-up picture")
+    inspect.add_argument(
+        "--image",
+        type=Path,
+        metavar="IMAGE",
+        help="image for --html and --effective; default: a generated one",
+    )
     inspect.add_argument(
         "--effective",
         action="store_true",
-        help="also measure the effective field, which takes as long as a training step",
+        help="also measure the effective receptive field, which takes as long as a training step",
     )
 
 
-def inspect_command(options: argparse.Namespace) -> None:
-    """Shows what each layer of a net makes, sees and costs."""
+def run(options: argparse.Namespace) -> None:
+    """Shows the output, the receptive field and the cost of each layer of a net."""
     if options.image is not None and not (options.html or options.effective):
-        raise RunError("--image: is what --effective and --html look at. Add one of them, or leave it out.")
+        raise RunError("--image: is only used by --effective and --html. Add one of them, or leave it out.")
     if options.html is not None and options.html.is_dir():
         raise RunError(
             f"{options.html}: is a folder. Give --html the name of a file, as {options.html / 'net.html'}."
@@ -68,17 +83,17 @@ def inspect_command(options: argparse.Namespace) -> None:
     from fcn.inspection.source import open_for_inspection
     from fcn.inspection.text import print_inspection
 
-    photograph = None if options.image is None else read_image(options.image)
-    # A configuration's weights are random: the same each time.
+    given = None if options.image is None else read_image(options.image)
+    # The weights of a configuration are random, but the same each time.
     keras.utils.set_random_seed(0)
     model = open_for_inspection(options.model)
-    size = options.size or _default_size(model, photograph)
+    size = options.size or _default_size(model, given)
     inspection = inspect_model(model, size)
     note = _UNTRAINED if is_configuration(options.model) else ""
     effective = image = None
     if options.html or options.effective:
-        image = _image(model, photograph, size)
-        # Scores that start at zero would look at nothing.
+        image = _image(model, given, size)
+        # Layers of zeros would pass no gradient on.
         awakened = randomize_zero_kernels(model)
         if awakened and not note:
             note = f"The weights of {', '.join(awakened)} were zero; random ones were measured. {_TRAINED}"
@@ -92,24 +107,24 @@ def inspect_command(options: argparse.Namespace) -> None:
     if effective is not None and note:
         print(f"\n{note}")
     if effective is None and image is not None:
-        print("\nNo gradient reaches the image, so there is no effective field.")
+        print("\nNo gradient reaches the image, so there is no effective receptive field.")
     if options.html:
         print(f"\nWrote {options.html}.")
 
 
-def _default_size(model: "keras.Model", photograph: "Pixels | None") -> tuple[int, ...]:
-    """Returns the only size that a model takes, else that of the photograph, else one of ours."""
+def _default_size(model: "keras.Model", given: "Pixels | None") -> tuple[int, ...]:
+    """Returns the only size that a model takes, else that of the image, else the default."""
     own = tuple(model.input_shape[1:-1]) if isinstance(model.input_shape, tuple) else ()
     if own and None not in own:
         return own
-    return _SIZE if photograph is None else photograph.shape[:2]
+    return _SIZE if given is None else given.shape[:2]
 
 
-def _image(model: "keras.Model", photograph: "Pixels | None", size: tuple[int, ...]) -> "Pixels":
+def _image(model: "keras.Model", given: "Pixels | None", size: tuple[int, ...]) -> "Pixels":
     """Returns the image to measure on, `uint8[H, W, 3]`.
 
     Raises:
-        RunError: If the net takes no color images.
+        RunError: If the net does not take color images.
     """
     import cv2
     import numpy as np
@@ -121,10 +136,10 @@ def _image(model: "keras.Model", photograph: "Pixels | None", size: tuple[int, .
             f"--html, --effective: expected a net of color images. {model.name} takes {model.input_shape}. "
             "Leave them out."
         )
-    if photograph is None:
+    if given is None:
         height, width = (max(side, _SMALLEST_SCENE) for side in size)
         scene = draw_scene(np.random.default_rng(0), (height, width), _SCENE_CLASSES)[0]
         return scene[: size[0], : size[1]]
-    if photograph.shape[:2] == size:
-        return photograph
-    return cv2.resize(photograph, size[::-1], interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    if given.shape[:2] == size:
+        return given
+    return cv2.resize(given, size[::-1], interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -1,24 +1,31 @@
-"""`fcn serve`: its arguments, and what it does with them."""
+"""The command `fcn serve`."""
 
 import argparse
-import importlib.util
 import json
 import logging
 import os
 import re
 import signal
 import socket
-from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fcn.cli.arguments import add_engine, gigabytes, open_labeler
-from fcn.errors import BackendError, ConfigError
+from fcn.cli.arguments import (
+    MODEL_HELP,
+    Commands,
+    add_command,
+    add_engine,
+    add_memory,
+    at_least,
+    open_labeler,
+)
+from fcn.errors import ConfigError
 from fcn.runs.folder import is_exported, model_file
 from fcn.server.limits import Limits, check_limits
 from fcn.system.backend import start_backend
+from fcn.system.optional import import_optional
 
 if TYPE_CHECKING:
     from fcn.inference.engines.engine import Engine
@@ -29,59 +36,57 @@ _MIB, _MEGAPIXEL = 2**20, 10**6
 _USUAL = Limits()
 
 
-def add_arguments(
-    serve: argparse.ArgumentParser, model_help: str, at_least: Callable[[int], Callable[[str], int]]
-) -> None:
-    """Adds the arguments of `fcn serve`.
-
-    Args:
-        serve: The command.
-        model_help: What a model may be.
-        at_least: Makes what reads a number that may not be smaller.
-    """
+def add_parser(commands: Commands) -> None:
+    """Adds the command."""
+    serve = add_command(
+        commands,
+        "serve",
+        run,
+        "Serve a net over HTTP, with a page to try it on.",
+        "python -m fcn serve exported/voc --port 8501",
+    )
     count = at_least(1)
     serve.add_argument(
         "model",
         type=Path,
         metavar="MODEL",
-        help=f"{model_help}; new versions in that are loaded by themselves",
+        help=f"{MODEL_HELP}; new versions in an exported folder are loaded as they appear",
     )
     serve.add_argument("--name", type=_name, default="fcn", help="name of the model in URLs; default: fcn")
     serve.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen at; 0.0.0.0 for other machines too; default: 127.0.0.1",
+        help="address to listen on; 0.0.0.0 accepts other machines; default: 127.0.0.1",
     )
     serve.add_argument(
-        "--port", type=_port, default=8501, metavar="N", help="0 for any that is free; default: 8501"
+        "--port",
+        type=_port,
+        default=8501,
+        metavar="N",
+        help="port to listen on; 0 for any free one; default: 8501",
     )
     add_engine(serve)
-    serve.add_argument(
-        "--memory",
-        type=gigabytes,
-        metavar="GB",
-        help="label larger images in windows, so that the process stays below; default: 4",
-    )
+    add_memory(serve, "4")
     serve.add_argument(
         "--queue",
         type=count,
         default=_USUAL.queue_images,
         metavar="N",
-        help=f"images that may wait; more are refused with 429; default: {_USUAL.queue_images}",
+        help=f"most images that may wait; others are refused with 429; default: {_USUAL.queue_images}",
     )
     serve.add_argument(
         "--batch",
         type=count,
         default=_USUAL.batch_images,
         metavar="N",
-        help=f"images of one size that are labeled at once, at most; default: {_USUAL.batch_images}",
+        help=f"most images of one size to label at once; default: {_USUAL.batch_images}",
     )
     serve.add_argument(
         "--batch-wait",
         type=_milliseconds,
         default=_USUAL.batch_wait_seconds,
         metavar="MS",
-        help="milliseconds that an image waits for others of its size; default: "
+        help="longest time that an image waits for others of its size, in milliseconds; default: "
         f"{1000 * _USUAL.batch_wait_seconds:g}",
     )
     serve.add_argument(
@@ -89,45 +94,41 @@ def add_arguments(
         type=count,
         default=_USUAL.request_bytes // _MIB,
         metavar="N",
-        help=f"size of a request, at most; default: {_USUAL.request_bytes // _MIB}",
+        help=f"largest request, in MB; default: {_USUAL.request_bytes // _MIB}",
     )
     serve.add_argument(
         "--max-megapixels",
         type=count,
         default=_USUAL.image_pixels // _MEGAPIXEL,
         metavar="N",
-        help=f"size of an image, at most; default: {_USUAL.image_pixels // _MEGAPIXEL}",
+        help=f"largest image, in megapixels; default: {_USUAL.image_pixels // _MEGAPIXEL}",
     )
     serve.add_argument(
         "--timeout",
         type=count,
         default=round(_USUAL.answer_seconds),
         metavar="S",
-        help=f"seconds that an image may wait; default: {_USUAL.answer_seconds:g}",
+        help=f"longest time that an image may wait, in seconds; default: {_USUAL.answer_seconds:g}",
     )
     serve.add_argument(
         "--token-file",
         type=Path,
         metavar="FILE",
-        help=f"what clients must send as Authorization: Bearer TOKEN; also in {_TOKEN}; default: none",
+        help=f"file with the token that clients must send as Authorization: Bearer TOKEN; or set {_TOKEN}; "
+        "default: no token",
     )
-    serve.add_argument(
-        "--examples", type=Path, metavar="FOLDER", help="photographs to choose from on the page"
-    )
+    serve.add_argument("--examples", type=Path, metavar="FOLDER", help="images to choose from on the page")
 
 
-def serve_command(options: argparse.Namespace) -> None:
-    """Answers requests until it is told to stop."""
-    missing = [package for package in _PACKAGES if importlib.util.find_spec(package) is None]
-    if missing:
-        raise BackendError(
-            f"Serving needs {', '.join(missing)}, not installed here. Install it: pip install 'fcn[serve]'."
-        )
+def run(options: argparse.Namespace) -> None:
+    """Serves a net until the process is told to stop."""
+    for package in _PACKAGES:
+        import_optional(package, "serve", "serve")
     limits, token = _limits(options), _token(options.token_file)
     if options.examples is not None and not options.examples.is_dir():
-        raise ConfigError(f"--examples {options.examples}: expected a folder of photographs.")
+        raise ConfigError(f"--examples {options.examples}: expected a folder of images.")
     if not is_exported(options.model):
-        model_file(options.model)  # says what is wrong with the path
+        model_file(options.model)  # raises an error that explains what is wrong with the path
     from fcn.server.listening import answer_requests, open_socket
 
     # Before the model, which takes seconds.
@@ -154,7 +155,7 @@ def serve_command(options: argparse.Namespace) -> None:
         finally:
             service.close()
     if number is not None:
-        signal.raise_signal(number)  # ends as any other command does
+        signal.raise_signal(number)  # the process ends as for any other command
 
 
 def _limits(options: argparse.Namespace) -> Limits:
@@ -174,10 +175,10 @@ def _limits(options: argparse.Namespace) -> Limits:
 
 
 def _token(path: Path | None) -> str | None:
-    """Returns what clients must know.
+    """Returns the token that clients must send.
 
     Raises:
-        ConfigError: If it is none that a header can hold.
+        ConfigError: If a header cannot hold it.
         OSError: If its file cannot be read.
     """
     if path is None:
@@ -194,13 +195,13 @@ def _token(path: Path | None) -> str | None:
 
 
 def _tell(listener: socket.socket, what: dict[str, object], has_token: bool, as_document: bool) -> None:
-    """Prints where the server is."""
+    """Prints the address of the server."""
     from fcn.server.listening import url_of
 
     url, (host, port) = url_of(listener), listener.getsockname()[:2]
     if not has_token and not ip_address(host).is_loopback:
         logging.getLogger("fcn.server").warning(
-            "other machines may ask without a token; --token-file sets one", extra={"host": host}
+            "other machines can send requests without a token; --token-file sets one", extra={"host": host}
         )
     if as_document:
         print(json.dumps({"url": url, "host": host, "port": port, "pid": os.getpid(), **what}), flush=True)
@@ -208,8 +209,8 @@ def _tell(listener: socket.socket, what: dict[str, object], has_token: bool, as_
     name, version, engine = what.values()
     token = " -H 'Authorization: Bearer TOKEN'" if has_token else ""
     print(
-        f"Serving {name}, version {version}, with {engine} at {url} (Ctrl-C ends it).\n"
-        f"Next: curl{token} --data-binary @PHOTOGRAPH "
+        f"Serving {name}, version {version}, with {engine} at {url} (Ctrl-C stops it).\n"
+        f"Next: curl{token} --data-binary @IMAGE "
         f"'{url}v1/models/{name}:segment?output=overlay' > overlay.jpg",
         flush=True,
     )

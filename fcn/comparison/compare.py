@@ -14,11 +14,10 @@ from fcn.comparison.timed_process import Labeling, Size, TrainingStep
 from fcn.comparison.timing import time_tasks
 from fcn.data.image_header import open_header, stored_size
 from fcn.data.voc import Example
-from fcn.evaluation.evaluate import evaluate_split, find_training
+from fcn.evaluation.evaluate import evaluate_and_check
 from fcn.inference.predictor import Predictor
 from fcn.inspection.facts import inspect_model
 from fcn.report.pictures import label_picture, spread
-from fcn.runs.lineage import describe_training
 from fcn.system.progress import track
 
 
@@ -107,12 +106,10 @@ def _scored(
 ) -> NetResult:
     """Scores a net and labels the images that are shown; adds to the warnings."""
     predictor = Predictor(candidate.path, *labeler)
-    evaluation = evaluate_split(predictor, plan.root, plan.split, boundary=True)
-    training = find_training(candidate.path, evaluation)
-    found = describe_training(candidate.path, training, len(evaluation.images))
-    warnings += [f"{candidate.name}: {warning}" for warning in found]
+    checked = evaluate_and_check(predictor, plan.root, plan.split, boundary=True)
+    warnings += [f"{candidate.name}: {warning}" for warning in checked.warnings]
     pictures = tuple(label_picture(predictor, example) for example in shown)
     engine = f"{predictor.engine.name} {predictor.engine.precision}"
     return NetResult(
-        candidate, config_of(candidate), size, evaluation, pictures, engine, *training_cost(candidate)
+        candidate, config_of(candidate), size, checked.evaluation, pictures, engine, *training_cost(candidate)
     )

@@ -1,4 +1,4 @@
-"""What boundary IoU counts: the pixels near where a class ends."""
+"""Boundary IoU: counting the pixels near the outlines of classes."""
 
 import math
 
@@ -16,15 +16,15 @@ BOUNDARY_WIDTH = 0.02
 def boundary_counts(label: npt.ArrayLike, prediction: npt.ArrayLike, num_classes: int) -> Matrix:
     """Counts the pixels that boundary IoU compares, for each class of one image.
 
-    The boundary region of a class is those of its pixels that are at most `d` rows and `d` columns from one
-    that is not of the class; what lies outside of the image is not. `d` is 2 % of the image's diagonal,
-    rounded, and at least 1. So the published code has it, which erodes the mask of each class `d` times with
-    a square of 3 x 3, one pixel of border around the image (Cheng et al., "Boundary IoU", CVPR 2021, section
+    The boundary region of a class holds its pixels that are at most `d` rows and `d` columns away from
+    another class or from the outside of the image. `d` is 2 % of the image's diagonal, rounded, and at
+    least 1. This is what the published code does: it erodes the mask of each class `d` times with a square of
+    3 x 3, with one pixel of border around the image (Cheng et al., "Boundary IoU", CVPR 2021, section
     5; github.com/bowenc0221/boundary-iou-api).
 
-    Void pixels are of no class in either map, whatever is predicted there: nothing is counted on them, and
-    where a class meets void it ends. A prediction that is right wherever there is something to know thus has
-    the regions of the label. (The paper has no void; it scores single objects.)
+    Void pixels belong to no class in either map, whatever is predicted there: they are not counted, and a
+    class ends where it meets void. A prediction that is right on all other pixels thus has the regions of
+    the label. (The paper has no void; it scores single objects.)
 
     Args:
         label: As for `confusion_matrix`, with two axes: rows and columns of an image.
@@ -36,7 +36,7 @@ def boundary_counts(label: npt.ArrayLike, prediction: npt.ArrayLike, num_classes
         Add up those of all images of a data set, as `BoundaryScores.from_counts` expects.
 
     Raises:
-        ValueError: If the shapes differ or have other than two axes, or a prediction is no class id.
+        ValueError: If the shapes differ, have other than two axes, or a prediction is not a class id.
 
     Example:
         >>> boundary_counts(np.zeros((5, 5), int), np.zeros((5, 5), int), num_classes=2)
@@ -54,10 +54,10 @@ def boundary_counts(label: npt.ArrayLike, prediction: npt.ArrayLike, num_classes
 
 
 def _is_boundary(classes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Tells for each pixel whether another class, void or the outside is near it.
+    """Returns for each pixel whether another class, void or the outside is near it.
 
-    One pass serves all classes: all that surrounds a pixel is of its class where the largest and the smallest
-    id are the same.
+    One pass is enough for all classes: a neighborhood holds one class where its largest and smallest ids are
+    equal.
     """
     if not classes.size:
         return np.zeros(classes.shape, np.bool_)

@@ -1,4 +1,4 @@
-"""Whole images at their own size -> scores."""
+"""Scoring a net on whole images, at their own size."""
 
 import math
 import warnings
@@ -48,8 +48,8 @@ class Evaluation(NamedTuple):
         scores: Of the whole split, from one confusion matrix.
         matrix: `int64[C, C]`: pixels; rows true, columns predicted.
         images: Each image by itself, in the order of the split.
-        views: How the net was shown each image.
-        boundary: How well it finds where classes end; None where nobody asked.
+        views: The views of each image that were averaged over.
+        boundary: Boundary IoU; None if it was not asked for.
     """
 
     scores: Scores
@@ -57,6 +57,20 @@ class Evaluation(NamedTuple):
     images: tuple[ImageScore, ...]
     views: Views = PLAIN
     boundary: BoundaryScores | None = None
+
+
+class CheckedEvaluation(NamedTuple):
+    """How well a net labels a split, and whether it can be trusted.
+
+    Attributes:
+        evaluation: The scores.
+        training: What the net was trained on; None if that is not known.
+        warnings: Why the scores may be too good, a sentence each; none if no scored image was trained on.
+    """
+
+    evaluation: Evaluation
+    training: TrainingSplit | None
+    warnings: tuple[str, ...]
 
 
 def evaluate_examples(
@@ -92,9 +106,8 @@ def evaluate_examples(
 def evaluate(model: Any, root: Path | str, split: str = "val", boundary: bool = False) -> Evaluation:
     """Scores a net on a split of a data set.
 
-    Warns (`UserWarning`) if the net, or one it started from, was trained on scored images. What it was
-    trained on is known of a run folder and of a file in its `checkpoints`, also when a `Predictor` was made
-    from one.
+    Warns (`UserWarning`) if the net, or one it started from, was trained on scored images. This is known of a
+    run folder and of a file in its `checkpoints`, also when a `Predictor` was made from one.
 
     Args:
         model: A net, a `Predictor`, or the path of a run folder, a `.keras` file or an exported folder.
@@ -107,15 +120,34 @@ def evaluate(model: Any, root: Path | str, split: str = "val", boundary: bool = 
         RunError: If there is no model at the path.
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model)
-    evaluation = evaluate_split(predictor, Path(root), split, boundary)
-    training = find_training(predictor.path, evaluation)
-    for warning in describe_training(predictor.path, training, len(evaluation.images)):
+    checked = evaluate_and_check(predictor, Path(root), split, boundary)
+    for warning in checked.warnings:
         warnings.warn(warning, stacklevel=2)
-    return evaluation
+    return checked.evaluation
+
+
+def evaluate_and_check(
+    predictor: Predictor, root: Path, split: str, boundary: bool = False
+) -> CheckedEvaluation:
+    """Scores a net on a split of a data set, and checks whether it was trained on scored images.
+
+    Args:
+        predictor: The net to score.
+        root: A data set in VOC layout.
+        split: Name of one of its lists.
+        boundary: Whether to compute boundary IoU too.
+
+    Raises:
+        DataError: If the data set cannot be used, or has other classes than the net.
+    """
+    evaluation = evaluate_split(predictor, root, split, boundary)
+    training = find_training(predictor.path, evaluation)
+    found = describe_training(predictor.path, training, len(evaluation.images))
+    return CheckedEvaluation(evaluation, training, tuple(found))
 
 
 def evaluate_split(predictor: Predictor, root: Path, split: str, boundary: bool = False) -> Evaluation:
-    """Scores a net on a split of a data set, without a look at what it was trained on.
+    """Scores a net on a split of a data set, whatever it was trained on.
 
     Args:
         predictor: The net to score.
@@ -136,12 +168,12 @@ def evaluate_split(predictor: Predictor, root: Path, split: str, boundary: bool 
 
 
 def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example]) -> float:
-    """Returns the share of pixels that two nets label alike, void pixels included.
+    """Returns the share of pixels that two nets label equally, void pixels included.
 
     Args:
         one: A net.
         other: Another one with the same classes.
-        examples: Whose images to label.
+        examples: The images to label.
 
     Raises:
         DataError: If an image cannot be read.
@@ -154,14 +186,14 @@ def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example
 
 
 def find_training(model: Path | None, evaluation: Evaluation) -> TrainingSplit | None:
-    """Returns what a net and those it started from were trained on, and how many of the images were scored.
+    """Returns what a net and those it started from were trained on, and how many of those images were scored.
 
     Args:
         model: Where the net was read from; None for a net that was never a file.
         evaluation: Of the net, on any split of any data set.
 
     Returns:
-        None for a net of no run, or of one whose configuration cannot be read.
+        None for a net that is not of a run, or if the run's configuration cannot be read.
     """
     run = model and find_run(model)
     if not run:
@@ -181,7 +213,7 @@ def scores_document(
     split: str,
     training: TrainingSplit | None = None,
 ) -> dict[str, Any]:
-    """Returns what `scores.json` holds: the scores, what was scored, and what the net was trained on."""
+    """Returns the content of `scores.json`: the scores, what was scored, and what the net was trained on."""
     document = evaluation.scores.as_dict(class_names)
     document |= evaluation.boundary.as_dict(class_names) if evaluation.boundary else {}
     document |= {

@@ -23,7 +23,7 @@ def confusion_matrix(label: npt.ArrayLike, prediction: npt.ArrayLike, num_classe
         `int64[num_classes, num_classes]`: pixels; rows are true classes, columns predicted ones.
 
     Raises:
-        ValueError: If the shapes differ, or a prediction is no class id.
+        ValueError: If the shapes differ, or a prediction is not a class id.
 
     Example:
         >>> confusion_matrix([0, 0, 1, 255], [0, 1, 1, 1], num_classes=2)
@@ -38,15 +38,15 @@ def confusion_matrix(label: npt.ArrayLike, prediction: npt.ArrayLike, num_classe
 def compared(
     label: npt.ArrayLike, prediction: npt.ArrayLike, num_classes: int
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Returns a label, a prediction, and for each pixel whether its true class is known.
+    """Checks a label and a prediction, and returns both with a mask of the pixels whose true class is known.
 
     Args:
-        label: True class ids of any shape; values that are no class id are void.
+        label: True class ids of any shape; other values are void.
         prediction: Class ids of the same shape.
         num_classes: How many classes there are.
 
     Raises:
-        ValueError: If the shapes differ or a predicted id is none.
+        ValueError: If the shapes differ, or a prediction is not a class id.
     """
     truth, guess = np.asarray(label), np.asarray(prediction)
     if truth.shape != guess.shape:
@@ -61,7 +61,7 @@ def compared(
 
 
 class Scores(NamedTuple):
-    """How well a net labels a data set; every score is a fraction, NaN where nothing was there to score.
+    """How well a net labels a data set; each score is 0 to 1, or NaN if there was nothing to score.
 
     Attributes:
         pixel_accuracy: Share of pixels labeled correctly.
@@ -111,7 +111,7 @@ class Scores(NamedTuple):
 
 
 class BoundaryScores(NamedTuple):
-    """How well a net finds where the classes of a data set end; fractions, NaN where nothing was there.
+    """How well a net finds the outlines of classes; each score is 0 to 1, or NaN without anything to score.
 
     Attributes:
         mean_boundary_iou: Mean of `class_boundary_iou` over the classes that occur.
@@ -144,7 +144,7 @@ class BoundaryScores(NamedTuple):
 
 
 def _as_json(values: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
-    """Turns scores into what JSON can hold, arrays with one number a class into dictionaries."""
+    """Converts scores for JSON; arrays with one number a class become dictionaries."""
     return {
         key: {name: none_for_nan(one) for name, one in zip(class_names, value.tolist(), strict=True)}
         if isinstance(value, np.ndarray)
@@ -161,13 +161,13 @@ def _ratio(numerator: npt.NDArray[Any], denominator: npt.NDArray[Any]) -> npt.ND
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float:
-    """Returns the mean of the values that are not NaN; NaN where there is none."""
+    """Returns the mean of the values that are not NaN; NaN if there is none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else math.nan
 
 
 def none_for_nan(value: float) -> float | None:
-    """Returns a number as JSON can hold it.
+    """Returns a number, or None for NaN, which JSON cannot hold.
 
     Example:
         >>> none_for_nan(math.nan), none_for_nan(0.5)

@@ -18,22 +18,25 @@ from fcn.models.net import SegmentationNet
 from fcn.runs.lineage import find_run
 from fcn.runs.model_file import load_model, model_file
 from fcn.system.files import atomic_folder, write_json
+from fcn.system.optional import missing_package
 
 try:
     import tensorflow as tf
-
-    from fcn.exports.card.model_card import write_card
-    from fcn.exports.formats.litert import import_interpreter, write_litert
-    from fcn.exports.formats.openvino import Calibration, add_openvino, check_calibration
-    from fcn.exports.photographs import find_photographs, spread
-    from fcn.exports.saved_model import ServedModel
-    from fcn.exports.verification import MAX_PHOTOGRAPHS, verify
-    from fcn.exports.warmup import write_warmup
 except ImportError as error:
-    raise BackendError(
-        "Exporting needs TensorFlow, which is not installed. Install it (pip install tensorflow), or export "
-        "on another machine: runs and .keras files of every backend can be read there."
+    raise missing_package(
+        "export",
+        "tensorflow",
+        remedy="Or export on another machine: runs and .keras files of every backend can be read there.",
+        error=error,
     ) from error
+
+from fcn.exports.card.model_card import write_card
+from fcn.exports.formats.litert import import_interpreter, write_litert
+from fcn.exports.formats.openvino import Calibration, add_openvino, check_calibration
+from fcn.exports.photographs import find_photographs, spread
+from fcn.exports.saved_model import ServedModel
+from fcn.exports.verification import MAX_PHOTOGRAPHS, verify
+from fcn.exports.warmup import write_warmup
 
 
 def export(

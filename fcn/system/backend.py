@@ -1,4 +1,4 @@
-"""Starts the backend the way a command line should: quietly, and with every host that takes part."""
+"""Starting Keras' backend, quietly, and together with the other processes of a training."""
 
 import importlib.util
 import os
@@ -7,23 +7,24 @@ import sys
 from pathlib import Path
 
 from fcn.errors import BackendError
+from fcn.system.optional import missing_package
 from fcn.system.stderr import stderr_held_back
 
-_BACKENDS = {"tensorflow": "tensorflow", "jax": "JAX", "torch": "PyTorch"}
-"""Packages Keras computes with, in the order in which they are preferred, and their names."""
+_BACKENDS = ("tensorflow", "jax", "torch")
+"""Backends of Keras, the preferred one first."""
 _VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"
 _PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 
 
 def start_backend(engine: str = "auto") -> None:
-    """Chooses what Keras computes with, and finds its devices.
+    """Chooses the backend of Keras, and finds its devices.
 
-    An engine that is a backend comes first, then KERAS_BACKEND; without it, it is TensorFlow where that is
-    installed, or else JAX or PyTorch. On JAX, the environment variables of `keras.distribution.initialize`
+    An engine that is a backend is chosen, else KERAS_BACKEND, else the first that is installed of TensorFlow,
+    JAX and PyTorch. On JAX, the environment variables of `keras.distribution.initialize`
     make this process one of several.
 
     Args:
-        engine: What was asked for; it counts where it is a backend's name.
+        engine: The engine that was asked for; ignored unless it is the name of a backend.
 
     Raises:
         BackendError: If the backend is not installed, or one process of several does not run on JAX.
@@ -43,28 +44,24 @@ def start_backend(engine: str = "auto") -> None:
 
         # JAX must know of the other processes before it computes anything.
         keras.distribution.initialize()
-        # JAX catches it now, and goes on.
+        # JAX has installed a handler of its own, which goes on.
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 
 def _choose_backend() -> str:
-    """Returns the backend Keras is going to use, which it reads from the environment."""
+    """Returns the backend that Keras will read from the environment."""
     wanted = os.environ.get("KERAS_BACKEND")
     if not wanted:
         wanted = next(filter(_is_installed, _BACKENDS), None)
         if wanted is None:
-            raise BackendError(
-                "Expected a backend for Keras: TensorFlow, JAX or PyTorch. None is installed. "
-                "Install one: pip install tensorflow."
-            )
+            raise missing_package("Keras", "tensorflow", remedy="Or install another backend: jax or torch.")
         os.environ["KERAS_BACKEND"] = wanted
     if wanted not in _BACKENDS:
         raise BackendError(f"KERAS_BACKEND={wanted}: expected one of {', '.join(_BACKENDS)}.")
     if not _is_installed(wanted):
         others = ", ".join(filter(_is_installed, _BACKENDS)) or "none is installed"
-        raise BackendError(
-            f"KERAS_BACKEND={wanted}: {_BACKENDS[wanted]} is not installed. Install it, pip install "
-            f"{wanted}, or choose another backend: {others}."
+        raise missing_package(
+            f"KERAS_BACKEND={wanted}", wanted, remedy=f"Or choose another backend: {others}."
         )
     return wanted
 
@@ -79,14 +76,14 @@ def _is_installed(package: str) -> bool:
 def _start_tensorflow() -> None:
     """Imports TensorFlow and finds its devices.
 
-    Its start-up notices are held back unless the environment sets TF_CPP_MIN_LOG_LEVEL, or something
-    goes wrong. GPU memory is taken as it is needed. Where there is an NVIDIA GPU that TensorFlow
-    cannot use, that is said, since everything would be many times slower than expected.
+    Its start-up messages are held back unless the environment sets TF_CPP_MIN_LOG_LEVEL, or something
+    fails. GPU memory is taken as it is needed. Warns of an NVIDIA GPU that TensorFlow cannot use, since
+    everything would be many times slower than expected.
     """
     if _VERBOSITY in os.environ:
         _import_tensorflow()
     else:
-        # Not its errors either: it says one on every CPU, and what goes wrong is raised.
+        # Not its errors either: it prints one on every CPU, and raises what goes wrong.
         os.environ[_VERBOSITY] = "3"
         with stderr_held_back():
             _import_tensorflow()
@@ -105,4 +102,4 @@ def _import_tensorflow() -> None:
 
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
-    tf.constant(0)  # opens the devices, which says more
+    tf.constant(0)  # opens the devices, which prints more

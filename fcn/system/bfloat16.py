@@ -1,15 +1,15 @@
-"""What a CPU and TensorFlow can do in bfloat16."""
+"""Support for bfloat16 in the CPU and in TensorFlow."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
-"""What Linux calls the instructions of a CPU that multiply bfloat16 numbers."""
+"""Linux' names of the instructions that multiply bfloat16 numbers."""
 
 
 def bfloat16_instructions() -> tuple[str, ...]:
-    """Returns which bfloat16 instructions the CPU has, as Linux calls them; none where nobody can tell."""
+    """Returns Linux' names of the CPU's bfloat16 instructions; none where it does not list them."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -20,12 +20,12 @@ def bfloat16_instructions() -> tuple[str, ...]:
 
 @contextmanager
 def bfloat16_graphs(wanted: bool) -> Iterator[None]:
-    """Has TensorFlow rewrite the graphs that first run inside of it for oneDNN's bfloat16 kernels, or not.
+    """Sets whether TensorFlow rewrites graphs that first run inside for oneDNN's bfloat16 kernels.
 
-    Weights stay float32, and so does what goes into a graph and what comes out.
+    Weights, inputs and outputs of a graph stay float32.
 
     Args:
-        wanted: Whether to.
+        wanted: Whether to rewrite them.
     """
     import tensorflow as tf
 

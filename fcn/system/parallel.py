@@ -1,4 +1,4 @@
-"""Doing the next pieces of work while the present one is used."""
+"""Computing the next results in threads while the present one is used."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -23,12 +23,12 @@ def map_ahead(
     `function` is raised where its result would have come.
 
     Args:
-        function: What to do with each item; it runs in another thread.
-        items: What to go through.
+        function: Called with each item, in another thread.
+        items: The items, in order.
         workers: Number of threads.
-        ahead: How many items to be ahead of the reader.
-        has_room: Whether there is room for a further item now. Where there is none, the item is taken when
-            the reader asks and nothing waits any more, so that one too large for all the room comes alone.
+        ahead: Most results that wait for the reader.
+        has_room: Returns whether there is room for another item now. If not, the item is taken once nothing
+            waits any more, so that one that is too large for the room is computed alone.
 
     Raises:
         ValueError: If `workers` or `ahead` is below 1.

@@ -1,4 +1,4 @@
-"""One look for everything that takes longer than two seconds."""
+"""Progress bars on stderr."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from rich.progress import (
 
 T = TypeVar("T")
 
-# One for all, so that a bar inside another (scoring, while training) finds its place below it.
+# One console, so that a bar inside another (scoring, while training) is shown below it.
 _CONSOLE = Console(stderr=True)
 
 
@@ -26,7 +26,7 @@ def progress_bar(*columns: TextColumn) -> Progress:
     """Returns a progress bar on stderr, invisible where stderr is not a terminal.
 
     Args:
-        columns: What to show between the count and the time left.
+        columns: Columns to show between the count and the time left.
     """
     return _bar(MofNCompleteColumn(), *columns)
 
@@ -44,12 +44,12 @@ def _bar(*columns: ProgressColumn) -> Progress:
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Yields `items` one by one and shows how far it is.
+    """Yields `items` one by one and shows the progress.
 
     Args:
-        items: What to go through.
-        description: What is being done, as a present participle.
-        total: How many items there are, where `items` cannot say.
+        items: The items.
+        description: The activity, as a present participle.
+        total: Number of items, if `items` has no length.
 
     Example:
         >>> list(track([1, 2], "counting"))
@@ -61,15 +61,15 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
 
 @contextmanager
 def track_bytes(description: str, total: int | None, done: int = 0) -> Iterator[Callable[[int], object]]:
-    """Shows how far something is that is counted in bytes.
+    """Shows the progress of something that is counted in bytes.
 
     Args:
-        description: What is being done, as a present participle.
-        total: How many bytes there are; None where nobody knows.
-        done: How many of them there are already.
+        description: The activity, as a present participle.
+        total: Number of bytes; None if it is not known.
+        done: Number of bytes that are there already.
 
     Yields:
-        What to call with the number of bytes that were added.
+        A function to call with the number of bytes that were added.
 
     Example:
         >>> with track_bytes("reading", 3) as advance:

@@ -1,4 +1,4 @@
-"""What native code writes to stderr, which Python cannot redirect."""
+"""Holding back what native code writes to stderr, which Python cannot redirect."""
 
 import os
 import sys

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from caffe_net import build_fcn, write_caffemodel
 
-from fcn.cli.commands import print_scores, print_verification
 from fcn.cli.main import main
+from fcn.cli.tables import print_scores, print_verification
 from fcn.data.image_io import encode_jpeg, read_image, read_label
 from fcn.evaluation.evaluate import Evaluation
 from fcn.evaluation.metrics import Scores

@@ -58,7 +58,7 @@ def test_a_data_set_is_downloaded_once(
         assert (root / "a.txt").exists()
         code, output, _ = run(command, capsys)
         assert code == 0
-        assert "is there already" in output
+        assert "exists already" in output
         assert json.loads(run([*command, "--json"], capsys)[1]) == {"root": str(root), "archive": None}
         assert server.requests == [0]
 

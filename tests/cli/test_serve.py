@@ -152,7 +152,7 @@ def test_a_host_that_is_none_is_one_message(model_path, capsys):
         (["nothing", "--batch-wait", "-1"], "expected milliseconds"),
         (["nothing", "--batch-wait", "nan"], "expected milliseconds"),
         (["nothing", "--memory", "0"], "expected gigabytes"),
-        (["nothing", "--examples", "nowhere"], "expected a folder of photographs"),
+        (["nothing", "--examples", "nowhere"], "expected a folder of images"),
         (["nothing", "--token-file", "nowhere"], "nowhere: No such file"),
     ],
 )

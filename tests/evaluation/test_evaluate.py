@@ -12,7 +12,7 @@ from fcn.classes import VOID
 from fcn.data.image_io import encode_label
 from fcn.data.voc import read_example, read_split
 from fcn.errors import DataError, RunError
-from fcn.evaluation.evaluate import evaluate, evaluate_examples, scores_document
+from fcn.evaluation.evaluate import evaluate, evaluate_and_check, evaluate_examples, scores_document
 from fcn.evaluation.metrics import Scores
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
@@ -112,3 +112,20 @@ def test_the_document_has_the_scores_as_top_level_keys(predictor: Predictor, dat
     assert document["training"] is None
     known = scores_document(evaluation, CLASS_NAMES, dataset, "val", TrainingSplit("train", 4, 0))
     assert known == document | {"training": {"split": "train", "num_images": 4, "num_scored": 0}}
+
+
+def test_scores_and_what_makes_them_too_good_come_together(
+    predictor: Predictor, thin_net: Callable[..., FCN], dataset: Path, tmp_path: Path
+) -> None:
+    checked = evaluate_and_check(predictor, dataset, "val")
+    np.testing.assert_array_equal(checked.evaluation.matrix, evaluate(predictor, dataset).matrix)
+    assert (checked.training, checked.warnings) == (None, ())  # a net that was never a file
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "config.yaml").write_text(f"data: {{root: '{dataset}'}}\n")
+    thin_net(class_names=CLASS_NAMES, seed=1).save(run / "checkpoints" / "best.keras")
+    checked = evaluate_and_check(Predictor(run), dataset, "train")
+    np.testing.assert_array_equal(checked.evaluation.matrix, evaluate(predictor, dataset, "train").matrix)
+    assert checked.training == TrainingSplit("train", 4, 4)
+    (warning,) = checked.warnings
+    assert warning.startswith(f"{run} was trained on 4 of the 4 scored images")

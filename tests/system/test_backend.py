@@ -68,8 +68,8 @@ def test_the_first_backend_that_is_installed_is_chosen(installed: set[str], chos
 @pytest.mark.parametrize(
     ("installed", "wanted", "reason"),
     [
-        (set(), "", "None is installed"),
-        ({"tensorflow"}, "jax", "JAX is not installed"),
+        (set(), "", "the package tensorflow is not installed"),
+        ({"tensorflow"}, "jax", "the package jax is not installed"),
         ({"tensorflow"}, "theano", "expected one of tensorflow, jax, torch"),
     ],
 )

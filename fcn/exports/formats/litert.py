@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from fcn.data.image_io import Pixels
-from fcn.errors import BackendError, OutputError, RunError
+from fcn.errors import OutputError, RunError
 from fcn.inference.engines.exported import litert_file
 from fcn.models.patches import ordinary_convolutions
+from fcn.system.optional import import_optional
 from fcn.system.stderr import stderr_held_back
 
 SIGNATURE = "predict"
@@ -71,14 +72,7 @@ def import_interpreter() -> Any:
     Raises:
         BackendError: If `ai-edge-litert` is not installed.
     """
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise BackendError(
-            "format=litert: the package ai-edge-litert is not installed. Install it: "
-            "pip install 'fcn[litert]'."
-        ) from error
-    return Interpreter
+    return import_optional("ai_edge_litert.interpreter", "format=litert", "litert").Interpreter
 
 
 def litert_labeler(version: Path) -> Callable[[Pixels], Pixels]:

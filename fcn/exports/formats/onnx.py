@@ -8,10 +8,11 @@ import keras
 import numpy as np
 
 from fcn.data.image_io import Pixels
-from fcn.errors import BackendError, OutputError, RunError
+from fcn.errors import OutputError, RunError
 from fcn.exports.formats.onnx_graph import OnnxGraph
 from fcn.exports.formats.onnx_layers import add_layer
 from fcn.inference.engines.exported import onnx_file
+from fcn.system.optional import import_optional
 
 
 def write_onnx(net: keras.Model, version: Path) -> Path:
@@ -69,13 +70,7 @@ def import_onnxruntime() -> Any:
     Raises:
         BackendError: If it is not installed.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise BackendError(
-            "format=onnx: the package onnxruntime is not installed. Install it: pip install 'fcn[onnx]'."
-        ) from error
-    return onnxruntime
+    return import_optional("onnxruntime", "format=onnx", "onnx")
 
 
 def onnx_labeler(version: Path) -> Callable[[Pixels], Pixels]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.errors import BackendError
+from fcn.system.optional import import_optional
 
 Numbers = npt.NDArray[Any]
 
@@ -31,13 +32,7 @@ def import_onnx() -> Any:
     Raises:
         BackendError: If it is not installed.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise BackendError(
-            "format=onnx: the package onnx is not installed. Install it: pip install 'fcn[onnx]'."
-        ) from error
-    return onnx
+    return import_optional("onnx", "format=onnx", "onnx")
 
 
 class OnnxGraph:

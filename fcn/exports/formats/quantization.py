@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from fcn.data.image_io import Pixels, read_image
-from fcn.errors import BackendError
 from fcn.exports.photographs import find_photographs, middle, spread
 from fcn.inference.engines.openvino import import_openvino
+from fcn.system.optional import import_optional
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
 
@@ -116,12 +116,7 @@ def quantize(model: Any, paths: Sequence[Path], kept: str = KEPT_IN_FLOAT[0]) ->
         DataError: If an image cannot be read.
     """
     import_openvino()  # keeps it from reporting
-    try:
-        import nncf
-    except ImportError as error:
-        raise BackendError(
-            "int8: NNCF, which chooses its scales, is not installed. Install it: pip install 'fcn[openvino]'."
-        ) from error
+    nncf = import_optional("nncf", "int8", "openvino")
     nncf.set_log_level(logging.ERROR)
     images = nncf.Dataset(_Repeatable(paths), lambda image: image[np.newaxis])
     scope = nncf.IgnoredScope(names=float_layers(model, kept))

@@ -17,11 +17,11 @@ from fcn.errors import BackendError, RunError
 from fcn.inference.engines.engine import Floats, Labeled, memory_errors
 from fcn.models.fields import NetDescription
 from fcn.system.bfloat16 import bfloat16_instructions
+from fcn.system.optional import import_optional
 
 _KEPT_KERNELS = 500
 """Most compiled kernels to keep; each image size needs about 40. With OpenVINO's default of 5,000, memory
 grows by a megabyte with each new size, for over a hundred sizes."""
-_INSTALL = "Install it: pip install 'fcn[openvino]'."
 
 
 def openvino_installed() -> bool:
@@ -38,12 +38,8 @@ def import_openvino() -> Any:
     Raises:
         BackendError: If it is not installed.
     """
-    if not openvino_installed():
-        raise BackendError(f"engine=openvino: OpenVINO is not installed. {_INSTALL}")
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # what blocks an import
-    import openvino
-
-    return openvino
+    return import_optional("openvino", "engine=openvino", "openvino")
 
 
 class OpenVinoEngine:

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from typing import Any, NamedTuple
 
 from fcn.errors import BackendError
+from fcn.system.optional import import_optional
 from fcn.system.stderr import stderr_held_back
 
 LOCAL = "local"
@@ -169,14 +170,9 @@ def _start(ray: Any, options: Mapping[str, Any]) -> Exception | None:
 
 
 def _import_ray() -> Any:
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise BackendError(
-            f"--ray: Ray is not installed ({error}). Install it: pip install 'fcn[distributed]'."
-        ) from error
-    # The handler that prints; errors are raised as well.
+    ray = import_optional("ray", "--ray", "distributed")
+    import_optional("ray.data", "--ray", "distributed")
+    # Its console handler; what goes wrong is raised as well.
     for handler in logging.getLogger("ray.data").handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setLevel(logging.CRITICAL + 1)

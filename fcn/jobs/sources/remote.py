@@ -6,8 +6,9 @@ from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from fcn.data.image_header import IMAGE_SUFFIXES, MAX_BYTES, check_file_size
-from fcn.errors import BackendError, DataError
+from fcn.errors import DataError
 from fcn.jobs.sources.search import FORMATS, FoundImage, Unusable
+from fcn.system.optional import import_optional, missing_package
 
 _BLOCK = 1 << 20
 _WEB = ("http", "https")
@@ -141,15 +142,11 @@ def _read_at_most(file: IO[bytes], size: int) -> bytes:
 
 def _open(url: str) -> tuple[Any, str]:
     """Returns the file system of a URL, and its path there."""
+    fsspec = import_optional("fsspec.core", url, "remote")
     try:
-        from fsspec.core import url_to_fs
-
-        system, path = url_to_fs(url)
+        system, path = fsspec.url_to_fs(url)
     except ImportError as error:
-        raise BackendError(
-            f"{url}: what reads such places is not installed ({error}). Install it: "
-            "pip install 'fcn[remote]'."
-        ) from error
+        raise missing_package(url, "fsspec", "remote", error=error) from error
     except Exception as error:
         raise DataError(f"{url}: cannot be reached ({_reason(error)}). Check the address.") from error
     return system, path

@@ -103,7 +103,8 @@ def test_what_cannot_be_read_or_written_is_refused(tmp_path: Path) -> None:
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     photograph = write_image(tmp_path / "a.png")
-    with pytest.raises(BackendError, match=r"ai-edge-litert is not installed.*pip install 'fcn\[litert\]'"):
+    named = r"ai-edge-litert is not installed.*pip install 'keras-fcn\[litert\]'"
+    with pytest.raises(BackendError, match=named):
         export(random_net("fcn32s"), tmp_path / "out", ["litert"], photographs=photograph)
     assert not (tmp_path / "out").exists()
     with pytest.raises(BackendError, match="ai-edge-litert is not installed"):

@@ -76,11 +76,11 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     net = random_net("fcn32s")
     for package in ("onnx", "onnxruntime"):
         monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(BackendError, match=r"package onnx is not installed.*pip install 'fcn\[onnx\]'"):
+    with pytest.raises(BackendError, match=r"package onnx is not installed.*pip install 'keras-fcn\[onnx\]'"):
         export(net, tmp_path / "out", ["onnx"])
     monkeypatch.setitem(sys.modules, "onnx", onnx)
     with pytest.raises(BackendError, match="package onnxruntime is not"):
         export(net, tmp_path / "out", ["onnx"], photographs=write_image(tmp_path / "a.png"))
     assert not (tmp_path / "out").exists()
-    with pytest.raises(BackendError, match=r"package onnxruntime is not .*pip install 'fcn\[onnx\]'"):
+    with pytest.raises(BackendError, match=r"package onnxruntime is not .*pip install 'keras-fcn\[onnx\]'"):
         onnx_labeler(tmp_path)

@@ -178,7 +178,7 @@ def test_without_openvino_the_error_says_what_to_install(model_path: Path) -> No
     done = subprocess.run(
         [sys.executable, "-c", script, model_path], capture_output=True, text=True, env=dict(os.environ)
     )
-    assert "pip install 'fcn[openvino]'" in done.stdout, done.stderr
+    assert "pip install 'keras-fcn[openvino]'" in done.stdout, done.stderr
 
 
 def test_openvino_cannot_report_its_use(engine: OpenVinoEngine) -> None:

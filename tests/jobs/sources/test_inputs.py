@@ -82,7 +82,7 @@ def test_no_url_leads_out_of_the_output_folder(url: str, path: str) -> None:
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "fsspec", None)
     monkeypatch.setitem(__import__("sys").modules, "fsspec.core", None)
-    with pytest.raises(BackendError, match=r"s3://bucket/a\.jpg.*pip install 'fcn\[remote\]'"):
+    with pytest.raises(BackendError, match=r"s3://bucket/a\.jpg.*pip install 'keras-fcn\[remote\]'"):
         run_job(tmp_path / "labels", "s3://bucket/a.jpg")
 
 

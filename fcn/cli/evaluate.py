@@ -1,0 +1,115 @@
+"""The command `fcn evaluate`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling
+from fcn.cli.tables import print_scores
+from fcn.errors import OutputError
+from fcn.runs.folder import RunFolder, is_exported, model_file
+from fcn.system.backend import start_backend
+from fcn.system.files import as_json, check_writable, write_json
+
+_SCORES = Path("scores.json")
+
+
+def add_parser(commands: Commands) -> None:
+    """Adds the command."""
+    evaluate = add_command(
+        commands,
+        "evaluate",
+        run,
+        "Score a net on a labeled data set.",
+        "python -m fcn evaluate runs/voc --data VOCdevkit/VOC2012 --split val",
+    )
+    evaluate.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
+    evaluate.add_argument("--data", type=Path, required=True, metavar="ROOT", help="data set in VOC layout")
+    evaluate.add_argument("--split", default="val", help="split to score on; default: val")
+    evaluate.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where to write the scores; an existing file is replaced; default: scores.json, in the run if "
+        "this split is its validation split and nothing is averaged, else a new file here",
+    )
+    add_labeling(evaluate)
+    evaluate.add_argument(
+        "--boundary",
+        action="store_true",
+        help="also compute boundary IoU, from the pixels near the outlines of the classes",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Scores a net."""
+    if not is_exported(options.model):
+        model_file(options.model)  # raises an error that explains what is wrong with the path
+    own_run = None if options.output else _run_of_scores(options)
+    options.output = options.output or (own_run.scores if own_run else _new_file(_SCORES))
+    check_writable(options.output)
+    start_backend(options.engine)
+    from fcn.evaluation.evaluate import evaluate_and_check, scores_document
+    from fcn.inference.predictor import Predictor
+
+    predictor = Predictor(
+        options.model, options.engine, options.precision, flip=options.flip, scales=options.scales
+    )
+    checked = evaluate_and_check(predictor, options.data, options.split, options.boundary)
+    for warning in checked.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    names = predictor.classes.names
+    document = scores_document(checked.evaluation, names, options.data, options.split, checked.training)
+    document |= {"engine": predictor.engine.name, "precision": predictor.engine.precision}
+    document |= _step(own_run) if own_run else {}
+    write_json(options.output, document)
+    if options.json:
+        print(as_json(document))
+        return
+    print_scores(checked.evaluation, names, f"{options.model} on {options.split} of {options.data}")
+    print(f"Wrote {options.output}.")
+
+
+def _run_of_scores(options: argparse.Namespace) -> RunFolder | None:
+    """Returns the run whose `scores.json` is to hold the scores; None if they are not a run's own.
+
+    A run keeps the scores of its best checkpoint on its validation split. Averages of views and other
+    precisions are something else to compare with.
+    """
+    from fcn.inference.views import Views
+    from fcn.runs.lineage import find_run
+
+    run = find_run(options.model)
+    if run is None or options.precision not in ("auto", "float32"):
+        return None
+    if not Views(options.flip, options.scales).are_plain:
+        return None
+    data = run.load_config().data
+    scored, kept = model_file(options.model).resolve(), model_file(run.path).resolve()
+    on_own_data = (data.root.resolve(), data.val_split) == (options.data.resolve(), options.split)
+    return run if scored == kept and on_own_data else None
+
+
+def _new_file(path: Path) -> Path:
+    """Returns a path where nothing is.
+
+    Raises:
+        OutputError: If there is something already.
+    """
+    if path.exists() or path.is_symlink():
+        raise OutputError(
+            f"{path}: exists already. Choose another file with --output FILE, or replace this one with "
+            f"--output {path}."
+        )
+    return path
+
+
+def _step(run: RunFolder) -> dict[str, Any]:
+    """Returns the step of a run's best checkpoint from its scores; nothing if they do not hold it."""
+    try:
+        scores = json.loads(run.scores.read_bytes()) if run.best.exists() else {}
+    except (OSError, ValueError):
+        return {}
+    return {"step": scores["step"]} if isinstance(scores, dict) and "step" in scores else {}

@@ -1,0 +1,89 @@
+"""The command `fcn export`."""
+
+import argparse
+from pathlib import Path
+
+from fcn.cli.arguments import Commands, add_command
+from fcn.cli.tables import print_verification
+from fcn.config.sections import ACCURACY_DROP, FORMATS
+from fcn.errors import ConfigError
+from fcn.system.backend import start_backend
+from fcn.system.files import as_json
+
+
+def add_parser(commands: Commands) -> None:
+    """Adds the command."""
+    export = add_command(
+        commands,
+        "export",
+        run,
+        "Write a net as a SavedModel for a server.",
+        "python -m fcn export runs/voc exported/voc",
+    )
+    export.add_argument("model", type=Path, metavar="MODEL", help="a run folder or a .keras file")
+    export.add_argument("output", type=Path, metavar="DIR", help="folder for the versions 1, 2, ...")
+    export.add_argument(
+        "--format", choices=FORMATS, action="append", default=[], help="format to write besides; repeatable"
+    )
+    export.add_argument(
+        "--calibrate",
+        type=Path,
+        metavar="FOLDER",
+        help="with --format openvino: also int8, calibrated on the images of a folder",
+    )
+    export.add_argument(
+        "--accuracy-data",
+        type=Path,
+        metavar="ROOT",
+        help="data set in VOC layout; int8 is compared with float32 on its split val",
+    )
+    export.add_argument(
+        "--accuracy-drop",
+        type=float,
+        metavar="POINTS",
+        help=f"percentage points of mean IoU that int8 may lose there; default: {ACCURACY_DROP:g}",
+    )
+    export.add_argument(
+        "--verify",
+        type=Path,
+        metavar="IMAGES",
+        help="compare the labels of the export with the net's, on an image or on images of a folder",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes a SavedModel."""
+    if options.calibrate is not None and "openvino" not in options.format:
+        raise ConfigError("--calibrate: needs --format openvino. Add that, or leave it out.")
+    if options.accuracy_data is not None and options.calibrate is None:
+        raise ConfigError("--accuracy-data: needs --calibrate FOLDER. Add that, or leave it out.")
+    if options.accuracy_drop is not None and options.accuracy_data is None:
+        raise ConfigError("--accuracy-drop: needs --accuracy-data ROOT. Add that, or leave it out.")
+    start_backend()
+    from fcn.exports.export import export
+    from fcn.exports.formats.openvino import Calibration
+    from fcn.exports.verification import read_verification
+    from fcn.inference.engines.table import read_table
+
+    calibration = None
+    if options.calibrate is not None:
+        drop = ACCURACY_DROP if options.accuracy_drop is None else options.accuracy_drop
+        calibration = Calibration(options.calibrate, options.accuracy_data, drop)
+    version = export(options.model, options.output, options.format, calibration, options.verify)
+    table, verification = read_table(version), read_verification(version)
+    if options.json:
+        document = {"export": str(version), "engines": [choice._asdict() for choice in table]}
+        print(as_json(document | {"verification": verification and verification.as_dict()}))
+        return
+    if verification is not None:
+        print_verification(verification)
+    for choice in table:
+        if choice.precision != "float32" and choice.agreement is not None:
+            score = "" if choice.mean_iou is None else f"; mean IoU {choice.mean_iou:.2%}"
+            print(f"{choice.precision}: {choice.agreement:.2%} of the pixels labeled as in float32{score}")
+    print(
+        f"Wrote {version}/: a SavedModel with the signatures serving_default (image bytes in, label PNG "
+        "bytes out), predict_tensor and predict_logits; model_card.md"
+        + "".join(f"; {name}/" for name in dict.fromkeys(options.format))
+        + ("; engines.json, the table that --engine auto reads." if table else ".")
+    )
