@@ -25,7 +25,7 @@ def git(*arguments: str, text: str = "") -> list[str]:
 
 
 def written_paths() -> set[str]:
-    """Returns what follows `--output`, `--run`, `--html` and `>`, and the exports; of a folder a file in it."""
+    """Returns what the commands write, or a file in it where that is a folder."""
     paths = set(OTHERS)
     for page in PAGES:
         commands = [line for line in page.read_text().splitlines() if line.startswith("    ")]

@@ -39,9 +39,11 @@ class _Dtype:
 
     def __init__(self, arguments: tuple[Any, ...]) -> None:
         name = plain_text(arguments[0]) if arguments else None
-        if name not in (*_FLOATS, "O8", "O4", "O"):
-            raise ValueError(f"an array has values of the type {str(name)[:16]!r}")
-        self.name = str(name)
+        # Anything but text is not shown either: a deep tuple has no `repr`.
+        if type(name) is not str or name not in (*_FLOATS, "O8", "O4", "O"):
+            shown = repr(name[:16]) if type(name) is str else f"({type(name).__name__})"
+            raise ValueError(f"an array has values of the type {shown}")
+        self.name = name
         self.order = "<"
 
     def build(self, state: object) -> None:

@@ -139,7 +139,10 @@ class Unpickler:
         elif operation in _GETS:
             push(self._memo[self._number(_GETS[operation])])
         elif operation in _PUTS:
-            self._memo[self._number(_PUTS[operation])] = self._top()
+            place = self._number(_PUTS[operation])
+            if place > _MAX_OPERATIONS:  # whoever writes a pickle counts places from 0 or 1
+                raise ValueError(f"it wants to remember a value at place {place}")
+            self._memo[place] = self._top()
         elif operation == b"\x94":  # MEMOIZE
             self._memo[len(self._memo)] = self._top()
         elif operation in _TEXTS:
