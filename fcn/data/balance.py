@@ -10,7 +10,7 @@ from fcn.config.sections import LossConfig
 from fcn.data.image_io import check_label, read_label
 from fcn.data.voc import Example
 from fcn.errors import ConfigError
-from fcn.system.parallel import map_ahead
+from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 
 Weights = npt.NDArray[np.float64]
@@ -80,7 +80,7 @@ def median_frequency(examples: Sequence[Example], num_classes: int) -> Weights:
         return np.bincount(label[label != VOID], minlength=num_classes)
 
     own, around = np.zeros(num_classes, np.int64), np.zeros(num_classes, np.int64)
-    for pixels in track(map_ahead(count, examples), "measuring class weights", total=len(examples)):
+    for pixels in track(map_on_all_cores(count, examples), "measuring class weights", total=len(examples)):
         own += pixels
         around += np.where(pixels > 0, pixels.sum(), 0)
     occurs = own > 0

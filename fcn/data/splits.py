@@ -14,7 +14,7 @@ from fcn.data.sbd import find_sbd, read_sbd_label
 from fcn.data.voc import SPLITS, read_lines, read_names
 from fcn.errors import DataError
 from fcn.system.files import write_text
-from fcn.system.parallel import map_ahead
+from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 
 SBD_LABELS = "SegmentationClassSBD"
@@ -100,5 +100,5 @@ def _write_labels(sbd: Path, folder: Path, names: list[str]) -> None:
         check_label(label, len(VOC_CLASS_NAMES), source)
         write_label(folder / f"{name}.png", label, classes)
 
-    for _ in track(map_ahead(convert, names), "writing SBD's labels", total=len(names)):
+    for _ in track(map_on_all_cores(convert, names), "writing SBD's labels", total=len(names)):
         pass

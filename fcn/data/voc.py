@@ -28,7 +28,7 @@ from fcn.data.image_io import (
 )
 from fcn.errors import DataError
 from fcn.system.files import is_there
-from fcn.system.parallel import map_ahead
+from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 
 IMAGES = "JPEGImages"
@@ -145,11 +145,9 @@ def shared_images(train: Sequence[Example], scored: Sequence[Example]) -> list[E
         DataError: If an image that has to be compared cannot be read.
     """
     paths = {example.name: example.image_path for example in train}
-    return [
-        example
-        for example in scored
-        if example.name in paths and _same(paths[example.name], example.image_path)
-    ]
+    candidates = [example for example in scored if example.name in paths]
+    same = map_on_all_cores(lambda example: _same(paths[example.name], example.image_path), candidates)
+    return [example for example, is_same in zip(candidates, same, strict=True) if is_same]
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -197,7 +195,7 @@ def check_examples(examples: Sequence[Example], num_classes: int) -> list[bytes]
             return str(error)
         return _digest(image)
 
-    checked = list(track(map_ahead(check, examples), "checking data", total=len(examples)))
+    checked = list(track(map_on_all_cores(check, examples), "checking data", total=len(examples)))
     problems = [text for text in checked if isinstance(text, str)]
     if problems:
         more = f"\n... and {len(problems) - 5} more files like these" if len(problems) > 5 else ""

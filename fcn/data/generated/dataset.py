@@ -4,7 +4,6 @@ Six classes of textured objects lie on cluttered ground. A small net learns them
 alone say nothing, for they come from one distribution for every class and for the background.
 """
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from fcn.data.generated.scene import draw_scene
 from fcn.data.generated.shapes import SHAPES
 from fcn.data.image_io import encode_jpeg, encode_label
 from fcn.system.files import atomic_folder
+from fcn.system.parallel import available_cores
 from fcn.system.progress import track
 
 CLASS_NAMES = ("background", *SHAPES)
@@ -82,7 +82,7 @@ def _write_splits(root: Path, counts: dict[str, int], seed: int, sizes: Sequence
         (root / "JPEGImages" / f"{name}.jpg").write_bytes(encode_jpeg(image))
         (root / "SegmentationClass" / f"{name}.png").write_bytes(encode_label(label, classes))
 
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
+    with ThreadPoolExecutor(max(2, available_cores())) as pool:
         for _ in track(pool.map(write, names), "generating images", total=len(names)):
             pass
     for split, chosen in (*((split, split) for split in SPLITS), ("trainval", "")):
