@@ -1,4 +1,4 @@
-"""How much each class counts in training, so that rare ones are learned too."""
+"""Class weights for the loss, so that rare classes are learned too."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def class_weights(config: LossConfig, examples: Sequence[Example], num_classes: 
     """Returns the weights of the classes that a configuration asks for.
 
     Args:
-        config: What training makes small.
+        config: The loss.
         examples: The training split, read only if the weights are measured.
         num_classes: How many classes there are.
 
@@ -64,7 +64,7 @@ def median_frequency(examples: Sequence[Example], num_classes: int) -> Weights:
     median: there is no pixel to weight, and label smoothing does not raise what cannot be learned.
 
     Args:
-        examples: What to read the labels of, each once.
+        examples: Their labels are read, each once.
         num_classes: How many classes there are.
 
     Returns:

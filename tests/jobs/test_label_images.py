@@ -110,7 +110,7 @@ def test_97_of_100_images_are_labeled_and_3_are_listed(predictor: Predictor, fol
     assert [path for path, _ in result.failed] == [empty, cut, text]
     assert "empty (0 bytes)" in result.failed[0][1]
     for path, reason in result.failed[1:]:
-        assert "truncated, or no image" in reason
+        assert "truncated or not an image" in reason
         assert str(path) not in reason
     labeled = {f"{number:03}" for number in range(100)} - {"000", "042", "099"}
     expected = {f"{name}.png" for name in labeled} | {f"{name}.overlay.jpg" for name in labeled}

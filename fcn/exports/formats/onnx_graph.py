@@ -135,7 +135,7 @@ class OnnxGraph:
                 file.write(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data)
 
     def _head(self, tensor: Any) -> bytes:
-        """Returns what stands in front of the numbers of a weight."""
+        """Returns the bytes before the numbers of a weight."""
         onnx = self._onnx
         size = self._data_bytes(tensor)
         head: bytes = tensor.SerializeToString() + field_head(onnx.TensorProto.RAW_DATA_FIELD_NUMBER, size)

@@ -1,7 +1,7 @@
 """Reads the weights in an HDF5 file of Keras: `.h5` of old and new, and Keras 3's `.weights.h5`.
 
 HDF5 can compress, link to other files and name sizes that no memory holds. Keras does none of this, so
-anything but a plain data set in this very file is refused.
+anything but a plain data set in the file itself is refused.
 """
 
 import json
@@ -109,7 +109,7 @@ class _Attributes:
 
 
 def _guarded(path: Path, action: Callable[[], T]) -> T:
-    """Returns what `action` returns, and turns whatever h5py makes of a damaged file into one error."""
+    """Returns what `action` returns, and turns every exception of h5py for a damaged file into one error."""
     try:
         return action()
     except RunError:
@@ -154,7 +154,7 @@ def _blob(path: Path, dataset: Any, size: int) -> npt.NDArray[np.float32]:
         and dataset.size * dataset.dtype.itemsize <= min(size, dataset.id.get_storage_size())
     )
     if not plain:
-        raise damaged(path, f"{dataset.name[:80]!r} is no plain array of floats inside the file")
+        raise damaged(path, f"{dataset.name[:80]!r} is not a plain array of floats inside the file")
     values = np.empty(dataset.shape, np.float32)
     if values.size:
         dataset.read_direct(values)
