@@ -1,13 +1,13 @@
 """Writes the published FCNs as Caffe files: a prototxt and a caffemodel with random weights.
 
-Independent of the package: its own list of layers, and its own writer of the wire format.
+Independent of the package: its own list of layers, and the tests' own writer of the wire format.
 """
 
-import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from weight_files import blob, field
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 CROPS = {32: (19,), 16: (5, 27), 8: (5, 9, 31)}
@@ -19,23 +19,6 @@ class CaffeLayer(NamedTuple):
     bottoms: tuple[str, ...]
     parameters: str = ""
     blobs: tuple[np.ndarray, ...] = ()
-
-
-def varint(value: int) -> bytes:
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*parts, value])
-
-
-def field(number: int, content: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def blob(array: np.ndarray) -> bytes:
-    shape = field(7, field(1, b"".join(varint(size) for size in array.shape)))
-    return shape + field(5, array.astype("<f4").tobytes())
 
 
 class Builder:
@@ -133,10 +116,3 @@ def write_caffemodel(path: Path, layers: list[CaffeLayer]) -> Path:
             content += b"".join(field(7, blob(array)) for array in layer.blobs)
             file.write(field(100, content))
     return path
-
-
-def double_blob(array: np.ndarray) -> bytes:
-    """A blob of doubles with the old four numbers."""
-    sizes = (1,) * (4 - array.ndim) + array.shape
-    header = b"".join(varint(number << 3) + varint(size) for number, size in enumerate(sizes, start=1))
-    return header + field(8, struct.pack(f"<{array.size}d", *array.ravel().tolist()))

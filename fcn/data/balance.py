@@ -1,4 +1,4 @@
-"""How much each class counts in training, so that rare ones are learned too."""
+"""Class weights for the loss, so that rare classes are learned too."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from fcn.config.sections import LossConfig
 from fcn.data.image_io import check_label, read_label
 from fcn.data.voc import Example
 from fcn.errors import ConfigError
-from fcn.system.parallel import map_ahead
+from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 
 Weights = npt.NDArray[np.float64]
@@ -20,7 +20,7 @@ def class_weights(config: LossConfig, examples: Sequence[Example], num_classes: 
     """Returns the weights of the classes that a configuration asks for.
 
     Args:
-        config: What training makes small.
+        config: The loss.
         examples: The training split, read only if the weights are measured.
         num_classes: How many classes there are.
 
@@ -64,7 +64,7 @@ def median_frequency(examples: Sequence[Example], num_classes: int) -> Weights:
     median: there is no pixel to weight, and label smoothing does not raise what cannot be learned.
 
     Args:
-        examples: What to read the labels of, each once.
+        examples: Their labels are read, each once.
         num_classes: How many classes there are.
 
     Returns:
@@ -80,7 +80,7 @@ def median_frequency(examples: Sequence[Example], num_classes: int) -> Weights:
         return np.bincount(label[label != VOID], minlength=num_classes)
 
     own, around = np.zeros(num_classes, np.int64), np.zeros(num_classes, np.int64)
-    for pixels in track(map_ahead(count, examples), "measuring class weights", total=len(examples)):
+    for pixels in track(map_on_all_cores(count, examples), "measuring class weights", total=len(examples)):
         own += pixels
         around += np.where(pixels > 0, pixels.sum(), 0)
     occurs = own > 0

@@ -1,6 +1,5 @@
-"""The training stream as a `keras.utils.PyDataset`: what trains where TensorFlow is not installed."""
+"""The training stream as a `keras.utils.PyDataset`, for training without TensorFlow."""
 
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -9,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.data.stream import TrainingStream
+from fcn.system.parallel import available_cores
 
-# A core reads about 100 photographs a second, and a GPU learns from several hundred.
-_WORKERS = max(2, min(os.cpu_count() or 2, 16))
+# A core reads about 100 images a second, and a GPU learns from several hundred.
+_WORKERS = max(2, min(available_cores(), 16))
 _AHEAD = _WORKERS + 2
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
@@ -24,7 +24,7 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         stream: Where examples come from.
         batch_size: Examples a batch, over all processes together.
         start: First batch, counted from 0.
-        stop: Batch in front of which to end.
+        stop: Batch before which to end.
         process: This process, counted from 0, and their number: each reads its own part of every batch.
 
     Example:

@@ -1,4 +1,4 @@
-"""What a file says of its image before the pixels are decoded: the format, the size, how many pictures."""
+"""Headers of image files, read before the pixels are decoded: format, size, number of images."""
 
 import os
 import struct
@@ -24,19 +24,19 @@ IMAGE_FORMATS = "JPEG, PNG, BMP, WebP or TIFF"
 """What can be decoded, for messages."""
 
 MAX_PIXELS = 2**28
-"""An image of more, 16,384 x 16,384 or 0.8 GB once it is decoded, is taken for a trap."""
+"""An image of more, 16,384 x 16,384 or 0.8 GB once it is decoded, is refused as hostile."""
 
 MAX_BYTES = 8 * MAX_PIXELS + 2**27
-"""A larger file is no image: four channels of 16 bits, uncompressed, and 0.1 GB for what describes them."""
+"""A larger file is not an image: four channels of 16 bits, uncompressed, and 0.1 GB of metadata."""
 
 PILLOW_ERRORS = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError),
     *(struct.error, zlib.error, Image.DecompressionBombError),
 )
-"""What Pillow raises on a file that is damaged, no image, or so large that it must be a trap."""
+"""Exceptions of Pillow for a file that is damaged, not an image, or suspiciously large."""
 
 # The content decides, not the suffix. Pillow's own search for a reader would try some forty formats, and take
-# a photograph with a preview behind it (MPO) for an animation.
+# a photo with a preview behind it (MPO) for an animation.
 _READERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
     (b"\xff\xd8\xff", JpegImageFile),
     (b"\x89PNG\r\n\x1a\n", PngImageFile),
@@ -75,7 +75,7 @@ def read_image_file(path: Path) -> bytes:
     """Returns the bytes of a file that begins as an image does and is not too large for one.
 
     Raises:
-        DataError: If the file is missing, cannot be read or is no image.
+        DataError: If the file is missing, cannot be read or is not an image.
     """
     try:
         with path.open("rb") as file:
@@ -95,8 +95,8 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
         name: What to call the image in an error, usually its path.
 
     Raises:
-        DataError: If this is no image in one of `IMAGE_FORMATS`, or has more than `MAX_PIXELS` pixels or more
-            than one picture (an animation, or a TIFF of several pages).
+        DataError: If this is not an image in one of `IMAGE_FORMATS`, or has more than `MAX_PIXELS` pixels
+            or more than one frame (an animation, or a TIFF of several pages).
     """
     source = BytesIO(file) if isinstance(file, bytes) else file
     try:
@@ -110,7 +110,7 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
         raise DataError(f"{name}: {_too_large(str(error))}") from error
     except PILLOW_ERRORS as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else None
-        what = f"cannot be read ({reason})" if reason else f"is truncated, or no image ({error})"
+        what = f"cannot be read ({reason})" if reason else f"is truncated or not an image ({error})"
         raise DataError(f"{name}: {what}. {_REMEDY}") from error
     if pixels > MAX_PIXELS:
         raise DataError(f"{name}: {_too_large(f'{width} x {height} pixels')}")
@@ -127,7 +127,9 @@ def _find_reader(start: bytes, name: object) -> type[ImageFile.ImageFile]:
     """Returns what reads a file, by its first 8 bytes."""
     reader = next((reader for signature, reader in _READERS if start.startswith(signature)), None)
     if reader is None:
-        what = "is empty (0 bytes)" if not start else f"is truncated, or no image ({IMAGE_FORMATS} expected)"
+        what = (
+            "is empty (0 bytes)" if not start else f"is truncated or not an image ({IMAGE_FORMATS} expected)"
+        )
         raise DataError(f"{name}: {what}. {_REMEDY}")
     return reader
 
@@ -142,7 +144,7 @@ def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
 def _too_large(received: str) -> str:
     return (
         f"expected at most {MAX_PIXELS} pixels. Received: {received}. "
-        "Nothing was decoded. If the file is no trap, cut it into parts."
+        "Nothing was decoded. If the file is genuine, cut it into parts."
     )
 
 

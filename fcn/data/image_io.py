@@ -1,8 +1,8 @@
 """Reading and writing images and labels outside of graphs: the one rule for what the bytes mean.
 
 Images become `uint8[H, W, 3]` RGB whatever they were: grey becomes three equal channels, a palette its
-colors, alpha is dropped, of 16 bits the upper 8 are kept. A file holds one picture. Pixels stay in stored
-order; EXIF orientation turns only pictures made for people (`upright`). `fcn.exports.graph` does the same
+colors, alpha is dropped, of 16 bits the upper 8 are kept. A file holds one image. Pixels stay in stored
+order; EXIF orientation turns only images made for people (`upright`). `fcn.exports.graph` does the same
 inside a graph, equal to the pixel, for JPEG, PNG and BMP.
 """
 
@@ -74,12 +74,12 @@ def decode_image(data: bytes, name: object = "image") -> Pixels:
     except cv2.error as error:
         raise DataError(f"{name}: is not an image that can be decoded ({error.err}).") from error
     if image is None:
-        raise DataError(f"{name}: is truncated, or no image. Replace the file or take it out.")
+        raise DataError(f"{name}: is truncated or not an image. Replace the file or take it out.")
     return image.astype(np.uint8, copy=False)
 
 
 def _decode_tiff(image: TiffImageFile, name: object) -> Pixels:
-    """Decodes a TIFF with Pillow: OpenCV darkens what is transparent and turns what shall not be turned."""
+    """Decodes a TIFF with Pillow: OpenCV darkens what is transparent and applies the orientation tag."""
     orientation = _orientation(image)
     if image.mode in _32_BITS:
         raise DataError(f"{name}: expected 8 or 16 bits a channel. Received: 32. Save it with fewer.")
@@ -92,7 +92,7 @@ def _decode_tiff(image: TiffImageFile, name: object) -> Pixels:
         pixels: Pixels = np.array(grey_or_color.convert("RGB"))
     except PILLOW_ERRORS as error:
         raise DataError(
-            f"{name}: is truncated, or a TIFF that cannot be decoded ({error}). "
+            f"{name}: is truncated or a TIFF that cannot be decoded ({error}). "
             "Replace the file or take it out."
         ) from error
     # Pillow turns a TIFF, and no other file, while it loads it.
@@ -136,7 +136,7 @@ def read_label(path: Path) -> Pixels:
             return np.array(image, np.uint8)
     except PILLOW_ERRORS as error:
         raise DataError(
-            f"{path}: is truncated, or no label image ({error}). "
+            f"{path}: is truncated or not a label image ({error}). "
             "Replace the file or take it out of the lists."
         ) from error
 
@@ -145,14 +145,14 @@ def read_palette(path: Path) -> npt.NDArray[np.uint8] | None:
     """Returns the colors a label file shows its class ids in, `uint8[N, 3]` RGB; None without a palette.
 
     Raises:
-        DataError: If the file cannot be read or is no image.
+        DataError: If the file cannot be read or is not an image.
     """
     try:
         with open_header(read_file(path), path) as image:
             colors = image.getpalette("RGB") if image.mode == "P" else None
     except PILLOW_ERRORS as error:
         raise DataError(
-            f"{path}: is truncated, or no label image ({error}). "
+            f"{path}: is truncated or not a label image ({error}). "
             "Replace the file or take it out of the lists."
         ) from error
     return None if colors is None else np.array(colors, np.uint8).reshape(-1, 3)
@@ -162,7 +162,7 @@ def read_size(path: Path) -> tuple[int, int]:
     """Returns (height, width) of an image file from its header, in stored pixel order.
 
     Raises:
-        DataError: If the file cannot be read or is no image.
+        DataError: If the file cannot be read or is not an image.
     """
     try:
         with path.open("rb") as file:
@@ -204,7 +204,7 @@ def encode_jpeg(image: Pixels) -> bytes:
 
 
 def encode_png(image: Pixels) -> bytes:
-    """Encodes `uint8[H, W, 3]` RGB as a PNG, as small as may be."""
+    """Encodes `uint8[H, W, 3]` RGB as a PNG, as small as possible."""
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
@@ -230,7 +230,7 @@ def recolor(label: Pixels, palette: Pixels) -> Pixels:
 
 
 def exif_orientation(data: bytes) -> int:
-    """Returns the EXIF orientation (1 to 8) of an image file's content, 1 where it says nothing."""
+    """Returns the EXIF orientation (1 to 8) of an image file's content, 1 without one."""
     try:
         return _orientation(open_header(data, "image"))
     except DataError:

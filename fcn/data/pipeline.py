@@ -17,7 +17,7 @@ def training_dataset(stream: TrainingStream, batch_size: int, start: int, stop: 
         stream: Where examples come from.
         batch_size: Examples a batch.
         start: First batch, counted from 0.
-        stop: Batch in front of which to end.
+        stop: Batch before which to end.
 
     Returns:
         Batches of image `float32[B, H, W, 3]` RGB, 0 to 255, and label `int32[B, H, W]`, 255 = void.

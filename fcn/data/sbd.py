@@ -37,7 +37,7 @@ _Elements = Iterator[tuple[int, memoryview]]
 
 
 class _Matrix(NamedTuple):
-    """What stands at the beginning of each matrix, and the elements that follow."""
+    """The beginning of a matrix, and the elements that follow."""
 
     kind: int
     shape: tuple[int, ...]
@@ -77,7 +77,7 @@ def read_sbd_label(path: Path) -> Pixels:
         return _label(data)
     except (ValueError, struct.error, zlib.error) as error:
         raise DataError(
-            f"{path}: is damaged, or no label of SBD ({error}). Expected a MATLAB 5 file with "
+            f"{path}: is damaged or not a label of SBD ({error}). Expected a MATLAB 5 file with "
             "GTcls.Segmentation, uint8[H, W]. Unpack the archive again."
         ) from error
 
@@ -140,7 +140,7 @@ def _elements(data: memoryview, order: str) -> _Elements:
     while position < len(data):
         kind, length = struct.unpack_from(f"{order}II", data, position)
         begin, end = position + 8, position + 8 + length
-        if kind >> 16:  # up to four bytes stand in place of the length, and it in the upper half of the type
+        if kind >> 16:  # up to four bytes replace the length, which is in the upper half of the type
             kind, length = kind & 0xFFFF, kind >> 16
             begin, end = position + 4, position + 4 + length
             position += 8

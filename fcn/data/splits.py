@@ -1,4 +1,4 @@
-"""The splits that nets are trained and scored on in papers, in the folder of Pascal VOC 2012.
+"""The splits on which papers train and score nets, in the folder of Pascal VOC 2012.
 
 SBD labels about as many more of VOC's images as VOC does, and splits them in its own way: many of VOC's
 validation images are in SBD's training split. Which of these to leave out is what the splits are about.
@@ -14,7 +14,7 @@ from fcn.data.sbd import find_sbd, read_sbd_label
 from fcn.data.voc import SPLITS, read_lines, read_names
 from fcn.errors import DataError
 from fcn.system.files import write_text
-from fcn.system.parallel import map_ahead
+from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 
 SBD_LABELS = "SegmentationClassSBD"
@@ -51,7 +51,7 @@ def build_splits(
 
     Raises:
         DataError: If a list or label is missing or damaged, a split has another length, or a list of its
-            name is there that says something else.
+            name exists with other content.
         OutputError: If the place cannot be written to or the disk is full.
     """
     sbd = find_sbd(sbd)
@@ -78,8 +78,7 @@ def build_splits(
     for path, text in texts.items():
         if path.exists() and path.read_bytes() != text.encode():
             raise DataError(
-                f"{path}: is there already, and says something else. Move it elsewhere, then run the same "
-                "command again."
+                f"{path}: exists with other content. Move it elsewhere, then run the same command again."
             )
     _write_labels(sbd, root / SBD_LABELS, sorted({*from_sbd, *sbd_train}))
     for path, text in texts.items():
@@ -100,5 +99,5 @@ def _write_labels(sbd: Path, folder: Path, names: list[str]) -> None:
         check_label(label, len(VOC_CLASS_NAMES), source)
         write_label(folder / f"{name}.png", label, classes)
 
-    for _ in track(map_ahead(convert, names), "writing SBD's labels", total=len(names)):
+    for _ in track(map_on_all_cores(convert, names), "writing SBD's labels", total=len(names)):
         pass

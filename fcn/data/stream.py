@@ -1,4 +1,4 @@
-"""Which example comes when, and how it is changed: the endless stream that training reads.
+"""The endless stream of augmented examples that training reads.
 
 Item `index` depends on the seed and the index alone, never on what was read before it. A training
 that is stopped therefore goes on where it was by starting to read at another index.
@@ -16,7 +16,7 @@ from fcn.data.augmentation import Pixels, apply_view, jitter_color, random_view
 from fcn.data.voc import Example, read_example
 from fcn.errors import DataError
 
-# Keep the chance of the order and that of the changes apart.
+# Keep the random numbers of the order and of the augmentation apart.
 _ORDER, _CHANGE = 1, 2
 
 
@@ -24,13 +24,13 @@ class TrainingStream:
     """Augmented examples in a new random order each epoch.
 
     Args:
-        examples: What to learn from.
+        examples: The training split.
         num_classes: How many classes the labels may hold.
         augmentation: How examples are changed.
-        seed: Where all chance comes from.
+        seed: Random seed.
 
     Attributes:
-        error: What was wrong with an example, for readers whose own errors hide it; None so far.
+        error: What was wrong with an example, for readers whose own errors hide it; None before one fails.
         read_at: When each item was ready, by `time.monotonic()`; readers may forget those they passed.
     """
 

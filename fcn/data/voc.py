@@ -1,6 +1,6 @@
 """Data sets in the folder layout of Pascal VOC, with VOC's classes or any others.
 
-ROOT/JPEGImages/NAME.jpg               the photograph
+ROOT/JPEGImages/NAME.jpg               the image
 ROOT/SegmentationClass/NAME.png        its label: a palette or grey PNG of class ids, 255 = void
 ROOT/ImageSets/Segmentation/SPLIT.txt  the names in a split, one a line; after a tab, the folder of the
                                        image's label where that is not SegmentationClass
@@ -28,7 +28,7 @@ from fcn.data.image_io import (
 )
 from fcn.errors import DataError
 from fcn.system.files import is_there
-from fcn.system.parallel import map_ahead
+from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 
 IMAGES = "JPEGImages"
@@ -42,7 +42,7 @@ _SUFFIXES = (".jpg", *sorted(IMAGE_SUFFIXES - {".jpg"}), *sorted(suffix.upper() 
 
 
 class Example(NamedTuple):
-    """A photograph and its label, by path."""
+    """An image and its label, by path."""
 
     name: str
     image_path: Path
@@ -145,11 +145,9 @@ def shared_images(train: Sequence[Example], scored: Sequence[Example]) -> list[E
         DataError: If an image that has to be compared cannot be read.
     """
     paths = {example.name: example.image_path for example in train}
-    return [
-        example
-        for example in scored
-        if example.name in paths and _same(paths[example.name], example.image_path)
-    ]
+    candidates = [example for example in scored if example.name in paths]
+    same = map_on_all_cores(lambda example: _same(paths[example.name], example.image_path), candidates)
+    return [example for example, is_same in zip(candidates, same, strict=True) if is_same]
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -161,7 +159,7 @@ def _digest(image: Pixels) -> bytes:
 
 
 def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
-    """Reads a photograph and its label and checks that they belong together.
+    """Reads an image and its label and checks that they belong together.
 
     Returns:
         The image `uint8[H, W, 3]` RGB and the label `uint8[H, W]`, class ids, 255 = void.
@@ -197,7 +195,7 @@ def check_examples(examples: Sequence[Example], num_classes: int) -> list[bytes]
             return str(error)
         return _digest(image)
 
-    checked = list(track(map_ahead(check, examples), "checking data", total=len(examples)))
+    checked = list(track(map_on_all_cores(check, examples), "checking data", total=len(examples)))
     problems = [text for text in checked if isinstance(text, str)]
     if problems:
         more = f"\n... and {len(problems) - 5} more files like these" if len(problems) > 5 else ""
@@ -220,14 +218,14 @@ def _check_root(root: Path) -> None:
     near = (found.parent for depth in ("*", "*/*") for found in sorted(root.glob(f"{depth}/{IMAGES}")))
     inside = next(near, None)
     hint = f"Use {inside}." if inside else "Give the folder that holds it, VOCdevkit/VOC2012 for example."
-    raise DataError(f"{root}: holds no folder {IMAGES}, so it is no data set in VOC layout. {hint}")
+    raise DataError(f"{root}: has no folder {IMAGES}, so it is not a data set in VOC layout. {hint}")
 
 
 def read_lines(path: Path) -> list[str]:
     """Returns the lines of a list that any editor may have written, without empty ones.
 
     Raises:
-        DataError: If the file cannot be read or is no text.
+        DataError: If the file cannot be read or is not text.
     """
     try:
         text = read_file(path).decode("utf-8-sig")

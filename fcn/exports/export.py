@@ -83,7 +83,7 @@ def export(
         raise ValueError(f"Expected `formats` among {FORMATS}. Received: {unknown}.")
     if calibration is not None and "openvino" not in formats:
         raise ValueError(f'Expected "openvino" in `formats` with a `calibration`. Received: {formats}.')
-    # What is missing is told before the work rather than after it.
+    # Report what is missing before the work rather than after it.
     if "openvino" in formats:
         import_openvino()
     if "onnx" in formats:
@@ -102,7 +102,7 @@ def export(
         )
     chosen = None if photographs is None else spread(find_photographs(Path(photographs)), MAX_PHOTOGRAPHS)
     for path in chosen or ():
-        read_image(path)  # one that is damaged is told of now
+        read_image(path)  # report a damaged one before the work
     net = model if isinstance(model, SegmentationNet) else load_model(model)
     output = Path(output)
     if output.exists() and not output.is_dir():
@@ -138,7 +138,7 @@ def export(
 
 
 def _copy_run(model: Path, version: Path) -> None:
-    """Copies what a run says of a net: how it was trained, and its scores if they are of this checkpoint."""
+    """Copies a run's configuration, and its scores if they are of this checkpoint."""
     run = find_run(model)
     if run is None:
         return

@@ -1,4 +1,4 @@
-"""Photographs that an export is calibrated with or checked on: which ones, and what of them."""
+"""Chooses the images that an export is calibrated with or compared on."""
 
 import os
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from fcn.inference.video import is_video
 from fcn.jobs.sources.search import FORMATS, Unusable, find_images
 
 LARGEST_SIDE = 1024
-"""Rows and columns, at most, of what is used of an image: of larger ones the middle."""
+"""Rows and columns of an image that are used, at most: of larger ones the middle."""
 
 
 def find_photographs(place: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""A process of its own that labels with an exported model and knows TensorFlow alone."""
+"""A separate process that labels with an exported model and imports only TensorFlow."""
 
 import os
 import subprocess
@@ -16,15 +16,15 @@ from fcn.errors import VerificationError
 
 _PROGRAM = Path(__file__).with_name("plain_program.py")
 _LAST_BYTES, _LAST_LINES = 1000, 2
-"""How much of what the process printed last is told of, where it ends too early."""
+"""How much of its last output a message shows if the process ends too early."""
 
 
 class PlainLabels(NamedTuple):
-    """What an exported model says about one image.
+    """The labels of one image by an exported model.
 
     Attributes:
-        predict_tensor: `uint8[H, W]`, what that signature says about its pixels.
-        serving_default: `uint8[H, W]`, what that signature says about its file.
+        predict_tensor: `uint8[H, W]`, from that signature and its pixels.
+        serving_default: `uint8[H, W]`, from that signature and its file.
     """
 
     predict_tensor: Pixels

@@ -1,4 +1,4 @@
-"""Whether what was exported labels as the net it was made from, on real photographs, form by form."""
+"""Compares the labels of every exported format with those of the net, on real images."""
 
 import json
 import os
@@ -27,10 +27,10 @@ from fcn.system.files import write_json
 from fcn.system.progress import track
 
 MAX_PHOTOGRAPHS = 32
-"""Photographs that are compared, at most."""
+"""Images that are compared, at most."""
 
 EXACT_AGREEMENT = 0.9999
-"""Share of the pixels that every form in float32 must label as the net does. The others are those whose two
+"""Share of the pixels that every format in float32 must label as the net does. The others are those whose two
 best classes score alike but for rounding."""
 
 Labeler = Callable[[Pixels], Pixels]
@@ -38,14 +38,14 @@ Labeler = Callable[[Pixels], Pixels]
 
 
 class Comparison(NamedTuple):
-    """How one form of a net labels, compared with the net.
+    """The agreement of one exported format with the net.
 
     Attributes:
-        name: A signature of the SavedModel, or another form and what it computes in.
-        agreement: Share of the pixels of all photographs with the same label.
+        name: A signature of the SavedModel, or another format and its precision.
+        agreement: Share of the pixels of all images with the same label.
         expected: Share that is expected.
         is_required: Whether less is an error. What is not float32 is measured when it is made.
-        worst_image: Name of the photograph with the lowest share.
+        worst_image: Name of the image with the lowest share.
         worst_agreement: That share.
     """
 
@@ -58,12 +58,12 @@ class Comparison(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """How all forms of a net label.
+    """The agreement of all exported formats with the net.
 
     Attributes:
-        num_images: How many photographs were compared.
+        num_images: How many images were compared.
         num_pixels: How many pixels they have together.
-        comparisons: One for each form.
+        comparisons: One for each format.
     """
 
     num_images: int
@@ -76,7 +76,7 @@ class Verification(NamedTuple):
 
 
 class _Photograph(NamedTuple):
-    """A photograph: its path, `uint8[H, W, 3]` RGB, and a file that graphs decode to the same pixels."""
+    """An image: its path, `uint8[H, W, 3]` RGB, and a file that graphs decode to the same pixels."""
 
     path: Path
     pixels: Pixels
@@ -84,7 +84,7 @@ class _Photograph(NamedTuple):
 
 
 def openvino_labeler(version: Path, precision: str = "float32") -> Labeler:
-    """Returns what labels with OpenVINO's form of a version.
+    """Returns a function that labels with the OpenVINO format of a version.
 
     Args:
         version: Folder of the version.
@@ -99,25 +99,25 @@ LABELERS: dict[str, Callable[[Path], Labeler]] = {
     "onnx": onnx_labeler,
     "litert": litert_labeler,
 }
-"""What labels with a version in each format that an export can hold beside a SavedModel, in float32."""
+"""Functions that label with a version in float32, by the format beside the SavedModel."""
 
 
 def verify(
     model: SegmentationNet, version: Path, paths: Sequence[Path], formats: Sequence[str] = ()
 ) -> Verification:
-    """Compares every form of a net with the net, and writes down how well they agree.
+    """Compares every exported format with the net, and writes how well they agree.
 
     The SavedModel is asked in a process that knows only TensorFlow, for pixels and for files.
 
     Args:
         model: The net.
         version: Folder with what was exported.
-        paths: Photographs. Of large ones the middle is compared.
-        formats: What there is beside the SavedModel, keys of `LABELERS`.
+        paths: Images. Of large ones the middle is compared.
+        formats: The formats beside the SavedModel, keys of `LABELERS`.
 
     Raises:
-        DataError: If a photograph cannot be read.
-        VerificationError: If a form in float32 labels fewer than `EXACT_AGREEMENT` of the pixels as the net
+        DataError: If an image cannot be read.
+        VerificationError: If a format in float32 labels fewer than `EXACT_AGREEMENT` of the pixels as the net
             does, or cannot label at all.
     """
     photographs = [_read(path) for path in paths]
@@ -146,7 +146,7 @@ def verify(
 
 
 def read_verification(version: Path) -> Verification | None:
-    """Returns what `verify` has found; None for a version that was not verified.
+    """Returns what `verify` found; None for a version that was not verified.
 
     Raises:
         RunError: If that cannot be read.
@@ -166,7 +166,7 @@ def _ask(label: Callable[[Pixels, bytes], PlainLabels], photograph: _Photograph)
     try:
         return label(photograph.pixels, photograph.data)
     except VerificationError as error:
-        reason = f"{photograph.path}: {error} Leave the photograph out if its file is at fault."
+        reason = f"{photograph.path}: {error} Leave the image out if its file is at fault."
         raise VerificationError(reason) from error
 
 
@@ -187,7 +187,7 @@ def _graphs_decode(header: ImageFile) -> bool:
 
 def _label_with_net(model: SegmentationNet, photographs: Sequence[_Photograph]) -> list[Pixels]:
     engine = open_engine(model, "tensorflow", "float32")
-    # GPUs may shorten the factors of float32 products to 10 bits, and other forms compute on a CPU.
+    # GPUs may shorten the factors of float32 products to 10 bits, and other formats compute on a CPU.
     shortens = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
@@ -202,7 +202,7 @@ def _label(photographs: Sequence[_Photograph], labeler: Labeler, name: str) -> I
 
 
 def _measured_precisions(version: Path) -> list[str]:
-    """Returns what OpenVINO's form of a version computes in beside float32, on this CPU."""
+    """Returns the precisions of the OpenVINO format beside float32 that this CPU supports."""
     there = {
         "bfloat16": bool(bfloat16_instructions()) and openvino_file(version, "bfloat16").exists(),
         "int8": openvino_file(version, "int8").exists(),
@@ -229,7 +229,7 @@ def _compare(
         sum(equal) / sum(wanted.size for wanted in expected),
         EXACT_AGREEMENT if bound is None else bound,
         bound is None,
-        # JSON, a page and a terminal have no place for names that are no UTF-8.
+        # JSON, a page and a terminal have no place for names that are not UTF-8.
         os.fsencode(photographs[worst].path.name).decode(errors="replace"),
         shares[worst],
     )
@@ -237,13 +237,13 @@ def _compare(
 
 def _check(verification: Verification) -> None:
     failed = [
-        f"{one.name}: {one.agreement:.4%}, worst on {one.worst_image} with {one.worst_agreement:.4%}"
+        f"{one.name}: {one.agreement:.4%}, at worst {one.worst_agreement:.4%} on {one.worst_image}"
         for one in verification.comparisons
         if one.is_required and one.agreement < one.expected
     ]
     if failed:
         raise VerificationError(
             f"Expected the net's own labels on {EXACT_AGREEMENT:.2%} of the pixels of "
-            f"{verification.num_images} photographs. Received: {'; '.join(failed)}. Nothing was written. "
+            f"{verification.num_images} images. Received: {'; '.join(failed)}. Nothing was written. "
             "Leave out a --format that fails, or export with the versions that are pinned in requirements/."
         )

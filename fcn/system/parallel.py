@@ -1,5 +1,7 @@
 """Computing the next results in threads while the present one is used."""
 
+import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +10,34 @@ from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def available_cores() -> int:
+    """Returns how many processor cores this process may use, which can be fewer than the machine has."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def map_on_all_cores(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Yields `function(item)` in order, computed on all cores that this process may use.
+
+    Memory does not grow with the number of items: each core works on one item, and as many results wait.
+
+    Args:
+        function: What to do with each item; it runs in another thread, so it is fast only if it releases
+            Python's lock, as reading, decoding and NumPy do. Its results are small.
+        items: What to go through.
+
+    Example:
+        >>> list(map_on_all_cores(str.upper, "abc"))
+        ['A', 'B', 'C']
+    """
+    # Two at least: while one waits for the disk, the other computes.
+    workers = max(2, available_cores())
+    return map_ahead(function, items, workers, ahead=2 * workers)
 
 
 def map_ahead(

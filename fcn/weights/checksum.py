@@ -16,7 +16,7 @@ _TORCH_NAME = re.compile(r"-([0-9a-f]{8,})\.pth$")
 def checked_sha256(path: Path) -> str:
     """Returns the SHA-256 of a weight file, after comparing what its publisher states.
 
-    A file under another name has nothing stated of it, and is only hashed.
+    Nothing is stated for a file under another name; it is only hashed.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""One layer's weights as a published file holds them, and the way values leave such a file."""
+"""One layer's weights as a published file holds them, and functions that read values from such a file."""
 
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -21,7 +21,7 @@ class Layer(NamedTuple):
 
     Attributes:
         name: The layer's name in the file.
-        kind: The format's own word for the layer's type, such as "Convolution"; "" where it has none.
+        kind: The format's own name of the layer's type, such as "Convolution"; "" where it has none.
         blobs: `float32[...]` each, as stored: nothing is transposed.
     """
 
@@ -31,7 +31,7 @@ class Layer(NamedTuple):
 
 
 def damaged(path: Path, reason: str) -> RunError:
-    """Returns the error for a file that does not say what its format wants.
+    """Returns the error for a file that does not follow its format.
 
     Args:
         path: The file.
@@ -50,7 +50,7 @@ def fill_values(
         path: Its name, for the error.
         start: Where the first number begins, in bytes.
         values: `float32[N]`, filled in place.
-        dtype: NumPy's word for the numbers in the file.
+        dtype: NumPy's name of the numbers' type in the file.
         gap: Bytes between one number and the next.
 
     Raises:
@@ -81,7 +81,7 @@ def read_values(
         path: Its name, for the error.
         start: Where the first number begins, in bytes.
         count: How many; the caller has checked it against the size of the file.
-        dtype: NumPy's word for the numbers in the file.
+        dtype: NumPy's name of the numbers' type in the file.
 
     Returns:
         `float32[count]`.

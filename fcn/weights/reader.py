@@ -1,4 +1,4 @@
-"""Reads published weight files of other frameworks; which format a file has is seen from its content."""
+"""Reads published weight files of other frameworks; the content of a file decides its format."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ def _is_caffemodel(file: BinaryIO, path: Path) -> bool:
     position = 0
     try:
         for _ in range(_FIELDS_BEFORE_LAYERS):
-            # A layer that is cut off still shows that it is one: its reader says what is wrong with it.
+            # A layer that is cut off still shows that it is one: its reader tells what is wrong with it.
             field = wire.field(position, 1 << 63)
             if field.number in NET_LAYERS:
                 return field.wire == BYTES
@@ -48,7 +48,7 @@ def _is_caffemodel(file: BinaryIO, path: Path) -> bool:
 
 
 def recognize(path: Path) -> Format:
-    """Returns the format of a weight file, seen from its content; its suffix is never looked at.
+    """Returns the format of a weight file by its content; its suffix does not matter.
 
     Args:
         path: The file.
@@ -95,7 +95,7 @@ def read_layers(path: Path) -> Iterator[Layer]:
     """Yields the layers of a weight file that have weights, one in memory at a time.
 
     A file that is cut exactly between two layers of a caffemodel yields fewer layers: the format does not
-    say how many there are. Whoever knows the net sees what is missing.
+    tell how many there are. The caller, who knows the net, finds what is missing.
 
     Args:
         path: A caffemodel, a Keras HDF5 file, an `.npy` dictionary or a PyTorch state dict.

@@ -49,7 +49,7 @@ def test_the_same_command_goes_on(model_path: Path, folder: Path, tmp_path: Path
     (folder / "bad\n.jpg").write_bytes(b"nothing")
     code, _, errors = run(command, capsys)
     assert (code, errors.count("\n")) == (1, 3)
-    assert "bad\\n.jpg': is truncated, or no image" in errors
+    assert "bad\\n.jpg': is truncated or not an image" in errors
     assert "--retry-failed" in errors
     code, answer, _ = run([*command, "--retry-failed", "--json"], capsys)
     document = json.loads(answer)

@@ -19,6 +19,7 @@ from fcn.data.voc import (
     read_split,
 )
 from fcn.errors import DataError
+from fcn.system import parallel
 
 CAMVID_CLASS_NAMES = (
     "sky", "building", "pole", "road", "pavement", "tree", "signsymbol", "fence", "car", "pedestrian",
@@ -202,6 +203,26 @@ def test_checking_names_every_file_up_to_five(root: Path) -> None:
     message = refusal(lambda: check_examples(many, 3))
     assert message.count("is empty") == 5
     assert "and 1 more" in message
+
+
+@pytest.mark.parametrize("cores", [1, 2, 7])
+def test_any_number_of_cores_gives_the_same_digests_and_the_same_message(
+    cores: int, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "available_cores", lambda: cores)
+    examples = [*read_split(root, "train"), *read_split(root, "val")]
+    expected = [check_examples([example], 3)[0] for example in examples]
+    assert len({*expected}) == len(examples)
+    assert check_examples(examples * 5, 3) == expected * 5
+    damaged = [examples[1], examples[4]]
+    for example in damaged:
+        example.image_path.write_bytes(b"")
+    lines = refusal(lambda: check_examples(examples * 4, 3)).splitlines()
+    named = [example.image_path for example in damaged * 4][:5]
+    assert [line.startswith(f"{path}: is empty") for line, path in zip(lines, named, strict=False)] == [
+        True
+    ] * 5
+    assert lines[5] == "... and 3 more files like these"
 
 
 def test_without_a_class_list_the_classes_are_those_of_voc(root: Path) -> None:

@@ -118,11 +118,11 @@ def test_other_variables_and_wrong_formats_are_found(
     equal = [reference.predict(path).label == other.predict(path).label for path in three]
     agreement = sum(map(np.sum, equal)) / sum(map(np.size, equal))
     worst = min(range(3), key=lambda index: equal[index].mean())
-    shares = f"{agreement:.4%}, worst on {three[worst].name} with {equal[worst].mean():.4%}"
+    shares = f"{agreement:.4%}, at worst {equal[worst].mean():.4%} on {three[worst].name}"
     assert f"predict_tensor: {shares}; serving_default: {shares}; pixel float32: " in message
     total = sum(map(np.size, equal))
     # The smallest of the three has 33 x 32 pixels.
-    assert f"{1 - 3 / total:.4%}, worst on b.png with {1 - 1 / (33 * 32):.4%}; turned float32: 0.0" in message
+    assert f"{1 - 3 / total:.4%}, at worst {1 - 1 / (33 * 32):.4%} on b.png; turned float32: 0.0" in message
     assert "openvino" not in message
     assert caught.value.exit_code == 1
     assert (changed / "verification.json").read_bytes() == (version / "verification.json").read_bytes()
@@ -133,7 +133,7 @@ def test_what_fails_is_not_written(net: FCN, photographs, tmp_path: Path, monkey
     path = tmp_path / os.fsdecode(b"f\xfcr.jpg")  # as older programs write it
     shutil.copyfile(photographs[0], path)
     with pytest.raises(
-        VerificationError, match=r"1 photographs.*predict_tensor: 100.0000%, worst on f\ufffdr.jpg"
+        VerificationError, match=r"1 images.*predict_tensor: 100.0000%, at worst 100.0000% on f\ufffdr.jpg"
     ):
         export(net, tmp_path / "out", photographs=path)
     assert not list((tmp_path / "out").iterdir())

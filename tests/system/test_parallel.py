@@ -1,12 +1,14 @@
 """Tests of working ahead of the reader."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from fcn.system.parallel import map_ahead
+from fcn.system import parallel
+from fcn.system.parallel import available_cores, map_ahead, map_on_all_cores
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 50])
@@ -85,3 +87,38 @@ def test_nothing_is_taken_where_there_is_no_room_but_one_always_is() -> None:
     for expected in range(1, 9):
         assert next(results) == expected
         assert len(taken) == max(4, expected + 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system gives a process all cores")
+def test_cores_are_those_of_this_process() -> None:
+    allowed = os.sched_getaffinity(0)
+    assert available_cores() == len(allowed)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert available_cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.parametrize("cores", [3, 7])
+def test_all_cores_work_at_once_and_results_come_in_order(
+    cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "available_cores", lambda: cores)
+    together = threading.Barrier(cores, timeout=20)
+
+    def work(number: int) -> int:
+        together.wait()  # raises if fewer come
+        return number
+
+    assert list(map_on_all_cores(work, range(4 * cores))) == list(range(4 * cores))
+
+
+def test_all_cores_take_a_few_items_ahead_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "available_cores", lambda: 3)
+    taken = []
+    results = map_on_all_cores(lambda number: number, (taken.append(n) or n for n in range(1000)))
+    for expected in range(50):
+        assert next(results) == expected
+        assert len(taken) <= expected + 1 + 6
+    results.close()  # type: ignore[attr-defined]

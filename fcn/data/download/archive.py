@@ -57,7 +57,7 @@ def unpack(archive: Path, inside: str, target: Path, limits: Limits = DEFAULT_LI
 
     Raises:
         DataError: If the archive is damaged, too large, without the folder, or holds links, devices or
-            names that lead elsewhere.
+            names that lead out of the folder.
         OutputError: If the place cannot be written to or the disk is full.
     """
     temporary = target.with_name(f".{target.name}.unpacking")
@@ -157,7 +157,7 @@ def _open(archive: Path, reader: _Reader) -> tarfile.TarFile:
     try:
         return tarfile.open(fileobj=reader, mode="r:")  # type: ignore[call-overload, no-any-return]
     except (tarfile.TarError, ValueError, RecursionError) as error:
-        raise DataError(f"{archive}: is no tar archive, or a damaged one ({error}). {_HINT}") from error
+        raise DataError(f"{archive}: is damaged or not a tar archive ({error}). {_HINT}") from error
 
 
 def _next_member(archive: Path, tar: tarfile.TarFile, reader: _Reader) -> tarfile.TarInfo | None:

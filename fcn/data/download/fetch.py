@@ -1,4 +1,4 @@
-"""Fetching published files over connections that break and from servers that are wrong."""
+"""Downloads published files over connections that break and from servers that send other files."""
 
 import hashlib
 import os
@@ -33,7 +33,7 @@ class RetryPolicy(NamedTuple):
         failures: Connections in a row that brought nothing new.
         connections: Connections in all.
         pause_seconds: What to wait before the next connection; doubled with each failure in a row.
-        timeout_seconds: How long a server may say nothing.
+        timeout_seconds: How long a server may send nothing.
     """
 
     failures: int = 5
@@ -56,8 +56,8 @@ class _UselessError(Exception):
 def download(file: PublishedFile, folder: Path, retry: RetryPolicy = DEFAULT_RETRY) -> Path:
     """Fetches a file, unless it is there, and checks what came.
 
-    What has come so far lies in `NAME.part`; a later call goes on there, and so does the next server
-    if one breaks down.
+    What has come so far lies in `NAME.part`; a later call resumes there, and so does the next server
+    if one fails.
 
     Args:
         file: What to fetch.
@@ -92,7 +92,7 @@ def download(file: PublishedFile, folder: Path, retry: RetryPolicy = DEFAULT_RET
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written ({error.strerror or error}). Free space or choose a folder you may "
-            "write to, then run the same command again: it goes on where it stopped."
+            "write to, then run the same command again: it resumes where it stopped."
         ) from error
     raise DataError(
         f"{path}: could not be downloaded.\n" + "\n".join(problems) + "\nRun the same command again: it goes "
@@ -119,7 +119,7 @@ def _check(path: Path, file: PublishedFile, advice: str) -> None:
 
 
 def _difference(path: Path, file: PublishedFile) -> str | None:
-    """Says how a file differs from the published one; None if it does not."""
+    """Returns how a file differs from the published one; None if it does not."""
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         return f"expected {file.size} bytes. Received: {size}"
@@ -204,7 +204,7 @@ def _first_byte(response: requests.Response, file: PublishedFile, had: int) -> i
         raise _UselessError("sent a web page in place of the file")
     length = response.headers.get("Content-Length", "*")
     if length != "*" and not _LENGTH.fullmatch(length):
-        raise _UselessError(f"sent a length that is none: {length[:40]}")
+        raise _UselessError(f"sent an invalid length: {length[:40]}")
     begin = 0
     if status == requests.codes.partial_content:
         found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))

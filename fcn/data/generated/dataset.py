@@ -1,10 +1,9 @@
-"""A data set of made-up photographs in the layout of Pascal VOC, drawn in seconds, without a download.
+"""A data set of drawn images in the layout of Pascal VOC, made in seconds, without a download.
 
 Six classes of textured objects lie on cluttered ground. A small net learns them in minutes; colors
-alone say nothing, for they come from one distribution for every class and for the background.
+alone tell nothing: they come from one distribution for every class and for the background.
 """
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from fcn.data.generated.scene import draw_scene
 from fcn.data.generated.shapes import SHAPES
 from fcn.data.image_io import encode_jpeg, encode_label
 from fcn.system.files import atomic_folder
+from fcn.system.parallel import available_cores
 from fcn.system.progress import track
 
 CLASS_NAMES = ("background", *SHAPES)
@@ -31,7 +31,7 @@ SPLITS = ("train", "val")
 def generate_dataset(
     root: Path, num_train: int, num_val: int, seed: int, sizes: Sequence[tuple[int, int]] = SIZES
 ) -> None:
-    """Writes a data set of made-up photographs in the layout of VOCdevkit's `VOC2012` folder.
+    """Writes a data set of drawn images in the layout of VOCdevkit's `VOC2012` folder.
 
     `JPEGImages/NAME.jpg`, `SegmentationClass/NAME.png` (palette images whose values are class ids, 255
     along the borders of objects), `ImageSets/Segmentation/{train,val,trainval}.txt` and `labels.txt`
@@ -82,7 +82,7 @@ def _write_splits(root: Path, counts: dict[str, int], seed: int, sizes: Sequence
         (root / "JPEGImages" / f"{name}.jpg").write_bytes(encode_jpeg(image))
         (root / "SegmentationClass" / f"{name}.png").write_bytes(encode_label(label, classes))
 
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
+    with ThreadPoolExecutor(max(2, available_cores())) as pool:
         for _ in track(pool.map(write, names), "generating images", total=len(names)):
             pass
     for split, chosen in (*((split, split) for split in SPLITS), ("trainval", "")):
@@ -94,7 +94,7 @@ def _write_splits(root: Path, counts: dict[str, int], seed: int, sizes: Sequence
 def generate_example(
     split: str, index: int, seed: int, sizes: Sequence[tuple[int, int]] = SIZES
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Returns one made-up photograph and its label; both depend on the arguments alone.
+    """Returns one drawn image and its label; both depend on the arguments alone.
 
     Args:
         split: `train` or `val`.

@@ -1,4 +1,4 @@
-"""Composes a made-up photograph: cluttered ground, objects and their shadows, light and a camera.
+"""Draws an image: cluttered ground, objects and their shadows, light and a camera.
 
 Everything is painted back to front at the image's own size with antialiased edges; the label is drawn
 in the same order, so that it shows what is visible.
@@ -26,7 +26,7 @@ SUBPIXEL_BITS = 4
 def draw_scene(
     rng: np.random.Generator, size: tuple[int, int], classes: Sequence[int]
 ) -> tuple[Bytes, Bytes]:
-    """Returns a made-up photograph and its label.
+    """Returns a drawn image and its label.
 
     Args:
         rng: Where the randomness comes from.

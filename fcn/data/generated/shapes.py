@@ -1,4 +1,4 @@
-"""The six classes of objects that made-up photographs show: their outlines, surfaces and colors.
+"""The six classes of objects in drawn images: their outlines, surfaces and colors.
 
 An object is an outline and a surface, both in units of its radius, so that one drawing serves every
 scale and rotation. Colors come from one distribution for every class and for the background: only

@@ -1,4 +1,4 @@
-"""A page in every exported version that says what the net is, for people."""
+"""Writes the model card, a page for people in every exported version."""
 
 import platform
 from collections.abc import Sequence
@@ -22,32 +22,32 @@ _PACKAGES = (
 )
 _AXES = {1: "B", 2: "BC", 3: "BHW", 4: "BHWC"}
 """Names of the sides of tensors, by how many there are."""
-_PHOTOGRAPH_PIXELS = 12e6
+_PHOTO_PIXELS = 12e6
 
 
 def write_card(model: SegmentationNet, version: Path) -> None:
-    """Writes `model_card.md` into an exported version, from what else lies there.
+    """Writes `model_card.md` into an exported version, from the other files of the version.
 
     Args:
         model: The net.
-        version: Folder with all else that is exported.
+        version: Folder with all other files of the version.
 
     Raises:
         OutputError: If it cannot be written.
-        RunError: If what else lies there cannot be read.
+        RunError: If one of these files cannot be read.
     """
     sections = {
-        "The net": _net(model),
+        "Architecture": _net(model),
         "Classes": _classes(model),
-        "Requests and answers": _signatures(model),
+        "Signatures": _signatures(model),
         "Training": training(version),
         "Scores": scores(version),
         "Agreement with the trained net": agreement(version),
         "Engines": engines(version),
         "Files": files(version),
-        "How to run it": _usage(),
+        "Usage": _usage(),
         "Limits": _limits(model),
-        "Made with": _packages(),
+        "Versions of packages": _packages(),
     }
     parts = [f"# {plain(model.name)}: {model.num_classes} classes", _summary(model)]
     parts += [f"## {title}\n\n{text}" for title, text in sections.items()]
@@ -56,7 +56,7 @@ def write_card(model: SegmentationNet, version: Path) -> None:
 
 def _summary(model: SegmentationNet) -> str:
     return (
-        f"A fully convolutional net on VGG16 ({model.paper}): every pixel of a photograph gets one of "
+        f"A fully convolutional net on VGG16 ({model.paper}): every pixel of an image gets one of "
         f"{model.num_classes} classes. "
         f"Exported on {datetime.now(UTC):%Y-%m-%d} by fcn {__version__}."
     )
@@ -72,8 +72,7 @@ def _net(model: SegmentationNet) -> str:
     return "\n\n".join(
         [
             table(["argument", "value"], [*rows, ["parameters", f"{model.count_params():,}"]]),
-            f"All arguments stand in `assets/model.json`; `{kind.__module__}.{kind.__name__}` describes "
-            "them.",
+            f"`assets/model.json` has all arguments; `{kind.__module__}.{kind.__name__}` describes them.",
         ]
     )
 
@@ -94,12 +93,12 @@ def _signatures(model: SegmentationNet) -> str:
     order = "red, green, blue" if model.channel_order == "rgb" else "blue, green, red"
     return "\n\n".join(
         [
-            table(["signature", "takes", "answers"], rows),
+            table(["signature", "input", "output"], rows),
             "B images of H rows and W columns. `image_bytes` are the contents of JPEG, PNG or BMP files, "
             "whose sizes may differ; `label_png_bytes` are 8-bit grey PNGs of class ids, each at its image's "
-            "size; `class_areas` are the shares of an image that each class covers; `mean_confidence` is the "
-            "softmax of the label, on average over the pixels. `images` are RGB.",
-            f"Send pixels as they are, 0 to 255: inside of the net the channels, in the order {order}, are "
+            "size; `class_areas` are the shares (0 to 1) of an image that each class covers; "
+            "`mean_confidence` is the softmax of the label, on average over the pixels. `images` are RGB.",
+            f"Send pixels as they are, 0 to 255: inside the net the channels, in the order {order}, are "
             f"reduced by {_numbers(model.mean)} and multiplied by {_numbers(model.scale)}."
             + (
                 f" The layers see images at {model.input_scale:g} of their size; scores are enlarged again. "
@@ -128,7 +127,7 @@ def _numbers(values: Sequence[float]) -> str:
 def _usage() -> str:
     return "\n\n".join(
         [
-            "VERSION is the folder of this page, and EXPORT the folder it lies in.",
+            "VERSION is the folder of this file, and EXPORT the folder above it.",
             "With TensorFlow Serving, for JSON over HTTP at `/v1/models/fcn:predict`:",
             block(
                 "sh",
@@ -142,11 +141,11 @@ def _usage() -> str:
                 "python",
                 "import tensorflow as tf\n\n"
                 f'label = tf.saved_model.load("VERSION").signatures["{SERVING_DEFAULT}"]\n'
-                'answer = label(image_bytes=tf.constant([open("photograph.jpg", "rb").read()]))\n'
+                'answer = label(image_bytes=tf.constant([open("photo.jpg", "rb").read()]))\n'
                 'open("label.png", "wb").write(answer["label_png_bytes"][0].numpy())',
             ),
-            "In Python with this package, also for photographs that take more memory than there is:",
-            block("python", 'import fcn\n\nlabel = fcn.Predictor("EXPORT").predict("photograph.jpg").label'),
+            "In Python with this package, also for images that would not fit into memory in one piece:",
+            block("python", 'import fcn\n\nlabel = fcn.Predictor("EXPORT").predict("photo.jpg").label'),
         ]
     )
 
@@ -154,13 +153,13 @@ def _usage() -> str:
 def _limits(model: SegmentationNet) -> str:
     pixel_bytes = NetDescription.from_config(model.get_config()).image_bytes()
     limits = [
-        "Every pixel gets one of the classes above; there is no answer for what is none of them.",
-        "How it labels photographs of another kind than those it was trained and scored on is not known, nor "
-        "whether `mean_confidence` tells where it is wrong.",
+        "Every pixel gets one of the classes above; nothing is marked as none of them.",
+        "How it labels other kinds of images than those it was trained and scored on is not known, nor "
+        "whether a low `mean_confidence` shows where it is wrong.",
         "Labels are in stored pixel order: EXIF orientation is not applied.",
         "`predict_tensor` and `predict_logits` take images of one size in a request.",
         f"The SavedModel labels an image in one piece. By estimate that takes {pixel_bytes} bytes a pixel, "
-        f"{pixel_bytes * _PHOTOGRAPH_PIXELS / 1e9:.1f} GB for 12 megapixels.",
+        f"{pixel_bytes * _PHOTO_PIXELS / 1e9:.1f} GB for 12 megapixels.",
         "Under which license its weights and the data it was trained on may be used is not known here.",
     ]
     return "\n".join(f"- {limit}" for limit in limits)

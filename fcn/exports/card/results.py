@@ -1,6 +1,6 @@
-"""What lies beside an exported net, as sections of its page.
+"""Sections of the model card about the files of an exported version.
 
-What is not known is said to be not known.
+A section names what is not known.
 """
 
 import json
@@ -18,19 +18,17 @@ _SCORES = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_io
 
 
 def training(version: Path) -> str:
-    """Returns what the net was trained on and how."""
+    """Returns how the net was trained, as a table."""
     path = version / "config.yaml"
     if not path.exists():
-        return "What it was trained on is not known: it did not come from a run folder."
+        return "The training data are not known: the net did not come from a run folder."
     try:
         config = load_saved_config(path)
     except ConfigError as error:
         # The path is that of a folder which gets another name when all of it is written.
         reason = plain(str(error).replace(str(path), path.name))
-        return f"What it was trained on is not known: its configuration cannot be read ({reason})."
-    return "\n\n".join(
-        [table(["what", "value"], _recipe(config)), "All of the recipe stands in `config.yaml`."]
-    )
+        return f"The training data are not known: the configuration cannot be read ({reason})."
+    return "\n\n".join([table(["setting", "value"], _recipe(config)), "`config.yaml` has the whole recipe."])
 
 
 def _recipe(config: Config) -> list[tuple[str, str]]:
@@ -38,15 +36,15 @@ def _recipe(config: Config) -> list[tuple[str, str]]:
     crop = config.augmentation.crop_size
     return [
         ("data", code(data.root)),
-        ("trained on its split", code(data.train_split)),
-        ("validated on its split", code(data.val_split)),
-        ("started from weights", code(config.model.weights)),
+        ("training split", code(data.train_split)),
+        ("validation split", code(data.val_split)),
+        ("initial weights", code(config.model.weights)),
         ("steps", f"{train.steps:,}"),
-        ("images a step", str(train.batch_size)),
-        ("what a step sees", "whole images" if crop is None else f"crops of {crop[0]} x {crop[1]} pixels"),
+        ("images per step", str(train.batch_size)),
+        ("input of a step", "whole images" if crop is None else f"crops of {crop[0]} x {crop[1]} pixels"),
         ("loss", ", ".join(f"{weight:g} x {name}" for name, weight in loss.terms.items())),
         ("optimizer", f"{train.optimizer}, learning rate {train.learning_rate:g}, {train.schedule}"),
-        ("computed in", train.precision),
+        ("precision", train.precision),
     ]
 
 
@@ -61,16 +59,18 @@ def scores(version: Path) -> str:
         ]
         classes = [[name, _percent(iou)] for name, iou in document["class_iou"].items()]
         split, data = code(document["split"]), code(document["data"])
-        scored = f"On {document['num_images']} images of split {split} of {data}. {_doubt(document)}"
+        scored = f"On {document['num_images']} images of split {split} of {data}. {_overlap(document)}"
     except FileNotFoundError:
         return "Not known: no `scores.json` came with it."
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"Not known: `scores.json` cannot be read ({plain(error)})."
-    return "\n\n".join([scored, table(["score", "%"], overall), table(["class", "IoU, %"], classes)])
+    return "\n\n".join(
+        [scored, table(["score", "percent"], overall), table(["class", "IoU (percent)"], classes)]
+    )
 
 
-def _doubt(document: dict[str, Any]) -> str:
-    """Says whether the net was trained on images that it is scored on."""
+def _overlap(document: dict[str, Any]) -> str:
+    """Returns a sentence about whether the net was trained on images that it is scored on."""
     trainings = document.get("training") or {"num_scored": None}
     seen = [one["num_scored"] for one in (trainings, *trainings.get("earlier", ()))]
     if any(seen):
@@ -85,23 +85,23 @@ def _percent(share: float | None) -> str:
 
 
 def agreement(version: Path) -> str:
-    """Returns how well each form of the net labels as the net does, as a table.
+    """Returns how well each format agrees with the net, as a table.
 
     Raises:
         RunError: If that cannot be read.
     """
     verification = read_verification(version)
     if verification is None:
-        return "Not measured: the export was not asked to (`--verify`)."
+        return "Not measured: the model was exported without `--verify`."
     rows = [
         [one.name, f"{100 * one.agreement:.4f}", f"{100 * one.worst_agreement:.4f}", code(one.worst_image)]
         for one in verification.comparisons
     ]
     return "\n\n".join(
         [
-            f"Pixels of {verification.num_images} photographs, {verification.num_pixels:,} in all, that are "
-            "labeled as by the net in float32.",
-            table(["form", "%", "worst photograph, %", "which"], rows),
+            f"How many of the {verification.num_pixels:,} pixels of {verification.num_images} images each "
+            "format labels as the trained net in float32 does.",
+            table(["format", "percent of pixels", "percent on the worst image", "worst image"], rows),
         ]
     )
 
@@ -114,7 +114,7 @@ def engines(version: Path) -> str:
     """
     choices = read_table(version)
     if not choices:
-        return "No table of engines came with it: `fcn` computes it with TensorFlow in float32."
+        return "There is no table of engines: `fcn` runs the net with TensorFlow in float32."
     rows = [
         [
             choice.engine,
@@ -125,12 +125,12 @@ def engines(version: Path) -> str:
         ]
         for choice in choices
     ]
-    columns = ["engine", "precision", "needs", "labels as float32, %", "mean IoU, %"]
-    return "Best first; `fcn` takes the first that the machine can.\n\n" + table(columns, rows)
+    columns = ["engine", "precision", "device", "agreement with float32 (percent)", "mean IoU (percent)"]
+    return "Best first; `fcn` takes the first that the machine supports.\n\n" + table(columns, rows)
 
 
 def files(version: Path) -> str:
-    """Returns the files that there are and what each is for, as a table."""
+    """Returns the files of the version and the purpose of each, as a table."""
     described = {
         "saved_model.pb": "TensorFlow's SavedModel, with variables/ and assets/",
         openvino_file(version, "float32").relative_to(version).as_posix(): "for OpenVINO, in float32",
@@ -140,7 +140,7 @@ def files(version: Path) -> str:
         "assets/classes.json": "names and colors of the classes",
         "config.yaml": "the configuration it was trained with",
         "scores.json": "its scores",
-        "verification.json": "how well the forms agree",
+        "verification.json": "how well the formats agree",
     }
     rows = [[code(name), what] for name, what in described.items() if (version / name).exists()]
-    return table(["file", "what"], rows)
+    return table(["file", "content"], rows)

@@ -1,4 +1,4 @@
-"""A net in the form of LiteRT (TensorFlow Lite), for phones and small computers."""
+"""Writes and runs a net in the LiteRT (TensorFlow Lite) format, for phones and small computers."""
 
 import os
 import tempfile
@@ -28,7 +28,7 @@ def write_litert(net: keras.Model, version: Path) -> Path:
 
     Its signature "predict" takes `images: uint8[1, H, W, 3]` RGB, one image of any size, and answers `label:
     uint8[1, H, W]` and `logits: float32[1, H, W, C]`, computed in float32 by LiteRT's own operations alone.
-    Who uses the file without its signature calls `resize_tensor_input` for each new size.
+    Without its signature, call `resize_tensor_input` for each new size.
 
     Args:
         net: A net from images to logits. For a full one the converter takes six times as much memory as the
@@ -76,7 +76,7 @@ def import_interpreter() -> Any:
 
 
 def litert_labeler(version: Path) -> Callable[[Pixels], Pixels]:
-    """Returns what labels an image with LiteRT, on a CPU; not for two threads at once.
+    """Returns a function that labels an image with LiteRT on a CPU, for one thread at a time.
 
     Args:
         version: Folder of an exported version that has LiteRT's form.
@@ -91,7 +91,7 @@ def litert_labeler(version: Path) -> Callable[[Pixels], Pixels]:
     interpreter_class = import_interpreter()
     path = litert_file(version)
     try:
-        with stderr_held_back():  # it says which of its kernels it uses
+        with stderr_held_back():  # it prints which of its kernels it uses
             interpreter = interpreter_class(str(path), num_threads=os.cpu_count())
             interpreter.allocate_tensors()
             predict = interpreter.get_signature_runner(SIGNATURE)

@@ -1,4 +1,4 @@
-"""A net in ONNX's form, written layer by layer, with little more memory than its weights take."""
+"""Writes and runs a net in the ONNX format, layer by layer, with little more memory than its weights take."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +31,7 @@ def write_onnx(net: keras.Model, version: Path) -> Path:
     Raises:
         BackendError: If `onnx` is not installed, or a file has no room for the weights.
         OutputError: If the folder cannot be written to or the disk is full.
-        ValueError: If the net has a layer that nobody wrote down.
+        ValueError: If the net has a layer that is not supported here.
 
     Example:
         >>> import tempfile
@@ -74,7 +74,7 @@ def import_onnxruntime() -> Any:
 
 
 def onnx_labeler(version: Path) -> Callable[[Pixels], Pixels]:
-    """Returns what labels an image with ONNX Runtime, on a CPU.
+    """Returns a function that labels an image with ONNX Runtime on a CPU.
 
     Args:
         version: Folder of an exported version that has ONNX's form.

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.errors import BackendError
+from fcn.exports.protobuf import field_head
 from fcn.system.optional import import_optional
 
 Numbers = npt.NDArray[Any]
@@ -21,9 +22,6 @@ ROWS, COLUMNS = 2, 3
 
 _LARGEST_FILE = 2**31 - 1
 """Bytes of a message of Protocol Buffers, which a file in this form is."""
-
-_BYTES = 2
-"""What Protocol Buffers call the kind of a field that begins with its length."""
 
 
 def import_onnx() -> Any:
@@ -119,24 +117,24 @@ class OnnxGraph:
         heads = [self._head(tensor) for tensor, _ in self._weights]
         sizes = [self._data_bytes(tensor) for tensor, _ in self._weights]
         graph_bytes = len(graph) + sum(map(len, heads)) + sum(sizes)
-        if len(model) + graph_bytes > _LARGEST_FILE - 16:  # what _field adds
+        if len(model) + graph_bytes > _LARGEST_FILE - 16:  # what field_head adds
             raise BackendError(
                 f"{path}: the weights take {sum(sizes) / 1e9:.1f} GB. Expected at most "
                 f"{_LARGEST_FILE / 1e9:.1f}, all that such a file can hold. Leave this format out."
             )
         with path.open("wb") as file:
-            file.write(model + _field(onnx.ModelProto.GRAPH_FIELD_NUMBER, graph_bytes) + graph)
+            file.write(model + field_head(onnx.ModelProto.GRAPH_FIELD_NUMBER, graph_bytes) + graph)
             for head, (_, read) in zip(heads, self._weights, strict=True):
                 file.write(head)
                 values = read()
                 file.write(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data)
 
     def _head(self, tensor: Any) -> bytes:
-        """Returns what stands in front of the numbers of a weight."""
+        """Returns the bytes before the numbers of a weight."""
         onnx = self._onnx
         size = self._data_bytes(tensor)
-        head: bytes = tensor.SerializeToString() + _field(onnx.TensorProto.RAW_DATA_FIELD_NUMBER, size)
-        return _field(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, len(head) + size) + head
+        head: bytes = tensor.SerializeToString() + field_head(onnx.TensorProto.RAW_DATA_FIELD_NUMBER, size)
+        return field_head(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, len(head) + size) + head
 
     def _data_bytes(self, tensor: Any) -> int:
         dtype = self._onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
@@ -147,20 +145,6 @@ class OnnxGraph:
 
     def _kind(self, dtype: str) -> int:
         return int(self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
-
-
-def _field(number: int, length: int) -> bytes:
-    """Returns what Protocol Buffers write in front of a field: its number and kind, and its length.
-
-    Source: Protocol Buffers, "Encoding": base 128, seven bits a byte, the lowest first.
-    """
-    written = bytearray()
-    for value in (number << 3 | _BYTES, length):
-        while value >= 128:
-            written.append(value & 127 | 128)
-            value >>= 7
-        written.append(value)
-    return bytes(written)
 
 
 def interpolate(graph: OnnxGraph, maps: str, sizes: Sequence[str], name: str) -> str:

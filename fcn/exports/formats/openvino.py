@@ -1,4 +1,4 @@
-"""A net in OpenVINO's form beside its SavedModel, measured before anybody relies on it."""
+"""The OpenVINO format of a net beside its SavedModel, measured when it is written."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,19 +21,19 @@ from fcn.models.net import SegmentationNet
 from fcn.system.bfloat16 import bfloat16_instructions
 
 _SPLIT = "val"
-"""What decides about int8, of data with labels."""
+"""The split that decides about int8, where there are labels."""
 
 _TENSORFLOW = [Choice("tensorflow", "float32", device, 1.0) for device in (GPU, CPU)]
 
 
 class Calibration(NamedTuple):
-    """What layers in int8 are made from, and what they may cost.
+    """The images for int8 layers, and the accuracy that they may cost.
 
     Attributes:
         images: Folder of images like those to come; labels are not needed.
         accuracy_data: Data set in VOC layout; the mean IoU on its val split decides. Without one agreement
             with float32 does.
-        accuracy_drop: Points (hundredths) of mean IoU that may be lost.
+        accuracy_drop: Percentage points of mean IoU that may be lost.
     """
 
     images: Path
@@ -102,9 +102,9 @@ def _add_int8(
         measured = ruler.measure("int8")
         if ruler.mean_iou is not None and measured.mean_iou is not None:
             drop = 100 * (ruler.mean_iou - measured.mean_iou)
-            fits, said = drop <= calibration.accuracy_drop, f"{drop:.2f} points less"
+            fits, said = drop <= calibration.accuracy_drop, f"{drop:.2f} percentage points less"
         else:
-            fits, said = measured.agreement >= LOWEST_AGREEMENT, f"{measured.agreement:.2%} agreement"
+            fits, said = measured.agreement >= LOWEST_AGREEMENT, f"{measured.agreement:.2%} of the pixels"
         if fits:
             return Choice("openvino", "int8", CPU, *measured)
         tried.append(f"{said} with {kept} in float")
@@ -112,7 +112,10 @@ def _add_int8(
         bound = f"labels that agree with float32 on {LOWEST_AGREEMENT:.0%} of the pixels"
         remedy = "let labeled images decide with --accuracy-data"
     else:
-        bound = f"at most {calibration.accuracy_drop:g} points below the mean IoU of {ruler.mean_iou:.2%}"
+        bound = (
+            f"at most {calibration.accuracy_drop:g} percentage points below the mean IoU of "
+            f"{ruler.mean_iou:.2%}"
+        )
         remedy = "allow more with --accuracy-drop"
     raise QuantizationError(
         f"{calibration.images}: int8 loses too much. Expected {bound}. Received: {'; '.join(tried)}. Nothing "

@@ -52,7 +52,7 @@ def read_images(paths: Sequence[Path], description: str) -> Iterator[Pixels]:
 
     Args:
         paths: What to read.
-        description: What is being done with them, as a present participle.
+        description: Of the work, for the progress bar: a present participle.
 
     Raises:
         DataError: If one cannot be read.
@@ -127,7 +127,7 @@ def quantize(model: Any, paths: Sequence[Path], kept: str = KEPT_IN_FLOAT[0]) ->
 
 
 class _Repeatable:
-    """Images that are read anew each time somebody goes through them."""
+    """Images that are read again in each iteration."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths

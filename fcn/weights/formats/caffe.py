@@ -2,7 +2,7 @@
 
 The wire format is that of protocol buffers: a message is a row of fields, each a tag (field number and
 wire type), then a number or a length and so many bytes. Only the few fields that hold weights are
-looked at; whatever else is there is stepped over without being read.
+read; all others are skipped.
 """
 
 import math
@@ -71,7 +71,7 @@ class _Numbers(NamedTuple):
 
 
 class Wire:
-    """A file of protocol buffer messages, of which only what is asked for is read.
+    """A file of protocol buffer messages, read field by field.
 
     Args:
         file: The open file.
@@ -92,13 +92,13 @@ class Wire:
             value |= (byte & 0x7F) << 7 * index
             if byte < 0x80:
                 return value & 0xFFFF_FFFF_FFFF_FFFF, position + index + 1
-        raise damaged(self.path, f"no whole number stands at byte {position}")
+        raise damaged(self.path, f"no whole number at byte {position}")
 
     def field(self, position: int, end: int) -> Field:
         """Returns the field at `position` of a message that ends at `end`.
 
         Raises:
-            RunError: If there is no field that fits into the message.
+            RunError: If the message has no whole field there.
         """
         self._fields += 1
         if self._fields > _MAX_FIELDS:
@@ -114,7 +114,7 @@ class Wire:
         elif wire in (FOUR_BYTES, EIGHT_BYTES):
             after = start + (4 if wire == FOUR_BYTES else 8)
         else:
-            raise damaged(self.path, f"a field of the unknown wire type {wire} stands at byte {position}")
+            raise damaged(self.path, f"a field of the unknown wire type {wire} at byte {position}")
         if number == 0 or after > end:
             raise damaged(
                 self.path, f"field {number} at byte {position} ends at {after}, its message at {end}"
@@ -131,7 +131,7 @@ class Wire:
     def text(self, field: Field) -> str:
         """Returns the content of a field as text."""
         if field.end - field.start > _MAX_TEXT:
-            raise damaged(self.path, f"a name of {field.end - field.start} bytes stands at {field.start}")
+            raise damaged(self.path, f"a name of {field.end - field.start} bytes at byte {field.start}")
         self.file.seek(field.start)
         try:
             return self.file.read(field.end - field.start).decode()
@@ -149,7 +149,7 @@ class Wire:
                 yield value
 
     def repeats(self, field: Field, end: int, width: int) -> int:
-        """Returns how many fields like `field`, itself the first, stand side by side.
+        """Returns how many fields like `field`, itself the first, lie side by side.
 
         Args:
             field: A number of `width` bytes after a tag of one byte.

@@ -1,16 +1,19 @@
 """Reads the weights in an HDF5 file of Keras: `.h5` of old and new, and Keras 3's `.weights.h5`.
 
 HDF5 can compress, link to other files and name sizes that no memory holds. Keras does none of this, so
-anything but a plain data set in this very file is refused.
+anything but a plain data set in the file itself is refused.
 """
 
+import json
 import math
 import mmap
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, Self, TypeVar, cast
 
 import h5py
 import numpy as np
@@ -22,10 +25,7 @@ from fcn.weights.layer import MAX_AXES, MAX_BLOBS, Layer, damaged
 T = TypeVar("T")
 
 _MAX_LAYERS = 10_000
-
-
-# Names are a few kilobytes.
-_MAX_NAMES = 256 << 20
+_PROGRAM = Path(__file__).with_name("hdf5_text_program.py")
 
 
 def _check_heaps(path: Path) -> None:
@@ -49,36 +49,67 @@ def _check_heaps(path: Path) -> None:
             heap = data.find(b"GCOL\1", heap + 1)
 
 
-@contextmanager
-def _little_memory() -> Iterator[None]:
-    """Keeps the HDF5 library from reserving gigabytes, where the system is Linux.
+class _Attributes:
+    """Reads attributes of an HDF5 file, texts of variable length in another process.
 
-    It believes whatever length a text of variable length claims to have, and does not let us look at
-    the length before.
+    The other process limits its memory (see its program) and starts with the first such text.
+
+    Args:
+        path: The file.
+        size: Its length in bytes.
     """
-    statistics = Path("/proc/self/statm")
-    if not statistics.exists():
-        yield
-        return
-    import resource
 
-    used = int(statistics.read_text().split()[0]) * resource.getpagesize()
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limits = [used + _MAX_NAMES, *(limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY)]
-    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    def __init__(self, path: Path, size: int) -> None:
+        self._path = path
+        self._size = size
+        self._process: subprocess.Popen[str] | None = None
 
+    def __enter__(self) -> Self:
+        return self
 
-def _attribute(group: Any, name: str) -> Any:
-    with _little_memory():
-        return group.attrs[name]
+    def __exit__(self, *_: object) -> None:
+        if self._process:
+            with suppress(OSError), self._process:  # a request that was not read
+                self._process.kill()
+
+    def texts(self, group: Any, name: str) -> list[str]:
+        """Returns the texts in an attribute.
+
+        Raises:
+            RunError: If it is not one text or a list of texts, or cannot be read.
+        """
+        attribute = group.attrs.get_id(name)
+        if len(attribute.shape) > 1 or math.prod(attribute.shape) * attribute.dtype.itemsize > self._size:
+            raise damaged(self._path, f"the attribute {name!r} is not a list of names")
+        if attribute.dtype.hasobject:
+            return self._ask(group.name, name)
+        values = np.atleast_1d(group.attrs[name])
+        return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+
+    def _ask(self, group: str, name: str) -> list[str]:
+        """Returns the texts in an attribute that the other process reads."""
+        self._process = process = self._process or subprocess.Popen(
+            # -P: the folder of the program holds modules with names that others have too.
+            [sys.executable, "-P", str(_PROGRAM), str(self._path.absolute())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        requests, answers = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+        try:
+            requests.write(f"{json.dumps([group, name])}\n")
+            requests.flush()
+            answer = json.loads(answers.readline())
+        except (OSError, ValueError):
+            answer = {"error": f"the process that reads it ended with exit code {process.wait()}"}
+        if isinstance(answer, dict):
+            raise damaged(self._path, f"the attribute {name!r} cannot be read ({answer['error']})")
+        return cast(list[str], answer)
 
 
 def _guarded(path: Path, action: Callable[[], T]) -> T:
-    """Returns what `action` returns, and turns whatever h5py makes of a damaged file into one error."""
+    """Returns what `action` returns, and turns every exception of h5py for a damaged file into one error."""
     try:
         return action()
     except RunError:
@@ -98,7 +129,7 @@ def _member(path: Path, group: Any, name: str) -> Any:
     return group
 
 
-def _names(path: Path, group: Any, attribute: str, size: int) -> list[str]:
+def _names(attributes: _Attributes, group: Any, attribute: str) -> list[str]:
     """Returns the names in an attribute, which Keras splits into numbered ones where it is long."""
     if attribute in group.attrs:
         parts = [attribute]
@@ -106,14 +137,7 @@ def _names(path: Path, group: Any, attribute: str, size: int) -> list[str]:
         parts = []
         while f"{attribute}{len(parts)}" in group.attrs and len(parts) < _MAX_LAYERS:
             parts.append(f"{attribute}{len(parts)}")
-    names: list[str] = []
-    for part in parts:
-        identity = group.attrs.get_id(part)
-        if len(identity.shape) > 1 or math.prod(identity.shape) * identity.dtype.itemsize > size:
-            raise damaged(path, f"the attribute {part!r} is no list of names")
-        for name in np.atleast_1d(_attribute(group, part)):
-            names.append(name.decode() if isinstance(name, bytes) else str(name))
-    return names
+    return [name for part in parts for name in attributes.texts(group, part)]
 
 
 def _blob(path: Path, dataset: Any, size: int) -> npt.NDArray[np.float32]:
@@ -130,7 +154,7 @@ def _blob(path: Path, dataset: Any, size: int) -> npt.NDArray[np.float32]:
         and dataset.size * dataset.dtype.itemsize <= min(size, dataset.id.get_storage_size())
     )
     if not plain:
-        raise damaged(path, f"{dataset.name[:80]!r} is no plain array of floats inside the file")
+        raise damaged(path, f"{dataset.name[:80]!r} is not a plain array of floats inside the file")
     values = np.empty(dataset.shape, np.float32)
     if values.size:
         dataset.read_direct(values)
@@ -143,18 +167,18 @@ def _layer(path: Path, name: str, datasets: list[Any], size: int) -> Layer:
     return Layer(name, "", tuple(_blob(path, dataset, size) for dataset in datasets))
 
 
-def _legacy(path: Path, root: Any, size: int) -> Iterator[tuple[str, list[Any]]]:
+def _legacy(path: Path, root: Any, attributes: _Attributes) -> Iterator[tuple[str, list[Any]]]:
     """Yields the layers that the attribute `layer_names` lists, with their data sets."""
-    for name in _guarded(path, lambda: _names(path, root, "layer_names", size)[:_MAX_LAYERS]):
+    for name in _guarded(path, lambda: _names(attributes, root, "layer_names")[:_MAX_LAYERS]):
 
         def datasets(name: str = name) -> list[Any]:
             group = _member(path, root, name)
-            return [_member(path, group, weight) for weight in _names(path, group, "weight_names", size)]
+            return [_member(path, group, weight) for weight in _names(attributes, group, "weight_names")]
 
         yield name, _guarded(path, datasets)
 
 
-def _keras3(path: Path, root: Any) -> Iterator[tuple[str, list[Any]]]:
+def _keras3(path: Path, root: Any, attributes: _Attributes) -> Iterator[tuple[str, list[Any]]]:
     """Yields the groups below `layers` that have variables, nets inside a net included."""
 
     def layers(group: Any) -> list[tuple[str, Any]]:
@@ -174,8 +198,9 @@ def _keras3(path: Path, root: Any) -> Iterator[tuple[str, list[Any]]]:
             if "vars" not in group:
                 return name, []
             variables = _member(path, group, "vars")
-            # The group is called by the layer's class; the name that the user gave stands beside it.
-            name = str(_attribute(variables, "name")) if "name" in variables.attrs else name
+            # The group is called by the layer's class; the name that the user gave is an attribute.
+            if "name" in variables.attrs:
+                (name,) = attributes.texts(variables, "name")
             return name, [_member(path, variables, str(index)) for index in range(len(variables))]
 
         yield _guarded(path, datasets)
@@ -198,13 +223,13 @@ def read_keras(path: Path) -> Iterator[Layer]:
     """
     size = path.stat().st_size
     _check_heaps(path)
-    with _guarded(path, lambda: h5py.File(path, "r")) as file:
+    with _guarded(path, lambda: h5py.File(path, "r")) as file, _Attributes(path, size) as attributes:
 
         def layers() -> Iterator[tuple[str, list[Any]]]:
             root = _member(path, file, "model_weights") if "model_weights" in file else file
             if "layer_names" in root.attrs or "layer_names0" in root.attrs:
-                return _legacy(path, root, size)
-            return _keras3(path, root)
+                return _legacy(path, root, attributes)
+            return _keras3(path, root, attributes)
 
         budget = size
         for name, datasets in _guarded(path, layers):

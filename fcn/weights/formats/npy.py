@@ -1,4 +1,4 @@
-"""Reads weights that were published as pickles, without running anything that is in them.
+"""Reads weights that were published as pickles, without running anything in them.
 
 Two formats: NumPy's `.npy` of a dictionary, as the TensorFlow ports of VGG16 use it, and PyTorch's
 `.pth`, both the zip files of today and the row of pickles that was written before version 1.6.
@@ -39,9 +39,11 @@ class _Dtype:
 
     def __init__(self, arguments: tuple[Any, ...]) -> None:
         name = plain_text(arguments[0]) if arguments else None
-        if name not in (*_FLOATS, "O8", "O4", "O"):
-            raise ValueError(f"an array has values of the type {str(name)[:16]!r}")
-        self.name = str(name)
+        # Anything but text is not shown either: a deep tuple has no `repr`.
+        if type(name) is not str or name not in (*_FLOATS, "O8", "O4", "O"):
+            shown = repr(name[:16]) if type(name) is str else f"({type(name).__name__})"
+            raise ValueError(f"an array has values of the type {shown}")
+        self.name = name
         self.order = "<"
 
     def build(self, state: object) -> None:
@@ -94,7 +96,7 @@ class _Array:
 
 
 def _encode(arguments: tuple[Any, ...]) -> bytes | Span:
-    """Turns text back into the bytes it stands for, `_codecs.encode` in the pickle."""
+    """Returns the bytes that a text encodes, `_codecs.encode` in the pickle."""
     match arguments:
         case (str() as text, "latin1" | "latin-1"):
             return text.encode("latin-1")
@@ -156,7 +158,7 @@ def read_npy(path: Path) -> Iterator[Layer]:
             ):
                 raise damaged(path, f"the layer {str(plain_text(name))[:80]!r} is not a list of arrays")
             # No array is smaller in the file than in memory by more than a half; a file that names
-            # one array a million times is no net.
+            # one array a million times is not a net.
             budget -= sum(math.prod(array.shape) for array in arrays)
             if budget < 0:
                 raise damaged(path, "its arrays are larger than the file")

@@ -31,7 +31,7 @@ _LEGACY_VERSION = 1001
 # The directory of an archive and its pickle; a net of a thousand tensors needs a tenth of a megabyte.
 _MAX_PART = 16 << 20
 
-# Bytes per value, and how NumPy calls it; numbers that are no floats are stepped over.
+# Bytes per value, and NumPy's name of its type; numbers that are not floats are skipped.
 _STORAGES: dict[str, tuple[int, str]] = {
     "FloatStorage": (4, "<f4"),
     "DoubleStorage": (8, "<f8"),
@@ -74,7 +74,7 @@ class _Place(NamedTuple):
 
 
 def _storage(identity: object) -> _Storage:
-    """Returns the storage that a persistent id of PyTorch stands for."""
+    """Returns the storage that a persistent id of PyTorch names."""
     match identity:
         # Old files have a sixth entry, which is None unless the storage is a part of another.
         case (tag, Global(name=kind), key, _, int(length)) | (
@@ -107,7 +107,7 @@ def _parameter(arguments: tuple[Any, ...]) -> _Tensor:
     """Returns the tensor of a parameter, `torch._utils._rebuild_parameter` in the pickle."""
     if arguments and type(arguments[0]) is _Tensor:
         return arguments[0]
-    raise ValueError("a parameter is no tensor")
+    raise ValueError("a parameter is not a tensor")
 
 
 def _ordered(arguments: tuple[Any, ...]) -> dict[object, object]:

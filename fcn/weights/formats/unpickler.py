@@ -72,8 +72,8 @@ class Unpickler:
         end: Where the last one ends at the latest.
         calls: What each name does that REDUCE may call: "module name" -> a function of the tuple of
             arguments, which raises ValueError for arguments it does not know.
-        names: Further names that may stand as values.
-        persistent: What a persistent id stands for.
+        names: Further names that may be values.
+        persistent: Returns what a persistent id names.
     """
 
     def __init__(
@@ -139,7 +139,10 @@ class Unpickler:
         elif operation in _GETS:
             push(self._memo[self._number(_GETS[operation])])
         elif operation in _PUTS:
-            self._memo[self._number(_PUTS[operation])] = self._top()
+            place = self._number(_PUTS[operation])
+            if place > _MAX_OPERATIONS:  # whoever writes a pickle counts places from 0 or 1
+                raise ValueError(f"it remembers a value at place {place}")
+            self._memo[place] = self._top()
         elif operation == b"\x94":  # MEMOIZE
             self._memo[len(self._memo)] = self._top()
         elif operation in _TEXTS:
@@ -183,7 +186,7 @@ class Unpickler:
         elif operation == b"R":
             arguments, function = self._pop(), self._pop()
             if type(function) is not Global or type(arguments) is not tuple:
-                raise ValueError("something that is no known function is called")
+                raise ValueError("something other than a known function is called")
             self._stack.append(self._calls[function.name](arguments))
         elif operation == b"b":
             state, target = self._pop(), self._top()
@@ -191,7 +194,7 @@ class Unpickler:
                 target.build(state)
             elif not isinstance(target, dict):
                 raise ValueError("something that has no state is given one")
-            # The attributes of a dictionary, such as a state dict's versions, are no weights.
+            # The attributes of a dictionary, such as a state dict's versions, are not weights.
         elif operation == b"Q" and self._persistent:
             self._stack.append(self._persistent(self._pop()))
         else:
@@ -230,7 +233,7 @@ class Unpickler:
         full = f"{module} {name}" if type(module) is str and type(name) is str else "?"
         if full not in self._calls and full not in self._names:
             raise RunError(
-                f"{self._path}: the file wants to use {full[:_SHORT]!r}, which no weights need; nothing of "
+                f"{self._path}: the file asks to use {full[:_SHORT]!r}, which no weights need; nothing of "
                 "it was run. Use a file from a publisher you trust, with nothing but weights in it."
             )
         return Global(full)
@@ -253,7 +256,7 @@ class Unpickler:
     def _target(self, kind: type) -> Any:
         target = self._top()
         if type(target) is not kind:
-            raise ValueError(f"a {type(target).__name__} stands where a {kind.__name__} belongs")
+            raise ValueError(f"a {type(target).__name__} is where a {kind.__name__} belongs")
         return target
 
 
@@ -261,7 +264,7 @@ def store(target: dict[object, object], items: list[Any]) -> None:
     """Adds keys and values, in turn, to a dictionary.
 
     Raises:
-        ValueError: If a key is no text, bytes or number: the hash of others can overflow the stack.
+        ValueError: If a key is not text, bytes or a number: the hash of others can overflow the stack.
     """
     if len(items) % 2:
         raise ValueError("a key has no value")

@@ -113,7 +113,7 @@ def _oriented(source: Path, name: str, layer: Layer, format: Format) -> list[Arr
 
 
 def _is_matrix(kernel: Array) -> bool:
-    """Tells a fully connected layer's weights, which old Caffe files store with two axes of 1 in front."""
+    """Returns whether a layer is fully connected; old Caffe files store two axes of 1 in front."""
     return kernel.ndim == 2 or (kernel.ndim == 4 and kernel.shape[:2] == (1, 1))
 
 

@@ -1,4 +1,4 @@
-"""Which net a file of published weights holds, seen from the names and shapes of its layers."""
+"""Recognizes the net in a file of published weights by the names and shapes of its layers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +40,7 @@ class Recognized(NamedTuple):
     """A net found in a file.
 
     Attributes:
-        title: What it is, for people.
+        title: Its name, for people.
         format: Of the file.
         net: Name of the net, as `build_model` takes it.
         options: Further arguments of `build_model`.
@@ -67,7 +67,7 @@ def recognize_net(
     left_out: tuple[str, ...],
     classifier_net: str,
 ) -> Recognized:
-    """Returns which net a file holds.
+    """Returns the net that a file holds.
 
     Args:
         source: The file, for errors.
@@ -78,7 +78,7 @@ def recognize_net(
         classifier_net: Which net to start if it is a classifier.
 
     Raises:
-        RunError: If it is none that there is, or not all of it.
+        RunError: If it is not one of our nets, or not all of it.
     """
     missing = [name for name in (*CONVOLUTIONS, "fc6", "fc7") if name not in shapes]
     if missing:
@@ -134,7 +134,7 @@ def _recognize_dilated(
     if more:
         raise RunError(
             f"{source}: expected the context module of Yu & Koltun's paper. It also has {', '.join(more)}, "
-            "for which there is no net here."
+            "which none of the nets here has."
         )
     context = [name for name in CONTEXT_MODULE if name in shapes]
     lost = [name for name in CONTEXT_MODULE if name not in shapes]

@@ -41,7 +41,7 @@ SIFT_FLOW_CLASS_NAMES = (
 
 
 class Source(NamedTuple):
-    """What the authors trained a net on: it decides the mean and the names of the classes."""
+    """A data set that authors trained a net on: it decides the mean and the names of the classes."""
 
     title: str
     class_names: tuple[str, ...]
@@ -60,10 +60,10 @@ SOURCES = {
     40: Source("NYUDv2 color", NYUD_CLASS_NAMES, (116.190, 97.203, 92.318)),
     60: Source("PASCAL-Context", PASCAL_CONTEXT_CLASS_NAMES, (104.007, 116.669, 122.679)),
 }
-"""Of FCNs, by the number of classes, which tells the published data sets apart."""
+"""Data sets of FCNs, by the number of classes, which tells the published ones apart."""
 
 DILATED_SOURCES = {
     11: Source("CamVid", CAMVID_CLASS_NAMES, (110.70313206, 108.77808759, 105.41212523)),
     21: Source("Pascal VOC", VOC_CLASS_NAMES, (102.93, 111.36, 116.52)),
 }
-"""Of Yu & Koltun's nets, likewise."""
+"""Data sets of Yu & Koltun's nets, by the number of classes."""

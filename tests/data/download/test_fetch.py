@@ -162,7 +162,7 @@ def test_a_length_of_thousands_of_digits_is_a_wrong_header(
     tmp_path: Path, serve: Serve, length: str, size: int | None
 ) -> None:
     server = serve(without_ranges(DATA, Content_Length=length))
-    assert "a length that is none: " in refusal(published(server, size=size), tmp_path)
+    assert "an invalid length: " in refusal(published(server, size=size), tmp_path)
     assert len(server.requests) == 1
 
 

@@ -51,7 +51,7 @@ def test_signatures_and_preprocessing_are_told(page: dict[str, list]) -> None:
 
 def test_every_section_says_something(page: dict[str, list]) -> None:
     assert all(text(tokens) for tokens in page.values())
-    assert dict(rows(page["Made with"])).keys() >= {"python", "tensorflow", "keras", "numpy"}
+    assert dict(rows(page["Versions of packages"])).keys() >= {"python", "tensorflow", "keras", "numpy"}
 
 
 def test_its_examples_are_python(page: dict[str, list]) -> None:

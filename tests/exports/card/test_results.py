@@ -29,21 +29,21 @@ def write(folder: Path, name: str, document: object) -> None:
 
 
 def test_what_is_not_known_is_said_to_be_not_known(tmp_path: Path) -> None:
-    assert "is not known" in training(tmp_path)
+    assert "are not known" in training(tmp_path)
     assert "Not known" in scores(tmp_path)
     assert "Not measured" in agreement(tmp_path)
     assert "No table of engines" in engines(tmp_path)
-    assert rows(parse(files(tmp_path))) == [["file", "what"]]
+    assert rows(parse(files(tmp_path))) == [["file", "content"]]
 
 
 def test_the_recipe_is_that_of_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(CONFIG.to_yaml())
     recipe = dict(rows(parse(training(tmp_path))))
-    assert (recipe["data"], recipe["trained on its split"]) == ("data/a_b_c", "learn")
-    assert (recipe["steps"], recipe["what a step sees"]) == ("12,345", "crops of 384 x 384 pixels")
+    assert (recipe["data"], recipe["training split"]) == ("data/a_b_c", "learn")
+    assert (recipe["steps"], recipe["input of a step"]) == ("12,345", "crops of 384 x 384 pixels")
     whole = CONFIG.model_copy(update={"augmentation": AugmentationConfig(crop_size=None)})
     (tmp_path / "config.yaml").write_text(whole.to_yaml())
-    assert dict(rows(parse(training(tmp_path))))["what a step sees"] == "whole images"
+    assert dict(rows(parse(training(tmp_path))))["input of a step"] == "whole images"
 
 
 def test_scores_are_those_of_the_file(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_agreement_is_shown_form_by_form(tmp_path: Path) -> None:
     write(tmp_path, "verification.json", Verification(3, 4500, (compared,)).as_dict())
     page = parse(agreement(tmp_path))
     assert rows(page)[1:] == [["onnx float32", "99.9990", "99.9500", "a_b.jpg"]]
-    assert "3 photographs, 4,500 in all" in text(page)
+    assert "4,500 pixels of 3 images" in text(page)
 
 
 def test_engines_are_shown_best_first(tmp_path: Path) -> None:

@@ -1,3 +1,8 @@
+import resource
+import struct
+import subprocess
+import sys
+
 import h5py
 import keras
 import numpy as np
@@ -122,3 +127,82 @@ def test_weights_named_again_and_again_are_refused(tmp_path):
         file["a/kernel:0"] = np.ones(10_000, "f4")
     with pytest.raises(RunError, match="again and again"):
         list(read_keras(path))
+
+
+def write_named(path, name):
+    """A file as Keras 3 writes it, whose layer has a name of variable length."""
+    with h5py.File(path, "w") as file:
+        variables = file.create_group("layers/conv2d/vars")
+        variables.attrs["name"] = name
+        variables["0"] = np.ones(3, "f4")
+    return path
+
+
+def test_names_of_any_length_and_alphabet_are_read(tmp_path):
+    for name in ("block1_conv1", "fälschung", "x" * 5000, "\n"):
+        (layer,) = read_keras(write_named(tmp_path / "net.weights.h5", name))
+        assert layer.name == name
+
+
+def test_the_process_that_reads_names_ends_with_the_reading(tmp_path, monkeypatch):
+    started = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    layers = read_keras(write_named(tmp_path / "net.weights.h5", "a"))
+    next(layers)
+    assert [process.poll() for process in started] == [None]
+    layers.close()
+    assert [process.poll() is not None for process in started] == [True]
+
+
+def test_no_process_starts_for_names_of_fixed_length(weights, writers, place, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **kwargs: pytest.fail("was started"))
+    assert len(list(read_keras(place(writers.keras(weights), "net.h5")))) == len(weights)
+
+
+def test_no_limit_of_this_process_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(resource, "setrlimit", lambda *args: pytest.fail("was changed"))
+    assert list(read_keras(write_named(tmp_path / "net.weights.h5", "a")))
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from fcn.errors import RunError
+from fcn.weights.formats.keras import read_keras
+
+def kilobytes():
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return [resource.getrusage(kind).ru_maxrss for kind in kinds]
+
+before, _ = kilobytes()
+try:
+    list(read_keras(Path(sys.argv[1])))
+except RunError as error:
+    assert "the attribute 'name' cannot be read" in str(error), error
+else:
+    sys.exit("It was read.")
+own, of_child = kilobytes()
+print(own - before, of_child)
+"""
+
+
+@pytest.mark.parametrize("length", [1 << 29, (1 << 32) - 16])
+def test_a_name_that_claims_gigabytes_is_refused_in_little_memory(length, tmp_path):
+    path = write_named(tmp_path / "net.weights.h5", "given")
+    data = path.read_bytes()
+    # Its length, the place of the heap and the number of the text in it, which is the first.
+    reference = struct.pack("<IQI", len("given"), data.index(b"GCOL\1"), 1)
+    assert data.count(reference) == 1
+    path.write_bytes(data.replace(reference, struct.pack("<I", length) + reference[4:]))
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True, timeout=100
+    )
+    own, of_child = map(int, run.stdout.split())
+    assert own < 50_000
+    assert of_child < 400_000

@@ -1,0 +1,58 @@
+"""Reads attributes of an HDF5 file in a process with little memory.
+
+The HDF5 library allocates whatever length a text of variable length claims to have, and offers no way to look
+at the length first. Where the system is Linux, this process limits itself, so that a damaged file ends it and
+nothing else.
+
+Run by its path, `python -P hdf5_text_program.py FILE`. Each request on stdin is a line of JSON, `[group,
+attribute]`, and is answered on stdout with a line of JSON: a list of the texts in the attribute, or
+`{"error": reason}`.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import h5py  # type: ignore[import-untyped]
+import numpy as np
+
+# Names are a few kilobytes.
+_MAX_MEMORY = 256 << 20
+
+
+def limit_memory() -> None:
+    """Limits the address space to what is used now and room for names, where the system is Linux."""
+    statistics = Path("/proc/self/statm")
+    if not statistics.exists():
+        return
+    import resource
+
+    used = int(statistics.read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limits = [used + _MAX_MEMORY, *(limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
+
+
+def main() -> None:
+    """Answers requests until there are no more."""
+    # What anything else prints must not come between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    limit_memory()
+    with h5py.File(sys.argv[1], "r") as file:
+        for line in sys.stdin:
+            group, attribute = json.loads(line)
+            answer: object
+            try:
+                texts = np.atleast_1d(file[group].attrs[attribute])
+                answer = [text.decode() if isinstance(text, bytes) else str(text) for text in texts]
+            # A damaged file makes h5py raise OSError, KeyError, RuntimeError, TypeError and others.
+            except Exception as error:
+                answer = {"error": str(error)}
+            answers.write(f"{json.dumps(answer)}\n")
+            answers.flush()
+
+
+if __name__ == "__main__":
+    main()
