@@ -14,7 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import numpy as np
 
 # Names are a few kilobytes.
