@@ -17,7 +17,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class View(NamedTuple):
-    """Which part of an image is seen, how large, and whether in a mirror.
+    """A part of an image, its scale, and whether it is mirrored.
 
     Attributes:
         scale: Pixels of the view per pixel of the image.
@@ -49,7 +49,7 @@ def random_view(
         crop_size: (height, width) of the view, in pixels.
         scale_range: Smallest and largest scale.
         flip: Whether every second view, on average, is mirrored.
-        rng: Where chance comes from.
+        rng: Random generator.
     """
     scale = float(np.exp(rng.uniform(*np.log(scale_range))))
     mirrored = bool(rng.random() < 0.5) and flip
@@ -67,7 +67,7 @@ def apply_view(image: Pixels, label: Pixels, view: View, crop_size: tuple[int, i
     Args:
         image: `uint8[H, W, 3]`, RGB.
         label: `uint8[H, W]`, class ids, 255 = void.
-        view: What to cut out.
+        view: The part to cut out.
         crop_size: (height, width) of the view, in pixels.
 
     Returns:
@@ -96,7 +96,7 @@ def jitter_color(image: Pixels, strength: float, rng: np.random.Generator) -> Pi
     Args:
         image: `uint8[H, W, 3]`, RGB.
         strength: Largest relative change, 0 to 1; factors are uniform in 1 - strength to 1 + strength.
-        rng: Where chance comes from.
+        rng: Random generator.
 
     Returns:
         `uint8[H, W, 3]`, RGB.

@@ -21,7 +21,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".
 """Suffixes, in lower case, of the files that are taken for images in a folder."""
 
 IMAGE_FORMATS = "JPEG, PNG, BMP, WebP or TIFF"
-"""What can be decoded, for messages."""
+"""The formats that can be decoded, for messages."""
 
 MAX_PIXELS = 2**28
 """An image of more, 16,384 x 16,384 or 0.8 GB once it is decoded, is refused as hostile."""
@@ -59,7 +59,7 @@ def check_file_size(size: int, name: object) -> None:
 
     Args:
         size: Its length in bytes.
-        name: What to call the file in an error, usually its path.
+        name: The file's name in an error, usually its path.
 
     Raises:
         DataError: If it is larger than `MAX_BYTES`.
@@ -92,7 +92,7 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
 
     Args:
         file: The file, or its content.
-        name: What to call the image in an error, usually its path.
+        name: The image's name in an error, usually its path.
 
     Raises:
         DataError: If this is not an image in one of `IMAGE_FORMATS`, or has more than `MAX_PIXELS` pixels

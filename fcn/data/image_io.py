@@ -57,7 +57,7 @@ def decode_image(data: bytes, name: object = "image") -> Pixels:
 
     Args:
         data: The content of an image file.
-        name: What to call the image in an error, usually its path.
+        name: The image's name in an error, usually its path.
 
     Returns:
         `uint8[H, W, 3]`, RGB, in stored pixel order.
@@ -178,7 +178,7 @@ def encode_label(label: Pixels, classes: Classes | None = None) -> bytes:
 
     Args:
         label: `uint8[H, W]`, class ids, 255 = void.
-        classes: Whose colors to show the ids in; without them the PNG is grey.
+        classes: The classes with the colors to show; without them the PNG is grey.
     """
     image = Image.fromarray(label)
     if classes is not None:

@@ -78,7 +78,8 @@ def build_splits(
     for path, text in texts.items():
         if path.exists() and path.read_bytes() != text.encode():
             raise DataError(
-                f"{path}: exists with other content. Move it elsewhere, then run the same command again."
+                f"{path}: is there already, with other content. Move it elsewhere, then run the same "
+                "command again."
             )
     _write_labels(sbd, root / SBD_LABELS, sorted({*from_sbd, *sbd_train}))
     for path, text in texts.items():

@@ -30,7 +30,7 @@ class TrainingStream:
         seed: Random seed.
 
     Attributes:
-        error: What was wrong with an example, for readers whose own errors hide it; None before one fails.
+        error: The error of an example, for readers whose own errors hide it; None before one fails.
         read_at: When each item was ready, by `time.monotonic()`; readers may forget those they passed.
     """
 

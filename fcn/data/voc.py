@@ -117,7 +117,7 @@ def check_copies(train: Sequence[Example], val: Sequence[Example], digests: Sequ
     Args:
         train: The training split.
         val: The validation split.
-        digests: What `check_examples` returned for `[*train, *val]`.
+        digests: The digests that `check_examples` returned for `[*train, *val]`.
 
     Raises:
         DataError: If an image of one has the same pixels as an image of the other.
@@ -218,7 +218,7 @@ def _check_root(root: Path) -> None:
     near = (found.parent for depth in ("*", "*/*") for found in sorted(root.glob(f"{depth}/{IMAGES}")))
     inside = next(near, None)
     hint = f"Use {inside}." if inside else "Give the folder that holds it, VOCdevkit/VOC2012 for example."
-    raise DataError(f"{root}: has no folder {IMAGES}, so it is not a data set in VOC layout. {hint}")
+    raise DataError(f"{root}: holds no folder {IMAGES}, so it is not a data set in VOC layout. {hint}")
 
 
 def read_lines(path: Path) -> list[str]:

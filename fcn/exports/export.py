@@ -51,7 +51,7 @@ def export(
     Args:
         model: A net, or the path of a run folder or a `.keras` file.
         output: Folder of the versions; the first is `output/1`, the next `output/2`.
-        formats: What to write beside the SavedModel: some of `fcn.config.sections.FORMATS`.
+        formats: The formats to write beside the SavedModel: some of `fcn.config.sections.FORMATS`.
         calibration: For layers in int8 in the format "openvino"; None for none.
         photographs: An image or a folder of images, on which what was exported is compared with the net
             (`fcn.exports.verification`); None to compare nothing.

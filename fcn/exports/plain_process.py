@@ -16,7 +16,7 @@ from fcn.errors import VerificationError
 
 _PROGRAM = Path(__file__).with_name("plain_program.py")
 _LAST_BYTES, _LAST_LINES = 1000, 2
-"""How much of its last output a message shows if the process ends too early."""
+"""The part of its last output that a message shows if the process ends too early."""
 
 
 class PlainLabels(NamedTuple):

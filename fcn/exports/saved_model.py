@@ -100,7 +100,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
             logits = self.predict_logits(decode_image(data)[tf.newaxis])["logits"]
             label = _label(logits)
             areas = _class_areas(label, self._num_classes)
-            # Whoever is last to use the logits may overwrite them, and they are the largest of all maps.
+            # The last to use the logits may overwrite them, and they are the largest of all maps.
             with tf.control_dependencies([label]):
                 confidence = tf.reduce_mean(_confidence(logits))
             return encode_label(label[0]), areas, confidence

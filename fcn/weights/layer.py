@@ -35,7 +35,7 @@ def damaged(path: Path, reason: str) -> RunError:
 
     Args:
         path: The file.
-        reason: What is wrong with it, as a clause.
+        reason: The defect, as a clause.
     """
     return RunError(f"{path}: {reason}. The file is damaged or incomplete: download or copy it again.")
 

@@ -29,7 +29,7 @@ _HEAD = 64
 
 
 def _is_caffemodel(file: BinaryIO, path: Path) -> bool:
-    """Tells whether a file begins as a caffemodel does; the format has no magic number."""
+    """Returns whether a file begins as a caffemodel does; the format has no magic number."""
     wire = Wire(file, path)
     position = 0
     try:

@@ -26,7 +26,7 @@ _HINT = "Download it again."
 
 
 class Limits(NamedTuple):
-    """What an archive may hold; several times what the largest of VOC's does.
+    """Limits of an archive: several times the largest of VOC's.
 
     Attributes:
         members: Number of files and folders, with folders that are only named in paths.
@@ -52,8 +52,8 @@ def unpack(archive: Path, inside: str, target: Path, limits: Limits = DEFAULT_LI
     Args:
         archive: The file.
         inside: The folder in the archive that is wanted, "VOCdevkit/VOC2012" for example.
-        target: What that folder becomes; must not be there.
-        limits: What the archive may hold.
+        target: The path that this folder gets; must not exist.
+        limits: Limits of the archive.
 
     Raises:
         DataError: If the archive is damaged, too large, without the folder, or holds links, devices or
@@ -85,7 +85,7 @@ class _Reader:
     memory, or go back and forth forever.
 
     Attributes:
-        last: What the last call of `read` returned.
+        last: The bytes that the last call of `read` returned.
     """
 
     def __init__(self, archive: Path, raw: BufferedReader | gzip.GzipFile) -> None:
@@ -162,7 +162,7 @@ def _open(archive: Path, reader: _Reader) -> tarfile.TarFile:
 
 def _next_member(archive: Path, tar: tarfile.TarFile, reader: _Reader) -> tarfile.TarInfo | None:
     reader.allow(_HEADER_BYTES)
-    # tarfile remembers every member and what headers said for all of them; nobody asks for it here.
+    # tarfile remembers every member and what headers said for all of them; it is not needed here.
     tar.members = []  # type: ignore[attr-defined]
     tar.pax_headers = {}
     try:

@@ -11,10 +11,10 @@ class PublishedFile(NamedTuple):
     """A file that may be fetched from several places, each of which has the same bytes.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         urls: Where it is, in the order to try.
         md5: MD5 of its content.
-        size: Its length in bytes; None where nobody states it.
+        size: Its length in bytes; None where it is not published.
     """
 
     name: str
@@ -27,7 +27,7 @@ class PublishedDataset(NamedTuple):
     """A data set in one archive.
 
     Attributes:
-        title: What people call it.
+        title: Its name, for people.
         archive: The archive, tar with or without gzip.
         inside: The folder of the archive that is kept.
         folder: Where that folder goes, relative to where the user wants data sets.
@@ -84,4 +84,4 @@ DATASETS = {
         "benchmark_RELEASE",
     ),
 }
-"""What can be downloaded, by the name a user types."""
+"""The data sets to download, by the name a user types."""

@@ -17,7 +17,7 @@ from fcn.system.files import is_there, unreadable
 from fcn.system.progress import track_bytes
 
 _CHUNK = 1 << 20
-# Where nobody states a size, a server that never ends must not fill the disk.
+# Where no size is published, a server that never ends must not fill the disk.
 _LARGEST = 1 << 33
 # As many digits as 8 exbibytes have; Python refuses to read numbers of thousands of digits.
 _LENGTH = re.compile(r"[0-9]{1,19}")
@@ -32,7 +32,7 @@ class RetryPolicy(NamedTuple):
     Attributes:
         failures: Connections in a row that brought nothing new.
         connections: Connections in all.
-        pause_seconds: What to wait before the next connection; doubled with each failure in a row.
+        pause_seconds: The wait before the next connection; doubled with each failure in a row.
         timeout_seconds: How long a server may send nothing.
     """
 
@@ -60,7 +60,7 @@ def download(file: PublishedFile, folder: Path, retry: RetryPolicy = DEFAULT_RET
     if one fails.
 
     Args:
-        file: What to fetch.
+        file: The file to fetch.
         folder: Where to write it.
         retry: When to give up on a server.
 
@@ -186,7 +186,7 @@ def _go_on(
             if had and response.status_code == requests.codes.requested_range_not_satisfiable:
                 if file.size is not None:
                     raise _UselessError(f"has no more than {had} of {file.size} bytes")
-                return  # nobody knows the size: this may be all
+                return  # the size is unknown: this may be all
             begin = _first_byte(response, file, had)
             _append(response, part, file, begin)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:

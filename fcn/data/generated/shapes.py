@@ -18,7 +18,7 @@ Surface = Callable[[Array, Array, Array], tuple[Array, Array]]
 
 
 class Shape(NamedTuple):
-    """What one object looks like, in a frame where its radius is 1.
+    """An object's outline and surface, in a frame where its radius is 1.
 
     Attributes:
         outline: `float32[N, 2]`, corners (x, y) of a closed polygon.
@@ -276,4 +276,4 @@ SHAPES: dict[str, Callable[[np.random.Generator, float], Shape]] = {
     "wheel": _wheel,
     "cloth": _cloth,
 }
-"""How each class is drawn; takes the random generator and the object's radius in pixels."""
+"""The drawing function of each class; takes the random generator and the object's radius in pixels."""

@@ -154,7 +154,7 @@ def interpolate(graph: OnnxGraph, maps: str, sizes: Sequence[str], name: str) ->
     `Resize`: not every runtime knows that one with `antialias`, without which it is another interpolation.
 
     Args:
-        graph: What to add to.
+        graph: The graph to add to.
         maps: Name of `float32[B, C, H, W]`.
         sizes: Names of the new height and width, each `int64[1]`.
         name: Of the result, `float32[B, C, height, width]`.

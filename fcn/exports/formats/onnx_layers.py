@@ -15,14 +15,14 @@ from fcn.models.resizing import ResizeLike, Shrink, size_ratio
 from fcn.models.upsampling import CropLike
 from fcn.models.vgg import ImageNormalization
 
-_REMEDY = "Leave this format out, or write that down in fcn/exports/formats/onnx_layers.py."
+_REMEDY = "Leave this format out, or add support in fcn/exports/formats/onnx_layers.py."
 
 
 def add_layer(graph: OnnxGraph, layer: Any, inputs: Sequence[str]) -> str:
     """Adds a layer of Keras to a graph.
 
     Args:
-        graph: What to add to.
+        graph: The graph to add to.
         layer: A built layer for maps `[B, H, W, C]`.
         inputs: Names of its inputs, `float32[B, C, H, W]`.
 
@@ -30,7 +30,7 @@ def add_layer(graph: OnnxGraph, layer: Any, inputs: Sequence[str]) -> str:
         The name of its output, `float32[B, C, H, W]`.
 
     Raises:
-        ValueError: If there is no way here to write the layer down.
+        ValueError: If the layer or one of its settings is not supported here.
 
     Example:
         >>> add_layer(OnnxGraph("net"), keras.layers.ReLU(name="relu"), ["maps"])
@@ -52,7 +52,7 @@ def _maps(layer: Any) -> str:
 
 
 def _check(layer: Any, expected: Mapping[str, Sequence[Any]]) -> None:
-    """Refuses a layer with other settings than those that are written down here."""
+    """Refuses a layer with settings that are not supported here."""
     for name, wanted in expected.items():
         found = getattr(layer, name)
         if found not in wanted:
@@ -243,4 +243,4 @@ _WRITERS: dict[type, Callable[[OnnxGraph, Any, list[str]], str]] = {
     keras.layers.Dropout: lambda _graph, _layer, inputs: inputs[0],
     keras.layers.Add: _sum,
 }
-"""How each kind of layer is written; not its subclasses, which may compute something else."""
+"""The writer of each type of layer; not of its subclasses, which may compute something else."""

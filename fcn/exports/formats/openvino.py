@@ -53,7 +53,7 @@ def check_calibration(calibration: Calibration) -> None:
 
 
 class _Measured(NamedTuple):
-    """How well a precision labels: agreement with float32, and mean IoU where there are labels."""
+    """The accuracy of a precision: agreement with float32, and mean IoU where there are labels."""
 
     agreement: float
     mean_iou: float | None

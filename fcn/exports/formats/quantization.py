@@ -22,8 +22,8 @@ AGREEMENT_IMAGES = 30
 """Images, at most, on which labels are compared."""
 
 KEPT_IN_FLOAT = ("nothing", "the first layer and the scores", "block 1, fc7 and the scores")
-"""What stays in float, in the order in which it is tried: the first layer, whose channels are pixels, and the
-scores, whose differences decide; then more around them."""
+"""The layers that stay in float, in the order in which they are tried: the first layer, whose channels are
+pixels, and the scores, whose differences decide; then more around them."""
 
 
 def choose_images(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -51,7 +51,7 @@ def read_images(paths: Sequence[Path], description: str) -> Iterator[Pixels]:
     """Yields images `uint8[H, W, 3]` RGB at their own sizes, of large ones the middle.
 
     Args:
-        paths: What to read.
+        paths: The images.
         description: Of the work, for the progress bar: a present participle.
 
     Raises:
@@ -109,7 +109,7 @@ def quantize(model: Any, paths: Sequence[Path], kept: str = KEPT_IN_FLOAT[0]) ->
     Args:
         model: `openvino.Model` from `uint8[B, H, W, 3]` to logits.
         paths: Images that are like those to come.
-        kept: What stays in float, one of `KEPT_IN_FLOAT`.
+        kept: The layers that stay in float, one of `KEPT_IN_FLOAT`.
 
     Raises:
         BackendError: If NNCF is not installed.

@@ -207,7 +207,7 @@ def _keras3(path: Path, root: Any, attributes: _Attributes) -> Iterator[tuple[st
 
 
 def is_hdf5(path: Path) -> bool:
-    """Tells whether a file has the signature of HDF5."""
+    """Returns whether a file has the signature of HDF5."""
     return bool(h5py.is_hdf5(path))
 
 

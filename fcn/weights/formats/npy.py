@@ -26,7 +26,7 @@ def plain_text(value: object) -> object:
 
 
 def is_shape(value: object) -> TypeGuard[tuple[int, ...]]:
-    """Tells whether a value is a tuple of axes: whole numbers, not negative, not too many."""
+    """Returns whether a value is a tuple of axes: whole numbers, not negative, not too many."""
     return (
         type(value) is tuple
         and len(value) <= MAX_AXES

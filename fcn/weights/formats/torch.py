@@ -59,7 +59,7 @@ class _Tensor(NamedTuple):
 
     @property
     def span(self) -> int:
-        """How many values of the storage lie between the tensor's first and its last, both included."""
+        """The number of the storage's values from the tensor's first to its last, both included."""
         if 0 in self.shape:
             return 0
         return 1 + sum((length - 1) * step for length, step in zip(self.shape, self.strides, strict=True))

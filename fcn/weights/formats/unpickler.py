@@ -70,7 +70,7 @@ class Unpickler:
         path: Its name, for errors.
         start: Where the first pickle begins.
         end: Where the last one ends at the latest.
-        calls: What each name does that REDUCE may call: "module name" -> a function of the tuple of
+        calls: The names that REDUCE may call: "module name" -> a function of the tuple of
             arguments, which raises ValueError for arguments it does not know.
         names: Further names that may be values.
         persistent: Returns what a persistent id names.
@@ -140,7 +140,7 @@ class Unpickler:
             push(self._memo[self._number(_GETS[operation])])
         elif operation in _PUTS:
             place = self._number(_PUTS[operation])
-            if place > _MAX_OPERATIONS:  # whoever writes a pickle counts places from 0 or 1
+            if place > _MAX_OPERATIONS:  # writers of pickles count places from 0 or 1
                 raise ValueError(f"it remembers a value at place {place}")
             self._memo[place] = self._top()
         elif operation == b"\x94":  # MEMOIZE

@@ -155,7 +155,7 @@ def _trained(source: Path, num_classes: int, sources: Mapping[int, Source]) -> t
     Args:
         source: The file, for errors.
         num_classes: How many classes it scores.
-        sources: What its authors trained such nets on, by the number of classes.
+        sources: The data sets of its authors, by the number of classes.
     """
     if num_classes > MAX_CLASSES:
         raise RunError(f"{source}: expected at most {MAX_CLASSES} classes. Received: {num_classes}.")

@@ -26,7 +26,7 @@ def page(net: FCN, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
 
 def test_the_net_stands_there_as_it_is(page: dict[str, list], net: FCN) -> None:
     assert next(iter(page)) == "fcn8s: 3 classes"
-    described = dict(rows(page["The net"])[1:])
+    described = dict(rows(page["Architecture"])[1:])
     assert (described["stride"], described["input_scale"]) == ("8", "0.5")
     assert described["parameters"] == f"{sum(weight.size for weight in net.get_weights()):,}"
 
@@ -40,10 +40,10 @@ def test_classes_have_names_and_colors(page: dict[str, list]) -> None:
 
 
 def test_signatures_and_preprocessing_are_told(page: dict[str, list]) -> None:
-    requests = {name: (takes, answers) for name, takes, answers in rows(page["Requests and answers"])}
+    requests = {name: (takes, answers) for name, takes, answers in rows(page["Signatures"])}
     assert requests["predict_logits"] == ("images: uint8[B, H, W, 3]", "logits: float32[B, H, W, 3]")
     assert requests["serving_default"][1].endswith("class_areas: float32[B, 3], mean_confidence: float32[B]")
-    prepared = text(page["Requests and answers"])
+    prepared = text(page["Signatures"])
     assert "blue, green, red, are reduced by 1, 2.5, 3 and" in prepared
     assert "at 0.5 of their size" in prepared
     assert "predict_shrunk_logits" in prepared
@@ -55,7 +55,7 @@ def test_every_section_says_something(page: dict[str, list]) -> None:
 
 
 def test_its_examples_are_python(page: dict[str, list]) -> None:
-    fences = [token for token in page["How to run it"] if token.type == "fence"]
+    fences = [token for token in page["Usage"] if token.type == "fence"]
     assert [token.info for token in fences] == ["sh", "sh", "python", "python"]
     for token in fences[2:]:
         compile(token.content, "model_card.md", "exec")

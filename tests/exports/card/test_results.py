@@ -32,7 +32,7 @@ def test_what_is_not_known_is_said_to_be_not_known(tmp_path: Path) -> None:
     assert "are not known" in training(tmp_path)
     assert "Not known" in scores(tmp_path)
     assert "Not measured" in agreement(tmp_path)
-    assert "No table of engines" in engines(tmp_path)
+    assert "There is no table of engines" in engines(tmp_path)
     assert rows(parse(files(tmp_path))) == [["file", "content"]]
 
 
@@ -50,12 +50,12 @@ def test_scores_are_those_of_the_file(tmp_path: Path) -> None:
     write(tmp_path, "scores.json", SCORES)
     page = parse(scores(tmp_path))
     assert rows(page) == [
-        ["score", "%"],
+        ["score", "percent"],
         ["pixel accuracy", "87.50"],
         ["mean accuracy", "75.00"],
         ["mean IoU", "61.24"],
         ["frequency weighted IoU", "absent"],
-        ["class", "IoU, %"],
+        ["class", "IoU (percent)"],
         ["ground", "90.00"],
         ["cat|dog", "absent"],
         ["<b>x</b>", "30.00"],

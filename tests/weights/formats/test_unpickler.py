@@ -159,7 +159,7 @@ HOSTILE_FILES = {
     "100,000 nested tuples": (b"\x80\x02" + NESTED_TUPLES + b".", "does not hold"),
     # Python's own unpickler reserves a gigabyte for this.
     "LONG_BINPUT of 2^27": (b"\x80\x02}r\0\0\0\x08.", "place 134217728"),
-    "GLOBAL, then BUILD": (b"\x80\x02ccollections\nOrderedDict\n}b.", "is given one|wants to use"),
+    "GLOBAL, then BUILD": (b"\x80\x02ccollections\nOrderedDict\n}b.", "is given one"),
     "100,000 nested tuples as a type": (
         b"\x80\x02cnumpy\ndtype\n" + NESTED_TUPLES + b"\x85R.",
         r"values of the type \(tuple\)",
@@ -181,6 +181,8 @@ HOSTILE_FILES = {
 def test_hostile_files_are_refused_quickly_in_little_memory(name, format, writers, place):
     content, message = HOSTILE_FILES[name]
     if format == "npy":
+        # The name that these files may use.
+        content = content.replace(b"collections\nOrderedDict", b"numpy\nndarray")
         header = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }".ljust(117) + b"\n"
         data = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + content
     elif format == "zip":
