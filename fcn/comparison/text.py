@@ -8,7 +8,7 @@ from rich.text import Text
 from fcn.comparison.columns import COLUMNS, memory_note
 from fcn.comparison.result import Comparison
 
-_WIDTH, _NAME_WIDTH = 100, 8
+_ENDLESS, _NAME_WIDTH = 10_000, 8
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -32,7 +32,7 @@ def print_comparison(comparison: Comparison) -> None:
         )
         table.add_row(net.name, *cells)
     console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:  # a file or a pipe has no width
-        console = Console(markup=False, emoji=False, highlight=False, width=_WIDTH)
+    if not console.is_terminal:  # a file or a pipe has no width, so no name is folded
+        console = Console(markup=False, emoji=False, highlight=False, width=_ENDLESS)
     console.print(table)
     console.print(memory_note(comparison.nets))

@@ -13,3 +13,10 @@ def test_a_row_for_each_net_within_100_columns(comparison, capsys) -> None:
     assert row[0:2] == ["camvid-0", f"{mean_iou:.2f}%"]
     assert row[4:] == [*("134.5", "M", "16,777", "404", "20.0", "200", "500", "500", "1,200", "1.5")]
     assert next(line.split() for line in lines if "camvid-1" in line)[-7:] == ["-"] * 7
+
+
+def test_a_long_name_stays_in_one_piece_in_a_file(comparison, capsys) -> None:
+    name = "a-net-with-a-long-name"
+    net = comparison.nets[0]
+    print_comparison(comparison._replace(nets=(net._replace(candidate=net.candidate._replace(name=name)),)))
+    assert name in capsys.readouterr().out
