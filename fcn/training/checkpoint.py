@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import keras
 
 from fcn.classes import Classes
