@@ -22,11 +22,15 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 quickstart: install ## Generate a data set, train, score, label, export: about four minutes
 	$(BIN)/python examples/quickstart.py
 
-test: install ## Run the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not exhaustive"
+# Files are started in the order of tests/conftest.py: the longest first.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+SELECT ?= not slow and not exhaustive
 
-test-slow: install ## Run the tests that take longer
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and not exhaustive"
+test: install ## Run the fast tests, or those that SELECT names: make test SELECT="not exhaustive"
+	$(PYTEST) -m "$(SELECT)"
+
+test-slow: install ## Run the tests that train, export or start processes
+	$(PYTEST) -m "slow and not exhaustive"
 
 test-exhaustive: install ## Run the tests that take very long
 	$(BIN)/python -m pytest -m exhaustive
