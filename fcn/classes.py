@@ -1,9 +1,15 @@
-"""What the numbers in a label mean: void, class names and their colors."""
+"""The meaning of the numbers in a label: void, class names and their colors.
 
-from typing import NamedTuple
+NumPy is imported where it is used: reading a configuration and `fcn --help` do without it.
+"""
 
-import numpy as np
-import numpy.typing as npt
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 VOID = 255
 """Label value of pixels that belong to no class; they are never trained on and never scored."""
@@ -53,6 +59,8 @@ def voc_palette() -> npt.NDArray[np.uint8]:
         >>> voc_palette()[[0, 15, 255]].tolist()
         [[0, 0, 0], [192, 128, 128], [224, 224, 192]]
     """
+    import numpy as np
+
     values = np.arange(256)
     palette = np.zeros((256, 3), np.uint8)
     for bit in range(8):
@@ -70,9 +78,12 @@ def count_ids(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         label: `uint8[H, W]`, class ids, 255 = void.
 
     Example:
+        >>> import numpy as np
         >>> count_ids(np.array([[0, 1, 1, 255]], np.uint8))[[0, 1, 255]].tolist()
         [1, 2, 1]
     """
+    import numpy as np
+
     pixels = label.reshape(-1)
     counts = np.zeros(256, np.int64)
     for start in range(0, pixels.size, _COUNTED_AT_ONCE):
@@ -92,7 +103,7 @@ class Classes(NamedTuple):
     palette: tuple[tuple[int, int, int], ...]
 
     @classmethod
-    def named(cls, names: tuple[str, ...]) -> "Classes":
+    def named(cls, names: tuple[str, ...]) -> Classes:
         """Returns classes with these names and Pascal VOC's colors.
 
         Example:
@@ -102,8 +113,10 @@ class Classes(NamedTuple):
         return cls.with_palette(names, voc_palette())
 
     @classmethod
-    def with_palette(cls, names: tuple[str, ...], palette: npt.NDArray[np.uint8]) -> "Classes":
+    def with_palette(cls, names: tuple[str, ...], palette: npt.NDArray[np.uint8]) -> Classes:
         """Returns classes with these names and the first rows of `palette`, `uint8[N, 3]` RGB."""
+        import numpy as np
+
         rows = np.asarray(palette)[: len(names)].tolist()
         return cls(tuple(names), tuple((red, green, blue) for red, green, blue in rows))
 

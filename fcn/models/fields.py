@@ -46,7 +46,7 @@ def fcn_chart(stride: int, geometry: str, fc6: str = "full") -> Chart:
         >>> from fcn.models.axis_operations import seen_by
         >>> chart = fcn_chart(32, "same")
         >>> seen_by(chart, len(chart) - 1, 0)
-        Span(first=-233, last=201)
+        Span(first=-218, last=217)
     """
     reference = geometry == "reference"
     chart: list[list[Source]] = [[]]
@@ -82,7 +82,7 @@ def dilated_net_chart(geometry: str, fc6: str, context: str) -> Chart:
         >>> from fcn.models.axis_operations import seen_by
         >>> chart = dilated_net_chart("same", "full", "none")
         >>> seen_by(chart, len(chart) - 1, 4)
-        Span(first=-193, last=193)
+        Span(first=-186, last=201)
     """
     padded = geometry == "same"
     chart: list[list[Source]] = [[]]

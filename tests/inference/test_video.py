@@ -132,7 +132,7 @@ def test_an_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
     source = write_video(tmp_path / "film.mp4", 20)
     data = source.read_bytes()
     source.write_bytes(data[: len(data) * 6 // 10])
-    with pytest.raises(DataError, match=r"film\.mp4: is truncated or not a video"):
+    with pytest.raises(DataError, match=r"film\.mp4: is truncated or cannot be decoded"):
         label_video(BrightnessEngine(), source, tmp_path / "film.overlay.mp4", 4)
     assert list(tmp_path.iterdir()) == [source]
 

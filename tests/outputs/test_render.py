@@ -130,8 +130,8 @@ def test_what_cannot_be_is_refused() -> None:
     for kinds, message in [
         (["palette", "heatmap"], "Received: heatmap"),
         ([], "Received: none"),
-        (["ids", "palette"], "Expected one of palette and ids"),
-        (["rle", "areas", "polygons"], "Expected one of rle and polygons"),
+        (["ids", "palette"], "Expected only one of palette and ids"),
+        (["rle", "areas", "polygons"], "Expected only one of rle and polygons"),
     ]:
         with pytest.raises(ValueError, match=message):
             render(kinds, labeled(), CLASSES)

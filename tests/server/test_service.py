@@ -115,7 +115,7 @@ def test_a_full_queue_says_when_to_come_again(make, engine):
 @pytest.mark.parametrize(
     ("inputs", "kind", "message"),
     [
-        ({"image_bytes": string_tensor([b"no image"])}, ErrorKind.BAD_REQUEST, "no image"),
+        ({"image_bytes": string_tensor([b"no image"])}, ErrorKind.BAD_REQUEST, "not an image"),
         ({"image_bytes": string_tensor([])}, ErrorKind.BAD_REQUEST, "one or more images"),
         (encoded(*[flat(0)] * 5), ErrorKind.TOO_LARGE, "at most 4 images"),
         (encoded(flat(0, 30, 40)), ErrorKind.TOO_LARGE, "at most 1000 pixels. Received: 40 x 30"),
@@ -127,7 +127,7 @@ def test_a_full_queue_says_when_to_come_again(make, engine):
         (
             {"image_bytes": string_tensor([encode_png(flat(0)), b"none", encode_png(flat(0))])},
             ErrorKind.BAD_REQUEST,
-            "^image 2 of 3: .*no image",
+            "^image 2 of 3: .*not an image",
         ),
     ],
 )

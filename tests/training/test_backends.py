@@ -71,4 +71,4 @@ def test_export_says_that_it_needs_tensorflow(trained: Path) -> None:
     process = start(backend, {"commands": [command], "blocked": ["tensorflow"]})
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 2
-    assert "needs TensorFlow" in output
+    assert "export: the package tensorflow is not installed" in output

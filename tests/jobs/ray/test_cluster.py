@@ -85,7 +85,7 @@ def test_what_failed_is_not_tried_again_where_no_cluster_is(model_path: Path, tm
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--ray", "photographs"], "write --ray behind the images"),
+        (["--ray", "photographs"], "--ray after the images"),
         (["--ray", "ray://host:10001"], "expected HOST:PORT,"),
         (["--ray", "host:"], "expected HOST:PORT,"),
         (["--ray", "--actors", "0"], "a whole number of 1 or more"),

@@ -128,7 +128,7 @@ def test_a_form_and_what_is_compressed_are_refused(client, image):
     ("path", "content", "status", "message"),
     [
         (URL, b"", 400, "is empty"),
-        (URL, b"no image", 400, "no image"),
+        (URL, b"no image", 400, "not an image"),
         (URL, encode_png(np.zeros((9, 9, 3), np.uint8))[:-20], 400, "truncated"),
         (URL, bytes(100_001), 413, "at most 100000 bytes"),
         (f"{URL}?output=picture", b"", 422, "'rle' or 'polygons'. Received: \"picture\"."),

@@ -61,8 +61,9 @@ def test_both_stay_in_0_to_1(seed: int, scale: float) -> None:
 def test_a_right_prediction_costs_nothing() -> None:
     label, _ = batch(0)
     logits = certain(np.where(label == VOID, 2, label))
-    assert float(DICE(label, logits)) == 0
-    assert float(LOVASZ(label, logits)) == 0
+    # The probability of a certain class is 1 but for rounding, which differs between processors.
+    for loss in (DICE, LOVASZ):
+        assert float(loss(label, logits)) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -127,7 +127,7 @@ def test_a_module_with_more_layers_is_refused(tmp_path: Path) -> None:
     layers = build_dilated(19, "basic", "final", "ctx_")
     [last] = [layer for layer in layers if layer.name == "ctx_conv5_1"]
     source = write_caffemodel(tmp_path / "net.caffemodel", [*layers, last._replace(name="ctx_conv6_1")])
-    with pytest.raises(RunError, match="also has ctx_conv6_1, for which there is no net here"):
+    with pytest.raises(RunError, match="also has ctx_conv6_1, which none of the nets here has"):
         read_published(source)
 
 
