@@ -29,6 +29,36 @@ ThinNet = Callable[..., FCN]
 MakeDataset = Callable[..., Path]
 
 
+# The files whose tests take longest, which must not be the last to start. Others follow in the usual order.
+LONGEST_FILES = (
+    "cli/test_compare.py",
+    "examples/test_quickstart.py",
+    "jobs/ray/test_actors.py",
+    "cli/test_main.py",
+    "test_compatibility.py",
+    "training/loss/test_segmentation.py",
+    "inference/tiling/test_tiles.py",
+    "training/test_loop.py",
+    "training/test_backends.py",
+    "training/test_consensus.py",
+    "training/test_killed.py",
+    "config/test_recipes.py",
+    "weights/formats/test_unpickler.py",
+    "weights/published/test_convert.py",
+    "training/test_recovery.py",
+    "models/test_patches.py",
+    "models/test_fcn.py",
+    "exports/test_verification.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests of the longest files first; the order within a file stays."""
+    here = Path(__file__).parent
+    order = {here / name: number for number, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 def photographs(folder: str) -> Path:
     found = os.environ.get("FCN_DATA")
     root = Path(found or "") / folder

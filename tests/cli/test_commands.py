@@ -54,6 +54,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_an_imported_net_labels_evaluates_and_exports(
     tmp_path: Path, photograph: Path, dataset: Path, capsys
 ) -> None:
@@ -163,6 +164,7 @@ def test_a_net_with_global_pooling_is_told_so(tmp_path: Path, capsys) -> None:
     assert "pooling" in errors
 
 
+@pytest.mark.slow
 def test_an_export_is_compared_with_the_net(
     model_path: Path, photograph: Path, tmp_path: Path, capsys
 ) -> None:

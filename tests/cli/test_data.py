@@ -88,6 +88,7 @@ def test_mistakes_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert errors.startswith(f"Error: {tmp_path}: holds no folder dataset/cls")
 
 
+@pytest.mark.slow
 def test_splits_are_built_trained_on_and_guarded(
     tmp_path: Path, make_dataset: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

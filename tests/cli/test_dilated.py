@@ -12,6 +12,8 @@ from fcn.data.image_io import read_label
 from fcn.inference.engines.exported import MODEL_CARD
 from fcn.runs.model_file import load_model
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 data: {{root: {root}}}
 augmentation: {{crop_size: [24, 24]}}

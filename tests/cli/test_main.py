@@ -106,14 +106,21 @@ def recipe(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run_path(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run made by `python train.py` as a user starts it."""
-    folder = tmp_path_factory.mktemp("work")
+def run_path(recipe: Path, eager: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("work") / "tiny"
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", str(recipe), "--run", str(path)])
+    assert stopped.value.code == 0
+    return path
+
+
+@pytest.mark.slow
+def test_train_writes_a_run_and_is_quiet_about_tensorflow(recipe: Path, tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run(
         [sys.executable, HERE / "train.py", recipe],
-        cwd=folder,
-        env=environment,
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(HERE)},
         capture_output=True,
         text=True,
         check=False,
@@ -124,11 +131,7 @@ def run_path(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert not [line for line in done.stderr.splitlines() if not line.startswith(expected)]
     assert "mean IoU" in done.stdout
     assert "Wrote runs/tiny/" in done.stdout
-    return folder / "runs" / "tiny"
-
-
-def test_train_writes_a_run_and_is_quiet_about_tensorflow(run_path: Path) -> None:
-    assert (run_path / "report.html").exists()
+    assert (tmp_path / "runs" / "tiny" / "report.html").exists()
 
 
 def test_evaluate_writes_the_scores(run_path: Path, dataset: Path, tmp_path: Path, capsys) -> None:
@@ -193,6 +196,7 @@ def test_a_single_broken_image_is_a_mistake(run_path: Path, tmp_path: Path, caps
     )
 
 
+@pytest.mark.slow
 def test_export_counts_versions(run_path: Path, tmp_path: Path, capsys) -> None:
     for version in ("1", "2"):
         code, output, _ = run(["export", run_path, tmp_path / "out", "--json"], capsys)
@@ -200,6 +204,7 @@ def test_export_counts_versions(run_path: Path, tmp_path: Path, capsys) -> None:
         assert json.loads(output)["export"] == str(tmp_path / "out" / version)
 
 
+@pytest.mark.slow
 def test_exported_models_evaluate_like_the_run(
     run_path: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -357,6 +362,7 @@ def test_scores_that_cannot_be_written_are_told_before_the_work(
         assert_user_error(run(command, capsys), tmp_path / output, reason)
 
 
+@pytest.mark.slow
 def test_an_export_inside_of_a_run_does_not_hide_it(run_path: Path, tmp_path: Path, capsys) -> None:
     copied = tmp_path / "run"
     shutil.copytree(run_path, copied)
@@ -376,6 +382,7 @@ def test_generate_makes_a_data_set_once(tmp_path: Path, capsys) -> None:
     assert_user_error(run(command, capsys), tmp_path / "set")
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_exits_143(recipe: Path, dataset: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [

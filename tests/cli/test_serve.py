@@ -18,6 +18,8 @@ from fcn.data.image_io import decode_image
 from fcn.inference.predictor import Predictor
 from fcn.outputs.render import LabeledImage, render
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parents[2]
 
 

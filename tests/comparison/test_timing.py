@@ -3,6 +3,7 @@
 import time
 from types import SimpleNamespace
 
+import pytest
 from timed_tasks import Dying, Ones, Raising, Sharing, Unstartable
 
 from fcn.comparison import timing
@@ -11,6 +12,7 @@ from fcn.comparison.timing import ROUNDS, Timing, time_tasks
 MEBIBYTE = 2**20
 
 
+@pytest.mark.slow
 def test_each_has_its_own_memory_and_what_fails_is_left_out(capsys) -> None:
     held = bytearray(b"1") * (700 * MEBIBYTE)  # of this process, which is no matter of theirs
     tasks = {

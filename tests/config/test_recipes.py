@@ -36,6 +36,7 @@ def test_every_recipe_is_there() -> None:
     assert {path.stem for path in RECIPES} == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECIPES, ids=name_of)
 def test_a_recipe_builds_its_net_and_optimizer(path: Path) -> None:
     config = load_config(path)

@@ -275,6 +275,7 @@ def test_the_first_part_of_a_label_is_refused_or_whole(tmp_path: Path, rng: np.r
     assert all(str(path) in message for message in refusals)
 
 
+@pytest.mark.slow
 def test_damaged_files_never_end_in_another_exception(tmp_path: Path, rng: np.random.Generator) -> None:
     good = encode_label(rng.integers(0, 21, (24, 31)).astype(np.uint8), VOC)
     path = tmp_path / "label.png"

@@ -54,6 +54,7 @@ def test_image_bytes_of_several_sizes_in_one_request(net: FCN, plain_export: Pat
         np.testing.assert_array_equal(read_label(path), predictor.predict(data).label)
 
 
+@pytest.mark.slow
 def test_a_process_without_this_package_can_use_it(plain_export: Path, net: FCN, tmp_path: Path) -> None:
     image = images()[1]
     (tmp_path / "in").mkdir()
@@ -65,6 +66,7 @@ def test_a_process_without_this_package_can_use_it(plain_export: Path, net: FCN,
     np.testing.assert_array_equal(read_label(tmp_path / "out" / "a.png"), expected)
 
 
+@pytest.mark.slow
 def test_versions_count_up_and_the_highest_is_used(net: FCN, tmp_path: Path, thin_net) -> None:
     assert export(net, tmp_path / "out").name == "1"
     other = thin_net(seed=5)
@@ -87,6 +89,7 @@ def test_the_arguments_of_the_net_travel_along(plain_export: Path, net: FCN) -> 
     assert FCN.from_config(document).get_config() == net.get_config()
 
 
+@pytest.mark.slow
 def test_what_a_run_says_goes_along(net: FCN, tmp_path: Path) -> None:
     run = tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)

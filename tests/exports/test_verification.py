@@ -24,6 +24,8 @@ from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 from fcn.system.bfloat16 import bfloat16_instructions
 
+pytestmark = pytest.mark.slow
+
 import_openvino()
 
 BFLOAT16 = ["openvino bfloat16"] if bfloat16_instructions() else []

@@ -19,6 +19,8 @@ from fcn.inference.engines.tensorflow import TensorFlowEngine
 from fcn.inference.tiling.tiles import TiledEngine, least_map_bytes
 from fcn.inference.views import MultiScaleEngine, Views
 
+pytestmark = pytest.mark.slow
+
 CLASSES = Classes.named(("sky", "sea"))
 
 

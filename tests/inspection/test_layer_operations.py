@@ -99,6 +99,7 @@ def gradient_hulls(model, size: tuple[int, int], elements: list[tuple[int, int]]
     return np.array(hulls)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(
     scale=st.sampled_from([1, 0.5, 0.75]),

@@ -201,6 +201,7 @@ def test_claims_look_at_few_rows_however_many_are_in_hand(output: Path) -> None:
     assert not [step for step in steps if step.startswith(("SCAN", "USE TEMP"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_killed_at_random_moments_no_healthy_image_fails_and_no_batch_is_split(
     seed: int, output: Path

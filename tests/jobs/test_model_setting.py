@@ -10,6 +10,8 @@ from fcn.exports.export import export
 from fcn.jobs.job import model_setting
 from fcn.models.fcn import FCN
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("formats", [(), ("openvino",)])
 def test_exported_models_are_told_apart_by_their_weights(

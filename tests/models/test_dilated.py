@@ -105,6 +105,7 @@ def test_a_convolution_without_its_pooling_sees_what_it_saw_with_it() -> None:
     np.testing.assert_allclose(dilated[:, ::2, ::2], pooled, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_saved_net_comes_back_whole(kind: str, tmp_path: Path) -> None:
     options = THIN | KINDS[kind] | {"input_scale": 0.5, "channel_order": "bgr", "batch_normalization": True}

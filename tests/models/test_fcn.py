@@ -292,6 +292,7 @@ def test_only_keras_and_numpy_are_imported() -> None:
         assert all(name == "fcn.classes" or name.startswith("fcn.models") for name in within), file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stride", "batch_normalization"), [(32, False), (16, True), (8, False)])
 def test_it_learns_two_images(stride: int, batch_normalization: bool) -> None:
     keras.utils.set_random_seed(0)

@@ -97,6 +97,7 @@ def test_training_images_in_the_scored_split_are_counted(thin_net, dataset: Path
     assert find_training(gone, on_val) is None
 
 
+@pytest.mark.slow
 def test_the_call_warns_of_scores_that_are_too_good(
     thin_net, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,7 @@ def test_the_optimizer_is_saved_too(thin_net: Callable[..., FCN], tmp_path: Path
     assert load_model(tmp_path / "last.keras").name == "fcn32s"
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_checkpoint_before(model_path: Path, tmp_path: Path) -> None:
     # A limit on the size of files stands for a disk that fills up in the middle of a save.
     path = tmp_path / "last.keras"

@@ -12,6 +12,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=QUIET | environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_tensorflow_starts_without_a_word() -> None:
     done = python(
         "from fcn.system.backend import start_backend; start_backend(); import tensorflow as tf; tf.zeros(3)"
@@ -21,6 +22,7 @@ def test_tensorflow_starts_without_a_word() -> None:
     assert (done.returncode, done.stdout, said) == (0, "", [])
 
 
+@pytest.mark.slow
 def test_it_talks_when_asked_to() -> None:
     done = python("from fcn.system.backend import start_backend; start_backend()", TF_CPP_MIN_LOG_LEVEL="0")
     assert done.returncode == 0

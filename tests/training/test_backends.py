@@ -9,6 +9,8 @@ from backends import assert_same_training, finish, start, write_config
 from fcn.runs.model_file import RunFolder, load_model
 from fcn.training.log import read_log
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["jax", "torch"])
 def trained(request: pytest.FixtureRequest, dataset: Path, tmp_path_factory) -> Path:

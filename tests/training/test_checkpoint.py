@@ -83,6 +83,7 @@ def test_an_optimizer_with_other_variables_is_refused(trained) -> None:
         np.testing.assert_array_equal(weight.numpy(), value)
 
 
+@pytest.mark.slow
 def test_a_training_with_frozen_layers_and_steps_in_parts_goes_on(batch, tmp_path: Path) -> None:
     config = TrainConfig(steps=100, freeze=("block1_*",), batch_size=4, accumulate=2, clip_norm=1.0)
 

@@ -44,6 +44,7 @@ def begin(config: Path, run: RunFolder) -> subprocess.Popen[bytes]:
     raise AssertionError("the training does not begin")
 
 
+@pytest.mark.slow
 def test_the_second_training_ends_at_once_and_a_killed_one_keeps_nobody_out(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,8 @@ from fcn.runs.log import read_log
 from fcn.runs.model_file import RunFolder, load_model
 from fcn.training.loop import train
 
+pytestmark = pytest.mark.slow
+
 
 def configured(root: Path, **train_values) -> Config:
     """A configuration that trains in seconds."""

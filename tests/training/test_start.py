@@ -163,6 +163,7 @@ def configuration(root: Path, **model: object) -> Config:
     )
 
 
+@pytest.mark.slow
 def test_one_command_trains_from_coarse_to_fine(dataset: Path, tmp_path: Path, capsys) -> None:
     result = train_stages(configuration(dataset), tmp_path / "run")
     assert result.run.path == tmp_path / "run" / "fcn8s"

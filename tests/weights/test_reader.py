@@ -188,6 +188,7 @@ def survive(content: bytes, count: int, place, seed: int) -> None:
     assert read < count, "no injury was noticed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_200_mutated_files_do_no_harm(variant, samples, place):
     survive(samples[variant][1], 200, place, seed=0)

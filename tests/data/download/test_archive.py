@@ -243,6 +243,7 @@ def test_what_an_interrupted_call_left_is_replaced(tmp_path: Path) -> None:
     assert not left.parent.exists()
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_works_again(tmp_path: Path) -> None:
     members = [member(f"set/{number:04}", b"x") for number in range(1_500)]
     archive = write_tar(tmp_path / "a.tar", members)

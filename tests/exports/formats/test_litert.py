@@ -18,6 +18,8 @@ from fcn.exports.formats.onnx import onnx_labeler
 from fcn.inference.engines.exported import litert_file
 from fcn.inference.predictor import Predictor
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("onnx")
 Interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter
 

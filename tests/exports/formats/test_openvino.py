@@ -77,6 +77,7 @@ def test_auto_follows_the_table(exported: Path) -> None:
     assert (exact.name, exact.precision) == ("openvino", "float32")
 
 
+@pytest.mark.slow
 def test_without_images_auto_stays_with_float32(net: FCN, tmp_path: Path) -> None:
     version = export(net, tmp_path / "out", ["openvino"])
     engine = open_engine(version, "auto", "auto")
@@ -85,6 +86,7 @@ def test_without_images_auto_stays_with_float32(net: FCN, tmp_path: Path) -> Non
     assert not openvino_file(version, "int8").exists()
 
 
+@pytest.mark.slow
 def test_labels_decide_where_there_are_some(
     net: FCN, smooth_photographs: Path, make_dataset, tmp_path: Path
 ) -> None:
@@ -111,6 +113,7 @@ def test_what_int8_lacks_is_told_before_the_work(smooth_photographs: Path, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_agreement_decides_where_there_are_no_labels(
     net: FCN, smooth_photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

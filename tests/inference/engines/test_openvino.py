@@ -62,6 +62,7 @@ def test_logits_labels_and_confidence_equal_those_of_keras(
     np.testing.assert_allclose(confidence, softmax(expected).max(-1), rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -119,6 +120,7 @@ def test_bfloat16_rounds_and_float32_does_not(net: FCN, engine: OpenVinoEngine) 
     assert (rounded.label(images((40, 57))).label == expected.argmax(-1)).mean() > 0.98
 
 
+@pytest.mark.slow
 def test_an_export_without_openvinos_form_is_converted(net: FCN, plain_export: Path) -> None:
     engine = open_engine(plain_export.parent, "openvino")
     assert (engine.name, engine.precision, engine.classes) == ("openvino", "float32", net.classes)
@@ -160,6 +162,7 @@ def test_int8_needs_an_export_that_has_it(net: FCN, plain_export: Path) -> None:
         open_engine(plain_export, "tensorflow", "int8")
 
 
+@pytest.mark.slow
 def test_without_openvino_the_error_says_what_to_install(model_path: Path) -> None:
     script = (
         "import importlib.util, sys\n"

@@ -87,6 +87,7 @@ def test_windows_of_rows_or_columns_equal_the_whole(kind: str, geometry: str, th
     check(engine, noise(1, breadth, length), calls=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "geometry", "input_scale", "size"),
     [
@@ -121,6 +122,7 @@ def test_nets_with_dilated_layers_are_cut_too(kind: str, geometry: str, size: tu
     check(open_engine(net), noise(1, *size), calls=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("input_scale", [1.0, 0.5])
 def test_windows_equal_the_whole_in_openvino(input_scale: float, thin_net, tmp_path: Path) -> None:
     net = thin_net(8, width=1 / 64, fc_channels=8, input_scale=input_scale)
@@ -156,6 +158,7 @@ def test_memory_that_is_too_little_is_refused(net) -> None:
             Predictor(net, memory_gigabytes=gigabytes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("input_scale", [1.0, 0.5])
 def test_an_exported_net_knows_how_to_be_cut(input_scale: float, thin_net, tmp_path: Path) -> None:
     net = thin_net(32, width=1 / 64, fc_channels=4, input_scale=input_scale)

@@ -16,6 +16,8 @@ from selenium.webdriver import Keys
 from fcn.data.image_io import encode_png
 from fcn.server.app import ServerSettings
 
+pytestmark = pytest.mark.slow
+
 LABEL = ((0, 1), (2, 0))
 DROP = """
 const bytes = Uint8Array.from(atob(given[1]), (character) => character.charCodeAt(0));

@@ -12,6 +12,8 @@ from PIL import Image
 from fcn.classes import VOID, Classes
 from fcn.data.image_io import encode_label, upright
 
+pytestmark = pytest.mark.slow
+
 READ = (
     "const { readLabel } = await import('/page/label.js');"
     "const bytes = Uint8Array.from(atob(given[0]), (character) => character.charCodeAt(0));"

@@ -12,6 +12,8 @@ from selenium.webdriver import Keys
 from fcn.classes import voc_palette
 from fcn.data.image_io import upright
 
+pytestmark = pytest.mark.slow
+
 LABEL = ((0, 1, 1, 2), (0, 0, 2, 2), (1, 0, 2, 0))
 
 

@@ -8,6 +8,8 @@ from functools import cache
 import keras
 import pytest
 
+pytestmark = pytest.mark.slow
+
 if keras.backend.backend() != "tensorflow":
     pytest.skip("replicas are TensorFlow's", allow_module_level=True)
 

@@ -79,6 +79,7 @@ def test_terms_are_added_up(batch: tuple[np.ndarray, np.ndarray]) -> None:
     assert float(all_of_them()(*batch)) == pytest.approx(by_hand(*batch), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eagerly", [True, False], ids=["eager", "compiled"])
 def test_fit_and_evaluate_report_the_loss_of_the_batch(
     eagerly: bool, batch: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
@@ -98,6 +99,7 @@ def test_fit_and_evaluate_report_the_loss_of_the_batch(
     assert layer.get_weights()[0][0, 0] == pytest.approx(kernel - 0.01 * slope, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_training_step_runs_under_xla(batch: tuple[np.ndarray, np.ndarray]) -> None:
     if keras.backend.backend() == "torch":
         pytest.skip("PyTorch has no XLA")

@@ -288,6 +288,7 @@ def test_a_head_that_is_not_whole_is_refused(tmp_path: Path) -> None:
             read_published(write_caffemodel(tmp_path / lost, rest))
 
 
+@pytest.mark.slow
 def test_weights_that_make_no_net_are_refused(tmp_path: Path) -> None:
     many = write_caffemodel(tmp_path / "many", build_fcn(32, num_classes=300, width=1 / 16, fc_channels=8))
     arrays = vgg16_arrays()
@@ -303,6 +304,7 @@ def test_weights_that_make_no_net_are_refused(tmp_path: Path) -> None:
         assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [write_keras, write_numpy, write_caffe, write_torch])
 def test_damaged_files_leave_no_run(tmp_path: Path, write) -> None:
     whole = write(tmp_path / "whole", vgg16_arrays(width=1 / 64, fc_channels=4)).read_bytes()
