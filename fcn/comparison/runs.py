@@ -91,7 +91,7 @@ def training_cost(candidate: Candidate) -> tuple[int | None, float | None]:
 def _check_run(run: RunFolder, config: Config) -> None:
     weights = config.model.weights
     if weights not in _WITHOUT_FILE and not Path(weights).exists():
-        raise RunError(f"model.weights={weights}: there is no such run or file to start from.")
+        raise RunError(f"model.weights={weights}: no such run or file to start from.")
     if not run.exists():
         check_place(run)
         return

@@ -14,11 +14,11 @@ STYLE = "style.css"
 
 
 def render(template: str, **values: Any) -> str:
-    """Returns HTML: a template filled with values, each of which is escaped.
+    """Returns the HTML of a template; every value is escaped.
 
     Args:
         template: Name of a file in `templates/`.
-        **values: What the template shows. One that it needs and does not get is an error.
+        **values: What the template shows; a missing value is an error.
 
     Example:
         >>> from fcn.pages.swatch import Swatch

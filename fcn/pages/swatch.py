@@ -9,10 +9,10 @@ Color = tuple[int, int, int]
 
 
 class Swatch(NamedTuple):
-    """A name and the color that stands for it in pictures.
+    """A name and its color in pictures.
 
     Attributes:
-        name: What has the color.
+        name: Name of a class, for example.
         color: RGB.
     """
 

@@ -109,7 +109,7 @@ class LineChart(NamedTuple):
 
     Attributes:
         title: What is shown.
-        note: What to read from the curve; where there is no chart, the only value, or nothing.
+        note: What to read from the curve; without a chart, the only value if there is one.
         axes: The axes; None where there are too few values for a chart.
         lines: The curve, and what is drawn over it.
         dots: The values, where they are few.

@@ -34,7 +34,7 @@ _NOISY = 40
 
 
 class _File(NamedTuple):
-    """A file of a run whose text is on the page."""
+    """A text file of a run, to show on the page."""
 
     title: str
     name: str

@@ -28,6 +28,6 @@ def test_a_training_step_has_the_classes_and_the_precision_of_its_training(
         stack.callback(keras.config.set_dtype_policy, before)
         keras.config.set_dtype_policy("mixed_bfloat16")
         lasting = stack.enter_context(ExitStack())
-        monkeypatch.setattr(timed_process, "_WHILE_IT_LIVES", lasting)
+        monkeypatch.setattr(timed_process, "_UNTIL_EXIT", lasting)
         TrainingStep(config, (64, 64), Classes.named(("sea", "sky"))).begin()()
     assert stepped == [(("sea", "sky"), (2, 24, 24, 3), 1, "float32")]
