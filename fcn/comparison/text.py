@@ -15,7 +15,7 @@ def print_comparison(comparison: Comparison) -> None:
     """Prints a row for each net; the best of each column is bold."""
     plan, (height, width) = comparison.plan, comparison.size
     table = Table(
-        title=f"{plan.split} of {plan.root}, {len(plan.examples)} images; "
+        title=f"{plan.split} of {plan.root}, {len(plan.examples)} images\n"
         f"GFLOP and ms for one image of {height}x{width}",
         box=box.SIMPLE_HEAD,
         title_justify="left",
