@@ -1,4 +1,4 @@
-# Needs Python 3.11 to 3.13 with pip, and make. Everything is installed into .venv.
+# Needs make, and Python 3.11 to 3.13 with pip. Everything is installed into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,19 +7,19 @@ INSTALLED := $(VENV)/installed
 .DEFAULT_GOAL := help
 .PHONY: help install quickstart test test-slow test-exhaustive lint lock image-check clean
 
-help: ## List what can be made
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-install: $(INSTALLED) ## Make the environment
+install: $(INSTALLED) ## Install the environment into .venv
 
 $(INSTALLED): requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "Python 3.11, 3.12 or 3.13 is needed; this is Python %d.%d. Name another one: make install PYTHON=python3.12" % sys.version_info[:2])'
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "Expected Python 3.11, 3.12 or 3.13. Received: Python %d.%d. Choose another one: make install PYTHON=python3.12" % sys.version_info[:2])'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-quickstart: install ## Generate a data set, train, score, label, export: about four minutes
+quickstart: install ## Generate a data set, train, score, label and export, in about four minutes
 	$(BIN)/python examples/quickstart.py
 
 # Files are started in the order of tests/conftest.py: the longest first.
@@ -50,8 +50,8 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) -c requirements/runtime.txt --extra serve --group image -o requirements/serve.txt
 	$(COMPILE) -c requirements/runtime.txt --group dev -o requirements/dev.txt
 
-image-check: ## Build the images without a registry, and try them (as root, on Debian or Ubuntu)
+image-check: ## Build the container images without a registry and test them (as root, on Debian or Ubuntu)
 	deploy/image_check.sh
 
-clean: ## Remove the environment and every cache; runs/ stays
+clean: ## Remove the environment and all caches, but not runs/
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,10 +1,10 @@
-"""Times labeling one image with FCN-8s on a CPU: each engine of this package against stock Keras.
+"""Times labeling one image with FCN-8s on a CPU: each engine of this package and stock Keras.
 
     python benchmarks/engines.py --torch-python TORCH_VENV/bin/python
 
-21 classes, one image, label and confidence out. Each variant has a process of its own; they take turns, an
-image each, so that all see the same machine. "keras plain" is what ratios refer to: stock layers under
-`tf.function` in float32. All have the same weights, which are random: this says how fast, not how well.
+21 classes, one image, label and confidence out. Each variant has its own process. They take turns, one image
+each, so that other load on the machine affects all. Ratios are relative to "keras plain": stock layers in a
+`tf.function` in float32. All have the same random weights: this measures speed, not quality.
 """
 
 import argparse
@@ -38,13 +38,13 @@ _QUIET = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def worker_arguments(variant: str, folder: Path, options: argparse.Namespace) -> list[str]:
-    """Returns what to start the process of a variant with."""
+    """Returns the arguments for the process of a variant."""
     size = [str(length) for length in options.size]
     return [variant, "--folder", str(folder), "--size", *size, "--width", str(options.width)]
 
 
 def measure(variants: Sequence[str], folder: Path, options: argparse.Namespace) -> dict[str, list[Reply]]:
-    """Returns what the variants answered, in turns."""
+    """Returns the replies of the variants, which take turns."""
     workers = []
     try:
         for variant in variants:
@@ -59,7 +59,7 @@ def measure(variants: Sequence[str], folder: Path, options: argparse.Namespace) 
 
 
 def report(replies: dict[str, list[Reply]]) -> bool:
-    """Prints the table and returns whether there are ratios."""
+    """Prints the table; returns whether it has ratios."""
     times = {name: [reply["seconds"] for reply in answers] for name, answers in replies.items()}
     if BASELINE not in times:
         print(f"No ratios: {BASELINE} failed.")

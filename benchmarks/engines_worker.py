@@ -1,6 +1,6 @@
-"""One variant of `engines.py`: a net on an engine, that labels one image whenever it is asked.
+"""One variant of `engines.py`: a net on an engine, which labels one image per request.
 
-Run with the variant "prepare" it writes what OpenVINO, PyTorch and ONNX Runtime read, and ends.
+With the variant "prepare", it writes the files for OpenVINO, PyTorch and ONNX Runtime, and exits.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def our_net(width: float) -> Any:
 def prepare_others(folder: Path, size: tuple[int, int], width: float) -> None:
     """Writes the net for other frameworks: `weights.npz`, `float32.xml` and `int8.xml`.
 
-    Scales of int8 come from noise, which is enough to be timed.
+    The int8 scales are calibrated on noise, which is enough for timing.
     """
     from fcn.data.image_io import encode_jpeg
     from fcn.exports.formats.quantization import quantize
@@ -77,7 +77,7 @@ def torch_net(folder: Path, width: float) -> Any:
 
 
 def torch_label(variant: str, folder: Path, width: float) -> Label:
-    """Returns what labels with PyTorch, channels last."""
+    """Returns a function that labels with PyTorch, channels last."""
     import torch
 
     net = torch_net(folder, width).to(memory_format=torch.channels_last)
@@ -99,7 +99,7 @@ def torch_label(variant: str, folder: Path, width: float) -> Label:
 
 
 def onnx_label(folder: Path, size: tuple[int, int], width: float) -> Label:
-    """Returns what labels with ONNX Runtime: PyTorch's net, exported for images of one size."""
+    """Returns a function that labels with ONNX Runtime: PyTorch's net, exported for images of one size."""
     import onnxruntime
     import torch
 
@@ -120,7 +120,7 @@ def onnx_label(folder: Path, size: tuple[int, int], width: float) -> Label:
 
 
 def engine_label(variant: str, folder: Path, width: float) -> Label:
-    """Returns what labels with an engine of the package, or with stock Keras layers in TensorFlow's."""
+    """Returns a function that labels with an engine of the package, or with stock Keras layers."""
     from fcn.classes import VOC_CLASS_NAMES, Classes
 
     classes = Classes.named(VOC_CLASS_NAMES)
@@ -154,7 +154,7 @@ def engine_label(variant: str, folder: Path, width: float) -> Label:
 
 
 def prepare(variant: str, folder: Path, size: tuple[int, int], width: float) -> Callable[[Reply], Reply]:
-    """Builds a variant and returns what labels and says how long it took."""
+    """Builds a variant; returns a function that labels an image and replies with its time."""
     if variant.startswith("onnx"):
         label = onnx_label(folder, size, width)
     elif variant.startswith("torch"):

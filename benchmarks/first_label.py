@@ -1,4 +1,4 @@
-"""Times `fcn infer` from the command to the first label, files in the operating system's cache.
+"""Times `fcn infer` from the command to the first label, with all files in the operating system's cache.
 
 python benchmarks/first_label.py MODEL IMAGE --runs 5
 """
@@ -18,7 +18,7 @@ WAIT_SECONDS = 120
 
 
 def first_label(arguments: list[str], image: Path, output: Path) -> float:
-    """Returns the seconds until the label of an image is there."""
+    """Returns the seconds until the label of an image is written."""
     command = [sys.executable, str(REPOSITORY / "infer.py"), *arguments, str(image), "--output", str(output)]
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -40,7 +40,7 @@ def first_label(arguments: list[str], image: Path, output: Path) -> float:
 def main() -> int:
     """Measures and prints each run and the median."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("model", type=Path, help="what `fcn infer` takes")
+    parser.add_argument("model", type=Path, help="a run folder, a .keras file or an exported folder")
     parser.add_argument("image", type=Path)
     parser.add_argument("--runs", type=int, default=5, help="runs that count, after one that does not (5)")
     parser.add_argument("--engine", default="auto")

@@ -1,10 +1,11 @@
-"""Times labeling a folder of JPEGs, files and all, against the bare speed of the same engine.
+"""Times labeling a folder of JPEGs, including reading and writing, and the engine alone.
 
     python benchmarks/folder.py MODEL VOCdevkit/VOC2012/JPEGImages --engine openvino --precision int8
 
-The images are cut into parts. Each part is labeled twice, in turns: bare, from pixels in memory, with nothing
-kept of the labels; and as `label_images` does it, from JPEGs to palette PNGs and overlays, with its store.
-"share" is bare seconds by the other: 100 % would be files for nothing. Memory is that of the whole process.
+The images are divided into parts. Each part is labeled twice, in turns: by the engine alone ("bare"), from
+pixels in memory, without keeping the labels; and by `label_images`, from JPEGs to palette PNGs and overlays,
+with its store. "share" is the first time divided by the second: at 100%, files would cost nothing. Memory is
+that of the whole process.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from machine import describe_cpu, describe_load
 
 
 def copies(source: Path, number: int, folder: Path, parts: int) -> list[Path]:
-    """Copies JPEGs, some twice if there are too few, into folders for the parts; returns the folders."""
+    """Copies JPEGs (some twice, if they are too few) into one folder per part; returns the folders."""
     found = sorted(source.rglob("*.jpg"))
     if not found:
         raise SystemExit(f"{source}: no JPEGs found.")
@@ -37,7 +38,7 @@ def copies(source: Path, number: int, folder: Path, parts: int) -> list[Path]:
 
 
 def bare(engine: Any, folder: Path) -> float:
-    """Returns how many seconds the engine takes for the pixels of a folder's images, one at a time."""
+    """Returns the seconds that the engine takes for the pixels of a folder's images, one at a time."""
     from fcn.data.image_io import read_image
 
     images = [read_image(path) for path in sorted(folder.iterdir())]
@@ -48,7 +49,7 @@ def bare(engine: Any, folder: Path) -> float:
 
 
 def with_files(predictor: Any, folder: Path, output: Path) -> float:
-    """Returns how many seconds the folder takes, from JPEGs to PNGs and overlays."""
+    """Returns the seconds for a folder, from JPEGs to PNGs and overlays."""
     from fcn.jobs.label_images import label_images
 
     start = time.perf_counter()
@@ -60,7 +61,7 @@ def with_files(predictor: Any, folder: Path, output: Path) -> float:
 
 
 def resident_bytes() -> int:
-    """Returns the memory the process has now."""
+    """Returns the current memory of the process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -117,7 +118,7 @@ def main() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     speed = 1 / statistics.median(per_image)
     share = statistics.median(shares)
-    print(f"\nmedian share {share:.1%}, {speed:.2f} images a second, peak {peak / 2**30:.2f} GiB")
+    print(f"\nmedian share {share:.1%}, {speed:.2f} images per second, peak {peak / 2**30:.2f} GiB")
     print(describe_load())
     return 0
 

@@ -1,18 +1,19 @@
-r"""Times FCN-8s in bfloat16 on a GPU: this package on JAX against the same net in compiled PyTorch.
+r"""Times FCN-8s in bfloat16 on a GPU: this package on JAX, and the same net in compiled PyTorch.
 
     python benchmarks/gpu.py --output gpu.json
-    python benchmarks/gpu.py --output tiny.json --tiny     # on a CPU, in some minutes: does it run
+    python benchmarks/gpu.py --output tiny.json --tiny     # a quick check on a CPU, in a few minutes
 
-Training and inference, 512x512, images a second; and the share of what a bfloat16 matrix product of 8192
-reaches in the same framework. PyTorch is compiled (`torch.compile`), channels last, with autocast; ours is
-what `fcn train` builds with `train.precision: bfloat16`. Each framework has a process of its own and an even
-share of the GPU's memory; they compute in turns, round after round. Operations are counted from the layers
-(transposed and other convolutions), three times as many for a step of training; all must count the same.
+Measures training and inference at 512x512, in images per second and relative to the speed of a bfloat16
+matrix product of 8192 in the same framework. PyTorch is compiled (`torch.compile`), channels last, with
+autocast. This package builds the net as `fcn train` does with `train.precision: bfloat16`. Each framework has
+its own process and an equal share of the GPU's memory; they compute in turns, round after round. Operations
+are counted from the layers (transposed and other convolutions), and three times as many for a training step.
+All frameworks must count the same.
 
-A framework that fails at one task (no memory, nothing compiled) starts anew for the next one. After
-`--limit` seconds no other round begins, and what hangs is ended; JSON is written after each task. Where there
-is no JAX, `--frameworks keras_torch torch` is this package on PyTorch. benchmarks/README.md says how to bring
-what a machine without a network lacks.
+A framework that fails at one task (out of memory, compiler errors) is restarted for the next one. After
+`--limit` seconds no new round starts, and processes that hang are killed. JSON is written after each task.
+Without JAX, `--frameworks keras_torch torch` measures this package on PyTorch. benchmarks/README.md explains
+what to install on a machine without a network.
 """
 
 import argparse
@@ -48,13 +49,13 @@ def environment(framework: str, memory_share: float) -> dict[str, str]:
 
 
 class Contest:
-    """The frameworks that take part, each with a process.
+    """The frameworks that are compared, each with a process.
 
     Args:
         options: Of the command line.
 
     Attributes:
-        frameworks: What those that take part say of themselves.
+        frameworks: Properties of each framework, as its process reports them.
         failures: What could not be measured, and why.
     """
 
@@ -72,7 +73,7 @@ class Contest:
             raise
 
     def measure(self, task: str, batch_size: int) -> dict[str, list[float]]:
-        """Returns the seconds a call of a task took in each round, by framework; without what failed."""
+        """Returns the seconds per call of a task in each round, by framework, without those that failed."""
         print(f"{task} {batch_size or ''}", file=sys.stderr, flush=True)
         workers = list(self._workers.values())
         request = {"task": task, "batch_size": batch_size}
@@ -109,7 +110,7 @@ class Contest:
         )
 
     def _introduce(self, framework: str) -> None:
-        """Asks what a framework is; one that does not answer or has no GPU takes no part."""
+        """Asks a framework for its properties; excludes it if it does not answer or has no GPU."""
         try:
             reply = self._workers[framework].ask({"task": "describe", "batch_size": 0}, self._deadline)
             print(f"{NAMES[framework]}: {reply['version']} on {reply['device']}", flush=True)
@@ -119,13 +120,13 @@ class Contest:
             reason = "it finds no GPU; on a CPU there is only --tiny"
         except WorkerError as error:
             reason = str(error)
-        print(f"{NAMES[framework]} takes no part: {reason}", file=sys.stderr, flush=True)
+        print(f"{NAMES[framework]} is left out: {reason}", file=sys.stderr, flush=True)
         self.failures.append({"task": "all", "batch_size": None, "framework": framework, "reason": reason})
         self._workers.pop(framework).close()
 
 
 def rows(times: Mapping[str, list[float]], task: str, batch_size: int, found: Reply) -> list[Reply]:
-    """Returns what one task's times mean, a row for each framework."""
+    """Computes the results of one task, one row per framework."""
     result = []
     flops = PASSES[task] * found["forward_flops"]
     for name, seconds in times.items():
@@ -168,7 +169,7 @@ def table(found: Reply) -> str:
 
 
 def run(options: argparse.Namespace, contest: Contest) -> Reply:
-    """Measures everything; what there is after each task is written at once."""
+    """Measures everything, and writes the results after each task."""
     counts = {reply["forward_flops"] for reply in contest.frameworks.values()}
     if len(counts) != 1:
         raise ValueError(
@@ -229,7 +230,7 @@ def main() -> int:
         found = run(options, contest)
     finally:
         contest.close()
-    print(f"Wrote {options.output}{', without what failed' if found['failures'] else ''}")
+    print(f"Wrote {options.output}{', without the tasks that failed' if found['failures'] else ''}")
     return 1 if found["failures"] else 0
 
 

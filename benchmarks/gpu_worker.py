@@ -1,8 +1,8 @@
 """One framework of `gpu.py`: FCN-8s in bfloat16, and a matrix product to compare with.
 
-Answers three kinds of requests, each a number of repetitions between two clock readings: "matmul", "train"
-(steps; each ends with its loss on the host, as a training watches it) and "infer" (passes; each ends with
-the label maps, uint8, on the host). Images and labels are on the device already.
+Answers three kinds of requests, and times a number of repetitions for each: "matmul", "train" (steps; each
+ends with its loss on the host, as training reads it) and "infer" (passes; each ends with the label maps,
+uint8, on the host). Images and labels are already on the device.
 """
 
 import argparse
@@ -21,7 +21,7 @@ Function = Callable[[], Any]
 
 
 class OnKeras:
-    """This package on the backend that Keras runs on, as `fcn train` builds it."""
+    """This package on Keras' current backend, as `fcn train` builds it."""
 
     def __init__(self, size: tuple[int, int], width: float, matmul_size: int, memory_share: float) -> None:
         import keras
@@ -92,7 +92,7 @@ class OnJax(OnKeras):
         compiled = jax.jit(label)
 
         def infer() -> Any:
-            # Read anew each time: a step of training gives the memory of the old weights away.
+            # Read again each time: a training step donates the memory of the old weights.
             trained = [variable.value for variable in model.trainable_variables]
             others = [variable.value for variable in model.non_trainable_variables]
             return np.asarray(compiled(trained, others, images))
@@ -189,7 +189,7 @@ class OnTorch:
 
 
 def prepare_torch(memory_share: float) -> str:
-    """Lets PyTorch choose its fastest kernels and bounds its memory; returns the name of its device."""
+    """Lets PyTorch choose its fastest kernels and limits its memory; returns the name of its device."""
     import torch
 
     torch.backends.cudnn.benchmark = True
@@ -224,7 +224,7 @@ FRAMEWORKS: dict[str, type[OnJax | OnKerasTorch | OnTorch]] = {
 
 
 def prepare(options: argparse.Namespace) -> Callable[[Reply], Reply]:
-    """Builds the net and returns what answers requests."""
+    """Builds the net; returns the function that answers requests."""
     framework = FRAMEWORKS[options.framework](
         tuple(options.size), options.width, options.matmul, options.memory_share
     )

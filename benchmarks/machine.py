@@ -1,4 +1,4 @@
-"""What a number was measured on."""
+"""The machine on which a number was measured."""
 
 import os
 import platform
@@ -27,5 +27,5 @@ def describe_cpu() -> str:
 
 
 def describe_load() -> str:
-    """Returns the load averages: what else ran while something was timed."""
+    """Returns the load averages, which show whether other jobs ran during a measurement."""
     return "load average {:.1f}, {:.1f}, {:.1f} over 1, 5, 15 minutes".format(*os.getloadavg())

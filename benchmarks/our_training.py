@@ -19,10 +19,10 @@ _PRECISION = ExitStack()
 
 
 def our_fcn8s(num_classes: int, width: float, precision: Precision, xla: bool) -> keras.Model:
-    """Builds and compiles FCN-8s; a step of it is a call of `train_on_batch`.
+    """Builds and compiles FCN-8s; `train_on_batch` is one step.
 
     Args:
-        num_classes: How many classes to tell apart.
+        num_classes: Number of classes.
         width: Channels of every layer in front of the scores, relative to VGG16.
         precision: As in `train.precision`.
         xla: Whether XLA compiles the step; on JAX it always does, and on PyTorch `torch.compile`.

@@ -1,7 +1,7 @@
-"""FCN-8s of stock Keras layers alone: the baseline that the package's own training step is timed against.
+"""FCN-8s of stock Keras layers only: the baseline for the package's own training step.
 
-`fcn.models.fcn.FCN` may compute a layer in a faster way; this one stays what anyone would write first. Run
-as a script it compares both, with the same weights, at odd sizes:
+`fcn.models.fcn.FCN` may compute a layer in a faster way; this is the straightforward version. As a script,
+it compares both, with the same weights, at odd sizes:
 
     python benchmarks/plain_fcn.py
 """
@@ -27,7 +27,7 @@ def plain_fcn8s(num_classes: int, width: float) -> keras.Model:
     """Builds FCN-8s with padding "same" from `keras.layers`; its layers have the names of `FCN`'s.
 
     Args:
-        num_classes: How many classes to tell apart.
+        num_classes: Number of classes.
         width: Channels of every layer in front of the scores, relative to VGG16.
     """
     like = FCN(num_classes, width=1 / 64)

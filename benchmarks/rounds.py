@@ -1,7 +1,7 @@
-"""Workers, each a process that holds what is to be timed, and rounds in which they take turns.
+"""Worker processes, each with a variant to time, and rounds in which they take turns.
 
-A worker is asked in one line of JSON and answers in one. Whatever else it prints goes to a log that is
-shown if it fails.
+A request to a worker is one line of JSON, and so is its reply. Everything else that it prints goes to a log,
+which is shown if it fails.
 """
 
 import json
@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOG_LINES = 12
 LAST_SECONDS = 10
-"""What a measurement that begins just before the end of all time may take."""
+"""Longest time of a measurement that starts just before the deadline."""
 PAUSE_SECONDS = 0.2
 """Between two measurements, so that threads of the last one stop waiting for more work."""
 
@@ -35,14 +35,14 @@ class Worker:
     """A process that answers requests.
 
     Args:
-        name: What it is called in tables.
+        name: The name in tables.
         python: The Python to run it with.
-        script: What to run, in this folder.
-        arguments: Of the script.
-        environment: Variables to add to this process' own.
+        script: The script to run, in this folder.
+        arguments: Arguments of the script.
+        environment: Variables to add to those of this process.
 
     Attributes:
-        failure: Why it ended before it answered; None so far.
+        failure: Why it ended before it answered; None if it has not failed.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class Worker:
         )
 
     def ask(self, request: Mapping[str, Any], deadline: float | None = None) -> Reply:
-        """Returns the worker's answer.
+        """Sends a request; returns the reply.
 
         Args:
             request: JSON values.
             deadline: When to give up, by `time.monotonic()`; None for never.
 
         Raises:
-            WorkerError: If there is none; with the end of what it printed.
+            WorkerError: If the worker does not reply; with the end of its output.
         """
         if self.failure:
             raise WorkerError(self.failure)
@@ -103,7 +103,7 @@ class Worker:
         return reply
 
     def close(self) -> None:
-        """Ends the process and gives its memory back; may be called again."""
+        """Ends the process and frees its memory; may be called again."""
         self._end()
         self._replies.close()
         self._log.close()
@@ -119,11 +119,11 @@ class Worker:
 
 
 def answer(prepare: Callable[[], Callable[[Reply], Reply]]) -> None:
-    """Answers requests until there are no more; called by a worker's script.
+    """Answers all requests; called by the script of a worker.
 
     Args:
-        prepare: Imports and builds what is timed, and returns the function from request to answer. Each
-            answer also gets "peak_bytes", the most memory the process has had.
+        prepare: Imports and builds the variant, and returns the function from request to reply. Each
+            reply also gets "peak_bytes", the most memory the process has had.
     """
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # frameworks print too
@@ -141,18 +141,18 @@ def take_turns(
     rounds: int,
     deadline: float | None = None,
 ) -> dict[str, list[Reply]]:
-    """Asks all workers the same, one at a time, round after round, each round beginning with another one.
+    """Sends one request to all workers, in turns, round after round; each round starts with another worker.
 
     Args:
-        workers: Whom to ask. One that fails is said to have, and left out from then on.
-        request: What to ask.
-        warm_up: Rounds whose answers do not count.
-        rounds: Rounds whose answers do.
-        deadline: When to begin no other round, by `time.monotonic()`; None for never.
+        workers: The workers. If one fails, this is printed, and later rounds leave it out.
+        request: The request.
+        warm_up: Rounds before them that do not count.
+        rounds: Rounds that count.
+        deadline: When to stop starting rounds, by `time.monotonic()`; None for never.
 
     Returns:
-        The answers of each worker that did not fail, by its name; fewer than `rounds`, or none, where the
-        deadline came before.
+        The replies of each worker that did not fail, by its name; fewer than `rounds`, or none, after the
+        deadline.
     """
     replies: dict[str, list[Reply]] = {worker.name: [] for worker in workers}
     for number in range(-warm_up, rounds):

@@ -1,4 +1,4 @@
-"""A server to measure, in a process of its own, and one client of it."""
+"""A server to measure, in its own process, and a client."""
 
 import base64
 import http.client
@@ -18,12 +18,12 @@ ANSWER_SECONDS = 120
 
 
 class Server(NamedTuple):
-    """A server that answers.
+    """A running server.
 
     Attributes:
-        port: On this machine.
-        pid: Its process.
-        about: What it has said of itself.
+        port: Port on this machine.
+        pid: Id of its process.
+        about: The JSON that it printed when it started.
     """
 
     port: int
@@ -31,18 +31,18 @@ class Server(NamedTuple):
     about: dict[str, Any]
 
     def resident_bytes(self) -> int:
-        """Returns the memory the server has now."""
+        """Returns the current memory of the server."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class Reply(NamedTuple):
-    """What came back.
+    """A response.
 
     Attributes:
-        status: Of HTTP.
-        body: All of it.
-        retry_after: The header that says when to come again, in seconds; empty if there is none.
+        status: HTTP status.
+        body: The whole body.
+        retry_after: The header `Retry-After`, in seconds; empty without it.
     """
 
     status: int
@@ -52,7 +52,7 @@ class Reply(NamedTuple):
 
 @contextmanager
 def served(model: Path, arguments: Sequence[str] = ()) -> Iterator[Server]:
-    """Starts `fcn serve` on a port that is free, and ends it with the block."""
+    """Starts `fcn serve` on a free port, and ends it after the block."""
     command = [sys.executable, "-m", "fcn", "serve", str(model), "--port", "0", "--json", *arguments]
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     with subprocess.Popen(
@@ -77,17 +77,17 @@ def served(model: Path, arguments: Sequence[str] = ()) -> Iterator[Server]:
 
 
 class Client:
-    """One connection that is kept.
+    """A persistent connection.
 
     Args:
-        port: Of the server, on this machine.
+        port: Port of the server, on this machine.
     """
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
 
     def post(self, path: str, body: bytes) -> Reply:
-        """Returns the answer to a request; a connection that breaks raises an `OSError`."""
+        """Sends a request and returns the response; raises an `OSError` if the connection breaks."""
         try:
             self._connection.request("POST", path, body)
             response = self._connection.getresponse()
@@ -100,7 +100,7 @@ class Client:
             raise
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Closes the connection."""
         self._connection.close()
 
 

@@ -1,9 +1,9 @@
-"""Times what a server adds to the engine: HTTP, the queue, decoding and encoding.
+"""Measures the time that a server adds to the engine: HTTP, the queue, decoding and encoding.
 
-    python benchmarks/serving.py runs/quickstart/exported PHOTOGRAPH.jpg --size 375 500
+    python benchmarks/serving.py runs/quickstart/exported IMAGE.jpg --size 375 500
 
-One client, and the bare engine in this process on the same decoded pixels, take turns, each round beginning
-with another one. "on top" is the median of the differences within a round. Batches wait for nobody.
+A client, and the engine alone in this process on the same decoded pixels, take turns; each round starts with
+another one. "on top" is the median of the differences within a round. Batches do not wait for more images.
 """
 
 import argparse
@@ -24,7 +24,7 @@ MILLI = 1000
 
 
 def photograph(path: Path, size: tuple[int, int]) -> tuple[bytes, Any]:
-    """Returns a photograph at a size as a JPEG, and its pixels as they are decoded, `uint8[H, W, 3]`."""
+    """Returns an image as a JPEG of a given size, and its decoded pixels, `uint8[H, W, 3]`."""
     from fcn.data.image_io import decode_image, encode_jpeg, read_image
 
     image = cv2.resize(read_image(path), size[::-1], interpolation=cv2.INTER_AREA).astype(
@@ -35,14 +35,14 @@ def photograph(path: Path, size: tuple[int, int]) -> tuple[bytes, Any]:
 
 
 def timed(function: Callable[[], object]) -> float:
-    """Returns how many seconds a call takes."""
+    """Returns the seconds that a call takes."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
 def answered(client: Client, path: str, body: bytes) -> Callable[[], None]:
-    """Returns a call that asks, and ends the benchmark where there is no answer."""
+    """Returns a function that sends a request; it ends the benchmark if the request fails."""
 
     def ask() -> None:
         reply = client.post(path, body)
@@ -55,7 +55,7 @@ def answered(client: Client, path: str, body: bytes) -> Callable[[], None]:
 def measure(
     model: Path, data: bytes, pixels: Any, rounds: int, arguments: list[str]
 ) -> dict[str, list[float]]:
-    """Returns the seconds of each round, by what was asked."""
+    """Returns the seconds of each round, by kind of request."""
     from fcn.inference.predictor import Predictor
 
     engine = Predictor(model).engine
@@ -85,7 +85,7 @@ def measure(
 def main() -> int:
     """Measures and prints a line for each kind of request."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("model", type=Path, help="what `fcn serve` takes")
+    parser.add_argument("model", type=Path, help="a run folder, a .keras file or an exported folder")
     parser.add_argument("image", type=Path)
     parser.add_argument("--size", type=int, nargs=2, default=(375, 500), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--rounds", type=int, default=100)

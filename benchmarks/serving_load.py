@@ -1,10 +1,10 @@
-"""Puts more on a server than it can do, and looks at every answer.
+"""Overloads a server, and checks every response.
 
     python benchmarks/serving_load.py runs/quickstart/exported IMAGES --clients 64 --seconds 600
 
-First a few clients ask one after another, as fast as they are answered: that is the rate the server can
-sustain. Then many clients together ask at twice that rate, whatever becomes of their requests. Expected are
-answers that are the engine's own label on 99.99 % of the pixels, and refusals with 429 and Retry-After.
+First, a few clients send requests as fast as the server responds: this is its highest rate. Then many clients
+together send requests at twice that rate. Expected are labels that equal the engine's own on 99.99% of the
+pixels, and rejections with 429 and Retry-After.
 """
 
 import argparse
@@ -29,12 +29,12 @@ SUSTAINING_CLIENTS = 4
 
 
 class Question(NamedTuple):
-    """An image to ask about.
+    """A request, and the label that it should return.
 
     Attributes:
-        path: Behind the model in the URL.
-        body: Of the request.
-        label: What the engine itself says, `uint8[H, W]`.
+        path: End of the URL, after the model.
+        body: Body of the request.
+        label: The engine's own label, `uint8[H, W]`.
     """
 
     path: str
@@ -43,12 +43,12 @@ class Question(NamedTuple):
 
 
 class Tally:
-    """What became of requests, counted by many threads.
+    """Outcomes of requests, counted by many threads.
 
     Attributes:
-        outcomes: How many were "answered", "refused" (429), "wrong", or failed in some other way.
-        seconds: How long the answers took.
-        worst: The lowest share of equal pixels in an answer.
+        outcomes: Number of requests that were "answered", "refused" (429), "wrong", or failed in another way.
+        seconds: Times of the responses.
+        worst: The lowest share of equal pixels in a response.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Tally:
 
 
 def questions(model: Path, folder: Path, most: int) -> list[Question]:
-    """Returns images of a folder with what the engine says about them, asked in two ways."""
+    """Returns requests for the images of a folder, in two protocols, with the engine's own labels."""
     from fcn.data.image_io import encode_jpeg, read_image
     from fcn.inference.predictor import Predictor
 
@@ -87,7 +87,7 @@ def questions(model: Path, folder: Path, most: int) -> list[Question]:
 
 
 def ask(client: Client, question: Question, model: str, tally: Tally) -> None:
-    """Asks once, and looks at the answer."""
+    """Sends a request and checks the response."""
     start = time.perf_counter()
     try:
         reply = client.post(f"/v1/models/{model}{question.path}", question.body)
@@ -110,7 +110,7 @@ def ask(client: Client, question: Question, model: str, tally: Tally) -> None:
 
 
 def decode(path: str, body: bytes) -> Any:
-    """Returns the label in an answer."""
+    """Returns the label in a response."""
     if path == ":predict":
         import base64
         import json
@@ -120,7 +120,7 @@ def decode(path: str, body: bytes) -> Any:
 
 
 def sustain(server: Server, asked: Sequence[Question], seconds: float) -> tuple[float, Tally]:
-    """Returns how many requests a second the server answers to a few clients who wait for it, and how."""
+    """Returns the requests per second that a few waiting clients get, and their outcomes."""
     tally, until = Tally(), time.perf_counter() + seconds
 
     def work(mine: Iterator[Question]) -> None:
@@ -137,9 +137,9 @@ def sustain(server: Server, asked: Sequence[Question], seconds: float) -> tuple[
 def crowd(
     server: Server, asked: Sequence[Question], rate: float, clients: int, seconds: float
 ) -> tuple[Tally, list[int]]:
-    """Lets many clients ask at a rate, together; returns what came of it, and the memory each second.
+    """Sends requests from many clients at a common rate; returns the outcomes, and the memory each second.
 
-    A client that is still waiting when its next request is due sends that as soon as it can.
+    If a client is still waiting when its next request is due, it sends it as soon as possible.
     """
     tally, start = Tally(), time.perf_counter()
     between = clients / rate
@@ -173,7 +173,7 @@ def crowd(
 
 
 def run(jobs: Sequence[Any]) -> None:
-    """Runs jobs in threads, and waits for all."""
+    """Runs jobs in threads and waits for all of them."""
     threads = [threading.Thread(target=job) for job in jobs]
     for thread in threads:
         thread.start()
@@ -182,9 +182,9 @@ def run(jobs: Sequence[Any]) -> None:
 
 
 def main() -> int:
-    """Measures, prints a table, and ends with 1 where anything went wrong."""
+    """Measures and prints a table; exits with 1 if anything went wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("model", type=Path, help="what `fcn serve` takes")
+    parser.add_argument("model", type=Path, help="a run folder, a .keras file or an exported folder")
     parser.add_argument("images", type=Path, help="folder of images")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=600)

@@ -1,4 +1,4 @@
-"""What all nets are timed on: random images and labels, and the settings of SGD; no data set is needed."""
+"""Inputs for timing: random images and labels, and the settings of SGD; no data set is needed."""
 
 from typing import Any
 
@@ -21,12 +21,12 @@ VOID_SHARE = 0.05
 def random_batch(
     batch_size: int, size: tuple[int, int], num_classes: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
-    """Draws a batch as training reads it.
+    """Returns a random batch, as training reads it.
 
     Args:
         batch_size: Number of images.
         size: (height, width) of each.
-        num_classes: How many classes there are.
+        num_classes: Number of classes.
 
     Returns:
         Images `float32[B, H, W, 3]`, 0 to 255, and labels `int32[B, H, W]`, 255 = void.
@@ -39,12 +39,12 @@ def random_batch(
 
 
 def draw_weights(model: Any) -> None:
-    """Draws all weights of a Keras net anew, also those that start at zero or symmetric.
+    """Replaces all weights of a Keras net with random ones, including those that start as zeros or symmetric.
 
-    So no layer hides another one, and no axis can be taken for another.
+    So no layer hides an error of another one, and swapped axes are found.
 
     Args:
-        model: What is changed.
+        model: The net to change.
     """
     generator = np.random.default_rng(1)
     for layer in model.layers:

@@ -1,7 +1,7 @@
-"""FCN-8s on VGG16 in plain PyTorch: the same layers as `fcn.models.fcn.FCN`, as a peer to be timed against.
+"""FCN-8s on VGG16 in plain PyTorch: the same layers as `fcn.models.fcn.FCN`, for comparison.
 
-Run as a script it proves that it is the same net: it gives a thin Keras FCN and this one the same random
-weights, and compares their logits at odd sizes. Needs Keras and one of its backends beside PyTorch:
+As a script, it checks that the net is the same: it gives a thin Keras FCN and this one the same random
+weights, and compares their logits at odd sizes. This needs Keras and one of its backends, besides PyTorch:
 
     KERAS_BACKEND=jax PYTHONPATH=. python benchmarks/torch_fcn.py
 """
@@ -27,13 +27,13 @@ TOLERANCE = 1e-4
 
 
 class TorchFCN(nn.Module):  # type: ignore[misc]
-    """FCN-8s with padding "same"; sizes that are odd are rounded up at each pooling.
+    """FCN-8s with padding "same"; each pooling rounds odd sizes up.
 
     Submodules have the names of the Keras layers. Input: `float[B, 3, H, W]` RGB, 0 to 255. Output: logits
     `float[B, C, H, W]`.
 
     Args:
-        num_classes: How many classes to tell apart.
+        num_classes: Number of classes.
         width: Channels of every layer in front of the scores, relative to VGG16.
         fc_channels: Channels of fc6 and fc7; None for 4,096 times `width`.
         dropout: Share of the numbers dropped after fc6 and fc7 while training.
@@ -86,7 +86,7 @@ def copy_weights(model: Any, net: TorchFCN) -> None:
 
     Args:
         model: An FCN-8s in the geometry "same", RGB, of the same width and classes.
-        net: What is changed.
+        net: The net to change.
 
     Raises:
         ValueError: If the weights of a layer do not fit.
@@ -152,7 +152,7 @@ def _cut(x: torch.Tensor, partner: torch.Tensor) -> torch.Tensor:
 
 
 def compare(size: tuple[int, int], memory_format: torch.memory_format) -> float:
-    """Returns the largest difference of the logits of a thin Keras FCN and a `TorchFCN` with its weights.
+    """Returns the largest difference between the logits of a thin Keras FCN and a `TorchFCN` like it.
 
     Args:
         size: (height, width) of the image.

@@ -1,4 +1,4 @@
-"""A training step and a pass of `TorchFCN`, as fast as a user of PyTorch would have them."""
+"""A training step and a pass of `TorchFCN`, with the usual optimizations of PyTorch."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,10 +1,10 @@
-"""Times one training step of FCN-8s: this package against stock Keras and against PyTorch, on a CPU.
+"""Times one training step of FCN-8s on a CPU: this package, stock Keras and PyTorch.
 
     python benchmarks/training_step.py --torch-python TORCH_VENV/bin/python
 
-21 classes, one image, SGD with momentum 0.9, cross entropy without void. Each variant has a process of its
-own; they take turns, a step each, so that all see the same machine. "keras plain" is in every group and is
-what ratios refer to: TensorFlow in float32, stock layers, optimizer and loss, no XLA.
+21 classes, one image, SGD with momentum 0.9, cross entropy without void. Each variant has its own process.
+They take turns, one step each, so that other load on the machine affects all. Ratios are relative to "keras
+plain", which is in every group: TensorFlow in float32, stock layers, optimizer and loss, no XLA.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def start(variant: str, options: argparse.Namespace) -> Worker:
 
 
 def measure(variants: Sequence[str], options: argparse.Namespace) -> dict[str, list[Reply]]:
-    """Returns what the baseline and some variants answered, in turns."""
+    """Returns the replies of the baseline and some variants, which take turns."""
     workers = []
     try:
         for variant in (BASELINE, *variants):

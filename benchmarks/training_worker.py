@@ -1,4 +1,4 @@
-"""One variant of `training_step.py`: builds a net and takes one step whenever it is asked."""
+"""One variant of `training_step.py`: builds a net and takes one step per request."""
 
 import argparse
 import time
@@ -10,7 +10,7 @@ from task import NUM_CLASSES, random_batch
 
 
 def keras_step(variant: str, width: float, batch: Any) -> Callable[[], float]:
-    """Returns the step of a variant on Keras: a function that takes it and returns its loss."""
+    """Returns a function that takes a step of a variant on Keras and returns its loss."""
     if variant == "keras plain":
         import keras
         from plain_fcn import compile_plain, plain_fcn8s
@@ -27,7 +27,7 @@ def keras_step(variant: str, width: float, batch: Any) -> Callable[[], float]:
 
 
 def torch_step(variant: str, width: float, batch: Any) -> Callable[[], float]:
-    """Returns the step of a variant on PyTorch, channels last."""
+    """Returns a function that takes a step of a variant on PyTorch, channels last."""
     import torch
     from torch_fcn import TorchFCN
     from torch_training import on_device, training_step
@@ -45,7 +45,7 @@ def torch_step(variant: str, width: float, batch: Any) -> Callable[[], float]:
 
 
 def prepare(variant: str, size: tuple[int, int], width: float) -> Callable[[Reply], Reply]:
-    """Builds a variant and returns what takes a step and says how long it took."""
+    """Builds a variant; returns a function that takes a step and replies with its time."""
     build = torch_step if variant.startswith("torch") else keras_step
     step = build(variant, width, random_batch(1, size, NUM_CLASSES))
 

@@ -1,6 +1,6 @@
-"""The whole road in four minutes: generate data, train, score, label, export, check.
+"""The whole workflow in four minutes: generate data, train, score, label, export, check.
 
-Run it with `make quickstart`. It is also an example of using the package from a program.
+Run it with `make quickstart`. It also shows how to use the package from a program.
 """
 
 import shutil
@@ -31,8 +31,8 @@ MIN_AGREEMENT = 0.9999
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
-    """Says what is being done and how long it took."""
+def timed(what: str) -> Iterator[None]:
+    """Prints the current step and the time it took."""
     print(f"{what} ...", flush=True)
     began = time.monotonic()
     yield
@@ -40,41 +40,41 @@ def told(what: str) -> Iterator[None]:
 
 
 def main() -> None:
-    """Goes the whole road; ends with an error if a step does not reach what it should."""
+    """Runs the whole workflow; exits with an error if a result is below its minimum."""
     began = time.monotonic()
     start_backend()
-    # These import TensorFlow, which was to start quietly.
+    # These import TensorFlow, which starts without its notices after `start_backend`.
     from fcn.evaluation.evaluate import scores_document
     from fcn.jobs.label_images import label_images
 
     for folder in (RUN, DATA):
         shutil.rmtree(folder, ignore_errors=True)
-    with told("Generating photographs of textured objects, and others from another seed"):
+    with timed("Generating images of textured objects, and others with another seed"):
         generate_dataset(DATA / "seen", num_train=1500, num_val=100, seed=1)
         generate_dataset(DATA / "unseen", num_train=1, num_val=100, seed=2)
 
-    with told("Training a thin FCN-8s"):
+    with timed("Training a thin FCN-8s"):
         config = load_config(HERE.parent / "configs" / "quickstart.yaml")
         result = fcn.train(config, RUN)
 
-    with told("Scoring it on the other seed"):
+    with timed("Scoring it on the data of the other seed"):
         predictor = fcn.Predictor(RUN)
         unseen = fcn.evaluate(predictor, DATA / "unseen")
         document = scores_document(unseen, predictor.classes.names, DATA / "unseen", "val")
         write_json(RUN / "scores_other_seed.json", document)
 
-    photographs = RUN / "photographs"
-    with told("Labeling a folder of photographs"):
-        photographs.mkdir()
+    images = RUN / "images"
+    with timed("Labeling a folder of images"):
+        images.mkdir()
         for example in result.evaluation.images:
-            shutil.copy(example.example.image_path, photographs)
-        label_images(predictor, [photographs], RUN / "labels", outputs=("palette", "overlay"))
+            shutil.copy(example.example.image_path, images)
+        label_images(predictor, [images], RUN / "labels", outputs=("palette", "overlay"))
 
-    with told("Exporting, and labeling the folder again in a process that knows only TensorFlow"):
+    with timed("Exporting, and labeling the folder again in a process with only TensorFlow"):
         version = fcn.export(RUN, RUN / "export")
         served = RUN / "served"
         done = subprocess.run(
-            [sys.executable, "-I", HERE / "label_with_tensorflow.py", version, photographs, served],
+            [sys.executable, "-I", HERE / "label_with_tensorflow.py", version, images, served],
             stderr=subprocess.PIPE,  # TensorFlow's start-up notices, unless it fails
             text=True,
             check=False,
@@ -86,11 +86,11 @@ def main() -> None:
     print()
     print_scores(result.evaluation, result.classes.names, "quickstart on val")
     score, other = result.evaluation.scores.mean_iou, unseen.scores.mean_iou
-    print(f"Mean IoU on a data set from another seed: {100 * other:.2f} %")
-    print(f"The exported model agrees on {100 * agreement:.4f} % of the pixels.")
+    print(f"Mean IoU on a data set with another seed: {100 * other:.2f}%")
+    print(f"The exported model agrees on {100 * agreement:.4f}% of the pixels.")
     print(
         f"\nWrote {RUN}/: report.html (open it in a browser), scores.json, labels/, export/1/, checkpoints/\n"
-        f"All in {(time.monotonic() - began) / 60:.1f} minutes. Try next:\n"
+        f"Total: {(time.monotonic() - began) / 60:.1f} minutes. Try next:\n"
         f"  .venv/bin/python infer.py {RUN} {DATA}/unseen/JPEGImages --output labels --overlay\n"
         f"  .venv/bin/python -m fcn evaluate {RUN} --data {DATA}/unseen --split val --output scores.json\n"
         f"  .venv/bin/python train.py configs/voc_fcn8s.yaml --set data.root=VOCdevkit/VOC2012"
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def mean_agreement(labels: Path, served: Path) -> float:
-    """Returns the share of pixels that two folders of labels agree on."""
+    """Returns the share of pixels on which two folders of labels agree."""
     equal = total = 0
     for path in sorted(served.glob("*.png")):
         first, second = read_label(labels / path.name), read_label(path)

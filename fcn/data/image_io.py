@@ -1,6 +1,6 @@
 """Reading and writing images and labels outside of graphs: the one rule for what the bytes mean.
 
-Images become `uint8[H, W, 3]` RGB whatever they were: grey becomes three equal channels, a palette its
+Images become `uint8[H, W, 3]` RGB whatever they were: gray becomes three equal channels, a palette its
 colors, alpha is dropped, of 16 bits the upper 8 are kept. A file holds one image. Pixels stay in stored
 order; EXIF orientation turns only images made for people (`upright`). `fcn.exports.graph` does the same
 inside a graph, equal to the pixel, for JPEG, PNG and BMP.
@@ -88,8 +88,8 @@ def _decode_tiff(image: TiffImageFile, name: object) -> Pixels:
         image.im = Image.new(image.mode, stored_size(image)[::-1]).im
         image.load()
         deep = image.mode in _16_BITS
-        grey_or_color = Image.fromarray((np.array(image) >> 8).astype(np.uint8)) if deep else image
-        pixels: Pixels = np.array(grey_or_color.convert("RGB"))
+        gray_or_color = Image.fromarray((np.array(image) >> 8).astype(np.uint8)) if deep else image
+        pixels: Pixels = np.array(gray_or_color.convert("RGB"))
     except PILLOW_ERRORS as error:
         raise DataError(
             f"{name}: is truncated or a TIFF that cannot be decoded ({error}). "
@@ -115,7 +115,7 @@ def read_label(path: Path) -> Pixels:
     """Reads a label as the class ids it stores, never as the colors they are shown in.
 
     Args:
-        path: A palette or 8-bit grey PNG.
+        path: A palette or 8-bit gray PNG.
 
     Returns:
         `uint8[H, W]`, class ids, 255 = void.
@@ -126,11 +126,11 @@ def read_label(path: Path) -> Pixels:
     data = read_file(path)
     try:
         with open_header(data, path) as image:
-            # Pillow stretches grey of 2 or 4 bits to 0 to 255: class 1 would become another one.
+            # Pillow stretches gray of 2 or 4 bits to 0 to 255: class 1 would become another one.
             stretched = data[:8] == _PNG_SIGNATURE and image.mode == "L" and data[24] != 8
             if image.mode not in ("P", "L") or stretched:
                 raise DataError(
-                    f"{path}: expected a label of class ids (8-bit palette or grey PNG). Received: colors "
+                    f"{path}: expected a label of class ids (8-bit palette or gray PNG). Received: colors "
                     f'or another depth (mode "{image.mode}"). Save the class id of each pixel, 255 for void.'
                 )
             return np.array(image, np.uint8)
@@ -178,7 +178,7 @@ def encode_label(label: Pixels, classes: Classes | None = None) -> bytes:
 
     Args:
         label: `uint8[H, W]`, class ids, 255 = void.
-        classes: The classes with the colors to show; without them the PNG is grey.
+        classes: The classes with the colors to show; without them the PNG is gray.
     """
     image = Image.fromarray(label)
     if classes is not None:

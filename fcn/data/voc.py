@@ -1,7 +1,7 @@
 """Data sets in the folder layout of Pascal VOC, with VOC's classes or any others.
 
 ROOT/JPEGImages/NAME.jpg               the image
-ROOT/SegmentationClass/NAME.png        its label: a palette or grey PNG of class ids, 255 = void
+ROOT/SegmentationClass/NAME.png        its label: a palette or gray PNG of class ids, 255 = void
 ROOT/ImageSets/Segmentation/SPLIT.txt  the names in a split, one a line; after a tab, the folder of the
                                        image's label where that is not SegmentationClass
 ROOT/labels.txt                        the class names, one a line; without it, VOC's 21

@@ -18,7 +18,7 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
         data: `string[]`, the content of an image file.
 
     Returns:
-        `uint8[H, W, 3]`, RGB, in stored pixel order; grey becomes three equal channels, alpha is
+        `uint8[H, W, 3]`, RGB, in stored pixel order; gray becomes three equal channels, alpha is
         dropped, 16 bits become 8.
     """
     is_bmp = tf.equal(tf.strings.substr(data, 0, 2), b"BM") & (tf.strings.length(data) >= _BMP_HEADERS_BYTES)
@@ -35,7 +35,7 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
 
 
 def encode_label(label: tf.Tensor) -> tf.Tensor:
-    """Encodes `uint8[H, W]` as `string[]`, an 8-bit grey PNG of class ids."""
+    """Encodes `uint8[H, W]` as `string[]`, an 8-bit gray PNG of class ids."""
     return tf.io.encode_png(label[..., tf.newaxis])
 
 

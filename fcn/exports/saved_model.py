@@ -91,7 +91,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
             image_bytes: `string[B]`, the contents of JPEG, PNG or BMP files.
 
         Returns:
-            `label_png_bytes`: `string[B]`, 8-bit grey PNGs of class ids at each image's own size.
+            `label_png_bytes`: `string[B]`, 8-bit gray PNGs of class ids at each image's own size.
             `class_areas`: `float32[B, C]`, the share of the image that each class covers.
             `mean_confidence`: `float32[B]`, the probability of the label, on average over the pixels.
         """

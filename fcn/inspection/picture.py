@@ -37,13 +37,13 @@ def field_picture(
     scale = min(1.0, _LONGER_SIDE / max(image.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     picture = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) * _DIMMED
+    gray = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) * _DIMMED
     shares = cv2.resize(effective.shares, (width, height), interpolation=cv2.INTER_AREA)
     blurred = cv2.GaussianBlur(shares, (0, 0), max(0.5, max(height, width) * _BLUR))
     strength = np.sqrt(blurred / blurred.max())
     colors = cv2.applyColorMap(np.round(255 * strength).astype(np.uint8), _COLORS)[..., ::-1]
     # Pixels without a gradient show the image, those with a large one the color.
-    mixed = grey + strength[..., np.newaxis] * (colors - grey)
+    mixed = gray + strength[..., np.newaxis] * (colors - gray)
     drawn = np.ascontiguousarray(mixed.astype(np.uint8))
     if theoretical is not None:
         firsts = [_first(field, place) for field, place in zip(theoretical, effective.element, strict=True)]

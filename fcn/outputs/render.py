@@ -85,7 +85,7 @@ def check_outputs(kinds: Iterable[str]) -> tuple[str, ...]:
 def render(kinds: Iterable[str], labeled: LabeledImage, classes: Classes) -> Rendered:
     """Renders the files of one image and its record.
 
-    "palette" and "ids" are PNGs of class ids, shown in colors or as 8-bit grey; "overlay" is a JPEG with a
+    "palette" and "ids" are PNGs of class ids, shown in colors or as 8-bit gray; "overlay" is a JPEG with a
     legend; "probabilities" is what `encode_probabilities` returns. All but the overlay, which is upright, are
     in stored pixel order. The same image always gives the same bytes.
 

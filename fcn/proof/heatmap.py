@@ -20,7 +20,7 @@ COLORS = cv2.COLORMAP_INFERNO
 FEWEST_CELLS, MOST_CELLS = 6, 32
 """Number of cells of the map, on its shorter and longer side, that an image is enlarged or reduced for."""
 
-# The image stays visible, but grey, so that its colors are not mistaken for probabilities.
+# The image stays visible, but gray, so that its colors are not mistaken for probabilities.
 _PHOTOGRAPH_SHARE = 0.45
 _STRIP = (38, 38, 42)
 _WORDS = (242, 242, 242)
@@ -69,8 +69,8 @@ def heatmap_image(
     probabilities = class_probabilities(converted, image, class_index, preprocess)
     largest = max(float(probabilities.max()), float(np.finfo(np.float32).tiny))
     colors = _colors(np.round(255 * probabilities / largest).astype(np.uint8))
-    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    picture = cv2.addWeighted(grey, _PHOTOGRAPH_SHARE, colors, 1 - _PHOTOGRAPH_SHARE, 0).astype(np.uint8)
+    gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    picture = cv2.addWeighted(gray, _PHOTOGRAPH_SHARE, colors, 1 - _PHOTOGRAPH_SHARE, 0).astype(np.uint8)
     return np.concatenate([picture, _scale(image.shape[:2], class_name or f"class {class_index}", largest)])
 
 
@@ -99,7 +99,7 @@ def class_probabilities(
         )
     channels = converted.input_shape[-1]
     if channels not in (1, 3):
-        raise RunError(f"Expected a net of grey or color images. Received: a net of {channels} channels.")
+        raise RunError(f"Expected a net of gray or color images. Received: a net of {channels} channels.")
     height, width = image.shape[:2]
     strides = find_stride(converted, _LARGE)
     size = _fitting(converted, (height, width), strides)

@@ -271,7 +271,7 @@ def _pixels(image: Pixels | None, size: Size, channels: int) -> Array:
     if image is None:
         return _clouds(size, channels)
     if channels not in (1, 3):
-        raise RunError(f"Expected a net of grey or color images. Received: a net of {channels} channels.")
+        raise RunError(f"Expected a net of gray or color images. Received: a net of {channels} channels.")
     factor = max(height / image.shape[0], width / image.shape[1])
     fitted = max(width, round(image.shape[1] * factor)), max(height, round(image.shape[0] * factor))
     resized = cv2.resize(image, fitted, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)

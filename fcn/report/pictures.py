@@ -75,8 +75,8 @@ def difference(image: Pixels, label: Pixels, prediction: Pixels) -> Pixels:
         >>> difference(image, np.array([[1, 1]], np.uint8), np.array([[1, 0]], np.uint8)).tolist()
         [[[90, 90, 90], [235, 45, 45]]]
     """
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    picture = np.repeat((grey * _DIMMED).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    picture = np.repeat((gray * _DIMMED).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
     rows, columns = np.indices(label.shape)
     stripes = np.array(VOID_COLORS, np.uint8)[(rows + columns) // _STRIPE % 2]
     picture[label != prediction] = WRONG_COLOR

@@ -69,7 +69,7 @@ def random_color(rng: np.random.Generator) -> tuple[float, float, float]:
 
 
 def random_colors(rng: np.random.Generator) -> tuple[Array, Array]:
-    """Returns two colors that can be told apart in a grey picture too.
+    """Returns two colors that can be told apart in a gray picture too.
 
     Returns:
         Two `float32[3]`, RGB, 0 to 1; their luminances differ by a third or more.

@@ -95,7 +95,7 @@ def _signatures(model: SegmentationNet) -> str:
         [
             table(["signature", "input", "output"], rows),
             "B images of H rows and W columns. `image_bytes` are the contents of JPEG, PNG or BMP files, "
-            "whose sizes may differ; `label_png_bytes` are 8-bit grey PNGs of class ids, each at its image's "
+            "whose sizes may differ; `label_png_bytes` are 8-bit gray PNGs of class ids, each at its image's "
             "size; `class_areas` are the shares (0 to 1) of an image that each class covers; "
             "`mean_confidence` is the softmax of the label, on average over the pixels. `images` are RGB.",
             f"Send pixels as they are, 0 to 255: inside the net the channels, in the order {order}, are "
