@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 from functools import partial
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from fcn.errors import ConfigError
 from fcn.runs.folder import is_exported, model_file
 from fcn.server.limits import Limits, check_limits
 from fcn.system.backend import start_backend
-from fcn.system.optional import import_optional
+from fcn.system.optional import missing_package
 
 if TYPE_CHECKING:
     from fcn.inference.engines.engine import Engine
@@ -123,7 +124,8 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Serves a net until the process is told to stop."""
     for package in _PACKAGES:
-        import_optional(package, "serve", "serve")
+        if find_spec(package) is None:  # importing them takes a second; mistakes in arguments come first
+            raise missing_package("serve", package, "serve")
     limits, token = _limits(options), _token(options.token_file)
     if options.examples is not None and not options.examples.is_dir():
         raise ConfigError(f"--examples {options.examples}: expected a folder of images.")

@@ -50,6 +50,9 @@ def only_training(run: RunFolder) -> Iterator[None]:
     try:
         made += [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
         run.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(run.path, error) from error
+    try:
         lock.acquire()
     except Timeout:
         raise RunError(

@@ -6,6 +6,7 @@ weights.
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import keras
@@ -110,9 +111,10 @@ class StepDispatcher(keras.callbacks.Callback):  # type: ignore[misc]
             callback.on_error(error)
 
     def close(self) -> None:
-        """Closes every callback."""
-        for callback in self.callbacks:
-            callback.close()
+        """Closes every callback, also after one that fails: the last puts signal handlers back."""
+        with ExitStack() as stack:
+            for callback in reversed(self.callbacks):
+                stack.callback(callback.close)
 
 
 class WholeSteps(keras.callbacks.Callback):  # type: ignore[misc]

@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 _MAX_LAYERS = 10_000
 _PROGRAM = Path(__file__).with_name("hdf5_text_program.py")
+_EXIT_SECONDS = 10
 
 
 def _check_heaps(path: Path) -> None:
@@ -102,7 +103,12 @@ class _Attributes:
             requests.flush()
             answer = json.loads(answers.readline())
         except (OSError, ValueError):
-            answer = {"error": f"the process that reads it ended with exit code {process.wait()}"}
+            try:
+                exit_code = process.wait(timeout=_EXIT_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                exit_code = process.wait()
+            answer = {"error": f"the process that reads it ended with exit code {exit_code}"}
         if isinstance(answer, dict):
             raise damaged(self._path, f"the attribute {name!r} cannot be read ({answer['error']})")
         return cast(list[str], answer)
