@@ -1,4 +1,4 @@
-"""What the numbers in a label mean: void, class names and their colors."""
+"""Meaning of the numbers in a label: void, class names and their colors."""
 
 from typing import NamedTuple
 
