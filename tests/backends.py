@@ -1,4 +1,4 @@
-"""What tests of backends, devices and killed trainings share: a thin configuration, programs, comparisons."""
+"""Shared by tests of backends, devices and killed trainings: a thin configuration, programs, comparisons."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What several tests share: thin nets, tiny data sets and, where they are, real photographs."""
+"""Fixtures that several tests share: thin nets, tiny data sets and, if available, real images."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What a reader sees of a Markdown page, by a parser that somebody else wrote."""
+"""Reads a Markdown page with an independent parser."""
 
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ def parse(page: str) -> list:
 
 
 def sections(page: str) -> dict[str, list]:
-    """Returns the tokens of a page by the headings they stand under."""
+    """Returns the tokens of a page by the headings above them."""
     found: dict[str, list] = {}
     tokens = parse(page)
     for index, token in enumerate(tokens):

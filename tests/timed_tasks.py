@@ -1,4 +1,4 @@
-"""What tests have timed; the processes that do it import this file."""
+"""Tasks that tests time; the timing processes import this file."""
 
 import os
 from collections.abc import Callable
@@ -24,21 +24,21 @@ class Ones(Quick):
 
 
 class Raising(Quick):
-    """What cannot be begun."""
+    """A task that fails when it begins."""
 
     def begin(self) -> Callable[[], object]:
         raise ValueError("no such thing")
 
 
 class Dying(Quick):
-    """What ends its process without a word."""
+    """A task that ends its process without a message."""
 
     def begin(self) -> Callable[[], object]:
         return lambda: os._exit(9)
 
 
 class Sharing(Ones):
-    """What starts only where others have room beside it."""
+    """A task that only starts if JAX does not take all memory of the GPU."""
 
     def start(self) -> None:
         if os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE") != "false":
@@ -46,7 +46,7 @@ class Sharing(Ones):
 
 
 class Unstartable(Quick):
-    """What cannot be started."""
+    """A task that fails when it starts."""
 
     def start(self) -> None:
         raise OSError("no such backend")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from fcn.inference.engines.engine import Engine
     from fcn.inference.views import Views
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-"""Where a command is added."""
+"""The parser group to which a command is added."""
 
 MODEL_HELP = "a run folder, a .keras file or an exported folder"
 
@@ -203,12 +203,12 @@ def _one_of(names: str) -> Callable[[str], str]:
 
 
 def _read_scales(text: str) -> tuple[float, ...]:
-    """Reads scales with commas between them."""
+    """Reads scales, separated by commas."""
     from fcn.inference.views import check_scales
 
     try:
         return check_scales(float(part) for part in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"expected numbers with commas between them, such as 0.5,1,1.5; received {text!r} ({error})"
+            f"expected numbers separated by commas, such as 0.5,1,1.5; received {text!r} ({error})"
         ) from error

@@ -120,10 +120,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _nets(text: str) -> tuple[str, ...]:
-    """Reads names of nets with commas between them."""
+    """Reads names of nets, separated by commas."""
     names = tuple(text.split(","))
     if not set(names) <= set(NETS) or len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(
-            f"expected names with commas between them, each once, of: {', '.join(NETS)}; received {text!r}"
+            f"expected names separated by commas, each once, among {', '.join(NETS)}; received {text!r}"
         )
     return names

@@ -91,11 +91,11 @@ def run(options: argparse.Namespace) -> None:
         print(render(proof) + "\n")
     print(
         f"Wrote {' and '.join(str(path) for path in written)}. "
-        "The net takes images of the classifier's size and any larger one."
+        "The net takes images of the classifier's size and larger."
     )
     if proof and not proof.vanishes:
         raise PartialError(
-            f"{options.model}: the difference does not vanish where nothing pads; see the reason above. "
+            f"{options.model}: the difference remains without padding; see the reason above. "
             "On images of the classifier's own size the net gives the classifier's answer."
         )
 

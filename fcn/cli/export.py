@@ -23,7 +23,11 @@ def add_parser(commands: Commands) -> None:
     export.add_argument("model", type=Path, metavar="MODEL", help="a run folder or a .keras file")
     export.add_argument("output", type=Path, metavar="DIR", help="folder for the versions 1, 2, ...")
     export.add_argument(
-        "--format", choices=FORMATS, action="append", default=[], help="format to write besides; repeatable"
+        "--format",
+        choices=FORMATS,
+        action="append",
+        default=[],
+        help="format to write beside the SavedModel; repeatable",
     )
     export.add_argument(
         "--calibrate",

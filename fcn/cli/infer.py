@@ -113,9 +113,7 @@ def run(options: argparse.Namespace) -> None:
     from fcn.outputs.render import check_outputs
 
     if options.actors and not options.ray:
-        raise BackendError(
-            f"--actors {options.actors}: expected --ray too, since it counts its processes. Add --ray."
-        )
+        raise BackendError(f"--actors {options.actors}: needs --ray. Add that, or leave it out.")
     model = model_setting(options.model)
     views = Views(options.flip, options.scales).describe()
     settings: dict[str, Setting | str] = {"model": model, "views": views}

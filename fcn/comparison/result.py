@@ -62,7 +62,7 @@ class NetResult(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Whether everything was timed that can be."""
+        """Whether everything that can be timed was timed."""
         return self.labeling is not None and (self.config is None) == (self.training_step is None)
 
 

@@ -14,12 +14,12 @@ from fcn.comparison.timed_process import Done, Failed, Ready, Task, do_when_aske
 from fcn.system.progress import progress_bar
 
 WARM_UP = 2
-"""How often each task is done before it is timed: the first time compiles."""
+"""Number of times that each task runs before it is timed: the first time compiles."""
 ROUNDS = 7
-"""How often each task is timed at most; tasks take turns, so that all see the same machine."""
+"""Largest number of times that each task is timed; tasks take turns, so other load affects all."""
 _FEWEST_ROUNDS = 3
 _SECONDS = 30
-"""After this time for each task, no more than the fewest rounds are done."""
+"""After this time per task, only the smallest number of rounds is completed."""
 _PAUSE_SECONDS = 0.1
 """Pause between two tasks, so that threads of the last one stop waiting for more work."""
 _ROOM = 1.5

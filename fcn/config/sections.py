@@ -26,7 +26,7 @@ FORMATS = ("openvino", "onnx", "litert")
 ACCURACY_DROP = 0.5
 """Percentage points of mean IoU that a net may lose in int8."""
 LOWEST_AGREEMENT = 0.98
-"""Share of the pixels on which bfloat16 and int8 must agree with float32, where there are no labels."""
+"""Share of the pixels on which bfloat16 and int8 must agree with float32, if no labels are given."""
 # Descriptions, for errors, of keys that hold more than one value; `examples` show how to write them.
 _PAIR = "two numbers above 0, [smallest, largest]"
 _TERMS = f"a weight above 0 for each of one or more of {', '.join(get_args(LossTerm))}"

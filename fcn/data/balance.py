@@ -60,8 +60,8 @@ def median_frequency(examples: Sequence[Example], num_classes: int) -> Weights:
     images it occurs in; its weight is the median of all frequencies, divided by its own. Source: Eigen
     and Fergus, "Predicting Depth, Surface Normals and Semantic Labels with a Common Multi-Scale
     Convolutional Architecture", ICCV 2015, on semantic labels. Void pixels are not counted here, since
-    they never count in training. A class that no example has gets the weight 0 and no place in the
-    median: there is no pixel to weight, and label smoothing does not raise what cannot be learned.
+    they never count in training. A class without examples gets the weight 0 and does not count for
+    the median: it has no pixels to weight, and label smoothing must not raise a class that cannot be learned.
 
     Args:
         examples: Their labels are read, each once.

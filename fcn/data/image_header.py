@@ -117,8 +117,8 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
     if pictures > 1:
         what = "pages of a document" if isinstance(image, TiffImageFile) else "frames of an animation"
         raise DataError(
-            f"{name}: expected one picture. Received: {pictures} {what}. "
-            "Save the one that is meant as a file of its own."
+            f"{name}: expected one image. Received: {pictures} {what}. "
+            "Save the one you need as a separate file."
         )
     return image
 

@@ -78,7 +78,7 @@ def build_splits(
     for path, text in texts.items():
         if path.exists() and path.read_bytes() != text.encode():
             raise DataError(
-                f"{path}: is there already, with other content. Move it elsewhere, then run the same "
+                f"{path}: exists already, with other content. Move it elsewhere, then run the same "
                 "command again."
             )
     _write_labels(sbd, root / SBD_LABELS, sorted({*from_sbd, *sbd_train}))

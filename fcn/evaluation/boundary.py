@@ -17,7 +17,7 @@ def boundary_counts(label: npt.ArrayLike, prediction: npt.ArrayLike, num_classes
     """Counts the pixels that boundary IoU compares, for each class of one image.
 
     The boundary region of a class holds its pixels that are at most `d` rows and `d` columns away from
-    another class or from the outside of the image. `d` is 2 % of the image's diagonal, rounded, and at
+    another class or from the outside of the image. `d` is 2% of the image's diagonal, rounded, and at
     least 1. This is what the published code does: it erodes the mask of each class `d` times with a square of
     3 x 3, with one pixel of border around the image (Cheng et al., "Boundary IoU", CVPR 2021, section
     5; github.com/bowenc0221/boundary-iou-api).

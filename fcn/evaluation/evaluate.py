@@ -28,7 +28,7 @@ from fcn.system.progress import track
 
 
 class ImageScore(NamedTuple):
-    """How well one image was labeled.
+    """Scores of one image.
 
     Attributes:
         example: The image.
@@ -42,7 +42,7 @@ class ImageScore(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """How well a net labels a split.
+    """Scores of a net on a split.
 
     Attributes:
         scores: Of the whole split, from one confusion matrix.
@@ -60,7 +60,7 @@ class Evaluation(NamedTuple):
 
 
 class CheckedEvaluation(NamedTuple):
-    """How well a net labels a split, and whether it can be trusted.
+    """Scores of a net on a split, with warnings if they cannot be trusted.
 
     Attributes:
         evaluation: The scores.

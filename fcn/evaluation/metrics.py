@@ -61,7 +61,7 @@ def compared(
 
 
 class Scores(NamedTuple):
-    """How well a net labels a data set; each score is 0 to 1, or NaN if there was nothing to score.
+    """Scores of a net on a data set; each is 0 to 1, or NaN if there was nothing to score.
 
     Attributes:
         pixel_accuracy: Share of pixels labeled correctly.
@@ -111,7 +111,7 @@ class Scores(NamedTuple):
 
 
 class BoundaryScores(NamedTuple):
-    """How well a net finds the outlines of classes; each score is 0 to 1, or NaN without anything to score.
+    """Boundary scores of a net; each is 0 to 1, or NaN without anything to score.
 
     Attributes:
         mean_boundary_iou: Mean of `class_boundary_iou` over the classes that occur.

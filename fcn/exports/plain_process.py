@@ -68,7 +68,7 @@ def plain_process(version: Path) -> Iterator[Callable[[Pixels, bytes], PlainLabe
                 lines = notices.read().decode(errors="replace").strip().splitlines()
                 said = " ".join(lines[-_LAST_LINES:]) or "nothing"
                 raise VerificationError(
-                    "cannot be labeled with the SavedModel by a process that knows only TensorFlow (exit "
+                    "cannot be labeled with the SavedModel by a process with only TensorFlow (exit "
                     f"code {process.returncode}). Nothing was written. It printed: {said}"
                 ) from error
 

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 
 def main() -> None:
-    """Answers requests until there are no more."""
-    # What anything else prints must not come between the answers.
+    """Answers all requests."""
+    # Other output must not mix with the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for gpu in tf.config.list_physical_devices("GPU"):

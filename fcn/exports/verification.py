@@ -107,7 +107,7 @@ def verify(
 ) -> Verification:
     """Compares every exported format with the net, and writes how well they agree.
 
-    The SavedModel is asked in a process that knows only TensorFlow, for pixels and for files.
+    The SavedModel labels in a process with only TensorFlow, from pixels and from files.
 
     Args:
         model: The net.

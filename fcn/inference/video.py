@@ -24,7 +24,7 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"})
 """Suffixes of videos, in lower case."""
 
 VIDEO_MARK, VIDEO_ENDING = ".overlay", ".mp4"
-"""What follows the stem of a video in the name of its overlay video."""
+"""Endings that follow the stem of a video in the name of its overlay video."""
 
 VIDEO_FORMATS = "MP4, MOV, AVI, MKV or WebM"
 """Formats that can be decoded, in words."""

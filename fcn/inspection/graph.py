@@ -83,7 +83,7 @@ def _source(model: keras.Model) -> keras.KerasTensor:
         RunError: If the model does not have one input, an image or signal, channels last, and one output.
     """
     if len(getattr(model, "inputs", None) or []) != 1:
-        raise RunError(f"{model.name}: expected a functional model of one image. It cannot be followed.")
+        raise RunError(f"{model.name}: expected a functional model with one image as input.")
     if len(model.outputs) != 1:
         raise RunError(
             f"{model.name}: expected a model with one output. Received: {len(model.outputs)} outputs. "
@@ -125,7 +125,9 @@ class _Walk:
                 start = call(layer, start)
             return start
         if not hasattr(model, "_run_through_graph"):
-            raise RunError(f"{model.name}: is neither Sequential nor functional, so it cannot be followed.")
+            raise RunError(
+                f"{model.name}: is neither Sequential nor functional, so its layers cannot be listed."
+            )
         # As `fcn.models.surgery` does: Keras has no public way to follow a model call by call.
         return model._run_through_graph(start, operation_fn=lambda layer: layer, call_fn=call)
 

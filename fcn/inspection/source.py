@@ -28,8 +28,8 @@ def open_for_inspection(path: Path) -> keras.Model:
         return build_net(load_config(path))
     if is_exported(path):
         raise RunError(
-            f"{path}: is an exported model, whose layers are gone. Give the configuration, the run folder or "
-            "the .keras file it came from."
+            f"{path}: is an exported model, which no longer has layers. Give the configuration, the run "
+            "folder or the .keras file it came from."
         )
     return load_keras(model_file(path))
 

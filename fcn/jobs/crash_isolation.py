@@ -5,7 +5,7 @@ on each is taken alone, after all others, those with the fewest crashes first (`
 counts as a solo crash of a batch if the worker had finished nothing and had nothing else in hand. A job that
 is killed at random moments hardly ever counts three of them for one batch; a batch that crashes its worker is
 soon the only one left, and then every crash is its own. Images of a worker that lets other processes label
-are no suspects, since they cannot crash it.
+never become suspects, since they cannot crash it.
 
 In the store, the column `lost` is the crash count of an image, and `blamed` its solo crash count.
 """

@@ -239,7 +239,7 @@ def model_setting(path: Path) -> Setting:
 
 
 def default_batch_size() -> int:
-    """Returns the default number of images labeled at once: 1 on a CPU, where more are no faster."""
+    """Returns the default batch size: 1 on a CPU, where larger batches are not faster."""
     return 8 if _GPU.exists() else 1
 
 

@@ -1,4 +1,4 @@
-"""Which elements of its input a layer reads for each element of its output, along one axis.
+"""Finds the elements of its input that a layer reads for each element of its output, along one axis.
 
 A layer that slides a kernel is one of three steps. Each step knows where its outputs lie (`grid`), which
 inputs reach one output (`taps`), and which range of inputs a range of outputs reads (`inputs`). Following

@@ -1,9 +1,9 @@
-"""What all offline HTML pages share, and their templates.
+"""Style, axes and templates that all offline HTML pages share.
 
 `render` fills a template of `templates/`: one for each page (`report.html`, `comparison.html`,
 `inspection.html`), which extend `layout.html`, and one for each part that several pages or tests need. The
 templates of all pages are here, beside the one style sheet that they have in common (`style.css`, copied into
-each page so that it opens offline); the rooms that write a page hand over plain values and write no HTML.
+each page so that it opens offline); the packages that write a page pass plain values and write no HTML.
 
 `axes` places what SVG charts show, `swatch` names class colors, `picture` embeds images, and `percent` writes
 every percentage that people read. Nothing here knows nets, runs or scores.

@@ -107,22 +107,22 @@ class Axes(NamedTuple):
 
     @property
     def left(self) -> int:
-        """Where the plot begins."""
+        """Left edge of the plot."""
         return LEFT
 
     @property
     def right(self) -> int:
-        """Where the plot ends."""
+        """Right edge of the plot."""
         return self.width - RIGHT
 
     @property
     def top(self) -> int:
-        """Where the plot begins, from the upper edge of the picture."""
+        """Top edge of the plot, from the upper edge of the picture."""
         return TOP
 
     @property
     def bottom(self) -> int:
-        """Where the plot ends, from the upper edge of the picture."""
+        """Bottom edge of the plot, from the upper edge of the picture."""
         return self.height - BOTTOM
 
     def place(self, x: float, y: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""How people read a share: one way for pages, tables on a terminal and texts."""
+"""Formats shares in percent, for pages, tables on a terminal and text."""
 
 import math
 

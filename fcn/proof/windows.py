@@ -71,7 +71,7 @@ class Proof(NamedTuple):
 
     @property
     def vanishes(self) -> bool:
-        """Whether the difference without padding is no more than rounding."""
+        """Whether the difference without padding is only rounding."""
         return bool(self.unpadded.max() <= TOLERANCE)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fcn.evaluation.metrics import Matrix
 
 MOST_CLASSES = 60
-"""Of more classes, the rarest are shown as one, so that the page stays small."""
+"""Largest number of classes to show; the rarest others are shown as one, so that the page stays small."""
 
 _MOST_NUMBERED = 25
 _MOST_MISTAKES = 8
@@ -19,11 +19,11 @@ _WIDTH, _SMALLEST_CELL, _LARGEST_CELL = 860, 13, 56
 
 
 class Cell(NamedTuple):
-    """What a true class is taken for.
+    """One cell of the matrix: a true class and a predicted class.
 
     Attributes:
         predicted: Name of the predicted class.
-        share: Of the pixels of the true class, from 0 to 1.
+        share: Share of the pixels of the true class, from 0 to 1.
         strength: Opacity of the color, from 0 to 1.
         number: Text inside; empty where it would not fit or would be 0.
         is_right: Whether the predicted class is the true one.

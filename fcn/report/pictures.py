@@ -149,7 +149,7 @@ def spread(examples: Sequence[Example], count: int) -> list[Example]:
 
     Args:
         examples: The split.
-        count: How many to choose; all if there are no more.
+        count: Number of examples to choose; all if the split has fewer.
 
     Example:
         >>> [example.name for example in spread([Example(name, None, None) for name in "abcdef"], count=3)]

@@ -12,13 +12,13 @@ if TYPE_CHECKING:  # these import a backend; a page needs none
 
 
 class Snapshot(NamedTuple):
-    """What a report shows of an evaluation.
+    """The part of an evaluation that a report shows.
 
     Attributes:
         evaluation: The scores.
         classes: The names and colors of the classes.
         split: Name of the split that was scored.
-        weights: Which weights were scored, such as "Best checkpoint".
+        weights: The weights that were scored, such as "Best checkpoint".
         best: The images with the highest mean IoU, best first.
         worst: The images with the lowest mean IoU, worst first.
     """
@@ -40,7 +40,7 @@ def take_snapshot(
         predictor: The net that was scored.
         evaluation: Its scores.
         split: Name of the split that was scored.
-        weights: Which weights were scored, such as "Best checkpoint" or "Weights after step 2,000".
+        weights: The weights that were scored, such as "Best checkpoint" or "Weights after step 2,000".
         num_pictures: How many of the best and how many of the worst images to show.
 
     Raises:

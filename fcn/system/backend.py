@@ -34,8 +34,8 @@ def start_backend(engine: str = "auto") -> None:
     backend = _choose_backend()
     if _PROCESSES in os.environ and backend != "jax":
         raise BackendError(
-            f"{_PROCESSES}={os.environ[_PROCESSES]}: expected KERAS_BACKEND=jax, with which alone several "
-            f"processes train together. Received: {backend}."
+            f"{_PROCESSES}={os.environ[_PROCESSES]}: expected KERAS_BACKEND=jax, the only backend on "
+            f"which several processes train together. Received: {backend}."
         )
     if backend == "tensorflow":
         _start_tensorflow()

@@ -21,7 +21,7 @@ _REQUIRED = {"step", "seeds", "class_names"}
 
 
 class Position(NamedTuple):
-    """How far a training is.
+    """Progress of a training.
 
     Attributes:
         step: Updates of the weights so far.

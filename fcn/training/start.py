@@ -26,7 +26,7 @@ IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
 
 IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{IMAGENET_FILE}"
 IMAGENET_MD5 = KERAS_MD5[IMAGENET_FILE]
-"""Where Keras publishes the file, and its checksum (keras.applications.vgg16)."""
+"""URL where Keras publishes the file, and its checksum (keras.applications.vgg16)."""
 
 _HEAD_PREFIXES = ("score", "upscore", "final", "ctx_")
 
@@ -105,8 +105,8 @@ def start_from(source: SegmentationNet, has_scores: bool, config: ModelConfig, c
         and source.geometry != config.geometry
     ):
         raise RunError(
-            f"{config.weights}: has a context module of model.geometry={source.geometry}, whose weights mean "
-            f"something else with {config.geometry}. Set model.geometry={source.geometry}."
+            f"{config.weights}: has a context module of model.geometry={source.geometry}, whose weights do "
+            f"not work with {config.geometry}. Set model.geometry={source.geometry}."
         )
     options = config.options()
     if keeps_scores and isinstance(source, FCN) and config.net not in DILATED_NETS:

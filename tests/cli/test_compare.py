@@ -203,7 +203,7 @@ def test_a_place_that_cannot_be_written_is_told_first(make_dataset, tmp_path: Pa
     ("arguments", "said"),
     [
         ([], "CONFIG_OR_MODEL"),
-        (["a.yaml", "--nets", "fcn8s,fcn7s"], "expected names with commas between them"),
+        (["a.yaml", "--nets", "fcn8s,fcn7s"], "expected names separated by commas"),
         (["a.yaml", "--nets", "fcn8s,fcn8s"], "each once"),
         (["a.yaml", "--size", "64"], "expected HxW in pixels"),
         (["a.yaml", "--steps", "0"], "1 or more"),

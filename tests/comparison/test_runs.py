@@ -26,7 +26,7 @@ def config(write_config) -> Config:
 
 @pytest.fixture
 def candidate(config: Config, tmp_path: Path) -> Candidate:
-    """A net whose run has begun, in the same configuration."""
+    """A net with an unfinished run in the same configuration."""
     run = tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)
     (run / "config.yaml").write_text(config.to_yaml())

@@ -14,7 +14,7 @@ MEBIBYTE = 2**20
 
 @pytest.mark.slow
 def test_each_has_its_own_memory_and_what_fails_is_left_out(capsys) -> None:
-    held = bytearray(b"1") * (700 * MEBIBYTE)  # of this process, which is no matter of theirs
+    held = bytearray(b"1") * (700 * MEBIBYTE)  # of this process, which the timed processes must not count
     tasks = {
         "small": Ones(1),
         "wrong": Raising(),

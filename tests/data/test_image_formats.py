@@ -169,7 +169,7 @@ def test_several_frames_or_pages_are_refused(kind: str) -> None:
     others = [draw(seed=1), draw(seed=2)]
     one = encoded(draw(), kind, save_all=True)
     assert decode_image(one).shape == (45, 67, 3)
-    with pytest.raises(DataError, match=r"moving\.x: expected one picture\. Received: 3 (frames|pages)"):
+    with pytest.raises(DataError, match=r"moving\.x: expected one image\. Received: 3 (frames|pages)"):
         decode_image(encoded(draw(), kind, save_all=True, append_images=others), "moving.x")
 
 

@@ -129,7 +129,7 @@ def test_a_list_of_the_users_own_is_not_overwritten(folders: tuple[Path, Path, P
     path = write_list(folders[0], "train_aug", "abc")
     with pytest.raises(DataError) as caught:
         build(folders)
-    assert f"{path}: is there already" in str(caught.value)
+    assert f"{path}: exists already" in str(caught.value)
     assert path.read_text() == "a\nb\nc\n"
     assert not (folders[0] / "SegmentationClassSBD").exists()
 

@@ -1,4 +1,4 @@
-"""What the Dockerfile says of its images; `make image-check` builds them."""
+"""Tests of the Dockerfile's text; `make image-check` builds its images."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What `make image-check` says where it cannot do its work; what it does needs a machine of its own."""
+"""Tests of the messages of `make image-check` when it cannot run; a full run needs its own machine."""
 
 import os
 import shutil

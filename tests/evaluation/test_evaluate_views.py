@@ -104,5 +104,5 @@ def test_the_command_scores_boundaries(run_path: Path, dataset: Path, tmp_path: 
 def test_scales_that_cannot_be_used_are_refused_at_once(scales: str, capsys) -> None:
     code, _, errors = run(["evaluate", "nowhere", "--data", "nothing", f"--scales={scales}"], capsys)
     assert code == 2
-    assert "argument --scales: expected numbers with commas between them" in errors
+    assert "argument --scales: expected numbers separated by commas" in errors
     assert repr(scales) in errors

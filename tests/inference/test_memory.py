@@ -90,7 +90,7 @@ def test_engines_refuse_them_and_still_label(thin_net) -> None:
 
 
 class Request:
-    """What infers, until there is no memory: then it is of no use any more."""
+    """A request that infers until memory runs out; after that it always fails."""
 
     def __init__(self, fails: Callable[[int], None]) -> None:
         self.output_tensors = [SimpleNamespace(data=np.zeros((1, 1, 1), np.uint8))]

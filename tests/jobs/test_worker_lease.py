@@ -1,4 +1,4 @@
-"""What workers leave behind, and who counts as alive."""
+"""Tests of the locks that workers hold and leave behind."""
 
 import errno
 import fcntl

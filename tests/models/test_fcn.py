@@ -38,7 +38,7 @@ def graph(request: pytest.FixtureRequest, thin_net: ThinNet) -> Label:
 
 
 def check_sizes(graph: Label, sizes: Iterable[tuple[int, int]]) -> None:
-    every = 10 if keras.backend.backend() == "jax" else 1  # JAX compiles the net anew for each size
+    every = 10 if keras.backend.backend() == "jax" else 1  # JAX compiles the net again for each size
     for height, width in list(sizes)[::every]:
         logits = convert_to_numpy(graph(np.full((1, height, width, 3), 90, np.float32)))
         assert logits.shape == (1, height, width, 3)

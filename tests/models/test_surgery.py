@@ -206,7 +206,7 @@ def test_c5_of_lenet_is_a_convolution_of_five_by_five() -> None:
     assert isinstance(c5, layers.Conv2D)
     assert (c5.kernel.shape, c5.padding, c5.strides) == ((5, 5, 16, 120), "valid", (1, 1))
     kernel = model.get_layer("C5").get_weights()[0]
-    # Row 2, column 3, channel 7 of a map stands at this place of the vector.
+    # Row 2, column 3, channel 7 of a map is at this place of the vector.
     np.testing.assert_array_equal(c5.get_weights()[0][2, 3, 7], kernel[(2 * 5 + 3) * 16 + 7])
 
 
@@ -437,7 +437,7 @@ def test_the_advice_for_a_net_with_global_pooling_works() -> None:
 def test_a_net_without_a_size_of_its_own_is_refused() -> None:
     inputs = keras.Input((None, 8, 3))
     x = layers.Flatten(name="flat")(layers.Conv2D(2, 3, padding="same")(inputs))
-    # A vector of unknown length is no input for a Dense layer, so Keras itself allows no more than this.
+    # A Dense layer cannot take a vector of unknown length, so Keras itself allows no more than this.
     with pytest.raises(ValueError, match=r"'flat' has no fixed input size \(height None, width 8\)"):
         convolutionalize(keras.Model(inputs, x))
 

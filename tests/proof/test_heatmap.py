@@ -1,4 +1,4 @@
-"""Tests of the picture of a class: probabilities stand where the class is."""
+"""Tests of heatmaps: probabilities are high where the class is."""
 
 import keras
 import numpy as np

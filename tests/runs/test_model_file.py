@@ -66,7 +66,7 @@ def test_the_optimizer_is_saved_too(thin_net: Callable[..., FCN], tmp_path: Path
 
 @pytest.mark.slow
 def test_a_full_disk_keeps_the_checkpoint_before(model_path: Path, tmp_path: Path) -> None:
-    # A limit on the size of files stands for a disk that fills up in the middle of a save.
+    # A limit on the size of files simulates a disk that fills up during a save.
     path = tmp_path / "last.keras"
     shutil.copyfile(model_path, path)
     program = (

@@ -1,4 +1,4 @@
-"""What the application says of itself, and how it refuses what nobody asked for."""
+"""Tests of the application's description, and of its errors for unknown requests."""
 
 import pytest
 from http_server import engine_service, running_server

@@ -27,7 +27,7 @@ def batcher(engine):
 
 
 def hold(engine, batcher):
-    """Lets the engine begin with one image and stand still; returns what it will say."""
+    """Lets the engine start with one image and pause; returns the future of its label."""
     engine.resumed.clear()
     first = batcher.submit(flat(0), OutputKind.LABEL, NEVER)
     assert engine.started.wait(10)

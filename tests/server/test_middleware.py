@@ -1,4 +1,4 @@
-"""What every request goes through."""
+"""Tests of the middleware around every request."""
 
 import json
 import logging

@@ -8,14 +8,14 @@ from fcn.server.serial_executor import SerialExecutor
 
 def test_one_works_at_a_time_and_nobody_else_waits():
     busy, most, threads = 0, 0, set()
-    begun, go_on = threading.Event(), threading.Event()
+    started, go_on = threading.Event(), threading.Event()
 
     def work(number):
         nonlocal busy, most
         busy += 1
         most = max(most, busy)
         threads.add(threading.get_ident())
-        begun.set()
+        started.set()
         assert go_on.wait(10)
         busy -= 1
         return -number
@@ -23,7 +23,7 @@ def test_one_works_at_a_time_and_nobody_else_waits():
     async def crowd():
         executor = SerialExecutor()
         tasks = [asyncio.create_task(executor.run(work, number)) for number in range(4)]
-        while not begun.is_set():  # the event loop goes on meanwhile
+        while not started.is_set():  # the event loop keeps running meanwhile
             await asyncio.sleep(0.001)
         go_on.set()
         return await asyncio.gather(*tasks)

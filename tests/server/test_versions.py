@@ -93,7 +93,7 @@ def test_a_new_version_takes_over_while_the_old_one_answers_what_it_has(versions
         add_version(folder, 10)  # higher as a number, not as a word
         wait_until(lambda: newest(versions) == 10)
         assert states(versions)[3] == "UNLOADING"
-        # A request that has begun may still ask the old one.
+        # A running request may still use the old one.
         late = old.batcher.submit(flat(8), OutputKind.LABEL, NEVER)
         opened["3"].resumed.set()
         assert [waiting.result(10).values[0, 0], late.result(10).values[0, 0]] == [7, 8]

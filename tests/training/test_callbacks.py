@@ -10,7 +10,7 @@ from fcn.training.callbacks import DataWait
 
 
 class Clock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that only advances when it is told to."""
 
     seconds = 100.0
 

@@ -181,7 +181,7 @@ def _check_member(archive: Path, member: tarfile.TarInfo, limits: Limits) -> Non
     name = PurePosixPath(member.name)
     # Backslashes and colons lead elsewhere on Windows.
     if name.is_absolute() or ".." in name.parts or set(member.name) & set("\\:\0"):
-        raise DataError(f"{archive}: holds {member.name!r}, which leads out of the folder. {_HINT}")
+        raise DataError(f"{archive}: holds {member.name!r}, which is outside of the folder. {_HINT}")
     if len(name.parts) > _MAX_DEPTH:
         raise DataError(
             f"{archive}: expected folders at most {_MAX_DEPTH} deep. "

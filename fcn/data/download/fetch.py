@@ -27,7 +27,7 @@ _PASSING = frozenset({408, 425, 429})
 
 
 class RetryPolicy(NamedTuple):
-    """When to give up on a server.
+    """Limits after which a server is given up.
 
     Attributes:
         failures: Connections in a row that brought nothing new.
@@ -95,8 +95,8 @@ def download(file: PublishedFile, folder: Path, retry: RetryPolicy = DEFAULT_RET
             "write to, then run the same command again: it resumes where it stopped."
         ) from error
     raise DataError(
-        f"{path}: could not be downloaded.\n" + "\n".join(problems) + "\nRun the same command again: it goes "
-        "on where it stopped. Or get the file in another way and give it with --file."
+        f"{path}: could not be downloaded.\n" + "\n".join(problems) + "\nRun the same command again: it "
+        "continues where it stopped. Or download the file in another way, and pass it with --file."
     )
 
 

@@ -15,10 +15,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     r"""Returns a table; what is in its cells is shown as it is, or as code where it came from `code`.
 
     Example:
-        >>> print(table(["class", "IoU"], [["cat|dog", "50 %"]]))
+        >>> print(table(["class", "IoU"], [["cat|dog", "50%"]]))
         | class | IoU |
         |---|---|
-        | cat\|dog | 50 % |
+        | cat\|dog | 50% |
     """
     return "\n".join([_row(columns), "|" + "---|" * len(columns), *map(_row, rows)])
 

@@ -119,7 +119,7 @@ def _add_int8(
         remedy = "allow more with --accuracy-drop"
     raise QuantizationError(
         f"{calibration.images}: int8 loses too much. Expected {bound}. Received: {'; '.join(tried)}. Nothing "
-        f"was written. Calibrate with images that are more like those to come, {remedy}, or export without "
+        f"was written. Calibrate with images that are more like those to label, {remedy}, or export without "
         "--calibrate."
     )
 

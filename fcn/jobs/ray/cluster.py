@@ -17,11 +17,11 @@ from fcn.system.optional import import_optional
 from fcn.system.stderr import stderr_held_back
 
 LOCAL = "local"
-"""The address that stands for a new cluster on this machine, for one job."""
+"""The address that means a new cluster on this machine, for one job."""
 
 _CONNECT_SECONDS = 5
 _CPUS_PER_ACTOR = 4
-"""More make a single image hardly faster; fewer need more copies of the net than most memories hold."""
+"""More hardly make an image faster; fewer need more copies of the net than most machines have memory for."""
 # Ray speaks HTTP/2. A client begins with this and empty settings; the answer is settings: RFC 9113, 3.4.
 _SETTINGS_FRAME = b"\x04"
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS_FRAME + b"\0" * 5

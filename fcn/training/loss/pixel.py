@@ -109,7 +109,7 @@ def focal(pixels: LabeledPixels, class_weights: Sequence[float] | None, gamma: f
         array([[[0.1733, 0.    ]]], dtype=float32)
     """
     negative_log_likelihood, weights = pixels.negative_log_likelihood(), pixels.weights(class_weights)
-    if gamma == 0:  # the slope of x ** 0 is no number at x = 0
+    if gamma == 0:  # the slope of x ** 0 at x = 0 is NaN
         return negative_log_likelihood * weights
     # expm1 keeps the digits of 1 - p where p is close to 1.
     one_minus_p = ops.maximum(-ops.expm1(-negative_log_likelihood), _SMALLEST_ONE_MINUS_P)

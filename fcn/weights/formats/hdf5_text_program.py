@@ -35,8 +35,8 @@ def limit_memory() -> None:
 
 
 def main() -> None:
-    """Answers requests until there are no more."""
-    # What anything else prints must not come between the answers.
+    """Answers all requests."""
+    # Other output must not mix with the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     limit_memory()

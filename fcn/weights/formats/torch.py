@@ -66,7 +66,7 @@ class _Tensor(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where a storage lies in the file; `checksum` is the archive's CRC-32, where there is one."""
+    """Position of a storage in the file; `checksum` is the archive's CRC-32, if it has one."""
 
     start: int
     length: int

@@ -31,9 +31,9 @@ class Span(NamedTuple):
     """Bytes that were left in the file.
 
     Attributes:
-        start: Where they begin.
-        length: How many.
-        encoded: Whether they are UTF-8 text whose characters stand for the bytes, as Python 3 writes
+        start: Position of the first byte.
+        length: Number of bytes.
+        encoded: Whether they are UTF-8 text with one character for each byte, as Python 3 writes
             bytes in protocol 2.
     """
 
@@ -233,8 +233,8 @@ class Unpickler:
         full = f"{module} {name}" if type(module) is str and type(name) is str else "?"
         if full not in self._calls and full not in self._names:
             raise RunError(
-                f"{self._path}: the file asks to use {full[:_SHORT]!r}, which no weights need; nothing of "
-                "it was run. Use a file from a publisher you trust, with nothing but weights in it."
+                f"{self._path}: the file refers to {full[:_SHORT]!r}, which weights do not need; no code "
+                "was run. Use a file with only weights, from a publisher you trust."
             )
         return Global(full)
 

@@ -83,7 +83,7 @@ def test_what_the_archive_says_of_owners_and_modes_does_not_count(tmp_path: Path
 )
 def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path, mode: str, name: str) -> None:
     archive = write_tar(tmp_path / "a.tar", [*good_members(), member(name, b"evil")], mode)
-    assert "leads out of the folder" in refusal(archive, tmp_path)
+    assert "is outside of the folder" in refusal(archive, tmp_path)
     assert not Path("/etc/fcn-test").exists()
 
 

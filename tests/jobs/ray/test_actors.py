@@ -221,8 +221,8 @@ def test_machines_that_choose_differently_are_told_what_to_choose(
     assert (code, errors.count("\n")) == (2, 1)
     assert "machines would give different labels" in errors
     with closing(sqlite3.connect(output / STORE_NAME)) as connection:
-        [(begun,)] = connection.execute("SELECT value FROM settings WHERE name = 'precision'")
-    assert f"--engine brightness --precision {json.loads(begun)[0]}," in errors
+        [(precision,)] = connection.execute("SELECT value FROM settings WHERE name = 'precision'")
+    assert f"--engine brightness --precision {json.loads(precision)[0]}," in errors
 
 
 @pytest.mark.exhaustive

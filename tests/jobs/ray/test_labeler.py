@@ -1,4 +1,4 @@
-"""What an actor does with images that were the death of others."""
+"""Tests of an actor with images that killed other actors."""
 
 import platform
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is seen of a photograph and its label."""
+"""Tests of how an image and its label are drawn."""
 
 import json
 import urllib.request

@@ -31,7 +31,7 @@ def make(tmp_path):
 
 
 class Links(HTMLParser):
-    """What a page asks for."""
+    """Collects the files that a page requests."""
 
     def __init__(self, text):
         super().__init__()

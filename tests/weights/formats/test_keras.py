@@ -74,7 +74,7 @@ def test_names_too_long_for_one_attribute_are_split(tmp_path):
             file.attrs[f"layer_names{part}"] = [f"layer{part}".encode()]
             group = file.create_group(f"layer{part}")
             group.attrs["weight_names0"] = [b"kernel:0"]
-            group["kernel:0"] = np.full((2, 2), part)  # whole numbers are no weights
+            group["kernel:0"] = np.full((2, 2), part)  # whole numbers are not weights
             del group["kernel:0"]
             group["kernel:0"] = np.full((2, 2), part, np.float64)
     check(list(read_keras(path)), {f"layer{part}": [np.full((2, 2), part)] for part in range(2)})

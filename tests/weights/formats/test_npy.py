@@ -31,7 +31,7 @@ def test_what_np_save_writes_comes_back(protocol, dtype, tmp_path, rng):
 
 
 def python2_pickle(values: np.ndarray, name: bytes) -> bytes:
-    """What Python 2 with NumPy 1 wrote in protocol 2: every text is bytes, and shapes may be `long`."""
+    """Writes protocol 2 as Python 2 with NumPy 1 did: every text is bytes, and shapes may be `long`."""
 
     def text(content: bytes) -> bytes:
         return (

@@ -34,7 +34,7 @@ def test_weight_and_bias_come_first_whatever_the_order_of_the_file(legacy, write
     }
     layers = list(read_torch(place(writers.torch(tensors, legacy))))
     found = {layer.name: [float(blob[0]) for blob in layer.blobs] for layer in layers}
-    # Counts are no weights.
+    # Counts are not weights.
     assert found == {"bn": [3, 1, 0], "": [4], "conv": [5]}
 
 
