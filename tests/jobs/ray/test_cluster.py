@@ -89,7 +89,7 @@ def test_what_failed_is_not_tried_again_where_no_cluster_is(model_path: Path, tm
         (["--ray", "ray://host:10001"], "expected HOST:PORT,"),
         (["--ray", "host:"], "expected HOST:PORT,"),
         (["--ray", "--actors", "0"], "a whole number of 1 or more"),
-        (["--actors", "2"], "expected --ray"),
+        (["--actors", "2"], "needs --ray"),
     ],
 )
 def test_what_is_no_address_is_refused(options: list[str], said: str, tmp_path: Path, capsys) -> None:
