@@ -191,7 +191,7 @@ class TrainConfig(Section):
         schedule: "constant", or "poly": learning_rate * (1 - step / steps) ** power.
         power: Exponent of "poly".
         warmup_steps: Steps over which the learning rate rises in a straight line: step n of them, from 1 on,
-            takes n / warmup_steps of what the schedule says; 0: none.
+            has n / warmup_steps of the rate of the schedule; 0: none.
         momentum: Of "sgd".
         weight_decay: Factor of the weights that "sgd" adds to their gradients, or that "adamw" subtracts,
             times the learning rate; only for kernels, not for biases or batch normalization.
