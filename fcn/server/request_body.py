@@ -14,6 +14,9 @@ TRUNCATED = "fcn.truncated"
 
 _BODY = "fcn.body"
 _RETRY_SECONDS = 1
+# A connection that is closed with unread bytes is reset, and the client may not see the response. Of a body that
+# is refused, as much as two of the largest bodies is therefore read and dropped.
+_DISCARDED_BODIES = 2
 _LEAST_RATE = 128 * 1024
 """Bytes per second of a slow connection, 1 Mbit/s; 10 MB take longer than `read_seconds`."""
 
@@ -112,7 +115,7 @@ class RequestBody:
         """Reads and drops the rest, within limits: a client that still writes would not see the response."""
         if self._waits_for_continue:  # it has sent nothing, and will not once it sees the response
             return
-        left = self._limits.request_bytes
+        left = _DISCARDED_BODIES * self._limits.request_bytes
         with suppress(TimeoutError, ServerError):
             while not self.complete and left > 0:
                 left -= len(await self._next())
