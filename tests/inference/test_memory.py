@@ -130,9 +130,10 @@ engine.label(small)
 with open("/proc/self/statm") as file:
     taken = int(file.read().split()[0]) * resource.getpagesize()
 _, most = resource.getrlimit(resource.RLIMIT_AS)
-resource.setrlimit(resource.RLIMIT_AS, (taken + 2**26, most))
+# Enough to compile the model again: each new thread of the system's allocator reserves 64 MB of addresses.
+resource.setrlimit(resource.RLIMIT_AS, (taken + 2**28, most))
 try:
-    engine.label(np.zeros((1, 2500, 2500, 3), np.uint8))
+    engine.label(np.zeros((1, 5000, 5000, 3), np.uint8))
 except MemoryError:
     print("too large")
 print(engine.label(small).label.shape)
