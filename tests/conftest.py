@@ -3,6 +3,9 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Workers that each compute on all cores wait for each other: half as fast. Programs that tests start inherit this.
+for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
