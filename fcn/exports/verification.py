@@ -22,6 +22,7 @@ from fcn.inference.engines.choose import open_engine
 from fcn.inference.engines.exported import VERIFICATION, openvino_file
 from fcn.inference.engines.signatures import PREDICT_TENSOR, SERVING_DEFAULT
 from fcn.models.net import SegmentationNet
+from fcn.pages.percent import percent
 from fcn.system.bfloat16 import bfloat16_instructions
 from fcn.system.files import write_json
 from fcn.system.progress import track
@@ -237,13 +238,14 @@ def _compare(
 
 def _check(verification: Verification) -> None:
     failed = [
-        f"{one.name}: {one.agreement:.4%}, at worst {one.worst_agreement:.4%} on {one.worst_image}"
+        f"{one.name}: {percent(one.agreement, 4)}, at worst {percent(one.worst_agreement, 4)} on "
+        f"{one.worst_image}"
         for one in verification.comparisons
         if one.is_required and one.agreement < one.expected
     ]
     if failed:
         raise VerificationError(
-            f"Expected the net's own labels on {EXACT_AGREEMENT:.2%} of the pixels of "
+            f"Expected the net's own labels on {percent(EXACT_AGREEMENT)} of the pixels of "
             f"{verification.num_images} images. Received: {'; '.join(failed)}. Nothing was written. "
             "Leave out a --format that fails, or export with the versions that are pinned in requirements/."
         )

@@ -18,6 +18,7 @@ from fcn.inference.engines.openvino_graph import convert_net
 from fcn.inference.engines.table import BFLOAT16_CPU, CPU, GPU, Choice, write_table
 from fcn.inference.predictor import Predictor
 from fcn.models.net import SegmentationNet
+from fcn.pages.percent import percent
 from fcn.system.bfloat16 import bfloat16_instructions
 
 _SPLIT = "val"
@@ -102,19 +103,21 @@ def _add_int8(
         measured = ruler.measure("int8")
         if ruler.mean_iou is not None and measured.mean_iou is not None:
             drop = 100 * (ruler.mean_iou - measured.mean_iou)
-            fits, said = drop <= calibration.accuracy_drop, f"{drop:.2f} percentage points less"
+            fits = drop <= calibration.accuracy_drop
+            result = f"{drop:.2f} percentage points less"
         else:
-            fits, said = measured.agreement >= LOWEST_AGREEMENT, f"{measured.agreement:.2%} of the pixels"
+            fits = measured.agreement >= LOWEST_AGREEMENT
+            result = f"{percent(measured.agreement)} of the pixels"
         if fits:
             return Choice("openvino", "int8", CPU, *measured)
-        tried.append(f"{said} with {kept} in float")
+        tried.append(f"{result} with {kept} in float")
     if ruler.mean_iou is None:
-        bound = f"labels that agree with float32 on {LOWEST_AGREEMENT:.0%} of the pixels"
+        bound = f"labels that agree with float32 on {percent(LOWEST_AGREEMENT, digits=0)} of the pixels"
         remedy = "let labeled images decide with --accuracy-data"
     else:
         bound = (
             f"at most {calibration.accuracy_drop:g} percentage points below the mean IoU of "
-            f"{ruler.mean_iou:.2%}"
+            f"{percent(ruler.mean_iou)}"
         )
         remedy = "allow more with --accuracy-drop"
     raise QuantizationError(
