@@ -27,7 +27,7 @@ from fcn.cli import (
     serve,
     train,
 )
-from fcn.config.file import is_configuration, load_config
+from fcn.config.file import is_configuration, load_saved_config
 from fcn.errors import FcnError
 from fcn.runs.folder import RunFolder
 from fcn.version import __version__
@@ -140,8 +140,9 @@ def _named_paths(options: argparse.Namespace) -> list[Path]:
     texts = [str(one) for one in each if isinstance(one, (str, Path))]
     found = [Path(text) for text in (*texts, *(text.rpartition("=")[2] for text in texts)) if text]
     for path in tuple(found):
+        # Quietly: the command itself gave the hint about an older name.
         with suppress(FcnError, OSError):
-            config = load_config(path if is_configuration(path) else RunFolder(path).config)
+            config = load_saved_config(path if is_configuration(path) else RunFolder(path).config)
             found += [config.data.root, Path(config.model.weights)]
     return found
 

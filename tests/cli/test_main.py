@@ -325,6 +325,17 @@ def test_an_error_of_the_operating_system_that_is_a_bug_keeps_its_traceback(
         main(["infer", str(tmp_path), str(tmp_path / "a.jpg"), "--output", "."])
 
 
+def test_a_message_brings_no_hint_about_an_older_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"data: {{root: '{tmp_path}/data', input_scale: 0.5}}\n")
+    fail_with(FileNotFoundError(2, "No such file or directory", f"{tmp_path}/data"), monkeypatch)
+    result = run(["train", recipe], capsys)
+    assert_user_error(result, f"{tmp_path}/data: No such file")
+    assert "input_scale" not in result[2]
+
+
 @pytest.mark.parametrize("filename", [None, 3, "/nowhere/else", os.__file__])
 def test_a_full_disk_is_a_message(filename: object, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     fail_with(OSError(errno.ENOSPC, "No space left on device", filename), monkeypatch)
