@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> None:
                 engine = _open_engine(options.model, *what)
                 _begin(job, memory, retry)
                 result = job.run(engine)
-    _tell(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
+    _print_result(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
 
 
 def _begin(job: "Job", memory: float | None, retry: bool) -> None:
@@ -227,7 +227,7 @@ def _inputs(options: argparse.Namespace) -> list[Any]:
     return [*inputs, listed] if "-" in options.inputs else inputs
 
 
-def _tell(result: "LabelingResult", kind: str, as_document: bool) -> None:
+def _print_result(result: "LabelingResult", kind: str, as_document: bool) -> None:
     """Prints the result.
 
     Raises:

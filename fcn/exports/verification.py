@@ -124,7 +124,7 @@ def verify(
     photographs = [_read(path) for path in paths]
     with plain_process(version) as label:
         expected = _label_with_net(model, photographs)  # while the process imports TensorFlow
-        answers = [_ask(label, one) for one in track(photographs, "verifying SavedModel")]
+        answers = [_label_in_process(label, one) for one in track(photographs, "verifying SavedModel")]
 
     def compare(name: str, labels: Iterable[Pixels], bound: float | None = None) -> Comparison:
         return _compare(name, photographs, expected, labels, bound)
@@ -163,7 +163,7 @@ def read_verification(version: Path) -> Verification | None:
         raise RunError(f"{path}: cannot be read as a verification ({error}). Export it again.") from error
 
 
-def _ask(label: Callable[[Pixels, bytes], PlainLabels], photograph: _Photograph) -> PlainLabels:
+def _label_in_process(label: Callable[[Pixels, bytes], PlainLabels], photograph: _Photograph) -> PlainLabels:
     try:
         return label(photograph.pixels, photograph.data)
     except VerificationError as error:
