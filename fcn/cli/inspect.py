@@ -43,7 +43,7 @@ def add_parser(commands: Commands) -> None:
         type=read_sides,
         metavar="HxW",
         help="size of the image, in pixels; default: the only one that the model takes, that of --image, or "
-        f" {_SIZE[0]}x{_SIZE[1]}",
+        f"{_SIZE[0]}x{_SIZE[1]}",
     )
     inspect.add_argument(
         "--html",
