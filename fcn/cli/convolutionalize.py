@@ -8,7 +8,7 @@ from typing import Any
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.errors import PartialError, RunError
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json
+from fcn.system.files import as_json, occupied
 
 
 def add_parser(commands: Commands) -> None:
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     if options.output.suffix != ".keras":
         raise RunError(f"--output {options.output}: expected a name that ends in .keras.")
     if options.output.exists():
-        raise RunError(f"{options.output}: exists already. Choose another name with --output.")
+        raise occupied(options.output, "Choose another name with --output.")
     if options.heatmap is not None and not isinstance(options.prove, Path):
         raise RunError("--heatmap: expected an image to lay the map over. Name it with --prove IMAGE.")
     start_backend()

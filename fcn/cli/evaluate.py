@@ -8,10 +8,9 @@ from typing import Any
 
 from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling
 from fcn.cli.tables import print_scores
-from fcn.errors import OutputError
 from fcn.runs.folder import RunFolder, is_exported, model_file
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json, check_writable, write_json
+from fcn.system.files import as_json, check_writable, occupied, write_json
 
 _SCORES = Path("scores.json")
 
@@ -99,9 +98,8 @@ def _new_file(path: Path) -> Path:
         OutputError: If there is something already.
     """
     if path.exists() or path.is_symlink():
-        raise OutputError(
-            f"{path}: exists already. Choose another file with --output FILE, or replace this one with "
-            f"--output {path}."
+        raise occupied(
+            path, f"Choose another file with --output FILE, or replace this one with --output {path}."
         )
     return path
 

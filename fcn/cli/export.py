@@ -7,6 +7,7 @@ from fcn.cli.arguments import Commands, add_command
 from fcn.cli.tables import print_verification
 from fcn.config.sections import ACCURACY_DROP, FORMATS
 from fcn.errors import ConfigError
+from fcn.pages.percent import percent
 from fcn.system.backend import start_backend
 from fcn.system.files import as_json
 
@@ -83,8 +84,9 @@ def run(options: argparse.Namespace) -> None:
         print_verification(verification)
     for choice in table:
         if choice.precision != "float32" and choice.agreement is not None:
-            score = "" if choice.mean_iou is None else f"; mean IoU {choice.mean_iou:.2%}"
-            print(f"{choice.precision}: {choice.agreement:.2%} of the pixels labeled as in float32{score}")
+            score = "" if choice.mean_iou is None else f"; mean IoU {percent(choice.mean_iou)}"
+            agreement = percent(choice.agreement)
+            print(f"{choice.precision}: {agreement} of the pixels labeled as in float32{score}")
     print(
         f"Wrote {version}/: a SavedModel with the signatures serving_default (image bytes in, label PNG "
         "bytes out), predict_tensor and predict_logits; model_card.md"

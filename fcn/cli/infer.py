@@ -23,7 +23,6 @@ from fcn.system.files import as_json
 
 if TYPE_CHECKING:
     from fcn.inference.engines.engine import Engine
-    from fcn.inference.views import Views
     from fcn.jobs.job import Job, LabelingResult
 
 _SHOWN_FAILURES = 50
@@ -141,7 +140,7 @@ def run(options: argparse.Namespace) -> None:
                 engine = _open_engine(options.model, *what)
                 _begin(job, memory, retry)
                 result = job.run(engine)
-    _tell(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
+    _print_result(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
 
 
 def _begin(job: "Job", memory: float | None, retry: bool) -> None:
@@ -151,31 +150,24 @@ def _begin(job: "Job", memory: float | None, retry: bool) -> None:
         job.retry_failed()
 
 
-def _open_engine(model: Path, engine: str, precision: str, views: "Views", memory: float | None) -> "Engine":
-    """Starts the backend and opens the engine.
-
-    Args:
-        model: Where the model is.
-        engine: Name of the engine.
-        precision: Name of the precision.
-        views: The views to average over.
-        memory: Gigabytes the process may take; None for the default.
+def _open_engine(model: Path, engine: str, *settings: Any) -> "Engine":
+    """Starts the backend and opens the engine; takes the arguments of `open_labeler`.
 
     Raises:
         FcnError: What `open_labeler` and `start_backend` raise.
     """
     # A backend takes seconds to load, and is not needed if everything is labeled already.
     start_backend(engine)
-    return open_labeler(model, engine, precision, views, memory)
+    return open_labeler(model, engine, *settings)
 
 
-def _open_same_engine(content: str, model: Path, *what: Any) -> "Engine":
+def _open_same_engine(content: str, model: Path, *settings: Any) -> "Engine":
     """Opens the same engine in another process, on any machine of a cluster.
 
     Args:
         content: `model_setting` of the model where the job was started.
         model: Where the model is.
-        what: The other arguments of `_open_engine`.
+        settings: The other arguments of `open_labeler`.
 
     Raises:
         FcnError: What `_open_engine` raises.
@@ -188,7 +180,7 @@ def _open_same_engine(content: str, model: Path, *what: Any) -> "Engine":
             f"{model}: is not the model that the job was started with. Copy that model here, then run the "
             "command again."
         )
-    return _open_engine(model, *what)
+    return _open_engine(model, *settings)
 
 
 def _address(text: str) -> str:
@@ -227,7 +219,7 @@ def _inputs(options: argparse.Namespace) -> list[Any]:
     return [*inputs, listed] if "-" in options.inputs else inputs
 
 
-def _tell(result: "LabelingResult", kind: str, as_document: bool) -> None:
+def _print_result(result: "LabelingResult", kind: str, as_document: bool) -> None:
     """Prints the result.
 
     Raises:

@@ -43,7 +43,7 @@ def add_parser(commands: Commands) -> None:
         type=read_sides,
         metavar="HxW",
         help="size of the image, in pixels; default: the only one that the model takes, that of --image, or "
-        f" {_SIZE[0]}x{_SIZE[1]}",
+        f"{_SIZE[0]}x{_SIZE[1]}",
     )
     inspect.add_argument(
         "--html",
@@ -94,9 +94,9 @@ def run(options: argparse.Namespace) -> None:
     if options.html or options.effective:
         image = _image(model, given, size)
         # Layers of zeros would pass no gradient on.
-        awakened = randomize_zero_kernels(model)
-        if awakened and not note:
-            note = f"The weights of {', '.join(awakened)} were zero; random ones were measured. {_TRAINED}"
+        randomized = randomize_zero_kernels(model)
+        if randomized and not note:
+            note = f"The weights of {', '.join(randomized)} were zero; random ones were measured. {_TRAINED}"
         effective = measure_effective_field(model, image.astype("float32"))
     if options.html:
         write_inspection_page(options.html, inspection, effective, image, note)

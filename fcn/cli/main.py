@@ -4,6 +4,7 @@ Only this file prints errors and exits; each command has a file beside it.
 """
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from fcn.cli import (
     compare,
@@ -26,7 +27,7 @@ from fcn.cli import (
     serve,
     train,
 )
-from fcn.config.file import is_configuration, load_config
+from fcn.config.file import is_configuration, load_saved_config
 from fcn.errors import FcnError
 from fcn.runs.folder import RunFolder
 from fcn.version import __version__
@@ -44,6 +45,9 @@ COMMANDS = (
     data,
 )
 """The file of each command: `add_parser` adds it and its arguments, `run` does its work."""
+
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -67,11 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        if not _is_named_by_user(error.filename, options):
+        message = _explain(error, options)
+        if message is None:
             raise
-        print(
-            f"Error: {error.filename}: {error.strerror}. Check the path and its permissions.", file=sys.stderr
-        )
+        print(f"Error: {message}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("Interrupted. What was written so far is intact.", file=sys.stderr)
@@ -79,23 +82,42 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
-def _is_named_by_user(filename: Any, options: argparse.Namespace) -> bool:
-    """Returns whether the user named a file, a folder it lies in, or something below it.
+def _explain(error: OSError, options: argparse.Namespace) -> str | None:
+    """Returns the message for an error of the operating system that the user can correct; None for a bug.
 
-    Everything else that cannot be opened is a bug: a file of this package or of Python, or one that only the
-    code knows of.
+    The user can free a full disk and correct what is wrong with a file that they named. Another file that the
+    system refuses to open, such as a temporary one, needs other permissions, unless it is installed with this
+    package or Python. All else is a bug.
 
     Args:
-        filename: What an `OSError` names: a path, the number of an open file, or None.
+        error: The error.
         options: Arguments of the command.
     """
-    if not isinstance(filename, (str, bytes, os.PathLike)):
-        return False
-    spellings = _spellings(os.fsdecode(filename))
+    # An error names a path, the number of an open file, or nothing.
+    is_path = isinstance(error.filename, (str, bytes, os.PathLike))
+    path = os.fsdecode(error.filename) if is_path else ""
+    if error.errno in _FULL_DISK:
+        return (
+            f"{path}{': ' if path else ''}{error.strerror}. Free space, then run the same command again. The "
+            "environment variable TMPDIR can move temporary files to another disk."
+        )
+    if not path or _is_installed(path):
+        return None
+    if error.errno not in _REFUSED and not _is_named_by_user(path, options):
+        return None
+    return f"{path}: {error.strerror}. Check the path and its permissions."
+
+
+def _is_installed(path: str) -> bool:
+    """Returns whether a file is in this package, in Python or in another installed package."""
     places = sysconfig.get_paths()
     installed = [str(Path(__file__).parents[1]), *(places[name] for name in ("stdlib", "purelib", "platlib"))]
-    if any(_is_below(spellings, _spellings(folder)) for folder in installed):
-        return False
+    return any(_is_below(_spellings(path), _spellings(folder)) for folder in installed)
+
+
+def _is_named_by_user(path: str, options: argparse.Namespace) -> bool:
+    """Returns whether the user named a file, a folder it lies in, or something below it."""
+    spellings = _spellings(path)
     return any(
         _is_below(spellings, named) or _is_below(named, spellings)
         for named in map(_spellings, _named_paths(options))
@@ -118,8 +140,9 @@ def _named_paths(options: argparse.Namespace) -> list[Path]:
     texts = [str(one) for one in each if isinstance(one, (str, Path))]
     found = [Path(text) for text in (*texts, *(text.rpartition("=")[2] for text in texts)) if text]
     for path in tuple(found):
+        # Quietly: the command itself gave the hint about an older name.
         with suppress(FcnError, OSError):
-            config = load_config(path if is_configuration(path) else RunFolder(path).config)
+            config = load_saved_config(path if is_configuration(path) else RunFolder(path).config)
             found += [config.data.root, Path(config.model.weights)]
     return found
 

@@ -152,8 +152,8 @@ def run(options: argparse.Namespace) -> None:
             app = create_app(service, ServerSettings(token, options.examples))
             served = service.describe()
             what = {"name": options.name, "version": served.version, "engine": served.engine}
-            tell = partial(_tell, listener, what, token is not None, options.json)
-            number = answer_requests(app, listener, limits, tell)
+            print_address = partial(_print_address, listener, what, token is not None, options.json)
+            number = answer_requests(app, listener, limits, print_address)
         finally:
             service.close()
     if number is not None:
@@ -196,7 +196,9 @@ def _token(path: Path | None) -> str | None:
     return token
 
 
-def _tell(listener: socket.socket, what: dict[str, object], has_token: bool, as_document: bool) -> None:
+def _print_address(
+    listener: socket.socket, what: dict[str, object], has_token: bool, as_document: bool
+) -> None:
     """Prints the address of the server."""
     from fcn.server.listening import url_of
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fcn.pages.percent import percent
+
 if TYPE_CHECKING:
     from fcn.evaluation.evaluate import Evaluation
     from fcn.exports.verification import Verification
@@ -19,19 +21,19 @@ def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: st
         title=f"{title}, {len(evaluation.images)} images", box=box.SIMPLE_HEAD, title_justify="left"
     )
     table.add_column("score")
-    table.add_column("%", justify="right")
+    table.add_column("value", justify="right")
     names = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
-    rows = [[name.replace("_", " ").replace("iou", "IoU"), _percent(getattr(scores, name))] for name in names]
+    rows = [[name.replace("_", " ").replace("iou", "IoU"), percent(getattr(scores, name))] for name in names]
     classes = [scores.class_iou.tolist()]
     if evaluation.boundary is not None:
-        table.add_column("% at boundaries", justify="right")
-        rows[names.index("mean_iou")].append(_percent(evaluation.boundary.mean_boundary_iou))
+        table.add_column("at boundaries", justify="right")
+        rows[names.index("mean_iou")].append(percent(evaluation.boundary.mean_boundary_iou))
         classes.append(evaluation.boundary.class_boundary_iou.tolist())
     for row in rows:
         table.add_row(*row)
     table.add_section()
     for name, *ious in zip(class_names, *classes, strict=True):
-        table.add_row(f"IoU of {name}", *map(_percent, ious))
+        table.add_row(f"IoU of {name}", *map(percent, ious))
     Console(markup=False, emoji=False).print(table)  # class names are not markup either
 
 
@@ -47,16 +49,12 @@ def print_verification(verification: "Verification") -> None:
         title_justify="left",
     )
     table.add_column("format")
-    for column in ("% of pixels", "required", "worst"):
+    for column in ("pixels", "required", "worst"):
         table.add_column(column, justify="right")
     table.add_column("worst image")
     for one in verification.comparisons:
-        required = f"{100 * one.expected:.2f}" if one.is_required else "none"
-        shares = f"{100 * one.agreement:.4f}", required, f"{100 * one.worst_agreement:.4f}"
-        table.add_row(one.name, *shares, one.worst_image)
+        required = percent(one.expected) if one.is_required else "none"
+        agreement, worst = percent(one.agreement, 4), percent(one.worst_agreement, 4)
+        table.add_row(one.name, agreement, required, worst, one.worst_image)
     # File names are not markup, whatever they look like: photo [edited].jpg
     Console(markup=False, emoji=False).print(table)
-
-
-def _percent(fraction: float) -> str:
-    return "absent" if fraction != fraction else f"{100 * fraction:.2f}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fcn.cli.arguments import Commands, add_command, add_set
 from fcn.cli.tables import print_scores
+from fcn.pages.percent import percent
 from fcn.system.backend import start_backend
 from fcn.system.files import as_json
 
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
         print(
             "No steps were timed."
             if wait is None
-            else f"Steps spent {wait:.1%} of their time waiting for data."
+            else f"Steps spent {percent(wait, digits=1)} of their time waiting for data."
         )
     print(
         f"Wrote {folder.path}/: checkpoints/best.keras and last.keras, {folder.scores.name}, "

@@ -108,8 +108,13 @@ def plan_comparison(request: Request) -> Plan:
 
 def _candidates(request: Request) -> tuple[Candidate, ...]:
     configs = [source for source in request.sources if is_configuration(source)]
-    wishes = {"--nets": request.nets, "--set": request.changes, "--steps": request.steps}
-    idle = [name for name, wish in (wishes | {"--seed": request.seed}).items() if wish not in (None, (), [])]
+    options = {
+        "--nets": request.nets,
+        "--set": request.changes,
+        "--steps": request.steps,
+        "--seed": request.seed,
+    }
+    idle = [name for name, value in options.items() if value not in (None, (), [])]
     if idle and not configs:
         raise RunError(
             f"{idle[0]}: applies to configurations that are trained, and none is given. Leave it out."
@@ -134,8 +139,8 @@ def _candidates(request: Request) -> tuple[Candidate, ...]:
 
 def _config(request: Request, source: Path, net: str | None) -> Config:
     """Reads a configuration and applies the changes of the command."""
-    wishes = {"model.net": net, "train.steps": request.steps, "train.seed": request.seed}
-    changes = [f"{key}={value}" for key, value in wishes.items() if value is not None]
+    values = {"model.net": net, "train.steps": request.steps, "train.seed": request.seed}
+    changes = [f"{key}={value}" for key, value in values.items() if value is not None]
     config = load_config(source, [*request.changes, *changes])
     if request.data is None:
         return config

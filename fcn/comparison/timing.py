@@ -72,14 +72,14 @@ def time_tasks(tasks: Mapping[str, Task], description: str) -> dict[str, Timing]
                 group: list[_Process] = []
                 while waiting and (not group or _has_room(group)):
                     process = waiting.pop(0)
-                    if all(process.ask() for _ in range(WARM_UP)):
+                    if all(process.repeat() for _ in range(WARM_UP)):
                         group.append(process)
                         process.seconds.clear()
                     bar.advance(shown, WARM_UP)
                 for members in _rounds(group):
                     for process in members:
                         time.sleep(_PAUSE_SECONDS)
-                        process.ask()
+                        process.repeat()
                     bar.advance(shown, len(members))
                 found |= {one.name: one.timing() for one in group if not one.failed}
                 for process in group:
@@ -118,8 +118,8 @@ class _Process:
         self._receive()
         return not self.failed
 
-    def ask(self) -> bool:
-        """Has the task done once; returns whether it was."""
+    def repeat(self) -> bool:
+        """Runs the task once more; returns whether it succeeded."""
         if not self.failed:
             with suppress(BrokenPipeError):
                 self._connection.send(None)

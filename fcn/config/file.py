@@ -20,6 +20,7 @@ from ruamel.yaml.error import YAMLError
 
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
 from fcn.errors import ConfigError
+from fcn.system.files import unreadable
 
 
 class Config(Section):
@@ -111,7 +112,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         values = _parse(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}). Recipes are in configs/.") from error
+        raise ConfigError(f"{path}: {unreadable(error)} Recipes are in configs/.") from error
     except ValueError as error:
         raise ConfigError(f"{path}: is not YAML. {error}") from error
     values = {} if values is None else values

@@ -168,9 +168,7 @@ def read_size(path: Path) -> tuple[int, int]:
         with path.open("rb") as file:
             return stored_size(open_header(file, path))
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}). Replace the file or take it out."
-        ) from error
+        raise DataError(f"{path}: {unreadable(error)}") from error
 
 
 def encode_label(label: Pixels, classes: Classes | None = None) -> bytes:

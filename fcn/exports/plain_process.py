@@ -66,10 +66,10 @@ def plain_process(version: Path) -> Iterator[Callable[[Pixels, bytes], PlainLabe
                 process.wait()
                 notices.seek(max(0, notices.seek(0, os.SEEK_END) - _LAST_BYTES))
                 lines = notices.read().decode(errors="replace").strip().splitlines()
-                said = " ".join(lines[-_LAST_LINES:]) or "nothing"
+                output = " ".join(lines[-_LAST_LINES:]) or "nothing"
                 raise VerificationError(
                     "cannot be labeled with the SavedModel by a process with only TensorFlow (exit "
-                    f"code {process.returncode}). Nothing was written. It printed: {said}"
+                    f"code {process.returncode}). Nothing was written. It printed: {output}"
                 ) from error
 
         try:

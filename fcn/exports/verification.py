@@ -22,6 +22,7 @@ from fcn.inference.engines.choose import open_engine
 from fcn.inference.engines.exported import VERIFICATION, openvino_file
 from fcn.inference.engines.signatures import PREDICT_TENSOR, SERVING_DEFAULT
 from fcn.models.net import SegmentationNet
+from fcn.pages.percent import percent
 from fcn.system.bfloat16 import bfloat16_instructions
 from fcn.system.files import write_json
 from fcn.system.progress import track
@@ -123,7 +124,7 @@ def verify(
     photographs = [_read(path) for path in paths]
     with plain_process(version) as label:
         expected = _label_with_net(model, photographs)  # while the process imports TensorFlow
-        answers = [_ask(label, one) for one in track(photographs, "verifying SavedModel")]
+        answers = [_label_in_process(label, one) for one in track(photographs, "verifying SavedModel")]
 
     def compare(name: str, labels: Iterable[Pixels], bound: float | None = None) -> Comparison:
         return _compare(name, photographs, expected, labels, bound)
@@ -162,7 +163,7 @@ def read_verification(version: Path) -> Verification | None:
         raise RunError(f"{path}: cannot be read as a verification ({error}). Export it again.") from error
 
 
-def _ask(label: Callable[[Pixels, bytes], PlainLabels], photograph: _Photograph) -> PlainLabels:
+def _label_in_process(label: Callable[[Pixels, bytes], PlainLabels], photograph: _Photograph) -> PlainLabels:
     try:
         return label(photograph.pixels, photograph.data)
     except VerificationError as error:
@@ -237,13 +238,14 @@ def _compare(
 
 def _check(verification: Verification) -> None:
     failed = [
-        f"{one.name}: {one.agreement:.4%}, at worst {one.worst_agreement:.4%} on {one.worst_image}"
+        f"{one.name}: {percent(one.agreement, 4)}, at worst {percent(one.worst_agreement, 4)} on "
+        f"{one.worst_image}"
         for one in verification.comparisons
         if one.is_required and one.agreement < one.expected
     ]
     if failed:
         raise VerificationError(
-            f"Expected the net's own labels on {EXACT_AGREEMENT:.2%} of the pixels of "
+            f"Expected the net's own labels on {percent(EXACT_AGREEMENT)} of the pixels of "
             f"{verification.num_images} images. Received: {'; '.join(failed)}. Nothing was written. "
             "Leave out a --format that fails, or export with the versions that are pinned in requirements/."
         )

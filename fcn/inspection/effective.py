@@ -77,8 +77,8 @@ def measure_effective_field(model: keras.Model, image: Array, seed: int = 0) -> 
             probe.train_on_batch(image[np.newaxis], wanted)
         except Exception as error:  # backends raise errors of any class
             # Keras puts the backend's message in bold below the name of a layer.
-            said = re.sub(r"\x1b\[[0-9]*m", "", str(error)).splitlines()
-            reason = " ".join([line.strip() for line in said if line.strip()][:2]) or type(error).__name__
+            lines = re.sub(r"\x1b\[[0-9]*m", "", str(error)).splitlines()
+            reason = " ".join([line.strip() for line in lines if line.strip()][:2]) or type(error).__name__
             raise RunError(f"{model.name}: its effective field cannot be measured ({reason}).") from error
     gradient = np.abs(keras.ops.convert_to_numpy(probe.summand)).sum(axis=-1, dtype=np.float64)[0]
     total = gradient.sum()

@@ -161,7 +161,7 @@ P = ParamSpec("P")
 Arguments = TypeVar("Arguments", bound=NetArguments)
 
 
-def takes(
+def collect_arguments(
     kind: Callable[P, Arguments],
 ) -> Callable[[Callable[[Any, Arguments], None]], Callable[Concatenate[Any, P], None]]:
     """Lets a net's constructor, which wants checked arguments in one object, be called with each of them.
@@ -173,7 +173,7 @@ def takes(
 
     Example:
         >>> class Net:
-        ...     @takes(FCNArguments)
+        ...     @collect_arguments(FCNArguments)
         ...     def __init__(self, arguments):
         ...         self.stride = arguments.stride
         >>> Net(3, stride=16).stride

@@ -12,7 +12,7 @@ from fcn.models.architecture import (
     REFLECTION_PADDING,
     VGG16_BLOCKS,
 )
-from fcn.models.arguments import DilatedNetArguments, NetArguments, takes
+from fcn.models.arguments import DilatedNetArguments, NetArguments, collect_arguments
 from fcn.models.context import context_module
 from fcn.models.net import SegmentationNet, fit_to_image, preprocess, score
 from fcn.models.reflection import ReflectionPadding
@@ -52,7 +52,7 @@ class DilatedNet(SegmentationNet):
     score_layer = "final"
     stride = 2**DILATED_POOLED_BLOCKS
 
-    @takes(DilatedNetArguments)
+    @collect_arguments(DilatedNetArguments)
     def __init__(self, arguments: DilatedNetArguments) -> None:
         num_classes, context = arguments.num_classes, arguments.context
         learned = arguments.upsampling == "learned"

@@ -2,7 +2,7 @@
 
 import keras
 
-from fcn.models.arguments import FCNArguments, takes
+from fcn.models.arguments import FCNArguments, collect_arguments
 from fcn.models.geometry import CropOffsets, reference_crop_offsets
 from fcn.models.net import SegmentationNet, fit_to_image, preprocess, score
 from fcn.models.upsampling import CropLike, upscore
@@ -37,7 +37,7 @@ class FCN(SegmentationNet):
 
     paper = 'Long et al., "Fully convolutional networks for semantic segmentation", CVPR 2015'
 
-    @takes(FCNArguments)
+    @collect_arguments(FCNArguments)
     def __init__(self, arguments: FCNArguments) -> None:
         num_classes, stride, upsampling = arguments.num_classes, arguments.stride, arguments.upsampling
 

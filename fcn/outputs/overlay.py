@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fcn.classes import VOID, Classes, count_ids
 from fcn.data.image_io import Pixels, recolor, upright
+from fcn.pages.percent import percent
 
 # A JPEG has at most 65,535 pixels a side (ITU-T T.81, B.2.2), and the legend needs some of them.
 _MAX_SIDE = 32_000
@@ -156,7 +157,7 @@ def _legend_entries(label: Pixels, classes: Classes) -> list[LegendEntry]:
         entries.append(
             LegendEntry(
                 name,
-                "<0.1%" if share < 0.001 else f"{share:.1%}",
+                percent(share, digits=1),
                 None if untinted else (red, green, blue),
             )
         )

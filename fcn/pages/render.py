@@ -10,7 +10,8 @@ from fcn.pages.swatch import css_color
 if TYPE_CHECKING:  # imported when the first page is written: most commands write none
     from jinja2 import Environment
 
-STYLE = "style.css"
+COLORS, STYLE = (files(__package__).joinpath(name) for name in ("colors.css", "style.css"))
+"""The style sheets of a page; the page of the server uses the colors too."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -43,6 +44,6 @@ def environment() -> "Environment":
         auto_reload=False,
     )
     found.filters |= {"percent": percent, "css_color": css_color, "thousands": "{:,}".format}
-    # Not escaped: a style sheet has ">" and quotes in it, and this one is ours.
-    found.globals["style"] = Markup(files(__package__).joinpath(STYLE).read_text(encoding="utf-8"))
+    # Not escaped: a style sheet has ">" and quotes in it, and these are ours.
+    found.globals["style"] = Markup("\n".join(sheet.read_text(encoding="utf-8") for sheet in (COLORS, STYLE)))
     return found

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fcn.data.image_io import Pixels
 from fcn.errors import RunError
+from fcn.pages.percent import percent
 from fcn.proof.unpadded import Size, find_stride, map_size
 
 COLORS = cv2.COLORMAP_INFERNO
@@ -169,7 +170,7 @@ def _scale(size: Size, name: str, largest: float) -> Pixels:
     strip = Image.new("RGB", (width, line + margin // 2 * 2), _STRIP)
     draw = ImageDraw.Draw(strip)
     middle = strip.height // 2
-    end = "<0.1%" if largest < 0.001 else f"{largest:.1%}"
+    end = percent(largest, digits=1)
     right = width - margin - math.ceil(font.getlength(end))
     bar = min(12 * unit, max(2 * unit, width // 3))
     left = right - margin - bar

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from fcn.pages.percent import percent
 from fcn.proof.windows import TOLERANCE, Proof, Size
 
 
@@ -84,7 +85,7 @@ def _table(errors: npt.NDArray[np.float64]) -> list[str]:
     if errors.max() <= TOLERANCE:
         cells = [[f"{value:.0e}" for value in row] for row in errors]
     else:
-        cells = [[f"{100 * value:.2f}%" for value in row] for row in errors]
+        cells = [[percent(value) for value in row] for row in errors]
     width = max(len(cell) for row in cells for cell in row)
     return ["     " + "  ".join(f"{cell:>{width}}" for cell in row) for row in cells]
 

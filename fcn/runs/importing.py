@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from fcn.errors import RunError
 from fcn.runs.folder import RunFolder
 from fcn.runs.model_file import save_model
-from fcn.system.files import atomic_folder, write_json
+from fcn.system.files import atomic_folder, check_new_folder, write_json
 from fcn.weights.checksum import checked_sha256
 from fcn.weights.published.convert import read_published
 from fcn.weights.published.recognize import Recognized
@@ -25,11 +24,10 @@ def import_weights(source: Path, output: Path, net: str = "fcn8s") -> Recognized
         What the file holds.
 
     Raises:
-        OutputError: If the folder cannot be written to or the disk is full.
-        RunError: If the file cannot be read, holds another net, or `output` holds something.
+        OutputError: If `output` holds something, the folder cannot be written to or the disk is full.
+        RunError: If the file cannot be read or holds another net.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise RunError(f"{output}: already exists. Choose another folder with --output.")
+    check_new_folder(output)
     found, model = read_published(source, net)
     sha256 = checked_sha256(source)
     document = {

@@ -55,6 +55,26 @@ def unreadable(error: OSError) -> str:
     return f"cannot be read ({error.strerror or error}). Check the path and its permissions."
 
 
+def occupied(path: Path, remedy: str) -> OutputError:
+    """Returns the error to raise when something is where a new file or folder would be written.
+
+    Args:
+        path: The file or folder that is there.
+        remedy: A sentence on what to do.
+    """
+    return OutputError(f"{path}: exists already. {remedy}")
+
+
+def check_new_folder(path: Path) -> None:
+    """Checks that nothing is at `path` but possibly an empty folder.
+
+    Raises:
+        OutputError: If something is there.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise occupied(path, "Choose a new or empty folder, or remove this one.")
+
+
 def name_is_too_long(error: OutputError) -> bool:
     """Returns whether a file could not be written only because of its name."""
     return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENAMETOOLONG
@@ -149,11 +169,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         ...     _ = (temporary / "a.txt").write_text("a")
     """
     try:
+        check_new_folder(path)
         fill = path.exists()
-        if fill and (not path.is_dir() or any(path.iterdir())):
-            raise OutputError(
-                f"{path}: exists already and is not an empty folder. Give a new folder, or remove it."
-            )
         with temporary_beside(path / "inside" if fill else path, "") as temporary:
             temporary.parent.mkdir(parents=True, exist_ok=True)
             yield temporary

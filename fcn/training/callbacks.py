@@ -114,11 +114,11 @@ class ProgressReport(StepCallback):
         self.batch_size = batch_size
         self.start_step = start_step
         self._bar = progress_bar(TextColumn("loss {task.fields[loss]} · {task.fields[speed]} images/s"))
-        self._began = self._told = time.monotonic()
+        self._began = self._last_printed = time.monotonic()
 
     def begin(self, step: int) -> None:
         """Opens the bar."""
-        self._began = self._told = time.monotonic()
+        self._began = self._last_printed = time.monotonic()
         self._bar.start()
         self._task = self._bar.add_task(
             "training", total=self.steps, completed=self.start_step, loss="-", speed="-"
@@ -129,13 +129,13 @@ class ProgressReport(StepCallback):
         now = time.monotonic()
         speed = (step - self.start_step) * self.batch_size / max(now - self._began, 1e-9)
         self._bar.update(self._task, completed=step, loss=f"{loss:.3f}", speed=f"{speed:.1f}")
-        if self._bar.disable and now - self._told > self.LINE_SECONDS:
+        if self._bar.disable and now - self._last_printed > self.LINE_SECONDS:
             left = (self.steps - step) * self.batch_size / speed
             print(
                 f"step {step}/{self.steps}, loss {loss:.3f}, {speed:.1f} images/s, {left / 60:.1f} min left",
                 file=sys.stderr,
             )
-            self._told = now
+            self._last_printed = now
 
     def close(self) -> None:
         """Removes the bar."""

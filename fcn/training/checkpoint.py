@@ -14,7 +14,7 @@ from fcn.classes import Classes
 from fcn.errors import RunError
 from fcn.models.net import SegmentationNet
 from fcn.runs.model_file import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
-from fcn.system.files import atomic_path, partial_files, remove
+from fcn.system.files import atomic_path, partial_files, remove, unreadable
 
 # What every version has written; losses, scores and data came later.
 _REQUIRED = {"step", "seeds", "class_names"}
@@ -154,8 +154,7 @@ def zip_damage(path: Path) -> str | None:
             names = set(archive.namelist())
     except OSError as error:
         raise RunError(
-            f"{path}: cannot be read ({error.strerror or error}). Nothing was changed; resume it with "
-            "--resume when it can be read."
+            f"{path}: {unreadable(error)} Nothing was changed; resume it with --resume when it can be read."
         ) from error
     except Exception as error:  # a damaged archive can say anything: encrypted, unknown compression, ...
         return str(error) or type(error).__name__

@@ -38,14 +38,14 @@ def only_training(run: RunFolder) -> Iterator[None]:
     """
     held: list[os.stat_result] = []
 
-    def sign(file: int) -> None:
+    def record_holder(file: int) -> None:
         held.append(os.fstat(file))
         with suppress(OSError):  # only the message to others needs it
             os.ftruncate(file, 0)
             os.write(file, f"process {os.getpid()} on {platform.node()}".encode())
 
     # Its soft locks, which need no locks of the file system, would outlive a killed process.
-    lock = FileLock(run.lock, blocking=False, fallback_to_soft=False, on_acquired=sign)
+    lock = FileLock(run.lock, blocking=False, fallback_to_soft=False, on_acquired=record_holder)
     made: list[Path] = []
     try:
         made += [folder for folder in (run.path, *run.path.parents) if not folder.exists()]

@@ -17,6 +17,7 @@ from fcn.errors import DataError, OutputError
 from fcn.evaluation.evaluate import Evaluation, evaluate_examples, label_agreement
 from fcn.inference.predictor import Predictor
 from fcn.models.net import SegmentationNet
+from fcn.pages.percent import percent
 from fcn.report import write_report
 from fcn.runs.configured_net import build_configured
 from fcn.runs.lineage import TrainingSplit, describe_earlier, trained_before
@@ -163,7 +164,7 @@ def _new_model(config: Config, classes: Classes, val_examples: Sequence[Example]
         examples = val_examples[:_AGREEMENT_IMAGES]
         agreement = label_agreement(Predictor(source), Predictor(start.model), examples)
         print(
-            f"Before the first step it agrees with {weights} on {agreement:.2%} of the pixels of "
+            f"Before the first step it agrees with {weights} on {percent(agreement)} of the pixels of "
             f"{len(examples)} images.",
             file=sys.stderr,
         )

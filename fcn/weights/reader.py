@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from fcn.errors import RunError
+from fcn.system.files import unreadable
 from fcn.weights.formats.caffe import BYTES, NET_LAYERS, Wire, read_caffemodel
 from fcn.weights.formats.keras import is_hdf5, read_keras
 from fcn.weights.formats.npy import NPY_MAGIC, read_npy
@@ -72,7 +73,7 @@ def recognize(path: Path) -> Format:
             if _is_caffemodel(file, path):
                 return "caffe"
     except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise RunError(f"{path}: {unreadable(error)}") from error
     raise RunError(
         f"{path}: Expected a caffemodel, a Keras .h5, a dictionary saved by np.save or a PyTorch state dict. "
         f"Received: a file that begins with {head[:16]!r}. Download it again, and check that the link leads "
@@ -110,6 +111,6 @@ def read_layers(path: Path) -> Iterator[Layer]:
             yield layer
             del layer
     except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise RunError(f"{path}: {unreadable(error)}") from error
     if empty:
         raise RunError(f"{path}: Expected layers with weights. Received: none. Choose the trained file.")

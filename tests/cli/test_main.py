@@ -1,5 +1,6 @@
 """The commands as a user types them, each in a process of its own where it matters."""
 
+import errno
 import json
 import os
 import shutil
@@ -322,6 +323,38 @@ def test_an_error_of_the_operating_system_that_is_a_bug_keeps_its_traceback(
     fail_with(FileNotFoundError(2, "No such file or directory", filename), monkeypatch)
     with pytest.raises(FileNotFoundError):
         main(["infer", str(tmp_path), str(tmp_path / "a.jpg"), "--output", "."])
+
+
+def test_a_message_brings_no_hint_about_an_older_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"data: {{root: '{tmp_path}/data', input_scale: 0.5}}\n")
+    fail_with(FileNotFoundError(2, "No such file or directory", f"{tmp_path}/data"), monkeypatch)
+    result = run(["train", recipe], capsys)
+    assert_user_error(result, f"{tmp_path}/data: No such file")
+    assert "input_scale" not in result[2]
+
+
+@pytest.mark.parametrize("filename", [None, 3, "/nowhere/else", os.__file__])
+def test_a_full_disk_is_a_message(filename: object, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    fail_with(OSError(errno.ENOSPC, "No space left on device", filename), monkeypatch)
+    result = run(["infer", "run", "a.jpg", "--output", "labels"], capsys)
+    assert_user_error(result, "No space left on device. Free space", "TMPDIR")
+    assert ("/nowhere/else: " in result[2]) == (filename == "/nowhere/else")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_refused_file_is_a_message_unless_it_is_installed(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    arguments = ["infer", "run", "a.jpg", "--output", "labels"]
+    fail_with(OSError(number, "Refused", "/nowhere/else"), monkeypatch)
+    assert_user_error(run(arguments, capsys), "/nowhere/else: Refused. Check the path")
+    for filename in (None, fcn.__file__, os.__file__, pytest.__file__):
+        fail_with(OSError(number, "Refused", filename), monkeypatch)
+        with pytest.raises(OSError, match="Refused"):
+            main(arguments)
 
 
 def test_scores_of_other_data_do_not_replace_those_of_the_run(

@@ -18,7 +18,7 @@ CHILD = """{% extends "layout.html" %}
 {% block main %}<section><p>{{ first }}</p></section>
 <section><p>two</p></section>{% endblock %}
 """
-STYLE = files("fcn.pages").joinpath("style.css").read_text()
+STYLE = "\n".join(files("fcn.pages").joinpath(name).read_text() for name in ("colors.css", "style.css"))
 
 
 def test_names_are_escaped_and_sections_are_in_order() -> None:

@@ -4,6 +4,7 @@ A section names what is not known.
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from fcn.exports.card.markdown import code, plain, table
 from fcn.exports.verification import read_verification
 from fcn.inference.engines.exported import openvino_file
 from fcn.inference.engines.table import read_table
+from fcn.pages.percent import percent
 
 _SCORES = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou", "mean_boundary_iou")
 
@@ -64,9 +66,7 @@ def scores(version: Path) -> str:
         return "Not known: no `scores.json` came with it."
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"Not known: `scores.json` cannot be read ({plain(error)})."
-    return "\n\n".join(
-        [scored, table(["score", "percent"], overall), table(["class", "IoU (percent)"], classes)]
-    )
+    return "\n\n".join([scored, table(["score", "value"], overall), table(["class", "IoU"], classes)])
 
 
 def _overlap(document: dict[str, Any]) -> str:
@@ -81,7 +81,7 @@ def _overlap(document: dict[str, Any]) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "absent" if share is None else f"{100 * share:.2f}"
+    return percent(math.nan if share is None else share)
 
 
 def agreement(version: Path) -> str:
@@ -94,14 +94,14 @@ def agreement(version: Path) -> str:
     if verification is None:
         return "Not measured: the model was exported without `--verify`."
     rows = [
-        [one.name, f"{100 * one.agreement:.4f}", f"{100 * one.worst_agreement:.4f}", code(one.worst_image)]
+        [one.name, percent(one.agreement, 4), percent(one.worst_agreement, 4), code(one.worst_image)]
         for one in verification.comparisons
     ]
     return "\n\n".join(
         [
             f"How many of the {verification.num_pixels:,} pixels of {verification.num_images} images each "
             "format labels as the trained net in float32 does.",
-            table(["format", "percent of pixels", "percent on the worst image", "worst image"], rows),
+            table(["format", "pixels", "pixels of the worst image", "worst image"], rows),
         ]
     )
 
@@ -120,12 +120,12 @@ def engines(version: Path) -> str:
             choice.engine,
             choice.precision,
             choice.device,
-            "not measured" if choice.agreement is None else _percent(choice.agreement),
-            "not measured" if choice.mean_iou is None else _percent(choice.mean_iou),
+            "not measured" if choice.agreement is None else percent(choice.agreement),
+            "not measured" if choice.mean_iou is None else percent(choice.mean_iou),
         ]
         for choice in choices
     ]
-    columns = ["engine", "precision", "device", "agreement with float32 (percent)", "mean IoU (percent)"]
+    columns = ["engine", "precision", "device", "agreement with float32", "mean IoU"]
     return "Best first; `fcn` takes the first that the machine supports.\n\n" + table(columns, rows)
 
 

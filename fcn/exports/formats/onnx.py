@@ -41,9 +41,9 @@ def write_onnx(net: keras.Model, version: Path) -> Path:
     """
     graph = OnnxGraph(net.name)
     size = ["batch", "height", "width"]
-    graph.takes("images", "uint8", [*size, 3])
-    graph.answers("label", "uint8", size)
-    graph.answers("logits", "float32", [*size, net.output_shape[-1]])
+    graph.add_input("images", "uint8", [*size, 3])
+    graph.add_output("label", "uint8", size)
+    graph.add_output("logits", "float32", [*size, net.output_shape[-1]])
 
     def call(layer: Any, *args: Any, **_: Any) -> str:
         return add_layer(graph, layer, keras.tree.flatten(args))

@@ -53,11 +53,11 @@ class OnnxGraph:
         self._graph = self._onnx.GraphProto(name=name)
         self._weights: list[tuple[Any, Callable[[], Numbers]]] = []
 
-    def takes(self, name: str, dtype: str, shape: Sequence[str | int]) -> None:
+    def add_input(self, name: str, dtype: str, shape: Sequence[str | int]) -> None:
         """Declares an input of the model: its type by NumPy's name, its sides by length or by a word."""
         self._graph.input.append(self._declared(name, dtype, shape))
 
-    def answers(self, name: str, dtype: str, shape: Sequence[str | int]) -> None:
+    def add_output(self, name: str, dtype: str, shape: Sequence[str | int]) -> None:
         """Declares an output of the model."""
         self._graph.output.append(self._declared(name, dtype, shape))
 

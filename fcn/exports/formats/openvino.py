@@ -18,6 +18,7 @@ from fcn.inference.engines.openvino_graph import convert_net
 from fcn.inference.engines.table import BFLOAT16_CPU, CPU, GPU, Choice, write_table
 from fcn.inference.predictor import Predictor
 from fcn.models.net import SegmentationNet
+from fcn.pages.percent import percent
 from fcn.system.bfloat16 import bfloat16_instructions
 
 _SPLIT = "val"
@@ -81,12 +82,12 @@ def add_openvino(model: SegmentationNet, version: Path, calibration: Calibration
         write_table(version, [float32, *_TENSORFLOW, bfloat16])
         return
     to_calibrate, to_compare = choose_images(calibration.images)
-    ruler = _Ruler(version, to_compare, calibration.accuracy_data)
-    float32 = float32._replace(mean_iou=ruler.mean_iou)
+    evaluator = _PrecisionEvaluator(version, to_compare, calibration.accuracy_data)
+    float32 = float32._replace(mean_iou=evaluator.mean_iou)
     if bfloat16_instructions():
-        measured = ruler.measure("bfloat16")
+        measured = evaluator.measure("bfloat16")
         bfloat16 = bfloat16._replace(agreement=measured.agreement, mean_iou=measured.mean_iou)
-    int8 = _add_int8(converted, version, calibration, to_calibrate, ruler)
+    int8 = _add_int8(converted, version, calibration, to_calibrate, evaluator)
     good = bfloat16.agreement is not None and bfloat16.agreement >= LOWEST_AGREEMENT
     # Behind float32, "auto" never takes it.
     in_order = [bfloat16, float32, *_TENSORFLOW] if good else [float32, *_TENSORFLOW, bfloat16]
@@ -94,27 +95,33 @@ def add_openvino(model: SegmentationNet, version: Path, calibration: Calibration
 
 
 def _add_int8(
-    converted: Any, version: Path, calibration: Calibration, paths: Sequence[Path], ruler: "_Ruler"
+    converted: Any,
+    version: Path,
+    calibration: Calibration,
+    paths: Sequence[Path],
+    evaluator: "_PrecisionEvaluator",
 ) -> Choice:
     tried = []
     for kept in KEPT_IN_FLOAT:
         _save(quantize(converted, paths, kept), openvino_file(version, "int8"))
-        measured = ruler.measure("int8")
-        if ruler.mean_iou is not None and measured.mean_iou is not None:
-            drop = 100 * (ruler.mean_iou - measured.mean_iou)
-            fits, said = drop <= calibration.accuracy_drop, f"{drop:.2f} percentage points less"
+        measured = evaluator.measure("int8")
+        if evaluator.mean_iou is not None and measured.mean_iou is not None:
+            drop = 100 * (evaluator.mean_iou - measured.mean_iou)
+            fits = drop <= calibration.accuracy_drop
+            result = f"{drop:.2f} percentage points less"
         else:
-            fits, said = measured.agreement >= LOWEST_AGREEMENT, f"{measured.agreement:.2%} of the pixels"
+            fits = measured.agreement >= LOWEST_AGREEMENT
+            result = f"{percent(measured.agreement)} of the pixels"
         if fits:
             return Choice("openvino", "int8", CPU, *measured)
-        tried.append(f"{said} with {kept} in float")
-    if ruler.mean_iou is None:
-        bound = f"labels that agree with float32 on {LOWEST_AGREEMENT:.0%} of the pixels"
+        tried.append(f"{result} with {kept} in float")
+    if evaluator.mean_iou is None:
+        bound = f"labels that agree with float32 on {percent(LOWEST_AGREEMENT, digits=0)} of the pixels"
         remedy = "let labeled images decide with --accuracy-data"
     else:
         bound = (
             f"at most {calibration.accuracy_drop:g} percentage points below the mean IoU of "
-            f"{ruler.mean_iou:.2%}"
+            f"{percent(evaluator.mean_iou)}"
         )
         remedy = "allow more with --accuracy-drop"
     raise QuantizationError(
@@ -124,7 +131,7 @@ def _add_int8(
     )
 
 
-class _Ruler:
+class _PrecisionEvaluator:
     """Measures what lies in a version against its float32.
 
     Args:

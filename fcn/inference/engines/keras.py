@@ -1,5 +1,6 @@
 """Labels with a Keras net on JAX or PyTorch."""
 
+from abc import ABC, abstractmethod
 from functools import lru_cache, partial
 from typing import Any
 
@@ -15,7 +16,35 @@ _COMPILED_SIZES = 16
 """Number of image sizes for which JAX keeps programs; each takes megabytes, and data sets have hundreds."""
 
 
-class JaxEngine:
+class _BackendEngine(ABC):
+    """An engine that calls the net on Keras' backend.
+
+    Args:
+        model: The net; each call uses its current weights.
+        precision: The precision in which the net computes.
+    """
+
+    def __init__(self, model: SegmentationNet, precision: str) -> None:
+        self.classes = model.classes
+        self.precision = precision
+        self.net = NetDescription.from_config(model.get_config())
+        self._model = model
+        self._layers = model.without_resizing()
+
+    def logits(self, images: Pixels) -> Floats:
+        """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+        return self._logits_of(self._model, images)
+
+    def shrunk_logits(self, images: Floats) -> Floats:
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` at the size of the layers' input."""
+        return self._logits_of(self._layers, images)
+
+    @abstractmethod
+    def _logits_of(self, model: Any, images: Any) -> Floats:
+        """Returns the logits of the net, or of its layers without resizing, on the host."""
+
+
+class JaxEngine(_BackendEngine):
     """An engine with one program for each image size, compiled at first use; the last few are kept.
 
     It runs on one device of this process with the weights there, so a single process may call it even if
@@ -31,11 +60,7 @@ class JaxEngine:
     def __init__(self, model: SegmentationNet, precision: str) -> None:
         import jax
 
-        self.classes = model.classes
-        self.precision = precision
-        self.net = NetDescription.from_config(model.get_config())
-        self._model = model
-        self._layers = model.without_resizing()
+        super().__init__(model, precision)
 
         def logits(model: Any, weights: Any, others: Any, images: Any) -> Any:
             scores, _ = model.stateless_call(weights, others, images.astype(np.float32), training=False)
@@ -60,15 +85,9 @@ class JaxEngine:
             label, confidence = self._run(self._label, self._model, images)
             return Labeled(np.asarray(label), np.asarray(confidence))
 
-    def logits(self, images: Pixels) -> Floats:
-        """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+    def _logits_of(self, model: Any, images: Any) -> Floats:
         with memory_errors():
-            return np.asarray(self._run(self._logits, self._model, images))
-
-    def shrunk_logits(self, images: Floats) -> Floats:
-        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` at the size of the layers' input."""
-        with memory_errors():
-            return np.asarray(self._run(self._logits, self._layers, images))
+            return np.asarray(self._run(self._logits, model, images))
 
     def _run(self, function: Any, model: Any, images: Any) -> Any:
         weights = [weight.value.addressable_data(0) for weight in model.trainable_variables]
@@ -76,7 +95,7 @@ class JaxEngine:
         return self._compiled(function, model, *images.shape)(weights, others, images)
 
 
-class TorchEngine:
+class TorchEngine(_BackendEngine):
     """An engine that copies only labels and their probabilities back from the device.
 
     It does not use PyTorch's inference mode: a net that is scored during training may keep tensors made here.
@@ -88,13 +107,6 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, model: SegmentationNet, precision: str) -> None:
-        self.classes = model.classes
-        self.precision = precision
-        self.net = NetDescription.from_config(model.get_config())
-        self._model = model
-        self._layers = model.without_resizing()
-
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB."""
         import torch
@@ -104,15 +116,7 @@ class TorchEngine:
             confidence, label = logits.softmax(-1).max(-1)
             return Labeled(label.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy())
 
-    def logits(self, images: Pixels) -> Floats:
-        """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
-        return self._logits(self._model, images)
-
-    def shrunk_logits(self, images: Floats) -> Floats:
-        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` at the size of the layers' input."""
-        return self._logits(self._layers, images)
-
-    def _logits(self, model: Any, images: Any) -> Floats:
+    def _logits_of(self, model: Any, images: Any) -> Floats:
         import torch
 
         with torch.no_grad(), memory_errors():

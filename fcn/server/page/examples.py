@@ -9,6 +9,7 @@ from typing import NamedTuple
 from fcn.data.generated.dataset import generate_example
 from fcn.data.image_io import encode_jpeg
 from fcn.errors import ConfigError
+from fcn.system.files import unreadable
 
 MAX_EXAMPLES = 12
 
@@ -73,7 +74,7 @@ def folder_examples(folder: Path) -> list[Example]:
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _TYPES and path.is_file())
     except OSError as error:
-        raise ConfigError(f"--examples {folder}: cannot be read ({error.strerror}).") from error
+        raise ConfigError(f"--examples {folder}: {unreadable(error)}") from error
     if not paths:
         raise ConfigError(f"--examples {folder}: expected images ({', '.join(_TYPES)}). Received: none.")
     return [

@@ -11,12 +11,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from fcn.data.generated.dataset import CLASS_NAMES
+from fcn.pages.render import COLORS
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.openapi import JSON
 from fcn.server.page.examples import drawn_examples, folder_examples
 
 PAGE = Path(__file__).parent / "static"
-"""Folder of the page: `index.html`, and the files that it loads from `/page/`."""
+"""Folder of the page: `index.html`, and the files that it loads from `/page/` besides `colors.css`."""
 
 # Not the table of types of this machine, which may differ: browsers reject modules of another type.
 _TYPES = {
@@ -61,14 +62,15 @@ def read_page(name: str) -> dict[str, PageFile]:
         (True, 'text/javascript; charset=utf-8')
     """
     files = {}
-    for path in sorted(PAGE.iterdir()):
-        if path.suffix in _TYPES:
+    for path in (COLORS, *sorted(PAGE.iterdir())):
+        kind = _TYPES.get(Path(path.name).suffix)
+        if kind is not None:
             content = path.read_bytes()
-            if path.suffix == ".html":
+            if path.name == "index.html":
                 content = content.replace(_MODEL_PLACEHOLDER, escape(name).encode())
             headers = {
                 **_SECURITY_HEADERS,
-                "Content-Type": _TYPES[path.suffix],
+                "Content-Type": kind,
                 # Cached but revalidated each time, so that files of two versions of this package never mix.
                 "Cache-Control": "no-cache",
                 "ETag": f'"{sha256(content).hexdigest()[:32]}"',

@@ -83,11 +83,11 @@ class _Attributes:
         if len(attribute.shape) > 1 or math.prod(attribute.shape) * attribute.dtype.itemsize > self._size:
             raise damaged(self._path, f"the attribute {name!r} is not a list of names")
         if attribute.dtype.hasobject:
-            return self._ask(group.name, name)
+            return self._read_in_process(group.name, name)
         values = np.atleast_1d(group.attrs[name])
         return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
-    def _ask(self, group: str, name: str) -> list[str]:
+    def _read_in_process(self, group: str, name: str) -> list[str]:
         """Returns the texts in an attribute that the other process reads."""
         self._process = process = self._process or subprocess.Popen(
             # -P: the folder of the program holds modules with names that others have too.

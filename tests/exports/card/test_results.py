@@ -50,15 +50,15 @@ def test_scores_are_those_of_the_file(tmp_path: Path) -> None:
     write(tmp_path, "scores.json", SCORES)
     page = parse(scores(tmp_path))
     assert rows(page) == [
-        ["score", "percent"],
-        ["pixel accuracy", "87.50"],
-        ["mean accuracy", "75.00"],
-        ["mean IoU", "61.24"],
+        ["score", "value"],
+        ["pixel accuracy", "87.50%"],
+        ["mean accuracy", "75.00%"],
+        ["mean IoU", "61.24%"],
         ["frequency weighted IoU", "absent"],
-        ["class", "IoU (percent)"],
-        ["ground", "90.00"],
+        ["class", "IoU"],
+        ["ground", "90.00%"],
         ["cat|dog", "absent"],
-        ["<b>x</b>", "30.00"],
+        ["<b>x</b>", "30.00%"],
     ]
     assert "On 7 images of split val of data/a_b_c." in text(page)
 
@@ -91,7 +91,7 @@ def test_agreement_is_shown_form_by_form(tmp_path: Path) -> None:
     compared = Comparison("onnx float32", 0.99999, 0.9999, True, "a_b.jpg", 0.9995)
     write(tmp_path, "verification.json", Verification(3, 4500, (compared,)).as_dict())
     page = parse(agreement(tmp_path))
-    assert rows(page)[1:] == [["onnx float32", "99.9990", "99.9500", "a_b.jpg"]]
+    assert rows(page)[1:] == [["onnx float32", "99.9990%", "99.9500%", "a_b.jpg"]]
     assert "4,500 pixels of 3 images" in text(page)
 
 
@@ -99,7 +99,7 @@ def test_engines_are_shown_best_first(tmp_path: Path) -> None:
     choices = [Choice("openvino", "int8", "cpu", 0.98765, 0.5), Choice("tensorflow", "float32", "gpu", None)]
     write_table(tmp_path, choices)
     assert rows(parse(engines(tmp_path)))[1:] == [
-        ["openvino", "int8", "cpu", "98.77", "50.00"],
+        ["openvino", "int8", "cpu", "98.77%", "50.00%"],
         ["tensorflow", "float32", "gpu", "not measured", "not measured"],
     ]
     (tmp_path / "engines.json").write_text("[]")

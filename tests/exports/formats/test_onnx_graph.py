@@ -21,8 +21,8 @@ def test_the_file_is_what_its_own_package_would_write(length: int, tmp_path: Pat
         "one": np.array(0.5, np.float32),
     }
     graph = OnnxGraph("sum")
-    graph.takes("x", "float32", ["length"])
-    graph.answers("y", "float32", ["length"])
+    graph.add_input("x", "float32", ["length"])
+    graph.add_output("y", "float32", ["length"])
     for name, values in numbers.items():
         assert graph.constant(values, name) == name
     assert graph.add("Add", ["x", graph.real(0.25)], "y") == "y"

@@ -67,15 +67,15 @@ def test_the_legend_says_what_the_server_says(page, photo, server):
     url = f"http://127.0.0.1:{server.port}/v1/models/fcn:segment"
     with urllib.request.urlopen(url, photo.read_bytes()) as answer:
         areas = json.loads(answer.headers["X-Fcn-Areas"])
-    expected = [(name, f"{100 * share:.1f} %") for name, share in areas.items()]
+    expected = [(name, f"{100 * share:.1f}%") for name, share in areas.items()]
     shown = [tuple(entry.text.split("\n")) for entry in page.all("#legend li")]
     assert shown == expected
-    assert [share for _, share in shown] == ["41.7 %", "33.3 %", "25.0 %"]
+    assert [share for _, share in shown] == ["41.7%", "33.3%", "25.0%"]
     colors = page.run(
         "return Array.from(document.querySelectorAll('#legend .swatch'), s => s.style.background)"
     )
     assert colors == ["rgb(0, 0, 0)", "rgb(0, 128, 0)", "rgb(128, 0, 0)"]
-    assert "Mean confidence\n75.0 %" in page.text("#facts")
+    assert "Mean confidence\n75.0%" in page.text("#facts")
     assert "Size\n64 x 48" in page.text("#facts")
 
 

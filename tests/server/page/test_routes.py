@@ -49,7 +49,7 @@ def test_all_that_the_page_asks_for_is_there(make):
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert '<meta name="model" content="fcn">' in page.text
     todo, done = Links(page.text).found, {}
-    assert todo == {"page/page.css", "page/page.js", "page/icon.svg"}
+    assert todo == {"page/colors.css", "page/page.css", "page/page.js", "page/icon.svg"}
     while todo:
         path = todo.pop()
         answer = done[path] = client.get(f"/{path}")
@@ -64,7 +64,8 @@ def test_all_that_the_page_asks_for_is_there(make):
     }
     assert types == expected
     assert {path.removeprefix("page/") for path in done} | {"index.html"} == {
-        path.name for path in PAGE.iterdir()
+        "colors.css",
+        *(path.name for path in PAGE.iterdir()),
     }
 
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 from caffe_net import CaffeLayer, build_fcn, write_caffemodel, write_prototxt
 from weight_files import encode_keras, encode_npy, encode_torch, state_dict
 
-from fcn.errors import RunError
+from fcn.errors import OutputError, RunError
 from fcn.exports.export import export
 from fcn.runs.importing import import_weights
 from fcn.runs.model_file import load_model
@@ -324,5 +324,5 @@ def test_damaged_files_leave_no_run(tmp_path: Path, write) -> None:
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine").write_text("")
-    with pytest.raises(RunError, match="already"):
+    with pytest.raises(OutputError, match="already"):
         import_weights(tmp_path / "no matter", tmp_path / "run")

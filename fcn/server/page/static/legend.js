@@ -1,8 +1,8 @@
 // The legend: the classes of an image with their colors and areas.
 
-/** Formats a share, 0 to 1, in percent. */
+/** Formats a share, 0 to 1, in percent, as `fcn.pages.percent` does. */
 export function percent(share) {
-  return share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
+  return share < 0.001 ? "< 0.1%" : `${(100 * share).toFixed(1)}%`;
 }
 
 /**
