@@ -87,9 +87,8 @@ def test_a_run_is_loaded_labels_and_scores(name: str, place: Path) -> None:
 
 
 # The first has an average of the weights, batch normalization, dropout and an input scale.
-@pytest.mark.parametrize(
-    "name", [RUNS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in RUNS[1:])]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNS)
 def test_a_run_goes_on(name: str, place: Path) -> None:
     run, expected = place / "runs" / name, EXPECTED["runs"][name]["resumed"]
     fcn.train(run / "config.yaml", run, resume=True)
@@ -160,6 +159,7 @@ def move(job: Path) -> None:
             connection.execute("UPDATE images SET place = ? WHERE place = ?", (moved, place))
 
 
+@pytest.mark.slow
 def test_a_job_goes_on(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     job = place / "job"
     move(job)

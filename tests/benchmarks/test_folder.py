@@ -26,6 +26,7 @@ def test_parts_hold_all_copies(source: Path, tmp_path: Path) -> None:
     assert [len(list(folder.iterdir())) for folder in folders] == [4, 3]
 
 
+@pytest.mark.slow
 def test_each_part_is_labeled_both_ways(source: Path, net: FCN, tmp_path: Path) -> None:
     folders = benchmark.copies(source, 4, tmp_path, 2)
     measured = list(benchmark.measure(Predictor(net), folders, tmp_path / "output"))

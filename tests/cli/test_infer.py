@@ -58,6 +58,7 @@ def test_the_same_command_goes_on(model_path: Path, folder: Path, tmp_path: Path
     assert run(command, capsys)[0] == 0
 
 
+@pytest.mark.slow
 def test_another_job_needs_another_folder_or_a_restart(
     model_path: Path, folder: Path, tmp_path: Path, capsys
 ) -> None:
@@ -106,6 +107,7 @@ def test_nothing_is_forgotten_where_the_command_is_wrong(
         assert connection.execute("SELECT * FROM images").fetchall() == before
 
 
+@pytest.mark.slow
 def test_a_job_goes_on_with_other_memory(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
     output = tmp_path / "out"
     command = [model_path, folder, "--output", output]

@@ -12,6 +12,7 @@ from fcn.data.image_io import read_label
 from fcn.models.fcn import FCN
 
 
+@pytest.mark.slow
 def test_what_the_export_says_is_best_labels(
     calibrated_export: Path, smooth_photographs: Path, tmp_path: Path, capsys
 ) -> None:

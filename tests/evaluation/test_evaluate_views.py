@@ -44,6 +44,7 @@ def run_path(net: FCN, dataset: Path, tmp_path_factory: pytest.TempPathFactory) 
     return path
 
 
+@pytest.mark.slow
 def test_what_is_scored_is_what_the_predictor_says(net: FCN, dataset: Path) -> None:
     predictor = Predictor(net, **TESTING)
     evaluation = fcn.evaluate(predictor, dataset, boundary=True)

@@ -43,6 +43,7 @@ def test_weights_are_saved_once(net: FCN, plain_export: Path) -> None:
     assert weights <= saved < 1.1 * weights
 
 
+@pytest.mark.slow
 def test_image_bytes_of_several_sizes_in_one_request(net: FCN, plain_export: Path, tmp_path: Path) -> None:
     served = tf.saved_model.load(str(plain_export))
     files = [encode_jpeg(image) for image in images()]

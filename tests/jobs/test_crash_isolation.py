@@ -46,11 +46,12 @@ def column(output: Path, name: str) -> list[object]:
         return [value for (value,) in connection.execute(f"SELECT {name} FROM images ORDER BY place")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("batch_size", "deaths"),
     # A batch of one crashes with others in hand, then among the suspects, then alone; a batch of three also
     # has to be split, and one image of it is labeled first.
-    [(1, 6), pytest.param(3, 10, marks=pytest.mark.slow)],
+    [(1, 6), (3, 10)],
 )
 def test_an_image_that_kills_the_process_fails_and_the_others_are_labeled(
     batch_size: int, deaths: int, folder: Path, tmp_path: Path

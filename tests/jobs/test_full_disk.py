@@ -57,6 +57,7 @@ def check_stopped(done: subprocess.CompletedProcess[str], output: Path) -> None:
             read_image(output / name)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_stops_the_job(folder: Path, small_disk: Path, tmp_path: Path) -> None:
     output = small_disk / "labels"
     check_stopped(work(output, folder), output)
@@ -67,6 +68,7 @@ def test_a_disk_that_fills_up_stops_the_job(folder: Path, small_disk: Path, tmp_
     assert contents_below(output) == contents_below(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_store_that_may_not_grow_stops_the_job(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "labels"
     check_stopped(work(output, folder, limit=150_000), output)

@@ -124,6 +124,7 @@ def test_the_call_warns_of_scores_that_are_too_good(
     assert "Warning" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_evaluate_finds_the_run_of_a_checkpoint_and_keeps_its_step(
     thin_net, dataset: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:

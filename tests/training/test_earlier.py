@@ -22,6 +22,7 @@ def configured(root: Path, splits: tuple[str, str], weights: str) -> Config:
     )
 
 
+@pytest.mark.slow
 def test_weights_that_saw_scored_images_are_told_of(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

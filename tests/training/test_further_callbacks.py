@@ -60,6 +60,7 @@ def test_callbacks_are_called_in_order_and_may_end_it(dataset: Path, tmp_path: P
     assert 'http-equiv="refresh"' not in result.run.report.read_text()
 
 
+@pytest.mark.slow
 def test_what_a_callback_ended_goes_on_with_resume(dataset: Path, tmp_path: Path) -> None:
     config = Config.model_validate(
         {

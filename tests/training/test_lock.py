@@ -149,6 +149,7 @@ def test_a_removed_run_may_be_started_again(tmp_path: Path) -> None:
     assert not run.path.exists()
 
 
+@pytest.mark.slow
 def test_never_two_at_once(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     inside: list[int] = []

@@ -87,6 +87,7 @@ def test_heavy_steps_are_those_of_caffe(learning_rate: float, scale: float) -> N
         np.testing.assert_allclose(array(variable), weights[index], rtol=2e-6, atol=1e-8, err_msg=key)
 
 
+@pytest.mark.slow
 def test_adamw_is_that_of_keras_at_each_variables_own_rate() -> None:
     factors = {"*/bias": 2.0, "score_fr/*": 5.0}
     config = TrainConfig(

@@ -79,6 +79,7 @@ def test_a_stop_within_a_step_waits_for_its_end(finished, dataset: Path, tmp_pat
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_the_checkpoint_before_a_damaged_one_takes_over(
     finished, dataset: Path, tmp_path: Path, capsys
 ) -> None:
@@ -128,6 +129,7 @@ def test_any_damage_is_found(finished, tmp_path: Path) -> None:
         assert damage(path)
 
 
+@pytest.mark.slow
 def test_a_finished_run_without_its_best_is_scored_again(dataset: Path, tmp_path: Path, capsys) -> None:
     run = train(configured(dataset), tmp_path / "run").run
     before = arrays(run.best)
@@ -138,6 +140,7 @@ def test_a_finished_run_without_its_best_is_scored_again(dataset: Path, tmp_path
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_start_that_was_killed_starts_over(dataset: Path, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
@@ -160,6 +163,7 @@ def without(path: Path, *keys: str) -> None:
             archive.writestr(name, content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", [("data",), ("data", "scores")])
 def test_an_older_checkpoint_goes_on_and_says_what_it_lacks(
     keys: tuple[str, ...], finished, dataset: Path, tmp_path: Path, capsys

@@ -32,6 +32,7 @@ def configured(root: Path, reduction: str, learning_rate: float, **settings) -> 
     )
 
 
+@pytest.mark.slow
 def test_the_equivalent_learning_rate_is_said_and_kept(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -42,6 +43,7 @@ def test_the_equivalent_learning_rate_is_said_and_kept(
     assert "1e-06" in said
 
 
+@pytest.mark.slow
 def test_the_loss_of_a_step_is_the_sum_over_its_parts(dataset: Path, tmp_path: Path) -> None:
     # The same first step, before any weight has moved: a mean over an image's pixels, and their sum.
     rows = [

@@ -151,6 +151,7 @@ def test_images_are_chosen_by_their_names_and_videos_are_not(tmp_path: Path) -> 
     ]
 
 
+@pytest.mark.slow
 def test_what_stays_in_float_does(thin_net, smooth_photographs: Path) -> None:
     model = convert_net(thin_net(8, fc_channels=16))
     count = {}

@@ -36,6 +36,7 @@ def keras_logits(net: FCN, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.floa
     return np.asarray(net(pixels.astype(np.float32)))
 
 
+@pytest.mark.slow
 def test_a_net_is_read_where_openvino_cannot_tell_which_tensorflow_there_is(
     plain_export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,8 +77,19 @@ def check(engine: NetEngine, images: np.ndarray, calls: int, side: int = 0) -> N
     assert len(np.unique(label)) > 1
 
 
-@pytest.mark.parametrize("geometry", ["same", "reference"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "geometry"),
+    [
+        ("fcn8s", "same"),
+        ("fcn16s", "reference"),
+        *(
+            pytest.param(kind, geometry, marks=pytest.mark.slow)
+            for kind in KINDS
+            for geometry in ("same", "reference")
+            if (kind, geometry) not in {("fcn8s", "same"), ("fcn16s", "reference")}
+        ),
+    ],
+)
 def test_windows_of_rows_or_columns_equal_the_whole(kind: str, geometry: str, thin_net) -> None:
     engine = open_engine(thin_net(**KINDS[kind], geometry=geometry, width=1 / 64, fc_channels=8))
     # A window of 35 columns may have more rows than one of 544; padding makes narrow ones costly.
@@ -110,10 +121,10 @@ def test_corners_too_and_nets_that_make_images_smaller(
     ("kind", "geometry", "size"),
     [
         ("frontend", "same", (459, 463)),
-        ("largefov", "reference", (463, 459)),
+        pytest.param("largefov", "reference", (463, 459), marks=pytest.mark.slow),
         pytest.param("context", "same", (971, 975), marks=pytest.mark.exhaustive),
-        ("context", "reference", (975, 971)),
-        ("fcn8s_largefov", "same", (555, 559)),
+        pytest.param("context", "reference", (975, 971), marks=pytest.mark.slow),
+        pytest.param("fcn8s_largefov", "same", (555, 559), marks=pytest.mark.slow),
     ],
 )
 def test_nets_with_dilated_layers_are_cut_too(kind: str, geometry: str, size: tuple[int, int]) -> None:
@@ -140,6 +151,7 @@ def test_small_images_and_batches_of_them_pass_as_they_are(net) -> None:
     assert watched.sizes == [images.shape] * 2
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_too_large_passes_in_parts(net) -> None:
     watched = Watched(open_engine(net))
     images = noise(5, 400, 450)

@@ -65,6 +65,7 @@ def test_without_ray_the_message_says_how_to_install_it(
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_what_failed_is_not_tried_again_where_no_cluster_is(model_path: Path, tmp_path: Path, capsys) -> None:
     pytest.importorskip("ray")
     write_image(tmp_path / "photographs" / "a.jpg")

@@ -45,6 +45,7 @@ def names(answers: list[Result]) -> tuple[list[list[str]], list[int]]:
     return labeled, [outcome.id for answer in answers for outcome in answer.failed]
 
 
+@pytest.mark.slow
 def test_of_a_deadly_batch_the_images_are_labeled_one_by_one(tmp_path: Path) -> None:
     batches = claimed(tmp_path, 3, 3)
     assert names(label(batches, {4}, companies=2)) == (
