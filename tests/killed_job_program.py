@@ -5,51 +5,20 @@ output folder and the job's store do not agree, or are about to change. Each is 
 has imported everything; its exit status is a line of stdout.
 """
 
-import json
 import os
 import signal
-import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from deaths import die_after, die_before, run_forks
 from job_program import run_job
 
 import fcn.jobs.plan
 import fcn.jobs.worker
 from fcn.jobs.store import JobStore
 from fcn.jobs.worker_lease import WorkerLease
-
-
-def die_after(owner: Any, name: str, times: int) -> None:
-    """Kills this process once a function has returned for the `times`-th time."""
-    function, calls = getattr(owner, name), 0
-
-    def counted(*arguments: Any, **keywords: Any) -> Any:
-        nonlocal calls
-        result = function(*arguments, **keywords)
-        calls += 1
-        if calls == times:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-    setattr(owner, name, counted)
-
-
-def die_before(owner: Any, name: str, times: int) -> None:
-    """Kills this process where a function would begin for the `times`-th time."""
-    function, calls = getattr(owner, name), 0
-
-    def counted(*arguments: Any, **keywords: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == times:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **keywords)
-
-    setattr(owner, name, counted)
 
 
 def die_before_commit(owner: Any, name: str, times: int) -> None:
@@ -91,18 +60,5 @@ def work(point: str, times: int, output: str, folder: str) -> None:
     run_job(Path(output), Path(folder), batch_size=3)
 
 
-def main() -> None:
-    for line in sys.stdin:
-        process = os.fork()
-        if not process:
-            try:
-                work(*json.loads(line))
-            finally:
-                traceback.print_exc()
-                os._exit(0)
-        _, status = os.waitpid(process, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    run_forks(work)

@@ -29,3 +29,5 @@ def compile_net(model: SegmentationNet, config: Config, weights: Weights | None)
     # XLA on a CPU makes transposed convolutions many times slower.
     xla = config.train.xla or keras.backend.backend() == "jax"
     model.compile(optimizer=optimizer, loss=loss, jit_compile=xla)
+    # TensorFlow traces the first step twice if it creates variables.
+    optimizer.build(model.trainable_variables)

@@ -1,4 +1,4 @@
-"""Trainings killed at random moments and resumed must end as ones that never were."""
+"""Trainings that are killed and resumed must end as ones that never were."""
 
 import contextlib
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from backends import assert_same_training
+from killed_training_program import POINTS
 
 from fcn.data.generated.dataset import generate_dataset
 from fcn.runs.log import read_log
@@ -24,7 +25,8 @@ augmentation: {crop_size: [32, 32], scale: [0.5, 2.0], color_jitter: 0.3}
 model: {width: 0.03125, fc_channels: 16, batch_normalization: true, dropout: 0.5}
 train:
   {steps: STEPS, batch_size: 4, accumulate: 2, learning_rate: 0.05, schedule: poly, ema: 0.9, clip_norm: 1.0,
-   log_steps: 7, checkpoint_steps: 11, checkpoint_minutes: 0.05, evaluate_steps: 40, keep_checkpoints: 2}
+   log_steps: LOGGED, checkpoint_steps: SAVED, checkpoint_minutes: MINUTES, evaluate_steps: SCORED,
+   keep_checkpoints: 2}
 """
 # Only the columns of time may differ.
 CLOCK = ("images_per_second", "elapsed_seconds")
@@ -83,17 +85,49 @@ def comparable(run: RunFolder) -> list[dict[str, str]]:
     return [{key: text for key, text in row.items() if key not in CLOCK} for row in read_log(run.log)]
 
 
-@pytest.mark.parametrize(
-    ("kills", "steps"),
-    [
-        pytest.param(5, 200, marks=pytest.mark.slow),
-        pytest.param(20, 600, marks=pytest.mark.exhaustive),
-    ],
-)
+def write_recipe(folder: Path, text: str, **values: object) -> Path:
+    """Writes a data set and a configuration that trains on it."""
+    generate_dataset(folder / "data", 9, 3, seed=1)
+    for name, value in ({"ROOT": folder / "data"} | values).items():
+        text = text.replace(name, str(value))
+    (folder / "recipe.yaml").write_text(text)
+    return folder / "recipe.yaml"
+
+
+def assert_equals(run: RunFolder, whole: RunFolder) -> None:
+    """Checks that a run has the log, scores and weights of another, and no half written file."""
+    assert comparable(run) == comparable(whole)
+    assert json.loads(run.scores.read_text()) == json.loads(whole.scores.read_text())
+    assert_same_training(whole, run)
+    assert not list(run.path.rglob("*.tmp*"))
+
+
+@pytest.mark.slow
+def test_killed_at_named_points_equals_never_killed(tmp_path: Path) -> None:
+    values = {"STEPS": 10, "LOGGED": 4, "SAVED": 2, "MINUTES": 60, "SCORED": 8}
+    thinner = RECIPE.replace("model: {", "model: {net: fcn32s, ").replace("accumulate: 2, ", "")
+    recipe = write_recipe(tmp_path, thinner.replace("batch_normalization: true, ", ""), **values)
+    whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed")
+    # Each goes on where the one before it was killed; the last is not.
+    lines = [("", recipe, whole.path), *((point, recipe, run.path) for point in (*POINTS, ""))]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "killed_training_program.py")],
+        input="".join(json.dumps([*map(str, line)]) + "\n" for line in lines),
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=900,
+    )
+    statuses = [int(line) for line in done.stdout.splitlines()]
+    assert statuses == [0, *(-signal.SIGKILL for _ in POINTS), 0], done.stderr
+    assert_equals(run, whole)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("kills", "steps"), [(5, 200), (20, 600)])
 def test_killed_at_random_moments_equals_never_killed(kills: int, steps: int, tmp_path: Path) -> None:
-    generate_dataset(tmp_path / "data", 9, 3, seed=1)
-    recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(RECIPE.replace("ROOT", str(tmp_path / "data")).replace("STEPS", str(steps)))
+    recipe = write_recipe(tmp_path, RECIPE, STEPS=steps, LOGGED=7, SAVED=11, MINUTES=0.05, SCORED=40)
     whole = RunFolder(tmp_path / "whole")
     finish(start(recipe, whole.path))
     # The kills together leave about half of the training to the end, on a machine that is always as fast.
@@ -109,10 +143,7 @@ def test_killed_at_random_moments_equals_never_killed(kills: int, steps: int, tm
             killed += 1
         else:
             finish(start(recipe, run.path))
-        assert comparable(run) == comparable(whole)
-        assert json.loads(run.scores.read_text()) == json.loads(whole.scores.read_text())
-        assert_same_training(whole, run)
-        assert not list(run.path.rglob("*.tmp*"))
+        assert_equals(run, whole)
         if killed == kills:
             return
     pytest.fail("The trainings end before they are killed.")
