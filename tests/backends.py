@@ -21,8 +21,14 @@ assert loss, optimizer  # Keras finds by name what is imported
 
 PROGRAM = Path(__file__).parent / "backend_program.py"
 TIMEOUT_SECONDS = 900
-# JAX need not compile the same program in every process of a test; its results are the same.
 _COMPILED = tempfile.TemporaryDirectory(prefix="jax-")
+# JAX need not compile the same program in every process of a test, nor optimize what runs for a few steps.
+_JAX = {
+    "JAX_COMPILATION_CACHE_DIR": _COMPILED.name,
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+}
 
 
 def start(backend: str, request: dict, **environment: str) -> subprocess.Popen[str]:
@@ -32,9 +38,7 @@ def start(backend: str, request: dict, **environment: str) -> subprocess.Popen[s
     command = [sys.executable, str(PROGRAM), json.dumps(request, default=str)]
     return subprocess.Popen(
         command,
-        env=os.environ
-        | {"KERAS_BACKEND": backend, "PYTHONPATH": paths, "JAX_COMPILATION_CACHE_DIR": _COMPILED.name}
-        | environment,
+        env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": paths} | _JAX | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
