@@ -19,6 +19,7 @@ from fcn.runs.model_file import (
     copy_checkpoint,
     exported_versions,
     is_exported,
+    load_average,
     load_model,
     load_state,
     model_file,
@@ -49,6 +50,21 @@ def test_a_checkpoint_is_a_model_and_its_state(net: FCN, tmp_path: Path) -> None
     save_checkpoint(net, path, {"step": 4})
     assert load_state(path) == {"step": 4}
     assert [file.name for file in path.parent.iterdir()] == ["last.keras"]
+
+
+def test_the_average_of_the_weights_is_kept_apart(thin_net: Callable[..., FCN], tmp_path: Path) -> None:
+    net, average, found = (
+        thin_net(width=1 / 64, fc_channels=2, stride=32, awake=seed < 2, seed=seed) for seed in range(3)
+    )
+    save_checkpoint(net, tmp_path / "last.keras", {}, average)
+    load_average(found, tmp_path / "last.keras")
+    for one, other in zip(found.weights, average.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(load_model(tmp_path / "last.keras").weights, net.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    save_checkpoint(net, tmp_path / "without.keras", {})
+    with pytest.raises(RunError, match=r"without\.keras: holds no averaged weights"):
+        load_average(found, tmp_path / "without.keras")
 
 
 def test_the_optimizer_is_saved_too(thin_net: Callable[..., FCN], tmp_path: Path) -> None:
