@@ -45,12 +45,12 @@ def start(backend: str, request: dict, **environment: str) -> subprocess.Popen[s
     )
 
 
-def start_together(request: dict, count: int = 2) -> list[subprocess.Popen[str]]:
+def start_together(request: dict, count: int = 2, **environment: str) -> list[subprocess.Popen[str]]:
     """Starts processes that do the same, together, on JAX."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    together = {
+    together = environment | {
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{port}",
         "KERAS_DISTRIBUTION_NUM_PROCESSES": str(count),
         "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",

@@ -79,12 +79,13 @@ def test_two_devices_learn_what_one_does(backend: str, labeled: Path, tmp_path: 
 def test_two_processes_learn_what_one_does(labeled: Path, tmp_path: Path) -> None:
     pytest.importorskip("jax")
     one = commands(tmp_path, labeled, "one", 1)[:1]
-    finish(start("jax", {"commands": one, "blocked": ["tensorflow"]}))
+    # Optimized: what is not may differ in the fifth digit.
+    finish(start("jax", {"commands": one, "blocked": ["tensorflow"]}, XLA_FLAGS=""))
     config = write_config(
         tmp_path / "two.yaml", labeled, checkpoint_steps=2, evaluate_steps=2, ema=0.5, devices=1
     )
     both = [["train", str(config), "--run", str(tmp_path / "two")]]
-    finish(*start_together({"commands": both, "blocked": ["tensorflow"]}))
+    finish(*start_together({"commands": both, "blocked": ["tensorflow"]}, XLA_FLAGS=""))
     check_alike(tmp_path / "one", tmp_path / "two")
     assert len(list((tmp_path / "two" / "events").iterdir())) == 1  # one process writes
 
