@@ -25,7 +25,14 @@ def labeled(make_dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def commands(folder: Path, root: Path, name: str, count: int, **values) -> list[list[str]]:
     """The commands that train a run of some devices, whole, and again killed and resumed."""
-    values = {"checkpoint_steps": 2, "evaluate_steps": 2, "ema": 0.5, "devices": count, **values}
+    values = {
+        "checkpoint_steps": 2,
+        "evaluate_steps": 2,
+        "ema": 0.5,
+        "learning_rate": 0.5,
+        "devices": count,
+        **values,
+    }
     config = write_config(folder / f"{name}.yaml", root, **values)
     whole, killed = str(folder / name), str(folder / f"{name}-killed")
     return [
@@ -46,6 +53,8 @@ def check_alike(one: Path, other: Path, tolerance: float = 1e-5) -> None:
     assert [row[0] for row in expected] == [row[0] for row in found]
     assert sum(bool(row[1]) for row in expected) == 4
     assert sum(bool(row[2]) for row in expected) == 2
+    losses = [float(row[1]) for row in expected if row[1]]
+    assert max(losses) > 1.02 * min(losses)  # or other images would do as well
     for row, again in zip(expected, found, strict=True):
         for cell, cell_again in zip(row[1:], again[1:], strict=True):
             assert bool(cell) == bool(cell_again)
@@ -82,7 +91,13 @@ def test_two_processes_learn_what_one_does(labeled: Path, tmp_path: Path) -> Non
     # Optimized: what is not may differ in the fifth digit.
     finish(start("jax", {"commands": one, "blocked": ["tensorflow"]}, XLA_FLAGS=""))
     config = write_config(
-        tmp_path / "two.yaml", labeled, checkpoint_steps=2, evaluate_steps=2, ema=0.5, devices=1
+        tmp_path / "two.yaml",
+        labeled,
+        checkpoint_steps=2,
+        evaluate_steps=2,
+        ema=0.5,
+        learning_rate=0.5,
+        devices=1,
     )
     both = [["train", str(config), "--run", str(tmp_path / "two")]]
     finish(*start_together({"commands": both, "blocked": ["tensorflow"]}, XLA_FLAGS=""))
