@@ -78,10 +78,17 @@ def test_a_window_of_an_unpadded_map_is_the_map_of_a_crop() -> None:
             np.testing.assert_allclose(crop_map(crop).numpy(), expected, atol=1e-5)
 
 
-def test_an_unpadded_copy_says_in_the_middle_what_the_padded_net_says() -> None:
-    net = backbone(
-        layers.Conv2D(3, 3, padding="same", activation="relu"), layers.Conv2D(2, 5, padding="same")
-    )
+def with_branch() -> keras.Model:
+    inputs = keras.Input((None, None, 2))
+    x = layers.Conv2D(2, 3, padding="same", activation="relu")(inputs)
+    return keras.Model(inputs, layers.Add()([x, layers.Conv2D(2, 5, padding="same")(x)]))
+
+
+PLAIN = backbone(layers.Conv2D(3, 3, padding="same", activation="relu"), layers.Conv2D(2, 5, padding="same"))
+
+
+@pytest.mark.parametrize("net", [PLAIN, with_branch()], ids=["plain", "branch"])
+def test_an_unpadded_copy_says_in_the_middle_what_the_padded_net_says(net: keras.Model) -> None:
     unpadded = Unpadded(net, (6, 6), (6, 6))
     assert unpadded.size == (12, 12)
     image = np.random.default_rng(0).normal(0, 1, (1, 12, 12, 2)).astype(np.float32)
