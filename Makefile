@@ -29,7 +29,7 @@ SELECT ?= not slow and not exhaustive
 test: install ## Run the fast tests, or those that SELECT names: make test SELECT="not exhaustive"
 	$(PYTEST) -m "$(SELECT)"
 
-test-slow: install ## Run the tests that train, export or start processes
+test-slow: install ## Run the tests that train, export, start processes or label large images
 	$(PYTEST) -m "slow and not exhaustive"
 
 test-exhaustive: install ## Run the tests that take very long

@@ -21,7 +21,7 @@ from fcn.training.log import TrainingLog
 
 
 def gets_name(name: str) -> Callable[[Path, Path], bool]:
-    """Returns whether a call of `os.replace` gives a file its name."""
+    """Returns a condition that is true for an `os.replace` to this file name."""
     return lambda temporary, path: Path(path).name == name
 
 

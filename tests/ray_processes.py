@@ -23,7 +23,9 @@ class RayPrograms:
         self.folder = Path(tempfile.mkdtemp(prefix="r-", dir="/tmp"))
 
     def start(self, *command: object, **environment: str) -> subprocess.Popen[str]:
-        ours = ("TF_CPP_MIN_LOG_LEVEL", "OMP_NUM_THREADS")  # what a program is to be without
+        # What a program is to be without: it sets the threads of its actors itself.
+        threads = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+        ours = ("TF_CPP_MIN_LOG_LEVEL", *threads)
         quiet = {key: value for key, value in os.environ.items() if key not in ours}
         paths = os.pathsep.join([str(TESTS.parent), str(TESTS)])
         return subprocess.Popen(

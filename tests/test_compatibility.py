@@ -86,7 +86,6 @@ def test_a_run_is_loaded_labels_and_scores(name: str, place: Path) -> None:
     check_scores(evaluation, {key: kept[key] for key in expected["scores"]})
 
 
-# The first has an average of the weights, batch normalization, dropout and an input scale.
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_goes_on(name: str, place: Path) -> None:

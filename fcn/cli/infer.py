@@ -128,16 +128,16 @@ def run(options: argparse.Namespace) -> None:
         retry = options.retry_failed and bool(result.failed)
         if retry or not job.finished:
             memory = options.memory or job.memory()
-            what = (options.engine, options.precision, Views(options.flip, options.scales), memory)
+            labeler = (options.engine, options.precision, Views(options.flip, options.scales), memory)
             if options.ray:
                 from fcn.jobs.ray.actors import run_on_ray
 
                 path = Path(os.path.abspath(options.model))  # actors work in another folder
-                same_engine = partial(_open_same_engine, model.value, path, *what)
+                same_engine = partial(_open_same_engine, model.value, path, *labeler)
                 begin = partial(_begin, job, memory, retry)
                 result = run_on_ray(job, same_engine, options.ray, options.actors, begin)
             else:
-                engine = _open_engine(options.model, *what)
+                engine = _open_engine(options.model, *labeler)
                 _begin(job, memory, retry)
                 result = job.run(engine)
     _print_result(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)

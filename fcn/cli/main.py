@@ -85,9 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _explain(error: OSError, options: argparse.Namespace) -> str | None:
     """Returns the message for an error of the operating system that the user can correct; None for a bug.
 
-    The user can free a full disk and correct what is wrong with a file that they named. Another file that the
-    system refuses to open, such as a temporary one, needs other permissions, unless it is installed with this
-    package or Python. All else is a bug.
+    The user can free space on a full disk and correct what is wrong with a file that they named. Another file
+    that the system refuses to open, such as a temporary one, needs other permissions, unless it is installed
+    with this package or Python. All else is a bug.
 
     Args:
         error: The error.

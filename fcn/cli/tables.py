@@ -49,7 +49,7 @@ def print_verification(verification: "Verification") -> None:
         title_justify="left",
     )
     table.add_column("format")
-    for column in ("pixels", "required", "worst"):
+    for column in ("agreement", "required", "worst"):
         table.add_column(column, justify="right")
     table.add_column("worst image")
     for one in verification.comparisons:

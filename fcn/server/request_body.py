@@ -15,7 +15,7 @@ TRUNCATED = "fcn.truncated"
 _BODY = "fcn.body"
 _RETRY_SECONDS = 1
 # A connection that is closed with unread bytes is reset, and the client may not see the response. Of a
-# refused body, as much as two of the largest bodies is therefore read and dropped.
+# refused body, twice `request_bytes` more is therefore read and dropped.
 _DISCARDED_BODIES = 2
 _LEAST_RATE = 128 * 1024
 """Bytes per second of a slow connection, 1 Mbit/s; 10 MB take longer than `read_seconds`."""

@@ -72,7 +72,7 @@ def check_new_folder(path: Path) -> None:
         OutputError: If something is there.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise occupied(path, "Choose a new or empty folder, or remove this one.")
+        raise occupied(path, "Expected a new or empty folder. Choose another, or remove it.")
 
 
 def name_is_too_long(error: OutputError) -> bool:

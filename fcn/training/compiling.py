@@ -12,7 +12,7 @@ from fcn.training.patterns import freeze
 
 
 def compile_net(model: SegmentationNet, config: Config, weights: Weights | None) -> None:
-    """Freezes what is not trained, and compiles a net with its loss and optimizer.
+    """Freezes what is not trained, and compiles a net with its loss and optimizer, which is built.
 
     Args:
         model: The net to train.
@@ -29,5 +29,5 @@ def compile_net(model: SegmentationNet, config: Config, weights: Weights | None)
     # XLA on a CPU makes transposed convolutions many times slower.
     xla = config.train.xla or keras.backend.backend() == "jax"
     model.compile(optimizer=optimizer, loss=loss, jit_compile=xla)
-    # TensorFlow traces the first step twice if it creates variables.
+    # Or the first step would create the optimizer's variables, and TensorFlow would trace it twice.
     optimizer.build(model.trainable_variables)

@@ -130,7 +130,7 @@ engine.label(small)
 with open("/proc/self/statm") as file:
     taken = int(file.read().split()[0]) * resource.getpagesize()
 _, most = resource.getrlimit(resource.RLIMIT_AS)
-# Enough to compile the model again: each new thread of the system's allocator reserves 64 MB of addresses.
+# Enough to compile the model again: the allocator reserves 64 MB of addresses for each new thread.
 resource.setrlimit(resource.RLIMIT_AS, (taken + 2**28, most))
 try:
     engine.label(np.zeros((1, 5000, 5000, 3), np.uint8))

@@ -1,5 +1,7 @@
 """Tests of strides from shapes, and of backbones without padding."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import pytest
@@ -14,6 +16,18 @@ def backbone(*rest: layers.Layer) -> keras.Model:
     for layer in rest:
         x = layer(x)
     return keras.Model(inputs, x)
+
+
+def plain() -> keras.Model:
+    return backbone(
+        layers.Conv2D(3, 3, padding="same", activation="relu"), layers.Conv2D(2, 5, padding="same")
+    )
+
+
+def with_branch() -> keras.Model:
+    inputs = keras.Input((None, None, 2))
+    x = layers.Conv2D(2, 3, padding="same", activation="relu")(inputs)
+    return keras.Model(inputs, layers.Add()([x, layers.Conv2D(2, 5, padding="same")(x)]))
 
 
 def residual() -> keras.Model:
@@ -78,17 +92,11 @@ def test_a_window_of_an_unpadded_map_is_the_map_of_a_crop() -> None:
             np.testing.assert_allclose(crop_map(crop).numpy(), expected, atol=1e-5)
 
 
-def with_branch() -> keras.Model:
-    inputs = keras.Input((None, None, 2))
-    x = layers.Conv2D(2, 3, padding="same", activation="relu")(inputs)
-    return keras.Model(inputs, layers.Add()([x, layers.Conv2D(2, 5, padding="same")(x)]))
-
-
-PLAIN = backbone(layers.Conv2D(3, 3, padding="same", activation="relu"), layers.Conv2D(2, 5, padding="same"))
-
-
-@pytest.mark.parametrize("net", [PLAIN, with_branch()], ids=["plain", "branch"])
-def test_an_unpadded_copy_says_in_the_middle_what_the_padded_net_says(net: keras.Model) -> None:
+@pytest.mark.parametrize("build", [plain, with_branch])
+def test_an_unpadded_copy_says_in_the_middle_what_the_padded_net_says(
+    build: Callable[[], keras.Model],
+) -> None:
+    net = build()
     unpadded = Unpadded(net, (6, 6), (6, 6))
     assert unpadded.size == (12, 12)
     image = np.random.default_rng(0).normal(0, 1, (1, 12, 12, 2)).astype(np.float32)

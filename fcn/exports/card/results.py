@@ -101,7 +101,7 @@ def agreement(version: Path) -> str:
         [
             f"How many of the {verification.num_pixels:,} pixels of {verification.num_images} images each "
             "format labels as the trained net in float32 does.",
-            table(["format", "pixels", "pixels of the worst image", "worst image"], rows),
+            table(["format", "agreement", "agreement on the worst image", "worst image"], rows),
         ]
     )
 

@@ -132,7 +132,7 @@ def _add_int8(
 
 
 class _PrecisionEvaluator:
-    """Measures what lies in a version against its float32.
+    """Comparison of the precisions of an exported version with its float32.
 
     Args:
         version: Folder of the version.

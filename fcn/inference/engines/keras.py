@@ -17,7 +17,7 @@ _COMPILED_SIZES = 16
 
 
 class _BackendEngine(ABC):
-    """An engine that calls the net on Keras' backend.
+    """An engine that calls the net on JAX or PyTorch.
 
     Args:
         model: The net; each call uses its current weights.
@@ -49,10 +49,6 @@ class JaxEngine(_BackendEngine):
 
     It runs on one device of this process with the weights there, so a single process may call it even if
     several processes hold the net.
-
-    Args:
-        model: The net; each call uses its current weights.
-        precision: The precision in which the net computes.
     """
 
     name = "jax"
@@ -99,10 +95,6 @@ class TorchEngine(_BackendEngine):
     """An engine that copies only labels and their probabilities back from the device.
 
     It does not use PyTorch's inference mode: a net that is scored during training may keep tensors made here.
-
-    Args:
-        model: The net; each call uses its current weights.
-        precision: The precision in which the net computes.
     """
 
     name = "torch"

@@ -1,6 +1,6 @@
 // The legend: the classes of an image with their colors and areas.
 
-/** Formats a share, 0 to 1, in percent, as `fcn.pages.percent` does. */
+/** Formats the share of a class that is there, 0 to 1, in percent; 0 is one that was rounded to it. */
 export function percent(share) {
   return share < 0.001 ? "< 0.1%" : `${(100 * share).toFixed(1)}%`;
 }
