@@ -76,7 +76,7 @@ def test_what_is_in_use_is_left_alone(taken: str, tmp_path: Path) -> None:
     mine = tmp_path / taken
     mine.parent.mkdir(exist_ok=True)
     mine.write_text("mine")
-    with pytest.raises(OutputError, match=r"new: exists already.*Choose a new or empty folder"):
+    with pytest.raises(OutputError, match=r"new: exists already.*Expected a new or empty folder"):
         write(tmp_path / "new")
     assert files(tmp_path) == {taken: "mine"}
 
