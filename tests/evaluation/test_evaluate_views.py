@@ -94,10 +94,10 @@ def test_the_command_scores_boundaries(run_path: Path, dataset: Path, tmp_path: 
     document = json.loads((copied / "scores.json").read_text())
     assert "testing" not in document
     lines = [line.split() for line in output.splitlines()]
-    both = [f"{100 * document[key]:.2f}" for key in ("mean_iou", "mean_boundary_iou")]
+    both = [f"{100 * document[key]:.2f}%" for key in ("mean_iou", "mean_boundary_iou")]
     assert ["mean", "IoU", *both] in lines
     for name in CLASS_NAMES:
-        both = [f"{100 * document[key][name]:.2f}" for key in ("class_iou", "class_boundary_iou")]
+        both = [f"{100 * document[key][name]:.2f}%" for key in ("class_iou", "class_boundary_iou")]
         assert ["IoU", "of", name, *both] in lines
 
 

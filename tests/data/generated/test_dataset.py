@@ -128,7 +128,7 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path, entry: str) -> None:
     mine = tmp_path / "shapes" / entry
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    with pytest.raises(OutputError, match=r"shapes.*Give a new folder, or remove it"):
+    with pytest.raises(OutputError, match=r"shapes.*Expected a new or empty folder"):
         generate_dataset(tmp_path / "shapes", num_train=1, num_val=1, seed=0)
     assert read_files(tmp_path) == {f"shapes/{entry}": b"mine"}
 
