@@ -179,7 +179,7 @@ def test_an_export_is_compared_with_the_net(
     assert stored == verification
     print_verification(read_verification(tmp_path / "out" / "1"))
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["predict_tensor", "100.0000", "99.99", "100.0000", "photo.jpg"] in rows
+    assert ["predict_tensor", "100.0000%", "99.99%", "100.0000%", "photo.jpg"] in rows
 
 
 @pytest.mark.parametrize("name", ["a [edited].jpg", "a [bold]b.jpg", "a :cat: b.jpg"])
