@@ -24,29 +24,25 @@ def die_after(owner: Any, name: str, times: int, counts: Condition = always) -> 
         times: Number of calls.
         counts: Returns whether a call with these arguments counts.
     """
-    function, calls = getattr(owner, name), 0
-
-    def counted(*arguments: Any, **keywords: Any) -> Any:
-        nonlocal calls
-        result = function(*arguments, **keywords)
-        calls += counts(*arguments, **keywords)
-        if calls == times:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-    setattr(owner, name, counted)
+    _die(owner, name, times, counts, after=True)
 
 
 def die_before(owner: Any, name: str, times: int, counts: Condition = always) -> None:
     """Kills this process where a function would begin for the `times`-th time; as `die_after`."""
+    _die(owner, name, times, counts, after=False)
+
+
+def _die(owner: Any, name: str, times: int, counts: Condition, *, after: bool) -> None:
     function, calls = getattr(owner, name), 0
 
     def counted(*arguments: Any, **keywords: Any) -> Any:
         nonlocal calls
         calls += counts(*arguments, **keywords)
-        if calls == times:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **keywords)
+        if calls < times:
+            return function(*arguments, **keywords)
+        if after:
+            function(*arguments, **keywords)
+        return os.kill(os.getpid(), signal.SIGKILL)
 
     setattr(owner, name, counted)
 

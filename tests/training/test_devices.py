@@ -74,13 +74,7 @@ def test_two_devices_learn_what_one_does(backend: str, labeled: Path, tmp_path: 
     if backend == "tensorflow":
         finish(start(backend, program | {"cpus": 2}))
     else:
-        finish(
-            start(
-                backend,
-                program,
-                XLA_FLAGS="--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0",
-            )
-        )
+        finish(start(backend, program, XLA_FLAGS="--xla_force_host_platform_device_count=2"))
     check_alike(tmp_path / "one", tmp_path / "two")
     check_alike(tmp_path / "two", tmp_path / "two-killed")
 
@@ -91,16 +85,7 @@ def test_two_processes_learn_what_one_does(labeled: Path, tmp_path: Path) -> Non
     one = commands(tmp_path, labeled, "one", 1)[:1]
     # Optimized: what is not may differ in the fifth digit.
     finish(start("jax", {"commands": one, "blocked": ["tensorflow"]}, XLA_FLAGS=""))
-    config = write_config(
-        tmp_path / "two.yaml",
-        labeled,
-        checkpoint_steps=2,
-        evaluate_steps=2,
-        ema=0.5,
-        learning_rate=0.5,
-        devices=1,
-    )
-    both = [["train", str(config), "--run", str(tmp_path / "two")]]
+    both = commands(tmp_path, labeled, "two", 1)[:1]
     finish(*start_together({"commands": both, "blocked": ["tensorflow"]}, XLA_FLAGS=""))
     check_alike(tmp_path / "one", tmp_path / "two")
     assert len(list((tmp_path / "two" / "events").iterdir())) == 1  # one process writes
