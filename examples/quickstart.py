@@ -1,8 +1,10 @@
 """The whole workflow in four minutes: generate data, train, score, label, export, check.
 
-Run it with `make quickstart`. It also shows how to use the package from a program.
+Run it with `make quickstart`. It also shows how to use the package from a program. `--short` does
+the same with few images and steps, to see whether everything works here; its scores say nothing.
 """
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -41,6 +43,12 @@ def timed(what: str) -> Iterator[None]:
 
 def main() -> None:
     """Runs the whole workflow; exits with an error if a result is below its minimum."""
+    parser = argparse.ArgumentParser(description="Generates data, trains, scores, labels, exports.")
+    parser.add_argument("--short", action="store_true", help="few images and steps: scores say nothing")
+    short = parser.parse_args().short
+    num_train, num_val = (16, 6) if short else (1500, 100)
+    few_steps = ("train.steps=6", "train.evaluate_steps=3", "train.warmup_steps=2") if short else ()
+
     began = time.monotonic()
     start_backend()
     # These import TensorFlow, which starts without its notices after `start_backend`.
@@ -50,11 +58,11 @@ def main() -> None:
     for folder in (RUN, DATA):
         shutil.rmtree(folder, ignore_errors=True)
     with timed("Generating images of textured objects, and others with another seed"):
-        generate_dataset(DATA / "seen", num_train=1500, num_val=100, seed=1)
-        generate_dataset(DATA / "unseen", num_train=1, num_val=100, seed=2)
+        generate_dataset(DATA / "seen", num_train=num_train, num_val=num_val, seed=1)
+        generate_dataset(DATA / "unseen", num_train=1, num_val=num_val, seed=2)
 
     with timed("Training a thin FCN-8s"):
-        config = load_config(HERE.parent / "configs" / "quickstart.yaml")
+        config = load_config(HERE.parent / "configs" / "quickstart.yaml", few_steps)
         result = fcn.train(config, RUN)
 
     with timed("Scoring it on the data of the other seed"):
@@ -95,10 +103,12 @@ def main() -> None:
         f"  .venv/bin/python -m fcn evaluate {RUN} --data {DATA}/unseen --split val --output scores.json\n"
         f"  .venv/bin/python train.py configs/voc_fcn8s.yaml --set data.root=VOCdevkit/VOC2012"
     )
-    if score < MIN_MEAN_IOU or other < MIN_MEAN_IOU_OTHER_SEED or agreement < MIN_AGREEMENT:
+    learned = short or (score >= MIN_MEAN_IOU and other >= MIN_MEAN_IOU_OTHER_SEED)
+    if not learned or agreement < MIN_AGREEMENT:
         sys.exit(
-            f"Error: expected a mean IoU of {MIN_MEAN_IOU} on val and {MIN_MEAN_IOU_OTHER_SEED} on the other "
-            f"seed, and {MIN_AGREEMENT:.2%} agreement. Please report this with {RUN}/environment.json."
+            f"Error: expected a mean IoU of {100 * MIN_MEAN_IOU:.0f}% on val, "
+            f"{100 * MIN_MEAN_IOU_OTHER_SEED:.0f}% on the other seed, and "
+            f"{100 * MIN_AGREEMENT:.2f}% agreement. Please report this with {RUN}/environment.json."
         )
 
 

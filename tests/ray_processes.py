@@ -28,9 +28,11 @@ class RayPrograms:
         ours = ("TF_CPP_MIN_LOG_LEVEL", *threads)
         quiet = {key: value for key, value in os.environ.items() if key not in ours}
         paths = os.pathsep.join([str(TESTS.parent), str(TESTS)])
+        # Workers of lower priority, as Ray's are, would wait for all other tests.
+        fixed = {"PYTHONPATH": paths, "TMPDIR": str(self.folder), "RAY_worker_niceness": "0"}
         return subprocess.Popen(
             [str(part) for part in command],
-            env=quiet | {"PYTHONPATH": paths, "TMPDIR": str(self.folder)} | environment,
+            env=quiet | fixed | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
