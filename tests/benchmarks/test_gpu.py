@@ -58,7 +58,7 @@ def test_the_gpu_benchmark_runs_to_its_end(tmp_path: Path) -> None:
     assert found["failures"] == []
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_benchmark_of_a_training_step_runs() -> None:
     size = ("--size", 32, 48, "--width", 1 / 32, "--rounds", 1, "--warm-up", 1)
     done = run("training_step.py", *size, "--variants", "ours bf16")

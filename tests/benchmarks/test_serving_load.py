@@ -29,7 +29,7 @@ def images(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(25, marks=pytest.mark.slow), pytest.param(60, marks=pytest.mark.exhaustive)]
+    "seconds", [pytest.param(12, marks=pytest.mark.slow), pytest.param(60, marks=pytest.mark.exhaustive)]
 )
 def test_twice_what_can_be_sustained_is_answered_rightly_or_refused(
     seconds: int, images: Path, tmp_path: Path

@@ -158,7 +158,10 @@ def test_an_engine_of_another_backend_is_refused_here_and_nothing_is_left(
 
 
 @pytest.mark.slow
-def test_an_engine_chooses_the_backend(model_path: Path, folder: Path, tmp_path: Path) -> None:
+def test_an_engine_chooses_the_backend(
+    model_path: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")  # for two images only
     process = start(model_path, folder, "--output", tmp_path / "out", "--engine=jax")
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors

@@ -197,7 +197,7 @@ def test_a_single_broken_image_is_a_mistake(run_path: Path, tmp_path: Path, caps
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_export_counts_versions(run_path: Path, tmp_path: Path, capsys) -> None:
     for version in ("1", "2"):
         code, output, _ = run(["export", run_path, tmp_path / "out", "--json"], capsys)

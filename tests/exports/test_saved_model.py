@@ -67,7 +67,7 @@ def signature_defs(document) -> list:
     return [one for name, one in definitions.items() if not name.startswith("__")]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_saved_model_cli_shows_them(saved: Path, net: FCN) -> None:
     program = Path(sys.executable).with_name("saved_model_cli")
     command = [program, "show", "--dir", saved, "--all"]

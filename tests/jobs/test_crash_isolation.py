@@ -51,7 +51,7 @@ def column(output: Path, name: str) -> list[object]:
     ("batch_size", "deaths"),
     # A batch of one crashes with others in hand, then among the suspects, then alone; a batch of three also
     # has to be split, and one image of it is labeled first.
-    [(1, 6), (3, 10)],
+    [pytest.param(1, 6, marks=pytest.mark.exhaustive), (3, 10)],
 )
 def test_an_image_that_kills_the_process_fails_and_the_others_are_labeled(
     batch_size: int, deaths: int, folder: Path, tmp_path: Path

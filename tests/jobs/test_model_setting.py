@@ -13,7 +13,7 @@ from fcn.models.fcn import FCN
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("formats", [(), ("openvino",)])
+@pytest.mark.parametrize("formats", [(), pytest.param(("openvino",), marks=pytest.mark.exhaustive)])
 def test_exported_models_are_told_apart_by_their_weights(
     formats: tuple[str, ...], net: FCN, tmp_path: Path
 ) -> None:

@@ -147,8 +147,8 @@ def test_an_argument_that_does_not_fit_is_refused(options: dict[str, Any], words
         DilatedNet(**THIN | options)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["context", pytest.param("large", marks=pytest.mark.exhaustive)])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", ["context", "large"])
 def test_it_learns_two_images(kind: str) -> None:
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)

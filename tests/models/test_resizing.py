@@ -61,7 +61,7 @@ def test_the_net_is_the_same_net_on_a_smaller_image() -> None:
     np.testing.assert_allclose(half(image, training=False), wanted, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_saved_and_an_exported_net_shrink_too(tmp_path: Path) -> None:
     net = small_net(0.5)
     save_model(net, tmp_path / "net.keras")

@@ -210,7 +210,7 @@ def test_c5_of_lenet_is_a_convolution_of_five_by_five() -> None:
     np.testing.assert_array_equal(c5.get_weights()[0][2, 3, 7], kernel[(2 * 5 + 3) * 16 + 7])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_first_layer_of_vgg16_becomes_seven_by_seven() -> None:
     model = keras.applications.VGG16(weights=None)
     converted = convolutionalize(model)

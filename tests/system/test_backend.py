@@ -22,7 +22,7 @@ def test_tensorflow_starts_without_a_word() -> None:
     assert (done.returncode, done.stdout, said) == (0, "", [])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_it_talks_when_asked_to() -> None:
     done = python("from fcn.system.backend import start_backend; start_backend()", TF_CPP_MIN_LOG_LEVEL="0")
     assert done.returncode == 0

@@ -102,9 +102,8 @@ def test_stopped_processes_go_on_as_if_they_never_were(recipe: Path, tmp_path: P
     assert_same_training(whole, run)
 
 
-@pytest.mark.parametrize(
-    "lost", [pytest.param(0, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("lost", [0, 1])
 def test_no_process_waits_for_one_that_is_gone(lost: int, recipe: Path, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     with training(recipe, run) as processes:

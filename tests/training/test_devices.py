@@ -63,10 +63,8 @@ def check_alike(one: Path, other: Path, tolerance: float = 1e-5) -> None:
                 assert float(cell_again) == pytest.approx(float(cell), rel=tolerance), row[0]
 
 
-@pytest.mark.parametrize(
-    "backend",
-    [pytest.param("tensorflow", marks=pytest.mark.slow), pytest.param("jax", marks=pytest.mark.exhaustive)],
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_two_devices_learn_what_one_does(backend: str, labeled: Path, tmp_path: Path) -> None:
     pytest.importorskip(backend)
     two = commands(tmp_path, labeled, "two", 2)

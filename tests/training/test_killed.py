@@ -104,13 +104,28 @@ def assert_equals(run: RunFolder, whole: RunFolder) -> None:
     assert not list(run.path.rglob("*.tmp*"))
 
 
-@pytest.mark.slow
-def test_killed_at_named_points_equals_never_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param(
+            (
+                "within the steps",
+                "after the second checkpoint",
+                "between the best checkpoint and its scores",
+                "after the row of scores",
+            ),
+            marks=pytest.mark.slow,
+            id="some",
+        ),
+        pytest.param((*POINTS,), marks=pytest.mark.exhaustive, id="all"),
+    ],
+)
+def test_killed_at_named_points_equals_never_killed(points: tuple[str, ...], tmp_path: Path) -> None:
     # Every step takes longer than these minutes: each is followed by a checkpoint.
     recipe = write_recipe(tmp_path, NET="fcn32s", STEPS=10, LOGGED=4, SAVED=100, MINUTES=1e-5, SCORED=8)
     whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed")
     # Each goes on where the one before it was killed; the last is not.
-    lines = [("", recipe, whole.path), *((point, recipe, run.path) for point in (*POINTS, ""))]
+    lines = [("", recipe, whole.path), *((point, recipe, run.path) for point in (*points, ""))]
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "killed_training_program.py")],
         input="".join(json.dumps([*map(str, line)]) + "\n" for line in lines),
@@ -121,7 +136,7 @@ def test_killed_at_named_points_equals_never_killed(tmp_path: Path) -> None:
         timeout=900,
     )
     statuses = [int(line) for line in done.stdout.splitlines()]
-    assert statuses == [0, *(-signal.SIGKILL for _ in POINTS), 0], done.stderr
+    assert statuses == [0, *(-signal.SIGKILL for _ in points), 0], done.stderr
     assert_equals(run, whole)
 
 

@@ -41,8 +41,10 @@ def configured(root: Path, **train_values) -> Config:
 
 @pytest.fixture(scope="module")
 def finished(dataset: Path, tmp_path_factory: pytest.TempPathFactory):
-    run = tmp_path_factory.mktemp("runs") / "finished"
-    return train(configured(dataset), run)
+    folder = tmp_path_factory.mktemp("runs")
+    path = folder / "recipe.yaml"
+    path.write_text(configured(dataset).to_yaml())
+    return train(path, folder / "finished")
 
 
 def test_writes_everything_a_run_holds(finished, dataset: Path) -> None:
@@ -174,12 +176,6 @@ def test_resuming_with_other_classes_is_refused(finished, dataset: Path, tmp_pat
     with pytest.raises(RunError, match="wolf"):
         train(configured(other), finished.run.path, resume=True)
     assert finished.run.config.read_text() == before
-
-
-def test_takes_the_path_of_a_configuration(dataset: Path, tmp_path: Path) -> None:
-    path = tmp_path / "recipe.yaml"
-    path.write_text(configured(dataset, steps=1, evaluate_steps=1).to_yaml())
-    assert train(path, tmp_path / "run").run.best.exists()
 
 
 def test_two_images_are_learned(make_dataset, tmp_path: Path) -> None:

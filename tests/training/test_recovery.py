@@ -164,7 +164,7 @@ def without(path: Path, *keys: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keys", [("data",), ("data", "scores")])
+@pytest.mark.parametrize("keys", [pytest.param(("data",), marks=pytest.mark.exhaustive), ("data", "scores")])
 def test_an_older_checkpoint_goes_on_and_says_what_it_lacks(
     keys: tuple[str, ...], finished, dataset: Path, tmp_path: Path, capsys
 ) -> None:

@@ -99,7 +99,7 @@ def test_an_image_depends_on_seed_split_and_index_alone(root: Path, tmp_path: Pa
     assert less["JPEGImages/train_00000.jpg"] != less["JPEGImages/val_00000.jpg"]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_colors_say_little_about_classes() -> None:
     """Color and mean colors around a pixel must not solve what is meant for a net."""
 

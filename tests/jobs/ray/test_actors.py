@@ -183,6 +183,7 @@ def test_a_job_told_to_stop_leaves_nothing_and_goes_on(
     assert_same(output, whole)
 
 
+@pytest.mark.exhaustive
 def test_an_image_that_kills_every_actor_fails_and_the_others_are_labeled(
     photographs: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:

@@ -106,11 +106,6 @@ def check_full_size(folder: Path, stride: int, at_once: bool, sizes: Sequence[tu
 NETS = pytest.mark.parametrize(("stride", "at_once"), [(32, False), (16, False), (8, False), (8, True)])
 
 
-@pytest.mark.slow
-def test_a_full_net_equals_opencvs_caffe_engine(tmp_path: Path) -> None:
-    check_full_size(tmp_path, 8, False, [(97, 131), (80, 51)])
-
-
 @pytest.mark.exhaustive
 @NETS
 def test_full_nets_equal_opencvs_caffe_engine_at_many_sizes(
@@ -228,7 +223,7 @@ def test_a_classifier_becomes_the_start_of_a_net(tmp_path: Path, write) -> None:
     assert not np.asarray(model(np.ones((1, 40, 40, 3), np.float32))).any()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_backbone_equals_keras_own_vgg16_on_the_same_file(tmp_path: Path) -> None:
     path = write_keras(tmp_path / "vgg16.h5", vgg16_arrays(width=1.0, fc_channels=4096) | {})
     with h5py.File(path, "a") as file:  # the classifier that Keras wants has 1,000 classes
@@ -288,9 +283,8 @@ def test_a_head_that_is_not_whole_is_refused(tmp_path: Path) -> None:
             read_published(write_caffemodel(tmp_path / lost, rest))
 
 
-@pytest.mark.slow
 def test_weights_that_make_no_net_are_refused(tmp_path: Path) -> None:
-    many = write_caffemodel(tmp_path / "many", build_fcn(32, num_classes=300, width=1 / 16, fc_channels=8))
+    many = write_caffemodel(tmp_path / "many", build_fcn(8, num_classes=300, width=1 / 16, fc_channels=8))
     arrays = vgg16_arrays()
     empty = write_keras(tmp_path / "empty", arrays | {"fc2": [np.zeros((32, 0), np.float32), np.zeros(0)]})
     endless = arrays | {"fc2": [np.full_like(arrays["fc2"][0], np.nan), arrays["fc2"][1]]}
@@ -304,21 +298,35 @@ def test_weights_that_make_no_net_are_refused(tmp_path: Path) -> None:
         assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("write", [write_keras, write_numpy, write_caffe, write_torch])
-def test_damaged_files_leave_no_run(tmp_path: Path, write) -> None:
-    whole = write(tmp_path / "whole", vgg16_arrays(width=1 / 64, fc_channels=4)).read_bytes()
-    rng, damaged = np.random.default_rng(0), tmp_path / "damaged"
-    for index in range(50):
+def check_damaged(folder: Path, write, count: int) -> None:
+    """Writes weights, damages them in many ways, and imports each: either a run is left, or nothing."""
+    whole = write(folder / "whole", vgg16_arrays(width=1 / 64, fc_channels=4)).read_bytes()
+    rng, damaged = np.random.default_rng(0), folder / "damaged"
+    for index in range(count):
         content = bytearray(whole)
         for position in rng.integers(0, len(whole), 20):
             content[position] = rng.integers(256)
         damaged.write_bytes(content)
-        run = tmp_path / str(index)
+        run = folder / str(index)
         with suppress(RunError):
             import_weights(damaged, run)
             continue  # numbers inside of kernels may change without harm
         assert not run.exists()
+
+
+FORMATS = pytest.mark.parametrize("write", [write_keras, write_numpy, write_caffe, write_torch])
+
+
+@pytest.mark.slow
+@FORMATS
+def test_damaged_files_leave_no_run(tmp_path: Path, write) -> None:
+    check_damaged(tmp_path, write, 8)
+
+
+@pytest.mark.exhaustive
+@FORMATS
+def test_files_damaged_in_many_ways_leave_no_run(tmp_path: Path, write) -> None:
+    check_damaged(tmp_path, write, 200)
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
