@@ -57,7 +57,6 @@ LONGEST_FILES = (
     "cli/test_dilated.py",
     "models/test_fcn.py",
     "models/test_fields.py",
-    "benchmarks/test_serving_load.py",
     "exports/test_saved_model.py",
     "exports/formats/test_litert.py",
     "models/test_dilated.py",

@@ -28,9 +28,8 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    "seconds", [pytest.param(12, marks=pytest.mark.slow), pytest.param(60, marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seconds", [12, 60])
 def test_twice_what_can_be_sustained_is_answered_rightly_or_refused(
     seconds: int, images: Path, tmp_path: Path
 ) -> None:

@@ -292,15 +292,8 @@ def test_only_keras_and_numpy_are_imported() -> None:
         assert all(name == "fcn.classes" or name.startswith("fcn.models") for name in within), file
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("stride", "batch_normalization"),
-    [
-        pytest.param(32, False, marks=pytest.mark.exhaustive),
-        pytest.param(16, True, marks=pytest.mark.exhaustive),
-        (8, False),
-    ],
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("stride", "batch_normalization"), [(32, False), (16, True), (8, False)])
 def test_it_learns_two_images(stride: int, batch_normalization: bool) -> None:
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)

@@ -81,11 +81,11 @@ def test_two_devices_learn_what_one_does(backend: str, labeled: Path, tmp_path: 
 def test_two_processes_learn_what_one_does(labeled: Path, tmp_path: Path) -> None:
     pytest.importorskip("jax")
     one = commands(tmp_path, labeled, "one", 1)[:1]
-    # Optimized: what is not may differ in the fifth digit.
-    finish(start("jax", {"commands": one, "blocked": ["tensorflow"]}, XLA_FLAGS=""))
+    finish(start("jax", {"commands": one, "blocked": ["tensorflow"]}))
     both = commands(tmp_path, labeled, "two", 1)[:1]
-    finish(*start_together({"commands": both, "blocked": ["tensorflow"]}, XLA_FLAGS=""))
-    check_alike(tmp_path / "one", tmp_path / "two")
+    finish(*start_together({"commands": both, "blocked": ["tensorflow"]}))
+    # Programs that are not optimized add in another order for one process than for two.
+    check_alike(tmp_path / "one", tmp_path / "two", tolerance=1e-4)
     assert len(list((tmp_path / "two" / "events").iterdir())) == 1  # one process writes
 
 

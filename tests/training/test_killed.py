@@ -109,7 +109,6 @@ def assert_equals(run: RunFolder, whole: RunFolder) -> None:
     [
         pytest.param(
             (
-                "within the steps",
                 "after the second checkpoint",
                 "between the best checkpoint and its scores",
                 "after the row of scores",
