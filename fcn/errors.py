@@ -27,6 +27,10 @@ class OutputError(FcnError):
     """A file or folder that cannot be written."""
 
 
+class PlaceError(OutputError):
+    """A name from elsewhere that leads out of the folder that it must stay in."""
+
+
 class BackendError(FcnError):
     """A backend that is not installed, or cannot do what was asked."""
 

@@ -1,0 +1,104 @@
+"""Paths for names that come from elsewhere: listings, archives, lists, the store of a job.
+
+Every such name goes through `path_below` before it is a path. Where something is written or deleted,
+`output_below` also refuses links on the way.
+"""
+
+import os
+from pathlib import Path, PurePath, PureWindowsPath
+
+from fcn.errors import OutputError, PlaceError
+
+_SHOWN = 200
+
+
+def path_below(folder: Path, name: str, source: str) -> Path:
+    """Returns the path that a name has below a folder, or refuses the name.
+
+    Only the name is examined, not the disk: a name of any length, or one that passes through a link, is
+    returned as it is.
+
+    Args:
+        folder: The folder that holds the result, at any depth.
+        name: The name, relative to the folder.
+        source: Where the name comes from, for the message.
+
+    Raises:
+        PlaceError: If the name is empty, absolute, leads to the folder itself or out of it, or cannot be the
+            name of a file.
+
+    Example:
+        >>> path_below(Path("labels"), "cats/a.png", "http://host/").as_posix()
+        'labels/cats/a.png'
+        >>> path_below(Path("labels"), "../a.png", "http://host/")
+        Traceback (most recent call last):
+            ...
+        fcn.errors.PlaceError: http://host/: names '../a.png', which is outside of the folder labels. ...
+    """
+    if not _is_relative(PurePath(name)) or "\0" in name or not _is_encodable(name):
+        shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
+        raise PlaceError(
+            f"{source}: names {shown!r}, which is outside of the folder {folder}. "
+            "Expected a path inside of it. Rename or remove this entry."
+        )
+    return folder / name
+
+
+def output_below(folder: Path, name: str, source: str) -> Path:
+    """Returns a path to write or delete, as `path_below` does, and refuses links to other folders.
+
+    The folder itself may be a link. So may the last part of the name: `fcn.system.files` replaces or deletes
+    links, and never writes through them.
+
+    Args:
+        folder: The folder that holds the result, at any depth.
+        name: The name, relative to the folder.
+        source: Where the name comes from, for the message.
+
+    Raises:
+        OutputError: If a folder on the way is a link.
+        PlaceError: If the name is not below the folder.
+
+    Example:
+        >>> output_below(Path("labels"), "a.png", "http://host/").as_posix()
+        'labels/a.png'
+    """
+    path = path_below(folder, name, source)
+    link = linked_folder(folder, path.parent)
+    if link is not None:
+        raise OutputError(
+            f"{link}: is a link, and nothing is written or deleted through links in an output folder. "
+            "Remove it, or choose another output folder."
+        )
+    return path
+
+
+def linked_folder(folder: Path, path: Path) -> Path | None:
+    """Returns the first link among `path` and its parents below `folder`; None if there is none."""
+    step = folder
+    for part in path.relative_to(folder).parts:
+        step = step / part
+        if os.path.islink(step):
+            return step
+        if not os.path.lexists(step):  # and so nothing below it
+            return None
+    return None
+
+
+def _is_relative(name: PurePath) -> bool:
+    """Returns whether a name leads to something below the folder that it is relative to."""
+    if name.anchor or not name.parts or ".." in name.parts:
+        return False
+    # Windows ignores spaces and dots at the end of a name; colons lead to drives and streams, and names such
+    # as NUL to devices.
+    return not isinstance(name, PureWindowsPath) or not (
+        name.is_reserved() or any(":" in part or not part.rstrip(" .") for part in name.parts)
+    )
+
+
+def _is_encodable(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
