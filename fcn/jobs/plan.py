@@ -13,18 +13,19 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from fcn.data.image_io import read_size
-from fcn.errors import DataError
+from fcn.errors import DataError, PlaceError
 from fcn.inference.engines.engine import BATCH_PIXELS
 from fcn.inference.video import VIDEO_MARK, is_video
 from fcn.jobs.changes import mark_changes, mark_deleted
 from fcn.jobs.naming import name_outputs
 from fcn.jobs.sources.inputs import Input, find_all
 from fcn.jobs.sources.remote import is_url, path_of_url
-from fcn.jobs.sources.search import FoundImage
+from fcn.jobs.sources.search import FoundImage, Unusable
 from fcn.jobs.store import JobStore, escape_undecodable
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.files import remove
 from fcn.system.parallel import map_ahead
+from fcn.system.places import is_encodable, path_below
 from fcn.system.progress import track
 
 T = TypeVar("T")
@@ -111,10 +112,11 @@ def _temporary_tables(store: JobStore) -> Iterator[None]:
 
 def _search(store: JobStore, inputs: Sequence[Input]) -> None:
     for chunk in _chunks(track(find_all(inputs, store.output), "searching")):
-        images = [_found_row(found) for found in chunk if isinstance(found, FoundImage)]
+        checked = [_check_name(found, store.output) for found in chunk]
+        images = [_found_row(found) for found in checked if isinstance(found, FoundImage)]
         unusable = [
             (_place(found.path), os.fsencode(found.path), escape_undecodable(found.reason))
-            for found in chunk
+            for found in checked
             if not isinstance(found, FoundImage)
         ]
         store.connection.execute("BEGIN")  # temporary tables: no other process waits
@@ -127,8 +129,25 @@ def _search(store: JobStore, inputs: Sequence[Input]) -> None:
         store.connection.execute("COMMIT")
 
 
+def _check_name(found: FoundImage | Unusable, output: Path) -> FoundImage | Unusable:
+    """Returns what was found, or why it cannot be used if its label would be outside of the output folder."""
+    if isinstance(found, Unusable):
+        return found
+    try:
+        path_below(output, posixpath.join(found.folder, _base_name(found.place)), found.path)
+    except PlaceError as error:
+        # What makes the name impossible may be a character that cannot be stored either.
+        path = found.path if is_encodable(found.path) else escape_undecodable(found.path)
+        return Unusable(path, str(error).removeprefix(f"{found.path}: "))
+    return found
+
+
+def _base_name(place: str) -> str:
+    return os.path.basename(path_of_url(place) if is_url(place) else place)
+
+
 def _found_row(found: FoundImage) -> tuple[object, ...]:
-    name = os.path.basename(path_of_url(found.place) if is_url(found.place) else found.place)
+    name = _base_name(found.place)
     stem = PurePosixPath(name).stem
     if is_video(found.place):  # its only output, so a video does not clash with an image of the same name
         stem, name = f"{stem}{VIDEO_MARK}", f"{name}{VIDEO_MARK}"

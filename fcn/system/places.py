@@ -35,7 +35,7 @@ def path_below(folder: Path, name: str, source: str) -> Path:
             ...
         fcn.errors.PlaceError: http://host/: names '../a.png', which is outside of the folder labels. ...
     """
-    if not _is_relative(PurePath(name)) or "\0" in name or not _is_encodable(name):
+    if not _is_relative(PurePath(name)) or "\0" in name or not is_encodable(name):
         shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
         raise PlaceError(
             f"{source}: names {shown!r}, which is outside of the folder {folder}. "
@@ -73,6 +73,20 @@ def output_below(folder: Path, name: str, source: str) -> Path:
     return path
 
 
+def is_encodable(name: str) -> bool:
+    r"""Returns whether the file system can store a name, with regard to its characters alone.
+
+    Example:
+        >>> is_encodable("漢"), is_encodable("\ud800")
+        (True, False)
+    """
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def linked_folder(folder: Path, path: Path) -> Path | None:
     """Returns the first link among `path` and its parents below `folder`; None if there is none."""
     step = folder
@@ -94,11 +108,3 @@ def _is_relative(name: PurePath) -> bool:
     return not isinstance(name, PureWindowsPath) or not (
         name.is_reserved() or any(":" in part or not part.rstrip(" .") for part in name.parts)
     )
-
-
-def _is_encodable(name: str) -> bool:
-    try:
-        os.fsencode(name)
-    except UnicodeEncodeError:
-        return False
-    return True

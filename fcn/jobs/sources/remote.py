@@ -2,13 +2,15 @@
 
 import posixpath
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from fcn.data.image_header import IMAGE_SUFFIXES, MAX_BYTES, check_file_size
-from fcn.errors import DataError
+from fcn.errors import DataError, PlaceError
 from fcn.jobs.sources.search import FORMATS, FoundImage, Unusable
 from fcn.system.optional import import_optional, missing_package
+from fcn.system.places import path_below
 
 _BLOCK = 1 << 20
 _WEB = ("http", "https")
@@ -98,13 +100,18 @@ def _walk(system: Any, top: str) -> Iterator[str | Unusable]:
             yield Unusable(url, reason)
             continue
         system.dircache.clear()  # it would keep all entries in memory
-        below = []
+        below, begin = [], path_of_url(system.unstrip_protocol(folder))
         for entry in entries:
             name = entry["name"].rstrip("/")
             if entry["type"] != "directory":
                 yield system.unstrip_protocol(entry["name"])
             elif name != folder.rstrip("/") and not posixpath.basename(name).startswith("."):
-                below.append(name)
+                url = system.unstrip_protocol(name)
+                try:
+                    path_below(Path(begin), posixpath.relpath(path_of_url(url), begin), url)
+                    below.append(name)
+                except PlaceError as error:  # it would be searched forever if it leads back here
+                    yield Unusable(url, str(error).removeprefix(f"{url}: "))
         folders += sorted(below, reverse=True)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from file_server import serving, whole, without_ranges
+from file_server import Handler, serving, whole, without_ranges
 from job_program import run_job
 from photographs import files_below, write_image
 
@@ -85,3 +85,74 @@ def test_an_image_of_any_length_is_read_and_a_longer_one_refused(
             ((_, reason),) = run_job(tmp_path / "refused", f"{server.url}.png").failed
         assert reason.startswith("expected an image of at most")
         assert ("Received: 60.0 GB" in reason) == (answer in refused)
+
+
+def test_a_web_page_that_links_out_of_its_folder_writes_nothing_outside(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    data = write_image(tmp_path / "a.png").read_bytes()
+    links = (
+        "../../victim/x.png",
+        "%2e%2e/%2e%2e/victim/x.png",
+        "..%2f..%2fvictim/x.png",
+        "deep/../../../victim/x.png",
+        "../../../../../../../../tmp/x.png",
+        "good/a.png",
+    )
+    page = "".join(f'<a href="{link}">x</a>' for link in links).encode()
+
+    def answer(request: Handler) -> None:
+        request.reply(200, data if request.path.endswith(".png") else page)
+
+    victim, output = tmp_path / "victim" / "x.png", tmp_path / "at" / "labels"
+    victim.parent.mkdir()
+    victim.write_bytes(b"mine")
+    with serving(answer) as server:
+        url = server.url.replace("/file", "/a/b/")
+        result = run_job(output, url, kinds=("palette",))
+    assert victim.read_bytes() == b"mine"
+    assert files_below(output) == {"good/a.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "victim", "at"}
+    assert result.labeled == 1
+    assert len(result.failed) == len(links) - 1
+    for place, reason in result.failed:
+        assert str(place).startswith(url)
+        assert reason.startswith("names '../")
+        assert f"outside of the folder {output}" in reason
+
+
+@pytest.mark.parametrize("key", ["two\0/f.png", "two/\ud800.png"])
+def test_a_key_that_cannot_be_the_name_of_a_file_has_failed(remote: Any, tmp_path: Path, key: str) -> None:
+    Refusing.store[f"/bucket/{key}"] = Refusing.store["/bucket/a.png"]
+    result = run_job(tmp_path / "labels", "refusing://bucket", kinds=("palette",))
+    assert files_below(tmp_path / "labels") == {"a.png", "one/b.png", "two/c.png", "two/deep/d.png"}
+    ((place, reason),) = result.failed
+    assert str(place).startswith("refusing:///bucket/two")
+    assert reason.startswith("names 'two")
+
+
+def test_a_key_that_leads_out_of_the_bucket_has_failed(remote: Any, tmp_path: Path) -> None:
+    victim = tmp_path / "victim" / "x.png"
+    victim.parent.mkdir()
+    victim.write_bytes(b"mine")
+    output = tmp_path / "at" / "labels"
+    Refusing.store["/bucket/two/../../victim/x.png"] = Refusing.store["/bucket/a.png"]
+    result = run_job(output, "refusing://bucket", kinds=("palette",))
+    assert files_below(output) == {"a.png", "one/b.png", "two/c.png", "two/deep/d.png"}
+    assert victim.read_bytes() == b"mine"
+    assert all("outside of the folder" in reason for _, reason in result.failed)
+
+
+def test_a_web_page_that_links_back_to_itself_is_searched_once(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    data = write_image(tmp_path / "a.png").read_bytes()
+    page = b'<a href="../b/">1</a> <a href="../../other/">2</a> <a href="a.png">3</a> <a href="sub/../">4</a>'
+
+    def answer(request: Handler) -> None:
+        request.reply(200, data if request.path.endswith(".png") else page)
+
+    with serving(answer) as server:
+        url = server.url.replace("/file", "/a/b/")
+        result = run_job(tmp_path / "labels", url, kinds=("palette",))
+        assert len(server.requests) < 10
+    assert files_below(tmp_path / "labels") == {"a.png"}
+    assert {reason.split(",")[0] for _, reason in result.failed} == {"names '.'", "names '../../other'"}
