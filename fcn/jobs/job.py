@@ -12,6 +12,7 @@ from fcn.errors import OutputError
 from fcn.inference.engines.engine import Engine
 from fcn.inference.video import VIDEO_ENDING
 from fcn.jobs.crash_isolation import note_delegation
+from fcn.jobs.integrity import ADJUSTABLE_SETTINGS
 from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import plan
 from fcn.jobs.restart import remove_store
@@ -26,8 +27,6 @@ from fcn.runs.folder import exported_version, identifying_files, is_exported, mo
 from fcn.system.files import content_hash, remove
 
 _INPUT_FOLDERS = "input folders"
-_ADJUSTABLE_SETTINGS = ("batch_size", "memory")
-"""Settings that may change when a job is resumed."""
 _GPU = Path("/dev/nvidia0")
 
 
@@ -252,7 +251,7 @@ def _check_settings(store: JobStore, wanted: Settings) -> None:
     known = {
         name: Setting(*json.loads(text))
         for name, text in store.settings().items()
-        if name not in _ADJUSTABLE_SETTINGS
+        if name not in ADJUSTABLE_SETTINGS
     }
     given = {
         name: setting if isinstance(setting, Setting) else Setting(setting, setting)

@@ -15,6 +15,7 @@ from fcn.data.image_io import Pixels, decode_image, exif_orientation
 from fcn.errors import DataError, OutputError, RunError
 from fcn.inference.engines.engine import Engine, Floats, Labeled, softmax
 from fcn.inference.video import is_video
+from fcn.jobs.integrity import output_path
 from fcn.jobs.sources.remote import is_url, read_remote
 from fcn.jobs.store import Claimed, Outcome
 from fcn.jobs.videos import label_claimed_video
@@ -281,10 +282,10 @@ def write_image(output: Path, image: RenderedImage) -> Outcome:
     """Writes the files of one image; returns its outcome when they are in place.
 
     Raises:
-        OutputError: If a file cannot be written.
+        OutputError: If a file cannot be written, or its name leads out of the folder.
     """
     files = image.rendered.files
-    paths = {suffix: output / f"{image.name}{suffix}" for suffix in files}
+    paths = {suffix: output_path(output, f"{image.name}{suffix}") for suffix in files}
     try:
         for suffix, data in files.items():
             write_bytes(paths[suffix], data)

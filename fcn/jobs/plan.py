@@ -20,7 +20,7 @@ from fcn.jobs.changes import mark_changes, mark_deleted
 from fcn.jobs.naming import name_outputs
 from fcn.jobs.sources.inputs import Input, find_all
 from fcn.jobs.sources.remote import is_url, path_of_url
-from fcn.jobs.sources.search import FoundImage, Unusable
+from fcn.jobs.sources.search import FoundImage
 from fcn.jobs.store import JobStore, escape_undecodable
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.files import remove
@@ -112,13 +112,16 @@ def _temporary_tables(store: JobStore) -> Iterator[None]:
 
 def _search(store: JobStore, inputs: Sequence[Input]) -> None:
     for chunk in _chunks(track(find_all(inputs, store.output), "searching")):
-        checked = [_check_name(found, store.output) for found in chunk]
-        images = [_found_row(found) for found in checked if isinstance(found, FoundImage)]
-        unusable = [
-            (_place(found.path), os.fsencode(found.path), escape_undecodable(found.reason))
-            for found in checked
-            if not isinstance(found, FoundImage)
-        ]
+        images: list[tuple[object, ...]] = []
+        unusable: list[tuple[object, ...]] = []
+        for found in chunk:
+            try:
+                if isinstance(found, FoundImage):
+                    images.append(_found_row(found, store.output))
+                else:
+                    unusable.append(_unusable_row(found.path, found.reason))
+            except PlaceError as error:
+                unusable.append(_unusable_row(found.path, str(error).removeprefix(f"{found.path}: ")))
         store.connection.execute("BEGIN")  # temporary tables: no other process waits
         store.connection.executemany(
             "INSERT OR IGNORE INTO temp.found (place, path, folder, short, full, size, changed) "
@@ -129,25 +132,14 @@ def _search(store: JobStore, inputs: Sequence[Input]) -> None:
         store.connection.execute("COMMIT")
 
 
-def _check_name(found: FoundImage | Unusable, output: Path) -> FoundImage | Unusable:
-    """Returns what was found, or why it cannot be used if its label would be outside of the output folder."""
-    if isinstance(found, Unusable):
-        return found
-    try:
-        path_below(output, posixpath.join(found.folder, _base_name(found.place)), found.path)
-    except PlaceError as error:
-        # What makes the name impossible may be a character that cannot be stored either.
-        path = found.path if is_encodable(found.path) else escape_undecodable(found.path)
-        return Unusable(path, str(error).removeprefix(f"{found.path}: "))
-    return found
+def _found_row(found: FoundImage, output: Path) -> tuple[object, ...]:
+    """Returns the row of an image.
 
-
-def _base_name(place: str) -> str:
-    return os.path.basename(path_of_url(place) if is_url(place) else place)
-
-
-def _found_row(found: FoundImage) -> tuple[object, ...]:
-    name = _base_name(found.place)
+    Raises:
+        PlaceError: If its label would be outside of the output folder.
+    """
+    name = os.path.basename(path_of_url(found.place) if is_url(found.place) else found.place)
+    path_below(output, posixpath.join(found.folder, name), found.path)
     stem = PurePosixPath(name).stem
     if is_video(found.place):  # its only output, so a video does not clash with an image of the same name
         stem, name = f"{stem}{VIDEO_MARK}", f"{name}{VIDEO_MARK}"
@@ -159,6 +151,12 @@ def _found_row(found: FoundImage) -> tuple[object, ...]:
         *(posixpath.join(found.folder, end) for end in (stem, name)),
     )
     return (*(os.fsencode(path) for path in paths), size, changed)
+
+
+def _unusable_row(path: str, reason: str) -> tuple[object, ...]:
+    if not is_encodable(path):
+        path = escape_undecodable(path)
+    return _place(path), os.fsencode(path), escape_undecodable(reason)
 
 
 def _place(path: str) -> bytes:

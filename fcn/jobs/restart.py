@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fcn.errors import OutputError
-from fcn.jobs.store import STORE_NAME, JobStore
+from fcn.jobs.schema import STORE_NAME
+from fcn.jobs.store import JobStore
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.files import remove, unwritable
 

@@ -1,5 +1,8 @@
 """The tables of a job's store."""
 
+STORE_NAME = ".fcn-job.sqlite"
+"""Name of a job's store in its output folder."""
+
 VERSION = 3
 """Increased with each change of the tables; a store of another version is refused."""
 

@@ -17,12 +17,10 @@ from typing import Any, NamedTuple
 from fcn.errors import OutputError
 from fcn.inference.video import is_video
 from fcn.jobs.crash_isolation import release_claims, remove_outputs
-from fcn.jobs.schema import SCHEMA, VERSION
+from fcn.jobs.integrity import check_store, damaged, read_record
+from fcn.jobs.schema import SCHEMA, STORE_NAME, VERSION
 from fcn.outputs.record import Record
 from fcn.system.files import unwritable
-
-STORE_NAME = ".fcn-job.sqlite"
-"""Name of a job's store in its output folder."""
 
 _MAX_WAIT_SECONDS = 600
 
@@ -80,7 +78,7 @@ class JobStore:
         connection: The open database.
 
     Raises:
-        OutputError: If the folder cannot be written to, or the file is damaged or of another version.
+        OutputError: If the folder cannot be written to, or the file is damaged, a link or of another version.
     """
 
     def __init__(self, output: Path) -> None:
@@ -90,6 +88,11 @@ class JobStore:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(output, error) from error
+        for ending in ("", "-wal", "-shm"):
+            if (link := self.path.with_name(f"{STORE_NAME}{ending}")).is_symlink():
+                raise OutputError(
+                    f"{link}: is a link, and SQLite would write to its target. Remove the link."
+                )
         with self.guarded():
             self.connection = sqlite3.connect(
                 self.path, timeout=_MAX_WAIT_SECONDS, isolation_level=None, check_same_thread=False
@@ -125,6 +128,7 @@ class JobStore:
                 f"{self.path}: was written by another version of this package. Choose another output folder, "
                 "or delete the file to label everything again."
             )
+        check_store(self.connection, self.path)
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -138,12 +142,10 @@ class JobStore:
         except sqlite3.DatabaseError as error:
             if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
                 raise
-            if not isinstance(error, sqlite3.OperationalError):
-                raise OutputError(
-                    f"{self.path}: is damaged or not the progress of a job ({error}). "
-                    "Delete it to label everything again."
-                ) from error
-            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR:
+            # Errors of Python's module have no code: a text is not UTF-8.
+            if not isinstance(error, sqlite3.OperationalError) or not hasattr(error, "sqlite_errorcode"):
+                raise damaged(self.path, error) from error
+            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
                 raise  # a mistake in a statement
             raise unwritable(self.path, OSError(str(error))) from error
 
@@ -280,7 +282,11 @@ class JobStore:
                 "WHERE status = 'done' AND NOT gone AND record <> '{}' ORDER BY name"
             )
             for row in rows:
-                yield os.fsdecode(row["path"]), os.fsdecode(row["name"]), json.loads(row["record"])
+                yield (
+                    os.fsdecode(row["path"]),
+                    os.fsdecode(row["name"]),
+                    read_record(row["record"], self.path),
+                )
 
 
 def _may_hold_both(following: sqlite3.Row, in_hand: sqlite3.Row) -> bool:

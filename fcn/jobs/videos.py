@@ -6,6 +6,7 @@ from pathlib import Path
 from fcn.errors import DataError, OutputError, RunError
 from fcn.inference.engines.engine import Engine
 from fcn.inference.video import VIDEO_ENDING, label_video
+from fcn.jobs.integrity import output_path
 from fcn.jobs.store import Claimed, Outcome
 from fcn.system.files import content_hash, name_is_too_long, unreadable
 
@@ -22,9 +23,9 @@ def label_claimed_video(engine: Engine, claimed: Claimed, output: Path, batch_si
         batch_size: Most frames that are labeled at once.
 
     Raises:
-        OutputError: If the folder cannot be written to or the disk is full.
+        OutputError: If the folder cannot be written to, the disk is full or the name leads out of it.
     """
-    source, target = Path(claimed.place), output / f"{claimed.name}{VIDEO_ENDING}"
+    source, target = Path(claimed.place), output_path(output, f"{claimed.name}{VIDEO_ENDING}")
     outcome = Outcome(claimed.id)
     try:
         status = os.stat(source)

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from fcn.errors import OutputError
 from fcn.jobs.crash_isolation import count_crashes, release_claims
+from fcn.jobs.integrity import output_path
 from fcn.jobs.store import JobStore
 from fcn.system.files import partial_files, remove, unwritable
 
@@ -121,7 +122,9 @@ class WorkerLease:
             return  # others may be writing; the last of them cleans up
         folders = [row["path"] for row in connection.execute("SELECT path FROM folders")]
         for folder in {b"", *folders}:
-            for path in partial_files(self._store.output / os.fsdecode(folder)):
+            # A name in the folder, so that the folder must not be a link either.
+            place = output_path(self._store.output, os.path.join(os.fsdecode(folder), ".tmp")).parent
+            for path in partial_files(place):
                 if _TEMPORARY.fullmatch(path.name):
                     remove(path)
         self._release_claims_of(dead)

@@ -5,7 +5,8 @@ Every such name goes through `path_below` before it is a path. Where something i
 """
 
 import os
-from pathlib import Path, PurePath, PureWindowsPath
+import stat
+from pathlib import Path, PureWindowsPath
 
 from fcn.errors import OutputError, PlaceError
 
@@ -35,7 +36,7 @@ def path_below(folder: Path, name: str, source: str) -> Path:
             ...
         fcn.errors.PlaceError: http://host/: names '../a.png', which is outside of the folder labels. ...
     """
-    if not _is_relative(PurePath(name)) or "\0" in name or not is_encodable(name):
+    if not _is_relative(name) or not is_encodable(name):
         shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
         raise PlaceError(
             f"{source}: names {shown!r}, which is outside of the folder {folder}. "
@@ -89,22 +90,28 @@ def is_encodable(name: str) -> bool:
 
 def linked_folder(folder: Path, path: Path) -> Path | None:
     """Returns the first link among `path` and its parents below `folder`; None if there is none."""
-    step = folder
+    step = os.fspath(folder)
     for part in path.relative_to(folder).parts:
-        step = step / part
-        if os.path.islink(step):
-            return step
-        if not os.path.lexists(step):  # and so nothing below it
+        step = os.path.join(step, part)
+        try:
+            mode = os.lstat(step).st_mode
+        except OSError:  # it is not there, so nothing is below it
             return None
+        if stat.S_ISLNK(mode):
+            return Path(step)
     return None
 
 
-def _is_relative(name: PurePath) -> bool:
+def _is_relative(name: str, on_windows: bool = os.name == "nt") -> bool:
     """Returns whether a name leads to something below the folder that it is relative to."""
-    if name.anchor or not name.parts or ".." in name.parts:
+    parts = (name.replace("\\", "/") if on_windows else name).split("/")
+    if not parts[0] or ".." in parts or "\0" in name:
         return False
-    # Windows ignores spaces and dots at the end of a name; colons lead to drives and streams, and names such
-    # as NUL to devices.
-    return not isinstance(name, PureWindowsPath) or not (
-        name.is_reserved() or any(":" in part or not part.rstrip(" .") for part in name.parts)
-    )
+    named = [part for part in parts if part not in ("", ".")]
+    if on_windows:
+        # Spaces and dots at the end do not count there; colons lead to drives and streams, and names such as
+        # NUL to devices.
+        if any(":" in part or not part.rstrip(" .") for part in named):
+            return False
+        return bool(named) and not any(PureWindowsPath(part).is_reserved() for part in named)
+    return bool(named)
