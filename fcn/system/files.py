@@ -89,10 +89,21 @@ def temporary_beside(path: Path, suffix: str) -> Iterator[Path]:
         suffix: Ending of the name; some writers choose a format by it.
     """
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp{suffix}")
+    remove_link(temporary)
     try:
         yield temporary
     finally:
         remove(temporary)
+
+
+def remove_link(path: Path) -> None:
+    """Removes a link at a path, so that nothing is written to its target.
+
+    Raises:
+        OSError: If it cannot be removed.
+    """
+    if path.is_symlink():
+        path.unlink()
 
 
 def partial_files(folder: Path) -> list[Path]:

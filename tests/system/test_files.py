@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fcn.errors import OutputError
-from fcn.system.files import atomic_path, write_bytes, write_json, write_text
+from fcn.system.files import atomic_path, remove, write_bytes, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -151,3 +151,33 @@ def test_json_is_indented_and_refuses_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(path, float("nan"))
     assert json.loads(path.read_text()) == {"a": [1, None]}
+
+
+@pytest.mark.parametrize("dangling", [True, False])
+def test_a_temporary_name_that_is_a_link_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dangling: bool
+) -> None:
+    monkeypatch.setattr("secrets.token_hex", lambda count: "0" * 2 * count)
+    victim = tmp_path / "victim"
+    if not dangling:
+        victim.write_bytes(b"mine")
+    (tmp_path / f".{'0' * 16}.tmp.txt").symlink_to(victim)
+    write_bytes(tmp_path / "a.txt", b"new")
+    assert (tmp_path / "a.txt").read_bytes() == b"new"
+    assert not (tmp_path / "a.txt").is_symlink()
+    assert not victim.exists() if dangling else victim.read_bytes() == b"mine"
+
+
+def test_a_link_is_replaced_and_deleted_and_never_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "file").write_bytes(b"mine")
+    for target in ("victim", "victim/file"):
+        link = tmp_path / "link"
+        link.symlink_to(tmp_path / target)
+        remove(link)
+        assert not link.is_symlink()
+        link.symlink_to(tmp_path / target)
+        write_bytes(link, b"new")
+        assert link.read_bytes() == b"new"
+        link.unlink()
+    assert (tmp_path / "victim" / "file").read_bytes() == b"mine"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fcn.errors import OutputError, PlaceError
+from fcn.errors import FcnError, OutputError, PlaceError
 from fcn.system.places import _is_relative, output_below, path_below
 
 LEADING_OUT = ["..", ".", "", "/", "//", "\\", "..\\", "C:", "c:\\", "\\\\host\\share", "\0", "~", " ", ".. "]
@@ -38,18 +38,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def attempt(function: Callable[[Path, str, str], Path], folder: Path, name: str) -> Path | OutputError:
+def attempt(function: Callable[[Path, str, str], Path], folder: Path, name: str) -> Path | FcnError:
     """Returns the path of a name from "listing", or its refusal."""
     try:
         return function(folder, name, "listing")
-    except OutputError as error:
+    except FcnError as error:
         return error
 
 
 @given(name=NAMES)
 def test_a_path_is_below_the_folder_or_refused(name: str, folder: Path) -> None:
     path = attempt(path_below, folder, name)
-    if isinstance(path, OutputError):
+    if isinstance(path, FcnError):
         assert isinstance(path, PlaceError)
         assert str(path).startswith("listing: names ")
         assert len(str(path)) < 2500
@@ -64,7 +64,7 @@ def test_a_path_is_below_the_folder_or_refused(name: str, folder: Path) -> None:
 @given(name=NAMES)
 def test_an_output_is_below_the_folder_on_the_disk_or_refused(name: str, folder: Path) -> None:
     path = attempt(output_below, folder, name)
-    if isinstance(path, OutputError):
+    if isinstance(path, FcnError):
         assert str(path).startswith("listing: names ") or "is a link" in str(path)
         return
     assert os.path.realpath(path.parent).startswith(os.path.realpath(folder))

@@ -10,8 +10,9 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from fcn.errors import DataError, OutputError
-from fcn.system.files import unreadable
+from fcn.errors import DataError, OutputError, PlaceError
+from fcn.system.files import remove_link, unreadable
+from fcn.system.places import path_below
 from fcn.system.progress import track_bytes
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -62,6 +63,7 @@ def unpack(archive: Path, inside: str, target: Path, limits: Limits = DEFAULT_LI
     """
     temporary = target.with_name(f".{target.name}.unpacking")
     try:
+        remove_link(temporary)
         if temporary.exists():
             shutil.rmtree(temporary)
         temporary.mkdir(parents=True)
@@ -132,15 +134,15 @@ def _extract(archive: Path, folder: Path, limits: Limits) -> None:
         tar = _open(archive, reader)
         members = total = seen = 0
         while (member := _next_member(archive, tar, reader)) is not None:
-            _check_member(archive, member, limits)
-            implied = _missing_folders((folder / member.name).parent)
+            path = _check_member(archive, member, folder, limits)
+            implied = _missing_folders(path.parent)
             members, total = members + 1 + len(implied), total + member.size
             if members > limits.members or total > limits.total_bytes:
                 raise DataError(
                     f"{archive}: expected at most {limits.members} files and {limits.total_bytes} bytes "
                     f"unpacked. It holds more. {_HINT}"
                 )
-            _write_member(archive, tar, member, reader, folder / member.name, implied)
+            _write_member(archive, tar, member, reader, path, implied)
             advance(file.tell() - seen)
             seen = file.tell()
 
@@ -177,11 +179,21 @@ def _next_member(archive: Path, tar: tarfile.TarFile, reader: _Reader) -> tarfil
     return member
 
 
-def _check_member(archive: Path, member: tarfile.TarInfo, limits: Limits) -> None:
+def _check_member(archive: Path, member: tarfile.TarInfo, folder: Path, limits: Limits) -> Path:
+    """Returns the path of a file or folder of an archive, after checking that it may be made.
+
+    Raises:
+        DataError: If it may not.
+    """
     name = PurePosixPath(member.name)
-    # Backslashes and colons lead elsewhere on Windows.
-    if name.is_absolute() or ".." in name.parts or set(member.name) & set("\\:\0"):
-        raise DataError(f"{archive}: holds {member.name!r}, which is outside of the folder. {_HINT}")
+    outside = DataError(f"{archive}: holds {member.name!r}, which is outside of the folder. {_HINT}")
+    # Backslashes and colons lead elsewhere on Windows, and an archive is refused on every system alike.
+    if set(member.name) & set("\\:"):
+        raise outside
+    try:
+        path = folder if member.isdir() and not name.parts else path_below(folder, member.name, str(archive))
+    except PlaceError as error:
+        raise outside from error
     if len(name.parts) > _MAX_DEPTH:
         raise DataError(
             f"{archive}: expected folders at most {_MAX_DEPTH} deep. "
@@ -197,6 +209,7 @@ def _check_member(archive: Path, member: tarfile.TarInfo, limits: Limits) -> Non
             f"{archive}: expected files of at most {limits.file_bytes} bytes. "
             f"Received: {member.name!r} of {member.size}. {_HINT}"
         )
+    return path
 
 
 def _missing_folders(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ import urllib3
 
 from fcn.data.download.catalog import PublishedFile
 from fcn.errors import DataError, OutputError
-from fcn.system.files import is_there, unreadable
+from fcn.system.files import is_there, remove_link, unreadable
 from fcn.system.progress import track_bytes
 
 _CHUNK = 1 << 20
@@ -79,6 +79,7 @@ def download(file: PublishedFile, folder: Path, retry: RetryPolicy = DEFAULT_RET
     problems = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_link(part)
         with requests.Session() as session:
             for url in file.urls:
                 try:
@@ -218,7 +219,10 @@ def _first_byte(response: requests.Response, file: PublishedFile, had: int) -> i
 
 def _append(response: requests.Response, part: Path, file: PublishedFile, begin: int) -> None:
     limit = file.size if file.size is not None else _LARGEST
-    with part.open("ab") as output, track_bytes(f"fetching {file.name}", file.size, begin) as advance:
+    with (
+        open(part, "ab", opener=_open_no_link) as output,
+        track_bytes(f"fetching {file.name}", file.size, begin) as advance,
+    ):
         output.truncate(begin)
         size = begin
         # Not iter_content, which unpacks a .tgz that a server calls compressed.
@@ -229,6 +233,10 @@ def _append(response: requests.Response, part: Path, file: PublishedFile, begin:
                 raise _UselessError(f"sends more than {limit} bytes")
             output.write(chunk)
             advance(len(chunk))
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _reason(error: BaseException) -> str:

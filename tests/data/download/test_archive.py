@@ -271,3 +271,17 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="out"):
         unpack(archive, "set", tmp_path / "out")
     assert (tmp_path / "out" / "mine").exists()
+
+
+@pytest.mark.parametrize("dangling", [True, False])
+def test_a_temporary_folder_that_is_a_link_is_not_followed(tmp_path: Path, dangling: bool) -> None:
+    victim = tmp_path / "victim"
+    if not dangling:
+        victim.mkdir()
+        (victim / "mine").write_bytes(b"mine")
+    (tmp_path / ".out.unpacking").symlink_to(victim)
+    unpack(write_tar(tmp_path / "a.tar", good_members()), "set", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.txt", "deep", "empty"]
+    assert dangling != victim.exists()
+    assert dangling or [path.name for path in victim.iterdir()] == ["mine"]
+    assert not (tmp_path / ".out.unpacking").is_symlink()

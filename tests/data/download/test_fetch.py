@@ -273,3 +273,32 @@ def test_the_catalog_is_well_formed() -> None:
         assert len(bytes.fromhex(dataset.archive.md5)) == 16
         assert all(url.endswith(f"/{dataset.archive.name}") for url in dataset.archive.urls)
         assert not Path(dataset.folder).is_absolute()
+
+
+@pytest.mark.parametrize("size", [len(DATA), None])
+@pytest.mark.parametrize("target", [b"mine", DATA, None])
+def test_a_part_that_is_a_link_is_not_followed(
+    tmp_path: Path, serve: Serve, size: int | None, target: bytes | None
+) -> None:
+    victim = tmp_path / "victim"
+    if target is not None:
+        victim.write_bytes(target)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "set.tar.part").symlink_to(victim)
+    assert fetch(published(serve(whole(DATA)), size=size), tmp_path / "new") == DATA
+    assert not (tmp_path / "new" / "set.tar").is_symlink()
+    assert (victim.read_bytes() if victim.exists() else None) == target
+
+
+def test_a_part_that_becomes_a_link_is_not_followed(tmp_path: Path, serve: Serve) -> None:
+    victim, part = tmp_path / "victim", tmp_path / "new" / "set.tar.part"
+    victim.write_bytes(b"mine")
+
+    def answer(request: Handler) -> None:
+        part.unlink(missing_ok=True)
+        part.symlink_to(victim)
+        whole(DATA)(request)
+
+    with pytest.raises(OutputError, match=r"set\.tar: cannot be written"):
+        download(published(serve(answer)), tmp_path / "new", QUICK)
+    assert victim.read_bytes() == b"mine"
