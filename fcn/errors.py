@@ -19,16 +19,16 @@ class DataError(FcnError):
     """An image, label, list or data set that cannot be used as it is."""
 
 
+class PlaceError(DataError):
+    """A name from elsewhere that leads out of the folder that it must stay in."""
+
+
 class RunError(FcnError):
     """A run folder, checkpoint or exported model that cannot be used as it is."""
 
 
 class OutputError(FcnError):
     """A file or folder that cannot be written."""
-
-
-class PlaceError(OutputError):
-    """A name from elsewhere that leads out of the folder that it must stay in."""
 
 
 class BackendError(FcnError):

@@ -15,6 +15,7 @@ from fcn.data.voc import SPLITS, read_lines, read_names
 from fcn.errors import DataError
 from fcn.system.files import write_text
 from fcn.system.parallel import map_on_all_cores
+from fcn.system.places import output_below, path_below
 from fcn.system.progress import track
 
 SBD_LABELS = "SegmentationClassSBD"
@@ -95,10 +96,10 @@ def _write_labels(sbd: Path, folder: Path, names: list[str]) -> None:
     classes = Classes.named(VOC_CLASS_NAMES)
 
     def convert(name: str) -> None:
-        source = sbd / SBD_MATLAB / f"{name}.mat"
+        source = path_below(sbd / SBD_MATLAB, f"{name}.mat", str(sbd))
         label = read_sbd_label(source)
         check_label(label, len(VOC_CLASS_NAMES), source)
-        write_label(folder / f"{name}.png", label, classes)
+        write_label(output_below(folder, f"{name}.png", str(sbd)), label, classes)
 
     for _ in track(map_on_all_cores(convert, names), "writing SBD's labels", total=len(names)):
         pass

@@ -29,6 +29,7 @@ from fcn.data.image_io import (
 from fcn.errors import DataError
 from fcn.system.files import is_there
 from fcn.system.parallel import map_on_all_cores
+from fcn.system.places import path_below
 from fcn.system.progress import track
 
 IMAGES = "JPEGImages"
@@ -207,7 +208,7 @@ def _find_palette(root: Path) -> npt.NDArray[np.uint8] | None:
     """Returns the colors of the first label that a list names; None without one."""
     for path in sorted((root / SPLITS).glob("*.txt")):
         for name, labels in _read_entries(path)[:1]:
-            if is_there(label_path := root / labels / f"{name}.png"):
+            if is_there(label_path := _label_path(root, name, labels, path)):
                 return read_palette(label_path)
     return None
 
@@ -236,7 +237,7 @@ def read_lines(path: Path) -> list[str]:
 
 def _read_split(root: Path, split: str) -> list[tuple[str, str]]:
     _check_root(root)
-    path = root / SPLITS / f"{split}.txt"
+    path = path_below(root / SPLITS, f"{split}.txt", f"the split {split!r}")
     if not is_there(path):
         known = ", ".join(sorted(found.stem for found in path.parent.glob("*.txt"))) or "none"
         raise DataError(f"{path}: no such split. The data set has: {known}.")
@@ -258,9 +259,17 @@ def _read_entries(path: Path) -> list[tuple[str, str]]:
     return entries
 
 
+def _label_path(root: Path, name: str, labels: str, list_path: Path) -> Path:
+    return path_below(path_below(root, labels, str(list_path)), f"{name}.png", str(list_path))
+
+
 def _find_example(root: Path, name: str, labels: str, list_path: Path) -> Example:
     image_path = next(
-        (path for suffix in _SUFFIXES if is_there(path := root / IMAGES / f"{name}{suffix}")),
+        (
+            path
+            for suffix in _SUFFIXES
+            if is_there(path := path_below(root / IMAGES, f"{name}{suffix}", str(list_path)))
+        ),
         None,
     )
     if image_path is None:
@@ -268,7 +277,7 @@ def _find_example(root: Path, name: str, labels: str, list_path: Path) -> Exampl
             f"{root / IMAGES / name}.jpg: is missing, but {list_path} names it. "
             "Restore the image or take it out of the list."
         )
-    label_path = root / labels / f"{name}.png"
+    label_path = _label_path(root, name, labels, list_path)
     if not is_there(label_path):
         raise DataError(
             f"{label_path}: is missing, but {list_path} names it. "

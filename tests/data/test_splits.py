@@ -8,9 +8,9 @@ from scipy.io import savemat
 
 from fcn.classes import VOC_CLASS_NAMES, Classes
 from fcn.data.image_io import encode_label, read_label, read_palette
-from fcn.data.splits import EXPECTED_COUNTS, build_splits
+from fcn.data.splits import EXPECTED_COUNTS, SBD_LABELS, build_splits
 from fcn.data.voc import check_disjoint, check_examples, read_split
-from fcn.errors import DataError
+from fcn.errors import DataError, OutputError
 
 # VOC 2012:  train a b c     val d e f      other images g h i j k l
 # SBD:       train a d g h   val b e i j
@@ -172,3 +172,34 @@ def test_a_missing_list_of_voc_2011_is_named(folders: tuple[Path, Path, Path]) -
     write_list(folders[2], "val", "b").unlink()
     with pytest.raises(DataError, match=r"VOC2011/ImageSets/Segmentation/val\.txt: no such split"):
         build(folders)
+
+
+@pytest.mark.parametrize("name", ["../../../victim/x", "/victim/x", "a/../../../victim/x"])
+def test_a_name_of_sbd_that_leads_out_writes_nothing_there(
+    folders: tuple[Path, Path, Path], name: str
+) -> None:
+    voc, sbd, _ = folders
+    (voc.parent / "victim").mkdir()
+    (voc.parent / "victim" / "x.png").write_bytes(b"mine")
+    for place in ("victim", "benchmark_RELEASE/victim"):
+        (voc.parent / place).mkdir(exist_ok=True)
+        label = write_sbd_label(sbd, "a", np.full((20, 26), SBD_CLASS, np.uint8)).read_bytes()
+        (voc.parent / place / "x.mat").write_bytes(label)
+    found = sbd / "dataset" if (sbd / "dataset").exists() else sbd
+    (found / "train.txt").write_text(f"a\nd\ng\n{name}\n")
+    with pytest.raises(DataError, match="outside of the folder"):
+        build(folders)
+    assert (voc.parent / "victim" / "x.png").read_bytes() == b"mine"
+    assert not (voc / "ImageSets" / "Segmentation" / "sbd_train.txt").exists()
+
+
+def test_labels_of_sbd_are_not_written_through_a_link(folders: tuple[Path, Path, Path]) -> None:
+    voc, sbd, _ = folders
+    (voc.parent / "victim").mkdir()
+    (sbd / "train.txt").write_text("a\nd\nsub/g\nh\n")
+    write_sbd_label(sbd, "sub/g", np.full((20, 26), SBD_CLASS, np.uint8))
+    (voc / SBD_LABELS).mkdir()
+    (voc / SBD_LABELS / "sub").symlink_to(voc.parent / "victim")
+    with pytest.raises(OutputError, match="is a link"):
+        build(folders)
+    assert not [*(voc.parent / "victim").iterdir()]

@@ -267,3 +267,30 @@ def test_a_class_list_that_cannot_be_used_is_refused(root: Path, content: str, w
 def test_255_classes_are_allowed(root: Path) -> None:
     (root / "labels.txt").write_text("".join(f"c{number}\n" for number in range(MAX_CLASSES)))
     assert len(read_classes(root).names) == 255
+
+
+@pytest.mark.parametrize(
+    "line", ["../outside/a", "/etc/a", "a\t../outside", "a\t/etc", "b/../../../outside/a", "a\0"]
+)
+def test_a_line_that_leads_out_of_the_data_set_is_refused(root: Path, line: str) -> None:
+    shutil.copytree(root / "JPEGImages", root.parent / "outside", dirs_exist_ok=True)
+    shutil.copytree(root / "SegmentationClass", root.parent / "outside", dirs_exist_ok=True)
+    shutil.copytree(root.parent / "outside", root / "outside")
+    split_file(root).write_text(f"{line}\n", encoding="utf-8")
+    for read in (lambda: read_split(root, "train"), lambda: read_classes(root)):
+        message = refusal(read)
+        assert message.startswith(f"{split_file(root)}: names ")
+        assert "outside of the folder" in message
+
+
+def test_a_split_that_leads_out_of_the_data_set_is_refused(root: Path) -> None:
+    (root / "train.txt").write_text("a\n")
+    assert "outside of the folder" in refusal(lambda: read_split(root, "../../train"))
+
+
+def test_images_and_labels_may_be_links(root: Path) -> None:
+    expected = [read_image(example.image_path) for example in read_split(root, "train")]
+    (root / "JPEGImages").rename(root.parent / "elsewhere")
+    (root / "JPEGImages").symlink_to(root.parent / "elsewhere")
+    found = [read_image(example.image_path) for example in read_split(root, "train")]
+    assert all(np.array_equal(*pair) for pair in zip(expected, found, strict=True))
