@@ -106,6 +106,25 @@ def remove_link(path: Path) -> None:
         path.unlink()
 
 
+def open_unlinked(path: str, flags: int) -> int:
+    """Opens a file for `open`, as its `opener`, and refuses a link where the operating system can.
+
+    Raises:
+        OSError: If the path is a link, or cannot be opened.
+    """
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def read_unlinked(path: Path) -> bytes:
+    """Returns the content of a file that is not a link.
+
+    Raises:
+        OSError: If the path is a link, or cannot be read.
+    """
+    with open(path, "rb", opener=open_unlinked) as file:
+        return file.read()
+
+
 def partial_files(folder: Path) -> list[Path]:
     """Returns the partial files that killed processes have left in a folder."""
     return list(folder.glob(".*.tmp*"))

@@ -117,3 +117,14 @@ def test_an_unwritable_log_is_the_users_to_mend(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
         TrainingLog(tmp_path / "file" / "log.csv", tmp_path / "events")
+
+
+def test_a_log_that_is_a_link_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.csv").symlink_to(tmp_path / "victim")
+    log = open_log(tmp_path / "run")
+    log.add({"step": 7, "loss": 0.5})
+    log.close()
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert not (tmp_path / "run" / "log.csv").is_symlink()

@@ -13,7 +13,7 @@ import urllib3
 
 from fcn.data.download.catalog import PublishedFile
 from fcn.errors import DataError, OutputError
-from fcn.system.files import is_there, remove_link, unreadable
+from fcn.system.files import is_there, open_unlinked, remove_link, unreadable
 from fcn.system.progress import track_bytes
 
 _CHUNK = 1 << 20
@@ -220,7 +220,7 @@ def _first_byte(response: requests.Response, file: PublishedFile, had: int) -> i
 def _append(response: requests.Response, part: Path, file: PublishedFile, begin: int) -> None:
     limit = file.size if file.size is not None else _LARGEST
     with (
-        open(part, "ab", opener=_open_no_link) as output,
+        open(part, "ab", opener=open_unlinked) as output,
         track_bytes(f"fetching {file.name}", file.size, begin) as advance,
     ):
         output.truncate(begin)
@@ -233,10 +233,6 @@ def _append(response: requests.Response, part: Path, file: PublishedFile, begin:
                 raise _UselessError(f"sends more than {limit} bytes")
             output.write(chunk)
             advance(len(chunk))
-
-
-def _open_no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _reason(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fcn.data.generated.dataset import generate_example
 from fcn.data.image_io import encode_jpeg
 from fcn.errors import ConfigError
-from fcn.system.files import unreadable
+from fcn.system.files import read_unlinked, unreadable
 
 MAX_EXAMPLES = 12
 
@@ -66,19 +66,23 @@ def folder_examples(folder: Path) -> list[Example]:
     """Returns the first images of a folder, sorted by name.
 
     Args:
-        folder: The folder; its subfolders are ignored.
+        folder: The folder; its subfolders and links are ignored.
 
     Raises:
         ConfigError: If it cannot be read, or holds no images that browsers display.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _TYPES and path.is_file())
+        paths = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in _TYPES and path.is_file() and not path.is_symlink()
+        )
     except OSError as error:
         raise ConfigError(f"--examples {folder}: {unreadable(error)}") from error
     if not paths:
         raise ConfigError(f"--examples {folder}: expected images ({', '.join(_TYPES)}). Received: none.")
     return [
-        Example(_readable(path.stem), _TYPES[path.suffix.lower()], path.read_bytes)
+        Example(_readable(path.stem), _TYPES[path.suffix.lower()], partial(read_unlinked, path))
         for path in paths[:MAX_EXAMPLES]
     ]
 

@@ -117,3 +117,31 @@ def test_an_image_on_a_server_is_labeled(tmp_path: Path) -> None:
     run_job(tmp_path / "local", image)
     assert (result.written, result.failed) == (1, ())
     assert (tmp_path / "remote" / "file x.png").read_bytes() == (tmp_path / "local" / "a.png").read_bytes()
+
+
+def test_a_list_writes_nothing_outside_of_the_output_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("aiohttp")
+    write_image(tmp_path / "victim" / "a.jpg")
+    (tmp_path / "victim" / "a.png").write_bytes(b"mine")
+    (tmp_path / "work" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work" / "deep")
+    data = (tmp_path / "victim" / "a.jpg").read_bytes()
+    with serving(whole(data)) as server:
+        host = server.url.removesuffix("/file")
+        entries = [
+            "../../victim/a.jpg",
+            "./../deep/../../victim/a.jpg",
+            f"{tmp_path}/work/../victim/a.jpg",
+            f"{host}/../../victim/a.jpg",
+            f"{host}/%2e%2e/..%2fvictim/b.jpg",
+            f"{host}/..%2f..%2f..%2fvictim%2fc.jpg",
+        ]
+        run_job(tmp_path / "work" / "labels", listed(*entries), kinds=("palette",))
+    found = files_below(tmp_path / "work" / "labels")
+    local = str(tmp_path / "victim" / "a.png").lstrip("/")
+    assert found == {local, "victim/a.png", "victim/b.png", "victim/c.png"}
+    assert files_below(tmp_path / "victim") == {"a.jpg", "a.png"}
+    assert (tmp_path / "victim" / "a.png").read_bytes() == b"mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"victim", "work"}

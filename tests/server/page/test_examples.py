@@ -49,3 +49,18 @@ def test_a_name_that_is_no_text_can_be_sent(tmp_path):
 def test_a_folder_that_cannot_be_read_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         folder_examples(tmp_path / "nothing")
+
+
+def test_links_are_not_served_also_where_they_come_later(tmp_path):
+    folder = tmp_path / "examples"
+    folder.mkdir()
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    (folder / "a.jpg").write_bytes(b"a")
+    (folder / "b.jpg").symlink_to(tmp_path / "secret.jpg")
+    (folder / "c.jpg").symlink_to(tmp_path / "nothing.jpg")
+    examples = folder_examples(folder)
+    assert [(example.name, example.read()) for example in examples] == [("a", b"a")]
+    (folder / "a.jpg").unlink()
+    (folder / "a.jpg").symlink_to(tmp_path / "secret.jpg")
+    with pytest.raises(OSError, match="symbolic links"):
+        examples[0].read()
