@@ -36,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
     def reply(self, status: int, body: bytes = b"", **headers: object) -> None:
         """Sends an answer; keyword Content_Type is the header Content-Type."""
         self.send_response(status)
-        for name, value in ({"Content_Length": len(body)} | headers).items():
+        for name, value in ({"Content_Length": len(body), "Connection": "close"} | headers).items():
             if value is not None:
                 self.send_header(name.replace("_", "-"), str(value))
         self.end_headers()
@@ -53,20 +53,20 @@ class FileServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, answers: list[Answer]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, answers: list[Answer], host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), Handler)
         self.answers = answers
         self.requests: list[int] = []
         self.lock = threading.Lock()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/file"
+        return f"http://{self.server_address[0]}:{self.server_port}/file"
 
 
 @contextmanager
-def serving(*answers: Answer) -> Iterator[FileServer]:
-    with FileServer([*answers]) as server:
+def serving(*answers: Answer, host: str = "127.0.0.1") -> Iterator[FileServer]:
+    with FileServer([*answers], host) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
