@@ -9,11 +9,22 @@ from urllib.parse import unquote, urlsplit
 from fcn.data.image_header import IMAGE_SUFFIXES, MAX_BYTES, check_file_size
 from fcn.errors import DataError, PlaceError
 from fcn.jobs.sources.search import FORMATS, FoundImage, Unusable
+from fcn.jobs.sources.web import (
+    DEFAULT_LIMITS,
+    WEB_PROTOCOLS,
+    TooLargeError,
+    WebError,
+    WebLimits,
+    web_options,
+)
 from fcn.system.optional import import_optional, missing_package
 from fcn.system.places import path_below
 
 _BLOCK = 1 << 20
-_WEB = ("http", "https")
+_MAX_DEPTH = 32
+_TOO_DEEP = (
+    f"is more than {_MAX_DEPTH} folders deep. Unless links lead in a circle, give a folder closer to it."
+)
 
 
 def is_url(place: str) -> bool:
@@ -34,13 +45,15 @@ def path_of_url(url: str) -> str:
         'host/a.jpg'
     """
     protocol, _, rest = url.partition("://")
-    if protocol in _WEB:
+    if protocol in WEB_PROTOCOLS:
         parts = urlsplit(url)
         rest = (parts.hostname or "") + unquote(parts.path).replace("\0", "")
     return posixpath.normpath(f"/{rest}").lstrip("/")
 
 
-def find_remote(url: str, folder: str = "") -> Iterator[FoundImage | Unusable]:
+def find_remote(
+    url: str, folder: str = "", limits: WebLimits = DEFAULT_LIMITS
+) -> Iterator[FoundImage | Unusable]:
     """Finds the images at a URL.
 
     A URL with the suffix of an image counts as one without a request; any other is searched at any depth,
@@ -49,6 +62,7 @@ def find_remote(url: str, folder: str = "") -> Iterator[FoundImage | Unusable]:
     Args:
         url: Where to look.
         folder: Prefix of the images' folders.
+        limits: When to give up a web server.
 
     Yields:
         The images, and folders below that cannot be listed.
@@ -57,10 +71,11 @@ def find_remote(url: str, folder: str = "") -> Iterator[FoundImage | Unusable]:
         BackendError: If the package that reads such URLs is not installed.
         DataError: If the URL itself cannot be listed.
     """
-    system, top = _open(url)
     if _is_named_as_image(path_of_url(url)):
+        _open(url, {})  # asks for missing packages now, but for no address
         yield FoundImage(url, url, folder)
         return
+    system, top = _open(url, web_options(url, limits, MAX_BYTES))
     begin = path_of_url(url)
     prefix = posixpath.join(folder, posixpath.basename(begin)) if folder else ""
     any_found = False
@@ -94,7 +109,7 @@ def _walk(system: Any, top: str) -> Iterator[str | Unusable]:
             entries = system.ls(folder, detail=True)
         except Exception as error:  # each file system raises its own
             url = system.unstrip_protocol(folder)
-            reason = f"cannot be listed ({_reason(error)}). Check the address."
+            reason = f"cannot be listed {_explain(error)}"
             if folder == top:
                 raise DataError(f"{url}: {reason}") from error
             yield Unusable(url, reason)
@@ -109,22 +124,31 @@ def _walk(system: Any, top: str) -> Iterator[str | Unusable]:
                 url = system.unstrip_protocol(name)
                 try:
                     path_below(Path(begin), posixpath.relpath(path_of_url(url), begin), url)
-                    below.append(name)
                 except PlaceError as error:  # it would be searched forever if it leads back here
                     yield Unusable(url, str(error).removeprefix(f"{url}: "))
+                    continue
+                if name.count("/") - top.rstrip("/").count("/") > _MAX_DEPTH:
+                    yield Unusable(url, _TOO_DEEP)
+                    continue
+                below.append(name)
         folders += sorted(below, reverse=True)
 
 
-def read_remote(url: str) -> bytes:
+def read_remote(url: str, limits: WebLimits = DEFAULT_LIMITS) -> bytes:
     """Returns the bytes of an image at a URL.
+
+    Args:
+        url: Where it is.
+        limits: When to give up a web server.
 
     Raises:
         BackendError: If the package that reads such URLs is not installed.
         DataError: If it cannot be read or is too large for an image.
     """
-    system, path = _open(url)
+    system, path = _open(url, web_options(url, limits, MAX_BYTES))
     try:
-        size = system.info(path).get("size")
+        # A web server may say anything about the size; the session reads no more than that anyway.
+        size = 0 if url.partition("://")[0] in WEB_PROTOCOLS else system.info(path).get("size")
         if size is None:
             with system.open(path) as file:
                 data = _read_at_most(file, MAX_BYTES + 1)
@@ -133,8 +157,10 @@ def read_remote(url: str) -> bytes:
             data = system.cat_file(path)
     except MemoryError:
         raise
+    except TooLargeError as error:
+        size = error.size
     except Exception as error:  # each file system raises its own
-        raise DataError(f"{url}: cannot be read ({_reason(error)}). Check the address.") from error
+        raise DataError(f"{url}: cannot be read {_explain(error)}") from error
     check_file_size(size, url)
     return data
 
@@ -147,20 +173,28 @@ def _read_at_most(file: IO[bytes], size: int) -> bytes:
     return bytes(data)
 
 
-def _open(url: str) -> tuple[Any, str]:
+def _open(url: str, options: dict[str, Any]) -> tuple[Any, str]:
     """Returns the file system of a URL, and its path there."""
     fsspec = import_optional("fsspec.core", url, "remote")
     try:
-        system, path = fsspec.url_to_fs(url)
+        system, path = fsspec.url_to_fs(url, **options)
     except ImportError as error:
         raise missing_package(url, "fsspec", "remote", error=error) from error
     except Exception as error:
-        raise DataError(f"{url}: cannot be reached ({_reason(error)}). Check the address.") from error
+        raise DataError(f"{url}: cannot be reached {_explain(error)}") from error
     return system, path
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+def _explain(error: Exception) -> str:
+    """Returns why something failed, in parentheses, and what to do."""
+    if isinstance(error, WebError):
+        return f"({error}). {error.remedy}"
+    if isinstance(error, TimeoutError):
+        return "(it took too long). Try again, or download it and give the file or folder."
+    if isinstance(error, MemoryError):
+        return "(there was not enough memory for it). Give the process more memory."
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return f"({reason}). Check the address."
 
 
 def _is_named_as_image(path: str) -> bool:
