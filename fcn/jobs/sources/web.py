@@ -5,19 +5,17 @@ read are bounded: the timeout, middleware, response class and connector of a ses
 """
 
 import asyncio
-import errno
 import functools
-import ipaddress
 import itertools
 import re
-import socket
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+
+from fcn.jobs.sources.addresses import PRIVATE, is_private_host, public_socket
 
 if TYPE_CHECKING:  # installed with the extra "remote" only
     import aiohttp
@@ -29,7 +27,6 @@ _STATUSES = frozenset(HTTPStatus)
 _TOO_MANY_REQUESTS = 429
 _LATER = "Try again later, with --retry-failed for images."
 _TRUSTED = "If you trust that address, give it instead."
-_PRIVATE = "is in a private network, where a redirect from elsewhere may not lead"
 _LISTING_BYTES = 1 << 26
 """Most bytes of a listing: about 300,000 files, as servers write them."""
 _LISTING_LINKS = 1_000_000
@@ -97,7 +94,7 @@ def web_options(url: str, limits: WebLimits, max_bytes: int) -> dict[str, dict[s
     for part in url.split("::"):
         protocol = part.partition("://")[0]
         if protocol in WEB_PROTOCOLS:
-            private = _is_private_host(part)
+            private = is_private_host(part)
             # fsspec keeps one file system, and so one session, for equal options.
             client = functools.partial(
                 open_session, limits=limits, max_bytes=max_bytes, private_allowed=private
@@ -133,7 +130,7 @@ async def open_session(
     checked = not (private_allowed or options.get("proxy") or options.get("trust_env"))
     options.setdefault("timeout", aiohttp.ClientTimeout(total=limits.total_seconds, sock_connect=30))
     if "connector" not in options:
-        options["connector"] = aiohttp.TCPConnector(socket_factory=_public_socket if checked else None)
+        options["connector"] = aiohttp.TCPConnector(socket_factory=public_socket if checked else None)
     options |= {
         "headers": headers,
         "raise_for_status": _check_status,
@@ -141,36 +138,6 @@ async def open_session(
         "middlewares": (functools.partial(_retry, limits),),
     }
     return aiohttp.ClientSession(**options)
-
-
-def _is_private_host(url: str) -> bool:
-    try:
-        return _has_private_addresses(urlsplit(url).hostname or "")
-    except (OSError, ValueError):  # no such host, or no URL: the request fails too
-        return False
-
-
-@functools.lru_cache(maxsize=256)
-def _has_private_addresses(host: str) -> bool:
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return not any(_is_public(str(address[0])) for *_, address in found)
-
-
-def _is_public(address: str) -> bool:
-    parsed = ipaddress.ip_address(address)
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    return parsed.is_global and not parsed.is_multicast
-
-
-def _public_socket(address_info: Any) -> socket.socket:
-    """Returns a socket for a connection that may be made.
-
-    It sees addresses after the names are resolved, so no name or way to write a number passes it.
-    """
-    family, kind, protocol, _, address = address_info
-    if not _is_public(address[0]):
-        raise PermissionError(errno.EACCES, f"{address[0]} {_PRIVATE}")
-    return socket.socket(family, kind, protocol)
 
 
 async def _retry(
@@ -196,9 +163,9 @@ async def _send(request: "aiohttp.ClientRequest", handler: Handler) -> "aiohttp.
     try:
         response = await handler(request)
     except aiohttp.ClientConnectorError as error:
-        if _PRIVATE not in str(error.os_error):
+        if PRIVATE not in str(error.os_error):
             raise
-        raise WebError(f"{request.url.host} {_PRIVATE}", _TRUSTED) from error
+        raise WebError(f"{request.url.host} {PRIVATE}", _TRUSTED) from error
     try:
         _check_redirect(request.url, response)
     except WebError:
