@@ -6,7 +6,6 @@ Only this file prints errors and exits; each command has a file beside it.
 import argparse
 import errno
 import os
-import signal
 import sys
 import sysconfig
 import warnings
@@ -30,6 +29,7 @@ from fcn.cli import (
 from fcn.config.file import is_configuration, load_saved_config
 from fcn.errors import FcnError
 from fcn.runs.folder import RunFolder
+from fcn.system.stop_signals import StopSignals
 from fcn.version import __version__
 
 COMMANDS = (
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # Pillow warns of damaged EXIF data, which is not used here.
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # a damaged file is reported once, by us
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    stop_signals = StopSignals()
     try:
         options.run_command(options)
     except FcnError as error:
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         print("Interrupted. What was written so far is intact.", file=sys.stderr)
         sys.exit(130)
-    sys.exit(0)
+    sys.exit(stop_signals.exit_code)  # 0, unless something caught what a signal raised
 
 
 def _explain(error: OSError, options: argparse.Namespace) -> str | None:

@@ -9,14 +9,17 @@ from contextlib import contextmanager
 
 @contextmanager
 def stderr_held_back() -> Iterator[None]:
-    """Keeps what native code writes to stderr, and shows it only if the block fails."""
+    """Keeps what native code writes to stderr, and shows it only if the block fails.
+
+    If the process is told to stop, nothing is shown.
+    """
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(kept, held.read())
             raise

@@ -1,0 +1,129 @@
+"""Commands that are told to stop at any moment."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# A module that catches what is raised while it is imported, as packages do that look for an optional part.
+GREEDY = """
+import os, signal, time
+print("importing", flush=True)
+try:
+    for _ in range(SENT):
+        os.kill(os.getpid(), signal.NAME)
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        pass
+except BaseException as error:
+    print("caught", type(error).__name__, flush=True)
+print("imported", flush=True)
+"""
+PROGRAM = """
+import signal, sys, time
+from fcn.system.stop_signals import StopSignals
+signal.signal(signal.SIGINT, signal.default_int_handler)
+stop_signals = StopSignals()
+try:
+    import greedy
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("interrupted")
+    sys.exit(stop_signals.exit_code)
+"""
+
+
+def ended(folder: Path, name: str, sent: int, seconds: float) -> tuple[int, list[str]]:
+    """Returns the exit code and the output of a program that gets signals while it imports a module."""
+    module = GREEDY.replace("NAME", name).replace("SENT", str(sent)).replace("SECONDS", str(seconds))
+    (folder / "greedy.py").write_text(module)
+    paths = os.pathsep.join([str(ROOT), str(folder)])
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=os.environ | {"PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_a_signal_waits_for_the_end_of_an_import(tmp_path: Path) -> None:
+    assert ended(tmp_path, "SIGTERM", 1, 0.3) == (143, ["importing", "imported"])
+    assert ended(tmp_path, "SIGTERM", 3, 0.3) == (143, ["importing", "imported"])
+    assert ended(tmp_path, "SIGINT", 1, 0.3) == (130, ["importing", "imported", "interrupted"])
+
+
+COMMANDS = (
+    ("train", "recipe.yaml", "--run", "run"),
+    ("evaluate", "net.keras", "--data", "data"),
+    ("infer", "net.keras", "data/JPEGImages", "--output", "labels"),
+    ("export", "net.keras", "exported"),
+    ("serve", "net.keras", "--port", "0"),
+    ("import", "vgg16.npy", "--output", "imported"),
+    ("convolutionalize", "classifier.keras", "converted.keras"),
+    ("inspect", "net.keras"),
+    ("compare", "net.keras", "recipe.yaml", "--output", "compared"),
+    ("data", "generate", "generated", "--train", "3000"),
+)
+RECIPE = """
+data: {root: data}
+model: {width: 0.03125, fc_channels: 8}
+train: {steps: 100000, batch_size: 2, learning_rate: 0.01}
+"""
+
+
+def told_to_stop(command: tuple[str, ...], folder: Path, seconds: float) -> int | None:
+    """Starts a command in a folder, and sends SIGTERM after a while.
+
+    Returns:
+        Its exit code; None if it had ended before, or was just about to.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fcn", *command],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        time.sleep(seconds)
+        ended, told = process.poll() is not None, time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(300)
+        return None if ended or (code in (0, 2) and time.monotonic() - told < 1) else code
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def folder(make_dataset, model_path: Path, tmp_path: Path) -> Path:
+    names = {"train": ["a", "b"], "val": [f"v{number}" for number in range(400)]}
+    make_dataset(tmp_path / "data", names)
+    (tmp_path / "net.keras").write_bytes(model_path.read_bytes())
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_sigterm_while_tensorflow_is_imported_is_not_lost(folder: Path) -> None:
+    # Before the handler is there, the process ends by the signal itself.
+    for seconds in (0.8, 1.6):
+        assert told_to_stop(COMMANDS[0], folder, seconds) in (143, -signal.SIGTERM)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_sigterm_at_any_moment_ends_a_command(command: tuple[str, ...], folder: Path) -> None:
+    chance = random.Random(0)
+    codes = {told_to_stop(command, folder, chance.uniform(0, 12)) for _ in range(50)}
+    assert codes <= {143, -signal.SIGTERM, None}
+    assert 143 in codes
