@@ -41,6 +41,9 @@ CONTEXTS = {"basic": (1, 1, 1, 1, 1, 1, 1), "large": (2, 2, 4, 8, 16, 32, 32)}
 CONTEXT_PADDING = sum(CONTEXT_DILATIONS)
 """Elements by which the context module sees farther than one, to each side: its field is 67."""
 
+SMALLEST_BLOCK = 8
+"""Smallest stride at which `fcn.models.patches` computes a transposed convolution in blocks."""
+
 
 def scaled(channels: int, width: float) -> int:
     """Returns the number of channels of a layer in a net of the given relative width, at least 1.

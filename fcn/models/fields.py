@@ -6,7 +6,7 @@ It is derived from a net's arguments alone, without Keras. Tests compare it with
 
 import math
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from fcn.models.architecture import (
@@ -20,6 +20,7 @@ from fcn.models.architecture import (
     FC6_KERNEL_SIZES,
     REFERENCE_PADDING,
     REFLECTION_PADDING,
+    SMALLEST_BLOCK,
     VGG16_BLOCKS,
     scaled,
 )
@@ -30,6 +31,9 @@ COARSEST_STRIDE: int = 2 ** len(VGG16_BLOCKS)
 """Pixels between the elements of pool5: an image shifted by this much gives shifted maps in every layer."""
 
 _FLOAT_BYTES = 4
+
+# A side of an image that poolings halve without rounding, and beside which padding hardly counts.
+_LARGE = 2**15
 
 
 def fcn_chart(stride: int, geometry: str, fc6: str = "full") -> Chart:
@@ -156,28 +160,54 @@ class NetDescription(NamedTuple):
         """
         return _halo(self)
 
-    def net_bytes(self) -> int:
-        """Estimates the memory that the maps of a net take at once, in bytes per pixel that the layers see.
+    def map_bytes(self, height: int, width: int) -> int:
+        """Estimates the memory that the maps of the layers take at once, for an image as the layers see it.
 
-        The largest are those of block1. TensorFlow keeps three of them on a CPU: the input of a convolution,
-        its output, and a copy in its kernels' own order. Logits and their exponentials are added. 640 to
-        1,000 bytes were measured with 64 channels and 21 classes.
+        TensorFlow keeps three maps on a CPU: the input of a layer, its output, and a copy of the larger one
+        in its kernels' own order. fc6 and the last upsampling keep what `fcn.models.patches` gathers. The
+        layer that takes most counts. Of most images it is in block1; of a single row of pixels it is fc6 or
+        the last upsampling, since no pooling makes that row any lower. Logits and their exponentials are
+        added. 640 to 1,000 bytes a pixel were measured for images with 64 channels in block1 and 21 classes.
+
+        Args:
+            height: Rows.
+            width: Columns.
+
+        Example:
+            >>> fcn8s = NetDescription(8, "same", 1.0, 1.0, 21)
+            >>> fcn8s.map_bytes(320, 320) / 320**2, fcn8s.map_bytes(1, 102400) / 102400
+            (936.0, 1704.0)
+        """
+        chart, channels = _chart(self), _channels(self)
+        rows, columns = _lengths(self, height), _lengths(self, width)
+        sizes = [r * c * count for r, c, count in zip(rows, columns, channels, strict=True)]
+        fc6 = _fc6(self)
+        most = 3 * sizes[fc6]  # fc7 reads it
+        for number in range(1, len(chart)):
+            read = max(sizes[source.before] for source in chart[number])
+            before, step = chart[number][0]
+            copies = max(sizes[number], read)
+            if isinstance(step, Transposing) and step.strides >= SMALLEST_BLOCK:
+                # In blocks, which are then put in order.
+                blocks = step.strides**2 * (rows[before] + 1) * (columns[before] + 1)
+                copies = 2 * blocks * channels[number]
+            elif number == fc6 and step.dilation_rate == 1:
+                # Gathered, and then put side by side.
+                copies = 2 * step.kernel_size**2 * channels[before] * rows[number] * columns[number]
+            most = max(most, read + sizes[number] + copies)
+        return _FLOAT_BYTES * (most + 2 * self.num_classes * height * width)
+
+    def net_bytes(self) -> int:
+        """Returns `map_bytes` of a large image, in bytes per pixel that the layers see.
 
         Example:
             >>> NetDescription(8, "same", 1.0, 1.0, 21).net_bytes()
             936
         """
-        channels = 3.0 * scaled(VGG16_BLOCKS[0][0], self.width)
-        if self.context is not None:
-            # Maps of a 64th of the size, with far more channels than where an FCN has maps of that size.
-            fc = self.fc_channels or scaled(CHANNELS_BY_FC6[self.fc6], self.width)
-            multiples = CONTEXTS[self.context] if self.context != "none" else (1,)
-            widest = max(fc, max(multiples) * self.num_classes)
-            channels = max(channels, 3 * widest / 4**DILATED_POOLED_BLOCKS)
-        return math.ceil(_FLOAT_BYTES * (channels + 2 * self.num_classes))
+        return math.ceil(self.map_bytes(_LARGE, _LARGE) / _LARGE**2)
 
     def image_bytes(self) -> int:
-        """Estimates the memory that labeling an image in one piece takes, in bytes per pixel of the image.
+        """Estimates what labeling a large image in one piece takes, in bytes per pixel of the image.
 
         A net with an `input_scale` also holds two copies of the image as floats, and three of the logits at
         the image's size.
@@ -188,16 +218,68 @@ class NetDescription(NamedTuple):
         """
         if self.input_scale == 1:
             return self.net_bytes()
-        resizing = _FLOAT_BYTES * (2 * 3 + 3 * self.num_classes)
-        return math.ceil(self.net_bytes() * self.input_scale**2) + resizing
+        return math.ceil(self.net_bytes() * self.input_scale**2) + self.resizing_bytes()
+
+    def resizing_bytes(self) -> int:
+        """Returns what a net with an `input_scale` adds to its layers, in bytes per pixel of the image."""
+        return _FLOAT_BYTES * (2 * 3 + 3 * self.num_classes)
 
 
 @cache
 def _halo(net: NetDescription) -> tuple[int, int]:
-    if net.context is None:
-        chart = fcn_chart(net.stride, net.geometry, net.fc6)
-    else:
-        chart = dilated_net_chart(net.geometry, net.fc6, net.context)
+    chart = _chart(net)
     spans = [span for span in seen_by_neighbors(chart, grids(chart), len(chart) - 1) if span is not None]
     before = max(pixel - span.first for pixel, span in enumerate(spans))
     return before, max(span.last - pixel for pixel, span in enumerate(spans))
+
+
+@cache
+def _chart(net: NetDescription) -> tuple[list[Source], ...]:
+    if net.context is None:
+        return tuple(fcn_chart(net.stride, net.geometry, net.fc6))
+    return tuple(dilated_net_chart(net.geometry, net.fc6, net.context))
+
+
+@cache
+def _channels(net: NetDescription) -> tuple[int, ...]:
+    """Returns the channels of each map of the chart."""
+    fc = net.fc_channels or scaled(CHANNELS_BY_FC6[net.fc6], net.width)
+    pooled = len(VGG16_BLOCKS) if net.context is None else DILATED_POOLED_BLOCKS
+    channels = [3, 3] if net.context is not None and net.geometry == "reference" else [3]
+    for block, (count, convolutions) in enumerate(VGG16_BLOCKS):
+        channels += [scaled(count, net.width)] * (convolutions + (block < pooled))
+    channels.append(fc)
+    if net.context is not None and net.context != "none":
+        channels += [multiple * net.num_classes for multiple in CONTEXTS[net.context]]
+    return (*channels, *[net.num_classes] * (len(_chart(net)) - len(channels)))
+
+
+@cache
+def _fc6(net: NetDescription) -> int:
+    """Returns the number of fc6 in the chart; fc7 has the same size and is not in it."""
+    contexts = 0 if net.context in (None, "none") else len(CONTEXT_DILATIONS)
+    following = (
+        1 + contexts if net.context is not None else 2 + 2 * (net.stride <= 16) + 2 * (net.stride <= 8)
+    )
+    return len(_chart(net)) - 1 - following
+
+
+@lru_cache(4096)
+def _lengths(net: NetDescription, length: int) -> tuple[int, ...]:
+    """Returns the length of each map of the chart along an axis of an image.
+
+    Layers pad alike on both sides, and poolings round up. Where a skip is added, the shorter map is it. A map
+    that is cropped counts as long as before.
+    """
+    lengths = [length]
+    for sources in _chart(net)[1:]:
+        lengths.append(min(_length(lengths[before], step) for before, step in sources))
+    return tuple(lengths)
+
+
+def _length(length: int, step: Step) -> int:
+    if isinstance(step, Transposing):
+        return (length - 1) * step.strides + step.kernel_size - 2 * step.padding
+    if step.strides > 1:
+        return -(-length // step.strides)
+    return length + 2 * max(0, step.padding) - step.dilation_rate * (step.kernel_size - 1)

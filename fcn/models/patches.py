@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
+from fcn.models.architecture import SMALLEST_BLOCK
+
 _GATHERED = ContextVar("gathered", default=True)
-_SMALLEST_BLOCK = 8
-"""Smallest stride at which a transposed convolution is computed in blocks; below it that is slower."""
 
 
 @contextmanager
@@ -99,7 +99,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc]
         stride = self.strides[0]
         if (
             not (_GATHERED.get() and tensorflow_on_cpu())
-            or stride < _SMALLEST_BLOCK
+            or stride < SMALLEST_BLOCK  # where blocks are slower
             or self.strides != (stride, stride)
             or self.kernel_size != (2 * stride, 2 * stride)
             or self.dilation_rate != (1, 1)

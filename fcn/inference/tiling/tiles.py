@@ -108,13 +108,11 @@ class TiledEngine:
     def _fits_in_memory(self, images: Pixels) -> bool:
         """Returns whether images can be labeled at once within the memory."""
         batch, height, width, _ = images.shape
-        needed: int = batch * height * width * self._net.image_bytes()
-        return needed <= self._map_bytes
+        return batch * labeling_bytes(self._net, height, width) <= self._map_bytes
 
     def _parts(self, images: Pixels) -> Iterator[slice]:
         """Yields parts of a batch to label at once; an image that is too large is a part of its own."""
-        size: int = images[:1].size // 3 * self._net.image_bytes()
-        fitting = max(1, self._map_bytes // size)
+        fitting = max(1, self._map_bytes // labeling_bytes(self._net, *images.shape[1:3]))
         return (slice(first, first + fitting) for first in range(0, len(images), fitting))
 
     def _label_parts(self, image: Pixels) -> Iterator[tuple[_Place, Labeled]]:
@@ -174,8 +172,11 @@ class TiledEngine:
                 f"in windows; one of {size[1]} x {size[0]} pixels is too large for the memory. "
                 "Export it again, or allow more memory."
             )
-        pixels = self._map_bytes // self._net.net_bytes()
-        rows, columns = choose_windows((size[0], size[1]), pixels, self._net.halo(), overlap)
+
+        def fits(height: int, width: int) -> bool:
+            return self._net.map_bytes(height, width) <= self._map_bytes
+
+        rows, columns = choose_windows((size[0], size[1]), fits, self._net.halo(), overlap)
         return list(product(rows, columns))
 
 
@@ -205,7 +206,25 @@ def tiled(engine: NetEngine, memory_gigabytes: float, path: Path | None = None) 
 def least_map_bytes(engine: NetEngine) -> int:
     """Returns the memory for the maps of the smallest window of a net."""
     net = _description(engine)
-    return smallest_window(net.halo(), _OVERLAP) ** 2 * net.net_bytes()
+    side = smallest_window(net.halo(), _OVERLAP)
+    return net.map_bytes(side, side)
+
+
+def labeling_bytes(net: NetDescription, height: int, width: int) -> int:
+    """Estimates the memory that labeling an image in one piece takes, but for the image and the result.
+
+    A net with an `input_scale` also holds two copies of the image as floats, and three of the logits at the
+    image's size.
+
+    Args:
+        net: The net.
+        height: Rows of the image.
+        width: Its columns.
+    """
+    if net.input_scale == 1:
+        return net.map_bytes(height, width)
+    small = (shrunk_size(height, net.input_scale), shrunk_size(width, net.input_scale))
+    return net.map_bytes(*small) + net.resizing_bytes() * height * width
 
 
 def _description(engine: NetEngine) -> NetDescription:

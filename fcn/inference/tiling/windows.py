@@ -1,8 +1,12 @@
 """Cuts the input of a net into windows that overlap by its receptive field."""
 
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from fcn.models.fields import COARSEST_STRIDE
+
+# An axis is not cut into more windows than about this.
+_MOST_WINDOWS = 2**14
 
 
 class Span(NamedTuple):
@@ -65,31 +69,59 @@ def smallest_window(halo: tuple[int, int], overlap: int = 0) -> int:
 
 
 def choose_windows(
-    size: tuple[int, int], max_pixels: int, halo: tuple[int, int], overlap: int = 0
+    size: tuple[int, int],
+    fits: Callable[[int, int], bool],
+    halo: tuple[int, int],
+    overlap: int = 0,
 ) -> tuple[list[Span], list[Span]]:
     """Cuts an image into the windows of rows and columns that need the least work.
 
     Args:
         size: (height, width) of the layers' input.
-        max_pixels: Most pixels in a window.
+        fits: Returns whether the maps of a window of some rows and columns fit into the memory; whatever has
+            no more rows and columns than another one that fits must fit too.
         halo: As for `cut`.
         overlap: As for `cut`.
 
     Raises:
-        ValueError: If no window is that small.
+        ValueError: If not even the smallest window fits.
     """
-    step = COARSEST_STRIDE
-    least, largest = smallest_window(halo, overlap), [-(-length // step) * step for length in size]
+    least = smallest_window(halo, overlap)
     best: tuple[int, list[Span], list[Span]] | None = None
-    for height in range(min(least, largest[0]), largest[0] + 1, step):
-        most = max_pixels // min(height, size[0])
-        width = largest[1] if size[1] <= most else most // step * step
-        if width < min(least, largest[1]):
+    for height in _candidates(size[0], least):
+        width = _largest(size[1], least, lambda width, height=height: fits(min(height, size[0]), width))
+        if width is None:
             break
         rows, columns = cut(size[0], height, halo, overlap), cut(size[1], width, halo, overlap)
         work = sum(row.stop - row.start for row in rows) * sum(one.stop - one.start for one in columns)
         if best is None or work < best[0]:
             best = work, rows, columns
     if best is None:
-        raise ValueError(f"Expected at least {least**2} pixels a window. Received: {max_pixels}.")
+        raise ValueError(f"Expected memory for windows of {least} x {least} pixels. Received: less.")
     return best[1:]
+
+
+def _candidates(length: int, least: int) -> Iterator[int]:
+    """Yields lengths of windows along an axis: all that differ, of a very long axis about a thousand."""
+    largest = -(-length // COARSEST_STRIDE) * COARSEST_STRIDE
+    window = min(max(least, length // _MOST_WINDOWS), largest)
+    window = -(-window // COARSEST_STRIDE) * COARSEST_STRIDE
+    while window < largest:
+        yield window
+        window += max(COARSEST_STRIDE, window // 100 // COARSEST_STRIDE * COARSEST_STRIDE)
+    yield largest
+
+
+def _largest(length: int, least: int, fits: Callable[[int], bool]) -> int | None:
+    """Returns the largest window along an axis that fits, a multiple of the coarsest stride; None if none."""
+    largest = -(-length // COARSEST_STRIDE)
+    if fits(length):
+        return largest * COARSEST_STRIDE
+    first = min(-(-least // COARSEST_STRIDE), largest)
+    if first == largest or not fits(first * COARSEST_STRIDE):
+        return None
+    last = largest  # does not fit
+    while last - first > 1:
+        middle = (first + last) // 2
+        first, last = (middle, last) if fits(middle * COARSEST_STRIDE) else (first, middle)
+    return first * COARSEST_STRIDE

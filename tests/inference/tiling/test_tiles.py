@@ -13,7 +13,7 @@ from fcn.inference.engines.choose import open_engine
 from fcn.inference.engines.engine import NetEngine
 from fcn.inference.engines.exported import MODEL_ASSET
 from fcn.inference.predictor import Predictor
-from fcn.inference.tiling.tiles import TiledEngine, least_map_bytes, tiled
+from fcn.inference.tiling.tiles import TiledEngine, labeling_bytes, least_map_bytes, tiled
 from fcn.models.factory import AT_ONCE_SKIP_SCALES, build_model
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -59,12 +59,11 @@ def check(engine: NetEngine, images: np.ndarray, calls: int, side: int = 0) -> N
         side: Of the windows; 0 for the smallest.
     """
     watched = Watched(engine)
-    map_bytes = side**2 * engine.net.net_bytes() or least_map_bytes(engine)
+    map_bytes = engine.net.map_bytes(side, side) if side else least_map_bytes(engine)
     windows = TiledEngine(watched, map_bytes)
     wanted, found = engine.logits(images), windows.logits(images)
     assert len(watched.sizes) == calls
-    pixels = map_bytes // engine.net.net_bytes()
-    assert all(height * width <= pixels for _, height, width, _ in watched.sizes)
+    assert all(engine.net.map_bytes(height, width) <= map_bytes for _, height, width, _ in watched.sizes)
     deviation = wanted.std()
     assert deviation > 0.01
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * deviation)
@@ -155,7 +154,7 @@ def test_small_images_and_batches_of_them_pass_as_they_are(net) -> None:
 def test_a_batch_that_is_too_large_passes_in_parts(net) -> None:
     watched = Watched(open_engine(net))
     images = noise(5, 400, 450)
-    engine = TiledEngine(watched, 2 * 400 * 450 * open_engine(net).net.image_bytes())
+    engine = TiledEngine(watched, 2 * labeling_bytes(open_engine(net).net, 400, 450))
     np.testing.assert_array_equal(engine.label(images).label, watched.engine.label(images).label)
     assert engine.logits(images).shape == (5, 400, 450, 3)
     assert watched.sizes == [(2, 400, 450, 3), (2, 400, 450, 3), (1, 400, 450, 3)] * 2
