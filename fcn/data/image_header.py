@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from fcn.data.image_bounds import MAX_PAGES, check_sides, check_tags, check_tiles
 from fcn.errors import DataError
 from fcn.system.files import unreadable
 
@@ -50,7 +51,6 @@ _READERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
 # Tags of TIFF 6.0, section 8. NewSubfileType: bit 0 is a smaller copy of another page, bit 2 a mask.
 _NEW_SUBFILE_TYPE, _IMAGE_WIDTH, _IMAGE_LENGTH = 254, 256, 257
 _COPY_OR_MASK = 0b101
-_MOST_PAGES = 64
 _REMEDY = "Replace the file or take it out."
 
 
@@ -95,14 +95,18 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
         name: The image's name in an error, usually its path.
 
     Raises:
-        DataError: If this is not an image in one of `IMAGE_FORMATS`, or has more than `MAX_PIXELS` pixels
-            or more than one frame (an animation, or a TIFF of several pages).
+        DataError: If this is not an image in one of `IMAGE_FORMATS`, has more than `MAX_PIXELS` pixels,
+            more than one frame (an animation, or a TIFF of several pages), or passes a bound of
+            `fcn.data.image_bounds`.
     """
     source = BytesIO(file) if isinstance(file, bytes) else file
     try:
         start = source.read(8)
         source.seek(0)
-        image = _find_reader(start, name)(source)
+        reader = _find_reader(start, name)
+        if reader is TiffImageFile:
+            check_tags(source, name)
+        image = reader(source)
         height, width = stored_size(image)
         pixels = height * width
         pictures = _count_pictures(image) if pixels <= MAX_PIXELS else 1
@@ -114,6 +118,8 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
         raise DataError(f"{name}: {what}. {_REMEDY}") from error
     if pixels > MAX_PIXELS:
         raise DataError(f"{name}: {_too_large(f'{width} x {height} pixels')}")
+    check_sides(height, width, name)
+    check_tiles(image, pixels, name)
     if pictures > 1:
         what = "pages of a document" if isinstance(image, TiffImageFile) else "frames of an animation"
         raise DataError(
@@ -153,7 +159,7 @@ def _count_pictures(image: ImageFile.ImageFile) -> int:
     if not isinstance(image, TiffImageFile):
         return int(getattr(image, "n_frames", 1))
     count = 1
-    for page in range(1, _MOST_PAGES):
+    for page in range(1, MAX_PAGES):
         try:
             image.seek(page)
         except EOFError:

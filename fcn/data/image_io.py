@@ -13,9 +13,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from fcn.classes import VOID, Classes, count_ids
+from fcn.data.image_bounds import check_scans
 from fcn.data.image_header import PILLOW_ERRORS, open_header, read_image_file, stored_size
 from fcn.errors import DataError
 from fcn.system.files import unreadable, write_bytes
@@ -64,11 +66,13 @@ def decode_image(data: bytes, name: object = "image") -> Pixels:
 
     Raises:
         DataError: If the bytes are not an image or only the first part of one, or if it is larger than
-            `MAX_PIXELS` or has several frames or pages.
+            `MAX_PIXELS`, has several frames or pages, or passes a bound of `fcn.data.image_bounds`.
     """
     header = open_header(data, name)
     if isinstance(header, TiffImageFile):
         return _decode_tiff(header, name)
+    if isinstance(header, JpegImageFile):
+        check_scans(data, header.height * header.width, name)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
     except cv2.error as error:

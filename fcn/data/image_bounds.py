@@ -1,0 +1,159 @@
+"""Bounds of image files, checked before their pixels are decoded: what a few bytes may ask for.
+
+A file of some hundred kilobytes can name tags that take seconds to read, tiles that take gigabytes, and scans
+that take minutes, although its image is small. Each check refuses such a file and names the cause.
+"""
+
+import os
+import struct
+from typing import IO
+
+from PIL import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from fcn.errors import DataError
+
+MAX_SIDE = 2**20
+"""Rows or columns of an image at most, as in OpenCV."""
+
+MAX_TAGS = 4096
+"""Tags in one directory of a TIFF at most; cameras and editors write fewer than a hundred."""
+
+MAX_PAGES = 64
+"""Directories of a TIFF that are looked at."""
+
+# Passes over all pixels of a JPEG together, and what every JPEG may have: encoders write at most a dozen.
+_SCANNED_PIXELS = 2**30
+_FEWEST_SCANS, _MOST_SCANS = 16, 256
+_TILE_PIXELS = 2**22
+_REMEDY = "Nothing was decoded. If the file is genuine, save it again with an image editor."
+
+_START_OF_SCAN = b"\xff\xda"
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
+# Bytes of a value, by its type (TIFF 6.0, section 2, and BigTIFF).
+_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_TYPE_BYTES |= {16: 8, 17: 8, 18: 8}
+
+
+def check_sides(height: int, width: int, name: object) -> None:
+    """Refuses an image with a side that is too long.
+
+    Raises:
+        DataError: If a side has more than `MAX_SIDE` pixels.
+    """
+    if max(height, width) > MAX_SIDE:
+        raise DataError(
+            f"{name}: expected at most {MAX_SIDE:,} pixels a side. Received: {width} x {height} pixels. "
+            "Nothing was decoded. If the file is genuine, cut it into parts."
+        )
+
+
+def check_scans(data: bytes, pixels: int, name: object) -> None:
+    """Refuses a JPEG with so many scans that decoding it would take many times as usual.
+
+    Args:
+        data: The content of the file.
+        pixels: Pixels of the image.
+        name: The image's name in an error, usually its path.
+
+    Raises:
+        DataError: If it has more scans than its size may have: 16, and of a small image up to 256.
+    """
+    most = max(_FEWEST_SCANS, min(_MOST_SCANS, _SCANNED_PIXELS // max(1, pixels)))
+    # Previews and other data can hold the two bytes as well; within a scan they cannot be.
+    if data.count(_START_OF_SCAN) > most and (scans := _count_scans(data)) > most:
+        raise DataError(
+            f"{name}: expected a JPEG of at most {most} scans. Received: {scans}, which would take long to "
+            f"decode. {_REMEDY}"
+        )
+
+
+def _count_scans(data: bytes) -> int:
+    """Returns the number of scans in a JPEG; other segments are jumped over."""
+    scans, place = 0, 2
+    while (place := data.find(b"\xff", place)) >= 0 and place + 4 <= len(data):
+        marker = data[place + 1]
+        if marker == 0xD9:
+            break
+        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:  # without a length
+            place += 1 if marker == 0xFF else 2
+            continue
+        scans += marker == _START_OF_SCAN[1]
+        place += 2 + max(2, int.from_bytes(data[place + 2 : place + 4]))
+    return scans
+
+
+def check_tags(file: IO[bytes], name: object) -> None:
+    """Refuses a TIFF whose tags would take long to read, from the directories alone.
+
+    The values of a genuine file lie side by side, so together they are no longer than the file. What is
+    damaged otherwise is left for the decoder to refuse.
+
+    Args:
+        file: The file, at its beginning, where it is left.
+        name: The image's name in an error, usually its path.
+
+    Raises:
+        DataError: If a directory has more than `MAX_TAGS` tags, or values that are longer than the file.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    try:
+        _check_directories(file, size, name)
+    except struct.error:  # it ends too early
+        pass
+    finally:
+        file.seek(0)
+
+
+def _check_directories(file: IO[bytes], size: int, name: object) -> None:
+    start = file.read(16)
+    order = "<" if start[:2] == b"II" else ">"
+    big = struct.unpack_from(f"{order}H", start, 2)[0] == 43
+    (place,) = struct.unpack_from(f"{order}Q" if big else f"{order}I", start, 8 if big else 4)
+    counts, entry, following = ("Q", "HHQQ", "Q") if big else ("H", "HHII", "I")
+    entry_bytes = struct.calcsize(f"{order}{entry}")
+    for _ in range(MAX_PAGES):
+        if not 0 < place < size:
+            return
+        file.seek(place)
+        (tags,) = _unpack(file, f"{order}{counts}")
+        if tags > MAX_TAGS:
+            raise DataError(f"{name}: expected at most {MAX_TAGS} tags. Received: {tags}. {_REMEDY}")
+        table = file.read(tags * entry_bytes)
+        total = 0
+        for tag in range(len(table) // entry_bytes):
+            _, kind, count, _ = struct.unpack_from(f"{order}{entry}", table, tag * entry_bytes)
+            total += _TYPE_BYTES.get(kind, 1) * count
+        if total > size:
+            raise DataError(
+                f"{name}: expected tags that are no longer than the file, {size:,} bytes. "
+                f"Received: {total:,} bytes. {_REMEDY}"
+            )
+        (place,) = _unpack(file, f"{order}{following}")
+
+
+def _unpack(file: IO[bytes], form: str) -> tuple[int, ...]:
+    return struct.unpack(form, file.read(struct.calcsize(form)))
+
+
+def check_tiles(image: ImageFile.ImageFile, pixels: int, name: object) -> None:
+    """Refuses a TIFF with tiles or strips that are far larger than its image, since they are decoded whole.
+
+    Args:
+        image: The opened file.
+        pixels: Pixels of the image.
+        name: The image's name in an error, usually its path.
+
+    Raises:
+        DataError: If a tile has more pixels than the image has twice, and more than 4 million.
+    """
+    if not isinstance(image, TiffImageFile):
+        return
+    tags = image.tag_v2
+    height, width = int(tags.get(_TILE_LENGTH, 0)), int(tags.get(_TILE_WIDTH, 0))
+    if height * width > max(_TILE_PIXELS, 2 * pixels):
+        raise DataError(
+            f"{name}: expected tiles of the image's size at most. Received: tiles of {width} x {height} "
+            f"pixels. {_REMEDY}"
+        )

@@ -1,0 +1,119 @@
+"""Files whose few bytes ask for minutes or gigabytes are refused before they are decoded."""
+
+import struct
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fcn.data import image_bounds
+from fcn.data.image_bounds import MAX_SIDE, MAX_TAGS
+from fcn.data.image_header import open_header
+from fcn.data.image_io import decode_image, read_image, read_size
+from fcn.errors import DataError
+
+
+def progressive(height: int, width: int, thumbnail: bytes = b"") -> bytes:
+    buffer = BytesIO()
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
+    image.save(buffer, "JPEG", progressive=True, comment=thumbnail)
+    return buffer.getvalue()
+
+
+def with_scans(data: bytes, more: int) -> bytes:
+    """A JPEG whose last scan is repeated."""
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + more * data[last:-2] + data[-2:]
+
+
+def test_a_jpeg_of_many_scans_is_refused_and_named() -> None:
+    data = progressive(64, 64)
+    usual = data.count(b"\xff\xda")
+    assert usual > 5
+    assert decode_image(with_scans(data, 256 - usual)).shape == (64, 64, 3)
+    with pytest.raises(DataError, match=r"bomb\.jpg: expected a JPEG of at most 256 scans\. Received: 257,"):
+        decode_image(with_scans(data, 257 - usual), "bomb.jpg")
+
+
+def test_a_large_jpeg_may_have_fewer_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_bounds, "_SCANNED_PIXELS", 64 * 64 * 20)
+    data = progressive(64, 64)
+    usual = data.count(b"\xff\xda")
+    assert decode_image(with_scans(data, 20 - usual)).shape == (64, 64, 3)
+    with pytest.raises(DataError, match="at most 20 scans"):
+        decode_image(with_scans(data, 21 - usual))
+    monkeypatch.setattr(image_bounds, "_SCANNED_PIXELS", 1)  # every image may have as many as encoders write
+    assert decode_image(data).shape == (64, 64, 3)
+
+
+def test_scans_of_previews_and_comments_do_not_count() -> None:
+    data = progressive(32, 32, thumbnail=b"\xff\xda\0\x0c" * 1000)
+    assert data.count(b"\xff\xda") > 1000
+    assert decode_image(data).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("size", [(1, MAX_SIDE + 1), (MAX_SIDE + 1, 1)])
+def test_the_longest_sides_are_refused(size: tuple[int, int], tmp_path: Path) -> None:
+    path = tmp_path / "long.tif"
+    Image.new("L", size[::-1]).save(path, compression="tiff_adobe_deflate")
+    for read in (read_image, read_size):
+        with pytest.raises(DataError, match=rf"long\.tif: expected at most {MAX_SIDE:,} pixels a side"):
+            read(path)
+
+
+def tiff(*entries: tuple[int, int, int, int], big: bool = False, more: bytes = b"") -> bytes:
+    """A little-endian TIFF of one directory: its (tag, type, count, value)s."""
+    head = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16) if big else struct.pack("<2sHI", b"II", 42, 8)
+    count = struct.pack("<Q" if big else "<H", len(entries))
+    body = b"".join(struct.pack("<HHQQ" if big else "<HHII", *entry) for entry in entries)
+    return head + count + body + bytes(8) + more
+
+
+SMALL = ((256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1))
+
+
+def test_tiles_larger_than_their_image_are_refused() -> None:
+    huge = tiff(*SMALL, (322, 4, 1, 24_000), (323, 4, 1, 24_000), (324, 4, 1, 8), (325, 4, 1, 8))
+    with pytest.raises(DataError, match=r"bomb\.tif: .*Received: tiles of 24000 x 24000 pixels"):
+        decode_image(huge, "bomb.tif")
+    usual = tiff(*SMALL, (322, 4, 1, 256), (323, 4, 1, 256), (324, 4, 1, 8), (325, 4, 1, 8))
+    assert open_header(usual, "tiles.tif").size == (16, 16)
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_tags_that_share_their_values_are_refused(big: bool) -> None:
+    # Each of the tags is as long as the file, so that reading them all takes a thousand times as long.
+    entries = [*SMALL, *((40_000 + number, 7, 20_000, 100) for number in range(1000))]
+    with pytest.raises(DataError, match=r"bomb\.tif: expected tags that are no longer than the file"):
+        open_header(tiff(*entries, big=big), "bomb.tif")
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_very_many_tags_are_refused(big: bool) -> None:
+    entries = [*SMALL, *((1000 + number, 3, 1, 1) for number in range(MAX_TAGS))]
+    with pytest.raises(DataError, match=rf"expected at most {MAX_TAGS} tags\. Received: {MAX_TAGS + 5}\."):
+        open_header(tiff(*entries, big=big), "bomb.tif")
+
+
+def test_later_directories_are_checked_too() -> None:
+    first = tiff(*SMALL)[:-8]
+    second = len(first) + 4
+    entries = [(40_000 + number, 7, 20_000, 100) for number in range(1000)]
+    body = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    with pytest.raises(DataError, match="no longer than the file"):
+        open_header(first + struct.pack("<I", second) + body + bytes(4), "pages.tif")
+
+
+def test_directories_in_a_circle_end() -> None:
+    first = tiff(*SMALL)[:-8]
+    with pytest.raises(DataError, match=r"pages of a document"):
+        open_header(first + struct.pack("<I", 8), "circle.tif")
+
+
+def test_a_directory_that_is_cut_off_is_damaged() -> None:
+    whole = tiff(*SMALL)
+    for length in range(8, len(whole) - 8):
+        with pytest.raises(DataError, match=r"half\.tif: "):
+            decode_image(whole[:length], "half.tif")
