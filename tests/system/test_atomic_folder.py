@@ -103,16 +103,41 @@ def test_a_file_in_the_place_of_a_folder_is_an_output_error(tmp_path: Path) -> N
     assert files(tmp_path) == {"file": "mine"}
 
 
-def test_what_a_killed_process_leaves_is_found_and_removed(tmp_path: Path) -> None:
+def killed(folder: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "new"], env=environment, check=False)
+    done = subprocess.run([sys.executable, "-c", KILLED, folder], env=environment, check=False)
     assert done.returncode < 0
-    assert not (tmp_path / "new").exists()
-    left = partial_files(tmp_path)
-    assert [path.name for path in left] == os.listdir(tmp_path)
-    assert len(left) == 1
-    remove(left[0])
-    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_what_a_killed_process_leaves_is_removed_by_the_next(there: bool, tmp_path: Path) -> None:
+    path = tmp_path / "new"
+    if there:
+        path.mkdir()
+    killed(path)
+    (left,) = (entry for entry in partial_files(path if there else tmp_path) if entry.is_dir())
+    assert files(left) == {"a.txt": "half"}
+    write(path)
+    assert files(tmp_path) == {"new/inner/a.txt": "a", "new/.hidden": "b"}
+    assert os.listdir(tmp_path) == ["new"]
+
+
+def test_what_another_process_still_writes_is_left_alone(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "one") as temporary:
+        temporary.mkdir()
+        (temporary / "a.txt").write_text("half")
+        write(tmp_path / "two")
+        assert files(temporary) == {"a.txt": "half"}
+    assert sorted(os.listdir(tmp_path)) == ["one", "two"]
+
+
+def test_only_what_this_package_left_is_removed(tmp_path: Path) -> None:
+    for name in (".mine.tmp", ".0123456789abcdef.tmp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".mine.tmp.lock").touch()
+    write(tmp_path / "new")
+    # Without its lock, who owns a folder is not known.
+    assert sorted(os.listdir(tmp_path)) == [".0123456789abcdef.tmp", ".mine.tmp", ".mine.tmp.lock", "new"]
 
 
 def test_a_link_to_a_folder_is_removed_and_the_folder_kept(tmp_path: Path) -> None:
