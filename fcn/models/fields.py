@@ -184,13 +184,16 @@ class NetDescription(NamedTuple):
         fc6 = _fc6(self)
         most = 3 * sizes[fc6]  # fc7 reads it
         for number in range(1, len(chart)):
-            read = max(sizes[source.before] for source in chart[number])
             before, step = chart[number][0]
+            read = max(sizes[source.before] for source in chart[number])
             copies = max(sizes[number], read)
-            if isinstance(step, Transposing) and step.strides >= SMALLEST_BLOCK:
-                # In blocks, which are then put in order.
-                blocks = step.strides**2 * (rows[before] + 1) * (columns[before] + 1)
-                copies = 2 * blocks * channels[number]
+            if isinstance(step, Transposing):
+                # It reads scores, which a layer between the two maps has made.
+                read = rows[before] * columns[before] * channels[number]
+                if step.strides >= SMALLEST_BLOCK:
+                    # In blocks, which are then put in order.
+                    blocks = step.strides**2 * (rows[before] + 1) * (columns[before] + 1)
+                    copies = 2 * blocks * channels[number]
             elif number == fc6 and step.dilation_rate == 1:
                 # Gathered, and then put side by side.
                 copies = 2 * step.kernel_size**2 * channels[before] * rows[number] * columns[number]

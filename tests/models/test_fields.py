@@ -121,10 +121,27 @@ def test_what_labeling_in_pieces_knows_of_nets_that_dilate() -> None:
     net = build_model("context", num_classes=4, width=1 / 64, fc_channels=2, context="large")
     description = NetDescription.from_config(net.get_config())
     assert description == NetDescription(8, "same", 1.0, 1 / 64, 4, "full", "large", 2)
-    # 32 * 255 channels at a 64th of the size are more than block 1 has.
+    # With 255 classes most is taken by the last upsampling: its blocks, twice, its output, and what it reads
+    # at a 64th of the size. Then the logits and their exponentials.
     many = NetDescription(8, "same", 1.0, 1.0, 255, "full", "large")
-    assert many.net_bytes() == 4 * (3 * 32 * 255 / 64 + 2 * 255)
-    assert many._replace(context="basic").net_bytes() == 4 * (3 * 64 + 2 * 255)
+    for context in ("large", "basic"):
+        found = many._replace(context=context).net_bytes()
+        assert found == pytest.approx(4 * (3 * 255 + 255 / 64 + 2 * 255), rel=1e-3)
+
+
+def test_a_row_of_pixels_takes_more_by_hand() -> None:
+    fcn8s = NetDescription(8, "same", 1.0, 1.0, 21)
+    assert fcn8s.map_bytes(320, 320) == 320**2 * fcn8s.net_bytes() == 320**2 * 4 * (3 * 64 + 2 * 21)
+    # fc6 gathers 49 patches of 512 channels, twice, from a map of a 32nd of the length.
+    pool5, fc6 = 512, 4096
+    assert fcn8s.map_bytes(1, 3200) == 4 * (100 * (pool5 + fc6 + 2 * 49 * 512) + 2 * 21 * 3200)
+    # Of FCN-32s the last upsampling: two rows of blocks of 32 x 32, twice, and an output of 32 rows.
+    fcn32s = fcn8s._replace(stride=32)
+    blocks, output = 2 * 101 * 32 * 32, 32 * 3200
+    assert fcn32s.map_bytes(1, 3200) == 4 * 21 * (100 + output + 2 * blocks + 2 * 3200)
+    # Padding of 100 makes 199 rows of one; block1 is largest again.
+    reference = fcn8s._replace(geometry="reference")
+    assert reference.map_bytes(1, 3200) == 4 * (3 * 64 * 199 * 3398 + 2 * 21 * 3200)
 
 
 def test_halos_of_nets_that_dilate_by_hand() -> None:
