@@ -48,13 +48,16 @@ COMMANDS = (
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_BROKEN_PIPE = 141  # as shells say it: 128 and the number of SIGPIPE
+_LOADER_LACKS_MEMORY = ("failed to map segment", "Cannot allocate memory", "cannot allocate memory")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs one command and exits.
 
     Exit codes: 0 success; 1 partial failure, a loss that is not finite, or an export whose
-    labels differ from its net's; 2 a mistake that the user can correct; 130 interrupted; 143 told to stop.
+    labels differ from its net's; 2 a mistake that the user can correct; 130 interrupted; 141 the program that
+    reads the output has ended; 143 told to stop.
 
     Args:
         arguments: The command and its arguments; None for those of this process.
@@ -67,6 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     stop_signals = StopSignals()
     try:
         options.run_command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # what reads the output has ended, as `head` does
+        _discard_output()
+        sys.exit(_BROKEN_PIPE)
+    except (MemoryError, ImportError) as error:
+        if not _lacks_memory(error):
+            raise
+        print(
+            "Error: there is not enough memory. Close other programs, raise the limit (ulimit -v), or choose "
+            "smaller batches or windows.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except FcnError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -74,12 +90,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         message = _explain(error, options)
         if message is None:
             raise
+        _discard_output()
         print(f"Error: {message}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("Interrupted. What was written so far is intact.", file=sys.stderr)
         sys.exit(130)
     sys.exit(stop_signals.exit_code)  # 0, unless something caught what a signal raised
+
+
+def _discard_output() -> None:
+    """Lets Python discard what it could not print, which it would try and report again when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (it ends with the process)
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Returns whether Python or the loader of a package's native code ran out of memory."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _LOADER_LACKS_MEMORY)
 
 
 def _explain(error: OSError, options: argparse.Namespace) -> str | None:
