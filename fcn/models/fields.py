@@ -24,7 +24,15 @@ from fcn.models.architecture import (
     VGG16_BLOCKS,
     scaled,
 )
-from fcn.models.axis_operations import Chart, Sliding, Source, Step, Transposing, grids, seen_by_neighbors
+from fcn.models.axis_operations import (
+    Resizing,
+    Sliding,
+    Source,
+    Step,
+    Transposing,
+    grids,
+    seen_by_neighbors,
+)
 from fcn.models.geometry import CropOffsets, reference_crop_offsets
 
 COARSEST_STRIDE: int = 2 ** len(VGG16_BLOCKS)
@@ -36,7 +44,7 @@ _FLOAT_BYTES = 4
 _LARGE = 2**15
 
 
-def fcn_chart(stride: int, geometry: str, fc6: str = "full") -> Chart:
+def fcn_chart(stride: int, geometry: str, fc6: str = "full") -> list[list[Source]]:
     """Returns how the maps of an FCN follow from the image that its layers see, up to the logits.
 
     Far from the borders, that is: there the sizes of maps do not matter.
@@ -73,7 +81,7 @@ def fcn_chart(stride: int, geometry: str, fc6: str = "full") -> Chart:
     return chart
 
 
-def dilated_net_chart(geometry: str, fc6: str, context: str) -> Chart:
+def dilated_net_chart(geometry: str, fc6: str, context: str) -> list[list[Source]]:
     """Returns the same for a net without pool4 and pool5, `fcn.models.dilated.DilatedNet`.
 
     Args:
@@ -194,7 +202,7 @@ class NetDescription(NamedTuple):
                     # In blocks, which are then put in order.
                     blocks = step.strides**2 * (rows[before] + 1) * (columns[before] + 1)
                     copies = 2 * blocks * channels[number]
-            elif number == fc6 and step.dilation_rate == 1:
+            elif isinstance(step, Sliding) and number == fc6 and step.dilation_rate == 1:
                 # Gathered, and then put side by side.
                 copies = 2 * step.kernel_size**2 * channels[before] * rows[number] * columns[number]
             most = max(most, read + sizes[number] + copies)
@@ -283,6 +291,8 @@ def _lengths(net: NetDescription, length: int) -> tuple[int, ...]:
 def _length(length: int, step: Step) -> int:
     if isinstance(step, Transposing):
         return (length - 1) * step.strides + step.kernel_size - 2 * step.padding
+    if isinstance(step, Resizing):
+        return math.ceil(length * step.scale)
     if step.strides > 1:
         return -(-length // step.strides)
     return length + 2 * max(0, step.padding) - step.dilation_rate * (step.kernel_size - 1)

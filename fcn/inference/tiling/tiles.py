@@ -108,7 +108,8 @@ class TiledEngine:
     def _fits_in_memory(self, images: Pixels) -> bool:
         """Returns whether images can be labeled at once within the memory."""
         batch, height, width, _ = images.shape
-        return batch * labeling_bytes(self._net, height, width) <= self._map_bytes
+        needed: int = batch * labeling_bytes(self._net, height, width)
+        return needed <= self._map_bytes
 
     def _parts(self, images: Pixels) -> Iterator[slice]:
         """Yields parts of a batch to label at once; an image that is too large is a part of its own."""

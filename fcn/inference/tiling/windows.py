@@ -1,6 +1,7 @@
 """Cuts the input of a net into windows that overlap by its receptive field."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from fcn.models.fields import COARSEST_STRIDE
@@ -89,7 +90,7 @@ def choose_windows(
     least = smallest_window(halo, overlap)
     best: tuple[int, list[Span], list[Span]] | None = None
     for height in _candidates(size[0], least):
-        width = _largest(size[1], least, lambda width, height=height: fits(min(height, size[0]), width))
+        width = _largest(size[1], least, partial(fits, min(height, size[0])))
         if width is None:
             break
         rows, columns = cut(size[0], height, halo, overlap), cut(size[1], width, halo, overlap)
