@@ -6,9 +6,27 @@ argument in the library's own calls stays a `ValueError`; a bug keeps its traceb
 
 
 class FcnError(Exception):
-    """An error that the user can correct; the message names the file and the remedy."""
+    r"""An error that the user can correct; the message names the file and the remedy.
+
+    Args:
+        line: The first line of the message. A line feed in a line comes from elsewhere, from a name for
+            example, and is escaped where the message is printed.
+        more: Its other lines.
+
+    Example:
+        >>> print(FcnError("2 files:", "  a.jpg: ..."))
+        2 files:
+          a.jpg: ...
+    """
 
     exit_code = 2
+
+    def __init__(self, line: str, *more: str) -> None:
+        super().__init__(line, *more)
+
+    def __str__(self) -> str:
+        """Returns the message."""
+        return "\n".join(map(str, self.args))
 
 
 class ConfigError(FcnError):

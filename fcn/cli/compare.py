@@ -2,14 +2,14 @@
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 
 from fcn.cli.arguments import Commands, add_command, add_engine, add_set, at_least, read_size
 from fcn.config.sections import NETS
 from fcn.errors import PartialError
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json, check_writable
+from fcn.system.files import check_writable
+from fcn.system.text import print_json, print_lines, print_notice
 
 _OUTPUT = Path("runs/compare")
 _PICTURES = 6
@@ -104,14 +104,14 @@ def run(options: argparse.Namespace) -> None:
     comparison = compare(plan, labeler, options.size, options.images)
     document = comparison_document(comparison, options.command_line)
     for warning in comparison.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
+        print_notice(f"Warning: {warning}")
     write_json(results[0], document)
     write_comparison_page(results[1], comparison, shlex.join(options.command_line))
     if options.json:
-        print(as_json(document))
+        print_json(document)
     else:
         print_comparison(comparison)
-        print(f"Wrote {output}/: comparison.html, comparison.json.")
+        print_lines(f"Wrote {output}/: comparison.html, comparison.json.")
     untimed = [net.name for net in comparison.nets if not net.complete]
     if untimed:
         raise PartialError(

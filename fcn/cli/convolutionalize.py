@@ -8,7 +8,8 @@ from typing import Any
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.errors import PartialError, RunError
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json, occupied
+from fcn.system.files import occupied
+from fcn.system.text import print_json, print_lines
 
 
 def add_parser(commands: Commands) -> None:
@@ -85,11 +86,11 @@ def run(options: argparse.Namespace) -> None:
         written.append(options.output.with_suffix(f".class{options.heatmap}.jpg"))
         write_bytes(written[-1], encode_jpeg(picture))
     if options.json:
-        print(as_json({"written": [str(path) for path in written], "proof": proof and render(proof)}))
+        print_json({"written": [str(path) for path in written], "proof": proof and render(proof)})
         return
     if proof:
-        print(render(proof) + "\n")
-    print(
+        print_lines(*render(proof).split("\n"), "")
+    print_lines(
         f"Wrote {' and '.join(str(path) for path in written)}. "
         "The net takes images of the classifier's size and larger."
     )

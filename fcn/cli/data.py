@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.data.download.catalog import DATASETS
-from fcn.system.files import as_json
+from fcn.system.text import print_json, print_lines
 
 
 def add_parser(commands: Commands) -> None:
@@ -86,9 +86,9 @@ def _generate(options: argparse.Namespace) -> None:
 
     generate_dataset(options.root, options.train, options.val, options.seed)
     if options.json:
-        print(as_json({"root": str(options.root), "train": options.train, "val": options.val}))
+        print_json({"root": str(options.root), "train": options.train, "val": options.val})
         return
-    print(
+    print_lines(
         f"Wrote {options.root}/: {options.train} training and {options.val} validation images with labels, "
         "in VOC layout."
     )
@@ -102,12 +102,12 @@ def _download(options: argparse.Namespace) -> None:
     root = options.output / dataset.folder
     archive = fetch_dataset(dataset, options.output, options.file)
     if options.json:
-        print(as_json({"root": str(root), "archive": archive and str(archive)}))
+        print_json({"root": str(root), "archive": archive and str(archive)})
         return
     if archive is None:
-        print(f"{root}/ exists already; nothing was changed. To download it again, delete it first.")
+        print_lines(f"{root}/ exists already; nothing was changed. To download it again, delete it first.")
         return
-    print(f"Wrote {root}/: {dataset.title}. {archive} is no longer needed.")
+    print_lines(f"Wrote {root}/: {dataset.title}. {archive} is no longer needed.")
 
 
 def _splits(options: argparse.Namespace) -> None:
@@ -117,10 +117,10 @@ def _splits(options: argparse.Namespace) -> None:
 
     counts = build_splits(options.root, options.sbd, options.voc2011)
     if options.json:
-        print(as_json({"root": str(options.root), "splits": counts}))
+        print_json({"root": str(options.root), "splits": counts})
         return
     listed = ", ".join(f"{split} ({count})" for split, count in counts.items())
-    print(
-        f"Wrote {options.root / SPLITS}/ and {options.root / SBD_LABELS}/. Images in each split: {listed}.\n"
-        f"Next: python train.py CONFIG --set data.root={options.root} --set data.train_split=train_aug"
+    print_lines(
+        f"Wrote {options.root / SPLITS}/ and {options.root / SBD_LABELS}/. Images in each split: {listed}.",
+        f"Next: python train.py CONFIG --set data.root={options.root} --set data.train_split=train_aug",
     )

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling
 from fcn.cli.tables import print_scores
 from fcn.runs.folder import RunFolder, is_exported, model_file
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json, check_writable, occupied, write_json
+from fcn.system.files import check_writable, occupied, write_json
+from fcn.system.text import print_json, print_lines, print_notice
 
 _SCORES = Path("scores.json")
 
@@ -58,17 +58,17 @@ def run(options: argparse.Namespace) -> None:
     )
     checked = evaluate_and_check(predictor, options.data, options.split, options.boundary)
     for warning in checked.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
+        print_notice(f"Warning: {warning}")
     names = predictor.classes.names
     document = scores_document(checked.evaluation, names, options.data, options.split, checked.training)
     document |= {"engine": predictor.engine.name, "precision": predictor.engine.precision}
     document |= _step(own_run) if own_run else {}
     write_json(options.output, document)
     if options.json:
-        print(as_json(document))
+        print_json(document)
         return
     print_scores(checked.evaluation, names, f"{options.model} on {options.split} of {options.data}")
-    print(f"Wrote {options.output}.")
+    print_lines(f"Wrote {options.output}.")
 
 
 def _run_of_scores(options: argparse.Namespace) -> RunFolder | None:

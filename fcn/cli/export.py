@@ -9,7 +9,7 @@ from fcn.config.sections import ACCURACY_DROP, FORMATS
 from fcn.errors import ConfigError
 from fcn.pages.percent import percent
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json
+from fcn.system.text import print_json, print_lines
 
 
 def add_parser(commands: Commands) -> None:
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> None:
     table, verification = read_table(version), read_verification(version)
     if options.json:
         document = {"export": str(version), "engines": [choice._asdict() for choice in table]}
-        print(as_json(document | {"verification": verification and verification.as_dict()}))
+        print_json(document | {"verification": verification and verification.as_dict()})
         return
     if verification is not None:
         print_verification(verification)
@@ -86,8 +86,8 @@ def run(options: argparse.Namespace) -> None:
         if choice.precision != "float32" and choice.agreement is not None:
             score = "" if choice.mean_iou is None else f"; mean IoU {percent(choice.mean_iou)}"
             agreement = percent(choice.agreement)
-            print(f"{choice.precision}: {agreement} of the pixels labeled as in float32{score}")
-    print(
+            print_lines(f"{choice.precision}: {agreement} of the pixels labeled as in float32{score}")
+    print_lines(
         f"Wrote {version}/: a SavedModel with the signatures serving_default (image bytes in, label PNG "
         "bytes out), predict_tensor and predict_logits; model_card.md"
         + "".join(f"; {name}/" for name in dict.fromkeys(options.format))

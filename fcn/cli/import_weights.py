@@ -6,7 +6,7 @@ from pathlib import Path
 from fcn.cli.arguments import Commands, add_command
 from fcn.config.sections import NETS
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json
+from fcn.system.text import print_json, print_lines
 
 
 def add_parser(commands: Commands) -> None:
@@ -38,11 +38,11 @@ def run(options: argparse.Namespace) -> None:
     found = import_weights(options.source, options.output, options.net)
     if options.json:
         document = {"run": str(options.output), "net": found.title, "left_out": found.left_out}
-        print(as_json(document))
+        print_json(document)
         return
-    print(f"Found {found.title}.")
+    print_lines(f"Found {found.title}.")
     if found.left_out:
-        print(f"Left out, since the net has no such layers: {', '.join(found.left_out)}.")
-    print(f"Wrote {options.output}/, which every command takes as MODEL.")
+        print_lines(f"Left out, since the net has no such layers: {', '.join(found.left_out)}.")
+    print_lines(f"Wrote {options.output}/, which every command takes as MODEL.")
     if not found.has_scores:
-        print(f"Its score layers are zero. Train it with --set model.weights={options.output}.")
+        print_lines(f"Its score layers are zero. Train it with --set model.weights={options.output}.")

@@ -19,7 +19,7 @@ from fcn.cli.arguments import (
 )
 from fcn.errors import BackendError, DataError, PartialError, RunError
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json
+from fcn.system.text import print_json, print_lines
 
 if TYPE_CHECKING:
     from fcn.inference.engines.engine import Engine
@@ -230,24 +230,24 @@ def _print_result(result: "LabelingResult", kind: str, as_document: bool) -> Non
     if as_document:
         failed = [{"path": str(path), "reason": reason} for path, reason in result.failed]
         document = {"written": result.written, "labeled": result.labeled, "failed": failed}
-        print(as_json(document | {"output": str(result.output)}))
+        print_json(document | {"output": str(result.output)})
     elif result.written:
         before = f" {earlier} more were labeled already." if earlier else ""
         written = _count(result.written, bool(result.videos))
-        print(f"Wrote {kind} of {written} to {_shown(result.output)}/.{before}")
+        print_lines(f"Wrote {kind} of {written} to {_shown(result.output)}/.{before}")
     elif result.labeled:
         labeled = ("all " if result.labeled > 1 else "") + _count(result.labeled, bool(result.videos))
-        print(f"Nothing to do: {_shown(result.output)}/ has {kind} of {labeled}.")
+        print_lines(f"Nothing to do: {_shown(result.output)}/ has {kind} of {labeled}.")
     if result.failed:
         lines = [f"  {_shown(path)}: {reason}" for path, reason in result.failed[:_SHOWN_FAILURES]]
         more = len(result.failed) - len(lines)
         lines += [f"  and {more} more; --json lists them all"] if more else []
         kind_of_error = PartialError if result.labeled else DataError
         raise kind_of_error(
-            f"{len(result.failed)} {'file' if len(result.failed) == 1 else 'files'} could not be labeled:\n"
-            + "\n".join(lines)
-            + "\nReplace what is damaged and run the same command again, or try all of them again with "
-            "--retry-failed."
+            f"{len(result.failed)} {'file' if len(result.failed) == 1 else 'files'} could not be labeled:",
+            *lines,
+            "Replace what is damaged and run the same command again, or try all of them again with "
+            "--retry-failed.",
         )
 
 
@@ -258,6 +258,6 @@ def _count(number: int, with_videos: bool) -> str:
 
 
 def _shown(path: Path | str) -> str:
-    """Returns a path in one line that every terminal can print."""
+    """Returns a path, in quotes if something in it must be escaped."""
     text = str(path)
     return text if text.isprintable() else ascii(text)

@@ -8,7 +8,7 @@ from fcn.cli.arguments import Commands, add_command, read_sides
 from fcn.config.file import is_configuration
 from fcn.errors import RunError
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json
+from fcn.system.text import print_json, print_lines
 
 if TYPE_CHECKING:
     import keras
@@ -101,15 +101,15 @@ def run(options: argparse.Namespace) -> None:
     if options.html:
         write_inspection_page(options.html, inspection, effective, image, note)
     if options.json:
-        print(as_json(inspection_document(inspection, effective)))
+        print_json(inspection_document(inspection, effective))
         return
     print_inspection(inspection, effective)
     if effective is not None and note:
-        print(f"\n{note}")
+        print_lines("", note)
     if effective is None and image is not None:
-        print("\nNo gradient reaches the image, so there is no effective receptive field.")
+        print_lines("", "No gradient reaches the image, so there is no effective receptive field.")
     if options.html:
-        print(f"\nWrote {options.html}.")
+        print_lines("", f"Wrote {options.html}.")
 
 
 def _default_size(model: "keras.Model", given: "Pixels | None") -> tuple[int, ...]:

@@ -8,10 +8,12 @@ import errno
 import os
 import sys
 import sysconfig
+import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import NoReturn
 
 from fcn.cli import (
@@ -30,6 +32,7 @@ from fcn.config.file import is_configuration, load_saved_config
 from fcn.errors import FcnError
 from fcn.runs.folder import RunFolder
 from fcn.system.stop_signals import StopSignals
+from fcn.system.text import print_notice, printable
 from fcn.version import __version__
 
 COMMANDS = (
@@ -68,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # a damaged file is reported once, by us
     stop_signals = StopSignals()
+    sys.excepthook = _print_traceback
     try:
         options.run_command(options)
         sys.stdout.flush()
@@ -77,24 +81,24 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (MemoryError, ImportError) as error:
         if not _lacks_memory(error):
             raise
-        print(
+        print_notice(
             "Error: there is not enough memory. Close other programs, raise the limit (ulimit -v), or choose "
-            "smaller batches or windows.",
-            file=sys.stderr,
+            "smaller batches or windows."
         )
         sys.exit(2)
     except FcnError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        first, *more = error.args
+        print_notice(f"Error: {first}", *more)
         sys.exit(error.exit_code)
     except OSError as error:
         message = _explain(error, options)
         if message is None:
             raise
         _discard_output()
-        print(f"Error: {message}", file=sys.stderr)
+        print_notice(f"Error: {message}")
         sys.exit(2)
     except KeyboardInterrupt:
-        print("Interrupted. What was written so far is intact.", file=sys.stderr)
+        print_notice("Interrupted. What was written so far is intact.")
         sys.exit(130)
     sys.exit(stop_signals.exit_code)  # 0, unless something caught what a signal raised
 
@@ -110,6 +114,11 @@ def _discard_output() -> None:
 def _lacks_memory(error: BaseException) -> bool:
     """Returns whether Python or the loader of a package's native code ran out of memory."""
     return isinstance(error, MemoryError) or any(words in str(error) for words in _LOADER_LACKS_MEMORY)
+
+
+def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Prints the traceback of a bug, whose message may quote what is in a file."""
+    print_notice(*"".join(traceback.format_exception(kind, error, trace)).rstrip("\n").split("\n"))
 
 
 def _explain(error: OSError, options: argparse.Namespace) -> str | None:
@@ -177,8 +186,16 @@ def _named_paths(options: argparse.Namespace) -> list[Path]:
     return found
 
 
+class _Parser(argparse.ArgumentParser):
+    """Parser of the command line, and of each command."""
+
+    def error(self, message: str) -> NoReturn:
+        """Reports a wrong argument, which may be the name of a file, and exits."""
+        super().error(printable(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="fcn",
         description="Fully convolutional networks for semantic segmentation on Keras.",
         epilog="fcn COMMAND --help shows an example of each.",

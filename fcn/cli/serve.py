@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sys
 from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -27,6 +28,7 @@ from fcn.runs.folder import is_exported, model_file
 from fcn.server.limits import Limits, check_limits
 from fcn.system.backend import start_backend
 from fcn.system.optional import missing_package
+from fcn.system.text import print_lines
 
 if TYPE_CHECKING:
     from fcn.inference.engines.engine import Engine
@@ -208,16 +210,17 @@ def _print_address(
             "other machines can send requests without a token; --token-file sets one", extra={"host": host}
         )
     if as_document:
-        print(json.dumps({"url": url, "host": host, "port": port, "pid": os.getpid(), **what}), flush=True)
+        print_lines(json.dumps({"url": url, "host": host, "port": port, "pid": os.getpid(), **what}))
+        sys.stdout.flush()
         return
     name, version, engine = what.values()
     token = " -H 'Authorization: Bearer TOKEN'" if has_token else ""
-    print(
-        f"Serving {name}, version {version}, with {engine} at {url} (Ctrl-C stops it).\n"
+    print_lines(
+        f"Serving {name}, version {version}, with {engine} at {url} (Ctrl-C stops it).",
         f"Next: curl{token} --data-binary @IMAGE "
         f"'{url}v1/models/{name}:segment?output=overlay' > overlay.jpg",
-        flush=True,
     )
+    sys.stdout.flush()
 
 
 def _name(text: str) -> str:

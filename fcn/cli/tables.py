@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: str) -> None:
     """Prints the scores of a split and of each class as tables."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+
+    from fcn.system.console import TerminalConsole
 
     scores = evaluation.scores
     table = Table(
@@ -34,14 +35,15 @@ def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: st
     table.add_section()
     for name, *ious in zip(class_names, *classes, strict=True):
         table.add_row(f"IoU of {name}", *map(percent, ious))
-    Console(markup=False, emoji=False).print(table)  # class names are not markup either
+    TerminalConsole().print(table)
 
 
 def print_verification(verification: "Verification") -> None:
     """Prints how often each format of an export labels pixels as the net does, as a table."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+
+    from fcn.system.console import TerminalConsole
 
     table = Table(
         title=f"Agreement with the net's own labels, {verification.num_images} images",
@@ -56,5 +58,4 @@ def print_verification(verification: "Verification") -> None:
         required = percent(one.expected) if one.is_required else "none"
         agreement, worst = percent(one.agreement, 4), percent(one.worst_agreement, 4)
         table.add_row(one.name, agreement, required, worst, one.worst_image)
-    # File names are not markup, whatever they look like: photo [edited].jpg
-    Console(markup=False, emoji=False).print(table)
+    TerminalConsole().print(table)

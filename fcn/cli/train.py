@@ -7,7 +7,7 @@ from fcn.cli.arguments import Commands, add_command, add_set
 from fcn.cli.tables import print_scores
 from fcn.pages.percent import percent
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json
+from fcn.system.text import print_json, print_lines
 
 
 def add_parser(commands: Commands) -> None:
@@ -49,19 +49,19 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         data = config.data
         document = scores_document(result.evaluation, names, data.root, data.val_split, result.training)
-        print(as_json(document | {"run": str(folder.path), "data_wait": none_for_nan(result.data_wait)}))
+        print_json(document | {"run": str(folder.path), "data_wait": none_for_nan(result.data_wait)})
         return
     print_scores(result.evaluation, names, f"best checkpoint on {config.data.val_split}")
     if options.profile:
         wait = none_for_nan(result.data_wait)
-        print(
+        print_lines(
             "No steps were timed."
             if wait is None
             else f"Steps spent {percent(wait, digits=1)} of their time waiting for data."
         )
-    print(
+    print_lines(
         f"Wrote {folder.path}/: checkpoints/best.keras and last.keras, {folder.scores.name}, "
-        f"{folder.log.name}, {folder.report.name}, events/ for TensorBoard.\n"
-        f"Next: python infer.py {folder.path} IMAGES --output LABELS --overlay\n"
-        f"      python -m fcn export {folder.path} EXPORT"
+        f"{folder.log.name}, {folder.report.name}, events/ for TensorBoard.",
+        f"Next: python infer.py {folder.path} IMAGES --output LABELS --overlay",
+        f"      python -m fcn export {folder.path} EXPORT",
     )

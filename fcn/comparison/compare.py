@@ -1,7 +1,6 @@
 """Runs a comparison, from its plan to all its numbers."""
 
 import gc
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from fcn.inference.predictor import Predictor
 from fcn.inspection.facts import inspect_model
 from fcn.report.pictures import label_picture, spread
 from fcn.system.progress import track
+from fcn.system.text import print_notice
 
 
 class Labeler(NamedTuple):
@@ -51,11 +51,11 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
     sizes = {one.name: _size_of(one, plan, size) for one in track(plan.candidates, "inspecting nets")}
     unfinished = [one for one in plan.candidates if not is_finished(one)]
     for number, one in enumerate(unfinished, start=1):
-        print(f"Training {one.name} ({number} of {len(unfinished)}) in {one.path}.", file=sys.stderr)
+        print_notice(f"Training {one.name} ({number} of {len(unfinished)}) in {one.path}.")
         finish(one)
         gc.collect()  # a net and its optimizer are large and refer to each other
     count = len(plan.candidates)
-    print(f"Scoring {count} nets on {len(plan.examples)} images.", file=sys.stderr)
+    print_notice(f"Scoring {count} nets on {len(plan.examples)} images.")
     environment = describe_machine()
     warnings: list[str] = []
     shown = spread(plan.examples, num_pictures)
@@ -65,7 +65,7 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
     ]
     labelings = {net.name: Labeling(net.candidate.path, *labeler, size) for net in nets}
     steps = {net.name: TrainingStep(net.config, size, plan.classes) for net in nets if net.config is not None}
-    print(f"Timing {count} nets, each in a process of its own.", file=sys.stderr)
+    print_notice(f"Timing {count} nets, each in a process of its own.")
     labeling_times = time_tasks(labelings, "timing labels")
     step_times = time_tasks(steps, "timing training steps")
     nets = [

@@ -1,12 +1,12 @@
 """A comparison as a table on a terminal."""
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from fcn.comparison.columns import COLUMNS, memory_note
 from fcn.comparison.result import Comparison
+from fcn.system.console import TerminalConsole
 
 _ENDLESS, _NAME_WIDTH = 10_000, 8
 
@@ -31,8 +31,8 @@ def print_comparison(comparison: Comparison) -> None:
             for column in COLUMNS
         )
         table.add_row(net.name, *cells)
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = TerminalConsole(highlight=False)
     if not console.is_terminal:  # a file or a pipe has no width, so no name is folded
-        console = Console(markup=False, emoji=False, highlight=False, width=_ENDLESS)
+        console = TerminalConsole(highlight=False, width=_ENDLESS)
     console.print(table)
     console.print(memory_note(comparison.nets))

@@ -3,7 +3,6 @@
 import multiprocessing
 import re
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from fcn.comparison.timed_process import Done, Failed, Ready, Task, do_when_asked
 from fcn.system.progress import progress_bar
+from fcn.system.text import print_notice
 
 WARM_UP = 2
 """Number of times that each task runs before it is timed: the first time compiles."""
@@ -150,7 +150,7 @@ class _Process:
                 self.peak_bytes = peak
             case Failed(reason):
                 self.failed = True
-                print(f"Warning: {self.name} could not be timed: {reason}", file=sys.stderr)
+                print_notice(f"Warning: {self.name} could not be timed: {reason}")
 
 
 @contextmanager

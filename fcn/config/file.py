@@ -7,7 +7,6 @@ what is expected.
 
 import difflib
 import json
-import sys
 from collections.abc import Sequence
 from functools import cache
 from io import StringIO
@@ -21,6 +20,7 @@ from ruamel.yaml.error import YAMLError
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
 from fcn.errors import ConfigError
 from fcn.system.files import unreadable
+from fcn.system.text import print_notice
 
 
 class Config(Section):
@@ -114,7 +114,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: {unreadable(error)} Recipes are in configs/.") from error
     except ValueError as error:
-        raise ConfigError(f"{path}: is not YAML. {error}") from error
+        raise _not_yaml(f"{path}: is not YAML", error) from error
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected sections such as `model:` and `train:`. Received: {values!r}.")
@@ -124,9 +124,8 @@ def _read(path: Path) -> dict[str, Any]:
 @cache
 def _hint(path: Path) -> None:
     """Says once for each file that a key has another name now; a comparison reads its file once a net."""
-    print(
-        f"{path}: data.input_scale is now called model.input_scale, in --set too; the old name still works.",
-        file=sys.stderr,
+    print_notice(
+        f"{path}: data.input_scale is now called model.input_scale, in --set too; the old name still works."
     )
 
 
@@ -161,7 +160,7 @@ def _validate(path: Path, values: dict[str, Any]) -> Config:
     except ValidationError as error:
         # Several things may be wrong in one list or dictionary: one line is enough.
         lines = dict.fromkeys(_explain(path, problem, values) for problem in error.errors())
-        raise ConfigError("\n".join(lines)) from error
+        raise ConfigError(*lines) from error
 
 
 def changed_keys(saved: Config, wanted: Config) -> list[str]:
@@ -191,6 +190,12 @@ def _parse(text: str) -> Any:
     return value
 
 
+def _not_yaml(problem: str, error: ValueError) -> ConfigError:
+    """Returns the error for text that is not YAML; the reader's own message has several lines."""
+    first, *more = str(error).split("\n")
+    return ConfigError(f"{problem}. {first}", *more)
+
+
 def _nested(overrides: Sequence[str]) -> dict[str, Any]:
     """Reads "section.key=value" each into a dictionary of sections; the last one of a key wins."""
     values: dict[str, Any] = {}
@@ -202,7 +207,7 @@ def _nested(overrides: Sequence[str]) -> dict[str, Any]:
         try:
             value = _parse(text)
         except ValueError as error:
-            raise ConfigError(f"--set {override}: the value is not YAML. {error}") from error
+            raise _not_yaml(f"--set {override}: the value is not YAML", error) from error
         values.setdefault(section, {})[name] = value
     return values
 

@@ -25,6 +25,7 @@ from fcn.runs.lineage import (
 )
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
+from fcn.system.text import printable
 
 
 class ImageScore(NamedTuple):
@@ -122,7 +123,7 @@ def evaluate(model: Any, root: Path | str, split: str = "val", boundary: bool = 
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     checked = evaluate_and_check(predictor, Path(root), split, boundary)
     for warning in checked.warnings:
-        warnings.warn(warning, stacklevel=2)
+        warnings.warn(printable(warning), stacklevel=2)
     return checked.evaluation
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
@@ -12,6 +11,8 @@ from fcn.inspection.diagram import diagrams, explanations
 from fcn.inspection.document import plain, shared
 from fcn.inspection.effective import EffectiveField
 from fcn.inspection.facts import Inspection, LayerFacts
+from fcn.system.console import TerminalConsole
+from fcn.system.text import printable
 
 COLUMNS = ("layer", "kind", "output", "stride", "field", "offset", "parameters", "GFLOP", "MB")
 """The columns of the table; those after the second hold numbers."""
@@ -19,7 +20,7 @@ COLUMNS = ("layer", "kind", "output", "stride", "field", "offset", "parameters",
 _UNKNOWN = "?"
 _LONGEST_LINE = 72
 _PIPED_WIDTH = 160
-_ENDLESS = Console(width=10_000)
+_ENDLESS = TerminalConsole(width=10_000)
 _LEAST_NEEDED = ("kind", "MB", "offset", "stride")
 """Columns that are left out on a narrow terminal, in this order."""
 
@@ -33,7 +34,7 @@ def total_lines(inspection: Inspection, effective: EffectiveField | None = None)
     """Returns the totals of all layers: names and values."""
     gflop, seen = f"{inspection.gflop:,.4g}", _field(inspection.layers[-1])
     if inspection.uncounted:
-        gflop += f", without {', '.join(inspection.uncounted)}"
+        gflop += f", without {', '.join(map(printable, inspection.uncounted))}"
     lines = [
         ("parameters", f"{inspection.parameters:,}"),
         ("GFLOP for an image", gflop),
@@ -52,10 +53,10 @@ def total_lines(inspection: Inspection, effective: EffectiveField | None = None)
 def print_inspection(inspection: Inspection, effective: EffectiveField | None = None) -> None:
     """Prints the table, the totals, and the inputs that reach an output of transposed and dilated layers."""
     size = "x".join(map(str, inspection.size))
-    console = Console(markup=False, emoji=False)
+    console = TerminalConsole()
     if not console.is_terminal:  # a file or a pipe has no width
-        console = Console(markup=False, emoji=False, width=_PIPED_WIDTH)
-    console.print(f"{inspection.name}, one image of {size}", highlight=False)
+        console = TerminalConsole(width=_PIPED_WIDTH)
+    console.print(f"{printable(inspection.name)}, one image of {size}", highlight=False)
     left_out = 0
     table = _table(inspection, COLUMNS)
     while Measurement.get(_ENDLESS, _ENDLESS.options, table).maximum > console.width:
@@ -79,7 +80,7 @@ def print_inspection(inspection: Inspection, effective: EffectiveField | None = 
     for diagram in found:
         line = diagram.line()
         shown = line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
-        console.print(f"\n  {diagram.title}: {', '.join(diagram.layers)}", highlight=False)
+        console.print(f"\n  {diagram.title}: {', '.join(map(printable, diagram.layers))}", highlight=False)
         console.print(f"    {shown}  {diagram.note}", highlight=False)
 
 

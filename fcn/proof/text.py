@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from fcn.pages.percent import percent
 from fcn.proof.windows import TOLERANCE, Proof, Size
+from fcn.system.text import printable
 
 
 def render(proof: Proof) -> str:
@@ -58,7 +59,7 @@ def _approximate(proof: Proof) -> list[str]:
         if proof.padded.max() <= TOLERANCE:
             return [*lines, "   A crop sees all that the one pass sees in its place."]
         return [*lines, elsewhere]
-    shown = ", ".join(proof.padding_layers[:3])
+    shown = ", ".join(map(printable, proof.padding_layers[:3]))
     more = len(proof.padding_layers) - 3
     lines += [
         f"   The reason is zero padding ({shown}{f' and {more} more' if more > 0 else ''}):",

@@ -3,12 +3,12 @@
 import importlib.util
 import os
 import signal
-import sys
 from pathlib import Path
 
 from fcn.errors import BackendError
 from fcn.system.optional import missing_package
 from fcn.system.stderr import stderr_held_back
+from fcn.system.text import print_notice
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 """Backends of Keras, the preferred one first."""
@@ -90,10 +90,9 @@ def _start_tensorflow() -> None:
     import tensorflow as tf
 
     if Path("/dev/nvidia0").exists() and not tf.config.list_physical_devices("GPU"):
-        print(
+        print_notice(
             "Warning: there is an NVIDIA GPU, but TensorFlow cannot use it; running on the CPU. "
-            "Install the GPU libraries: pip install 'tensorflow[and-cuda]'.",
-            file=sys.stderr,
+            "Install the GPU libraries: pip install 'tensorflow[and-cuda]'."
         )
 
 

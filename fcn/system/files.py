@@ -328,10 +328,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def as_json(value: Any) -> str:
-    """Returns `value` as indented JSON. Replace NaN by None before.
+    """Returns `value` as indented JSON, in printable ASCII. Replace NaN by None before.
 
     Example:
         >>> as_json([])
         '[]'
     """
-    return json.dumps(value, indent=2, allow_nan=False)
+    # Of the control characters json leaves DEL alone.
+    return json.dumps(value, indent=2, allow_nan=False).replace("\x7f", "\\u007f")

@@ -4,22 +4,34 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
+
+from fcn.system.console import TerminalConsole
+from fcn.system.text import printable
 
 T = TypeVar("T")
 
 # One console, so that a bar inside another (scoring, while training) is shown below it.
-_CONSOLE = Console(stderr=True)
+_CONSOLE = TerminalConsole(stderr=True)
+
+
+class _DescriptionColumn(ProgressColumn):
+    """Column with the activity, which may name a file."""
+
+    def render(self, task: Task) -> Text:
+        """Returns the text of the column."""
+        return Text(printable(task.description))
 
 
 def progress_bar(*columns: TextColumn) -> Progress:
@@ -33,7 +45,7 @@ def progress_bar(*columns: TextColumn) -> Progress:
 
 def _bar(*columns: ProgressColumn) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        _DescriptionColumn(),
         BarColumn(),
         *columns,
         TimeRemainingColumn(),

@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fcn.system.text import printable
+
 
 @contextmanager
 def stderr_held_back() -> Iterator[None]:
@@ -21,8 +23,14 @@ def stderr_held_back() -> Iterator[None]:
             yield
         except Exception:
             held.seek(0)
-            os.write(kept, held.read())
+            os.write(kept, _without_controls(held.read()))
             raise
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def _without_controls(text: bytes) -> bytes:
+    """Returns lines with what would control a terminal escaped; native code may quote what is in a file."""
+    lines = text.decode(errors="backslashreplace").replace("\r\n", "\n").split("\n")
+    return "\n".join(map(printable, lines)).encode()

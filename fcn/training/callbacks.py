@@ -1,7 +1,6 @@
 """Callbacks of a training that check, log and show."""
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from fcn.config.sections import TrainConfig
 from fcn.data.stream import TrainingStream
 from fcn.errors import NonFiniteLossError
 from fcn.system.progress import progress_bar
+from fcn.system.text import print_notice
 from fcn.training.log import TrainingLog
 from fcn.training.schedule import build_schedule
 from fcn.training.step_callback import StepCallback
@@ -131,9 +131,8 @@ class ProgressReport(StepCallback):
         self._bar.update(self._task, completed=step, loss=f"{loss:.3f}", speed=f"{speed:.1f}")
         if self._bar.disable and now - self._last_printed > self.LINE_SECONDS:
             left = (self.steps - step) * self.batch_size / speed
-            print(
-                f"step {step}/{self.steps}, loss {loss:.3f}, {speed:.1f} images/s, {left / 60:.1f} min left",
-                file=sys.stderr,
+            print_notice(
+                f"step {step}/{self.steps}, loss {loss:.3f}, {speed:.1f} images/s, {left / 60:.1f} min left"
             )
             self._last_printed = now
 

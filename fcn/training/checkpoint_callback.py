@@ -2,7 +2,6 @@
 
 import math
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from fcn.evaluation.evaluate import Evaluation, evaluate_examples, scores_docume
 from fcn.runs.log import COLUMNS, read_log
 from fcn.runs.model_file import copy_checkpoint, save_model
 from fcn.system.files import as_json, write_durably
+from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.callbacks import Logger, not_finite
 from fcn.training.checkpoint import Position, keep_last, save_training, zip_damage
@@ -176,7 +176,7 @@ class SaveWhenStopped(StepCallback):
         self._exit_code = exit_code
         if self.checkpoints:
             self.checkpoints.save(step, scores=False)
-            print(f"Stopped and saved at step {step}. Resume it with --resume.", file=sys.stderr)
+            print_notice(f"Stopped and saved at step {step}. Resume it with --resume.")
         raise SystemExit(exit_code)
 
     def close(self) -> None:
@@ -191,9 +191,8 @@ def _is_whole(checkpoint: Path) -> bool:
         return False
     problem = zip_damage(checkpoint)
     if problem:
-        print(
-            f"Warning: {checkpoint}: is damaged ({problem}); the next one that is scored replaces it.",
-            file=sys.stderr,
+        print_notice(
+            f"Warning: {checkpoint}: is damaged ({problem}); the next one that is scored replaces it."
         )
     return problem is None
 

@@ -1,6 +1,5 @@
 """One training from top to bottom: data, net, callbacks, `fit`, report."""
 
-import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -23,6 +22,7 @@ from fcn.runs.configured_net import build_configured
 from fcn.runs.lineage import TrainingSplit, describe_earlier, trained_before
 from fcn.runs.model_file import RunFolder, load_model
 from fcn.system.files import write_durably, write_json
+from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.average import WeightAverage, copy_of
 from fcn.training.callbacks import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
@@ -159,14 +159,13 @@ def _new_model(config: Config, classes: Classes, val_examples: Sequence[Example]
         return build_configured(config, classes)
     source, has_scores = load_start(weights)
     start = start_from(source, has_scores, config.model, classes)
-    print(f"Starting from {weights}: {start.describe()}.", file=sys.stderr)
+    print_notice(f"Starting from {weights}: {start.describe()}.")
     if has_scores and not start.reinitialized:
         examples = val_examples[:_AGREEMENT_IMAGES]
         agreement = label_agreement(Predictor(source), Predictor(start.model), examples)
-        print(
+        print_notice(
             f"Before the first step it agrees with {weights} on {percent(agreement)} of the pixels of "
-            f"{len(examples)} images.",
-            file=sys.stderr,
+            f"{len(examples)} images."
         )
     return start.model
 
@@ -175,7 +174,7 @@ def _write_start(run: RunFolder, config: Config, stream: TrainingStream) -> None
     """Writes the configuration and the environment; from here on the folder is a run."""
     environment = describe_environment(config, stream)
     if "loss" in environment:
-        print(environment["loss"], file=sys.stderr)
+        print_notice(environment["loss"])
     write_durably(run.config, config.to_yaml())
     write_json(run.environment, environment)
 
@@ -184,7 +183,7 @@ def _training_split(config: Config, data: CheckedData) -> TrainingSplit:
     """Returns what the net is trained on, and warns if the weights it starts from saw scored images."""
     earlier = trained_before(config.model.weights, data.val_examples) if devices.is_main_process() else ()
     if warning := describe_earlier(earlier, len(data.val_examples)):
-        print(f"Warning: {warning}", file=sys.stderr)
+        print_notice(f"Warning: {warning}")
     return TrainingSplit(config.data.train_split, len(data.train_examples), 0, earlier)
 
 

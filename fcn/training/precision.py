@@ -1,7 +1,6 @@
 """The precision of a net while it trains."""
 
 import platform
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -9,6 +8,7 @@ import keras
 
 from fcn.models.patches import tensorflow_on_cpu
 from fcn.system.bfloat16 import bfloat16_graphs, bfloat16_instructions
+from fcn.system.text import print_notice
 
 
 def usable_precision(wanted: str, crop_size: tuple[int, int] | None) -> str:
@@ -30,7 +30,7 @@ def usable_precision(wanted: str, crop_size: tuple[int, int] | None) -> str:
         reason = "on a CPU it is slower where the sizes of images vary (augmentation.crop_size=null)"
     else:
         return wanted
-    print(f"train.precision=bfloat16: {reason}; computing in float32.", file=sys.stderr)
+    print_notice(f"train.precision=bfloat16: {reason}; computing in float32.")
     return "float32"
 
 

@@ -1,11 +1,10 @@
 """Checks that a folder can take a training: a new one, or one to resume with the same configuration."""
 
-import sys
-
 from fcn.config.file import Config, changed_keys
 from fcn.errors import RunError
 from fcn.runs.folder import RunFolder
 from fcn.system.files import partial_files
+from fcn.system.text import print_notice
 from fcn.training import devices
 
 # What may differ between a run and its resumption: it changes when things are written, not what is learned.
@@ -44,7 +43,7 @@ def check_run(run: RunFolder, config: Config, resume: bool) -> None:
     """
     if not run.exists():
         if resume:
-            print(f"No run at {run.path}; starting from step 1.", file=sys.stderr)
+            print_notice(f"No run at {run.path}; starting from step 1.")
         return
     if not resume:
         raise RunError(
@@ -71,10 +70,9 @@ def check_images(run: RunFolder, config: Config, saved: str, found: str) -> None
         RunError: If they differ.
     """
     if not saved and devices.is_main_process():
-        print(
+        print_notice(
             f"{run.path}: whether the training images have changed could not be checked, since the "
-            "checkpoint was written by an older version.",
-            file=sys.stderr,
+            "checkpoint was written by an older version."
         )
     if saved not in ("", found):
         raise RunError(

@@ -449,3 +449,55 @@ def test_sigterm_saves_and_exits_143(recipe: Path, dataset: Path, tmp_path: Path
         process.kill()
     assert process.returncode == 143, errors
     assert (tmp_path / "run" / "checkpoints" / "last.keras").exists()
+
+
+HOSTILE = "a\x1b]0;title\x07\x9b2J\nError: \u202eb"
+SHOWN = r"a\x1b]0;title\x07\x9b2J\nError: \u202eb"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["evaluate", HOSTILE, "--data", "nowhere"],  # a message of this package
+        ["train", f"{HOSTILE}.yaml"],
+        ["train", "configs/camvid.yaml", "--set", HOSTILE],
+        ["serve", str(HERE / "tests/fixtures/export"), "--token-file", HOSTILE],  # one of the system
+        ["evaluate", "nowhere", "--data", "nowhere", HOSTILE],  # one of the parser
+        ["data", "generate", "nowhere", "--train", HOSTILE],
+    ],
+)
+def test_names_in_messages_control_no_terminal(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, output, errors = run(command, capsys)
+    assert (code, output) == (2, "")
+    assert SHOWN in errors
+    assert all(line.isprintable() for line in errors.split("\n"))
+    assert "\nError: \\u202e" not in errors
+
+
+def test_the_traceback_of_a_bug_controls_no_terminal(tmp_path: Path) -> None:
+    program = (
+        "import fcn.data.generated.dataset as dataset\n"
+        "def fail(*_): raise RuntimeError('red \\x1b[31m')\n"
+        "dataset.generate_dataset = fail\n"
+        "from fcn.cli.main import main\n"
+        f"main(['data', 'generate', {str(tmp_path / 'new')!r}])\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(HERE)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Traceback (most recent call last):\n")
+    assert done.stderr.endswith("RuntimeError: red \\x1b[31m\n")
+
+
+def test_a_file_that_is_not_yaml_is_explained_in_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("model: [\n")
+    _, _, errors = run(["train", path], capsys)
+    assert errors.startswith(f"Error: {path}: is not YAML. ")
+    assert "\\n" not in errors
+    assert len(errors.splitlines()) > 1

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from fcn.data.download.catalog import PublishedFile
 from fcn.errors import DataError, OutputError
 from fcn.system.files import is_there, open_unlinked, remove_link, unreadable
 from fcn.system.progress import track_bytes
+from fcn.system.text import print_notice
 
 _CHUNK = 1 << 20
 # Where no size is published, a server that never ends must not fill the disk.
@@ -86,7 +86,7 @@ def download(file: PublishedFile, folder: Path, retry: RetryPolicy = DEFAULT_RET
                     _fetch(session, url, part, file, retry)
                 except (_BrokenError, _UselessError) as error:
                     problems.append(f"  {url}: {error}")
-                    print(f"{url}: {error}.", file=sys.stderr)
+                    print_notice(f"{url}: {error}.")
                 else:
                     os.replace(part, path)
                     return path
@@ -96,8 +96,10 @@ def download(file: PublishedFile, folder: Path, retry: RetryPolicy = DEFAULT_RET
             "write to, then run the same command again: it resumes where it stopped."
         ) from error
     raise DataError(
-        f"{path}: could not be downloaded.\n" + "\n".join(problems) + "\nRun the same command again: it "
-        "continues where it stopped. Or download the file in another way, and pass it with --file."
+        f"{path}: could not be downloaded.",
+        *problems,
+        "Run the same command again: it continues where it stopped. Or download the file in another way, and "
+        "pass it with --file.",
     )
 
 
@@ -158,7 +160,7 @@ def _fetch(session: requests.Session, url: str, part: Path, file: PublishedFile,
         failures = 0 if _size(part) > had else failures + 1
         if failures >= retry.failures:
             break
-        print(f"{url}: {problem}. Trying again.", file=sys.stderr)
+        print_notice(f"{url}: {problem}. Trying again.")
         time.sleep(retry.pause_seconds * 2 ** max(0, failures - 1))
     raise problem
 

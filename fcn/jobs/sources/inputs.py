@@ -62,9 +62,9 @@ def find_all(inputs: Sequence[Input], output: Path) -> Iterator[FoundImage | Unu
             unusable.append(found)
         yield found
     if not any_image:
-        reasons = "\n".join(f"{path}: {reason}" for path, reason in dict.fromkeys(unusable))
+        reasons = [f"{path}: {reason}" for path, reason in dict.fromkeys(unusable)]
         places = ", ".join("the list" if isinstance(given, PathList) else str(given) for given in inputs)
-        raise DataError(reasons or f"{places}: no images found. Expected {FORMATS}, at any depth.")
+        raise DataError(*(reasons or [f"{places}: no images found. Expected {FORMATS}, at any depth."]))
 
 
 def _find(inputs: Sequence[Input], output: Path) -> Iterator[FoundImage | Unusable]:

@@ -30,7 +30,7 @@ class JsonFormatter(logging.Formatter):
     """Formatter that writes a record as a JSON object: time, level, logger, message, and extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the line, in ASCII.
+        """Returns the line, in printable ASCII.
 
         Example:
             >>> record = logging.makeLogRecord({"msg": "loaded", "levelname": "INFO", "version": 2})
@@ -49,7 +49,8 @@ class JsonFormatter(logging.Formatter):
         line |= {name: value for name, value in fields.items() if name not in _STANDARD_FIELDS}
         if record.exc_info and record.exc_info[0] is not None:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        # Of the control characters json leaves DEL alone.
+        return json.dumps(line, default=str).replace("\x7f", "\\u007f")
 
 
 def start_logs() -> None:

@@ -1,0 +1,83 @@
+"""Text from elsewhere, made safe to show: names of files, layers and classes, and what is in files.
+
+Every line for a terminal goes through `printable`: `print_lines`, `print_notice` and
+`fcn.system.console` see to that, and a test finds whatever prints in another way.
+"""
+
+import re
+import sys
+from typing import Any
+
+from fcn.system.files import as_json
+
+# Control characters (C0, DEL, C1), marks that turn the direction of text, and separators of lines. A lone
+# surrogate is an undecodable byte of a file name, which cannot be encoded.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|(?P<surrogate>[\ud800-\udfff])"
+)
+# A spreadsheet takes a cell for a formula if it begins so, also in full width, and some skip spaces. Where
+# semicolons separate cells, one begins after each of them.
+_FORMULA = re.compile(r"(^|[;\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+
+
+def printable(text: object) -> str:
+    r"""Returns text in one line in which nothing controls a terminal; such characters are escaped.
+
+    Example:
+        >>> print(printable("red \x1b[31m, two\nlines"))
+        red \x1b[31m, two\nlines
+    """
+    shown = str(text)
+    return shown if shown.isprintable() else _UNSAFE.sub(_escape, shown)
+
+
+def is_safe(text: str) -> bool:
+    r"""Returns whether `printable` leaves a text as it is.
+
+    Example:
+        >>> is_safe("naïve 道"), is_safe("two\nlines")
+        (True, False)
+    """
+    return text.isprintable() or not _UNSAFE.search(text)
+
+
+def csv_text(text: str, mark: str = "'") -> str:
+    r"""Returns text for a cell of a CSV file that a spreadsheet does not take for a formula.
+
+    Control characters are escaped, but for line feeds, which the writer of the file puts in quotes. Lone
+    surrogates stay: `errors="surrogateescape"` writes them as the bytes that a name has in its folder.
+
+    Args:
+        text: Text from elsewhere. Numbers stay as they are: do not pass them.
+        mark: What is put in front of the first character of a formula. `./` leaves a relative path the same.
+
+    Example:
+        >>> csv_text("=1+1"), csv_text("-1.jpg", "./"), csv_text("a=b"), csv_text("\t=1")
+        ("'=1+1", './-1.jpg', 'a=b', '\\t=1')
+    """
+    if not text.isprintable():
+        text = _UNSAFE.sub(_escape_in_cell, text)
+    return _FORMULA.sub(rf"\g<1>{mark}", text)
+
+
+def print_lines(*lines: object) -> None:
+    """Prints lines on stdout, each as `printable` returns it."""
+    print(*map(printable, lines), sep="\n")
+
+
+def print_notice(*lines: object) -> None:
+    """Prints lines on stderr, each as `printable` returns it."""
+    print(*map(printable, lines), sep="\n", file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """Prints a document as indented JSON, in ASCII, on stdout."""
+    print(as_json(value))
+
+
+def _escape_in_cell(match: re.Match[str]) -> str:
+    return match[0] if match["surrogate"] or match[0] == "\n" else _escape(match)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
