@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from fcn.system.text import printable
+
 # ASCII punctuation that can mark something up inside of a line (CommonMark, 2.4).
 _MARKS = re.compile(r"([\\`*_\[\]<>&|~#!])")
 
@@ -30,7 +32,7 @@ def code(text: object) -> Code:
         >>> code("uint8[B]")
         '`uint8[B]`'
     """
-    return Code(f"`{' '.join(str(text).split()).replace('`', chr(39))}`")
+    return Code(f"`{_line(text).replace('`', chr(39))}`")
 
 
 def block(language: str, text: str) -> str:
@@ -39,13 +41,18 @@ def block(language: str, text: str) -> str:
 
 
 def plain(text: object) -> str:
-    r"""Returns text, in one line, that is shown as it is.
+    r"""Returns text, in one line, that is shown as it is; control characters are escaped.
 
     Example:
         >>> plain("a_b")
         'a\\_b'
     """
-    return _MARKS.sub(r"\\\1", " ".join(str(text).split()))
+    return _MARKS.sub(r"\\\1", _line(text))
+
+
+def _line(text: object) -> str:
+    """Returns text with single spaces between its words, and with control characters escaped."""
+    return printable(" ".join(str(text).split()))
 
 
 def _row(cells: Sequence[object]) -> str:

@@ -61,7 +61,7 @@ def scores(version: Path) -> str:
         ]
         classes = [[name, _percent(iou)] for name, iou in document["class_iou"].items()]
         split, data = code(document["split"]), code(document["data"])
-        scored = f"On {document['num_images']} images of split {split} of {data}. {_overlap(document)}"
+        scored = f"On {plain(document['num_images'])} images of split {split} of {data}. {_overlap(document)}"
     except FileNotFoundError:
         return "Not known: no `scores.json` came with it."
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -74,7 +74,7 @@ def _overlap(document: dict[str, Any]) -> str:
     trainings = document.get("training") or {"num_scored": None}
     seen = [one["num_scored"] for one in (trainings, *trainings.get("earlier", ()))]
     if any(seen):
-        return f"It was trained on {max(filter(None, seen))} of them, so these scores are too good."
+        return f"It was trained on {plain(max(filter(None, seen)))} of them, so these scores are too good."
     return (
         "Whether it was trained on any of them is not known." if None in seen else "It was trained on none."
     )
