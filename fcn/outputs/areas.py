@@ -9,6 +9,7 @@ from fcn.classes import Classes, count_ids
 from fcn.data.image_io import Pixels
 from fcn.outputs.record import Record
 from fcn.system.files import atomic_path
+from fcn.system.text import csv_text
 
 
 def class_areas(label: Pixels, classes: Classes) -> dict[str, float]:
@@ -41,11 +42,11 @@ def areas_file(path: Path, classes: Classes) -> Iterator[Callable[[str, Record],
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["path", "width", "height", "mean_confidence", *classes.names])
+        rows.writerow(["path", "width", "height", "mean_confidence", *map(csv_text, classes.names)])
 
         def add(name: str, record: Record) -> None:
             shares = [f"{record['areas'].get(class_name, 0):.6f}" for class_name in classes.names]
             confidence = f"{record['mean_confidence']:.6f}"
-            rows.writerow([name, record["width"], record["height"], confidence, *shares])
+            rows.writerow([csv_text(name, "./"), record["width"], record["height"], confidence, *shares])
 
         yield add

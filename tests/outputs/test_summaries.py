@@ -92,6 +92,23 @@ def test_a_name_that_is_no_utf_8_has_its_own_bytes_in_the_table(tmp_path: Path) 
     assert os.fsencode("odd\udcff.jpg") in path.read_bytes()
 
 
+def test_no_cell_of_the_table_is_a_formula(tmp_path: Path) -> None:
+    classes = Classes.named(("=1+1", "-sky", "a;@x", "sea"))
+    label = np.full((1, 4), 1, np.uint8)
+    record = render(["areas"], LabeledImage(np.zeros((1, 4, 3), np.uint8), 6, label, 0.5), classes).record
+    formulas = ["=cmd|' -C calc'!A0.jpg", "-1.jpg", "@x/+1.jpg", "+1.jpg"]
+    others = ["1.jpg", "x/=1.jpg", "odd\udcff\x1b[m.jpg"]
+    (path,) = write_summaries(["areas"], [(name, record) for name in formulas + others], tmp_path, classes)
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        head, *table = csv.reader(file)
+    assert head == ["path", "width", "height", "mean_confidence", "'=1+1", "'-sky", "a;'@x", "sea"]
+    read = [row[0] for row in table]
+    assert read == [*(f"./{name}" for name in formulas), "1.jpg", "x/=1.jpg", "odd\udcff\\x1b[m.jpg"]
+    assert [Path(name) for name in read[:4]] == [Path(name) for name in formulas]  # the same files
+    assert {tuple(row[1:4]) for row in table} == {("4", "1", "0.500000")}
+    assert {tuple(row[4:]) for row in table} == {("0.000000", "1.000000", "0.000000", "0.000000")}
+
+
 def test_no_images_give_files_that_can_be_read(tmp_path: Path) -> None:
     coco_path, areas_path = write_summaries(["areas", "rle"], [], tmp_path, CLASSES)
     assert read_coco(coco_path).getImgIds() == []
