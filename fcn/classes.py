@@ -5,7 +5,10 @@ NumPy is imported where it is used: reading a configuration and `fcn --help` do 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
+
+from fcn.system.text import is_safe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +19,12 @@ VOID = 255
 
 MAX_CLASSES = VOID
 """Class ids are 8-bit and 255 is void, so a net has at most the classes 0 to 254."""
+
+MAX_NAME_CHARACTERS = 200
+"""Longest name of a class: it is shown in tables, legends, headers and pages."""
+
+MAX_CLASSES_FILE_BYTES = 2**20
+"""Largest file with the names of classes: four bytes for each character, and room for colors."""
 
 _COUNTED_AT_ONCE = 2**20
 
@@ -89,6 +98,47 @@ def count_ids(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     for start in range(0, pixels.size, _COUNTED_AT_ONCE):
         counts += np.bincount(pixels[start : start + _COUNTED_AT_ONCE], minlength=256)
     return counts
+
+
+class ClassNamesError(ValueError):
+    """Names that cannot be those of classes."""
+
+
+def check_class_names(names: object) -> tuple[str, ...]:
+    r"""Returns the names of classes as a tuple; checks their number, type, length and characters.
+
+    Args:
+        names: Names as they were read, in the order of the ids.
+
+    Raises:
+        ClassNamesError: If they cannot be names of classes; the message does not name the file.
+
+    Example:
+        >>> check_class_names(["sky", "sea"])
+        ('sky', 'sea')
+        >>> check_class_names(["sky", "s\x1b[31mea"])
+        Traceback (most recent call last):
+            ...
+        fcn.classes.ClassNamesError: expected names without control characters. Received: 's\x1b[31mea'.
+    """
+    if not isinstance(names, Collection) or isinstance(names, (str, bytes, Mapping)):
+        raise ClassNamesError(f"expected a list of class names. Received: {type(names).__name__}.")
+    if not 1 <= len(names) <= MAX_CLASSES:
+        raise ClassNamesError(f"expected 1 to {MAX_CLASSES} class names. Received: {len(names)}.")
+    checked = []
+    for class_id, name in enumerate(names):
+        if not isinstance(name, str):
+            kind = type(name).__name__
+            raise ClassNamesError(f"expected text as the name of class {class_id}. Received: {kind}.")
+        if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
+            raise ClassNamesError(
+                f"expected 1 to {MAX_NAME_CHARACTERS} characters in the name of class {class_id}. "
+                f"Received: {len(name)}."
+            )
+        if not is_safe(name):
+            raise ClassNamesError(f"expected names without control characters. Received: {name!r}.")
+        checked.append(name)
+    return tuple(checked)
 
 
 class Classes(NamedTuple):

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, VOID, Classes, count_ids, voc_palette
+from fcn.classes import (
+    MAX_CLASSES,
+    MAX_NAME_CHARACTERS,
+    VOC_CLASS_NAMES,
+    VOID,
+    Classes,
+    ClassNamesError,
+    check_class_names,
+    count_ids,
+    voc_palette,
+)
 
 
 def test_the_palette_is_that_of_the_development_kit() -> None:
@@ -58,3 +68,44 @@ def test_other_colors_leave_the_rest_of_the_palette_alone() -> None:
     assert full.dtype == np.uint8
     np.testing.assert_array_equal(full[:2], colors[:2])
     np.testing.assert_array_equal(full[2:], voc_palette()[2:])
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ("sky", "a list of class names. Received: str"),
+        (b"sky", "a list of class names. Received: bytes"),
+        ({"sky": 0}, "a list of class names. Received: dict"),
+        (None, "a list of class names. Received: NoneType"),
+        (3, "a list of class names. Received: int"),
+        ([], "1 to 255 class names. Received: 0"),
+        (["sky"] * (MAX_CLASSES + 1), "1 to 255 class names. Received: 256"),
+        (["sky", 1], "text as the name of class 1. Received: int"),
+        (["sky", None], "text as the name of class 1. Received: NoneType"),
+        ([["sky"]], "text as the name of class 0. Received: list"),
+        ([""], "1 to 200 characters in the name of class 0. Received: 0"),
+        (
+            ["sky", "x" * (MAX_NAME_CHARACTERS + 1)],
+            "1 to 200 characters in the name of class 1. Received: 201",
+        ),
+        (["s\x1b[31mky"], r"without control characters. Received: 's\x1b[31mky'"),
+        (["sky\n"], r"without control characters. Received: 'sky\n'"),
+        (["sky\t1"], "without control characters"),
+        (["sky\x9b"], "without control characters"),
+        (["sky\u202e"], "without control characters"),
+        (["sky\ud800"], "without control characters"),
+    ],
+)
+def test_names_that_cannot_be_those_of_classes_are_refused(names: object, words: str) -> None:
+    with pytest.raises(ClassNamesError) as caught:
+        check_class_names(names)
+    assert words in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400
+
+
+def test_names_in_any_script_and_of_any_printable_characters_are_kept() -> None:
+    names = ["道", "straße", "a b", "=1", "<b>", "a|b", "x" * MAX_NAME_CHARACTERS, "a\u00a0b", "c"]
+    assert check_class_names(names) == check_class_names(tuple(names)) == tuple(names)
+    assert check_class_names(np.array(["sky", "sea"])) == ("sky", "sea")
+    assert len(check_class_names([str(number) for number in range(MAX_CLASSES)])) == MAX_CLASSES

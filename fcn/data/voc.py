@@ -16,7 +16,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes
+from fcn.classes import (
+    MAX_CLASSES,
+    MAX_CLASSES_FILE_BYTES,
+    VOC_CLASS_NAMES,
+    Classes,
+    ClassNamesError,
+    check_class_names,
+)
 from fcn.data.image_header import IMAGE_SUFFIXES
 from fcn.data.image_io import (
     Pixels,
@@ -57,15 +64,14 @@ def read_classes(root: Path) -> Classes:
         root: The folder that holds `JPEGImages`.
 
     Raises:
-        DataError: If there is no data set, or the class list is empty, too long or names a class twice.
+        DataError: If there is no data set, or the class list is empty, too long, names a class twice or has
+            a name that is too long or has control characters.
     """
     _check_root(root)
     names: tuple[str, ...] = VOC_CLASS_NAMES
     path = root / CLASS_LIST
     if is_there(path):
-        names = tuple(read_lines(path))
-        if not 1 <= len(names) <= MAX_CLASSES:
-            raise DataError(f"{path}: expected 1 to {MAX_CLASSES} class names. Received: {len(names)}.")
+        names = _read_class_names(path)
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise DataError(f"{path}: names a class twice: {', '.join(twice)}. Keep one line for each class.")
@@ -73,6 +79,19 @@ def read_classes(root: Path) -> Classes:
     if palette is None or len(palette) < len(names):
         return Classes.named(names)
     return Classes.with_palette(names, palette)
+
+
+def _read_class_names(path: Path) -> tuple[str, ...]:
+    size = path.stat().st_size
+    if size > MAX_CLASSES_FILE_BYTES:
+        raise DataError(
+            f"{path}: expected the names of at most {MAX_CLASSES} classes. Received: {size} bytes. "
+            "Correct the file: it has one name a line."
+        )
+    try:
+        return check_class_names(read_lines(path))
+    except ClassNamesError as error:
+        raise DataError(f"{path}: {error} Correct the file: it has one name a line.") from error
 
 
 def read_split(root: Path, split: str) -> list[Example]:
@@ -199,8 +218,8 @@ def check_examples(examples: Sequence[Example], num_classes: int) -> list[bytes]
     checked = list(track(map_on_all_cores(check, examples), "checking data", total=len(examples)))
     problems = [text for text in checked if isinstance(text, str)]
     if problems:
-        more = f"\n... and {len(problems) - 5} more files like these" if len(problems) > 5 else ""
-        raise DataError("\n".join(problems[:5]) + more)
+        more = [f"... and {len(problems) - 5} more files like these"] if len(problems) > 5 else []
+        raise DataError(*problems[:5], *more)
     return [digest for digest in checked if isinstance(digest, bytes)]
 
 

@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, get_args
 
-from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes
+from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes, check_class_names
 from fcn.models.architecture import CHANNELS_BY_FC6, scaled
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -105,7 +105,7 @@ class NetArguments:
             raise ValueError(
                 f"Expected a `mean` and `scale` for each of 3 channels. Received: mean={mean}, scale={scale}."
             )
-        names = _class_names(num_classes) if self.class_names is None else tuple(self.class_names)
+        names = _class_names(num_classes) if self.class_names is None else check_class_names(self.class_names)
         colors = Classes.named(names).palette if self.palette is None else tuple(map(tuple, self.palette))
         if len(names) != num_classes or len(colors) != num_classes:
             raise ValueError(

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from fcn.classes import ClassNamesError
 from fcn.errors import RunError
 from fcn.models import factory as factory  # registers the classes in files with Keras
 from fcn.models.net import SegmentationNet
@@ -109,6 +110,10 @@ def load_keras(path: Path) -> keras.Model:
         raise RunError(f"{path}: no such file. Expected a Keras model, .keras or .h5.")
     try:
         return keras.models.load_model(path, compile=False)
+    except ClassNamesError as error:
+        raise RunError(
+            f"{path}: {error} Correct the names where the net is built, and save it again."
+        ) from error
     except Exception as error:  # Keras raises whatever its parsers raise on a damaged file.
         summary = str(error).partition("\n")[0]
         raise RunError(

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +9,12 @@ from typing import Any, NamedTuple
 import h5py
 import keras
 
-from fcn.classes import Classes
+from fcn.classes import Classes, ClassNamesError, check_class_names
 from fcn.errors import RunError
 from fcn.models.net import SegmentationNet
 from fcn.runs.model_file import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
 from fcn.system.files import atomic_path, partial_files, remove, unreadable
+from fcn.system.text import print_notice
 
 # What every version has written; losses, scores and data came later.
 _REQUIRED = {"step", "seeds", "class_names"}
@@ -68,9 +68,13 @@ def restore_training(
         RunError: If the file is damaged, or from another net.
     """
     state = load_state(path)
-    if tuple(state["class_names"]) != classes.names:
+    try:
+        names = check_class_names(state["class_names"])
+    except ClassNamesError as error:
+        raise RunError(f"{path}: {error} Delete it to start over.") from error
+    if names != classes.names:
         raise RunError(
-            f"{path}: was trained on the classes {', '.join(state['class_names'])}; the data set has "
+            f"{path}: was trained on the classes {', '.join(names)}; the data set has "
             f"{', '.join(classes.names)}. Use the data set it was trained on, or another --run."
         )
     model.optimizer.build(model.trainable_variables)
@@ -120,7 +124,7 @@ def find_checkpoint(run: RunFolder) -> Path | None:
                     run.last.replace(run.last.with_suffix(".damaged"))
                 copy_checkpoint(path, run.last)
             return run.last
-        print(f"Warning: {path}: is damaged ({problem}); trying the checkpoint before it.", file=sys.stderr)
+        print_notice(f"Warning: {path}: is damaged ({problem}); trying the checkpoint before it.")
     if found:
         raise RunError(f"{found[0]}: is damaged, and so is every checkpoint before it. Start another run.")
     return None

@@ -255,6 +255,10 @@ def test_a_damaged_label_does_not_hide_behind_a_traceback(root: Path) -> None:
         ("", "1 to 255 class names. Received: 0"),
         ("".join(f"c{number}\n" for number in range(MAX_CLASSES + 1)), "Received: 256"),
         ("ground\ncat\ncat\n", "names a class twice: cat"),
+        ("ground\nc\x1b[31mat\n", r"without control characters. Received: 'c\x1b[31mat'. Correct the file"),
+        ("0\tground\n1\tcat\n", "without control characters"),
+        ("ground\n" + "c" * 201, "1 to 200 characters in the name of class 1. Received: 201"),
+        ("ground\n" * 200_000, "at most 255 classes. Received: 1400000 bytes"),
     ],
 )
 def test_a_class_list_that_cannot_be_used_is_refused(root: Path, content: str, words: str) -> None:

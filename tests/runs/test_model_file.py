@@ -1,5 +1,6 @@
 """Tests of run folders, checkpoints and loading models."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -208,3 +209,35 @@ def test_versions_of_an_export_come_in_the_order_of_their_numbers(tmp_path: Path
     assert not is_exported(tmp_path / "11")
     assert not is_exported(tmp_path / "none")
     assert exported_versions(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["a", "b", "c\x1b[31m"], r"without control characters. Received: 'c\x1b[31m'"),
+        (["a", "b", "c" * 201], "1 to 200 characters in the name of class 2. Received: 201"),
+        (["a", "b", 3], "text as the name of class 2. Received: int"),
+        ("abc", "a list of class names. Received: str"),
+        ([], "1 to 255 class names. Received: 0"),
+        (["a"] * 256, "1 to 255 class names. Received: 256"),
+        (["a", "b"], "one name and one color for each of 3 classes"),
+    ],
+)
+def test_names_of_classes_in_a_keras_file_are_checked(
+    names: object, words: str, net: FCN, tmp_path: Path
+) -> None:
+    net.save(tmp_path / "whole.keras")
+    path = tmp_path / "edited.keras"
+    with zipfile.ZipFile(tmp_path / "whole.keras") as source, zipfile.ZipFile(path, "w") as target:
+        for entry in source.namelist():
+            data = source.read(entry)
+            if entry == "config.json":
+                document = json.loads(data)
+                assert "class_names" in document["config"]
+                document["config"]["class_names"] = names
+                data = json.dumps(document).encode()
+            target.writestr(entry, data)
+    message = refusal(lambda: load_model(path))
+    assert message.startswith(f"{path}: ")
+    assert words in message
+    assert "Correct the names" in message or "Expected a whole model" in message

@@ -7,6 +7,7 @@ import pytest
 from fcn.config.sections import TrainConfig
 from fcn.errors import RunError
 from fcn.models.fcn import FCN
+from fcn.runs.model_file import save_checkpoint
 from fcn.training.checkpoint import Position, restore_training, save_training
 from fcn.training.loss import VoidCrossentropy
 from fcn.training.optimizer import build_optimizer
@@ -104,3 +105,14 @@ def test_a_training_with_frozen_layers_and_steps_in_parts_goes_on(batch, tmp_pat
     assert int(again.optimizer.iterations) == 2
     for one, other in zip(model.variables, again.variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)
+
+
+def test_names_of_classes_in_a_checkpoint_are_checked(trained, tmp_path: Path) -> None:
+    model, _ = trained
+    path = tmp_path / "last.keras"
+    save_checkpoint(model, path, {"step": 2, "seeds": {}, "class_names": [1, 2, 3]})
+    with pytest.raises(RunError) as caught:
+        restore_training(model, path, model.classes)
+    assert str(caught.value) == (
+        f"{path}: expected text as the name of class 0. Received: int. Delete it to start over."
+    )

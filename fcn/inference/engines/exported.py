@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fcn.classes import Classes
+from fcn.classes import MAX_CLASSES_FILE_BYTES, Classes, ClassNamesError, check_class_names
 from fcn.errors import RunError
 from fcn.models.fields import NetDescription
 
@@ -60,9 +60,12 @@ def exported_classes(version: Path) -> Classes:
     """
     path = version / "assets" / CLASSES_ASSET
     try:
+        if path.stat().st_size > MAX_CLASSES_FILE_BYTES:
+            raise ClassNamesError(f"expected at most {MAX_CLASSES_FILE_BYTES} bytes.")
         document = json.loads(path.read_bytes())
-        return Classes.with_palette(tuple(document["names"]), np.array(document["palette"], np.uint8))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        names = check_class_names(document["names"])
+        return Classes.with_palette(names, np.array(document["palette"], np.uint8))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise RunError(
             f"{path}: cannot be read as the classes of an exported model ({error}). Export it again."
         ) from error
