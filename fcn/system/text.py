@@ -62,12 +62,12 @@ def csv_text(text: str, mark: str = "'") -> str:
 
 def print_lines(*lines: object) -> None:
     """Prints lines on stdout, each as `printable` returns it."""
-    print(*map(printable, lines), sep="\n")
+    print("\n".join(map(printable, lines)))
 
 
 def print_notice(*lines: object) -> None:
     """Prints lines on stderr, each as `printable` returns it."""
-    print(*map(printable, lines), sep="\n", file=sys.stderr)
+    print("\n".join(map(printable, lines)), file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
