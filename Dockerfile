@@ -60,7 +60,8 @@ STOPSIGNAL SIGTERM
 # With Python, since a slim base has no curl. It succeeds once a model is loaded.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=2m \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8501/healthz', timeout=4)"]
-# Listens on all addresses of the container; only docker run -p makes it reachable.
+# Listens on all addresses of the container; only docker run -p makes it reachable. Without a token it answers at an IP
+# address, at localhost and at the container's own name; docker run ... fcn-serve /models --allowed-host NAME adds another.
 ENTRYPOINT ["python", "-m", "fcn", "serve", "--host", "0.0.0.0"]
 CMD ["/models"]
 

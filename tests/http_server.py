@@ -56,7 +56,7 @@ def post(path, body, *headers, length=None):
     """Returns a request that closes its connection."""
     lines = [
         f"POST {path} HTTP/1.1",
-        "Host: here",
+        "Host: localhost",
         "Connection: close",
         f"Content-Length: {len(body) if length is None else length}",
         *headers,

@@ -37,6 +37,8 @@ _TOKEN = "FCN_SERVE_TOKEN"
 _PACKAGES = ("fastapi", "orjson", "prometheus_client", "uvicorn")
 _MIB, _MEGAPIXEL = 2**20, 10**6
 _USUAL = Limits()
+_LONGEST_HOST_NAME = 253
+"""Number of characters, from RFC 1035."""
 
 
 def add_parser(commands: Commands) -> None:
@@ -120,6 +122,15 @@ def add_parser(commands: Commands) -> None:
         help=f"file with the token that clients must send as Authorization: Bearer TOKEN; or set {_TOKEN}; "
         "default: no token",
     )
+    serve.add_argument(
+        "--allowed-host",
+        type=_host_name,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name under which a server without a token answers, besides IP addresses, localhost, "
+        "--host and the name of this machine; repeatable",
+    )
     serve.add_argument("--examples", type=Path, metavar="FOLDER", help="images to choose from on the page")
 
 
@@ -151,7 +162,8 @@ def run(options: argparse.Namespace) -> None:
 
         service = Service(options.name, options.model, open_engine, limits, Metrics())
         try:
-            app = create_app(service, ServerSettings(token, options.examples))
+            settings = ServerSettings(token, options.examples, (options.host, *options.allowed_host))
+            app = create_app(service, settings)
             served = service.describe()
             what = {"name": options.name, "version": served.version, "engine": served.engine}
             print_address = partial(_print_address, listener, what, token is not None, options.json)
@@ -226,6 +238,14 @@ def _print_address(
 def _name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text):
         raise argparse.ArgumentTypeError(f"expected letters, digits, _ . and -, received {text!r}")
+    return text
+
+
+def _host_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", text) or len(text) > _LONGEST_HOST_NAME:
+        raise argparse.ArgumentTypeError(
+            f"expected a name without a port, such as labels.example.com, received {text!r}"
+        )
     return text
 
 

@@ -37,6 +37,7 @@ _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
         (408, "The body arrived too slowly."),
         (413, "The request is too large."),
         (415, "The body is a form, or is compressed."),
+        (421, "The header Host has a name that the server does not know."),
         (422, "A part of the URL is invalid."),
         (429, "The queue is full; try again after the number of seconds in Retry-After."),
         (503, "The server is stopping."),
@@ -51,10 +52,13 @@ class ServerSettings(NamedTuple):
     Attributes:
         token: Token that clients must send as `Authorization: Bearer TOKEN`; None for no token.
         examples: Folder of example images for the page; None for the built-in ones.
+        allowed_hosts: Names in the header Host that are answered without a token, besides localhost and the
+            name of the machine.
     """
 
     token: str | None = None
     examples: Path | None = None
+    allowed_hosts: tuple[str, ...] = ()
 
 
 def create_app(service: Service, settings: ServerSettings) -> FastAPI:
@@ -65,7 +69,7 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
 
     Args:
         service: Service that runs the model. The caller closes it.
-        settings: Token and example images.
+        settings: Token, example images and names.
     """
     app = FastAPI(
         title="fcn",
@@ -83,7 +87,11 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
     _describe_token(app, settings.token)
     _add_error_handlers(app, service.name)
     app.add_middleware(
-        RequestMiddleware, limits=service.limits, metrics=service.metrics, token=settings.token
+        RequestMiddleware,
+        limits=service.limits,
+        metrics=service.metrics,
+        token=settings.token,
+        allowed_hosts=settings.allowed_hosts,
     )
     return app
 

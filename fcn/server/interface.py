@@ -92,6 +92,7 @@ class ErrorKind(Enum):
     SLOW_CLIENT = 408
     TOO_LARGE = 413
     UNSUPPORTED_MEDIA_TYPE = 415
+    UNKNOWN_HOST = 421
     BUSY = 429
     STOPPING = 503
     TIMED_OUT = 504

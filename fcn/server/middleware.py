@@ -1,28 +1,32 @@
-"""Middleware of all requests: request id, body limits, token, log and metrics."""
+"""Middleware of all requests: request id, body limits, host, token, log and metrics."""
 
 import asyncio
 import hmac
 import logging
 import time
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fcn.server.error_response import internal_error, response_for
+from fcn.server.hosts import is_known_host, known_hosts
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits
 from fcn.server.observability.logs import REQUEST_ID, choose_request_id
 from fcn.server.observability.metrics import Metrics
 from fcn.server.request_body import BodyPool, RequestBody
 from fcn.server.request_resources import request_resources
+from fcn.server.validation import shorten
 
 _LOG = logging.getLogger("fcn.server")
 CLIENT_GONE = 499
 """Status, in logs and metrics, of a request that its client abandoned; the same as in nginx."""
 
-_PROTECTED = ("/v1", "/v2", "/metrics", "/examples")
-_UNPROTECTED = "/v2/health"
+_OPEN = ("/", "/healthz", "/openapi.json", "/v2/health/live", "/v2/health/ready")
+"""Paths that need no token; so do files of the page. All others need it, also those that do not exist."""
+_OPEN_FOLDER = "/page"
 
 
 class RequestMiddleware:
@@ -33,11 +37,20 @@ class RequestMiddleware:
         limits: Limits of request bodies.
         metrics: Metrics in which requests are counted.
         token: Token that clients must send; None for no token.
+        allowed_hosts: Further names under which a server without a token answers.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics, token: str | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        metrics: Metrics,
+        token: str | None,
+        allowed_hosts: Collection[str] = (),
+    ) -> None:
         self._app, self._limits, self._metrics = app, limits, metrics
         self._token = None if token is None else token.encode()
+        self._known_hosts = known_hosts(allowed_hosts)
         self._pool = BodyPool(limits.body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,16 +65,12 @@ class RequestMiddleware:
         body = RequestBody(scope, receive, self._limits, self._pool)
         sender = _ResponseSender(body, send, request_id)
         try:
-            if self._is_authorized(scope["path"], headers.get("authorization", "")):
+            if wrong := self._check_sender(scope["path"], headers):
+                await response_for(wrong)(scope, receive, sender.send)
+            else:
                 async with AsyncExitStack() as resources:
                     request_resources.set(resources)
                     await self._run_app(scope, body, sender)
-            else:
-                wrong = ServerError(
-                    ErrorKind.UNAUTHORIZED,
-                    "Expected the header Authorization: Bearer TOKEN, with the server's token.",
-                )
-                await response_for(wrong)(scope, receive, sender.send)
         finally:
             body.release()
             self._record(scope, sender.status or CLIENT_GONE, time.perf_counter() - start)
@@ -85,13 +94,30 @@ class RequestMiddleware:
                 task.cancel()
             await asyncio.wait((response, disconnected))
 
-    def _is_authorized(self, path: str, authorization: str) -> bool:
-        """Returns whether a request has the token, if it needs one."""
-        if self._token is None or not needs_token(path):
-            return True
+    def _check_sender(self, path: str, headers: Headers) -> ServerError | None:
+        """Returns the error for a request without the token; if there is none, for another server."""
+        if self._token is None:
+            host = headers.get("host")
+            if is_known_host(host, self._known_hosts):
+                return None
+            return ServerError(
+                ErrorKind.UNKNOWN_HOST,
+                "Expected an IP address, localhost or the name of the server's machine in the header Host. "
+                f"Received: {shorten(host or '')}. To allow this name, start the server with --allowed-host.",
+            )
+        if not needs_token(path) or self._is_token(headers.get("authorization", ""), self._token):
+            return None
+        return ServerError(
+            ErrorKind.UNAUTHORIZED,
+            "Expected the header Authorization: Bearer TOKEN, with the server's token.",
+        )
+
+    @staticmethod
+    def _is_token(authorization: str, token: bytes) -> bool:
+        """Returns whether a header holds the token."""
         scheme, _, given = authorization.partition(" ")
         # Header values are bytes, which Starlette decodes as Latin-1.
-        same = hmac.compare_digest(given.strip().encode("latin-1"), self._token)
+        same = hmac.compare_digest(given.strip().encode("latin-1"), token)
         return same and scheme.lower() == "bearer"
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
@@ -142,14 +168,14 @@ def needs_token(path: str) -> bool:
     """Returns whether a path needs the token, if the server has one.
 
     Example:
-        >>> needs_token("/v2/models/fcn"), needs_token("/v2/health/ready"), needs_token("/v22")
+        >>> needs_token("/v2/models/fcn"), needs_token("/v2/health/ready"), needs_token("/page/page.js")
         (True, False, False)
     """
-    return _is_below(path, *_PROTECTED) and not _is_below(path, _UNPROTECTED)
+    return path not in _OPEN and not path.startswith(f"{_OPEN_FOLDER}/")
 
 
-def _is_below(path: str, *folders: str) -> bool:
-    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def _protocol(path: str) -> str:

@@ -150,6 +150,8 @@ def test_a_host_that_is_none_is_one_message(model_path, capsys):
         (["nothing", "--port", "0"], "no such model"),
         (["nothing", "--port", "70000"], "expected 0 to 65535"),
         (["nothing", "--name", "a/b"], "expected letters"),
+        (["nothing", "--allowed-host", "here:80"], "expected a name without a port"),
+        (["nothing", "--allowed-host", ""], "expected a name without a port"),
         (["nothing", "--queue", "0"], "whole number of 1 or more"),
         (["nothing", "--batch-wait", "-1"], "expected milliseconds"),
         (["nothing", "--batch-wait", "nan"], "expected milliseconds"),

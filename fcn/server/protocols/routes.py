@@ -185,7 +185,13 @@ def add_route(
 
 
 def _error_kinds(method: str) -> list[ErrorKind]:
-    kinds = [ErrorKind.BAD_REQUEST, ErrorKind.UNAUTHORIZED, ErrorKind.NOT_FOUND, ErrorKind.STOPPING]
+    kinds = [
+        ErrorKind.BAD_REQUEST,
+        ErrorKind.UNAUTHORIZED,
+        ErrorKind.NOT_FOUND,
+        ErrorKind.UNKNOWN_HOST,
+        ErrorKind.STOPPING,
+    ]
     if method == "POST":
         kinds += [
             ErrorKind.SLOW_CLIENT,
