@@ -157,7 +157,7 @@ class _ResponseSender:
             self._body.release()  # a client that does not read its response must not block others
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self._request_id
-            if not self._body.complete:
+            if self._body.has_two_lengths or not self._body.complete:
                 headers["Connection"] = "close"
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)

@@ -71,14 +71,17 @@ class RequestBody:
 
     Attributes:
         complete: Whether all of it was received.
+        has_two_lengths: Whether it has both a Content-Length and a Transfer-Encoding. The latter counts, but
+            a proxy in front may think otherwise: nothing that follows on the connection can be trusted.
     """
 
     def __init__(self, scope: Scope, receive: Receive, limits: Limits, pool: BodyPool) -> None:
         headers = dict(scope["headers"])
-        length = headers.get(b"content-length", b"")
-        self._announced = int(length) if length.isdigit() else None
+        length, is_encoded = headers.get(b"content-length", b""), b"transfer-encoding" in headers
+        self._announced = int(length) if length.isdigit() and not is_encoded else None
+        self.has_two_lengths = is_encoded and bool(length)
         self._waits_for_continue = b"expect" in headers
-        self.complete = self._announced in (None, 0) and b"transfer-encoding" not in headers
+        self.complete = not self._announced and not is_encoded
         self._scope, self._receive, self._limits, self._pool = scope, receive, limits, pool
         self._deadline = asyncio.get_running_loop().time() + limits.read_seconds
         self._reserved = 0

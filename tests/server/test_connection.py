@@ -169,6 +169,18 @@ def test_requests_on_one_connection_are_answered_in_their_order(server):
     assert starts == [b"404", b"200", b"200"]
 
 
+@pytest.mark.parametrize("length", [0, 5, 50, 10**6])
+@pytest.mark.parametrize("path", [SEGMENT, "/nothing", "/healthz"])
+def test_a_body_with_two_lengths_is_the_last_of_its_connection(server, length, path):
+    png = encode_png(flat(1))
+    begin = kept_open(post(path, b"", "Transfer-Encoding: chunked", length=length))
+    following = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    status, answer = server.talk(begin + b"%x\r\n%s\r\n0\r\n\r\n" % (len(png), png) + following)
+    assert status == {SEGMENT: 200, "/nothing": 404, "/healthz": 405}[path]
+    assert b"\r\nconnection: close\r\n" in answer.partition(b"\r\n\r\n")[0].lower() + b"\r\n"
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 @pytest.mark.parametrize("size", [LIMIT + 1, 2 * LIMIT])
 @pytest.mark.parametrize("in_chunks", [False, True])
 def test_too_large_a_body_is_refused_and_the_client_sees_it(server, size, in_chunks):

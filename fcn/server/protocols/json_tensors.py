@@ -15,7 +15,8 @@ from fcn.server.validation import describe, invalid, shorten
 
 # As Python objects, a document of lists, objects and short strings takes many times the memory of its text:
 # 8 bytes of `{"a":0}` become 250. Requests with images have that many values only in lists of numbers.
-_STRINGS = _VALUES = 20_000
+MAX_STRINGS = _VALUES = 20_000
+"""Maximum number of strings, and of all values, of a request."""
 
 
 def read_object(text: bytes, what: str) -> dict[str, Any]:
@@ -37,8 +38,8 @@ def read_object(text: bytes, what: str) -> dict[str, Any]:
         >>> read_object(b'{"id": "1"}', "the body")
         {'id': '1'}
     """
-    if (found := text.count(b'"') // 2) > _STRINGS:
-        raise invalid(f"at most {_STRINGS} strings in {what}", str(found))
+    if (found := text.count(b'"') // 2) > MAX_STRINGS:
+        raise invalid(f"at most {MAX_STRINGS} strings in {what}", str(found))
     placeholder = secrets.token_hex()
     rest, fragments = extract_number_lists(text, f'{{"{placeholder}":%d}}'.encode())
     if (found := sum(map(rest.count, (b"[", b"{", b",")))) > _VALUES + len(fragments):

@@ -4,6 +4,7 @@ An image is half a million numbers. As Python objects they take many times the m
 JSON parser holds Python's global lock while it creates them, which blocks all other requests.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -127,6 +128,8 @@ def read_uint8_lists(text: bytes, shape: Sequence[int], what: str) -> npt.NDArra
         [[1, 2, 3], [4, 5, 255]]
     """
     expected = f"integers 0 to 255 in lists of shape {format_shape(shape)} in `{what}`"
+    if ANY not in shape and (count := _count_numbers(text)) != math.prod(shape):
+        raise _error(expected, f"{count} in total", text)
     pieces = [_scan(text, start) for start in range(0, len(text), _PIECE)]
     # With a zero for each number, the text is determined by the shape alone.
     skeleton = b"".join(piece.skeleton for piece in pieces)
@@ -159,6 +162,12 @@ def format_shape(shape: Sequence[int]) -> str:
         '[any, 3]'
     """
     return f"[{', '.join('any' if side == ANY else str(side) for side in shape)}]"
+
+
+def _count_numbers(text: bytes) -> int:
+    """Returns how many numbers are in lists, judging by the commas, without reading them."""
+    commas = text.count(b",")
+    return commas + 1 if commas or text.strip(b"[] \t\r\n") else 0
 
 
 def _measure(skeleton: bytes, depth: int) -> list[int]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from fcn.inference.engines.signatures import ANY, FLOAT32, STRING, UINT8, Tensor
 from fcn.server.interface import string_tensor
 from fcn.server.protocols.json_tensors import (
+    MAX_STRINGS,
     decode_base64,
     encode_base64,
     holds_lists,
@@ -121,10 +122,9 @@ def _read_json(entry: Mapping[str, Any], tensor: Tensor, shape: list[int]) -> np
         raise invalid(f"the content_type {' or '.join(content_types)} of `{name}`", describe(content_type))
     what = f"{name}.data"
     if tensor.dtype == STRING:
-        values = read_strings(data, decode_base64 if content_type == _BASE64 else _encode_text, what)
-        if len(values) != shape[0]:
-            raise invalid(f"{shape[0]} strings in `{what}`, as the shape says", str(len(values)))
-        return values
+        if isinstance(data, list) and data and len(data) != shape[0]:
+            raise invalid(f"{shape[0]} strings in `{what}`, as the shape says", str(len(data)))
+        return read_strings(data, decode_base64 if content_type == _BASE64 else _encode_text, what)
     if holds_lists(data, what):
         return read_pixels(data, shape, what)
     return read_pixels(data, [math.prod(shape)], what).reshape(shape)
@@ -137,6 +137,13 @@ def _encode_text(value: object, place: str) -> bytes:
 
 
 def _read_byte_strings(chunk: memoryview, count: int, name: str) -> npt.NDArray[np.object_]:
+    if count > MAX_STRINGS:
+        raise invalid(f"at most {MAX_STRINGS} strings in `{name}`", f"a shape of {count}")
+    if count * _LENGTH.size > len(chunk):
+        raise invalid(
+            f"{count} strings in `{name}`, as the shape says, each after its length in 4 bytes",
+            f"{len(chunk)} bytes",
+        )
     values: list[bytes] = []
     position = 0
     while position < len(chunk):

@@ -105,7 +105,15 @@ def test_floats_are_little_endian_whatever_the_array_is():
         (strings_entry(1, data=[1]), STRINGS, "a string at x.data[0]. Received: 1."),
         (strings_entry(1, data=[["a"]]), STRINGS, "a string at x.data[0]. Received: a list of 1."),
         (pixels_entry(), PIXELS, "a list as `x.data`. Received: null."),
-        (pixels_entry(data=[0] * 5), PIXELS, "lists of shape [6]"),
+        (pixels_entry(data=[0] * 5), PIXELS, "lists of shape [6] in `x.data`. Received: 5 in total."),
+        (pixels_entry(data=[]), PIXELS, "lists of shape [6] in `x.data`. Received: 0 in total."),
+        (
+            pixels_entry(data=[[[[0] * 3]]]),
+            PIXELS,
+            "of shape [1, 1, 2, 3] in `x.data`. Received: 3 in",
+        ),
+        (strings_entry(2**63 - 1, data=["a"]), STRINGS, f"{2**63 - 1} strings in `x.data`"),
+        (strings_entry(2, data=["!"], parameters={"content_type": "base64"}), STRINGS, "Received: 1."),
         (pixels_entry(data=[[0] * 6]), PIXELS, "lists of shape [1, 1, 2, 3]"),
         (pixels_entry((10**6, 10**6, 10**6, 3), data=[0]), PIXELS, "[3000000000000000000]"),
         (pixels_entry(data=[0] * 6, parameters={"content_type": "base64"}), PIXELS, "the content_type np"),
@@ -131,4 +139,19 @@ def test_what_does_not_fit_is_refused(entry, tensor, message):
 def test_bytes_that_do_not_fit_are_refused(entry, message):
     with pytest.raises(ServerError) as refused:
         read_tensor(entry, PIXELS, memoryview(bytes(entry["parameters"]["binary_data_size"])))
+    assert message in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "message"),
+    [
+        (2, 7, "2 strings in `x`, as the shape says, each after its length in 4 bytes. Received: 7 bytes."),
+        (20_000, 79_999, "Received: 79999 bytes."),
+        (20_001, 80_004, "at most 20000 strings in `x`. Received: a shape of 20001."),
+        (2**63 - 1, 8, f"Received: a shape of {2**63 - 1}."),
+    ],
+)
+def test_more_strings_than_fit_are_refused_before_they_are_read(count, size, message):
+    with pytest.raises(ServerError) as refused:
+        read_tensor(strings_entry(count, **binary(size)), STRINGS, memoryview(bytes(size)))
     assert message in refused.value.message
