@@ -4,7 +4,8 @@
 #   docker build --target train -t fcn-train .        trains and runs all other commands, on a GPU
 #   docker build -t fcn .                             labels images with infer.py
 #
-#   docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:8501:8501 -v "$PWD/exported/voc:/models:ro" fcn-serve
+#   docker run --rm --read-only --tmpfs /tmp:size=256m --cap-drop ALL --memory 8g --pids-limit 1024 --ulimit nofile=4096 \
+#     -p 127.0.0.1:8501:8501 -v "$PWD/exported/voc:/models:ro" fcn-serve
 #   docker run --rm --gpus all --user "$(id -u)" -v "$PWD:/work" fcn-train train configs/voc_fcn8s.yaml --run runs/voc
 #   docker run --rm --gpus all --user "$(id -u)" -v "$PWD:/work" fcn-train export runs/voc exported/voc
 #   docker run --rm --user "$(id -u)" -v "$PWD:/work" fcn runs/voc images --output labels --overlay

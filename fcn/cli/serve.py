@@ -73,6 +73,14 @@ def add_parser(commands: Commands) -> None:
     add_engine(serve)
     add_memory(serve, "4")
     serve.add_argument(
+        "--max-connections",
+        type=count,
+        default=_USUAL.connections,
+        metavar="N",
+        help="most connections; a new one takes the place of an idle one, or is refused with 503; default: "
+        f"{_USUAL.connections}",
+    )
+    serve.add_argument(
         "--queue",
         type=count,
         default=_USUAL.queue_images,
@@ -178,6 +186,7 @@ def _limits(options: argparse.Namespace) -> Limits:
     size = options.max_mb * _MIB
     return check_limits(
         _USUAL._replace(
+            connections=options.max_connections,
             queue_images=options.queue,
             batch_images=options.batch,
             batch_wait_seconds=options.batch_wait,

@@ -1,18 +1,22 @@
-"""A client connection with timeouts for slow clients, half-closed connections and JSON errors."""
+"""Client connections: timeouts for slow clients, half-closed ones, a maximum number, and JSON errors."""
 
 import asyncio
 import json
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from operator import itemgetter
 from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from fcn.server.observability.logs import StateWarning
 from fcn.server.request_body import TRUNCATED
 
 # A client that half-closes its connection after sending does so at once. One that closes it later has given
 # up. Nothing on the wire tells the two apart.
 _HALF_CLOSE_SECONDS = 1.0
+_RETRY_SECONDS = 1
 
 
 class Connection(H11Protocol):
@@ -21,17 +25,25 @@ class Connection(H11Protocol):
     Attributes:
         read_seconds: Time in which a client must send the head of a request, and must read some of a
             response.
+        max_connections: Maximum number of connections. Beyond it, the one that has waited longest for a
+            request is closed; if all have a request in progress, the new one is rejected.
+        full: Warning of this state.
     """
 
     read_seconds: float
+    max_connections: int
+    full: StateWarning
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the timer for the first request."""
         super().connection_made(transport)
         self._last_received = 0.0
+        self._waiting_since = self.loop.time()
         self._request_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._start_request_timer()
+        if len(self.connections) > self.max_connections:
+            self._make_room()
 
     def data_received(self, data: bytes) -> None:
         """Parses a part of a request."""
@@ -74,9 +86,45 @@ class Connection(H11Protocol):
         super().resume_writing()
         self._cancel_write_timer()
 
+    def on_response_complete(self) -> None:
+        """Waits for the next request."""
+        self._waiting_since = self.loop.time()
+        super().on_response_complete()
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Time since which it waits for a request, on the clock of the loop; None if it does not."""
+        if self.transport.is_closing() or self.transport.get_write_buffer_size():
+            return None
+        is_waiting = self.cycle is None or self.cycle.response_complete
+        return self._waiting_since if is_waiting else None
+
+    def close_waiting(self) -> None:
+        """Closes it while it waits for a request; tells why if a part of one was received."""
+        if self.conn.trailing_data[0]:
+            self._send_full()
+        else:
+            self.transport.close()
+
     def send_400_response(self, msg: str) -> None:
         """Rejects data that is not HTTP."""
         self._send_error(400, msg)
+
+    def _make_room(self) -> None:
+        # Connections that are being closed do not count.
+        if sum(not one.transport.is_closing() for one in self.connections) <= self.max_connections:
+            return
+        self.full.log(connections=self.max_connections)
+        others = cast(set[Connection], self.connections) - {self}
+        if not close_longest_waiting(others):
+            self._send_full()
+
+    def _send_full(self) -> None:
+        self._send_error(
+            503,
+            f"The server has {self.max_connections} connections, as many as it may. Try again later.",
+            {"Retry-After": str(_RETRY_SECONDS)},
+        )
 
     def _start_request_timer(self) -> None:
         self._request_timer = self.loop.call_later(self.read_seconds, self._time_out)
@@ -105,7 +153,7 @@ class Connection(H11Protocol):
     def _time_out(self) -> None:
         self._send_error(408, f"Expected a request within {self.read_seconds:g} s.")
 
-    def _send_error(self, status: int, message: str) -> None:
+    def _send_error(self, status: int, message: str, more: Mapping[str, str] | None = None) -> None:
         if self.transport.is_closing():
             return
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -114,6 +162,7 @@ class Connection(H11Protocol):
                 ("Content-Type", "application/json"),
                 ("Content-Length", str(len(body))),
                 ("Connection", "close"),
+                *(more or {}).items(),
             ]
             for event in (
                 h11.Response(status_code=status, headers=headers),
@@ -124,10 +173,22 @@ class Connection(H11Protocol):
         self.transport.close()
 
 
-def connection_class(read_seconds: float) -> type[Connection]:
+def close_longest_waiting(connections: Iterable[Connection]) -> bool:
+    """Closes the connection that has waited longest for a request; returns whether there was one."""
+    waiting = [(since, one) for one in connections if (since := one.waiting_since) is not None]
+    if not waiting:
+        return False
+    min(waiting, key=itemgetter(0))[1].close_waiting()
+    return True
+
+
+def connection_class(read_seconds: float, max_connections: int) -> type[Connection]:
     """Returns a class of connections for uvicorn.
 
     Args:
         read_seconds: As for `Connection`.
+        max_connections: As for `Connection`.
     """
-    return type("Connection", (Connection,), {"read_seconds": read_seconds})
+    full = StateWarning("all connections are in use; idle ones are closed for new ones")
+    members = {"read_seconds": read_seconds, "max_connections": max_connections, "full": full}
+    return type("Connection", (Connection,), members)

@@ -12,6 +12,7 @@ class Limits(NamedTuple):
     """Limits of the server; requests beyond them are rejected.
 
     Attributes:
+        connections: Maximum number of connections; at most as many as the system has descriptors for.
         queue_images: Maximum number of images that are accepted and not answered yet.
         batch_images: Maximum number of images in a batch; all have the same size.
         batch_wait_seconds: How long the first image of a batch waits for others of its size. With 0, a batch
@@ -30,6 +31,7 @@ class Limits(NamedTuple):
             `answer_seconds`.
     """
 
+    connections: int = 1024
     queue_images: int = 64
     batch_images: int = 8
     batch_wait_seconds: float = 0.0

@@ -1,20 +1,30 @@
 """Serving requests at an address until a signal arrives."""
 
+import asyncio
 import contextlib
+import logging
 import math
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from fcn.errors import AddressError
-from fcn.server.connection import connection_class
+from fcn.server.connection import Connection, close_longest_waiting, connection_class
+from fcn.server.descriptors import NONE_LEFT, reserve_descriptors
 from fcn.server.limits import Limits
+from fcn.server.observability.logs import StateWarning
+
+_LOG = logging.getLogger("fcn.server")
 
 _BACKLOG = 2048
+# After so many, those beyond the limit are closed before more are accepted. There is a reserve of descriptors
+# for them.
+_ACCEPTED_AT_ONCE = 16
 # Longer than clients and proxies usually keep an idle connection: if the client closes it first, no request
 # is lost on the way.
 _KEEP_ALIVE_SECONDS = 75
@@ -73,7 +83,7 @@ def answer_requests(
     Args:
         app: Application to serve.
         listener: Socket from `open_socket`.
-        limits: Time limits for clients and for stopping.
+        limits: Limits of time and number for clients, and of time for stopping.
         when_ready: Called once connections are accepted.
 
     Returns:
@@ -82,7 +92,13 @@ def answer_requests(
     Raises:
         AddressError: If another server took the address meanwhile.
     """
-    server = _Server(configure(app, limits), when_ready)
+    connections = reserve_descriptors(limits.connections)
+    if connections < limits.connections:
+        _LOG.warning(
+            "the limit of open files of this system permits fewer connections than --max-connections",
+            extra={"connections": connections},
+        )
+    server = _Server(configure(app, limits._replace(connections=connections)), when_ready)
     host, port = listener.getsockname()[:2]
     try:
         # Two sockets can be bound to one address as long as neither listens.
@@ -98,11 +114,11 @@ def configure(app: ASGIApp, limits: Limits) -> uvicorn.Config:
 
     Args:
         app: Application to serve.
-        limits: Time limits for clients and for stopping.
+        limits: Limits of time and number for clients, and of time for stopping.
     """
     return uvicorn.Config(
         app,
-        http=connection_class(limits.read_seconds),
+        http=connection_class(limits.read_seconds, limits.connections),
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -122,11 +138,25 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._when_ready = when_ready
+        self._no_descriptors = StateWarning("the system has no descriptors left for connections")
         self.stopped_by: int | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._handle_exception)
+        self.config.backlog = _ACCEPTED_AT_ONCE  # asyncio uses one number for both
         await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(_BACKLOG)
         self._when_ready()
+
+    def _handle_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Makes room if a connection cannot be accepted, where asyncio would only log thousands of lines."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in NONE_LEFT and "socket" in context:
+            self._no_descriptors.log(error=error.strerror)
+            close_longest_waiting(cast(set[Connection], self.server_state.connections))
+        else:
+            loop.default_exception_handler(context)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -19,12 +19,21 @@ def test_a_service_may_do_nothing_it_need_not(name: str) -> None:
     service = SERVICES[name]
     assert service["user"] == "1000:1000"
     assert service["read_only"] is True
-    assert service["tmpfs"] == ["/tmp"]
+    assert service["tmpfs"] == ["/tmp:size=256m"]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
     assert all(volume.endswith(":ro") for volume in service["volumes"])
     assert service["mem_limit"]
+    assert service["pids_limit"] == 1024
+    assert service["cpus"]
+    assert 0 < service["cpu_shares"] < 1024  # 1024 is the share of any other program
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_descriptors_for_all_of_its_connections(name: str) -> None:
+    limits = SERVICES[name]["ulimits"]["nofile"]
+    assert 2 * Limits().connections <= limits["soft"] == limits["hard"] <= 2**16
 
 
 def test_no_two_services_take_the_same_port() -> None:
@@ -54,5 +63,10 @@ def test_what_was_accepted_is_answered_before_the_service_is_killed() -> None:
 
 def test_variables_without_a_default_say_what_they_are() -> None:
     variables = re.findall(r"\$\{(\w+)(:[-?][^}]*)?\}", COMPOSE.read_text())
-    assert {name for name, _ in variables} == {"FCN_EXPORT", "FCN_MEMORY", "TENSORFLOW_SERVING_IMAGE"}
+    assert {name for name, _ in variables} == {
+        "FCN_CPUS",
+        "FCN_EXPORT",
+        "FCN_MEMORY",
+        "TENSORFLOW_SERVING_IMAGE",
+    }
     assert all(rest for _, rest in variables)

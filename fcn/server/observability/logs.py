@@ -2,15 +2,18 @@
 
 import json
 import logging
+import math
 import re
 import secrets
 import sys
+import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
 REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
 """Id of the current request in logs; empty outside of a request."""
 
+_LOG = logging.getLogger("fcn.server")
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Fields of every record. Others come from the caller; those that begin with _ are internal to libraries.
 _STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "color_message"}
@@ -51,6 +54,33 @@ class JsonFormatter(logging.Formatter):
             line["traceback"] = self.formatException(record.exc_info)
         # Of the control characters json leaves DEL alone.
         return json.dumps(line, default=str).replace("\x7f", "\\u007f")
+
+
+class StateWarning:
+    """Warning about a state that may last, logged once; again only after the state was absent for a while.
+
+    Args:
+        message: Text of the log line.
+        absent_seconds: How long it must have been absent to be logged again.
+
+    Example:
+        >>> full = StateWarning("full")
+        >>> full.log(connections=2), full.log(connections=2)
+        (True, False)
+    """
+
+    def __init__(self, message: str, absent_seconds: float = 60.0) -> None:
+        self._message, self._absent_seconds = message, absent_seconds
+        self._last_seen = -math.inf
+
+    def log(self, **fields: object) -> bool:
+        """Notes the state; returns whether that was logged."""
+        now, before = time.monotonic(), self._last_seen
+        self._last_seen = now
+        if now - before < self._absent_seconds:
+            return False
+        _LOG.warning(self._message, extra=fields)
+        return True
 
 
 def start_logs() -> None:
