@@ -15,8 +15,8 @@ from typing import Any, get_args
 
 from pydantic import ValidationError, model_validator
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from fcn.config.bounded_yaml import MAX_BYTES, parse_yaml
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
 from fcn.errors import ConfigError
 from fcn.system.files import unreadable
@@ -110,11 +110,12 @@ def load_saved_config(path: Path) -> Config:
 def _read(path: Path) -> dict[str, Any]:
     """Reads the sections of a file, unchecked."""
     try:
-        values = _parse(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            values = parse_yaml(file.read(MAX_BYTES + 1))
     except OSError as error:
         raise ConfigError(f"{path}: {unreadable(error)} Recipes are in configs/.") from error
     except ValueError as error:
-        raise _not_yaml(f"{path}: is not YAML", error) from error
+        raise _not_yaml(f"{path}:", error) from error
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected sections such as `model:` and `train:`. Received: {values!r}.")
@@ -174,26 +175,10 @@ def changed_keys(saved: Config, wanted: Config) -> list[str]:
     ]
 
 
-def _parse(text: str) -> Any:
-    """Reads YAML that JSON can hold too.
-
-    Raises:
-        ValueError: If it is anything else.
-    """
-    try:
-        value = YAML(typ="safe", pure=True).load(text)
-        json.dumps(value, default=str)
-    except (YAMLError, TypeError, KeyError) as error:
-        # ruamel.yaml lets Python's own errors through where a value does not fit its tag, and JSON
-        # refuses keys that are lists.
-        raise ValueError(str(error)) from error
-    return value
-
-
-def _not_yaml(problem: str, error: ValueError) -> ConfigError:
+def _not_yaml(begin: str, error: ValueError) -> ConfigError:
     """Returns the error for text that is not YAML; the reader's own message has several lines."""
     first, *more = str(error).split("\n")
-    return ConfigError(f"{problem}. {first}", *more)
+    return ConfigError(f"{begin} {first}", *more)
 
 
 def _nested(overrides: Sequence[str]) -> dict[str, Any]:
@@ -205,9 +190,9 @@ def _nested(overrides: Sequence[str]) -> dict[str, Any]:
         if not (equals and dot and section and name) or "." in name:
             raise ConfigError(f"--set {override}: expected section.key=value, for example train.steps=100.")
         try:
-            value = _parse(text)
+            value = parse_yaml(text.encode(errors="surrogatepass"))
         except ValueError as error:
-            raise _not_yaml(f"--set {override}: the value is not YAML", error) from error
+            raise _not_yaml(f"--set {override}: the value", error) from error
         values.setdefault(section, {})[name] = value
     return values
 
