@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fcn.data.image_io import Pixels, read_file
+from fcn.data.image_io import Pixels
 from fcn.errors import DataError
-from fcn.system.files import is_there
+from fcn.system.files import is_there, unreadable
 
 LABELS = "cls"
 
@@ -28,10 +28,14 @@ _BYTE_ORDER = {b"IM": "<", b"MI": ">"}
 # Types of elements, then of matrices.
 _UINT8, _MATRIX, _COMPRESSED = 2, 14, 15
 _STRUCT, _UINT8_MATRIX = 2, 9
-# SBD's largest label has 500x500 pixels, as many again for borders, and is packed to a few kilobytes.
+# SBD's largest label has 500x500 pixels, as many again for borders, and is packed to a few kilobytes. It is
+# the only variable of its file; those in front of it are unpacked too, so the limit is that of all together.
 _LARGEST_FILE = 1 << 22
 _LARGEST_CONTENT = 1 << 24
+_MOST_VARIABLES = 64
 _MOST_FIELDS = 64
+_MOST_AXES = 32
+_LONGEST_NAME = 64
 
 _Elements = Iterator[tuple[int, memoryview]]
 
@@ -72,7 +76,11 @@ def read_sbd_label(path: Path) -> Pixels:
     Raises:
         DataError: If the file is damaged or holds something else.
     """
-    data = read_file(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_FILE + 1)  # one byte more shows that there is more
+    except OSError as error:
+        raise DataError(f"{path}: {unreadable(error)}") from error
     try:
         return _label(data)
     except (ValueError, struct.error, zlib.error) as error:
@@ -112,10 +120,12 @@ def _pixels(matrix: _Matrix) -> Pixels:
 
 
 def _find_variable(data: memoryview, order: str, name: bytes) -> _Matrix:
-    for kind, content in _elements(data, order):
+    room = _LARGEST_CONTENT
+    for kind, content in islice(_elements(data, order), _MOST_VARIABLES):
         if kind == _COMPRESSED:
-            inflated = zlib.decompressobj().decompress(content, _LARGEST_CONTENT + 1)
-            if len(inflated) > _LARGEST_CONTENT:
+            inflated = zlib.decompressobj().decompress(content, room + 1)
+            room -= len(inflated)
+            if room < 0:
                 raise ValueError(f"unpacks to more than {_LARGEST_CONTENT} bytes")
             inside = _elements(memoryview(inflated), order)
         else:
@@ -123,13 +133,15 @@ def _find_variable(data: memoryview, order: str, name: bytes) -> _Matrix:
         for inner_kind, inner in islice(inside, 1):
             if inner_kind == _MATRIX and (matrix := _matrix(inner, order)).name == name:
                 return matrix
-    raise ValueError(f"no {name.decode()}")
+    raise ValueError(f"no {name.decode()} among the first {_MOST_VARIABLES} variables")
 
 
 def _matrix(content: memoryview, order: str) -> _Matrix:
     rest = _elements(content, order)
     (_, flags), (_, shape), (_, name) = islice(rest, 3)
     kind, _ = struct.unpack(f"{order}II", flags)
+    if len(shape) > 4 * _MOST_AXES or len(name) > _LONGEST_NAME:
+        raise ValueError(f"a variable has more than {_MOST_AXES} axes or a name of {len(name)} bytes")
     sizes = np.frombuffer(shape, f"{order}i4").tolist()
     return _Matrix(kind & 0xFF, tuple(sizes), bytes(name), rest)
 

@@ -1,13 +1,17 @@
 """Tests of reading SBD's labels, from files that SciPy writes and from damaged and hostile ones."""
 
 import struct
+import tracemalloc
 import zlib
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.io import savemat
 from scipy.sparse import csc_array
 
@@ -170,6 +174,90 @@ def test_a_size_that_is_a_lie_reserves_no_memory(tmp_path: Path, kind: int) -> N
     )
     (tmp_path / "a.mat").write_bytes(HEAD + element(14, matrix))
     refusal(tmp_path / "a.mat")
+
+
+def compressed(content: bytes) -> bytes:
+    packed = zlib.compress(content, 9)
+    return struct.pack("<II", 15, len(packed)) + packed
+
+
+def variable(name: bytes, size: int = 0, axes: int = 2) -> bytes:
+    shape = element(5, struct.pack("<i", 1) * axes)
+    return element(
+        14, element(6, struct.pack("<II", 9, 0)) + shape + element(1, name) + element(2, bytes(size))
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (compressed(variable(b"other", 10_000_000)) * 2, "unpacks to more than 16777216"),
+        (compressed(variable(b"other", 200_000)) * 100, "among the first 64 variables"),
+        (variable(b"other") * 50_000, "among the first 64 variables"),
+        (element(0, b"") * 400_000, "among the first 64 variables"),
+        (compressed(variable(b"GTcls", axes=3_000_000)), "more than 32 axes"),
+        (compressed(variable(b"x" * 10_000_000)), "a name of 10000000 bytes"),
+    ],
+)
+def test_variables_in_front_of_the_label_are_bounded(tmp_path: Path, content: bytes, message: str) -> None:
+    assert len(content) < 1 << 22
+    (tmp_path / "a.mat").write_bytes(HEAD + content)
+    tracemalloc.start()
+    try:
+        assert message in refusal(tmp_path / "a.mat")
+        # Twice the content: what zlib returns grows as it goes.
+        assert tracemalloc.get_traced_memory()[1] < 48 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a file without an end")
+def test_a_file_without_an_end_is_not_read_to_its_end() -> None:
+    assert "4194305 bytes" in refusal(Path("/dev/zero"))
+
+
+words = st.sampled_from([0, 1, 2, 5, 6, 9, 14, 15, 4 << 16 | 5, 1 << 16 | 2, 64, 1 << 31, (1 << 32) - 1])
+patches = words.map(lambda word: struct.pack("<I", word)) | st.binary(max_size=9)
+
+
+def fuzz(folder: Path, max_examples: int) -> None:
+    label = np.arange(81, dtype=np.uint8).reshape(9, 9) % 21
+    whole = [write_sbd_label(folder / "a.mat", label, packed).read_bytes() for packed in (False, True)]
+    # Damage to what is packed: the checksum of most files with such damage is wrong otherwise.
+    inside = zlib.decompress(whole[1][136:])
+
+    @settings(max_examples=max_examples, deadline=None, database=None)
+    @given(
+        which=st.sampled_from([*whole, inside]),
+        places=st.lists(
+            st.tuples(st.integers(0, 1 << 16), patches, st.integers(0, 9)), min_size=1, max_size=4
+        ),
+    )
+    def reads_or_refuses(which: bytes, places: list[tuple[int, bytes, int]]) -> None:
+        data = bytearray(which)
+        for place, patch, cut in places:
+            place %= len(data) + 1
+            data[place : place + cut] = patch
+        path = folder / "damaged.mat"
+        path.write_bytes(HEAD + compressed(bytes(data)) if which is inside else data)
+        with suppress(DataError):
+            assert read_sbd_label(path).size < 1 << 24
+
+    tracemalloc.start()
+    try:
+        reads_or_refuses()
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_40_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
+    fuzz(tmp_path, 40)
+
+
+@pytest.mark.exhaustive
+def test_10000_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
+    fuzz(tmp_path, 10_000)
 
 
 def test_sbd_is_found_in_what_the_archive_holds(tmp_path: Path) -> None:
