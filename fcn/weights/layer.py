@@ -12,6 +12,8 @@ from fcn.errors import RunError
 MAX_AXES = 32
 # Far more than any layer has, and few enough that a file of nothing but blobs stays small in memory.
 MAX_BLOBS = 64
+# Of all layers together, for a file can name one small array in many layers. Large nets have thousands.
+MAX_ARRAYS = 20_000
 # Values that are converted at once, so that a double or a strided layer is never held twice.
 CHUNK = 1 << 20
 

@@ -10,7 +10,7 @@ from fcn.weights.formats.caffe import BYTES, NET_LAYERS, Wire, read_caffemodel
 from fcn.weights.formats.keras import is_hdf5, read_keras
 from fcn.weights.formats.npy import NPY_MAGIC, read_npy
 from fcn.weights.formats.torch import LEGACY_MAGIC, ZIP_MAGIC, read_torch, torch_folder, zip_entries
-from fcn.weights.layer import Layer
+from fcn.weights.layer import MAX_ARRAYS, Layer, damaged
 
 __all__ = ["Format", "Layer", "read_layers", "recognize"]
 
@@ -104,13 +104,15 @@ def read_layers(path: Path) -> Iterator[Layer]:
     Raises:
         RunError: If the file cannot be read, is damaged, wants to run code or holds no weights.
     """
-    empty = True
+    arrays = 0
     try:
         for layer in _READERS[recognize(path)](path):
-            empty = False
+            arrays += len(layer.blobs)
+            if arrays > MAX_ARRAYS:
+                raise damaged(path, f"it has more than {MAX_ARRAYS} arrays")
             yield layer
             del layer
     except OSError as error:
         raise RunError(f"{path}: {unreadable(error)}") from error
-    if empty:
+    if arrays == 0:
         raise RunError(f"{path}: Expected layers with weights. Received: none. Choose the trained file.")

@@ -41,6 +41,8 @@ _NUMBERS = {5: ("<f4", FOUR_BYTES), 8: ("<f8", EIGHT_BYTES)}
 # VGG16 has some 500 fields. A file of nothing but tiny fields would otherwise take hours.
 _MAX_FIELDS = 200_000
 _MAX_TEXT = 4096
+# Numbers with a tag each that are read at first, to see how many of them follow each other.
+_SHORT_ROW = 64
 
 
 class Field(NamedTuple):
@@ -159,10 +161,21 @@ class Wire:
         record = np.dtype([("tag", "u1"), ("number", f"V{width}")])
         begin = field.start - 1
         self.file.seek(begin)
-        data = self.file.read(min((end - begin) // record.itemsize, CHUNK) * record.itemsize)
-        tags = np.frombuffer(data, record)["tag"]
-        others = tags != field.number << 3 | field.wire
-        return max(1, int(others.argmax()) if others.any() else len(tags))
+        count, most = 0, min((end - begin) // record.itemsize, CHUNK)
+        # Twice as many each time: many short rows must not cost as much as long ones.
+        size = _SHORT_ROW
+        while count < most:
+            data = self.file.read(min(size, most - count) * record.itemsize)
+            if not data or len(data) % record.itemsize:
+                raise damaged(self.path, f"it ends inside the numbers that begin at byte {begin}")
+            tags = np.frombuffer(data, record)["tag"]
+            others = tags != field.number << 3 | field.wire
+            if others.any():
+                count += int(others.argmax())
+                break
+            count += len(tags)
+            size *= 2
+        return max(1, count)
 
 
 def _numbers(wire: Wire, start: int, end: int) -> Iterator[_Numbers]:

@@ -18,6 +18,8 @@ from fcn.weights.layer import MAX_AXES, MAX_BLOBS, Layer, damaged, read_values
 
 NPY_MAGIC = b"\x93NUMPY"
 _FLOATS = ("f2", "f4", "f8")
+# Of one axis, and of one step between values; NumPy and the file system have limits not far above.
+_MAX_LENGTH = 1 << 40
 
 
 def plain_text(value: object) -> object:
@@ -26,11 +28,11 @@ def plain_text(value: object) -> object:
 
 
 def is_shape(value: object) -> TypeGuard[tuple[int, ...]]:
-    """Returns whether a value is a tuple of axes: whole numbers, not negative, not too many."""
+    """Returns whether a value is a tuple of axes: whole numbers, not negative, not too many or too large."""
     return (
         type(value) is tuple
         and len(value) <= MAX_AXES
-        and all(type(length) is int and length >= 0 for length in value)
+        and all(type(length) is int and 0 <= length <= _MAX_LENGTH for length in value)
     )
 
 
@@ -76,7 +78,7 @@ class _Array:
         """Returns the values, once their number was found to fit the shape."""
         count = math.prod(self.shape)
         order: Literal["C", "F"] = "F" if self.fortran else "C"
-        if self.dtype is None or self.dtype.name not in _FLOATS:
+        if self.dtype is None or self.dtype.name not in _FLOATS or count == 0:
             raise damaged(path, "an array in it has no numbers")
         dtype = np.dtype(self.dtype.order + self.dtype.name)
         size = count * dtype.itemsize

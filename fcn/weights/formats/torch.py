@@ -28,8 +28,10 @@ _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 LEGACY_MAGIC = b"\x8a\x0a" + _MAGIC_NUMBER.to_bytes(10, "little") + b"."
 _LEGACY_VERSION = 1001
 
-# The directory of an archive and its pickle; a net of a thousand tensors needs a tenth of a megabyte.
+# A net of a thousand tensors needs a tenth of a megabyte each for its pickle and the archive's directory.
 _MAX_PART = 16 << 20
+# An entry of 47 bytes takes ten times as much memory.
+_MAX_DIRECTORY = 4 << 20
 
 # Bytes per value, and NumPy's name of its type; numbers that are not floats are skipped.
 _STORAGES: dict[str, tuple[int, str]] = {
@@ -58,9 +60,14 @@ class _Tensor(NamedTuple):
     strides: tuple[int, ...]
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it has no values."""
+        return 0 in self.shape
+
+    @property
     def span(self) -> int:
         """The number of the storage's values from the tensor's first to its last, both included."""
-        if 0 in self.shape:
+        if self.is_empty:
             return 0
         return 1 + sum((length - 1) * step for length, step in zip(self.shape, self.strides, strict=True))
 
@@ -114,6 +121,8 @@ def _ordered(arguments: tuple[Any, ...]) -> dict[object, object]:
     """Returns a dictionary, `collections.OrderedDict` in the pickle; Python 2 gave its items at once."""
     content: dict[object, object] = {}
     for item in arguments[0] if arguments and type(arguments[0]) is list else ():
+        if type(item) not in (list, tuple) or len(item) != 2:
+            raise ValueError("an item of a dictionary is not a key and a value")
         store(content, list(item))
     return content
 
@@ -131,9 +140,9 @@ class _Directory(io.FileIO):
     """A file of which `zipfile` cannot read more than a directory needs."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        wanted = _MAX_PART + 1 if size is None or size < 0 else size
-        data = super().read(min(wanted, _MAX_PART + 1)) or b""
-        if len(data) > _MAX_PART:
+        wanted = _MAX_DIRECTORY + 1 if size is None or size < 0 else size
+        data = super().read(min(wanted, _MAX_DIRECTORY + 1)) or b""
+        if len(data) > _MAX_DIRECTORY:
             raise zipfile.BadZipFile("the directory is too large")
         return data
 
@@ -160,6 +169,8 @@ def torch_folder(entries: dict[str, zipfile.ZipInfo]) -> str | None:
 
 def _place(file: BinaryIO, path: Path, entry: zipfile.ZipInfo, size: int) -> _Place:
     """Returns where the content of an archive's entry lies."""
+    if not 0 <= entry.header_offset <= size:
+        raise damaged(path, f"its entry {entry.filename[:80]!r} lies outside of it")
     file.seek(entry.header_offset)
     header = file.read(30)
     start = entry.header_offset + 30 + int.from_bytes(header[26:28], "little")
@@ -254,11 +265,12 @@ def read_torch(path: Path) -> Iterator[Layer]:
         budget = size
         for key, tensor in content.items():
             name, _, part = str(plain_text(key)).rpartition(".")
-            if type(tensor) is not _Tensor or not _STORAGES[tensor.storage.kind][1]:
+            if type(tensor) is not _Tensor or not _STORAGES[tensor.storage.kind][1] or tensor.is_empty:
                 continue
             width = _STORAGES[tensor.storage.kind][0]
             place = places.get(tensor.storage.key)
-            budget -= tensor.span * width
+            # A tensor whose steps are zero has more values than it spans.
+            budget -= max(tensor.span, math.prod(tensor.shape)) * width
             if place is None or tensor.storage.length * width > place.length or budget < 0:
                 raise damaged(path, f"the values of {str(key)[:80]!r} are not in it")
             layers.setdefault(name, {})[part] = tensor

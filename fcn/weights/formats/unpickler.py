@@ -112,9 +112,7 @@ class Unpickler:
         begin = self.position
         try:
             while (operation := self._read(1)) != b".":
-                self._operations += 1
-                if self._operations > _MAX_OPERATIONS:
-                    raise ValueError(f"it has more than {_MAX_OPERATIONS} operations")
+                self._count(1)
                 self._step(operation)
             return self._pop()
         except RunError:
@@ -123,6 +121,11 @@ class Unpickler:
             raise damaged(
                 self._path, f"the pickle at byte {begin} cannot be read at byte {self.position} ({error})"
             ) from error
+
+    def _count(self, operations: int) -> None:
+        self._operations += operations
+        if self._operations > _MAX_OPERATIONS:
+            raise ValueError(f"it has more than {_MAX_OPERATIONS} operations")
 
     def _step(self, operation: bytes) -> None:
         """Does one operation; `pickletools` describes them all."""
@@ -187,6 +190,8 @@ class Unpickler:
             arguments, function = self._pop(), self._pop()
             if type(function) is not Global or type(arguments) is not tuple:
                 raise ValueError("something other than a known function is called")
+            # A function may look at each item of a list; one list can be the argument of many calls.
+            self._count(sum(len(argument) for argument in arguments if type(argument) in (list, tuple)))
             self._stack.append(self._calls[function.name](arguments))
         elif operation == b"b":
             state, target = self._pop(), self._top()

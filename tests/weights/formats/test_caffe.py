@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fcn.errors import RunError
-from fcn.weights.formats.caffe import read_caffemodel
+from fcn.weights.formats.caffe import Wire, read_caffemodel
 from fcn.weights.reader import read_layers
 
 PROTOTXT = """
@@ -153,6 +153,28 @@ def test_a_layer_of_countless_blobs_is_refused(writers, place):
     blobs = writers.field(7, writers.blob(np.zeros(1))) * 100
     with pytest.raises(RunError, match="more than 64 blobs"):
         list(read_layers(place(writers.field(100, blobs))))
+
+
+def test_a_short_row_of_numbers_is_read_without_what_follows(writers, place):
+    row = writers.field(5, bytes(4), 5)
+    for count in (1, 2, 63, 64, 65, 1000):
+        path = place(row * count + writers.field(99, bytes(1 << 20)))
+        with path.open("rb", buffering=0) as file:
+            wire = Wire(file, path)
+            assert wire.repeats(wire.field(0, wire.size), wire.size, 4) == count
+            # The rows that are read double.
+            assert file.tell() <= 5 * (64 + 2 * count)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 5])
+def test_a_file_that_becomes_shorter_while_it_is_read_is_refused(cut, writers, place):
+    path = place(writers.field(5, bytes(4), 5) * 1000)
+    with path.open("rb", buffering=0) as file:
+        wire = Wire(file, path)
+        field = wire.field(0, wire.size)
+        path.write_bytes(path.read_bytes()[:-cut])
+        with pytest.raises(RunError, match="ends inside the numbers"):
+            wire.repeats(field, wire.size, 4)
 
 
 MEASURE = """
