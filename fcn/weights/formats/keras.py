@@ -4,114 +4,31 @@ HDF5 can compress, link to other files and name sizes that no memory holds. Kera
 anything but a plain data set in the file itself is refused.
 """
 
-import json
-import math
-import mmap
-import subprocess
-import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Self, TypeVar, cast
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
 from fcn.errors import RunError
+from fcn.weights.formats.hdf5_names import Attributes, check_heaps
 from fcn.weights.layer import MAX_AXES, MAX_BLOBS, Layer, damaged
 
 T = TypeVar("T")
 
 _MAX_LAYERS = 10_000
-_PROGRAM = Path(__file__).with_name("hdf5_text_program.py")
-_EXIT_SECONDS = 10
-
-
-def _check_heaps(path: Path) -> None:
-    """Refuses texts of variable length whose chain does not end: the HDF5 library would follow it forever.
-
-    The layout is that of the HDF5 file format, "Global Heap": signature, version 1, three zeros, the size
-    of the collection; then objects of 16 bytes and their content, in steps of 8; object 0 is free room.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        heap = data.find(b"GCOL\1")
-        while heap >= 0:
-            position, end = heap + 16, heap + int.from_bytes(data[heap + 8 : heap + 16], "little")
-            while position + 16 <= min(end, size):
-                index = int.from_bytes(data[position : position + 2], "little")
-                length = int.from_bytes(data[position + 8 : position + 16], "little")
-                step = 16 + (length + 7) // 8 * 8 if index else length
-                if step < 16 or position + step > end:
-                    raise damaged(path, f"the heap of texts at byte {heap} is broken")
-                position += step
-            heap = data.find(b"GCOL\1", heap + 1)
-
-
-class _Attributes:
-    """Reads attributes of an HDF5 file, texts of variable length in another process.
-
-    The other process limits its memory (see its program) and starts with the first such text.
-
-    Args:
-        path: The file.
-        size: Its length in bytes.
-    """
-
-    def __init__(self, path: Path, size: int) -> None:
-        self._path = path
-        self._size = size
-        self._process: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process:
-            with suppress(OSError), self._process:  # a request that was not read
-                self._process.kill()
-
-    def texts(self, group: Any, name: str) -> list[str]:
-        """Returns the texts in an attribute.
-
-        Raises:
-            RunError: If it is not one text or a list of texts, or cannot be read.
-        """
-        attribute = group.attrs.get_id(name)
-        if len(attribute.shape) > 1 or math.prod(attribute.shape) * attribute.dtype.itemsize > self._size:
-            raise damaged(self._path, f"the attribute {name!r} is not a list of names")
-        if attribute.dtype.hasobject:
-            return self._read_in_process(group.name, name)
-        values = np.atleast_1d(group.attrs[name])
-        return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
-
-    def _read_in_process(self, group: str, name: str) -> list[str]:
-        """Returns the texts in an attribute that the other process reads."""
-        self._process = process = self._process or subprocess.Popen(
-            # -P: the folder of the program holds modules with names that others have too.
-            [sys.executable, "-P", str(_PROGRAM), str(self._path.absolute())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        requests, answers = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
-        try:
-            requests.write(f"{json.dumps([group, name])}\n")
-            requests.flush()
-            answer = json.loads(answers.readline())
-        except (OSError, ValueError):
-            try:
-                exit_code = process.wait(timeout=_EXIT_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                exit_code = process.wait()
-            answer = {"error": f"the process that reads it ended with exit code {exit_code}"}
-        if isinstance(answer, dict):
-            raise damaged(self._path, f"the attribute {name!r} cannot be read ({answer['error']})")
-        return cast(list[str], answer)
+# A name of Keras has some four parts, nets inside of nets are few.
+_MAX_PARTS = 32
+_MAX_NESTED_NETS = 32
+# Links can lead back to a group that they come from, and one group can have a thousand names. A link takes
+# some 0.1 ms; the time counts too, since in a crafted group it takes more. A large net has 20,000 links.
+_MAX_LINKS = 100_000
+_MAX_SECONDS = 60
 
 
 def _guarded(path: Path, action: Callable[[], T]) -> T:
@@ -125,31 +42,75 @@ def _guarded(path: Path, action: Callable[[], T]) -> T:
         raise damaged(path, f"its HDF5 structure cannot be read ({error})") from error
 
 
-def _member(path: Path, group: Any, name: str) -> Any:
-    """Returns what lies in a group under a name with slashes, never following a link elsewhere."""
-    for part in name.split("/"):
-        link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
-        if not isinstance(link, h5py.HardLink):
-            raise damaged(path, f"{name[:80]!r} is not in it")
-        group = group[part]
-    return group
+class _Hierarchy:
+    """The groups, data sets and attributes of an HDF5 file, looked up by name within limits.
 
+    Args:
+        path: The file.
+        attributes: Reads its attributes.
+    """
 
-def _names(attributes: _Attributes, group: Any, attribute: str) -> list[str]:
-    """Returns the names in an attribute, which Keras splits into numbered ones where it is long."""
-    if attribute in group.attrs:
-        parts = [attribute]
-    else:
-        parts = []
-        while f"{attribute}{len(parts)}" in group.attrs and len(parts) < _MAX_LAYERS:
-            parts.append(f"{attribute}{len(parts)}")
-    return [name for part in parts for name in attributes.texts(group, part)]
+    def __init__(self, path: Path, attributes: Attributes) -> None:
+        self._path = path
+        self._attributes = attributes
+        self._links = 0
+        self._seconds = 0.0
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        started = time.thread_time()
+        yield
+        self._seconds += time.thread_time() - started
+        if self._links > _MAX_LINKS or self._seconds > _MAX_SECONDS:
+            raise damaged(
+                self._path,
+                f"it has more than {_MAX_LINKS} links between its groups, or takes more than "
+                f"{_MAX_SECONDS} s to search",
+            )
+
+    def member(self, group: Any, name: str) -> Any:
+        """Returns what lies in a group under a name with slashes, never following a link elsewhere."""
+        parts = name.split("/", _MAX_PARTS)
+        if len(parts) > _MAX_PARTS:
+            raise damaged(self._path, f"the name {name[:80]!r} has more than {_MAX_PARTS} parts")
+        with self._limited():
+            for part in parts:
+                self._links += 1
+                link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
+                if not isinstance(link, h5py.HardLink):
+                    raise damaged(self._path, f"{name[:80]!r} is not in it")
+                group = group[part]
+        return group
+
+    def group(self, group: Any, name: str) -> Any:
+        """Returns a group in a group; a data set would be searched value by value."""
+        found = self.member(group, name)
+        if not isinstance(found, h5py.Group):
+            raise damaged(self._path, f"{name[:80]!r} is not a group")
+        return found
+
+    def names(self, group: Any, attribute: str) -> list[str]:
+        """Returns the names in an attribute, which Keras splits into numbered ones where it is long."""
+        with self._limited():
+            if attribute in group.attrs:
+                return self._attributes.texts(group, attribute)
+            names: list[str] = []
+            for index in range(_MAX_LAYERS):
+                if f"{attribute}{index}" not in group.attrs:
+                    break
+                part = self._attributes.texts(group, f"{attribute}{index}")
+                if not part:
+                    raise damaged(self._path, f"the attribute {attribute}{index} holds no names")
+                names += part
+            return names
 
 
 def _blob(path: Path, dataset: Any, size: int) -> npt.NDArray[np.float32]:
     """Returns the values of a data set, once they were found to lie in the file."""
     plain = (
         isinstance(dataset, h5py.Dataset)
+        # Asked before NumPy's type: h5py takes minutes to make that of a type nested a thousand deep.
+        and dataset.id.get_type().get_class() == h5py.h5t.FLOAT
         and dataset.dtype.kind == "f"
         and dataset.shape is not None
         and len(dataset.shape) <= MAX_AXES
@@ -167,49 +128,70 @@ def _blob(path: Path, dataset: Any, size: int) -> npt.NDArray[np.float32]:
     return values
 
 
+def _check_count(path: Path, name: str, count: int) -> None:
+    if count > MAX_BLOBS:
+        raise damaged(path, f"the layer {name[:80]!r} has more than {MAX_BLOBS} weights")
+
+
 def _layer(path: Path, name: str, datasets: list[Any], size: int) -> Layer:
-    if len(datasets) > MAX_BLOBS or sum(dataset.size for dataset in datasets) > size:
+    if sum(dataset.size for dataset in datasets) > size:
         raise damaged(path, f"the layer {name[:80]!r} has more weights than fit into the file")
     return Layer(name, "", tuple(_blob(path, dataset, size) for dataset in datasets))
 
 
-def _legacy(path: Path, root: Any, attributes: _Attributes) -> Iterator[tuple[str, list[Any]]]:
+def _legacy(path: Path, root: Any, hierarchy: _Hierarchy) -> Iterator[tuple[str, list[Any]]]:
     """Yields the layers that the attribute `layer_names` lists, with their data sets."""
-    for name in _guarded(path, lambda: _names(attributes, root, "layer_names")[:_MAX_LAYERS]):
+    names = _guarded(path, lambda: hierarchy.names(root, "layer_names"))
+    if len(names) > _MAX_LAYERS:
+        raise _too_many_layers(path)
+    for name in names:
 
         def datasets(name: str = name) -> list[Any]:
-            group = _member(path, root, name)
-            return [_member(path, group, weight) for weight in _names(attributes, group, "weight_names")]
+            group = hierarchy.group(root, name)
+            weights = hierarchy.names(group, "weight_names")
+            _check_count(path, name, len(weights))
+            return [hierarchy.member(group, weight) for weight in weights]
 
         yield name, _guarded(path, datasets)
 
 
-def _keras3(path: Path, root: Any, attributes: _Attributes) -> Iterator[tuple[str, list[Any]]]:
+def _keras3(path: Path, root: Any, hierarchy: _Hierarchy) -> Iterator[tuple[str, list[Any]]]:
     """Yields the groups below `layers` that have variables, nets inside a net included."""
 
-    def layers(group: Any) -> list[tuple[str, Any]]:
+    def layers(group: Any, depth: int) -> list[tuple[str, Any, int]]:
         if "layers" not in group:
             return []
-        found = _member(path, group, "layers")
-        return [(name, _member(path, found, name)) for name in found]
+        if depth > _MAX_NESTED_NETS:
+            raise damaged(path, f"it has nets inside of nets, more than {_MAX_NESTED_NETS} deep")
+        found = hierarchy.group(group, "layers")
+        if len(found) > _MAX_LAYERS:
+            raise _too_many_layers(path)
+        return [(name, hierarchy.group(found, name), depth + 1) for name in found]
 
-    waiting = _guarded(path, lambda: layers(root))[::-1]
-    for _ in range(_MAX_LAYERS):
-        if not waiting:
-            return
-        name, group = waiting.pop()
+    waiting = _guarded(path, lambda: layers(root, 0))[::-1]
+    count = 0
+    while waiting:
+        name, group, depth = waiting.pop()
+        count += 1
+        if count + len(waiting) > _MAX_LAYERS:
+            raise _too_many_layers(path)
 
-        def datasets(name: str = name, group: Any = group) -> tuple[str, list[Any]]:
-            waiting.extend(layers(group)[::-1])
+        def datasets(name: str = name, group: Any = group, depth: int = depth) -> tuple[str, list[Any]]:
+            waiting.extend(layers(group, depth)[::-1])
             if "vars" not in group:
                 return name, []
-            variables = _member(path, group, "vars")
+            variables = hierarchy.group(group, "vars")
+            _check_count(path, name, len(variables))
             # The group is called by the layer's class; the name that the user gave is an attribute.
             if "name" in variables.attrs:
-                (name,) = attributes.texts(variables, "name")
-            return name, [_member(path, variables, str(index)) for index in range(len(variables))]
+                (name,) = hierarchy.names(variables, "name")
+            return name, [hierarchy.member(variables, str(index)) for index in range(len(variables))]
 
         yield _guarded(path, datasets)
+
+
+def _too_many_layers(path: Path) -> RunError:
+    return damaged(path, f"it has more than {_MAX_LAYERS} layers")
 
 
 def is_hdf5(path: Path) -> bool:
@@ -228,14 +210,15 @@ def read_keras(path: Path) -> Iterator[Layer]:
         RunError: If it is damaged, or holds none of these.
     """
     size = path.stat().st_size
-    _check_heaps(path)
-    with _guarded(path, lambda: h5py.File(path, "r")) as file, _Attributes(path, size) as attributes:
+    check_heaps(path)
+    with _guarded(path, lambda: h5py.File(path, "r")) as file, Attributes(path, size) as attributes:
+        hierarchy = _Hierarchy(path, attributes)
 
         def layers() -> Iterator[tuple[str, list[Any]]]:
-            root = _member(path, file, "model_weights") if "model_weights" in file else file
+            root = hierarchy.group(file, "model_weights") if "model_weights" in file else file
             if "layer_names" in root.attrs or "layer_names0" in root.attrs:
-                return _legacy(path, root, attributes)
-            return _keras3(path, root, attributes)
+                return _legacy(path, root, hierarchy)
+            return _keras3(path, root, hierarchy)
 
         budget = size
         for name, datasets in _guarded(path, layers):

@@ -1,3 +1,4 @@
+import os
 import resource
 import struct
 import subprocess
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from fcn.errors import RunError
+from fcn.weights.formats import keras as keras_reader
 from fcn.weights.formats.keras import read_keras
 
 
@@ -129,6 +131,67 @@ def test_weights_named_again_and_again_are_refused(tmp_path):
         list(read_keras(path))
 
 
+def write_linked(path):
+    """A file with one layer under 100 paths, all of which lead through a group that holds itself."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"/".join([b"a"] * (1 + index % 10)) for index in range(100)]
+        group = file.create_group("a")
+        group["a"] = group
+        group.attrs["weight_names"] = [b"a/a/w", b"a/w"]
+        group["w"] = np.zeros(1, "f4")
+    return path
+
+
+def test_links_are_counted(tmp_path, monkeypatch):
+    path = write_linked(tmp_path / "net.h5")
+    followed = 100 * 11 // 2 + 100 * (3 + 2)
+    monkeypatch.setattr(keras_reader, "_MAX_LINKS", followed)
+    assert len(list(read_keras(path))) == 100
+    monkeypatch.setattr(keras_reader, "_MAX_LINKS", followed - 1)
+    with pytest.raises(RunError, match=f"more than {followed - 1} links"):
+        list(read_keras(path))
+
+
+def test_the_time_of_searching_is_counted(tmp_path, monkeypatch):
+    path = write_linked(tmp_path / "net.h5")
+    monkeypatch.setattr(keras_reader, "_MAX_SECONDS", 0)
+    with pytest.raises(RunError, match="takes more than 0 s to search"):
+        list(read_keras(path))
+
+
+def test_parts_of_a_name_and_nested_nets_within_the_limits_are_read(tmp_path):
+    path = tmp_path / "net.weights.h5"
+    with h5py.File(path, "w") as file:
+        for depth in range(1, 33):
+            variables = file.create_group("/".join(["layers/net"] * depth) + "/vars")
+            variables["0"] = np.full(2, depth, "f4")
+    check(
+        [layer._replace(name=f"net{layer.blobs[0][0]:.0f}") for layer in read_keras(path)],
+        {f"net{depth}": [np.full(2, depth)] for depth in range(1, 33)},
+    )
+    name = b"/".join([b"a"] * 31)
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [name]
+        group = file.create_group(name)
+        group.attrs["weight_names"] = [b"w"]
+        group["w"] = np.ones(2, "f4")
+    check(list(read_keras(path)), {name.decode(): [np.ones(2)]})
+
+
+@pytest.mark.parametrize("place", ["model_weights", "layers", "layers/a", "layers/a/vars", "layers/a/layers"])
+@pytest.mark.parametrize("kind", ["external", "soft"])
+def test_no_group_is_looked_for_in_another_file(place, kind, tmp_path):
+    path, other = tmp_path / "net.h5", tmp_path / "other.h5"
+    with h5py.File(path, "w") as file:
+        if "/" in place:
+            file.create_group(place.rpartition("/")[0])
+        # A pipe that nobody writes to: opening it would wait forever.
+        os.mkfifo(other)
+        file[place] = h5py.ExternalLink(str(other), "/") if kind == "external" else h5py.SoftLink("/nowhere")
+    with pytest.raises(RunError, match="is not in it"):
+        list(read_keras(path))
+
+
 def write_named(path, name):
     """A file as Keras 3 writes it, whose layer has a name of variable length."""
     with h5py.File(path, "w") as file:
@@ -174,6 +237,7 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from fcn.errors import RunError
+from fcn.weights.formats import keras as keras_reader
 from fcn.weights.formats.keras import read_keras
 
 def kilobytes():
