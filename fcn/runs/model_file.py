@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from fcn.system.files import durable_path, temporary_beside
 
 _STATE = "training.json"
 _AVERAGE = "average.weights.h5"
+# The state of a training is a few kilobytes.
+_MAX_STATE = 16 << 20
 
 
 def save_checkpoint(
@@ -56,12 +59,25 @@ def load_average(model: keras.Model, path: Path) -> None:
     """
     try:
         with zipfile.ZipFile(path) as archive, temporary_beside(path, ".weights.h5") as weights:
-            weights.write_bytes(archive.read(_AVERAGE))
+            # It is stored as it is, so it is not larger than the checkpoint.
+            weights.write_bytes(_read_entry(archive, _AVERAGE, path.stat().st_size))
             model.load_weights(weights)
     except Exception as error:  # Keras raises whatever its parsers raise on a damaged file
         raise RunError(
             f"{path}: holds no averaged weights that fit ({error}). Delete it to start over."
         ) from error
+
+
+def _read_entry(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    """Returns a file of an archive.
+
+    Raises:
+        ValueError: If it claims more than `limit` bytes. No more than a file claims is unpacked.
+    """
+    size = archive.getinfo(name).file_size
+    if size > limit:
+        raise ValueError(f"its {name} has {size} bytes, expected at most {limit}")
+    return archive.read(name)
 
 
 def save_model(model: keras.Model, path: Path) -> None:
@@ -92,8 +108,9 @@ def load_state(path: Path) -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            state: dict[str, Any] = json.loads(archive.read(_STATE))
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+            state: dict[str, Any] = json.loads(_read_entry(archive, _STATE, _MAX_STATE))
+    # Of unpacking; RuntimeError also of JSON that is nested a thousand deep.
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError) as error:
         raise RunError(
             f"{path}: is damaged or not a checkpoint of a training ({error}). Delete it to start over."
         ) from error

@@ -127,6 +127,35 @@ def test_what_is_no_checkpoint_has_no_state(model_path: Path, tmp_path: Path) ->
         assert str(path) in refusal(lambda path=path: load_state(path))  # type: ignore[misc]
 
 
+def test_a_hostile_state_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "last.keras"
+    contents = {
+        "nested": b"[" * 100_000,
+        "unpacks to more than any state": bytes(20 << 20),
+        "a number without end": b"9" * 100_000,
+        "not UTF-8": b"\xff",
+    }
+    for content in contents.values():
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("training.json", content)
+        assert path.stat().st_size < 200_000
+        message = refusal(lambda: load_state(path))
+        assert str(path) in message
+        assert "Delete it to start over" in message
+    whole = path.read_bytes()
+    for place in range(whole.index(b"training.json") + len("training.json"), len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        refusal(lambda: load_state(path))
+
+
+def test_an_average_that_unpacks_to_more_than_its_checkpoint_is_refused(net: FCN, tmp_path: Path) -> None:
+    path = tmp_path / "last.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("average.weights.h5", bytes(20 << 20))
+    assert "expected at most" in refusal(lambda: load_average(net, path))
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_run_folder_knows_whether_it_is_in_use(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     assert not run.exists()
