@@ -45,6 +45,10 @@ class RunError(FcnError):
     """A run folder, checkpoint or exported model that cannot be used as it is."""
 
 
+class TrustError(RunError):
+    """A model with a part that could run code or use files, which is loaded only if its maker is trusted."""
+
+
 class OutputError(FcnError):
     """A file or folder that cannot be written."""
 

@@ -107,7 +107,20 @@ def add_memory(command: argparse.ArgumentParser, default: str) -> None:
     )
 
 
-def open_labeler(model: Path, engine: str, precision: str, views: "Views", memory: float | None) -> "Engine":
+def add_trust(command: argparse.ArgumentParser) -> None:
+    """Adds `--trust`, which every command has that loads models."""
+    command.add_argument(
+        "--trust",
+        action="store_true",
+        help="also load a model with parts that no model of this package has. Exported models and .keras "
+        "files are programs: from strangers, such parts can run code on this machine. Use it only for models "
+        "of people you trust",
+    )
+
+
+def open_labeler(
+    model: Path, engine: str, precision: str, views: "Views", memory: float | None, trust: bool = False
+) -> "Engine":
     """Opens the engine that the options of a command name; the backend has been started.
 
     Args:
@@ -116,6 +129,7 @@ def open_labeler(model: Path, engine: str, precision: str, views: "Views", memor
         precision: Name of the precision.
         views: The views to average over.
         memory: Gigabytes the process may take; None for the default.
+        trust: Whether to load also a model with parts that could run code.
 
     Raises:
         FcnError: What `Predictor` raises.
@@ -126,7 +140,7 @@ def open_labeler(model: Path, engine: str, precision: str, views: "Views", memor
 
     amount = memory or MEMORY_GIGABYTES
     try:
-        return Predictor(model, engine, precision, *views, amount).engine
+        return Predictor(model, engine, precision, *views, amount, trust).engine
     except ValueError as error:
         raise RunError(f"--memory {amount:g}: {error}") from error
 

@@ -4,7 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from fcn.cli.arguments import Commands, add_command, add_engine, add_set, at_least, read_size
+from fcn.cli.arguments import Commands, add_command, add_engine, add_set, add_trust, at_least, read_size
 from fcn.config.sections import NETS
 from fcn.errors import PartialError
 from fcn.system.backend import start_backend
@@ -71,6 +71,7 @@ def add_parser(commands: Commands) -> None:
         help=f"number of images to show side by side, from all over the split; default: {_PICTURES}",
     )
     add_engine(compare)
+    add_trust(compare)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -100,7 +101,7 @@ def run(options: argparse.Namespace) -> None:
     from fcn.comparison.text import print_comparison
     from fcn.system.files import write_json
 
-    labeler = Labeler(options.engine, options.precision)
+    labeler = Labeler(options.engine, options.precision, options.trust)
     comparison = compare(plan, labeler, options.size, options.images)
     document = comparison_document(comparison, options.command_line)
     for warning in comparison.warnings:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fcn.cli.arguments import Commands, add_command, at_least
+from fcn.cli.arguments import Commands, add_command, add_trust, at_least
 from fcn.errors import PartialError, RunError
 from fcn.system.backend import start_backend
 from fcn.system.files import occupied
@@ -45,6 +45,7 @@ def add_parser(commands: Commands) -> None:
         default="none",
         help="preprocessing of the net, as keras.applications names it; VGG16, VGG19: caffe; default: none",
     )
+    add_trust(convolutionalize)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     from fcn.system.files import write_bytes
 
     image = read_image(options.prove) if isinstance(options.prove, Path) else None
-    model = load_keras(options.model)
+    model = load_keras(options.model, options.trust)
     prepare = _preprocessing(options.preprocess)
     if prepare is not None and model.input_shape[-1] != 3:
         raise RunError(

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling
+from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling, add_trust
 from fcn.cli.tables import print_scores
 from fcn.runs.folder import RunFolder, is_exported, model_file
 from fcn.system.backend import start_backend
@@ -40,6 +40,7 @@ def add_parser(commands: Commands) -> None:
         action="store_true",
         help="also compute boundary IoU, from the pixels near the outlines of the classes",
     )
+    add_trust(evaluate)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -54,7 +55,12 @@ def run(options: argparse.Namespace) -> None:
     from fcn.inference.predictor import Predictor
 
     predictor = Predictor(
-        options.model, options.engine, options.precision, flip=options.flip, scales=options.scales
+        options.model,
+        options.engine,
+        options.precision,
+        flip=options.flip,
+        scales=options.scales,
+        trust=options.trust,
     )
     checked = evaluate_and_check(predictor, options.data, options.split, options.boundary)
     for warning in checked.warnings:

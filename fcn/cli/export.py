@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fcn.cli.arguments import Commands, add_command
+from fcn.cli.arguments import Commands, add_command, add_trust
 from fcn.cli.tables import print_verification
 from fcn.config.sections import ACCURACY_DROP, FORMATS
 from fcn.errors import ConfigError
@@ -54,6 +54,7 @@ def add_parser(commands: Commands) -> None:
         metavar="IMAGES",
         help="compare the labels of the export with the net's, on an image or on images of a folder",
     )
+    add_trust(export)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -74,7 +75,9 @@ def run(options: argparse.Namespace) -> None:
     if options.calibrate is not None:
         drop = ACCURACY_DROP if options.accuracy_drop is None else options.accuracy_drop
         calibration = Calibration(options.calibrate, options.accuracy_data, drop)
-    version = export(options.model, options.output, options.format, calibration, options.verify)
+    version = export(
+        options.model, options.output, options.format, calibration, options.verify, options.trust
+    )
     table, verification = read_table(version), read_verification(version)
     if options.json:
         document = {"export": str(version), "engines": [choice._asdict() for choice in table]}

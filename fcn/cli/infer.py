@@ -14,6 +14,7 @@ from fcn.cli.arguments import (
     add_command,
     add_labeling,
     add_memory,
+    add_trust,
     at_least,
     open_labeler,
 )
@@ -102,6 +103,7 @@ def add_parser(commands: Commands) -> None:
         "--restart", action="store_true", help="label everything again, whatever labels DIR holds"
     )
     add_labeling(infer)
+    add_trust(infer)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -114,8 +116,8 @@ def run(options: argparse.Namespace) -> None:
     if options.actors and not options.ray:
         raise BackendError(f"--actors {options.actors}: needs --ray. Add that, or leave it out.")
     model = model_setting(options.model)
-    views = Views(options.flip, options.scales).describe()
-    settings: dict[str, Setting | str] = {"model": model, "views": views}
+    views = Views(options.flip, options.scales)
+    settings: dict[str, Setting | str] = {"model": model, "views": views.describe()}
     kinds = check_outputs([*options.outputs, *(["overlay"] if options.overlay else [])])
     # What "auto" chooses is known once the model is open.
     settings |= {name: getattr(options, name) for name in _CHOSEN if getattr(options, name) != "auto"}
@@ -128,7 +130,7 @@ def run(options: argparse.Namespace) -> None:
         retry = options.retry_failed and bool(result.failed)
         if retry or not job.finished:
             memory = options.memory or job.memory()
-            labeler = (options.engine, options.precision, Views(options.flip, options.scales), memory)
+            labeler = (options.engine, options.precision, views, memory, options.trust)
             if options.ray:
                 from fcn.jobs.ray.actors import run_on_ray
 

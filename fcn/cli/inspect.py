@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fcn.cli.arguments import Commands, add_command, read_sides
+from fcn.cli.arguments import Commands, add_command, add_trust, read_sides
 from fcn.config.file import is_configuration
 from fcn.errors import RunError
 from fcn.system.backend import start_backend
@@ -62,6 +62,7 @@ def add_parser(commands: Commands) -> None:
         action="store_true",
         help="also measure the effective receptive field, which takes as long as a training step",
     )
+    add_trust(inspect)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -86,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
     given = None if options.image is None else read_image(options.image)
     # The weights of a configuration are random, but the same each time.
     keras.utils.set_random_seed(0)
-    model = open_for_inspection(options.model)
+    model = open_for_inspection(options.model, options.trust)
     size = options.size or _default_size(model, given)
     inspection = inspect_model(model, size)
     note = _UNTRAINED if is_configuration(options.model) else ""

@@ -20,6 +20,7 @@ from fcn.cli.arguments import (
     add_command,
     add_engine,
     add_memory,
+    add_trust,
     at_least,
     open_labeler,
 )
@@ -139,6 +140,7 @@ def add_parser(commands: Commands) -> None:
         help="name under which a server without a token answers, besides IP addresses, localhost, "
         "--host and the name of this machine; repeatable",
     )
+    add_trust(serve)
     serve.add_argument("--examples", type=Path, metavar="FOLDER", help="images to choose from on the page")
 
 
@@ -166,7 +168,7 @@ def run(options: argparse.Namespace) -> None:
         from fcn.server.service import Service
 
         def open_engine(path: Path) -> "Engine":
-            return open_labeler(path, options.engine, options.precision, PLAIN, options.memory)
+            return open_labeler(path, options.engine, options.precision, PLAIN, options.memory, options.trust)
 
         service = Service(options.name, options.model, open_engine, limits, Metrics())
         try:

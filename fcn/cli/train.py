@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fcn.cli.arguments import Commands, add_command, add_set
+from fcn.cli.arguments import Commands, add_command, add_set, add_trust
 from fcn.cli.tables import print_scores
 from fcn.pages.percent import percent
 from fcn.system.backend import start_backend
@@ -29,6 +29,7 @@ def add_parser(commands: Commands) -> None:
     train.add_argument("--profile", action="store_true", help="also print how long steps waited for data")
     train.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     add_set(train, "change one value")
+    add_trust(train)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -43,7 +44,8 @@ def run(options: argparse.Namespace) -> None:
     from fcn.training.stages import train_stages
 
     options.run = options.run or Path("runs") / options.config.stem
-    result = (train_stages if options.stages else train)(config, options.run, options.resume)
+    run_training = train_stages if options.stages else train
+    result = run_training(config, options.run, options.resume, trust=options.trust)
     folder = result.run
     names = result.classes.names
     if options.json:

@@ -27,10 +27,12 @@ class Labeler(NamedTuple):
     Attributes:
         engine: One of `fcn.inference.engines.engine.ENGINES`.
         precision: One of `fcn.inference.engines.engine.PRECISIONS`.
+        trust: Whether to load also models with parts that could run code.
     """
 
     engine: str
     precision: str
+    trust: bool = False
 
 
 def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) -> Comparison:
@@ -48,11 +50,14 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
         FcnError: If a net cannot take part, or cannot be trained. Nets trained before are kept.
     """
     size = size or most_common_size(plan.examples)
-    sizes = {one.name: _size_of(one, plan, size) for one in track(plan.candidates, "inspecting nets")}
+    sizes = {
+        one.name: _size_of(one, plan, size, labeler.trust)
+        for one in track(plan.candidates, "inspecting nets")
+    }
     unfinished = [one for one in plan.candidates if not is_finished(one)]
     for number, one in enumerate(unfinished, start=1):
         print_notice(f"Training {one.name} ({number} of {len(unfinished)}) in {one.path}.")
-        finish(one)
+        finish(one, labeler.trust)
         gc.collect()  # a net and its optimizer are large and refer to each other
     count = len(plan.candidates)
     print_notice(f"Scoring {count} nets on {len(plan.examples)} images.")
@@ -63,7 +68,10 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
         _scored(one, plan, labeler, sizes[one.name], shown, warnings)
         for one in track(plan.candidates, "scoring nets")
     ]
-    labelings = {net.name: Labeling(net.candidate.path, *labeler, size) for net in nets}
+    labelings = {
+        net.name: Labeling(net.candidate.path, labeler.engine, labeler.precision, size, labeler.trust)
+        for net in nets
+    }
     steps = {net.name: TrainingStep(net.config, size, plan.classes) for net in nets if net.config is not None}
     print_notice(f"Timing {count} nets, each in a process of its own.")
     labeling_times = time_tasks(labelings, "timing labels")
@@ -89,8 +97,8 @@ def most_common_size(examples: Iterable[Example]) -> Size:
     return found.most_common(1)[0][0]
 
 
-def _size_of(candidate: Candidate, plan: Plan, size: Size) -> NetSize:
-    net = open_candidate(candidate, plan.classes)
+def _size_of(candidate: Candidate, plan: Plan, size: Size, trust: bool) -> NetSize:
+    net = open_candidate(candidate, plan.classes, trust)
     inspection = inspect_model(net, size)
     field = None if inspection.field is None else tuple(axis.size for axis in inspection.field)
     return NetSize(net.name, inspection.parameters, inspection.gflop, field)
@@ -105,7 +113,7 @@ def _scored(
     warnings: list[str],
 ) -> NetResult:
     """Scores a net and labels the images that are shown; adds to the warnings."""
-    predictor = Predictor(candidate.path, *labeler)
+    predictor = Predictor(candidate.path, labeler.engine, labeler.precision, trust=labeler.trust)
     checked = evaluate_and_check(predictor, plan.root, plan.split, boundary=True)
     warnings += [f"{candidate.name}: {warning}" for warning in checked.warnings]
     pictures = tuple(label_picture(predictor, example) for example in shown)

@@ -21,12 +21,13 @@ from fcn.training.start import load_start, start_from
 _WITHOUT_FILE = ("none", "imagenet")
 
 
-def open_candidate(candidate: Candidate, classes: Classes) -> SegmentationNet:
+def open_candidate(candidate: Candidate, classes: Classes, trust: bool = False) -> SegmentationNet:
     """Returns a net to inspect, loaded or newly built, and checks that it can take part.
 
     Args:
         candidate: The net.
         classes: Of the data set.
+        trust: Whether to load also a model with parts that could run code.
 
     Raises:
         ConfigError: If its run exists and cannot be read.
@@ -39,10 +40,10 @@ def open_candidate(candidate: Candidate, classes: Classes) -> SegmentationNet:
         if RunFolder(candidate.path).checkpoints():  # it was trained before, so it can be
             return build_configured(candidate.config, classes)
         try:
-            return _compile_new(candidate.config, classes)
+            return _compile_new(candidate.config, classes, trust)
         except FcnError as error:
             raise RunError(f"{candidate.name}: cannot be trained. {error}") from error
-    net = load_model(candidate.path)
+    net = load_model(candidate.path, trust)
     if net.classes.names != classes.names:
         raise DataError(
             f"{candidate.path}: expected a net with the classes of the data set: {', '.join(classes.names)}. "
@@ -59,14 +60,18 @@ def is_finished(candidate: Candidate) -> bool:
     return run.best.exists() and candidate.config.train.steps in scored_steps(run.log)
 
 
-def finish(candidate: Candidate) -> None:
+def finish(candidate: Candidate, trust: bool = False) -> None:
     """Trains a net, or resumes its training.
+
+    Args:
+        candidate: The net.
+        trust: Whether to load also weights from a model with parts that could run code.
 
     Raises:
         FcnError: As `fcn.training.loop.train` does.
     """
     if candidate.config is not None:
-        train(candidate.config, candidate.path, resume=RunFolder(candidate.path).exists())
+        train(candidate.config, candidate.path, resume=RunFolder(candidate.path).exists(), trust=trust)
 
 
 def config_of(candidate: Candidate) -> Config | None:
@@ -111,13 +116,13 @@ def _check_run(run: RunFolder, config: Config) -> None:
         )
 
 
-def _compile_new(config: Config, classes: Classes) -> SegmentationNet:
+def _compile_new(config: Config, classes: Classes, trust: bool) -> SegmentationNet:
     """Builds and compiles a net as its training will, so that a mistake shows before any net is trained."""
     weights = config.model.weights
     if weights == "none":
         net = build_configured(config, classes)
     else:
-        net = start_from(*load_start(weights), config.model, classes).model
+        net = start_from(*load_start(weights, trust), config.model, classes).model
     measured = config.loss.class_weights == "median_frequency"
     counts = None if measured else class_weights(config.loss, [], len(classes.names))
     compile_net(net, config, counts)

@@ -50,12 +50,14 @@ class Labeling(NamedTuple):
         engine: Engine that computes the label.
         precision: Precision of the engine.
         size: (height, width) of the image.
+        trust: Whether to load also a model with parts that could run code.
     """
 
     model: Path
     engine: str
     precision: str
     size: Size
+    trust: bool = False
 
     def start(self) -> None:
         """Starts the backend."""
@@ -65,7 +67,7 @@ class Labeling(NamedTuple):
         """Loads the net; the image is noise, since its content does not matter."""
         from fcn.inference.predictor import Predictor
 
-        predictor = Predictor(self.model, self.engine, self.precision)
+        predictor = Predictor(self.model, self.engine, self.precision, trust=self.trust)
         image = np.random.default_rng(0).integers(0, 256, (*self.size, 3), np.uint8)
         return lambda: predictor.predict(image)
 

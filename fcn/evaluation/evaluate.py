@@ -104,7 +104,9 @@ def evaluate_examples(
     return Evaluation(Scores.from_matrix(total), total, tuple(images), predictor.views, boundary_scores)
 
 
-def evaluate(model: Any, root: Path | str, split: str = "val", boundary: bool = False) -> Evaluation:
+def evaluate(
+    model: Any, root: Path | str, split: str = "val", boundary: bool = False, trust: bool = False
+) -> Evaluation:
     """Scores a net on a split of a data set.
 
     Warns (`UserWarning`) if the net, or one it started from, was trained on scored images. This is known of a
@@ -115,12 +117,14 @@ def evaluate(model: Any, root: Path | str, split: str = "val", boundary: bool = 
         root: A data set in VOC layout.
         split: Name of one of its lists.
         boundary: Whether to compute boundary IoU too.
+        trust: Whether to load also a model with parts that could run code.
 
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
         RunError: If there is no model at the path.
+        TrustError: If it has parts that could run code.
     """
-    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    predictor = model if isinstance(model, Predictor) else Predictor(model, trust=trust)
     checked = evaluate_and_check(predictor, Path(root), split, boundary)
     for warning in checked.warnings:
         warnings.warn(printable(warning), stacklevel=2)

@@ -45,6 +45,7 @@ def export(
     formats: Sequence[str] = (),
     calibration: Calibration | None = None,
     photographs: Path | str | None = None,
+    trust: bool = False,
 ) -> Path:
     """Writes a net as the next version of an exported model.
 
@@ -55,6 +56,7 @@ def export(
         calibration: For layers in int8 in the format "openvino"; None for none.
         photographs: An image or a folder of images, on which what was exported is compared with the net
             (`fcn.exports.verification`); None to compare nothing.
+        trust: Whether to load also a file with parts that could run code.
 
     Returns:
         The folder of the new version: a SavedModel with the signatures `serving_default`,
@@ -69,6 +71,7 @@ def export(
         OutputError: If the folder cannot be written to or the disk is full.
         QuantizationError: If int8 loses more than it may; nothing is written then.
         RunError: If there is no model at the path.
+        TrustError: If it has parts that could run code.
         VerificationError: If what was exported does not label as the net; nothing is written then.
         ValueError: If there is no such format, or a calibration without the format that takes it.
 
@@ -103,7 +106,7 @@ def export(
     chosen = None if photographs is None else spread(find_photographs(Path(photographs)), MAX_PHOTOGRAPHS)
     for path in chosen or ():
         read_image(path)  # report a damaged one before the work
-    net = model if isinstance(model, SegmentationNet) else load_model(model)
+    net = model if isinstance(model, SegmentationNet) else load_model(model, trust)
     output = Path(output)
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file, not a folder for versions. Choose another place.")

@@ -49,6 +49,8 @@ class Predictor:
         memory_gigabytes: Memory limit of the whole process. Large images are labeled in windows, with the
             same logits; more memory makes that faster. Averages over views also need the probabilities of
             all classes at every pixel, and are refused if these alone are too much.
+        trust: Whether to load also a model with parts that no model of this package has. Such parts can run
+            code; use it only for models of people you trust.
 
     Attributes:
         engine: The engine that computes.
@@ -60,6 +62,7 @@ class Predictor:
     Raises:
         BackendError: If this process or this machine cannot run the engine or the precision.
         RunError: If there is no model at the path, or it cannot be read.
+        TrustError: If it has parts that could run code.
         ValueError: If a scale is not above 0 and at most 4 or occurs twice, or if the memory is too small for
             the net.
 
@@ -78,11 +81,12 @@ class Predictor:
         flip: bool = PLAIN.flip,
         scales: Iterable[float] = PLAIN.scales,
         memory_gigabytes: float = MEMORY_GIGABYTES,
+        trust: bool = False,
     ) -> None:
         self.path = None if isinstance(model, SegmentationNet) else Path(model)
         self.net = model if isinstance(model, SegmentationNet) else None
         self.views = Views(flip, check_scales(scales))
-        one_view = tiled(open_engine(model, engine, precision), memory_gigabytes, self.path)
+        one_view = tiled(open_engine(model, engine, precision, trust), memory_gigabytes, self.path)
         self.engine = multi_scale_engine(one_view, self.views, one_view.score_bytes)
         self.classes = self.engine.classes
 

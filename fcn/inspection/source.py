@@ -13,16 +13,18 @@ from fcn.runs.configured_net import build_configured
 from fcn.runs.model_file import is_exported, load_keras, model_file
 
 
-def open_for_inspection(path: Path) -> keras.Model:
+def open_for_inspection(path: Path, trust: bool = False) -> keras.Model:
     """Builds the net of a configuration with new weights, or loads a model.
 
     Args:
         path: A YAML file; or a run folder, a `.keras` or an `.h5` file of any Keras model.
+        trust: Whether to load also a model with parts that could run code.
 
     Raises:
         ConfigError: If the configuration cannot be used.
         DataError: If its data set exists and cannot be used.
         RunError: If there is no model, or it cannot be read.
+        TrustError: If it has parts that could run code.
     """
     if is_configuration(path):
         return build_net(load_config(path))
@@ -31,7 +33,7 @@ def open_for_inspection(path: Path) -> keras.Model:
             f"{path}: is an exported model, which no longer has layers. Give the configuration, the run "
             "folder or the .keras file it came from."
         )
-    return load_keras(model_file(path))
+    return load_keras(model_file(path), trust)
 
 
 def build_net(config: Config) -> SegmentationNet:

@@ -19,6 +19,7 @@ from fcn.runs.folder import exported_versions as exported_versions
 from fcn.runs.folder import is_exported as is_exported
 from fcn.runs.folder import model_file as model_file
 from fcn.runs.folder import net_file as net_file
+from fcn.runs.keras_check import check_keras_file
 from fcn.system.files import durable_path, temporary_beside
 
 _STATE = "training.json"
@@ -117,16 +118,25 @@ def load_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def load_keras(path: Path) -> keras.Model:
+def load_keras(path: Path, trust: bool = False) -> keras.Model:
     """Loads any Keras model from a `.keras` or `.h5` file.
+
+    Args:
+        path: The file.
+        trust: Whether to load also what could run code: Lambda layers, and classes from elsewhere.
 
     Raises:
         RunError: If there is none, or it cannot be read.
+        TrustError: If it could run code.
     """
     if not path.is_file():
         raise RunError(f"{path}: no such file. Expected a Keras model, .keras or .h5.")
     try:
-        return keras.models.load_model(path, compile=False)
+        if not trust:
+            check_keras_file(path)
+        return keras.models.load_model(path, compile=False, safe_mode=not trust)
+    except RunError:
+        raise
     except ClassNamesError as error:
         raise RunError(
             f"{path}: {error} Correct the names where the net is built, and save it again."
@@ -140,17 +150,19 @@ def load_keras(path: Path) -> keras.Model:
         ) from error
 
 
-def load_model(path: Path | str) -> SegmentationNet:
+def load_model(path: Path | str, trust: bool = False) -> SegmentationNet:
     """Loads a trained net.
 
     Args:
         path: A run folder or a `.keras` file.
+        trust: Whether to load also what could run code, as `load_keras` does.
 
     Raises:
         RunError: If there is none, or it cannot be read.
+        TrustError: If it could run code.
     """
     file = net_file(Path(path))
-    model = load_keras(file)
+    model = load_keras(file, trust)
     if not isinstance(model, SegmentationNet):
         raise RunError(f"{file}: expected a net made by this package. Received: {type(model).__name__}.")
     return model

@@ -69,6 +69,7 @@ def train(
     run_path: Path | str,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    trust: bool = False,
 ) -> TrainingResult:
     """Trains a net and writes a run folder.
 
@@ -78,6 +79,7 @@ def train(
         resume: Whether to resume a run that is there from its last checkpoint.
         callbacks: Further Keras callbacks. They see one epoch of all batches that are left, and the loss of
             each as `logs["loss"]`; scores are in `log.csv`.
+        trust: Whether to start also from a `.keras` file with parts that could run code.
 
     Raises:
         ConfigError: If the configuration cannot be read.
@@ -94,7 +96,7 @@ def train(
         check_place(run)
         with only_training(run) if devices.is_main_process() else nullcontext():
             check_run(run, config, resume)
-            return _train(config, run, callbacks, consensus)
+            return _train(config, run, callbacks, consensus, trust)
 
 
 def _train(
@@ -102,13 +104,17 @@ def _train(
     run: RunFolder,
     callbacks: Sequence[keras.callbacks.Callback],
     consensus: StopConsensus,
+    trust: bool,
 ) -> TrainingResult:
     data = read_checked(config.data)
     keras.utils.set_random_seed(config.train.seed)
     checkpoint = _find_checkpoint(run)
     precision = usable_precision(config.train.precision, config.augmentation.crop_size)
     with computing_in(precision), devices.scope(config):
-        model = load_model(checkpoint) if checkpoint else _new_model(config, data.classes, data.val_examples)
+        if checkpoint:
+            model = load_model(checkpoint, trust)
+        else:
+            model = _new_model(config, data.classes, data.val_examples, trust)
         compile_net(model, config, class_weights(config.loss, data.train_examples, len(data.classes.names)))
         average = None if config.train.ema is None else copy_of(model)
         position = Position(0)
@@ -152,12 +158,14 @@ def _find_checkpoint(run: RunFolder) -> Path | None:
     return checkpoint
 
 
-def _new_model(config: Config, classes: Classes, val_examples: Sequence[Example]) -> SegmentationNet:
+def _new_model(
+    config: Config, classes: Classes, val_examples: Sequence[Example], trust: bool
+) -> SegmentationNet:
     """Builds the net with the weights it starts from, and prints how it fits the net they came from."""
     weights = config.model.weights
     if weights == "none":
         return build_configured(config, classes)
-    source, has_scores = load_start(weights)
+    source, has_scores = load_start(weights, trust)
     start = start_from(source, has_scores, config.model, classes)
     print_notice(f"Starting from {weights}: {start.describe()}.")
     if has_scores and not start.reinitialized:

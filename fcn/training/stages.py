@@ -11,13 +11,16 @@ STAGES = ("fcn32s", "fcn16s", "fcn8s")
 """Each net starts from the one before it."""
 
 
-def train_stages(config: Config, run_path: Path | str, resume: bool = False) -> TrainingResult:
+def train_stages(
+    config: Config, run_path: Path | str, resume: bool = False, trust: bool = False
+) -> TrainingResult:
     """Trains every net up to that of the configuration, each from the best checkpoint of the one before.
 
     Args:
         config: How to train in each stage; the first stage starts from `model.weights`.
         run_path: Folder of the runs, one for each net: `RUN/fcn32s`, `RUN/fcn16s`, `RUN/fcn8s`.
         resume: Whether to resume stages that were stopped.
+        trust: Whether to start also from a `.keras` file with parts that could run code.
 
     Returns:
         The result of the last stage.
@@ -34,6 +37,7 @@ def train_stages(config: Config, run_path: Path | str, resume: bool = False) -> 
     for net in STAGES[: STAGES.index(config.model.net) + 1]:
         stage = RunFolder(Path(run_path) / net)
         model = config.model.model_copy(update={"net": net, "weights": weights})
-        result = train(config.model_copy(update={"model": model}), stage.path, resume and stage.exists())
+        changed = config.model_copy(update={"model": model})
+        result = train(changed, stage.path, resume and stage.exists(), trust=trust)
         weights = str(stage.path)
     return result

@@ -56,21 +56,23 @@ class Start(NamedTuple):
         return text
 
 
-def load_start(weights: str) -> tuple[SegmentationNet, bool]:
+def load_start(weights: str, trust: bool = False) -> tuple[SegmentationNet, bool]:
     """Loads the net that `model.weights` names.
 
     Args:
         weights: "imagenet", or the path of a run folder, a `.keras` file or a file of published weights.
+        trust: Whether to load also a `.keras` file with parts that could run code.
 
     Returns:
         The net, and whether its score layers are trained; those of a classifier are not.
 
     Raises:
         RunError: If there is no such net, or it cannot be read.
+        TrustError: If it has parts that could run code.
     """
     path = _download_imagenet() if weights == "imagenet" else Path(weights)
     if path.is_dir() or is_exported(path) or path.suffix == ".keras" or not path.exists():
-        model = load_model(path)
+        model = load_model(path, trust)
         # Scores that are zero everywhere were never trained: an imported classifier's.
         return model, model.has_trained_scores()
     found, model = read_published(path)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fcn.data.image_io import Pixels
 from fcn.errors import OutputError, RunError
+from fcn.exports.formats.onnx_check import check_onnx
 from fcn.exports.formats.onnx_graph import OnnxGraph
 from fcn.exports.formats.onnx_layers import add_layer
 from fcn.inference.engines.exported import onnx_file
@@ -85,9 +86,11 @@ def onnx_labeler(version: Path) -> Callable[[Pixels], Pixels]:
     Raises:
         BackendError: If `onnxruntime` is not installed.
         RunError: If there is no such file, or it cannot be read.
+        TrustError: If it has operations of extensions, or weights in other files.
     """
     onnxruntime = import_onnxruntime()
     path = onnx_file(version)
+    check_onnx(path)
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no class in common

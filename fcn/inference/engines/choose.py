@@ -24,7 +24,7 @@ _INT8_REMEDY = "Export the run with --format openvino --calibrate FOLDER_OF_IMAG
 
 
 def open_engine(
-    model: SegmentationNet | Path | str, name: str = "auto", precision: str = "float32"
+    model: SegmentationNet | Path | str, name: str = "auto", precision: str = "float32", trust: bool = False
 ) -> NetEngine:
     """Opens an engine for a net.
 
@@ -32,10 +32,12 @@ def open_engine(
         model: A net; or the path of a run folder, a `.keras` file or an exported folder.
         name: One of `ENGINES`.
         precision: One of `PRECISIONS`.
+        trust: Whether to load also what no model of this package has, and which could run code.
 
     Raises:
         BackendError: If this process or this machine cannot run the engine or the precision.
         RunError: If there is no model at the path, or it cannot be read.
+        TrustError: If it could run code.
         ValueError: If `name` or `precision` is unknown.
     """
     if name not in ENGINES:
@@ -53,7 +55,7 @@ def open_engine(
             f"precision=int8: expected engine=openvino, the only one with int8. Received: {name}."
         )
     if not isinstance(model, SegmentationNet) and is_exported(Path(model)):
-        return _open_exported(exported_version(Path(model)), name, precision)
+        return _open_exported(exported_version(Path(model)), name, precision, trust)
     if precision == "int8":
         raise BackendError(f"precision=int8: expected an exported model. {_INT8_REMEDY}")
     if precision == "auto":
@@ -61,13 +63,13 @@ def open_engine(
     if name == "openvino":
         import_openvino()
         _check_tensorflow("OpenVINO reads a net that was not exported through TensorFlow")
-        net = model if isinstance(model, SegmentationNet) else load_model(model)
+        net = model if isinstance(model, SegmentationNet) else load_model(model, trust)
         from fcn.inference.engines.openvino_graph import convert_layers, convert_net
 
         description = NetDescription.from_config(net.get_config())
         layers = partial(convert_layers, net)
         return OpenVinoEngine(net.classes, convert_net(net), precision, description, layers)
-    net = model if isinstance(model, SegmentationNet) else load_model(model)
+    net = model if isinstance(model, SegmentationNet) else load_model(model, trust)
     if precision == "bfloat16":
         _check_bfloat16()
         if not tensorflow_on_cpu():
@@ -81,11 +83,11 @@ def open_engine(
     return keras_engine(net, precision)
 
 
-def _open_exported(version: Path, name: str, precision: str) -> NetEngine:
+def _open_exported(version: Path, name: str, precision: str, trust: bool) -> NetEngine:
     if choice := choose(read_table(version), name, precision):
         name, precision = choice.engine, choice.precision
     if name == "openvino" or precision == "int8":
-        return _open_openvino(version, "float32" if precision == "auto" else precision)
+        return _open_openvino(version, "float32" if precision == "auto" else precision, trust)
     if precision == "auto":
         precision = "float32"
     if importlib.util.find_spec("tensorflow") is None or name in ("jax", "torch"):
@@ -102,26 +104,26 @@ def _open_exported(version: Path, name: str, precision: str) -> NetEngine:
                 f"{version}: an exported model computes in float32 on a GPU. For bfloat16 give the run "
                 "folder or the .keras file that was exported."
             )
-    return exported_engine(version, precision)
+    return exported_engine(version, precision, trust)
 
 
-def _open_openvino(version: Path, precision: str) -> NetEngine:
+def _open_openvino(version: Path, precision: str, trust: bool) -> NetEngine:
     import_openvino()
     if openvino_file(version, precision).exists():
-        model = read_model(openvino_file(version, precision))
+        model = read_model(openvino_file(version, precision), trust)
     elif precision == "int8":
         raise RunError(f"{version}: has no int8 model. {_INT8_REMEDY}")
     else:
-        model = _convert(version, "predict_logits")
-    layers = partial(_convert, version, "predict_shrunk_logits")
+        model = _convert(version, "predict_logits", trust)
+    layers = partial(_convert, version, "predict_shrunk_logits", trust)
     return OpenVinoEngine(exported_classes(version), model, precision, exported_net(version), layers)
 
 
-def _convert(version: Path, signature: str) -> Any:
+def _convert(version: Path, signature: str, trust: bool) -> Any:
     _check_tensorflow(f"{version}: has no model for OpenVINO, which then reads it through TensorFlow")
     from fcn.inference.engines.openvino_graph import convert_exported
 
-    return convert_exported(version, signature)
+    return convert_exported(version, signature, trust)
 
 
 def _check_tensorflow(why: str) -> None:

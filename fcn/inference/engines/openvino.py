@@ -15,6 +15,7 @@ from fcn.classes import Classes
 from fcn.data.image_io import Pixels
 from fcn.errors import BackendError, RunError
 from fcn.inference.engines.engine import Floats, Labeled, memory_errors
+from fcn.inference.engines.openvino_check import check_openvino
 from fcn.models.fields import NetDescription
 from fcn.system.bfloat16 import bfloat16_instructions
 from fcn.system.optional import import_optional
@@ -165,14 +166,21 @@ class _Program:
             raise
 
 
-def read_model(path: Path) -> Any:
+def read_model(path: Path, trust: bool = False) -> Any:
     """Reads `openvino.Model` from an `.xml` file, its weights in a `.bin` file beside it.
+
+    Args:
+        path: The `.xml` file.
+        trust: Whether to read also layers of extensions.
 
     Raises:
         BackendError: If OpenVINO is not installed.
         RunError: If it cannot be read.
+        TrustError: If it has such layers.
     """
     openvino = import_openvino()
+    if not trust:
+        check_openvino(path)
     try:
         return openvino.Core().read_model(path)
     except RuntimeError as error:

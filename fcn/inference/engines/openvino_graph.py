@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from fcn.errors import BackendError, RunError
 from fcn.inference.engines.openvino import import_openvino
+from fcn.inference.engines.saved_model_check import check_saved_model
 from fcn.models.net import SegmentationNet
 from fcn.models.patches import ordinary_convolutions
 
@@ -50,18 +51,22 @@ def _convert(model: keras.Model, images_like: tf.TensorSpec) -> Any:
         return _check_logits(_read(function), function)
 
 
-def convert_exported(version: Path, signature: str = "predict_logits") -> Any:
+def convert_exported(version: Path, signature: str = "predict_logits", trust: bool = False) -> Any:
     """Converts a SavedModel with its graph as it is, which may be slower than that of `convert_net`.
 
     Args:
         version: Folder of the version.
         signature: The signature to convert, "predict_logits" or "predict_shrunk_logits".
+        trust: Whether to load also operations that no export of this package has.
 
     Raises:
         BackendError: If OpenVINO is not installed, or converts the graph wrongly.
         RunError: If it cannot be read.
+        TrustError: If it has such operations.
     """
     import_openvino()  # outside of the block, which blames the file
+    if not trust:
+        check_saved_model(version)
     try:
         exported = tf.saved_model.load(str(version))  # signatures do not keep their model alive
         function = exported.signatures[signature]

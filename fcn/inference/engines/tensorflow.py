@@ -11,6 +11,7 @@ from fcn.data.image_io import Pixels
 from fcn.errors import RunError
 from fcn.inference.engines.engine import Floats, Labeled
 from fcn.inference.engines.exported import exported_classes, exported_net
+from fcn.inference.engines.saved_model_check import check_saved_model
 from fcn.models.fields import NetDescription
 from fcn.models.net import SegmentationNet
 from fcn.runs.model_file import exported_version
@@ -102,13 +103,21 @@ def net_engine(model: SegmentationNet, precision: str) -> TensorFlowEngine:
     )
 
 
-def exported_engine(path: Path, precision: str) -> TensorFlowEngine:
+def exported_engine(path: Path, precision: str, trust: bool = False) -> TensorFlowEngine:
     """Loads a SavedModel; of several versions the highest.
+
+    Args:
+        path: Folder of a version, or of versions.
+        precision: "float32", or on a CPU "bfloat16".
+        trust: Whether to load also operations that no export of this package has.
 
     Raises:
         RunError: If it cannot be read.
+        TrustError: If it has such operations.
     """
     folder = exported_version(path)
+    if not trust:
+        check_saved_model(folder)
     try:
         exported = tf.saved_model.load(str(folder))
         predict = exported.signatures["predict_logits"]
