@@ -53,6 +53,7 @@ _PLACES = (
     *("keras", "keras.layers", "keras.models", "keras.initializers", "keras.constraints"),
     *("keras.regularizers", "keras.optimizers", "keras.optimizers.schedules", "keras.losses"),
     *("keras.metrics", "keras.dtype_policies", "keras.src.models.functional"),
+    *("keras.src.ops.core", "keras.src.ops.math", "keras.src.ops.nn", "keras.src.ops.numpy"),
 )
 """Modules in which classes are looked up that are named without a module, as older files do."""
 

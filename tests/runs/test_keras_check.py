@@ -154,11 +154,19 @@ def test_with_trust_a_lambda_runs(suffix: str, tmp_path: Path) -> None:
     assert load_keras(path, trust=True)(np.ones((1, 3), np.float32)).shape == (1, 1)
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def older_classifier() -> keras.Model:
+    """A net that Keras can load from HDF5, which has no operations."""
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, activation="relu", kernel_regularizer="l2", padding="same")(inputs)
+    x = layers.Flatten()(layers.add([x, layers.BatchNormalization()(x)]))
+    return keras.Model(inputs, layers.Dense(2, kernel_initializer=keras.initializers.Orthogonal())(x))
+
+
+@pytest.mark.parametrize(("build", "suffix"), [(classifier, ".keras"), (older_classifier, ".h5")])
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
-def test_keras_own_layers_pass(suffix: str, tmp_path: Path) -> None:
+def test_keras_own_layers_pass(build: Callable[[], keras.Model], suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"net{suffix}"
-    model = classifier()
+    model = build()
     model.save(path)
     check_keras_file(path)
     image = np.ones((1, 8, 8, 3), np.float32)

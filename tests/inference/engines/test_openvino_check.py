@@ -51,7 +51,8 @@ def test_entities_are_refused(path: Path) -> None:
 
 def test_damaged_large_and_otherwise_encoded_files_are_refused(path: Path) -> None:
     text = path.read_text()
-    for damaged in (b"", b"no model", text[: len(text) // 2].encode(), text.encode("utf-16")):
+    others = [text.encode(name) for name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le")]
+    for damaged in (b"", b"no model", text[: len(text) // 2].encode(), *others):
         path.write_bytes(damaged)
         with pytest.raises(RunError, match=r"model\.xml: cannot be read by OpenVINO"):
             check_openvino(path)
