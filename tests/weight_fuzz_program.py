@@ -1,6 +1,6 @@
 """Reads weight files that hypothesis damages or builds, in a process with little memory.
 
-`python weight_fuzz_program.py FORMAT EXAMPLES FOLDER SAMPLE...`: a file gives layers or one `RunError` that
+`python weight_fuzz_program.py EXAMPLES FOLDER FORMAT=SAMPLE...`: a file gives layers or one `RunError` that
 names it; anything else, a MemoryError included, ends this process with a traceback.
 """
 
@@ -163,17 +163,11 @@ def built(format: str) -> st.SearchStrategy[bytes] | None:
     }.get(format)
 
 
-def main() -> None:
-    """Reads the files."""
-    format, examples, path = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]) / "weights"
-    samples = [Path(name).read_bytes() for name in sys.argv[4:]]
+def fuzz(format: str, samples: list[bytes], examples: int, path: Path) -> None:
+    """Reads damaged and built files of a format."""
     files = damaged(samples)
     if (others := built(format)) is not None:
         files |= others
-    path.write_bytes(samples[0])
-    list(read_layers(path))  # and whatever it loads
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY,) * 2)
 
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(content=files)
@@ -189,6 +183,20 @@ def main() -> None:
             signal.alarm(0)
 
     reads_or_refuses()
+
+
+def main() -> None:
+    """Reads the files."""
+    examples, path = int(sys.argv[1]), Path(sys.argv[2]) / "weights"
+    samples: dict[str, list[bytes]] = {}
+    for argument in sys.argv[3:]:
+        format, _, name = argument.partition("=")
+        samples.setdefault(format, []).append(Path(name).read_bytes())
+        list(read_layers(Path(name)))  # and whatever it loads
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY,) * 2)
+    for format, contents in samples.items():
+        fuzz(format, contents, examples, path)
 
 
 if __name__ == "__main__":

@@ -121,6 +121,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space, as Linux can")
 def test_hostile_yaml_needs_little_memory(tmp_path: Path) -> None:
     paths = []

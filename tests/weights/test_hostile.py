@@ -13,7 +13,17 @@ from fcn.errors import RunError
 from fcn.weights.reader import read_layers
 
 
-@pytest.mark.parametrize(("make", "message"), HOSTILE.values(), ids=HOSTILE)
+# Their limits are only reached after a second of reading.
+SLOW = {"caffemodel: countless blobs of one number", "h5: layers that hold themselves"}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        pytest.param(*file, id=name, marks=[pytest.mark.slow] * (name in SLOW))
+        for name, file in HOSTILE.items()
+    ],
+)
 def test_a_hostile_file_is_refused_with_one_message(make, message, place):
     path = place(make())
     with pytest.raises(RunError, match=message) as caught:
@@ -41,6 +51,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space, as Linux can")
 def test_hostile_files_need_little_memory_and_time(tmp_path):
     paths = write_all(tmp_path)
