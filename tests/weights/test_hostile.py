@@ -12,7 +12,6 @@ from fcn.cli.main import main
 from fcn.errors import RunError
 from fcn.weights.reader import read_layers
 
-
 # Their limits are only reached after a second of reading.
 SLOW = {"caffemodel: countless blobs of one number", "h5: layers that hold themselves"}
 
