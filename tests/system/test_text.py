@@ -117,8 +117,10 @@ def test_warnings_of_a_library_call_are_escaped() -> None:
 
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        patch.setattr(evaluate, "evaluate_and_check", lambda *_: Checked)
-        patch.setattr(evaluate, "Predictor", type("Predictor", (), {"__init__": lambda self, model: None}))
+        patch.setattr(evaluate, "evaluate_and_check", lambda *_, **__: Checked)
+        patch.setattr(
+            evaluate, "Predictor", type("Predictor", (), {"__init__": lambda self, model, **_: None})
+        )
         evaluate.evaluate("model", "root")
     assert [str(one.message) for one in caught] == [SHOWN]
 
