@@ -24,7 +24,7 @@ _LOG = logging.getLogger("fcn.server")
 _BACKLOG = 2048
 # After so many, those beyond the limit are closed before more are accepted. There is a reserve of descriptors
 # for them.
-_ACCEPTED_AT_ONCE = 16
+_ACCEPTED_AT_ONCE = 4
 # Longer than clients and proxies usually keep an idle connection: if the client closes it first, no request
 # is lost on the way.
 _KEEP_ALIVE_SECONDS = 75
