@@ -27,7 +27,6 @@ Entry = dict[str, Any]
 def classifier() -> keras.Model:
     """A net with operations, functions, nested models, shared layers and values of all sorts in its file."""
     inner = keras.Sequential([keras.Input((8, 8, 4)), layers.Conv2D(4, 3, activation=keras.ops.relu)])
-    inner.compile("adam", "mse", metrics=["mae"])
     inputs = keras.Input((8, 8, 3))
     x = layers.Rescaling(1 / 255)(layers.RandomFlip("horizontal")(inputs))
     x = layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 1.0, 2.0])(x)

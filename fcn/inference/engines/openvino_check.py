@@ -36,8 +36,7 @@ def check_openvino(path: Path) -> None:
     parser.StartElementHandler = start
     parser.StartDoctypeDeclHandler = declare
     try:
-        # As text, so that it is UTF-8 for OpenVINO too, whatever the file declares. Without NUL, OpenVINO does
-        # not take it for anything wider.
+        # As text, so that it is UTF-8 whatever the file declares, and for OpenVINO too, without NUL.
         text = read_bounded(path, MOST_XML_BYTES).decode()
         if "\0" in text:
             raise ValueError("it has NUL characters")
