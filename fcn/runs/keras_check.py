@@ -82,6 +82,7 @@ def check_keras_file(path: Path) -> None:
         TrustError: If it names something else.
         Exception: Any, if the file is damaged.
     """
+    text: bytes | str | None
     # Keras chooses by the name too.
     if path.name.endswith(".keras"):
         text = _read_archive(path)
