@@ -5,14 +5,16 @@ NumPy is imported where it is used: reading a configuration and `fcn --help` do 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
-
-from fcn.system.text import is_safe
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+_DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+_MARKS = frozenset("\u061c\u200e\u200f")
 
 VOID = 255
 """Label value of pixels that belong to no class; they are never trained on and never scored."""
@@ -135,10 +137,19 @@ def check_class_names(names: object) -> tuple[str, ...]:
                 f"expected 1 to {MAX_NAME_CHARACTERS} characters in the name of class {class_id}. "
                 f"Received: {len(name)}."
             )
-        if not is_safe(name):
+        if any(map(_is_control, name)):
             raise ClassNamesError(f"expected names without control characters. Received: {name!r}.")
         checked.append(name)
     return tuple(checked)
+
+
+def _is_control(character: str) -> bool:
+    """Returns whether a character controls a terminal or the direction of text, or separates lines."""
+    return (
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        or unicodedata.bidirectional(character) in _DIRECTIONS
+        or character in _MARKS
+    )
 
 
 class Classes(NamedTuple):

@@ -31,16 +31,6 @@ def printable(text: object) -> str:
     return shown if shown.isprintable() else _UNSAFE.sub(_escape, shown)
 
 
-def is_safe(text: str) -> bool:
-    r"""Returns whether `printable` leaves a text as it is.
-
-    Example:
-        >>> is_safe("naïve 道"), is_safe("two\nlines")
-        (True, False)
-    """
-    return text.isprintable() or not _UNSAFE.search(text)
-
-
 def csv_text(text: str, mark: str = "'") -> str:
     r"""Returns text for a cell of a CSV file that a spreadsheet does not take for a formula.
 

@@ -247,7 +247,7 @@ def use_two_graphs(document: Any) -> None:
         (call_the_saver, "traced_save"),
         (name_the_saver_as_callable, "traced_save"),
         (write_in_the_saver, "WriteFile"),
-        (declare_another_saver, "the operation"),
+        (declare_another_saver, "the operation|another call"),  # whichever function comes first
         (write_in_the_main_graph, "WriteFile"),
         (replace_a_function, "replaces"),
         (add_a_gradient, "evil"),
