@@ -11,17 +11,14 @@ from fcn.system.text import printable
 
 @contextmanager
 def stderr_held_back() -> Iterator[None]:
-    """Keeps what native code writes to stderr, and shows it only if the block fails.
-
-    If the process is told to stop, nothing is shown.
-    """
+    """Keeps what native code writes to stderr, and shows it only if the block fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except Exception:
+        except BaseException:
             held.seek(0)
             os.write(kept, _without_controls(held.read()))
             raise
