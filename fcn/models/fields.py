@@ -184,7 +184,7 @@ class NetDescription(NamedTuple):
         Example:
             >>> fcn8s = NetDescription(8, "same", 1.0, 1.0, 21)
             >>> fcn8s.map_bytes(320, 320) / 320**2, fcn8s.map_bytes(1, 102400) / 102400
-            (936.0, 1704.0)
+            (936.0, 7016.0)
         """
         chart, channels = _chart(self), _channels(self)
         rows, columns = _lengths(self, height), _lengths(self, width)

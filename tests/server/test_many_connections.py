@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import logging
 import os
 import resource
 import signal
@@ -104,6 +105,7 @@ def test_500_slow_bodies_beside_500_idle_connections_keep_nobody_from_an_answer(
 
 
 def test_idle_connections_beyond_the_limit_are_closed_for_new_ones(tmp_path, caplog):
+    caplog.set_level(logging.WARNING, "fcn.server")
     with (
         running_server(tmp_path, PausableEngine(), connections=20) as server,
         connected(server.port, 100) as idle,
@@ -217,6 +219,7 @@ def test_the_soft_limit_is_raised(tmp_path):
 
 
 def test_a_state_is_logged_again_after_it_was_absent(caplog):
+    caplog.set_level(logging.WARNING, "fcn.server")
     state = StateWarning("full", absent_seconds=0.2)
     assert [state.log() for _ in range(3)] == [True, False, False]
     time.sleep(0.25)

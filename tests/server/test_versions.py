@@ -118,6 +118,7 @@ def test_no_request_is_dropped_while_versions_change(versions, folder):
     for number in (4, 5, 6):
         add_version(folder, number)
         wait_until(lambda: states(versions).get(number) == "AVAILABLE")  # noqa: B023
+    wait_until(lambda: (6, 5) in answers)
     stop.set()
     for thread in threads:
         thread.join(20)
