@@ -313,7 +313,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "h5: a data set instead of a layer": (lambda: hdf5(data_set_as_layers), "'a' is not a group"),
     "h5: a data set instead of a model": (lambda: hdf5(data_set_as_root), "'model_weights' is not a group"),
 }
-"""What each file does: a function that returns it, and a regular expression for the refusal."""
+"""For each kind of attack, a function that returns the file, and a pattern of the message that refuses it."""
 
 
 def write_all(folder: Path) -> dict[str, Path]:

@@ -138,7 +138,7 @@ def _unpack(file: IO[bytes], form: str) -> tuple[int, ...]:
 
 
 def check_tiles(image: ImageFile.ImageFile, pixels: int, name: object) -> None:
-    """Refuses a TIFF with tiles or strips that are far larger than its image, since they are decoded whole.
+    """Refuses a TIFF with tiles that are far larger than its image, since each is decoded whole.
 
     Args:
         image: The opened file.

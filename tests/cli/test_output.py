@@ -12,7 +12,7 @@ GENERATE = ("data", "generate", "drawn", "--train", "1", "--val", "1")
 
 
 def start(folder: Path, output: int, *arguments: str, kilobytes: object = "unlimited") -> tuple[int, str]:
-    """Returns the exit code of a command with limited memory, and what it says on stderr."""
+    """Runs a command with limited memory; returns its exit code and its messages."""
     done = subprocess.run(
         ["sh", "-c", f'ulimit -v {kilobytes}; exec "$@"', "sh", sys.executable, "-m", "fcn", *arguments],
         cwd=folder,

@@ -67,7 +67,7 @@ def entry(module: str | None, name: str, config: object = None, registered: str 
 
 @pytest.fixture
 def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a module that can be imported here writes when it is imported."""
+    """Yields a file that exists only if a module on the path was imported."""
     marker = tmp_path / "ran"
     (tmp_path / "evil_module.py").write_text(f"open({str(marker)!r}, 'w')\nclass Evil:\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -43,18 +43,18 @@ _IMAGES = """
     TensorListGetItem TensorListLength TensorListReserve TensorListSetItem TensorListStack
 """
 OPERATIONS = _CALLS | frozenset(f"{_MATHEMATICS} {_IMAGES}".split())
-"""What functions may hold. None of these uses files, Python, a network or another process. Some take as much
-memory or time as a graph asks for."""
+"""Operations that functions may contain. None of them uses files, Python, a network or another process. Some
+take as much memory or time as a graph asks for."""
 
 _MAIN = frozenset(
     ("Const", "Identity", "NoOp", "Placeholder", "StatefulPartitionedCall", "PartitionedCall")
 ) | {"VarHandleOp", "VarIsInitializedOp", "ReadVariableOp", "AssignVariableOp"}
-"""What the main graph may hold, which is for programs of TensorFlow 1."""
+"""Operations that the main graph may contain. Only programs of TensorFlow 1 run it."""
 
 _SAVING = frozenset(
     ("MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename", "StaticRegexFullMatch", "StringJoin")
 ) | {"AssignVariableOp", "Const", "DisableCopyOnRead", "Identity", "NoOp", "Pack", "ReadVariableOp", "Select"}
-"""What the two functions may hold with which other programs save and restore weights. They use files."""
+"""Operations in the two functions that save and restore weights for other programs. They use files."""
 
 _OBJECTS = frozenset(("user_object", "asset", "function", "bare_concrete_function", "variable", "constant"))
 _USER_OBJECTS = frozenset(
