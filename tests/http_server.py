@@ -1,9 +1,11 @@
 """The app that ships, answering on this machine with a test engine: in a thread, with real connections."""
 
+import atexit
 import socket
 import threading
 import time
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +17,7 @@ from pausable_engine import PausableEngine
 from PIL import Image
 
 from fcn.server.app import ServerSettings, create_app
+from fcn.server.decoding import Decoders
 from fcn.server.limits import Limits
 from fcn.server.listening import configure, open_socket
 from fcn.server.observability.metrics import Metrics
@@ -77,12 +80,20 @@ def png_pixels(data):
     return np.array(Image.open(BytesIO(data)))
 
 
+@cache
+def decoders():
+    """Returns the processes that decode images, the same for all tests of this process."""
+    started = Decoders()
+    atexit.register(started.close)
+    return started
+
+
 @contextmanager
 def engine_service(folder: Path, engine: PausableEngine, version=1, **limits):
     """Yields a service of one version."""
     (folder / str(version)).mkdir(exist_ok=True)
     (folder / str(version) / "saved_model.pb").touch()
-    service = Service("fcn", folder, lambda path: engine, Limits(**limits), Metrics())
+    service = Service("fcn", folder, lambda path: engine, Limits(**limits), Metrics(), decoders())
     try:
         yield service
     finally:

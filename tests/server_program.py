@@ -9,6 +9,7 @@ import numpy as np
 from fcn.classes import Classes
 from fcn.inference.engines.engine import Labeled
 from fcn.server.app import ServerSettings, create_app
+from fcn.server.decoding import Decoders
 from fcn.server.limits import Limits
 from fcn.server.listening import answer_requests, open_socket, url_of
 from fcn.server.observability.logs import start_logs
@@ -36,8 +37,10 @@ def main(folder):
     (folder / "1").mkdir(exist_ok=True)
     (folder / "1" / "saved_model.pb").touch()
     start_logs()
-    with open_socket("127.0.0.1", 0) as listener:
-        service = Service("fcn", folder, lambda path: WaitingEngine(folder / "go"), Limits(), Metrics())
+    with open_socket("127.0.0.1", 0) as listener, Decoders() as decoders:
+        service = Service(
+            "fcn", folder, lambda path: WaitingEngine(folder / "go"), Limits(), Metrics(), decoders
+        )
         number = answer_requests(
             create_app(service, ServerSettings()),
             listener,

@@ -119,7 +119,13 @@ def add_trust(command: argparse.ArgumentParser) -> None:
 
 
 def open_labeler(
-    model: Path, engine: str, precision: str, views: "Views", memory: float | None, trust: bool = False
+    model: Path,
+    engine: str,
+    precision: str,
+    views: "Views",
+    memory: float | None,
+    trust: bool = False,
+    other_bytes: int = 0,
 ) -> "Engine":
     """Opens the engine that the options of a command name; the backend has been started.
 
@@ -130,6 +136,7 @@ def open_labeler(
         views: The views to average over.
         memory: Gigabytes the process may take; None for the default.
         trust: Whether to load also a model with parts that could run code.
+        other_bytes: The part of that memory that other processes of the command take.
 
     Raises:
         FcnError: What `Predictor` raises.
@@ -140,7 +147,7 @@ def open_labeler(
 
     amount = memory or MEMORY_GIGABYTES
     try:
-        return Predictor(model, engine, precision, *views, amount, trust).engine
+        return Predictor(model, engine, precision, *views, amount - other_bytes / 1e9, trust).engine
     except ValueError as error:
         raise RunError(f"--memory {amount:g}: {error}") from error
 

@@ -80,6 +80,14 @@ def add_parser(commands: Commands) -> None:
     )
     add_memory(infer, "4; a continued job keeps its own")
     infer.add_argument(
+        "--file-timeout",
+        type=at_least(1),
+        default=120,
+        metavar="S",
+        help="longest time to decode an image from a URL, or a file that is slow to decode, in seconds; "
+        "default: 120",
+    )
+    infer.add_argument(
         "--ray",
         type=_address,
         nargs="?",
@@ -126,6 +134,7 @@ def run(options: argparse.Namespace) -> None:
         restarting(options.output) if options.restart else nullcontext(),
         open_job(options.output, _inputs(options), settings, kinds, options.batch_size) as job,
     ):
+        job.file_seconds = options.file_timeout
         result = job.result()
         retry = options.retry_failed and bool(result.failed)
         if retry or not job.finished:

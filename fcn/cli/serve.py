@@ -154,10 +154,12 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError(f"--examples {options.examples}: expected a folder of images.")
     if not is_exported(options.model):
         model_file(options.model)  # raises an error that explains what is wrong with the path
+    from fcn.server.decoding import DECODERS_BYTES, Decoders
     from fcn.server.listening import answer_requests, open_socket
 
-    # Before the model, which takes seconds.
-    with open_socket(options.host, options.port) as listener:
+    # Both before the model, which takes seconds and makes this process large.
+    with open_socket(options.host, options.port) as listener, Decoders() as decoders:
+        decoders.start()
         from fcn.server.observability.logs import start_logs
 
         start_backend(options.engine)
@@ -168,9 +170,10 @@ def run(options: argparse.Namespace) -> None:
         from fcn.server.service import Service
 
         def open_engine(path: Path) -> "Engine":
-            return open_labeler(path, options.engine, options.precision, PLAIN, options.memory, options.trust)
+            engine, precision, memory = options.engine, options.precision, options.memory
+            return open_labeler(path, engine, precision, PLAIN, memory, options.trust, DECODERS_BYTES)
 
-        service = Service(options.name, options.model, open_engine, limits, Metrics())
+        service = Service(options.name, options.model, open_engine, limits, Metrics(), decoders)
         try:
             settings = ServerSettings(token, options.examples, (options.host, *options.allowed_host))
             app = create_app(service, settings)

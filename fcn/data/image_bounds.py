@@ -28,7 +28,8 @@ _FEWEST_SCANS, _MOST_SCANS = 16, 256
 _TILE_PIXELS = 2**22
 _REMEDY = "Nothing was decoded. If the file is genuine, save it again with an image editor."
 
-_START_OF_SCAN = b"\xff\xda"
+_JPEG, _START_OF_SCAN = b"\xff\xd8", b"\xff\xda"
+_PIXELS_PER_SECOND = 40e6
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 # Bytes of a value, by its type (TIFF 6.0, section 2, and BigTIFF).
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
@@ -66,6 +67,17 @@ def check_scans(data: bytes, pixels: int, name: object) -> None:
             f"{name}: expected a JPEG of at most {most} scans. Received: {scans}, which would take long to "
             f"decode. {_REMEDY}"
         )
+
+
+def decoding_seconds(data: bytes, pixels: int) -> float:
+    """Returns about how long an image takes to decode on a slow machine, in seconds.
+
+    Args:
+        data: The content of the file.
+        pixels: Pixels of the image.
+    """
+    scans = data.count(_START_OF_SCAN) if data.startswith(_JPEG) else 1
+    return max(1, scans) * pixels / _PIXELS_PER_SECOND
 
 
 def _count_scans(data: bytes) -> int:

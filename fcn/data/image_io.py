@@ -25,6 +25,8 @@ from fcn.system.files import unreadable, write_bytes
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG_QUALITY = 92
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Chunks of a PNG in which Pillow finds an orientation.
+_PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 # How stored pixels become upright, by the value of the EXIF tag Orientation (EXIF 2.3, 4.6.4).
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -233,6 +235,8 @@ def recolor(label: Pixels, palette: Pixels) -> Pixels:
 
 def exif_orientation(data: bytes) -> int:
     """Returns the EXIF orientation (1 to 8) of an image file's content, 1 without one."""
+    if data.startswith(_PNG_SIGNATURE) and not any(keyword in data for keyword in _PNG_EXIF):
+        return 1  # to find none, Pillow would decode all pixels, since it may come after them
     try:
         return _orientation(open_header(data, "image"))
     except DataError:

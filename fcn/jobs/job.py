@@ -15,6 +15,7 @@ from fcn.jobs.crash_isolation import note_delegation
 from fcn.jobs.integrity import ADJUSTABLE_SETTINGS
 from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import plan
+from fcn.jobs.reading import FILE_SECONDS
 from fcn.jobs.restart import remove_store
 from fcn.jobs.sources.inputs import Input, list_folders
 from fcn.jobs.sources.remote import is_url
@@ -72,11 +73,13 @@ class Job:
     Attributes:
         store: What there is to label, and how far the job is.
         kinds: What it writes, some of `OUTPUTS`.
+        file_seconds: Longest time that a process may decode an image.
     """
 
     def __init__(self, store: JobStore, lease: WorkerLease, kinds: Sequence[str]) -> None:
         self.store = store
         self.kinds = tuple(kinds)
+        self.file_seconds = FILE_SECONDS
         self._lease = lease
 
     @property
@@ -122,7 +125,12 @@ class Job:
         """Returns the function that labels batches of this job in this process."""
         frames = int(self.store.settings()["batch_size"])
         return partial(
-            label_in_process, output=self.store.output, engine=engine, kinds=self.kinds, frames=frames
+            label_in_process,
+            output=self.store.output,
+            engine=engine,
+            kinds=self.kinds,
+            frames=frames,
+            file_seconds=self.file_seconds,
         )
 
     def delegate(self) -> None:

@@ -1,7 +1,5 @@
 """Labels batches in this process: the next are read and the last are written while one is computed."""
 
-import hashlib
-import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -10,17 +8,15 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from fcn.data.image_header import read_image_file
-from fcn.data.image_io import Pixels, decode_image, exif_orientation
 from fcn.errors import DataError, OutputError, RunError
 from fcn.inference.engines.engine import Engine, Floats, Labeled, softmax
 from fcn.inference.video import is_video
 from fcn.jobs.integrity import output_path
-from fcn.jobs.sources.remote import is_url, read_remote
+from fcn.jobs.reading import FILE_SECONDS, NO_MEMORY, ImageReader, ReadImage
 from fcn.jobs.store import Claimed, Outcome
 from fcn.jobs.videos import label_claimed_video
 from fcn.outputs.render import LabeledImage, Rendered, render
-from fcn.system.files import name_is_too_long, remove, unreadable, write_bytes
+from fcn.system.files import name_is_too_long, remove, write_bytes
 from fcn.system.parallel import map_ahead
 
 T = TypeVar("T")
@@ -30,10 +26,6 @@ T = TypeVar("T")
 _MAX_PIXELS_IN_MEMORY = 1 << 26
 # For an image with a size that is unknown before it is read: the size of a good camera.
 _ASSUMED_PIXELS = 1 << 24
-_NO_MEMORY = (
-    "there was not enough memory for it. Lower --memory, give the process more memory, or shrink the image; "
-    "then add --retry-failed."
-)
 
 
 class _PixelBudget:
@@ -51,18 +43,9 @@ class _PixelBudget:
         return self._pixels < _MAX_PIXELS_IN_MEMORY
 
 
-class _ReadImage(NamedTuple):
-    """An image that could be read; its outcome has no files yet."""
-
-    claimed: Claimed
-    outcome: Outcome
-    image: Pixels
-    orientation: int
-
-
 class _Batch(NamedTuple):
     videos: list[Claimed]
-    read: list[_ReadImage]
+    read: list[ReadImage]
     failed: list[Outcome]
     pixels: int
     began: float
@@ -78,7 +61,7 @@ class LabeledBatch(NamedTuple):
         began: When its turn began, by `time.monotonic`.
     """
 
-    labeled: list[tuple[_ReadImage, LabeledImage]]
+    labeled: list[tuple[ReadImage, LabeledImage]]
     unlabeled: list[Outcome]
     pixels: int
     began: float
@@ -99,7 +82,12 @@ class RenderedImage(NamedTuple):
 
 
 def label_in_process(
-    claims: Iterable[list[Claimed]], output: Path, engine: Engine, kinds: Sequence[str], frames: int = 1
+    claims: Iterable[list[Claimed]],
+    output: Path,
+    engine: Engine,
+    kinds: Sequence[str],
+    frames: int = 1,
+    file_seconds: float = FILE_SECONDS,
 ) -> Generator[list[Outcome], None, None]:
     """Labels batches in this process and writes their outputs; yields the outcomes of each batch.
 
@@ -109,6 +97,7 @@ def label_in_process(
         engine: The engine that labels.
         kinds: What to write, some of `OUTPUTS`.
         frames: Most frames of a video that are labeled at once.
+        file_seconds: Longest time that a process may decode an image.
 
     Raises:
         OutputError: If an output cannot be written.
@@ -124,7 +113,7 @@ def label_in_process(
     def label_video(video: Claimed) -> Outcome:
         return label_claimed_video(engine, video, output, frames)
 
-    yield from label_batches(claims, engine, kinds, write, label_video)
+    yield from label_batches(claims, engine, kinds, write, label_video, file_seconds)
 
 
 def label_batches(
@@ -133,6 +122,7 @@ def label_batches(
     kinds: Sequence[str],
     finish: Callable[[LabeledBatch], T],
     label_video: Callable[[Claimed], Outcome],
+    file_seconds: float,
 ) -> Generator[T, None, None]:
     """Labels batches and yields what `finish` returns for each; reads the next ones meanwhile.
 
@@ -142,6 +132,7 @@ def label_batches(
         kinds: What to write, some of `OUTPUTS`.
         finish: Called with each labeled batch, in another thread.
         label_video: Called with each video.
+        file_seconds: Longest time that a process may decode an image.
     """
     budget = _PixelBudget()
     # A pixel, its label and confidence take 8 bytes, and each of its probabilities half of that.
@@ -153,7 +144,7 @@ def label_batches(
             yield claimed
 
     def read(claimed: list[Claimed]) -> _Batch:
-        batch = _read_batch(claimed)
+        batch = _read_batch(claimed, reader)
         budget.change(batch.pixels * half_weights // 2 - _estimate_pixels(claimed) * half_weights // 2)
         return batch
 
@@ -168,10 +159,11 @@ def label_batches(
         budget.change(-pixels)
         return finished
 
-    # Not a loop: its variable would keep a batch in memory while the next one is read.
-    labels = map(label, map_ahead(read, count_claims(), has_room=budget.has_room))
-    # Two ahead: the net continues while one batch is written, and stops soon after a write has failed.
-    yield from map_ahead(finish_and_free, labels, ahead=2, has_room=budget.has_room)
+    with ImageReader(file_seconds) as reader:
+        # Not a loop: its variable would keep a batch in memory while the next one is read.
+        labels = map(label, map_ahead(read, count_claims(), has_room=budget.has_room))
+        # Two ahead: the net continues while one batch is written, and stops soon after a write has failed.
+        yield from map_ahead(finish_and_free, labels, ahead=2, has_room=budget.has_room)
 
 
 def render_batch(
@@ -182,7 +174,7 @@ def render_batch(
         try:
             yield RenderedImage(read.claimed.name, read.outcome, render(kinds, image, engine.classes))
         except MemoryError:
-            yield read.outcome._replace(error=f"cannot be labeled: {_NO_MEMORY}")
+            yield read.outcome._replace(error=f"cannot be labeled: {NO_MEMORY}")
 
 
 def add_seconds(outcomes: Sequence[Outcome], began: float) -> list[Outcome]:
@@ -196,47 +188,28 @@ def _estimate_pixels(claimed: Sequence[Claimed]) -> int:
     return sum(image.pixels or _ASSUMED_PIXELS for image in claimed)
 
 
-def _read_batch(claimed: Sequence[Claimed]) -> _Batch:
-    """Reads images, but not videos; an error is an outcome, so that the job continues."""
+def _read_batch(claimed: Sequence[Claimed], reader: ImageReader) -> _Batch:
+    """Reads images, but not videos."""
     began = time.monotonic()
     videos = [image for image in claimed if is_video(image.place)]
-    read: list[_ReadImage] = []
-    failed: list[Outcome] = []
-    for image in claimed:
-        if image in videos:
-            continue
-        outcome = Outcome(image.id)
-        try:
-            if is_url(image.place):
-                data = read_remote(image.place)
-                outcome = outcome._replace(size=len(data))
-            else:
-                status = os.stat(image.place)
-                outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
-                data = read_image_file(Path(image.place))
-            outcome = outcome._replace(hash=hashlib.sha256(data).hexdigest())
-            read.append(_ReadImage(image, outcome, decode_image(data, image.place), exif_orientation(data)))
-        except DataError as error:
-            failed.append(outcome._replace(error=str(error).removeprefix(f"{image.place}: ")))
-        except OSError as error:
-            failed.append(outcome._replace(error=unreadable(error)))
-        except MemoryError:
-            failed.append(outcome._replace(error=_NO_MEMORY))
+    results = [reader.read(image) for image in claimed if image not in videos]
+    read = [result for result in results if isinstance(result, ReadImage)]
+    failed = [result for result in results if isinstance(result, Outcome)]
     return _Batch(videos, read, failed, sum(image.image.size // 3 for image in read), began)
 
 
 def _label(
-    read: Sequence[_ReadImage], engine: Engine, kinds: Sequence[str]
-) -> tuple[list[tuple[_ReadImage, LabeledImage]], list[Outcome]]:
+    read: Sequence[ReadImage], engine: Engine, kinds: Sequence[str]
+) -> tuple[list[tuple[ReadImage, LabeledImage]], list[Outcome]]:
     """Labels images of one size at once, by the size of their pixels and not that in their headers.
 
     If a group is too much for the engine, its images are labeled one by one, and only the one that is too
     large fails.
     """
-    sizes: dict[tuple[int, ...], list[_ReadImage]] = {}
+    sizes: dict[tuple[int, ...], list[ReadImage]] = {}
     for image in read:
         sizes.setdefault(image.image.shape, []).append(image)
-    labeled: list[tuple[_ReadImage, LabeledImage]] = []
+    labeled: list[tuple[ReadImage, LabeledImage]] = []
     failed: list[Outcome] = []
     groups = [*sizes.values()]
     while groups:
@@ -245,7 +218,7 @@ def _label(
             labeled += _label_group(group, engine, kinds)
             continue
         except MemoryError:
-            reason = _NO_MEMORY
+            reason = NO_MEMORY
         except (DataError, RunError) as error:
             reason = str(error)
         if len(group) > 1:
@@ -256,8 +229,8 @@ def _label(
 
 
 def _label_group(
-    group: Sequence[_ReadImage], engine: Engine, kinds: Sequence[str]
-) -> list[tuple[_ReadImage, LabeledImage]]:
+    group: Sequence[ReadImage], engine: Engine, kinds: Sequence[str]
+) -> list[tuple[ReadImage, LabeledImage]]:
     # A single image, which may be huge, is not copied.
     images = group[0].image[np.newaxis] if len(group) == 1 else np.stack([image.image for image in group])
     if "probabilities" in kinds:

@@ -3,9 +3,9 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.classes import Classes, count_ids
-from fcn.data.image_header import open_header, stored_size
-from fcn.data.image_io import Pixels, decode_image, encode_label, exif_orientation
-from fcn.errors import DataError
+from fcn.data.decoder import Header
+from fcn.data.image_io import Pixels, encode_label
 from fcn.inference.engines.engine import Engine
 from fcn.inference.engines.signatures import PREDICT_LOGITS, SERVING_DEFAULT, Signature
 from fcn.outputs.render import LabeledImage
 from fcn.server.batcher import EngineResult, OutputKind
+from fcn.server.decoding import Decoders
 from fcn.server.interface import (
     ErrorKind,
     InferenceRequest,
@@ -37,7 +37,7 @@ from fcn.server.weighted_semaphore import WeightedSemaphore
 _T = TypeVar("_T")
 _Array = npt.NDArray[Any]
 _CODEC_THREADS = 2
-"""Number of threads that decode and encode images; the engine uses all cores itself."""
+"""Number of threads that encode images; the engine uses all cores itself."""
 _BYTES_PER_LOGIT = 4
 _IMAGE_NAME = "image"
 """Name of an image in error messages."""
@@ -84,6 +84,7 @@ class Service:
         open_engine: Opens an engine from the path of a model.
         limits: Limits of requests.
         metrics: Metrics of the server.
+        decoders: Processes that decode images.
 
     Attributes:
         name: Name of the model in URLs.
@@ -95,9 +96,16 @@ class Service:
     """
 
     def __init__(
-        self, name: str, model: Path, open_engine: Callable[[Path], Engine], limits: Limits, metrics: Metrics
+        self,
+        name: str,
+        model: Path,
+        open_engine: Callable[[Path], Engine],
+        limits: Limits,
+        metrics: Metrics,
+        decoders: Decoders,
     ) -> None:
         self.name, self.limits, self.metrics = name, check_limits(limits), metrics
+        self._decoders = decoders
         self._versions = VersionManager(model, open_engine, limits, metrics)
         self._codec_threads = ThreadPoolExecutor(_CODEC_THREADS, thread_name_prefix="fcn-codec")
         self._decoded_pixels = WeightedSemaphore(limits.decoded_pixels)
@@ -156,13 +164,11 @@ class Service:
         with self._versions.lease(version) as loaded, self._admit(1, loaded):
             deadline = time.monotonic() + self.limits.answer_seconds
             start = time.perf_counter()
-            async with self._decoded_pixels.acquire(await self.run_in_thread(self._count_pixels, data)):
-                image = await self.run_in_thread(self._decode, data)
+            async with self._decoded(data, _IMAGE_NAME, deadline) as (header, image):
                 decoded = time.perf_counter()
                 scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
             seconds = {"decode": decoded - start, "engine": time.perf_counter() - decoded}
-            orientation = await self.run_in_thread(exif_orientation, data)
-            labeled = LabeledImage(image, orientation, scored.values, scored.mean_confidence)
+            labeled = LabeledImage(image, header.orientation, scored.values, scored.mean_confidence)
             return SegmentationResult(labeled, loaded.classes, loaded.number, loaded.engine_name, seconds)
 
     async def run_in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
@@ -222,8 +228,7 @@ class Service:
     async def _label_one(
         self, loaded: LoadedVersion, data: bytes, deadline: float, name: str
     ) -> tuple[bytes, _Array, float]:
-        async with self._decoded_pixels.acquire(await self.run_in_thread(self._count_pixels, data, name)):
-            image = await self.run_in_thread(self._decode, data, name)
+        async with self._decoded(data, name, deadline) as (_, image):
             scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
         png, areas = await self.run_in_thread(_encode, scored.values, len(loaded.classes.names))
         return png, areas, scored.mean_confidence
@@ -258,14 +263,17 @@ class Service:
     ) -> EngineResult:
         return await asyncio.wrap_future(loaded.batcher.submit(image, output_kind, deadline))
 
-    def _count_pixels(self, data: bytes, name: str = _IMAGE_NAME) -> int:
-        """Returns the number of pixels of an encoded image, read from its header."""
-        try:
-            height, width = stored_size(open_header(data, name))
-        except DataError as error:
-            raise ServerError(ErrorKind.BAD_REQUEST, str(error)) from error
-        self._check_size(height, width)
-        return height * width
+    @asynccontextmanager
+    async def _decoded(self, data: bytes, name: str, deadline: float) -> AsyncIterator[tuple[Header, Pixels]]:
+        """Yields the header and pixels of an image; their memory stays reserved until the block ends."""
+        async with AsyncExitStack() as reserved:
+            async with self._decoders.open(data, name, deadline) as image:
+                height, width = image.header.size
+                self._check_size(height, width)
+                await reserved.enter_async_context(self._decoded_pixels.acquire(height * width))
+                with self.metrics.decode_seconds.time():
+                    pixels = await image.decode()
+            yield image.header, pixels
 
     def _check_size(self, height: int, width: int) -> None:
         if height * width > self.limits.image_pixels:
@@ -286,13 +294,6 @@ class Service:
                 "labels.",
             )
         return size
-
-    def _decode(self, data: bytes, name: str = _IMAGE_NAME) -> Pixels:
-        with self.metrics.decode_seconds.time():
-            try:
-                return decode_image(data, name)
-            except DataError as error:
-                raise ServerError(ErrorKind.BAD_REQUEST, str(error)) from error
 
 
 async def _gather_or_cancel(answers: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:

@@ -131,6 +131,28 @@ def test_of_16_bits_the_upper_8_are_kept(channels: int, rng: np.random.Generator
     np.testing.assert_array_equal(decode_image(data), expected >> 8)
 
 
+def test_the_orientation_of_a_png_needs_no_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow decodes all of them before it says that there is none, unless it is not asked."""
+
+    def refuse(_: object) -> None:
+        raise AssertionError("pixels are decoded")
+
+    data = encoded(Image.fromarray(draw(5, 6)), "PNG")
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", refuse)
+    assert exif_orientation(data) == 1
+
+
+def test_an_orientation_after_the_pixels_of_a_png_counts() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.fromarray(draw(5, 6))
+    plain, known = encoded(image, "PNG"), encoded(image, "PNG", exif=exif)
+    begin = known.index(b"eXIf") - 4
+    length = int.from_bytes(known[begin : begin + 4]) + 12
+    end = len(plain) - 12  # before the chunk IEND
+    assert exif_orientation(plain[:end] + known[begin : begin + length] + plain[end:]) == 6
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_is_ignored_at_first_and_upright_obeys_it(orientation: int) -> None:
     stored = Image.fromarray(draw(21, 34))

@@ -5,6 +5,7 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
+from http_server import decoders
 from pausable_engine import PausableEngine, flat
 from PIL import Image
 
@@ -29,7 +30,9 @@ def make(tmp_path, engine):
     services = []
 
     def make(**limits):
-        services.append(Service("fcn", tmp_path, lambda path: engine, Limits(**limits), Metrics()))
+        services.append(
+            Service("fcn", tmp_path, lambda path: engine, Limits(**limits), Metrics(), decoders())
+        )
         return services[-1]
 
     yield make

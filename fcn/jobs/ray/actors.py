@@ -89,7 +89,9 @@ class RayBatchProcessor:
             name: value for name, value in os.environ.items() if name.startswith(_FORWARDED_VARIABLES)
         }
         threads = None if share.gpus else share.cpus
-        self._request = Request(open_engine, job.kinds, environment, threads, platform.node(), __version__)
+        self._request = Request(
+            open_engine, job.kinds, environment, threads, platform.node(), __version__, job.file_seconds
+        )
         self._engine_in_use: tuple[str, str, str] | None = None
         self._classes: Classes | None = None
 

@@ -18,6 +18,7 @@ from fcn.classes import Classes
 from fcn.errors import BackendError, FcnError
 from fcn.inference.engines.engine import Engine
 from fcn.jobs.pipeline import LabeledBatch, RenderedImage, add_seconds, label_batches, render_batch
+from fcn.jobs.reading import FILE_SECONDS
 from fcn.jobs.sources.remote import is_url
 from fcn.jobs.store import Claimed, Outcome
 from fcn.version import __version__
@@ -50,6 +51,7 @@ class Request(NamedTuple):
         threads: CPUs of each actor; None if a GPU computes.
         host: The machine on which the job was started.
         version: Version of this package there.
+        file_seconds: Longest time that a process may decode an image.
     """
 
     open_engine: OpenEngine
@@ -58,6 +60,7 @@ class Request(NamedTuple):
     threads: int | None
     host: str
     version: str
+    file_seconds: float = FILE_SECONDS
 
 
 class Result(NamedTuple):
@@ -136,7 +139,7 @@ class Labeler:
         import ray
 
         self._attempts = attempts
-        self._kinds = request.kinds
+        self._kinds, self._file_seconds = request.kinds, request.file_seconds
         self._host = "" if platform.node() == request.host else platform.node()
         os.environ.update(request.environment)
         if request.threads is not None:
@@ -178,7 +181,9 @@ class Labeler:
             yield to_table([self._as_answer(error)])
 
     def _label(self, claims: Sequence[list[Claimed]]) -> Iterator[Result]:
-        return label_batches(claims, self._engine, self._kinds, self._finish, _refuse_video)
+        return label_batches(
+            claims, self._engine, self._kinds, self._finish, _refuse_video, self._file_seconds
+        )
 
     def _label_alone(self, batch: list[Claimed]) -> Result:
         """Labels a batch, or else each of its images, with nothing else in hand; an image may fail.

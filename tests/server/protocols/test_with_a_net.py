@@ -5,7 +5,7 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
-from http_server import png_pixels, running_service
+from http_server import decoders, png_pixels, running_service
 from PIL import Image
 
 from fcn.data.image_io import decode_image, encode_png
@@ -20,7 +20,7 @@ PREDICT, INFER = "/v1/models/fcn:predict", "/v2/models/fcn/infer"
 
 @pytest.fixture(scope="module")
 def client(model_path):
-    service = Service("fcn", model_path, lambda path: Predictor(path).engine, Limits(), Metrics())
+    service = Service("fcn", model_path, lambda path: Predictor(path).engine, Limits(), Metrics(), decoders())
     with running_service(service) as server:
         yield server.client
     service.close()

@@ -1,0 +1,232 @@
+"""Decodes images of strangers in processes that can be stopped, with limits of memory and time.
+
+The bounds of `fcn.data.image_bounds` refuse what is known to take long. What they do not foresee costs one of
+these processes, and not the one that uses it: a decoder that takes too long is killed, and one that asks for
+too much memory, or that crashes, ends.
+
+Pixels come back in a file in memory that the operating system shares, without a copy. It needs no folder:
+`/dev/shm` of a container has 64 MB, and its root may be read-only.
+"""
+
+import fcntl
+import json
+import mmap
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from fcn.data.decoder_program import receive_line
+from fcn.data.image_io import Pixels
+from fcn.errors import BackendError, DataError
+
+_PROGRAM = "import sys; sys.path[:] = sys.argv[2:]; from fcn.data.decoder_program import main; main()"
+_START_SECONDS, _EXIT_SECONDS = 60.0, 5.0
+# So that NumPy reserves no memory for threads that would do nothing.
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_SAVE_AGAIN = "Save it again with an image editor, or take it out."
+
+
+class Header(NamedTuple):
+    """What the beginning of an image file says.
+
+    Attributes:
+        size: (height, width), in stored pixel order.
+        orientation: EXIF orientation, 1 to 8.
+    """
+
+    size: tuple[int, int]
+    orientation: int
+
+
+class Decoder:
+    """A process that decodes images, one after the other. It is started when it is first needed.
+
+    If it is stopped or ends by itself, the next image starts it again. Close it at the end.
+
+    Example:
+        >>> from fcn.data.image_io import encode_png
+        >>> with Decoder() as decoder:
+        ...     header = decoder.open(encode_png(np.zeros((2, 3, 3), np.uint8)), "a.png", seconds=60)
+        ...     pixels = decoder.decode(seconds=60)
+        >>> header.size, pixels.shape
+        ((2, 3), (2, 3, 3))
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
+        self._ready = self._stopped = False
+        self._opened: tuple[object, Header] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Starts the process without waiting for it.
+
+        Raises:
+            BackendError: If the system starts no further process.
+        """
+        if self._process is not None and not self._stopped and self._process.poll() is None:
+            return
+        self.close()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno()), *sys.path],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    env=os.environ | _ENVIRONMENT,
+                )
+            except OSError as error:
+                ours.close()
+                raise BackendError(
+                    f"A process to decode images cannot be started ({error.strerror or error}). Allow more "
+                    "processes or memory, then try again."
+                ) from error
+        self._connection, self._ready, self._stopped = ours, False, False
+
+    def open(self, data: bytes, name: object, seconds: float) -> Header:
+        """Reads the header of an image, which `decode` decodes afterwards.
+
+        Args:
+            data: The content of an image file.
+            name: The image's name in an error, usually its path.
+            seconds: The process is stopped after so long.
+
+        Raises:
+            BackendError: If the process cannot be started.
+            DataError: If this is not an image that may be decoded, or the process was stopped.
+        """
+        self._opened = None
+        self._make_ready()
+        with _memory_file(len(data)) as file:
+            _write(file, data)
+            answer = self._ask("open", name, file, seconds)
+        height, width = answer["size"]
+        header = Header((int(height), int(width)), int(answer["orientation"]))
+        self._opened = name, header
+        return header
+
+    def decode(self, seconds: float) -> Pixels:
+        """Returns the pixels of the opened image, `uint8[H, W, 3]`, RGB, in stored pixel order.
+
+        Args:
+            seconds: The process is stopped after so long.
+
+        Raises:
+            DataError: If the image is damaged, or the process was stopped.
+            ValueError: If no image was opened.
+        """
+        if self._opened is None:
+            raise ValueError("Expected an opened image. Received: none.")
+        (name, header), self._opened = self._opened, None
+        shape = (*header.size, 3)
+        count = shape[0] * shape[1] * shape[2]
+        with _memory_file(count) as file:
+            self._ask("decode", name, file, seconds)
+            return np.frombuffer(mmap.mmap(file, count), np.uint8).reshape(shape)
+
+    def stop(self) -> None:
+        """Kills the process; what another thread waits for ends with a `DataError`."""
+        self._stopped = True
+        if self._process is not None:
+            self._process.kill()
+
+    def close(self) -> None:
+        """Ends the process."""
+        self.stop()
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            self._process.wait()
+        self._process = self._connection = None
+
+    def _make_ready(self) -> None:
+        for _ in range(2):  # one that ended since the last image is started again
+            self.start()
+            if self._ready or self._receive(_START_SECONDS) is not None:
+                self._ready = True
+                return
+            if self._stopped:
+                break
+        raise BackendError(
+            f"A process to decode images ends at once{self._cause()}. Give it more memory, then try again."
+        )
+
+    def _ask(self, task: str, name: object, file: int, seconds: float) -> dict[str, Any]:
+        """Returns the answer to a request.
+
+        Raises:
+            DataError: If the answer is an error, or none came.
+        """
+        request = {"task": task, "seconds": seconds}
+        begin = time.monotonic()
+        with suppress(OSError):  # it has ended
+            assert self._connection is not None
+            socket.send_fds(self._connection, [json.dumps(request).encode() + b"\n"], [file])
+        answer = self._receive(seconds)
+        if answer is None and time.monotonic() - begin >= seconds:
+            self.stop()
+            raise DataError(f"{name}: took more than {seconds:.3g} s to decode. {_SAVE_AGAIN}")
+        if answer is None:
+            raise DataError(f"{name}: the process that decoded it ended{self._cause()}. {_SAVE_AGAIN}")
+        if "error" in answer:
+            raise DataError(f"{name}: {answer['error']}")
+        return answer
+
+    def _receive(self, seconds: float) -> dict[str, Any] | None:
+        """Returns an answer; None if none comes in time, or the process ends."""
+        assert self._connection is not None
+        self._connection.settimeout(max(0.001, seconds))
+        with suppress(OSError):
+            line, _ = receive_line(self._connection)
+            return json.loads(line) if line else None
+        return None
+
+    def _cause(self) -> str:
+        """Returns how the process ended, for a message."""
+        assert self._process is not None
+        try:
+            code = self._process.wait(_EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        return f" with exit code {code}" if code >= 0 else f" by signal {-code}"
+
+
+@contextmanager
+def _memory_file(size: int) -> Iterator[int]:
+    """Yields a file in memory with a size that the other process cannot change."""
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create("fcn-image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    else:
+        with tempfile.TemporaryFile() as unnamed:
+            file = os.dup(unnamed.fileno())
+    try:
+        os.truncate(file, size)
+        if hasattr(fcntl, "F_ADD_SEALS"):
+            # Without its end, reading the pixels would end this process with a signal.
+            fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        yield file
+    finally:
+        os.close(file)
+
+
+def _write(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
