@@ -4,26 +4,23 @@ The bounds of `fcn.data.image_bounds` refuse what is known to take long. What th
 these processes, and not the one that uses it: a decoder that takes too long is killed, and one that asks for
 too much memory, or that crashes, ends.
 
-Pixels come back in a file in memory that the operating system shares, without a copy. It needs no folder:
-`/dev/shm` of a container has 64 MB, and its root may be read-only.
+Pixels come back through a socket. That needs no folder (`/dev/shm` of a container has 64 MB, and its root may
+be read-only), and was faster than memory that both processes share, where the first use of each page costs
+more than a copy (docs/results.md).
 """
 
-import fcntl
 import json
-import mmap
 import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from fcn.data.decoder_program import receive_line
+from fcn.data.decoder_program import ANSWER_BYTES
 from fcn.data.image_io import Pixels
 from fcn.errors import BackendError, DataError
 
@@ -113,9 +110,8 @@ class Decoder:
         """
         self._opened = None
         self._make_ready()
-        with _memory_file(len(data)) as file:
-            _write(file, data)
-            answer = self._ask("open", name, file, seconds)
+        request = {"task": "open", "bytes": len(data), "seconds": seconds}
+        answer, _ = self._ask(request, data, 0, name, seconds)
         height, width = answer["size"]
         header = Header((int(height), int(width)), int(answer["orientation"]))
         self._opened = name, header
@@ -134,11 +130,10 @@ class Decoder:
         if self._opened is None:
             raise ValueError("Expected an opened image. Received: none.")
         (name, header), self._opened = self._opened, None
-        shape = (*header.size, 3)
-        count = shape[0] * shape[1] * shape[2]
-        with _memory_file(count) as file:
-            self._ask("decode", name, file, seconds)
-            return np.frombuffer(mmap.mmap(file, count), np.uint8).reshape(shape)
+        height, width = header.size
+        request = {"task": "decode", "seconds": seconds}
+        _, pixels = self._ask(request, b"", height * width * 3, name, seconds)
+        return pixels.reshape(height, width, 3)
 
     def stop(self) -> None:
         """Kills the process; what another thread waits for ends with a `DataError`."""
@@ -158,7 +153,10 @@ class Decoder:
     def _make_ready(self) -> None:
         for _ in range(2):  # one that ended since the last image is started again
             self.start()
-            if self._ready or self._receive(_START_SECONDS) is not None:
+            if self._ready:
+                return
+            with suppress(OSError, EOFError):
+                self._receive_answer(time.monotonic() + _START_SECONDS)
                 self._ready = True
                 return
             if self._stopped:
@@ -167,35 +165,65 @@ class Decoder:
             f"A process to decode images ends at once{self._cause()}. Give it more memory, then try again."
         )
 
-    def _ask(self, task: str, name: object, file: int, seconds: float) -> dict[str, Any]:
-        """Returns the answer to a request.
+    def _ask(
+        self, request: dict[str, Any], data: bytes, size: int, name: object, seconds: float
+    ) -> tuple[dict[str, Any], Pixels]:
+        """Returns the answer to a request, and the bytes behind it.
+
+        Args:
+            request: The request.
+            data: What comes behind it.
+            size: Number of bytes behind an answer that is not an error.
+            name: The image's name in an error.
+            seconds: The process is stopped after so long.
 
         Raises:
             DataError: If the answer is an error, or none came.
         """
-        request = {"task": task, "seconds": seconds}
-        begin = time.monotonic()
-        with suppress(OSError):  # it has ended
-            assert self._connection is not None
-            socket.send_fds(self._connection, [json.dumps(request).encode() + b"\n"], [file])
-        answer = self._receive(seconds)
-        if answer is None and time.monotonic() - begin >= seconds:
+        deadline = time.monotonic() + seconds
+        assert self._connection is not None
+        try:
+            self._connection.settimeout(seconds)
+            self._connection.sendall(json.dumps(request).encode() + b"\n" + data)
+            answer = self._receive_answer(deadline)
+            if "error" in answer:
+                raise DataError(f"{name}: {answer['error']}")
+            return answer, self._receive(size, deadline)
+        except TimeoutError as error:
             self.stop()
-            raise DataError(f"{name}: took more than {seconds:.3g} s to decode. {_SAVE_AGAIN}")
-        if answer is None:
-            raise DataError(f"{name}: the process that decoded it ended{self._cause()}. {_SAVE_AGAIN}")
-        if "error" in answer:
-            raise DataError(f"{name}: {answer['error']}")
+            raise DataError(f"{name}: took more than {seconds:.3g} s to decode. {_SAVE_AGAIN}") from error
+        except (OSError, EOFError) as error:
+            raise DataError(
+                f"{name}: the process that decoded it ended{self._cause()}. {_SAVE_AGAIN}"
+            ) from error
+
+    def _receive_answer(self, deadline: float) -> dict[str, Any]:
+        """Returns an answer without what comes behind it.
+
+        Raises:
+            EOFError: If the process has ended.
+            TimeoutError: If the answer has not come by the deadline.
+        """
+        answer: dict[str, Any] = json.loads(self._receive(ANSWER_BYTES, deadline).tobytes())
         return answer
 
-    def _receive(self, seconds: float) -> dict[str, Any] | None:
-        """Returns an answer; None if none comes in time, or the process ends."""
+    def _receive(self, size: int, deadline: float) -> Pixels:
+        """Returns the next `size` bytes.
+
+        Raises:
+            EOFError: If the process has ended.
+            TimeoutError: If they have not come by the deadline.
+        """
         assert self._connection is not None
-        self._connection.settimeout(max(0.001, seconds))
-        with suppress(OSError):
-            line, _ = receive_line(self._connection)
-            return json.loads(line) if line else None
-        return None
+        received = np.empty(size, np.uint8)
+        rest = memoryview(received)
+        while rest:
+            self._connection.settimeout(max(0.001, deadline - time.monotonic()))
+            count = self._connection.recv_into(rest)
+            if not count:
+                raise EOFError
+            rest = rest[count:]
+        return received
 
     def _cause(self) -> str:
         """Returns how the process ended, for a message."""
@@ -206,27 +234,3 @@ class Decoder:
             self._process.kill()
             code = self._process.wait()
         return f" with exit code {code}" if code >= 0 else f" by signal {-code}"
-
-
-@contextmanager
-def _memory_file(size: int) -> Iterator[int]:
-    """Yields a file in memory with a size that the other process cannot change."""
-    if hasattr(os, "memfd_create"):
-        file = os.memfd_create("fcn-image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    else:
-        with tempfile.TemporaryFile() as unnamed:
-            file = os.dup(unnamed.fileno())
-    try:
-        os.truncate(file, size)
-        if hasattr(fcntl, "F_ADD_SEALS"):
-            # Without its end, reading the pixels would end this process with a signal.
-            fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
-        yield file
-    finally:
-        os.close(file)
-
-
-def _write(file: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]

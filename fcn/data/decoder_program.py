@@ -1,12 +1,11 @@
 """What runs in a process of `fcn.data.decoder`: decodes images that may be hostile, within limits.
 
-The argument is the number of a socket. Each line on it is a request or its answer, in JSON; the content of
-images and their pixels are in files in memory, which are sent along. The process ends when the other end of
-the socket is closed.
+The argument is the number of a socket. A request on it is a line of JSON, and an answer is JSON of fixed
+length. Behind the request to open an image comes the content of its file, and behind the answer to decode it
+come its pixels. The process ends when the other end of the socket is closed.
 """
 
 import json
-import mmap
 import os
 import resource
 import signal
@@ -15,16 +14,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import cv2
+import numpy as np
 
 from fcn.data.image_header import open_header, stored_size
-from fcn.data.image_io import decode_image, exif_orientation
+from fcn.data.image_io import Pixels, decode_image, exif_orientation
 from fcn.errors import DataError
 
-_LINE_BYTES = 1 << 16
-"""Most bytes of a request or an answer."""
+ANSWER_BYTES = 4096
+"""Length of an answer: JSON, and spaces at its end."""
 
 NAME = "image"
 """Name of every image here; answers are without it."""
@@ -55,14 +55,17 @@ class _Image:
         with limited_memory(self.height * self.width):
             self.orientation = exif_orientation(data)
 
-    def decode(self, file: int) -> None:
-        """Writes the pixels to a file of their size."""
+    def decode(self) -> Pixels:
+        """Returns the pixels, of the size that the header says.
+
+        Raises:
+            DataError: If they cannot be decoded.
+        """
         with limited_memory(self.height * self.width):
             pixels = decode_image(self.data, NAME)
         if pixels.shape[:2] != (self.height, self.width):
             raise DataError(f"{NAME}: is damaged: its pixels have another size than its header says.")
-        with mmap.mmap(file, pixels.nbytes) as output:
-            output.write(pixels)
+        return pixels
 
 
 def main() -> None:
@@ -71,66 +74,47 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     cv2.setNumThreads(1)
-    with socket.socket(fileno=int(sys.argv[1])) as connection:
+    with socket.socket(fileno=int(sys.argv[1])) as connection, connection.makefile("rb") as requests:
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), sys.stderr.fileno())  # libraries print about damaged images
-        connection.sendall(b"{}\n")  # it is ready
+        connection.sendall(_encode({}))  # it is ready
         image: _Image | None = None
-        while True:
-            line, files = receive_line(connection)
-            if not line:
-                return
+        while line := requests.readline():
             request = json.loads(line)
+            pixels: Pixels | None = None
             signal.setitimer(signal.ITIMER_REAL, request["seconds"] + _SECONDS_MORE)
             try:
-                image, answer = _answer(request["task"], image, files[0])
+                if request["task"] == "open":
+                    image = None
+                    image, answer = _open(requests, request["bytes"])
+                elif image is not None:
+                    pixels, answer, image = image.decode(), {}, None
             except DataError as error:
                 answer = {"error": str(error).removeprefix(f"{NAME}: ")}
             except MemoryError:
                 answer = {"error": _NO_MEMORY}
-            finally:
-                os.close(files[0])
             signal.setitimer(signal.ITIMER_REAL, 0)
-            connection.sendall(json.dumps(answer).encode() + b"\n")
+            connection.sendall(_encode(answer))
+            if pixels is not None:
+                connection.sendall(np.ascontiguousarray(pixels))
 
 
-def _answer(task: str, image: _Image | None, file: int) -> tuple[_Image | None, dict[str, Any]]:
-    """Does a task; returns the image that is open afterwards, and the answer.
-
-    Raises:
-        DataError: If the image may not or cannot be decoded.
-        MemoryError: If it needs too much memory.
-    """
-    if task == "open":
-        image = _Image(_read(file))
-        return image, {"size": [image.height, image.width], "orientation": image.orientation}
-    assert image is not None
-    image.decode(file)
-    return None, {}
+def _encode(answer: dict[str, Any]) -> bytes:
+    data = json.dumps(answer).encode()
+    if len(data) > ANSWER_BYTES:
+        data = json.dumps({"error": answer["error"][: ANSWER_BYTES // 12]}).encode()
+    return data.ljust(ANSWER_BYTES)
 
 
-def receive_line(connection: socket.socket) -> tuple[bytes, list[int]]:
-    """Returns the next line and the files that came with it; an empty line at the end.
+def _open(requests: IO[bytes], size: int) -> tuple[_Image, dict[str, Any]]:
+    """Returns the image whose content of `size` bytes comes next, and what its header says.
 
     Raises:
-        OSError: If the line is too long, or nothing comes within the timeout of the socket.
+        DataError: If it may not be decoded.
+        MemoryError: If its header needs too much memory.
     """
-    line, files = b"", list[int]()
-    while not line.endswith(b"\n"):
-        part, sent, _, _ = socket.recv_fds(connection, _LINE_BYTES, 1)
-        files += sent
-        if not part:
-            return b"", files
-        line += part
-        if len(line) > _LINE_BYTES:
-            raise OSError(f"a line of more than {_LINE_BYTES} bytes")
-    return line, files
-
-
-def _read(file: int) -> bytes:
-    with open(file, "rb", closefd=False) as stream:
-        stream.seek(0)
-        return stream.read()
+    image = _Image(requests.read(size))
+    return image, {"size": [image.height, image.width], "orientation": image.orientation}
 
 
 @contextmanager

@@ -1,0 +1,118 @@
+"""Where the images of a job are decoded: in its process, or in one that can be stopped."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from file_server import serving, without_ranges
+from job_program import run_job
+
+import fcn.jobs.job
+import fcn.jobs.reading
+from fcn.data.decoder import Decoder
+from fcn.data.image_bounds import decoding_seconds
+from fcn.data.image_io import encode_jpeg, encode_png, read_image
+from fcn.jobs.reading import ImageReader, ReadImage
+from fcn.jobs.store import Claimed, Outcome
+
+PNG = encode_png(np.arange(60, dtype=np.uint8).reshape(4, 5, 3))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "a.png"
+    path.write_bytes(PNG)
+    return path
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Decoder]]:
+    """The decoders that a reader has started a process for."""
+    decoders: list[Decoder] = []
+
+    class Remembered(Decoder):
+        def start(self) -> None:
+            if self not in decoders:
+                decoders.append(self)
+            super().start()
+
+    monkeypatch.setattr(fcn.jobs.reading, "Decoder", Remembered)
+    yield decoders
+    for decoder in decoders:
+        assert decoder._process is None, "it was not closed"
+
+
+def read(place: object, **options: float) -> ReadImage | Outcome:
+    with ImageReader(**options) as reader:
+        return reader.read(Claimed(7, str(place), str(place), "a"))
+
+
+def children() -> int:
+    return len(psutil.Process().children())
+
+
+def test_an_ordinary_file_is_decoded_in_this_process(path: Path, started: list[Decoder]) -> None:
+    found = read(path)
+    assert isinstance(found, ReadImage)
+    assert (found.outcome.id, found.outcome.size, found.orientation) == (7, len(PNG), 1)
+    np.testing.assert_array_equal(found.image, read_image(path))
+    assert not started
+
+
+def test_a_file_that_seems_slow_is_decoded_in_another(
+    path: Path, started: list[Decoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcn.jobs.reading, "_SECONDS_IN_THIS_PROCESS", 0.0)
+    before = children()
+    found = read(path)
+    assert isinstance(found, ReadImage)
+    np.testing.assert_array_equal(found.image, read_image(path))
+    assert len(started) == 1
+    assert children() == before
+
+
+def test_a_file_that_takes_longer_than_allowed_fails_alone(
+    tmp_path: Path, started: list[Decoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcn.jobs.reading, "_SECONDS_IN_THIS_PROCESS", 0.5)
+    monkeypatch.setattr(fcn.jobs.job, "FILE_SECONDS", 0.05)
+    slow = tmp_path / "in" / "slow.png"
+    slow.parent.mkdir()
+    slow.write_bytes(encode_png(np.zeros((6000, 6000, 3), np.uint8)))
+    (tmp_path / "in" / "quick.png").write_bytes(PNG)
+    result = run_job(tmp_path / "out", tmp_path / "in")
+    ((failed, reason),) = result.failed
+    assert failed == slow
+    assert reason == ("took more than 0.05 s to decode. Save it again with an image editor, or take it out.")
+    assert (tmp_path / "out" / "quick.png").exists()
+    assert len(started) == 1
+
+
+def test_an_image_from_a_url_is_decoded_in_another_process(path: Path, started: list[Decoder]) -> None:
+    pytest.importorskip("fsspec")
+    pytest.importorskip("aiohttp")
+    with serving(without_ranges(PNG)) as server:
+        found = read(f"http://127.0.0.1:{server.server_port}/a.png")
+    assert isinstance(found, ReadImage)
+    np.testing.assert_array_equal(found.image, read_image(path))
+    assert len(started) == 1
+
+
+def test_one_process_decodes_one_image_after_the_other(
+    path: Path, started: list[Decoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcn.jobs.reading, "_SECONDS_IN_THIS_PROCESS", 0.0)
+    with ImageReader() as reader:
+        for _ in range(3):
+            reader.read(Claimed(7, str(path), str(path), "a"))
+    assert len(started) == 1
+
+
+def test_the_time_is_estimated_by_pixels_and_scans() -> None:
+    photo = encode_jpeg(np.zeros((30, 40, 3), np.uint8))
+    assert decoding_seconds(photo, 10**6) < 0.1
+    scan = photo[photo.index(b"\xff\xda") :]
+    assert decoding_seconds(photo + 15 * scan, 48 * 10**6) > 5
+    assert decoding_seconds(PNG, 48 * 10**6) < 5 < decoding_seconds(PNG, 250 * 10**6)
