@@ -13,10 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 from machine import describe_cpu, describe_load
 
 from fcn.data.decoder import Decoder
-from fcn.data.image_io import decode_image, encode_jpeg, encode_png, exif_orientation, read_image
+from fcn.data.image_io import (
+    Pixels,
+    decode_image,
+    encode_jpeg,
+    encode_png,
+    exif_orientation,
+    read_image,
+)
 
 _SECONDS = 60.0
 
@@ -42,7 +50,8 @@ def measure(data: bytes, rounds: int) -> tuple[float, float, float]:
             decoder.decode(_SECONDS)
 
         there()  # starts the process
-        here_times, there_times = [], []
+        here_times: list[float] = []
+        there_times: list[float] = []
         for number in range(rounds):
             for function in (here, there) if number % 2 else (there, here):
                 (here_times if function is here else there_times).append(timed(function))
@@ -62,7 +71,9 @@ def main() -> None:
     for path in options.images:
         encoded = {path.name: path.read_bytes()}
         if options.size:
-            pixels = cv2.resize(read_image(path), tuple(options.size[::-1]), interpolation=cv2.INTER_AREA)
+            pixels: Pixels = cv2.resize(
+                read_image(path), tuple(options.size[::-1]), interpolation=cv2.INTER_AREA
+            ).astype(np.uint8, copy=False)
             encoded = {f"{path.stem}.jpg": encode_jpeg(pixels), f"{path.stem}.png": encode_png(pixels)}
         for name, data in encoded.items():
             print(f"{name:32}" + "".join(f"{value:8.2f}" for value in measure(data, options.rounds)))

@@ -216,7 +216,7 @@ class Decoder:
         """
         assert self._connection is not None
         received = np.empty(size, np.uint8)
-        rest = memoryview(received)
+        rest = received.data
         while rest:
             self._connection.settimeout(max(0.001, deadline - time.monotonic()))
             count = self._connection.recv_into(rest)

@@ -96,7 +96,7 @@ def main() -> None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             connection.sendall(_encode(answer))
             if pixels is not None:
-                connection.sendall(np.ascontiguousarray(pixels))
+                connection.sendall(np.ascontiguousarray(pixels).data)
 
 
 def _encode(answer: dict[str, Any]) -> bytes:
