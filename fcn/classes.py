@@ -5,16 +5,13 @@ NumPy is imported where it is used: reading a configuration and `fcn --help` do 
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-_DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
-_MARKS = frozenset("\u061c\u200e\u200f")
 
 VOID = 255
 """Label value of pixels that belong to no class; they are never trained on and never scored."""
@@ -27,6 +24,12 @@ MAX_NAME_CHARACTERS = 200
 
 MAX_CLASSES_FILE_BYTES = 2**20
 """Largest file with the names of classes: four bytes for each character, and room for colors."""
+
+CONTROL_CHARACTERS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Controls of terminals (C0, DEL, C1), marks that turn the direction of text, separators of lines, and lone
+surrogates, which are undecodable bytes of file names. No name of a class has any; shown text has escapes."""
 
 _COUNTED_AT_ONCE = 2**20
 
@@ -137,19 +140,10 @@ def check_class_names(names: object) -> tuple[str, ...]:
                 f"expected 1 to {MAX_NAME_CHARACTERS} characters in the name of class {class_id}. "
                 f"Received: {len(name)}."
             )
-        if any(map(_is_control, name)):
+        if CONTROL_CHARACTERS.search(name):
             raise ClassNamesError(f"expected names without control characters. Received: {name!r}.")
         checked.append(name)
     return tuple(checked)
-
-
-def _is_control(character: str) -> bool:
-    """Returns whether a character controls a terminal or the direction of text, or separates lines."""
-    return (
-        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-        or unicodedata.bidirectional(character) in _DIRECTIONS
-        or character in _MARKS
-    )
 
 
 class Classes(NamedTuple):

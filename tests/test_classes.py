@@ -14,7 +14,6 @@ from fcn.classes import (
     count_ids,
     voc_palette,
 )
-from fcn.system.text import printable
 
 
 def test_the_palette_is_that_of_the_development_kit() -> None:
@@ -110,13 +109,3 @@ def test_names_in_any_script_and_of_any_printable_characters_are_kept() -> None:
     assert check_class_names(names) == check_class_names(tuple(names)) == tuple(names)
     assert check_class_names(np.array(["sky", "sea"])) == ("sky", "sea")
     assert len(check_class_names([str(number) for number in range(MAX_CLASSES)])) == MAX_CLASSES
-
-
-def test_names_hold_no_character_that_is_escaped_elsewhere() -> None:
-    for character in map(chr, range(0x3000)):
-        try:
-            check_class_names([f"a{character}b"])
-        except ClassNamesError:
-            assert printable(character) != character
-        else:
-            assert printable(character) == character

@@ -8,13 +8,9 @@ import re
 import sys
 from typing import Any
 
+from fcn.classes import CONTROL_CHARACTERS
 from fcn.system.files import as_json
 
-# Control characters (C0, DEL, C1), marks that turn the direction of text, and separators of lines. A lone
-# surrogate is an undecodable byte of a file name, which cannot be encoded.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|(?P<surrogate>[\ud800-\udfff])"
-)
 # A spreadsheet takes a cell for a formula if it begins so, also in full width, and some skip spaces. Where
 # semicolons separate cells, one begins after each of them.
 _FORMULA = re.compile(r"(^|[;\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
@@ -28,7 +24,7 @@ def printable(text: object) -> str:
         red \x1b[31m, two\nlines
     """
     shown = str(text)
-    return shown if shown.isprintable() else _UNSAFE.sub(_escape, shown)
+    return shown if shown.isprintable() else CONTROL_CHARACTERS.sub(_escape, shown)
 
 
 def csv_text(text: str, mark: str = "'") -> str:
@@ -46,7 +42,7 @@ def csv_text(text: str, mark: str = "'") -> str:
         ("'=1+1", './-1.jpg', 'a=b', '\\t=1')
     """
     if not text.isprintable():
-        text = _UNSAFE.sub(_escape_in_cell, text)
+        text = CONTROL_CHARACTERS.sub(_escape_in_cell, text)
     return _FORMULA.sub(rf"\g<1>{mark}", text)
 
 
@@ -66,7 +62,8 @@ def print_json(value: Any) -> None:
 
 
 def _escape_in_cell(match: re.Match[str]) -> str:
-    return match[0] if match["surrogate"] or match[0] == "\n" else _escape(match)
+    is_surrogate = match[0] >= "\ud800"
+    return match[0] if is_surrogate or match[0] == "\n" else _escape(match)
 
 
 def _escape(match: re.Match[str]) -> str:
