@@ -17,7 +17,8 @@ from fcn.inference.engines.openvino import import_openvino
 from fcn.models.net import SegmentationNet
 from fcn.runs.lineage import find_run
 from fcn.runs.model_file import load_model, model_file
-from fcn.system.files import atomic_folder, write_json
+from fcn.system.atomic_folder import atomic_folder
+from fcn.system.files import write_json
 from fcn.system.optional import missing_package
 
 try:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from fcn.runs.folder import RunFolder
 from fcn.runs.model_file import save_model
-from fcn.system.files import atomic_folder, check_new_folder, write_json
+from fcn.system.atomic_folder import atomic_folder
+from fcn.system.files import check_new_folder, write_json
 from fcn.weights.checksum import checked_sha256
 from fcn.weights.published.convert import read_published
 from fcn.weights.published.recognize import Recognized

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from fcn.errors import OutputError
-from fcn.system.files import atomic_folder, partial_files, remove
+from fcn.system.atomic_folder import atomic_folder
+from fcn.system.files import partial_files, remove
 
 ROOT = Path(__file__).parents[2]
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from fcn.system.files import atomic_folder
+from fcn.system.atomic_folder import atomic_folder
 
 with atomic_folder(Path(sys.argv[1])) as temporary:
     temporary.mkdir()

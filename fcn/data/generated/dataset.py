@@ -15,7 +15,7 @@ from fcn.classes import Classes
 from fcn.data.generated.scene import draw_scene
 from fcn.data.generated.shapes import SHAPES
 from fcn.data.image_io import encode_jpeg, encode_label
-from fcn.system.files import atomic_folder
+from fcn.system.atomic_folder import atomic_folder
 from fcn.system.parallel import available_cores
 from fcn.system.progress import track
 
