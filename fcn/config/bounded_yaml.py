@@ -13,6 +13,7 @@ from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import Node, ScalarNode
 
 MAX_BYTES = 1 << 16
+TOO_LONG = f"is longer than {MAX_BYTES} bytes, more than a configuration needs. Shorten it."
 """Bytes of a file: the largest recipe has two thousand, and 256 class weights have five thousand more."""
 
 _MAX_DEPTH = 20
@@ -73,14 +74,14 @@ def parse_yaml(data: bytes) -> Any:
     """Reads YAML that JSON can hold too.
 
     Args:
-        data: UTF-8. Of a file, `MAX_BYTES` and one more are enough to see that it is too long.
+        data: UTF-8, at most `MAX_BYTES`.
 
     Raises:
         ValueError: If it is anything else, or exceeds a limit; the message is the rest of a sentence that
             begins with the name of the file.
     """
     if len(data) > MAX_BYTES:
-        raise _LimitError(f"is longer than {MAX_BYTES} bytes, more than a configuration needs. Shorten it.")
+        raise _LimitError(TOO_LONG)
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer = _BoundedComposer
     try:

@@ -16,10 +16,10 @@ from typing import Any, get_args
 from pydantic import ValidationError, model_validator
 from ruamel.yaml import YAML
 
-from fcn.config.bounded_yaml import MAX_BYTES, parse_yaml
+from fcn.config.bounded_yaml import MAX_BYTES, TOO_LONG, parse_yaml
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
 from fcn.errors import ConfigError
-from fcn.system.files import unreadable
+from fcn.system.files import read_at_most, unreadable
 from fcn.system.text import print_notice
 
 
@@ -111,7 +111,7 @@ def _read(path: Path) -> dict[str, Any]:
     """Reads the sections of a file, unchecked."""
     try:
         with path.open("rb") as file:
-            values = parse_yaml(file.read(MAX_BYTES + 1))
+            values = parse_yaml(read_at_most(file, MAX_BYTES, ValueError(TOO_LONG)))
     except OSError as error:
         raise ConfigError(f"{path}: {unreadable(error)} Recipes are in configs/.") from error
     except ValueError as error:

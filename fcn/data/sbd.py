@@ -18,7 +18,7 @@ import numpy as np
 
 from fcn.data.image_io import Pixels
 from fcn.errors import DataError
-from fcn.system.files import is_there, unreadable
+from fcn.system.files import is_there, read_at_most, unreadable
 
 LABELS = "cls"
 
@@ -78,11 +78,10 @@ def read_sbd_label(path: Path) -> Pixels:
     """
     try:
         with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)  # one byte more shows that there is more
+            data = read_at_most(file, _LARGEST_FILE, ValueError(f"more than {_LARGEST_FILE} bytes"))
+        return _label(data)
     except OSError as error:
         raise DataError(f"{path}: {unreadable(error)}") from error
-    try:
-        return _label(data)
     except (ValueError, struct.error, zlib.error) as error:
         raise DataError(
             f"{path}: is damaged or not a label of SBD ({error}). Expected a MATLAB 5 file with "
@@ -92,8 +91,8 @@ def read_sbd_label(path: Path) -> Pixels:
 
 def _label(data: bytes) -> Pixels:
     order = _BYTE_ORDER.get(data[_HEADER_BYTES - 2 : _HEADER_BYTES])
-    if order is None or len(data) > _LARGEST_FILE:
-        raise ValueError(f"{len(data)} bytes of another kind, or more than {_LARGEST_FILE}")
+    if order is None:
+        raise ValueError(f"{len(data)} bytes of another kind")
     labels = _find_variable(memoryview(data)[_HEADER_BYTES:], order, b"GTcls")
     if labels.kind != _STRUCT or labels.shape != (1, 1):
         raise ValueError("GTcls is not one structure")

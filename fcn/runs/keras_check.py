@@ -18,6 +18,7 @@ import h5py
 import keras
 
 from fcn.errors import RunError
+from fcn.system.files import read_at_most
 from fcn.system.trust import untrusted
 
 MOST_JSON_BYTES = 8 << 20
@@ -92,8 +93,6 @@ def check_keras_file(path: Path) -> None:
         return
     if text is None:
         return
-    if len(text) > MOST_JSON_BYTES:
-        raise RunError(f"{path}: describes its model in more than {MOST_JSON_BYTES >> 20} MB of JSON.")
     try:
         document = json.loads(text)
     except RecursionError as error:
@@ -109,7 +108,7 @@ def _read_archive(path: Path) -> bytes | None:
         if "config.json" not in archive.namelist():
             return None
         with archive.open("config.json") as member:
-            return member.read(MOST_JSON_BYTES + 1)
+            return read_at_most(member, MOST_JSON_BYTES, _too_large(path))
 
 
 def _read_hdf5(path: Path) -> bytes | str | None:
@@ -120,7 +119,14 @@ def _read_hdf5(path: Path) -> bytes | str | None:
         if attribute.shape != () or attribute.dtype.itemsize > MOST_JSON_BYTES:
             raise RunError(f"{path}: expected a description of a model of one text, at most 8 MB.")
         text = file.attrs["model_config"]
-        return text if isinstance(text, (bytes, str)) else bytes(text)
+    text = text if isinstance(text, (bytes, str)) else bytes(text)
+    if len(text) > MOST_JSON_BYTES:
+        raise _too_large(path)
+    return text
+
+
+def _too_large(path: Path) -> RunError:
+    return RunError(f"{path}: describes its model in more than {MOST_JSON_BYTES >> 20} MB of JSON.")
 
 
 def _entries(document: Any) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fcn.errors import OutputError
 
@@ -123,6 +123,25 @@ def read_unlinked(path: Path) -> bytes:
     """
     with open(path, "rb", opener=open_unlinked) as file:
         return file.read()
+
+
+def read_at_most(file: IO[bytes], most_bytes: int, error: Exception) -> bytes:
+    """Returns the content of an open file; of one that holds more than it may, reads one byte more.
+
+    Args:
+        file: A file of any kind, also one without end.
+        most_bytes: The largest size.
+        error: What is raised if the file holds more.
+
+    Example:
+        >>> from io import BytesIO
+        >>> read_at_most(BytesIO(b"abc"), 3, ValueError("is too large"))
+        b'abc'
+    """
+    content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise error
+    return content
 
 
 def partial_files(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ TensorFlow and OpenVINO in `fcn/inference/engines/`, of ONNX in `fcn/exports/for
 from pathlib import Path
 
 from fcn.errors import RunError, TrustError
+from fcn.system.files import read_at_most
 
 _SHOWN = 80
 
@@ -43,11 +44,9 @@ def read_bounded(path: Path, most_bytes: int) -> bytes:
         OSError: If it cannot be read.
         RunError: If it is larger.
     """
+    too_large = RunError(
+        f"{path}: is larger than the {most_bytes >> 20} MB in which this package describes a model. Use "
+        "it only if you trust the people who made it: add --trust, or in Python trust=True."
+    )
     with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise RunError(
-            f"{path}: is larger than the {most_bytes >> 20} MB in which this package describes a model. Use "
-            "it only if you trust the people who made it: add --trust, or in Python trust=True."
-        )
-    return content
+        return read_at_most(file, most_bytes, too_large)

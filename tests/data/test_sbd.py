@@ -121,7 +121,7 @@ def test_a_bomb_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.mat").write_bytes(buffer.getvalue())
     assert "unpacks to more than" in refusal(tmp_path / "a.mat")
     (tmp_path / "a.mat").write_bytes(HEAD + bytes(1 << 22))
-    assert "or more than" in refusal(tmp_path / "a.mat")
+    assert "more than 4194304 bytes" in refusal(tmp_path / "a.mat")
 
 
 def element(kind: int, content: bytes) -> bytes:
@@ -213,7 +213,7 @@ def test_variables_in_front_of_the_label_are_bounded(tmp_path: Path, content: by
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a file without an end")
 def test_a_file_without_an_end_is_not_read_to_its_end() -> None:
-    assert "4194305 bytes" in refusal(Path("/dev/zero"))
+    assert "more than 4194304 bytes" in refusal(Path("/dev/zero"))
 
 
 words = st.sampled_from([0, 1, 2, 5, 6, 9, 14, 15, 4 << 16 | 5, 1 << 16 | 2, 64, 1 << 31, (1 << 32) - 1])
