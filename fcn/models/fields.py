@@ -40,9 +40,6 @@ COARSEST_STRIDE: int = 2 ** len(VGG16_BLOCKS)
 
 _FLOAT_BYTES = 4
 
-# A side of an image that poolings halve without rounding, and beside which padding hardly counts.
-_LARGE = 2**15
-
 
 def fcn_chart(stride: int, geometry: str, fc6: str = "full") -> list[list[Source]]:
     """Returns how the maps of an FCN follow from the image that its layers see, up to the logits.
@@ -207,33 +204,6 @@ class NetDescription(NamedTuple):
                 copies = 2 * step.kernel_size**2 * channels[before] * rows[number] * columns[number]
             most = max(most, read + sizes[number] + copies)
         return _FLOAT_BYTES * (most + 2 * self.num_classes * height * width)
-
-    def net_bytes(self) -> int:
-        """Returns `map_bytes` of a large image, in bytes per pixel that the layers see.
-
-        Example:
-            >>> NetDescription(8, "same", 1.0, 1.0, 21).net_bytes()
-            936
-        """
-        return math.ceil(self.map_bytes(_LARGE, _LARGE) / _LARGE**2)
-
-    def image_bytes(self) -> int:
-        """Estimates what labeling a large image in one piece takes, in bytes per pixel of the image.
-
-        A net with an `input_scale` also holds two copies of the image as floats, and three of the logits at
-        the image's size.
-
-        Example:
-            >>> NetDescription(8, "same", 0.5, 1.0, 21).image_bytes()
-            510
-        """
-        if self.input_scale == 1:
-            return self.net_bytes()
-        return math.ceil(self.net_bytes() * self.input_scale**2) + self.resizing_bytes()
-
-    def resizing_bytes(self) -> int:
-        """Returns what a net with an `input_scale` adds to its layers, in bytes per pixel of the image."""
-        return _FLOAT_BYTES * (2 * 3 + 3 * self.num_classes)
 
 
 @cache

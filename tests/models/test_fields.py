@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from net_kinds import NET_KINDS
 
+from fcn.inference.tiling.tiles import labeling_bytes
 from fcn.models.architecture import REFLECTION_PADDING
 from fcn.models.axis_operations import Sliding, Source, Span, Transposing, grids, seen_by, seen_by_neighbors
 from fcn.models.dilated import DilatedNet
@@ -104,9 +105,10 @@ def test_what_labeling_in_pieces_knows_comes_from_the_net() -> None:
     description = NetDescription.from_config(net.get_config())
     assert description == NetDescription(16, "same", 0.5, 1 / 64, 4, fc_channels=2)
     wide = description._replace(width=1.0)
-    assert wide.net_bytes() == 4 * (3 * 64 + 2 * 4)
-    assert wide._replace(input_scale=1.0).image_bytes() == wide.net_bytes()
-    assert wide.net_bytes() / 4 < wide.image_bytes() < wide.net_bytes()
+    assert wide.map_bytes(320, 320) == 320**2 * 4 * (3 * 64 + 2 * 4)
+    whole = wide._replace(input_scale=1.0)
+    assert labeling_bytes(whole, 320, 320) == whole.map_bytes(320, 320) == wide.map_bytes(320, 320)
+    assert wide.map_bytes(160, 160) < labeling_bytes(wide, 320, 320) < wide.map_bytes(320, 320)
 
 
 def test_nets_that_were_written_before_there_were_others_are_fcns() -> None:
@@ -125,13 +127,13 @@ def test_what_labeling_in_pieces_knows_of_nets_that_dilate() -> None:
     # at a 64th of the size. Then the logits and their exponentials.
     many = NetDescription(8, "same", 1.0, 1.0, 255, "full", "large")
     for context in ("large", "basic"):
-        found = many._replace(context=context).net_bytes()
+        found = many._replace(context=context).map_bytes(2**15, 2**15) / 2**30
         assert found == pytest.approx(4 * (3 * 255 + 255 / 64 + 2 * 255), rel=1e-3)
 
 
 def test_a_row_of_pixels_takes_more_by_hand() -> None:
     fcn8s = NetDescription(8, "same", 1.0, 1.0, 21)
-    assert fcn8s.map_bytes(320, 320) == 320**2 * fcn8s.net_bytes() == 320**2 * 4 * (3 * 64 + 2 * 21)
+    assert fcn8s.map_bytes(320, 320) == 320**2 * 4 * (3 * 64 + 2 * 21)
     # fc6 gathers 49 patches of 512 channels, twice, from a map of a 32nd of the length.
     pool5, fc6 = 512, 4096
     assert fcn8s.map_bytes(1, 3200) == 4 * (100 * (pool5 + fc6 + 2 * 49 * 512) + 2 * 21 * 3200)

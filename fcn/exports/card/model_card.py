@@ -1,5 +1,6 @@
 """Writes the model card, a page for people in every exported version."""
 
+import math
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from fcn.exports.card.markdown import Code, block, code, plain, table
 from fcn.exports.card.results import agreement, engines, files, scores, training
 from fcn.inference.engines.exported import MODEL_CARD
 from fcn.inference.engines.signatures import ANY, SERVING_DEFAULT, Tensor, signatures
+from fcn.inference.tiling.tiles import labeling_bytes
 from fcn.models.fields import NetDescription
 from fcn.models.net import SegmentationNet
 from fcn.system.files import write_text
@@ -22,7 +24,7 @@ _PACKAGES = (
 )
 _AXES = {1: "B", 2: "BC", 3: "BHW", 4: "BHWC"}
 """Names of the sides of tensors, by how many there are."""
-_PHOTO_PIXELS = 12e6
+_PHOTO_SIZE = (3000, 4000)
 
 
 def write_card(model: SegmentationNet, version: Path) -> None:
@@ -151,7 +153,8 @@ def _usage() -> str:
 
 
 def _limits(model: SegmentationNet) -> str:
-    pixel_bytes = NetDescription.from_config(model.get_config()).image_bytes()
+    photo_bytes = labeling_bytes(NetDescription.from_config(model.get_config()), *_PHOTO_SIZE)
+    pixel_bytes = math.ceil(photo_bytes / math.prod(_PHOTO_SIZE))
     limits = [
         "Every pixel gets one of the classes above; nothing is marked as none of them.",
         "How it labels other kinds of images than those it was trained and scored on is not known, nor "
@@ -159,7 +162,7 @@ def _limits(model: SegmentationNet) -> str:
         "Labels are in stored pixel order: EXIF orientation is not applied.",
         "`predict_tensor` and `predict_logits` take images of one size in a request.",
         f"The SavedModel labels an image in one piece. By estimate that takes {pixel_bytes} bytes a pixel, "
-        f"{pixel_bytes * _PHOTO_PIXELS / 1e9:.1f} GB for 12 megapixels.",
+        f"{photo_bytes / 1e9:.1f} GB for 12 megapixels.",
         "Under which license its weights and the data it was trained on may be used is not known here.",
     ]
     return "\n".join(f"- {limit}" for limit in limits)

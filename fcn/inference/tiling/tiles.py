@@ -26,6 +26,8 @@ _RESERVED_GIGABYTES = 2.5
 # So each output has all its inputs in one window.
 _OVERLAP = 6
 
+_FLOAT_BYTES = 4
+
 _Place = tuple[slice, slice]
 
 
@@ -221,11 +223,16 @@ def labeling_bytes(net: NetDescription, height: int, width: int) -> int:
         net: The net.
         height: Rows of the image.
         width: Its columns.
+
+    Example:
+        >>> labeling_bytes(NetDescription(8, "same", 0.5, 1.0, 21), 320, 320) / 320**2
+        510.0
     """
     if net.input_scale == 1:
         return net.map_bytes(height, width)
     small = (shrunk_size(height, net.input_scale), shrunk_size(width, net.input_scale))
-    return net.map_bytes(*small) + net.resizing_bytes() * height * width
+    floats = 2 * 3 + 3 * net.num_classes
+    return net.map_bytes(*small) + _FLOAT_BYTES * floats * height * width
 
 
 def _description(engine: NetEngine) -> NetDescription:
