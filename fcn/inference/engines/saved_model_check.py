@@ -56,6 +56,8 @@ _SAVING = frozenset(
 ) | {"AssignVariableOp", "Const", "DisableCopyOnRead", "Identity", "NoOp", "Pack", "ReadVariableOp", "Select"}
 """Operations in the two functions that save and restore weights for other programs. They use files."""
 
+_ALL = OPERATIONS | _MAIN | _SAVING
+
 _OBJECTS = frozenset(("user_object", "asset", "function", "bare_concrete_function", "variable", "constant"))
 _USER_OBJECTS = frozenset(
     ("_generic_user_object", "signature_map", "trackable_list_wrapper", "trackable_dict_wrapper")
@@ -101,8 +103,9 @@ def check_saved_model(version: Path) -> None:
             _check_names((node.op for node in function.node_def), _SAVING, path)
         else:
             _check_operations(function.node_def, OPERATIONS, path, saving)
-        # TensorFlow may call one function instead of another that declares the same.
-        if "api_implements" in function.attr:
+        # TensorFlow may call one function instead of another that declares the same, and looks for a function
+        # of the name of an operation first.
+        if "api_implements" in function.attr or function.signature.name in _ALL:
             raise untrusted(path, "a function that replaces others,", function.signature.name)
     for gradient in graph.library.gradient:
         raise untrusted(path, "the gradient function", gradient.gradient_func)
@@ -122,11 +125,10 @@ def _check_names(found: Iterable[str], allowed: frozenset[str], path: Path) -> N
 
 
 def _called(nodes: Iterable[Any]) -> set[str]:
-    """Returns the names of the functions that nodes call."""
+    """Returns the names of the functions that nodes name."""
     return {
         function.name
         for node in nodes
-        if node.op in _CALLS
         for value in node.attr.values()
         for function in (value.func, *value.list.func)
         if function.name

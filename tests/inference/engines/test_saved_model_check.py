@@ -213,6 +213,18 @@ def replace_a_function(document: Any) -> None:
     document.meta_graphs[0].graph_def.library.function[0].attr["api_implements"].s = b"evil"
 
 
+def name_the_saver_as_an_operation(document: Any) -> None:
+    """Lets a function that writes files take the place of an operation of the serving function."""
+    graph = document.meta_graphs[0].graph_def
+    saver = next(one for one in graph.library.function if "traced_save" in one.signature.name)
+    replaced = graph.library.function.add()
+    replaced.CopyFrom(saver)
+    replaced.signature.name = "Transpose"
+    restore = document.meta_graphs[0].saver_def.restore_op_name
+    call = next(node for node in graph.node if node.name == restore)
+    call.attr["another"].func.name = "Transpose"
+
+
 def add_a_gradient(document: Any) -> None:
     document.meta_graphs[0].graph_def.library.gradient.add(function_name="a", gradient_func="evil")
 
@@ -250,6 +262,7 @@ def use_two_graphs(document: Any) -> None:
         (declare_another_saver, "the operation|another call"),  # whichever function comes first
         (write_in_the_main_graph, "WriteFile"),
         (replace_a_function, "replaces"),
+        (name_the_saver_as_an_operation, "replaces others, 'Transpose'"),
         (add_a_gradient, "evil"),
         (register_an_object, "evil.Class"),
         (revive_an_object, "_tf_keras_model"),
