@@ -13,8 +13,10 @@ from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import Node, ScalarNode
 
 MAX_BYTES = 1 << 16
-TOO_LONG = f"is longer than {MAX_BYTES} bytes, more than a configuration needs. Shorten it."
 """Bytes of a file: the largest recipe has two thousand, and 256 class weights have five thousand more."""
+
+TOO_LONG = f"is longer than {MAX_BYTES} bytes, more than a configuration needs. Shorten it."
+"""The reason why a longer file is refused."""
 
 _MAX_DEPTH = 20
 _MAX_ALIASES = 100
@@ -86,11 +88,12 @@ def parse_yaml(data: bytes) -> Any:
     yaml.Composer = _BoundedComposer
     try:
         value = yaml.load(data.decode())
-        json.dumps(value, default=str)
+        json.dumps(value, default=str, ensure_ascii=False).encode()
     except _LimitError:
         raise
     # ruamel.yaml raises YAMLError, and Python's own errors where a value does not fit its tag: KeyError,
-    # IndexError, OverflowError and others. JSON refuses keys that are lists.
+    # IndexError, OverflowError and others. JSON refuses keys that are lists,
+    # UTF-8 the half of a surrogate pair.
     except Exception as error:
         raise ValueError(f"is not YAML. {error}") from error
     return value

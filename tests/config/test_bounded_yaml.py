@@ -52,6 +52,7 @@ HOSTILE = {
     "a large file of longer characters": ("#" + "é" * (MAX_BYTES // 2), LONG),
     "an integer without digits": ("data: !!int ''", "is not YAML"),
     "a number without digits": ("data: !!float ''", "is not YAML"),
+    "half of a surrogate pair": (r'data: {root: "\ud800"}', "is not YAML"),
     "an integer of 60,000 digits": ("data: 0x" + "f" * 60_000, "is not YAML"),
 }
 
