@@ -10,6 +10,14 @@ from urllib.parse import urlsplit
 PRIVATE = "is in a private network, where a redirect from elsewhere may not lead"
 """The reason why a connection is refused; follows the host's name or address."""
 
+# Addresses of version 6 that end with one of version 4, to which the network may translate them: mapped,
+# compatible and translated ones (RFC 4291, 2765, 6052).
+_TRANSLATED_NETWORKS = tuple(
+    map(ipaddress.IPv6Network, ("::ffff:0:0/96", "::/96", "::ffff:0:0:0/96", "64:ff9b::/96"))
+)
+# Translated within a network (RFC 8215), and of a site (RFC 3879); Python takes both for public.
+_PRIVATE_NETWORKS = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "fec0::/10")))
+
 
 def is_private_host(url: str) -> bool:
     """Returns whether the host of a URL has no public address.
@@ -38,7 +46,13 @@ def is_public(address: str) -> bool:
         (False, True)
     """
     parsed = ipaddress.ip_address(address)
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if any(parsed in network for network in _PRIVATE_NETWORKS):
+            return False
+        if any(parsed in network for network in _TRANSLATED_NETWORKS):
+            parsed = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+        else:
+            parsed = parsed.sixtofour or parsed
     return parsed.is_global and not parsed.is_multicast
 
 
