@@ -85,8 +85,13 @@ def check_store(connection: sqlite3.Connection, store: Path) -> None:
         store: Its file, for the message.
 
     Raises:
-        OutputError: If a table or column is missing, or a value is not one that a job writes.
+        OutputError: If a table or column is missing, a value is not one that a job writes, or there are
+            statements that SQLite would run by itself.
     """
+    query = "SELECT type FROM sqlite_master WHERE type IN ('trigger', 'view')"
+    row = connection.execute(query).fetchone()
+    if row is not None:
+        raise damaged(store, f"it has a {row[0]} of its own")
     for table, types in _columns().items():
         found = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
         missing = sorted(types.keys() - found)

@@ -186,6 +186,19 @@ def test_a_damaged_record_is_one_message(text: str) -> None:
         read_record(text, Path("store"))
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER endless AFTER UPDATE ON images BEGIN UPDATE images SET error = (WITH RECURSIVE "
+        "numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) SELECT max(n) FROM numbers); END",
+        "CREATE VIEW more AS SELECT * FROM images",
+    ],
+)
+def test_a_store_that_runs_statements_by_itself_is_refused(place: Path, statement: str) -> None:
+    edit(place, statement)
+    assert "of its own). Delete it" in refusal(place)
+
+
 def test_the_store_of_a_job_that_was_killed_is_accepted(place: Path) -> None:
     edit(
         place,
