@@ -109,7 +109,10 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
         image = reader(source)
         height, width = stored_size(image)
         pixels = height * width
-        pictures = _count_pictures(image) if pixels <= MAX_PIXELS else 1
+        pictures = 1
+        if pixels <= MAX_PIXELS:
+            check_tiles(image, pixels, name)
+            pictures = _count_pictures(image)
     except Image.DecompressionBombError as error:
         raise DataError(f"{name}: {_too_large(str(error))}") from error
     except PILLOW_ERRORS as error:
@@ -119,7 +122,6 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
     if pixels > MAX_PIXELS:
         raise DataError(f"{name}: {_too_large(f'{width} x {height} pixels')}")
     check_sides(height, width, name)
-    check_tiles(image, pixels, name)
     if pictures > 1:
         what = "pages of a document" if isinstance(image, TiffImageFile) else "frames of an animation"
         raise DataError(

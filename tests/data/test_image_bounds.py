@@ -74,6 +74,14 @@ def tiff(*entries: tuple[int, int, int, int], big: bool = False, more: bytes = b
 SMALL = ((256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1))
 
 
+# A fraction of the zeros behind the tags, text, and a float that is not a number.
+@pytest.mark.parametrize(("kind", "count", "value"), [(5, 1, 8192), (2, 4, 0x636261), (11, 1, 0x7FC00000)])
+def test_sides_of_tiles_that_are_not_numbers_are_refused(kind: int, count: int, value: int) -> None:
+    sides = ((tag, kind, count, value) for tag in (322, 323))
+    with pytest.raises(DataError, match=r"odd\.tif: is truncated or not an image"):
+        open_header(tiff(*SMALL, *sides, more=bytes(9000)), "odd.tif")
+
+
 def test_tiles_larger_than_their_image_are_refused() -> None:
     huge = tiff(*SMALL, (322, 4, 1, 24_000), (323, 4, 1, 24_000), (324, 4, 1, 8), (325, 4, 1, 8))
     with pytest.raises(DataError, match=r"bomb\.tif: .*Received: tiles of 24000 x 24000 pixels"):
