@@ -159,7 +159,7 @@ def read_verification(version: Path) -> Verification | None:
         return Verification(document["num_images"], document["num_pixels"], comparisons)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read as a verification ({error}). Export it again.") from error
 
 

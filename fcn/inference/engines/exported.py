@@ -2,18 +2,28 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
-from fcn.classes import MAX_CLASSES_FILE_BYTES, Classes, ClassNamesError, check_class_names
+from fcn.classes import MAX_CLASSES, MAX_CLASSES_FILE_BYTES, Classes, ClassNamesError, check_class_names
 from fcn.errors import RunError
+from fcn.models.architecture import CHANNELS_BY_FC6, CONTEXTS
+from fcn.models.arguments import Geometry
 from fcn.models.fields import NetDescription
+from fcn.system.files import read_at_most
 
 CLASSES_ASSET = "classes.json"
 """Name of the file with class names and palette among the assets of an exported model."""
 
 MODEL_ASSET = "model.json"
 """Name of the file with the arguments of the net, as `SegmentationNet.get_config` returns them."""
+
+_MOST_MODEL_BYTES = 2**20
+_STRIDES = (8, 16, 32)
+# Many times those of any net that fits into a machine.
+_LARGEST_WIDTH = 64
+_MOST_CHANNELS = 2**20
 
 TABLE = "engines.json"
 """Name of the file with the recommended engines, best first."""
@@ -60,9 +70,9 @@ def exported_classes(version: Path) -> Classes:
     """
     path = version / "assets" / CLASSES_ASSET
     try:
-        if path.stat().st_size > MAX_CLASSES_FILE_BYTES:
-            raise ClassNamesError(f"expected at most {MAX_CLASSES_FILE_BYTES} bytes.")
-        document = json.loads(path.read_bytes())
+        too_large = ClassNamesError(f"expected at most {MAX_CLASSES_FILE_BYTES} bytes.")
+        with path.open("rb") as file:
+            document = json.loads(read_at_most(file, MAX_CLASSES_FILE_BYTES, too_large))
         names = check_class_names(document["names"])
         return Classes.with_palette(names, np.array(document["palette"], np.uint8))
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
@@ -79,10 +89,30 @@ def exported_net(version: Path) -> NetDescription | None:
     """
     path = version / "assets" / MODEL_ASSET
     try:
-        return NetDescription.from_config(json.loads(path.read_bytes()))
+        too_large = ValueError(f"expected at most {_MOST_MODEL_BYTES} bytes")
+        with path.open("rb") as file:
+            net = NetDescription.from_config(json.loads(read_at_most(file, _MOST_MODEL_BYTES, too_large)))
+        if not _is_possible(net):
+            raise ValueError("expected the arguments of a net of this package")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
             f"{path}: cannot be read as the arguments of an exported net ({error}). Export it again."
         ) from error
+    return net
+
+
+def _is_possible(net: NetDescription) -> bool:
+    """Returns whether a description can be that of a net; the memory of a window follows from it."""
+    return (
+        all(isinstance(number, int) for number in (net.stride, net.num_classes, net.fc_channels or 1))
+        and net.stride in _STRIDES
+        and 1 <= net.num_classes <= MAX_CLASSES
+        and (net.fc_channels is None or 1 <= net.fc_channels <= _MOST_CHANNELS)
+        and 0 < net.width <= _LARGEST_WIDTH
+        and 0 < net.input_scale <= 1
+        and net.geometry in get_args(Geometry)
+        and net.fc6 in CHANNELS_BY_FC6
+        and net.context in (None, "none", *CONTEXTS)
+    )

@@ -7,11 +7,14 @@ import pytest
 
 from fcn.classes import Classes
 from fcn.errors import RunError
-from fcn.inference.engines.exported import exported_classes
+from fcn.inference.engines.exported import exported_classes, exported_net
+from fcn.models.fields import NetDescription
+
+NET = {"stride": 8, "geometry": "same", "input_scale": 1, "width": 0.5, "num_classes": 2}
 
 
-def write(version: Path, content: bytes) -> Path:
-    path = version / "assets" / "classes.json"
+def write(version: Path, content: bytes, name: str = "classes.json") -> Path:
+    path = version / "assets" / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
     return path
@@ -51,3 +54,58 @@ def test_a_file_that_holds_no_classes_is_refused(content: bytes, tmp_path: Path)
     with pytest.raises(RunError) as caught:
         exported_classes(tmp_path)
     assert str(caught.value).startswith(f"{path}: cannot be read as the classes of an exported model (")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a file without an end")
+def test_files_without_an_end_are_not_read_to_their_end(tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    for name, read in (("classes.json", exported_classes), ("model.json", exported_net)):
+        (tmp_path / "assets" / name).symlink_to("/dev/zero")
+        with pytest.raises(RunError, match="expected at most 1048576 bytes"):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"stride": 32, "geometry": "reference", "input_scale": 0.5},
+        {"fc6": "largefov", "fc_channels": 7},
+        {"context": "none"},
+        {"context": "large", "other": [1]},
+    ],
+)
+def test_arguments_of_a_net_are_read(change: dict[str, object], tmp_path: Path) -> None:
+    write(tmp_path, json.dumps(NET | change).encode(), "model.json")
+    net = exported_net(tmp_path)
+    assert net == NetDescription.from_config(NET | change)
+    assert net is not None
+    assert net.map_bytes(10, 20) > 0
+
+
+@pytest.mark.parametrize(
+    ("argument", "values"),
+    {
+        "stride": [0, -1, 7.5, 8.0, "8", None, [8], True, 10**9],
+        "geometry": ["other", None, []],
+        "input_scale": [0, -1, 1.5, float("nan"), "a", None],
+        "width": [0, -1, 1e308, float("nan"), "a", None],
+        "num_classes": [0, -1, 256, 2.5, "2", None, [1]],
+        "fc6": ["other", None, []],
+        "context": ["other", 5, []],
+        "fc_channels": [0, -5, 10**15, "a", []],
+    }.items(),
+)
+def test_arguments_that_no_net_has_are_refused(argument: str, values: list[object], tmp_path: Path) -> None:
+    for value in values:
+        path = write(tmp_path, json.dumps(NET | {argument: value}).encode(), "model.json")
+        with pytest.raises(RunError) as caught:
+            exported_net(tmp_path)
+        assert str(caught.value).startswith(f"{path}: cannot be read as the arguments of an exported net (")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"3", b"{}", b"[" * 100_000, b" " * (2**20 + 1), b"\xff"])
+def test_a_file_that_holds_no_arguments_is_refused(content: bytes, tmp_path: Path) -> None:
+    write(tmp_path, content, "model.json")
+    with pytest.raises(RunError, match="cannot be read as the arguments of an exported net"):
+        exported_net(tmp_path)

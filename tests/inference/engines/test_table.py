@@ -34,7 +34,12 @@ def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"engines": 3}', '{"engines": [{}]}', '{"engines": [{"a": 1}]}', '{"engines": [3]}']
+    "text",
+    [
+        *("", "[]", '{"engines": 3}', '{"engines": [{}]}', '{"engines": [{"a": 1}]}', '{"engines": [3]}'),
+        *("[" * 100_000, " " * (2**20 + 1)),
+    ],
+    ids=range(8),
 )
 def test_a_damaged_table_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / TABLE).write_text(text)
