@@ -77,9 +77,11 @@ SMALL = ((256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 8), (259, 3, 1, 1), (262,
 # A fraction of the zeros behind the tags, text, and a float that is not a number.
 @pytest.mark.parametrize(("kind", "count", "value"), [(5, 1, 8192), (2, 4, 0x636261), (11, 1, 0x7FC00000)])
 def test_sides_of_tiles_that_are_not_numbers_are_refused(kind: int, count: int, value: int) -> None:
+    strips = ((273, 4, 1, 200), (278, 4, 1, 16), (279, 4, 1, 256))
     sides = ((tag, kind, count, value) for tag in (322, 323))
+    assert open_header(tiff(*SMALL, *strips, more=bytes(9000)), "strips.tif").size == (16, 16)
     with pytest.raises(DataError, match=r"odd\.tif: is truncated or not an image"):
-        open_header(tiff(*SMALL, *sides, more=bytes(9000)), "odd.tif")
+        open_header(tiff(*SMALL, *strips, *sides, more=bytes(9000)), "odd.tif")
 
 
 def test_tiles_larger_than_their_image_are_refused() -> None:
