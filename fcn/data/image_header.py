@@ -1,6 +1,7 @@
 """Headers of image files, read before the pixels are decoded: format, size, number of images."""
 
 import os
+import stat
 import struct
 import zlib
 from io import BytesIO
@@ -71,6 +72,21 @@ def check_file_size(size: int, name: object) -> None:
         )
 
 
+def check_no_device(file: IO[bytes], path: Path) -> None:
+    """Refuses a device, such as a link to `/dev/zero`, which can be read without end.
+
+    Args:
+        file: The open file.
+        path: Its path, for the message.
+
+    Raises:
+        DataError: If it is one.
+    """
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise DataError(f"{path}: is a device, not a file. {_REMEDY}")
+
+
 def read_image_file(path: Path) -> bytes:
     """Returns the bytes of a file that begins as an image does and is not too large for one.
 
@@ -79,6 +95,7 @@ def read_image_file(path: Path) -> bytes:
     """
     try:
         with path.open("rb") as file:
+            check_no_device(file, path)
             check_file_size(os.fstat(file.fileno()).st_size, path)
             _find_reader(file.read(8), path)
             file.seek(0)

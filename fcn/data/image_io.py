@@ -18,7 +18,13 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from fcn.classes import VOID, Classes, count_ids
 from fcn.data.image_bounds import check_scans
-from fcn.data.image_header import PILLOW_ERRORS, open_header, read_image_file, stored_size
+from fcn.data.image_header import (
+    PILLOW_ERRORS,
+    check_no_device,
+    open_header,
+    read_image_file,
+    stored_size,
+)
 from fcn.errors import DataError
 from fcn.system.files import unreadable, write_bytes
 
@@ -48,10 +54,12 @@ def read_file(path: Path) -> bytes:
     """Returns the bytes of a file.
 
     Raises:
-        DataError: If the file is missing or cannot be read.
+        DataError: If the file is missing, cannot be read, or is a device, which may have no end.
     """
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            check_no_device(file, path)
+            return file.read()
     except OSError as error:
         raise DataError(f"{path}: {unreadable(error)}") from error
 

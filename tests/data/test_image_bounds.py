@@ -1,6 +1,7 @@
 """Files whose few bytes ask for minutes or gigabytes are refused before they are decoded."""
 
 import struct
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image
 from fcn.data import image_bounds
 from fcn.data.image_bounds import MAX_SIDE, MAX_TAGS
 from fcn.data.image_header import open_header
-from fcn.data.image_io import decode_image, read_image, read_size
+from fcn.data.image_io import decode_image, read_file, read_image, read_label, read_size
 from fcn.errors import DataError
 
 
@@ -127,3 +128,12 @@ def test_a_directory_that_is_cut_off_is_damaged() -> None:
     for length in range(8, len(whole) - 8):
         with pytest.raises(DataError, match=r"half\.tif: "):
             decode_image(whole[:length], "half.tif")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs devices")
+@pytest.mark.parametrize("read", [read_image, read_size, read_label, read_file])
+def test_a_link_to_a_device_is_refused(read: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "endless.png"
+    path.symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"endless\.png: is (a device|truncated)"):
+        read(path)
