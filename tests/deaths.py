@@ -3,12 +3,16 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 Condition = Callable[..., bool]
+TESTS = Path(__file__).parent
 
 
 def always(*arguments: Any, **keywords: Any) -> bool:
@@ -47,6 +51,11 @@ def _die(owner: Any, name: str, times: int, counts: Condition, *, after: bool) -
     setattr(owner, name, counted)
 
 
+def gets_name(name: str) -> Condition:
+    """Returns a condition that is true for an `os.replace` to this file name."""
+    return lambda temporary, path: Path(path).name == name
+
+
 def run_forks(work: Callable[..., None]) -> None:
     """Calls a function in a fork of this process for each line of stdin, a JSON list of its arguments.
 
@@ -66,3 +75,30 @@ def run_forks(work: Callable[..., None]) -> None:
                 os._exit(status)
         _, status = os.waitpid(process, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+@contextmanager
+def running_forks(program: str) -> Iterator[Callable[..., int]]:
+    """Yields a function that runs a fork of a program, which calls `run_forks`, and returns its exit status.
+
+    Args:
+        program: Name of its file in this folder.
+    """
+    process = subprocess.Popen(
+        [sys.executable, str(TESTS / program)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin
+    assert process.stdout
+
+    def run(*arguments: Any) -> int:
+        print(json.dumps(arguments), file=process.stdin, flush=True)
+        return int(process.stdout.readline())  # type: ignore[union-attr]
+
+    try:
+        yield run
+    finally:
+        process.communicate(timeout=60)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from fcn.errors import DataError, OutputError, PlaceError
-from fcn.system.files import remove_link, unreadable
+from fcn.system.files import remove, remove_link, unreadable
 from fcn.system.places import path_below
 from fcn.system.progress import track_bytes
 
@@ -61,7 +61,7 @@ def unpack(archive: Path, inside: str, target: Path, limits: Limits = DEFAULT_LI
             names that lead out of the folder.
         OutputError: If the place cannot be written to or the disk is full.
     """
-    temporary = target.with_name(f".{target.name}.unpacking")
+    temporary = _temporary(target)
     try:
         remove_link(temporary)
         if temporary.exists():
@@ -78,6 +78,15 @@ def unpack(archive: Path, inside: str, target: Path, limits: Limits = DEFAULT_LI
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(target: Path) -> None:
+    """Removes what an `unpack` left that was killed after `target` got its name, as far as possible."""
+    remove(_temporary(target))
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{target.name}.unpacking")
 
 
 class _Reader:

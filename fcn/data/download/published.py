@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fcn.data.download.archive import unpack
+from fcn.data.download.archive import remove_leftovers, unpack
 from fcn.data.download.catalog import PublishedDataset
 from fcn.data.download.fetch import DEFAULT_RETRY, RetryPolicy, check_file, download
 from fcn.system.files import is_there
@@ -31,6 +31,7 @@ def fetch_dataset(
     """
     target = output / dataset.folder
     if is_there(target):
+        remove_leftovers(target)
         return None
     if archive is None:
         archive = download(dataset.archive, output, retry)
