@@ -11,18 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deaths import die_after, die_before, run_forks
+from deaths import die_after, die_before, gets_name, run_forks
 from eager_training import eager_training
 
 import fcn.training.checkpoint_callback
 import fcn.training.loop
 from fcn.training.callbacks import Logger
 from fcn.training.log import TrainingLog
-
-
-def gets_name(name: str) -> Callable[[Path, Path], bool]:
-    """Returns a condition that is true for an `os.replace` to this file name."""
-    return lambda temporary, path: Path(path).name == name
 
 
 def has_scores(log: TrainingLog, row: dict[str, Any]) -> bool:

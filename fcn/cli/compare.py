@@ -8,7 +8,8 @@ from fcn.cli.arguments import Commands, add_command, add_engine, add_set, add_tr
 from fcn.config.sections import NETS
 from fcn.errors import PartialError
 from fcn.system.backend import start_backend
-from fcn.system.files import check_writable
+from fcn.system.files import as_json
+from fcn.system.results import check_writable, write_result
 from fcn.system.text import print_json, print_lines, print_notice
 
 _OUTPUT = Path("runs/compare")
@@ -99,14 +100,13 @@ def run(options: argparse.Namespace) -> None:
     from fcn.comparison.document import comparison_document
     from fcn.comparison.page import write_comparison_page
     from fcn.comparison.text import print_comparison
-    from fcn.system.files import write_json
 
     labeler = Labeler(options.engine, options.precision, options.trust)
     comparison = compare(plan, labeler, options.size, options.images)
     document = comparison_document(comparison, options.command_line)
     for warning in comparison.warnings:
         print_notice(f"Warning: {warning}")
-    write_json(results[0], document)
+    write_result(results[0], as_json(document) + "\n")
     write_comparison_page(results[1], comparison, shlex.join(options.command_line))
     if options.json:
         print_json(document)

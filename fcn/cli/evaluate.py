@@ -9,7 +9,8 @@ from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling, a
 from fcn.cli.tables import print_scores
 from fcn.runs.folder import RunFolder, is_exported, model_file
 from fcn.system.backend import start_backend
-from fcn.system.files import check_writable, occupied, write_json
+from fcn.system.files import as_json, occupied
+from fcn.system.results import check_writable, write_result
 from fcn.system.text import print_json, print_lines, print_notice
 
 _SCORES = Path("scores.json")
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
     document = scores_document(checked.evaluation, names, options.data, options.split, checked.training)
     document |= {"engine": predictor.engine.name, "precision": predictor.engine.precision}
     document |= _step(own_run) if own_run else {}
-    write_json(options.output, document)
+    write_result(options.output, as_json(document) + "\n")
     if options.json:
         print_json(document)
         return

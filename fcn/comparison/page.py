@@ -17,7 +17,7 @@ from fcn.pages.percent import percent
 from fcn.pages.picture import Picture, embed
 from fcn.pages.render import render
 from fcn.pages.swatch import Swatch, class_swatches
-from fcn.system.files import write_text
+from fcn.system.results import write_result
 
 _MOST_BESIDE = 5
 
@@ -101,7 +101,7 @@ def write_comparison_page(path: Path, comparison: Comparison, command: str) -> N
         command=command,
         environment=[(key, _as_text(value)) for key, value in comparison.environment.items()],
     )
-    write_text(path, page)
+    write_result(path, page)
 
 
 def _cells(net: NetResult, nets: Sequence[NetResult]) -> list[_Cell]:

@@ -1,15 +1,12 @@
 """Writes folders so that no reader sees a partial one, and removes what killed processes left of them."""
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from fcn.errors import OutputError
-from fcn.system.files import check_new_folder, remove, temporary_beside
-
-_LOCK = ".lock"
-_TEMPORARY_FOLDER = re.compile(r"\.[0-9a-f]{16}\.tmp")
+from fcn.system.files import check_new_folder, temporary_beside
+from fcn.system.temporary_locks import in_use, remove_abandoned
 
 
 @contextmanager
@@ -34,12 +31,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     try:
         for folder in (path, path.parent):
-            _remove_abandoned(folder)
+            remove_abandoned(folder)
         check_new_folder(path)
         fill = path.exists()
         with temporary_beside(path / "inside" if fill else path, "") as temporary:
             temporary.parent.mkdir(parents=True, exist_ok=True)
-            with _in_use(temporary):
+            with in_use(temporary):
                 yield temporary
                 if not fill:
                     temporary.rename(path)
@@ -51,29 +48,3 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             f"{path}: cannot be written ({error.strerror or error}). Nothing was left there. "
             "Free space or choose a folder you may write to, then run the same command again."
         ) from error
-
-
-@contextmanager
-def _in_use(temporary: Path) -> Iterator[None]:
-    """Locks a file beside a temporary folder for as long as this process lives and the block runs."""
-    from filelock import FileLock  # which would make `import fcn` slower
-
-    lock = FileLock(temporary.with_name(f"{temporary.name}{_LOCK}"))
-    with lock:
-        try:
-            yield
-        finally:
-            remove(Path(lock.lock_file))
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Removes the temporary folders in a folder whose processes were killed, as far as possible."""
-    from filelock import FileLock, Timeout
-
-    for path in folder.glob(f".*.tmp{_LOCK}"):
-        temporary = path.with_name(path.name.removesuffix(_LOCK))
-        if not _TEMPORARY_FOLDER.fullmatch(temporary.name) or path.is_symlink():
-            continue
-        with suppress(Timeout, OSError), FileLock(path, timeout=0):
-            remove(temporary)
-            remove(path)

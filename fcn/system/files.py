@@ -96,6 +96,14 @@ def temporary_beside(path: Path, suffix: str) -> Iterator[Path]:
         remove(temporary)
 
 
+def suffix_of_temporary(path: Path) -> str:
+    """Returns the suffix of a file for its temporary one.
+
+    A long suffix is not a format, and no file system allows names much longer than 255 bytes.
+    """
+    return path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
+
+
 def remove_link(path: Path) -> None:
     """Removes a link at a path, so that nothing is written to its target.
 
@@ -171,29 +179,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: If the folder cannot be written to or the disk is full.
     """
-    # A long suffix is not a format, and no file system allows names much longer than 255 bytes.
-    suffix = path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
     try:
-        with temporary_beside(path, suffix) as temporary:
+        with temporary_beside(path, suffix_of_temporary(path)) as temporary:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             os.replace(temporary, path)
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def check_writable(path: Path) -> None:
-    """Checks that a file can be written, before the work for its content; makes its folder.
-
-    Raises:
-        OutputError: If it cannot.
-    """
-    if path.is_dir():
-        raise OutputError(f"{path}: expected a file or a new name. Received: a folder. Choose another path.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_beside(path, ".check") as temporary:
-            temporary.touch()
     except OSError as error:
         raise unwritable(path, error) from error
 

@@ -3,13 +3,25 @@
 import errno
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from fcn.errors import OutputError
-from fcn.system.files import atomic_path, remove, write_bytes, write_json, write_text
+from fcn.system.files import (
+    atomic_path,
+    remove,
+    write_bytes,
+    write_json,
+    write_text,
+)
+from fcn.system.results import check_writable, write_result
+
+TESTS = Path(__file__).parents[1]
 
 
 def names(folder: Path) -> list[str]:
@@ -181,3 +193,60 @@ def test_a_link_is_replaced_and_deleted_and_never_followed(tmp_path: Path) -> No
         assert link.read_bytes() == b"new"
         link.unlink()
     assert (tmp_path / "victim" / "file").read_bytes() == b"mine"
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from deaths import die_after, die_before
+import os
+from fcn.system.results import check_writable, write_result
+
+how, owner, name = sys.argv[2:]
+{"after": die_after, "before": die_before}[how]({"os": os, "Path": Path}[owner], name, 1)
+check_writable(Path(sys.argv[1]))
+write_result(Path(sys.argv[1]), "new")
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "owner", "name"),
+    [
+        ("after", "Path", "touch"),
+        ("before", "Path", "write_bytes"),
+        ("after", "Path", "write_bytes"),
+        ("before", "os", "replace"),
+        ("after", "os", "replace"),
+    ],
+)
+def test_what_a_killed_process_leaves_beside_a_result_is_removed(
+    tmp_path: Path, how: str, owner: str, name: str
+) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    with_tests = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS)))}
+    done = subprocess.run([sys.executable, "-c", KILLED, path, how, owner, name], env=with_tests, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_text() == ("new" if (how, name) == ("after", "replace") else "old")
+    assert len(names(tmp_path)) > 1
+    check_writable(path)
+    assert names(tmp_path) == ["result.json"]
+    write_result(path, "newer")
+    assert path.read_text() == "newer"
+    assert names(tmp_path) == ["result.json"]
+
+
+def test_what_another_process_still_writes_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def check_first(temporary: Path, path: Path) -> None:
+        (tmp_path / ".mine.tmp.json").touch()
+        (tmp_path / ".mine.tmp.json.lock").touch()
+        check_writable(tmp_path / "other.json")
+        replace(temporary, path)
+
+    monkeypatch.setattr(os, "replace", check_first)
+    write_result(tmp_path / "result.json", "new")
+    assert names(tmp_path) == [".mine.tmp.json", ".mine.tmp.json.lock", "result.json"]

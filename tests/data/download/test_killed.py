@@ -72,7 +72,7 @@ def test_killed_at_a_named_point(point: str, size: int | None, tmp_path: Path, r
         asked = len(server.requests)
         assert run("", server.url, MD5, size, str(tmp_path)) == 0
         assert_complete(tmp_path)
-        # Only what is missing is fetched. Where the size is unknown, the server is asked whether there is more.
+        # Only what is missing is fetched. The server is asked for more where the size is unknown.
         assert server.requests[asked:] == ([] if has_all or begin == size else [begin])
 
 
