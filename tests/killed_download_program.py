@@ -1,8 +1,8 @@
 """Downloads that kill themselves, one for each line of stdin: JSON of [POINT, URL, MD5, SIZE, OUTPUT].
 
 Each runs `fcn data download` in a fork of this process, with another place and content of the archive. It
-dies with SIGKILL at a point, each of them a moment in which files are about to change, or with SIGALRM after a
-number of seconds in place of a point, or ends as usual for the point "". Its exit status is a line of stdout.
+dies with SIGKILL at a point, each of them a moment in which files are about to change, or with SIGALRM after
+that many seconds for a number, or ends as usual for the point "". Its exit status is a line of stdout.
 """
 
 import contextlib

@@ -48,6 +48,10 @@ def nets(output: Path) -> list[dict[str, object]]:
     return json.loads((output / "comparison.json").read_text())["nets"]
 
 
+def scores(output: Path) -> list[tuple[object, ...]]:
+    return [tuple(net[key] for key in ("name", "mean_iou", "class_iou", "steps")) for net in nets(output)]
+
+
 def kill_at_each(points: Sequence[str], arguments: Sequence[str], output: Path, run: Run, mark: str) -> None:
     """Kills a comparison at one point after the other, and lets it end."""
     left: set[Path] = set()
@@ -88,8 +92,7 @@ def test_killed_at_named_points(
     monkeypatch.setenv(MARK, mark)
     with running_forks("killed_compare_program.py") as run:
         kill_at_each(points, arguments, tmp_path / "killed", run, mark)
-        found = nets(tmp_path / "killed")
-        assert all(net["label_ms"] for net in found)
+        assert all(net["label_ms"] for net in nets(tmp_path / "killed"))
         if trained:
             kill_at_each([], arguments, tmp_path / "whole", run, mark)
-            assert scores(found) == scores(nets(tmp_path / "whole"))
+            assert scores(tmp_path / "killed") == scores(tmp_path / "whole")
