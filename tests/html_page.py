@@ -40,3 +40,21 @@ def decoded(image: dict[str, str | None]) -> Image.Image:
     head, _, data = str(image["src"]).partition(",")
     assert head in ("data:image/png;base64", "data:image/jpeg;base64")
     return Image.open(BytesIO(base64.b64decode(data, validate=True)))
+
+
+HOSTILE_NAMES = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</title></style></svg><iframe src=//a>",
+    "<!-- <![CDATA[ ]]>",
+    "{{ 7 * 7 }}{% raw %}",
+    "&lt;b&gt; &#60;i&#62; &amp",
+    "javascript:alert(1)//`",
+)
+"""Names that would be markup, a template or a part of an attribute if they were not escaped."""
+
+
+def structure(page: Page) -> list[tuple[str, tuple[str, ...]]]:
+    """Returns the elements of a page and their attributes, without what is in them."""
+    return [(tag, tuple(attributes)) for tag, attributes in page.elements]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from html_page import Page, decoded
+from html_page import HOSTILE_NAMES, Page, decoded, structure
 
 from fcn.comparison.columns import COLUMNS
 from fcn.comparison.page import write_comparison_page
@@ -67,3 +67,41 @@ def test_each_class_has_its_iou(text: str, comparison) -> None:
         for iou in row
     ]
     assert cells == expected
+
+
+def written(comparison, names: list[str], folder: Path) -> Page:
+    """Returns the page of the comparison with other names of all that has one."""
+    first, second, *classes = names
+    shown = (classes[0], classes[1])
+    nets = []
+    for net, name in zip(comparison.nets, (first, second), strict=True):
+        images = [
+            score._replace(example=score.example._replace(name=image))
+            for score, image in zip(net.evaluation.images, shown, strict=True)
+        ]
+        scored = net.evaluation._replace(images=tuple(images))
+        nets.append(
+            net._replace(candidate=net.candidate._replace(name=name), engine=second, evaluation=scored)
+        )
+    plan = comparison.plan
+    plan = plan._replace(
+        candidates=tuple(net.candidate for net in nets),
+        root=Path("a") / first,
+        split=second,
+        classes=plan.classes.named(tuple(classes)),
+    )
+    changed = comparison._replace(
+        plan=plan, nets=tuple(nets), shown=shown, warnings=(first,), environment={"cpu": second}
+    )
+    write_comparison_page(folder / "page.html", changed, f"fcn compare {first}")
+    page = Page((folder / "page.html").read_text().replace("<br>", ""))
+    assert page.open == []
+    assert all(name in page.text for name in names)
+    return page
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_hostile_names_add_no_markup(comparison, name: str, tmp_path: Path) -> None:
+    hostile = written(comparison, [f"{name}{number}" for number in range(5)], tmp_path)
+    harmless = written(comparison, [f"{'a' * len(name)}{number}" for number in range(5)], tmp_path)
+    assert structure(hostile) == structure(harmless)

@@ -1,20 +1,25 @@
 """Tests of the report: what is on the page, and that nothing from a file can break it."""
 
+import json
 import math
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from html_page import Page, decoded
+from html_page import HOSTILE_NAMES, Page, decoded, structure
 from PIL import ExifTags, Image
 
+from fcn.config.file import Config
+from fcn.config.sections import DataConfig
 from fcn.data.image_io import write_label
 from fcn.data.voc import Example
 from fcn.errors import OutputError
 from fcn.evaluation.evaluate import evaluate_examples
 from fcn.report import write_report
+from fcn.report.page import Progress, write_progress_report
 from fcn.report.pictures import WRONG_COLOR
+from fcn.report.snapshot import take_snapshot
 from fcn.runs.model_file import RunFolder
 
 
@@ -118,3 +123,34 @@ def test_a_place_that_cannot_be_written_to_is_named(made, tmp_path: Path) -> Non
     (tmp_path / "report.html").mkdir()
     with pytest.raises(OutputError, match=r"report\.html"):
         write_report(RunFolder(tmp_path), made.predictor, made.evaluation, num_pictures=0)
+
+
+@pytest.fixture(scope="module")
+def snapshot(made):
+    return take_snapshot(made.predictor, made.evaluation, "val", "Best checkpoint")
+
+
+def renamed(made, snapshot, name: str, folder: Path) -> Page:
+    """Returns the report of a run in which all has this name."""
+    run = RunFolder(folder / name.replace("/", "\\"))
+    run.path.mkdir()
+    run.environment.write_text(json.dumps({"keras": name}))
+    run.config.write_text(Config(data=DataConfig(root=Path(name))).to_yaml())
+    run.log.write_bytes(made.run.log.read_bytes())
+    classes = snapshot.classes.named(tuple(f"{name}{number}" for number in range(3)))
+    pictures = [[one._replace(name=f"{name}4") for one in shown] for shown in (snapshot.best, snapshot.worst)]
+    changed = snapshot._replace(
+        classes=classes, split=f"{name}5", weights=f"{name}6", best=pictures[0], worst=pictures[1]
+    )
+    write_progress_report(run, Progress(3, 10, ended=f"{name}7"), changed)
+    page = Page(run.report.read_text())
+    assert page.open == []
+    assert all(f"{name}{number}" in page.text for number in (0, 1, 2, 4, 5, 6, 7))
+    return page
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_hostile_names_add_no_markup(made, snapshot, name: str, tmp_path: Path) -> None:
+    hostile = renamed(made, snapshot, name, tmp_path)
+    harmless = renamed(made, snapshot, "a" * len(name), tmp_path)
+    assert structure(hostile) == structure(harmless)

@@ -104,6 +104,15 @@ def test_the_name_of_the_model_does_not_leave_its_place():
     assert read_page("a")["index.html"].headers["ETag"] != read_page("b")["index.html"].headers["ETag"]
 
 
+def test_no_script_turns_text_into_markup():
+    """Names of classes, files and versions come from elsewhere; scripts show them as text."""
+    scripts = {name: file.content.decode() for name, file in read_page("a").items() if name.endswith(".js")}
+    assert len(scripts) > 3
+    for name, text in scripts.items():
+        found = re.search(r"(inner|outer|Adjacent)HTML|document\.write|DOMParser|srcdoc|\beval\b", text)
+        assert found is None, name
+
+
 @pytest.mark.parametrize(
     "path",
     ["/page/nothing.js", "/page/", "/page/..%2f..%2fapp.py", "/examples/6", "/examples/-1", "/examples/x"],
