@@ -9,8 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,60 @@ def test_500_slow_bodies_beside_500_idle_connections_keep_nobody_from_an_answer(
         assert status == 200
         assert seconds < 5
         assert all(map(is_open, sending))
+
+
+@contextmanager
+def trickling(connections, data):
+    """Sends the rest of a request on all connections, one byte of each in turn, while the block runs."""
+    stopped = threading.Event()
+
+    def send():
+        for number in range(len(data)):
+            for connection in connections:
+                if stopped.wait(0.001):
+                    return
+                with suppress(OSError):  # the server has closed it
+                    connection.sendall(data[number : number + 1])
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+HEAD = b"POST /v1/models/fcn:segment HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 10_000
+BODY = post(SEGMENT, b"slow", length=100_000)
+
+
+def test_250_trickling_heads_and_bodies_beside_500_idle_connections_keep_nobody_from_an_answer(tmp_path):
+    with (
+        running_server(tmp_path, PausableEngine()) as server,
+        connected(server.port, 500),
+        connected(server.port, 250, HEAD[:20]) as heads,
+        connected(server.port, 250, BODY) as bodies,
+        trickling(heads, HEAD[20:]),
+        trickling(bodies, b"a" * 10_000),
+    ):
+        label(server.port)
+        for _ in range(3):
+            status, seconds = label(server.port)
+            assert status == 200
+            assert seconds < 5
+        assert all(map(is_open, [*heads, *bodies]))
+
+
+@pytest.mark.parametrize(("sent", "rest"), [(HEAD[:20], HEAD[20:]), (BODY, b"a" * 10_000)])
+def test_trickling_gains_no_time(tmp_path, sent, rest):
+    with running_server(tmp_path, PausableEngine(), read_seconds=1.0) as server:
+        start = time.monotonic()
+        with connected(server.port, 20, sent) as slow, trickling(slow, rest):
+            answers = [read_one(connection) for connection in slow]
+        assert time.monotonic() - start < 10
+    assert {status for status, _, _ in answers} == {408}
+    assert all("within 1 s" in json.loads(body)["error"] for _, _, body in answers)
 
 
 def test_idle_connections_beyond_the_limit_are_closed_for_new_ones(tmp_path, caplog):
