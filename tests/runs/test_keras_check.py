@@ -111,11 +111,18 @@ HOSTILE: dict[str, Entry] = {
 }
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_what_could_run_code_is_refused(kind: str, tmp_path: Path, marker: Path) -> None:
-    path = written(tmp_path / "net.keras", described(HOSTILE[kind]))
-    for load in (load_keras, load_model):
-        with pytest.raises(TrustError, match=r"net\.keras: holds .* --trust") as caught:
+def test_what_could_run_code_is_refused(kind: str, suffix: str, tmp_path: Path, marker: Path) -> None:
+    path, document = tmp_path / f"net{suffix}", described(HOSTILE[kind])
+    if suffix == ".keras":
+        written(path, document)
+    else:
+        with h5py.File(path, "w") as file:
+            file.attrs["model_config"] = json.dumps(document)
+            file.create_group("model_weights").attrs["layer_names"] = []
+    for load in (load_keras, load_model) if suffix == ".keras" else (load_keras,):
+        with pytest.raises(TrustError, match=rf"net\{suffix}: holds .* --trust") as caught:
             load(path)
         assert caught.value.exit_code == 2
     assert not marker.exists()

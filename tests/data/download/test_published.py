@@ -2,16 +2,19 @@
 
 import hashlib
 import io
+import resource
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from file_server import dropping, serving, without_ranges
+from file_server import dropping, serving, whole, without_ranges
 
 from fcn.data.download.catalog import PublishedDataset, PublishedFile
 from fcn.data.download.fetch import RetryPolicy
 from fcn.data.download.published import fetch_dataset
-from fcn.errors import DataError
+from fcn.errors import DataError, OutputError
 
 QUICK = RetryPolicy(failures=3, connections=20, pause_seconds=0, timeout_seconds=10)
 BIG = bytes(range(256)) * 500
@@ -75,3 +78,31 @@ def test_a_corrupt_archive_is_not_unpacked_and_a_hostile_one_leaves_nothing(tmp_
     with serving(without_ranges(hostile)) as server, pytest.raises(DataError, match="is a link"):
         fetch_dataset(dataset(hostile, server.url), tmp_path, retry=QUICK)
     assert [path.name for path in (tmp_path / "devkit").iterdir()] == []
+
+
+@contextmanager
+def room_for(count: int) -> Iterator[None]:
+    """Lets no file grow beyond a number of bytes, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_on_a_full_disk_it_stops_and_goes_on_once_there_is_room(tmp_path: Path) -> None:
+    data = archive_bytes()
+    assert len(data) < len(BIG)
+    with serving(whole(data)) as server:
+        wanted = dataset(data, server.url)
+        with room_for(len(data) // 2), pytest.raises(OutputError, match=r"set\.tgz: cannot be written"):
+            fetch_dataset(wanted, tmp_path, retry=QUICK)
+        assert [path.name for path in tmp_path.iterdir()] == ["set.tgz.part"]
+        with room_for(len(BIG) // 2), pytest.raises(OutputError, match=r"Set: cannot be written .* unpacked"):
+            fetch_dataset(wanted, tmp_path, retry=QUICK)
+        assert {path.name for path in tmp_path.iterdir()} == {"set.tgz", "devkit"}
+        assert list((tmp_path / "devkit").iterdir()) == []
+        fetch_dataset(wanted, tmp_path, retry=QUICK)
+        assert_complete(tmp_path)
+        assert server.requests == [0, len(data) // 2]
