@@ -46,6 +46,7 @@ LONGEST_FILES = (
     "training/test_recovery.py",
     "cli/test_infer.py",
     "exports/formats/test_openvino.py",
+    "comparison/test_killed.py",
     "cli/test_compare.py",
     "examples/test_quickstart.py",
     "training/test_killed.py",
