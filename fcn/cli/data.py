@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from fcn.cli import import_data
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.data.download.catalog import DATASETS
 from fcn.system.text import print_json, print_lines
@@ -73,6 +74,8 @@ def add_parser(commands: Commands) -> None:
     splits.add_argument(
         "--voc2011", type=Path, metavar="DIR", help="the folder of VOC 2011, which seg11valid needs"
     )
+
+    import_data.add_parser(data_commands)
 
 
 def run(options: argparse.Namespace) -> None:

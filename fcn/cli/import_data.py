@@ -1,0 +1,190 @@
+"""The command `fcn data import`."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fcn.cli.arguments import Commands, add_command, at_least
+from fcn.errors import ConfigError
+from fcn.system.text import print_json, print_lines
+
+if TYPE_CHECKING:
+    from fcn.labels.importing.importer import Plan
+
+_FITS = ("refuse", "skip", "pad", "resize")
+_NAME_WIDTH = 24
+
+
+def add_parser(commands: Commands) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "import",
+        run,
+        "Import images with the labels of another tool, as a data set in VOC layout.",
+        "python -m fcn data import annotations/ --output data/mine",
+    )
+    parser.set_defaults(run_data_command=run)
+    parser.add_argument(
+        "sources",
+        type=Path,
+        nargs="+",
+        metavar="SOURCE",
+        help="folder of images and labels, in any known form",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="ROOT", help="a new folder")
+    parser.add_argument("--format", metavar="NAME", help="form of the labels; default: recognized by content")
+    parser.add_argument(
+        "--classes",
+        metavar="FILE|NAME,...",
+        help="names of the classes in the order of their ids, or a file with one a line; default: the source's",
+    )
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="rename a class of the source; repeatable",
+    )
+    parser.add_argument(
+        "--merge", action="append", default=[], metavar="A,B=C", help="make classes one; repeatable"
+    )
+    parser.add_argument(
+        "--void",
+        action="append",
+        default=[],
+        metavar="NAME|ID|COLOR",
+        help="class of the source that is neither learned nor scored, such as #e0e0c0; repeatable",
+    )
+    parser.add_argument(
+        "--background", metavar="NAME|ID|COLOR", help="class of the source that gets the id 0"
+    )
+    parser.add_argument(
+        "--color-tolerance",
+        type=at_least(0),
+        default=0,
+        metavar="N",
+        help="take colors that differ by at most N in each channel from that of a class for it; others become "
+        "void; default: 0",
+    )
+    parser.add_argument(
+        "--val",
+        type=_share,
+        metavar="SHARE",
+        help="share of the images to validate; default: the source's splits, or 0.2",
+    )
+    parser.add_argument("--test", type=_share, metavar="SHARE", help="share to keep for a test; default: 0")
+    parser.add_argument(
+        "--seed", type=at_least(0), default=0, metavar="S", help="chooses the images; default: 0"
+    )
+    parser.add_argument(
+        "--group-by",
+        metavar="REGEX",
+        help="images in whose names it matches the same stay in one split, such as ^(.*)_frame for videos",
+    )
+    parser.add_argument(
+        "--fit",
+        choices=_FITS,
+        default="refuse",
+        help="what to do with labels that do not fit their images: refuse all, skip those, pad them with void, or "
+        "resize them; default: refuse",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be imported")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Imports labels."""
+    from fcn.labels.importing.choice import Wishes
+    from fcn.labels.importing.importer import ImportOptions, describe, plan_import, write_import
+    from fcn.labels.importing.recognition import READERS
+    from fcn.labels.importing.splitting import Division
+    from fcn.system.files import check_new_folder
+
+    check_new_folder(options.output)
+    if options.format is not None and options.format not in READERS:
+        raise ConfigError(f"--format {options.format}: expected one of {', '.join(READERS)}.")
+    renamed = [_pair(text, "--map") for text in options.map]
+    renamed += [(old, new) for text in options.merge for old, new in _merged(text)]
+    wishes = Wishes(
+        _class_names(options.classes),
+        tuple(renamed),
+        tuple(options.void),
+        options.background,
+        options.color_tolerance,
+    )
+    division = None
+    if options.val is not None or options.test is not None or options.group_by is not None:
+        division = Division(options.val or 0.2, options.test or 0.0, options.seed, options.group_by)
+    plan = plan_import(options.sources, ImportOptions(options.format, wishes, division, options.fit))
+    if options.json and options.dry_run:
+        print_json(describe(plan))
+        return
+    if not options.json:
+        print_lines(*_table(plan))
+    if options.dry_run:
+        print_lines("Nothing was written (--dry-run).")
+        return
+    record = write_import(plan, options.output)
+    if options.json:
+        print_json(record | {"root": str(options.output)})
+        return
+    print_lines(
+        f"Wrote {options.output}/: {len(plan.names)} images with labels, in VOC layout.",
+        f"Next: python train.py configs/generated.yaml --set data.root={options.output}",
+    )
+
+
+def _table(plan: "Plan") -> list[str]:
+    from fcn.classes import VOID
+    from fcn.labels.importing.recognition import READERS
+
+    total = plan.tally.total
+    lines = [
+        f"{', '.join(map(str, plan.sources))}: {READERS[plan.form].title}, {len(plan.names)} images.",
+        f"{'source':{_NAME_WIDTH}} {'class':>5}  {'name':{_NAME_WIDTH}} {'color':7} {'pixels':>14} {'share':>8} "
+        f"{'images':>7}",
+    ]
+    for row in plan.choice.rows:
+        void = row.class_id == VOID
+        name = "(void)" if void else plan.choice.classes.names[row.class_id]
+        color = "" if void else "#{:02x}{:02x}{:02x}".format(*plan.choice.classes.palette[row.class_id])
+        pixels = plan.tally.pixels[row.key]
+        lines.append(
+            f"{row.name:{_NAME_WIDTH}} {'' if void else row.class_id:>5}  {name:{_NAME_WIDTH}} {color:7} "
+            f"{pixels:14,} {100 * pixels / total:6.2f} % {plan.tally.images[row.key]:7}"
+        )
+    return [*lines, *(f"Note: {note}." for note in plan.notes)]
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, such as 0.2; received {text!r}")
+    return value
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not (equals and old and new):
+        raise ConfigError(f"{option} {text}: expected OLD=NEW.")
+    return old, new
+
+
+def _merged(text: str) -> list[tuple[str, str]]:
+    old, new = _pair(text, "--merge")
+    return [(name.strip(), new) for name in old.split(",")]
+
+
+def _class_names(text: str | None) -> tuple[str, ...]:
+    """Returns the names that an option holds, or the file that it names."""
+    if text is None:
+        return ()
+    path = Path(text)
+    if path.is_file():
+        from fcn.data.voc import read_lines
+
+        return tuple(read_lines(path))
+    return tuple(name.strip() for name in text.split(","))

@@ -1,0 +1,235 @@
+"""Turns the classes of a source into class ids, as the user asks."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fcn.classes import MAX_CLASSES, VOID, Classes, ClassNamesError, check_class_names
+from fcn.data.image_io import Pixels
+from fcn.errors import DataError
+from fcn.labels.importing.class_lists import parse_color
+from fcn.labels.importing.counting import Tally
+from fcn.labels.importing.source import BACKGROUND_KEY, Color, Keys, Source, SourceClass, color_key, key_color
+
+_MAIN_SHARE = 0.002
+"""With a tolerance, colors of a smaller share of all pixels are not classes of their own."""
+_FEW_COLORS = 64
+_SHOWN = 12
+
+
+class Wishes(NamedTuple):
+    """What the user says about classes. Classes of the source go by name, id or color.
+
+    Attributes:
+        names: Names of the classes, in the order of their ids; empty for those of the source.
+        renamed: Pairs of a class of the source and its new name; several may get the same.
+        void: Classes of the source that become void.
+        background: The class of the source that gets the id 0; None for the source's own.
+        color_tolerance: Largest difference of a channel at which a color counts as that of a class.
+    """
+
+    names: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    void: tuple[str, ...] = ()
+    background: str | None = None
+    color_tolerance: int = 0
+
+
+class ChosenClass(NamedTuple):
+    """A row of the proposal: a class of the source and what becomes of it.
+
+    Attributes:
+        key: Its key.
+        name: Its name in the source.
+        color: Its color there, if it has one.
+        class_id: Its new id, or `VOID`.
+    """
+
+    key: int
+    name: str
+    color: Color | None
+    class_id: int
+
+
+class Choice(NamedTuple):
+    """The classes of the new data set.
+
+    Attributes:
+        classes: Their names and colors.
+        rows: What becomes of each class of the source, by key.
+        stray: Class id of each color that is not a class but within the tolerance, `VOID` for others.
+        stray_pixels: How many pixels those have.
+    """
+
+    classes: Classes
+    rows: list[ChosenClass]
+    stray: dict[int, int]
+    stray_pixels: int
+
+
+def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
+    """Returns what becomes of each class of a source.
+
+    Raises:
+        DataError: If a name is unknown, a class has no place among the names, or there are too many.
+    """
+    main = _main_keys(source, tally, wishes.color_tolerance)
+    found = {key: source.classes.get(key) or _name(source, key) for key in main}
+    found |= {key: one for key, one in source.classes.items() if key not in found}
+    void = {_find(text, found, "--void") for text in wishes.void}
+    others = found.keys() - source.void_keys - void - {BACKGROUND_KEY, color_key((0, 0, 0))}
+    if not void and others & tally.pixels.keys():
+        void |= source.void_keys & found.keys()
+    background = _background_key(found, wishes)
+    new_names = {key: one.name for key, one in found.items() if key not in void}
+    for text, name in wishes.renamed:
+        new_names[_find(text, found, "--map or --merge")] = name
+    order = sorted(new_names, key=lambda key: (key != background, key))
+    names = wishes.names or tuple(dict.fromkeys(new_names[key] for key in order))
+    _check_places(new_names, names, tally)
+    if len(names) > MAX_CLASSES:
+        raise DataError(_too_many(names))
+    try:
+        check_class_names(names)
+    except ClassNamesError as error:
+        raise DataError(f"The classes: {error} Name them with --classes or --map.") from error
+    ids = {name: number for number, name in enumerate(names)}
+    rows = [
+        ChosenClass(key, one.name, one.color, VOID if key in void else ids.get(new_names[key], VOID))
+        for key, one in sorted(found.items())
+    ]
+    stray, stray_pixels = _stray(rows, tally, wishes.color_tolerance)
+    return Choice(_colored(names, rows), rows, stray, stray_pixels)
+
+
+def to_class_ids(keys: Keys, choice: Choice) -> Pixels:
+    """Returns the label of an image, `uint8[H, W]`, for its keys; unknown ones become void."""
+    table = {row.key: row.class_id for row in choice.rows} | choice.stray
+    known: npt.NDArray[np.int64] = np.array(sorted(table), np.int64)
+    ids = np.array([table[key] for key in known.tolist()], np.uint8)
+    places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    return np.where(known[places] == keys, ids[places], VOID).astype(np.uint8)
+
+
+def _main_keys(source: Source, tally: Tally, tolerance: int) -> list[int]:
+    """Returns the keys that are classes, not stray colors.
+
+    Raises:
+        DataError: If there are too many to be classes.
+    """
+    occurring = [key for key in tally.pixels if key not in source.classes]
+    declared = [key for key in source.classes if key_color(key) is not None]
+    colors = [key for key in occurring if key_color(key) is not None]
+    if declared and colors and not tolerance:
+        shown = ", ".join(_name(source, key).name for key in colors[:_SHOWN])
+        raise DataError(
+            f"{_where(tally, colors[0])}: has colors that the list of classes does not name ({len(colors)} in all: "
+            f"{shown}{', ...' if len(colors) > _SHOWN else ''}). Add them to the list, or take colors nearby with "
+            "--color-tolerance 10."
+        )
+    if declared:
+        return []
+    if tolerance:
+        least = _MAIN_SHARE * tally.total
+        return [key for key in occurring if tally.pixels[key] >= least]
+    if len(colors) > _FEW_COLORS:
+        common = sorted(colors, key=lambda key: -tally.pixels[key])
+        shown = ", ".join(
+            f"{_name(source, key).name} {100 * tally.pixels[key] / tally.total:.1f} %" for key in common[:6]
+        )
+        raise DataError(
+            f"{_where(tally, common[-1])}: is among masks with {len(colors)} different colors, too many for "
+            f"classes (most common: {shown}). Borders are probably blurred, as after resizing: --color-tolerance 64 "
+            "takes the nearest common color, and void where none is near."
+        )
+    return occurring
+
+
+def _name(source: Source, key: int) -> SourceClass:
+    if source.name_of is None:
+        raise DataError(
+            f"The labels hold the value {key}, which the source does not name. Export them again."
+        )
+    found = source.name_of(key)
+    return found._replace(name="background") if key in (BACKGROUND_KEY, color_key((0, 0, 0))) else found
+
+
+def _where(tally: Tally, key: int) -> str:
+    return next(str(one.item.where) for one in tally.counted if key in one.keys)
+
+
+def _background_key(found: dict[int, SourceClass], wishes: Wishes) -> int | None:
+    if wishes.background is not None:
+        return _find(wishes.background, found, "--background")
+    return next((key for key in (BACKGROUND_KEY, color_key((0, 0, 0))) if key in found), None)
+
+
+def _find(text: str, found: dict[int, SourceClass], option: str) -> int:
+    """Returns the key of a class that the user names.
+
+    Raises:
+        DataError: If there is none.
+    """
+    by_name = {one.name: key for key, one in found.items()}
+    if text in by_name:
+        return by_name[text]
+    color = parse_color(text)
+    if color is not None and color_key(color) in found:
+        return color_key(color)
+    if text.isdecimal() and int(text) in found:
+        return int(text)
+    near = get_close_matches(text, by_name, 1, 0.0)
+    raise DataError(
+        f"{option}: the source has no class {text!r}. The nearest is {near[0]!r}. It has: {_listed(by_name)}."
+    )
+
+
+def _check_places(new_names: dict[int, str], names: Sequence[str], tally: Tally) -> None:
+    """Refuses names that leave a class of the source without a place."""
+    for key, name in new_names.items():
+        if name not in names and tally.pixels[key]:
+            near = get_close_matches(name, names, 1, 0.0)
+            raise DataError(
+                f"--classes: has no {name!r}, which {tally.images[key]} images have. The nearest is {near[0]!r}. "
+                f"Add it, or say what it is: --map '{name}={near[0]}' or --void '{name}'."
+            )
+
+
+def _listed(names: Sequence[str] | dict[str, int]) -> str:
+    shown = list(names)
+    return ", ".join(shown[:_SHOWN]) + (", ..." if len(shown) > _SHOWN else "")
+
+
+def _too_many(names: Sequence[str]) -> str:
+    return (
+        f"The source has {len(names)} classes; a net has at most {MAX_CLASSES}. Leave some out with --void, or merge "
+        "them with --merge."
+    )
+
+
+def _stray(rows: Sequence[ChosenClass], tally: Tally, tolerance: int) -> tuple[dict[int, int], int]:
+    colors = {row.key: row for row in rows if key_color(row.key) is not None}
+    stray = [key for key in tally.pixels if key_color(key) is not None and key not in colors]
+    if not stray or not colors:
+        return {}, 0
+    known = np.array([key_color(key) for key in colors], np.int16)
+    ids = [row.class_id for row in colors.values()]
+    result: dict[int, int] = {}
+    for key in stray:
+        distances = np.abs(known - np.array(key_color(key), np.int16)).max(axis=1)
+        nearest = int(distances.argmin())
+        result[key] = ids[nearest] if distances[nearest] <= tolerance else VOID
+    return result, sum(tally.pixels[key] for key in stray)
+
+
+def _colored(names: tuple[str, ...], rows: Sequence[ChosenClass]) -> Classes:
+    """Returns classes with the colors of the source where each class has its own, or else VOC's."""
+    colors = {row.class_id: row.color for row in rows if row.color is not None}
+    plain = Classes.named(names)
+    given = [colors.get(number) for number in range(len(names))]
+    if None in given or len(set(given)) < len(given):
+        return plain
+    return Classes(names, tuple(color for color in given if color is not None))

@@ -1,0 +1,149 @@
+"""Counts which keys the labels of a source have."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fcn.data.image_header import open_header, stored_size
+from fcn.data.image_io import read_size
+from fcn.errors import DataError
+from fcn.labels.importing.readers.masks import MismatchError
+from fcn.labels.importing.source import VOID_KEY, Item, Keys
+from fcn.system.parallel import map_on_all_cores
+from fcn.system.progress import track
+
+FITS = ("refuse", "skip", "pad", "resize")
+"""What can be done with a mask that has another size than its image."""
+
+_MOST_KEYS = 1_000_000
+_SHOWN = 20
+
+
+class Counted(NamedTuple):
+    """A usable item and its keys.
+
+    Attributes:
+        item: The item.
+        keys: Those that occur, sorted, without void.
+        pixels: How many pixels each of them has.
+    """
+
+    item: Item
+    keys: npt.NDArray[np.int64]
+    pixels: npt.NDArray[np.int64]
+
+
+class Tally(NamedTuple):
+    """The keys of a source.
+
+    Attributes:
+        counted: The items that can be used.
+        skipped: Why others cannot.
+        pixels: Number of pixels of each key, without void.
+        images: Number of images in which it occurs.
+        total: Number of all pixels, void among them.
+    """
+
+    counted: list[Counted]
+    skipped: list[str]
+    pixels: Counter[int]
+    images: Counter[int]
+    total: int
+
+
+def count_keys(items: Sequence[Item], fit: str) -> Tally:
+    """Reads the labels of all items once and counts their keys.
+
+    Args:
+        items: The items.
+        fit: One of `FITS`.
+
+    Raises:
+        DataError: If items cannot be used, and `fit` is not "skip"; or there are too many different keys.
+    """
+
+    def count(item: Item) -> tuple[Counted, int] | str:
+        try:
+            keys = read_fitting_keys(item, fit)
+        except DataError as error:
+            return str(error)
+        values, pixels = np.unique(keys, return_counts=True)
+        kept = values != VOID_KEY
+        return Counted(item, values[kept].astype(np.int64), pixels[kept]), keys.size
+
+    counted: list[Counted] = []
+    skipped: list[str] = []
+    pixels: Counter[int] = Counter()
+    images: Counter[int] = Counter()
+    total = 0
+    results = map_on_all_cores(count, items)
+    for result in track(results, "reading labels", total=len(items)):
+        if isinstance(result, str):
+            skipped.append(result)
+            continue
+        one, size = result
+        counted.append(one)
+        total += size
+        for key, number in zip(one.keys.tolist(), one.pixels.tolist(), strict=True):
+            pixels[key] += number
+            images[key] += 1
+        if len(pixels) > _MOST_KEYS:
+            raise DataError(
+                f"{one.item.where}: is among masks with more than {_MOST_KEYS:,} different colors. Expected one "
+                "for each class. Masks that were saved as JPEG or resized cannot be imported exactly."
+            )
+    if skipped and fit != "skip":
+        more = [f"... and {len(skipped) - _SHOWN} more"] if len(skipped) > _SHOWN else []
+        remedy = "Nothing was written. Correct them, or leave them out with --fit skip"
+        resized = any("expected the size of its image" in text for text in skipped)
+        raise DataError(
+            *skipped[:_SHOWN],
+            *more,
+            f"{remedy}{'; --fit pad and --fit resize change masks' if resized else ''}.",
+        )
+    if not counted:
+        raise DataError(*skipped[:_SHOWN], "No image is left. Nothing was written.")
+    return Tally(counted, skipped, pixels, images, total)
+
+
+def read_fitting_keys(item: Item, fit: str) -> Keys:
+    """Returns the keys of an item, `int32[H, W]`, of the size of its image.
+
+    Args:
+        item: The item.
+        fit: "pad" adds void below and on the right, or cuts; "resize" takes the nearest pixels; others refuse
+            a mask of another size.
+
+    Raises:
+        DataError: If the image or its labels cannot be read, or do not fit.
+    """
+    size = image_size(item)
+    try:
+        return item.read_keys(size)
+    except MismatchError as error:
+        if fit == "pad":
+            padded = np.full(size, VOID_KEY, np.int32)
+            height, width = (min(pair) for pair in zip(size, error.keys.shape, strict=True))
+            padded[:height, :width] = error.keys[:height, :width]
+            return padded
+        if fit == "resize":
+            rows, columns = (
+                ((np.arange(new) + 0.5) * old / new).astype(np.intp)
+                for new, old in zip(size, error.keys.shape, strict=True)
+            )
+            return error.keys[np.ix_(rows, columns)]
+        raise
+
+
+def image_size(item: Item) -> tuple[int, int]:
+    """Returns (height, width) of the image of an item.
+
+    Raises:
+        DataError: If it is not an image, or may not be decoded.
+    """
+    if isinstance(item.image, bytes):
+        return stored_size(open_header(item.image, item.where))
+    return read_size(item.image)

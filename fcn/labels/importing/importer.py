@@ -1,0 +1,233 @@
+"""Imports labels of another tool: a data set in VOC layout, made whole or not at all."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fcn.classes import VOID, Classes
+from fcn.data.image_io import encode_label
+from fcn.data.voc import CLASS_LIST, IMAGES, LABELS, SPLITS
+from fcn.errors import ConfigError, DataError
+from fcn.labels.importing.choice import Choice, Wishes, choose_classes, to_class_ids
+from fcn.labels.importing.counting import Counted, Tally, count_keys, read_fitting_keys
+from fcn.labels.importing.recognition import READERS, recognize
+from fcn.labels.importing.source import Item, Source
+from fcn.labels.importing.splitting import TEST, TRAIN, VAL, Division, divide
+from fcn.system.files import atomic_folder, check_new_folder, write_json
+from fcn.system.parallel import map_on_all_cores
+from fcn.system.places import is_encodable
+from fcn.system.progress import track
+from fcn.version import __version__
+
+RECORD = "import.json"
+"""Says where a data set comes from."""
+
+DEFAULT_DIVISION = Division(val=0.2)
+_SUFFIX_OF_FORMAT = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp", "TIFF": ".tif"}
+
+
+class ImportOptions(NamedTuple):
+    """Options of an import.
+
+    Attributes:
+        form: Name of the form; None to recognize it.
+        wishes: What the user says about classes.
+        division: How to divide; None for the splits of the source, or else `DEFAULT_DIVISION`.
+        fit: What to do with masks of another size than their image, one of `FITS`.
+    """
+
+    form: str | None = None
+    wishes: Wishes = Wishes()
+    division: Division | None = None
+    fit: str = "refuse"
+
+
+class Plan(NamedTuple):
+    """What an import will write.
+
+    Attributes:
+        sources: The folders.
+        form: Name of the form.
+        tally: The keys of all labels.
+        choice: The classes.
+        names: New name of each counted item.
+        splits: Split of each.
+        notes: Sentences for people.
+        options: The options.
+    """
+
+    sources: tuple[Path, ...]
+    form: str
+    tally: Tally
+    choice: Choice
+    names: list[str]
+    splits: list[str]
+    notes: list[str]
+    options: ImportOptions
+
+
+def plan_import(folders: Sequence[Path], options: ImportOptions) -> Plan:
+    """Reads all labels, and returns what an import would write.
+
+    Raises:
+        ConfigError: If an option does not fit.
+        DataError: If the labels cannot be used.
+    """
+    form, source = _read_sources(folders, options.form)
+    tally = count_keys(source.items, options.fit)
+    choice = choose_classes(source, tally, options.wishes)
+    notes = [*source.notes]
+    if tally.skipped:
+        notes.append(f"{len(tally.skipped)} images were left out, such as {tally.skipped[0]}")
+    if choice.stray_pixels:
+        void = sum(tally.pixels[key] for key, class_id in choice.stray.items() if class_id == VOID)
+        notes.append(
+            f"{choice.stray_pixels:,} pixels of {len(choice.stray):,} other colors "
+            f"({100 * choice.stray_pixels / tally.total:.2f} %) became the nearest class, {void:,} of them void"
+        )
+    names = _short_names([one.item for one in tally.counted])
+    splits, split_note = _divide(tally.counted, choice, names, options.division)
+    notes += [split_note] if split_note else []
+    return Plan(tuple(folders), form, tally, choice, names, splits, notes, options)
+
+
+def write_import(plan: Plan, root: Path) -> dict[str, Any]:
+    """Writes the data set of a plan; returns what `import.json` says.
+
+    Raises:
+        DataError: If a file changed since it was read.
+        OutputError: If `root` holds something, or cannot be written to.
+    """
+    check_new_folder(root)
+    with atomic_folder(root.absolute()) as temporary:
+        for folder in (IMAGES, LABELS, SPLITS):
+            (temporary / folder).mkdir(parents=True)
+        tasks = list(zip(plan.tally.counted, plan.names, strict=True))
+
+        def write(task: tuple[Counted, str]) -> bool:
+            one, name = task
+            label = to_class_ids(read_fitting_keys(one.item, plan.options.fit), plan.choice)
+            (temporary / LABELS / f"{name}.png").write_bytes(encode_label(label, plan.choice.classes))
+            return _place_image(one.item, temporary / IMAGES, name)
+
+        linked = list(track(map_on_all_cores(write, tasks), "writing", total=len(tasks)))
+        for split in dict.fromkeys((TRAIN, VAL, *plan.splits)):
+            listed = [name for name, its in zip(plan.names, plan.splits, strict=True) if its == split]
+            (temporary / SPLITS / f"{split}.txt").write_text("".join(f"{name}\n" for name in sorted(listed)))
+        (temporary / CLASS_LIST).write_text("".join(f"{name}\n" for name in plan.choice.classes.names))
+        record = describe(plan) | {"hard_links": sum(linked)}
+        write_json(temporary / RECORD, record)
+    return record
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """Returns what machines may want to know about an import."""
+    return {
+        "version": __version__,
+        "sources": [str(path.absolute()) for path in plan.sources],
+        "form": plan.form,
+        "options": {
+            **plan.options.wishes._asdict(),
+            "division": None if plan.options.division is None else plan.options.division._asdict(),
+            "fit": plan.options.fit,
+        },
+        "images": dict(Counter(plan.splits)),
+        "classes": [
+            {
+                "source": row.name,
+                "color": row.color,
+                "class": None if row.class_id == VOID else plan.choice.classes.names[row.class_id],
+                "pixels": plan.tally.pixels[row.key],
+                "images": plan.tally.images[row.key],
+            }
+            for row in plan.choice.rows
+        ],
+        "notes": plan.notes,
+    }
+
+
+def _read_sources(folders: Sequence[Path], form: str | None) -> tuple[str, Source]:
+    forms = [form or recognize(folder) for folder in folders]
+    if len(set(forms)) > 1:
+        listed = ", ".join(f"{folder} ({name})" for folder, name in zip(folders, forms, strict=True))
+        raise DataError(f"Expected one form of labels. Received: {listed}. Import them one by one.")
+    sources = [READERS[name].read(folder) for folder, name in zip(folders, forms, strict=True)]
+    if len(sources) > 1:
+        first = sources[0].classes
+        if any(source.classes != first for source in sources):
+            raise DataError(
+                f"{folders[0]}: its classes differ from those of the other folders. Import them one by one."
+            )
+    items = [item for source in sources for item in source.items]
+    if not items:
+        raise DataError(f"{folders[0]}: holds no labeled image.")
+    notes = tuple(note for source in sources for note in source.notes)
+    return forms[0], sources[0]._replace(items=items, notes=notes)
+
+
+def _short_names(items: Sequence[Item]) -> list[str]:
+    """Returns names of files without folders: the last part of each name if all differ, or else all parts."""
+    last = [item.name.rpartition("/")[2] for item in items]
+    names = (
+        last
+        if len({name.lower() for name in last}) == len(last)
+        else [item.name.replace("/", "__") for item in items]
+    )
+    twice = [name for name, count in Counter(name.lower() for name in names).items() if count > 1]
+    if twice:
+        wrong = next(item for item, name in zip(items, names, strict=True) if name.lower() == twice[0])
+        raise DataError(f"{wrong.where}: expected one image of this name. Rename it, or import in parts.")
+    for item, name in zip(items, names, strict=True):
+        if not name or name.startswith(".") or not is_encodable(name) or any(ord(c) < 32 for c in name):
+            raise DataError(
+                f"{item.where}: expected a name that a list can hold. Received: {name!r}. Rename it."
+            )
+    return names
+
+
+def _divide(
+    counted: Sequence[Counted], choice: Choice, names: Sequence[str], division: Division | None
+) -> tuple[list[str], str | None]:
+    """Returns the split of each item, and a sentence about where it comes from."""
+    given = [one.item.split for one in counted]
+    if division is None and VAL in given and TRAIN in given:
+        left = given.count(None)
+        note = f"{left} images are in no split of the source and became training images" if left else None
+        return [split or TRAIN for split in given], note
+    chosen = division or DEFAULT_DIVISION
+    if not (0 < chosen.val < 1 and 0 <= chosen.test < 1 and chosen.val + chosen.test < 1):
+        raise ConfigError("--val and --test: expected shares above 0 that leave some images for training.")
+    ids = {row.key: row.class_id for row in choice.rows} | choice.stray
+    classes = [frozenset(ids.get(key, VOID) for key in one.keys.tolist()) - {VOID} for one in counted]
+    splits = divide(names, classes, chosen)
+    why = "the source has no training and validation split" if division is None else "you asked for it"
+    held = f", {splits.count(TEST)} to test" if TEST in splits else ""
+    return splits, (
+        f"{splits.count(TRAIN)} images to train, {splits.count(VAL)} to validate{held}, divided by chance "
+        f"(seed {chosen.seed}) since {why}"
+    )
+
+
+def _place_image(item: Item, folder: Path, name: str) -> bool:
+    """Puts an image into a folder; returns whether it is a hard link."""
+    if isinstance(item.image, bytes):
+        from fcn.data.image_header import open_header
+
+        suffix = _SUFFIX_OF_FORMAT[str(open_header(item.image, item.where).format)]
+        (folder / f"{name}{suffix}").write_bytes(item.image)
+        return False
+    path = folder / f"{name}{item.image.suffix.lower()}"
+    try:
+        os.link(item.image, path, follow_symlinks=True)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(item.image, path)
+        return False
+    return True
+
+
+def class_names(plan: Plan) -> Classes:
+    """Returns the classes of a plan."""
+    return plan.choice.classes

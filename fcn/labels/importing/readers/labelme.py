@@ -1,0 +1,162 @@
+"""Reads labelme's JSON: one file for each image, with its shapes.
+
+Source: labelme's documentation and files of its versions 3 to 5. Shapes are drawn as its converters to VOC do,
+later ones over earlier ones. `__ignore__` becomes void; `_background_` is the background. labelme turns images
+upright before they are labeled.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcn.data.image_header import open_header
+from fcn.errors import DataError
+from fcn.labels.importing.filling import LabelmeShape, check_points, fill_as_labelme
+from fcn.labels.importing.folders import find_files, name_below, read_json, reference_below
+from fcn.labels.importing.source import (
+    BACKGROUND,
+    BACKGROUND_KEY,
+    VOID_KEY,
+    Item,
+    Keys,
+    Source,
+    SourceClass,
+)
+
+NAME = "labelme"
+
+_IGNORE, _BACKGROUND = "__ignore__", "_background_"
+_KINDS = ("polygon", "rectangle", "circle", "line", "linestrip", "point", "points", "mask")
+_FEWEST_POINTS = {"polygon": 3, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 2, "point": 1, "mask": 2}
+_MOST_POINTS = {"rectangle": 2, "circle": 2}
+_MAX_SHAPES = 100_000
+
+
+def recognizes(folder: Path) -> bool:
+    """Returns whether a folder holds JSON of labelme; the first files decide."""
+    for path in find_files(folder, (".json",))[:3]:
+        try:
+            document = read_json(path)
+        except DataError:
+            continue
+        if (
+            isinstance(document, dict)
+            and isinstance(document.get("shapes"), list)
+            and "imagePath" in document
+        ):
+            return True
+    return False
+
+
+def read(folder: Path) -> Source:
+    """Returns the images in a folder, at any depth, that have a file of labelme.
+
+    Raises:
+        DataError: If a file is damaged, or its image is missing.
+    """
+    documents = {path: _read_document(path) for path in find_files(folder, (".json",))}
+    labeled = {path: document for path, document in documents.items() if document is not None}
+    names = sorted(
+        {shape["label"] for document in labeled.values() for shape in document["shapes"]}
+        - {_IGNORE, _BACKGROUND}
+    )
+    keys = {_IGNORE: VOID_KEY, _BACKGROUND: BACKGROUND_KEY}
+    keys |= {name: number for number, name in enumerate(names, start=1)}
+    items = [_item(folder, path, document, keys) for path, document in labeled.items()]
+    classes = {BACKGROUND_KEY: SourceClass(BACKGROUND)}
+    classes |= {number: SourceClass(name) for number, name in enumerate(names, start=1)}
+    others = len(documents) - len(labeled)
+    notes = (f"{others} JSON files are not labelme's and were left out",) if others else ()
+    return Source(NAME, items, classes, notes=notes)
+
+
+def _read_document(path: Path) -> dict[str, Any] | None:
+    """Returns a file of labelme; None if it is another kind of JSON.
+
+    Raises:
+        DataError: If it is damaged.
+    """
+    document = read_json(path)
+    if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
+        return None
+    shapes = document["shapes"]
+    if len(shapes) > _MAX_SHAPES:
+        raise DataError(f"{path}: expected at most {_MAX_SHAPES} shapes. Received: {len(shapes)}.")
+    for number, shape in enumerate(shapes, start=1):
+        if not isinstance(shape, dict) or not isinstance(shape.get("label"), str) or not shape["label"]:
+            raise DataError(f"{path}: shape {number} has no label. Correct it in labelme.")
+    return document
+
+
+def _item(folder: Path, path: Path, document: Mapping[str, Any], keys: Mapping[str, int]) -> Item:
+    image = _image(folder, path, document)
+    shapes = [_shape(path, number, shape, keys) for number, shape in enumerate(document["shapes"], start=1)]
+    given = document.get("imageHeight"), document.get("imageWidth")
+    return Item(name_below(folder, path), image, partial(_draw, path, given, shapes), path)
+
+
+def _image(folder: Path, path: Path, document: Mapping[str, Any]) -> Path | bytes:
+    """Returns the image beside a file, or else the one inside of it."""
+    named = document.get("imagePath")
+    if isinstance(named, str) and named:
+        found = reference_below(folder, path.parent, named, str(path))
+        if found is not None:
+            return found
+    embedded = document.get("imageData")
+    if not isinstance(embedded, str):
+        raise DataError(
+            f"{path}: its image {named!r} is missing, and is not in the file itself. Put the image beside it."
+        )
+    try:
+        data = base64.b64decode(embedded, validate=False)
+    except (binascii.Error, ValueError) as error:
+        raise DataError(
+            f"{path}: its embedded image is damaged ({error}). Save it again in labelme."
+        ) from error
+    open_header(data, f"{path}: its embedded image")
+    return data
+
+
+def _shape(path: Path, number: int, shape: Mapping[str, Any], keys: Mapping[str, int]) -> LabelmeShape:
+    kind = shape.get("shape_type") or "polygon"
+    where = f"{path}: shape {number} ({shape['label']!r})"
+    if kind not in _KINDS:
+        raise DataError(f"{where}: expected one of {', '.join(_KINDS)}. Received: {kind!r}.")
+    try:
+        points = check_points(shape.get("points"))
+        mask = _mask(shape.get("mask")) if kind == "mask" else None
+    except ValueError as error:
+        raise DataError(f"{where}: {error}. Correct it in labelme.") from error
+    if len(points) < _FEWEST_POINTS.get(kind, 1) or len(points) > _MOST_POINTS.get(kind, len(points)):
+        raise DataError(
+            f"{where}: a {kind} cannot have {len(points)} points. Correct or delete it in labelme."
+        )
+    pairs = [(float(x), float(y)) for x, y in points]
+    return LabelmeShape(kind, pairs, keys[shape["label"]], mask)
+
+
+def _mask(text: object) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    if not isinstance(text, str):
+        raise ValueError("it has no mask")
+    try:
+        data = base64.b64decode(text)
+        with open_header(data, "its mask") as image:
+            return np.array(image.convert("L")) > 0
+    except (binascii.Error, DataError, OSError) as error:
+        raise ValueError(f"its mask is damaged ({error})") from error
+
+
+def _draw(
+    path: Path, given: tuple[object, object], shapes: Sequence[LabelmeShape], size: tuple[int, int]
+) -> Keys:
+    if None not in given and given != size:
+        raise DataError(
+            f"{path}: was labeled on an image of {given[0]}x{given[1]} (height x width). Its image has "
+            f"{size[0]}x{size[1]}. Put the image back that was labeled, or label it again."
+        )
+    return fill_as_labelme(size, shapes)

@@ -1,0 +1,132 @@
+"""Divides images into a training, a validation and a test split."""
+
+import random
+import re
+import signal
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NamedTuple
+
+from fcn.errors import ConfigError, DataError
+
+TRAIN, VAL, TEST = "train", "val", "test"
+_MATCH_SECONDS = 10
+
+
+class Division(NamedTuple):
+    """How to divide.
+
+    Attributes:
+        val: Share of the images in the validation split.
+        test: Share in the test split.
+        seed: Chooses among equal divisions.
+        group_by: Pattern; images with the same match stay together. None for each image alone.
+    """
+
+    val: float
+    test: float = 0.0
+    seed: int = 0
+    group_by: str | None = None
+
+
+def divide(names: Sequence[str], classes: Sequence[frozenset[int]], division: Division) -> list[str]:
+    """Returns the split of each image, so that each class that can be is in the training and the validation split.
+
+    Groups are placed one after the other, those with the rarest classes first, each into the split that lacks its
+    classes most. The same arguments give the same division, whatever the order of the names.
+
+    Args:
+        names: Names of the images.
+        classes: Class ids in the label of each.
+        division: How to divide.
+
+    Raises:
+        ConfigError: If the pattern is wrong, matches nothing, or takes too long.
+        DataError: If there are too few images or groups.
+
+    Example:
+        >>> divide(["a", "b", "c", "d"], [frozenset({0, 1})] * 4, Division(val=0.5))
+        ['val', 'train', 'val', 'train']
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, group in enumerate(_groups(names, division.group_by)):
+        groups[group].append(index)
+    shares = {TRAIN: 1 - division.val - division.test, VAL: division.val, TEST: division.test}
+    shares = {split: share for split, share in shares.items() if share > 0}
+    if len(groups) < len(shares):
+        what = "images" if division.group_by is None else "groups"
+        raise DataError(
+            f"Expected at least {len(shares)} {what} to divide into {', '.join(shares)}. Received: {len(groups)}."
+        )
+    order = sorted(groups)
+    random.Random(division.seed).shuffle(order)
+    members = {
+        name: Counter(class_id for index in groups[name] for class_id in classes[index]) for name in order
+    }
+    totals = sum(members.values(), Counter[int]())
+    wanted = {split: {key: share * count for key, count in totals.items()} for split, share in shares.items()}
+    room = {split: share * len(names) for split, share in shares.items()}
+    # A group is as rare as its rarest class. The sort keeps the shuffled order of equal ones.
+    order.sort(key=lambda name: min((totals[key] for key in members[name]), default=len(names)))
+    splits = [TRAIN] * len(names)
+    empty = set(shares)
+    for position, name in enumerate(order):
+        left = len(order) - position
+        allowed = list(empty) if left <= len(empty) else list(shares)
+        rarest = min(members[name], key=lambda key: (totals[key], key), default=None)
+
+        def need(split: str, rarest: int | None = rarest) -> tuple[float, float, int]:
+            lacking = 0.0 if rarest is None else wanted[split][rarest]
+            return lacking, room[split], -list(shares).index(split)
+
+        split = max(allowed, key=need)
+        empty.discard(split)
+        room[split] -= len(groups[name])
+        for key, count in members[name].items():
+            wanted[split][key] -= count
+        for index in groups[name]:
+            splits[index] = split
+    return splits
+
+
+def _groups(names: Sequence[str], pattern: str | None) -> list[str]:
+    if pattern is None:
+        return list(names)
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ConfigError(f"--group-by {pattern}: is not a regular expression ({error}).") from error
+    with _bounded(pattern):
+        matches = [compiled.search(name) for name in names]
+    if not any(matches):
+        raise ConfigError(
+            f"--group-by {pattern}: matches no name. Names are paths without suffix, such as {names[0]!r}."
+        )
+    return [
+        name if match is None else f"\0{match[1] if match.re.groups and match[1] is not None else match[0]}"
+        for name, match in zip(names, matches, strict=True)
+    ]
+
+
+@contextmanager
+def _bounded(pattern: str) -> Iterator[None]:
+    """Ends a search that takes too long; Python looks for signals during one, in the main thread."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise ConfigError(
+            f"--group-by {pattern}: takes more than {_MATCH_SECONDS} s. Write a simpler regular expression."
+        )
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, _MATCH_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
