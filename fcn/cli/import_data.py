@@ -37,7 +37,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--classes",
         metavar="FILE|NAME,...",
-        help="names of the classes in the order of their ids, or a file with one a line; default: the source's",
+        help="names of the classes in the order of their ids, or a file with one a line; default: those "
+        "of the source",
     )
     parser.add_argument(
         "--map",
@@ -64,8 +65,8 @@ def add_parser(commands: Commands) -> None:
         type=at_least(0),
         default=0,
         metavar="N",
-        help="take colors that differ by at most N in each channel from that of a class for it; others become "
-        "void; default: 0",
+        help="take a color for that of a class if no channel differs by more than N; others become void; "
+        "default: 0",
     )
     parser.add_argument(
         "--val",
@@ -86,8 +87,8 @@ def add_parser(commands: Commands) -> None:
         "--fit",
         choices=_FITS,
         default="refuse",
-        help="what to do with labels that do not fit their images: refuse all, skip those, pad them with void, or "
-        "resize them; default: refuse",
+        help="what to do with labels that do not fit their images: refuse all, skip those images, pad the "
+        "labels with void, or resize them; default: refuse",
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be imported")
 
@@ -141,8 +142,8 @@ def _table(plan: "Plan") -> list[str]:
     total = plan.tally.total
     lines = [
         f"{', '.join(map(str, plan.sources))}: {READERS[plan.form].title}, {len(plan.names)} images.",
-        f"{'source':{_NAME_WIDTH}} {'class':>5}  {'name':{_NAME_WIDTH}} {'color':7} {'pixels':>14} {'share':>8} "
-        f"{'images':>7}",
+        f"{'source':{_NAME_WIDTH}} {'class':>5}  {'name':{_NAME_WIDTH}} {'color':7} "
+        f"{'pixels':>14} {'share':>8} {'images':>7}",
     ]
     for row in plan.choice.rows:
         void = row.class_id == VOID

@@ -126,15 +126,14 @@ def _main_keys(source: Source, tally: Tally, tolerance: int) -> list[int]:
     if declared and colors and not tolerance:
         shown = ", ".join(_name(source, key).name for key in colors[:_SHOWN])
         raise DataError(
-            f"{_where(tally, colors[0])}: has colors that the list of classes does not name ({len(colors)} in all: "
-            f"{shown}{', ...' if len(colors) > _SHOWN else ''}). Add them to the list, or take colors nearby with "
-            "--color-tolerance 10."
+            f"{_where(tally, colors[0])}: has colors that the list of classes does not name "
+            f"({len(colors)} in all: {shown}{', ...' if len(colors) > _SHOWN else ''}). Add them to the "
+            "list, or take colors nearby with --color-tolerance 10."
         )
     if declared:
         return []
     if tolerance:
-        least = _MAIN_SHARE * tally.total
-        return [key for key in occurring if tally.pixels[key] >= least]
+        return _common_keys(occurring, tally, tolerance)
     if len(colors) > _FEW_COLORS:
         common = sorted(colors, key=lambda key: -tally.pixels[key])
         shown = ", ".join(
@@ -142,10 +141,27 @@ def _main_keys(source: Source, tally: Tally, tolerance: int) -> list[int]:
         )
         raise DataError(
             f"{_where(tally, common[-1])}: is among masks with {len(colors)} different colors, too many for "
-            f"classes (most common: {shown}). Borders are probably blurred, as after resizing: --color-tolerance 64 "
-            "takes the nearest common color, and void where none is near."
+            f"classes (most common: {shown}). Borders are probably blurred, as after resizing: "
+            "--color-tolerance 64 takes the nearest common color, and void where none is near."
         )
     return occurring
+
+
+def _common_keys(keys: Sequence[int], tally: Tally, tolerance: int) -> list[int]:
+    """Returns the keys of colors that are common, and not within the tolerance of a more common one."""
+    least = _MAIN_SHARE * tally.total
+    found: list[int] = []
+    for key in sorted(keys, key=lambda key: (-tally.pixels[key], key)):
+        color = key_color(key)
+        if tally.pixels[key] < least:
+            break
+        near = color is not None and any(
+            max(abs(one - other) for one, other in zip(color, known, strict=True)) <= tolerance
+            for known in filter(None, map(key_color, found))
+        )
+        if not near:
+            found.append(key)
+    return found
 
 
 def _name(source: Source, key: int) -> SourceClass:
@@ -193,8 +209,8 @@ def _check_places(new_names: dict[int, str], names: Sequence[str], tally: Tally)
         if name not in names and tally.pixels[key]:
             near = get_close_matches(name, names, 1, 0.0)
             raise DataError(
-                f"--classes: has no {name!r}, which {tally.images[key]} images have. The nearest is {near[0]!r}. "
-                f"Add it, or say what it is: --map '{name}={near[0]}' or --void '{name}'."
+                f"--classes: has no {name!r}, which {tally.images[key]} images have. The nearest is "
+                f"{near[0]!r}. Add it, or say what it is: --map '{name}={near[0]}' or --void '{name}'."
             )
 
 
@@ -205,8 +221,8 @@ def _listed(names: Sequence[str] | dict[str, int]) -> str:
 
 def _too_many(names: Sequence[str]) -> str:
     return (
-        f"The source has {len(names)} classes; a net has at most {MAX_CLASSES}. Leave some out with --void, or merge "
-        "them with --merge."
+        f"The source has {len(names)} classes; a net has at most {MAX_CLASSES}. Leave some out with --void, "
+        "or merge them with --merge."
     )
 
 

@@ -46,7 +46,7 @@ def _labelmap(path: Path) -> Found:
 
 def _names(path: Path) -> Found:
     """Reads a list of names, one a line; labelme's begins with `__ignore__`, which has the id -1."""
-    names = [line for line in _lines(path)]
+    names = _lines(path)
     if any(_CVAT_LINE.fullmatch(name) for name in names):
         return _labelmap(path)
     first = -1 if names and names[0] == "__ignore__" else 0

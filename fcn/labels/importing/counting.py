@@ -92,8 +92,8 @@ def count_keys(items: Sequence[Item], fit: str) -> Tally:
             images[key] += 1
         if len(pixels) > _MOST_KEYS:
             raise DataError(
-                f"{one.item.where}: is among masks with more than {_MOST_KEYS:,} different colors. Expected one "
-                "for each class. Masks that were saved as JPEG or resized cannot be imported exactly."
+                f"{one.item.where}: is among masks with more than {_MOST_KEYS:,} different colors. Expected "
+                "one for each class. Masks that were saved as JPEG or resized cannot be imported exactly."
             )
     if skipped and fit != "skip":
         more = [f"... and {len(skipped) - _SHOWN} more"] if len(skipped) > _SHOWN else []

@@ -114,7 +114,12 @@ def fill_as_coco(keys: Keys, segmentation: object, key: int) -> None:
     if not isinstance(segmentation, dict) or list(segmentation.get("size", ())) != [height, width]:
         raise ValueError("its segmentation is neither polygons nor run lengths of the size of its image")
     counts = segmentation.get("counts")
-    runs = np.asarray(read_runs(counts) if isinstance(counts, str) else counts, np.int64)
+    if not isinstance(counts, (str, list)):
+        raise ValueError("its run lengths are neither a list nor text")
+    try:
+        runs = np.asarray(read_runs(counts) if isinstance(counts, str) else counts, np.int64)
+    except (TypeError, OverflowError) as error:
+        raise ValueError("its run lengths are no numbers") from error
     if runs.ndim != 1 or (runs < 0).any() or runs.sum() != keys.size:
         raise ValueError("its run lengths do not fill the image")
     inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)

@@ -64,8 +64,8 @@ def name_below(folder: Path, path: Path) -> str:
 def reference_below(root: Path, folder: Path, name: str, source: str) -> Path | None:
     """Returns the file that another file names, wherever it was made; None if there is none.
 
-    Tools write absolute paths of other machines, backslashes and `..`. What is named must lie below the root; an
-    absolute path is looked for by its last part.
+    Tools write absolute paths of other machines, backslashes and `..`. What is named must lie below the root;
+    an absolute path is looked for by its last part.
 
     Args:
         root: The folder that holds all of a source.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fcn.classes import VOID, Classes
+from fcn.classes import VOID
 from fcn.data.image_io import encode_label
 from fcn.data.voc import CLASS_LIST, IMAGES, LABELS, SPLITS
 from fcn.errors import ConfigError, DataError
@@ -86,7 +86,8 @@ def plan_import(folders: Sequence[Path], options: ImportOptions) -> Plan:
         void = sum(tally.pixels[key] for key, class_id in choice.stray.items() if class_id == VOID)
         notes.append(
             f"{choice.stray_pixels:,} pixels of {len(choice.stray):,} other colors "
-            f"({100 * choice.stray_pixels / tally.total:.2f} %) became the nearest class, {void:,} of them void"
+            f"({100 * choice.stray_pixels / tally.total:.2f} %) became the nearest class, {void:,} of them "
+            "void"
         )
     names = _short_names([one.item for one in tally.counted])
     splits, split_note = _divide(tally.counted, choice, names, options.division)
@@ -226,8 +227,3 @@ def _place_image(item: Item, folder: Path, name: str) -> bool:
         shutil.copyfile(item.image, path)
         return False
     return True
-
-
-def class_names(plan: Plan) -> Classes:
-    """Returns the classes of a plan."""
-    return plan.choice.classes

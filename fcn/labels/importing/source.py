@@ -1,8 +1,8 @@
 """What a reader finds in the folders of another tool: images, what their labels mean, and splits.
 
-Every reader turns the labels of an image into keys, `int32[H, W]`. What a key is depends on the form: the id of
-a category, the value of a pixel, or a color (`color_key`). `fcn.labels.importing.choice` turns keys into class
-ids.
+Every reader turns the labels of an image into keys, `int32[H, W]`. What a key is depends on the form: the id
+of a category, the value of a pixel, or a color (`color_key`). `fcn.labels.importing.choice` turns keys into
+class ids.
 """
 
 from collections.abc import Callable, Mapping
@@ -64,7 +64,7 @@ class Source(NamedTuple):
         form: Name of the form, as `--format` takes it.
         items: Images with labels, sorted by name.
         classes: The classes that the source declares, by key; `VOID_KEY` is not among them.
-        name_of: Returns the class of a key that occurs in pixels but is not declared; None where every key is.
+        name_of: Returns the class of a key that occurs in pixels but is not declared; None if all are.
         void_keys: Keys that mean void if other classes than these and the background occur.
         notes: Sentences about what was left out, for people.
     """

@@ -33,10 +33,10 @@ class Division(NamedTuple):
 
 
 def divide(names: Sequence[str], classes: Sequence[frozenset[int]], division: Division) -> list[str]:
-    """Returns the split of each image, so that each class that can be is in the training and the validation split.
+    """Returns the split of each image; each class that can be is in the training and the validation split.
 
-    Groups are placed one after the other, those with the rarest classes first, each into the split that lacks its
-    classes most. The same arguments give the same division, whatever the order of the names.
+    Groups are placed one after the other, those with the rarest classes first, each into the split that lacks
+    its classes most. The same arguments give the same division, whatever the order of the names.
 
     Args:
         names: Names of the images.
@@ -59,7 +59,8 @@ def divide(names: Sequence[str], classes: Sequence[frozenset[int]], division: Di
     if len(groups) < len(shares):
         what = "images" if division.group_by is None else "groups"
         raise DataError(
-            f"Expected at least {len(shares)} {what} to divide into {', '.join(shares)}. Received: {len(groups)}."
+            f"Expected at least {len(shares)} {what} to divide into {', '.join(shares)}. "
+            f"Received: {len(groups)}."
         )
     order = sorted(groups)
     random.Random(division.seed).shuffle(order)
@@ -73,17 +74,20 @@ def divide(names: Sequence[str], classes: Sequence[frozenset[int]], division: Di
     order.sort(key=lambda name: min((totals[key] for key in members[name]), default=len(names)))
     splits = [TRAIN] * len(names)
     empty = set(shares)
+    placed: set[tuple[str, int]] = set()
     for position, name in enumerate(order):
         left = len(order) - position
         allowed = list(empty) if left <= len(empty) else list(shares)
         rarest = min(members[name], key=lambda key: (totals[key], key), default=None)
 
-        def need(split: str, rarest: int | None = rarest) -> tuple[float, float, int]:
+        def need(split: str, rarest: int | None = rarest) -> tuple[bool, float, float, int]:
             lacking = 0.0 if rarest is None else wanted[split][rarest]
-            return lacking, room[split], -list(shares).index(split)
+            missing = split != TEST and rarest is not None and (split, rarest) not in placed
+            return missing, lacking, room[split], -list(shares).index(split)
 
         split = max(allowed, key=need)
         empty.discard(split)
+        placed.update((split, key) for key in members[name])
         room[split] -= len(groups[name])
         for key, count in members[name].items():
             wanted[split][key] -= count

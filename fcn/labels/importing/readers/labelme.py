@@ -1,8 +1,8 @@
 """Reads labelme's JSON: one file for each image, with its shapes.
 
-Source: labelme's documentation and files of its versions 3 to 5. Shapes are drawn as its converters to VOC do,
-later ones over earlier ones. `__ignore__` becomes void; `_background_` is the background. labelme turns images
-upright before they are labeled.
+Source: labelme's documentation and files of its versions 3 to 5. Shapes are drawn as its converters to VOC
+draw them, later ones over earlier ones. `__ignore__` becomes void; `_background_` is the background. labelme
+turns images upright before they are labeled.
 """
 
 import base64

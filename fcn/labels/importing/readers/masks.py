@@ -34,10 +34,44 @@ from fcn.system.parallel import map_on_all_cores
 NAME = "masks"
 
 _IMAGE_FOLDERS = frozenset(
-    ["images", "image", "imgs", "img", "jpegimages", "photos", "photo", "originals", "original", "input", "inputs", "rgb", "leftimg8bit"]
+    [
+        "images",
+        "image",
+        "imgs",
+        "img",
+        "jpegimages",
+        "photos",
+        "photo",
+        "originals",
+        "original",
+        "input",
+        "inputs",
+        "rgb",
+        "leftimg8bit",
+    ]
 )
 _MASK_FOLDERS = frozenset(
-    ["masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass", "segmentationclasspng", "gt", "groundtruth", "ground_truth", "anns", "ann", "segmentation", "segmentations", "seg", "targets", "target", "label_images"]
+    [
+        "masks",
+        "mask",
+        "labels",
+        "label",
+        "annotations",
+        "annotation",
+        "segmentationclass",
+        "segmentationclasspng",
+        "gt",
+        "groundtruth",
+        "ground_truth",
+        "anns",
+        "ann",
+        "segmentation",
+        "segmentations",
+        "seg",
+        "targets",
+        "target",
+        "label_images",
+    ]
 )
 _MASK_ENDING = re.compile(r"(?i)[-_.](mask|masks|label|labels|seg|segmentation|gt|annotation)$")
 _SAMPLE = 20

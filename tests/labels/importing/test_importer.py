@@ -1,0 +1,315 @@
+"""Labels of other tools become data sets: from folders to what training reads."""
+
+import base64
+import json
+import os
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fcn.classes import VOID
+from fcn.cli.main import main
+from fcn.data.image_io import read_image, read_label
+from fcn.data.voc import read_classes, read_split
+from fcn.errors import ConfigError, DataError
+from fcn.labels.importing.choice import Wishes
+from fcn.labels.importing.importer import ImportOptions, plan_import, write_import
+from fcn.labels.importing.splitting import Division
+
+HALF = ImportOptions(division=Division(0.5))
+RED, GREEN, BLACK = (200, 0, 0), (0, 150, 50), (0, 0, 0)
+
+
+def pixels(seed, size=(12, 16)):
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+
+
+def write(path, values, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path, **options)
+    return path
+
+
+def square(label, left, top, side, **more):
+    points = [[left, top], [left + side, top], [left + side, top + side], [left, top + side]]
+    return {"label": label, "points": points, "shape_type": "polygon", **more}
+
+
+def write_labelme(folder, name, shapes, *, embed=False, **more):
+    image = write(folder / f"{name}.jpg", pixels(len(name)))
+    data = base64.b64encode(image.read_bytes()).decode() if embed else None
+    if embed:
+        image.unlink()
+    document = {"version": "5.5.0", "shapes": shapes, "imagePath": f"{name}.jpg", "imageData": data}
+    document |= {"imageHeight": 12, "imageWidth": 16} | more
+    (folder / f"{name}.json").write_text(json.dumps(document))
+
+
+@pytest.fixture
+def labelme(tmp_path):
+    folder = tmp_path / "labelme"
+    folder.mkdir()
+    write_labelme(folder, "one", [square("cat", 1, 1, 4), square("dog", 3, 3, 4)])
+    write_labelme(folder, "two2", [square("__ignore__", 0, 0, 3)], embed=True)
+    write_labelme(folder, "three", [square("cat", 2, 2, 5), square("_background_", 4, 4, 1)])
+    write_labelme(folder, "four4", [])
+    return folder
+
+
+def make_masks(folder, masks, **options):
+    for number, values in enumerate(masks):
+        write(folder / "images" / f"{number}.png", pixels(number, np.shape(values)[:2]))
+        write(folder / "masks" / f"{number}.png", np.asarray(values, np.uint8), **options)
+    return folder
+
+
+def colored(*colors):
+    """Returns a mask of 12 rows, with one column for each color."""
+    return np.tile(np.array(colors, np.uint8), (12, 1, 1))
+
+
+def command(arguments, capsys):
+    """Runs `fcn data`; returns its exit code and what it printed."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["data", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return int(stopped.value.code or 0), captured.out, captured.err
+
+
+def imported(root):
+    """Returns the labels of a data set by name."""
+    examples = [*read_split(root, "train"), *read_split(root, "val")]
+    return {example.name: read_label(example.label_path) for example in examples}
+
+
+def run(tmp_path, folder, options=HALF):
+    root = tmp_path / "root"
+    write_import(plan_import([folder], options), root)
+    return root
+
+
+def test_labelme_becomes_a_data_set(labelme, tmp_path):
+    root = run(tmp_path, labelme)
+    assert read_classes(root).names == ("background", "cat", "dog")
+    labels = imported(root)
+    assert sorted(labels) == ["four4", "one", "three", "two2"]
+    assert np.unique(labels["one"]).tolist() == [0, 1, 2]
+    assert (labels["one"][3:8, 3:8] == 2).all(), "the later shape covers the earlier one"
+    assert np.unique(labels["two2"]).tolist() == [0, VOID]
+    assert labels["three"][4, 4] == 0
+    assert not labels["four4"].any()
+    for example in read_split(root, "train"):
+        if example.name != "two2":
+            np.testing.assert_array_equal(
+                read_image(example.image_path), read_image(labelme / f"{example.name}.jpg")
+            )
+
+
+def test_images_are_hard_links_where_that_is_possible(labelme, tmp_path):
+    root = run(tmp_path, labelme)
+    assert os.path.samefile(labelme / "one.jpg", root / "JPEGImages" / "one.jpg")
+    record = json.loads((root / "import.json").read_text())
+    assert record["hard_links"] == 3
+    assert record["form"] == "labelme"
+    assert record["sources"] == [str(labelme)]
+    cat = next(one for one in record["classes"] if one["source"] == "cat")
+    assert (cat["class"], cat["images"]) == ("cat", 2)
+
+
+def test_twice_is_the_same(labelme, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for root in (one, two):
+        write_import(plan_import([labelme], HALF), root)
+    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(two) for path in two.rglob("*") if path.is_file())
+    assert all((one / path).read_bytes() == (two / path).read_bytes() for path in files)
+
+
+def test_classes_are_renamed_merged_left_out_and_ordered(labelme, tmp_path):
+    wishes = Wishes(renamed=(("cat", "animal"), ("dog", "animal")))
+    assert imported(run(tmp_path / "a", labelme, HALF._replace(wishes=wishes)))["one"].max() == 1
+    wishes = Wishes(names=("dog", "cat", "background"), void=("__ignore__",))
+    with pytest.raises(DataError, match="the source has no class '__ignore__'"):
+        plan_import([labelme], HALF._replace(wishes=wishes))
+    root = run(tmp_path / "b", labelme, HALF._replace(wishes=wishes._replace(void=())))
+    assert read_classes(root).names == ("dog", "cat", "background")
+    assert (imported(root)["one"][4:7, 4:7] == 0).all()
+    root = run(tmp_path / "c", labelme, HALF._replace(wishes=Wishes(void=("dog",))))
+    assert read_classes(root).names == ("background", "cat")
+    assert (imported(root)["one"][4:7, 4:7] == VOID).all()
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        (
+            Wishes(names=("background", "cta", "dog")),
+            "has no 'cat', which 2 images have. The nearest is 'cta'",
+        ),
+        (Wishes(renamed=(("dgo", "x"),)), "no class 'dgo'. The nearest is 'dog'"),
+        (Wishes(void=("#ff0000",)), "no class '#ff0000'"),
+        (Wishes(background="catt"), "no class 'catt'. The nearest is 'cat'"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(wishes, message, labelme):
+    with pytest.raises(DataError) as caught:
+        plan_import([labelme], HALF._replace(wishes=wishes))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"imageHeight": 13}, "was labeled on an image of 13x16"),
+        ({"imagePath": "gone.jpg"}, "its image 'gone.jpg' is missing"),
+        ({"imagePath": "../../gone.jpg"}, "outside of the folder"),
+        ({"shapes": [{"points": [[1, 2]]}]}, "shape 1 has no label"),
+        ({"shapes": [square("cat", 0, 0, 3, shape_type="star")]}, "expected one of polygon"),
+        ({"shapes": [{"label": "cat", "points": [[1, 2], [3, 4]]}]}, "a polygon cannot have 2 points"),
+        ({"shapes": [square("cat", 0, 0, float("inf"))]}, "its points are not within"),
+        ({"shapes": [square("cat", 0, 0, 3, shape_type="mask")]}, "it has no mask"),
+    ],
+)
+def test_a_damaged_file_of_labelme_is_one_message(change, message, labelme):
+    path = labelme / "one.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DataError) as caught:
+        plan_import([labelme], HALF)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_masks_of_ids_keep_their_ids(tmp_path):
+    folder = make_masks(tmp_path, [np.full((4, 5), value) for value in (0, 1, 2, 255)])
+    root = run(tmp_path, folder)
+    assert read_classes(root).names == ("background", "id 1", "id 2")
+    assert [label[0, 0] for _, label in sorted(imported(root).items())] == [0, 1, 2, VOID]
+
+
+def test_white_is_the_object_where_nothing_else_is(tmp_path):
+    folder = make_masks(tmp_path, [np.full((4, 5), value) for value in (0, 255, 255)])
+    root = run(tmp_path, folder)
+    assert read_classes(root).names == ("background", "id 255")
+    assert [label[0, 0] for _, label in sorted(imported(root).items())] == [0, 1, 1]
+
+
+def test_masks_of_colors_get_ids_and_keep_their_colors(tmp_path):
+    folder = make_masks(tmp_path, [colored(BLACK, RED), colored(GREEN, BLACK), colored(RED, RED)])
+    root = run(tmp_path, folder)
+    classes = read_classes(root)
+    assert classes.names == ("background", "#009632", "#c80000")
+    assert classes.palette == (BLACK, GREEN, RED)
+    assert imported(root)["0"][0].tolist() == [0, 2]
+
+
+def test_stray_colors_need_a_tolerance(tmp_path):
+    rng = np.random.default_rng(0)
+    masks = [colored(*[RED] * 60, *[BLACK] * 60) for _ in range(3)]
+    for mask in masks:
+        mask[0, :100] = rng.integers(0, 256, (100, 3))
+        mask[1, :20] = np.array(RED) - rng.integers(0, 10, (20, 1)) * [1, 0, 0]
+    folder = make_masks(tmp_path, masks)
+    with pytest.raises(DataError, match=r"different colors, too many for classes .*--color-tolerance"):
+        plan_import([folder], HALF)
+    plan = plan_import([folder], HALF._replace(wishes=Wishes(color_tolerance=20)))
+    write_import(plan, tmp_path / "root")
+    assert read_classes(tmp_path / "root").names == ("background", "#c80000")
+    label = imported(tmp_path / "root")["0"]
+    assert (label[1, :20] == 1).all()
+    assert (label[0] == VOID).any()
+    assert any("other colors" in note for note in plan.notes)
+
+
+def test_masks_of_another_size_are_refused_skipped_padded_or_resized(tmp_path):
+    folder = make_masks(tmp_path, [np.ones((6, 8))] * 4)
+    write(folder / "masks" / "0.png", np.ones((6, 6), np.uint8))
+    with pytest.raises(DataError, match=r"0\.png: expected the size of its image, 6x8 .* Received: 6x6"):
+        plan_import([folder], HALF)
+    assert sorted(imported(run(tmp_path / "skip", folder, HALF._replace(fit="skip")))) == ["1", "2", "3"]
+    padded = imported(run(tmp_path / "pad", folder, HALF._replace(fit="pad")))["0"]
+    assert (padded[:, :6] == 1).all()
+    assert (padded[:, 6:] == VOID).all()
+    assert (imported(run(tmp_path / "resize", folder, HALF._replace(fit="resize")))["0"] == 1).all()
+
+
+def test_splits_of_the_source_are_kept(tmp_path):
+    for split, number in (("train", 0), ("train", 1), ("valid", 2)):
+        write(tmp_path / "source" / split / "images" / f"{number}.png", pixels(number))
+        write(tmp_path / "source" / split / "masks" / f"{number}.png", np.ones((12, 16), np.uint8))
+    root = run(tmp_path, tmp_path / "source", ImportOptions())
+    assert [example.name for example in read_split(root, "train")] == ["0", "1"]
+    assert [example.name for example in read_split(root, "val")] == ["2"]
+
+
+def test_equal_names_in_two_folders_become_different_ones(tmp_path):
+    for part in ("north", "south"):
+        write(tmp_path / "source" / part / "images" / "a.png", pixels(1))
+        write(tmp_path / "source" / part / "masks" / "a.png", np.ones((12, 16), np.uint8))
+    assert sorted(imported(run(tmp_path, tmp_path / "source"))) == ["north__a", "south__a"]
+
+
+def test_a_used_root_is_refused_before_anything_is_read(labelme, tmp_path, capsys):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "notes.txt").write_text("mine")
+    code, _, error = command(["import", tmp_path / "nowhere", "--output", tmp_path / "root"], capsys)
+    assert code == 2
+    assert "exists already" in error
+    assert (tmp_path / "root" / "notes.txt").read_text() == "mine"
+
+
+def test_the_command_proposes_and_writes(labelme, tmp_path, capsys):
+    root = tmp_path / "root"
+    line = ["import", labelme, "--output", root, "--val", "0.5"]
+    code, shown, _ = command([*line, "--dry-run"], capsys)
+    assert code == 0
+    assert "labelme JSON, 4 images" in shown
+    assert "Nothing was written" in shown
+    assert not root.exists()
+    code, shown, _ = command([*line, "--merge", "cat,dog=animal", "--json"], capsys)
+    assert code == 0
+    assert json.loads(shown)["images"] == {"train": 2, "val": 2}
+    assert read_classes(root).names == ("background", "animal")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--map", "cat"], ["--merge", "=x"], ["--format", "labelmee"], ["--val", "1"]]
+)
+def test_wrong_options_are_mistakes(arguments, labelme, tmp_path, capsys):
+    code, _, error = command(["import", labelme, "--output", tmp_path / "r", *arguments], capsys)
+    assert code == 2
+    assert arguments[0] in error
+
+
+def test_shares_leave_images_to_train(labelme):
+    with pytest.raises(ConfigError, match="leave some images for training"):
+        plan_import([labelme], ImportOptions(division=Division(0.6, 0.4)))
+
+
+def test_a_failure_leaves_nothing(labelme, tmp_path, monkeypatch):
+    plan = plan_import([labelme], HALF)
+    (labelme / "one.jpg").unlink()
+    with pytest.raises((DataError, OSError)):
+        write_import(plan, tmp_path / "root")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labelme"]
+
+
+def test_what_is_in_no_known_form_is_refused(tmp_path):
+    write(tmp_path / "photos" / "a.png", pixels(0))
+    with pytest.raises(DataError, match=r"holds no labels in a known form.*--format: labelme"):
+        plan_import([tmp_path / "photos"], HALF)
+    with pytest.raises(DataError, match="expected a folder"):
+        plan_import([Path("nowhere")], HALF)
+
+
+def test_an_embedded_image_may_be_of_any_form(tmp_path):
+    buffer = BytesIO()
+    Image.fromarray(pixels(1)).save(buffer, "PNG")
+    for name in ("a", "b"):
+        document = {"shapes": [square("cat", 1, 1, 2)], "imagePath": "gone/elsewhere.bmp"}
+        document |= {"imageData": base64.b64encode(buffer.getvalue()).decode()}
+        (tmp_path / f"{name}.json").write_text(json.dumps(document))
+    root = run(tmp_path / "out", tmp_path)
+    assert (root / "JPEGImages" / "a.png").read_bytes() == buffer.getvalue()
