@@ -1,101 +1,55 @@
 """Reads folders of images and folders of masks: PNGs whose pixels are ids or colors.
 
-That is labelme's export to VOC, CVAT's "Segmentation mask 1.1", Roboflow's masks, data sets in VOC layout, and
-any two folders such as `images/` and `masks/`, also below `train/`, `valid/` and `test/`.
+That is labelme's export to VOC, CVAT's "Segmentation mask 1.1", Roboflow's masks, data sets in VOC layout,
+and any two folders such as `images/` and `masks/`, also below `train/`, `valid/` and `test/`. Whether pixels
+are ids or colors is decided for all masks of a source together.
 """
 
-import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from fcn.classes import voc_palette
-from fcn.data.image_header import PILLOW_ERRORS, open_header
-from fcn.data.image_io import read_file
+from fcn.data.image_io import Pixels
 from fcn.errors import DataError
 from fcn.labels.importing.class_lists import find_classes
-from fcn.labels.importing.folders import find_images
+from fcn.labels.importing.readers.mask_file import (
+    ALPHA_MODES,
+    COLOR_MODES,
+    MAX_ID,
+    Look,
+    check_fit,
+    colors_of_ids,
+    has_gray_colors,
+    look_at,
+    read_colors,
+    read_ids,
+)
+from fcn.labels.importing.readers.mask_pairs import Files, Pair, find_pairs, find_unmarked
 from fcn.labels.importing.source import (
+    Color,
     Item,
     Keys,
     Source,
     SourceClass,
     class_of_key,
     color_key,
-    color_keys,
 )
 from fcn.labels.importing.split_lists import read_split_lists, split_of_folder
 from fcn.system.parallel import map_on_all_cores
 
 NAME = "masks"
 
-_IMAGE_FOLDERS = frozenset(
-    [
-        "images",
-        "image",
-        "imgs",
-        "img",
-        "jpegimages",
-        "photos",
-        "photo",
-        "originals",
-        "original",
-        "input",
-        "inputs",
-        "rgb",
-        "leftimg8bit",
-    ]
-)
-_MASK_FOLDERS = frozenset(
-    [
-        "masks",
-        "mask",
-        "labels",
-        "label",
-        "annotations",
-        "annotation",
-        "segmentationclass",
-        "segmentationclasspng",
-        "gt",
-        "groundtruth",
-        "ground_truth",
-        "anns",
-        "ann",
-        "segmentation",
-        "segmentations",
-        "seg",
-        "targets",
-        "target",
-        "label_images",
-    ]
-)
-_MASK_ENDING = re.compile(r"(?i)[-_.](mask|masks|label|labels|seg|segmentation|gt|annotation)$")
-_SAMPLE = 20
 _VOID_ID, _VOID_COLOR = 255, (224, 224, 192)
-_COLOR_MODES, _ID_MODES = frozenset({"RGB", "RGBA"}), frozenset({"L", "LA", "1", "P", "I;16", "I;16B", "I"})
-
-
-class _Pair(NamedTuple):
-    name: str
-    image: Path
-    mask: Path
-
-
-class _Look(NamedTuple):
-    """What the header of a mask says."""
-
-    mode: str
-    form: str
-    palette: bytes | None
+_SAMPLE = 20
 
 
 def recognizes(folder: Path) -> bool:
-    """Returns whether a folder holds images and masks that belong together."""
-    return bool(_find_pairs(folder)[0])
+    """Returns whether a folder holds masks, or two files of one name that may be an image and its mask."""
+    files = find_pairs(folder)
+    return bool(files.pairs or files.masks or find_unmarked(files.images))
 
 
 def read(folder: Path) -> Source:
@@ -104,159 +58,157 @@ def read(folder: Path) -> Source:
     Raises:
         DataError: If there are none, or the masks cannot be understood.
     """
-    pairs, notes = _find_pairs(folder)
+    files = find_pairs(folder)
+    pairs = files.pairs
     if not pairs:
-        raise DataError(f"{folder}: holds no images with masks. Expected folders such as images/ and masks/.")
-    looks = list(map_on_all_cores(lambda pair: _look(pair.mask), pairs))
-    by_color = _means_colors(folder, pairs, looks)
-    listed, list_notes = read_split_lists(folder, [pair.name for pair in pairs])
+        raise DataError(_explain(folder, files))
+    looks = list(map_on_all_cores(lambda pair: look_at(pair.mask), pairs))
+    listed = find_classes(folder)
+    by_color = _mean_colors(pairs, looks, listed)
+    splits, split_notes = read_split_lists(folder, [pair.name for pair in pairs])
     items = [
         Item(
             pair.name,
             pair.image,
-            partial(_read_keys, pair.mask, by_color),
+            partial(_read_keys, pair.mask, read_colors if by_color else read_ids),
             pair.mask,
-            listed.get(pair.name, split_of_folder(pair.name)),
+            splits.get(pair.name, split_of_folder(pair.name)),
         )
         for pair in pairs
     ]
-    classes = _declared_classes(folder, by_color)
-    void = color_key(_VOID_COLOR) if by_color else _VOID_ID
-    void_keys = frozenset({void}) - classes.keys()
-    return Source(NAME, items, classes, class_of_key, void_keys, (*notes, *list_notes))
+    palette = max((look.palette for look in looks if look.palette is not None), key=len, default=None)
+    if by_color:
+        classes, class_notes = _classes_by_color(listed, pairs)
+        void = {color_key(_VOID_COLOR)}
+    else:
+        classes, class_notes = _classes_by_id(listed, palette), ()
+        void = {_VOID_ID, MAX_ID} if any(look.mode.startswith("I") for look in looks) else {_VOID_ID}
+    notes = (*_notes(files, looks), *class_notes, *split_notes)
+    name_of = class_of_key if by_color else partial(_class_of_id, palette)
+    return Source(NAME, items, classes, name_of, frozenset(void) - classes.keys(), notes)
 
 
-def _find_pairs(folder: Path) -> tuple[list[_Pair], tuple[str, ...]]:
-    """Returns images and their masks, and sentences about files that have no counterpart."""
-    files = find_images(folder)
-    in_mask_folders = any(_side(folder, path) == "mask" for path in files)
-    images: dict[str, Path] = {}
-    masks: dict[str, Path] = {}
-    for path in files:
-        side = _side(folder, path)
-        if not in_mask_folders:
-            side = "mask" if _MASK_ENDING.search(path.stem) else "image"
-        if side is None:
-            continue
-        found = masks if side == "mask" else images
-        name = _name(folder, path, side == "mask")
-        if name in found:
-            raise DataError(f"{path}: expected one {side} of this name. There is also {found[name]}.")
-        found[name] = path
-    pairs = [_Pair(name, images[name], masks[name]) for name in sorted(images.keys() & masks.keys())]
+def _explain(folder: Path, files: Files) -> str:
+    """Returns why images and masks cannot be told apart or joined."""
+    if files.images and files.masks:
+        return (
+            f"{folder}: holds {len(files.images)} images and {len(files.masks)} masks, and none have a name "
+            f"in common, such as {files.images[0].name} and {files.masks[0].name}. "
+            "Give each mask the name of its image."
+        )
+    if files.masks:
+        return (
+            f"{folder}: holds {len(files.masks)} masks, such as {files.masks[0].name}, and no images. Put "
+            "the images beside them, in a folder images/, or export again with images."
+        )
+    unmarked = find_unmarked(files.images)
+    if unmarked is not None:
+        return (
+            f"{folder}: has images and masks in one folder, such as {unmarked[0].name} and "
+            f"{unmarked[1].name}, and nothing tells them apart. Put them into images/ and masks/, or let the "
+            "names of masks end in _mask."
+        )
+    return f"{folder}: holds no images with masks. Expected folders such as images/ and masks/."
+
+
+def _notes(files: Files, looks: Iterable[Look]) -> list[str]:
     notes = []
-    for kind, one, other in (("images have no mask", images, masks), ("masks have no image", masks, images)):
-        alone = sorted(one.keys() - other.keys())
-        if alone:
-            notes.append(f"{len(alone)} {kind} and were left out, such as {one[alone[0]]}")
-    return pairs, tuple(notes)
+    for what, paths in (
+        ("images have no mask and were left out", files.images),
+        ("masks have no image and were left out", files.masks),
+        ("images are in folders of another name and were left out", files.others),
+    ):
+        if paths:
+            notes.append(f"{len(paths)} {what}, such as {paths[0]}")
+    alpha = sum(look.mode in ALPHA_MODES for look in looks)
+    if alpha:
+        notes.append(
+            f"{alpha} masks have transparency: pixels that cannot be seen count as black, or as id 0"
+        )
+    return notes
 
 
-def _side(folder: Path, path: Path) -> str | None:
-    """Returns "image" or "mask" by the names of the folders that a file is in; None if they do not say."""
-    for part in reversed(path.relative_to(folder).parts[:-1]):
-        name = part.lower()
-        if name in _MASK_FOLDERS:
-            return "mask"
-        if name in _IMAGE_FOLDERS:
-            return "image"
-    return None
-
-
-def _name(folder: Path, path: Path, is_mask: bool) -> str:
-    """Returns what an image and its mask have in common."""
-    parts = [
-        part
-        for part in path.relative_to(folder).parts[:-1]
-        if part.lower() not in _IMAGE_FOLDERS | _MASK_FOLDERS
-    ]
-    stem = _MASK_ENDING.sub("", path.stem) if is_mask else path.stem
-    return "/".join([*parts, stem])
-
-
-def _look(path: Path) -> _Look:
-    with open_header(read_file(path), path) as image:
-        return _Look(image.mode, str(image.format), image.palette.tobytes() if image.palette else None)
-
-
-def _means_colors(folder: Path, pairs: Sequence[_Pair], looks: Sequence[_Look]) -> bool:
-    """Returns whether masks hold colors, not ids: all masks of a set mean the same.
+def _mean_colors(pairs: Sequence[Pair], looks: Sequence[Look], listed: dict[int, SourceClass]) -> bool:
+    """Returns whether the masks hold colors, not ids: all masks of a source mean the same.
 
     Raises:
-        DataError: If they cannot be understood together.
+        DataError: If they disagree.
     """
-    for pair, look in zip(pairs, looks, strict=True):
-        if look.form == "JPEG":
-            raise DataError(
-                f"{pair.mask}: is a JPEG, which changes the values of pixels, so that no class is certain. "
-                "Export the masks as PNG."
-            )
-        if look.mode not in _COLOR_MODES | _ID_MODES:
-            raise DataError(f"{pair.mask}: expected a mask of ids or colors. Received: mode {look.mode!r}.")
-    colored = [pair for pair, look in zip(pairs, looks, strict=True) if look.mode in _COLOR_MODES]
-    palettes = Counter(look.palette for look in looks if look.palette is not None)
-    if colored:
-        gray = all(_is_gray(pair.mask) for pair in colored[:_SAMPLE])
-        return not gray or bool(palettes)
-    if len(palettes) > 1:
-        if len(pairs) > palettes.total():
-            raise DataError(
-                f"{folder}: some masks are gray, and palettes of the others differ, so that ids and colors "
-                "disagree. Export all masks in one way."
-            )
+    listed_colors = {one.color for one in listed.values() if one.color is not None}
+    colored = [pair.mask for pair, look in zip(pairs, looks, strict=True) if look.mode in COLOR_MODES]
+    if colored and (listed_colors or not all(map_on_all_cores(has_gray_colors, colored))):
         return True
-    return False
-
-
-def _is_gray(path: Path) -> bool:
-    pixels = _pixels(path, "RGB")
-    return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
-
-
-def _declared_classes(folder: Path, by_color: bool) -> dict[int, SourceClass]:
-    """Returns the classes that a list in the folder names, by key."""
-    listed = find_classes(folder)
-    if not by_color:
-        return {number: one for number, one in listed.items() if number >= 0}
-    palette = voc_palette().tolist()
-    return {
-        color_key(one.color or tuple(palette[number])): SourceClass(
-            one.name, one.color or tuple(palette[number])
+    with_palette = [pair.mask for pair, look in zip(pairs, looks, strict=True) if look.palette is not None]
+    palettes = {look.palette.tobytes(): look.palette for look in looks if look.palette is not None}
+    if not palettes:
+        return False
+    shown = {tuple(color) for palette in palettes.values() for color in palette.tolist()}
+    if listed_colors - {(0, 0, 0)} and listed_colors <= shown:
+        return True
+    longest = max(palettes, key=len)
+    if all(longest.startswith(palette) for palette in palettes) or _ids_agree(with_palette):
+        return False
+    gray = [pair.mask for pair, look in zip(pairs, looks, strict=True) if look.palette is None]
+    if gray:
+        raise DataError(
+            f"{gray[0]}: has ids without colors, and the palettes of other masks differ, such as that of "
+            f"{with_palette[0]}, so that ids and colors disagree. Export all masks in one way."
         )
+    return True
+
+
+def _ids_agree(masks: Sequence[Path]) -> bool:
+    """Returns whether each id has one color in all masks where it occurs."""
+    colors: dict[int, tuple[int, ...]] = {}
+    for found in map_on_all_cores(colors_of_ids, masks):
+        if any(colors.setdefault(number, color) != color for number, color in found.items()):
+            return False
+    return True
+
+
+def _classes_by_id(listed: dict[int, SourceClass], palette: Pixels | None) -> dict[int, SourceClass]:
+    return {
+        number: one if one.color else SourceClass(one.name, _palette_color(palette, number))
         for number, one in listed.items()
-        if 0 <= number < 256 or one.color
+        if number >= 0
     }
 
 
-def _read_keys(path: Path, by_color: bool, size: tuple[int, int]) -> Keys:
-    if by_color:
-        keys = color_keys(_pixels(path, "RGB"))
-    else:
-        values = _pixels(path, None)
-        keys = values[..., 0].astype(np.int32) if values.ndim == 3 else values.astype(np.int32)
-    if keys.shape != size:
-        raise MismatchError(path, keys, size)
-    return keys
+def _class_of_id(palette: Pixels | None, key: int) -> SourceClass:
+    return class_of_key(key)._replace(color=_palette_color(palette, key))
 
 
-class MismatchError(DataError):
-    """A mask with another size than its image.
-
-    Attributes:
-        keys: Its keys, `int32[H, W]`.
-    """
-
-    def __init__(self, path: Path, keys: Keys, size: tuple[int, int]) -> None:
-        super().__init__(
-            f"{path}: expected the size of its image, {size[0]}x{size[1]} (height x width). Received: "
-            f"{keys.shape[0]}x{keys.shape[1]}."
-        )
-        self.keys = keys
+def _palette_color(palette: Pixels | None, number: int) -> Color | None:
+    if palette is None or number >= len(palette):
+        return None
+    red, green, blue = palette[number].tolist()
+    return red, green, blue
 
 
-def _pixels(path: Path, mode: str | None) -> np.ndarray:  # type: ignore[type-arg]
-    try:
-        with open_header(read_file(path), path) as image:
-            return np.array(image.convert(mode) if mode else image)
-    except PILLOW_ERRORS as error:
-        raise DataError(f"{path}: is truncated or not a mask ({error}). Export it again.") from error
+def _classes_by_color(
+    listed: dict[int, SourceClass], pairs: Sequence[Pair]
+) -> tuple[dict[int, SourceClass], tuple[str, ...]]:
+    """Returns the listed classes by the keys of their colors, VOC's for those without, and notes."""
+    palette = voc_palette()
+    classes: dict[int, SourceClass] = {}
+    for number, one in listed.items():
+        color = one.color or _palette_color(palette, number)
+        if color is not None:
+            key = color_key(color)
+            if key in classes:
+                raise DataError(
+                    f"The list of classes gives {classes[key].name!r} and {one.name!r} the same color, "
+                    f"{color}. Give each class its own."
+                )
+            classes[key] = SourceClass(one.name, color)
+    if classes and not any(one.color for one in listed.values()):
+        found = {key for pair in pairs[:_SAMPLE] for key in np.unique(read_colors(pair.mask)).tolist()}
+        if found - classes.keys() - {color_key(_VOID_COLOR)}:
+            return {}, (
+                "the list of classes has no colors, and those of the masks are not VOC's: names unknown",
+            )
+    return classes, ()
+
+
+def _read_keys(path: Path, read_mask: Callable[[Path, tuple[int, int]], Keys], size: tuple[int, int]) -> Keys:
+    return check_fit(path, read_mask(path, size), size)
