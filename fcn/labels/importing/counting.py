@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fcn.data.image_header import open_header, stored_size
 from fcn.data.image_io import read_size
 from fcn.errors import DataError
-from fcn.labels.importing.readers.mask_file import MismatchError
+from fcn.labels.importing.readers.mask_size import MismatchError
 from fcn.labels.importing.source import VOID_KEY, Item, Keys
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track

@@ -4,7 +4,6 @@ Gray PNGs of 2 and 4 bits hold ids, which Pillow stretches to 0..255. Pixels tha
 painted, so they count as 0 or black.
 """
 
-import math
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -13,16 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from fcn.data.image_header import MAX_PIXELS, PILLOW_ERRORS, open_header, stored_size
-from fcn.data.image_io import Pixels, read_file
+from fcn.data.image_header import PILLOW_ERRORS, open_header, read_image_file, stored_size
+from fcn.data.image_io import Pixels
 from fcn.errors import DataError
-from fcn.labels.importing.source import VOID_KEY, Keys, color_keys
+from fcn.labels.importing.readers.id_array import ARRAY_SUFFIX, MAX_ID, read_array
+from fcn.labels.importing.readers.mask_size import check_area
+from fcn.labels.importing.source import Keys, color_keys
 from fcn.system.files import unreadable
-
-ARRAY_SUFFIX = ".npy"
-"""Of arrays of ids, which labelme's export to VOC writes."""
-
-MAX_ID = 65_535
 
 COLOR_MODES = frozenset({"RGB", "RGBA"})
 GRAY_MODES = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L", "I"})
@@ -31,13 +27,6 @@ ALPHA_MODES = frozenset({"RGBA", "LA"})
 _LOSSY_TIFF = frozenset({"jpeg", "tiff_jpeg", "webp"})
 _STRETCHED = re.compile(r"L;([24])I?R?")
 _HEADER_BYTES = 4096
-_MOST_TIMES_LARGER = 16
-# NumPy Enhancement Proposal 1: a magic string, the version, the length of a header and the header.
-_NPY_START = re.compile(rb"\x93NUMPY(?:\x01\x00..|[\x02\x03]\x00....)", re.DOTALL)
-_NPY_HEADER = re.compile(
-    rb"\{'descr': '([<>|][iu][1248])', 'fortran_order': (True|False), "
-    rb"'shape': \((\d{1,7}), (\d{1,7})\), \} *\n"
-)
 
 
 class Look(NamedTuple):
@@ -50,32 +39,6 @@ class Look(NamedTuple):
 
     mode: str
     palette: Pixels | None
-
-
-class MismatchError(DataError):
-    """A mask with another size than its image.
-
-    Attributes:
-        keys: Its keys, `int32[H, W]`.
-    """
-
-    def __init__(self, path: Path, keys: Keys, size: tuple[int, int]) -> None:
-        super().__init__(
-            f"{path}: expected the size of its image, {size[0]}x{size[1]} (height x width). Received: "
-            f"{keys.shape[0]}x{keys.shape[1]}."
-        )
-        self.keys = keys
-
-
-def check_fit(path: Path, keys: Keys, size: tuple[int, int]) -> Keys:
-    """Returns the keys of a mask if they have the size of its image.
-
-    Raises:
-        MismatchError: If they have another.
-    """
-    if keys.shape != size:
-        raise MismatchError(path, keys, size)
-    return keys
 
 
 def look_at(path: Path) -> Look:
@@ -109,7 +72,7 @@ def read_ids(path: Path, size: tuple[int, int] | None = None) -> Keys:
         DataError: If it is damaged or holds no ids.
     """
     if path.suffix.lower() == ARRAY_SUFFIX:
-        return _read_array(path, size)
+        return read_array(path, size)
     image, factor = _open(path, size)
     pixels = _pixels(image, path)
     if image.mode in COLOR_MODES:
@@ -189,20 +152,12 @@ def has_gray_colors(path: Path) -> bool:
 
 def _open(path: Path, size: tuple[int, int] | None = None) -> tuple[ImageFile.ImageFile, int]:
     """Returns an image whose pixels are not yet decoded, and by how much Pillow will stretch them."""
-    data = read_file(path)
+    data = read_image_file(path)
     image = open_header(data, path)
     _check_kind(image, data[:_HEADER_BYTES], path)
-    _check_area(path, stored_size(image), size)
+    check_area(path, stored_size(image), size)
     found = _STRETCHED.fullmatch(_raw_mode(image))
     return image, 255 // (2 ** int(found[1]) - 1) if found else 1
-
-
-def _check_area(path: Path, received: tuple[int, int], size: tuple[int, int] | None) -> None:
-    if size is not None and math.prod(received) > _MOST_TIMES_LARGER * math.prod(size):
-        raise DataError(
-            f"{path}: expected the size of its image, {size[0]}x{size[1]} (height x width). Received: "
-            f"{received[0]}x{received[1]}. Nothing was decoded. Export it again."
-        )
 
 
 def _check_kind(image: ImageFile.ImageFile, start: bytes, path: Path) -> None:
@@ -285,26 +240,3 @@ def _pixels(image: Image.Image, path: Path, mode: str | None = None) -> npt.NDAr
 
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(f"{path}: is truncated or not a mask ({error}). Export it again.")
-
-
-def _read_array(path: Path, size: tuple[int, int] | None) -> Keys:
-    """Reads `int[H, W]` of a .npy file, whose header says its size before memory is used."""
-    data = read_file(path)
-    start = _NPY_START.match(data)
-    found = _NPY_HEADER.match(data, start.end()) if start else None
-    if found is None:
-        raise DataError(f"{path}: expected an array of ids, int[H, W], as labelme writes. Export it again.")
-    height, width = int(found[3]), int(found[4])
-    dtype = np.dtype(found[1].decode())
-    _check_area(path, (height, width), size)
-    if not 0 < height * width <= MAX_PIXELS or len(data) - found.end() != height * width * dtype.itemsize:
-        raise DataError(f"{path}: its length is not that of {height}x{width} ids. Export it again.")
-    values = np.frombuffer(data, dtype, offset=found.end())
-    values = values.reshape((width, height)).T if found[2] == b"True" else values.reshape((height, width))
-    if not -1 <= int(values.min()) <= int(values.max()) <= MAX_ID:
-        raise DataError(
-            f"{path}: expected ids of -1 to {MAX_ID:,}. Received: {values.min()} to {values.max()}."
-        )
-    keys = values.astype(np.int32)
-    keys[keys == -1] = VOID_KEY
-    return keys

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fcn.data.image_header import IMAGE_SUFFIXES
 from fcn.errors import DataError
 from fcn.labels.importing.folders import find_files
-from fcn.labels.importing.readers.mask_file import ARRAY_SUFFIX
+from fcn.labels.importing.readers.id_array import ARRAY_SUFFIX
 
 IMAGE, MASK = "image", "mask"
 

@@ -15,12 +15,11 @@ from fcn.classes import voc_palette
 from fcn.data.image_io import Pixels
 from fcn.errors import DataError
 from fcn.labels.importing.class_lists import find_classes
+from fcn.labels.importing.readers.id_array import MAX_ID
 from fcn.labels.importing.readers.mask_file import (
     ALPHA_MODES,
     COLOR_MODES,
-    MAX_ID,
     Look,
-    check_fit,
     colors_of_ids,
     has_gray_colors,
     look_at,
@@ -28,6 +27,7 @@ from fcn.labels.importing.readers.mask_file import (
     read_ids,
 )
 from fcn.labels.importing.readers.mask_pairs import Files, Pair, find_pairs, find_unmarked
+from fcn.labels.importing.readers.mask_size import check_fit
 from fcn.labels.importing.source import (
     Color,
     Item,
