@@ -91,6 +91,12 @@ def camvid_root() -> Path:
     return photographs("camvid")
 
 
+@pytest.fixture(scope="session")
+def own_root() -> Path:
+    """Labels as people have them."""
+    return photographs("own")
+
+
 def build_thin_net(stride: int = 8, *, awake: bool = True, seed: int = 0, **options: Any) -> FCN:
     """Builds a net that is small enough for a test.
 

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
+from fcn.classes import count_ids
 from fcn.data.image_header import PILLOW_ERRORS, open_header, read_image_file, stored_size
 from fcn.data.image_io import Pixels
 from fcn.errors import DataError
 from fcn.labels.importing.readers.id_array import ARRAY_SUFFIX, MAX_ID, read_array
 from fcn.labels.importing.readers.mask_size import check_area
-from fcn.labels.importing.source import Keys, color_keys
+from fcn.labels.importing.source import Keys, color_key, color_keys
 from fcn.system.files import unreadable
 
 COLOR_MODES = frozenset({"RGB", "RGBA"})
@@ -27,6 +28,7 @@ ALPHA_MODES = frozenset({"RGBA", "LA"})
 _LOSSY_TIFF = frozenset({"jpeg", "tiff_jpeg", "webp"})
 _STRETCHED = re.compile(r"L;([24])I?R?")
 _HEADER_BYTES = 4096
+_BLACK, _WHITE = color_key((0, 0, 0)), color_key((255, 255, 255))
 
 
 class Look(NamedTuple):
@@ -105,21 +107,14 @@ def read_colors(path: Path, size: tuple[int, int] | None = None) -> Keys:
         raise DataError(f"{path}: has ids, where other masks have colors. Export all masks in one way.")
     image, _ = _open(path, size)
     if image.mode in GRAY_MODES:
-        pixels = _pixels(image, path)
-        values = pixels[..., 0] if pixels.ndim == 3 else pixels
-        white = 1 if values.dtype == np.bool_ else np.iinfo(values.dtype).max
-        if not ((values == 0) | (values == white)).all():
-            raise DataError(
-                f"{path}: is gray and not black and white, where other masks have colors. Export all masks "
-                "in one way."
-            )
-    elif image.mode == "P":
+        return _black_and_white(image, path)
+    if image.mode == "P":
         _check_palette(image, _pixels(image, path), path)
     has_alpha = image.mode in ALPHA_MODES or (image.mode == "P" and "transparency" in image.info)
     colors = _pixels(image, path, "RGBA" if has_alpha else "RGB")
     keys = color_keys(colors[..., :3])
     if has_alpha:
-        keys[_transparent(colors, path)] = color_keys(np.zeros((1, 3), np.uint8))[0]
+        keys[_transparent(colors, path)] = _BLACK
     return keys
 
 
@@ -130,10 +125,7 @@ def colors_of_ids(path: Path) -> dict[int, tuple[int, ...]]:
         DataError: If it is damaged.
     """
     palette = look_at(path).palette
-    if palette is None:
-        return {}
-    used = [number for number in np.unique(read_ids(path)).tolist() if number < len(palette)]
-    return {number: tuple(palette[number].tolist()) for number in used}
+    return {} if palette is None else _used_colors(_pixels(_open(path)[0], path), palette)
 
 
 def is_gray(pixels: Pixels) -> bool:
@@ -148,6 +140,25 @@ def has_gray_colors(path: Path) -> bool:
         DataError: If it is damaged.
     """
     return is_gray(_pixels(_open(path)[0], path))
+
+
+def _black_and_white(image: ImageFile.ImageFile, path: Path) -> Keys:
+    """Returns the keys of the colors of a gray mask: tools that make files small store RGB so.
+
+    Raises:
+        DataError: If it has other grays, which may be ids.
+    """
+    pixels = _pixels(image, path)
+    values = pixels[..., 0] if pixels.ndim == 3 else pixels
+    white = values == (1 if values.dtype == np.bool_ else np.iinfo(values.dtype).max)
+    if not (white | (values == 0)).all():
+        raise DataError(
+            f"{path}: is gray and not black and white, where other masks have colors. Export all masks "
+            "in one way."
+        )
+    if image.mode in ALPHA_MODES:
+        white &= ~_transparent(pixels, path)
+    return np.where(white, _WHITE, _BLACK).astype(np.int32)
 
 
 def _open(path: Path, size: tuple[int, int] | None = None) -> tuple[ImageFile.ImageFile, int]:
@@ -202,13 +213,16 @@ def _palette(image: ImageFile.ImageFile) -> Pixels | None:
     return None if not len(colors) or (colors == ramp).all() else colors
 
 
+def _used_colors(ids: Pixels, palette: Pixels) -> dict[int, tuple[int, ...]]:
+    used = np.flatnonzero(count_ids(ids)).tolist()
+    return {number: tuple(palette[number].tolist()) for number in used if number < len(palette)}
+
+
 def _check_palette(image: Image.Image, ids: Pixels, path: Path) -> None:
     """Refuses a mask in which two ids look the same."""
     palette = np.array(image.getpalette(), np.uint8).reshape(-1, 3)
-    used = [number for number in np.unique(ids).tolist() if number < len(palette)]
     seen: dict[tuple[int, ...], int] = {}
-    for number in used:
-        color = tuple(palette[number].tolist())
+    for number, color in _used_colors(ids, palette).items():
         other = seen.setdefault(color, number)
         if other != number:
             raise DataError(

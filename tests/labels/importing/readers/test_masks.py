@@ -12,8 +12,11 @@ from PIL import Image
 
 from fcn.classes import VOID, voc_palette
 from fcn.errors import DataError
+from fcn.labels.importing.choice import Wishes
 from fcn.labels.importing.readers import masks
+from fcn.labels.importing.readers.mask_file import read_ids
 from fcn.labels.importing.recognition import recognize
+from fcn.labels.importing.source import VOID_KEY
 
 NAMES = ("a", "b", "c", "d", "e")
 IDS = {
@@ -463,6 +466,30 @@ def test_ids_among_colors_are_refused(tmp_path) -> None:
     assert "is gray and not black and white, where other masks have colors" in refused(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated")
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16"])
+def test_black_and_white_among_colors(tmp_path, mode) -> None:
+    folder = build(
+        tmp_path / "source",
+        "images/{}.jpg",
+        "masks/{}.png",
+        lambda path, ids: write_colors(path, ids, [[0, 0, 0], [255, 255, 255], [9, 8, 7]]),
+    )
+    drawn = IDS["c"] > 0
+    images = {
+        "1": Image.fromarray(drawn),
+        "L": Image.fromarray(drawn * np.uint8(255)),
+        "LA": Image.fromarray(np.dstack([np.full(SIZE, 255), 255 * drawn]).astype(np.uint8), "LA"),
+        "I;16": Image.fromarray(drawn * np.uint16(65_535)),
+    }
+    images[mode].save(folder / "masks/c.png")
+    plan, labels = import_labels(folder)
+    names = plan.choice.classes.names
+    assert names == ("background", "#090807", "#ffffff")
+    np.testing.assert_array_equal(labels["c"], 2 * drawn)
+    np.testing.assert_array_equal(labels["a"], np.array([0, 2, 1])[IDS["a"]])
+
+
 def test_gray_among_differing_palettes_is_refused(tmp_path) -> None:
     build(tmp_path, "images/{}.jpg", "masks/{}.png")
     write_ids(tmp_path / "masks/a.png", IDS["a"], COLORS)
@@ -565,3 +592,29 @@ def test_damaged_arrays(tmp_path, content, message) -> None:
     found = refused(tmp_path)
     assert found.startswith(str(tmp_path / "masks/a.npy"))
     assert message in found
+
+
+def test_arrays_of_labelme_equal_its_masks(own_root) -> None:
+    folder = own_root / "labelme_voc_example/data_dataset_voc"
+    arrays = sorted((folder / "SegmentationClassNpy").iterdir())
+    assert len(arrays) == 3
+    for path in arrays:
+        ids = read_ids(folder / "SegmentationClass" / f"{path.stem}.png")
+        np.testing.assert_array_equal(read_ids(path), np.where(ids == VOID, VOID_KEY, ids))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "images", "classes"),
+    [
+        ("labelme_voc_example/data_dataset_voc", {}, 3, 21),
+        ("labelme2voc_cracks", {}, 40, 3),
+        ("mixed_masks_village", {}, 24, 5),
+        ("size_mismatch_lines", {"fit": "skip"}, 6, 2),
+        ("rgb_masks_soybean", {"wishes": Wishes(color_tolerance=64)}, 8, 4),
+    ],
+)
+def test_masks_that_people_published(own_root, name, options, images, classes) -> None:
+    plan = plan_of(own_root / name, **options)
+    assert plan.form == "masks"
+    assert len(plan.names) == images
+    assert len(plan.choice.classes.names) == classes
