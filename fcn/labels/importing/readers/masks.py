@@ -84,7 +84,7 @@ def read(folder: Path) -> Source:
         classes, class_notes = _classes_by_id(listed, palette), ()
         void = {_VOID_ID, MAX_ID} if any(look.mode.startswith("I") for look in looks) else {_VOID_ID}
     notes = (*_notes(files, looks), *class_notes, *split_notes)
-    name_of = class_of_key if by_color else partial(_class_of_id, palette)
+    name_of: Callable[[int], SourceClass] = class_of_key if by_color else partial(_class_of_id, palette)
     return Source(NAME, items, classes, name_of, frozenset(void) - classes.keys(), notes)
 
 
