@@ -17,7 +17,8 @@ Point = tuple[float, float]
 MAX_COORDINATE = 1 << 20
 """Farthest point of a shape from the upper left corner, in pixels: the longest side of an image."""
 
-_MOST_STEPS = 10_000
+_FEW_STEPS, _MOST_STEPS = 10_000, 20_000_000
+"""Pixels along an outline of COCO: pycocotools takes 40 bytes for each."""
 _LINE_WIDTH, _POINT_RADIUS = 10, 5
 """Of lines and points in labelme, in pixels."""
 
@@ -106,24 +107,47 @@ def fill_as_coco(keys: Keys, segmentation: object, key: int) -> None:
             if len(points) < 3:  # pycocotools takes four numbers for a box
                 continue
             steps = np.abs(np.diff(points, axis=0, append=points[:1])).max(axis=1).sum()
-            if steps > _MOST_STEPS + 4 * keys.size:
-                raise ValueError("its outline is longer than four times the image has pixels")
+            if steps > min(_FEW_STEPS + 4 * keys.size, _MOST_STEPS):
+                raise ValueError("its outline is too long for the image")
             (encoded,) = coco_mask.frPyObjects([points.reshape(-1).tolist()], height, width)
-            keys[coco_mask.decode(encoded).astype(bool)] = key
+            _fill_runs(keys, np.asarray(read_runs(encoded["counts"].decode()), np.int64), key)
         return
-    if not isinstance(segmentation, dict) or list(segmentation.get("size", ())) != [height, width]:
+    if not isinstance(segmentation, dict) or segmentation.get("size") != [height, width]:
         raise ValueError("its segmentation is neither polygons nor run lengths of the size of its image")
     counts = segmentation.get("counts")
-    if not isinstance(counts, (str, list)):
-        raise ValueError("its run lengths are neither a list nor text")
+    _fill_runs(keys, check_runs(read_runs(counts) if isinstance(counts, str) else counts, keys.size), key)
+
+
+def check_runs(values: object, pixels: int) -> npt.NDArray[np.int64]:
+    """Returns run lengths `int64[N]` that add up to a number of pixels.
+
+    Raises:
+        ValueError: If they do not, or are not whole numbers.
+    """
     try:
-        runs = np.asarray(read_runs(counts) if isinstance(counts, str) else counts, np.int64)
-    except (TypeError, OverflowError) as error:
-        raise ValueError("its run lengths are no numbers") from error
-    if runs.ndim != 1 or (runs < 0).any() or runs.sum() != keys.size:
-        raise ValueError("its run lengths do not fill the image")
-    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    keys[inside.reshape(width, height).T] = key
+        runs = np.asarray(values)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError("its run lengths are not numbers") from error
+    if runs.ndim != 1 or runs.dtype.kind not in "iu":
+        raise ValueError("its run lengths are not whole numbers")
+    # Each by itself first: a sum of large ones could wrap, and numpy's repeat would write out of bounds.
+    if (runs < 0).any() or (runs > pixels).any() or runs.sum(dtype=np.int64) != pixels:
+        raise ValueError(f"its run lengths do not add up to {pixels:,} pixels")
+    return runs.astype(np.int64)
+
+
+def _fill_runs(keys: Keys, runs: npt.NDArray[np.int64], key: int) -> None:
+    """Fills every second run of an image, counted down the columns; touches only columns with such runs."""
+    height = len(keys)
+    runs = runs[: len(runs) // 2 * 2]
+    if not runs[1:].any():
+        return
+    first, last = int(runs[0]) // height, (int(runs.sum()) - 1) // height
+    inside = np.zeros((last - first + 1) * height, np.bool_)
+    filled = np.repeat(np.arange(1, len(runs)) % 2 == 1, runs[1:])
+    start = int(runs[0]) - first * height
+    inside[start : start + len(filled)] = filled
+    keys[:, first : last + 1][inside.reshape(-1, height).T] = key
 
 
 def read_runs(text: str) -> list[int]:
