@@ -195,8 +195,10 @@ def _find(text: str, found: dict[int, SourceClass], option: str) -> int:
     color = parse_color(text)
     if color is not None and color_key(color) in found:
         return color_key(color)
-    if text.isdecimal() and int(text) in found:
-        return int(text)
+    by_number = {key: key for key, one in found.items() if one.number is None}
+    by_number |= {one.number: key for key, one in found.items() if one.number is not None}
+    if text.isdecimal() and int(text) in by_number:
+        return by_number[int(text)]
     near = get_close_matches(text, by_name, 1, 0.0)
     raise DataError(
         f"{option}: the source has no class {text!r}. The nearest is {near[0]!r}. It has: {_listed(by_name)}."

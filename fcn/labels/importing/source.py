@@ -33,10 +33,12 @@ class SourceClass(NamedTuple):
     Attributes:
         name: Its name there, or one made from its color or id.
         color: (red, green, blue) if the tool gives one.
+        number: Its id there if its key is another; None if the key is the id.
     """
 
     name: str
     color: Color | None = None
+    number: int | None = None
 
 
 class Item(NamedTuple):
