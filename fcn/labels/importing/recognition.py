@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcn.errors import DataError
-from fcn.labels.importing.readers import ade20k, cityscapes, labelme, mapillary, masks, supervisely
+from fcn.labels.importing.readers import ade20k, cityscapes, coco, labelme, mapillary, masks, supervisely
 from fcn.labels.importing.source import Source
 
 
@@ -28,6 +28,7 @@ READERS = {
     mapillary.NAME: Reader("Mapillary Vistas", mapillary.recognizes, mapillary.read),
     ade20k.NAME: Reader("ADE20K", ade20k.recognizes, ade20k.read),
     supervisely.NAME: Reader("Supervisely", supervisely.recognizes, supervisely.read),
+    coco.NAME: Reader("COCO JSON", coco.recognizes, coco.read),
     labelme.NAME: Reader("labelme JSON", labelme.recognizes, labelme.read),
     masks.NAME: Reader("images and masks", masks.recognizes, masks.read),
 }

@@ -1,0 +1,292 @@
+"""Reads COCO's JSON: files of images, categories and annotations, each for one split or for all images.
+
+Source: the description of the format on COCO's page, and pycocotools. Annotations are drawn by falling area,
+so that small objects stay visible on large ones; of equal ones, later ones cover earlier ones. The area is
+measured on the shape: many tools write another number, or 0. A crowd is labeled as its class.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fcn.errors import DataError
+from fcn.labels.importing.filling import check_points, check_runs, fill_as_coco, read_runs
+from fcn.labels.importing.folders import find_files, name_below, read_json
+from fcn.labels.importing.image_index import ImageIndex
+from fcn.labels.importing.labeled_size import check_labeled_size
+from fcn.labels.importing.readers.coco_classes import NumberedClasses, number_classes
+from fcn.labels.importing.source import BACKGROUND_KEY, Item, Keys, Source
+from fcn.labels.importing.split_lists import split_of_folder
+from fcn.system.files import unreadable
+
+NAME = "coco"
+
+_LISTS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
+_LOOKED_AT = 1 << 16
+_MOST_LOOKED_AT = 64
+_MAX_SHAPES = 100_000
+_SHOWN = 80
+
+_REFUSALS = {
+    "panoptic": "is COCO's panoptic form, with labels in PNGs. Export instances: JSON with segmentation.",
+    "keypoints": "has keypoints and no segmentation. Points have no area. Export polygons or masks.",
+    "captions": "has captions and no segmentation. Expected instances, such as instances_train2017.json.",
+    "boxes": "has boxes and no segmentation. A box is not the area of an object. Export polygons or masks.",
+    "images": "has images and no annotations. Expected instances, such as instances_train2017.json.",
+    "": "has no lists of images, annotations and categories, as COCO has.",
+}
+
+
+class _File(NamedTuple):
+    """A file of COCO: where it is, what it holds, and the split that its name gives."""
+
+    path: Path
+    document: dict[str, Any]
+    split: str | None
+
+
+class _Shape(NamedTuple):
+    """An annotation: its place in the file, for messages, the key of its class, and its segmentation."""
+
+    place: str
+    key: int
+    segmentation: object
+
+
+def recognizes(folder: Path) -> bool:
+    """Returns whether a folder holds JSON of COCO; the beginning and the end of files decide."""
+    return any(_looks_right(path) for path in find_files(folder, (".json",))[:_MOST_LOOKED_AT])
+
+
+def read(folder: Path) -> Source:
+    """Returns the images below a folder that files of COCO list, with or without annotations.
+
+    Raises:
+        DataError: If a file is damaged, is another form of COCO, or no image of it is there.
+    """
+    files, notes = _find_files(folder)
+    classes = number_classes({file.path: file.document["categories"] for file in files})
+    index = ImageIndex(folder)
+    counts: Counter[str] = Counter()
+    items: dict[Path, Item] = {}
+    missing: list[str] = []
+    for file in files:
+        for image, name, labeled, shapes in _images(file, classes, counts):
+            path = index.find(name, file.path, file.split)
+            if path is None:
+                missing.append(f"{name[:_SHOWN]!r} ({file.path.name})")
+                continue
+            if path in items:
+                raise DataError(
+                    f"{file.path}: image {_show(image)} is {path}, which {items[path].where} also lists"
+                    f"{' elsewhere' if items[path].where == file.path else ''}. Keep one of them."
+                )
+            split = file.split or split_of_folder(path.relative_to(folder).as_posix())
+            draw = partial(_draw, file.path, name, labeled, shapes)
+            items[path] = Item(name_below(folder, path), path, draw, file.path, split)
+            counts["empty"] += not shapes
+    if not items:
+        shown = f", such as {missing[0]}" if missing else ""
+        raise DataError(f"{files[0].path}: none of its images is below {folder}{shown}. Put them there.")
+    unlisted = sorted(set(index.images) - items.keys())
+    notes += _notes(counts, missing, unlisted) + list(classes.notes)
+    ordered = sorted(items.values(), key=lambda item: item.name)
+    return Source(NAME, ordered, classes.by_key, notes=tuple(notes))
+
+
+def _looks_right(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(_LOOKED_AT)
+            file.seek(max(len(start), path.stat().st_size - _LOOKED_AT))
+            return len(set(_LISTS.findall(start + b" " + file.read(_LOOKED_AT)))) > 1
+    except OSError as error:
+        raise DataError(f"{path}: {unreadable(error)}") from error
+
+
+def _find_files(folder: Path) -> tuple[list[_File], list[str]]:
+    """Returns the files with segmentations, and sentences about others.
+
+    Raises:
+        DataError: If there are none.
+    """
+    files: list[_File] = []
+    others: list[tuple[Path, str]] = []
+    for path in find_files(folder, (".json",)):
+        if not _looks_right(path):
+            continue
+        document = read_json(path)
+        kind = _kind(document)
+        if kind == "instances":
+            files.append(_File(path, document, _split(folder, path)))
+        else:
+            others.append((path, kind))
+    if not files:
+        path, kind = others[0] if others else (folder, "")
+        raise DataError(f"{path}: {_REFUSALS[kind]}")
+    plain = [file for file in files if not _has_keypoints(file.document)]
+    if plain:
+        others += [(file.path, "keypoints") for file in files if _has_keypoints(file.document)]
+        files = plain
+    shown = [f"{path} has {kind} and was left out" for path, kind in others if kind]
+    return files, shown
+
+
+def _kind(document: object) -> str:
+    """Returns the kind of a file: "instances", or a key of `_REFUSALS`."""
+    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
+        return ""
+    annotations = document.get("annotations")
+    if annotations is None:
+        return "images"
+    if not isinstance(annotations, list):
+        return ""
+    keys = {key for one in annotations if isinstance(one, dict) for key in one}
+    if "segments_info" in keys:
+        return "panoptic"
+    if "caption" in keys:
+        return "captions"
+    if not isinstance(document.get("categories"), list):
+        return ""
+    if not annotations or any(
+        isinstance(one, dict) and _has_shape(one.get("segmentation")) for one in annotations
+    ):
+        return "instances"
+    return "keypoints" if "keypoints" in keys else "boxes"
+
+
+def _has_shape(segmentation: object) -> bool:
+    return isinstance(segmentation, dict) or (isinstance(segmentation, list) and any(segmentation))
+
+
+def _has_keypoints(document: Mapping[str, Any]) -> bool:
+    return any(isinstance(one, dict) and "keypoints" in one for one in document["categories"])
+
+
+def _split(folder: Path, path: Path) -> str | None:
+    """Returns the split that the name of a file, or else its folder, gives."""
+    for word in re.split(r"[^a-z0-9]+", path.stem.lower()):
+        found = split_of_folder(f"{word}/")
+        if found is not None:
+            return found
+    return split_of_folder(path.relative_to(folder).as_posix())
+
+
+def _images(
+    file: _File, classes: NumberedClasses, counts: Counter[str]
+) -> Iterator[tuple[object, str, tuple[int, int] | None, list[_Shape]]]:
+    """Yields id, name, (height, width) and annotations of each image of a file.
+
+    Raises:
+        DataError: If the file is damaged.
+    """
+    shapes: dict[object, list[_Shape]] = {}
+    for number, image in enumerate(file.document["images"]):
+        if not isinstance(image, dict) or not isinstance(image.get("file_name"), str):
+            raise DataError(f"{file.path}: images[{number}] has no file_name. Export the file again.")
+        if not _is_id(image.get("id")) or image["id"] in shapes:
+            raise DataError(f"{file.path}: images[{number}] has no id of its own. Export the file again.")
+        shapes[image["id"]] = []
+    for number, one in enumerate(file.document["annotations"]):
+        place = f"annotations[{number}]"
+        if not isinstance(one, dict) or not _is_id(one.get("image_id")):
+            raise DataError(f"{file.path}: {place} has no image_id. Export the file again.")
+        if one["image_id"] not in shapes:
+            counts["homeless"] += 1
+            continue
+        if not _has_shape(one.get("segmentation")):
+            counts["boxes"] += 1
+            continue
+        key = classes.key_of(file.path, place, one.get("category_id"))
+        counts["crowds"] += one.get("iscrowd") == 1
+        known = shapes[one["image_id"]]
+        known.append(_Shape(f"{place} (id {_show(one.get('id'))})", key, one["segmentation"]))
+        if len(known) > _MAX_SHAPES:
+            raise DataError(
+                f"{file.path}: {place}: expected at most {_MAX_SHAPES:,} annotations of an image. Divide it."
+            )
+    for image in file.document["images"]:
+        height, width = image.get("height"), image.get("width")
+        labeled = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+        yield image["id"], image["file_name"], labeled, shapes[image["id"]]
+
+
+def _show(value: object) -> str:
+    return ascii(value)[:_SHOWN]
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int | str)
+
+
+def _notes(counts: Mapping[str, int], missing: Sequence[str], unlisted: Sequence[Path]) -> list[str]:
+    notes = []
+    if counts["empty"]:
+        notes.append(f"{counts['empty']} images have no annotation: all of them is background")
+    if counts["boxes"]:
+        notes.append(
+            f"{counts['boxes']} annotations have a box and no segmentation and were left out: their pixels "
+            "count as background"
+        )
+    if counts["crowds"]:
+        notes.append(f"{counts['crowds']} crowds (iscrowd) were labeled as their class")
+    if counts["homeless"]:
+        notes.append(f"{counts['homeless']} annotations belong to no image of their file and were left out")
+    if missing:
+        notes.append(
+            f"{len(missing)} images are listed, but not there, and were left out, such as {missing[0]}"
+        )
+    if unlisted:
+        notes.append(f"{len(unlisted)} images are in no list and were left out, such as {unlisted[0]}")
+    return notes
+
+
+def _draw(
+    where: Path,
+    name: str,
+    labeled: tuple[int, int] | None,
+    shapes: Sequence[_Shape],
+    size: tuple[int, int],
+) -> Keys:
+    check_labeled_size(where, name, labeled, size)
+    keys = np.full(size, BACKGROUND_KEY, np.int32)
+    drawn: list[tuple[float, _Shape]] = []
+    for shape in shapes:
+        with _naming(where, shape):
+            area, segmentation = _measure(shape.segmentation, keys.size)
+            drawn.append((area, shape._replace(segmentation=segmentation)))
+    for _, shape in sorted(drawn, key=lambda one: -one[0]):
+        with _naming(where, shape):
+            fill_as_coco(keys, shape.segmentation, shape.key)
+    return keys
+
+
+@contextmanager
+def _naming(where: Path, shape: _Shape) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise DataError(f"{where}: {shape.place}: {error}. Correct or delete it.") from error
+
+
+def _measure(segmentation: object, pixels: int) -> tuple[float, object]:
+    """Returns the area of a segmentation, and the segmentation with run lengths as numbers.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    if isinstance(segmentation, dict):
+        counts = segmentation.get("counts")
+        runs = check_runs(read_runs(counts) if isinstance(counts, str) else counts, pixels)
+        return float(runs[1::2].sum()), {"size": segmentation.get("size"), "counts": runs}
+    area = 0.0
+    for polygon in segmentation if isinstance(segmentation, list) else ():
+        x, y = check_points(polygon).T
+        area += abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2
+    return area, segmentation
