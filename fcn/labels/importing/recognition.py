@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcn.errors import DataError
-from fcn.labels.importing.readers import ade20k, cityscapes, coco, labelme, mapillary, masks, supervisely
+from fcn.labels.importing.readers import ade20k, cityscapes, coco, labelme, mapillary, masks, supervisely, yolo
 from fcn.labels.importing.source import Source
 
 
@@ -30,6 +30,7 @@ READERS = {
     supervisely.NAME: Reader("Supervisely", supervisely.recognizes, supervisely.read),
     coco.NAME: Reader("COCO JSON", coco.recognizes, coco.read),
     labelme.NAME: Reader("labelme JSON", labelme.recognizes, labelme.read),
+    yolo.NAME: Reader("YOLO segmentation", yolo.recognizes, yolo.read),
     masks.NAME: Reader("images and masks", masks.recognizes, masks.read),
 }
 """Forms by name, in the order in which they are tried."""

@@ -24,6 +24,9 @@ BACKGROUND_KEY = 0
 BACKGROUND = "background"
 """Name of those pixels, unless the user chooses another."""
 
+BACKGROUND_NAMES = frozenset({"background", "_background_"})
+"""Names, in lower case, of classes of tools that mean them too."""
+
 _COLOR = 1 << 24
 
 

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcn.errors import DataError
-from fcn.labels.importing.source import BACKGROUND, BACKGROUND_KEY, SourceClass
+from fcn.labels.importing.source import BACKGROUND, BACKGROUND_KEY, BACKGROUND_NAMES, SourceClass
 
 _MAX_KEY = 1 << 20
 """Larger ids get another key: keys from 2^24 on are colors."""
 _MAX_CATEGORIES = 65_536
 _SHOWN = 80
 _LONGEST_NAME = 1_000
-_BACKGROUNDS = frozenset({"background", "_background_"})
 
 
 class NumberedClasses(NamedTuple):
@@ -73,7 +72,7 @@ def number_classes(categories: Mapping[Path, Sequence[Any]]) -> NumberedClasses:
     key_of_name: dict[str, int] = {}
     for rank, name in enumerate(sorted(ids, key=lambda name: (min(ids[name]), name)), start=1):
         number = min(ids[name])
-        if name.lower() in _BACKGROUNDS:
+        if name.lower() in BACKGROUND_NAMES:
             key_of_name[name] = BACKGROUND_KEY
             continue
         key_of_name[name] = number if kept else rank
