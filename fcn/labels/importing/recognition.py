@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcn.errors import DataError
-from fcn.labels.importing.readers import ade20k, cityscapes, coco, labelme, mapillary, masks, supervisely, yolo
+from fcn.labels.importing.readers import ade20k, cityscapes, coco, cvat_xml, labelme, mapillary, masks, supervisely, yolo
 from fcn.labels.importing.source import Source
 
 
@@ -29,6 +29,7 @@ READERS = {
     ade20k.NAME: Reader("ADE20K", ade20k.recognizes, ade20k.read),
     supervisely.NAME: Reader("Supervisely", supervisely.recognizes, supervisely.read),
     coco.NAME: Reader("COCO JSON", coco.recognizes, coco.read),
+    cvat_xml.NAME: Reader("CVAT for images XML", cvat_xml.recognizes, cvat_xml.read),
     labelme.NAME: Reader("labelme JSON", labelme.recognizes, labelme.read),
     yolo.NAME: Reader("YOLO segmentation", yolo.recognizes, yolo.read),
     masks.NAME: Reader("images and masks", masks.recognizes, masks.read),

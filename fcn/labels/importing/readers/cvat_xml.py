@@ -1,0 +1,265 @@
+"""Reads CVAT's XML for images 1.1: one file for a task or a project, with the shapes of its images.
+
+Source: CVAT's documentation of the format. A shape with a higher `z_order` covers lower ones; of equal ones,
+later ones cover earlier ones. Polygons and boxes are rounded to pixels and filled by OpenCV's `fillPoly`,
+ellipses drawn by its `ellipse`. CVAT turns images upright before they are labeled.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fcn.errors import DataError
+from fcn.labels.importing.class_lists import parse_color
+from fcn.labels.importing.filling import MAX_COORDINATE, check_points, check_runs, fill_as_opencv
+from fcn.labels.importing.folders import find_files, name_below
+from fcn.labels.importing.image_index import ImageIndex
+from fcn.labels.importing.labeled_size import check_labeled_size
+from fcn.labels.importing.readers.cvat_document import CvatDocument, CvatImage, CvatShape, read_cvat
+from fcn.labels.importing.source import (
+    BACKGROUND,
+    BACKGROUND_KEY,
+    BACKGROUND_NAMES,
+    Item,
+    Keys,
+    Source,
+    SourceClass,
+)
+from fcn.labels.importing.split_lists import split_of_folder
+from fcn.system.files import unreadable
+
+NAME = "cvat"
+
+_ROOT = re.compile(rb"<annotations[\s>]")
+_LOOKED_AT, _MOST_LOOKED_AT = 4096, 64
+_WHOLE = re.compile(r"-?\d{1,9}")
+_RUNS = re.compile(r"[\d,\s]*")
+_MAX_TURN = 1e6
+_SHOWN = 80
+
+
+def recognizes(folder: Path) -> bool:
+    """Returns whether a folder holds XML of CVAT; the beginning of files decides."""
+    return any(_looks_right(path) for path in find_files(folder, (".xml",))[:_MOST_LOOKED_AT])
+
+
+def read(folder: Path) -> Source:
+    """Returns the images below a folder that files of CVAT list, with or without shapes.
+
+    Raises:
+        DataError: If a file is damaged, or none of its images is there.
+    """
+    documents = {path: read_cvat(path) for path in find_files(folder, (".xml",)) if _looks_right(path)}
+    if not documents:
+        raise DataError(f"{folder}: holds no XML of CVAT, such as annotations.xml.")
+    classes, key_of = _classes(documents)
+    index = ImageIndex(folder)
+    items: dict[Path, Item] = {}
+    missing: list[str] = []
+    for path, document in documents.items():
+        for image in document.images:
+            name, labeled, subset = _describe(path, image)
+            found = index.find(name, path, subset)
+            if found is None:
+                missing.append(f"{name[:_SHOWN]!r} ({path.name})")
+                continue
+            if found in items:
+                raise DataError(
+                    f"{path}: line {image.line}: {found} was labeled twice, also in {items[found].where}. "
+                    "Keep one of them."
+                )
+            draw = partial(_draw, path, name, labeled, _order(path, image, key_of))
+            split = subset or split_of_folder(found.relative_to(folder).as_posix())
+            items[found] = Item(name_below(folder, found), found, draw, path, split)
+    if not items:
+        shown = f", such as {missing[0]}" if missing else ""
+        raise DataError(
+            f"{next(iter(documents))}: none of its images is below {folder}{shown}. Put them there."
+        )
+    counts = Counter(
+        empty=sum(not image.shapes for found in documents.values() for image in found.images),
+        others=sum(document.others for document in documents.values()),
+        unlisted=len(set(index.images) - items.keys()),
+    )
+    ordered = sorted(items.values(), key=lambda item: item.name)
+    return Source(NAME, ordered, classes, notes=tuple(_notes(counts, missing)))
+
+
+def _looks_right(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _ROOT.search(file.read(_LOOKED_AT)) is not None
+    except OSError as error:
+        raise DataError(f"{path}: {unreadable(error)}") from error
+
+
+def _label(path: Path, shape: CvatShape) -> str:
+    label = shape.attributes.get("label", "").strip()
+    if not label:
+        raise DataError(f"{path}: line {shape.line}: a {shape.kind} has no label. Export the file again.")
+    return label
+
+
+def _classes(documents: Mapping[Path, CvatDocument]) -> tuple[dict[int, SourceClass], dict[str, int]]:
+    """Returns the classes by key, and the key of each label; files share labels by name."""
+    colors: dict[str, str] = {}
+    for document in documents.values():
+        for name, color in document.labels.items():
+            colors.setdefault(name, color)
+    for path, document in documents.items():
+        for name in sorted({_label(path, shape) for image in document.images for shape in image.shapes}):
+            colors.setdefault(name, "")
+    names = [name for name in colors if name.lower() not in BACKGROUND_NAMES]
+    key_of = {name: key for key, name in enumerate(names, start=1)}
+    classes = {BACKGROUND_KEY: SourceClass(BACKGROUND)}
+    return classes | {
+        key: SourceClass(name, parse_color(colors[name])) for name, key in key_of.items()
+    }, key_of
+
+
+def _describe(path: Path, image: CvatImage) -> tuple[str, tuple[int, int], str | None]:
+    """Returns the name of an image, its (height, width) and its split.
+
+    Raises:
+        DataError: If its element is damaged.
+    """
+    where = f"{path}: line {image.line}"
+    name = image.attributes.get("name", "")
+    if not name:
+        raise DataError(f"{where}: an image has no name. Export the file again.")
+    labeled = _whole(where, image.attributes, "height"), _whole(where, image.attributes, "width")
+    return name, labeled, split_of_folder(f"{image.attributes.get('subset', '')}/")
+
+
+def _order(path: Path, image: CvatImage, key_of: Mapping[str, int]) -> list[tuple[int, CvatShape]]:
+    """Returns the shapes of an image with their keys, the lowest first."""
+    shapes = [(key_of.get(_label(path, shape), BACKGROUND_KEY), shape) for shape in image.shapes]
+    layers = [_whole(f"{path}: line {shape.line}", shape.attributes, "z_order", 0) for _, shape in shapes]
+    return [shapes[place] for place in np.argsort(layers, kind="stable").tolist()]
+
+
+def _notes(counts: Mapping[str, int], missing: Sequence[str]) -> list[str]:
+    notes = []
+    if counts["empty"]:
+        notes.append(f"{counts['empty']} images have no shape: all of them is background")
+    if counts["others"]:
+        notes.append(
+            f"{counts['others']} polylines, points, cuboids, skeletons and tags have no area: left out"
+        )
+    if missing:
+        notes.append(
+            f"{len(missing)} images are listed, but not there, and were left out, such as {missing[0]}"
+        )
+    if counts["unlisted"]:
+        notes.append(f"{counts['unlisted']} images are in no file of CVAT and were left out")
+    return notes
+
+
+def _draw(
+    path: Path,
+    name: str,
+    labeled: tuple[int, int],
+    shapes: Sequence[tuple[int, CvatShape]],
+    size: tuple[int, int],
+) -> Keys:
+    check_labeled_size(path, name, labeled, size)
+    keys = np.full(size, BACKGROUND_KEY, np.int32)
+    for key, shape in shapes:
+        where = f"{path}: line {shape.line}"
+        try:
+            match shape.kind:
+                case "polygon":
+                    _fill_polygon(keys, shape.attributes.get("points", ""), key)
+                case "box":
+                    _fill_box(keys, where, shape.attributes, key)
+                case "ellipse":
+                    _fill_ellipse(keys, where, shape.attributes, key)
+                case _:
+                    _fill_mask(keys, where, shape.attributes, key)
+        except ValueError as error:
+            raise DataError(f"{where}: a {shape.kind}: {error}. Correct or delete it in CVAT.") from error
+    return keys
+
+
+def _fill_polygon(keys: Keys, text: str, key: int) -> None:
+    pairs = [pair.split(",") for pair in text.split(";")]
+    if len(pairs) < 3 or any(len(pair) != 2 for pair in pairs):
+        raise ValueError("its points are not three or more pairs of numbers")
+    points = check_points(pairs)
+    fill_as_opencv(keys, [points.tolist()], key)
+
+
+def _fill_box(keys: Keys, where: str, attributes: Mapping[str, str], key: int) -> None:
+    left, top, right, bottom = (_number(where, attributes, name) for name in ("xtl", "ytl", "xbr", "ybr"))
+    turn = np.deg2rad(_number(where, attributes, "rotation", 0.0, _MAX_TURN))
+    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    if turn:
+        center = corners.mean(axis=0)
+        matrix = np.array([(np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))])
+        corners = (corners - center) @ matrix + center
+    fill_as_opencv(keys, [corners.tolist()], key)
+
+
+def _fill_ellipse(keys: Keys, where: str, attributes: Mapping[str, str], key: int) -> None:
+    x, y = (round(_number(where, attributes, name)) for name in ("cx", "cy"))
+    axes = tuple(round(_number(where, attributes, name)) for name in ("rx", "ry"))
+    if min(axes) < 0:
+        raise ValueError("its radius is negative")
+    turn = _number(where, attributes, "rotation", 0.0, _MAX_TURN)
+    cv2.ellipse(keys, (x, y), axes, turn, 0, 360, [key], thickness=-1)
+
+
+def _fill_mask(keys: Keys, where: str, attributes: Mapping[str, str], key: int) -> None:
+    left, top, width, height = (
+        _whole(where, attributes, name) for name in ("left", "top", "width", "height")
+    )
+    if (
+        min(left, top) < 0
+        or min(width, height) < 1
+        or left + width > keys.shape[1]
+        or top + height > len(keys)
+    ):
+        raise ValueError("its place is not within the image")
+    text = attributes.get("rle", "")
+    if not _RUNS.fullmatch(text):
+        raise ValueError("its run lengths are not numbers")
+    try:
+        values = [int(number) for number in text.split(",")]
+    except ValueError as error:
+        raise ValueError("its run lengths are not numbers") from error
+    runs = check_runs(values, width * height)
+    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
+    keys[top : top + height, left : left + width][inside] = key
+
+
+def _number(
+    where: str,
+    attributes: Mapping[str, str],
+    name: str,
+    default: float | None = None,
+    most: float = MAX_COORDINATE,
+) -> float:
+    text = attributes.get(name)
+    if text is None and default is not None:
+        return default
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = float("nan")
+    if not abs(value) <= most:
+        raise DataError(f"{where}: expected a number for {name}. Received: {(text or '')[:_SHOWN]!r}.")
+    return value
+
+
+def _whole(where: str, attributes: Mapping[str, str], name: str, default: int | None = None) -> int:
+    text = attributes.get(name)
+    if text is None and default is not None:
+        return default
+    if text is None or not _WHOLE.fullmatch(text):
+        raise DataError(f"{where}: expected a whole number for {name}. Received: {(text or '')[:_SHOWN]!r}.")
+    return int(text)
