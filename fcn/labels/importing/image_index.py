@@ -40,7 +40,8 @@ class ImageIndex:
         """Returns the image that a file names; None if there is none.
 
         Of several with this name, it is the one that shares most folders with the name, then the one beside
-        the file or in its folder `images`, then the one in a folder of the split.
+        the file, at the top, or in `images` of these, then one below the file, then one in a folder of the
+        split.
 
         Args:
             name: The name.
@@ -58,12 +59,13 @@ class ImageIndex:
         if len(found) < 2:
             return found[0][1] if found else None
         folder = name_parts(source.parent.relative_to(self._root).as_posix())
+        starts: tuple[tuple[str, ...], ...] = (folder, (*folder, "images"), (), ("images",))
 
         def likeness(entry: tuple[tuple[str, ...], Path]) -> tuple[int, bool, bool, bool]:
             is_near = entry[0][: len(folder)] == folder
-            exact = entry[0][len(folder) :] in (parts, ("images", *parts)) if is_near else False
+            exact = any(entry[0] == start + parts for start in starts)
             fits = split is not None and split_of_folder("/".join(entry[0])) == split
-            return _shared_end(entry[0], parts), exact, is_near and bool(folder), fits
+            return _shared_end(entry[0], parts), exact, is_near, fits
 
         ranked = sorted(found, key=likeness, reverse=True)
         if likeness(ranked[0]) == likeness(ranked[1]):

@@ -98,6 +98,7 @@ def read(folder: Path) -> Source:
     classes |= {
         key_of[number]: SourceClass(name, number=number) for number, name in names.items() if key_of[number]
     }
+    items.sort(key=lambda item: item.name)
     return Source(NAME, items, classes, None if names else _unnamed, notes=tuple(notes))
 
 

@@ -337,8 +337,12 @@ def test_two_images_of_one_name_are_told_apart_or_refused(tmp_path: Path) -> Non
         write_image(tmp_path / folder / "a.jpg")
     write_coco(tmp_path, [annotation(TRIANGLE)], ["night/a.jpg"])
     assert coco.read(tmp_path).items[0].image == tmp_path / "night" / "a.jpg"
-    write_coco(tmp_path, [annotation(TRIANGLE)], ["a.jpg"])
+    path = write_coco(tmp_path, [annotation(TRIANGLE)], ["a.jpg"])
     assert "which can be" in refusal(tmp_path)
+    path.unlink()
+    write_image(tmp_path / "images" / "a.jpg")
+    write_coco(tmp_path, [annotation(TRIANGLE)], ["a.jpg"], name="annotations/instances.json")
+    assert coco.read(tmp_path).items[0].image == tmp_path / "images" / "a.jpg"
 
 
 @pytest.mark.parametrize(
