@@ -1,0 +1,155 @@
+"""Writes labels as CVAT's XML, "CVAT for images 1.1".
+
+A region is a polygon if OpenCV's `fillPoly` draws it as exactly these pixels, or else a mask: run lengths of
+its box, row by row, beginning with pixels that are not in it. Regions do not overlap, so their order does not
+matter.
+
+Source: CVAT's documentation of the format.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from xml.sax.saxutils import escape, quoteattr
+
+import cv2
+import numpy as np
+
+from fcn.data.image_io import Pixels
+from fcn.outputs.regions import Mask, Region, box_of_class, find_regions, present_ids
+from fcn.system.files import atomic_path
+
+IGNORE = "__ignore__"
+"""Label of void pixels. CVAT itself has no void."""
+
+_MAX_SHAPES = 10_000
+_FEWEST_POINTS = 3
+
+
+class CvatLabel(NamedTuple):
+    """A label of CVAT.
+
+    Attributes:
+        name: Its name.
+        color: (red, green, blue).
+    """
+
+    name: str
+    color: tuple[int, int, int]
+
+    def hexadecimal(self) -> str:
+        """Returns the color as CVAT writes it.
+
+        Example:
+            >>> CvatLabel("cat", (255, 128, 0)).hexadecimal()
+            '#ff8000'
+        """
+        return "#{:02x}{:02x}{:02x}".format(*self.color)
+
+
+def cvat_shapes(label: Pixels, names: Mapping[int, str]) -> str:
+    """Returns the elements for the shapes of an image, one a line.
+
+    An image of more than 10,000 regions gets one mask for each class.
+
+    Args:
+        label: `uint8[H, W]`, class ids, 255 = void.
+        names: Labels of the class ids to draw.
+
+    Example:
+        >>> print(cvat_shapes(np.array([[0, 1, 1], [0, 1, 1]], np.uint8), {1: "cat"}), end="")
+        <polygon label="cat" source="manual" occluded="0" points="1,0;1,1;2,1;2,0" z_order="0"></polygon>
+    """
+    shapes: list[str] = []
+    for region in find_regions(label, names, 8):
+        shapes.append(_shape(region, names[region.class_id]))
+        if len(shapes) > _MAX_SHAPES:
+            present = [class_id for class_id in present_ids(label) if class_id in names]
+            shapes = [_mask(box_of_class(label, class_id), names[class_id]) for class_id in present]
+            break
+    return "".join(f"{shape}\n" for shape in shapes)
+
+
+def _shape(region: Region, name: str) -> str:
+    if len(region.outline) < _FEWEST_POINTS:
+        return _mask(region, name)
+    drawn = np.zeros(region.mask.shape, np.uint8)
+    cv2.fillPoly(drawn, [region.outline], [1])
+    if not np.array_equal(drawn.view(np.bool_), region.mask):
+        return _mask(region, name)
+    points = ";".join(f"{x},{y}" for x, y in region.points())
+    return (
+        f'<polygon label={quoteattr(name)} source="manual" occluded="0" points="{points}" z_order="0">'
+        "</polygon>"
+    )
+
+
+def _mask(region: Region, name: str) -> str:
+    height, width = region.mask.shape
+    runs = ", ".join(map(str, row_runs(region.mask)))
+    return (
+        f'<mask label={quoteattr(name)} source="manual" occluded="0" rle="{runs}" left="{region.left}" '
+        f'top="{region.top}" width="{width}" height="{height}" z_order="0"></mask>'
+    )
+
+
+def row_runs(mask: Mask) -> list[int]:
+    """Returns the run lengths of a mask, row by row, beginning with pixels that are not in it.
+
+    Example:
+        >>> row_runs(np.array([[True, False], [False, True]]))
+        [0, 1, 2, 1]
+    """
+    flat = mask.reshape(-1)
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs: list[int] = np.diff(changes, prepend=0, append=flat.size).tolist()
+    return [0, *runs] if flat[0] else runs
+
+
+@contextmanager
+def cvat_file(
+    path: Path, name: str, count: int, labels: Sequence[CvatLabel]
+) -> Iterator[Callable[[str, tuple[int, int], str | None, str], None]]:
+    """Yields a function that takes the images; the file appears when the block succeeds.
+
+    The function takes the name of an image, its (height, width), its subset if there are any, and its shapes
+    (`cvat_shapes`).
+
+    Args:
+        path: The file.
+        name: Name of the task.
+        count: Number of images.
+        labels: The labels of the task.
+
+    Raises:
+        OutputError: If the file cannot be written or the disk is full.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(_head(name, count, labels))
+        number = 0
+
+        def add(image_name: str, size: tuple[int, int], subset: str | None, shapes: str) -> None:
+            nonlocal number
+            part = "" if subset is None else f" subset={quoteattr(subset)}"
+            file.write(
+                f'<image id="{number}" name={quoteattr(image_name)}{part} width="{size[1]}" '
+                f'height="{size[0]}">\n{shapes}</image>\n'
+            )
+            number += 1
+
+        yield add
+        file.write("</annotations>\n")
+
+
+def _head(name: str, count: int, labels: Sequence[CvatLabel]) -> str:
+    listed = "".join(
+        f"<label><name>{escape(label.name)}</name><color>{label.hexadecimal()}</color><type>any</type>"
+        "<attributes></attributes></label>\n"
+        for label in labels
+    )
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta>\n<task>\n'
+        f"<name>{escape(name)}</name>\n<size>{count}</size>\n<mode>annotation</mode>\n<overlap>0</overlap>\n"
+        f"<labels>\n{listed}</labels>\n</task>\n</meta>\n"
+    )
