@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fcn.cli import import_data
+from fcn.cli import export_data, import_data
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.data.download.catalog import DATASETS
 from fcn.system.text import print_json, print_lines
@@ -76,6 +76,7 @@ def add_parser(commands: Commands) -> None:
     )
 
     import_data.add_parser(data_commands)
+    export_data.add_parser(data_commands)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -276,14 +276,21 @@ class JobStore:
 
     def records(self) -> Iterator[tuple[str, str, Record]]:
         """Yields path, name and record of each labeled image that was not deleted, by name; no videos."""
+        return self._records("path")
+
+    def placed_records(self) -> Iterator[tuple[str, str, Record]]:
+        """Yields the same with the absolute path or URL of each image in place of its path."""
+        return self._records("place")
+
+    def _records(self, column: str) -> Iterator[tuple[str, str, Record]]:
         with self.guarded():
             rows = self.connection.execute(
-                "SELECT path, name, record FROM images "
+                f"SELECT {column}, name, record FROM images "
                 "WHERE status = 'done' AND NOT gone AND record <> '{}' ORDER BY name"
             )
             for row in rows:
                 yield (
-                    os.fsdecode(row["path"]),
+                    os.fsdecode(row[column]),
                     os.fsdecode(row["name"]),
                     read_record(row["record"], self.path),
                 )

@@ -8,7 +8,7 @@ Source: the format described at https://cocodataset.org/#format-data (object det
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,15 @@ def categories(classes: Classes) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def coco_file(path: Path, classes: Classes) -> Iterator[Callable[[str, Record], None]]:
+def coco_file(
+    path: Path, classes: Classes, listed: Sequence[dict[str, Any]] | None = None
+) -> Iterator[Callable[[str, Record], None]]:
     """Yields a function that takes each image's name and record; the file appears when the block succeeds.
+
+    Args:
+        path: The file.
+        classes: The classes.
+        listed: The categories to list; None for all classes, by their ids.
 
     Raises:
         OutputError: If the file cannot be written or the disk is full.
@@ -53,7 +60,7 @@ def coco_file(path: Path, classes: Classes) -> Iterator[Callable[[str, Record], 
         waiting.open("w+", encoding="ascii") as annotations,
     ):
         image_id = annotation_id = 0
-        head = {"info": {"description": "Labels of images"}, "categories": categories(classes)}
+        head = {"info": {"description": "Labels of images"}, "categories": listed or categories(classes)}
         images.write(f'{json.dumps(head)[:-1]}, "images": [')
 
         def add(name: str, record: Record) -> None:

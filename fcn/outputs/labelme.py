@@ -30,33 +30,6 @@ _MAX_SHAPES = 10_000
 _FEWEST_POINTS = 3
 
 
-def labelme_document(label: Pixels, image_name: str, names: Mapping[int, str]) -> dict[str, Any]:
-    """Returns the document for an image.
-
-    Args:
-        label: `uint8[H, W]`, class ids, 255 = void.
-        image_name: Name of the image file, relative to the document.
-        names: Labels of the class ids to draw, without void, which is always drawn.
-
-    Example:
-        >>> label = np.zeros((9, 9), np.uint8)
-        >>> label[2:5, 3:7] = 1
-        >>> labelme_document(label, "a.jpg", {1: "cat"})["shapes"][0]["points"]
-        [[3.0, 2.0], [3.0, 4.0], [6.0, 4.0], [6.0, 2.0]]
-    """
-    height, width = label.shape
-    shapes = labelme_shapes(label, names)
-    return {
-        "version": VERSION,
-        "flags": {},
-        "shapes": shapes,
-        "imagePath": image_name,
-        "imageData": None,
-        "imageHeight": height,
-        "imageWidth": width,
-    }
-
-
 def labelme_shapes(label: Pixels, names: Mapping[int, str]) -> list[dict[str, Any]]:
     """Returns shapes that labelme draws as exactly the pixels of a label.
 
@@ -64,7 +37,13 @@ def labelme_shapes(label: Pixels, names: Mapping[int, str]) -> list[dict[str, An
 
     Args:
         label: `uint8[H, W]`, class ids, 255 = void.
-        names: Labels of the class ids to draw.
+        names: Labels of the class ids to draw, without void, which is always drawn.
+
+    Example:
+        >>> label = np.zeros((9, 9), np.uint8)
+        >>> label[2:5, 3:7] = 1
+        >>> labelme_shapes(label, {1: "cat"})[0]["points"]
+        [[3.0, 2.0], [3.0, 4.0], [6.0, 4.0], [6.0, 2.0]]
     """
     drawn = {**names, VOID: IGNORE}
     others = [class_id for class_id in present_ids(label) if class_id not in drawn]
@@ -91,6 +70,27 @@ def labelme_shapes(label: Pixels, names: Mapping[int, str]) -> list[dict[str, An
     if not np.array_equal(np.asarray(canvas), expected):
         return _masks(label, drawn)
     return [shape for _, _, shape in shapes]
+
+
+def labelme_document(
+    shapes: Sequence[Mapping[str, Any]], image_name: str, size: tuple[int, int]
+) -> dict[str, Any]:
+    """Returns the document for an image.
+
+    Args:
+        shapes: Its shapes, of `labelme_shapes`.
+        image_name: Name of the image file, relative to the document.
+        size: (height, width) of the image.
+    """
+    return {
+        "version": VERSION,
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": image_name,
+        "imageData": None,
+        "imageHeight": size[0],
+        "imageWidth": size[1],
+    }
 
 
 def _area(region: Region) -> int:

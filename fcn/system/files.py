@@ -222,6 +222,20 @@ def write_durably(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
+def link_or_copy(source: Path, target: Path) -> bool:
+    """Makes a hard link to a file, or a copy where the disk has no links; returns whether it is a link.
+
+    Raises:
+        OSError: If it can be neither.
+    """
+    try:
+        os.link(source, target, follow_symlinks=True)
+    except OSError:
+        shutil.copyfile(source, target)
+        return False
+    return True
+
+
 def content_hash(paths: Iterable[Path]) -> str:
     """Returns the SHA-256 of the content of files, one after the other, in hexadecimal digits.
 

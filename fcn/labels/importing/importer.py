@@ -1,7 +1,5 @@
 """Imports labels of another tool: a data set in VOC layout, made whole or not at all."""
 
-import os
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +14,7 @@ from fcn.labels.importing.counting import Counted, Tally, count_keys, read_fitti
 from fcn.labels.importing.recognition import READERS, recognize
 from fcn.labels.importing.source import Item, Source
 from fcn.labels.importing.splitting import TEST, TRAIN, VAL, Division, divide
-from fcn.system.files import atomic_folder, check_new_folder, write_json
+from fcn.system.files import atomic_folder, check_new_folder, link_or_copy, write_json
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import is_encodable
 from fcn.system.progress import track
@@ -220,10 +218,4 @@ def _place_image(item: Item, folder: Path, name: str) -> bool:
         suffix = _SUFFIX_OF_FORMAT[str(open_header(item.image, item.where).format)]
         (folder / f"{name}{suffix}").write_bytes(item.image)
         return False
-    path = folder / f"{name}{item.image.suffix.lower()}"
-    try:
-        os.link(item.image, path, follow_symlinks=True)
-    except OSError:  # another disk, or one without links
-        shutil.copyfile(item.image, path)
-        return False
-    return True
+    return link_or_copy(item.image, folder / f"{name}{item.image.suffix.lower()}")

@@ -1,0 +1,234 @@
+"""The forms that labels are exported in: what each one holds, and where its files lie."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fcn.classes import VOID, Classes
+from fcn.data.image_io import Pixels
+from fcn.labels.exporting.labeled import Labeled
+from fcn.outputs import cvat, labelme, yolo
+from fcn.outputs.coco import coco_file, polygon_annotations, rle_annotations
+from fcn.outputs.record import Record
+
+_MAX_POLYGONS = 10_000
+_NO_SPLIT = "default"
+_BACKGROUND_NAMES = frozenset({"background", "_background_"})
+
+
+class Job(NamedTuple):
+    """What is exported.
+
+    Attributes:
+        classes: The classes.
+        annotated: The class ids that are drawn, sorted; without the background, as a rule.
+        splits: The splits, in the order of training; empty if there are none.
+        count: Number of images.
+        run_lengths: Whether COCO gets run lengths and not polygons.
+    """
+
+    classes: Classes
+    annotated: tuple[int, ...]
+    splits: tuple[str, ...]
+    count: int
+    run_lengths: bool = False
+
+    def names(self) -> dict[int, str]:
+        """Returns the names of the classes that are drawn."""
+        return {class_id: self.classes.names[class_id] for class_id in self.annotated}
+
+
+class Rendered(NamedTuple):
+    """The labels of an image in a form.
+
+    Attributes:
+        size: (height, width).
+        content: What `Writer.add` takes.
+        changed: How many pixels besides void the form cannot give back.
+    """
+
+    size: tuple[int, int]
+    content: Any
+    changed: int = 0
+
+
+class Writer(NamedTuple):
+    """An open export.
+
+    Attributes:
+        image_path: Returns the path of an image, without its suffix, relative to the folder.
+        render: Returns the labels of an image, from its label; in any thread.
+        add: Writes them, with the path of the image and its suffix; in the order of the images.
+    """
+
+    image_path: Callable[[Labeled], str]
+    render: Callable[[Pixels], Rendered]
+    add: Callable[[Labeled, str, Rendered], None]
+
+
+class Form(NamedTuple):
+    """A form.
+
+    Attributes:
+        title: What people call it.
+        holds_void: Whether void is kept.
+        open: Opens an export into a folder.
+        opens_with: Says how people open what was written to a folder.
+    """
+
+    title: str
+    holds_void: bool
+    open: Callable[[Path, Job], AbstractContextManager[Writer]]
+    opens_with: Callable[[Path], str]
+
+
+@contextmanager
+def _labelme(folder: Path, job: Job) -> Iterator[Writer]:
+    names = {
+        class_id: labelme.BACKGROUND if name.lower() in _BACKGROUND_NAMES else name
+        for class_id, name in job.names().items()
+    }
+    listed = dict.fromkeys([labelme.IGNORE, labelme.BACKGROUND, *names.values()])
+    _write(folder / "labels.txt", "".join(f"{name}\n" for name in listed))
+
+    def render(label: Pixels) -> Rendered:
+        return Rendered(label.shape, labelme.labelme_shapes(label, names))
+
+    def add(_: Labeled, path: str, rendered: Rendered) -> None:
+        document = labelme.labelme_document(rendered.content, path.rpartition("/")[2], rendered.size)
+        _write((folder / path).with_suffix(".json"), f"{json.dumps(document, indent=2)}\n")
+
+    yield Writer(lambda one: f"{_part(job, one)}{one.name}", render, add)
+
+
+@contextmanager
+def _coco(folder: Path, job: Job) -> Iterator[Writer]:
+    # CVAT refuses a category with the id 0.
+    first = 1 if 0 in job.annotated else 0
+    categories = [
+        {"id": class_id + first, "name": name, "supercategory": ""} for class_id, name in job.names().items()
+    ]
+    table = np.full(256, VOID, np.uint8)
+    table[list(job.annotated)] = job.annotated
+
+    def render(label: Pixels) -> Rendered:
+        drawn = table[label]
+        annotations = rle_annotations(drawn) if job.run_lengths else polygon_annotations(drawn)
+        if len(annotations) > _MAX_POLYGONS:
+            annotations = rle_annotations(drawn)
+        for annotation in annotations:
+            annotation["category_id"] += first
+        height, width = label.shape
+        record: Record = {
+            "height": height,
+            "width": width,
+            "mean_confidence": 1.0,
+            "areas": {},
+            "annotations": annotations,
+        }
+        return Rendered(label.shape, record)
+
+    with ExitStack() as files:
+        adders = {
+            split: files.enter_context(
+                coco_file(folder / "annotations" / f"instances_{split}.json", job.classes, categories)
+            )
+            for split in job.splits or (_NO_SPLIT,)
+        }
+
+        def add(one: Labeled, path: str, rendered: Rendered) -> None:
+            adders[one.split or _NO_SPLIT](path.removeprefix("images/"), rendered.content)
+
+        yield Writer(lambda one: f"images/{one.name}", render, add)
+
+
+@contextmanager
+def _cvat(folder: Path, job: Job) -> Iterator[Writer]:
+    palette = job.classes.full_palette().tolist()
+    names = {**job.names(), VOID: cvat.IGNORE}
+    colors = {
+        class_id: (palette[class_id][0], palette[class_id][1], palette[class_id][2]) for class_id in names
+    }
+    labels = [cvat.CvatLabel(name, colors[class_id]) for class_id, name in names.items()]
+    constructor = [{"name": label.name, "color": label.hexadecimal(), "attributes": []} for label in labels]
+    _write(folder / "labels.json", f"{json.dumps(constructor, indent=2)}\n")
+
+    def render(label: Pixels) -> Rendered:
+        return Rendered(label.shape, cvat.cvat_shapes(label, names))
+
+    with cvat.cvat_file(folder / "annotations.xml", folder.name, job.count, labels) as write:
+
+        def add(one: Labeled, path: str, rendered: Rendered) -> None:
+            subset = one.split if len(job.splits) > 1 else None
+            write(path.removeprefix("images/"), rendered.size, subset, rendered.content)
+
+        yield Writer(lambda one: f"images/{one.name}", render, add)
+
+
+@contextmanager
+def _yolo(folder: Path, job: Job) -> Iterator[Writer]:
+    numbers = {class_id: number for number, class_id in enumerate(job.annotated)}
+    splits = job.splits or ("train",)
+    folders = {split: f"images/{split}" for split in splits}
+    # A training needs both; of an export without splits people make their own.
+    folders |= {split: folders[splits[0]] for split in ("train", "val") if split not in folders}
+    _write(folder / "data.yaml", yolo.yolo_data_file(list(job.names().values()), folders))
+
+    def render(label: Pixels) -> Rendered:
+        lines, changed = yolo.yolo_lines(label, numbers)
+        return Rendered(label.shape, lines, changed)
+
+    def add(_: Labeled, path: str, rendered: Rendered) -> None:
+        _write((folder / "labels" / path.removeprefix("images/")).with_suffix(".txt"), rendered.content)
+
+    yield Writer(lambda one: f"images/{one.split or splits[0]}/{one.name}", render, add)
+
+
+FORMS: Mapping[str, Form] = {
+    "coco": Form(
+        "COCO JSON",
+        False,
+        _coco,
+        lambda folder: f"{folder}/annotations/ holds the annotations, {folder}/images/ the images",
+    ),
+    "labelme": Form(
+        "labelme JSON", True, _labelme, lambda folder: f"labelme {folder} --labels {folder}/labels.txt"
+    ),
+    "cvat": Form(
+        "CVAT for images 1.1",
+        True,
+        _cvat,
+        lambda folder: (
+            f"In CVAT, make a task: paste {folder}/labels.json under Raw, and add the files in "
+            f'{folder}/images/. Then upload {folder}/annotations.xml as "CVAT 1.1".'
+        ),
+    ),
+    "yolo": Form(
+        "YOLO segmentation", False, _yolo, lambda folder: f"yolo segment train data={folder}/data.yaml"
+    ),
+}
+"""Forms by name."""
+
+
+def _part(job: Job, one: Labeled) -> str:
+    """Returns the folder of a split where there are several."""
+    return f"{one.split}/" if len(job.splits) > 1 else ""
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def ids_to_draw(names: Sequence[str], background: bool) -> tuple[int, ...]:
+    """Returns the class ids to draw: all, but not class 0 if it is called background and is not asked for.
+
+    Example:
+        >>> ids_to_draw(["background", "cat"], False), ids_to_draw(["sky", "cat"], False)
+        ((1,), (0, 1))
+    """
+    return tuple(range(0 if background or names[0].lower() not in _BACKGROUND_NAMES else 1, len(names)))
