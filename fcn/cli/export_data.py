@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> None:
     print_lines(
         f"Wrote {options.output}/: {count} with labels, as {form.title}.",
         *(f"Note: {note}." for note in notes),
-        f"Next: {form.opens_with(options.output)}",
+        form.opens_with(options.output),
     )
 
 

@@ -92,7 +92,9 @@ def _labelme(folder: Path, job: Job) -> Iterator[Writer]:
         class_id: labelme.BACKGROUND if name.lower() in _BACKGROUND_NAMES else name
         for class_id, name in job.names().items()
     }
-    listed = dict.fromkeys([labelme.IGNORE, labelme.BACKGROUND, *names.values()])
+    # Without the background in the list, an import does not put it in front of the classes.
+    background = [] if 0 in job.annotated else [labelme.BACKGROUND]
+    listed = dict.fromkeys([labelme.IGNORE, *background, *names.values()])
     _write(folder / "labels.txt", "".join(f"{name}\n" for name in listed))
 
     def render(label: Pixels) -> Rendered:
@@ -193,10 +195,13 @@ FORMS: Mapping[str, Form] = {
         "COCO JSON",
         False,
         _coco,
-        lambda folder: f"{folder}/annotations/ holds the annotations, {folder}/images/ the images",
+        lambda folder: f"The annotations are in {folder}/annotations/, the images in {folder}/images/.",
     ),
     "labelme": Form(
-        "labelme JSON", True, _labelme, lambda folder: f"labelme {folder} --labels {folder}/labels.txt"
+        "labelme JSON",
+        True,
+        _labelme,
+        lambda folder: f"Open it: labelme {folder} --labels {folder}/labels.txt --nodata",
     ),
     "cvat": Form(
         "CVAT for images 1.1",
@@ -208,7 +213,10 @@ FORMS: Mapping[str, Form] = {
         ),
     ),
     "yolo": Form(
-        "YOLO segmentation", False, _yolo, lambda folder: f"yolo segment train data={folder}/data.yaml"
+        "YOLO segmentation",
+        False,
+        _yolo,
+        lambda folder: f"Train on it: yolo segment train data={folder}/data.yaml",
     ),
 }
 """Forms by name."""

@@ -17,7 +17,7 @@ import numpy as np
 from fcn.data.image_header import open_header
 from fcn.errors import DataError
 from fcn.labels.importing.filling import LabelmeShape, check_points, fill_as_labelme
-from fcn.labels.importing.folders import find_files, name_below, read_json, reference_below
+from fcn.labels.importing.folders import find_files, name_below, read_document, read_json, reference_below
 from fcn.labels.importing.source import (
     BACKGROUND,
     BACKGROUND_KEY,
@@ -27,6 +27,7 @@ from fcn.labels.importing.source import (
     Source,
     SourceClass,
 )
+from fcn.labels.importing.split_lists import split_of_folder
 
 NAME = "labelme"
 
@@ -61,18 +62,31 @@ def read(folder: Path) -> Source:
     """
     documents = {path: _read_document(path) for path in find_files(folder, (".json",))}
     labeled = {path: document for path, document in documents.items() if document is not None}
-    names = sorted(
-        {shape["label"] for document in labeled.values() for shape in document["shapes"]}
-        - {_IGNORE, _BACKGROUND}
-    )
+    listed = _listed_names(folder)
+    used = {shape["label"] for document in labeled.values() for shape in document["shapes"]}
+    names = [name for name in listed if name not in (_IGNORE, _BACKGROUND)]
+    names += sorted(used - {_IGNORE, _BACKGROUND, *names})
     keys = {_IGNORE: VOID_KEY, _BACKGROUND: BACKGROUND_KEY}
     keys |= {name: number for number, name in enumerate(names, start=1)}
     items = [_item(folder, path, document, keys) for path, document in labeled.items()]
-    classes = {BACKGROUND_KEY: SourceClass(BACKGROUND)}
+    classes = {} if listed and _BACKGROUND not in listed else {BACKGROUND_KEY: SourceClass(BACKGROUND)}
     classes |= {number: SourceClass(name) for number, name in enumerate(names, start=1)}
     others = len(documents) - len(labeled)
     notes = (f"{others} JSON files are not labelme's and were left out",) if others else ()
-    return Source(NAME, items, classes, notes=notes)
+    return Source(NAME, items, classes, lambda _: SourceClass(BACKGROUND), notes=notes)
+
+
+def _listed_names(folder: Path) -> list[str]:
+    """Returns the labels in the list that labelme is started with; it begins with `__ignore__`.
+
+    The classes of a data set keep their ids then, also those that occur nowhere.
+
+    Raises:
+        DataError: If the list is not text.
+    """
+    path = folder / "labels.txt"
+    lines = [line.strip() for line in read_document(path).splitlines()] if path.is_file() else []
+    return list(dict.fromkeys(filter(None, lines))) if lines[:1] == [_IGNORE] else []
 
 
 def _read_document(path: Path) -> dict[str, Any] | None:
@@ -97,7 +111,8 @@ def _item(folder: Path, path: Path, document: Mapping[str, Any], keys: Mapping[s
     image = _image(folder, path, document)
     shapes = [_shape(path, number, shape, keys) for number, shape in enumerate(document["shapes"], start=1)]
     given = document.get("imageHeight"), document.get("imageWidth")
-    return Item(name_below(folder, path), image, partial(_draw, path, given, shapes), path)
+    name = name_below(folder, path)
+    return Item(name, image, partial(_draw, path, given, shapes), path, split_of_folder(name))
 
 
 def _image(folder: Path, path: Path, document: Mapping[str, Any]) -> Path | bytes:
