@@ -1,5 +1,6 @@
 """Exports labels for another tool: a folder that it opens, made whole or not at all."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from fcn.system.places import path_below
 from fcn.system.progress import track
 
 _LONGEST_PART = 200
+_CONTROL = re.compile("[\x00-\x1f\ufffe\uffff]")
+"""Characters that XML cannot hold."""
 
 
 class ExportOptions(NamedTuple):
@@ -86,6 +89,7 @@ def export_labels(
     splits = tuple(dict.fromkeys(one.split for one in labeled if one.split is not None))
     order = {"train": 0, "val": 1, "test": 2}
     job = Job(
+        output.absolute().name,
         classes,
         ids_to_draw(classes.names, options.background),
         tuple(sorted(splits, key=lambda split: (order.get(split, len(order)), split))),
@@ -148,7 +152,7 @@ def _check_name(one: Labeled) -> None:
         parts = [len(part.encode()) for part in one.name.split("/")]
     except UnicodeEncodeError:
         parts = []
-    if not parts or max(parts) > _LONGEST_PART or any(ord(character) < 32 for character in one.name):
+    if not parts or max(parts) > _LONGEST_PART or _CONTROL.search(one.name):
         raise DataError(
             f"{one.label}: expected a name of UTF-8 without control characters and at most {_LONGEST_PART} "
             "bytes. Rename the image and its label."

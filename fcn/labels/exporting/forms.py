@@ -24,6 +24,7 @@ class Job(NamedTuple):
     """What is exported.
 
     Attributes:
+        title: What the tool may call it.
         classes: The classes.
         annotated: The class ids that are drawn, sorted; without the background, as a rule.
         splits: The splits, in the order of training; empty if there are none.
@@ -31,6 +32,7 @@ class Job(NamedTuple):
         run_lengths: Whether COCO gets run lengths and not polygons.
     """
 
+    title: str
     classes: Classes
     annotated: tuple[int, ...]
     splits: tuple[str, ...]
@@ -162,7 +164,7 @@ def _cvat(folder: Path, job: Job) -> Iterator[Writer]:
     def render(label: Pixels) -> Rendered:
         return Rendered(label.shape, cvat.cvat_shapes(label, names))
 
-    with cvat.cvat_file(folder / "annotations.xml", folder.name, job.count, labels) as write:
+    with cvat.cvat_file(folder / "annotations.xml", job.title, job.count, labels) as write:
 
         def add(one: Labeled, path: str, rendered: Rendered) -> None:
             subset = one.split if len(job.splits) > 1 else None

@@ -122,6 +122,7 @@ def test_cvat_gets_labels_with_colors_and_names_below_images(root, tmp_path, cap
     export(capsys, root, "--format", "cvat", "--output", output, "--split", "val")
     tree = ElementTree.parse(output / "annotations.xml").getroot()
     listed = {label.findtext("name"): label.findtext("color") for label in tree.iter("label")}
+    assert tree.findtext("meta/task/name") == "out"
     assert listed == {"wheel": "#0ac81e", "ant": "#fa0007", "__ignore__": "#e0e0c0"}
     assert [one["name"] for one in json.loads((output / "labels.json").read_text())] == list(listed)
     images = list(tree.iter("image"))
