@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> None:
         labeled = labeled_in_folder(options.source, found)
         classes, notes = find_classes(options.source, labeled, names_in, names)
         if waiting:
-            notes.append(f"{waiting} images of the job are not labeled yet")
+            notes.append(f"the job is not finished; images that are not labeled yet: {waiting}")
     wishes = ExportOptions(options.format, options.background, options.rle)
     exported = export_labels(labeled, classes, wishes, options.output)
     notes += exported.notes

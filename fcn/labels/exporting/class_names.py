@@ -80,8 +80,8 @@ def find_classes(
             raise DataError(f"{folder}: its labels have ids, and nothing there names them. {_REMEDY}")
         found = tuple(by_id.get(class_id, f"class {class_id}") for class_id in range(max(by_id) + 1))
         unknown = [name for class_id, name in enumerate(found) if class_id not in by_id]
-        more = f", and {', '.join(unknown)} are not their names" if unknown else ""
-        notes.append(f"only classes that occur in the labels are known{more}; --classes names all")
+        shown = f", so {', '.join(unknown)} are not names of the net" if unknown else ""
+        notes.append(f"the job names only classes that occur in its labels{shown}; --classes names all")
     palette = read_palette(labeled[0].label)
     if palette is None or len(palette) < len(found):
         return Classes.named(found), notes

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import closing
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,6 +15,7 @@ from fcn.classes import VOID, Classes
 from fcn.cli.main import main
 from fcn.data.image_io import encode_label, read_label
 from fcn.data.voc import read_classes, read_split
+from fcn.jobs.store import JobStore
 from fcn.labels.importing.importer import ImportOptions, plan_import, write_import
 
 CLASSES = Classes(("background", "wheel", "ant"), ((0, 0, 0), (10, 200, 30), (250, 0, 7)))
@@ -188,6 +190,30 @@ def test_summaries_name_the_classes(labels, tmp_path, capsys, name, text):
     document = export(capsys, labels, *images, "--format", "cvat", "--output", tmp_path / "out")
     assert document["classes"] == ["background", "=wheel", "ant"]
     assert 'label="=wheel"' in (tmp_path / "out" / "annotations.xml").read_text()
+
+
+def test_a_job_knows_images_and_classes(labels, tmp_path, capsys):
+    with closing(JobStore(labels)) as store:
+        for name, image, names in (("a", "a.jpg", CLASSES.names), ("b/c", "b/c.png", CLASSES.names)):
+            areas = dict.fromkeys(names, 0.1)
+            record = {"height": 14, "width": 18, "mean_confidence": 1.0, "areas": areas, "annotations": []}
+            place = str(tmp_path / "images" / image)
+            row = (place.encode(), image.encode(), name.encode(), json.dumps(record))
+            store.connection.execute(
+                "INSERT INTO images (place, path, name, record, status, files) "
+                "VALUES (?, ?, ?, ?, 'done', '{}')",
+                row,
+            )
+        store.connection.execute("INSERT INTO images (place, path, status) VALUES (x'62', x'62', 'failed')")
+    arguments = (labels, "--format", "labelme")
+    code, _, err = command(capsys, *arguments, "--output", tmp_path / "out")
+    assert code == 2
+    assert "(2 of 4 labels have none, such as d.jpg.png, d.png.png). Give the folder" in err
+    for name in ("d.jpg.png", "d.png.png"):
+        (labels / name).unlink()
+    document = export(capsys, *arguments, "--output", tmp_path / "out")
+    assert document["classes"] == list(CLASSES.names)
+    assert (tmp_path / "out" / "b" / "c.png").is_file()
 
 
 @pytest.mark.slow
