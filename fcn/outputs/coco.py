@@ -60,7 +60,10 @@ def coco_file(
         waiting.open("w+", encoding="ascii") as annotations,
     ):
         image_id = annotation_id = 0
-        head = {"info": {"description": "Labels of images"}, "categories": listed or categories(classes)}
+        head = {
+            "info": {"description": "Labels of images"},
+            "categories": categories(classes) if listed is None else listed,
+        }
         images.write(f'{json.dumps(head)[:-1]}, "images": [')
 
         def add(name: str, record: Record) -> None:
