@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
+from fcn.classes import VOID
 from fcn.data.image_io import Pixels
 from fcn.outputs.regions import find_regions
 
@@ -23,7 +24,7 @@ _OFFSET = 0.25
 
 
 def yolo_lines(label: Pixels, numbers: Mapping[int, int]) -> tuple[str, int]:
-    r"""Returns the lines for an image, and how many pixels they do not give back.
+    r"""Returns the lines for an image, and how many pixels besides void they do not give back.
 
     Args:
         label: `uint8[H, W]`, class ids, 255 = void.
@@ -53,7 +54,7 @@ def yolo_lines(label: Pixels, numbers: Mapping[int, int]) -> tuple[str, int]:
     table = np.zeros(256, np.uint8)
     for class_id, number in numbers.items():
         table[class_id] = number + 1
-    return "".join(lines), int(np.count_nonzero(drawn != table[label]))
+    return "".join(lines), int(np.count_nonzero((drawn != table[label]) & (label != VOID)))
 
 
 def yolo_data_file(names: Sequence[str], folders: Mapping[str, str]) -> str:

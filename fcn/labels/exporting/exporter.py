@@ -162,12 +162,7 @@ def _check_name(one: Labeled) -> None:
 def _notes(form: Form, exported: Exported, job: Job) -> list[str]:
     notes = []
     if exported.void_pixels:
-        share = _share(exported.void_pixels, exported)
-        notes.append(
-            f"void ({share} of the pixels) is labeled __ignore__"
-            if form.holds_void
-            else f"{form.title} has no void: {share} of the pixels are left out, which means background there"
-        )
+        notes.append(f"void ({_share(exported.void_pixels, exported)} of the pixels) {form.void}")
     if exported.changed_pixels:
         notes.append(
             f"{form.title} has no holes: {_share(exported.changed_pixels, exported)} of the pixels are "

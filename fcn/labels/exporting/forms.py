@@ -17,6 +17,7 @@ from fcn.outputs.record import Record
 
 _MAX_POLYGONS = 10_000
 _NO_SPLIT = "default"
+_IGNORED = "is labeled __ignore__"
 _BACKGROUND_NAMES = frozenset({"background", "_background_"})
 
 
@@ -77,13 +78,13 @@ class Form(NamedTuple):
 
     Attributes:
         title: What people call it.
-        holds_void: Whether void is kept.
+        void: Says what becomes of void.
         open: Opens an export into a folder.
         opens_with: Says how people open what was written to a folder.
     """
 
     title: str
-    holds_void: bool
+    void: str
     open: Callable[[Path, Job], AbstractContextManager[Writer]]
     opens_with: Callable[[Path], str]
 
@@ -195,19 +196,19 @@ def _yolo(folder: Path, job: Job) -> Iterator[Writer]:
 FORMS: Mapping[str, Form] = {
     "coco": Form(
         "COCO JSON",
-        False,
+        "is left out, which means background: COCO has no void",
         _coco,
         lambda folder: f"The annotations are in {folder}/annotations/, the images in {folder}/images/.",
     ),
     "labelme": Form(
         "labelme JSON",
-        True,
+        _IGNORED,
         _labelme,
         lambda folder: f"Open it: labelme {folder} --labels {folder}/labels.txt --nodata",
     ),
     "cvat": Form(
         "CVAT for images 1.1",
-        True,
+        _IGNORED,
         _cvat,
         lambda folder: (
             f"In CVAT, make a task: paste {folder}/labels.json under Raw, and add the files in "
@@ -216,7 +217,7 @@ FORMS: Mapping[str, Form] = {
     ),
     "yolo": Form(
         "YOLO segmentation",
-        False,
+        "is left out, which means background or the object around it: YOLO has no void",
         _yolo,
         lambda folder: f"Train on it: yolo segment train data={folder}/data.yaml",
     ),
