@@ -6,6 +6,7 @@ has: they are the ids in its label, in the same order.
 
 import csv
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -36,8 +37,8 @@ def parse_names(text: str) -> tuple[str, ...]:
         >>> parse_names("background, cat")
         ('background', 'cat')
     """
-    path = Path(text)
-    names = read_lines(path) if path.is_file() else [name.strip() for name in text.split(",")]
+    # A list of many names is too long for a path, which `Path.is_file` does not take.
+    names = read_lines(Path(text)) if os.path.isfile(text) else [name.strip() for name in text.split(",")]
     try:
         return check_names(names)
     except ClassNamesError as error:
@@ -93,7 +94,10 @@ def _names_of_areas(path: Path) -> tuple[str, ...]:
     line = _first_line(path)
     if line is None:
         return ()
-    cells = next(csv.reader([line]), [])[_AREAS_BEFORE_CLASSES:]
+    try:
+        cells = next(csv.reader([line]), [])[_AREAS_BEFORE_CLASSES:]
+    except csv.Error as error:
+        raise DataError(f"{path}: was not written by infer, or is damaged ({error}). {_REMEDY}") from error
     return _checked(path, [_name_of_cell(cell) for cell in cells])
 
 

@@ -279,9 +279,31 @@ def test_mistakes_are_one_message(root, labels, tmp_path, capsys, arguments, mes
     assert not (tmp_path / "out").exists()
 
 
-def test_annotations_that_name_no_classes_are_refused(labels, tmp_path, capsys):
-    (labels / "coco.json").write_text("{}")
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("coco.json", b"{}", "was not written by infer, or is damaged"),
+        ("coco.json", b"[" * 100_000, "was not written by infer, or is damaged"),
+        ("coco.json", b'{"categories": [{"id": 1, "name": "a"}], "images": [', "was not written by infer"),
+        ("coco.json", b'{"categories": [{"id": 0, "name": 1}], "images": [', "expected text as the name"),
+        ("areas.csv", b"", "expected 1 to 255 class names"),
+        ("areas.csv", b"\xff,,,,\xff\xfe,b\n", "expected names without control characters"),
+        ("areas.csv", b"a" * 2**21, "was not written by infer, or is damaged"),
+    ],
+)
+def test_damaged_summaries_are_one_message(labels, tmp_path, capsys, name, content, message):
+    (labels / name).write_bytes(content)
     images = ("--images", tmp_path / "images")
     code, _, err = command(capsys, labels, *images, "--format", "coco", "--output", tmp_path / "out")
     assert code == 2
-    assert "coco.json: was not written by infer, or is damaged" in err
+    assert f"{name}: {message}" in err
+    assert "Name the classes with --classes" in err
+
+
+def test_many_names_are_not_taken_for_a_path(labels, tmp_path, capsys):
+    arguments = (labels, "--images", tmp_path / "images", "--format", "cvat", "--output", tmp_path / "out")
+    document = export(capsys, *arguments, "--classes", ",".join(f"class {number}" for number in range(200)))
+    assert len(document["classes"]) == 200
+    (tmp_path / "names.txt").write_text("x\ny\nz\n")
+    document = export(capsys, *arguments[:-1], tmp_path / "two", "--classes", tmp_path / "names.txt")
+    assert document["classes"] == ["x", "y", "z"]
