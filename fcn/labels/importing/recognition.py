@@ -5,7 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcn.errors import DataError
-from fcn.labels.importing.readers import ade20k, cityscapes, coco, cvat_xml, labelme, mapillary, masks, supervisely, yolo
+from fcn.labels.importing.readers import (
+    ade20k,
+    cityscapes,
+    coco,
+    cvat_xml,
+    labelme,
+    mapillary,
+    masks,
+    supervisely,
+    yolo,
+)
 from fcn.labels.importing.source import Source
 
 
