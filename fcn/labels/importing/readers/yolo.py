@@ -191,9 +191,11 @@ def _corners(where: str, values: npt.NDArray[np.float64]) -> Corners:
 def _count_pixels(polygon: npt.NDArray[np.int32], size: tuple[int, int]) -> int:
     """Returns how many pixels of an image a polygon covers."""
     low, high = polygon.min(axis=0), polygon.max(axis=0)
-    inside = (low >= 0).all() and (high < size[::-1]).all()
-    offset = low if inside else np.zeros(2, np.int32)
-    width, height = high - low + 1 if inside else size[::-1]
-    mask = np.zeros((int(height), int(width)), np.uint8)
-    cv2.fillPoly(mask, [polygon - offset], [1])
+    if (low < 0).any() or (high >= np.array(size[::-1])).any():  # OpenCV cuts it at the borders
+        mask = np.zeros(size, np.uint8)
+    else:
+        polygon = polygon - low
+        width, height = (high - low + 1).tolist()
+        mask = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(mask, [polygon], [1])
     return int(np.count_nonzero(mask))

@@ -1,7 +1,7 @@
 """Reads YOLO's `data.yaml`: the names of classes, and the folders or lists of the splits."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,9 +61,8 @@ def _parse(path: Path) -> Any:
 
 
 def _read_names(path: Path, names: object) -> dict[int, str]:
-    pairs = list(
-        names.items() if isinstance(names, dict) else enumerate(names if isinstance(names, list) else ())
-    )
+    listed = names if isinstance(names, list) else []
+    pairs: Iterable[tuple[Any, Any]] = names.items() if isinstance(names, dict) else enumerate(listed)
     found: dict[int, str] = {}
     for key, name in pairs:
         text = str(key)
