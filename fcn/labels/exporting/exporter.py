@@ -13,7 +13,8 @@ from fcn.errors import DataError
 from fcn.labels.exporting.forms import FORMS, Form, Job, Rendered, Writer, ids_to_draw
 from fcn.labels.exporting.labeled import Labeled
 from fcn.outputs.regions import present_ids
-from fcn.system.files import atomic_folder, check_new_folder, link_or_copy
+from fcn.system.atomic_folder import atomic_folder
+from fcn.system.files import check_new_folder, link_or_copy
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import path_below
 from fcn.system.progress import track

@@ -14,7 +14,8 @@ from fcn.labels.importing.counting import Counted, Tally, count_keys, read_fitti
 from fcn.labels.importing.recognition import READERS, recognize
 from fcn.labels.importing.source import Item, Source
 from fcn.labels.importing.splitting import TEST, TRAIN, VAL, Division, divide
-from fcn.system.files import atomic_folder, check_new_folder, link_or_copy, write_json
+from fcn.system.atomic_folder import atomic_folder
+from fcn.system.files import check_new_folder, link_or_copy, write_json
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import is_encodable
 from fcn.system.progress import track

@@ -152,7 +152,7 @@ def _read_objects(path: Path, keys: Mapping[str, int]) -> list[dict[str, Any]]:
     Raises:
         DataError: If it is damaged, or an object has an unknown class or geometry.
     """
-    objects = _read_document(path)["objects"]
+    objects: list[dict[str, Any]] = _read_document(path)["objects"]
     if len(objects) > _MAX_OBJECTS:
         raise DataError(f"{path}: expected at most {_MAX_OBJECTS:,} objects. Received: {len(objects):,}.")
     for number, one in enumerate(objects, start=1):
