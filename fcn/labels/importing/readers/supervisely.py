@@ -60,7 +60,7 @@ def read(folder: Path) -> Source:
     classes = _read_classes(meta)
     keys = {one.name: key for key, one in classes.items()}
     project = meta.parent
-    paths = [path for path in find_files(project, (".json",)) if path.parent.name == _ANNOTATIONS]
+    paths = _find_annotations(project)
     looks = list(map_on_all_cores(partial(_look, project, keys), paths))
     items = [
         _item(project, path, look.image, keys)
@@ -82,7 +82,7 @@ def read(folder: Path) -> Source:
 def _find_meta(folder: Path) -> Path | None:
     """Returns the description of a project that has annotations."""
     for path in (folder / _META, *sorted(folder.glob(f"*/{_META}"))):
-        if path.is_file() and any(True for _ in path.parent.glob(f"**/{_ANNOTATIONS}/*.json")):
+        if path.is_file() and _find_annotations(path.parent):
             try:
                 document = read_json(path)
             except DataError:
@@ -90,6 +90,10 @@ def _find_meta(folder: Path) -> Path | None:
             if isinstance(document, dict) and isinstance(document.get("classes"), list):
                 return path
     return None
+
+
+def _find_annotations(project: Path) -> list[Path]:
+    return [path for path in find_files(project, (".json",)) if path.parent.name == _ANNOTATIONS]
 
 
 def _read_classes(path: Path) -> dict[int, SourceClass]:

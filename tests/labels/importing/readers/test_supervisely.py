@@ -170,7 +170,7 @@ rings = st.lists(st.tuples(st.integers(-60, 120), st.integers(-60, 120)), min_si
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(rings, st.lists(rings, max_size=3), st.integers(1, 70), st.integers(1, 70))
 def test_polygons_equal_a_filling_of_the_whole_image(exterior, interiors, height, width) -> None:
     keys = np.zeros((height, width), np.int32)
@@ -178,7 +178,7 @@ def test_polygons_equal_a_filling_of_the_whole_image(exterior, interiors, height
     np.testing.assert_array_equal(keys, fill_whole_image((height, width), exterior, interiors))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=15)
 @given(st.lists(st.tuples(*[st.floats(-1e6, 1e6)] * 2), min_size=3, max_size=9))
 def test_far_polygons_equal_a_filling_of_the_whole_image(points) -> None:
     exterior = np.floor(points).astype(np.int32)
