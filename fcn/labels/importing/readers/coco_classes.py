@@ -66,9 +66,7 @@ def number_classes(categories: Mapping[Path, Sequence[Any]]) -> NumberedClasses:
         for name in dict.fromkeys(listed.values())
         if len(twice := [number for number, other in listed.items() if other == name]) > 1
     ]
-    agree = all(len(found) == 1 for found in ids.values()) and all(
-        len(found) == 1 for found in owners.values()
-    )
+    agree = all(len(found) == 1 for found in ids.values()) and all(len(one) == 1 for one in owners.values())
     kept = agree and all(0 < number < _MAX_KEY for number in owners)
     by_key = {BACKGROUND_KEY: SourceClass(BACKGROUND)}
     key_of_name: dict[str, int] = {}

@@ -229,7 +229,7 @@ def test_boxes_alone_are_recognized_to_be_refused_and_other_texts_are_not(tmp_pa
 
 @pytest.mark.parametrize("damaged", ["labels/train/a.txt", "data.yaml", "train.txt"])
 @pytest.mark.parametrize(
-    "examples", [30, pytest.param(10_000, marks=pytest.mark.exhaustive)], ids=lambda count: f"{count} files"
+    "examples", [60, pytest.param(10_000, marks=pytest.mark.exhaustive)], ids=lambda count: f"{count} files"
 )
 def test_damaged_files_are_read_or_refused(tmp_path: Path, examples: int, damaged: str) -> None:
     write_pair(tmp_path, "train/a", TRIANGLE * 2 + "2 0.5 0.5 0.9 0.5 0.5 0.9 0.7 0.3\n")
