@@ -164,7 +164,7 @@ def _read_lines(path: Path, key_of: Mapping[int, int]) -> Iterator[tuple[int, Co
             number = int(first.partition(".")[0])
             values = np.array([float(text) for text in rest], np.float64)
         except ValueError as error:
-            raise DataError(f"{where}: {error}. Export the labels again.") from error
+            raise DataError(f"{where}: {str(error)[:_SHOWN]}. Export the labels again.") from error
         if key_of and number not in key_of:
             raise DataError(f"{where}: has the class {number}, which has no name. Add it to data.yaml.")
         if number >= _MAX_NUMBER:
