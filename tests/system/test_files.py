@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from fcn.errors import OutputError
 from fcn.system.files import (
     atomic_path,
+    link_or_copy,
     remove,
     write_bytes,
     write_json,
@@ -250,3 +252,18 @@ def test_what_another_process_still_writes_is_left_alone(
     monkeypatch.setattr(os, "replace", check_first)
     write_result(tmp_path / "result.json", "new")
     assert names(tmp_path) == [".mine.tmp.json", ".mine.tmp.json.lock", "result.json"]
+
+
+def test_a_file_is_linked_on_its_disk_and_copied_to_another(tmp_path: Path) -> None:
+    source = tmp_path / "a"
+    source.write_bytes(b"a")
+    assert link_or_copy(source, tmp_path / "b")
+    assert os.path.samefile(source, tmp_path / "b")
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this machine has no second disk")
+    with TemporaryDirectory(dir=memory) as other:
+        copy = Path(other, "c")
+        assert not link_or_copy(source, copy)
+        assert copy.read_bytes() == b"a"
+        assert not os.path.samefile(source, copy)

@@ -29,7 +29,7 @@ class Job(NamedTuple):
         classes: The classes.
         annotated: The class ids that are drawn, sorted; without the background, as a rule.
         splits: The splits, in the order of training; empty if there are none.
-        image_count: Number of images.
+        num_images: Number of images.
         run_lengths: Whether COCO gets run lengths and not polygons.
     """
 
@@ -37,7 +37,7 @@ class Job(NamedTuple):
     classes: Classes
     annotated: tuple[int, ...]
     splits: tuple[str, ...]
-    image_count: int
+    num_images: int
     run_lengths: bool = False
 
     def names(self) -> dict[int, str]:
@@ -165,7 +165,7 @@ def _cvat(folder: Path, job: Job) -> Iterator[Writer]:
     def render(label: Pixels) -> Rendered:
         return Rendered(label.shape, cvat.cvat_shapes(label, names))
 
-    with cvat.cvat_file(folder / "annotations.xml", job.title, job.image_count, labels) as write:
+    with cvat.cvat_file(folder / "annotations.xml", job.title, job.num_images, labels) as write:
 
         def add(one: Labeled, path: str, rendered: Rendered) -> None:
             subset = one.split if len(job.splits) > 1 else None

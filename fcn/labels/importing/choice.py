@@ -87,7 +87,8 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
     new_names = {key: one.name for key, one in found.items() if key not in void}
     for text, name in wishes.renamed:
         new_names[_find(text, found, "--map or --merge")] = name
-    order = sorted(new_names, key=lambda key: (key != background, key))
+    declared = {key: place for place, key in enumerate(source.classes)}
+    order = sorted(new_names, key=lambda key: (key != background, declared.get(key, len(declared)), key))
     names = wishes.names or tuple(dict.fromkeys(new_names[key] for key in order))
     _check_places(new_names, names, tally)
     if len(names) > MAX_CLASSES:

@@ -192,7 +192,7 @@ def check_points(values: object) -> npt.NDArray[np.float64]:
         points = np.asarray(values, np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError("its points are no numbers") from error
-    if points.size % 2 or points.ndim not in (1, 2):
+    if points.size % 2 or points.ndim not in (1, 2) or (points.ndim == 2 and points.shape[1] != 2):
         raise ValueError("its points are not pairs of numbers")
     if not (np.abs(points) <= MAX_COORDINATE).all():  # NaN is not either
         raise ValueError(f"its points are not within {MAX_COORDINATE:,} pixels")

@@ -9,7 +9,7 @@ from typing import Any
 
 from fcn.data.image_header import IMAGE_SUFFIXES
 from fcn.errors import DataError
-from fcn.system.files import unreadable
+from fcn.system.files import is_there, unreadable
 from fcn.system.places import path_below
 
 MAX_DOCUMENT_BYTES = 1 << 29
@@ -85,7 +85,7 @@ def reference_below(root: Path, folder: Path, name: str, source: str) -> Path | 
         posixpath.join(folder.relative_to(root).as_posix(), posixpath.basename(name)),
     ):
         path = path_below(root, candidate, source)
-        if path.is_file():
+        if is_there(path) and path.is_file():  # no name is too long for the first
             return path
     return None
 

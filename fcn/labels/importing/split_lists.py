@@ -46,9 +46,13 @@ def read_split_lists(folder: Path, names: Sequence[str]) -> tuple[dict[str, str]
     known = {Path(name).name: name for name in names}
     splits: dict[str, str] = {}
     notes = []
-    for split in _LISTED:
-        path = folder / "ImageSets" / "Segmentation" / f"{split}.txt"
-        if not path.is_file():
+    lists = {
+        path: _SPLITS.get(path.stem.lower()) for path in sorted(folder.glob("ImageSets/Segmentation/*.txt"))
+    }
+    for path, split in sorted(
+        lists.items(), key=lambda one: (_LISTED.index(one[1]) if one[1] else 9, one[0])
+    ):
+        if split is None:
             continue
         lines = [line.strip() for line in read_document(path).splitlines() if line.strip()]
         missing = []

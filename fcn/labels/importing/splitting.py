@@ -49,7 +49,7 @@ def divide(names: Sequence[str], classes: Sequence[frozenset[int]], division: Di
 
     Example:
         >>> divide(["a", "b", "c", "d"], [frozenset({0, 1})] * 4, Division(val=0.5))
-        ['val', 'train', 'val', 'train']
+        ['val', 'train', 'train', 'val']
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(_groups(names, division.group_by)):
