@@ -11,6 +11,7 @@ import numpy as np
 from fcn.classes import VOID, Classes
 from fcn.data.image_io import Pixels
 from fcn.labels.exporting.labeled import Labeled
+from fcn.labels.importing.source import BACKGROUND_NAMES
 from fcn.outputs import cvat, labelme, yolo
 from fcn.outputs.coco import coco_file, polygon_annotations, rle_annotations
 from fcn.outputs.record import Record
@@ -18,7 +19,6 @@ from fcn.outputs.record import Record
 _MAX_POLYGONS = 10_000
 _NO_SPLIT = "default"
 _IGNORED = "is labeled __ignore__"
-_BACKGROUND_NAMES = frozenset({"background", "_background_"})
 
 
 class Job(NamedTuple):
@@ -92,7 +92,7 @@ class Form(NamedTuple):
 @contextmanager
 def _labelme(folder: Path, job: Job) -> Iterator[Writer]:
     names = {
-        class_id: labelme.BACKGROUND if name.lower() in _BACKGROUND_NAMES else name
+        class_id: labelme.BACKGROUND if name.lower() in BACKGROUND_NAMES else name
         for class_id, name in job.names().items()
     }
     # Without the background in the list, an import does not put it in front of the classes.
@@ -242,4 +242,4 @@ def ids_to_draw(names: Sequence[str], background: bool) -> tuple[int, ...]:
         >>> ids_to_draw(["background", "cat"], False), ids_to_draw(["sky", "cat"], False)
         ((1,), (0, 1))
     """
-    return tuple(range(0 if background or names[0].lower() not in _BACKGROUND_NAMES else 1, len(names)))
+    return tuple(range(0 if background or names[0].lower() not in BACKGROUND_NAMES else 1, len(names)))

@@ -24,6 +24,9 @@ BACKGROUND_KEY = 0
 BACKGROUND = "background"
 """Name of those pixels, unless the user chooses another."""
 
+IGNORE = "__ignore__"
+"""Name that labelme, and what we export, has for pixels that are not labeled."""
+
 BACKGROUND_NAMES = frozenset({"background", "_background_"})
 """Names, in lower case, of classes of tools that mean them too."""
 

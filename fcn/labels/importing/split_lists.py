@@ -35,6 +35,16 @@ def split_of_folder(name: str) -> str | None:
     return None
 
 
+def split_of_list(path: Path) -> str | None:
+    """Returns the split that a list is named after; None for a list of another name.
+
+    Example:
+        >>> split_of_list(Path("Validation.txt")), split_of_list(Path("trainval.txt"))
+        ('val', None)
+    """
+    return _SPLITS.get(path.stem.lower())
+
+
 def read_split_lists(folder: Path, names: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Returns the split of each name that a list of `ImageSets/Segmentation` has, and sentences for people.
 
@@ -46,12 +56,8 @@ def read_split_lists(folder: Path, names: Sequence[str]) -> tuple[dict[str, str]
     known = {Path(name).name: name for name in names}
     splits: dict[str, str] = {}
     notes = []
-    lists = {
-        path: _SPLITS.get(path.stem.lower()) for path in sorted(folder.glob("ImageSets/Segmentation/*.txt"))
-    }
-    for path, split in sorted(
-        lists.items(), key=lambda one: (_LISTED.index(one[1]) if one[1] else 9, one[0])
-    ):
+    lists = [(path, split_of_list(path)) for path in sorted(folder.glob("ImageSets/Segmentation/*.txt"))]
+    for path, split in sorted(lists, key=lambda one: _LISTED.index(one[1]) if one[1] else len(_LISTED)):
         if split is None:
             continue
         lines = [line.strip() for line in read_document(path).splitlines() if line.strip()]

@@ -25,6 +25,8 @@ from fcn.labels.importing.source import (
     BACKGROUND,
     BACKGROUND_KEY,
     BACKGROUND_NAMES,
+    IGNORE,
+    VOID_KEY,
     Item,
     Keys,
     Source,
@@ -114,12 +116,11 @@ def _classes(documents: Mapping[Path, CvatDocument]) -> tuple[dict[int, SourceCl
     for path, document in documents.items():
         for name in sorted({_label(path, shape) for image in document.images for shape in image.shapes}):
             colors.setdefault(name, "")
-    names = [name for name in colors if name.lower() not in BACKGROUND_NAMES]
+    names = [name for name in colors if name.lower() not in BACKGROUND_NAMES and name != IGNORE]
     key_of = {name: key for key, name in enumerate(names, start=1)}
     classes = {BACKGROUND_KEY: SourceClass(BACKGROUND)}
-    return classes | {
-        key: SourceClass(name, parse_color(colors[name])) for name, key in key_of.items()
-    }, key_of
+    classes |= {key: SourceClass(name, parse_color(colors[name])) for name, key in key_of.items()}
+    return classes, key_of | {IGNORE: VOID_KEY}
 
 
 def _describe(path: Path, image: CvatImage) -> tuple[str, tuple[int, int], str | None]:
