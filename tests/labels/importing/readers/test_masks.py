@@ -144,9 +144,9 @@ def test_cvat_black_and_white(tmp_path) -> None:
     )
     write_text(folder / "labelmap.txt", "background:0,0,0::\nroad:255,255,255::\nkerb:128,128,128::\n")
     plan, labels = import_labels(folder)
-    assert plan.choice.classes.names == ("background", "kerb", "road")
+    assert plan.choice.classes.names == ("background", "road", "kerb")
     for name, ids in IDS.items():
-        np.testing.assert_array_equal(labels[name], np.array([0, 2, 1])[ids])
+        np.testing.assert_array_equal(labels[name], np.array([0, 1, 2])[ids])
 
 
 def test_cvat_without_images(tmp_path) -> None:

@@ -209,7 +209,7 @@ BOMB = base64.b64encode(zlib.compress(b"\x89PNG" + bytes(1 << 26))).decode()
         (bitmap("cat", np.ones((2, 2), bool)) | {"bitmap": {"data": 5, "origin": [0, 0]}}, "no bitmap"),
         (bitmap("cat", np.ones((2, 2), bool)) | {"bitmap": {"data": "@@@@", "origin": [0, 0]}}, "damaged"),
         (bitmap("cat", np.ones((2, 2), bool)) | {"bitmap": {"data": BOMB, "origin": [0, 0]}}, "too large"),
-        (bitmap("cat", np.ones((2, 2), bool), []), "origin is not a point"),
+        (bitmap("cat", np.ones((2, 2), bool), []), "its points are not pairs of numbers"),
         (polygon("cow", SQUARE), "does not name: 'cow'"),
         (polygon("cat", SQUARE) | {"geometryType": "cube"}, "unknown geometry: 'cube'"),
         (polygon("cat", SQUARE) | {"geometryType": []}, "unknown geometry"),
