@@ -1,7 +1,6 @@
 """The command `fcn data import`."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,6 +95,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Imports labels."""
+    from fcn.labels.exporting.class_names import list_names
     from fcn.labels.importing.choice import Wishes
     from fcn.labels.importing.importer import ImportOptions, describe, plan_import, write_import
     from fcn.labels.importing.recognition import READERS
@@ -108,7 +108,7 @@ def run(options: argparse.Namespace) -> None:
     renamed = [_pair(text, "--map") for text in options.map]
     renamed += [(old, new) for text in options.merge for old, new in _merged(text)]
     wishes = Wishes(
-        _class_names(options.classes),
+        () if options.classes is None else list_names(options.classes),
         tuple(renamed),
         tuple(options.void),
         options.background,
@@ -178,14 +178,3 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 def _merged(text: str) -> list[tuple[str, str]]:
     old, new = _pair(text, "--merge")
     return [(name.strip(), new) for name in old.split(",")]
-
-
-def _class_names(text: str | None) -> tuple[str, ...]:
-    """Returns the names that an option holds, or the file that it names."""
-    if text is None:
-        return ()
-    if os.path.isfile(text):  # never an error, however long the list is
-        from fcn.data.voc import read_lines
-
-        return tuple(read_lines(Path(text)))
-    return tuple(name.strip() for name in text.split(","))

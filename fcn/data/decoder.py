@@ -32,7 +32,7 @@ _SAVE_AGAIN = "Save it again with an image editor, or take it out."
 
 
 class Header(NamedTuple):
-    """What the beginning of an image file says.
+    """Size and orientation of an image, read from the beginning of its file.
 
     Attributes:
         size: (height, width), in stored pixel order.

@@ -1,4 +1,4 @@
-"""What runs in a process of `fcn.data.decoder`: decodes images that may be hostile, within limits.
+"""Program of the processes of `fcn.data.decoder`: decodes images that may be hostile, within limits.
 
 The argument is the number of a socket. A request on it is a line of JSON, and an answer is JSON of fixed
 length. Behind the request to open an image comes the content of its file, and behind the answer to decode it
@@ -107,7 +107,7 @@ def _encode(answer: dict[str, Any]) -> bytes:
 
 
 def _open(requests: IO[bytes], size: int) -> tuple[_Image, dict[str, Any]]:
-    """Returns the image whose content of `size` bytes comes next, and what its header says.
+    """Reads the image in the next `size` bytes; returns it, and its size and orientation.
 
     Raises:
         DataError: If it may not be decoded.

@@ -17,11 +17,9 @@ import cv2
 import numpy as np
 
 from fcn.data.image_io import Pixels
+from fcn.outputs.labelme import IGNORE as IGNORE
 from fcn.outputs.regions import Mask, Region, box_of_class, find_regions, present_ids
 from fcn.system.files import atomic_path
-
-IGNORE = "__ignore__"
-"""Label of void pixels. CVAT itself has no void."""
 
 _MAX_SHAPES = 10_000
 _FEWEST_POINTS = 3

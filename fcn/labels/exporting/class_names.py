@@ -37,12 +37,23 @@ def parse_names(text: str) -> tuple[str, ...]:
         >>> parse_names("background, cat")
         ('background', 'cat')
     """
-    # A list of many names is too long for a path, which `Path.is_file` does not take.
-    names = read_lines(Path(text)) if os.path.isfile(text) else [name.strip() for name in text.split(",")]
     try:
-        return check_names(names)
+        return check_names(list_names(text))
     except ClassNamesError as error:
         raise DataError(f"--classes {text}: {error}") from error
+
+
+def list_names(text: str) -> tuple[str, ...]:
+    """Returns the names that a text lists, or those in the file that it names, unchecked.
+
+    Example:
+        >>> list_names("background, cat")
+        ('background', 'cat')
+    """
+    # A list of many names is too long for a path, which `Path.is_file` does not take.
+    if os.path.isfile(text):
+        return tuple(read_lines(Path(text)))
+    return tuple(name.strip() for name in text.split(","))
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -137,7 +148,7 @@ def _checked(path: Path, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _names_by_id(labeled: Sequence[Labeled], names_in: Mapping[str, Sequence[str]]) -> dict[int, str]:
-    """Returns the name of each class id that occurs, by what a job says about each image.
+    """Returns the name of each class id that occurs, from the records of a job.
 
     Labels that were changed since do not count.
 

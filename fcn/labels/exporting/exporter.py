@@ -39,7 +39,7 @@ class ExportOptions(NamedTuple):
 
 
 class Exported(NamedTuple):
-    """What was exported.
+    """Result of an export.
 
     Attributes:
         images: Number of images.

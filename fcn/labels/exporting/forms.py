@@ -22,7 +22,7 @@ _IGNORED = "is labeled __ignore__"
 
 
 class Job(NamedTuple):
-    """What is exported.
+    """Labels to export, and how.
 
     Attributes:
         title: What the tool may call it.

@@ -21,7 +21,7 @@ _SHOWN = 12
 
 
 class Wishes(NamedTuple):
-    """What the user says about classes. Classes of the source go by name, id or color.
+    """Wishes of the user about classes. Classes of the source go by name, id or color.
 
     Attributes:
         names: Names of the classes, in the order of their ids; empty for those of the source.

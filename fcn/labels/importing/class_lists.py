@@ -8,6 +8,7 @@ from pathlib import Path
 from fcn.errors import DataError
 from fcn.labels.importing.folders import read_document
 from fcn.labels.importing.source import BACKGROUND, Color, SourceClass
+from fcn.outputs.labelme import IGNORE
 
 _CVAT_LINE = re.compile(r"([^:#][^:]*):(\d{1,3}),(\d{1,3}),(\d{1,3}):[^:]*:[^:]*")
 _MOST_LINES = 65_536
@@ -49,7 +50,7 @@ def _names(path: Path) -> Found:
     names = _lines(path)
     if any(_CVAT_LINE.fullmatch(name) for name in names):
         return _labelmap(path)
-    first = -1 if names and names[0] == "__ignore__" else 0
+    first = -1 if names and names[0] == IGNORE else 0
     return {
         number: SourceClass(BACKGROUND if name == "_background_" else name)
         for number, name in enumerate(names, start=first)

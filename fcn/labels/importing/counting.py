@@ -16,7 +16,7 @@ from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 
 FITS = ("refuse", "skip", "pad", "resize")
-"""What can be done with a mask that has another size than its image."""
+"""Ways to treat a mask that has another size than its image."""
 
 _MOST_KEYS = 1_000_000
 _SHOWN = 20

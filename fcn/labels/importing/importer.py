@@ -45,7 +45,7 @@ class ImportOptions(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What an import will write.
+    """Plan of what an import will write.
 
     Attributes:
         sources: The folders.

@@ -1,4 +1,4 @@
-"""What a reader finds in the folders of another tool: images, what their labels mean, and splits.
+"""Results of a reader of the folders of another tool: images, the meaning of their labels, and splits.
 
 Every reader turns the labels of an image into keys, `int32[H, W]`. What a key is depends on the form: the id
 of a category, the value of a pixel, or a color (`color_key`). `fcn.labels.importing.choice` turns keys into
@@ -23,9 +23,6 @@ BACKGROUND_KEY = 0
 
 BACKGROUND = "background"
 """Name of those pixels, unless the user chooses another."""
-
-IGNORE = "__ignore__"
-"""Name that labelme, and what we export, has for pixels that are not labeled."""
 
 BACKGROUND_NAMES = frozenset({"background", "_background_"})
 """Names, in lower case, of classes of tools that mean them too."""
@@ -66,7 +63,7 @@ class Item(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What a reader has found.
+    """Images and classes that a reader has found.
 
     Attributes:
         form: Name of the form, as `--format` takes it.

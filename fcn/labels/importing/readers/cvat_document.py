@@ -50,7 +50,7 @@ class CvatImage(NamedTuple):
 
 
 class CvatDocument(NamedTuple):
-    """What a file holds.
+    """Content of a file.
 
     Attributes:
         labels: Color of each label, as text; empty where it has none.

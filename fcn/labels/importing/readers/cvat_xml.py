@@ -25,7 +25,6 @@ from fcn.labels.importing.source import (
     BACKGROUND,
     BACKGROUND_KEY,
     BACKGROUND_NAMES,
-    IGNORE,
     VOID_KEY,
     Item,
     Keys,
@@ -33,6 +32,7 @@ from fcn.labels.importing.source import (
     SourceClass,
 )
 from fcn.labels.importing.split_lists import split_of_folder
+from fcn.outputs.labelme import IGNORE
 from fcn.system.files import unreadable
 
 NAME = "cvat"

@@ -28,10 +28,11 @@ from fcn.labels.importing.source import (
     SourceClass,
 )
 from fcn.labels.importing.split_lists import split_of_folder
+from fcn.outputs.labelme import BACKGROUND as LABELME_BACKGROUND
+from fcn.outputs.labelme import IGNORE
 
 NAME = "labelme"
 
-_IGNORE, _BACKGROUND = "__ignore__", "_background_"
 _KINDS = ("polygon", "rectangle", "circle", "line", "linestrip", "point", "points", "mask")
 _FEWEST_POINTS = {"polygon": 3, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 2, "point": 1, "mask": 2}
 _MOST_POINTS = {"rectangle": 2, "circle": 2}
@@ -64,12 +65,12 @@ def read(folder: Path) -> Source:
     labeled = {path: document for path, document in documents.items() if document is not None}
     listed = _listed_names(folder)
     used = {shape["label"] for document in labeled.values() for shape in document["shapes"]}
-    names = [name for name in listed if name not in (_IGNORE, _BACKGROUND)]
-    names += sorted(used - {_IGNORE, _BACKGROUND, *names})
-    keys = {_IGNORE: VOID_KEY, _BACKGROUND: BACKGROUND_KEY}
+    names = [name for name in listed if name not in (IGNORE, LABELME_BACKGROUND)]
+    names += sorted(used - {IGNORE, LABELME_BACKGROUND, *names})
+    keys = {IGNORE: VOID_KEY, LABELME_BACKGROUND: BACKGROUND_KEY}
     keys |= {name: number for number, name in enumerate(names, start=1)}
     items = [_item(folder, path, document, keys) for path, document in labeled.items()]
-    classes = {} if listed and _BACKGROUND not in listed else {BACKGROUND_KEY: SourceClass(BACKGROUND)}
+    classes = {} if listed and LABELME_BACKGROUND not in listed else {BACKGROUND_KEY: SourceClass(BACKGROUND)}
     classes |= {number: SourceClass(name) for number, name in enumerate(names, start=1)}
     others = len(documents) - len(labeled)
     notes = (f"{others} JSON files are not labelme's and were left out",) if others else ()
@@ -86,7 +87,7 @@ def _listed_names(folder: Path) -> list[str]:
     """
     path = folder / "labels.txt"
     lines = [line.strip() for line in read_document(path).splitlines()] if path.is_file() else []
-    return list(dict.fromkeys(filter(None, lines))) if lines[:1] == [_IGNORE] else []
+    return list(dict.fromkeys(filter(None, lines))) if lines[:1] == [IGNORE] else []
 
 
 def _read_document(path: Path) -> dict[str, Any] | None:

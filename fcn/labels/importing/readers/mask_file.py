@@ -32,7 +32,7 @@ _BLACK, _WHITE = color_key((0, 0, 0)), color_key((255, 255, 255))
 
 
 class Look(NamedTuple):
-    """What the header of a mask says.
+    """Properties of a mask, read from its header.
 
     Attributes:
         mode: Pillow's name of the kind of pixels.

@@ -20,7 +20,7 @@ Parts = tuple[str, ...]
 
 
 class DataFile(NamedTuple):
-    """What `data.yaml` says.
+    """Content of `data.yaml`.
 
     Attributes:
         names: Name of each class, by number; empty without a file.
