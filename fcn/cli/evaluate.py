@@ -2,8 +2,9 @@
 
 import argparse
 import json
+from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling, add_trust
 from fcn.cli.tables import print_scores
@@ -12,6 +13,9 @@ from fcn.system.backend import start_backend
 from fcn.system.files import as_json, occupied
 from fcn.system.results import check_writable, write_result
 from fcn.system.text import print_json, print_lines, print_notice
+
+if TYPE_CHECKING:  # it imports a backend
+    from fcn.evaluation.evaluate import Evaluation
 
 _SCORES = Path("scores.json")
 
@@ -66,8 +70,23 @@ def run(options: argparse.Namespace) -> None:
     checked = evaluate_and_check(predictor, options.data, options.split, options.boundary)
     for warning in checked.warnings:
         print_notice(f"Warning: {warning}")
+    for note in checked.notes:
+        print_notice(note)
     names = predictor.classes.names
-    document = scores_document(checked.evaluation, names, options.data, options.split, checked.training)
+    if own_run and not _scored_before(own_run, checked.evaluation):
+        own_run, options.output = None, _unused(_SCORES)
+        print_notice(
+            f"{options.split} of {options.data} holds other images or labels than those that {options.model} "
+            f"was scored on in its training. The scores of the run stay; these go to {options.output}."
+        )
+    document = scores_document(
+        checked.evaluation,
+        names,
+        options.data,
+        options.split,
+        checked.training,
+        (*checked.warnings, *checked.notes),
+    )
     document |= {"engine": predictor.engine.name, "precision": predictor.engine.precision}
     document |= _step(own_run) if own_run else {}
     write_result(options.output, as_json(document) + "\n")
@@ -98,6 +117,30 @@ def _run_of_scores(options: argparse.Namespace) -> RunFolder | None:
     return run if scored == kept and on_own_data else None
 
 
+def _scored_before(run: RunFolder, evaluation: "Evaluation") -> bool:
+    """Returns whether the images and labels that were scored are those that a run was scored on in training.
+
+    Of a run that an older version started only their number may be known; that it was not checked is said.
+    """
+    from fcn.runs.digests import SplitDigests, read_record
+
+    record = read_record(run.digests)
+    if record is not None:
+        found = [image.digest for image in evaluation.images if image.digest is not None]
+        return SplitDigests.of(found) == record.val
+    print_notice(
+        f"Whether {run.path} was scored on the same images and labels in its training could not be checked, "
+        "since an older version started it."
+    )
+    return _kept_scores(run).get("num_images") in (None, len(evaluation.images))
+
+
+def _unused(path: Path) -> Path:
+    """Returns a path where nothing is: the given one, or the first free one with a number."""
+    numbered = (path.with_stem(f"{path.stem}_{number}") for number in count(2))
+    return next(found for found in chain([path], numbered) if not (found.exists() or found.is_symlink()))
+
+
 def _new_file(path: Path) -> Path:
     """Returns a path where nothing is.
 
@@ -113,8 +156,14 @@ def _new_file(path: Path) -> Path:
 
 def _step(run: RunFolder) -> dict[str, Any]:
     """Returns the step of a run's best checkpoint from its scores; nothing if they do not hold it."""
+    scores = _kept_scores(run) if run.best.exists() else {}
+    return {"step": scores["step"]} if "step" in scores else {}
+
+
+def _kept_scores(run: RunFolder) -> dict[str, Any]:
+    """Returns the content of a run's `scores.json`; nothing if it cannot be read."""
     try:
-        scores = json.loads(run.scores.read_bytes()) if run.best.exists() else {}
+        scores = json.loads(run.scores.read_bytes())
     except (OSError, ValueError):
         return {}
-    return {"step": scores["step"]} if isinstance(scores, dict) and "step" in scores else {}
+    return scores if isinstance(scores, dict) else {}

@@ -50,7 +50,9 @@ def run(options: argparse.Namespace) -> None:
     names = result.classes.names
     if options.json:
         data = config.data
-        document = scores_document(result.evaluation, names, data.root, data.val_split, result.training)
+        document = scores_document(
+            result.evaluation, names, data.root, data.val_split, result.training, result.warnings
+        )
         print_json(document | {"run": str(folder.path), "data_wait": none_for_nan(result.data_wait)})
         return
     print_scores(result.evaluation, names, f"best checkpoint on {config.data.val_split}")

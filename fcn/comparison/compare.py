@@ -115,7 +115,7 @@ def _scored(
     """Scores a net and labels the images that are shown; adds to the warnings."""
     predictor = Predictor(candidate.path, labeler.engine, labeler.precision, trust=labeler.trust)
     checked = evaluate_and_check(predictor, plan.root, plan.split, boundary=True)
-    warnings += [f"{candidate.name}: {warning}" for warning in checked.warnings]
+    warnings += [f"{candidate.name}: {text}" for text in (*checked.warnings, *checked.notes)]
     pictures = tuple(label_picture(predictor, example) for example in shown)
     engine = f"{predictor.engine.name} {predictor.engine.precision}"
     return NetResult(

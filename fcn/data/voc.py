@@ -57,6 +57,18 @@ class Example(NamedTuple):
     label_path: Path
 
 
+class ExampleDigest(NamedTuple):
+    """Digests of the pixels of an example; equal pixels have equal ones, whatever their files are called.
+
+    Attributes:
+        image: 16 bytes, of the size and the pixels of the image.
+        label: The same for the class ids of the label, whatever colors they are shown in.
+    """
+
+    image: bytes
+    label: bytes
+
+
 def read_classes(root: Path) -> Classes:
     """Returns the classes of a data set: names from its class list, colors from one of its labels.
 
@@ -131,7 +143,7 @@ def check_disjoint(train: Sequence[Example], val: Sequence[Example], root: Path)
         )
 
 
-def check_copies(train: Sequence[Example], val: Sequence[Example], digests: Sequence[bytes]) -> None:
+def check_copies(train: Sequence[Example], val: Sequence[Example], digests: Sequence[ExampleDigest]) -> None:
     """Refuses a validation split that holds a training image under another name.
 
     Args:
@@ -142,11 +154,11 @@ def check_copies(train: Sequence[Example], val: Sequence[Example], digests: Sequ
     Raises:
         DataError: If an image of one has the same pixels as an image of the other.
     """
-    known = dict(zip(digests, train, strict=False))
+    known = dict(zip((digest.image for digest in digests), train, strict=False))
     pairs = [
-        (known[digest], example)
+        (known[digest.image], example)
         for example, digest in zip(val, digests[len(train) :], strict=True)
-        if digest in known
+        if digest.image in known
     ]
     if pairs:
         listed = ", ".join(f"{one.image_path} and {other.image_path}" for one, other in pairs[:5])
@@ -174,8 +186,24 @@ def _same(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve() or _digest(read_image(one)) == _digest(read_image(other))
 
 
-def _digest(image: Pixels) -> bytes:
-    return hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=16).digest()
+def digest_images(examples: Sequence[Example]) -> list[bytes]:
+    """Reads images, not labels, and returns the digest of each, as in `ExampleDigest`.
+
+    Raises:
+        DataError: If an image cannot be read.
+    """
+    return list(map_on_all_cores(lambda example: _digest(read_image(example.image_path)), examples))
+
+
+def digest_example(image: Pixels, label: Pixels) -> ExampleDigest:
+    """Returns the digests of an example that `read_example` has read."""
+    return ExampleDigest(_digest(image), _digest(label))
+
+
+def _digest(pixels: Pixels) -> bytes:
+    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    digest.update(pixels.ravel())  # of whole images without a copy, and without Python's lock
+    return digest.digest()
 
 
 def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
@@ -198,29 +226,29 @@ def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
     return image, label
 
 
-def check_examples(examples: Sequence[Example], num_classes: int) -> list[bytes]:
+def check_examples(examples: Sequence[Example], num_classes: int) -> list[ExampleDigest]:
     """Reads every image and label once, so that a long run cannot stumble over one.
 
     Returns:
-        A digest of each image's pixels; equal images have equal ones, whatever their files are called.
+        The digests of each example.
 
     Raises:
         DataError: If any cannot be used; names the first ones and says how many there are.
     """
 
-    def check(example: Example) -> bytes | str:
+    def check(example: Example) -> ExampleDigest | str:
         try:
-            image, _ = read_example(example, num_classes)
+            image, label = read_example(example, num_classes)
         except DataError as error:
             return str(error)
-        return _digest(image)
+        return digest_example(image, label)
 
     checked = list(track(map_on_all_cores(check, examples), "checking data", total=len(examples)))
     problems = [text for text in checked if isinstance(text, str)]
     if problems:
         more = [f"... and {len(problems) - 5} more files like these"] if len(problems) > 5 else []
         raise DataError(*problems[:5], *more)
-    return [digest for digest in checked if isinstance(digest, bytes)]
+    return [digest for digest in checked if not isinstance(digest, str)]
 
 
 def _find_palette(root: Path) -> npt.NDArray[np.uint8] | None:

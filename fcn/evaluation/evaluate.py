@@ -8,9 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fcn.data.image_io import read_image
-from fcn.data.voc import Example, read_classes, read_example, read_split
-from fcn.errors import ConfigError, DataError
+from fcn.data.image_io import Pixels, read_image
+from fcn.data.voc import (
+    Example,
+    ExampleDigest,
+    digest_example,
+    read_classes,
+    read_example,
+    read_split,
+)
+from fcn.errors import DataError
 from fcn.evaluation.boundary import boundary_counts
 from fcn.evaluation.metrics import BoundaryScores, Matrix, Scores, confusion_matrix
 from fcn.inference.predictor import Predictor
@@ -18,10 +25,9 @@ from fcn.inference.views import PLAIN, Views
 from fcn.runs.lineage import (
     TrainingSplit,
     describe_training,
-    find_run,
-    split_of,
-    trained_before,
+    describe_unchecked,
     training_document,
+    training_of,
 )
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
@@ -35,11 +41,13 @@ class ImageScore(NamedTuple):
         example: The image.
         mean_iou: Mean IoU over the classes that occur in this image; NaN if all of it is void.
         pixel_accuracy: Share of its pixels labeled correctly; NaN if all of it is void.
+        digest: Digests of what was scored; None if they were not computed.
     """
 
     example: Example
     mean_iou: float
     pixel_accuracy: float = math.nan
+    digest: ExampleDigest | None = None
 
 
 class Evaluation(NamedTuple):
@@ -67,11 +75,13 @@ class CheckedEvaluation(NamedTuple):
         evaluation: The scores.
         training: What the net was trained on; None if that is not known.
         warnings: Why the scores may be too good, a sentence each; none if no scored image was trained on.
+        notes: What could not be checked, since nothing is known of a net outside of a run, a sentence each.
     """
 
     evaluation: Evaluation
     training: TrainingSplit | None
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def evaluate_examples(
@@ -91,15 +101,20 @@ def evaluate_examples(
     total = np.zeros((num_classes, num_classes), np.int64)
     counts = np.zeros((2, num_classes), np.int64)
     images = []
-    pairs = map_ahead(lambda example: read_example(example, num_classes), examples)
-    for example, (image, label) in zip(examples, track(pairs, "scoring", total=len(examples)), strict=True):
+
+    def read(example: Example) -> tuple[Pixels, Pixels, ExampleDigest]:
+        image, label = read_example(example, num_classes)
+        return image, label, digest_example(image, label)
+
+    found = track(map_ahead(read, examples), "scoring", total=len(examples))
+    for example, (image, label, digest) in zip(examples, found, strict=True):
         prediction = predictor.predict(image).label
         matrix = confusion_matrix(label, prediction, num_classes)
         total += matrix
         if boundary:
             counts += boundary_counts(label, prediction, num_classes)
         scores = Scores.from_matrix(matrix)
-        images.append(ImageScore(example, scores.mean_iou, scores.pixel_accuracy))
+        images.append(ImageScore(example, scores.mean_iou, scores.pixel_accuracy, digest))
     boundary_scores = BoundaryScores.from_counts(counts) if boundary else None
     return Evaluation(Scores.from_matrix(total), total, tuple(images), predictor.views, boundary_scores)
 
@@ -109,8 +124,9 @@ def evaluate(
 ) -> Evaluation:
     """Scores a net on a split of a data set.
 
-    Warns (`UserWarning`) if the net, or one it started from, was trained on scored images. This is known of a
-    run folder and of a file in its `checkpoints`, also when a `Predictor` was made from one.
+    Warns (`UserWarning`) if the net, or one it started from, was trained on scored images, or if that could
+    not be checked. This is known of a run folder, of a file in its `checkpoints` and of an export made from
+    them, also when a `Predictor` was made from one. Of other nets nothing is known, and there is no warning.
 
     Args:
         model: A net, a `Predictor`, or the path of a run folder, a `.keras` file or an exported folder.
@@ -147,8 +163,9 @@ def evaluate_and_check(
     """
     evaluation = evaluate_split(predictor, root, split, boundary)
     training = find_training(predictor.path, evaluation)
-    found = describe_training(predictor.path, training, len(evaluation.images))
-    return CheckedEvaluation(evaluation, training, tuple(found))
+    described = predictor.path, training, len(evaluation.images)
+    warnings, notes = describe_training(*described), describe_unchecked(*described)
+    return CheckedEvaluation(evaluation, training, tuple(warnings), tuple(notes))
 
 
 def evaluate_split(predictor: Predictor, root: Path, split: str, boundary: bool = False) -> Evaluation:
@@ -200,15 +217,11 @@ def find_training(model: Path | None, evaluation: Evaluation) -> TrainingSplit |
     Returns:
         None for a net that is not of a run, or if the run's configuration cannot be read.
     """
-    run = model and find_run(model)
-    if not run:
+    if model is None:
         return None
-    try:
-        config = run.load_config()
-    except ConfigError:
-        return None
+    digests = [image.digest.image for image in evaluation.images if image.digest is not None]
     scored = [image.example for image in evaluation.images]
-    return split_of(config.data, scored)._replace(earlier=trained_before(config.model.weights, scored))
+    return training_of(model, scored, digests if len(digests) == len(scored) else None)
 
 
 def scores_document(
@@ -217,8 +230,18 @@ def scores_document(
     root: Path,
     split: str,
     training: TrainingSplit | None = None,
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Returns the content of `scores.json`: the scores, what was scored, and what the net was trained on."""
+    """Returns the content of `scores.json`: the scores, what was scored, and what the net was trained on.
+
+    Args:
+        evaluation: The scores.
+        class_names: The names of the classes.
+        root: The data set.
+        split: Name of the split that was scored.
+        training: What the net was trained on; None if that is not known.
+        warnings: Why the scores may be too good, and what could not be checked, a sentence each.
+    """
     document = evaluation.scores.as_dict(class_names)
     document |= evaluation.boundary.as_dict(class_names) if evaluation.boundary else {}
     document |= {
@@ -227,5 +250,6 @@ def scores_document(
         "data": str(root),
         "training": training and training_document(training),
     }
+    document |= {"warnings": list(warnings)} if warnings else {}
     views = evaluation.views
     return document | ({} if views.are_plain else {"testing": views._asdict() | {"scales": [*views.scales]}})

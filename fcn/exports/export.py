@@ -142,10 +142,12 @@ def export(
 
 
 def _copy_run(model: Path, version: Path) -> None:
-    """Copies a run's configuration, and its scores if they are of this checkpoint."""
+    """Copies a run's configuration and digests of its data, and its scores if they are of this checkpoint."""
     run = find_run(model)
     if run is None:
         return
     shutil.copyfile(run.config, version / run.config.name)
+    if run.digests.exists():
+        shutil.copyfile(run.digests, version / run.digests.name)
     if run.scores.exists() and model_file(model).resolve() == model_file(run.path).resolve():
         shutil.copyfile(run.scores, version / run.scores.name)

@@ -1,6 +1,7 @@
 """The report of a run: everything to know about it on one HTML page that opens offline."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -63,6 +64,7 @@ def write_report(
     evaluation: "Evaluation",
     split: str = "val",
     num_pictures: int = 4,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Writes `report.html` of a run: scores, curves, classes, the best and the worst images, and the setup.
 
@@ -74,13 +76,15 @@ def write_report(
         evaluation: Its scores.
         split: Name of the split that was scored.
         num_pictures: How many of the best and how many of the worst images to show.
+        warnings: Why the scores may be too good, and what could not be checked, a sentence each.
 
     Raises:
         ConfigError: If the run's configuration cannot be read.
         DataError: If the log, or an image to show, can no longer be read.
         OutputError: If the place cannot be written to or the disk is full.
     """
-    _write(run, None, take_snapshot(predictor, evaluation, split, "Best checkpoint", num_pictures))
+    snapshot = take_snapshot(predictor, evaluation, split, "Best checkpoint", num_pictures, warnings)
+    _write(run, None, snapshot)
 
 
 def write_progress_report(run: "RunFolder", progress: Progress, snapshot: Snapshot | None = None) -> None:

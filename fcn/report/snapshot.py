@@ -1,5 +1,6 @@
 """An evaluation with everything that a page shows of it, so that the page can be written again at once."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fcn.classes import Classes
@@ -21,6 +22,7 @@ class Snapshot(NamedTuple):
         weights: The weights that were scored, such as "Best checkpoint".
         best: The images with the highest mean IoU, best first.
         worst: The images with the lowest mean IoU, worst first.
+        warnings: Why the scores may be too good, and what could not be checked, a sentence each.
     """
 
     evaluation: "Evaluation"
@@ -29,10 +31,16 @@ class Snapshot(NamedTuple):
     weights: str
     best: list[ShownImage]
     worst: list[ShownImage]
+    warnings: tuple[str, ...] = ()
 
 
 def take_snapshot(
-    predictor: "Predictor", evaluation: "Evaluation", split: str, weights: str, num_pictures: int = 4
+    predictor: "Predictor",
+    evaluation: "Evaluation",
+    split: str,
+    weights: str,
+    num_pictures: int = 4,
+    warnings: Sequence[str] = (),
 ) -> Snapshot:
     """Labels the images to show once more, and returns what a report shows of an evaluation.
 
@@ -42,6 +50,7 @@ def take_snapshot(
         split: Name of the split that was scored.
         weights: The weights that were scored, such as "Best checkpoint" or "Weights after step 2,000".
         num_pictures: How many of the best and how many of the worst images to show.
+        warnings: Why the scores may be too good, and what could not be checked, a sentence each.
 
     Raises:
         DataError: If an image to show can no longer be read.
@@ -49,4 +58,5 @@ def take_snapshot(
     best, worst = choose(evaluation.images, num_pictures)
     shown = [show_image(predictor, score) for score in track([*best, *worst], "writing report")]
     classes = predictor.classes
-    return Snapshot(evaluation, classes, split, weights, shown[: len(best)], shown[len(best) :])
+    count = len(best)
+    return Snapshot(evaluation, classes, split, weights, shown[:count], shown[count:], tuple(warnings))

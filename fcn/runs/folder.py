@@ -9,6 +9,9 @@ from pathlib import Path
 from fcn.config.file import Config, load_saved_config
 from fcn.errors import RunError
 
+DIGESTS = "digests.json"
+"""Name of the digests of the training data in a run and in an exported version (`fcn.runs.digests`)."""
+
 _COMPUTING = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "openvino", "engines.json")
 """Files and folders of an exported version that are used to label images."""
 _TENSORS = ("variables/variables.data-*", "openvino/float32.bin")
@@ -28,6 +31,7 @@ class RunFolder:
         events: `events/`, the same for TensorBoard.
         scores: `scores.json`, the scores of the best checkpoint.
         environment: `environment.json`, versions and git hash.
+        digests: `digests.json`, digests of the data it is trained and scored on.
         report: `report.html`.
         lock: `.lock`, present while a training writes to the folder, or after one that was killed.
     """
@@ -42,6 +46,7 @@ class RunFolder:
         self.events = path / "events"
         self.scores = path / "scores.json"
         self.environment = path / "environment.json"
+        self.digests = path / DIGESTS
         self.report = path / "report.html"
         self.lock = path / ".lock"
 

@@ -1,26 +1,30 @@
 """Finds what a net, and the nets it started from, were trained on: whether they saw the scored images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fcn.config.file import Config
 from fcn.config.sections import DataConfig
-from fcn.data.voc import Example, read_split, shared_images
+from fcn.data.voc import Example, digest_images, read_split, shared_images
 from fcn.errors import ConfigError, DataError
-from fcn.runs.folder import RunFolder, is_exported
+from fcn.runs.digests import DataRecord, TrainingImages, read_record
+from fcn.runs.folder import DIGESTS, RunFolder, exported_version, is_exported
 
 # Runs that start from runs: three stages are usual. The limit also ends a circle.
 _MAX_EARLIER = 10
+# Weights that saw no labels.
+_UNTRAINED = ("none", "imagenet")
 
 
 class EarlierTraining(NamedTuple):
     """The training of a net that another training started from.
 
     Attributes:
-        run: Folder of the earlier run.
-        split: Name of its training split.
-        num_scored: Number of its images that are scored now; None where its data or configuration no longer
-            exist.
+        run: Folder of the earlier run, or the file of a net that is in no run.
+        split: Name of its training split; None if it is not known.
+        num_scored: Number of its images that are scored now; None where neither they nor their digests were
+            found.
     """
 
     run: str
@@ -33,8 +37,9 @@ class TrainingSplit(NamedTuple):
 
     Attributes:
         split: Name of the training split.
-        num_images: Number of its images; None where its data no longer exist.
-        num_scored: Number of its images that are in the scored split too, so that the scores are too good.
+        num_images: Number of its images; None where neither they nor their digests were found.
+        num_scored: Number of its images that are in the scored split too, so that the scores are too good;
+            None where that could not be checked.
         earlier: The trainings of the weights it started from.
     """
 
@@ -54,8 +59,56 @@ def find_run(model: Path) -> RunFolder | None:
     return run if run.exists() and not is_exported(model) else None
 
 
+def training_of(
+    model: Path, scored: Sequence[Example], digests: Sequence[bytes] | None = None
+) -> TrainingSplit | None:
+    """Returns what a net and those it started from were trained on, and how many of those images are scored.
+
+    Images are compared by the digests that its run or export keeps. A run that an older version wrote has
+    none: then the images are looked for where its configuration says.
+
+    Args:
+        model: A run folder, a file in its `checkpoints`, an export or any other file.
+        scored: The examples it is scored on.
+        digests: Digest of each of these images; None to read them where they are needed.
+
+    Returns:
+        None if nothing is known of its training.
+    """
+    run = find_run(model)
+    if run is None and not is_exported(model):
+        return None
+    record = read_record(run.digests if run else exported_version(model) / DIGESTS)
+    if record is not None:
+        found = digest_images(scored) if digests is None else digests
+        train = record.train
+        earlier = compare_earlier(record.earlier, found)
+        num_images = None if train.images is None else len(train.images)
+        return TrainingSplit(str(train.split), num_images, train.count_in(found), earlier)
+    if run is None:
+        return None
+    try:
+        config = run.load_config()
+    except ConfigError:
+        return None
+    earlier = trained_before(config.model.weights, scored, digests)
+    return split_of(config.data, scored)._replace(earlier=earlier)
+
+
+def compare_earlier(
+    earlier: Sequence[TrainingImages], digests: Sequence[bytes]
+) -> tuple[EarlierTraining, ...]:
+    """Returns how many scored images each of the earlier trainings of a net saw.
+
+    Args:
+        earlier: Their images.
+        digests: Digest of each scored image.
+    """
+    return tuple(EarlierTraining(one.run, one.split, one.count_in(digests)) for one in earlier)
+
+
 def split_of(data: DataConfig, scored: Sequence[Example]) -> TrainingSplit:
-    """Returns what a net was trained on, without what it started from.
+    """Returns what a net was trained on, without what it started from, from its data where they are now.
 
     Args:
         data: Data configuration of its training.
@@ -69,26 +122,84 @@ def split_of(data: DataConfig, scored: Sequence[Example]) -> TrainingSplit:
     return TrainingSplit(data.train_split, len(train), len(shared))
 
 
-def trained_before(weights: str, scored: Sequence[Example]) -> tuple[EarlierTraining, ...]:
+def trained_before(
+    weights: str, scored: Sequence[Example], digests: Sequence[bytes] | None = None
+) -> tuple[EarlierTraining, ...]:
     """Returns the trainings of the weights that a training starts from, and of their own start in turn.
 
     Args:
         weights: `model.weights` of the training.
         scored: The examples it is scored on.
+        digests: Digest of each of these images; None to read them where they are needed.
 
     Returns:
-        One for each run, the latest first; none for weights of no run.
+        One for each run, the latest first; none for weights that saw no labels.
     """
     found: list[EarlierTraining] = []
-    while len(found) < _MAX_EARLIER and (run := find_run(Path(weights))) is not None:
+    for name, record, config in _follow(weights):
+        if record is not None:
+            digests = digest_images(scored) if digests is None else digests
+            found += compare_earlier([record.train._replace(run=name), *record.earlier], digests)
+        elif config is not None:
+            training = split_of(config.data, scored)
+            found.append(EarlierTraining(name, training.split, training.num_scored))
+        else:
+            found.append(EarlierTraining(name, None, None))
+    return tuple(found[:_MAX_EARLIER])
+
+
+def earlier_images(weights: str, known: Mapping[Path, bytes]) -> tuple[TrainingImages, ...]:
+    """Returns the images of the trainings of which `trained_before` tells, for the record of a new run.
+
+    Args:
+        weights: `model.weights` of the training.
+        known: Digests of images by their resolved path, which need not be read again.
+    """
+    found: list[TrainingImages] = []
+    for name, record, config in _follow(weights):
+        if record is not None:
+            found += [record.train._replace(run=name), *record.earlier]
+        elif config is not None:
+            found.append(TrainingImages(name, config.data.train_split, _digests(config.data, known)))
+        else:
+            found.append(TrainingImages(name, None, None))
+    return tuple(found[:_MAX_EARLIER])
+
+
+def _follow(weights: str) -> Iterator[tuple[str, DataRecord | None, Config | None]]:
+    """Yields the trainings of the weights that a training starts from, the latest first.
+
+    For each, its name and what is known of it: its record, which holds the trainings before it too and ends
+    this; its configuration, if an older version wrote the run; or nothing.
+    """
+    for _ in range(_MAX_EARLIER):
+        if weights in _UNTRAINED:
+            return
+        run = find_run(Path(weights))
+        if run is None:
+            yield weights, None, None
+            return
+        record = read_record(run.digests)
         try:
-            config = run.load_config()
+            config = None if record is not None else run.load_config()
         except ConfigError:
-            return (*found, EarlierTraining(str(run.path), None, None))
-        training = split_of(config.data, scored)
-        found.append(EarlierTraining(str(run.path), training.split, training.num_scored))
+            config = None
+        yield str(run.path), record, config
+        if config is None:
+            return
         weights = config.model.weights
-    return tuple(found)
+
+
+def _digests(data: DataConfig, known: Mapping[Path, bytes]) -> tuple[bytes, ...] | None:
+    """Returns the digests of the training images of a run that keeps none; None if the images are gone."""
+    try:
+        train = read_split(data.root, data.train_split)
+        paths = [example.image_path.resolve() for example in train]
+        unread = [number for number, path in enumerate(paths) if path not in known]
+        read = dict(zip(unread, digest_images([train[number] for number in unread]), strict=True))
+    except DataError:
+        return None
+    return tuple(read.get(number) or known[path] for number, path in enumerate(paths))
 
 
 def describe_earlier(earlier: Sequence[EarlierTraining], num_images: int) -> str | None:
@@ -103,10 +214,11 @@ def describe_earlier(earlier: Sequence[EarlierTraining], num_images: int) -> str
         for one in earlier
         if one.num_scored
     ]
-    unknown = [one.run for one in earlier if one.num_scored is None]
+    unknown = [one.run for one in earlier if one.num_scored is None and _is_run(one)]
     if unknown:
         seen.append(
-            f"whether {' and '.join(unknown)} saw any cannot be checked, since their data no longer exist"
+            f"whether {' and '.join(unknown)} saw any could not be checked, since neither the training "
+            "images nor digests of them were found"
         )
     return f"the weights it starts from may make scores too good: {'; '.join(seen)}." if seen else None
 
@@ -114,9 +226,11 @@ def describe_earlier(earlier: Sequence[EarlierTraining], num_images: int) -> str
 def describe_training(model: Path | None, training: TrainingSplit | None, num_images: int) -> list[str]:
     """Returns warnings if a net or one that it started from saw scored images; none if they did not.
 
+    A run of which that is not known is warned of too.
+
     Args:
         model: Path the net was read from.
-        training: Result of `find_training`.
+        training: Result of `training_of`.
         num_images: Number of scored images.
     """
     if training is None:
@@ -127,7 +241,41 @@ def describe_training(model: Path | None, training: TrainingSplit | None, num_im
             f"{model} was trained on {training.num_scored} of the {num_images} scored images, so these "
             "scores are too good."
         )
+    elif training.num_scored is None:
+        found.append(
+            f"whether {model} was trained on any of the {num_images} scored images could not be checked, "
+            "since an older version started it and kept no digests of its training images"
+            + (", which were not found where its configuration says." if training.num_images is None else ".")
+        )
     return [warning for warning in found if warning]
+
+
+def describe_unchecked(model: Path | None, training: TrainingSplit | None, num_images: int) -> list[str]:
+    """Returns notes on nets outside of runs: nothing is known of their trainings, so nothing was checked.
+
+    Args:
+        model: Path the net was read from; None for a net in memory.
+        training: Result of `training_of`.
+        num_images: Number of scored images.
+    """
+    if training is None:
+        return [] if model is None else [_could_not_check(str(model), num_images)]
+    files = [one.run for one in training.earlier if one.num_scored is None and not _is_run(one)]
+    return [_could_not_check(f"{name}, from which the training started,", num_images) for name in files]
+
+
+def _could_not_check(net: str, num_images: int) -> str:
+    return (
+        f"Whether {net} was trained on any of the {num_images} scored images could not be checked: nothing "
+        "was found that says what it was trained on."
+    )
+
+
+def _is_run(earlier: EarlierTraining) -> bool:
+    """Returns whether an earlier training was a run, though its folder may be gone."""
+    path = Path(earlier.run)
+    in_run = path.parent.name == "checkpoints" or path.suffix == "" or path.is_dir()
+    return in_run or earlier.split is not None
 
 
 def training_document(training: TrainingSplit) -> dict[str, Any]:

@@ -1,18 +1,20 @@
 """The data set of a training, checked before anything is written."""
 
-import hashlib
 from typing import NamedTuple
 
 from fcn.classes import Classes
 from fcn.config.sections import DataConfig
 from fcn.data.voc import (
     Example,
+    ExampleDigest,
     check_copies,
     check_disjoint,
     check_examples,
     read_classes,
     read_split,
 )
+from fcn.runs.digests import SplitDigests
+from fcn.training.checkpoint import DataDigests
 
 
 class CheckedData(NamedTuple):
@@ -22,13 +24,20 @@ class CheckedData(NamedTuple):
         classes: The classes of its labels.
         train_examples: The training split.
         val_examples: The validation split, which shares no image with the training split.
-        digest: Of the training images in their order.
+        train_digests: The digests of each training example.
+        val_digests: The digests of each validation example.
     """
 
     classes: Classes
     train_examples: list[Example]
     val_examples: list[Example]
-    digest: str
+    train_digests: list[ExampleDigest]
+    val_digests: list[ExampleDigest]
+
+    @property
+    def digests(self) -> DataDigests:
+        """The digests of both splits."""
+        return DataDigests(SplitDigests.of(self.train_digests), SplitDigests.of(self.val_digests))
 
 
 def read_checked(config: DataConfig) -> CheckedData:
@@ -43,5 +52,5 @@ def read_checked(config: DataConfig) -> CheckedData:
     check_disjoint(train_examples, val_examples, config.root)
     digests = check_examples([*train_examples, *val_examples], len(classes.names))
     check_copies(train_examples, val_examples, digests)
-    digest = hashlib.sha256(b"".join(digests[: len(train_examples)])).hexdigest()
-    return CheckedData(classes, train_examples, val_examples, digest)
+    count = len(train_examples)
+    return CheckedData(classes, train_examples, val_examples, digests[:count], digests[count:])

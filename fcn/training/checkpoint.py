@@ -12,12 +12,25 @@ import keras
 from fcn.classes import Classes, ClassNamesError, check_class_names
 from fcn.errors import RunError
 from fcn.models.net import SegmentationNet
+from fcn.runs.digests import SplitDigests
 from fcn.runs.model_file import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
 from fcn.system.files import atomic_path, partial_files, remove, unreadable
 from fcn.system.text import print_notice
 
-# What every version has written; losses, scores and data came later.
+# What every version has written; losses, scores and digests came later.
 _REQUIRED = {"step", "seeds", "class_names"}
+
+
+class DataDigests(NamedTuple):
+    """The data of a training; "" in place of a digest that an older version did not write.
+
+    Attributes:
+        train: The training split.
+        val: The validation split.
+    """
+
+    train: SplitDigests = SplitDigests()
+    val: SplitDigests = SplitDigests()
 
 
 class Position(NamedTuple):
@@ -27,13 +40,13 @@ class Position(NamedTuple):
         step: Updates of the weights so far.
         losses: Of the last steps, those that no row of the log has yet.
         scores: Whether the weights are to be scored at this step.
-        data: Digest of the training images in their order; "" where an older version wrote the checkpoint.
+        data: Digests of the data.
     """
 
     step: int
     losses: tuple[float, ...] = ()
     scores: bool = False
-    data: str = ""
+    data: DataDigests = DataDigests()
 
 
 def save_training(
@@ -46,6 +59,10 @@ def save_training(
     """
     state = {
         **position._asdict(),
+        "data": position.data.train.images,
+        "labels": position.data.train.labels,
+        "val_images": position.data.val.images,
+        "val_labels": position.data.val.labels,
         # Keras leaves the state of dropout's generators out of its files.
         "seeds": {name: state.numpy().tolist() for name, state in _seed_states(model).items()},
         "class_names": model.class_names,
@@ -102,7 +119,10 @@ def restore_training(
         int(state["step"]),
         tuple(state.get("losses", ())),
         bool(state.get("scores", False)),
-        str(state.get("data", "")),
+        DataDigests(
+            SplitDigests(str(state.get("data", "")), str(state.get("labels", ""))),
+            SplitDigests(str(state.get("val_images", "")), str(state.get("val_labels", ""))),
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from fcn.system.files import as_json, write_durably
 from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.callbacks import Logger, not_finite
-from fcn.training.checkpoint import Position, keep_last, save_training, zip_damage
+from fcn.training.checkpoint import keep_last, save_training, zip_damage
 from fcn.training.consensus import StopConsensus
 from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
@@ -87,7 +87,7 @@ class CheckpointCallback(StepCallback):
             raise not_finite("Weights became infinite or NaN", step, self.config.train)
         self.logger.log.force_to_disk()
         keep_last(self.run, self.position.step, self.config.train.keep_checkpoints)
-        position = Position(step, tuple(self.logger.losses), scores, self.position.data)
+        position = self.position._replace(step=step, losses=tuple(self.logger.losses), scores=scores)
         with devices.undistributed():
             save_training(model, self.run.last, position, self.session.average)
         self.position, self._saved_at = position, time.monotonic()
@@ -109,7 +109,9 @@ class CheckpointCallback(StepCallback):
                     save_model(session.average, self.run.best)
             data = self.config.data
             names = session.predictor.classes.names
-            document = scores_document(evaluation, names, data.root, data.val_split, session.training)
+            document = scores_document(
+                evaluation, names, data.root, data.val_split, session.training, session.warnings
+            )
             write_durably(self.run.scores, as_json(document | {"step": step}) + "\n")
         # The row comes last: a training stopped before it is written scores this step again.
         self.logger.log.add(

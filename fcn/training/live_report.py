@@ -64,7 +64,9 @@ class LiveReport(StepCallback):
             return False
         predictor, split = self.session.predictor, self.session.config.data.val_split
         weights = f"Weights after step {step:,}"
-        self._snapshot = take_snapshot(predictor, evaluation, split, weights, num_pictures=2)
+        self._snapshot = take_snapshot(
+            predictor, evaluation, split, weights, num_pictures=2, warnings=self.session.warnings
+        )
         pictures = {
             example.name: side_by_side(label_picture(predictor, example), predictor.classes)
             for example in self.pictured

@@ -19,24 +19,26 @@ from fcn.models.net import SegmentationNet
 from fcn.pages.percent import percent
 from fcn.report import write_report
 from fcn.runs.configured_net import build_configured
-from fcn.runs.lineage import TrainingSplit, describe_earlier, trained_before
+from fcn.runs.digests import DataRecord, write_record
+from fcn.runs.lineage import TrainingSplit
 from fcn.runs.model_file import RunFolder, load_model
 from fcn.system.files import write_durably, write_json
 from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.average import WeightAverage, copy_of
 from fcn.training.callbacks import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
-from fcn.training.checked_data import CheckedData, read_checked
+from fcn.training.checked_data import read_checked
 from fcn.training.checkpoint import Position, find_checkpoint, remove_partial_files, restore_training
 from fcn.training.checkpoint_callback import CheckpointCallback, SaveWhenStopped
 from fcn.training.compiling import compile_net
 from fcn.training.consensus import StopConsensus, stop_together
+from fcn.training.data_record import record_of, trained_on, warn
 from fcn.training.environment import describe_environment
 from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
 from fcn.training.precision import computing_in, usable_precision
-from fcn.training.run_check import check_images, check_place, check_run
+from fcn.training.run_check import check_data, check_place, check_run
 from fcn.training.session import Session
 from fcn.training.start import load_start, start_from
 from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
@@ -55,6 +57,8 @@ class TrainingResult(NamedTuple):
         training: What they were learned from. Only in the first of several processes does it include what
             the weights that the training started from were trained on.
         data_wait: Share of the time of all steps that was spent waiting for examples, 0 to 1.
+        warnings: Why the scores may be too good, and what could not be checked, a sentence each. Only the
+            first of several processes has them.
     """
 
     run: RunFolder
@@ -62,6 +66,7 @@ class TrainingResult(NamedTuple):
     classes: Classes
     training: TrainingSplit
     data_wait: float
+    warnings: tuple[str, ...] = ()
 
 
 def train(
@@ -112,21 +117,25 @@ def _train(
     precision = usable_precision(config.train.precision, config.augmentation.crop_size)
     with computing_in(precision), devices.scope(config):
         if checkpoint:
-            model = load_model(checkpoint, trust)
+            model, has_scores = load_model(checkpoint, trust), True
         else:
-            model = _new_model(config, data.classes, data.val_examples, trust)
+            model, has_scores = _new_model(config, data.classes, data.val_examples, trust)
         compile_net(model, config, class_weights(config.loss, data.train_examples, len(data.classes.names)))
         average = None if config.train.ema is None else copy_of(model)
-        position = Position(0)
+        position, saved = Position(0), None
         if checkpoint:
             position = restore_training(model, checkpoint, data.classes, average)
-            check_images(run, config, position.data, data.digest)
+            saved = position.data
+            check_data(run, config, saved, data.digests)
         try:
             stream = TrainingStream(
                 data.train_examples, len(data.classes.names), config.augmentation, config.train.seed
             )
+            record = None
             if devices.is_main_process():
-                _write_start(run, config, stream)
+                record = record_of(run, config, data, saved, has_scores)
+                _write_start(run, config, stream, record)
+            training = trained_on(config, data, record)
             session = Session(
                 run=run,
                 config=config,
@@ -135,8 +144,9 @@ def _train(
                 predictor=Predictor(average or model),
                 val_examples=data.val_examples,
                 stream=stream,
-                training=_training_split(config, data),
-                position=position._replace(data=data.digest),
+                training=training,
+                warnings=warn(run, training, len(data.val_examples)),
+                position=position._replace(data=data.digests),
                 consensus=consensus,
             )
             checkpoints, data_wait = _fit(session, callbacks)
@@ -144,7 +154,7 @@ def _train(
             raise OutputError(f"{error} If the training had started, resume it with --resume.") from error
     evaluation = _report(session, checkpoints)
     devices.barrier("before any process ends")  # JAX ends the others some minutes after the first
-    return TrainingResult(run, evaluation, data.classes, session.training, data_wait)
+    return TrainingResult(run, evaluation, data.classes, training, data_wait, session.warnings)
 
 
 def _find_checkpoint(run: RunFolder) -> Path | None:
@@ -160,11 +170,15 @@ def _find_checkpoint(run: RunFolder) -> Path | None:
 
 def _new_model(
     config: Config, classes: Classes, val_examples: Sequence[Example], trust: bool
-) -> SegmentationNet:
-    """Builds the net with the weights it starts from, and prints how it fits the net they came from."""
+) -> tuple[SegmentationNet, bool]:
+    """Builds the net with the weights it starts from, and prints how it fits the net they came from.
+
+    Returns:
+        The net, and whether it starts from one that was trained on labels.
+    """
     weights = config.model.weights
     if weights == "none":
-        return build_configured(config, classes)
+        return build_configured(config, classes), False
     source, has_scores = load_start(weights, trust)
     start = start_from(source, has_scores, config.model, classes)
     print_notice(f"Starting from {weights}: {start.describe()}.")
@@ -175,24 +189,17 @@ def _new_model(
             f"Before the first step it agrees with {weights} on {percent(agreement)} of the pixels of "
             f"{len(examples)} images."
         )
-    return start.model
+    return start.model, has_scores
 
 
-def _write_start(run: RunFolder, config: Config, stream: TrainingStream) -> None:
-    """Writes the configuration and the environment; from here on the folder is a run."""
+def _write_start(run: RunFolder, config: Config, stream: TrainingStream, record: DataRecord) -> None:
+    """Writes digests of the data, the configuration and the environment; then the folder is a run."""
     environment = describe_environment(config, stream)
     if "loss" in environment:
         print_notice(environment["loss"])
+    write_record(run.digests, record)
     write_durably(run.config, config.to_yaml())
     write_json(run.environment, environment)
-
-
-def _training_split(config: Config, data: CheckedData) -> TrainingSplit:
-    """Returns what the net is trained on, and warns if the weights it starts from saw scored images."""
-    earlier = trained_before(config.model.weights, data.val_examples) if devices.is_main_process() else ()
-    if warning := describe_earlier(earlier, len(data.val_examples)):
-        print_notice(f"Warning: {warning}")
-    return TrainingSplit(config.data.train_split, len(data.train_examples), 0, earlier)
 
 
 def _step_callbacks(session: Session) -> tuple[list[StepCallback], CheckpointCallback | None]:
@@ -274,6 +281,7 @@ def _report(session: Session, checkpoints: CheckpointCallback | None) -> Evaluat
     if evaluation is None or evaluation is not checkpoints.latest:  # an earlier checkpoint is the best
         predictor = Predictor(run.path)
         evaluation = evaluation or evaluate_examples(predictor, examples)
-    write_report(run, predictor, evaluation, session.config.data.val_split)
+    split = session.config.data.val_split
+    write_report(run, predictor, evaluation, split, warnings=session.warnings)
     devices.barrier("after everything is written")
     return evaluation

@@ -2,10 +2,12 @@
 
 from fcn.config.file import Config, changed_keys
 from fcn.errors import RunError
+from fcn.runs.digests import SplitDigests
 from fcn.runs.folder import RunFolder
 from fcn.system.files import partial_files
 from fcn.system.text import print_notice
 from fcn.training import devices
+from fcn.training.checkpoint import DataDigests
 
 # What may differ between a run and its resumption: it changes when things are written, not what is learned.
 _FREE_KEYS = (
@@ -57,29 +59,51 @@ def check_run(run: RunFolder, config: Config, resume: bool) -> None:
         )
 
 
-def check_images(run: RunFolder, config: Config, saved: str, found: str) -> None:
-    """Refuses to resume with other training images than those of the run, or in another order.
+def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDigests) -> None:
+    """Refuses to resume with other images or labels than those of the run, or in another order.
+
+    With other validation data, later scores could not be compared with those in the log, by which the best
+    checkpoint is chosen. Scoring again is no remedy: the other checkpoints of the log are gone.
 
     Args:
         run: The folder.
         config: How to learn.
-        saved: Digest of the training images in the checkpoint; "" where it has none, which is said.
-        found: Digest of the training images now.
+        saved: Digests in the checkpoint; what an older version did not write is said.
+        found: Digests of the data now.
 
     Raises:
         RunError: If they differ.
     """
-    if not saved and devices.is_main_process():
+    unknown = [
+        f"{split} {kind}"
+        for split, digests in (("training", saved.train), ("validation", saved.val))
+        for kind, digest in digests._asdict().items()
+        if not digest
+    ]
+    if unknown and devices.is_main_process():
+        listed = ", ".join(unknown[:-1]) + " or " * (len(unknown) > 1) + unknown[-1]
         print_notice(
-            f"{run.path}: whether the training images have changed could not be checked, since the "
-            "checkpoint was written by an older version."
+            f"{run.path}: whether the {listed} have changed could not be checked, since the checkpoint was "
+            "written by an older version."
         )
-    if saved not in ("", found):
+    data = config.data
+    changes = [
+        _change("training", data.train_split, saved.train, found.train),
+        _change("validation", data.val_split, saved.val, found.val),
+    ]
+    if changed := " and ".join(change for change in changes if change):
+        score = "score its best checkpoint on the other split with `fcn evaluate`, or " if changes[1] else ""
         raise RunError(
-            f"{run.path}: was started with other training images, or in another order, than "
-            f"{config.data.train_split} of {config.data.root} has now. Restore them, or start another run: "
-            "--run NAME."
+            f"{run.path}: was started with {changed} of {data.root} has now. Restore them, or {score}start "
+            "another run: --run NAME."
         )
+
+
+def _change(kind: str, split: str, saved: SplitDigests, found: SplitDigests) -> str:
+    """Returns which part of a split has changed; "" if nothing has, as far as it is known."""
+    if saved.images not in ("", found.images):
+        return f"other {kind} images, or in another order, than {split}"
+    return f"other {kind} labels than {split}" if saved.labels not in ("", found.labels) else ""
 
 
 def changed_learning(saved: Config, wanted: Config) -> list[str]:
@@ -92,4 +116,4 @@ def changed_learning(saved: Config, wanted: Config) -> list[str]:
 
 def _is_empty(run: RunFolder) -> bool:
     """Returns whether a folder holds nothing, or only what a training writes first."""
-    return set(run.path.iterdir()) <= {run.environment, run.lock, *partial_files(run.path)}
+    return set(run.path.iterdir()) <= {run.digests, run.environment, run.lock, *partial_files(run.path)}

@@ -28,6 +28,8 @@ class Session:
         stream: The training examples.
         training: What the net is trained on. Only in the first process does it include what the weights that
             the training started from were trained on.
+        warnings: Why its scores may be too good, and what could not be checked, a sentence each. Only the
+            first process has them.
         position: How far the training was when the session started.
         consensus: What the processes of the training agree on after each step.
     """
@@ -40,5 +42,6 @@ class Session:
     val_examples: Sequence[Example]
     stream: TrainingStream
     training: TrainingSplit
+    warnings: tuple[str, ...]
     position: Position
     consensus: StopConsensus

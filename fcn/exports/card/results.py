@@ -140,6 +140,7 @@ def files(version: Path) -> str:
         "assets/classes.json": "names and colors of the classes",
         "config.yaml": "the configuration it was trained with",
         "scores.json": "its scores",
+        "digests.json": "digests of the images it was trained on, with which `fcn evaluate` compares",
         "verification.json": "how well the formats agree",
     }
     rows = [[code(name), what] for name, what in described.items() if (version / name).exists()]
