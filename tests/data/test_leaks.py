@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fcn.data.image_io import encode_label, read_image
+from fcn.data.image_io import encode_label, read_image, read_label
 from fcn.data.voc import (
     Example,
     check_copies,
@@ -42,7 +42,20 @@ def test_equal_pixels_have_equal_digests_whatever_the_files_are(root: Path) -> N
     assert other.read_bytes() != train[0].image_path.read_bytes()
     digests = check_examples([*train, train[0]._replace(image_path=other)], 3)
     assert digests[0] == digests[3]
-    assert len(set(digests)) == 3
+    assert len({digest.image for digest in digests}) == len({digest.label for digest in digests}) == 3
+
+
+def test_a_label_is_its_class_ids_whatever_their_colors_and_depth(root: Path) -> None:
+    example = examples(root)[0][0]
+    label = read_label(example.label_path)
+    found = check_examples([example], 3)
+    for data in (encode_label(label), encode_label(label, read_classes(root))):
+        example.label_path.write_bytes(data)
+        assert check_examples([example], 3) == found
+    label[0, 0] = (label[0, 0] + 1) % 3
+    example.label_path.write_bytes(encode_label(label))
+    (other,) = check_examples([example], 3)
+    assert (other.image == found[0].image, other.label == found[0].label) == (True, False)
 
 
 def test_the_same_bytes_in_another_shape_are_another_image(root: Path) -> None:
@@ -52,7 +65,8 @@ def test_the_same_bytes_in_another_shape_are_another_image(root: Path) -> None:
         cv2.imwrite(str(path), np.zeros((*shape, 3), np.uint8))
         label.write_bytes(encode_label(np.ones(shape, np.uint8)))
         found += check_examples([Example("flat", path, label)], 3)
-    assert found[0] != found[1]
+    assert found[0].image != found[1].image
+    assert found[0].label != found[1].label
 
 
 def test_a_copy_under_another_name_is_refused(root: Path) -> None:

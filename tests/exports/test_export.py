@@ -98,13 +98,15 @@ def test_what_a_run_says_goes_along(net: FCN, tmp_path: Path) -> None:
         net.save(run / "checkpoints" / f"{name}.keras")
     (run / "config.yaml").write_text(Config(data=DataConfig(root=Path("data"))).to_yaml())
     (run / "scores.json").write_text("{}")
+    (run / "digests.json").write_text("{}")
     best = export(run, tmp_path / "out")
-    for name in ("config.yaml", "scores.json"):
+    for name in ("config.yaml", "digests.json", "scores.json"):
         assert (best / name).read_bytes() == (run / name).read_bytes()
     files = [row[0] for row in rows(sections((best / "model_card.md").read_text())["Files"])[1:]]
-    assert files == ["saved_model.pb", "assets/classes.json", "config.yaml", "scores.json"]
+    assert files == ["saved_model.pb", "assets/classes.json", "config.yaml", "scores.json", "digests.json"]
     last = export(run / "checkpoints" / "last.keras", tmp_path / "out")
     assert (last / "config.yaml").exists()
+    assert (last / "digests.json").exists()
     assert not (last / "scores.json").exists()  # they are of another checkpoint
 
 

@@ -1,12 +1,12 @@
 """Trainings that go on after something went wrong: damaged, unreadable, half written or stopped midway."""
 
-import json
 import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from older_checkpoint import without
 
 from fcn.config.file import Config
 from fcn.errors import RunError
@@ -150,17 +150,6 @@ def test_a_start_that_was_killed_starts_over(dataset: Path, tmp_path: Path) -> N
     result = train(configured(dataset, steps=1), run.path, resume=True)
     assert result.run.best.exists()
     assert not list(run.path.glob(".*"))
-
-
-def without(path: Path, *keys: str) -> None:
-    """Takes keys that older versions did not write out of the state of a checkpoint."""
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    state = json.loads(members["training.json"])
-    members["training.json"] = json.dumps({key: state[key] for key in state.keys() - set(keys)}).encode()
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
 
 
 @pytest.mark.slow
