@@ -61,7 +61,7 @@ def change_label(root: Path, name: str) -> None:
     """Changes one pixel to another class."""
     path = root / "SegmentationClass" / f"{name}.png"
     label = read_label(path)
-    label[5, 6] = (label[5, 6] + 1) % 3
+    label[5, 6] = (int(label[5, 6]) + 1) % 3
     path.write_bytes(encode_label(label))
 
 
@@ -121,7 +121,7 @@ def test_changed_data_are_refused(change: str, root: Path, tmp_path: Path) -> No
         check_data(run, config, saved, read_checked(config.data).digests)
     assert message in str(caught.value)
     assert f"of {root} has now. Restore them, or " in str(caught.value)
-    assert ("`fcn evaluate`" in str(caught.value)) == ("validation" in message)
+    assert ("`fcn evaluate`" in str(caught.value)) == ("validation" in str(caught.value))
 
 
 def test_what_changes_no_pixel_is_no_change(root: Path, tmp_path: Path) -> None:
