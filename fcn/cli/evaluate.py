@@ -120,7 +120,7 @@ def _run_of_scores(options: argparse.Namespace) -> RunFolder | None:
 def _scored_before(run: RunFolder, evaluation: "Evaluation") -> bool:
     """Returns whether the images and labels that were scored are those that a run was scored on in training.
 
-    Of a run that an older version started only their number may be known; that it was not checked is said.
+    Of a run that an older version started only their number is known; that no more was checked is said.
     """
     from fcn.runs.digests import SplitDigests, read_record
 
@@ -128,11 +128,13 @@ def _scored_before(run: RunFolder, evaluation: "Evaluation") -> bool:
     if record is not None:
         found = [image.digest for image in evaluation.images if image.digest is not None]
         return SplitDigests.of(found) == record.val
-    print_notice(
-        f"Whether {run.path} was scored on the same images and labels in its training could not be checked, "
-        "since an older version started it."
-    )
-    return _kept_scores(run).get("num_images") in (None, len(evaluation.images))
+    kept = _kept_scores(run).get("num_images")
+    if kept is not None:
+        print_notice(
+            f"Whether {run.path} was scored on the same images and labels in its training could not be "
+            "checked, since an older version started it."
+        )
+    return kept in (None, len(evaluation.images))
 
 
 def _unused(path: Path) -> Path:

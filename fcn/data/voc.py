@@ -197,12 +197,15 @@ def digest_images(examples: Sequence[Example]) -> list[bytes]:
 
 def digest_example(image: Pixels, label: Pixels) -> ExampleDigest:
     """Returns the digests of an example that `read_example` has read."""
-    return ExampleDigest(_digest(image), _digest(label))
+    # SHA-256 takes less than half the time on most processors. Images keep what checkpoints have had.
+    ids = hashlib.sha256(repr(label.shape).encode())
+    ids.update(label.ravel().data)
+    return ExampleDigest(_digest(image), ids.digest()[:16])
 
 
-def _digest(pixels: Pixels) -> bytes:
-    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
-    digest.update(pixels.ravel())  # of whole images without a copy, and without Python's lock
+def _digest(image: Pixels) -> bytes:
+    digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
+    digest.update(image.ravel().data)  # mostly without a copy, and without Python's lock
     return digest.digest()
 
 
