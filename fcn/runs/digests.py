@@ -4,21 +4,25 @@
 images are called:
 
     {"version": 1,
+     "decoder": "51c2...",
      "train": {"split": "train", "images": KEY, "complete": true},
      "val": {"split": "val", "images": "6f4d...", "labels": "09ab..."},
      "earlier": [{"run": "runs/first", "split": "train", "images": KEY or null, "complete": true}],
      "digests": {KEY: 16 bytes an image, in base64}}
 
-KEY is the SHA-256 of these bytes, so that images that several trainings share are stored once.
+KEY is the SHA-256 of these bytes, so that images that several trainings share are stored once. "decoder" is
+a digest of one small JPEG: if another version of OpenCV decodes it to other pixels, digests say nothing.
 """
 
 import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from functools import cache
 from json import loads
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fcn.data.image_io import decode_image
 from fcn.data.voc import ExampleDigest
 from fcn.system.files import as_json, write_durably
 
@@ -26,6 +30,16 @@ VERSION = 1
 # 16 bytes for each of ten million images, in base64.
 _MAX_BYTES = 256 << 20
 _DIGEST_BYTES = 16
+# 18x21 smooth random pixels, with chroma at half the size.
+_JPEG = b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxO"
+    "UlNSMj5aYVpQYEpRUk//2wBDAQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09P"
+    "T09PT09PT0//wAARCAASABUDASIAAhEBAxEB/8QAGQABAAMBAQAAAAAAAAAAAAAAAAIEBQMG/8QAKBAAAQQBAQUJAAAAAAAAAAAA"
+    "AQACAwQFIQYRFCMxEiIyNTZBUXFy/8QAFwEAAwEAAAAAAAAAAAAAAAAAAwQFAv/EACURAAEDAQcFAQAAAAAAAAAAAAEAAgMEERMh"
+    "IjEyYQUzQXFysf/aAAwDAQACEQMRAD8A6w5E14nVGt3tl0J+FKTJT4miY60RlJ10VeSDh+5LpMfCFcxtmsx4rWyBYPRpQ3QGoIkm"
+    "OV2gCDLG6+ZLEbOCpVJxcgbNY5b3dWn2RYuUiyxvScNFy9+m5Ee6qG5WTWDwMEq+hZI4vJOPC1dofPaf6WNkfXEX0ERZp9Kf5P6q"
+    "PUN4+SvdRAdgaBERT5d5TVN2m+l//9k="
+)
 
 
 class SplitDigests(NamedTuple):
@@ -107,6 +121,7 @@ def write_record(path: Path, record: DataRecord) -> None:
     del train["run"]
     document = {
         "version": VERSION,
+        "decoder": decoder_digest(),
         "train": train,
         "val": {"split": record.val_split, **record.val._asdict()},
         "earlier": [store(one) for one in record.earlier],
@@ -116,7 +131,7 @@ def write_record(path: Path, record: DataRecord) -> None:
 
 
 def read_record(path: Path) -> DataRecord | None:
-    """Returns the digests of a run's data; None where they are missing, damaged or of another version.
+    """Returns the digests of a run's data; None where they are missing, damaged or cannot be compared now.
 
     Args:
         path: `digests.json` of a run or of an exported version.
@@ -125,7 +140,7 @@ def read_record(path: Path) -> DataRecord | None:
         if path.stat().st_size > _MAX_BYTES:
             return None
         document: Any = loads(path.read_bytes())
-        if document["version"] != VERSION:
+        if (document["version"], document["decoder"]) != (VERSION, decoder_digest()):
             return None
         stored = {str(key): _split(str(key), text) for key, text in document["digests"].items()}
         val = document["val"]
@@ -137,6 +152,12 @@ def read_record(path: Path) -> DataRecord | None:
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
+
+
+@cache
+def decoder_digest() -> str:
+    """Returns a digest of the pixels that a JPEG has here, which its format leaves open a little."""
+    return hashlib.sha256(decode_image(_JPEG).tobytes()).hexdigest()[:32]
 
 
 def _training_images(document: dict[str, Any], stored: dict[str, tuple[bytes, ...]]) -> TrainingImages:

@@ -244,8 +244,11 @@ def describe_training(model: Path | None, training: TrainingSplit | None, num_im
     elif training.num_scored is None:
         found.append(
             f"whether {model} was trained on any of the {num_images} scored images could not be checked, "
-            "since an older version started it and kept no digests of its training images"
-            + (", which were not found where its configuration says." if training.num_images is None else ".")
+            + (
+                "since neither its training images nor digests of them to compare were found."
+                if training.num_images is None
+                else "since an older version started it and kept no digests of the images of its first steps."
+            )
         )
     return [warning for warning in found if warning]
 

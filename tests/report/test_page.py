@@ -119,6 +119,16 @@ def test_no_log_no_configuration_and_only_void_still_make_a_report(made, tmp_pat
     assert [path.name for path in run.path.iterdir()] == ["report.html"]
 
 
+def test_reasons_to_doubt_the_scores_are_shown(made, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    reasons = ("the weights <b>may</b> make scores too good.", "Whether net.keras could not be checked.")
+    write_report(run, made.predictor, made.evaluation, num_pictures=0, warnings=reasons)
+    page = run.report.read_text()
+    assert "<p><b>The weights &lt;b&gt;may&lt;/b&gt; make scores too good.</b></p>" in page
+    assert f"<p><b>{reasons[1]}</b></p>" in page
+    assert "could not be checked" not in made.run.report.read_text()
+
+
 def test_a_place_that_cannot_be_written_to_is_named(made, tmp_path: Path) -> None:
     (tmp_path / "report.html").mkdir()
     with pytest.raises(OutputError, match=r"report\.html"):

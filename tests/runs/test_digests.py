@@ -6,8 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from fcn.data.image_io import decode_image
 from fcn.data.voc import ExampleDigest
-from fcn.runs.digests import DataRecord, SplitDigests, TrainingImages, read_record, write_record
+from fcn.runs.digests import (
+    DataRecord,
+    SplitDigests,
+    TrainingImages,
+    decoder_digest,
+    read_record,
+    write_record,
+)
 
 IMAGES = tuple(bytes([number]) * 16 for number in range(5))
 FIRST = TrainingImages("runs/first", "more", IMAGES[3:])
@@ -66,6 +74,7 @@ def test_scored_images_are_counted_as_far_as_they_are_known() -> None:
         lambda text: "",
         lambda text: text[: len(text) // 2],
         lambda text: text.replace('"version": 1', '"version": 2'),
+        lambda text: text.replace('"decoder": "', '"decoder": "0'),
         lambda text: text.replace('"AAAA', '"BAAA'),
         lambda text: text.replace('"more"', "7"),
         lambda text: json.dumps([json.loads(text)]),
@@ -80,6 +89,15 @@ def test_a_damaged_file_says_nothing(damage, path: Path) -> None:
     path.write_text(damaged := damage(text))
     assert damaged != text
     assert read_record(path) is None
+
+
+def test_pixels_of_another_decoder_are_not_compared(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fcn.runs.digests.decode_image", lambda data: decode_image(data) ^ 1)
+    decoder_digest.cache_clear()
+    assert read_record(path) is None
+    monkeypatch.undo()
+    decoder_digest.cache_clear()
+    assert read_record(path) is not None
 
 
 def test_a_missing_file_says_nothing(tmp_path: Path) -> None:

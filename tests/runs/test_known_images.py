@@ -161,7 +161,7 @@ def test_a_run_with_first_steps_on_unknown_images_is_not_cleared(root: Path, tmp
     assert training == TrainingSplit("train", 4, None)
     (warning,) = describe_training(run, training, 3)
     assert "could not be checked, since an older version started it" in warning
-    assert warning.endswith("digests of its training images.")
+    assert warning.endswith("digests of the images of its first steps.")
 
 
 @pytest.mark.slow

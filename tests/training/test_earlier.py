@@ -30,6 +30,9 @@ def test_weights_that_saw_scored_images_are_told_of(
     assert "too good" not in capsys.readouterr().err
     second = train(configured(dataset, ("train", "val"), str(first.run.path)), tmp_path / "second")
     assert f"{first.run.path} was trained on 3 of the 3 scored images" in capsys.readouterr().err
+    (told,) = json.loads(second.run.scores.read_text())["warnings"]
+    assert told.startswith("the weights it starts from may make scores too good")
+    assert told[1:] in second.run.report.read_text()
     document = json.loads(second.run.scores.read_text())["training"]
     assert document["split"] == "train"
     assert [(one["run"], one["num_scored"]) for one in document["earlier"]] == [(str(first.run.path), 3)]
