@@ -145,7 +145,7 @@ def trained_before(
             found.append(EarlierTraining(name, training.split, training.num_scored))
         else:
             found.append(EarlierTraining(name, None, None))
-    return tuple(found[:_MAX_EARLIER])
+    return tuple(found)
 
 
 def earlier_images(weights: str, known: Mapping[Path, bytes]) -> tuple[TrainingImages, ...]:
@@ -163,7 +163,7 @@ def earlier_images(weights: str, known: Mapping[Path, bytes]) -> tuple[TrainingI
             found.append(TrainingImages(name, config.data.train_split, _digests(config.data, known)))
         else:
             found.append(TrainingImages(name, None, None))
-    return tuple(found[:_MAX_EARLIER])
+    return tuple(found)
 
 
 def _follow(weights: str) -> Iterator[tuple[str, DataRecord | None, Config | None]]:

@@ -164,6 +164,15 @@ def test_a_run_with_first_steps_on_unknown_images_is_not_cleared(root: Path, tmp
     assert warning.endswith("digests of the images of its first steps.")
 
 
+def test_long_chains_of_runs_are_remembered_whole(root: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "0", root, split="val")
+    for number in range(1, 14):
+        run = write_run(tmp_path / f"{number}", root, str(run))
+    training = training_of(run, read_split(root, "val"))
+    assert training is not None
+    assert [one.num_scored for one in training.earlier] == [0] * 12 + [3]
+
+
 @pytest.mark.slow
 def test_a_moved_run_and_its_export_warn(
     thin_net, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
