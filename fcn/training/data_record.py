@@ -1,5 +1,7 @@
 """What a run keeps of its data, so that it is known which images its net has seen."""
 
+from pathlib import Path
+
 from fcn.config.file import Config
 from fcn.runs.digests import DataRecord, TrainingImages, read_record
 from fcn.runs.folder import RunFolder
@@ -31,19 +33,21 @@ def record_of(
     kept = None if saved is None else read_record(run.digests)
     if kept is not None and kept.train.images == images:
         return kept
-    known = {
-        example.image_path.resolve(): digest.image
-        for example, digest in zip(
-            [*data.train_examples, *data.val_examples], [*data.train_digests, *data.val_digests], strict=True
-        )
-    }
     complete = saved is None or saved.train.images != ""
     return DataRecord(
         TrainingImages(str(run.path), config.data.train_split, images, complete),
         config.data.val_split,
         data.digests.val,
-        earlier_images(config.model.weights, known) if has_scores else (),
+        earlier_images(config.model.weights, _digests_by_path(data)) if has_scores else (),
     )
+
+
+def _digests_by_path(data: CheckedData) -> dict[Path, bytes]:
+    """Returns the digest of each image that was checked, by its resolved path."""
+    examples = [*data.train_examples, *data.val_examples]
+    digests = [*data.train_digests, *data.val_digests]
+    paths = (example.image_path.resolve() for example in examples)
+    return {path: digest.image for path, digest in zip(paths, digests, strict=True)}
 
 
 def trained_on(config: Config, data: CheckedData, record: DataRecord | None) -> TrainingSplit:
