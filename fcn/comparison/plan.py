@@ -98,7 +98,8 @@ def plan_comparison(request: Request) -> Plan:
     )
     lists = {name: config.data.train_split for name, config in trained.items()}
     train_split = _same(lists, "data.train_split", "Set it for all: --set data.train_split=NAME")
-    classes, examples = read_classes(root), read_split(root, split)
+    configured = next((config.data.classes for config in known.values() if config.data.classes), None)
+    classes, examples = read_classes(root, (split,), configured), read_split(root, split)
     if train_split is not None:
         train_examples = read_split(root, train_split)
         for val_split in sorted(set(splits.values())):

@@ -6,8 +6,9 @@ The defaults of a net's arguments come from `fcn.models.arguments`.
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from fcn.config.user_paths import expand_path
 from fcn.models.arguments import DEFAULT_CONTEXT_SIZE, ContextSize, Geometry, NetArguments, Upsampling
 
 Net = Literal[
@@ -42,14 +43,23 @@ class DataConfig(Section):
     """The data set.
 
     Attributes:
-        root: Folder in VOC layout, relative to where the command runs.
+        root: Folder in VOC layout, relative to where the command runs. `~` and variables of the environment,
+            such as `$HOME`, are replaced, unless there is a folder of that name.
         train_split: List of the examples to train on.
         val_split: List of the examples to score on.
+        classes: Classes of a data set without `labels.txt`: "voc" for the 21 of Pascal VOC; null: they are
+            VOC's only if all images are named as VOC's.
     """
 
     root: Path
     train_split: str = "train"
     val_split: str = "val"
+    classes: Annotated[Literal["voc"] | None, Field(description="voc, or null", examples=["voc"])] = None
+
+    @field_validator("root", mode="before")
+    @classmethod
+    def _expand_root(cls, value: Any) -> Any:
+        return expand_path("data.root", value)
 
 
 class AugmentationConfig(Section):
@@ -105,6 +115,11 @@ class ModelConfig(Section):
     context: ContextSize = DEFAULT_CONTEXT_SIZE
     input_scale: Annotated[float, Field(gt=0, le=1)] = NetArguments.input_scale
     weights: Annotated[str, Field(min_length=1)] = "none"
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _expand_weights(cls, value: Any) -> Any:
+        return expand_path("model.weights", value)
 
     @model_validator(mode="after")
     def _options_fit_the_net(self) -> "ModelConfig":

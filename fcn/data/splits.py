@@ -11,7 +11,8 @@ from fcn.classes import VOC_CLASS_NAMES, Classes
 from fcn.data.image_io import check_label, write_label
 from fcn.data.sbd import LABELS as SBD_MATLAB
 from fcn.data.sbd import find_sbd, read_sbd_label
-from fcn.data.voc import SPLITS, read_lines, read_names
+from fcn.data.split_list import SPLITS, read_lines
+from fcn.data.voc import read_names
 from fcn.errors import DataError
 from fcn.system.files import write_text
 from fcn.system.parallel import map_on_all_cores

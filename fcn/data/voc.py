@@ -4,7 +4,8 @@ ROOT/JPEGImages/NAME.jpg               the image
 ROOT/SegmentationClass/NAME.png        its label: a palette or gray PNG of class ids, 255 = void
 ROOT/ImageSets/Segmentation/SPLIT.txt  the names in a split, one a line; after a tab, the folder of the
                                        image's label where that is not SegmentationClass
-ROOT/labels.txt                        the class names, one a line; without it, VOC's 21
+ROOT/labels.txt                        the class names, one a line; without it, VOC's 21 if the images are
+                                       named as VOC's or the configuration says so
 """
 
 import hashlib
@@ -16,45 +17,28 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fcn.classes import (
-    MAX_CLASSES,
-    MAX_CLASSES_FILE_BYTES,
-    VOC_CLASS_NAMES,
-    Classes,
-    ClassNamesError,
-    check_class_names,
+from fcn.classes import Classes
+from fcn.data.class_names import find_names
+from fcn.data.image_io import Pixels, check_label, read_image, read_label, read_palette
+from fcn.data.split_list import (
+    IMAGES,
+    SPLITS,
+    Entry,
+    Example,
+    Finder,
+    read_entries,
 )
-from fcn.data.image_header import IMAGE_SUFFIXES
-from fcn.data.image_io import (
-    Pixels,
-    check_label,
-    read_file,
-    read_image,
-    read_label,
-    read_palette,
-)
-from fcn.errors import DataError
+from fcn.errors import DataError, PlaceError
 from fcn.system.files import is_there
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import path_below
 from fcn.system.progress import track
 
-IMAGES = "JPEGImages"
-LABELS = "SegmentationClass"
-SPLITS = "ImageSets/Segmentation"
-CLASS_LIST = "labels.txt"
+_SHOWN = 20
+"""Files of one kind that an error lists."""
 
-
-# VOC's own first, then any other a camera may write.
-_SUFFIXES = (".jpg", *sorted(IMAGE_SUFFIXES - {".jpg"}), *sorted(suffix.upper() for suffix in IMAGE_SUFFIXES))
-
-
-class Example(NamedTuple):
-    """An image and its label, by path."""
-
-    name: str
-    image_path: Path
-    label_path: Path
+# Two grays that differ by less look the same beside each other.
+_SMALLEST_STEP = 8
 
 
 class ExampleDigest(NamedTuple):
@@ -69,41 +53,55 @@ class ExampleDigest(NamedTuple):
     label: bytes
 
 
-def read_classes(root: Path) -> Classes:
-    """Returns the classes of a data set: names from its class list, colors from one of its labels.
+def read_classes(
+    root: Path,
+    splits: Sequence[str] = (),
+    configured: str | None = None,
+    run_names: tuple[str, ...] | None = None,
+) -> Classes:
+    """Returns the classes of a data set: names from its class list, colors from there or from a label.
 
     Args:
         root: The folder that holds `JPEGImages`.
+        splits: Names of the lists with the images; none for all lists.
+        configured: `data.classes` of the configuration: "voc" or None.
+        run_names: Class names of a run that goes on, for a data set that has none.
 
     Raises:
-        DataError: If there is no data set, or the class list is empty, too long, names a class twice or has
-            a name that is too long or has control characters.
+        DataError: If there is no data set, the names of its classes are not known (see `find_names`), or the
+            class list cannot be used (see `read_class_list`).
     """
-    _check_root(root)
-    names: tuple[str, ...] = VOC_CLASS_NAMES
-    path = root / CLASS_LIST
-    if is_there(path):
-        names = _read_class_names(path)
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise DataError(f"{path}: names a class twice: {', '.join(twice)}. Keep one line for each class.")
+    check_root(root)
+
+    def images() -> list[str]:
+        if splits:
+            return [entry.name for split in splits for entry in _read_split(root, split)]
+        return [entry.name for path in sorted((root / SPLITS).glob("*.txt")) for entry in read_entries(path)]
+
+    names, colors = find_names(root, images, configured, run_names)
+    if colors is not None:
+        return Classes(names, colors)
     palette = _find_palette(root)
-    if palette is None or len(palette) < len(names):
+    if palette is None or len(palette) < len(names) or not tells_apart(palette[: len(names)]):
         return Classes.named(names)
     return Classes.with_palette(names, palette)
 
 
-def _read_class_names(path: Path) -> tuple[str, ...]:
-    size = path.stat().st_size
-    if size > MAX_CLASSES_FILE_BYTES:
-        raise DataError(
-            f"{path}: expected the names of at most {MAX_CLASSES} classes. Received: {size} bytes. "
-            "Correct the file: it has one name a line."
-        )
-    try:
-        return check_class_names(read_lines(path))
-    except ClassNamesError as error:
-        raise DataError(f"{path}: {error} Correct the file: it has one name a line.") from error
+def tells_apart(colors: npt.NDArray[np.uint8]) -> bool:
+    """Returns whether colors differ visibly; those of a ramp of grays, `(1, 1, 1)` and so on, do not.
+
+    Args:
+        colors: `uint8[N, 3]`, RGB.
+
+    Example:
+        >>> tells_apart(np.array([[0, 0, 0], [255, 255, 255]], np.uint8))
+        True
+        >>> tells_apart(np.array([[0, 0, 0], [1, 1, 1]], np.uint8))
+        False
+    """
+    values = colors.astype(int)
+    gray = bool((values == values[:, :1]).all())
+    return len(values) < 2 or not gray or bool(np.diff(np.sort(values[:, 0])).min() >= _SMALLEST_STEP)
 
 
 def read_split(root: Path, split: str) -> list[Example]:
@@ -116,8 +114,38 @@ def read_split(root: Path, split: str) -> list[Example]:
     Raises:
         DataError: If the list is missing, empty or names something twice, or an image or label is missing.
     """
-    entries = _read_split(root, split)
-    return [_find_example(root, name, labels, root / SPLITS / f"{split}.txt") for name, labels in entries]
+    list_path, finder = root / SPLITS / f"{split}.txt", Finder(root)
+    examples: list[Example] = []
+    problems = []
+    for entry in _read_split(root, split):
+        try:
+            examples.append(finder.find(entry, list_path))
+        except PlaceError:
+            raise
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError(*listed(problems, "more lines like these"))
+    counts = Counter(example.image_path for example in examples)
+    twice = [path.name for path, count in counts.items() if count > 1]
+    if twice:
+        raise DataError(f"{list_path}: names an image twice: {', '.join(twice[:5])}. Keep one line for each.")
+    return examples
+
+
+def listed(problems: Sequence[str], others: str) -> list[str]:
+    """Returns the first of many lines, and one that counts the others.
+
+    Args:
+        problems: The lines.
+        others: What the others are, for the last line.
+
+    Example:
+        >>> listed(["a"] * 21, "more")[-1]
+        '... and 1 more'
+    """
+    more = [f"... and {len(problems) - _SHOWN} {others}"] if len(problems) > _SHOWN else []
+    return [*problems[:_SHOWN], *more]
 
 
 def read_names(root: Path, split: str) -> list[str]:
@@ -126,7 +154,7 @@ def read_names(root: Path, split: str) -> list[str]:
     Raises:
         DataError: If the list is missing, empty or names something twice.
     """
-    return [name for name, _ in _read_split(root, split)]
+    return [entry.name for entry in _read_split(root, split)]
 
 
 def check_disjoint(train: Sequence[Example], val: Sequence[Example], root: Path) -> None:
@@ -256,14 +284,25 @@ def check_examples(examples: Sequence[Example], num_classes: int) -> list[Exampl
 
 def _find_palette(root: Path) -> npt.NDArray[np.uint8] | None:
     """Returns the colors of the first label that a list names; None without one."""
+    finder = Finder(root)
     for path in sorted((root / SPLITS).glob("*.txt")):
-        for name, labels in _read_entries(path)[:1]:
-            if is_there(label_path := _label_path(root, name, labels, path)):
-                return read_palette(label_path)
+        for entry in read_entries(path)[:1]:
+            try:
+                label_path = finder.find(entry, path).label_path
+            except PlaceError:
+                raise
+            except DataError:
+                continue
+            return read_palette(label_path)
     return None
 
 
-def _check_root(root: Path) -> None:
+def check_root(root: Path) -> None:
+    """Refuses a folder that is not a data set.
+
+    Raises:
+        DataError: If it holds no `JPEGImages`.
+    """
     if is_there(root / IMAGES):
         return
     near = (found.parent for depth in ("*", "*/*") for found in sorted(root.glob(f"{depth}/{IMAGES}")))
@@ -272,65 +311,16 @@ def _check_root(root: Path) -> None:
     raise DataError(f"{root}: holds no folder {IMAGES}, so it is not a data set in VOC layout. {hint}")
 
 
-def read_lines(path: Path) -> list[str]:
-    """Returns the lines of a list that any editor may have written, without empty ones.
-
-    Raises:
-        DataError: If the file cannot be read or is not text.
-    """
-    try:
-        text = read_file(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text. Save it as UTF-8.") from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _read_split(root: Path, split: str) -> list[tuple[str, str]]:
-    _check_root(root)
+def _read_split(root: Path, split: str) -> list[Entry]:
+    check_root(root)
     path = path_below(root / SPLITS, f"{split}.txt", f"the split {split!r}")
     if not is_there(path):
         known = ", ".join(sorted(found.stem for found in path.parent.glob("*.txt"))) or "none"
         raise DataError(f"{path}: no such split. The data set has: {known}.")
-    entries = _read_entries(path)
+    entries = read_entries(path)
     if not entries:
         raise DataError(f"{path}: the split is empty. List the names of its images there, one a line.")
-    twice = [name for name, count in Counter(name for name, _ in entries).items() if count > 1]
+    twice = [name for name, count in Counter(entry.name for entry in entries).items() if count > 1]
     if twice:
         raise DataError(f"{path}: names an image twice: {', '.join(twice[:5])}. Keep one line for each.")
     return entries
-
-
-def _read_entries(path: Path) -> list[tuple[str, str]]:
-    """Returns (name of the image, folder of its label) for each line of a list."""
-    entries = []
-    for line in read_lines(path):
-        name, _, labels = line.partition("\t")
-        entries.append((name.strip(), labels.strip() or LABELS))
-    return entries
-
-
-def _label_path(root: Path, name: str, labels: str, list_path: Path) -> Path:
-    return path_below(path_below(root, labels, str(list_path)), f"{name}.png", str(list_path))
-
-
-def _find_example(root: Path, name: str, labels: str, list_path: Path) -> Example:
-    image_path = next(
-        (
-            path
-            for suffix in _SUFFIXES
-            if is_there(path := path_below(root / IMAGES, f"{name}{suffix}", str(list_path)))
-        ),
-        None,
-    )
-    if image_path is None:
-        raise DataError(
-            f"{root / IMAGES / name}.jpg: is missing, but {list_path} names it. "
-            "Restore the image or take it out of the list."
-        )
-    label_path = _label_path(root, name, labels, list_path)
-    if not is_there(label_path):
-        raise DataError(
-            f"{label_path}: is missing, but {list_path} names it. "
-            "Restore the label or take it out of the list."
-        )
-    return Example(name, image_path, label_path)

@@ -17,7 +17,7 @@ from fcn.data.voc import (
     read_example,
     read_split,
 )
-from fcn.errors import DataError
+from fcn.errors import ConfigError, DataError
 from fcn.evaluation.boundary import boundary_counts
 from fcn.evaluation.metrics import BoundaryScores, Matrix, Scores, confusion_matrix
 from fcn.inference.predictor import Predictor
@@ -26,6 +26,7 @@ from fcn.runs.lineage import (
     TrainingSplit,
     describe_training,
     describe_unchecked,
+    find_run,
     training_document,
     training_of,
 )
@@ -180,13 +181,30 @@ def evaluate_split(predictor: Predictor, root: Path, split: str, boundary: bool 
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
     """
-    classes, examples = read_classes(root), read_split(root, split)
+    configured, run_names = _names_of_run(predictor, root)
+    classes, examples = read_classes(root, (split,), configured, run_names), read_split(root, split)
     if classes.names != predictor.classes.names:
         raise DataError(
             f"{root}: expected the classes the model was trained on: {', '.join(predictor.classes.names)}. "
             f"Received: {', '.join(classes.names)}. Correct labels.txt, or choose another data set."
         )
     return evaluate_examples(predictor, examples, boundary)
+
+
+def _names_of_run(predictor: Predictor, root: Path) -> tuple[str | None, tuple[str, ...] | None]:
+    """Returns what a net's run knows about the classes of a data set that has no `labels.txt`.
+
+    Returns:
+        `data.classes` of the run; and the names of the net's classes if it was trained on this data set.
+    """
+    run = predictor.path and find_run(predictor.path)
+    if not run:
+        return None, None
+    try:
+        data = run.load_config().data
+    except ConfigError:
+        return None, None
+    return data.classes, predictor.classes.names if data.root.resolve() == root.resolve() else None
 
 
 def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example]) -> float:

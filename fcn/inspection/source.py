@@ -45,6 +45,6 @@ def build_net(config: Config) -> SegmentationNet:
     Raises:
         DataError: If the data set exists and cannot be used.
     """
-    root = config.data.root
-    classes = read_classes(root) if root.is_dir() else Classes.named(VOC_CLASS_NAMES)
+    data, root = config.data, config.data.root
+    classes = read_classes(root, configured=data.classes) if root.is_dir() else Classes.named(VOC_CLASS_NAMES)
     return build_configured(config, classes)

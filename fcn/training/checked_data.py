@@ -40,13 +40,19 @@ class CheckedData(NamedTuple):
         return DataDigests(SplitDigests.of(self.train_digests), SplitDigests.of(self.val_digests))
 
 
-def read_checked(config: DataConfig) -> CheckedData:
+def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -> CheckedData:
     """Reads the splits of a training and checks every image and label.
+
+    Args:
+        config: The data set.
+        run_names: Class names of the run that goes on, for a data set without `labels.txt`; None for a new
+            run.
 
     Raises:
         DataError: If one cannot be used, or an image is in both splits.
     """
-    classes = read_classes(config.root)
+    splits = config.train_split, config.val_split
+    classes = read_classes(config.root, splits, config.classes, run_names)
     train_examples = read_split(config.root, config.train_split)
     val_examples = read_split(config.root, config.val_split)
     check_disjoint(train_examples, val_examples, config.root)

@@ -126,6 +126,16 @@ def restore_training(
     )
 
 
+def saved_class_names(run: RunFolder) -> tuple[str, ...] | None:
+    """Returns the class names of a run from its latest checkpoint that holds them; None without one."""
+    for path in run.checkpoints():
+        try:
+            return check_class_names(load_state(path)["class_names"])
+        except (RunError, KeyError, TypeError, ClassNamesError):  # the checkpoint before it is used then
+            continue
+    return None
+
+
 def find_checkpoint(run: RunFolder) -> Path | None:
     """Returns the last checkpoint, replaced by the latest whole one if damaged; None where there is none.
 

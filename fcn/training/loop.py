@@ -28,7 +28,13 @@ from fcn.training import devices
 from fcn.training.average import WeightAverage, copy_of
 from fcn.training.callbacks import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
 from fcn.training.checked_data import read_checked
-from fcn.training.checkpoint import Position, find_checkpoint, remove_partial_files, restore_training
+from fcn.training.checkpoint import (
+    Position,
+    find_checkpoint,
+    remove_partial_files,
+    restore_training,
+    saved_class_names,
+)
 from fcn.training.checkpoint_callback import CheckpointCallback, SaveWhenStopped
 from fcn.training.compiling import compile_net
 from fcn.training.consensus import StopConsensus, stop_together
@@ -111,7 +117,7 @@ def _train(
     consensus: StopConsensus,
     trust: bool,
 ) -> TrainingResult:
-    data = read_checked(config.data)
+    data = read_checked(config.data, saved_class_names(run))
     keras.utils.set_random_seed(config.train.seed)
     checkpoint = _find_checkpoint(run)
     precision = usable_precision(config.train.precision, config.augmentation.crop_size)

@@ -18,6 +18,7 @@ _FREE_KEYS = (
     "train.devices",
     "train.evaluate_steps",
     "data.root",
+    "data.classes",  # the classes of a checkpoint are compared with those of the data set
     "model.weights",
 )
 

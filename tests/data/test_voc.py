@@ -225,9 +225,11 @@ def test_any_number_of_cores_gives_the_same_digests_and_the_same_message(
     assert lines[5] == "... and 3 more files like these"
 
 
-def test_without_a_class_list_the_classes_are_those_of_voc(root: Path) -> None:
+def test_without_a_class_list_the_classes_are_those_of_voc_where_the_configuration_says_so(
+    root: Path,
+) -> None:
     (root / "labels.txt").unlink()
-    assert read_classes(root) == Classes.named(VOC_CLASS_NAMES)
+    assert read_classes(root, configured="voc") == Classes.named(VOC_CLASS_NAMES)
 
 
 def test_grey_labels_get_the_colors_of_voc(root: Path) -> None:
@@ -256,7 +258,7 @@ def test_a_damaged_label_does_not_hide_behind_a_traceback(root: Path) -> None:
         ("".join(f"c{number}\n" for number in range(MAX_CLASSES + 1)), "Received: 256"),
         ("ground\ncat\ncat\n", "names a class twice: cat"),
         ("ground\nc\x1b[31mat\n", r"without control characters. Received: 'c\x1b[31mat'. Correct the file"),
-        ("0\tground\n1\tcat\n", "without control characters"),
+        ("ground\nc\ta\tt\n", "without control characters"),
         ("ground\n" + "c" * 201, "1 to 200 characters in the name of class 1. Received: 201"),
         ("ground\n" * 200_000, "at most 255 classes. Received: 1400000 bytes"),
     ],
