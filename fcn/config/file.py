@@ -7,6 +7,7 @@ what is expected.
 
 import difflib
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from io import StringIO
@@ -193,8 +194,29 @@ def _nested(overrides: Sequence[str]) -> dict[str, Any]:
             value = parse_yaml(text.encode(errors="surrogatepass"))
         except ValueError as error:
             raise _not_yaml(f"--set {override}: the value", error) from error
+        if _ends_in_comment(text, value):
+            raise ConfigError(
+                f"--set {override}: ' #' begins a comment in YAML, so the value would end there. "
+                f"""Put the value in quotes: --set '{key}="{text}"'. Leave out what is a comment."""
+            )
         values.setdefault(section, {})[name] = value
     return values
+
+
+def _ends_in_comment(text: str, value: Any) -> bool:
+    """Returns whether a value of `--set` is only what comes before a comment of YAML.
+
+    Example:
+        >>> _ends_in_comment("a #1", "a"), _ends_in_comment('"a #1"', "a #1")
+        (True, False)
+    """
+    for mark in re.finditer(r"(?:^|\s)#", text):
+        try:
+            if parse_yaml(text[: mark.start()].encode(errors="surrogatepass")) == value:
+                return True
+        except ValueError:  # the mark is in quotes
+            continue
+    return False
 
 
 def _explain(path: Path, problem: Any, values: dict[str, Any]) -> str:

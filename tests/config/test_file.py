@@ -303,3 +303,66 @@ def test_a_configuration_that_an_earlier_version_saved_is_the_same_and_gets_no_h
         "model.input_scale: 0.5 -> 1.0"
     ]
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("value", ["~/data", "$PLACE/data", "${PLACE}/data", "$PLACE/./data"])
+def test_home_and_variables_in_paths_are_replaced(
+    recipe: Path, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("PLACE", "/home/me")
+    for overrides in ([f"data.root={value}", f"model.weights={value}"], ['data.root="$PLACE/data"']):
+        assert load_config(recipe, overrides).data.root == Path("/home/me/data")
+    assert load_config(recipe, [f"model.weights={value}"]).model.weights.startswith("/home/me/")
+    recipe.write_text(f"data:\n  root: {value}\n")
+    config = load_config(recipe)
+    assert config.data.root == Path("/home/me/data")
+    assert load_config(recipe).to_yaml() == config.to_yaml()
+
+
+def test_folders_that_are_called_like_variables_stay(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("~/a", "$PLACE", "~me/a"):
+        (tmp_path / name).mkdir(parents=True)
+        assert load_config(recipe, [f"data.root={name}"]).data.root == Path(name)
+    assert load_config(recipe, ["data.root=cost$"]).data.root == Path("cost$")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("$NOWHERE/data", "NOWHERE is not set"),
+        ("${NOWHERE}", "NOWHERE is not set"),
+        ("~nobody_here/a", "home"),
+    ],
+)
+def test_variables_that_are_not_set_are_refused(recipe: Path, value: str, words: str) -> None:
+    for key in ("data.root", "model.weights"):
+        message = refusal(recipe, f"{key}={value}")
+        assert f"{key}={value}" in message
+        assert words in message
+
+
+@pytest.mark.parametrize(
+    "override", ["data.root=/data/set #1", "train.steps=5 # short", "data.train_split=a  #b", "data.root=#1"]
+)
+def test_a_value_that_would_end_at_a_comment_is_refused(recipe: Path, override: str) -> None:
+    message = refusal(recipe, override)
+    assert message.startswith(f"--set {override}: ' #' begins a comment")
+    assert "in quotes" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [('"/data/set #1"', "/data/set #1"), ("'a #1 #2'", "a #1 #2"), ("/data/set#1", "/data/set#1")],
+)
+def test_marks_in_quotes_and_words_stay(recipe: Path, text: str, value: str) -> None:
+    assert load_config(recipe, [f"data.root={text}"]).data.root == Path(value)
+
+
+def test_the_classes_of_the_data_may_be_those_of_voc(recipe: Path) -> None:
+    assert load_config(recipe).data.classes is None
+    assert load_config(recipe, ["data.classes=voc"]).data.classes == "voc"
+    assert "expected voc, or null, for example data.classes=voc" in refusal(recipe, "data.classes=coco")
