@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fcn.classes import VOC_CLASS_NAMES
-from fcn.data.class_list import OTHER_CLASS_LISTS, ClassList, read_class_list
+from fcn.data.class_list import OTHER_CLASS_LISTS, ClassList, Color, read_class_list
 from fcn.data.split_list import is_voc_name
 from fcn.errors import DataError
 from fcn.system.files import is_there
@@ -61,6 +61,16 @@ def find_class_list(root: Path) -> Path | None:
     if is_there(path):
         return path
     return next((found for found in sorted(root.iterdir()) if found.name.lower() == CLASS_LIST), None)
+
+
+def read_list_colors(root: Path) -> tuple[Color, ...] | None:
+    """Returns the colors that the class list of a data set gives to its classes; None where it has none.
+
+    Raises:
+        DataError: If the list cannot be used.
+    """
+    path = find_class_list(root)
+    return None if path is None else read_class_list(path).colors
 
 
 def _other_lists(root: Path) -> list[Path]:

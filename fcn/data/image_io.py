@@ -284,7 +284,7 @@ def check_label(label: Pixels, num_classes: int, path: Path) -> None:
         path: Where the label came from, for the error.
 
     Raises:
-        DataError: If an id is too large, or if the label looks like a black-and-white mask.
+        DataError: If an id is too large.
     """
     ids = np.flatnonzero(count_ids(label)).tolist()
     wrong = [value for value in ids if value >= num_classes and value != VOID]
@@ -292,10 +292,4 @@ def check_label(label: Pixels, num_classes: int, path: Path) -> None:
         raise DataError(
             f"{path}: expected class ids 0 to {num_classes - 1}, or {VOID} for void. Received: {wrong[:10]}. "
             "Correct the label, or list every class in labels.txt."
-        )
-    if ids == [0, VOID]:
-        raise DataError(
-            f"{path}: holds only 0 and {VOID}, like a black-and-white mask; {VOID} means void here, so "
-            f"nothing could be learned from it. Write class ids (1 for the object) in place of {VOID}, "
-            "or take the image out of the lists."
         )

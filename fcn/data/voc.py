@@ -10,7 +10,7 @@ ROOT/labels.txt                        the class names, one a line; without it, 
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,9 +32,8 @@ from fcn.errors import DataError, PlaceError
 from fcn.system.files import is_there
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import path_below
-from fcn.system.progress import track
 
-_SHOWN = 20
+SHOWN = 20
 """Files of one kind that an error lists."""
 
 # Two grays that differ by less look the same beside each other.
@@ -114,6 +113,19 @@ def read_split(root: Path, split: str) -> list[Example]:
     Raises:
         DataError: If the list is missing, empty or names something twice, or an image or label is missing.
     """
+    examples, problems = find_examples(root, split)
+    if problems:
+        raise DataError(*listed(problems, "more lines like these"))
+    return examples
+
+
+def find_examples(root: Path, split: str) -> tuple[list[Example], list[str]]:
+    """Returns the examples of a split that are there, and a message for each line without one.
+
+    Raises:
+        DataError: If the list is missing, empty or names something twice.
+        PlaceError: If a name leads out of the data set.
+    """
     list_path, finder = root / SPLITS / f"{split}.txt", Finder(root)
     examples: list[Example] = []
     problems = []
@@ -124,13 +136,11 @@ def read_split(root: Path, split: str) -> list[Example]:
             raise
         except DataError as error:
             problems.append(str(error))
-    if problems:
-        raise DataError(*listed(problems, "more lines like these"))
     counts = Counter(example.image_path for example in examples)
     twice = [path.name for path, count in counts.items() if count > 1]
-    if twice:
+    if twice and not problems:
         raise DataError(f"{list_path}: names an image twice: {', '.join(twice[:5])}. Keep one line for each.")
-    return examples
+    return examples, problems
 
 
 def listed(problems: Sequence[str], others: str) -> list[str]:
@@ -144,8 +154,8 @@ def listed(problems: Sequence[str], others: str) -> list[str]:
         >>> listed(["a"] * 21, "more")[-1]
         '... and 1 more'
     """
-    more = [f"... and {len(problems) - _SHOWN} {others}"] if len(problems) > _SHOWN else []
-    return [*problems[:_SHOWN], *more]
+    more = [f"... and {len(problems) - SHOWN} {others}"] if len(problems) > SHOWN else []
+    return [*problems[:SHOWN], *more]
 
 
 def read_names(root: Path, split: str) -> list[str]:
@@ -167,17 +177,24 @@ def check_disjoint(train: Sequence[Example], val: Sequence[Example], root: Path)
     if shared:
         raise DataError(
             f"{root / SPLITS}: the training and the validation split share images ({len(shared)}): "
-            f"{', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}. Take them out of one of the lists."
+            f"{', '.join(shared[:SHOWN])}{', ...' if len(shared) > SHOWN else ''}. Take them out of one of "
+            "the lists."
         )
 
 
-def check_copies(train: Sequence[Example], val: Sequence[Example], digests: Sequence[ExampleDigest]) -> None:
+def check_copies(
+    train: Sequence[Example],
+    val: Sequence[Example],
+    digests: Sequence[ExampleDigest],
+    blank: Collection[bytes] = (),
+) -> None:
     """Refuses a validation split that holds a training image under another name.
 
     Args:
         train: The training split.
         val: The validation split.
         digests: The digests that `check_examples` returned for `[*train, *val]`.
+        blank: The digests of images of one color, which are equal but no copies.
 
     Raises:
         DataError: If an image of one has the same pixels as an image of the other.
@@ -186,13 +203,14 @@ def check_copies(train: Sequence[Example], val: Sequence[Example], digests: Sequ
     pairs = [
         (known[digest.image], example)
         for example, digest in zip(val, digests[len(train) :], strict=True)
-        if digest.image in known
+        if digest.image in known and digest.image not in blank
     ]
     if pairs:
-        listed = ", ".join(f"{one.image_path} and {other.image_path}" for one, other in pairs[:5])
+        shown = ", ".join(f"{one.image_path} and {other.image_path}" for one, other in pairs[:SHOWN])
         raise DataError(
-            f"The training and the validation split share images under other names ({len(pairs)}): {listed}"
-            f"{', ...' if len(pairs) > 5 else ''}. The pixels are the same: take one of each out of its list."
+            f"The training and the validation split share images under other names ({len(pairs)}): {shown}"
+            f"{', ...' if len(pairs) > SHOWN else ''}. The pixels are the same: take one of each out of its "
+            "list."
         )
 
 
@@ -255,31 +273,6 @@ def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
             f"Received: {label.shape[0]}x{label.shape[1]}. Make the label again at the image's own size."
         )
     return image, label
-
-
-def check_examples(examples: Sequence[Example], num_classes: int) -> list[ExampleDigest]:
-    """Reads every image and label once, so that a long run cannot stumble over one.
-
-    Returns:
-        The digests of each example.
-
-    Raises:
-        DataError: If any cannot be used; names the first ones and says how many there are.
-    """
-
-    def check(example: Example) -> ExampleDigest | str:
-        try:
-            image, label = read_example(example, num_classes)
-        except DataError as error:
-            return str(error)
-        return digest_example(image, label)
-
-    checked = list(track(map_on_all_cores(check, examples), "checking data", total=len(examples)))
-    problems = [text for text in checked if isinstance(text, str)]
-    if problems:
-        more = [f"... and {len(problems) - 5} more files like these"] if len(problems) > 5 else []
-        raise DataError(*problems[:5], *more)
-    return [digest for digest in checked if not isinstance(digest, str)]
 
 
 def _find_palette(root: Path) -> npt.NDArray[np.uint8] | None:

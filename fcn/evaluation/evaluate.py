@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fcn.data.examination import check_masks
 from fcn.data.image_io import Pixels, read_image
 from fcn.data.voc import (
     Example,
@@ -188,6 +189,7 @@ def evaluate_split(predictor: Predictor, root: Path, split: str, boundary: bool 
             f"{root}: expected the classes the model was trained on: {', '.join(predictor.classes.names)}. "
             f"Received: {', '.join(classes.names)}. Correct labels.txt, or choose another data set."
         )
+    check_masks(examples)
     return evaluate_examples(predictor, examples, boundary)
 
 

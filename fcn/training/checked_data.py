@@ -4,16 +4,14 @@ from typing import NamedTuple
 
 from fcn.classes import Classes
 from fcn.config.sections import DataConfig
-from fcn.data.voc import (
-    Example,
-    ExampleDigest,
-    check_copies,
-    check_disjoint,
-    check_examples,
-    read_classes,
-    read_split,
-)
+from fcn.data.class_names import read_list_colors
+from fcn.data.examination import examine_examples
+from fcn.data.voc import Example, ExampleDigest, check_copies, check_disjoint, read_classes, read_split
+from fcn.labels.checking.survey import Splits, survey_examples
+from fcn.labels.checking.text import describe_briefly, refuse
 from fcn.runs.digests import SplitDigests
+from fcn.system.text import print_notice
+from fcn.training import devices
 from fcn.training.checkpoint import DataDigests
 
 
@@ -56,7 +54,14 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
     train_examples = read_split(config.root, config.train_split)
     val_examples = read_split(config.root, config.val_split)
     check_disjoint(train_examples, val_examples, config.root)
-    digests = check_examples([*train_examples, *val_examples], len(classes.names))
-    check_copies(train_examples, val_examples, digests)
+    examples = Splits(*splits, train_examples, val_examples)
+    found = examine_examples(examples.examples(), len(classes.names))
+    survey = survey_examples(config.root, classes, examples, found, read_list_colors(config.root))
+    refuse(survey)
+    facts = [one for one in found.facts if one is not None]
+    digests, blank = [one.digest for one in facts], {one.digest.image for one in facts if one.is_blank}
+    check_copies(train_examples, val_examples, digests, blank)
+    if devices.is_main_process():
+        print_notice(*describe_briefly(survey))
     count = len(train_examples)
     return CheckedData(classes, train_examples, val_examples, digests[:count], digests[count:])

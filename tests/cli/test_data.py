@@ -109,7 +109,7 @@ def test_splits_are_built_trained_on_and_guarded(
 
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
-        f"data: {{root: {voc}, train_split: train_aug}}\n"
+        f"data: {{root: {voc}, train_split: train_aug, classes: voc}}\n"
         "augmentation: {crop_size: [16, 16]}\n"
         "model: {width: 0.03125, fc_channels: 16}\n"
         "train: {steps: 1}\n"

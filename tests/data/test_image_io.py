@@ -334,15 +334,8 @@ def test_ids_that_no_class_has_are_refused(tmp_path: Path) -> None:
     assert "labels.txt" in str(caught.value)
 
 
-@pytest.mark.parametrize("num_classes", [1, 2, 21])
-def test_a_black_and_white_mask_is_refused(tmp_path: Path, num_classes: int) -> None:
-    with pytest.raises(DataError, match="black-and-white mask") as caught:
-        check_label(np.array([[0, VOID], [VOID, 0]], np.uint8), num_classes, tmp_path / "mask.png")
-    assert str(tmp_path / "mask.png") in str(caught.value)
-
-
-@pytest.mark.parametrize("values", [[0], [VOID], [1, VOID], [0, 1], [0, 1, VOID]])
-def test_other_labels_are_no_mask(tmp_path: Path, values: list[int]) -> None:
+@pytest.mark.parametrize("values", [[0], [VOID], [0, VOID], [1, VOID], [0, 1], [0, 1, VOID]])
+def test_a_single_label_may_hold_any_of_the_ids(tmp_path: Path, values: list[int]) -> None:
     check_label(np.array([values], np.uint8), 2, tmp_path / "label.png")
 
 

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
+from fcn.data.examination import check_examples
 from fcn.data.image_io import encode_label, read_image, read_label
 from fcn.data.voc import (
     Example,
     check_copies,
-    check_examples,
     read_classes,
     read_names,
     read_split,

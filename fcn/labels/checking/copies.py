@@ -1,0 +1,75 @@
+"""Images of the validation split that look like training images: frames of one video, or saved again."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fcn.data.examination import Facts
+from fcn.data.split_list import Example
+from fcn.labels.checking.finding import Finding
+
+# Of 144 bits. Of 62,500 pairs of different photos (VOC) the closest differ in 24; a photo that was saved
+# again, resized or brightened in 3 to 11, cut by 2% in 12 to 22, and frames of a slow video in 13 or more.
+_MOST_DIFFERENT_BITS = 18
+# 144 bits, 16 at a time.
+_WORDS = 9
+# Comparisons at a time, of 18 bytes each.
+_COMPARED_AT_ONCE = 2**22
+
+
+def near_copies(
+    train: Sequence[Example],
+    val: Sequence[Example],
+    facts: Sequence[Facts | None],
+) -> list[Finding]:
+    """Returns a warning if images of the validation split look like training images but are not equal.
+
+    Args:
+        train: The training split.
+        val: The validation split.
+        facts: Of the examples of both, in this order.
+    """
+    pairs = find_near_pairs(facts[: len(train)], facts[len(train) :])
+    if not pairs:
+        return []
+    files = tuple(f"{train[one].image_path} and {val[other].image_path}" for one, other in pairs)
+    text = (
+        f"{len(pairs)} of {len(val)} validation images look nearly like a training image, as neighboring "
+        "frames of a video or parts of one photo do. Scores will be too good for other images: keep what "
+        "belongs together in one split."
+    )
+    return [Finding("near-duplicates", False, text, files)]
+
+
+def find_near_pairs(train: Sequence[Facts | None], val: Sequence[Facts | None]) -> list[tuple[int, int]]:
+    """Returns (index in train, index in val) for each validation image that looks like a training image.
+
+    The closest training image is named. Equal images and those without contrast are left out. Memory is
+    bounded; the time is that of comparing all pairs, a second for a billion.
+    """
+    known_train, train_bits = _bits(train)
+    known_val, val_bits = _bits(val)
+    pairs = []
+    if not len(known_train):
+        return []
+    rows = max(1, _COMPARED_AT_ONCE // len(known_train))
+    for start in range(0, len(known_val), rows):
+        part = val_bits[start : start + rows]
+        distance = np.zeros((len(part), len(known_train)), np.uint8)
+        for column in range(part.shape[1]):
+            distance += np.bitwise_count(part[:, column, None] ^ train_bits[None, :, column])
+        nearest = distance.argmin(axis=1)
+        for row in np.flatnonzero(distance.min(axis=1) <= _MOST_DIFFERENT_BITS).tolist():
+            one, other = int(known_train[nearest[row]]), int(known_val[start + row])
+            first, second = train[one], val[other]
+            if first is not None and second is not None and first.digest.image != second.digest.image:
+                pairs.append((one, other))
+    return pairs
+
+
+def _bits(facts: Sequence[Facts | None]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]:
+    """Returns the indices of images with contrast, and their gradients, `uint16[N, 9]`."""
+    known = [index for index, one in enumerate(facts) if one is not None and one.gradients is not None]
+    data = b"".join(one.gradients for one in facts if one is not None and one.gradients is not None)
+    return np.array(known, np.int64), np.frombuffer(data, np.uint16).reshape(-1, _WORDS)

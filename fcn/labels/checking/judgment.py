@@ -1,0 +1,264 @@
+"""Judges a data set as a whole: what a training refuses, and what is suspicious."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fcn.classes import VOID
+from fcn.data.examination import Color, Facts, Problem, describe_masks
+from fcn.data.split_list import Example
+from fcn.data.voc import tells_apart
+from fcn.labels.checking.copies import near_copies
+from fcn.labels.checking.finding import Finding
+from fcn.pages.percent import percent
+
+_VOID_NAMES = frozenset(
+    {"void", "ignore", "__ignore__", "unlabeled", "unlabelled", "ignored", "dontcare", "don't care"}
+)
+_MUCH_VOID = 0.5
+
+
+def judge_problems(problems: Sequence[Problem]) -> list[Finding]:
+    """Returns what is to say about the files that cannot be used.
+
+    Args:
+        problems: Of the examination.
+    """
+    findings = []
+    unusable = [one for one in problems if one.kind == "image or label"]
+    if unusable:
+        text = f"{_count(len(unusable), 'image or label', 'images or labels')} cannot be used:"
+        findings.append(Finding("unusable files", True, text, tuple(one.text for one in unusable)))
+    sizes = [one for one in problems if one.kind == "size"]
+    if sizes:
+        differences = Counter(one.difference for one in sizes if one.difference)
+        shown = ", ".join(
+            f"{count} {_describe_difference(*difference)}" for difference, count in differences.most_common(3)
+        )
+        more = ", ..." if len(differences) > 3 else ""
+        text = (
+            f"{_count(len(sizes), 'label differs', 'labels differ')} in size from the image ({shown}{more}). "
+            "Export the labels again at the size of the images; if images were cut or padded after they were "
+            "labeled, do the same to the labels. They are not stretched here: borders would move."
+        )
+        findings.append(Finding("sizes differ", True, text, tuple(one.text for one in sizes)))
+    return findings
+
+
+def _describe_difference(rows: int, columns: int) -> str:
+    parts = [
+        f"{abs(count)} {what if abs(count) == 1 else what + 's'} {'more' if count > 0 else 'fewer'}"
+        for count, what in ((rows, "row"), (columns, "column"))
+        if count
+    ]
+    return " and ".join(parts)
+
+
+def judge_examples(
+    names: Sequence[str],
+    train: Sequence[Example],
+    val: Sequence[Example],
+    facts: Sequence[Facts | None],
+    list_colors: Sequence[Color] | None,
+) -> list[Finding]:
+    """Returns what is refused or suspicious about the labels and images that can be read.
+
+    Args:
+        names: Of the classes.
+        train: The training split.
+        val: The validation split.
+        facts: Of the examples of both, in this order.
+        list_colors: Colors that `labels.txt` gives to the classes; None where it has none.
+    """
+    known = [(one, found) for one, found in zip([*train, *val], facts, strict=True) if found is not None]
+    if not known:
+        return []
+    masks = _judge_masks(known)
+    findings = (
+        masks
+        if any(finding.is_refused for finding in masks)
+        else [
+            *masks,
+            *_judge_content(names, facts[: len(train)], facts[len(train) :]),
+        ]
+    )
+    findings += _judge_palettes(known, list_colors)
+    findings += _judge_void(names, known)
+    findings += _judge_blank(train, val, facts)
+    findings += near_copies(train, val, facts)
+    return findings
+
+
+def _judge_masks(known: Sequence[tuple[Example, Facts]]) -> list[Finding]:
+    """Returns whether labels look like black-and-white masks: all of them, or some."""
+    alike = [str(example.label_path) for example, facts in known if {*facts.pixels} == {0, VOID}]
+    ids = {index for _, facts in known for index in facts.pixels}
+    if ids == {0, VOID}:
+        path = next(example.label_path for example, facts in known if VOID in facts.pixels)
+        return [Finding("black-and-white masks", True, describe_masks(path, len(known)), tuple(alike))]
+    if not alike:
+        return []
+    text = (
+        f"{len(alike)} of {len(known)} labels hold only 0 and {VOID} (void). If {VOID} marks an object "
+        "there, write its class id instead; if it marks pixels without data, nothing is wrong."
+    )
+    return [Finding("only 0 and void", False, text, tuple(alike))]
+
+
+def _judge_content(
+    names: Sequence[str], train: Sequence[Facts | None], val: Sequence[Facts | None]
+) -> list[Finding]:
+    """Returns whether there is something to learn and something to score."""
+    findings = []
+    present = {}
+    for split, found in (("training", train), ("validation", val)):
+        pixels = Counter[int]()
+        for one in found:
+            pixels.update(one.pixels if one is not None else {})
+        present[split] = {index for index in pixels if index != VOID}
+        if pixels and not present[split]:
+            use = "learn" if split == "training" else "score"
+            text = (
+                f"All {pixels[VOID]:,} pixels of the {split} split are void ({VOID}), so there is nothing to "
+                f"{use}. Write class ids into its labels."
+            )
+            findings.append(Finding("all void", True, text))
+    if findings or not (present["training"] and present["validation"]):
+        return findings
+    if len(present["training"]) == 1:
+        (only,) = present["training"]
+        count = sum(one is not None for one in train)
+        text = (
+            f"The {count} labels of the training split hold one class only, {names[only]!r} (id {only}), so "
+            "there is nothing to learn. Add images that show another class, or correct the labels."
+        )
+        return [Finding("one class", True, text)]
+    used = present["training"] | present["validation"]
+    for kind, classes, text in (
+        (
+            "never trained",
+            present["validation"] - present["training"],
+            "in the validation split but in no training label, so it cannot be learned and its IoU will be 0",
+        ),
+        (
+            "never scored",
+            present["training"] - present["validation"],
+            "in the training split but in no validation label, so it will not be scored",
+        ),
+        ("absent", {*range(len(names))} - used, "in no label at all, though the list of classes names it"),
+    ):
+        if classes:
+            shown = ", ".join(f"{names[index]} ({index})" for index in sorted(classes))
+            text = f"{_count(len(classes), 'class is', 'classes are')} {text}: {shown}."
+            findings.append(Finding(kind, False, text))
+    if len(present["validation"]) == 1:
+        (only,) = present["validation"]
+        text = f"The validation labels hold one class only, {names[only]!r}: scores will mean little."
+        findings.append(Finding("one class is scored", False, text))
+    return findings
+
+
+def _judge_palettes(
+    known: Sequence[tuple[Example, Facts]], list_colors: Sequence[Color] | None
+) -> list[Finding]:
+    """Returns whether the palettes of labels contradict each other, or the colors of the class list.
+
+    An id is what counts, but one that has another color in each file was made by a tool that numbers colors
+    anew in each file. Then the same id means different classes.
+    """
+    first: dict[int, tuple[Color, Path]] = {}
+    conflicts: dict[int, list[str]] = defaultdict(list)
+    against_list = []
+    example_text = ""
+    for example, facts in known:
+        if not facts.colors or not _is_colored(facts.colors):
+            continue
+        for index, color in facts.colors.items():
+            if list_colors is not None:
+                if index < len(list_colors) and color != list_colors[index] and color in list_colors:
+                    against_list.append(
+                        f"{example.label_path}: id {index} is {_rgb(color)}, the color of id "
+                        f"{list_colors.index(color)} in labels.txt"
+                    )
+                continue
+            seen, path = first.setdefault(index, (color, example.label_path))
+            if seen != color:
+                conflicts[index].append(str(example.label_path))
+                example_text = example_text or (
+                    f"id {index} is {_rgb(seen)} in {path} and {_rgb(color)} in {example.label_path}"
+                )
+    findings = []
+    if against_list:
+        text = (
+            f"{_count(len(against_list), 'palette contradicts', 'palettes contradict')} the colors in "
+            "labels.txt, so the ids would mean other classes. Write the ids in the order of labels.txt "
+            "(python -m fcn data check ROOT --fix NEWROOT --palettes colors), or leave out the colors there."
+        )
+        findings.append(Finding("palettes", True, text, tuple(against_list)))
+    if conflicts:
+        files = sorted({path for paths in conflicts.values() for path in paths})
+        text = (
+            f"The palettes of labels disagree: {example_text}; in all {len(files)} files differ. So it is "
+            "not certain that an id means the same class everywhere. If the ids are right, save all labels "
+            "with one palette: python -m fcn data check ROOT --fix NEWROOT --palettes ids. If the colors are "
+            "right, write them into labels.txt (name:r,g,b:: a line) and use --palettes colors."
+        )
+        findings.append(Finding("palettes", True, text, tuple(files)))
+    return findings
+
+
+def _is_colored(colors: dict[int, Color]) -> bool:
+    """Returns whether a palette shows something: not a ramp of grays, in which a color is only the id."""
+    if all(color == (index, index, index) for index, color in colors.items()):
+        return False
+    return tells_apart(np.array([*colors.values()], np.uint8))
+
+
+def _rgb(color: Color) -> str:
+    return f"rgb({color[0]}, {color[1]}, {color[2]})"
+
+
+def _judge_void(names: Sequence[str], known: Sequence[tuple[Example, Facts]]) -> list[Finding]:
+    findings = []
+    total = sum(sum(facts.pixels.values()) for _, facts in known)
+    void = sum(facts.pixels.get(VOID, 0) for _, facts in known)
+    if void > _MUCH_VOID * total:
+        text = f"{percent(void / total, 1)} of all pixels are void ({VOID}), which is never learned."
+        findings.append(Finding("much void", False, text))
+    called_void = [name for name in names if name.lower() in _VOID_NAMES]
+    if called_void:
+        text = (
+            f"A class is called {called_void[0]!r} (id {[*names].index(called_void[0])}) and is learned like "
+            f"any other. If its pixels are to be left out, write {VOID} there."
+        )
+        findings.append(Finding("a class called void", False, text))
+    return findings
+
+
+def _judge_blank(
+    train: Sequence[Example], val: Sequence[Example], facts: Sequence[Facts | None]
+) -> list[Finding]:
+    """Returns whether both splits hold the same images of one color, which are no copies of a photo."""
+    blank = [
+        {one.digest.image for one in found if one is not None and one.is_blank}
+        for found in (facts[: len(train)], facts[len(train) :])
+    ]
+    shared = blank[0] & blank[1]
+    if not shared:
+        return []
+    files = [
+        str(example.image_path)
+        for example, one in zip([*train, *val], facts, strict=True)
+        if one is not None and one.digest.image in shared
+    ]
+    text = (
+        f"{len(files)} images of one color each are the same in the training and the validation split. They "
+        "are not refused as copies, but teach nothing."
+    )
+    return [Finding("blank images", False, text, tuple(files))]
+
+
+def _count(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"

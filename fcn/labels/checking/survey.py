@@ -1,0 +1,141 @@
+"""Counts what a data set holds: pixels and images of each class, sizes, and what cannot be used."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fcn.classes import VOID, Classes
+from fcn.data.examination import Color, Examination, Facts
+from fcn.data.split_list import Example
+from fcn.labels.checking.finding import Finding
+from fcn.labels.checking.judgment import judge_examples, judge_problems
+
+
+class ClassCount(NamedTuple):
+    """How often a class occurs.
+
+    Attributes:
+        id: Class id; 255 for void.
+        name: Its name.
+        color: RGB.
+        pixels: Its pixels in all splits.
+        share: Of the labeled pixels of all splits, from 0 to 1; of void: of all pixels.
+        train_images: Number of training images that show it.
+        val_images: Number of validation images that show it.
+    """
+
+    id: int
+    name: str
+    color: Color
+    pixels: int
+    share: float
+    train_images: int
+    val_images: int
+
+
+class Splits(NamedTuple):
+    """The examples of a training.
+
+    Attributes:
+        train: Name of the training split.
+        val: Name of the validation split.
+        train_examples: The training split.
+        val_examples: The validation split.
+    """
+
+    train: str
+    val: str
+    train_examples: Sequence[Example]
+    val_examples: Sequence[Example]
+
+    def examples(self) -> list[Example]:
+        """Returns the examples of both, in the order in which they are examined."""
+        return [*self.train_examples, *self.val_examples]
+
+
+class Survey(NamedTuple):
+    """What a data set holds.
+
+    Attributes:
+        root: The data set.
+        classes: Its classes.
+        splits: Its examples.
+        examination: What was read.
+        counts: Of each class in the order of the ids, then of void.
+        sizes: Number of images by (height, width), the most common first.
+        findings: What is refused, then what is suspicious.
+    """
+
+    root: Path
+    classes: Classes
+    splits: Splits
+    examination: Examination
+    counts: tuple[ClassCount, ...]
+    sizes: tuple[tuple[tuple[int, int], int], ...]
+    findings: tuple[Finding, ...]
+
+    def refused(self) -> list[Finding]:
+        """Returns what a training would refuse."""
+        return [finding for finding in self.findings if finding.is_refused]
+
+    def warnings(self) -> list[Finding]:
+        """Returns what is suspicious."""
+        return [finding for finding in self.findings if not finding.is_refused]
+
+
+def survey_examples(
+    root: Path,
+    classes: Classes,
+    splits: Splits,
+    examination: Examination,
+    list_colors: Sequence[Color] | None = None,
+) -> Survey:
+    """Returns what a data set holds, from one pass over it.
+
+    Args:
+        root: The data set.
+        classes: Its classes.
+        splits: Its examples.
+        examination: Result of the pass over `splits.examples()`.
+        list_colors: Colors that `labels.txt` gives to the classes; None where it has none.
+    """
+    findings = judge_problems(examination.problems)
+    findings += judge_examples(
+        classes.names, splits.train_examples, splits.val_examples, examination.facts, list_colors
+    )
+    sizes = Counter(facts.size for facts in examination.facts if facts is not None)
+    return Survey(
+        root,
+        classes,
+        splits,
+        examination,
+        _counts(classes, len(splits.train_examples), examination.facts),
+        tuple(sizes.most_common()),
+        tuple(sorted(findings, key=lambda finding: not finding.is_refused)),
+    )
+
+
+def _counts(classes: Classes, num_train: int, facts: Sequence[Facts | None]) -> tuple[ClassCount, ...]:
+    pixels: Counter[int] = Counter()
+    images: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
+    for index, one in enumerate(facts):
+        if one is not None:
+            pixels.update(one.pixels)
+            images[index >= num_train].update(one.pixels.keys())
+    total = sum(pixels.values())
+    labeled = total - pixels[VOID]
+    palette = classes.full_palette().tolist()
+    named = [*enumerate(classes.names), (VOID, "void")]
+    return tuple(
+        ClassCount(
+            index,
+            name,
+            (*palette[index],),
+            pixels[index],
+            pixels[index] / max(1, total if index == VOID else labeled),
+            images[0][index],
+            images[1][index],
+        )
+        for index, name in named
+    )

@@ -1,0 +1,67 @@
+"""Describes a survey on the terminal, and refuses a data set."""
+
+from collections.abc import Iterator, Sequence
+
+from fcn.classes import VOID
+from fcn.data.voc import SHOWN
+from fcn.errors import DataError
+from fcn.labels.checking.finding import Finding
+from fcn.labels.checking.survey import ClassCount, Survey
+from fcn.pages.percent import percent
+
+# Longer tables are left to `fcn data check`.
+_MOST_ROWS = 40
+_LONGEST_NAME = 24
+_BRIEF_FILES = 3
+
+
+def refuse(survey: Survey) -> None:
+    """Refuses a data set that cannot be learned from.
+
+    Raises:
+        DataError: If there is anything to refuse; the message names everything that there is.
+    """
+    lines = [line for finding in survey.refused() for line in describe_finding(finding)]
+    if lines:
+        raise DataError(*lines)
+
+
+def describe_finding(finding: Finding, most: int = SHOWN) -> list[str]:
+    """Returns the lines about a finding: its sentence, then the first files.
+
+    Args:
+        finding: The finding.
+        most: How many files to list.
+    """
+    if len(finding.files) == 1 and finding.kind == "unusable files":
+        return [finding.files[0]]
+    shown = [f"  {text}" for text in finding.files[:most]]
+    more = len(finding.files) - len(shown)
+    return [finding.text, *shown, *([f"  ... and {more:,} more files like these"] if more else [])]
+
+
+def describe_briefly(survey: Survey) -> list[str]:
+    """Returns the lines before a training: the images, each class, and what is suspicious."""
+    splits = survey.splits
+    lines = [
+        f"Data: {len(splits.train_examples):,} images to train on, {len(splits.val_examples):,} to score on, "
+        f"{len(survey.classes.names)} classes. Pixels, and images to train and to score on, of each class:"
+    ]
+    shown = [one for one in survey.counts if one.id != VOID or one.pixels]
+    lines += _rows(shown[:_MOST_ROWS])
+    if len(shown) > _MOST_ROWS:
+        lines.append(f"  ... and {len(shown) - _MOST_ROWS} more: python -m fcn data check {survey.root}")
+    for finding in survey.warnings():
+        first, *more = describe_finding(finding, _BRIEF_FILES)
+        lines += [f"Warning: {first}", *more]
+    return lines
+
+
+def _rows(counts: Sequence[ClassCount]) -> Iterator[str]:
+    names = [
+        one.name if len(one.name) <= _LONGEST_NAME else f"{one.name[:_LONGEST_NAME]}..." for one in counts
+    ]
+    width = max(map(len, names), default=0)
+    for one, name in zip(counts, names, strict=True):
+        share = percent(one.share) if one.pixels else "absent"
+        yield f"  {name:<{width}}  {share:>8}  {one.train_images:>6,}  {one.val_images:>6,}"
