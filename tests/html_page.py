@@ -6,7 +6,7 @@ from io import BytesIO
 
 from PIL import Image
 
-VOID_ELEMENTS = {"meta", "img"}
+VOID_ELEMENTS = {"meta", "img", "br"}
 
 
 class Page(HTMLParser):

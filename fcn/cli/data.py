@@ -1,10 +1,11 @@
-"""The commands `fcn data generate`, `download` and `splits`."""
+"""The commands `fcn data generate`, `download`, `splits` and `check`."""
 
 import argparse
 from pathlib import Path
 
 from fcn.cli import export_data, import_data
 from fcn.cli.arguments import Commands, add_command, at_least
+from fcn.cli.data_check import add_check
 from fcn.data.download.catalog import DATASETS
 from fcn.system.text import print_json, print_lines
 
@@ -12,7 +13,9 @@ from fcn.system.text import print_json, print_lines
 def add_parser(commands: Commands) -> None:
     """Adds the command, and those below it."""
     data = commands.add_parser(
-        "data", help="Generate and download data sets.", description="Generate and download data sets."
+        "data",
+        help="Generate, download and check data sets.",
+        description="Generate, download and check data sets.",
     )
     data_commands = data.add_subparsers(required=True, metavar="COMMAND")
     generate = add_command(
@@ -74,6 +77,7 @@ def add_parser(commands: Commands) -> None:
     splits.add_argument(
         "--voc2011", type=Path, metavar="DIR", help="the folder of VOC 2011, which seg11valid needs"
     )
+    add_check(data_commands)
 
     import_data.add_parser(data_commands)
     export_data.add_parser(data_commands)

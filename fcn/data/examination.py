@@ -18,8 +18,8 @@ from fcn.system.progress import track
 
 Color = tuple[int, int, int]
 ProblemKind = Literal["image or label", "size"]
-Look = Callable[[Example, Pixels, Pixels], object]
-"""Returns something small about an example, its image and its label."""
+Look = Callable[[Example, Pixels], object]
+"""Returns something small about an example, from its files and its label."""
 
 # A thumbnail of 9 x 9 has 8 x 9 differences to the right and 9 x 8 downwards.
 _THUMBNAIL = 9
@@ -124,7 +124,7 @@ def _examine(example: Example, num_classes: int, look: Look | None) -> Facts | P
         _colors(example.label_path, ids),
         bool((image == image[:1, :1]).all()),
         _gradients(image),
-        look and look(example, image, label),
+        look and look(example, label),
     )
 
 

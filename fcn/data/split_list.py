@@ -32,7 +32,7 @@ _IN_IMAGES = re.compile(rf"/?(?:.*/)?{IMAGES}/(?P<name>.+)")
 _VOC_NAME = re.compile(r"(2005|2006|2007|2008|2009|2010|2011|2012)_\d{6}")
 _CLASS_LIST_LINE = re.compile(r"(?P<name>.*\S)\s+(-1|0|1)")
 # Closeness of names, as difflib measures it.
-_SIMILAR = 0.6
+_SIMILAR = 0.8
 _MOST_COMPARED = 20_000
 
 

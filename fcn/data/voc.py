@@ -199,12 +199,7 @@ def check_copies(
     Raises:
         DataError: If an image of one has the same pixels as an image of the other.
     """
-    known = dict(zip((digest.image for digest in digests), train, strict=False))
-    pairs = [
-        (known[digest.image], example)
-        for example, digest in zip(val, digests[len(train) :], strict=True)
-        if digest.image in known and digest.image not in blank
-    ]
+    pairs = find_copies(train, val, [digest.image for digest in digests], blank)
     if pairs:
         shown = ", ".join(f"{one.image_path} and {other.image_path}" for one, other in pairs[:SHOWN])
         raise DataError(
@@ -212,6 +207,28 @@ def check_copies(
             f"{', ...' if len(pairs) > SHOWN else ''}. The pixels are the same: take one of each out of its "
             "list."
         )
+
+
+def find_copies(
+    train: Sequence[Example],
+    val: Sequence[Example],
+    digests: Sequence[bytes | None],
+    blank: Collection[bytes] = (),
+) -> list[tuple[Example, Example]]:
+    """Returns a training image for each validation image with the same pixels.
+
+    Args:
+        train: The training split.
+        val: The validation split.
+        digests: The digests of `[*train, *val]`; None for an image that cannot be read.
+        blank: The digests of images of one color, which are equal but no copies.
+    """
+    known = dict(zip(digests, train, strict=False))
+    return [
+        (known[digest], example)
+        for example, digest in zip(val, digests[len(train) :], strict=True)
+        if digest is not None and digest in known and digest not in blank
+    ]
 
 
 def shared_images(train: Sequence[Example], scored: Sequence[Example]) -> list[Example]:

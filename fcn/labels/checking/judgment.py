@@ -35,7 +35,8 @@ def judge_problems(problems: Sequence[Problem]) -> list[Finding]:
     if sizes:
         differences = Counter(one.difference for one in sizes if one.difference)
         shown = ", ".join(
-            f"{count} {_describe_difference(*difference)}" for difference, count in differences.most_common(3)
+            f"{_describe_difference(*difference)}: {count:,}"
+            for difference, count in differences.most_common(3)
         )
         more = ", ..." if len(differences) > 3 else ""
         text = (

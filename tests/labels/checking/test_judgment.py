@@ -208,9 +208,9 @@ def test_palettes_are_compared_with_the_colors_of_the_list(root: Path) -> None:
 @pytest.mark.parametrize(
     ("size", "words"),
     [
-        ((20, 22), "1 4 columns fewer"),
-        ((21, 26), "1 1 row more"),
-        ((18, 30), "1 2 rows fewer and 4 columns more"),
+        ((20, 22), "4 columns fewer: 1"),
+        ((21, 26), "1 row more: 1"),
+        ((18, 30), "2 rows fewer and 4 columns more: 1"),
     ],
 )
 def test_labels_of_another_size_are_counted_by_their_difference(

@@ -1,0 +1,141 @@
+"""The command `fcn data check`."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fcn.cli.arguments import Commands, add_command
+from fcn.errors import DataError
+from fcn.system.files import check_new_folder, check_writable
+from fcn.system.text import print_json, print_lines
+
+if TYPE_CHECKING:
+    from fcn.labels.checking.survey import Survey
+
+
+def add_check(commands: Commands) -> argparse.ArgumentParser:
+    """Adds the command below `fcn data`."""
+    check = add_command(
+        commands,
+        "check",
+        check_data,
+        "Check a data set: what is in it, what a training refuses, and what is suspicious.",
+        "python -m fcn data check data/mine --html check.html",
+    )
+    check.add_argument("root", type=Path, metavar="ROOT", help="data set in VOC layout")
+    check.add_argument(
+        "--html", type=Path, metavar="PAGE", help="also write a page with overlays; replaces a file"
+    )
+    check.add_argument(
+        "--fix",
+        type=Path,
+        metavar="NEWROOT",
+        help="instead, write a copy in which names, lists and palettes are mended; ROOT is not changed",
+    )
+    check.add_argument(
+        "--palettes",
+        choices=("keep", "ids", "colors"),
+        default="keep",
+        help="with --fix: keep palettes that show the classes; give all labels one palette and keep their "
+        "ids; or make ids of the colors in labels.txt; default: keep",
+    )
+    check.add_argument("--train-split", default="train", metavar="NAME", help="default: train")
+    check.add_argument("--val-split", default="val", metavar="NAME", help="default: val")
+    check.add_argument(
+        "--classes", choices=("voc",), help="classes of a data set without labels.txt: the 21 of Pascal VOC"
+    )
+    return check
+
+
+def check_data(options: argparse.Namespace) -> None:
+    """Checks a data set, or writes a mended copy.
+
+    Raises:
+        DataError: If a training would refuse the data set, after everything was printed.
+    """
+    if options.fix is not None:
+        _fix(options)
+        return
+    if options.palettes != "keep":
+        raise DataError("--palettes: changes only what --fix writes. Add --fix NEWROOT, or leave it out.")
+    if options.html is not None:
+        check_writable(options.html)
+    from fcn.labels.checking.check import check_dataset
+    from fcn.labels.checking.document import survey_document
+    from fcn.labels.checking.page import write_page
+
+    survey = check_dataset(options.root, options.train_split, options.val_split, options.classes)
+    if options.html is not None:
+        write_page(options.html, survey)
+    if options.json:
+        print_json(survey_document(survey))
+    else:
+        _print_survey(survey)
+        if options.html is not None:
+            print_lines(f"Wrote {options.html}.")
+    if refused := survey.refused():
+        kinds = ", ".join(dict.fromkeys(finding.kind for finding in refused))
+        raise DataError(f"{options.root}: cannot be trained on as it is: {kinds}.")
+
+
+def _fix(options: argparse.Namespace) -> None:
+    if options.html is not None:
+        raise DataError("--html: shows a check, and --fix writes a copy. Give them in two commands.")
+    check_new_folder(options.fix)
+    from fcn.labels.checking.fix import describe_mended, fix_dataset
+
+    mended = fix_dataset(options.root, options.fix, options.palettes, options.classes)
+    if options.json:
+        print_json({"root": str(options.fix), **mended._asdict()})
+        return
+    print_lines(
+        f"Wrote {options.fix}/.", *describe_mended(mended), f"Next: python -m fcn data check {options.fix}"
+    )
+
+
+def _print_survey(survey: "Survey") -> None:
+    from rich import box
+    from rich.table import Table
+
+    from fcn.classes import VOID
+    from fcn.labels.checking.text import describe_finding
+    from fcn.pages.percent import percent
+    from fcn.pages.swatch import css_color
+    from fcn.system.console import TerminalConsole
+
+    splits = survey.splits
+    title = (
+        f"{survey.root}: {len(splits.train_examples):,} images to train on, "
+        f"{len(splits.val_examples):,} to score on"
+    )
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("id", justify="right")
+    table.add_column("class")
+    table.add_column("color")
+    for column in ("pixels", "share", splits.train, splits.val):
+        table.add_column(column, justify="right")
+    for one in survey.counts:
+        if one.id == VOID and not one.pixels:
+            continue
+        table.add_row(
+            str(one.id),
+            one.name,
+            css_color(one.color),
+            f"{one.pixels:,}",
+            percent(one.share) if one.pixels else "absent",
+            f"{one.train_images:,}",
+            f"{one.val_images:,}",
+        )
+    TerminalConsole().print(table)
+    shown = ", ".join(f"{height}x{width} ({count:,})" for (height, width), count in survey.sizes[:5])
+    more = f", and {len(survey.sizes) - 5} other sizes" if len(survey.sizes) > 5 else ""
+    if shown:
+        print_lines(f"Sizes, height x width (images): {shown}{more}.")
+    for finding in survey.warnings():
+        first, *files = describe_finding(finding)
+        print_lines(f"Warning: {first}", *files)
+    for finding in survey.refused():
+        first, *files = describe_finding(finding)
+        print_lines(f"Refused: {first}", *files)
+    if not survey.refused():
+        print_lines("A training accepts this data set.")
