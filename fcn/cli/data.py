@@ -120,8 +120,8 @@ def _download(options: argparse.Namespace) -> None:
 
 def _splits(options: argparse.Namespace) -> None:
     """Adds splits to the folder of VOC 2012."""
+    from fcn.data.split_list import SPLITS
     from fcn.data.splits import SBD_LABELS, build_splits
-    from fcn.data.voc import SPLITS
 
     counts = build_splits(options.root, options.sbd, options.voc2011)
     if options.json:

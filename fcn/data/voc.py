@@ -24,10 +24,10 @@ from fcn.data.split_list import (
     IMAGES,
     SPLITS,
     Entry,
-    Example,
     Finder,
     read_entries,
 )
+from fcn.data.split_list import Example as Example
 from fcn.errors import DataError, PlaceError
 from fcn.system.files import is_there
 from fcn.system.parallel import map_on_all_cores

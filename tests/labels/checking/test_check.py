@@ -178,7 +178,8 @@ def test_the_page_shows_classes_findings_and_pictures(
     assert parsed.open == []
     assert all(decoded(image).width > 20 for image in parsed.all("img"))
     assert all(image["alt"] for image in parsed.all("img"))
-    assert "http" not in text
+    assert "http:" not in text
+    assert "https:" not in text
 
 
 @pytest.mark.parametrize(
