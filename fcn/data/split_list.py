@@ -5,6 +5,7 @@ it: with a suffix, a folder or backslashes, in other letter case, or with other 
 letters.
 """
 
+import bisect
 import difflib
 import os
 import re
@@ -33,7 +34,7 @@ _VOC_NAME = re.compile(r"(2005|2006|2007|2008|2009|2010|2011|2012)_\d{6}")
 _CLASS_LIST_LINE = re.compile(r"(?P<name>.*\S)\s+(-1|0|1)")
 # Closeness of names, as difflib measures it.
 _SIMILAR = 0.8
-_MOST_COMPARED = 20_000
+_MOST_HINTS, _COMPARED = 20, 1000
 
 
 class Entry(NamedTuple):
@@ -103,6 +104,7 @@ class Finder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._folders: dict[Path, dict[str, list[str]]] = {}
+        self._hints = _MOST_HINTS
 
     def find(self, entry: Entry, list_path: Path) -> Example:
         """Returns the image and the label that a line of a list means.
@@ -199,12 +201,20 @@ class Finder:
         )
 
     def _nearest(self, path: Path) -> str:
-        """Returns a sentence about the file that is named most like a missing one; empty without one."""
-        known = [name for names in list(self._names(path.parent).values())[:_MOST_COMPARED] for name in names]
-        stems = {os.path.splitext(name)[0]: name for name in known}
-        length = len(path.name)
-        alike = [stem for stem in stems if abs(len(stem) - length) <= max(2, length // 2)]
-        close = difflib.get_close_matches(path.name, alike, n=1, cutoff=_SIMILAR)
+        """Returns a sentence about the file that is named most like a missing one; empty without one.
+
+        Only the first missing files get one, and names that begin alike are compared: else a long list with
+        wrong names would take minutes.
+        """
+        self._hints -= 1
+        if self._hints < 0:
+            return ""
+        known = sorted(
+            (os.path.splitext(name)[0], name) for names in self._names(path.parent).values() for name in names
+        )
+        place = bisect.bisect(known, (path.name,))
+        stems = dict(known[max(0, place - _COMPARED) : place + _COMPARED])
+        close = difflib.get_close_matches(path.name, stems, n=1, cutoff=_SIMILAR)
         return f"The nearest file there is {stems[close[0]]!r}. " if close else ""
 
 

@@ -136,6 +136,13 @@ def test_the_nearest_file_is_named(root: Path) -> None:
     assert str(root / "SegmentationClass" / "b.png") in refusal(root)
 
 
+@pytest.mark.parametrize("stem", ["b ", " b", "B "])
+def test_spaces_around_the_name_of_a_file_do_not_matter(root: Path, stem: str) -> None:
+    for folder, suffix in (("JPEGImages", ".jpg"), ("SegmentationClass", ".png")):
+        os.rename(root / folder / f"b{suffix}", root / folder / f"{stem}{suffix}")
+    assert read_split(root, "train")[1].image_path == root / "JPEGImages" / f"{stem}.jpg"
+
+
 def test_labels_in_the_folder_of_another_tool_are_named(root: Path) -> None:
     (root / "SegmentationClass").rename(root / "SegmentationClassPNG")
     message = refusal(root)

@@ -30,6 +30,11 @@ def judge_problems(problems: Sequence[Problem]) -> list[Finding]:
     unusable = [one for one in problems if one.kind == "image or label"]
     if unusable:
         text = f"{_count(len(unusable), 'image or label', 'images or labels')} cannot be used:"
+        if any("Received: colors" in one.text for one in unusable):
+            text = (
+                f"{text[:-1]}. Colors become ids with --fix NEWROOT --palettes colors, if labels.txt gives "
+                "the color of each class (name:r,g,b:: a line)."
+            )
         findings.append(Finding("unusable files", True, text, tuple(one.text for one in unusable)))
     sizes = [one for one in problems if one.kind == "size"]
     if sizes:
