@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fcn.data.class_list import read_class_list
+from fcn.data.class_list import format_class_list, read_class_list
 from fcn.errors import DataError
 
 
@@ -90,6 +90,22 @@ def test_a_list_of_cvat_without_all_colors_has_names_alone(tmp_path: Path) -> No
 )
 def test_names_with_numbers_commas_and_marks_stay_names(content: str, tmp_path: Path) -> None:
     assert read_class_list(write(tmp_path, content)).names == tuple(content.splitlines())
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_names_in_quotes_are_names_whatever_they_look_like(quote: str, tmp_path: Path) -> None:
+    names = ("1 euro", "2 euro", "5,0,0,0", "6: cat")
+    content = "".join(f"{quote}{name}{quote}\n" for name in names)
+    assert read_class_list(write(tmp_path, content)).names == names
+    for written in (
+        names,
+        NAMES,
+        ("0 sky", "1 road"),
+        ("a:1,2,3::", "b"),
+        ("__ignore__", "x"),
+        ("# 1", 'a"b'),
+    ):
+        assert read_class_list(write(tmp_path, format_class_list(written))).names == written
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from fcn.classes import VOID, Classes
-from fcn.data.class_list import read_class_list
+from fcn.data.class_list import format_class_list, read_class_list
 from fcn.data.class_names import CLASS_LIST, find_class_list
 from fcn.data.image_io import Pixels, encode_label, read_image, read_label, read_palette
 from fcn.data.split_list import IMAGES, LABELS, SPLITS, Example, Finder, read_entries
@@ -136,7 +136,7 @@ def _label_folder(root: Path, example: Example) -> str:
 
 
 def _write_class_list(root: Path, new_root: Path, classes: Classes) -> list[str]:
-    content = "".join(f"{name}\n" for name in classes.names).encode()
+    content = format_class_list(classes.names).encode()
     _write(new_root / CLASS_LIST, content)
     path = find_class_list(root)
     return (
