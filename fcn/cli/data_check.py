@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from fcn.cli.arguments import Commands, add_command
 from fcn.errors import DataError
-from fcn.system.files import check_new_folder, check_writable
+from fcn.system.files import check_new_folder
+from fcn.system.results import check_writable
 from fcn.system.text import print_json, print_lines
 
 if TYPE_CHECKING:

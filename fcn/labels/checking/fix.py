@@ -16,7 +16,7 @@ from fcn.data.image_io import Pixels, encode_label, read_image, read_label, read
 from fcn.data.split_list import IMAGES, LABELS, SPLITS, Example, Finder, read_entries
 from fcn.data.voc import check_root, listed, read_classes
 from fcn.errors import DataError
-from fcn.system.files import atomic_folder
+from fcn.system.atomic_folder import atomic_folder
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import path_below
 from fcn.system.progress import track

@@ -19,7 +19,7 @@ from fcn.outputs.overlay import tint
 from fcn.pages.picture import Picture, embed
 from fcn.pages.render import render
 from fcn.pages.swatch import Color
-from fcn.system.files import write_text
+from fcn.system.results import write_result
 
 _OVERLAYS_OF_A_CLASS = 3
 # A page with more takes long to open; all classes are in the table.
@@ -78,7 +78,7 @@ def write_page(path: Path, survey: Survey) -> None:
         shown=[*_class_pictures(survey.classes, read)],
         smallest=[*_smallest_pictures(survey.classes, read)],
     )
-    write_text(path, page)
+    write_result(path, page)
 
 
 def _class_pictures(classes: Classes, read: Sequence[tuple[Example, Facts]]) -> Iterator[_ClassPictures]:
