@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcn.classes import VOID
-from fcn.data.image_io import encode_label
 from fcn.data.class_names import CLASS_LIST
+from fcn.data.image_io import encode_label
 from fcn.data.split_list import IMAGES, LABELS, SPLITS
 from fcn.errors import ConfigError, DataError
 from fcn.labels.importing.choice import Choice, Wishes, choose_classes, to_class_ids
