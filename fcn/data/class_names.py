@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fcn.classes import VOC_CLASS_NAMES
-from fcn.data.class_list import OTHER_CLASS_LISTS, ClassList, Color, read_class_list
+from fcn.data.class_list import OTHER_CLASS_LISTS, ClassList, read_class_list
+from fcn.data.class_table import Color
 from fcn.data.split_list import is_voc_name
 from fcn.errors import DataError
 from fcn.system.files import is_there
