@@ -54,7 +54,8 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Exports labels."""
     from fcn.classes import Classes
-    from fcn.data.voc import IMAGES, read_classes
+    from fcn.data.split_list import IMAGES
+    from fcn.data.voc import read_classes
     from fcn.labels.exporting.class_names import find_classes, parse_names
     from fcn.labels.exporting.exporter import ExportOptions, export_labels
     from fcn.labels.exporting.forms import FORMS

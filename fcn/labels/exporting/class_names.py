@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fcn.classes import MAX_CLASSES_FILE_BYTES, VOID, Classes, ClassNamesError, check_class_names
 from fcn.data.image_io import read_label, read_palette
-from fcn.data.voc import read_lines
+from fcn.data.split_list import read_lines
 from fcn.errors import DataError
 from fcn.labels.exporting.labeled import Labeled
 from fcn.outputs.regions import present_ids

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcn.data.image_header import IMAGE_SUFFIXES
-from fcn.data.voc import SPLITS, read_split
+from fcn.data.split_list import SPLITS
+from fcn.data.voc import read_split
 from fcn.errors import DataError
 from fcn.labels.importing.folders import find_files, find_images, name_below
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcn.classes import VOID
+from fcn.data.class_list import format_class_list
 from fcn.data.class_names import CLASS_LIST
 from fcn.data.image_io import encode_label
 from fcn.data.split_list import IMAGES, LABELS, SPLITS
@@ -118,7 +119,7 @@ def write_import(plan: Plan, root: Path) -> dict[str, Any]:
         for split in dict.fromkeys((TRAIN, VAL, *plan.splits)):
             listed = [name for name, its in zip(plan.names, plan.splits, strict=True) if its == split]
             (temporary / SPLITS / f"{split}.txt").write_text("".join(f"{name}\n" for name in sorted(listed)))
-        (temporary / CLASS_LIST).write_text("".join(f"{name}\n" for name in plan.choice.classes.names))
+        (temporary / CLASS_LIST).write_text(format_class_list(plan.choice.classes.names))
         record = describe(plan) | {"hard_links": sum(linked)}
         write_json(temporary / RECORD, record)
     return record
