@@ -22,9 +22,9 @@ from fcn.data.image_io import (
     decode_image,
     encode_jpeg,
     encode_png,
-    exif_orientation,
     read_image,
 )
+from fcn.data.orientation import exif_orientation
 
 _SECONDS = 60.0
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from damaged_files import damaged
 from hypothesis import HealthCheck, given, settings
 
-from fcn.data.image_io import decode_image, exif_orientation, read_image, read_size
+from fcn.data.image_io import decode_image, read_image, read_size
+from fcn.data.orientation import exif_orientation
 from fcn.errors import DataError
 
 # What a file may take, far more than it does.

@@ -237,6 +237,51 @@ def test_a_folder_is_labeled_with_an_export(place: Path, capsys: pytest.CaptureF
     check_label(read_png(place / "labels" / "image.png"), "export")
 
 
+def turned(path: Path) -> Label:
+    """Writes the image with EXIF orientation 6; returns its stored pixels."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(IMAGE) as image:
+        image.save(path, quality=95, exif=exif)
+    with Image.open(path) as image:
+        return np.array(image)
+
+
+@pytest.mark.slow
+def test_a_job_goes_on_in_stored_order_and_says_so(
+    place: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = place / "job"
+    move(job)
+    stored = turned(job / "images" / "turned.jpg")
+    predictor = fcn.Predictor("runs/largefov")
+    command = ["infer.py", "runs/largefov", "job/images", "--output", "job/labels"]
+    for options, pixels, says_so in (([], stored, True), (["--restart"], np.rot90(stored, -1).copy(), False)):
+        monkeypatch.setattr(sys, "argv", [*command, *options])
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_path(str(ROOT / "infer.py"), run_name="__main__")
+        assert stopped.value.code == 1  # an image is damaged
+        assert ("in stored pixel order" in capfd.readouterr().err) == says_so
+        label = read_png(job / "labels" / "turned.png")
+        assert label.shape == pixels.shape[:2]
+        assert (label == predictor.predict(pixels).label).mean() >= 0.998
+
+
+def test_an_export_labels_upright_and_says_what_its_graph_does(
+    place: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = turned(place / "turned.jpg")
+    monkeypatch.setattr(sys, "argv", ["infer.py", "export", "turned.jpg", "--output", "labels"])
+    for _ in range(2):
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_path(str(ROOT / "infer.py"), run_name="__main__")
+        assert not stopped.value.code
+    assert capfd.readouterr().err.count("was exported by an older version") == 1
+    upright = np.rot90(stored, -1).copy()
+    label = fcn.Predictor("export").predict(upright).label
+    assert (read_png(place / "labels" / "turned.png") == label).mean() >= 0.998
+
+
 @pytest.mark.slow
 def test_an_export_is_served(place: Path) -> None:
     command = [sys.executable, "-m", "fcn", "serve", "export", "--port", "0", "--json"]
@@ -258,3 +303,4 @@ def test_an_export_is_served(place: Path) -> None:
         server.kill()
         server.wait()
     assert server.returncode == 128 + signal.SIGTERM
+    assert (place / "log").read_text().count("was exported by an older version") == 1

@@ -152,6 +152,14 @@ def open_labeler(
         raise RunError(f"--memory {amount:g}: {error}") from error
 
 
+def describe_export(model: Path) -> str | None:
+    """Returns a notice if the graph of an export labels image files in stored pixel order; None otherwise."""
+    from fcn.inference.engines.exported import describe_stored_order
+    from fcn.runs.folder import exported_version, is_exported
+
+    return describe_stored_order(exported_version(model)) if is_exported(model) else None
+
+
 def at_least(lowest: int) -> Callable[[str], int]:
     """Returns a reader of whole numbers that are not smaller than `lowest`.
 

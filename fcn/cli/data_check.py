@@ -45,6 +45,13 @@ def add_check(commands: Commands) -> argparse.ArgumentParser:
     check.add_argument(
         "--classes", choices=("voc",), help="classes of a data set without labels.txt: the 21 of Pascal VOC"
     )
+    check.add_argument(
+        "--label-orientation",
+        choices=("upright", "stored"),
+        default="upright",
+        help="whether labels are of upright images, or of the pixels as they are stored, before EXIF "
+        "orientation, as data.label_orientation of a training; default: upright",
+    )
     return check
 
 
@@ -65,7 +72,9 @@ def check_data(options: argparse.Namespace) -> None:
     from fcn.labels.checking.document import survey_document
     from fcn.labels.checking.page import write_page
 
-    survey = check_dataset(options.root, options.train_split, options.val_split, options.classes)
+    survey = check_dataset(
+        options.root, options.train_split, options.val_split, options.classes, options.label_orientation
+    )
     if options.html is not None:
         write_page(options.html, survey)
     if options.json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling, add_trust
 from fcn.cli.tables import print_scores
+from fcn.config.sections import LabelOrientation
 from fcn.runs.folder import RunFolder, is_exported, model_file
 from fcn.system.backend import start_backend
 from fcn.system.files import as_json, occupied
@@ -45,6 +46,12 @@ def add_parser(commands: Commands) -> None:
         action="store_true",
         help="also compute boundary IoU, from the pixels near the outlines of the classes",
     )
+    evaluate.add_argument(
+        "--label-orientation",
+        choices=("upright", "stored"),
+        help="whether labels are of upright images, or of the pixels as they are stored, before EXIF "
+        "orientation; default: as the run was trained, if this is its data set, else upright",
+    )
     add_trust(evaluate)
 
 
@@ -67,7 +74,8 @@ def run(options: argparse.Namespace) -> None:
         scales=options.scales,
         trust=options.trust,
     )
-    checked = evaluate_and_check(predictor, options.data, options.split, options.boundary)
+    orientation = options.label_orientation or _label_orientation(options)
+    checked = evaluate_and_check(predictor, options.data, options.split, options.boundary, orientation)
     for warning in checked.warnings:
         print_notice(f"Warning: {warning}")
     for note in checked.notes:
@@ -141,6 +149,16 @@ def _unused(path: Path) -> Path:
     """Returns a path where nothing is: the given one, or the first free one with a number."""
     numbered = (path.with_stem(f"{path.stem}_{number}") for number in count(2))
     return next(found for found in chain([path], numbered) if not (found.exists() or found.is_symlink()))
+
+
+def _label_orientation(options: argparse.Namespace) -> LabelOrientation:
+    """Returns what the labels are of by the configuration of the run, if the data set is its own."""
+    from fcn.runs.lineage import find_run
+
+    run = find_run(options.model)
+    data = None if run is None else run.load_config().data
+    own = data is not None and data.root.resolve() == options.data.resolve()
+    return data.label_orientation if data is not None and own else "upright"
 
 
 def _new_file(path: Path) -> Path:

@@ -16,11 +16,12 @@ from fcn.cli.arguments import (
     add_memory,
     add_trust,
     at_least,
+    describe_export,
     open_labeler,
 )
 from fcn.errors import BackendError, DataError, PartialError, RunError
 from fcn.system.backend import start_backend
-from fcn.system.text import print_json, print_lines
+from fcn.system.text import print_json, print_lines, print_notice
 
 if TYPE_CHECKING:
     from fcn.inference.engines.engine import Engine
@@ -138,6 +139,8 @@ def run(options: argparse.Namespace) -> None:
         result = job.result()
         retry = options.retry_failed and bool(result.failed)
         if retry or not job.finished:
+            if job.order == "upright" and (notice := describe_export(options.model)):
+                print_notice(notice)
             memory = options.memory or job.memory()
             labeler = (options.engine, options.precision, views, memory, options.trust)
             if options.ray:

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     options = _parser().parse_args(arguments)
     options.command_line = ["fcn", *(sys.argv[1:] if arguments is None else arguments)]
-    # Pillow warns of damaged EXIF data, which is not used here.
+    # Pillow warns of damaged EXIF data; what it could read of them is used.
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # a damaged file is reported once, by us
     stop_signals = StopSignals()

@@ -22,6 +22,7 @@ from fcn.cli.arguments import (
     add_memory,
     add_trust,
     at_least,
+    describe_export,
     open_labeler,
 )
 from fcn.errors import ConfigError
@@ -173,6 +174,8 @@ def run(options: argparse.Namespace) -> None:
             engine, precision, memory = options.engine, options.precision, options.memory
             return open_labeler(path, engine, precision, PLAIN, memory, options.trust, DECODERS_BYTES)
 
+        if notice := describe_export(options.model):
+            logging.getLogger("fcn.server").warning(notice)
         service = Service(options.name, options.model, open_engine, limits, Metrics(), decoders)
         try:
             settings = ServerSettings(token, options.examples, (options.host, *options.allowed_host))

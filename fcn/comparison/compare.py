@@ -11,7 +11,7 @@ from fcn.comparison.result import Comparison, NetResult, NetSize
 from fcn.comparison.runs import config_of, finish, is_finished, open_candidate, training_cost
 from fcn.comparison.timed_process import Labeling, Size, TrainingStep
 from fcn.comparison.timing import time_tasks
-from fcn.data.image_header import open_header, stored_size
+from fcn.data.image_io import read_size
 from fcn.data.voc import Example
 from fcn.evaluation.evaluate import evaluate_and_check
 from fcn.inference.predictor import Predictor
@@ -92,8 +92,7 @@ def most_common_size(examples: Iterable[Example]) -> Size:
     """
     found: Counter[Size] = Counter()
     for example in examples:
-        with example.image_path.open("rb") as file:
-            found[stored_size(open_header(file, example.image_path))] += 1
+        found[read_size(example.image_path)] += 1
     return found.most_common(1)[0][0]
 
 
@@ -114,7 +113,9 @@ def _scored(
 ) -> NetResult:
     """Scores a net and labels the images that are shown; adds to the warnings."""
     predictor = Predictor(candidate.path, labeler.engine, labeler.precision, trust=labeler.trust)
-    checked = evaluate_and_check(predictor, plan.root, plan.split, boundary=True)
+    checked = evaluate_and_check(
+        predictor, plan.root, plan.split, boundary=True, label_orientation=plan.label_orientation
+    )
     warnings += [f"{candidate.name}: {text}" for text in (*checked.warnings, *checked.notes)]
     pictures = tuple(label_picture(predictor, example) for example in shown)
     engine = f"{predictor.engine.name} {predictor.engine.precision}"

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from fcn.classes import Classes
 from fcn.config.file import Config, is_configuration, load_config
+from fcn.config.sections import LabelOrientation
 from fcn.data.voc import Example, check_disjoint, read_classes, read_split
 from fcn.errors import ConfigError, RunError
 from fcn.runs.folder import RunFolder, net_file
@@ -60,6 +61,7 @@ class Plan(NamedTuple):
         split: Name of the list that is scored.
         classes: Of the data set.
         examples: The split.
+        label_orientation: What its labels are of.
     """
 
     candidates: tuple[Candidate, ...]
@@ -67,6 +69,7 @@ class Plan(NamedTuple):
     split: str
     classes: Classes
     examples: Sequence[Example]
+    label_orientation: LabelOrientation = "upright"
 
 
 def plan_comparison(request: Request) -> Plan:
@@ -99,12 +102,16 @@ def plan_comparison(request: Request) -> Plan:
     lists = {name: config.data.train_split for name, config in trained.items()}
     train_split = _same(lists, "data.train_split", "Set it for all: --set data.train_split=NAME")
     configured = next((config.data.classes for config in known.values() if config.data.classes), None)
-    classes, examples = read_classes(root, (split,), configured), read_split(root, split)
+    orientations = {name: config.data.label_orientation for name, config in known.items()}
+    orientation: LabelOrientation = (
+        _same(orientations, "data.label_orientation", "Set the same for all") or "upright"
+    )
+    classes, examples = read_classes(root, (split,), configured), read_split(root, split, orientation)
     if train_split is not None:
         train_examples = read_split(root, train_split)
         for val_split in sorted(set(splits.values())):
             check_disjoint(train_examples, read_split(root, val_split), root)
-    return Plan(candidates, root, split, classes, examples)
+    return Plan(candidates, root, split, classes, examples, orientation)
 
 
 def _candidates(request: Request) -> tuple[Candidate, ...]:

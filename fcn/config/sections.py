@@ -39,6 +39,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+LabelOrientation = Literal["upright", "stored"]
+
+
 class DataConfig(Section):
     """The data set.
 
@@ -49,12 +52,16 @@ class DataConfig(Section):
         val_split: List of the examples to score on.
         classes: Classes of a data set without `labels.txt`: "voc" for the 21 of Pascal VOC; null: they are
             VOC's only if all images are named as VOC's.
+        label_orientation: "upright": labels are of images as people see them, after EXIF orientation was
+            applied, as most tools write them; "stored": of the pixels as they are stored in the files. Then
+            they are turned as their images are.
     """
 
     root: Path
     train_split: str = "train"
     val_split: str = "val"
     classes: Annotated[Literal["voc"] | None, Field(description="voc, or null", examples=["voc"])] = None
+    label_orientation: LabelOrientation = "upright"
 
     @field_validator("root", mode="before")
     @classmethod

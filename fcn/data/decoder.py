@@ -35,8 +35,8 @@ class Header(NamedTuple):
     """Size and orientation of an image, read from the beginning of its file.
 
     Attributes:
-        size: (height, width), in stored pixel order.
-        orientation: EXIF orientation, 1 to 8.
+        size: (height, width) of the upright image.
+        orientation: EXIF orientation, 1 to 8, by which the stored pixels are turned.
     """
 
     size: tuple[int, int]
@@ -118,7 +118,7 @@ class Decoder:
         return header
 
     def decode(self, seconds: float) -> Pixels:
-        """Returns the pixels of the opened image, `uint8[H, W, 3]`, RGB, in stored pixel order.
+        """Returns the pixels of the opened image, `uint8[H, W, 3]`, RGB, upright.
 
         Args:
             seconds: The process is stopped after so long.

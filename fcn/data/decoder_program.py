@@ -19,8 +19,9 @@ from typing import IO, Any
 import cv2
 import numpy as np
 
-from fcn.data.image_header import open_header, stored_size
-from fcn.data.image_io import Pixels, decode_image, exif_orientation
+from fcn.data.image_header import open_header
+from fcn.data.image_io import Pixels, decode_image
+from fcn.data.orientation import orientation_of, upright_size
 from fcn.errors import DataError
 
 ANSWER_BYTES = 4096
@@ -49,11 +50,11 @@ class _Image:
     def __init__(self, data: bytes) -> None:
         self.data = data
         with limited_memory(0):
-            self.height, self.width = stored_size(open_header(data, NAME))
+            header = open_header(data, NAME)
+            self.height, self.width = upright_size(header)
+            self.orientation = orientation_of(header)
         if min(self.height, self.width) < 1:
             raise DataError(f"{NAME}: expected pixels. Received: {self.width} x {self.height} pixels.")
-        with limited_memory(self.height * self.width):
-            self.orientation = exif_orientation(data)
 
     def decode(self) -> Pixels:
         """Returns the pixels, of the size that the header says.

@@ -10,6 +10,8 @@ import numpy as np
 
 from fcn.classes import VOID, count_ids
 from fcn.data.image_io import Pixels, read_label, read_palette, read_size
+from fcn.data.label_orientation import read_label_size
+from fcn.data.orientation import is_sideways, read_orientation
 from fcn.data.split_list import Example
 from fcn.data.voc import ExampleDigest, digest_example, listed, read_example
 from fcn.errors import DataError
@@ -17,7 +19,7 @@ from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 
 Color = tuple[int, int, int]
-ProblemKind = Literal["image or label", "size"]
+ProblemKind = Literal["image or label", "size", "orientation"]
 Look = Callable[[Example, Pixels], object]
 """Returns something small about an example, from its files and its label."""
 
@@ -30,7 +32,8 @@ class Problem(NamedTuple):
     """An image or label that cannot be used.
 
     Attributes:
-        kind: "size" where image and label differ in size, else "image or label".
+        kind: "orientation" where image and label have the same size but for EXIF orientation, "size" where
+            they differ in size otherwise, else "image or label".
         path: The file.
         text: The message, with the path in it.
         difference: Rows and columns that the label has more than the image; None for another kind.
@@ -131,11 +134,15 @@ def _examine(example: Example, num_classes: int, look: Look | None) -> Facts | P
 def _problem(example: Example, text: str) -> Problem:
     path = example.label_path if text.startswith(f"{example.label_path}:") else example.image_path
     try:
-        image, label = read_size(example.image_path), read_size(example.label_path)
+        image = read_size(example.image_path)
+        label = read_label_size(example.label_path, example.image_path, example.label_orientation)
+        orientation = read_orientation(example.image_path)
     except DataError:
         return Problem("image or label", path, text)
     if image == label:
         return Problem("image or label", path, text)
+    if image == label[::-1] and is_sideways(orientation):
+        return Problem("orientation", path, text)
     return Problem("size", path, text, (label[0] - image[0], label[1] - image[1]))
 
 

@@ -1,9 +1,9 @@
 """Reading and writing images and labels outside of graphs: the one rule for what the bytes mean.
 
 Images become `uint8[H, W, 3]` RGB whatever they were: gray becomes three equal channels, a palette its
-colors, alpha is dropped, of 16 bits the upper 8 are kept. A file holds one image. Pixels stay in stored
-order; EXIF orientation turns only images made for people (`upright`). `fcn.exports.graph` does the same
-inside a graph, equal to the pixel, for JPEG, PNG and BMP.
+colors, alpha is dropped, of 16 bits the upper 8 are kept. A file holds one image, which
+is turned upright by its EXIF orientation (`fcn.data.orientation`). `fcn.exports.graph` does the same inside a
+graph, equal to the pixel, for JPEG, PNG and BMP.
 """
 
 from io import BytesIO
@@ -12,7 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
+from PIL import Image
+from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -25,29 +26,16 @@ from fcn.data.image_header import (
     read_image_file,
     stored_size,
 )
+from fcn.data.orientation import Pixels as Pixels
+from fcn.data.orientation import orientation_of, turned_back, upright, upright_size
 from fcn.errors import DataError
 from fcn.system.files import unreadable, write_bytes
 
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG_QUALITY = 92
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Chunks of a PNG in which Pillow finds an orientation.
-_PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
-# How stored pixels become upright, by the value of the EXIF tag Orientation (EXIF 2.3, 4.6.4).
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_TURNED_BACK = {6: 8, 8: 6}
 # What Pillow calls pixels of 16 bits, in either order of bytes, and of 32.
 _16_BITS, _32_BITS = ("I;16", "I;16B", "I;16L", "I;16N"), ("I", "F")
-
-Pixels = npt.NDArray[np.uint8]
 
 
 def read_file(path: Path) -> bytes:
@@ -72,7 +60,7 @@ def decode_image(data: bytes, name: object = "image") -> Pixels:
         name: The image's name in an error, usually its path.
 
     Returns:
-        `uint8[H, W, 3]`, RGB, in stored pixel order.
+        `uint8[H, W, 3]`, RGB, upright.
 
     Raises:
         DataError: If the bytes are not an image or only the first part of one, or if it is larger than
@@ -81,6 +69,24 @@ def decode_image(data: bytes, name: object = "image") -> Pixels:
     header = open_header(data, name)
     if isinstance(header, TiffImageFile):
         return _decode_tiff(header, name)
+    return upright(_decode(header, data, name), orientation_of(header))
+
+
+def decode_stored(data: bytes, name: object = "image") -> Pixels:
+    """Decodes as `decode_image` does, but in stored pixel order: EXIF orientation is not applied.
+
+    Raises:
+        DataError: As `decode_image` does.
+    """
+    header = open_header(data, name)
+    if not isinstance(header, TiffImageFile):
+        return _decode(header, data, name)
+    orientation = orientation_of(header)
+    return upright(_decode_tiff(header, name), turned_back(orientation))
+
+
+def _decode(header: ImageFile, data: bytes, name: object) -> Pixels:
+    """Decodes anything but a TIFF, in stored pixel order."""
     if isinstance(header, JpegImageFile):
         check_scans(data, header.height * header.width, name)
     try:
@@ -93,31 +99,29 @@ def decode_image(data: bytes, name: object = "image") -> Pixels:
 
 
 def _decode_tiff(image: TiffImageFile, name: object) -> Pixels:
-    """Decodes a TIFF with Pillow: OpenCV darkens what is transparent and applies the orientation tag."""
-    orientation = _orientation(image)
+    """Decodes a TIFF with Pillow, upright: OpenCV darkens what is transparent."""
     if image.mode in _32_BITS:
         raise DataError(f"{name}: expected 8 or 16 bits a channel. Received: 32. Save it with fewer.")
     try:
+        orientation_of(image)  # so that Pillow knows it: it turns a TIFF, and no other file, while loading
         # Where it makes room for pixels Pillow has a limit of its own, below ours and one for all callers.
         image.im = Image.new(image.mode, stored_size(image)[::-1]).im
         image.load()
         deep = image.mode in _16_BITS
         gray_or_color = Image.fromarray((np.array(image) >> 8).astype(np.uint8)) if deep else image
-        pixels: Pixels = np.array(gray_or_color.convert("RGB"))
+        return np.array(gray_or_color.convert("RGB"))
     except PILLOW_ERRORS as error:
         raise DataError(
             f"{name}: is truncated or a TIFF that cannot be decoded ({error}). "
             "Replace the file or take it out."
         ) from error
-    # Pillow turns a TIFF, and no other file, while it loads it.
-    return upright(pixels, _TURNED_BACK.get(orientation, orientation))
 
 
 def read_image(path: Path) -> Pixels:
     """Reads and decodes an image file.
 
     Returns:
-        `uint8[H, W, 3]`, RGB, in stored pixel order.
+        `uint8[H, W, 3]`, RGB, upright.
 
     Raises:
         DataError: If the file cannot be read or decoded.
@@ -173,14 +177,14 @@ def read_palette(path: Path) -> npt.NDArray[np.uint8] | None:
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Returns (height, width) of an image file from its header, in stored pixel order.
+    """Returns (height, width) of an upright image from the header of its file.
 
     Raises:
         DataError: If the file cannot be read or is not an image.
     """
     try:
         with path.open("rb") as file:
-            return stored_size(open_header(file, path))
+            return upright_size(open_header(file, path))
     except OSError as error:
         raise DataError(f"{path}: {unreadable(error)}") from error
 
@@ -239,40 +243,6 @@ def recolor(label: Pixels, palette: Pixels) -> Pixels:
         [[[0, 1, 2], [6, 7, 8]]]
     """
     return cv2.LUT(cv2.merge([label] * 3), palette[np.newaxis]).astype(np.uint8, copy=False)
-
-
-def exif_orientation(data: bytes) -> int:
-    """Returns the EXIF orientation (1 to 8) of an image file's content, 1 without one."""
-    if data.startswith(_PNG_SIGNATURE) and not any(keyword in data for keyword in _PNG_EXIF):
-        return 1  # to find none, Pillow would decode all pixels, since it may come after them
-    try:
-        return _orientation(open_header(data, "image"))
-    except DataError:
-        return 1
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except PILLOW_ERRORS:
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Turns an image or a label from stored order to how a person held the camera.
-
-    Args:
-        pixels: `uint8[H, W]` or `uint8[H, W, 3]`.
-        orientation: EXIF orientation, 1 to 8.
-
-    Example:
-        >>> upright(np.array([[1, 2]], np.uint8), 6).tolist()
-        [[1], [2]]
-    """
-    if orientation not in _TURNS:
-        return pixels
-    return np.array(Image.fromarray(pixels).transpose(_TURNS[orientation]))
 
 
 def check_label(label: Pixels, num_classes: int, path: Path) -> None:

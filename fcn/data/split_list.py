@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from fcn.config.sections import LabelOrientation
 from fcn.data.image_header import IMAGE_SUFFIXES
 from fcn.data.image_io import read_file
 from fcn.errors import DataError
@@ -50,11 +51,19 @@ class Entry(NamedTuple):
 
 
 class Example(NamedTuple):
-    """An image and its label, by path."""
+    """An image and its label, by path.
+
+    Attributes:
+        name: Its name in the list of the split.
+        image_path: The image.
+        label_path: The label.
+        label_orientation: Whether the label is of the upright image, or of its pixels as they are stored.
+    """
 
     name: str
     image_path: Path
     label_path: Path
+    label_orientation: LabelOrientation = "upright"
 
 
 def read_lines(path: Path) -> list[str]:
@@ -99,10 +108,11 @@ class Finder:
 
     Args:
         root: The folder that holds `JPEGImages`.
+        label_orientation: What the labels are of.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, label_orientation: LabelOrientation = "upright") -> None:
+        self.root, self._label_orientation = root, label_orientation
         self._folders: dict[Path, dict[str, list[str]]] = {}
         self._hints = _MOST_HINTS
 
@@ -126,7 +136,7 @@ class Finder:
             if label_path := self._find_label(Entry(stem, form.labels), list_path):
                 is_exact = image_path.stem == form.name.rpartition("/")[2]
                 name = form.name if is_exact else _relative_stem(self.root / IMAGES, image_path)
-                return Example(name, image_path, label_path)
+                return Example(name, image_path, label_path, self._label_orientation)
         raise self._missing_label(form, list_path)
 
     def _find_image(self, entry: Entry, list_path: Path) -> tuple[Entry, Path] | None:

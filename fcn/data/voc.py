@@ -18,8 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.classes import Classes
+from fcn.config.sections import LabelOrientation
 from fcn.data.class_names import find_names
 from fcn.data.image_io import Pixels, check_label, read_image, read_label, read_palette
+from fcn.data.label_orientation import check_size, turn_label
 from fcn.data.split_list import (
     IMAGES,
     SPLITS,
@@ -103,30 +105,38 @@ def tells_apart(colors: npt.NDArray[np.uint8]) -> bool:
     return len(values) < 2 or not gray or bool(np.diff(np.sort(values[:, 0])).min() >= _SMALLEST_STEP)
 
 
-def read_split(root: Path, split: str) -> list[Example]:
+def read_split(root: Path, split: str, label_orientation: LabelOrientation = "upright") -> list[Example]:
     """Returns the examples of a split, in the order of its list.
 
     Args:
         root: The folder that holds `JPEGImages`.
         split: Name of a list in `ImageSets/Segmentation`, such as "train" or "val".
+        label_orientation: What the labels are of.
 
     Raises:
         DataError: If the list is missing, empty or names something twice, or an image or label is missing.
     """
-    examples, problems = find_examples(root, split)
+    examples, problems = find_examples(root, split, label_orientation)
     if problems:
         raise DataError(*listed(problems, "more lines like these"))
     return examples
 
 
-def find_examples(root: Path, split: str) -> tuple[list[Example], list[str]]:
+def find_examples(
+    root: Path, split: str, label_orientation: LabelOrientation = "upright"
+) -> tuple[list[Example], list[str]]:
     """Returns the examples of a split that are there, and a message for each line without one.
+
+    Args:
+        root: The folder that holds `JPEGImages`.
+        split: Name of a list.
+        label_orientation: What the labels are of.
 
     Raises:
         DataError: If the list is missing, empty or names something twice.
         PlaceError: If a name leads out of the data set.
     """
-    list_path, finder = root / SPLITS / f"{split}.txt", Finder(root)
+    list_path, finder = root / SPLITS / f"{split}.txt", Finder(root, label_orientation)
     examples: list[Example] = []
     problems = []
     for entry in _read_split(root, split):
@@ -273,7 +283,7 @@ def _digest(image: Pixels) -> bytes:
 
 
 def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
-    """Reads an image and its label and checks that they belong together.
+    """Reads an image and its label, both upright, and checks that they belong together.
 
     Returns:
         The image `uint8[H, W, 3]` RGB and the label `uint8[H, W]`, class ids, 255 = void.
@@ -282,13 +292,10 @@ def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
         DataError: If one cannot be read, their sizes differ or the label holds other ids.
     """
     image, label = read_image(example.image_path), read_label(example.label_path)
+    if example.label_orientation == "stored":
+        label = turn_label(label, example.image_path)
     check_label(label, num_classes, example.label_path)
-    if image.shape[:2] != label.shape:
-        raise DataError(
-            f"{example.label_path}: expected the size of {example.image_path.name}, "
-            f"{image.shape[0]}x{image.shape[1]} (height x width). "
-            f"Received: {label.shape[0]}x{label.shape[1]}. Make the label again at the image's own size."
-        )
+    check_size(image, label, example.image_path, example.label_path, example.label_orientation)
     return image, label
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fcn.config.sections import LabelOrientation
 from fcn.data.examination import check_masks
 from fcn.data.image_io import Pixels, read_image
 from fcn.data.voc import (
@@ -122,7 +123,12 @@ def evaluate_examples(
 
 
 def evaluate(
-    model: Any, root: Path | str, split: str = "val", boundary: bool = False, trust: bool = False
+    model: Any,
+    root: Path | str,
+    split: str = "val",
+    boundary: bool = False,
+    trust: bool = False,
+    label_orientation: LabelOrientation = "upright",
 ) -> Evaluation:
     """Scores a net on a split of a data set.
 
@@ -136,6 +142,7 @@ def evaluate(
         split: Name of one of its lists.
         boundary: Whether to compute boundary IoU too.
         trust: Whether to load also a model with parts that could run code.
+        label_orientation: Whether labels are of upright images, or "stored": of the pixels in the files.
 
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
@@ -143,14 +150,18 @@ def evaluate(
         TrustError: If it has parts that could run code.
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model, trust=trust)
-    checked = evaluate_and_check(predictor, Path(root), split, boundary)
+    checked = evaluate_and_check(predictor, Path(root), split, boundary, label_orientation)
     for warning in checked.warnings:
         warnings.warn(printable(warning), stacklevel=2)
     return checked.evaluation
 
 
 def evaluate_and_check(
-    predictor: Predictor, root: Path, split: str, boundary: bool = False
+    predictor: Predictor,
+    root: Path,
+    split: str,
+    boundary: bool = False,
+    label_orientation: LabelOrientation = "upright",
 ) -> CheckedEvaluation:
     """Scores a net on a split of a data set, and checks whether it was trained on scored images.
 
@@ -159,18 +170,25 @@ def evaluate_and_check(
         root: A data set in VOC layout.
         split: Name of one of its lists.
         boundary: Whether to compute boundary IoU too.
+        label_orientation: What the labels are of, as in `read_split`.
 
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
     """
-    evaluation = evaluate_split(predictor, root, split, boundary)
+    evaluation = evaluate_split(predictor, root, split, boundary, label_orientation)
     training = find_training(predictor.path, evaluation)
     described = predictor.path, training, len(evaluation.images)
     warnings, notes = describe_training(*described), describe_unchecked(*described)
     return CheckedEvaluation(evaluation, training, tuple(warnings), tuple(notes))
 
 
-def evaluate_split(predictor: Predictor, root: Path, split: str, boundary: bool = False) -> Evaluation:
+def evaluate_split(
+    predictor: Predictor,
+    root: Path,
+    split: str,
+    boundary: bool = False,
+    label_orientation: LabelOrientation = "upright",
+) -> Evaluation:
     """Scores a net on a split of a data set, whatever it was trained on.
 
     Args:
@@ -178,12 +196,14 @@ def evaluate_split(predictor: Predictor, root: Path, split: str, boundary: bool 
         root: A data set in VOC layout.
         split: Name of one of its lists.
         boundary: Whether to compute boundary IoU too.
+        label_orientation: What the labels are of, as in `read_split`.
 
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
     """
     configured, run_names = _names_of_run(predictor, root)
-    classes, examples = read_classes(root, (split,), configured, run_names), read_split(root, split)
+    classes = read_classes(root, (split,), configured, run_names)
+    examples = read_split(root, split, label_orientation)
     if classes.names != predictor.classes.names:
         raise DataError(
             f"{root}: expected the classes the model was trained on: {', '.join(predictor.classes.names)}. "

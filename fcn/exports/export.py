@@ -12,7 +12,7 @@ from fcn.data.image_io import read_image
 from fcn.errors import BackendError, OutputError
 from fcn.exports.formats.onnx import import_onnxruntime, write_onnx
 from fcn.exports.formats.onnx_graph import import_onnx
-from fcn.inference.engines.exported import CLASSES_ASSET, MODEL_ASSET
+from fcn.inference.engines.exported import CLASSES_ASSET, MODEL_ASSET, classes_document
 from fcn.inference.engines.openvino import import_openvino
 from fcn.models.net import SegmentationNet
 from fcn.runs.lineage import find_run
@@ -118,7 +118,7 @@ def export(
     try:
         with atomic_folder(version) as temporary, tempfile.TemporaryDirectory() as assets:
             classes_path, model_path = Path(assets) / CLASSES_ASSET, Path(assets) / MODEL_ASSET
-            write_json(classes_path, {"names": net.class_names, "palette": net.palette})
+            write_json(classes_path, classes_document(net.classes))
             write_json(model_path, net.get_config())
             ServedModel(net, classes_path, model_path).save(temporary)
             if "openvino" in formats:

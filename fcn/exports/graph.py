@@ -5,6 +5,8 @@
 
 import tensorflow as tf
 
+from fcn.exports.orientation import turn_upright
+
 _PALETTE_BMP_BITS = 8
 _BMP_HEADERS_BYTES = 54
 
@@ -18,8 +20,8 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
         data: `string[]`, the content of an image file.
 
     Returns:
-        `uint8[H, W, 3]`, RGB, in stored pixel order; gray becomes three equal channels, alpha is
-        dropped, 16 bits become 8.
+        `uint8[H, W, 3]`, RGB, upright; gray becomes three equal channels, alpha is dropped, 16 bits become
+        8.
     """
     is_bmp = tf.equal(tf.strings.substr(data, 0, 2), b"BM") & (tf.strings.length(data) >= _BMP_HEADERS_BYTES)
     image = tf.case(
@@ -31,7 +33,7 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
         default=lambda: tf.io.decode_png(data, channels=3),
         exclusive=True,
     )
-    return tf.ensure_shape(image, (None, None, 3))
+    return tf.ensure_shape(turn_upright(image, data), (None, None, 3))
 
 
 def encode_label(label: tf.Tensor) -> tf.Tensor:

@@ -11,8 +11,9 @@ import tensorflow as tf
 from PIL.ImageFile import ImageFile
 
 from fcn.config.sections import LOWEST_AGREEMENT
-from fcn.data.image_header import open_header, read_image_file, stored_size
+from fcn.data.image_header import open_header, read_image_file
 from fcn.data.image_io import Pixels, decode_image, encode_jpeg
+from fcn.data.orientation import upright_size
 from fcn.errors import RunError, VerificationError
 from fcn.exports.formats.litert import litert_labeler
 from fcn.exports.formats.onnx import onnx_labeler
@@ -175,7 +176,7 @@ def _read(path: Path) -> _Photograph:
     data = read_image_file(path)
     header = open_header(data, path)
     pixels = middle(decode_image(data, path))
-    if pixels.shape[:2] != stored_size(header) or not _graphs_decode(header):
+    if pixels.shape[:2] != upright_size(header) or not _graphs_decode(header):
         data = encode_jpeg(pixels)
         pixels = decode_image(data)
     return _Photograph(path, pixels, data)

@@ -15,7 +15,7 @@ from fcn.jobs.crash_isolation import note_delegation
 from fcn.jobs.integrity import ADJUSTABLE_SETTINGS
 from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import plan
-from fcn.jobs.reading import FILE_SECONDS
+from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.restart import remove_store
 from fcn.jobs.sources.inputs import Input, list_folders
 from fcn.jobs.sources.remote import is_url
@@ -26,8 +26,9 @@ from fcn.outputs.render import ENDINGS
 from fcn.outputs.summaries import summary_paths, write_summaries
 from fcn.runs.folder import exported_version, identifying_files, is_exported, model_file
 from fcn.system.files import content_hash, remove
+from fcn.system.text import print_notice
 
-_INPUT_FOLDERS = "input folders"
+_INPUT_FOLDERS, _ORDER = "input folders", "pixel order"
 _GPU = Path("/dev/nvidia0")
 
 
@@ -73,12 +74,16 @@ class Job:
     Attributes:
         store: What there is to label, and how far the job is.
         kinds: What it writes, some of `OUTPUTS`.
+        order: Order of the pixels that are labeled.
         file_seconds: Longest time that a process may decode an image.
     """
 
-    def __init__(self, store: JobStore, lease: WorkerLease, kinds: Sequence[str]) -> None:
+    def __init__(
+        self, store: JobStore, lease: WorkerLease, kinds: Sequence[str], order: PixelOrder = "upright"
+    ) -> None:
         self.store = store
         self.kinds = tuple(kinds)
+        self.order = order
         self.file_seconds = FILE_SECONDS
         self._lease = lease
 
@@ -131,6 +136,7 @@ class Job:
             kinds=self.kinds,
             frames=frames,
             file_seconds=self.file_seconds,
+            order=self.order,
         )
 
     def delegate(self) -> None:
@@ -223,11 +229,18 @@ def open_job(
                     # No image was claimed yet, so it may become another job.
                     for table in ("settings", "images", "folders"):
                         store.connection.execute(f"DELETE FROM {table}")
-                _check_settings(store, wanted)
+                order = _pixel_order(store)
+                _check_settings(store, {**wanted, _ORDER: order})
             size = batch_size or int(store.settings().get("batch_size", default_batch_size()))
             # All endings, written or not, so that an image has the same name for every choice of outputs.
             plan(store, lease, inputs, (*ENDINGS, VIDEO_ENDING), size, summary_paths(kinds, output))
-            yield Job(store, lease, kinds)
+            job = Job(store, lease, kinds, order)
+            if order == "stored" and not job.finished:
+                print_notice(
+                    f"{output}: was started by an older version, so it continues in stored pixel order: EXIF "
+                    "orientation is not applied. Add --restart to label everything upright."
+                )
+            yield job
     finally:
         _close(store, made)
 
@@ -279,6 +292,14 @@ def _check_settings(store: JobStore, wanted: Settings) -> None:
         )
     new = {name: json.dumps(setting) for name, setting in given.items() if name not in known}
     store.keep_settings(new)
+
+
+def _pixel_order(store: JobStore) -> PixelOrder:
+    """Returns the order of the pixels in a job; those of older versions have no such setting."""
+    known = store.settings()
+    if not known:
+        return "upright"
+    return "upright" if _ORDER in known and json.loads(known[_ORDER])[0] == "upright" else "stored"
 
 
 def _was_started(store: JobStore) -> bool:

@@ -21,7 +21,7 @@ def label_images(
     outputs: Sequence[str] = ("palette",),
     batch_size: int | None = None,
 ) -> LabelingResult:
-    """Labels images and writes palette PNGs at the images' own, stored sizes, or other outputs.
+    """Labels images and writes palette PNGs at the images' own sizes, upright, or other outputs.
 
     The label of an image is `output/FOLDER/STEM.png`, with FOLDER relative to the input folder the image was
     found in; images that would get the same name all get `NAME.EXT.png`. An image that cannot be read is

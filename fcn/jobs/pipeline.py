@@ -12,7 +12,7 @@ from fcn.errors import DataError, OutputError, RunError
 from fcn.inference.engines.engine import Engine, Floats, Labeled, softmax
 from fcn.inference.video import is_video
 from fcn.jobs.integrity import output_path
-from fcn.jobs.reading import FILE_SECONDS, NO_MEMORY, ImageReader, ReadImage
+from fcn.jobs.reading import FILE_SECONDS, NO_MEMORY, ImageReader, PixelOrder, ReadImage
 from fcn.jobs.store import Claimed, Outcome
 from fcn.jobs.videos import label_claimed_video
 from fcn.outputs.render import LabeledImage, Rendered, render
@@ -88,6 +88,7 @@ def label_in_process(
     kinds: Sequence[str],
     frames: int = 1,
     file_seconds: float = FILE_SECONDS,
+    order: PixelOrder = "upright",
 ) -> Generator[list[Outcome], None, None]:
     """Labels batches in this process and writes their outputs; yields the outcomes of each batch.
 
@@ -98,6 +99,7 @@ def label_in_process(
         kinds: What to write, some of `OUTPUTS`.
         frames: Most frames of a video that are labeled at once.
         file_seconds: Longest time that a process may decode an image.
+        order: Order of the pixels that are labeled.
 
     Raises:
         OutputError: If an output cannot be written.
@@ -113,7 +115,7 @@ def label_in_process(
     def label_video(video: Claimed) -> Outcome:
         return label_claimed_video(engine, video, output, frames)
 
-    yield from label_batches(claims, engine, kinds, write, label_video, file_seconds)
+    yield from label_batches(claims, engine, kinds, write, label_video, file_seconds, order)
 
 
 def label_batches(
@@ -123,6 +125,7 @@ def label_batches(
     finish: Callable[[LabeledBatch], T],
     label_video: Callable[[Claimed], Outcome],
     file_seconds: float,
+    order: PixelOrder = "upright",
 ) -> Generator[T, None, None]:
     """Labels batches and yields what `finish` returns for each; reads the next ones meanwhile.
 
@@ -133,6 +136,7 @@ def label_batches(
         finish: Called with each labeled batch, in another thread.
         label_video: Called with each video.
         file_seconds: Longest time that a process may decode an image.
+        order: Order of the pixels that are labeled.
     """
     budget = _PixelBudget()
     # A pixel, its label and confidence take 8 bytes, and each of its probabilities half of that.
@@ -159,7 +163,7 @@ def label_batches(
         budget.change(-pixels)
         return finished
 
-    with ImageReader(file_seconds) as reader:
+    with ImageReader(file_seconds, order) as reader:
         # Not a loop: its variable would keep a batch in memory while the next one is read.
         labels = map(label, map_ahead(read, count_claims(), has_room=budget.has_room))
         # Two ahead: the net continues while one batch is written, and stops soon after a write has failed.
@@ -244,7 +248,7 @@ def _label_group(
         (
             image,
             LabeledImage(
-                image.image, image.orientation, label, float(confidence.mean(dtype=np.float64)), of_image
+                image.image, label, float(confidence.mean(dtype=np.float64)), of_image, image.orientation
             ),
         )
         for image, label, confidence, of_image in zip(group, *labeled, probabilities, strict=True)

@@ -1,7 +1,7 @@
 """Writes labels as COCO annotations.
 
-Ids of categories are class ids, class 0 among them. Pixels are in stored order, as in label PNGs: EXIF
-orientation is ignored. Void is not annotated.
+Ids of categories are class ids, class 0 among them. Widths, heights and masks are those of upright images, as
+in label PNGs. Void is not annotated.
 
 Source: the format described at https://cocodataset.org/#format-data (object detection).
 """

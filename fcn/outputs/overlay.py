@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fcn.classes import VOID, Classes, count_ids
-from fcn.data.image_io import Pixels, recolor, upright
+from fcn.data.image_io import Pixels, recolor
 from fcn.pages.percent import percent
 
 # A JPEG has at most 65,535 pixels a side (ITU-T T.81, B.2.2), and the legend needs some of them.
@@ -44,16 +44,14 @@ class LegendEntry(NamedTuple):
     color: tuple[int, int, int] | None
 
 
-def upright_overlay(image: Pixels, label: Pixels, orientation: int, classes: Classes) -> Pixels:
-    """Returns the picture of `overlay_image`, turned upright, and small enough for a JPEG.
+def jpeg_overlay(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
+    """Returns the picture of `overlay_image`, small enough for a JPEG.
 
     Args:
-        image: `uint8[H, W, 3]`, RGB, in stored pixel order.
+        image: `uint8[H, W, 3]`, RGB.
         label: `uint8[H, W]`, class ids, 255 = void.
-        orientation: EXIF orientation, 1 to 8.
         classes: The names and colors of the ids.
     """
-    image, label = upright(image, orientation), upright(label, orientation)
     scale = _MAX_SIDE / max(label.shape)
     if scale < 1:
         size = max(1, round(label.shape[1] * scale)), max(1, round(label.shape[0] * scale))

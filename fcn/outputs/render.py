@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels, encode_jpeg, encode_label
+from fcn.data.orientation import upright
 from fcn.outputs.areas import class_areas
 from fcn.outputs.coco import polygon_annotations, rle_annotations
-from fcn.outputs.overlay import upright_overlay
+from fcn.outputs.overlay import jpeg_overlay
 from fcn.outputs.record import Annotation, Record
 
 Floats = npt.NDArray[np.float32]
@@ -32,18 +33,19 @@ class LabeledImage(NamedTuple):
     """An image and its label.
 
     Attributes:
-        image: `uint8[H, W, 3]`, RGB, in stored pixel order.
-        orientation: EXIF orientation, 1 to 8.
+        image: `uint8[H, W, 3]`, RGB.
         label: `uint8[H, W]`, class ids.
         mean_confidence: Probability of the label, on average over all pixels, 1/C to 1.
         probabilities: `float32[H, W, C]`; None where they are not an output.
+        orientation: EXIF orientation by which overlays are turned; 1 for an upright image. Only jobs that an
+            older version started have images in stored pixel order.
     """
 
     image: Pixels
-    orientation: int
     label: Pixels
     mean_confidence: float
     probabilities: Floats | None = None
+    orientation: int = 1
 
 
 class Rendered(NamedTuple):
@@ -86,8 +88,8 @@ def render(kinds: Iterable[str], labeled: LabeledImage, classes: Classes) -> Ren
     """Renders the files of one image and its record.
 
     "palette" and "ids" are PNGs of class ids, shown in colors or as 8-bit gray; "overlay" is a JPEG with a
-    legend; "probabilities" is what `encode_probabilities` returns. All but the overlay, which is upright, are
-    in stored pixel order. The same image always gives the same bytes.
+    legend; "probabilities" is what `encode_probabilities` returns. The same image always gives the same
+    bytes.
 
     Args:
         kinds: Some of `OUTPUTS`.
@@ -99,7 +101,7 @@ def render(kinds: Iterable[str], labeled: LabeledImage, classes: Classes) -> Ren
 
     Example:
         >>> pixels = np.zeros((30, 40, 3), np.uint8)
-        >>> labeled = LabeledImage(pixels, 1, pixels[..., 0], 0.9)
+        >>> labeled = LabeledImage(pixels, pixels[..., 0], 0.9)
         >>> rendered = render(["palette"], labeled, Classes.named(("sky", "sea")))
         >>> list(rendered.files), rendered.record["areas"]
         (['.png'], {'sky': 1.0})
@@ -113,8 +115,8 @@ def render(kinds: Iterable[str], labeled: LabeledImage, classes: Classes) -> Ren
             case "ids":
                 files[SUFFIXES[kind]] = encode_label(labeled.label)
             case "overlay":
-                picture = upright_overlay(labeled.image, labeled.label, labeled.orientation, classes)
-                files[SUFFIXES[kind]] = encode_jpeg(picture)
+                image, label = (upright(part, labeled.orientation) for part in labeled[:2])
+                files[SUFFIXES[kind]] = encode_jpeg(jpeg_overlay(image, label, classes))
             case "probabilities":
                 if labeled.probabilities is None:
                     raise ValueError("Expected `labeled.probabilities` for this output. Received: None.")

@@ -28,9 +28,9 @@ def write_summaries(
 
     "rle" and "polygons" become `coco.json`: the images in the order of `records`, with ids from 1, and the
     annotations of each, with ids from 1. The ids of categories are class ids. Widths, heights and masks are
-    in stored pixel order, as in label PNGs: programs that show them must ignore EXIF orientation. "areas"
-    becomes `areas.csv`: one row for each image with its path, width, height, mean confidence and the share
-    of each class. Each file is written in one piece and replaces that of an earlier job.
+    those of upright images, as in label PNGs. "areas" becomes `areas.csv`: one row for each image with its
+    path, width, height, mean confidence and the share of each class. Each file is written in one
+    piece and replaces that of an earlier job.
 
     Args:
         kinds: Some of `OUTPUTS`; those without a summary are ignored.

@@ -14,9 +14,6 @@ from fcn.data.image_io import (
     encode_jpeg,
     encode_label,
     encode_png,
-    exif_orientation,
-    read_file,
-    upright,
 )
 from fcn.data.voc import Example, read_example
 from fcn.outputs.overlay import LegendEntry, legend_strip
@@ -86,7 +83,7 @@ def difference(image: Pixels, label: Pixels, prediction: Pixels) -> Pixels:
 
 
 class LabeledPicture(NamedTuple):
-    """An image with its true and its predicted label, small and upright, to show to people.
+    """An image with its true and its predicted label, small, to show to people.
 
     Attributes:
         image: `uint8[h, w, 3]`, RGB.
@@ -100,20 +97,19 @@ class LabeledPicture(NamedTuple):
 
 
 def label_picture(predictor: "Predictor", example: Example) -> LabeledPicture:
-    """Labels an image, and returns it, its label and its prediction, small and upright.
+    """Labels an image, and returns it, its label and its prediction, small.
 
     Raises:
         DataError: If the image or label can no longer be used.
     """
     image, label = read_example(example, len(predictor.classes.names))
     prediction = predictor.predict(image).label
-    orientation = exif_orientation(read_file(example.image_path))
     height, width = image.shape[:2]
     scale = min(1.0, _LONGER_SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
 
     def small(pixels: Pixels, interpolation: int) -> Pixels:
-        return upright(cv2.resize(pixels, size, interpolation=interpolation).astype(np.uint8), orientation)
+        return cv2.resize(pixels, size, interpolation=interpolation).astype(np.uint8)
 
     # Nearest neighbor takes the same pixels of label and prediction, so the small ones differ where these do.
     nearest = cv2.INTER_NEAREST_EXACT
@@ -165,7 +161,7 @@ class ShownImage(NamedTuple):
     Attributes:
         name: Of its file.
         mean_iou: Of this image alone, from 0 to 1.
-        pictures: The image, its label, its prediction and their difference, upright.
+        pictures: The image, its label, its prediction and their difference.
     """
 
     name: str

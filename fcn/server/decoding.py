@@ -84,7 +84,7 @@ class OpenedImage:
     """An image in a process of `Decoders`.
 
     Attributes:
-        header: Its size and orientation.
+        header: Its size.
     """
 
     header: Header
@@ -101,7 +101,7 @@ class OpenedImage:
         self.header = await self._run(self._decoder.open, data, name, self._seconds(0))
 
     async def decode(self) -> Pixels:
-        """Returns the pixels, `uint8[H, W, 3]`, RGB, in stored pixel order.
+        """Returns the pixels, `uint8[H, W, 3]`, RGB, upright.
 
         Raises:
             ServerError: If the image cannot be decoded.

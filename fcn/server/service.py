@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.classes import Classes, count_ids
-from fcn.data.decoder import Header
 from fcn.data.image_io import Pixels, encode_label
 from fcn.inference.engines.engine import Engine
 from fcn.inference.engines.signatures import PREDICT_LOGITS, SERVING_DEFAULT, Signature
@@ -164,11 +163,11 @@ class Service:
         with self._versions.lease(version) as loaded, self._admit(1, loaded):
             deadline = time.monotonic() + self.limits.answer_seconds
             start = time.perf_counter()
-            async with self._decoded(data, _IMAGE_NAME, deadline) as (header, image):
+            async with self._decoded(data, _IMAGE_NAME, deadline) as image:
                 decoded = time.perf_counter()
                 scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
             seconds = {"decode": decoded - start, "engine": time.perf_counter() - decoded}
-            labeled = LabeledImage(image, header.orientation, scored.values, scored.mean_confidence)
+            labeled = LabeledImage(image, scored.values, scored.mean_confidence)
             return SegmentationResult(labeled, loaded.classes, loaded.number, loaded.engine_name, seconds)
 
     async def run_in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
@@ -228,7 +227,7 @@ class Service:
     async def _label_one(
         self, loaded: LoadedVersion, data: bytes, deadline: float, name: str
     ) -> tuple[bytes, _Array, float]:
-        async with self._decoded(data, name, deadline) as (_, image):
+        async with self._decoded(data, name, deadline) as image:
             scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
         png, areas = await self.run_in_thread(_encode, scored.values, len(loaded.classes.names))
         return png, areas, scored.mean_confidence
@@ -264,8 +263,8 @@ class Service:
         return await asyncio.wrap_future(loaded.batcher.submit(image, output_kind, deadline))
 
     @asynccontextmanager
-    async def _decoded(self, data: bytes, name: str, deadline: float) -> AsyncIterator[tuple[Header, Pixels]]:
-        """Yields the header and pixels of an image; their memory stays reserved until the block ends."""
+    async def _decoded(self, data: bytes, name: str, deadline: float) -> AsyncIterator[Pixels]:
+        """Yields the pixels of an image; their memory stays reserved until the block ends."""
         async with AsyncExitStack() as reserved:
             async with self._decoders.open(data, name, deadline) as image:
                 height, width = image.header.size
@@ -273,7 +272,7 @@ class Service:
                 await reserved.enter_async_context(self._decoded_pixels.acquire(height * width))
                 with self.metrics.decode_seconds.time():
                     pixels = await image.decode()
-            yield image.header, pixels
+            yield pixels
 
     def _check_size(self, height: int, width: int) -> None:
         if height * width > self.limits.image_pixels:

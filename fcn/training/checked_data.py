@@ -6,6 +6,7 @@ from fcn.classes import Classes
 from fcn.config.sections import DataConfig
 from fcn.data.class_names import read_list_colors
 from fcn.data.examination import examine_examples
+from fcn.data.label_orientation import count_turned, describe_unclear
 from fcn.data.voc import Example, ExampleDigest, check_copies, check_disjoint, read_classes, read_split
 from fcn.labels.checking.survey import Splits, survey_examples
 from fcn.labels.checking.text import describe_briefly, refuse
@@ -51,8 +52,8 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
     """
     splits = config.train_split, config.val_split
     classes = read_classes(config.root, splits, config.classes, run_names)
-    train_examples = read_split(config.root, config.train_split)
-    val_examples = read_split(config.root, config.val_split)
+    train_examples = read_split(config.root, config.train_split, config.label_orientation)
+    val_examples = read_split(config.root, config.val_split, config.label_orientation)
     check_disjoint(train_examples, val_examples, config.root)
     examples = Splits(*splits, train_examples, val_examples)
     found = examine_examples(examples.examples(), len(classes.names))
@@ -61,7 +62,9 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
     facts = [one for one in found.facts if one is not None]
     digests, blank = [one.digest for one in facts], {one.digest.image for one in facts if one.is_blank}
     check_copies(train_examples, val_examples, digests, blank)
+    turned = count_turned([example.image_path for example in examples.examples()])
+    notice = describe_unclear(turned, config.label_orientation)
     if devices.is_main_process():
-        print_notice(*describe_briefly(survey))
+        print_notice(*describe_briefly(survey), *([notice] if notice else []))
     count = len(train_examples)
     return CheckedData(classes, train_examples, val_examples, digests[:count], digests[count:])

@@ -17,7 +17,10 @@ from fcn.runs.model_file import RunFolder, copy_checkpoint, load_average, load_s
 from fcn.system.files import atomic_path, partial_files, remove, unreadable
 from fcn.system.text import print_notice
 
-# What every version has written; losses, scores and digests came later.
+PIXEL_ORDER = "upright"
+"""Pixel order of the images of a training; older versions trained on pixels in stored order."""
+
+# What every version has written; losses, scores, digests and pixel_order came later.
 _REQUIRED = {"step", "seeds", "class_names"}
 
 
@@ -41,12 +44,14 @@ class Position(NamedTuple):
         losses: Of the last steps, those that no row of the log has yet.
         scores: Whether the weights are to be scored at this step.
         data: Digests of the data.
+        pixel_order: `PIXEL_ORDER`; "" where an older version wrote the checkpoint.
     """
 
     step: int
     losses: tuple[float, ...] = ()
     scores: bool = False
     data: DataDigests = DataDigests()
+    pixel_order: str = ""
 
 
 def save_training(
@@ -123,6 +128,7 @@ def restore_training(
             SplitDigests(str(state.get("data", "")), str(state.get("labels", ""))),
             SplitDigests(str(state.get("val_images", "")), str(state.get("val_labels", ""))),
         ),
+        str(state.get("pixel_order", "")),
     )
 
 

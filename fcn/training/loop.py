@@ -29,6 +29,7 @@ from fcn.training.average import WeightAverage, copy_of
 from fcn.training.callbacks import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
 from fcn.training.checked_data import read_checked
 from fcn.training.checkpoint import (
+    PIXEL_ORDER,
     Position,
     find_checkpoint,
     remove_partial_files,
@@ -44,7 +45,7 @@ from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
 from fcn.training.precision import computing_in, usable_precision
-from fcn.training.run_check import check_data, check_place, check_run
+from fcn.training.run_check import check_data, check_orientation, check_place, check_run
 from fcn.training.session import Session
 from fcn.training.start import load_start, start_from
 from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
@@ -107,6 +108,7 @@ def train(
         check_place(run)
         with only_training(run) if devices.is_main_process() else nullcontext():
             check_run(run, config, resume)
+            check_orientation(run, config)
             return _train(config, run, callbacks, consensus, trust)
 
 
@@ -152,7 +154,7 @@ def _train(
                 stream=stream,
                 training=training,
                 warnings=warn(run, training, len(data.val_examples)),
-                position=position._replace(data=data.digests),
+                position=position._replace(data=data.digests, pixel_order=PIXEL_ORDER),
                 consensus=consensus,
             )
             checkpoints, data_wait = _fit(session, callbacks)

@@ -1,9 +1,11 @@
 """Checks that a folder can take a training: a new one, or one to resume with the same configuration."""
 
 from fcn.config.file import Config, changed_keys
+from fcn.data.label_orientation import count_turned
+from fcn.data.voc import read_split
 from fcn.errors import RunError
 from fcn.runs.digests import SplitDigests
-from fcn.runs.folder import RunFolder
+from fcn.runs.model_file import RunFolder, load_state
 from fcn.system.files import partial_files
 from fcn.system.text import print_notice
 from fcn.training import devices
@@ -105,6 +107,35 @@ def _change(kind: str, split: str, saved: SplitDigests, found: SplitDigests) -> 
     if saved.images not in ("", found.images):
         return f"other {kind} images, or in another order, than {split}"
     return f"other {kind} labels than {split}" if saved.labels not in ("", found.labels) else ""
+
+
+def check_orientation(run: RunFolder, config: Config) -> None:
+    """Refuses to resume a run that an older version started on images that would be turned now.
+
+    Raises:
+        DataError: If the training split of such a run, or the header of an image in it, cannot be read.
+        RunError: If it was trained on the stored pixels of images with an EXIF orientation.
+    """
+    if _pixel_order(run) != "":
+        return
+    examples = read_split(config.data.root, config.data.train_split)
+    turned = count_turned([example.image_path for example in examples]).images
+    if turned:
+        raise RunError(
+            f"{run.path}: was started by an older version, which did not apply EXIF orientation. {turned} of "
+            f"its {len(examples)} training images have one, so they would be turned in the middle of the "
+            "training. Start another run: --run NAME."
+        )
+
+
+def _pixel_order(run: RunFolder) -> str | None:
+    """Returns the pixel order in the last whole checkpoint, "" if it is older; None without a checkpoint."""
+    for path in run.checkpoints():
+        try:
+            return str(load_state(path).get("pixel_order", ""))
+        except RunError:
+            continue
+    return None
 
 
 def changed_learning(saved: Config, wanted: Config) -> list[str]:

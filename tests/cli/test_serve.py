@@ -101,7 +101,7 @@ def test_answers_are_those_of_infer(served, said, jpeg, output, kind):
     status, headers, body = served.request(
         "POST", f"/v1/models/my-net:segment?output={output}", jpeg, Authorization="Bearer very-secret"
     )
-    labeled = LabeledImage(decode_image(jpeg), 1, said.label, said.mean_confidence)
+    labeled = LabeledImage(decode_image(jpeg), said.label, said.mean_confidence)
     assert status == 200
     assert body == next(iter(render([kind], labeled, said.classes).files.values()))
     assert float(headers["X-Fcn-Mean-Confidence"]) == pytest.approx(said.mean_confidence, abs=1e-5)

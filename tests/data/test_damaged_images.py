@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fcn.data.image_io import decode_image, exif_orientation, read_image, read_label, read_palette, read_size
+from fcn.data.image_io import decode_image, read_image, read_label, read_palette, read_size
+from fcn.data.orientation import exif_orientation
 from fcn.errors import DataError
 
 

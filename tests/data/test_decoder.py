@@ -74,9 +74,15 @@ def test_pixels_may_be_changed_and_outlive_the_next_image(shared):
     np.testing.assert_array_equal(pixels, expected)
 
 
-def test_the_orientation_comes_with_the_header(shared):
-    assert shared.open(encode("JPEG", orientation=6), "a", SECONDS).orientation == 6
-    assert shared.open(encode("JPEG"), "a", SECONDS).orientation == 1
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", [3, 6, 7])
+def test_pixels_and_sizes_are_upright(shared, form, orientation):
+    data = encode(form, orientation=orientation)
+    header = shared.open(data, "a", SECONDS)
+    pixels = shared.decode(SECONDS)
+    np.testing.assert_array_equal(pixels, decode_image(data))
+    assert header == (pixels.shape[:2], orientation)
+    assert header.size == ((37, 23) if orientation < 5 else (23, 37))
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", encode("PNG")[:-40], encode("TIFF")[:200]])

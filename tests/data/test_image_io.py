@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image
 
 from fcn.classes import VOC_CLASS_NAMES, VOID, Classes, voc_palette
 from fcn.data.image_io import (
@@ -23,15 +23,14 @@ from fcn.data.image_io import (
     decode_image,
     encode_jpeg,
     encode_label,
-    exif_orientation,
     read_file,
     read_image,
     read_label,
     read_palette,
     read_size,
-    upright,
     write_label,
 )
+from fcn.data.orientation import exif_orientation
 from fcn.errors import DataError, OutputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -129,55 +128,6 @@ def test_of_16_bits_the_upper_8_are_kept(channels: int, rng: np.random.Generator
     # OpenCV stores blue first.
     expected = np.repeat(deep, 3, axis=2) if channels == 1 else deep[..., 2::-1]
     np.testing.assert_array_equal(decode_image(data), expected >> 8)
-
-
-def test_the_orientation_of_a_png_needs_no_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pillow decodes all of them before it says that there is none, unless it is not asked."""
-
-    def refuse(_: object) -> None:
-        raise AssertionError("pixels are decoded")
-
-    data = encoded(Image.fromarray(draw(5, 6)), "PNG")
-    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", refuse)
-    assert exif_orientation(data) == 1
-
-
-def test_an_orientation_after_the_pixels_of_a_png_counts() -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    image = Image.fromarray(draw(5, 6))
-    plain, known = encoded(image, "PNG"), encoded(image, "PNG", exif=exif)
-    begin = known.index(b"eXIf") - 4
-    length = int.from_bytes(known[begin : begin + 4]) + 12
-    end = len(plain) - 12  # before the chunk IEND
-    assert exif_orientation(plain[:end] + known[begin : begin + length] + plain[end:]) == 6
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_is_ignored_at_first_and_upright_obeys_it(orientation: int) -> None:
-    stored = Image.fromarray(draw(21, 34))
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    for kind in ("JPEG", "PNG"):
-        data = encoded(stored, kind, exif=exif)
-        with Image.open(BytesIO(data)) as image:
-            as_stored = np.array(image)
-            as_held = np.array(ImageOps.exif_transpose(image))
-        pixels = decode_image(data)
-        np.testing.assert_allclose(pixels.astype(int), as_stored, atol=0 if kind == "PNG" else 4)
-        assert exif_orientation(data) == orientation
-        turned = upright(as_stored, exif_orientation(data))
-        np.testing.assert_array_equal(turned, as_held)
-        np.testing.assert_array_equal(upright(as_stored[..., 0], orientation), as_held[..., 0])
-
-
-@pytest.mark.parametrize("value", [0, 9, 65535])
-def test_an_orientation_that_means_nothing_is_upright(value: int) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = value
-    assert exif_orientation(encoded(Image.fromarray(draw(5, 6)), "JPEG", exif=exif)) == 1
-    assert exif_orientation(encoded(Image.fromarray(draw(5, 6)))) == 1
-    assert exif_orientation(b"no image") == 1
 
 
 @pytest.mark.parametrize(
@@ -351,12 +301,12 @@ def test_a_jpeg_keeps_its_colors_in_order() -> None:
     np.testing.assert_allclose(decode_image(encode_jpeg(red)).astype(int), red, atol=3)
 
 
-def test_sizes_are_height_and_width_in_stored_order(tmp_path: Path) -> None:
+def test_sizes_are_height_and_width_of_upright_images(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     path = tmp_path / "photo.jpg"
     path.write_bytes(encoded(Image.fromarray(draw(21, 34)), "JPEG", exif=exif))
-    assert read_size(path) == (21, 34)
+    assert read_size(path) == (34, 21)
     path.write_bytes(b"no image")
     with pytest.raises(DataError, match=r"photo\.jpg"):
         read_size(path)

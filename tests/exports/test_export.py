@@ -3,12 +3,14 @@ import json
 import os
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from markdown_page import rows, sections
+from PIL import Image
 
 from fcn.config.file import Config
 from fcn.config.sections import DataConfig
@@ -108,6 +110,23 @@ def test_what_a_run_says_goes_along(net: FCN, tmp_path: Path) -> None:
     assert (last / "config.yaml").exists()
     assert (last / "digests.json").exists()
     assert not (last / "scores.json").exists()  # they are of another checkpoint
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_files_are_labeled_upright_as_outside_of_the_graph(plain_export: Path, kind: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
+    label = tf.saved_model.load(str(plain_export)).signatures["serving_default"]
+    predictor = Predictor(plain_export, "tensorflow")
+    files = []
+    for orientation in range(1, 9):
+        file, exif = BytesIO(), Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(pixels).save(file, kind, exif=exif)
+        files.append(file.getvalue())
+    for data, png in zip(
+        files, label(image_bytes=tf.constant(files))["label_png_bytes"].numpy(), strict=True
+    ):
+        np.testing.assert_array_equal(np.array(Image.open(BytesIO(png))), predictor.predict(data).label)
 
 
 def test_three_signatures(plain_export: Path) -> None:

@@ -58,11 +58,13 @@ def test_16_bit_png_equals_the_decoder_outside(decode) -> None:
     np.testing.assert_array_equal(decode(data), image_io.decode_image(data))
 
 
-def test_exif_orientation_is_ignored(decode, picture: Image.Image) -> None:
-    exif = picture.getexif()
-    exif[0x0112] = 6
-    data = encoded(picture, "JPEG", exif=exif)
-    assert decode(data).shape == (101, 77, 3)
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_images_are_upright(decode, picture: Image.Image, format: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(picture, format, exif=exif)
+    assert decode(data).shape == ((101, 77, 3) if orientation < 5 else (77, 101, 3))
     np.testing.assert_array_equal(decode(data), image_io.decode_image(data))
 
 

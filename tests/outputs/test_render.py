@@ -32,7 +32,8 @@ def labeled(height: int = 24, width: int = 31, orientation: int = 1) -> LabeledI
     image = rng.integers(0, 256, (height, width, 3), np.uint8)
     probabilities = rng.dirichlet((0.3, 0.3, 0.3), (height, width)).astype(np.float32)
     label = probabilities.argmax(axis=-1).astype(np.uint8)
-    return LabeledImage(image, orientation, label, float(probabilities.max(axis=-1).mean()), probabilities)
+    confidence = float(probabilities.max(axis=-1).mean())
+    return LabeledImage(image, label, confidence, probabilities, orientation)
 
 
 def read_png(data: bytes) -> tuple[str, npt.NDArray[np.uint8]]:
@@ -56,7 +57,7 @@ def test_ids_are_a_grey_png() -> None:
     np.testing.assert_array_equal(ids, given.label)
 
 
-def test_overlays_are_upright_and_all_else_is_in_stored_order() -> None:
+def test_only_overlays_of_images_in_stored_order_are_turned() -> None:
     given = labeled(60, 90, orientation=6)
     rendered = render(["palette", "overlay", "rle"], given, CLASSES)
     overlay = decode_image(rendered.files[".overlay.jpg"])
@@ -71,7 +72,7 @@ def test_overlays_are_upright_and_all_else_is_in_stored_order() -> None:
 
 def test_an_overlay_larger_than_a_jpeg_may_be_is_made_smaller() -> None:
     image = np.zeros((2, 70_000, 3), np.uint8)
-    data = render(["overlay"], LabeledImage(image, 1, image[..., 0], 1.0), CLASSES).files[".overlay.jpg"]
+    data = render(["overlay"], LabeledImage(image, image[..., 0], 1.0), CLASSES).files[".overlay.jpg"]
     assert decode_image(data).shape[1] == 32_000
 
 

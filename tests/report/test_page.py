@@ -94,7 +94,7 @@ def test_a_large_turned_photograph_is_shown_small_and_upright(made, tmp_path: Pa
     exif[ExifTags.Base.Orientation] = 6
     example = Example("turned", tmp_path / "turned.jpg", tmp_path / "turned.png")
     Image.fromarray(photograph).save(example.image_path, exif=exif)
-    write_label(example.label_path, label, made.predictor.classes)
+    write_label(example.label_path, np.rot90(label, -1).copy(), made.predictor.classes)
     run = RunFolder(tmp_path / "run")
     write_report(run, made.predictor, evaluate_examples(made.predictor, [example]))
     pictures = [decoded(image) for image in Page(run.report.read_text()).all("img")]

@@ -79,15 +79,16 @@ def test_pixels_are_answered_with_labels_or_logits(make):
     np.testing.assert_array_equal(logits.argmax(axis=-1), images[..., 0])
 
 
-def test_a_photograph_is_segmented_in_stored_order_with_its_orientation(make):
-    picture = Image.new("RGB", (6, 4), (2, 0, 0))
+def test_a_photograph_is_segmented_upright(make):
+    stored = np.zeros((4, 6, 3), np.uint8)
+    stored[:, 3:, 0] = 2
     file, exif = BytesIO(), Image.Exif()
     exif[0x0112] = 6
-    picture.save(file, "PNG", exif=exif)
+    Image.fromarray(stored).save(file, "PNG", exif=exif)
     segmented = run(make().segment(file.getvalue()))
-    assert segmented.labeled.label.shape == (4, 6)
-    assert segmented.labeled.orientation == 6
-    assert (segmented.labeled.label == 2).all()
+    np.testing.assert_array_equal(segmented.labeled.label, np.rot90(stored[..., 0], -1))
+    np.testing.assert_array_equal(segmented.labeled.image, np.rot90(stored, -1))
+    assert segmented.labeled.orientation == 1
     assert segmented.engine == "held float32"
     assert set(segmented.seconds) == {"decode", "engine"}
 

@@ -159,7 +159,8 @@ def _limits(model: SegmentationNet) -> str:
         "Every pixel gets one of the classes above; nothing is marked as none of them.",
         "How it labels other kinds of images than those it was trained and scored on is not known, nor "
         "whether a low `mean_confidence` shows where it is wrong.",
-        "Labels are in stored pixel order: EXIF orientation is not applied.",
+        "Image files are turned upright by their EXIF orientation, so labels are of upright images. An "
+        "orientation in a compressed text of a PNG is not found.",
         "`predict_tensor` and `predict_logits` take images of one size in a request.",
         f"The SavedModel labels an image in one piece. By estimate that takes {pixel_bytes} bytes a pixel, "
         f"{photo_bytes / 1e9:.1f} GB for 12 megapixels.",

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -36,6 +36,9 @@ MODEL_CARD = "model_card.md"
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 """The file in which TensorFlow Serving looks for warm-up requests."""
+
+
+_ORDER = "pixel_order"
 
 
 def openvino_file(version: Path, precision: str) -> Path:
@@ -79,6 +82,32 @@ def exported_classes(version: Path) -> Classes:
         raise RunError(
             f"{path}: cannot be read as the classes of an exported model ({error}). Export it again."
         ) from error
+
+
+def classes_document(classes: Classes) -> dict[str, Any]:
+    """Returns the content of `classes.json` in a new version, in which graphs turn image files upright."""
+    return {"names": classes.names, "palette": classes.palette, _ORDER: "upright"}
+
+
+def describe_stored_order(version: Path) -> str | None:
+    """Returns a notice if a version's graph labels files in stored pixel order; None otherwise.
+
+    Versions exported before graphs applied EXIF orientation do. Of those that cannot be read there is none.
+    """
+    path = version / "assets" / CLASSES_ASSET
+    try:
+        if path.stat().st_size > MAX_CLASSES_FILE_BYTES:
+            return None
+        order = json.loads(path.read_bytes()).get(_ORDER)
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    if order is not None:
+        return None
+    return (
+        f"{version}: was exported by an older version. Image files are turned upright here, but not in its "
+        "graph: programs that send files to that, such as TensorFlow Serving, get labels in stored pixel "
+        "order. Export it again for the same labels everywhere."
+    )
 
 
 def exported_net(version: Path) -> NetDescription | None:

@@ -26,16 +26,16 @@ _CALLS = frozenset(
 # TensorFlow and Keras make of the same layers.
 _MATHEMATICS = """
     Abs Add AddN AddV2 All Any ArgMax AvgPool BatchMatMulV2 BatchToSpaceND BiasAdd BroadcastTo Cast Ceil
-    ClipByValue ConcatV2 Const Conv2D Conv2DBackpropInput DenseBincount DepthToSpace DepthwiseConv2dNative
-    Div DivNoNan Einsum Elu EnsureShape Equal Exp ExpandDims ExtractImagePatches Fill Floor FloorDiv
-    FloorMod FusedBatchNorm FusedBatchNormV3 GatherNd GatherV2 Greater GreaterEqual Identity IdentityN
-    Less LessEqual LinSpace Log LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool MaxPoolV2 Maximum Mean
-    Min Minimum MirrorPad Mul Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2 Pow Prod Range Rank
-    ReadVariableOp RealDiv Relu Relu6 Reshape ResizeArea ResizeBicubic ResizeBilinear
+    ClipByValue ConcatV2 Const Conv2D Conv2DBackpropInput Cumsum DenseBincount DepthToSpace
+    DepthwiseConv2dNative Div DivNoNan Einsum Elu EnsureShape Equal Exp ExpandDims ExtractImagePatches
+    Fill Floor FloorDiv FloorMod FusedBatchNorm FusedBatchNormV3 GatherNd GatherV2 Greater GreaterEqual
+    Identity IdentityN Less LessEqual LinSpace Log LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool
+    MaxPoolV2 Maximum Mean Min Minimum MirrorPad Mul Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2 Pow
+    Prod Range Rank ReadVariableOp RealDiv Relu Relu6 Reshape ResizeArea ResizeBicubic ResizeBilinear
     ResizeNearestNeighbor ReverseV2 Round Rsqrt ScatterNd Select SelectV2 Shape ShapeN Sigmoid Sign Size
     Slice Softmax SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze
     StopGradient StridedSlice Sub Sum Tanh TensorScatterUpdate Tile TopKV2 Transpose TruncateDiv
-    TruncateMod Unpack ZerosLike
+    TruncateMod Unpack UnsortedSegmentMin ZerosLike
 """
 # Image files from bytes and to bytes, and lists with an entry for each image of a request.
 _IMAGES = """

@@ -90,7 +90,8 @@ class RayBatchProcessor:
         }
         threads = None if share.gpus else share.cpus
         self._request = Request(
-            open_engine, job.kinds, environment, threads, platform.node(), __version__, job.file_seconds
+            *(open_engine, job.kinds, environment, threads, platform.node(), __version__),
+            *(job.file_seconds, job.order),
         )
         self._engine_in_use: tuple[str, str, str] | None = None
         self._classes: Classes | None = None

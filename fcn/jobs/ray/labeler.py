@@ -18,7 +18,7 @@ from fcn.classes import Classes
 from fcn.errors import BackendError, FcnError
 from fcn.inference.engines.engine import Engine
 from fcn.jobs.pipeline import LabeledBatch, RenderedImage, add_seconds, label_batches, render_batch
-from fcn.jobs.reading import FILE_SECONDS
+from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.sources.remote import is_url
 from fcn.jobs.store import Claimed, Outcome
 from fcn.version import __version__
@@ -52,6 +52,7 @@ class Request(NamedTuple):
         host: The machine on which the job was started.
         version: Version of this package there.
         file_seconds: Longest time that a process may decode an image.
+        order: Order of the pixels that are labeled.
     """
 
     open_engine: OpenEngine
@@ -61,6 +62,7 @@ class Request(NamedTuple):
     host: str
     version: str
     file_seconds: float = FILE_SECONDS
+    order: PixelOrder = "upright"
 
 
 class Result(NamedTuple):
@@ -139,7 +141,7 @@ class Labeler:
         import ray
 
         self._attempts = attempts
-        self._kinds, self._file_seconds = request.kinds, request.file_seconds
+        self._kinds, self._file_seconds, self._order = request.kinds, request.file_seconds, request.order
         self._host = "" if platform.node() == request.host else platform.node()
         os.environ.update(request.environment)
         if request.threads is not None:
@@ -182,7 +184,7 @@ class Labeler:
 
     def _label(self, claims: Sequence[list[Claimed]]) -> Iterator[Result]:
         return label_batches(
-            claims, self._engine, self._kinds, self._finish, _refuse_video, self._file_seconds
+            claims, self._engine, self._kinds, self._finish, _refuse_video, self._file_seconds, self._order
         )
 
     def _label_alone(self, batch: list[Claimed]) -> Result:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fcn.classes import VOID, Classes
+from fcn.config.sections import LabelOrientation
 from fcn.data.class_names import read_list_colors
 from fcn.data.examination import examine_examples
 from fcn.data.image_header import IMAGE_SUFFIXES
@@ -21,7 +22,11 @@ _TURNED = "turned by EXIF orientation"
 
 
 def check_dataset(
-    root: Path, train: str = "train", val: str = "val", configured: str | None = None
+    root: Path,
+    train: str = "train",
+    val: str = "val",
+    configured: str | None = None,
+    label_orientation: LabelOrientation = "upright",
 ) -> Survey:
     """Reads a data set and returns what it holds, with everything that is wrong or suspicious in it.
 
@@ -30,12 +35,13 @@ def check_dataset(
         train: Name of the training split.
         val: Name of the validation split.
         configured: `data.classes` of the configuration: "voc" or None.
+        label_orientation: What the labels are of, as in `read_split`.
 
     Raises:
         DataError: If this is no data set, or there is not one image with a label.
     """
     check_root(root)
-    findings, splits = _find_splits(root, train, val)
+    findings, splits = _find_splits(root, train, val, label_orientation)
     classes, list_colors = _UNKNOWN, None
     try:
         classes = read_classes(root, [*_present(root, (train, val))], configured)
@@ -59,14 +65,16 @@ def _present(root: Path, names: Sequence[str]) -> list[str]:
     return [name for name in names if (root / SPLITS / f"{name}.txt").exists()]
 
 
-def _find_splits(root: Path, train: str, val: str) -> tuple[list[Finding], Splits]:
+def _find_splits(
+    root: Path, train: str, val: str, label_orientation: LabelOrientation
+) -> tuple[list[Finding], Splits]:
     """Returns the examples of both splits as far as they are there, and what is wrong with the lists."""
     findings: list[Finding] = []
     found: dict[str, list[Example]] = {}
     for split in (train, val):
         found[split] = []
         try:
-            found[split], problems = find_examples(root, split)
+            found[split], problems = find_examples(root, split, label_orientation)
         except PlaceError as error:
             findings.append(Finding("lists", True, str(error)))
         except DataError as error:
@@ -76,7 +84,7 @@ def _find_splits(root: Path, train: str, val: str) -> tuple[list[Finding], Split
                 text = f"{root / SPLITS / f'{split}.txt'}: {len(problems):,} lines have no image or no label:"
                 findings.append(Finding("missing files", True, text, tuple(problems)))
     if not _present(root, (train, val)):
-        found[train] = _all_examples(root)
+        found[train] = _all_examples(root, label_orientation)
         if found[train]:
             text = (
                 f"All {len(found[train]):,} images with a label were read instead, as if they were to train "
@@ -90,8 +98,8 @@ def _find_splits(root: Path, train: str, val: str) -> tuple[list[Finding], Split
     return findings, Splits(train, val, found[train], found[val])
 
 
-def _all_examples(root: Path) -> list[Example]:
-    finder, examples = Finder(root), []
+def _all_examples(root: Path, label_orientation: LabelOrientation) -> list[Example]:
+    finder, examples = Finder(root, label_orientation), []
     folders = [path.name for path in sorted(root.glob(f"{LABELS}*")) if path.is_dir()]
     for path in sorted((root / IMAGES).iterdir()):
         if path.suffix.lower() not in IMAGE_SUFFIXES:

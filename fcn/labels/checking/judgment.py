@@ -50,6 +50,13 @@ def judge_problems(problems: Sequence[Problem]) -> list[Finding]:
             "labeled, do the same to the labels. They are not stretched here: borders would move."
         )
         findings.append(Finding("sizes differ", True, text, tuple(one.text for one in sizes)))
+    turned = [one for one in problems if one.kind == "orientation"]
+    if turned:
+        text = (
+            f"{_count(len(turned), 'label does not fit its image', 'labels do not fit their images')}, which "
+            "EXIF orientation turns: turn them, or set data.label_orientation if all labels are like these."
+        )
+        findings.append(Finding("orientations differ", True, text, tuple(one.text for one in turned)))
     return findings
 
 

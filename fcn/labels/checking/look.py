@@ -9,7 +9,8 @@ from PIL import ExifTags
 
 from fcn.classes import VOID
 from fcn.data.image_header import PILLOW_ERRORS, open_header, read_image_file
-from fcn.data.image_io import Pixels, exif_orientation
+from fcn.data.image_io import Pixels
+from fcn.data.orientation import exif_orientation
 from fcn.data.split_list import Example
 from fcn.errors import DataError
 

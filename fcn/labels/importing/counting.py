@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fcn.data.image_header import open_header, stored_size
+from fcn.data.image_header import open_header
 from fcn.data.image_io import read_size
+from fcn.data.orientation import upright_size
 from fcn.errors import DataError
 from fcn.labels.importing.readers.mask_size import MismatchError
 from fcn.labels.importing.source import VOID_KEY, Item, Keys
@@ -139,11 +140,11 @@ def read_fitting_keys(item: Item, fit: str) -> Keys:
 
 
 def image_size(item: Item) -> tuple[int, int]:
-    """Returns (height, width) of the image of an item.
+    """Returns (height, width) of the image of an item, upright.
 
     Raises:
         DataError: If it is not an image, or may not be decoded.
     """
     if isinstance(item.image, bytes):
-        return stored_size(open_header(item.image, item.where))
+        return upright_size(open_header(item.image, item.where))
     return read_size(item.image)

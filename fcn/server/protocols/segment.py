@@ -31,12 +31,15 @@ _HEADERS: dict[str, tuple[str, str]] = {
     "X-Fcn-Engine": ("string", "Name and precision of the engine."),
     "X-Fcn-Mean-Confidence": ("number", "Probability of the predicted class, averaged over all pixels."),
     "X-Fcn-Areas": ("string", "JSON object in ASCII: area of each class that occurs, 0 to 1, largest first."),
-    "X-Fcn-Orientation": ("integer", "EXIF orientation of the image, 1 to 8."),
+    "X-Fcn-Orientation": (
+        "integer",
+        "1: labels and overlays are upright, whatever the EXIF orientation of the image.",
+    ),
     "Server-Timing": ("string", "Milliseconds for decoding, for the engine with waiting, and for encoding."),
 }
 _ANSWER: dict[str, Any] = {
     "description": "The label. label: a PNG in the colors of the classes; ids: a grayscale PNG of class ids; "
-    "overlay: an upright JPEG with a legend; rle, polygons: COCO annotations.",
+    "overlay: a JPEG with a legend; rle, polygons: COCO annotations.",
     "content": {
         "image/png": {"schema": {"type": "string", "format": "binary"}},
         "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
@@ -130,7 +133,7 @@ async def _segment(service: Service, request: Request, output: Output, version: 
         "X-Fcn-Engine": segmented.engine,
         "X-Fcn-Mean-Confidence": f"{record['mean_confidence']:.6f}",
         "X-Fcn-Areas": json.dumps({name: round(share, 6) for name, share in areas}),
-        "X-Fcn-Orientation": str(segmented.labeled.orientation),
+        "X-Fcn-Orientation": "1",
         "Server-Timing": ", ".join(f"{name};dur={1000 * value:.2f}" for name, value in seconds.items()),
     }
     return Response(content, headers=headers, media_type=_MEDIA_TYPES.get(output, JSON))

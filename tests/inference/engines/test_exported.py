@@ -7,7 +7,12 @@ import pytest
 
 from fcn.classes import Classes
 from fcn.errors import RunError
-from fcn.inference.engines.exported import exported_classes, exported_net
+from fcn.inference.engines.exported import (
+    classes_document,
+    describe_stored_order,
+    exported_classes,
+    exported_net,
+)
 from fcn.models.fields import NetDescription
 
 NET = {"stride": 8, "geometry": "same", "input_scale": 1, "width": 0.5, "num_classes": 2}
@@ -109,3 +114,20 @@ def test_a_file_that_holds_no_arguments_is_refused(content: bytes, tmp_path: Pat
     write(tmp_path, content, "model.json")
     with pytest.raises(RunError, match="cannot be read as the arguments of an exported net"):
         exported_net(tmp_path)
+
+
+def test_an_export_of_before_is_told_from_a_new_one(tmp_path: Path) -> None:
+    classes = Classes(("sky", "sea"), ((0, 0, 0), (1, 2, 3)))
+    document = json.loads(json.dumps(classes_document(classes)))
+    write(tmp_path, json.dumps(document).encode())
+    assert exported_classes(tmp_path) == classes
+    assert describe_stored_order(tmp_path) is None
+    del document["pixel_order"]
+    write(tmp_path, json.dumps(document).encode())
+    assert exported_classes(tmp_path) == classes
+    notice = describe_stored_order(tmp_path)
+    assert notice is not None
+    assert notice.startswith(f"{tmp_path}: was exported by an older version.")
+    for content in (b"", b"[]", b"[" * 100_000, b" " * (2**20 + 1)):
+        write(tmp_path, content)
+        assert describe_stored_order(tmp_path) is None

@@ -116,6 +116,17 @@ def write_exif(path: Path, orientation: int | None = None, position: bool = Fals
     Image.fromarray(read_image(path)).save(path, exif=exif)
 
 
+def test_labels_of_stored_pixels_are_checked_as_a_training_reads_them(root: Path) -> None:
+    path = read_split(root, "train")[0].image_path
+    write_exif(path, orientation=6)
+    refused = check_dataset(root).refused()
+    assert [finding.kind for finding in refused] == ["orientations differ"]
+    assert "EXIF orientation 6 turns it" in refused[0].files[0]
+    survey = check_dataset(root, label_orientation="stored")
+    assert survey.refused() == []
+    assert {example.label_orientation for example in survey.examination.examples} == {"stored"}
+
+
 def test_positions_and_orientations_are_said(root: Path) -> None:
     for index, example in enumerate(read_split(root, "train")):
         write_exif(example.image_path, orientation=(None, 1, 3)[index], position=index < 2)

@@ -6,11 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from fcn.classes import VOID, Classes, voc_palette
-from fcn.config.sections import DataConfig
+from fcn.config.sections import DataConfig, LabelOrientation
 from fcn.data.examination import check_masks, examine_examples
-from fcn.data.image_io import Pixels, encode_label
+from fcn.data.image_io import Pixels, encode_label, read_image
 from fcn.data.voc import read_classes, read_split
 from fcn.errors import DataError
 from fcn.labels.checking.finding import Finding
@@ -221,6 +222,38 @@ def test_labels_of_another_size_are_counted_by_their_difference(
     message = refusal(root)
     assert f"1 label differs in size from the image ({words})" in message
     assert f"{path}: expected the size of b.png" in message
+
+
+@pytest.mark.parametrize("order", ["upright", "stored"])
+def test_labels_that_fit_only_as_stored_or_only_upright_are_refused_by_the_cause(
+    root: Path, order: LabelOrientation
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for name in "abcxy":
+        path = root / "JPEGImages" / f"{name}.png"
+        Image.fromarray(read_image(path)).save(path, exif=exif)
+    if order == "stored":
+        ids = np.resize(np.array([0, 1, 2], np.uint8), SIZE[::-1])
+        for name in "ab":
+            (root / "SegmentationClass" / f"{name}.png").write_bytes(encode_label(ids))
+    with pytest.raises(DataError) as caught:
+        read_checked(DataConfig(root=root, label_orientation=order))
+    message, count = str(caught.value), 2 if order == "stored" else 5
+    assert f"{count} labels do not fit their images, which EXIF orientation turns" in message
+    assert message.count("EXIF orientation 6") == count
+    assert "differ in size" not in message
+
+
+def test_damaged_labels_of_stored_pixels_are_not_said_to_differ_in_size(root: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    path = root / "JPEGImages" / "a.png"
+    Image.fromarray(read_image(path)).save(path, exif=exif)
+    write_labels(root, {"a": 77})
+    (problem,) = examine_examples(read_split(root, "train", "stored"), 3).problems
+    assert (problem.kind, problem.path.parent.name) == ("image or label", "SegmentationClass")
+    assert "Received: [77]" in problem.text
 
 
 def test_blank_images_in_both_splits_are_said_not_refused(root: Path) -> None:

@@ -108,6 +108,22 @@ def test_labelme_becomes_a_data_set(labelme, tmp_path):
             )
 
 
+@pytest.mark.parametrize("embed", [False, True])
+def test_labels_are_of_upright_images(tmp_path, embed):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    folder = tmp_path / "labelme"
+    folder.mkdir()
+    for name in ("a", "b"):
+        image = write(folder / f"{name}.jpg", pixels(0), exif=exif)  # stored: 12x16
+        data = base64.b64encode(image.read_bytes()).decode() if embed else None
+        document = {"shapes": [square("cat", 1, 10, 4)], "imagePath": image.name, "imageData": data}
+        (folder / f"{name}.json").write_text(json.dumps(document | {"imageHeight": 16, "imageWidth": 12}))
+    label = imported(run(tmp_path, folder))["a"]
+    assert label.shape == (16, 12)
+    assert (label[10:14, 1:5] == 1).all()
+
+
 def test_images_are_hard_links_where_that_is_possible(labelme, tmp_path):
     root = run(tmp_path, labelme)
     assert os.path.samefile(labelme / "one.jpg", root / "JPEGImages" / "one.jpg")

@@ -10,24 +10,23 @@ import pytest
 from PIL import Image
 
 from fcn.classes import VOID, Classes
-from fcn.data.image_io import encode_label, upright
+from fcn.data.image_io import encode_label
 
 pytestmark = pytest.mark.slow
 
 READ = (
     "const { readLabel } = await import('/page/label.js');"
     "const bytes = Uint8Array.from(atob(given[0]), (character) => character.charCodeAt(0));"
-    "const label = await readLabel(bytes.buffer, given[1]);"
+    "const label = await readLabel(bytes.buffer);"
 )
 
 
-def read(page, png, orientation=1):
-    """Returns the upright label as the page reads it, `uint8[H, W]`."""
+def read(page, png):
+    """Returns the label as the page reads it, `uint8[H, W]`."""
     rows = page.run(
         f"{READ} return Array.from({{ length: label.height }}, (_, y) =>"
         " Array.from({ length: label.width }, (_, x) => label.at(x, y)));",
         base64.b64encode(png).decode(),
-        orientation,
     )
     return np.array(rows, np.uint8)
 
@@ -76,18 +75,17 @@ def test_every_filter_and_several_parts_are_read(page, rng):
     np.testing.assert_array_equal(read(page, png), label)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_servers_label_is_turned(page, rng, orientation):
+def test_the_servers_label_is_read(page, rng):
     label = rng.choice(np.array([0, 1, 2, VOID], np.uint8), (5, 7))
     png = encode_label(label, Classes.named(("sky", "sea", "sun")))
-    np.testing.assert_array_equal(read(page, png, orientation), upright(label, orientation))
+    np.testing.assert_array_equal(read(page, png), label)
 
 
 def test_classes_of_one_color_are_told_apart(page):
     label = np.array([[0, 1, 2], [2, 1, 1]], np.uint8)
     png = encode_label(label, Classes(("sky", "sea", "sun"), ((1, 2, 3),) * 3))
     np.testing.assert_array_equal(read(page, png), label)
-    shares = page.run(f"{READ} return label.shares", base64.b64encode(png).decode(), 1)
+    shares = page.run(f"{READ} return label.shares", base64.b64encode(png).decode())
     assert shares == [[1, 0.5], [2, pytest.approx(1 / 3)], [0, pytest.approx(1 / 6)]]
 
 
@@ -101,4 +99,4 @@ def test_classes_of_one_color_are_told_apart(page):
 )
 def test_what_is_no_label_is_refused(page, png, reason):
     script = f"try {{ {READ} }} catch (error) {{ return error.message; }}"
-    assert reason in page.run(script, base64.b64encode(png).decode(), 1)
+    assert reason in page.run(script, base64.b64encode(png).decode())

@@ -10,7 +10,7 @@ from page_browser import COLORS, blocks, nearest, write_photo
 from selenium.webdriver import Keys
 
 from fcn.classes import voc_palette
-from fcn.data.image_io import upright
+from fcn.data.orientation import upright
 
 pytestmark = pytest.mark.slow
 

@@ -1,45 +1,29 @@
-// Labels: class ids of the server's PNG, and their places in the upright image.
+// Labels: class ids of the server's PNG.
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const PALETTE = 3;
 
 /**
- * A label with the orientation of its image.
+ * A label.
  *
  * `shares` are [id, area from 0 to 1] of each class that occurs, the largest first.
- * `ids` are in stored pixel order. The id of pixel (x, y) of the upright image, x to the right and y
- * down, is `ids[origin + x * right + y * down]`: all eight EXIF orientations are of that form.
  */
 export class Label {
   /**
-   * @param {Uint8Array} ids Class ids in stored pixel order, `storedWidth * storedHeight` of them.
+   * @param {Uint8Array} ids Class ids, `width * height` of them.
    * @param {Uint8Array} colors RGB of all 256 values.
-   * @param {number} orientation EXIF orientation, 1 to 8.
    */
-  constructor(ids, storedWidth, storedHeight, colors, orientation) {
+  constructor(ids, width, height, colors) {
     this.ids = ids;
+    this.width = width;
+    this.height = height;
     this.colors = colors;
-    const w = storedWidth;
-    const last = ids.length - 1;
-    // Index of the first pixel of the upright image, and steps to its right and lower neighbors (EXIF 2.3, 4.6.4).
-    [this.origin, this.right, this.down] = {
-      2: [w - 1, -1, w],
-      3: [last, -1, -w],
-      4: [last - w + 1, 1, -w],
-      5: [0, w, 1],
-      6: [last - w + 1, -w, 1],
-      7: [last, -w, -1],
-      8: [w - 1, w, -1],
-    }[orientation] ?? [0, 1, w];
     this.shares = count(ids);
-    const isSideways = orientation >= 5;
-    this.width = isSideways ? storedHeight : storedWidth;
-    this.height = isSideways ? storedWidth : storedHeight;
   }
 
-  /** Returns the class id at (x, y) of the upright image. */
+  /** Returns the class id at (x, y), x to the right and y down. */
   at(x, y) {
-    return this.ids[this.origin + x * this.right + y * this.down];
+    return this.ids[x + y * this.width];
   }
 
   /** Returns the color of a class id in CSS. */
@@ -47,16 +31,15 @@ export class Label {
     return `rgb(${this.colors.slice(3 * id, 3 * id + 3).join(" ")})`;
   }
 
-  /** Returns the ids of the upright label at another size, `Uint8Array`, by nearest neighbor. */
+  /** Returns the ids at another size, `Uint8Array`, by nearest neighbor. */
   resized(width, height) {
-    const { ids, origin } = this;
-    const columns = sampleOffsets(width, this.width, this.right);
-    const rows = sampleOffsets(height, this.height, this.down);
+    const { ids } = this;
+    const columns = sampleOffsets(width, this.width, 1);
+    const rows = sampleOffsets(height, this.height, this.width);
     const result = new Uint8Array(width * height);
     let next = 0;
     for (let y = 0; y < height; y++) {
-      const row = origin + rows[y];
-      for (let x = 0; x < width; x++) result[next++] = ids[row + columns[x]];
+      for (let x = 0; x < width; x++) result[next++] = ids[rows[y] + columns[x]];
     }
     return result;
   }
@@ -81,9 +64,8 @@ function sampleOffsets(size, from, step) {
  * A canvas returns only colors, and browsers that protect against fingerprinting change them.
  *
  * @param {ArrayBuffer} buffer The PNG.
- * @param {number} orientation EXIF orientation, 1 to 8.
  */
-export async function readLabel(buffer, orientation) {
+export async function readLabel(buffer) {
   const bytes = new Uint8Array(buffer);
   const view = new DataView(buffer);
   if (SIGNATURE.some((value, i) => bytes[i] !== value)) throw new Error("Expected a PNG from the server.");
@@ -109,7 +91,7 @@ export async function readLabel(buffer, orientation) {
     at = start + length + 4;
   }
   const lines = await inflate(compressed, (width + 1) * height);
-  return new Label(unfilter(lines, width, height), width, height, colors, orientation);
+  return new Label(unfilter(lines, width, height), width, height, colors);
 }
 
 async function inflate(parts, size) {

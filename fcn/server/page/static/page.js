@@ -3,7 +3,7 @@
 import { showExamples } from "./examples.js";
 import { readLabel } from "./label.js";
 import { Legend, percent } from "./legend.js";
-import { decodePhoto, upright } from "./photo.js";
+import { decodePhoto } from "./photo.js";
 import { Picture } from "./picture.js";
 import { fetchModel, storeToken, MODEL, RequestError, segment } from "./server.js";
 
@@ -88,13 +88,12 @@ function choose(file, name) {
         else showProgress(`Labeling ${name}…`);
       },
     });
-    const orientation = Number(answer.header("X-Fcn-Orientation"));
-    const label = await readLabel(answer.content, orientation);
+    const label = await readLabel(answer.content);
     const version = Number(answer.header("X-Fcn-Version"));
     if (version !== model.version) await loadModel();
     const decoded = await photo;
     if (signal.aborted) return;
-    show({ image: kept, name, version, answer, label, photo: decoded && upright(decoded, orientation) });
+    show({ image: kept, name, version, answer, label, photo: decoded });
   });
 }
 

@@ -11,13 +11,13 @@ const PROBES = {
     "AAMAAAABAAYAAAAAAAA=",
 };
 const SIGNATURES = { png: [137, 80, 78, 71], webp: [82, 73, 70, 70] };
+const ORIENTATION = 0x112;
 
 /**
- * Decodes an image, scaled down to the size of the screen.
+ * Decodes an image upright, scaled down to the size of the screen.
  *
  * @param {Blob} image
- * @returns {Promise<{canvas: HTMLCanvasElement, turned: boolean} | null>} The pixels, and whether the
- *   browser applied the EXIF orientation; null if it does not know the format.
+ * @returns {Promise<HTMLCanvasElement | null>} The pixels; null if the browser does not know the format.
  */
 export async function decodePhoto(image) {
   let bitmap;
@@ -35,26 +35,51 @@ export async function decodePhoto(image) {
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
-  return { canvas, turned: await isTurned(image) };
+  return upright(canvas, await orientationLeft(image));
 }
 
-/** Returns whether this browser applies the EXIF orientation to the format of an image. */
-async function isTurned(image) {
+/** Returns the EXIF orientation of an image that this browser did not apply, 1 to 8. */
+async function orientationLeft(image) {
   const start = new Uint8Array(await image.slice(0, 4).arrayBuffer());
   const format = Object.keys(SIGNATURES).find((name) => SIGNATURES[name].every((value, i) => start[i] === value));
-  if (format === undefined) return true; // a JPEG, which all browsers turn, or a format without EXIF
+  if (format === undefined) return 1; // a JPEG, which all browsers turn, or a format without EXIF
   const bytes = Uint8Array.from(atob(PROBES[format]), (character) => character.charCodeAt(0));
   const bitmap = await createImageBitmap(new Blob([bytes]), { imageOrientation: "from-image" });
-  return bitmap.height === 2;
+  if (bitmap.height === 2) return 1;
+  try {
+    return readOrientation(new DataView(await image.arrayBuffer()), format);
+  } catch (error) {
+    if (error instanceof RangeError) return 1; // it ends too early
+    throw error;
+  }
 }
 
-/**
- * Returns a decoded image, turned upright.
- *
- * @param {{canvas: HTMLCanvasElement, turned: boolean}} decoded
- * @param {number} orientation EXIF orientation, 1 to 8.
- */
-export function upright({ canvas, turned }, orientation) {
+/** Returns the EXIF orientation of a PNG or WebP, 1 to 8. */
+function readOrientation(view, format) {
+  const isPng = format === "png";
+  for (let at = isPng ? 8 : 12; at + 8 <= view.byteLength; ) {
+    const length = isPng ? view.getUint32(at) : view.getUint32(at + 4, true);
+    const name = view.getUint32(isPng ? at + 4 : at);
+    if (name === (isPng ? 0x65584966 : 0x45584946)) return orientationOf(view, at + 8); // eXIf, EXIF
+    at += isPng ? length + 12 : length + (length % 2) + 8;
+  }
+  return 1;
+}
+
+/** Returns the orientation in an EXIF block (EXIF 2.3, 4.5 and 4.6). */
+function orientationOf(view, start) {
+  const block = view.getUint32(start) === 0x45786966 ? start + 6 : start; // after "Exif\0\0"
+  const little = view.getUint16(block) === 0x4949; // "II"
+  const directory = block + view.getUint32(block + 4, little);
+  for (let i = 0; i < view.getUint16(directory, little); i++) {
+    const entry = directory + 2 + 12 * i;
+    if (view.getUint16(entry, little) === ORIENTATION) return view.getUint16(entry + 8, little);
+  }
+  return 1;
+}
+
+/** Returns pixels turned by an EXIF orientation. */
+function upright(canvas, orientation) {
   const { width, height } = canvas;
   // Moves (x, y) to (ax + cy + e, bx + dy + f), as [a, b, c, d, e, f].
   const turn = {
@@ -66,7 +91,7 @@ export function upright({ canvas, turned }, orientation) {
     7: [0, -1, -1, 0, height, width],
     8: [0, -1, 1, 0, 0, width],
   }[orientation];
-  if (turned || turn === undefined) return canvas;
+  if (turn === undefined) return canvas;
   const result = document.createElement("canvas");
   [result.width, result.height] = orientation >= 5 ? [height, width] : [width, height];
   const context = result.getContext("2d");
