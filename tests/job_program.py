@@ -24,6 +24,7 @@ class Brightness:
     classes = Classes.named(("dark", "grey", "light"))
     name = "brightness"
     precision = "float32"
+    bits = 16
 
     def __init__(self, seconds: float = 0) -> None:
         self.seconds = seconds

@@ -11,7 +11,7 @@ from fcn.inference.engines.engine import Labeled
 class PausableEngine:
     """Engine that labels each pixel with its red value while it is not paused."""
 
-    name, precision = "held", "float32"
+    name, precision, bits = "held", "float32", 16
 
     def __init__(self, num_classes=3):
         self.classes = Classes.named(tuple(str(index) for index in range(num_classes)))

@@ -20,7 +20,7 @@ from fcn.server.service import Service
 class WaitingEngine:
     """Engine that labels every pixel with class 1 once the file exists."""
 
-    name, precision = "waiting", "float32"
+    name, precision, bits = "waiting", "float32", 16
     classes = Classes.named(("0", "1"))
 
     def __init__(self, go):

@@ -52,6 +52,13 @@ def add_check(commands: Commands) -> argparse.ArgumentParser:
         help="whether labels are of upright images, or of the pixels as they are stored, before EXIF "
         "orientation, as data.label_orientation of a training; default: upright",
     )
+    check.add_argument(
+        "--bits",
+        type=int,
+        choices=range(8, 17),
+        metavar="N",
+        help="how many bits the values of images of 16 bits use, 8 to 16, as data.bits of a training",
+    )
     return check
 
 
@@ -73,7 +80,12 @@ def check_data(options: argparse.Namespace) -> None:
     from fcn.labels.checking.page import write_page
 
     survey = check_dataset(
-        options.root, options.train_split, options.val_split, options.classes, options.label_orientation
+        options.root,
+        options.train_split,
+        options.val_split,
+        options.classes,
+        options.label_orientation,
+        options.bits,
     )
     if options.html is not None:
         write_page(options.html, survey)

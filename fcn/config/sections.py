@@ -55,6 +55,9 @@ class DataConfig(Section):
         label_orientation: "upright": labels are of images as people see them, after EXIF orientation was
             applied, as most tools write them; "stored": of the pixels as they are stored in the files. Then
             they are turned as their images are.
+        bits: How many bits the values of images of 16 bits use: 12 for a camera whose values end at 4095. The
+            upper 8 of these are what the net sees, everywhere. null: 16, but a training refuses a data set
+            that uses fewer.
     """
 
     root: Path
@@ -62,11 +65,17 @@ class DataConfig(Section):
     val_split: str = "val"
     classes: Annotated[Literal["voc"] | None, Field(description="voc, or null", examples=["voc"])] = None
     label_orientation: LabelOrientation = "upright"
+    bits: Annotated[int, Field(ge=8, le=16, examples=["12"])] | None = None
 
     @field_validator("root", mode="before")
     @classmethod
     def _expand_root(cls, value: Any) -> Any:
         return expand_path("data.root", value)
+
+    @property
+    def used_bits(self) -> int:
+        """How many bits values use, 16 if it is not configured."""
+        return NetArguments.bits if self.bits is None else self.bits
 
 
 class AugmentationConfig(Section):

@@ -22,6 +22,7 @@ import numpy as np
 
 from fcn.data.decoder_program import ANSWER_BYTES
 from fcn.data.image_io import Pixels
+from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import BackendError, DataError
 
 _PROGRAM = "import sys; sys.path[:] = sys.argv[2:]; from fcn.data.decoder_program import main; main()"
@@ -37,10 +38,12 @@ class Header(NamedTuple):
     Attributes:
         size: (height, width) of the upright image.
         orientation: EXIF orientation, 1 to 8, by which the stored pixels are turned.
+        bits: 16 for an image whose values may use any number of bits up to 16, 8 for any other.
     """
 
     size: tuple[int, int]
     orientation: int
+    bits: int
 
 
 class Decoder:
@@ -113,15 +116,16 @@ class Decoder:
         request = {"task": "open", "bytes": len(data), "seconds": seconds}
         answer, _ = self._ask(request, data, 0, name, seconds)
         height, width = answer["size"]
-        header = Header((int(height), int(width)), int(answer["orientation"]))
+        header = Header((int(height), int(width)), int(answer["orientation"]), int(answer["bits"]))
         self._opened = name, header
         return header
 
-    def decode(self, seconds: float) -> Pixels:
+    def decode(self, seconds: float, bits: int = MOST_BITS) -> Pixels:
         """Returns the pixels of the opened image, `uint8[H, W, 3]`, RGB, upright.
 
         Args:
             seconds: The process is stopped after so long.
+            bits: How many bits the values of a file of 16 bits use.
 
         Raises:
             DataError: If the image is damaged, or the process was stopped.
@@ -131,7 +135,7 @@ class Decoder:
             raise ValueError("Expected an opened image. Received: none.")
         (name, header), self._opened = self._opened, None
         height, width = header.size
-        request = {"task": "decode", "seconds": seconds}
+        request = {"task": "decode", "seconds": seconds, "bits": bits}
         _, pixels = self._ask(request, b"", height * width * 3, name, seconds)
         return pixels.reshape(height, width, 3)
 

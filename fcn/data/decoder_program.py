@@ -22,6 +22,7 @@ import numpy as np
 from fcn.data.image_header import open_header
 from fcn.data.image_io import Pixels, decode_image
 from fcn.data.orientation import orientation_of, upright_size
+from fcn.data.pillow_decoding import stored_bits
 from fcn.errors import DataError
 
 ANSWER_BYTES = 4096
@@ -53,17 +54,21 @@ class _Image:
             header = open_header(data, NAME)
             self.height, self.width = upright_size(header)
             self.orientation = orientation_of(header)
+            self.bits = stored_bits(header)
         if min(self.height, self.width) < 1:
             raise DataError(f"{NAME}: expected pixels. Received: {self.width} x {self.height} pixels.")
 
-    def decode(self) -> Pixels:
+    def decode(self, bits: int) -> Pixels:
         """Returns the pixels, of the size that the header says.
+
+        Args:
+            bits: How many bits the values of a file of 16 bits use.
 
         Raises:
             DataError: If they cannot be decoded.
         """
         with limited_memory(self.height * self.width):
-            pixels = decode_image(self.data, NAME)
+            pixels = decode_image(self.data, NAME, bits)
         if pixels.shape[:2] != (self.height, self.width):
             raise DataError(f"{NAME}: is damaged: its pixels have another size than its header says.")
         return pixels
@@ -89,7 +94,7 @@ def main() -> None:
                     image = None
                     image, answer = _open(requests, request["bytes"])
                 elif image is not None:
-                    pixels, answer, image = image.decode(), {}, None
+                    pixels, answer, image = image.decode(request["bits"]), {}, None
             except DataError as error:
                 answer = {"error": str(error).removeprefix(f"{NAME}: ")}
             except MemoryError:
@@ -115,7 +120,7 @@ def _open(requests: IO[bytes], size: int) -> tuple[_Image, dict[str, Any]]:
         MemoryError: If its header needs too much memory.
     """
     image = _Image(requests.read(size))
-    return image, {"size": [image.height, image.width], "orientation": image.orientation}
+    return image, {"size": [image.height, image.width], "orientation": image.orientation, "bits": image.bits}
 
 
 @contextmanager

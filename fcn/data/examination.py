@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 
 from fcn.classes import VOID, count_ids
+from fcn.data.depth import used_bits
 from fcn.data.image_io import Pixels, read_label, read_palette, read_size
+from fcn.data.label_loss import looks_lossy
 from fcn.data.label_orientation import read_label_size
 from fcn.data.orientation import is_sideways, read_orientation
 from fcn.data.split_list import Example
@@ -55,6 +57,8 @@ class Facts(NamedTuple):
         colors: RGB of each class id that occurs; None for a label without a palette.
         is_blank: Whether the image has one color only.
         gradients: Signs of the differences of a thumbnail, 144 bits; None for an image without contrast.
+        is_lossy: Whether the label seems to have been stored with loss.
+        bits: How many bits the values of the image use; None without 16 bits a channel.
         seen: Result of the caller's `Look`.
     """
 
@@ -64,6 +68,8 @@ class Facts(NamedTuple):
     colors: dict[int, Color] | None
     is_blank: bool
     gradients: bytes | None
+    is_lossy: bool
+    bits: int | None
     seen: object = None
 
 
@@ -116,6 +122,7 @@ def check_examples(examples: Sequence[Example], num_classes: int) -> list[Exampl
 def _examine(example: Example, num_classes: int, look: Look | None) -> Facts | Problem:
     try:
         image, label = read_example(example, num_classes)
+        bits = used_bits(example.image_path, image, example.bits)
     except DataError as error:
         return _problem(example, str(error))
     counts = count_ids(label)
@@ -127,6 +134,8 @@ def _examine(example: Example, num_classes: int, look: Look | None) -> Facts | P
         _colors(example.label_path, ids),
         bool((image == image[:1, :1]).all()),
         _gradients(image),
+        looks_lossy(label),
+        bits,
         look and look(example, label),
     )
 

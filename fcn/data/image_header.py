@@ -4,26 +4,25 @@ import os
 import stat
 import struct
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import IO
 
 from PIL import Image, ImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from fcn.data.image_bounds import MAX_PAGES, check_sides, check_tags, check_tiles
+from fcn.data.image_forms import IMAGE_FORMATS as IMAGE_FORMATS
+from fcn.data.image_forms import IMAGE_SUFFIXES as IMAGE_SUFFIXES
+from fcn.data.image_forms import START_BYTES, reader_of
+from fcn.data.jpeg2000 import check_codestream
+from fcn.data.media_boxes import check_boxes
+from fcn.data.tiff_kinds import check_kind
 from fcn.errors import DataError
 from fcn.system.files import unreadable
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-"""Suffixes, in lower case, of the files that are taken for images in a folder."""
-
-IMAGE_FORMATS = "JPEG, PNG, BMP, WebP or TIFF"
-"""The formats that can be decoded, for messages."""
 
 MAX_PIXELS = 2**28
 """An image of more, 16,384 x 16,384 or 0.8 GB once it is decoded, is refused as hostile."""
@@ -37,18 +36,6 @@ PILLOW_ERRORS = (
 )
 """Exceptions of Pillow for a file that is damaged, not an image, or suspiciously large."""
 
-# The content decides, not the suffix. Pillow's own search for a reader would try some forty formats, and take
-# a photo with a preview behind it (MPO) for an animation.
-_READERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
-    (b"\xff\xd8\xff", JpegImageFile),
-    (b"\x89PNG\r\n\x1a\n", PngImageFile),
-    (b"BM", BmpImageFile),
-    (b"RIFF", WebPImageFile),
-    (b"II*\0", TiffImageFile),
-    (b"MM\0*", TiffImageFile),
-    (b"II+\0", TiffImageFile),
-    (b"MM\0+", TiffImageFile),
-)
 # Tags of TIFF 6.0, section 8. NewSubfileType: bit 0 is a smaller copy of another page, bit 2 a mask.
 _NEW_SUBFILE_TYPE, _IMAGE_WIDTH, _IMAGE_LENGTH = 254, 256, 257
 _COPY_OR_MASK = 0b101
@@ -97,7 +84,7 @@ def read_image_file(path: Path) -> bytes:
         with path.open("rb") as file:
             check_no_device(file, path)
             check_file_size(os.fstat(file.fileno()).st_size, path)
-            _find_reader(file.read(8), path)
+            reader_of(file.read(START_BYTES), path)
             file.seek(0)
             return file.read()
     except OSError as error:
@@ -113,16 +100,39 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
 
     Raises:
         DataError: If this is not an image in one of `IMAGE_FORMATS`, has more than `MAX_PIXELS` pixels,
-            more than one frame (an animation, or a TIFF of several pages), or passes a bound of
-            `fcn.data.image_bounds`.
+            more than one frame (an animation, or a TIFF of several pages), is a TIFF without one meaning as
+            an RGB image (`fcn.data.tiff_kinds`), or passes a bound of `fcn.data.image_bounds`.
     """
+    return _open(file, name, check_kind)
+
+
+def open_mask_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
+    """Reads the header of a file of ids as `open_header` does, but a TIFF may hold any kind of numbers.
+
+    Args:
+        file: The file, or its content.
+        name: The mask's name in an error, usually its path.
+
+    Raises:
+        DataError: As `open_header` does.
+    """
+    return _open(file, name, None)
+
+
+def _open(
+    file: IO[bytes] | bytes, name: object, check_tiff: Callable[[IO[bytes], object], None] | None
+) -> ImageFile.ImageFile:
     source = BytesIO(file) if isinstance(file, bytes) else file
     try:
-        start = source.read(8)
+        start = source.read(START_BYTES)
         source.seek(0)
-        reader = _find_reader(start, name)
+        reader = reader_of(start, name)
         if reader is TiffImageFile:
             check_tags(source, name)
+            if check_tiff is not None:
+                check_tiff(source, name)
+        elif start[4:8] == b"ftyp":
+            check_boxes(source, name)
         image = reader(source)
         height, width = stored_size(image)
         pixels = height * width
@@ -139,6 +149,11 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
     if pixels > MAX_PIXELS:
         raise DataError(f"{name}: {_too_large(f'{width} x {height} pixels')}")
     check_sides(height, width, name)
+    if isinstance(image, Jpeg2KImageFile):
+        try:
+            check_codestream(source, (height, width), name)
+        except ValueError as error:
+            raise DataError(f"{name}: is truncated or not an image ({error}). {_REMEDY}") from error
     if pictures > 1:
         what = "pages of a document" if isinstance(image, TiffImageFile) else "frames of an animation"
         raise DataError(
@@ -146,17 +161,6 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
             "Save the one you need as a separate file."
         )
     return image
-
-
-def _find_reader(start: bytes, name: object) -> type[ImageFile.ImageFile]:
-    """Returns what reads a file, by its first 8 bytes."""
-    reader = next((reader for signature, reader in _READERS if start.startswith(signature)), None)
-    if reader is None:
-        what = (
-            "is empty (0 bytes)" if not start else f"is truncated or not an image ({IMAGE_FORMATS} expected)"
-        )
-        raise DataError(f"{name}: {what}. {_REMEDY}")
-    return reader
 
 
 def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
@@ -175,6 +179,8 @@ def _too_large(received: str) -> str:
 
 def _count_pictures(image: ImageFile.ImageFile) -> int:
     """Returns how many pictures a file holds, of very many pages the first; copies of one do not count."""
+    if isinstance(image, GifImageFile):
+        return 1  # of an animation the first frame counts
     if not isinstance(image, TiffImageFile):
         return int(getattr(image, "n_frames", 1))
     count = 1

@@ -1,9 +1,9 @@
 """Reading and writing images and labels outside of graphs: the one rule for what the bytes mean.
 
 Images become `uint8[H, W, 3]` RGB whatever they were: gray becomes three equal channels, a palette its
-colors, alpha is dropped, of 16 bits the upper 8 are kept. A file holds one image, which
-is turned upright by its EXIF orientation (`fcn.data.orientation`). `fcn.exports.graph` does the same inside a
-graph, equal to the pixel, for JPEG, PNG and BMP.
+colors, alpha is dropped, of 16 bits the upper 8 of those that the values use are kept. A file holds one
+image, which is turned upright by its EXIF orientation (`fcn.data.orientation`). `fcn.exports.graph` does the
+same inside a graph, equal to the pixel, for JPEG, PNG and BMP.
 """
 
 from io import BytesIO
@@ -24,18 +24,17 @@ from fcn.data.image_header import (
     check_no_device,
     open_header,
     read_image_file,
-    stored_size,
 )
+from fcn.data.label_loss import LOSS_REMEDY, LOSSY_FORMATS, looks_lossy
 from fcn.data.orientation import Pixels as Pixels
-from fcn.data.orientation import orientation_of, turned_back, upright, upright_size
+from fcn.data.orientation import orientation_of, upright, upright_size
+from fcn.data.pillow_decoding import MOST_BITS, decode_other, decode_tiff, stored_bits, to_8_bits
 from fcn.errors import DataError
 from fcn.system.files import unreadable, write_bytes
 
 _DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG_QUALITY = 92
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# What Pillow calls pixels of 16 bits, in either order of bytes, and of 32.
-_16_BITS, _32_BITS = ("I;16", "I;16B", "I;16L", "I;16N"), ("I", "F")
 
 
 def read_file(path: Path) -> bytes:
@@ -52,12 +51,13 @@ def read_file(path: Path) -> bytes:
         raise DataError(f"{path}: {unreadable(error)}") from error
 
 
-def decode_image(data: bytes, name: object = "image") -> Pixels:
-    """Decodes a JPEG, PNG, BMP, WebP or TIFF file; its content decides which, not its name.
+def decode_image(data: bytes, name: object = "image", bits: int = MOST_BITS) -> Pixels:
+    """Decodes an image file in one of `IMAGE_FORMATS`; its content decides which, not its name.
 
     Args:
         data: The content of an image file.
         name: The image's name in an error, usually its path.
+        bits: How many bits the values of a file of 16 bits use; the upper 8 of these are kept.
 
     Returns:
         `uint8[H, W, 3]`, RGB, upright.
@@ -67,58 +67,44 @@ def decode_image(data: bytes, name: object = "image") -> Pixels:
             `MAX_PIXELS`, has several frames or pages, or passes a bound of `fcn.data.image_bounds`.
     """
     header = open_header(data, name)
-    if isinstance(header, TiffImageFile):
-        return _decode_tiff(header, name)
-    return upright(_decode(header, data, name), orientation_of(header))
+    orientation = orientation_of(header)
+    return upright(_decode(header, data, name, bits), orientation)
 
 
-def decode_stored(data: bytes, name: object = "image") -> Pixels:
+def decode_stored(data: bytes, name: object = "image", bits: int = MOST_BITS) -> Pixels:
     """Decodes as `decode_image` does, but in stored pixel order: EXIF orientation is not applied.
 
     Raises:
         DataError: As `decode_image` does.
     """
-    header = open_header(data, name)
-    if not isinstance(header, TiffImageFile):
-        return _decode(header, data, name)
-    orientation = orientation_of(header)
-    return upright(_decode_tiff(header, name), turned_back(orientation))
+    return _decode(open_header(data, name), data, name, bits)
 
 
-def _decode(header: ImageFile, data: bytes, name: object) -> Pixels:
-    """Decodes anything but a TIFF, in stored pixel order."""
+def _decode(header: ImageFile, data: bytes, name: object, bits: int) -> Pixels:
+    """Decodes an image in stored pixel order; HEIC always comes upright, and has no orientation then."""
+    if isinstance(header, TiffImageFile):
+        return decode_tiff(data, name, bits)
+    if header.format not in ("JPEG", "PNG", "BMP", "WEBP"):
+        return decode_other(header, name, bits)
     if isinstance(header, JpegImageFile):
         check_scans(data, header.height * header.width, name)
+    deep = bits < MOST_BITS and stored_bits(header) == MOST_BITS
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
+        flags = _DECODE_FLAGS | cv2.IMREAD_ANYDEPTH if deep else _DECODE_FLAGS
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise DataError(f"{name}: is not an image that can be decoded ({error.err}).") from error
     if image is None:
         raise DataError(f"{name}: is truncated or not an image. Replace the file or take it out.")
-    return image.astype(np.uint8, copy=False)
+    return to_8_bits(image.astype(np.uint16), bits, name) if deep else image.astype(np.uint8, copy=False)
 
 
-def _decode_tiff(image: TiffImageFile, name: object) -> Pixels:
-    """Decodes a TIFF with Pillow, upright: OpenCV darkens what is transparent."""
-    if image.mode in _32_BITS:
-        raise DataError(f"{name}: expected 8 or 16 bits a channel. Received: 32. Save it with fewer.")
-    try:
-        orientation_of(image)  # so that Pillow knows it: it turns a TIFF, and no other file, while loading
-        # Where it makes room for pixels Pillow has a limit of its own, below ours and one for all callers.
-        image.im = Image.new(image.mode, stored_size(image)[::-1]).im
-        image.load()
-        deep = image.mode in _16_BITS
-        gray_or_color = Image.fromarray((np.array(image) >> 8).astype(np.uint8)) if deep else image
-        return np.array(gray_or_color.convert("RGB"))
-    except PILLOW_ERRORS as error:
-        raise DataError(
-            f"{name}: is truncated or a TIFF that cannot be decoded ({error}). "
-            "Replace the file or take it out."
-        ) from error
-
-
-def read_image(path: Path) -> Pixels:
+def read_image(path: Path, bits: int = MOST_BITS) -> Pixels:
     """Reads and decodes an image file.
+
+    Args:
+        path: The file.
+        bits: As of `decode_image`.
 
     Returns:
         `uint8[H, W, 3]`, RGB, upright.
@@ -126,7 +112,7 @@ def read_image(path: Path) -> Pixels:
     Raises:
         DataError: If the file cannot be read or decoded.
     """
-    return decode_image(read_image_file(path), path)
+    return decode_image(read_image_file(path), path, bits)
 
 
 def read_label(path: Path) -> Pixels:
@@ -144,6 +130,10 @@ def read_label(path: Path) -> Pixels:
     data = read_file(path)
     try:
         with open_header(data, path) as image:
+            if image.format in LOSSY_FORMATS:
+                raise DataError(
+                    f"{path}: is a label stored as {image.format}, which changes class ids. {LOSS_REMEDY}"
+                )
             # Pillow stretches gray of 2 or 4 bits to 0 to 255: class 1 would become another one.
             stretched = data[:8] == _PNG_SIGNATURE and image.mode == "L" and data[24] != 8
             if image.mode not in ("P", "L") or stretched:
@@ -261,5 +251,10 @@ def check_label(label: Pixels, num_classes: int, path: Path) -> None:
     if wrong:
         raise DataError(
             f"{path}: expected class ids 0 to {num_classes - 1}, or {VOID} for void. Received: {wrong[:10]}. "
-            "Correct the label, or list every class in labels.txt."
+            + (
+                "Most of its ids are only at edges, so it seems to have been stored with loss: as a JPEG, or "
+                f"resized with interpolation. {LOSS_REMEDY}"
+                if looks_lossy(label)
+                else "Correct the label, or list every class in labels.txt."
+            )
         )

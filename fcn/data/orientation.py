@@ -1,7 +1,7 @@
 """EXIF orientation: how stored pixels become upright, as the person who took the image saw it.
 
-The orientation is what Pillow reads in JPEG, PNG, WebP and TIFF, from EXIF or, where that has none, from XMP.
-`fcn.exports.orientation` reads it inside a graph.
+The orientation is what Pillow reads in JPEG, PNG, WebP, AVIF and TIFF, from EXIF or, where that has none,
+from XMP. `fcn.exports.orientation` reads it inside a graph.
 """
 
 import struct

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcn.config.sections import LabelOrientation
-from fcn.data.image_header import IMAGE_SUFFIXES
+from fcn.data.image_forms import FURTHER_SUFFIXES, IMAGE_SUFFIXES
 from fcn.data.image_io import read_file
+from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import DataError
 from fcn.system.files import is_there
 from fcn.system.places import path_below
@@ -26,8 +27,13 @@ IMAGES = "JPEGImages"
 LABELS = "SegmentationClass"
 SPLITS = "ImageSets/Segmentation"
 
-# VOC's own first, then any other a camera may write.
-_SUFFIXES = (".jpg", *sorted(IMAGE_SUFFIXES - {".jpg"}), *sorted(suffix.upper() for suffix in IMAGE_SUFFIXES))
+# VOC's own first, then any other a camera may write. Further ones come last: a data set may hold such files
+# beside the images that its lists mean.
+_FIRST_SUFFIXES = IMAGE_SUFFIXES - FURTHER_SUFFIXES
+_SUFFIXES = (
+    *(".jpg", *sorted(_FIRST_SUFFIXES - {".jpg"}), *sorted(suffix.upper() for suffix in _FIRST_SUFFIXES)),
+)
+_LAST_SUFFIXES = (*sorted(FURTHER_SUFFIXES), *sorted(suffix.upper() for suffix in FURTHER_SUFFIXES))
 # "/JPEGImages/a.jpg /SegmentationClass/a.png", as in the lists of several published nets.
 _PAIR = re.compile(rf"/?(?:\S*/)?{IMAGES}/(?P<image>\S+)\s+/?(?P<labels>\S+)/(?P<label>[^/\s]+)")
 _IN_IMAGES = re.compile(rf"/?(?:.*/)?{IMAGES}/(?P<name>.+)")
@@ -58,12 +64,14 @@ class Example(NamedTuple):
         image_path: The image.
         label_path: The label.
         label_orientation: Whether the label is of the upright image, or of its pixels as they are stored.
+        bits: How many bits the values of the image use, if it has 16 bits a channel.
     """
 
     name: str
     image_path: Path
     label_path: Path
     label_orientation: LabelOrientation = "upright"
+    bits: int = MOST_BITS
 
 
 def read_lines(path: Path) -> list[str]:
@@ -141,19 +149,21 @@ class Finder:
 
     def _find_image(self, entry: Entry, list_path: Path) -> tuple[Entry, Path] | None:
         """Returns the image of a name, and the name as it fits it."""
-        folder, source = self.root / IMAGES, str(list_path)
-        for suffix in _SUFFIXES:
-            if is_there(path := path_below(folder, f"{entry.name}{suffix}", source)):
-                return entry, path
-        path = path_below(folder, entry.name, source)
-        if path.suffix.lower() in IMAGE_SUFFIXES and is_there(path):
-            return Entry(_without_suffix(entry.name), entry.labels), path
         bare = Entry(_without_suffix(entry.name), entry.labels)
-        for one in (entry, bare) if bare != entry else (entry,):
-            path = path_below(folder, one.name, source)
-            names = [name for name in self._spellings(path.parent, path.name) if _is_image(name)]
-            if names:
-                return one, _only(path.parent, names, entry.name, list_path)
+        for suffixes in (_SUFFIXES, _LAST_SUFFIXES):
+            for suffix in suffixes:
+                path = path_below(self.root / IMAGES, f"{entry.name}{suffix}", str(list_path))
+                if is_there(path):
+                    return entry, path
+            path = path_below(self.root / IMAGES, entry.name, str(list_path))
+            if _suffix(path.name) in IMAGE_SUFFIXES and is_there(path):
+                return bare, path
+            for one in (entry, bare) if bare != entry else (entry,):
+                path = path_below(self.root / IMAGES, one.name, str(list_path))
+                spellings = self._spellings(path.parent, path.name)
+                names = [name for name in spellings if _suffix(name) in suffixes]
+                if names:
+                    return one, _only(path.parent, names, entry.name, list_path)
         return None
 
     def _find_label(self, entry: Entry, list_path: Path) -> Path | None:
@@ -254,8 +264,8 @@ def _without_suffix(name: str) -> str:
     return stem if suffix.lower() in IMAGE_SUFFIXES else name
 
 
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
 
 
 def _key(stem: str) -> str:

@@ -265,7 +265,9 @@ def digest_images(examples: Sequence[Example]) -> list[bytes]:
     Raises:
         DataError: If an image cannot be read.
     """
-    return list(map_on_all_cores(lambda example: _digest(read_image(example.image_path)), examples))
+    return list(
+        map_on_all_cores(lambda example: _digest(read_image(example.image_path, example.bits)), examples)
+    )
 
 
 def digest_example(image: Pixels, label: Pixels) -> ExampleDigest:
@@ -291,7 +293,7 @@ def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
     Raises:
         DataError: If one cannot be read, their sizes differ or the label holds other ids.
     """
-    image, label = read_image(example.image_path), read_label(example.label_path)
+    image, label = read_image(example.image_path, example.bits), read_label(example.label_path)
     if example.label_orientation == "stored":
         label = turn_label(label, example.image_path)
     check_label(label, num_classes, example.label_path)

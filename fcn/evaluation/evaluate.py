@@ -106,7 +106,7 @@ def evaluate_examples(
     images = []
 
     def read(example: Example) -> tuple[Pixels, Pixels, ExampleDigest]:
-        image, label = read_example(example, num_classes)
+        image, label = read_example(example._replace(bits=predictor.bits), num_classes)
         return image, label, digest_example(image, label)
 
     found = track(map_ahead(read, examples), "scoring", total=len(examples))
@@ -241,7 +241,7 @@ def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example
         DataError: If an image cannot be read.
     """
     equal = total = 0
-    for image in map_ahead(lambda example: read_image(example.image_path), examples):
+    for image in map_ahead(lambda example: read_image(example.image_path, example.bits), examples):
         alike = one.predict(image).label == other.predict(image).label
         equal, total = equal + int(alike.sum()), total + alike.size
     return equal / max(1, total)

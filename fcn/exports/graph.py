@@ -6,18 +6,21 @@
 import tensorflow as tf
 
 from fcn.exports.orientation import turn_upright
+from fcn.models.arguments import NetArguments
 
 _PALETTE_BMP_BITS = 8
 _BMP_HEADERS_BYTES = 54
+_PNG_DEPTH = 24
 
 
-def decode_image(data: tf.Tensor) -> tf.Tensor:
+def decode_image(data: tf.Tensor, bits: int = NetArguments.bits) -> tf.Tensor:
     """Decodes a JPEG, a PNG, or a BMP of 8, 24 or 32 bits.
 
     The pixels equal those of the decoder outside of graphs, except in CMYK JPEGs, which differ by 1.
 
     Args:
         data: `string[]`, the content of an image file.
+        bits: How many bits the values of a PNG of 16 bits use.
 
     Returns:
         `uint8[H, W, 3]`, RGB, upright; gray becomes three equal channels, alpha is dropped, 16 bits become
@@ -30,7 +33,7 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
             (tf.io.is_jpeg(data), lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")),
             (is_bmp, lambda: _decode_bmp(data)),
         ],
-        default=lambda: tf.io.decode_png(data, channels=3),
+        default=lambda: _decode_png(data, bits),
         exclusive=True,
     )
     return tf.ensure_shape(turn_upright(image, data), (None, None, 3))
@@ -39,6 +42,22 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
 def encode_label(label: tf.Tensor) -> tf.Tensor:
     """Encodes `uint8[H, W]` as `string[]`, an 8-bit gray PNG of class ids."""
     return tf.io.encode_png(label[..., tf.newaxis])
+
+
+def _decode_png(data: tf.Tensor, bits: int) -> tf.Tensor:
+    """Decodes a PNG; of 16 bits TensorFlow itself keeps the upper 8."""
+    if bits == NetArguments.bits:
+        return tf.io.decode_png(data, channels=3)
+    depth = tf.strings.substr(data, tf.minimum(_PNG_DEPTH, tf.strings.length(data)), 1)
+
+    def deep() -> tf.Tensor:
+        values = tf.cast(tf.io.decode_png(data, channels=3, dtype=tf.uint16), tf.int32)
+        most = tf.reduce_max(values)
+        message = f"The values of a PNG of 16 bits have more than the {bits} bits that this net expects"
+        with tf.control_dependencies([tf.debugging.Assert(most < (1 << bits), [message, most])]):
+            return tf.cast(values // (1 << (bits - 8)), tf.uint8)
+
+    return tf.cond(tf.equal(depth, b"\x10"), deep, lambda: tf.io.decode_png(data, channels=3))
 
 
 def _decode_bmp(data: tf.Tensor) -> tf.Tensor:

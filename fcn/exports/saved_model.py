@@ -32,6 +32,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         self._score_shrunk: Callable[[Any], Any] = lambda images: layers(images, training=False)
         self._variables = [variable.value for variable in model.variables]
         self._num_classes: int = model.num_classes
+        self._bits: int = model.bits
         self._shrinks: bool = model.input_scale != 1
         self.classes = tf.saved_model.Asset(str(classes_path))
         self.arguments = tf.saved_model.Asset(str(model_path))
@@ -97,7 +98,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         """
 
         def one(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            logits = self.predict_logits(decode_image(data)[tf.newaxis])["logits"]
+            logits = self.predict_logits(decode_image(data, self._bits)[tf.newaxis])["logits"]
             label = _label(logits)
             areas = _class_areas(label, self._num_classes)
             # The last to use the logits may overwrite them, and they are the largest of all maps.

@@ -122,7 +122,7 @@ def verify(
         VerificationError: If a format in float32 labels fewer than `EXACT_AGREEMENT` of the pixels as the net
             does, or cannot label at all.
     """
-    photographs = [_read(path) for path in paths]
+    photographs = [_read(path, model.bits) for path in paths]
     with plain_process(version) as label:
         expected = _label_with_net(model, photographs)  # while the process imports TensorFlow
         answers = [_label_in_process(label, one) for one in track(photographs, "verifying SavedModel")]
@@ -172,13 +172,13 @@ def _label_in_process(label: Callable[[Pixels, bytes], PlainLabels], photograph:
         raise VerificationError(reason) from error
 
 
-def _read(path: Path) -> _Photograph:
+def _read(path: Path, bits: int) -> _Photograph:
     data = read_image_file(path)
     header = open_header(data, path)
-    pixels = middle(decode_image(data, path))
+    pixels = middle(decode_image(data, path, bits))
     if pixels.shape[:2] != upright_size(header) or not _graphs_decode(header):
         data = encode_jpeg(pixels)
-        pixels = decode_image(data)
+        pixels = decode_image(data)  # of 8 bits
     return _Photograph(path, pixels, data)
 
 

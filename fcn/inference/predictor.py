@@ -55,6 +55,7 @@ class Predictor:
     Attributes:
         engine: The engine that computes.
         classes: The names and colors of the classes.
+        bits: How many bits the values of image files of 16 bits use.
         path: Path of the model; None for a net in memory.
         net: The net in memory; None for a model that was read.
         views: The scales and mirror images to average over.
@@ -89,6 +90,7 @@ class Predictor:
         one_view = tiled(open_engine(model, engine, precision, trust), memory_gigabytes, self.path)
         self.engine = multi_scale_engine(one_view, self.views, one_view.score_bytes)
         self.classes = self.engine.classes
+        self.bits = self.engine.bits
 
     def predict(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Prediction:
         """Labels one image.
@@ -102,7 +104,7 @@ class Predictor:
                 that cannot label in windows.
             ValueError: If pixels have the wrong type or shape.
         """
-        label, confidence = self.engine.label(_pixels(image)[np.newaxis])
+        label, confidence = self.engine.label(_pixels(image, self.bits)[np.newaxis])
         return Prediction(label[0], self.classes, float(confidence.mean(dtype=np.float64)))
 
     def probabilities(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Floats:
@@ -117,14 +119,14 @@ class Predictor:
                 that cannot label in windows.
             ValueError: If pixels have the wrong type or shape.
         """
-        return softmax(self.engine.logits(_pixels(image)[np.newaxis])[0])
+        return softmax(self.engine.logits(_pixels(image, self.bits)[np.newaxis])[0])
 
 
-def _pixels(image: Path | str | bytes | npt.NDArray[np.uint8]) -> Pixels:
+def _pixels(image: Path | str | bytes | npt.NDArray[np.uint8], bits: int) -> Pixels:
     if isinstance(image, bytes):
-        return decode_image(image)
+        return decode_image(image, bits=bits)
     if isinstance(image, (Path, str)):
-        return read_image(Path(image))
+        return read_image(Path(image), bits)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"Expected pixels uint8[H, W, 3]. Received: {image.dtype}{list(image.shape)}.")
     return image

@@ -89,6 +89,7 @@ class MultiScaleEngine:
         classes: The names and colors of the classes.
         name: Name of the inner engine.
         precision: Precision of the inner engine.
+        bits: Bits of the inner engine.
 
     Raises:
         ValueError: If a scale is invalid.
@@ -96,6 +97,7 @@ class MultiScaleEngine:
 
     def __init__(self, engine: Engine, views: Views, score_bytes: int | None = None) -> None:
         self.classes, self.name, self.precision = engine.classes, engine.name, engine.precision
+        self.bits = engine.bits
         self._engine, self._score_bytes = engine, score_bytes
         self._views = Views(views.flip, check_scales(views.scales))
 

@@ -163,7 +163,7 @@ def label_batches(
         budget.change(-pixels)
         return finished
 
-    with ImageReader(file_seconds, order) as reader:
+    with ImageReader(file_seconds, order, engine.bits) as reader:
         # Not a loop: its variable would keep a batch in memory while the next one is read.
         labels = map(label, map_ahead(read, count_claims(), has_room=budget.has_room))
         # Two ahead: the net continues while one batch is written, and stops soon after a write has failed.

@@ -6,12 +6,14 @@ process that is killed while it plans leaves the store unchanged, and other work
 
 import os
 import posixpath
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+from fcn.data.image_forms import START_BYTES, is_risky
 from fcn.data.image_io import read_size
 from fcn.errors import DataError, PlaceError
 from fcn.inference.engines.engine import BATCH_PIXELS
@@ -20,13 +22,14 @@ from fcn.jobs.changes import mark_changes, mark_deleted
 from fcn.jobs.naming import name_outputs
 from fcn.jobs.sources.inputs import Input, find_all
 from fcn.jobs.sources.remote import is_url, path_of_url
-from fcn.jobs.sources.search import FoundImage
+from fcn.jobs.sources.search import FoundImage, describe_others
 from fcn.jobs.store import JobStore, escape_undecodable
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.files import remove
 from fcn.system.parallel import map_ahead
 from fcn.system.places import is_encodable, path_below
 from fcn.system.progress import track
+from fcn.system.text import print_notice
 
 T = TypeVar("T")
 
@@ -111,7 +114,8 @@ def _temporary_tables(store: JobStore) -> Iterator[None]:
 
 
 def _search(store: JobStore, inputs: Sequence[Input]) -> None:
-    for chunk in _chunks(track(find_all(inputs, store.output), "searching")):
+    others: Counter[str] = Counter()
+    for chunk in _chunks(track(find_all(inputs, store.output, others), "searching")):
         images: list[tuple[object, ...]] = []
         unusable: list[tuple[object, ...]] = []
         for found in chunk:
@@ -130,6 +134,8 @@ def _search(store: JobStore, inputs: Sequence[Input]) -> None:
         )
         store.connection.executemany("INSERT OR IGNORE INTO temp.unusable VALUES (?, ?, ?)", unusable)
         store.connection.execute("COMMIT")
+    if others:
+        print_notice(f"Left out: {describe_others(others)}.")
 
 
 def _found_row(found: FoundImage, output: Path) -> tuple[object, ...]:
@@ -200,9 +206,16 @@ def _read_size(place: bytes) -> tuple[int | None, int | None, bytes]:
     """Returns (height, width, place); None if the header has no size: decoding will give the reason."""
     path = os.fsdecode(place)
     try:
-        return (None, None, place) if is_url(path) or is_video(path) else (*read_size(Path(path)), place)
-    except DataError:
+        if is_url(path) or is_video(path) or _is_risky(path):
+            return None, None, place
+        return (*read_size(Path(path)), place)
+    except (DataError, OSError):
         return None, None, place
+
+
+def _is_risky(path: str) -> bool:
+    with open(path, "rb") as file:
+        return is_risky(file.read(START_BYTES))
 
 
 def _merge(store: JobStore, suffixes: Sequence[str], alone: bool) -> None:

@@ -5,15 +5,18 @@ import os
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
-from fcn.data.decoder import Decoder
+from fcn.data.decoder import Decoder, Header
 from fcn.data.image_bounds import decoding_seconds
+from fcn.data.image_forms import START_BYTES, is_risky
 from fcn.data.image_header import open_header, read_image_file, stored_size
 from fcn.data.image_io import Pixels, decode_image, decode_stored
-from fcn.data.orientation import exif_orientation, turned_back, upright
+from fcn.data.orientation import orientation_of, turned_back, upright, upright_size
+from fcn.data.pillow_decoding import MOST_BITS, needed_bits, stored_bits
 from fcn.errors import DataError
 from fcn.jobs.sources.remote import is_url, read_remote
 from fcn.jobs.store import Claimed, Outcome
 from fcn.system.files import unreadable
+from fcn.system.text import print_notice
 
 FILE_SECONDS = 120.0
 """Longest time that a process may decode an image, unless the user chooses another."""
@@ -28,6 +31,8 @@ NO_MEMORY = (
 """Reason why an image failed."""
 
 _SECONDS_IN_THIS_PROCESS = 5.0
+# Of a photo that uses its range, at least the upper quarter is somewhere.
+_DARK_BITS = 2
 
 
 class ReadImage(NamedTuple):
@@ -49,16 +54,20 @@ class ReadImage(NamedTuple):
 class ImageReader:
     """Reads and decodes images, in any number of threads.
 
-    Images from URLs, and files that seem to take more than five seconds, are decoded in processes that are
-    stopped if they take too long; other files in this process, which is faster.
+    Images from URLs, files that seem to take more than five seconds, and those with risky decoders are
+    decoded in processes that are stopped if they take too long; other files in this process, which is faster.
 
     Args:
         file_seconds: Longest time that such a process may decode an image.
         order: Order of the pixels.
+        bits: How many bits the values of files of 16 bits use.
     """
 
-    def __init__(self, file_seconds: float = FILE_SECONDS, order: PixelOrder = "upright") -> None:
-        self._file_seconds, self._order = file_seconds, order
+    def __init__(
+        self, file_seconds: float = FILE_SECONDS, order: PixelOrder = "upright", bits: int = MOST_BITS
+    ) -> None:
+        self._file_seconds, self._order, self._bits = file_seconds, order, bits
+        self._warned = False
         self._free: list[Decoder] = []
 
     def __enter__(self) -> Self:
@@ -80,7 +89,10 @@ class ImageReader:
                 outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
                 data = read_image_file(Path(claimed.place))
             outcome = outcome._replace(hash=hashlib.sha256(data).hexdigest())
-            return ReadImage(claimed, outcome, *self._decode(data, claimed.place))
+            header, pixels = self._decode(data, claimed.place)
+            self._check_range(header, pixels, claimed.place)
+            orientation = header.orientation if self._order == "stored" else 1
+            return ReadImage(claimed, outcome, pixels, orientation)
         except DataError as error:
             return outcome._replace(error=str(error).removeprefix(f"{claimed.place}: "))
         except OSError as error:
@@ -88,27 +100,38 @@ class ImageReader:
         except MemoryError:
             return outcome._replace(error=NO_MEMORY)
 
-    def _decode(self, data: bytes, place: str) -> tuple[Pixels, int]:
-        """Returns the pixels of an image, and the orientation that turns them upright.
+    def _check_range(self, header: Header, pixels: Pixels, place: str) -> None:
+        """Warns once of an image of 16 bits that would be nearly black."""
+        used = needed_bits(pixels, self._bits)
+        if self._warned or header.bits < MOST_BITS or used > self._bits - _DARK_BITS:
+            return
+        self._warned = True
+        print_notice(
+            f"Warning: {place}: has 16 bits a channel, but no value above {(1 << used) - 1} ({used} bits), "
+            f"and this model was trained for {self._bits} bits, so it sees a nearly black image. If such "
+            f"images are what it shall label, train it with data.bits: {used}. Others are not mentioned."
+        )
+
+    def _decode(self, data: bytes, place: str) -> tuple[Header, Pixels]:
+        """Returns the header of an image, and its pixels in the order of this reader.
 
         Raises:
             BackendError: If no process can be started.
             DataError: If it cannot be decoded.
         """
-        if not is_url(place):
-            height, width = stored_size(open_header(data, place))
+        if not (is_url(place) or is_risky(data[:START_BYTES])):
+            opened = open_header(data, place)
+            height, width = stored_size(opened)
             if decoding_seconds(data, height * width) <= _SECONDS_IN_THIS_PROCESS:
-                if self._order == "stored":
-                    return decode_stored(data, place), exif_orientation(data)
-                return decode_image(data, place), 1
+                header = Header(upright_size(opened), orientation_of(opened), stored_bits(opened))
+                decode = decode_stored if self._order == "stored" else decode_image
+                return header, decode(data, place, self._bits)
         decoder = self._free.pop() if self._free else Decoder()
         try:
-            orientation = decoder.open(data, place, self._file_seconds).orientation
-            pixels = decoder.decode(self._file_seconds)
+            header = decoder.open(data, place, self._file_seconds)
+            pixels = decoder.decode(self._file_seconds, self._bits)
         finally:
             self._free.append(decoder)
-        return (
-            (upright(pixels, turned_back(orientation)), orientation)
-            if self._order == "stored"
-            else (pixels, 1)
-        )
+        if self._order == "stored":
+            return header, upright(pixels, turned_back(header.orientation))
+        return header, pixels

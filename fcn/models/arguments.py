@@ -51,6 +51,8 @@ class NetArguments:
         scale: Factor of each channel after the mean is subtracted, in that order.
         input_scale: Size at which the layers see an image, relative to its own; the logits are interpolated
             back. Above 0, at most 1.
+        bits: How many bits the values of image files of 16 bits use, 8 to 16; the upper 8 of these become
+            0 to 255. The layers see only those.
         class_names: One name a class; None for VOC's if there are 21 classes, else their ids.
         palette: `(red, green, blue)` a class, 0 to 255; None for VOC's.
         name: Name of the Keras model; None for that of the kind of net.
@@ -70,6 +72,7 @@ class NetArguments:
     mean: Sequence[float] = IMAGENET_MEAN
     scale: Sequence[float] = IMAGENET_SCALE
     input_scale: float = 1.0
+    bits: int = 16
     class_names: Sequence[str] | None = None
     palette: Sequence[Sequence[int]] | None = None
     name: str | None = None
@@ -99,6 +102,8 @@ class NetArguments:
                 raise ValueError(f"Expected `{argument}` to be one of {choices}. Received: {value!r}.")
         if not 1 <= num_classes <= MAX_CLASSES:
             raise ValueError(f"Expected 1 to {MAX_CLASSES} classes. Received: num_classes={num_classes}.")
+        if not 8 <= self.bits <= 16:
+            raise ValueError(f"Expected 8 to 16 `bits`. Received: bits={self.bits}.")
         if self.width <= 0:
             raise ValueError(f"Expected a positive `width`. Received: width={self.width}.")
         if len(mean) != 3 or len(scale) != 3:

@@ -24,6 +24,7 @@ from fcn.models.architecture import (
     VGG16_BLOCKS,
     scaled,
 )
+from fcn.models.arguments import NetArguments
 from fcn.models.axis_operations import (
     Resizing,
     Sliding,
@@ -130,6 +131,7 @@ class NetDescription(NamedTuple):
         fc6: "full" or "largefov".
         context: "none", "basic" or "large" of a `DilatedNet`; None of an `FCN`.
         fc_channels: Channels of fc6 and fc7; None for those that follow from `width`.
+        bits: How many bits the values of image files of 16 bits use.
     """
 
     stride: int
@@ -140,6 +142,7 @@ class NetDescription(NamedTuple):
     fc6: str = "full"
     context: str | None = None
     fc_channels: int | None = None
+    bits: int = NetArguments.bits
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "NetDescription":

@@ -102,7 +102,7 @@ def label_picture(predictor: "Predictor", example: Example) -> LabeledPicture:
     Raises:
         DataError: If the image or label can no longer be used.
     """
-    image, label = read_example(example, len(predictor.classes.names))
+    image, label = read_example(example._replace(bits=predictor.bits), len(predictor.classes.names))
     prediction = predictor.predict(image).label
     height, width = image.shape[:2]
     scale = min(1.0, _LONGER_SIDE / max(height, width))

@@ -20,5 +20,6 @@ def build_configured(config: Config, classes: Classes) -> SegmentationNet:
         num_classes=len(classes.names),
         class_names=classes.names,
         palette=classes.palette,
+        bits=config.data.used_bits,
         **config.model.options(),
     )

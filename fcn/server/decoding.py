@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 from fcn.data.decoder import Decoder, Header
 from fcn.data.image_io import Pixels
+from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import BackendError, DataError
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.weighted_semaphore import WeightedSemaphore
@@ -100,14 +101,17 @@ class OpenedImage:
         """
         self.header = await self._run(self._decoder.open, data, name, self._seconds(0))
 
-    async def decode(self) -> Pixels:
+    async def decode(self, bits: int = MOST_BITS) -> Pixels:
         """Returns the pixels, `uint8[H, W, 3]`, RGB, upright.
+
+        Args:
+            bits: How many bits the values of a file of 16 bits use.
 
         Raises:
             ServerError: If the image cannot be decoded.
         """
         height, width = self.header.size
-        return await self._run(self._decoder.decode, self._seconds(height * width))
+        return await self._run(self._decoder.decode, self._seconds(height * width), bits)
 
     def _seconds(self, pixels: int) -> float:
         """Returns how long the process may take for an image."""

@@ -163,7 +163,7 @@ class Service:
         with self._versions.lease(version) as loaded, self._admit(1, loaded):
             deadline = time.monotonic() + self.limits.answer_seconds
             start = time.perf_counter()
-            async with self._decoded(data, _IMAGE_NAME, deadline) as image:
+            async with self._decoded(loaded, data, _IMAGE_NAME, deadline) as image:
                 decoded = time.perf_counter()
                 scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
             seconds = {"decode": decoded - start, "engine": time.perf_counter() - decoded}
@@ -227,7 +227,7 @@ class Service:
     async def _label_one(
         self, loaded: LoadedVersion, data: bytes, deadline: float, name: str
     ) -> tuple[bytes, _Array, float]:
-        async with self._decoded(data, name, deadline) as image:
+        async with self._decoded(loaded, data, name, deadline) as image:
             scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
         png, areas = await self.run_in_thread(_encode, scored.values, len(loaded.classes.names))
         return png, areas, scored.mean_confidence
@@ -263,7 +263,9 @@ class Service:
         return await asyncio.wrap_future(loaded.batcher.submit(image, output_kind, deadline))
 
     @asynccontextmanager
-    async def _decoded(self, data: bytes, name: str, deadline: float) -> AsyncIterator[Pixels]:
+    async def _decoded(
+        self, loaded: LoadedVersion, data: bytes, name: str, deadline: float
+    ) -> AsyncIterator[Pixels]:
         """Yields the pixels of an image; their memory stays reserved until the block ends."""
         async with AsyncExitStack() as reserved:
             async with self._decoders.open(data, name, deadline) as image:
@@ -271,7 +273,7 @@ class Service:
                 self._check_size(height, width)
                 await reserved.enter_async_context(self._decoded_pixels.acquire(height * width))
                 with self.metrics.decode_seconds.time():
-                    pixels = await image.decode()
+                    pixels = await image.decode(loaded.bits)
             yield pixels
 
     def _check_size(self, height: int, width: int) -> None:

@@ -48,6 +48,7 @@ class LoadedVersion:
     def __init__(self, number: int, engine: Engine, limits: Limits, metrics: Metrics) -> None:
         self.number = number
         self.classes: Classes = engine.classes
+        self.bits = engine.bits
         self.signatures: dict[str, Signature] = signatures(len(engine.classes.names))
         self.engine_name = f"{engine.name} {engine.precision}"
         self.batcher = Batcher(engine, limits.batch_images, limits.batch_wait_seconds, metrics)

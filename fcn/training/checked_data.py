@@ -50,14 +50,18 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
     Raises:
         DataError: If one cannot be used, or an image is in both splits.
     """
-    splits = config.train_split, config.val_split
+    splits, bits = (config.train_split, config.val_split), config.used_bits
     classes = read_classes(config.root, splits, config.classes, run_names)
-    train_examples = read_split(config.root, config.train_split, config.label_orientation)
-    val_examples = read_split(config.root, config.val_split, config.label_orientation)
+    train_examples, val_examples = (
+        [example._replace(bits=bits) for example in read_split(config.root, split, config.label_orientation)]
+        for split in splits
+    )
     check_disjoint(train_examples, val_examples, config.root)
     examples = Splits(*splits, train_examples, val_examples)
     found = examine_examples(examples.examples(), len(classes.names))
-    survey = survey_examples(config.root, classes, examples, found, read_list_colors(config.root))
+    survey = survey_examples(
+        config.root, classes, examples, found, read_list_colors(config.root), config.bits
+    )
     refuse(survey)
     facts = [one for one in found.facts if one is not None]
     digests, blank = [one.digest for one in facts], {one.digest.image for one in facts if one.is_blank}

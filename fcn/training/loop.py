@@ -188,7 +188,7 @@ def _new_model(
     if weights == "none":
         return build_configured(config, classes), False
     source, has_scores = load_start(weights, trust)
-    start = start_from(source, has_scores, config.model, classes)
+    start = start_from(source, has_scores, config.model, classes, config.data.used_bits)
     print_notice(f"Starting from {weights}: {start.describe()}.")
     if has_scores and not start.reinitialized:
         examples = val_examples[:_AGREEMENT_IMAGES]

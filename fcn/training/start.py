@@ -12,6 +12,7 @@ import numpy as np
 from fcn.classes import Classes
 from fcn.config.sections import DILATED_NETS, ModelConfig
 from fcn.errors import RunError
+from fcn.models.arguments import NetArguments
 from fcn.models.context import CONTEXT_LAYERS
 from fcn.models.decimation import decimate
 from fcn.models.factory import build_model
@@ -79,7 +80,13 @@ def load_start(weights: str, trust: bool = False) -> tuple[SegmentationNet, bool
     return model, found.has_scores
 
 
-def start_from(source: SegmentationNet, has_scores: bool, config: ModelConfig, classes: Classes) -> Start:
+def start_from(
+    source: SegmentationNet,
+    has_scores: bool,
+    config: ModelConfig,
+    classes: Classes,
+    bits: int = NetArguments.bits,
+) -> Start:
     """Builds the net of a configuration with all weights of another net that fit.
 
     Channel order, mean and scale belong to the weights and come along. With the same classes every layer
@@ -93,6 +100,7 @@ def start_from(source: SegmentationNet, has_scores: bool, config: ModelConfig, c
         has_scores: Whether its score layers are trained.
         config: The net to build.
         classes: Its classes.
+        bits: How many bits the values of its images of 16 bits use.
 
     Raises:
         RunError: If a layer below the scores has another shape in `source`, or its context module is one of
@@ -123,6 +131,7 @@ def start_from(source: SegmentationNet, has_scores: bool, config: ModelConfig, c
         channel_order=source.channel_order,
         mean=source.mean,
         scale=source.scale,
+        bits=bits,
         **options,
     )
     decimates = (source.fc6, model.fc6) == ("full", "largefov")

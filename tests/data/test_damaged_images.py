@@ -16,6 +16,8 @@ from fcn.data.image_io import decode_image, read_image, read_label, read_palette
 from fcn.data.orientation import exif_orientation
 from fcn.errors import DataError
 
+HEIC = Path(__file__).parents[1] / "fixtures" / "heic"
+
 
 def make_files() -> list[bytes]:
     coarse = np.random.default_rng(0).integers(0, 256, (8, 9, 3), np.uint8)
@@ -43,6 +45,17 @@ def make_files() -> list[bytes]:
         ("1", "TIFF", {"compression": "group4"}),
         ("I;16", "TIFF", {"compression": "packbits"}),
         ("RGB", "TIFF", several),
+        ("RGBA", "TIFF", {}),
+        ("CMYK", "TIFF", {}),
+        ("P", "GIF", {}),
+        ("P", "GIF", several),
+        ("RGB", "AVIF", {"exif": exif}),
+        ("RGBA", "AVIF", {}),
+        ("RGB", "JPEG2000", {}),
+        ("L", "JPEG2000", {"no_jp2": True, "tile_size": (32, 32)}),
+        ("I;16", "JPEG2000", {}),
+        ("RGB", "PPM", {}),
+        ("I;16", "PPM", {}),
     ]
     files = []
     for mode, kind, options in kinds:
@@ -50,7 +63,7 @@ def make_files() -> list[bytes]:
         source = image.convert("L") if mode == "I;16" else image
         source.convert(mode).save(buffer, kind, **options)
         files.append(buffer.getvalue())
-    return files
+    return files + [path.read_bytes() for path in sorted(HEIC.iterdir())]
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:
@@ -107,8 +120,8 @@ def test_300_mutated_files_are_images_or_refused(tmp_path: Path) -> None:
 
 @pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_5000_mutated_files_are_images_or_refused(tmp_path: Path) -> None:
-    check_mutations(5000, tmp_path)
+def test_10000_mutated_files_are_images_or_refused(tmp_path: Path) -> None:
+    check_mutations(10_000, tmp_path)
 
 
 @pytest.mark.parametrize(

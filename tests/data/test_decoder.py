@@ -53,7 +53,7 @@ def process_of(decoder):
     return psutil.Process(decoder._process.pid)
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "WEBP", "TIFF"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM"])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_pixels_are_those_of_this_process(shared, form, mode):
     data = encode(form, mode)
@@ -61,6 +61,22 @@ def test_pixels_are_those_of_this_process(shared, form, mode):
     pixels = shared.decode(SECONDS)
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels, decode_image(data))
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_values_of_16_bits_are_read_as_they_are_in_this_process(shared, form):
+    buffer = BytesIO()
+    values = np.random.default_rng(0).integers(0, 4096, (5, 6)).astype(np.uint16)
+    Image.fromarray(values).save(buffer, form)
+    for bits in (12, 16):
+        assert shared.open(buffer.getvalue(), "a", SECONDS).bits == 16
+        expected = decode_image(buffer.getvalue(), bits=bits)
+        np.testing.assert_array_equal(shared.decode(SECONDS, bits), expected)
+        np.testing.assert_array_equal(expected[..., 0], values >> (bits - 8))
+    assert shared.open(encode(form), "a", SECONDS).bits == 8
+    shared.open(buffer.getvalue(), "a", SECONDS)
+    with pytest.raises(DataError, match="expected values of 9 bits"):
+        shared.decode(SECONDS, 9)
 
 
 def test_pixels_may_be_changed_and_outlive_the_next_image(shared):
@@ -81,7 +97,7 @@ def test_pixels_and_sizes_are_upright(shared, form, orientation):
     header = shared.open(data, "a", SECONDS)
     pixels = shared.decode(SECONDS)
     np.testing.assert_array_equal(pixels, decode_image(data))
-    assert header == (pixels.shape[:2], orientation)
+    assert header == (pixels.shape[:2], orientation, 8)
     assert header.size == ((37, 23) if orientation < 5 else (23, 37))
 
 

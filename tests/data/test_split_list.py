@@ -99,6 +99,23 @@ def test_exact_names_come_first(root: Path) -> None:
     assert [example.name for example in read_split(root, "train")] == ["a", "A"]
 
 
+def test_files_of_forms_that_came_later_come_last(root: Path) -> None:
+    expected = read_split(root, "train")
+    for name in ("a", "A", "b"):
+        (root / "JPEGImages" / f"{name}.heic").write_bytes(b"")
+        (root / "JPEGImages" / f"{name}.GIF").write_bytes(b"")
+    write_list(root, "A\nb\nc.JPG\n")
+    assert read_split(root, "train") == expected
+
+
+@pytest.mark.parametrize("line", ["b", "B", "b.gif", "b.GIF"])
+def test_a_list_may_mean_a_file_of_such_a_form(root: Path, line: str) -> None:
+    image = root / "JPEGImages" / "b.jpg"
+    image.rename(image.with_suffix(".gif"))
+    write_list(root, f"{line}\n")
+    assert read_split(root, "train")[0].image_path == image.with_suffix(".gif")
+
+
 def test_several_files_that_fit_are_refused(root: Path) -> None:
     for suffix in (".Jpg", ".jPg"):
         (root / "JPEGImages" / f"n{suffix}").write_bytes(b"")

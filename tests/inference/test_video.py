@@ -24,6 +24,7 @@ class BrightnessEngine:
     classes = Classes(("background", "light"), ((0, 0, 0), (255, 0, 0)))
     name = "brightness"
     precision = "float32"
+    bits = 16
 
     def __init__(self) -> None:
         self.batches: list[int] = []

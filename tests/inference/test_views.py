@@ -22,7 +22,7 @@ Images = npt.NDArray[np.uint8]
 class Function:
     """An engine of which a test says what it answers; it keeps what it was shown."""
 
-    name, precision = "function", "float32"
+    name, precision, bits = "function", "float32", 16
 
     def __init__(self, answer: Callable[[Images], npt.ArrayLike], num_classes: int = 2) -> None:
         self.classes = Classes.named(tuple(f"c{number}" for number in range(num_classes)))

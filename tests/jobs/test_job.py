@@ -214,6 +214,8 @@ def test_bad_files_are_recorded_and_the_job_goes_on(folder: Path, output: Path) 
 
     frames = [Image.new("RGB", (20, 10), color) for color in ("red", "blue")]
     frames[0].save(folder / "animated.png", save_all=True, append_images=frames[1:])
+    frames[0].save(folder / "animated.webp", save_all=True, append_images=frames[1:])
+    # Of a GIF the first frame counts.
     frames[0].save(folder / "gif.jpg", "GIF", save_all=True, append_images=frames[1:])
     frames[0].save(folder / "mislabeled.jpg", "PNG")
     (folder / "text.png").write_text("no image")
@@ -225,8 +227,8 @@ def test_bad_files_are_recorded_and_the_job_goes_on(folder: Path, output: Path) 
     odd.write_bytes((folder / "a.jpg").read_bytes())
     result = run_job(output, folder)
     failed = {path.name for path, _ in result.failed}
-    assert failed == {"text.png", "cut.jpg", "lost.jpg", "circle.jpg", long, "gif.jpg", "animated.png"}
-    assert result.labeled == 12 - len(failed)
+    assert failed == {"text.png", "cut.jpg", "lost.jpg", "circle.jpg", long, "animated.webp", "animated.png"}
+    assert result.labeled == 13 - len(failed)
     assert read_label(output / os.fsdecode(b"\xff \n.png")).shape == (24, 32)
     assert read_label(output / "mislabeled.png").shape == (10, 20)
     assert not {name for name in files_below(output) if ".tmp" in name or "xxx" in name}

@@ -126,7 +126,7 @@ def test_files_that_are_no_images_and_broken_links_are_listed(predictor: Predict
     assert result.written == 1
     assert [path for path, _ in result.failed] == [folder / "lost.jpg", notes]
     assert "No such file" in result.failed[0][1]
-    assert "JPEG, PNG, BMP, WebP or TIFF" in result.failed[1][1]
+    assert "JPEG, PNG, BMP, WebP, TIFF, GIF, AVIF, HEIC, JPEG 2000 or PNM" in result.failed[1][1]
 
 
 @pytest.fixture

@@ -113,6 +113,6 @@ def test_a_video_that_cannot_be_written_stops_the_job(folder: Path, tmp_path: Pa
 
 
 def test_what_else_is_named_is_told_what_is_expected(folder: Path, tmp_path: Path) -> None:
-    (folder / "a.gif").write_bytes(b"GIF89a")
-    result = run_job(tmp_path / "out", folder / "a.gif", folder / "a.mp4")
+    (folder / "a.pdf").write_bytes(b"%PDF-1.7")
+    result = run_job(tmp_path / "out", folder / "a.pdf", folder / "a.mp4")
     assert "or MP4, MOV, AVI, MKV or WebM videos" in result.failed[0][1]

@@ -103,7 +103,7 @@ def _add_int8(
 ) -> Choice:
     tried = []
     for kept in KEPT_IN_FLOAT:
-        _save(quantize(converted, paths, kept), openvino_file(version, "int8"))
+        _save(quantize(converted, paths, kept, evaluator.bits), openvino_file(version, "int8"))
         measured = evaluator.measure("int8")
         if evaluator.mean_iou is not None and measured.mean_iou is not None:
             drop = 100 * (evaluator.mean_iou - measured.mean_iou)
@@ -141,11 +141,13 @@ class _PrecisionEvaluator:
 
     Attributes:
         mean_iou: Of float32; None without labels.
+        bits: How many bits the values of image files of 16 bits use.
     """
 
     def __init__(self, version: Path, paths: Sequence[Path], data: Path | None) -> None:
         self._version, self._paths, self._data = version, paths, data
         reference = Predictor(version, "openvino", "float32")
+        self.bits = reference.bits
         self._labels = list(self._label(reference, "labeling"))
         self.mean_iou = self._score(reference)
 
@@ -157,7 +159,7 @@ class _PrecisionEvaluator:
         return _Measured(float(equal / total), self._score(predictor))
 
     def _label(self, predictor: Predictor, description: str) -> Iterator[Pixels]:
-        for image in read_images(self._paths, description):
+        for image in read_images(self._paths, description, predictor.bits):
             yield predictor.predict(image).label
 
     def _score(self, predictor: Predictor) -> float | None:

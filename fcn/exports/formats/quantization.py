@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fcn.data.image_io import Pixels, read_image
+from fcn.data.pillow_decoding import MOST_BITS
 from fcn.exports.photographs import find_photographs, middle, spread
 from fcn.inference.engines.openvino import import_openvino
 from fcn.system.optional import import_optional
@@ -47,17 +48,19 @@ def choose_images(folder: Path) -> tuple[list[Path], list[Path]]:
     return spread(rest, CALIBRATION_IMAGES), compared
 
 
-def read_images(paths: Sequence[Path], description: str) -> Iterator[Pixels]:
+def read_images(paths: Sequence[Path], description: str, bits: int = MOST_BITS) -> Iterator[Pixels]:
     """Yields images `uint8[H, W, 3]` RGB at their own sizes, of large ones the middle.
 
     Args:
         paths: The images.
         description: Of the work, for the progress bar: a present participle.
+        bits: How many bits the values of files of 16 bits use.
 
     Raises:
         DataError: If one cannot be read.
     """
-    for image in track(map_ahead(read_image, paths), description, total=len(paths)):
+    images = map_ahead(lambda path: read_image(path, bits), paths)
+    for image in track(images, description, total=len(paths)):
         yield middle(image)
 
 
@@ -103,13 +106,14 @@ def _is_computed_from(operation: Any, type_name: str, depth: int = 4) -> bool:
     )
 
 
-def quantize(model: Any, paths: Sequence[Path], kept: str = KEPT_IN_FLOAT[0]) -> Any:
+def quantize(model: Any, paths: Sequence[Path], kept: str = KEPT_IN_FLOAT[0], bits: int = MOST_BITS) -> Any:
     """Returns `openvino.Model` with layers in int8.
 
     Args:
         model: `openvino.Model` from `uint8[B, H, W, 3]` to logits.
         paths: Images that are like those to come.
         kept: The layers that stay in float, one of `KEPT_IN_FLOAT`.
+        bits: How many bits the values of images of 16 bits use.
 
     Raises:
         BackendError: If NNCF is not installed.
@@ -118,7 +122,7 @@ def quantize(model: Any, paths: Sequence[Path], kept: str = KEPT_IN_FLOAT[0]) ->
     import_openvino()  # keeps it from reporting
     nncf = import_optional("nncf", "int8", "openvino")
     nncf.set_log_level(logging.ERROR)
-    images = nncf.Dataset(_Repeatable(paths), lambda image: image[np.newaxis])
+    images = nncf.Dataset(_Repeatable(paths, bits), lambda image: image[np.newaxis])
     scope = nncf.IgnoredScope(names=float_layers(model, kept))
     with redirect_stdout(sys.stderr):  # its progress; stdout is for results
         return nncf.quantize(
@@ -129,8 +133,8 @@ def quantize(model: Any, paths: Sequence[Path], kept: str = KEPT_IN_FLOAT[0]) ->
 class _Repeatable:
     """Images that are read again in each iteration."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
+    def __init__(self, paths: Sequence[Path], bits: int) -> None:
+        self._paths, self._bits = paths, bits
 
     def __iter__(self) -> Iterator[Pixels]:
-        return read_images(self._paths, "calibrating")
+        return read_images(self._paths, "calibrating", self._bits)

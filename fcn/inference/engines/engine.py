@@ -53,11 +53,13 @@ class Engine(Protocol):
         classes: The names and colors of the classes.
         name: Name of the engine.
         precision: The precision in which it computes.
+        bits: How many bits the values of image files of 16 bits use, for `fcn.data.image_io.decode_image`.
     """
 
     classes: Classes
     name: str
     precision: str
+    bits: int
 
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB."""

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import numpy as np
 
 from fcn.classes import MAX_CLASSES, MAX_CLASSES_FILE_BYTES, Classes, ClassNamesError, check_class_names
+from fcn.data.pillow_decoding import FEWEST_BITS, MOST_BITS
 from fcn.errors import RunError
 from fcn.models.architecture import CHANNELS_BY_FC6, CONTEXTS
 from fcn.models.arguments import Geometry
@@ -144,4 +145,6 @@ def _is_possible(net: NetDescription) -> bool:
         and net.geometry in get_args(Geometry)
         and net.fc6 in CHANNELS_BY_FC6
         and net.context in (None, "none", *CONTEXTS)
+        and isinstance(net.bits, int)
+        and FEWEST_BITS <= net.bits <= MOST_BITS
     )

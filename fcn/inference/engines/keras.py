@@ -28,6 +28,7 @@ class _BackendEngine(ABC):
         self.classes = model.classes
         self.precision = precision
         self.net = NetDescription.from_config(model.get_config())
+        self.bits = self.net.bits
         self._model = model
         self._layers = model.without_resizing()
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
+from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import BackendError, RunError
 from fcn.inference.engines.engine import Floats, Labeled, memory_errors
 from fcn.inference.engines.openvino_check import check_openvino
@@ -61,6 +62,7 @@ class OpenVinoEngine:
     Attributes:
         classes: The names and colors of the classes.
         precision: The precision in which it computes.
+        bits: How many bits the values of image files of 16 bits use.
         net: The description of the net; None for an export of an old version without one.
 
     Raises:
@@ -80,6 +82,7 @@ class OpenVinoEngine:
         self.classes = classes
         self.precision = precision
         self.net = net
+        self.bits = MOST_BITS if net is None else net.bits
         self._convert_layers = convert_layers
         if precision == "bfloat16" and not bfloat16_instructions():
             raise BackendError(

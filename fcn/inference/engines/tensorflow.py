@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
+from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import RunError
 from fcn.inference.engines.engine import Floats, Labeled
 from fcn.inference.engines.exported import exported_classes, exported_net
@@ -37,6 +38,7 @@ class TensorFlowEngine:
     Attributes:
         classes: The names and colors of the classes.
         precision: The precision in which it computes.
+        bits: How many bits the values of image files of 16 bits use.
         net: The description of the net; None for an export of an old version without one.
     """
 
@@ -53,6 +55,7 @@ class TensorFlowEngine:
         self.classes = classes
         self.precision = precision
         self.net = net
+        self.bits = MOST_BITS if net is None else net.bits
 
         @tf.function(input_signature=[_IMAGES])  # type: ignore[untyped-decorator]
         def logits(images: tf.Tensor) -> tf.Tensor:

@@ -50,6 +50,7 @@ class TiledEngine:
         classes: The names and colors of the classes.
         name: Name of the inner engine.
         precision: Precision of the inner engine.
+        bits: Bits of the inner engine.
         score_bytes: Memory limit for the logits of a whole image.
 
     Raises:
@@ -60,6 +61,7 @@ class TiledEngine:
         self, engine: NetEngine, map_bytes: int, path: Path | None = None, score_bytes: int | None = None
     ) -> None:
         self.classes, self.name, self.precision = engine.classes, engine.name, engine.precision
+        self.bits = engine.bits
         self.score_bytes = score_bytes
         self._engine, self._map_bytes, self._path = engine, map_bytes, path
         self._net = _description(engine)

@@ -1,6 +1,7 @@
 """Images on other machines (`s3://`, `gs://`, `http://` and all else that fsspec supports)."""
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -8,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from fcn.data.image_header import IMAGE_SUFFIXES, MAX_BYTES, check_file_size
 from fcn.errors import DataError, PlaceError
-from fcn.jobs.sources.search import FORMATS, FoundImage, Unusable
+from fcn.jobs.sources.search import FORMATS, FoundImage, Unusable, count_other, undecodable
 from fcn.jobs.sources.web import (
     DEFAULT_LIMITS,
     WEB_PROTOCOLS,
@@ -52,7 +53,7 @@ def path_of_url(url: str) -> str:
 
 
 def find_remote(
-    url: str, folder: str = "", limits: WebLimits = DEFAULT_LIMITS
+    url: str, folder: str = "", limits: WebLimits = DEFAULT_LIMITS, others: Counter[str] | None = None
 ) -> Iterator[FoundImage | Unusable]:
     """Finds the images at a URL.
 
@@ -63,9 +64,10 @@ def find_remote(
         url: Where to look.
         folder: Prefix of the images' folders.
         limits: When to give up a web server.
+        others: Counts the files that are not images, by suffix.
 
     Yields:
-        The images, and folders below that cannot be listed.
+        The images, pictures that cannot be decoded, and folders below that cannot be listed.
 
     Raises:
         BackendError: If the package that reads such URLs is not installed.
@@ -85,11 +87,18 @@ def find_remote(
             yield found
             continue
         parts = posixpath.relpath(path_of_url(found), begin).split("/")
-        if _is_named_as_image(parts[-1]) and not parts[-1].startswith("."):
+        if parts[-1].startswith("."):
+            continue
+        if _is_named_as_image(parts[-1]):
             any_found = True
             yield FoundImage(
                 found, found, posixpath.join(prefix, *parts[:-1]) if prefix or parts[:-1] else ""
             )
+        elif reason := undecodable(parts[-1]):
+            any_found = True
+            yield Unusable(found, reason)
+        elif others is not None:
+            count_other(parts[-1], others)
     if not any_found:
         yield Unusable(url, f"no images found. Expected {FORMATS}, by suffix.")
 

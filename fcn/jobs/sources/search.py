@@ -2,12 +2,12 @@
 
 import errno
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from fcn.data.image_header import IMAGE_FORMATS, IMAGE_SUFFIXES
+from fcn.data.image_forms import IMAGE_FORMATS, IMAGE_SUFFIXES, UNREADABLE_SUFFIXES
 from fcn.errors import DataError
 from fcn.inference.video import VIDEO_FORMATS, is_video
 from fcn.system.files import unreadable
@@ -15,6 +15,7 @@ from fcn.system.files import unreadable
 FORMATS = f"{IMAGE_FORMATS} ({', '.join(sorted(IMAGE_SUFFIXES))})"
 """Formats and suffixes of images, in words."""
 
+_SHOWN_KINDS = 5
 _EXPECTED = f"{FORMATS}; or {VIDEO_FORMATS} videos"
 
 
@@ -45,7 +46,9 @@ class Unusable(NamedTuple):
     reason: str
 
 
-def find_images(inputs: Sequence[Path], output: Path) -> Iterator[FoundImage | Unusable]:
+def find_images(
+    inputs: Sequence[Path], output: Path, others: Counter[str] | None = None
+) -> Iterator[FoundImage | Unusable]:
     """Finds images and videos in files and folders.
 
     A folder that can be reached in several ways, through links or because one input contains another, is
@@ -55,35 +58,43 @@ def find_images(inputs: Sequence[Path], output: Path) -> Iterator[FoundImage | U
     Args:
         inputs: Files and folders.
         output: A folder that is never searched.
+        others: Counts the other files in folders, by suffix.
 
     Yields:
-        The images and videos, and inputs that cannot be used.
+        The images and videos, and inputs that cannot be used: also pictures in folders that cannot be
+        decoded, such as raw files of cameras.
 
     Raises:
         DataError: If an input is missing, unreadable or inside `output`.
     """
     visited: set[str] = set()
+    others = Counter() if others is None else others
     for path in sorted(inputs, key=lambda path: (os.path.realpath(path), str(path))):
         _check_input(path, output)
-        yield from search(path, output, visited)
+        yield from search(path, output, visited, others)
 
 
-def search(path: Path, output: Path, visited: set[str], folder: str = "") -> Iterator[FoundImage | Unusable]:
+def search(
+    path: Path, output: Path, visited: set[str], others: Counter[str], folder: str = ""
+) -> Iterator[FoundImage | Unusable]:
     """Yields the images and videos of one file or folder.
 
     Args:
         path: The file or folder.
         output: A folder that is never searched.
         visited: Folders that are not searched again; searched folders are added.
+        others: Counts the other files in a folder, by suffix.
         folder: Prefix of the images' folders.
 
     Raises:
         DataError: If it is a folder that cannot be read.
     """
     if path.is_dir():
-        yield from _walk(path, output, visited, folder)
+        yield from _walk(path, output, visited, others, folder)
     elif _is_wanted(path.name):
         yield _found(path, folder)
+    elif reason := undecodable(path.name):
+        yield Unusable(str(path), reason)
     else:
         yield Unusable(
             str(path), f"expected {_EXPECTED}, by its suffix. Convert the file or remove it from the inputs."
@@ -123,7 +134,9 @@ def _is_inside(resolved: str, folder: Path) -> bool:
     return PurePath(resolved).is_relative_to(os.path.realpath(folder))
 
 
-def _walk(top: Path, output: Path, visited: set[str], prefix: str) -> Iterator[FoundImage | Unusable]:
+def _walk(
+    top: Path, output: Path, visited: set[str], others: Counter[str], prefix: str
+) -> Iterator[FoundImage | Unusable]:
     """Yields the images below `top`, and adds the folders it searched to `visited`.
 
     Raises:
@@ -146,9 +159,14 @@ def _walk(top: Path, output: Path, visited: set[str], prefix: str) -> Iterator[F
                         continue
                     if os.path.isdir(entry.path):
                         below.append((entry.name, entry.is_symlink()))
-                    elif _is_wanted(entry.name) and _may_be_image(entry, output):
+                    elif _may_be_image(entry, output):
                         path = os.path.join(folder, entry.name)
-                        yield FoundImage(os.path.join(resolved, entry.name), path, relative)
+                        if _is_wanted(entry.name):
+                            yield FoundImage(os.path.join(resolved, entry.name), path, relative)
+                        elif reason := undecodable(entry.name):
+                            yield Unusable(path, reason)
+                        else:
+                            count_other(entry.name, others)
         except OSError as error:
             reason = unreadable(error)
             if folder == top:
@@ -156,6 +174,29 @@ def _walk(top: Path, output: Path, visited: set[str], prefix: str) -> Iterator[F
             yield Unusable(str(folder), reason)
         for name, is_link in sorted(below):
             (links if is_link else folders).append(folder / name)
+
+
+def undecodable(name: str) -> str | None:
+    """Returns why a picture cannot be decoded, by its suffix; None for a file that is not such a picture."""
+    return UNREADABLE_SUFFIXES.get(os.path.splitext(name)[1].lower())
+
+
+def count_other(name: str, others: Counter[str]) -> None:
+    """Counts a file that is neither an image nor a video."""
+    others[os.path.splitext(name)[1].lower() or "without suffix"] += 1
+
+
+def describe_others(others: Counter[str]) -> str:
+    """Returns how many other files there were, by suffix, the most frequent first.
+
+    Example:
+        >>> describe_others(Counter({".json": 12, ".txt": 1}))
+        '13 other files (12 .json, 1 .txt)'
+    """
+    total = others.total()
+    kinds = [f"{count} {suffix}" for suffix, count in others.most_common(_SHOWN_KINDS)]
+    kinds += ["..."] if len(others) > _SHOWN_KINDS else []
+    return f"{total} other {'file' if total == 1 else 'files'} ({', '.join(kinds)})"
 
 
 def _is_wanted(name: str) -> bool:

@@ -27,6 +27,7 @@ def check_dataset(
     val: str = "val",
     configured: str | None = None,
     label_orientation: LabelOrientation = "upright",
+    bits: int | None = None,
 ) -> Survey:
     """Reads a data set and returns what it holds, with everything that is wrong or suspicious in it.
 
@@ -36,6 +37,7 @@ def check_dataset(
         val: Name of the validation split.
         configured: `data.classes` of the configuration: "voc" or None.
         label_orientation: What the labels are of, as in `read_split`.
+        bits: `data.bits` of the configuration: how many bits the values of 16-bit images use, or None.
 
     Raises:
         DataError: If this is no data set, or there is not one image with a label.
@@ -48,13 +50,15 @@ def check_dataset(
         list_colors = read_list_colors(root)
     except DataError as error:
         findings.append(Finding("class names", True, str(error)))
+    if bits is not None:
+        splits = splits.with_bits(bits)
     examples = splits.examples()
     if not examples:
         raise DataError(*(line for finding in findings for line in (finding.text, *finding.files[:1])))
     found = examine_examples(examples, len(classes.names), look_closely)
     if classes is _UNKNOWN:
         classes = _only_used(classes, [index for one in found.facts if one for index in one.pixels])
-    survey = survey_examples(root, classes, splits, found, list_colors)
+    survey = survey_examples(root, classes, splits, found, list_colors, bits)
     findings += _find_shared(root, splits, [one and one.digest.image for one in found.facts], _blank(survey))
     findings += survey.findings
     findings += _look_at_images(survey)
@@ -110,7 +114,7 @@ def _all_examples(root: Path, label_orientation: LabelOrientation) -> list[Examp
             except DataError:
                 continue
             break
-    return examples
+    return [*dict.fromkeys(examples)]  # one of files that differ in their suffix
 
 
 def _only_used(classes: Classes, ids: Sequence[int]) -> Classes:

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from fcn.classes import VOID
+from fcn.data.depth import describe_unused
 from fcn.data.examination import Color, Facts, Problem, describe_masks
+from fcn.data.label_loss import describe_lossy
 from fcn.data.split_list import Example
 from fcn.data.voc import tells_apart
 from fcn.labels.checking.copies import near_copies
@@ -69,6 +71,20 @@ def _describe_difference(rows: int, columns: int) -> str:
     return " and ".join(parts)
 
 
+def judge_bits(examples: Sequence[Example], facts: Sequence[Facts | None]) -> list[Finding]:
+    """Returns whether images of 16 bits use so few of them that a training has to know how many are meant.
+
+    Args:
+        examples: What was read, with 16 bits.
+        facts: Of each example.
+    """
+    text = describe_unused([one and one.bits for one in facts])
+    if text is None:
+        return []
+    deep = (str(example.image_path) for example, one in zip(examples, facts, strict=True) if one and one.bits)
+    return [Finding("unused bits", True, text, tuple(deep))]
+
+
 def judge_examples(
     names: Sequence[str],
     train: Sequence[Example],
@@ -99,6 +115,7 @@ def judge_examples(
     )
     findings += _judge_palettes(known, list_colors)
     findings += _judge_void(names, known)
+    findings += _judge_loss(known)
     findings += _judge_blank(train, val, facts)
     findings += near_copies(train, val, facts)
     return findings
@@ -118,6 +135,12 @@ def _judge_masks(known: Sequence[tuple[Example, Facts]]) -> list[Finding]:
         "there, write its class id instead; if it marks pixels without data, nothing is wrong."
     )
     return [Finding("only 0 and void", False, text, tuple(alike))]
+
+
+def _judge_loss(known: Sequence[tuple[Example, Facts]]) -> list[Finding]:
+    """Returns whether labels seem to have been stored with loss. Single ones may be right in spite of it."""
+    lossy = tuple(str(example.label_path) for example, facts in known if facts.is_lossy)
+    return [Finding("stored with loss", False, describe_lossy(len(lossy)), lossy)] if lossy else []
 
 
 def _judge_content(

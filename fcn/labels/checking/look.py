@@ -11,6 +11,7 @@ from fcn.classes import VOID
 from fcn.data.image_header import PILLOW_ERRORS, open_header, read_image_file
 from fcn.data.image_io import Pixels
 from fcn.data.orientation import exif_orientation
+from fcn.data.pillow_decoding import stored_bits
 from fcn.data.split_list import Example
 from fcn.errors import DataError
 
@@ -87,7 +88,7 @@ def smallest_objects(label: Pixels) -> Sequence[SmallObject]:
 
 def _form(data: bytes) -> str:
     header = open_header(data, "image")
-    bits = data[24] if data.startswith(_PNG) else _DEPTHS.get(header.mode, 8)
+    bits = data[24] if data.startswith(_PNG) else _DEPTHS.get(header.mode) or stored_bits(header)
     channels = "gray" if header.mode.startswith("I;") else _MODES.get(header.mode, header.mode)
     return f"{header.format}, {channels}, {bits} {'bit' if bits == 1 else 'bits'}"
 

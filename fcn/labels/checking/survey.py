@@ -9,7 +9,7 @@ from fcn.classes import VOID, Classes
 from fcn.data.examination import Color, Examination, Facts
 from fcn.data.split_list import Example
 from fcn.labels.checking.finding import Finding
-from fcn.labels.checking.judgment import judge_examples, judge_problems
+from fcn.labels.checking.judgment import judge_bits, judge_examples, judge_problems
 
 
 class ClassCount(NamedTuple):
@@ -53,6 +53,13 @@ class Splits(NamedTuple):
         """Returns the examples of both, in the order in which they are examined."""
         return [*self.train_examples, *self.val_examples]
 
+    def with_bits(self, bits: int) -> "Splits":
+        """Returns the same examples, of which the images of 16 bits are read with so many."""
+        return self._replace(
+            train_examples=[example._replace(bits=bits) for example in self.train_examples],
+            val_examples=[example._replace(bits=bits) for example in self.val_examples],
+        )
+
 
 class Survey(NamedTuple):
     """What a data set holds.
@@ -90,6 +97,7 @@ def survey_examples(
     splits: Splits,
     examination: Examination,
     list_colors: Sequence[Color] | None = None,
+    bits: int | None = None,
 ) -> Survey:
     """Returns what a data set holds, from one pass over it.
 
@@ -99,8 +107,10 @@ def survey_examples(
         splits: Its examples.
         examination: Result of the pass over `splits.examples()`.
         list_colors: Colors that `labels.txt` gives to the classes; None where it has none.
+        bits: `data.bits` of the configuration: how many bits the values of 16-bit images use, or None.
     """
     findings = judge_problems(examination.problems)
+    findings += judge_bits(splits.examples(), examination.facts) if bits is None else []
     findings += judge_examples(
         classes.names, splits.train_examples, splits.val_examples, examination.facts, list_colors
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fcn.data.image_header import IMAGE_SUFFIXES
+from fcn.data.image_forms import FURTHER_SUFFIXES, IMAGE_SUFFIXES
 from fcn.errors import DataError
 from fcn.system.files import is_there, unreadable
 from fcn.system.places import path_below
@@ -21,7 +21,8 @@ _MAX_FILES = 2_000_000
 def find_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """Returns the files below a folder with one of these suffixes, in any case, sorted.
 
-    Hidden files and folders are left out; links to folders are not followed.
+    Hidden files and folders are left out; links to folders are not followed. An image in a form that came
+    later, such as GIF or HEIC, is left out beside a JPEG or PNG of the same name.
 
     Raises:
         DataError: If a folder cannot be read.
@@ -32,7 +33,18 @@ def find_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
             found.append(path)
             if len(found) > _MAX_FILES:
                 raise DataError(f"{folder}: holds more than {_MAX_FILES:,} files. Give a folder below it.")
-    return sorted(found)
+    return sorted(_without_others_of_a_name(found))
+
+
+def _without_others_of_a_name(paths: Sequence[Path]) -> list[Path]:
+    """Returns paths without images in a further form beside one of the same name in the first forms."""
+    further = [path for path in paths if path.suffix.lower() in FURTHER_SUFFIXES]
+    if not further:
+        return [*paths]
+    usual = IMAGE_SUFFIXES - FURTHER_SUFFIXES
+    first = {path.with_suffix("") for path in paths if path.suffix.lower() in usual}
+    others = {path for path in further if path.with_suffix("") in first}
+    return [path for path in paths if path not in others]
 
 
 def find_images(folder: Path) -> list[Path]:

@@ -27,7 +27,11 @@ RECORD = "import.json"
 """Says where a data set comes from."""
 
 DEFAULT_DIVISION = Division(val=0.2)
-_SUFFIX_OF_FORMAT = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp", "TIFF": ".tif"}
+# By the names that Pillow has for all formats that `open_header` accepts.
+_SUFFIX_OF_FORMAT = {
+    **{"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp", "TIFF": ".tif"},
+    **{"GIF": ".gif", "AVIF": ".avif", "HEIF": ".heic", "JPEG2000": ".jp2", "PPM": ".pnm"},
+}
 
 
 class ImportOptions(NamedTuple):

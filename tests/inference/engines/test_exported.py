@@ -76,7 +76,7 @@ def test_files_without_an_end_are_not_read_to_their_end(tmp_path: Path) -> None:
         {},
         {"stride": 32, "geometry": "reference", "input_scale": 0.5},
         {"fc6": "largefov", "fc_channels": 7},
-        {"context": "none"},
+        {"context": "none", "bits": 12},
         {"context": "large", "other": [1]},
     ],
 )
@@ -99,6 +99,7 @@ def test_arguments_of_a_net_are_read(change: dict[str, object], tmp_path: Path) 
         "fc6": ["other", None, []],
         "context": ["other", 5, []],
         "fc_channels": [0, -5, 10**15, "a", []],
+        "bits": [7, 17, -12, 12.0, "12", None, True, [12]],
     }.items(),
 )
 def test_arguments_that_no_net_has_are_refused(argument: str, values: list[object], tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ class Watched:
 
     def __init__(self, engine: NetEngine) -> None:
         self.classes, self.name, self.precision = engine.classes, engine.name, engine.precision
+        self.bits = engine.bits
         self.net, self.engine = engine.net, engine
         self.sizes: list[tuple[int, ...]] = []
 

@@ -2,12 +2,17 @@
 
 import errno
 import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from photographs import contents_below, files_below, random_predictor, write_image
+from PIL import Image
 
+from fcn.data.image_io import read_size
 from fcn.errors import DataError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.label_images import label_images
@@ -113,7 +118,7 @@ def test_pipes_are_not_waited_for(folder: Path) -> None:
     [
         ("missing", r"cannot be read \(No such file or directory\). Check the path"),
         ("empty", "no images found"),
-        ("notes.txt", "JPEG, PNG, BMP, WebP or TIFF"),
+        ("notes.txt", "JPEG, PNG, BMP, WebP, TIFF, .* or PNM"),
     ],
 )
 def test_inputs_without_images_are_refused(
@@ -156,3 +161,67 @@ def test_inputs_without_permission_are_refused(folder: Path) -> None:
         with pytest.raises(DataError, match="cannot be read"):
             [*find_images([path], folder / "labels")]
         path.chmod(0o700)
+
+
+def test_pictures_that_cannot_be_read_fail_and_other_files_are_counted(
+    predictor: Predictor, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(folder / "a.jpg")
+    for name in ("b.CR2", "sub/c.svg", "sub/d.psd", "e.dng"):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"something")
+    for name in ("notes.txt", "sub/shapes.json", "sub/more.json", "README", ".hidden.txt"):
+        (folder / name).write_text("no image")
+    result = label_images(predictor, [folder], folder / "labels")
+    assert (result.written, result.labeled) == (1, 1)
+    failed = {os.path.relpath(path, folder): reason for path, reason in result.failed}
+    assert failed.keys() == {"b.CR2", "sub/c.svg", "sub/d.psd", "e.dng"}
+    assert all("is not decoded here" in reason for reason in failed.values())
+    assert "a camera's raw file" in failed["b.CR2"]
+    assert "Left out: 4 other files (2 .json, " in capsys.readouterr().err
+    again = label_images(predictor, [folder], folder / "labels")
+    assert (again.written, len(again.failed)) == (0, 4)
+    (folder / "b.CR2").unlink()
+    assert len(label_images(predictor, [folder], folder / "labels").failed) == 3
+
+
+def test_a_raw_file_given_by_itself_is_named(predictor: Predictor, folder: Path) -> None:
+    (folder / "a.NEF").write_bytes(b"MM\0*")
+    with pytest.raises(DataError, match=r"a\.NEF: is a camera's raw file.* Export it as a TIFF or JPEG"):
+        label_images(predictor, [folder / "a.NEF"], folder / "labels")
+
+
+def test_a_folder_of_other_files_says_how_many_there_are(predictor: Predictor, folder: Path) -> None:
+    for number in range(3):
+        (folder / f"{number}.txt").write_text("no image")
+    with pytest.raises(DataError, match=r"no images found\. .* There are 3 other files \(3 \.txt\)"):
+        label_images(predictor, [folder], folder / "labels")
+
+
+def test_heic_without_its_package_fails_and_the_rest_is_labeled(
+    predictor: Predictor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    write_image(folder / "a.jpg")
+    shutil.copyfile(Path(__file__).parents[2] / "fixtures" / "heic" / "color.heic", folder / "b.heic")
+    result = label_images(predictor, [folder], folder / "labels")
+    assert result.written == 1
+    ((path, reason),) = result.failed
+    assert path == folder / "b.heic"
+    assert "pip install 'keras-fcn[heic]'" in reason
+
+
+def test_every_form_is_labeled_at_its_own_size_also_in_other_processes(
+    predictor: Predictor, folder: Path
+) -> None:
+    image = Image.fromarray(np.zeros((24, 32, 3), np.uint8))
+    names = ("a.jfif", "b.jpe", "c.gif", "d.avif", "e.jp2", "f.ppm", "g.tif")
+    for name in names:
+        image.save(folder / name)
+    shutil.copyfile(Path(__file__).parents[2] / "fixtures" / "heic" / "turned.heic", folder / "h.heic")
+    result = label_images(predictor, [folder], folder / "labels")
+    assert (result.written, result.failed) == (len(names) + 1, ())
+    for name in names:
+        assert read_size(folder / "labels" / Path(name).with_suffix(".png")) == (24, 32)
+    assert read_size(folder / "labels" / "h.png") == (67, 45)

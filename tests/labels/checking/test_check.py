@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from html_page import Page, decoded
@@ -125,6 +126,36 @@ def test_labels_of_stored_pixels_are_checked_as_a_training_reads_them(root: Path
     survey = check_dataset(root, label_orientation="stored")
     assert survey.refused() == []
     assert {example.label_orientation for example in survey.examination.examples} == {"stored"}
+
+
+def test_a_set_of_12_bits_in_files_of_16_is_refused_until_they_are_given(
+    root: Path, capsys: pytest.CaptureFixture[str], rng: np.random.Generator
+) -> None:
+    for path in (root / "JPEGImages").iterdir():
+        values = rng.integers(0, 4096, (*SIZE, 3)).astype(np.uint16)
+        path.write_bytes(cv2.imencode(".png", values)[1].tobytes())
+    (finding,) = check_dataset(root).refused()
+    assert finding.kind == "unused bits"
+    assert "5 images have 16 bits a channel" in finding.text
+    assert "Set data.bits: 12" in finding.text
+    assert len(finding.files) == 5
+    assert run([root], capsys)[0] == 2
+    code, _, errors = run([root, "--bits", "12"], capsys)
+    assert (code, errors) == (0, "")
+    assert check_dataset(root, bits=16).refused() == []
+    (refused,) = check_dataset(root, bits=10).refused()
+    assert "expected values of 10 bits" in refused.files[0]
+
+
+def test_labels_that_were_a_jpeg_are_said(root: Path) -> None:
+    names = tuple(f"class {number}" for number in range(21))
+    (root / "labels.txt").write_text("".join(f"{name}\n" for name in names))
+    label = np.zeros(SIZE, np.uint8)
+    label[4:16, 4:20] = 20
+    (root / "SegmentationClass" / "b.png").write_bytes(encode_label(cv2.blur(label, (5, 5))))
+    finding = found(root)["stored with loss"]
+    assert not finding.is_refused
+    assert finding.files == (str(root / "SegmentationClass" / "b.png"),)
 
 
 def test_positions_and_orientations_are_said(root: Path) -> None:

@@ -205,6 +205,17 @@ def test_masks_of_ids_keep_their_ids(tmp_path):
     assert [label[0, 0] for _, label in sorted(imported(root).items())] == [0, 1, 2, VOID]
 
 
+def test_images_in_further_forms_may_lie_beside_others_of_their_name(tmp_path):
+    folder = make_masks(tmp_path / "source", [np.full((4, 5), value) for value in (0, 1, 2, 255)])
+    for suffix in ("gif", "avif", "jp2"):
+        write(folder / "images" / f"0.{suffix}", pixels(9, (40, 50)))
+    (folder / "images" / "1.png").unlink()
+    write(folder / "images" / "1.gif", pixels(1, (4, 5)))
+    root = run(tmp_path, folder)
+    found = sorted(path.name for path in (root / "JPEGImages").iterdir())
+    assert found == ["0.png", "1.gif", "2.png", "3.png"]
+
+
 def test_white_is_the_object_where_nothing_else_is(tmp_path):
     folder = make_masks(tmp_path, [np.full((4, 5), value) for value in (0, 255, 255)])
     root = run(tmp_path, folder)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from fcn.classes import count_ids
-from fcn.data.image_header import PILLOW_ERRORS, open_header, read_image_file, stored_size
+from fcn.data.image_header import PILLOW_ERRORS, open_mask_header, read_image_file, stored_size
 from fcn.data.image_io import Pixels
 from fcn.errors import DataError
 from fcn.labels.importing.readers.id_array import ARRAY_SUFFIX, MAX_ID, read_array
@@ -25,6 +25,7 @@ COLOR_MODES = frozenset({"RGB", "RGBA"})
 GRAY_MODES = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L", "I"})
 ALPHA_MODES = frozenset({"RGBA", "LA"})
 
+_LOSSY = frozenset({"JPEG", "AVIF", "HEIF", "JPEG2000"})
 _LOSSY_TIFF = frozenset({"jpeg", "tiff_jpeg", "webp"})
 _STRETCHED = re.compile(r"L;([24])I?R?")
 _HEADER_BYTES = 4096
@@ -53,7 +54,7 @@ def look_at(path: Path) -> Look:
         return Look("I", None)
     try:
         with path.open("rb") as file:
-            image = open_header(file, path)
+            image = open_mask_header(file, path)
             file.seek(0)
             _check_kind(image, file.read(_HEADER_BYTES), path)
             return Look(image.mode, _palette(image))
@@ -164,7 +165,7 @@ def _black_and_white(image: ImageFile.ImageFile, path: Path) -> Keys:
 def _open(path: Path, size: tuple[int, int] | None = None) -> tuple[ImageFile.ImageFile, int]:
     """Returns an image whose pixels are not yet decoded, and by how much Pillow will stretch them."""
     data = read_image_file(path)
-    image = open_header(data, path)
+    image = open_mask_header(data, path)
     _check_kind(image, data[:_HEADER_BYTES], path)
     check_area(path, stored_size(image), size)
     found = _STRETCHED.fullmatch(_raw_mode(image))
@@ -193,7 +194,7 @@ def _check_kind(image: ImageFile.ImageFile, start: bytes, path: Path) -> None:
 def _is_lossy(image: ImageFile.ImageFile, start: bytes) -> bool:
     if image.format == "WEBP":
         return b"VP8L" not in start
-    return image.format == "JPEG" or str(image.info.get("compression", "")) in _LOSSY_TIFF
+    return image.format in _LOSSY or str(image.info.get("compression", "")) in _LOSSY_TIFF
 
 
 def _raw_mode(image: ImageFile.ImageFile) -> str:

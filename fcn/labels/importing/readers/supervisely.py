@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fcn.data.image_header import IMAGE_SUFFIXES
+from fcn.data.image_forms import FURTHER_SUFFIXES, IMAGE_SUFFIXES
 from fcn.errors import DataError
 from fcn.labels.importing.class_lists import parse_color
 from fcn.labels.importing.folders import find_files, read_json, reference_below
@@ -24,6 +24,8 @@ from fcn.system.parallel import map_on_all_cores
 NAME = "supervisely"
 
 _META, _IMAGES, _ANNOTATIONS = "meta.json", "img", "ann"
+# Forms that came later come last.
+_SUFFIXES = (*sorted(IMAGE_SUFFIXES - FURTHER_SUFFIXES), *sorted(FURTHER_SUFFIXES))
 _AREAS = frozenset({"polygon", "rectangle", "bitmap", "alpha_mask"})
 _WITHOUT_AREA = frozenset({"line", "point", "graph", "cuboid", "polyline"})
 _MAX_OBJECTS, _MAX_CLASSES = 100_000, 10_000
@@ -130,7 +132,7 @@ def _look(project: Path, keys: Mapping[str, int], path: Path) -> _Read:
     images = path.parent.parent / _IMAGES
     if not images.is_dir():
         return _Read(None, left_out)
-    for name in (path.stem, *(f"{path.stem}{suffix}" for suffix in sorted(IMAGE_SUFFIXES))):
+    for name in (path.stem, *(f"{path.stem}{suffix}" for suffix in _SUFFIXES)):
         found = reference_below(project, images, name, str(path))
         if found is not None and found.suffix.lower() in IMAGE_SUFFIXES:
             return _Read(found, left_out)

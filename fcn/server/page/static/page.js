@@ -125,7 +125,7 @@ async function loadModel() {
   find("#model").textContent = `Model ${name}, version ${version}, ${engine}, ${names.length} classes`;
   const pixels = Math.floor(model.max_pixels / MEGAPIXEL);
   find("#limits").textContent =
-    `JPEG, PNG, BMP, WebP or TIFF, at most ${megabytes(model.max_bytes)} and ${pixels} megapixels.`;
+    `JPEG, PNG, BMP, WebP, TIFF, GIF, AVIF, HEIC, JPEG 2000 or PNM, at most ${megabytes(model.max_bytes)} and ${pixels} megapixels.`;
 }
 
 function megabytes(bytes) {

@@ -11,6 +11,7 @@ from importing_sources import SIZE, import_labels, plan_of, write_colors, write_
 from PIL import Image
 
 from fcn.classes import VOID, voc_palette
+from fcn.data.image_io import read_image
 from fcn.errors import DataError
 from fcn.labels.importing.choice import Wishes
 from fcn.labels.importing.readers import masks
@@ -618,3 +619,18 @@ def test_masks_that_people_published(own_root, name, options, images, classes) -
     assert plan.form == "masks"
     assert len(plan.names) == images
     assert len(plan.choice.classes.names) == classes
+
+
+def test_ids_of_32_bits_in_a_tiff_are_read_though_it_is_no_image(tmp_path):
+    ids = np.array([[0, 300, 65_535], [1, 2, 3]], np.int32)
+    Image.fromarray(ids).save(tmp_path / "mask.tif")
+    np.testing.assert_array_equal(read_ids(tmp_path / "mask.tif"), ids)
+    with pytest.raises(DataError, match=r"mask\.tif: expected"):
+        read_image(tmp_path / "mask.tif")
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "JPEG2000"])
+def test_masks_in_other_formats_with_loss_are_refused(tmp_path, kind):
+    Image.fromarray(np.zeros((12, 16, 3), np.uint8)).save(tmp_path / "mask.png", kind)
+    with pytest.raises(DataError, match=rf"mask\.png: is stored with loss, as {kind}"):
+        read_ids(tmp_path / "mask.png")
