@@ -1,21 +1,23 @@
-"""The commands `fcn data generate`, `download`, `splits` and `check`."""
+"""The commands `fcn data generate`, `download` and `splits`; `COMMANDS` are the others below `data`."""
 
 import argparse
 from pathlib import Path
 
-from fcn.cli import export_data, import_data
+from fcn.cli import check_data, export_data, import_data
 from fcn.cli.arguments import Commands, add_command, at_least
-from fcn.cli.data_check import add_check
 from fcn.data.download.catalog import DATASETS
 from fcn.system.text import print_json, print_lines
+
+COMMANDS = (check_data, import_data, export_data)
+"""The file of each further command below `data`."""
 
 
 def add_parser(commands: Commands) -> None:
     """Adds the command, and those below it."""
     data = commands.add_parser(
         "data",
-        help="Generate, download and check data sets.",
-        description="Generate, download and check data sets.",
+        help="Generate, download, check, import and export data sets.",
+        description="Generate, download, check, import and export data sets.",
     )
     data_commands = data.add_subparsers(required=True, metavar="COMMAND")
     generate = add_command(
@@ -77,14 +79,12 @@ def add_parser(commands: Commands) -> None:
     splits.add_argument(
         "--voc2011", type=Path, metavar="DIR", help="the folder of VOC 2011, which seg11valid needs"
     )
-    add_check(data_commands)
-
-    import_data.add_parser(data_commands)
-    export_data.add_parser(data_commands)
+    for command in COMMANDS:
+        command.add_parser(data_commands)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Generates or downloads a data set."""
+    """Generates or downloads a data set, or adds splits to one."""
     options.run_data_command(options)
 
 

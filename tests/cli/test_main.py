@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fcn
+from fcn.cli import data
 from fcn.cli.main import COMMANDS, main
 from fcn.data.image_io import read_image, read_label
 
@@ -74,7 +75,8 @@ def test_import_and_help_load_nothing_heavy() -> None:
 
 
 def test_a_file_of_a_command_has_add_parser_and_run_and_nothing_else() -> None:
-    for command in COMMANDS:
+    commands = (*COMMANDS, *data.COMMANDS)
+    for command in commands:
         own = {
             name
             for name, value in vars(command).items()
@@ -83,7 +85,7 @@ def test_a_file_of_a_command_has_add_parser_and_run_and_nothing_else() -> None:
         assert own == {"add_parser", "run"}
     files = {path.stem for path in (HERE / "fcn" / "cli").glob("*.py")}
     assert files - {"__init__", "main", "arguments", "tables"} == {
-        command.__name__.rpartition(".")[2] for command in COMMANDS
+        command.__name__.rpartition(".")[2] for command in commands
     }
 
 

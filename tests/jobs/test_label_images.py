@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -132,13 +133,14 @@ def test_files_that_are_no_images_and_broken_links_are_listed(predictor: Predict
 @pytest.fixture
 def disk_that_fills_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     renamed: list[str] = []
-    replace = os.replace
+    replace, lock = os.replace, threading.Lock()
 
     def replace_while_there_is_room(source: Any, target: Any) -> None:
-        if len(renamed) >= 3:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        replace(source, target)
-        renamed.append(str(target))
+        with lock:  # several threads write
+            if len(renamed) >= 3:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            replace(source, target)
+            renamed.append(str(target))
 
     monkeypatch.setattr(os, "replace", replace_while_there_is_room)
     return renamed

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from fcn.labels.checking.survey import Survey
 
 
-def add_check(commands: Commands) -> argparse.ArgumentParser:
-    """Adds the command below `fcn data`."""
+def add_parser(commands: Commands) -> None:
+    """Adds the command below `fcn data`, and its arguments."""
     check = add_command(
         commands,
         "check",
-        check_data,
+        run,
         "Check a data set: what is in it, what a training refuses, and what is suspicious.",
         "python -m fcn data check data/mine --html check.html",
     )
@@ -59,10 +59,9 @@ def add_check(commands: Commands) -> argparse.ArgumentParser:
         metavar="N",
         help="how many bits the values of images of 16 bits use, 8 to 16, as data.bits of a training",
     )
-    return check
 
 
-def check_data(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Checks a data set, or writes a mended copy.
 
     Raises:
