@@ -84,3 +84,14 @@ def test_a_backend_that_cannot_be_had_is_refused(installed: set[str], wanted: st
 def test_several_processes_need_jax() -> None:
     said = choose({"tensorflow"}, KERAS_DISTRIBUTION_NUM_PROCESSES="2").stdout
     assert "expected KERAS_BACKEND=jax" in said
+
+
+@pytest.mark.slow
+def test_packages_that_nothing_here_uses_are_not_imported() -> None:
+    done = python(
+        "import sys; from fcn.system.backend import start_backend; start_backend()\n"
+        "print([name for name in ('jax', 'pandas', 'scipy', 'sklearn') if name in sys.modules])\n"
+        "import scipy.ndimage; print(scipy.ndimage.label([1, 0, 1])[1])",
+        KERAS_BACKEND="tensorflow",
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n2\n"), done.stderr
