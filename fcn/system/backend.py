@@ -15,7 +15,8 @@ from fcn.system.text import print_notice
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 """Backends of Keras, the preferred one first."""
-_UNUSED = ("jax", "pandas", "scipy", "sklearn")
+_UNUSED_WITH_JAX = ("pandas", "sklearn")
+_UNUSED = ("jax", "scipy", *_UNUSED_WITH_JAX)
 """Packages that TensorFlow and Keras import where they are installed, and that nothing here uses."""
 _VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"
 _PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
@@ -44,13 +45,14 @@ def start_backend(engine: str = "auto") -> None:
         )
     if backend == "tensorflow":
         _start_tensorflow()
-    elif _PROCESSES in os.environ:
-        import keras
-
-        # JAX must know of the other processes before it computes anything.
-        keras.distribution.initialize()
-        # JAX has installed a handler of its own, which goes on.
-        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    elif backend == "jax":
+        with _hidden(_UNUSED_WITH_JAX):
+            import keras
+        if _PROCESSES in os.environ:
+            # JAX must know of the other processes before it computes anything.
+            keras.distribution.initialize()
+            # JAX has installed a handler of its own, which goes on.
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 
 @contextmanager
