@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 VOID = 255
 """Label value of pixels that belong to no class; they are never trained on and never scored."""
 
+VOID_NAMES = frozenset(
+    {"void", "ignore", "__ignore__", "unlabeled", "unlabelled", "ignored", "dontcare", "don't care"}
+)
+"""Names that people give to void, in lower case."""
+
+Color = tuple[int, int, int]
+"""(red, green, blue), 0 to 255."""
+
 MAX_CLASSES = VOID
 """Class ids are 8-bit and 255 is void, so a net has at most the classes 0 to 254."""
 
@@ -155,7 +163,7 @@ class Classes(NamedTuple):
     """
 
     names: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...]
+    palette: tuple[Color, ...]
 
     @classmethod
     def named(cls, names: tuple[str, ...]) -> Classes:

@@ -12,39 +12,45 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fcn.classes import MAX_CLASSES, MAX_CLASSES_FILE_BYTES, ClassNamesError, check_class_names
+from fcn.classes import MAX_CLASSES, MAX_CLASSES_FILE_BYTES, ClassNamesError, Color, check_class_names
 from fcn.data.class_table import (
-    Color,
-    Entry,
+    IGNORE,
+    LABELME_BACKGROUND,
+    ListedClass,
     ListLine,
+    check_ids,
+    class_with_id,
+    colored_classes,
     fields_of,
-    in_order,
-    numbered_entries,
+    in_order_of_ids,
+    in_order_of_lines,
+    numbered_classes,
     read_color,
     refusal,
-    table_entries,
+    table_classes,
     unquoted,
 )
 from fcn.errors import DataError
 from fcn.system.files import unreadable
 
-OTHER_CLASS_LISTS = (
-    "class_names.txt",
+CLASS_LISTS = (
     "labelmap.txt",
-    "classes.txt",
-    "obj.names",
+    "class_names.txt",
     "_classes.csv",
-    "label_map.txt",
     "class_dict.csv",
     "label_colors.txt",
-    "names.txt",
+    "labels.txt",
+    "classes.txt",
+    "obj.names",
 )
-"""Names that other tools give to their lists of classes; `read_class_list` reads their content too."""
+"""Names that tools give to their lists of classes; those with colors or values come first."""
 
-# labelme's: shapes of this name are left out, so it has the id -1 and its labels hold 255 there.
-_LABELME_IGNORE, _LABELME_BACKGROUND = "__ignore__", "_background_"
+DOUBTFUL_CLASS_LISTS = ("label_map.txt", "names.txt")
+"""Names of files that may be lists of classes, or of something else."""
+
 _CVAT_COMMENT = re.compile(r"#\s*label\s*:", re.IGNORECASE)
 _CVAT_LINE = re.compile(r"(?P<name>[^:]+):(?P<color>\d+\s*,\s*\d+\s*,\s*\d+)?(?::[^:]*:[^:]*|:)?")
+_CVAT_COLONS = 3
 _QUOTED = re.compile("\"[^\"]+\"|'[^']+'")
 _SECTIONS = ("names:", "classes:", "labels:")
 
@@ -61,18 +67,29 @@ class ClassList(NamedTuple):
     colors: tuple[Color, ...] | None
 
 
-def read_class_list(path: Path) -> ClassList:
-    """Reads a list of class names.
+def read_listed_classes(path: Path) -> list[ListedClass]:
+    """Reads the list of classes of any tool, in the order of its lines; ids may have gaps.
 
     Args:
         path: One name a line; or a list of labelme (`__ignore__` first), of CVAT (`name:r,g,b::`), with ids
             or colors beside the names, in quotes, or as JSON.
 
     Raises:
-        DataError: If the list cannot be read, its meaning is not certain, or the names cannot be those of
-            classes; names the line.
+        DataError: If the list cannot be read, or its meaning is not certain; names the line.
     """
     return _parse(path, _read_text(path))
+
+
+def read_class_list(path: Path) -> ClassList:
+    """Reads the class list of a data set, whose ids are 0, 1, 2 and so on; void is left out.
+
+    Args:
+        path: A list in any form that `read_listed_classes` reads.
+
+    Raises:
+        DataError: As `read_listed_classes` does, or if the names cannot be those of classes.
+    """
+    return _names_and_colors(path, read_listed_classes(path))
 
 
 def format_class_list(names: Sequence[str]) -> str:
@@ -84,21 +101,22 @@ def format_class_list(names: Sequence[str]) -> str:
     """
     plain = "".join(f"{name}\n" for name in names)
     try:
-        is_plain = _parse(Path("labels.txt"), plain) == (tuple(names), None)
+        path = Path("labels.txt")
+        is_plain = _names_and_colors(path, _parse(path, plain)) == (tuple(names), None)
     except DataError:
         is_plain = False
     quote = "'" if any('"' in name for name in names) else '"'
     return plain if is_plain else "".join(f"{quote}{name}{quote}\n" for name in names)
 
 
-def _parse(path: Path, text: str) -> ClassList:
-    lines = [
-        ListLine(number, line)
-        for number, raw in enumerate(text.splitlines(), 1)
-        if (line := raw.replace("\ufeff", "").strip())
-    ]
-    entries = _entries(path, lines)
-    names = [entry.name for entry in entries]
+def _names_and_colors(path: Path, listed: Sequence[ListedClass]) -> ClassList:
+    """Returns names and colors in the order of the ids.
+
+    Raises:
+        DataError: If an id is missing, or the names cannot be those of classes.
+    """
+    classes = in_order_of_ids(path, listed)
+    names = [one.name for one in classes]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         shown = ", ".join(twice[:5])
@@ -107,8 +125,19 @@ def _parse(path: Path, text: str) -> ClassList:
         checked = check_class_names(names)
     except ClassNamesError as error:
         raise DataError(f"{path}: {error} Correct the file: it has one name a line.") from error
-    colors = [entry.color for entry in entries if entry.color is not None]
-    return ClassList(checked, tuple(colors) if colors and len(colors) == len(entries) else None)
+    colors = [one.color for one in classes if one.color is not None]
+    return ClassList(checked, tuple(colors) if len(colors) == len(classes) else None)
+
+
+def _parse(path: Path, text: str) -> list[ListedClass]:
+    lines = [
+        ListLine(number, line)
+        for number, raw in enumerate(text.splitlines(), 1)
+        if (line := raw.replace("\ufeff", "").strip())
+    ]
+    classes = _classes_in(path, lines)
+    check_ids(path, classes)
+    return classes
 
 
 def _read_text(path: Path) -> str:
@@ -128,55 +157,57 @@ def _read_text(path: Path) -> str:
         raise DataError(f"{path}: is not UTF-8 text. Save it as UTF-8.") from error
 
 
-def _entries(path: Path, lines: Sequence[ListLine]) -> list[Entry]:
+def _classes_in(path: Path, lines: Sequence[ListLine]) -> list[ListedClass]:
     if not lines:
         return []
-    if all(_QUOTED.fullmatch(text) for _, text in lines):  # whatever they look like, they are names
-        return [Entry(number, None, text[1:-1].strip()) for number, text in lines]
+    if all(_QUOTED.fullmatch(line.text) for line in lines):  # whatever they look like, they are names
+        return in_order_of_lines([line._replace(text=line.text[1:-1].strip()) for line in lines])
     if lines[0].text[0] in "[{":
-        return _json_entries(path, lines)
+        return _json_classes(path, lines)
     if _is_cvat(lines):
-        return _cvat_entries(path, lines)
-    for number, text in lines:
-        if text.startswith(("#", "//")):
-            raise refusal(path, number, text, "looks like a comment, which would be a class here. Remove it")
+        return _cvat_classes(path, lines)
+    for line in lines:
+        if line.text.startswith(("#", "//")):
+            raise refusal(path, line, "looks like a comment, which would be a class here. Remove it")
     plain = _plain_lines(path, lines)
-    for read in (table_entries, numbered_entries) if plain else ():
-        if entries := read(path, plain):
-            return _without_ignored(path, in_order(path, entries))
-    return _without_ignored(path, [Entry(number, None, text) for number, text in plain])
+    for read in (table_classes, colored_classes, numbered_classes) if plain else ():
+        if classes := read(path, plain):
+            return classes
+    return _named_classes(path, plain)
 
 
-def _json_entries(path: Path, lines: Sequence[ListLine]) -> list[Entry]:
+def _json_classes(path: Path, lines: Sequence[ListLine]) -> list[ListedClass]:
     """Returns the names of a JSON list; other JSON is refused."""
     try:
-        value = json.loads("\n".join(text for _, text in lines))
+        value = json.loads("\n".join(line.text for line in lines))
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise refusal(path, lines[0].number, lines[0].text, "begins neither a name nor a JSON list of names")
-    return [Entry(lines[0].number, None, name.strip()) for name in value]
+        raise refusal(path, lines[0], "begins neither a name nor a JSON list of names")
+    return in_order_of_lines([ListLine(lines[0].number, name.strip()) for name in value])
 
 
 def _is_cvat(lines: Sequence[ListLine]) -> bool:
-    """Returns whether a list is CVAT's: by its comment, or by a color after a colon."""
+    """Returns whether a list is CVAT's: by its comment, a color after a colon, or the colons of all lines."""
     if _CVAT_COMMENT.match(lines[0].text):
         return True
-    return any((found := _CVAT_LINE.fullmatch(text)) and found["color"] for _, text in lines)
+    if all(line.text.count(":") == _CVAT_COLONS for line in lines):
+        return True
+    return any((found := _CVAT_LINE.fullmatch(line.text)) and found["color"] for line in lines)
 
 
-def _cvat_entries(path: Path, lines: Sequence[ListLine]) -> list[Entry]:
+def _cvat_classes(path: Path, lines: Sequence[ListLine]) -> list[ListedClass]:
     """Returns the classes of CVAT's `labelmap.txt`, in the order of the lines, which is that of the ids."""
-    entries = []
-    for number, text in lines:
-        if text.startswith("#"):
+    classes: list[ListedClass] = []
+    for line in lines:
+        if line.text.startswith("#"):
             continue
-        found = _CVAT_LINE.fullmatch(text)
+        found = _CVAT_LINE.fullmatch(line.text)
         if found is None:
-            raise refusal(path, number, text, "is not in CVAT's form name:r,g,b:: as other lines are")
-        color = read_color(path, number, text, found["color"].split(",")) if found["color"] else None
-        entries.append(Entry(number, None, found["name"].strip(), color))
-    return entries
+            raise refusal(path, line, "is not in CVAT's form name:r,g,b:: as other lines are")
+        color = read_color(path, line, found["color"].split(",")) if found["color"] else None
+        classes.append(class_with_id(line, len(classes), found["name"].strip(), color))
+    return classes
 
 
 def _plain_lines(path: Path, lines: Sequence[ListLine]) -> list[ListLine]:
@@ -184,38 +215,29 @@ def _plain_lines(path: Path, lines: Sequence[ListLine]) -> list[ListLine]:
     found = list(lines)
     if len(found) > 1 and found[0].text.lower() in _SECTIONS:
         found = found[1:]
-    if all(text.startswith("- ") for _, text in found):
-        found = [ListLine(number, text[2:].strip()) for number, text in found]
+    if all(line.text.startswith("- ") for line in found):
+        found = [line._replace(text=line.text[2:].strip()) for line in found]
     if len(found) == 1 and "," in found[0].text:
-        found = [
-            ListLine(found[0].number, part.strip()) for part in fields_of(found[0].text, ",") if part.strip()
-        ]
-    elif len(found) > 1 and all(text.endswith(",") for _, text in found[:-1]):
-        found = [ListLine(number, text.removesuffix(",").strip()) for number, text in found]
-    return [ListLine(number, unquoted(path, number, text)) for number, text in found]
+        parts = fields_of(found[0].text, ",")
+        found = [found[0]._replace(text=part.strip()) for part in parts if part.strip()]
+    elif len(found) > 1 and all(line.text.endswith(",") for line in found[:-1]):
+        found = [line._replace(text=line.text.removesuffix(",").strip()) for line in found]
+    return [unquoted(path, line) for line in found]
 
 
-def _without_ignored(path: Path, entries: Sequence[Entry]) -> list[Entry]:
-    """Returns entries without the first line of labelme's `labels.txt`, which has the id -1."""
-    for index, entry in enumerate(entries):
-        if entry.name != _LABELME_IGNORE:
-            continue
-        if index or entry.id is not None:
-            raise refusal(
-                path,
-                entry.line,
-                entry.name,
-                "is labelme's name for what has no class, and belongs in the first line. Remove it here",
-            )
-        if len(entries) < 2 or entries[1].name != _LABELME_BACKGROUND:
-            received = entries[1].name if len(entries) > 1 else ""
-            line = entries[1].line if len(entries) > 1 else entry.line
-            raise refusal(
-                path,
-                line,
-                received,
-                f"follows {_LABELME_IGNORE} where labelme expects {_LABELME_BACKGROUND}, so its id is not "
-                f"certain. Remove {_LABELME_IGNORE}, or add {_LABELME_BACKGROUND} after it",
-            )
-        return list(entries[1:])
-    return list(entries)
+def _named_classes(path: Path, lines: Sequence[ListLine]) -> list[ListedClass]:
+    """Returns the classes of a list that has only names; the first line of labelme's has the id -1."""
+    for line in lines[1:]:
+        if line.text == IGNORE:
+            problem = "is labelme's name for what has no class, and belongs in the first line. Remove it here"
+            raise refusal(path, line, problem)
+    if not lines or lines[0].text != IGNORE:
+        return in_order_of_lines(lines)
+    following = lines[1] if len(lines) > 1 else lines[0]._replace(text="")
+    if following.text != LABELME_BACKGROUND:
+        problem = (
+            f"follows {IGNORE} where labelme expects {LABELME_BACKGROUND}, so its id is not certain. Remove "
+            f"{IGNORE}, or add {LABELME_BACKGROUND} after it"
+        )
+        raise refusal(path, following, problem)
+    return in_order_of_lines(lines, first=-1)

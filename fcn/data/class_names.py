@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fcn.classes import VOC_CLASS_NAMES
-from fcn.data.class_list import OTHER_CLASS_LISTS, ClassList, read_class_list
-from fcn.data.class_table import Color
+from fcn.classes import VOC_CLASS_NAMES, Color
+from fcn.data.class_list import CLASS_LISTS, DOUBTFUL_CLASS_LISTS, ClassList, read_class_list
 from fcn.data.split_list import is_voc_name
 from fcn.errors import DataError
 from fcn.system.files import is_there
@@ -75,7 +74,8 @@ def read_list_colors(root: Path) -> tuple[Color, ...] | None:
 
 
 def _other_lists(root: Path) -> list[Path]:
-    return [path for name in OTHER_CLASS_LISTS if is_there(path := root / name)]
+    names = [name for name in (*CLASS_LISTS, *DOUBTFUL_CLASS_LISTS) if name != CLASS_LIST]
+    return [path for name in names if is_there(path := root / name)]
 
 
 def _names_in(path: Path) -> tuple[str, ...] | None:

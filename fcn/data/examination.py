@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from fcn.classes import VOID, count_ids
+from fcn.classes import VOID, Color, count_ids
 from fcn.data.depth import used_bits
 from fcn.data.image_io import Pixels, read_label, read_palette, read_size
 from fcn.data.label_loss import looks_lossy
@@ -20,7 +20,6 @@ from fcn.errors import DataError
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 
-Color = tuple[int, int, int]
 ProblemKind = Literal["image or label", "size", "orientation"]
 Look = Callable[[Example, Pixels], object]
 """Returns something small about an example, from its files and its label."""

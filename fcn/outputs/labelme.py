@@ -17,14 +17,13 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from fcn.classes import VOID
+from fcn.data.class_table import IGNORE as IGNORE
+from fcn.data.class_table import LABELME_BACKGROUND as BACKGROUND
 from fcn.data.image_io import Pixels
 from fcn.outputs.regions import Mask, Region, box_of_class, find_regions, present_ids
 
 VERSION = "5.5.0"
 """The version of labelme that the documents name."""
-
-IGNORE, BACKGROUND = "__ignore__", "_background_"
-"""Labels of pixels that are void, and of those in the holes of a region that belong to no shape."""
 
 _MAX_SHAPES = 10_000
 _FEWEST_POINTS = 3

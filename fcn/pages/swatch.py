@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from fcn.classes import VOID, Classes
-
-Color = tuple[int, int, int]
+from fcn.classes import VOID, Classes, Color
 
 
 class Swatch(NamedTuple):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fcn.classes import VOID
+from fcn.classes import VOID, VOID_NAMES, Color
 from fcn.data.depth import describe_unused
-from fcn.data.examination import Color, Facts, Problem, describe_masks
+from fcn.data.examination import Facts, Problem, describe_masks
 from fcn.data.label_loss import describe_lossy
 from fcn.data.split_list import Example
 from fcn.data.voc import tells_apart
@@ -16,9 +16,6 @@ from fcn.labels.checking.copies import near_copies
 from fcn.labels.checking.finding import Finding
 from fcn.pages.percent import percent
 
-_VOID_NAMES = frozenset(
-    {"void", "ignore", "__ignore__", "unlabeled", "unlabelled", "ignored", "dontcare", "don't care"}
-)
 _MUCH_VOID = 0.5
 
 
@@ -263,7 +260,7 @@ def _judge_void(names: Sequence[str], known: Sequence[tuple[Example, Facts]]) ->
     if void > _MUCH_VOID * total:
         text = f"{percent(void / total, 1)} of all pixels are void ({VOID}), which is never learned."
         findings.append(Finding("much void", False, text))
-    called_void = [name for name in names if name.lower() in _VOID_NAMES]
+    called_void = [name for name in names if name.lower() in VOID_NAMES]
     if called_void:
         text = (
             f"A class is called {called_void[0]!r} (id {[*names].index(called_void[0])}) and is learned like "

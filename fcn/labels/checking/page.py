@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from fcn.classes import VOID, Classes
+from fcn.classes import VOID, Classes, Color
 from fcn.data.examination import Facts
 from fcn.data.image_io import Pixels, encode_jpeg
 from fcn.data.split_list import Example
@@ -18,7 +18,6 @@ from fcn.labels.checking.survey import Survey
 from fcn.outputs.overlay import tint
 from fcn.pages.picture import Picture, embed
 from fcn.pages.render import render
-from fcn.pages.swatch import Color
 from fcn.system.results import write_result
 
 _OVERLAYS_OF_A_CLASS = 3

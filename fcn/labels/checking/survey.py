@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fcn.classes import VOID, Classes
-from fcn.data.examination import Color, Examination, Facts
+from fcn.classes import VOID, Classes, Color
+from fcn.data.examination import Examination, Facts
 from fcn.data.split_list import Example
 from fcn.labels.checking.finding import Finding
 from fcn.labels.checking.judgment import judge_bits, judge_examples, judge_problems

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fcn.classes import MAX_CLASSES_FILE_BYTES, VOID, Classes, ClassNamesError, check_class_names
+from fcn.data.class_list import read_class_list
 from fcn.data.image_io import read_label, read_palette
-from fcn.data.split_list import read_lines
 from fcn.errors import DataError
 from fcn.labels.exporting.labeled import Labeled
 from fcn.outputs.regions import present_ids
@@ -44,7 +44,12 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 
 def list_names(text: str) -> tuple[str, ...]:
-    """Returns the names that a text lists, or those in the file that it names, unchecked.
+    """Returns the names that a text lists, or those in the class list that it names, in any form.
+
+    Those that a text lists are not checked.
+
+    Raises:
+        DataError: If the class list cannot be used.
 
     Example:
         >>> list_names("background, cat")
@@ -52,7 +57,7 @@ def list_names(text: str) -> tuple[str, ...]:
     """
     # A list of many names is too long for a path, which `Path.is_file` does not take.
     if os.path.isfile(text):
-        return tuple(read_lines(Path(text)))
+        return read_class_list(Path(text)).names
     return tuple(name.strip() for name in text.split(","))
 
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fcn.classes import Color as Color
+
 Keys = npt.NDArray[np.int32]
-Color = tuple[int, int, int]
 
 VOID_KEY = -1
 """Key of pixels that a tool marks as not labeled: they become void."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fcn.classes import voc_palette
+from fcn.data.class_table import ListedClass
 from fcn.data.image_io import Pixels
 from fcn.errors import DataError
 from fcn.labels.importing.class_lists import find_classes
@@ -79,13 +80,15 @@ def read(folder: Path) -> Source:
     palette = max((look.palette for look in looks if look.palette is not None), key=len, default=None)
     if by_color:
         classes, class_notes = _classes_by_color(listed, pairs)
-        void = {color_key(_VOID_COLOR)}
+        void = {color_key(_VOID_COLOR)} - classes.keys()
+        void |= {color_key(one.color) for one in listed if one.is_void and one.color is not None}
     else:
         classes, class_notes = _classes_by_id(listed, palette), ()
         void = {_VOID_ID, MAX_ID} if any(look.mode.startswith("I") for look in looks) else {_VOID_ID}
+        void -= classes.keys()
     notes = (*_notes(files, looks), *class_notes, *split_notes)
     name_of: Callable[[int], SourceClass] = class_of_key if by_color else partial(_class_of_id, palette)
-    return Source(NAME, items, classes, name_of, frozenset(void) - classes.keys(), notes)
+    return Source(NAME, items, classes, name_of, frozenset(void), notes)
 
 
 def _explain(folder: Path, files: Files) -> str:
@@ -128,13 +131,13 @@ def _notes(files: Files, looks: Iterable[Look]) -> list[str]:
     return notes
 
 
-def _mean_colors(pairs: Sequence[Pair], looks: Sequence[Look], listed: dict[int, SourceClass]) -> bool:
+def _mean_colors(pairs: Sequence[Pair], looks: Sequence[Look], listed: Sequence[ListedClass]) -> bool:
     """Returns whether the masks hold colors, not ids: all masks of a source mean the same.
 
     Raises:
         DataError: If they disagree.
     """
-    listed_colors = {one.color for one in listed.values() if one.color is not None}
+    listed_colors = {one.color for one in listed if one.color is not None}
     colored = [pair.mask for pair, look in zip(pairs, looks, strict=True) if look.mode in COLOR_MODES]
     if colored and (listed_colors or not all(map_on_all_cores(has_gray_colors, colored))):
         return True
@@ -166,11 +169,11 @@ def _ids_agree(masks: Sequence[Path]) -> bool:
     return True
 
 
-def _classes_by_id(listed: dict[int, SourceClass], palette: Pixels | None) -> dict[int, SourceClass]:
+def _classes_by_id(listed: Sequence[ListedClass], palette: Pixels | None) -> dict[int, SourceClass]:
     return {
-        number: one if one.color else SourceClass(one.name, _palette_color(palette, number))
-        for number, one in listed.items()
-        if number >= 0
+        one.id: SourceClass(one.name, one.color or _palette_color(palette, one.id))
+        for one in listed
+        if not one.is_void
     }
 
 
@@ -186,13 +189,13 @@ def _palette_color(palette: Pixels | None, number: int) -> Color | None:
 
 
 def _classes_by_color(
-    listed: dict[int, SourceClass], pairs: Sequence[Pair]
+    listed: Sequence[ListedClass], pairs: Sequence[Pair]
 ) -> tuple[dict[int, SourceClass], tuple[str, ...]]:
     """Returns the listed classes by the keys of their colors, VOC's for those without, and notes."""
     palette = voc_palette()
     classes: dict[int, SourceClass] = {}
-    for number, one in listed.items():
-        color = one.color or _palette_color(palette, number)
+    for one in listed:
+        color = one.color or (None if one.is_void else _palette_color(palette, one.id))
         if color is not None:
             key = color_key(color)
             if key in classes:
@@ -201,7 +204,7 @@ def _classes_by_color(
                     f"{color}. Give each class its own."
                 )
             classes[key] = SourceClass(one.name, color)
-    if classes and not any(one.color for one in listed.values()):
+    if classes and not any(one.color for one in listed):
         found = {key for pair in pairs[:_SAMPLE] for key in np.unique(read_colors(pair.mask)).tolist()}
         if found - classes.keys() - {color_key(_VOID_COLOR)}:
             return {}, (

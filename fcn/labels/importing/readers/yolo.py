@@ -68,7 +68,7 @@ def read(folder: Path) -> Source:
     index = ImageIndex(folder)
     pairs = list(_pairs(index, folder))
     found = read_data_file(folder, index)
-    names = found.names or {number: one.name for number, one in find_classes(folder).items()}
+    names = found.names or {one.id: one.name for one in find_classes(folder) if not one.is_void}
     notes = list(found.notes)
     if not names:
         notes.append("no file names the classes, such as data.yaml; they are called class 0, class 1, ...")

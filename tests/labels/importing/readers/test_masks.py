@@ -136,6 +136,34 @@ def test_cvat_segmentation_mask(tmp_path, with_objects) -> None:
         np.testing.assert_array_equal(labels[name], expected)
 
 
+def test_what_cvat_calls_ignored_is_void(tmp_path) -> None:
+    colors = np.array([[0, 0, 0], [200, 30, 60], [224, 224, 192]], np.uint8)
+    folder = build(
+        tmp_path / "source",
+        "JPEGImages/{}.jpg",
+        "SegmentationClass/{}.png",
+        lambda path, ids: write_colors(path, ids, colors),
+    )
+    write_text(folder / "labelmap.txt", "background:0,0,0::\ncat:200,30,60::\n__ignore__:224,224,192::\n")
+    plan, labels = import_labels(folder)
+    assert plan.choice.classes.names == ("background", "cat")
+    for name, ids in IDS.items():
+        np.testing.assert_array_equal(labels[name], np.array([0, 1, VOID])[ids])
+
+
+def test_a_dictionary_of_colors(tmp_path) -> None:
+    folder = build(
+        tmp_path / "source",
+        "images/{}.png",
+        "masks/{}.png",
+        lambda path, ids: write_colors(path, ids, COLORS),
+    )
+    write_text(folder / "class_dict.csv", "name,r,g,b\nsky,0,0,0\ncat,200,30,60\ndog,10,250,5\n")
+    plan, labels = import_labels(folder)
+    assert plan.choice.classes.names == ("sky", "cat", "dog")
+    check_ids(labels)
+
+
 def test_cvat_black_and_white(tmp_path) -> None:
     folder = build(
         tmp_path / "source",
