@@ -225,11 +225,18 @@ def write_durably(path: Path, text: str) -> None:
 def link_or_copy(source: Path, target: Path) -> bool:
     """Makes a hard link to a file, or a copy where the disk has no links; returns whether it is a link.
 
+    Args:
+        source: The file, or a symbolic link to it.
+        target: A new name.
+
     Raises:
         OSError: If it can be neither.
     """
     try:
-        os.link(source, target, follow_symlinks=True)
+        # `follow_symlinks` of `os.link` does nothing on Linux before Python 3.14.
+        os.link(source.resolve(), target)
+    except FileExistsError:
+        raise
     except OSError:
         shutil.copyfile(source, target)
         return False

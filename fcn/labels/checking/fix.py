@@ -1,9 +1,8 @@
 """Writes a mended copy of a data set: what has one right answer is put right, all else stays."""
 
-import os
-import shutil
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -18,6 +17,7 @@ from fcn.data.split_list import IMAGES, LABELS, SPLITS, Example, Finder, read_en
 from fcn.data.voc import check_root, listed, read_classes
 from fcn.errors import DataError
 from fcn.system.atomic_folder import atomic_folder
+from fcn.system.files import link_or_copy
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import path_below
 from fcn.system.progress import track
@@ -40,9 +40,10 @@ class Mended(NamedTuple):
 
 
 class _Written(NamedTuple):
+    """A file of the copy: what was mended, and whether it is a hard link."""
+
     changes: tuple[str, ...]
-    linked: int
-    copied: int
+    is_link: bool
 
 
 def fix_dataset(
@@ -93,15 +94,19 @@ def fix_dataset(
         changes.update(_write_lists(root, temporary, lists))
         changes.update(_write_class_list(root, temporary, classes))
 
-        def write(example: Example) -> _Written:
-            return _write_example(root, temporary, example, classes, palettes)
-
-        linked = copied = 0
-        written = map_on_all_cores(write, examples.values())
-        for one in track(written, "writing the data set", total=len(examples)):
+        # Several labels in different folders may be of one image.
+        images = {example.image_path: example for example in examples.values()}
+        tasks = [partial(_write_image, root, temporary, example) for example in images.values()]
+        tasks += [
+            partial(_write_label, root, temporary, example, classes, palettes)
+            for example in examples.values()
+        ]
+        linked = 0
+        written = map_on_all_cores(lambda task: task(), tasks)
+        for one in track(written, "writing the data set", total=len(tasks)):
             changes.update(one.changes)
-            linked, copied = linked + one.linked, copied + one.copied
-    return Mended(dict(changes), linked, copied)
+            linked += one.is_link
+    return Mended(dict(changes), linked, len(tasks) - linked)
 
 
 def _listed_colors(root: Path, classes: Classes) -> Classes:
@@ -147,28 +152,26 @@ def _write_class_list(root: Path, new_root: Path, classes: Classes) -> list[str]
     )
 
 
-def _write_example(
+def _write_image(root: Path, new_root: Path, example: Example) -> _Written:
+    suffix = example.image_path.suffix.lower()
+    path = path_below(new_root / IMAGES, f"{example.name}{suffix}", str(root))
+    changes = ("names of images",) if path.name != example.image_path.name else ()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return _Written(changes, link_or_copy(example.image_path, path))
+
+
+def _write_label(
     root: Path, new_root: Path, example: Example, classes: Classes, palettes: Palettes
 ) -> _Written:
-    changes, counts = [], [0, 0]
-    suffix = example.image_path.suffix
-    image = path_below(new_root / IMAGES, f"{example.name}{suffix.lower()}", str(root))
-    if image.name != example.image_path.name:
-        changes.append("names of images")
-    if not image.exists():  # of two labels of one image in different folders, the first has written it
-        counts[_place(example.image_path, image)] += 1
     folder = path_below(new_root, _label_folder(root, example), str(root))
-    label = path_below(folder, f"{example.name}.png", str(root))
-    if label.name != example.label_path.name:
-        changes.append("names of labels")
+    path = path_below(folder, f"{example.name}.png", str(root))
+    changes = ("names of labels",) if path.name != example.label_path.name else ()
     content = _mended_label(example.label_path, classes, palettes)
     if content is None:
-        counts[_place(example.label_path, label)] += 1
-    else:
-        changes.append("palettes")
-        counts[1] += 1
-        _write(label, content)
-    return _Written(tuple(changes), *counts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _Written(changes, link_or_copy(example.label_path, path))
+    _write(path, content)
+    return _Written((*changes, "palettes"), is_link=False)
 
 
 def _mended_label(path: Path, classes: Classes, palettes: Palettes) -> bytes | None:
@@ -223,19 +226,6 @@ def _ids_of_colors(path: Path, classes: Classes) -> Pixels:
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-
-
-def _place(source: Path, path: Path) -> int:
-    """Links a file to a new name, or copies it; returns 0 for a link and 1 for a copy."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source.resolve(), path)
-    except FileExistsError:  # the same image, by another line
-        return 0
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, path)
-        return 1
-    return 0
 
 
 def describe_mended(mended: Mended) -> Sequence[str]:

@@ -14,7 +14,6 @@ from fcn.config.sections import DataConfig
 from fcn.data.image_io import encode_label, read_image, read_label, read_palette
 from fcn.data.voc import read_classes, read_split
 from fcn.errors import DataError, OutputError
-from fcn.labels.checking import fix
 from fcn.labels.checking.check import check_dataset
 from fcn.labels.checking.fix import fix_dataset
 from fcn.training.checked_data import read_checked
@@ -183,7 +182,7 @@ def test_files_are_copied_where_links_cannot_be(
     def refuse(*_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(fix.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     assert fix_dataset(root, tmp_path / "new") == ({}, 0, 10)
     assert content(tmp_path / "new") == content(root)
 
