@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fcn.cli.arguments import Commands, add_command
 from fcn.errors import DataError
+from fcn.labels.choices import PALETTES
 from fcn.system.files import check_new_folder
 from fcn.system.results import check_writable
 from fcn.system.text import print_json, print_lines
@@ -35,7 +36,7 @@ def add_parser(commands: Commands) -> None:
     )
     check.add_argument(
         "--palettes",
-        choices=("keep", "ids", "colors"),
+        choices=PALETTES,
         default="keep",
         help="with --fix: keep palettes that show the classes; give all labels one palette and keep their "
         "ids; or make ids of the colors in labels.txt; default: keep",

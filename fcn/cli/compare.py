@@ -8,8 +8,7 @@ from fcn.cli.arguments import Commands, add_command, add_engine, add_set, add_tr
 from fcn.config.sections import NETS
 from fcn.errors import PartialError
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json
-from fcn.system.results import check_writable, write_result
+from fcn.system.results import check_writable, write_json_result
 from fcn.system.text import print_json, print_lines, print_notice
 
 _OUTPUT = Path("runs/compare")
@@ -106,7 +105,7 @@ def run(options: argparse.Namespace) -> None:
     document = comparison_document(comparison, options.command_line)
     for warning in comparison.warnings:
         print_notice(f"Warning: {warning}")
-    write_result(results[0], as_json(document) + "\n")
+    write_json_result(results[0], document)
     write_comparison_page(results[1], comparison, shlex.join(options.command_line))
     if options.json:
         print_json(document)

@@ -11,8 +11,8 @@ from fcn.cli.tables import print_scores
 from fcn.config.sections import LabelOrientation
 from fcn.runs.folder import RunFolder, is_exported, model_file
 from fcn.system.backend import start_backend
-from fcn.system.files import as_json, occupied
-from fcn.system.results import check_writable, write_result
+from fcn.system.files import occupied
+from fcn.system.results import check_writable, write_json_result
 from fcn.system.text import print_json, print_lines, print_notice
 
 if TYPE_CHECKING:  # it imports a backend
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> None:
     )
     document |= {"engine": predictor.engine.name, "precision": predictor.engine.precision}
     document |= _step(own_run) if own_run else {}
-    write_result(options.output, as_json(document) + "\n")
+    write_json_result(options.output, document)
     if options.json:
         print_json(document)
         return

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from fcn.cli.arguments import Commands, add_command
 from fcn.errors import ConfigError, DataError
+from fcn.labels.choices import EXPORT_FORMATS
 from fcn.system.text import print_json, print_lines
-
-_FORMATS = ("coco", "labelme", "cvat", "yolo")
 
 
 def add_parser(commands: Commands) -> None:
@@ -26,7 +25,7 @@ def add_parser(commands: Commands) -> None:
         metavar="ROOT|LABELS",
         help="data set in VOC layout, or the output folder of infer with its label PNGs",
     )
-    parser.add_argument("--format", choices=_FORMATS, required=True, help="form of the labels")
+    parser.add_argument("--format", choices=EXPORT_FORMATS, required=True, help="form of the labels")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="a new folder")
     parser.add_argument("--split", metavar="NAME", help="split of ROOT to export; default: all")
     parser.add_argument(

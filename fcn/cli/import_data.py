@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.errors import ConfigError
+from fcn.labels.choices import FITS
 from fcn.system.text import print_json, print_lines
 
 if TYPE_CHECKING:
     from fcn.labels.importing.importer import Plan
 
-_FITS = ("refuse", "skip", "pad", "resize")
 _NAME_WIDTH = 24
 
 
@@ -85,7 +85,7 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument(
         "--fit",
-        choices=_FITS,
+        choices=FITS,
         default="refuse",
         help="what to do with labels that do not fit their images: refuse all, skip those images, pad the "
         "labels with void, or resize them; default: refuse",

@@ -2,9 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from fcn.errors import OutputError
-from fcn.system.files import remove, suffix_of_temporary, temporary_beside, unwritable
+from fcn.system.files import as_json, remove, suffix_of_temporary, temporary_beside, unwritable
 from fcn.system.temporary_locks import in_use, is_temporary, remove_abandoned
 
 _CHECK = ".check"
@@ -47,3 +48,12 @@ def write_result(path: Path, text: str) -> None:
                 os.replace(temporary, path)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def write_json_result(path: Path, value: Any) -> None:
+    """Writes `value` to `path` as indented JSON, as `write_result` does. Replace NaN by None before.
+
+    Raises:
+        OutputError: If the folder cannot be written to or the disk is full.
+    """
+    write_result(path, as_json(value) + "\n")

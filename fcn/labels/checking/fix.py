@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,13 +16,12 @@ from fcn.data.image_io import Pixels, decode_stored, encode_label, read_label, r
 from fcn.data.split_list import IMAGES, LABELS, SPLITS, Example, Finder, read_entries
 from fcn.data.voc import check_root, listed, read_classes
 from fcn.errors import DataError
+from fcn.labels.choices import Palettes
 from fcn.system.atomic_folder import atomic_folder
 from fcn.system.files import link_or_copy
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import path_below
 from fcn.system.progress import track
-
-Palettes = Literal["keep", "ids", "colors"]
 
 
 class Mended(NamedTuple):

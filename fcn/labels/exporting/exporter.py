@@ -28,7 +28,7 @@ class ExportOptions(NamedTuple):
     """Options of an export.
 
     Attributes:
-        form: Name of the form, one of `FORMS`.
+        form: Name of the form, one of `fcn.labels.choices.EXPORT_FORMATS`.
         background: Whether the background is drawn too.
         run_lengths: Whether COCO gets run lengths and not polygons.
     """

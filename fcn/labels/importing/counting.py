@@ -16,9 +16,6 @@ from fcn.labels.importing.source import VOID_KEY, Item, Keys
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 
-FITS = ("refuse", "skip", "pad", "resize")
-"""Ways to treat a mask that has another size than its image."""
-
 _MOST_KEYS = 1_000_000
 _SHOWN = 20
 
@@ -60,7 +57,7 @@ def count_keys(items: Sequence[Item], fit: str) -> Tally:
 
     Args:
         items: The items.
-        fit: One of `FITS`.
+        fit: One of `fcn.labels.choices.FITS`.
 
     Raises:
         DataError: If items cannot be used, and `fit` is not "skip"; or there are too many different keys.

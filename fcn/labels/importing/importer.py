@@ -41,7 +41,7 @@ class ImportOptions(NamedTuple):
         form: Name of the form; None to recognize it.
         wishes: What the user says about classes.
         division: How to divide; None for the splits of the source, or else `DEFAULT_DIVISION`.
-        fit: What to do with masks of another size than their image, one of `FITS`.
+        fit: What to do with masks of another size than their image, one of `fcn.labels.choices.FITS`.
     """
 
     form: str | None = None
