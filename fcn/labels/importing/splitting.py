@@ -1,16 +1,12 @@
 """Divides images into a training, a validation and a test split."""
 
 import random
-import re
-import signal
-import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from fcn.errors import ConfigError, DataError
+from fcn.system.matching import search_names
 
 TRAIN, VAL, TEST = "train", "val", "test"
 _MATCH_SECONDS = 10
@@ -44,6 +40,7 @@ def divide(names: Sequence[str], classes: Sequence[frozenset[int]], division: Di
         division: How to divide.
 
     Raises:
+        BackendError: If the pattern cannot be matched in a process of its own.
         ConfigError: If the pattern is wrong, matches nothing, or takes too long.
         DataError: If there are too few images or groups.
 
@@ -99,38 +96,9 @@ def divide(names: Sequence[str], classes: Sequence[frozenset[int]], division: Di
 def _groups(names: Sequence[str], pattern: str | None) -> list[str]:
     if pattern is None:
         return list(names)
-    try:
-        compiled = re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ConfigError(f"--group-by {pattern}: is not a regular expression ({error}).") from error
-    with _bounded(pattern):
-        matches = [compiled.search(name) for name in names]
-    if not any(matches):
+    found = search_names(pattern, names, _MATCH_SECONDS, "--group-by")
+    if all(one is None for one in found):
         raise ConfigError(
             f"--group-by {pattern}: matches no name. Names are paths without suffix, such as {names[0]!r}."
         )
-    return [
-        name if match is None else f"\0{match[1] if match.re.groups and match[1] is not None else match[0]}"
-        for name, match in zip(names, matches, strict=True)
-    ]
-
-
-@contextmanager
-def _bounded(pattern: str) -> Iterator[None]:
-    """Ends a search that takes too long; Python looks for signals during one, in the main thread."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        raise ConfigError(
-            f"--group-by {pattern}: takes more than {_MATCH_SECONDS} s. Write a simpler regular expression."
-        )
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, _MATCH_SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    return [name if one is None else f"\0{one}" for name, one in zip(names, found, strict=True)]

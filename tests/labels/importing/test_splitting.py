@@ -1,6 +1,8 @@
 import subprocess
-import sys
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fcn.errors import ConfigError, DataError
+from fcn.labels.importing import splitting
 from fcn.labels.importing.splitting import Division, divide
 
 classes_of_images = st.lists(st.frozensets(st.integers(0, 6), max_size=4), min_size=3, max_size=40)
@@ -87,19 +90,21 @@ def test_a_pattern_that_does_not_help_is_refused(pattern, message):
         divide(["a", "b"], [frozenset()] * 2, Division(0.5, group_by=pattern))
 
 
-def test_a_pattern_that_takes_forever_is_stopped():
-    """In a process of its own, whose signals no other test uses."""
-    program = (
-        "from fcn.labels.importing import splitting\n"
-        "from fcn.labels.importing.splitting import Division, divide\n"
-        "splitting._MATCH_SECONDS = 0.2\n"
-        "try:\n"
-        "    divide(['a' * 40 + 'b', 'c'], [frozenset()] * 2, Division(0.5, group_by=r'(a+)+$'))\n"
-        "except Exception as error:\n"
-        "    print(error)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "takes more than 0.2 s" in done.stdout
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_a_pattern_that_takes_forever_is_stopped(monkeypatch, in_thread):
+    """Also in a thread, as a server has it."""
+    monkeypatch.setattr(splitting, "_MATCH_SECONDS", 0.4)
+    names = ["a" * 40 + "b", "c"]
+    begin = time.monotonic()
+    call = partial(divide, names, [frozenset()] * 2, Division(0.5, group_by=r"(a+)+$"))
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ConfigError, match=r"takes more than 0\.4 s"):
+        pool.submit(call).result() if in_thread else call()
+    assert time.monotonic() - begin < 10
+
+
+def test_no_process_starts_without_a_pattern(monkeypatch):
+    monkeypatch.setattr(subprocess, "run", None)
+    assert len(divide(["a", "b"], [frozenset()] * 2, Division(0.5))) == 2
 
 
 def test_too_few_images_or_groups_are_refused():
