@@ -1,11 +1,12 @@
 """Paths for names that come from elsewhere: listings, archives, lists, the store of a job.
 
 Every such name goes through `path_below` before it is a path. Where something is written or deleted,
-`output_below` also refuses links on the way.
+`output_below` also refuses links on the way. Names that are only compared with others need `name_parts`.
 """
 
 import os
 import stat
+import unicodedata
 from pathlib import Path, PureWindowsPath
 
 from fcn.errors import OutputError, PlaceError
@@ -86,6 +87,19 @@ def is_encodable(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def name_parts(name: str) -> tuple[str, ...]:
+    r"""Returns the folders and the last part of a name, without what depends on the machine.
+
+    Example:
+        >>> name_parts(r"C:\\data\\..\\a.jpg"), name_parts("./b/c.jpg")
+        (('data', 'a.jpg'), ('b', 'c.jpg'))
+    """
+    parts = unicodedata.normalize("NFC", name).replace("\\", "/").split("/")
+    if len(parts[0]) == 2 and parts[0].endswith(":"):
+        parts = parts[1:]
+    return tuple(part for part in parts if part not in ("", ".", ".."))
 
 
 def linked_folder(folder: Path, path: Path) -> Path | None:

@@ -2,15 +2,13 @@
 
 import json
 import os
-import posixpath
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from fcn.data.image_forms import FURTHER_SUFFIXES, IMAGE_SUFFIXES
 from fcn.errors import DataError
-from fcn.system.files import is_there, unreadable
-from fcn.system.places import path_below
+from fcn.system.files import unreadable
 
 MAX_DOCUMENT_BYTES = 1 << 29
 """Largest JSON, XML or text file of a source: the annotations of the 118,000 images of COCO have 0.45 GB."""
@@ -21,8 +19,7 @@ _MAX_FILES = 2_000_000
 def find_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """Returns the files below a folder with one of these suffixes, in any case, sorted.
 
-    Hidden files and folders are left out; links to folders are not followed. An image in a form that came
-    later, such as GIF or HEIC, is left out beside a JPEG or PNG of the same name.
+    Hidden files and folders are left out; links to folders are not followed.
 
     Raises:
         DataError: If a folder cannot be read.
@@ -33,11 +30,11 @@ def find_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
             found.append(path)
             if len(found) > _MAX_FILES:
                 raise DataError(f"{folder}: holds more than {_MAX_FILES:,} files. Give a folder below it.")
-    return sorted(_without_others_of_a_name(found))
+    return sorted(found)
 
 
-def _without_others_of_a_name(paths: Sequence[Path]) -> list[Path]:
-    """Returns paths without images in a further form beside one of the same name in the first forms."""
+def leave_out_further_forms(paths: Sequence[Path]) -> list[Path]:
+    """Returns paths without images such as GIF or HEIC beside a JPEG, PNG or the like of the same name."""
     further = [path for path in paths if path.suffix.lower() in FURTHER_SUFFIXES]
     if not further:
         return [*paths]
@@ -48,8 +45,8 @@ def _without_others_of_a_name(paths: Sequence[Path]) -> list[Path]:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Returns the image files below a folder, as `find_files`."""
-    return find_files(folder, tuple(IMAGE_SUFFIXES))
+    """Returns the image files below a folder, as `find_files`, of several forms of one name the usual one."""
+    return leave_out_further_forms(find_files(folder, tuple(IMAGE_SUFFIXES)))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -71,35 +68,6 @@ def name_below(folder: Path, path: Path) -> str:
         'b/c.d'
     """
     return path.relative_to(folder).with_suffix("").as_posix()
-
-
-def reference_below(root: Path, folder: Path, name: str, source: str) -> Path | None:
-    """Returns the file that another file names, wherever it was made; None if there is none.
-
-    Tools write absolute paths of other machines, backslashes and `..`. What is named must lie below the root;
-    an absolute path is looked for by its last part.
-
-    Args:
-        root: The folder that holds all of a source.
-        folder: What a relative name is relative to, below `root`.
-        name: The name.
-        source: The file that holds the name, for the message.
-
-    Raises:
-        PlaceError: If the name leads out of the root.
-    """
-    name = name.replace("\\", "/")
-    if name.startswith("/") or name[1:3] == ":/":
-        name = posixpath.basename(name)
-    relative = posixpath.normpath(posixpath.join(folder.relative_to(root).as_posix(), name))
-    for candidate in (
-        relative,
-        posixpath.join(folder.relative_to(root).as_posix(), posixpath.basename(name)),
-    ):
-        path = path_below(root, candidate, source)
-        if is_there(path) and path.is_file():  # no name is too long for the first
-            return path
-    return None
 
 
 def read_document(path: Path) -> str:

@@ -1,12 +1,16 @@
 """Finds the images that a file of another tool names, among those that a folder holds."""
 
-import unicodedata
+import posixpath
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
+from fcn.data.image_forms import IMAGE_SUFFIXES
 from fcn.errors import DataError
-from fcn.labels.importing.folders import find_images
+from fcn.labels.importing.folders import find_files, leave_out_further_forms
 from fcn.labels.importing.split_lists import split_of_folder
+from fcn.system.files import is_there
+from fcn.system.places import name_parts, path_below
 
 _SHOWN = 80
 
@@ -14,20 +18,24 @@ _SHOWN = 80
 class ImageIndex:
     """The images below a folder, by name.
 
-    A name never becomes a path: it is compared with those of the files that are there. So it leads nowhere
-    else, whatever it is: absolute paths of other machines, backslashes, `..`, names without suffix or in
-    another case, and accents that another system stores as two characters.
+    Names are compared with those of the files that are there, so they lead nowhere else, whatever they are:
+    absolute paths of other machines, backslashes, `..`, names without suffix or in another case, and accents
+    that another system stores as two characters. Only a name that leads to a file below the root is a path.
 
     Args:
         root: The folder that holds all of a source.
 
     Attributes:
-        images: The images, sorted.
+        images: The images, sorted, of several forms of one name the usual one.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.images = find_images(root)
+        files = find_files(root, tuple(IMAGE_SUFFIXES))
+        self.images = leave_out_further_forms(files)
+        self._by_place: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+        for path in files:
+            self._by_place[_spelling(path.relative_to(root).as_posix())].append(path)
         self._by_name: dict[str, list[tuple[tuple[str, ...], Path]]] = defaultdict(list)
         self._by_stem: dict[str, list[tuple[tuple[str, ...], Path]]] = defaultdict(list)
         for path in self.images:
@@ -69,24 +77,51 @@ class ImageIndex:
 
         ranked = sorted(found, key=likeness, reverse=True)
         if likeness(ranked[0]) == likeness(ranked[1]):
-            raise DataError(
-                f"{source}: names {name[:_SHOWN]!r}, which can be {ranked[0][1]} or {ranked[1][1]}. Move one "
-                "of them away."
-            )
+            raise _several(source, name, [ranked[0][1], ranked[1][1]])
         return ranked[0][1]
 
+    def find_near(self, name: str, folder: Path, source: Path) -> Path | None:
+        """Returns the image that a name means in a folder, there or by its last part; None if there is none.
 
-def name_parts(name: str) -> tuple[str, ...]:
-    r"""Returns the folders and the last part of a name, without what depends on the machine.
+        This is for tools that keep labels beside their images, where an image of the same name elsewhere is
+        another one. An absolute path is that of another machine, so its last part counts.
 
-    Example:
-        >>> name_parts(r"C:\\data\\..\\a.jpg"), name_parts("./b/c.jpg")
-        (('data', 'a.jpg'), ('b', 'c.jpg'))
-    """
-    parts = unicodedata.normalize("NFC", name).replace("\\", "/").split("/")
-    if len(parts[0]) == 2 and parts[0].endswith(":"):
-        parts = parts[1:]
-    return tuple(part for part in parts if part not in ("", ".", ".."))
+        Args:
+            name: The name, relative to the folder.
+            folder: A folder in the root.
+            source: The file that holds the name.
+
+        Raises:
+            DataError: If several images differ from the name in letter case only.
+            PlaceError: If the name leads out of the root.
+        """
+        name = name.replace("\\", "/")
+        last = posixpath.basename(name)
+        if name.startswith("/") or name[1:3] == ":/":
+            name = last
+        here = folder.relative_to(self._root).as_posix()
+        for end in (name, last):
+            place = posixpath.normpath(posixpath.join(here, end))
+            exact = path_below(self._root, place, str(source))
+            if is_there(exact) and exact.is_file():  # no name is too long for the first
+                return exact
+            found = self._by_place.get(_spelling(place), [])
+            if len(found) > 1:
+                raise _several(source, name, found)
+            if found:
+                return found[0]
+        return None
+
+
+def _spelling(place: str) -> tuple[str, ...]:
+    """Returns what all spellings of a place have in common."""
+    return tuple(part.casefold() for part in name_parts(place))
+
+
+def _several(source: Path, name: str, found: Sequence[Path]) -> DataError:
+    return DataError(
+        f"{source}: names {name[:_SHOWN]!r}, which can be {found[0]} or {found[1]}. Move one of them away."
+    )
 
 
 def _shared_end(one: tuple[str, ...], other: tuple[str, ...]) -> int:

@@ -17,7 +17,8 @@ import numpy as np
 from fcn.data.image_header import open_header
 from fcn.errors import DataError
 from fcn.labels.importing.filling import LabelmeShape, check_points, fill_as_labelme
-from fcn.labels.importing.folders import find_files, name_below, read_document, read_json, reference_below
+from fcn.labels.importing.folders import find_files, name_below, read_document, read_json
+from fcn.labels.importing.image_index import ImageIndex
 from fcn.labels.importing.source import (
     BACKGROUND,
     BACKGROUND_KEY,
@@ -69,7 +70,8 @@ def read(folder: Path) -> Source:
     names += sorted(used - {IGNORE, LABELME_BACKGROUND, *names})
     keys = {IGNORE: VOID_KEY, LABELME_BACKGROUND: BACKGROUND_KEY}
     keys |= {name: number for number, name in enumerate(names, start=1)}
-    items = [_item(folder, path, document, keys) for path, document in labeled.items()]
+    index = ImageIndex(folder)
+    items = [_item(folder, path, document, keys, index) for path, document in labeled.items()]
     classes = {} if listed and LABELME_BACKGROUND not in listed else {BACKGROUND_KEY: SourceClass(BACKGROUND)}
     classes |= {number: SourceClass(name) for number, name in enumerate(names, start=1)}
     others = len(documents) - len(labeled)
@@ -108,19 +110,21 @@ def _read_document(path: Path) -> dict[str, Any] | None:
     return document
 
 
-def _item(folder: Path, path: Path, document: Mapping[str, Any], keys: Mapping[str, int]) -> Item:
-    image = _image(folder, path, document)
+def _item(
+    folder: Path, path: Path, document: Mapping[str, Any], keys: Mapping[str, int], index: ImageIndex
+) -> Item:
+    image = _image(index, path, document)
     shapes = [_shape(path, number, shape, keys) for number, shape in enumerate(document["shapes"], start=1)]
     given = document.get("imageHeight"), document.get("imageWidth")
     name = name_below(folder, path)
     return Item(name, image, partial(_draw, path, given, shapes), path, split_of_folder(name))
 
 
-def _image(folder: Path, path: Path, document: Mapping[str, Any]) -> Path | bytes:
+def _image(index: ImageIndex, path: Path, document: Mapping[str, Any]) -> Path | bytes:
     """Returns the image beside a file, or else the one inside of it."""
     named = document.get("imagePath")
     if isinstance(named, str) and named:
-        found = reference_below(folder, path.parent, named, str(path))
+        found = index.find_near(named, path.parent, path)
         if found is not None:
             return found
     embedded = document.get("imageData")

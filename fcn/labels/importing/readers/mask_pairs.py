@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from fcn.data.image_header import IMAGE_SUFFIXES
 from fcn.errors import DataError
-from fcn.labels.importing.folders import find_files
+from fcn.labels.importing.folders import find_files, leave_out_further_forms
 from fcn.labels.importing.readers.id_array import ARRAY_SUFFIX
 
 IMAGE, MASK = "image", "mask"
@@ -66,7 +66,7 @@ def find_pairs(folder: Path) -> Files:
     Raises:
         DataError: If a folder cannot be read, or two images or two masks have one name.
     """
-    files = find_files(folder, (*IMAGE_SUFFIXES, ARRAY_SUFFIX))
+    files = leave_out_further_forms(find_files(folder, (*IMAGE_SUFFIXES, ARRAY_SUFFIX)))
     sides = [_side(folder, path) for path in files]
     if MASK not in sides:
         by_ending = any(_MASK_ENDING.search(path.stem) for path in files)

@@ -15,7 +15,8 @@ import numpy as np
 from fcn.data.image_forms import FURTHER_SUFFIXES, IMAGE_SUFFIXES
 from fcn.errors import DataError
 from fcn.labels.importing.class_lists import parse_color
-from fcn.labels.importing.folders import find_files, read_json, reference_below
+from fcn.labels.importing.folders import find_files, read_json
+from fcn.labels.importing.image_index import ImageIndex
 from fcn.labels.importing.readers.supervisely_objects import draw_object, geometry_of
 from fcn.labels.importing.source import BACKGROUND, BACKGROUND_KEY, Item, Keys, Source, SourceClass
 from fcn.labels.importing.split_lists import split_of_folder
@@ -63,7 +64,7 @@ def read(folder: Path) -> Source:
     keys = {one.name: key for key, one in classes.items()}
     project = meta.parent
     paths = _find_annotations(project)
-    looks = list(map_on_all_cores(partial(_look, project, keys), paths))
+    looks = list(map_on_all_cores(partial(_look, ImageIndex(project), keys), paths))
     items = [
         _item(project, path, look.image, keys)
         for path, look in zip(paths, looks, strict=True)
@@ -121,7 +122,7 @@ def _read_classes(path: Path) -> dict[int, SourceClass]:
     return classes
 
 
-def _look(project: Path, keys: Mapping[str, int], path: Path) -> _Read:
+def _look(index: ImageIndex, keys: Mapping[str, int], path: Path) -> _Read:
     """Checks an annotation before anything is drawn.
 
     Raises:
@@ -130,10 +131,8 @@ def _look(project: Path, keys: Mapping[str, int], path: Path) -> _Read:
     objects = _read_objects(path, keys)
     left_out = Counter(geometry_of(one) in _WITHOUT_AREA for one in objects)[True]
     images = path.parent.parent / _IMAGES
-    if not images.is_dir():
-        return _Read(None, left_out)
     for name in (path.stem, *(f"{path.stem}{suffix}" for suffix in _SUFFIXES)):
-        found = reference_below(project, images, name, str(path))
+        found = index.find_near(name, images, path)
         if found is not None and found.suffix.lower() in IMAGE_SUFFIXES:
             return _Read(found, left_out)
     return _Read(None, left_out)

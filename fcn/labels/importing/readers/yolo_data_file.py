@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from fcn.config.bounded_yaml import MAX_BYTES, parse_yaml
 from fcn.errors import DataError
 from fcn.labels.importing.folders import find_files, read_document
-from fcn.labels.importing.image_index import ImageIndex, name_parts
+from fcn.labels.importing.image_index import ImageIndex
 from fcn.labels.importing.split_lists import split_of_folder
 from fcn.system.files import unreadable
+from fcn.system.places import name_parts
 
 _MOST_FILES = 32
 _MAX_NUMBER = 65_536
