@@ -68,7 +68,7 @@ def decode_image(data: bytes, name: object = "image", bits: int = MOST_BITS) -> 
     """
     header = open_header(data, name)
     orientation = orientation_of(header)
-    return upright(_decode(header, data, name, bits), orientation)
+    return upright(decode_opened(header, data, name, bits), orientation)
 
 
 def decode_stored(data: bytes, name: object = "image", bits: int = MOST_BITS) -> Pixels:
@@ -77,11 +77,23 @@ def decode_stored(data: bytes, name: object = "image", bits: int = MOST_BITS) ->
     Raises:
         DataError: As `decode_image` does.
     """
-    return _decode(open_header(data, name), data, name, bits)
+    return decode_opened(open_header(data, name), data, name, bits)
 
 
-def _decode(header: ImageFile, data: bytes, name: object, bits: int) -> Pixels:
-    """Decodes an image in stored pixel order; HEIC always comes upright, and has no orientation then."""
+def decode_opened(header: ImageFile, data: bytes, name: object, bits: int) -> Pixels:
+    """Decodes an image as `decode_stored` does, without reading its header again.
+
+    HEIC always comes upright, and has no orientation then.
+
+    Args:
+        header: What `open_header` returned for `data`; its pixels are not decoded yet.
+        data: The content of the image file.
+        name: The image's name in an error.
+        bits: As of `decode_image`.
+
+    Raises:
+        DataError: If the image is damaged.
+    """
     if isinstance(header, TiffImageFile):
         return decode_tiff(data, name, bits)
     if header.format not in ("JPEG", "PNG", "BMP", "WEBP"):

@@ -9,7 +9,7 @@ from fcn.data.decoder import Decoder, Header
 from fcn.data.image_bounds import decoding_seconds
 from fcn.data.image_forms import START_BYTES, is_risky
 from fcn.data.image_header import open_header, read_image_file, stored_size
-from fcn.data.image_io import Pixels, decode_image, decode_stored
+from fcn.data.image_io import Pixels, decode_opened
 from fcn.data.orientation import orientation_of, turned_back, upright, upright_size
 from fcn.data.pillow_decoding import MOST_BITS, needed_bits, stored_bits
 from fcn.errors import DataError
@@ -124,8 +124,8 @@ class ImageReader:
             height, width = stored_size(opened)
             if decoding_seconds(data, height * width) <= _SECONDS_IN_THIS_PROCESS:
                 header = Header(upright_size(opened), orientation_of(opened), stored_bits(opened))
-                decode = decode_stored if self._order == "stored" else decode_image
-                return header, decode(data, place, self._bits)
+                pixels = decode_opened(opened, data, place, self._bits)
+                return header, pixels if self._order == "stored" else upright(pixels, header.orientation)
         decoder = self._free.pop() if self._free else Decoder()
         try:
             header = decoder.open(data, place, self._file_seconds)
