@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from fcn.classes import Classes
 from fcn.config.file import Config, is_configuration, load_config
 from fcn.config.sections import LabelOrientation
-from fcn.data.voc import Example, check_disjoint, read_classes, read_split
+from fcn.data.leaks import check_disjoint
+from fcn.data.voc import Example, read_classes, read_split
 from fcn.errors import ConfigError, RunError
 from fcn.runs.folder import RunFolder, net_file
 

@@ -13,9 +13,10 @@ from fcn.data.depth import used_bits
 from fcn.data.image_io import Pixels, read_label, read_palette, read_size
 from fcn.data.label_loss import looks_lossy
 from fcn.data.label_orientation import read_label_size
+from fcn.data.leaks import ExampleDigest, digest_example
 from fcn.data.orientation import is_sideways, read_orientation
 from fcn.data.split_list import Example
-from fcn.data.voc import ExampleDigest, digest_example, listed, read_example
+from fcn.data.voc import listed, read_example
 from fcn.errors import DataError
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track

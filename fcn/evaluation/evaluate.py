@@ -11,14 +11,8 @@ import numpy as np
 from fcn.config.sections import LabelOrientation
 from fcn.data.examination import check_masks
 from fcn.data.image_io import Pixels, read_image
-from fcn.data.voc import (
-    Example,
-    ExampleDigest,
-    digest_example,
-    read_classes,
-    read_example,
-    read_split,
-)
+from fcn.data.leaks import ExampleDigest, digest_example
+from fcn.data.voc import Example, read_classes, read_example, read_split
 from fcn.errors import ConfigError, DataError
 from fcn.evaluation.boundary import boundary_counts
 from fcn.evaluation.metrics import BoundaryScores, Matrix, Scores, confusion_matrix

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcn.data.image_io import decode_image
-from fcn.data.voc import ExampleDigest
+from fcn.data.leaks import ExampleDigest
 from fcn.system.files import as_json, write_durably
 
 VERSION = 1

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from fcn.config.file import Config
 from fcn.config.sections import DataConfig
-from fcn.data.voc import Example, digest_images, read_split, shared_images
+from fcn.data.leaks import digest_images, shared_images
+from fcn.data.voc import Example, read_split
 from fcn.errors import ConfigError, DataError
 from fcn.runs.digests import DataRecord, TrainingImages, read_record
 from fcn.runs.folder import DIGESTS, RunFolder, exported_version, is_exported

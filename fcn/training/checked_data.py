@@ -7,7 +7,8 @@ from fcn.config.sections import DataConfig
 from fcn.data.class_names import read_list_colors
 from fcn.data.examination import examine_examples
 from fcn.data.label_orientation import count_turned, describe_unclear
-from fcn.data.voc import Example, ExampleDigest, check_copies, check_disjoint, read_classes, read_split
+from fcn.data.leaks import ExampleDigest, check_copies, check_disjoint
+from fcn.data.voc import Example, read_classes, read_split
 from fcn.labels.checking.survey import Splits, survey_examples
 from fcn.labels.checking.text import describe_briefly, refuse
 from fcn.runs.digests import SplitDigests

@@ -11,8 +11,9 @@ from fcn.data.balance import median_frequency
 from fcn.data.examination import check_examples
 from fcn.data.image_io import read_label, write_label
 from fcn.data.label_orientation import TurnedImages, count_turned, describe_unclear
+from fcn.data.leaks import shared_images
 from fcn.data.orientation import upright
-from fcn.data.voc import Example, read_example, read_split, shared_images
+from fcn.data.voc import Example, read_example, read_split
 from fcn.errors import DataError
 
 CLASSES = Classes.named(("ground", "cat", "dog"))

@@ -9,14 +9,8 @@ import pytest
 
 from fcn.data.examination import check_examples
 from fcn.data.image_io import encode_label, read_image, read_label
-from fcn.data.voc import (
-    Example,
-    check_copies,
-    read_classes,
-    read_names,
-    read_split,
-    shared_images,
-)
+from fcn.data.leaks import check_copies, shared_images
+from fcn.data.voc import Example, read_classes, read_names, read_split
 from fcn.errors import DataError
 
 

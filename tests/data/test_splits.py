@@ -9,8 +9,9 @@ from scipy.io import savemat
 from fcn.classes import VOC_CLASS_NAMES, Classes
 from fcn.data.examination import check_examples
 from fcn.data.image_io import encode_label, read_label, read_palette
+from fcn.data.leaks import check_disjoint
 from fcn.data.splits import EXPECTED_COUNTS, SBD_LABELS, build_splits
-from fcn.data.voc import check_disjoint, read_split
+from fcn.data.voc import read_split
 from fcn.errors import DataError, OutputError
 
 # VOC 2012:  train a b c     val d e f      other images g h i j k l

@@ -11,13 +11,8 @@ import pytest
 from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, VOID, Classes, voc_palette
 from fcn.data.examination import check_examples
 from fcn.data.image_io import encode_label, read_image
-from fcn.data.voc import (
-    Example,
-    check_disjoint,
-    read_classes,
-    read_example,
-    read_split,
-)
+from fcn.data.leaks import check_disjoint
+from fcn.data.voc import Example, read_classes, read_example, read_split
 from fcn.errors import DataError
 from fcn.system import parallel
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fcn.data.image_io import decode_image
-from fcn.data.voc import ExampleDigest
+from fcn.data.leaks import ExampleDigest
 from fcn.runs.digests import (
     DataRecord,
     SplitDigests,

@@ -10,7 +10,8 @@ import pytest
 from fcn.cli.main import main
 from fcn.config.file import Config
 from fcn.data.image_io import read_image
-from fcn.data.voc import digest_images, read_split
+from fcn.data.leaks import digest_images
+from fcn.data.voc import read_split
 from fcn.evaluation.evaluate import evaluate
 from fcn.runs.digests import DataRecord, SplitDigests, TrainingImages, write_record
 from fcn.runs.lineage import (

@@ -14,7 +14,8 @@ from fcn.classes import Classes
 from fcn.cli.main import main
 from fcn.config.file import Config
 from fcn.data.image_io import encode_label, read_image, read_label
-from fcn.data.voc import digest_images, read_split
+from fcn.data.leaks import digest_images
+from fcn.data.voc import read_split
 from fcn.errors import RunError
 from fcn.runs.digests import SplitDigests, read_record
 from fcn.runs.folder import RunFolder

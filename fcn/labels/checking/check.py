@@ -9,8 +9,9 @@ from fcn.config.sections import LabelOrientation
 from fcn.data.class_names import read_list_colors
 from fcn.data.examination import examine_examples
 from fcn.data.image_header import IMAGE_SUFFIXES
+from fcn.data.leaks import check_disjoint, find_copies
 from fcn.data.split_list import IMAGES, LABELS, SPLITS, Entry, Example, Finder
-from fcn.data.voc import check_disjoint, check_root, find_copies, find_examples, read_classes
+from fcn.data.voc import check_root, find_examples, read_classes
 from fcn.errors import DataError, PlaceError
 from fcn.labels.checking.finding import Finding
 from fcn.labels.checking.look import Seen, look_closely
