@@ -81,7 +81,7 @@ def read_listed_classes(path: Path) -> list[ListedClass]:
 
 
 def read_class_list(path: Path) -> ClassList:
-    """Reads the class list of a data set, whose ids are 0, 1, 2 and so on; void is left out.
+    """Reads the class list of a data set, with the ids 0, 1, 2 and so on; void is left out.
 
     Args:
         path: A list in any form that `read_listed_classes` reads.

@@ -29,7 +29,7 @@ def find_names(
         root: The data set.
         images: Returns the names of its images.
         configured: `data.classes` of the configuration: "voc" or None.
-        run_names: Class names of a run that goes on.
+        run_names: Class names of a run that is resumed.
 
     Raises:
         DataError: If the names are not known, or the list cannot be used; see `read_class_list`.

@@ -1,4 +1,4 @@
-"""How many bits the values of 16-bit images use, and whether a data set says what is meant."""
+"""Counts the bits that the values of 16-bit images use, and whether a data set has to state them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ def used_bits(path: Path, image: Pixels, bits: int = MOST_BITS) -> int | None:
     """Returns how many bits the values of an image use, 8 to 16; None without 16 bits a channel.
 
     Args:
-        path: The image, of which the header is read.
+        path: The image; only its header is read.
         image: Its pixels.
         bits: How many bits the values were taken to use when it was read.
 
@@ -31,7 +31,7 @@ def used_bits(path: Path, image: Pixels, bits: int = MOST_BITS) -> int | None:
 
 
 def describe_unused(found: Sequence[int | None]) -> str | None:
-    """Returns why a data set is refused whose images of 16 bits all use fewer; None if one uses them all.
+    """Returns why a data set is refused if its images of 16 bits all use fewer; None if one uses them all.
 
     Most of what is in them would be lost without a word.
 

@@ -48,7 +48,7 @@ class Problem(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a set is judged by, of one example.
+    """Facts about one example, by which a set is judged.
 
     Attributes:
         digest: Of the pixels of the image and the label.

@@ -22,7 +22,7 @@ _REMEDY = "Nothing was decoded. If the file is genuine, save it again with an im
 
 
 class Codestream(NamedTuple):
-    """What the header of a codestream says.
+    """The header of a codestream.
 
     Attributes:
         height: Rows.
@@ -40,7 +40,7 @@ class Codestream(NamedTuple):
 
 
 def read_codestream(file: IO[bytes]) -> Codestream:
-    """Returns what the header of a JPEG 2000 file says; the file is left where it was.
+    """Reads the header of a JPEG 2000 file; leaves the file where it was.
 
     Raises:
         ValueError: If it is damaged.

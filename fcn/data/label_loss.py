@@ -51,7 +51,7 @@ def looks_lossy(label: npt.NDArray[np.uint8]) -> bool:
 
 
 def describe_lossy(count: int) -> str:
-    """Returns a warning about labels of which `looks_lossy` is true.
+    """Returns a warning about labels for which `looks_lossy` is true.
 
     Args:
         count: How many there are, at least one.

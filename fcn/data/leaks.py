@@ -89,7 +89,7 @@ def find_copies(
 
 
 def shared_images(train: Sequence[Example], scored: Sequence[Example]) -> list[Example]:
-    """Returns the examples of `scored` whose image a net was trained on.
+    """Returns the examples of `scored` with an image that a net was trained on.
 
     Images of one name are compared by their pixels where their paths differ, since many data sets just count.
 

@@ -23,7 +23,7 @@ _REMEDY = "Nothing was decoded. If the file is genuine, save it again with an im
 
 
 class _Parts(NamedTuple):
-    """What the boxes say.
+    """The content of the boxes.
 
     Attributes:
         number: How many there are.
@@ -41,7 +41,7 @@ class _Parts(NamedTuple):
 def without_descriptions(data: bytes) -> bytes:
     """Returns an AVIF or HEIC in which no part describes the image, so that its decoder reads no metadata.
 
-    libheif 1.23 crashes on some that are damaged. What turns the image is no metadata in this sense.
+    libheif 1.23 crashes on some that are damaged. What turns the image is not metadata in this sense.
 
     Args:
         data: The content of the file; it is returned unchanged if there are none.
@@ -57,7 +57,7 @@ def without_descriptions(data: bytes) -> bytes:
 
 
 def check_boxes(file: IO[bytes], name: object) -> None:
-    """Refuses an AVIF or HEIC whose parts are much larger than an image, or very many.
+    """Refuses an AVIF or HEIC that has very many parts, or parts much larger than an image.
 
     What is damaged otherwise is left for the decoder to refuse.
 

@@ -140,7 +140,7 @@ def decode_tiff(data: bytes, name: object, bits: int) -> Pixels:
 
 
 def decode_other(image: ImageFile.ImageFile, name: object, bits: int) -> Pixels:
-    """Returns the pixels of a GIF, of which the first frame counts, an AVIF, HEIC, JPEG 2000 or PNM.
+    """Returns the pixels of a GIF (its first frame), AVIF, HEIC, JPEG 2000 or PNM.
 
     Args:
         image: What `open_header` returned.
@@ -231,7 +231,7 @@ def _deep_colors(data: bytes, kind: TiffKind, name: object) -> Values:
     """
     if kind.photometric != _RGB or kind.associated or (kind.separate and kind.compressed):
         raise DataError(
-            f"{name}: stores colors of 16 bits in a way of which only the upper 8 can be read. Save it as "
+            f"{name}: stores colors of 16 bits in a way that lets only the upper 8 be read. Save it as "
             "RGB with interleaved bands and without alpha."
         )
     upper, lower = (
@@ -280,7 +280,7 @@ def _jpeg_2000(image: Jpeg2KImageFile, name: object, bits: int) -> Pixels:
         return to_8_bits(values, min(bits, max(8, stated)), name)
     if stated > 8 and bits < min(16, stated):
         raise DataError(
-            f"{name}: is a JPEG 2000 in color with {stated} bits, of which the upper 8 are read; data.bits="
+            f"{name}: is a JPEG 2000 in color with {stated} bits, and only the upper 8 are read; data.bits="
             f"{bits} of the net cannot be applied. Save it as a TIFF or PNG of 16 bits."
         )
     return _colors(_load(image))

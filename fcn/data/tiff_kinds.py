@@ -24,7 +24,7 @@ _REMEDY = "Save it as RGB or gray with 8 or 16 bits a channel."
 
 
 class TiffKind:
-    """What the tags of a TIFF say about its pixels.
+    """The kind of pixels of a TIFF, from its tags.
 
     Args:
         tags: The tags of its first page, as Pillow reads them.
@@ -117,7 +117,7 @@ def _values(tags: Any, tag: int, default: int | None = None) -> tuple[Any, ...]:
 
 
 def check_kind(file: IO[bytes], name: object) -> None:
-    """Refuses a TIFF whose pixels have no one meaning as an RGB image.
+    """Refuses a TIFF with pixels that have no one meaning as an RGB image.
 
     What is damaged is left for the decoder to refuse.
 

@@ -51,7 +51,7 @@ def read_classes(
         root: The folder that holds `JPEGImages`.
         splits: Names of the lists with the images; none for all lists.
         configured: `data.classes` of the configuration: "voc" or None.
-        run_names: Class names of a run that goes on, for a data set that has none.
+        run_names: Class names of a run that is resumed, for a data set that has none.
 
     Raises:
         DataError: If there is no data set, the names of its classes are not known (see `find_names`), or the

@@ -45,8 +45,8 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
 
     Args:
         config: The data set.
-        run_names: Class names of the run that goes on, for a data set without `labels.txt`; None for a new
-            run.
+        run_names: Class names of the run that is resumed, for a data set without `labels.txt`; None for a
+            new run.
 
     Raises:
         DataError: If one cannot be used, or an image is in both splits.

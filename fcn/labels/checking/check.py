@@ -41,7 +41,7 @@ def check_dataset(
         bits: `data.bits` of the configuration: how many bits the values of 16-bit images use, or None.
 
     Raises:
-        DataError: If this is no data set, or there is not one image with a label.
+        DataError: If this is not a data set, or there is not one image with a label.
     """
     check_root(root)
     findings, splits = _find_splits(root, train, val, label_orientation)

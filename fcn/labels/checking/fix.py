@@ -25,7 +25,7 @@ from fcn.system.progress import track
 
 
 class Mended(NamedTuple):
-    """What a copy of a data set has that differs from the original.
+    """Differences of a mended copy from the original.
 
     Attributes:
         changes: How often each kind of mistake was mended.
@@ -184,7 +184,7 @@ def _mended_label(path: Path, classes: Classes, palettes: Palettes) -> bytes | N
 
 
 def _shows(palette: Pixels, classes: Classes) -> bool:
-    """Returns whether a palette is not a ramp of grays: one whose color is only the id."""
+    """Returns whether a palette is not a ramp of grays, in which each color is only the id."""
     count = min(len(palette), len(classes.names))
     ramp = np.arange(count, dtype=np.uint8)[:, np.newaxis]
     return count > 1 and not bool((palette[:count] == ramp).all())

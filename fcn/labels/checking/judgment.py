@@ -199,7 +199,7 @@ def _judge_palettes(
     """Returns whether the palettes of labels contradict each other, or the colors of the class list.
 
     An id is what counts, but one that has another color in each file was made by a tool that numbers colors
-    anew in each file. Then the same id means different classes.
+    for each file. Then the same id means different classes.
     """
     first: dict[int, tuple[Color, Path]] = {}
     conflicts: dict[int, list[str]] = defaultdict(list)
@@ -273,7 +273,7 @@ def _judge_void(names: Sequence[str], known: Sequence[tuple[Example, Facts]]) ->
 def _judge_blank(
     train: Sequence[Example], val: Sequence[Example], facts: Sequence[Facts | None]
 ) -> list[Finding]:
-    """Returns whether both splits hold the same images of one color, which are no copies of a photo."""
+    """Returns whether both splits hold the same images of one color, which are not copies of a photo."""
     blank = [
         {one.digest.image for one in found if one is not None and one.is_blank}
         for found in (facts[: len(train)], facts[len(train) :])

@@ -36,7 +36,7 @@ class SmallObject(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What the closer look finds.
+    """The findings of the closer look.
 
     Attributes:
         form: Format, channels and bits a channel, as in "JPEG, RGB, 8 bits".
@@ -52,7 +52,7 @@ class Seen(NamedTuple):
 
 
 def look_closely(example: Example, label: Pixels) -> Seen:
-    """Reads what the header of an image says, and finds the smallest objects in its label.
+    """Reads the header of an image, and finds the smallest objects in its label.
 
     Args:
         example: The image and its label.

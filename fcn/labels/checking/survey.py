@@ -54,7 +54,7 @@ class Splits(NamedTuple):
         return [*self.train_examples, *self.val_examples]
 
     def with_bits(self, bits: int) -> "Splits":
-        """Returns the same examples, of which the images of 16 bits are read with so many."""
+        """Returns the same examples, with images of 16 bits to be read with so many."""
         return self._replace(
             train_examples=[example._replace(bits=bits) for example in self.train_examples],
             val_examples=[example._replace(bits=bits) for example in self.val_examples],
@@ -62,7 +62,7 @@ class Splits(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What a data set holds.
+    """The content of a data set.
 
     Attributes:
         root: The data set.

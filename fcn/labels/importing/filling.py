@@ -186,12 +186,12 @@ def check_points(values: object) -> npt.NDArray[np.float64]:
     """Returns points `float64[N, 2]` that can be drawn, from pairs or from a flat list.
 
     Raises:
-        ValueError: If they are no numbers, or too far from any image.
+        ValueError: If they are not numbers, or too far from any image.
     """
     try:
         points = np.asarray(values, np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError("its points are no numbers") from error
+        raise ValueError("its points are not numbers") from error
     if points.size % 2 or points.ndim not in (1, 2) or (points.ndim == 2 and points.shape[1] != 2):
         raise ValueError("its points are not pairs of numbers")
     if not (np.abs(points) <= MAX_COORDINATE).all():  # NaN is not either

@@ -39,7 +39,7 @@ class ImportOptions(NamedTuple):
 
     Attributes:
         form: Name of the form; None to recognize it.
-        wishes: What the user says about classes.
+        wishes: Wishes of the user about classes.
         division: How to divide; None for the splits of the source, or else `DEFAULT_DIVISION`.
         fit: What to do with masks of another size than their image, one of `fcn.labels.choices.FITS`.
     """
@@ -101,7 +101,7 @@ def plan_import(folders: Sequence[Path], options: ImportOptions) -> Plan:
 
 
 def write_import(plan: Plan, root: Path) -> dict[str, Any]:
-    """Writes the data set of a plan; returns what `import.json` says.
+    """Writes the data set of a plan; returns the content of `import.json`.
 
     Raises:
         DataError: If a file changed since it was read.

@@ -23,7 +23,7 @@ class Reader(NamedTuple):
     """A form of labels.
 
     Attributes:
-        title: What people call it.
+        title: Its name for people.
         recognizes: Returns whether a folder holds it.
         read: Reads a folder.
     """

@@ -26,7 +26,7 @@ _NPY_HEADER = re.compile(
 
 
 def read_array(path: Path, size: tuple[int, int] | None) -> Keys:
-    """Reads `int[H, W]` of a .npy file, whose header says its size before memory is used.
+    """Reads `int[H, W]` of a .npy file, after its header has shown how much memory that takes.
 
     Args:
         path: The file.

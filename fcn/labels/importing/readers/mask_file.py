@@ -45,7 +45,7 @@ class Look(NamedTuple):
 
 
 def look_at(path: Path) -> Look:
-    """Returns what the header of a mask says.
+    """Reads the header of a mask.
 
     Raises:
         DataError: If it is not a mask, or was stored with loss.
@@ -163,7 +163,7 @@ def _black_and_white(image: ImageFile.ImageFile, path: Path) -> Keys:
 
 
 def _open(path: Path, size: tuple[int, int] | None = None) -> tuple[ImageFile.ImageFile, int]:
-    """Returns an image whose pixels are not yet decoded, and by how much Pillow will stretch them."""
+    """Returns an image with pixels that are not yet decoded, and by how much Pillow will stretch them."""
     data = read_image_file(path)
     image = open_mask_header(data, path)
     _check_kind(image, data[:_HEADER_BYTES], path)

@@ -1,4 +1,4 @@
-"""Reads folders of images and folders of masks: PNGs whose pixels are ids or colors.
+"""Reads folders of images and folders of masks: PNGs with ids or colors as pixels.
 
 That is labelme's export to VOC, CVAT's "Segmentation mask 1.1", Roboflow's masks, data sets in VOC layout,
 and any two folders such as `images/` and `masks/`, also below `train/`, `valid/` and `test/`. Whether pixels

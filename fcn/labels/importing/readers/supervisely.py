@@ -33,7 +33,7 @@ _MAX_OBJECTS, _MAX_CLASSES = 100_000, 10_000
 
 
 class _Read(NamedTuple):
-    """What the first look at an annotation finds.
+    """The findings of a first look at an annotation.
 
     Attributes:
         image: Its image; None if that is missing.
@@ -89,7 +89,7 @@ def _find_meta(folder: Path) -> Path | None:
             try:
                 document = read_json(path)
             except DataError:
-                return path  # its reader says what is wrong
+                return path  # its reader explains what is wrong
             if isinstance(document, dict) and isinstance(document.get("classes"), list):
                 return path
     return None
