@@ -1,6 +1,6 @@
 """One pass over all images and labels of a data set: what cannot be used, and the facts to judge a set by."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -102,6 +102,11 @@ def examine_examples(examples: Sequence[Example], num_classes: int, look: Look |
         [one if isinstance(one, Facts) else None for one in found],
         [one for one in found if isinstance(one, Problem)],
     )
+
+
+def blank_images(facts: Iterable[Facts | None]) -> set[bytes]:
+    """Returns the digests of images of one color, which are equal but not copies."""
+    return {one.digest.image for one in facts if one is not None and one.is_blank}
 
 
 def check_examples(examples: Sequence[Example], num_classes: int) -> list[ExampleDigest]:

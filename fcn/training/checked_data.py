@@ -5,7 +5,7 @@ from typing import NamedTuple
 from fcn.classes import Classes
 from fcn.config.sections import DataConfig
 from fcn.data.class_names import read_list_colors
-from fcn.data.examination import examine_examples
+from fcn.data.examination import blank_images, examine_examples
 from fcn.data.label_orientation import count_turned, describe_unclear
 from fcn.data.leaks import ExampleDigest, check_copies, check_disjoint
 from fcn.data.voc import Example, read_classes, read_split
@@ -64,9 +64,8 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
         config.root, classes, examples, found, read_list_colors(config.root), config.bits
     )
     refuse(survey)
-    facts = [one for one in found.facts if one is not None]
-    digests, blank = [one.digest for one in facts], {one.digest.image for one in facts if one.is_blank}
-    check_copies(train_examples, val_examples, digests, blank)
+    digests = [one.digest for one in found.facts if one is not None]
+    check_copies(train_examples, val_examples, digests, blank_images(found.facts))
     turned = count_turned([example.image_path for example in examples.examples()])
     notice = describe_unclear(turned, config.label_orientation)
     if devices.is_main_process():

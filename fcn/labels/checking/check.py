@@ -7,14 +7,14 @@ from pathlib import Path
 from fcn.classes import VOID, Classes
 from fcn.config.sections import LabelOrientation
 from fcn.data.class_names import read_list_colors
-from fcn.data.examination import examine_examples
+from fcn.data.examination import blank_images, examine_examples
 from fcn.data.image_header import IMAGE_SUFFIXES
 from fcn.data.leaks import check_disjoint, find_copies
 from fcn.data.split_list import IMAGES, LABELS, SPLITS, Entry, Example, Finder
 from fcn.data.voc import check_root, find_examples, read_classes
 from fcn.errors import DataError, PlaceError
 from fcn.labels.checking.finding import Finding
-from fcn.labels.checking.look import Seen, look_closely
+from fcn.labels.checking.look import look_closely
 from fcn.labels.checking.survey import Splits, Survey, survey_examples
 from fcn.pages.percent import percent
 
@@ -60,7 +60,8 @@ def check_dataset(
     if classes is _UNKNOWN:
         classes = _only_used(classes, [index for one in found.facts if one for index in one.pixels])
     survey = survey_examples(root, classes, splits, found, list_colors, bits)
-    findings += _find_shared(root, splits, [one and one.digest.image for one in found.facts], _blank(survey))
+    digests = [one and one.digest.image for one in found.facts]
+    findings += _find_shared(root, splits, digests, blank_images(found.facts))
     findings += survey.findings
     findings += _look_at_images(survey)
     return survey._replace(findings=tuple(sorted(findings, key=lambda finding: not finding.is_refused)))
@@ -123,10 +124,6 @@ def _only_used(classes: Classes, ids: Sequence[int]) -> Classes:
     return Classes(classes.names[:count], classes.palette[:count])
 
 
-def _blank(survey: Survey) -> set[bytes]:
-    return {one.digest.image for one in survey.examination.facts if one is not None and one.is_blank}
-
-
 def _find_shared(
     root: Path, splits: Splits, digests: Sequence[bytes | None], blank: set[bytes]
 ) -> list[Finding]:
@@ -152,11 +149,7 @@ def _find_shared(
 
 def _look_at_images(survey: Survey) -> list[Finding]:
     findings = []
-    seen = [
-        (example, one.seen)
-        for example, one in zip(survey.examination.examples, survey.examination.facts, strict=True)
-        if one is not None and isinstance(one.seen, Seen)
-    ]
+    seen = survey.seen()
     with_position = tuple(str(example.image_path) for example, one in seen if one.has_position)
     if with_position:
         text = (

@@ -3,14 +3,13 @@
 from collections import Counter
 from typing import Any
 
-from fcn.labels.checking.look import Seen
 from fcn.labels.checking.survey import Survey
 
 
 def survey_document(survey: Survey) -> dict[str, Any]:
     """Returns everything that a survey found, with all files, for `--json`."""
     splits = survey.splits
-    seen = [one.seen for one in survey.examination.facts if one is not None and isinstance(one.seen, Seen)]
+    seen = [one for _, one in survey.seen()]
     return {
         "root": str(survey.root),
         "usable": not survey.refused(),

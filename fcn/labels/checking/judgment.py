@@ -8,7 +8,7 @@ import numpy as np
 
 from fcn.classes import VOID, VOID_NAMES, Color
 from fcn.data.depth import describe_unused
-from fcn.data.examination import Facts, Problem, describe_masks
+from fcn.data.examination import Facts, Problem, blank_images, describe_masks
 from fcn.data.label_loss import describe_lossy
 from fcn.data.split_list import Example
 from fcn.data.voc import tells_apart
@@ -274,11 +274,7 @@ def _judge_blank(
     train: Sequence[Example], val: Sequence[Example], facts: Sequence[Facts | None]
 ) -> list[Finding]:
     """Returns whether both splits hold the same images of one color, which are not copies of a photo."""
-    blank = [
-        {one.digest.image for one in found if one is not None and one.is_blank}
-        for found in (facts[: len(train)], facts[len(train) :])
-    ]
-    shared = blank[0] & blank[1]
+    shared = blank_images(facts[: len(train)]) & blank_images(facts[len(train) :])
     if not shared:
         return []
     files = [

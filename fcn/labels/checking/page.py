@@ -57,7 +57,7 @@ def write_page(path: Path, survey: Survey) -> None:
         for example, one in zip(examples, survey.examination.facts, strict=True)
         if one is not None
     ]
-    seen = [one.seen for _, one in read if isinstance(one.seen, Seen)]
+    seen = [one for _, one in survey.seen()]
     page = render(
         "data_check.html",
         name=survey.root.resolve().name,

@@ -10,6 +10,7 @@ from fcn.data.examination import Examination, Facts
 from fcn.data.split_list import Example
 from fcn.labels.checking.finding import Finding
 from fcn.labels.checking.judgment import judge_bits, judge_examples, judge_problems
+from fcn.labels.checking.look import Seen
 
 
 class ClassCount(NamedTuple):
@@ -81,6 +82,11 @@ class Survey(NamedTuple):
     counts: tuple[ClassCount, ...]
     sizes: tuple[tuple[tuple[int, int], int], ...]
     findings: tuple[Finding, ...]
+
+    def seen(self) -> list[tuple[Example, Seen]]:
+        """Returns the examples that were looked at closely, with what was found."""
+        facts = zip(self.examination.examples, self.examination.facts, strict=True)
+        return [(example, one.seen) for example, one in facts if one and isinstance(one.seen, Seen)]
 
     def refused(self) -> list[Finding]:
         """Returns what a training would refuse."""

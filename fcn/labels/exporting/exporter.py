@@ -12,6 +12,7 @@ from fcn.data.image_io import Pixels, read_label, read_size
 from fcn.errors import DataError
 from fcn.labels.exporting.forms import FORMS, Form, Job, Rendered, Writer, ids_to_draw
 from fcn.labels.exporting.labeled import Labeled
+from fcn.labels.importing.split_lists import in_order
 from fcn.outputs.regions import present_ids
 from fcn.system.atomic_folder import atomic_folder
 from fcn.system.files import check_new_folder, link_or_copy
@@ -87,13 +88,11 @@ def export_labels(
     form = FORMS[options.form]
     for one in labeled:
         _check_name(one)
-    splits = tuple(dict.fromkeys(one.split for one in labeled if one.split is not None))
-    order = {"train": 0, "val": 1, "test": 2}
     job = Job(
         output.absolute().name,
         classes,
         ids_to_draw(classes.names, options.background),
-        tuple(sorted(splits, key=lambda split: (order.get(split, len(order)), split))),
+        tuple(in_order(one.split for one in labeled if one.split is not None)),
         len(labeled),
         options.run_lengths,
     )

@@ -11,8 +11,8 @@ from fcn.data.split_list import SPLITS
 from fcn.data.voc import read_split
 from fcn.errors import DataError
 from fcn.labels.importing.folders import find_files, find_images, name_below
+from fcn.labels.importing.split_lists import in_order
 
-_USUAL = ("train", "val", "test")
 _SHOWN = 5
 
 
@@ -48,10 +48,8 @@ def labeled_in_root(root: Path, split: str | None) -> list[Labeled]:
     Raises:
         DataError: If a split cannot be read, or an image or a label is missing.
     """
-    known = sorted(path.stem for path in (root / SPLITS).glob("*.txt"))
-    order = [name for name in _USUAL if name in known]
-    order += [name for name in known if name not in order]
-    splits = order if split is None else [split]
+    known = in_order(path.stem for path in (root / SPLITS).glob("*.txt"))
+    splits = known if split is None else [split]
     if not splits:
         raise DataError(f"{root / SPLITS}: holds no split. Expected lists of names, such as train.txt.")
     found: dict[str, Labeled] = {}

@@ -63,11 +63,11 @@ def count_keys(items: Sequence[Item], fit: str) -> Tally:
         DataError: If items cannot be used, and `fit` is not "skip"; or there are too many different keys.
     """
 
-    def count(item: Item) -> tuple[Counted, int] | str:
+    def count(item: Item) -> tuple[Counted, int] | DataError:
         try:
             keys = read_fitting_keys(item, fit)
         except DataError as error:
-            return str(error)
+            return error
         values, pixels = np.unique(keys, return_counts=True)
         kept = values != VOID_KEY
         return Counted(item, values[kept].astype(np.int64), pixels[kept]), keys.size
@@ -76,11 +76,12 @@ def count_keys(items: Sequence[Item], fit: str) -> Tally:
     skipped: list[str] = []
     pixels: Counter[int] = Counter()
     images: Counter[int] = Counter()
-    total = 0
+    total, resized = 0, False
     results = map_on_all_cores(count, items)
     for result in track(results, "reading labels", total=len(items)):
-        if isinstance(result, str):
-            skipped.append(result)
+        if isinstance(result, DataError):
+            skipped.append(str(result))
+            resized = resized or isinstance(result, MismatchError)
             continue
         one, size = result
         counted.append(one)
@@ -96,7 +97,6 @@ def count_keys(items: Sequence[Item], fit: str) -> Tally:
     if skipped and fit != "skip":
         more = [f"... and {len(skipped) - _SHOWN} more"] if len(skipped) > _SHOWN else []
         remedy = "Nothing was written. Correct them, or leave them out with --fit skip"
-        resized = any("expected the size of its image" in text for text in skipped)
         raise DataError(
             *skipped[:_SHOWN],
             *more,

@@ -1,7 +1,7 @@
 """Finds the splits that a source has: lists of names, or folders such as `train/` and `valid/`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fcn.labels.importing.folders import read_document
@@ -19,7 +19,7 @@ _SPLITS = {
     "test": "test",
     "testing": "test",
 }
-_LISTED = ("train", "val", "test")
+_ORDER = ("train", "val", "test")
 
 
 def split_of_folder(name: str) -> str | None:
@@ -33,6 +33,17 @@ def split_of_folder(name: str) -> str | None:
         if part.lower() in _SPLITS:
             return _SPLITS[part.lower()]
     return None
+
+
+def in_order(splits: Iterable[str]) -> list[str]:
+    """Returns the names of splits, each once: train, val and test, then others by name.
+
+    Example:
+        >>> in_order(["val", "extra", "train", "val"])
+        ['train', 'val', 'extra']
+    """
+    names = set(splits)
+    return [name for name in _ORDER if name in names] + sorted(names - {*_ORDER})
 
 
 def split_of_list(path: Path) -> str | None:
@@ -56,10 +67,9 @@ def read_split_lists(folder: Path, names: Sequence[str]) -> tuple[dict[str, str]
     known = {Path(name).name: name for name in names}
     splits: dict[str, str] = {}
     notes = []
-    lists = [(path, split_of_list(path)) for path in sorted(folder.glob("ImageSets/Segmentation/*.txt"))]
-    for path, split in sorted(lists, key=lambda one: _LISTED.index(one[1]) if one[1] else len(_LISTED)):
-        if split is None:
-            continue
+    found = [(split_of_list(path), path) for path in folder.glob("ImageSets/Segmentation/*.txt")]
+    lists = [(split, path) for split, path in found if split is not None]
+    for split, path in sorted(lists, key=lambda one: (_ORDER.index(one[0]), one[1])):
         lines = [line.strip() for line in read_document(path).splitlines() if line.strip()]
         missing = []
         for line in lines:

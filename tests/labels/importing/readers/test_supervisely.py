@@ -226,8 +226,10 @@ def test_damaged_objects_are_refused_by_number(tmp_path, one, message) -> None:
 def test_an_annotation_of_another_size(tmp_path) -> None:
     folder = build(tmp_path, [])
     write_image(folder / "train/img/a.jpg", (9, 9))
-    with pytest.raises(DataError, match=r"a\.jpg\.json: expected the size of its image, 9x9"):
+    with pytest.raises(DataError, match=r"a\.jpg\.json: expected the size of its image, 9x9") as caught:
         plan_of(folder)
+    assert "--fit skip" in str(caught.value)
+    assert "--fit pad" not in str(caught.value), "that is for masks"
 
 
 @pytest.mark.parametrize(
