@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fcn.data.image_header import open_header
+from fcn.data.image_header import reading_header
 from fcn.data.image_io import Pixels
 from fcn.data.pillow_decoding import MOST_BITS, needed_bits, stored_bits
-from fcn.errors import DataError
-from fcn.system.files import unreadable
 
 
 def used_bits(path: Path, image: Pixels, bits: int = MOST_BITS) -> int | None:
@@ -21,13 +19,9 @@ def used_bits(path: Path, image: Pixels, bits: int = MOST_BITS) -> int | None:
     Raises:
         DataError: If it cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            if stored_bits(open_header(file, path)) < MOST_BITS:
-                return None
-    except OSError as error:
-        raise DataError(f"{path}: {unreadable(error)}") from error
-    return needed_bits(image, bits)
+    with reading_header(path) as header:
+        is_deep = stored_bits(header) == MOST_BITS
+    return needed_bits(image, bits) if is_deep else None
 
 
 def describe_unused(found: Sequence[int | None]) -> str | None:

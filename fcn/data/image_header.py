@@ -4,7 +4,8 @@ import os
 import stat
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -104,6 +105,20 @@ def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
             an RGB image (`fcn.data.tiff_kinds`), or passes a bound of `fcn.data.image_bounds`.
     """
     return _open(file, name, check_kind)
+
+
+@contextmanager
+def reading_header(path: Path) -> Iterator[ImageFile.ImageFile]:
+    """Yields the header of an image file, which is open until the block ends.
+
+    Raises:
+        DataError: If the file cannot be read, or as `open_header` does.
+    """
+    try:
+        with path.open("rb") as file:
+            yield open_header(file, path)
+    except OSError as error:
+        raise DataError(f"{path}: {unreadable(error)}") from error
 
 
 def open_mask_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:

@@ -24,6 +24,7 @@ from fcn.data.image_header import (
     check_no_device,
     open_header,
     read_image_file,
+    reading_header,
 )
 from fcn.data.label_loss import LOSS_REMEDY, LOSSY_FORMATS, looks_lossy
 from fcn.data.orientation import Pixels as Pixels
@@ -184,11 +185,8 @@ def read_size(path: Path) -> tuple[int, int]:
     Raises:
         DataError: If the file cannot be read or is not an image.
     """
-    try:
-        with path.open("rb") as file:
-            return upright_size(open_header(file, path))
-    except OSError as error:
-        raise DataError(f"{path}: {unreadable(error)}") from error
+    with reading_header(path) as header:
+        return upright_size(header)
 
 
 def encode_label(label: Pixels, classes: Classes | None = None) -> bytes:

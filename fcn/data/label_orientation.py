@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcn.config.sections import LabelOrientation
-from fcn.data.image_header import open_header, stored_size
+from fcn.data.image_header import reading_header, stored_size
 from fcn.data.image_io import Pixels
 from fcn.data.orientation import is_sideways, orientation_of, read_orientation, upright
 from fcn.errors import DataError
-from fcn.system.files import unreadable
 from fcn.system.parallel import map_on_all_cores
 
 
@@ -43,11 +42,8 @@ def read_label_size(
     Raises:
         DataError: If the label or the image cannot be read.
     """
-    try:
-        with label_path.open("rb") as file:
-            height, width = stored_size(open_header(file, label_path))
-    except OSError as error:
-        raise DataError(f"{label_path}: {unreadable(error)}") from error
+    with reading_header(label_path) as header:
+        height, width = stored_size(header)
     turned = label_orientation == "stored" and is_sideways(read_orientation(image_path))
     return (width, height) if turned else (height, width)
 
@@ -96,12 +92,8 @@ def count_turned(paths: Sequence[Path]) -> TurnedImages:
     """
 
     def look(path: Path) -> tuple[bool, bool]:
-        try:
-            with path.open("rb") as file:
-                header = open_header(file, path)
-                orientation, (height, width) = orientation_of(header), stored_size(header)
-        except OSError as error:
-            raise DataError(f"{path}: {unreadable(error)}") from error
+        with reading_header(path) as header:
+            orientation, (height, width) = orientation_of(header), stored_size(header)
         return orientation > 1, orientation > 1 and (not is_sideways(orientation) or height == width)
 
     found = list(map_on_all_cores(look, paths))

@@ -18,9 +18,8 @@ from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from fcn.data.image_header import PILLOW_ERRORS, open_header, stored_size
+from fcn.data.image_header import PILLOW_ERRORS, open_header, reading_header, stored_size
 from fcn.errors import DataError
-from fcn.system.files import unreadable
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -113,11 +112,8 @@ def read_orientation(path: Path) -> int:
     Raises:
         DataError: If the file cannot be read or is not an image.
     """
-    try:
-        with path.open("rb") as file:
-            return orientation_of(open_header(file, path))
-    except OSError as error:
-        raise DataError(f"{path}: {unreadable(error)}") from error
+    with reading_header(path) as header:
+        return orientation_of(header)
 
 
 def _info_after_pixels(image: PngImageFile) -> dict[str | tuple[int, int], Any]:

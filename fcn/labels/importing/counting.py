@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fcn.data.image_header import open_header
 from fcn.data.image_io import read_size
 from fcn.data.orientation import upright_size
+from fcn.data.voc import listed
 from fcn.errors import DataError
 from fcn.labels.importing.readers.mask_size import MismatchError
 from fcn.labels.importing.source import VOID_KEY, Item, Keys
@@ -17,7 +18,6 @@ from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 
 _MOST_KEYS = 1_000_000
-_SHOWN = 20
 
 
 class Counted(NamedTuple):
@@ -95,15 +95,13 @@ def count_keys(items: Sequence[Item], fit: str) -> Tally:
                 "one for each class. Masks that were saved as JPEG or resized cannot be imported exactly."
             )
     if skipped and fit != "skip":
-        more = [f"... and {len(skipped) - _SHOWN} more"] if len(skipped) > _SHOWN else []
         remedy = "Nothing was written. Correct them, or leave them out with --fit skip"
         raise DataError(
-            *skipped[:_SHOWN],
-            *more,
+            *listed(skipped, "more"),
             f"{remedy}{'; --fit pad and --fit resize change masks' if resized else ''}.",
         )
     if not counted:
-        raise DataError(*skipped[:_SHOWN], "No image is left. Nothing was written.")
+        raise DataError(*listed(skipped, "more"), "No image is left. Nothing was written.")
     return Tally(counted, skipped, pixels, images, total)
 
 
