@@ -137,9 +137,8 @@ def _columns_of_header(fields: Sequence[str]) -> _Columns | None:
     """Returns the columns that the first line names; None if it names none."""
     kinds = [_COLUMNS.get(field.lower(), "") for field in fields]
     colors = tuple(place for place, kind in enumerate(kinds) if kind == "color")
-    if "" in kinds or kinds.count("name") != 1 or kinds.count("id") > 1 or len(colors) not in (0, 3):
-        return None
-    if len(kinds) < 2:
+    is_known = "" not in kinds and kinds.count("name") == 1 and kinds.count("id") <= 1
+    if not is_known or len(kinds) < 2 or len(colors) not in (0, 3):
         return None
     return _Columns(kinds.index("name"), kinds.index("id") if "id" in kinds else None, colors)
 
@@ -149,11 +148,7 @@ def _columns_of_rows(rows: Sequence[_Row]) -> _Columns | None:
     width = len(rows[0].fields)
     if width not in (2, 4, 5) or any(len(row.fields) != width for row in rows):
         return None
-    names = [
-        place
-        for place in range(width)
-        if not all(_NUMBER.fullmatch(row.fields[place]) is not None for row in rows)
-    ]
+    names = [place for place in range(width) if not all(_NUMBER.fullmatch(row.fields[place]) for row in rows)]
     if len(names) != 1 or (width > 2 and names[0] > 1):
         return None
     others = [place for place in range(width) if place != names[0]]
@@ -223,7 +218,9 @@ def check_ids(path: Path, classes: Sequence[ListedClass]) -> None:
 def in_order_of_ids(path: Path, classes: Sequence[ListedClass]) -> list[ListedClass]:
     """Returns classes in the order of their ids, which must be 0, 1, 2 and so on; void is left out."""
     check_ids(path, classes)
-    ordered = sorted((one for one in classes if one.id != VOID and not one.is_void), key=lambda one: one.id)
+    ordered = sorted((one for one in classes if not one.is_void), key=lambda one: one.id)
+    if len(ordered) <= VOID:  # or else there are too many names, and the last one is not void
+        ordered = [one for one in ordered if one.id != VOID]
     for expected, one in enumerate(ordered):
         if one.id != expected:
             raise _wrong_id(path, one, f"id {expected} has no line")

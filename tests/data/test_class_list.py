@@ -145,6 +145,14 @@ def test_names_that_are_far_too_long_are_refused(tmp_path: Path) -> None:
             read_class_list(write(tmp_path, content))
 
 
+def test_a_class_too_many_is_refused(tmp_path: Path) -> None:
+    names = [f"class {number}" for number in range(256)]
+    for lines in (names, [f"{number}: {name}" for number, name in enumerate(names)]):
+        with pytest.raises(DataError, match=r"expected 1 to 255 class names\. Received: 256"):
+            read_class_list(write(tmp_path, "\n".join(lines)))
+    assert len(read_class_list(write(tmp_path, "\n".join(names[:255]))).names) == 255
+
+
 @pytest.mark.parametrize("content", ["sky".encode("utf-16"), b"sk\xe4y\n"])
 def test_other_encodings_are_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Save it as UTF-8"):
