@@ -271,7 +271,7 @@ FULL = SIZE[0] * SIZE[1]
     [
         ([1, 1, 5, 1, 5, 5], "not pairs"),
         ([[1, 1, 5, 1, 5]], "not pairs"),
-        ([["x", 1, 5, 1]], "no numbers"),
+        ([["x", 1, 5, 1]], "not numbers"),
         ([[1, 1, 5, 1, 5, float("nan")]], "not within"),
         ([[1, 1, 5, 1, 5, 1e9]], "not within"),
         ([[0, 0, 0, 1e6] * 40], "too long"),

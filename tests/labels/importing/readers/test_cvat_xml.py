@@ -185,7 +185,7 @@ def test_several_files_of_tasks_share_labels_by_name(tmp_path: Path) -> None:
     [
         ('<polygon label="cat" points="1,1;5,5"/>', "not three or more pairs"),
         ('<polygon label="cat" points="1,1;5,5;3"/>', "not three or more pairs"),
-        ('<polygon label="cat" points="1,1;5,5;x,3"/>', "no numbers"),
+        ('<polygon label="cat" points="1,1;5,5;x,3"/>', "not numbers"),
         ('<polygon label="cat" points="1,1;5,5;nan,3"/>', "not within"),
         ('<polygon label="cat" points="1,1;5,5;1e9,3"/>', "not within"),
         ('<polygon label="cat"/>', "not three or more pairs"),

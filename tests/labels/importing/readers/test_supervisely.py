@@ -202,7 +202,7 @@ BOMB = base64.b64encode(zlib.compress(b"\x89PNG" + bytes(1 << 26))).decode()
             "interiors are not a list",
         ),
         (polygon("cat", [[0, 0], [1, 1e30], [2, 2]]), "not within"),
-        (polygon("cat", [[0, 0], [1], [2, 2]]), "no numbers"),
+        (polygon("cat", [[0, 0], [1], [2, 2]]), "not numbers"),
         (polygon("cat", [[0, 0], [float("nan"), 1], [2, 2]]), "not within"),
         (rectangle("cat", [[0, 0]]), "not two corners"),
         (bitmap("cat", np.ones((9, 9), bool)), "larger than the image"),
