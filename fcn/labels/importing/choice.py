@@ -80,13 +80,18 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
     found = {key: source.classes.get(key) or _name(source, key) for key in main}
     found |= {key: one for key, one in source.classes.items() if key not in found}
     void = {_find(text, found, "--void") for text in wishes.void}
+    renamed = {_find(text, found, "--map or --merge"): name for text, name in wishes.renamed}
+    background = _background_key(found, wishes)
+    kept = set(renamed)
+    if wishes.background is not None and background is not None:
+        kept.add(background)
+    if both := void & kept:
+        shown = found[min(both)].name
+        raise DataError(f"--void: makes {shown!r} void, and another option keeps it. Leave out one of them.")
     others = found.keys() - source.void_keys - void - {BACKGROUND_KEY, color_key((0, 0, 0))}
     if not void and others & tally.pixels.keys():
-        void |= source.void_keys & found.keys()
-    background = _background_key(found, wishes)
-    new_names = {key: one.name for key, one in found.items() if key not in void}
-    for text, name in wishes.renamed:
-        new_names[_find(text, found, "--map or --merge")] = name
+        void |= source.void_keys & found.keys() - kept
+    new_names = {key: one.name for key, one in found.items() if key not in void} | renamed
     declared = {key: place for place, key in enumerate(source.classes)}
     order = sorted(new_names, key=lambda key: (key != background, declared.get(key, len(declared)), key))
     names = wishes.names or tuple(dict.fromkeys(new_names[key] for key in order))

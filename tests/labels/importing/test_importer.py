@@ -159,6 +159,28 @@ def test_classes_are_renamed_merged_left_out_and_ordered(labelme, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("wishes", "names", "ids"),
+    [
+        (Wishes(), ("background", "id 127"), [0, 1, VOID]),
+        (Wishes(renamed=(("id 255", "dog"),)), ("background", "id 127", "dog"), [0, 1, 2]),
+        (Wishes(background="255"), ("id 255", "background", "id 127"), [1, 2, 0]),
+        (Wishes(renamed=(("255", "dog"), ("127", "dog"))), ("background", "dog"), [0, 1, 1]),
+    ],
+)
+def test_255_is_a_class_if_an_option_says_so(wishes, names, ids, tmp_path):
+    folder = make_masks(tmp_path, [[[0, 127, 255]] * 4] * 4)
+    root = run(tmp_path, folder, HALF._replace(wishes=wishes))
+    assert read_classes(root).names == names
+    assert imported(root)["0"][0].tolist() == ids
+
+
+def test_a_class_that_is_to_be_void_and_kept_is_refused(labelme):
+    wishes = Wishes(void=("cat",), renamed=(("cat", "animal"),))
+    with pytest.raises(DataError, match="makes 'cat' void, and another option keeps it"):
+        plan_import([labelme], HALF._replace(wishes=wishes))
+
+
+@pytest.mark.parametrize(
     ("wishes", "message"),
     [
         (
