@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fcn.data.image_header import open_header
 from fcn.data.image_io import read_size
-from fcn.data.orientation import upright_size
+from fcn.data.orientation import exif_orientation, is_sideways, read_orientation, upright_size
 from fcn.data.voc import listed
 from fcn.errors import DataError
 from fcn.labels.importing.readers.mask_size import MismatchError
@@ -120,6 +120,7 @@ def read_fitting_keys(item: Item, fit: str) -> Keys:
     try:
         return item.read_keys(size)
     except MismatchError as error:
+        _check_stored(item, error, size)
         if fit == "pad":
             padded = np.full(size, VOID_KEY, np.int32)
             height, width = (min(pair) for pair in zip(size, error.keys.shape, strict=True))
@@ -132,6 +133,24 @@ def read_fitting_keys(item: Item, fit: str) -> Keys:
             )
             return error.keys[np.ix_(rows, columns)]
         raise
+
+
+def _check_stored(item: Item, error: MismatchError, size: tuple[int, int]) -> None:
+    """Refuses a mask of the stored pixels of its image: to pad or resize it would move everything.
+
+    Raises:
+        DataError: If the mask has their size, and EXIF orientation turns the image.
+    """
+    if error.keys.shape != size[::-1]:
+        return
+    image = item.image
+    orientation = exif_orientation(image) if isinstance(image, bytes) else read_orientation(image)
+    if is_sideways(orientation):
+        raise DataError(
+            f"{item.where}: fits the stored pixels of its image, {size[1]}x{size[0]} (height x width), which "
+            f"EXIF orientation {orientation} turns to {size[0]}x{size[1]}. Turn the mask as the image is "
+            "turned, or remove the orientation from a copy of the image and import that."
+        ) from error
 
 
 def image_size(item: Item) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from fcn.classes import VOID
 from fcn.cli.main import main
@@ -282,6 +282,23 @@ def test_masks_of_another_size_are_refused_skipped_padded_or_resized(tmp_path):
     assert (padded[:, :6] == 1).all()
     assert (padded[:, 6:] == VOID).all()
     assert (imported(run(tmp_path / "resize", folder, HALF._replace(fit="resize")))["0"] == 1).all()
+
+
+@pytest.mark.parametrize("fit", ["refuse", "pad", "resize"])
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_masks_of_stored_pixels_are_refused_by_the_cause(orientation, fit, tmp_path):
+    folder = make_masks(tmp_path, [np.eye(6, 8)] * 4)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    write(folder / "images" / "0.png", pixels(0, (6, 8)), exif=exif)
+    with pytest.raises(DataError) as caught:
+        plan_import([folder], HALF._replace(fit=fit))
+    assert "0.png: fits the stored pixels of its image, 6x8 (height x width), which" in str(caught.value)
+    assert f"EXIF orientation {orientation} turns to 8x6" in str(caught.value)
+    assert "--fit resize" not in str(caught.value)
+    assert sorted(imported(run(tmp_path / "skip", folder, HALF._replace(fit="skip")))) == ["1", "2", "3"]
+    write(folder / "masks" / "0.png", np.ones((8, 6), np.uint8))
+    assert (imported(run(tmp_path / "upright", folder, HALF))["0"] == 1).all()
 
 
 def test_splits_of_the_source_are_kept(tmp_path):
