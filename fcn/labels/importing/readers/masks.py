@@ -78,6 +78,7 @@ def read(folder: Path) -> Source:
         for pair in pairs
     ]
     palette = max((look.palette for look in looks if look.palette is not None), key=len, default=None)
+    name_of: Callable[[int], SourceClass] = class_of_key
     if by_color:
         classes, class_notes = _classes_by_color(listed, pairs)
         void = {color_key(_VOID_COLOR)} - classes.keys()
@@ -85,9 +86,9 @@ def read(folder: Path) -> Source:
     else:
         classes, class_notes = _classes_by_id(listed, palette), ()
         void = {_VOID_ID, MAX_ID} if any(look.mode.startswith("I") for look in looks) else {_VOID_ID}
-        void -= classes.keys()
+        void = (void | {one.id for one in listed if one.is_void}) - classes.keys()
+        name_of = partial(_class_of_id, palette, [*classes], void)
     notes = (*_notes(files, looks), *class_notes, *split_notes)
-    name_of: Callable[[int], SourceClass] = class_of_key if by_color else partial(_class_of_id, palette)
     return Source(NAME, items, classes, name_of, frozenset(void), notes)
 
 
@@ -177,7 +178,18 @@ def _classes_by_id(listed: Sequence[ListedClass], palette: Pixels | None) -> dic
     }
 
 
-def _class_of_id(palette: Pixels | None, key: int) -> SourceClass:
+def _class_of_id(palette: Pixels | None, listed: Sequence[int], void: set[int], key: int) -> SourceClass:
+    """Returns a class named by its id.
+
+    Raises:
+        DataError: If there is a list of classes without it: then names may belong to other ids too.
+    """
+    if listed and key not in void:
+        raise DataError(
+            f"The masks have the id {key}, and the list of classes has {len(listed)} names, the last for id "
+            f"{max(listed)}. Name each id there. A list that begins with the first object needs a line for "
+            "the background before it."
+        )
     return class_of_key(key)._replace(color=_palette_color(palette, key))
 
 

@@ -318,6 +318,25 @@ def test_255_is_void_beside_other_ids(tmp_path) -> None:
         np.testing.assert_array_equal(label, np.array([0, 1, VOID])[IDS[name]])
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("classes.txt", "road\ncar\n"),
+        ("labels.txt", "__ignore__\n_background_\nroad\n"),
+        ("_classes.csv", "Pixel Value, Class\n0, road\n1, car\n"),
+    ],
+)
+def test_a_list_that_leaves_out_an_id_is_refused(tmp_path, name, text) -> None:
+    folder = build(tmp_path / "source", "images/{}.jpg", "masks/{}.png")
+    write_text(folder / name, text)
+    with pytest.raises(
+        DataError, match="have the id 2, and the list of classes has 2 names, the last for id 1"
+    ):
+        plan_of(folder)
+    write_text(folder / name, text.replace("road", "ground\nroad") if "," not in text else text + "2, sign\n")
+    assert len(plan_of(folder).choice.classes.names) == 3
+
+
 def test_16_bit_ids_above_255(tmp_path) -> None:
     folder = build(
         tmp_path / "source",
