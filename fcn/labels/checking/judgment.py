@@ -1,19 +1,16 @@
 """Judges a data set as a whole: what a training refuses, and what is suspicious."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-
-import numpy as np
 
 from fcn.classes import VOID, VOID_NAMES, Color
 from fcn.data.depth import describe_unused
 from fcn.data.examination import Facts, Problem, blank_images, describe_masks
 from fcn.data.label_loss import describe_lossy
 from fcn.data.split_list import Example
-from fcn.data.voc import tells_apart
 from fcn.labels.checking.copies import near_copies
 from fcn.labels.checking.finding import Finding
+from fcn.labels.checking.palettes import judge_palettes
 from fcn.pages.percent import percent
 
 _MUCH_VOID = 0.5
@@ -110,7 +107,7 @@ def judge_examples(
             *_judge_content(names, facts[: len(train)], facts[len(train) :]),
         ]
     )
-    findings += _judge_palettes(known, list_colors)
+    findings += judge_palettes(known, list_colors)
     findings += _judge_void(names, known)
     findings += _judge_loss(known)
     findings += _judge_blank(train, val, facts)
@@ -191,66 +188,6 @@ def _judge_content(
         text = f"The validation labels hold one class only, {names[only]!r}: scores will mean little."
         findings.append(Finding("one class is scored", False, text))
     return findings
-
-
-def _judge_palettes(
-    known: Sequence[tuple[Example, Facts]], list_colors: Sequence[Color] | None
-) -> list[Finding]:
-    """Returns whether the palettes of labels contradict each other, or the colors of the class list.
-
-    An id is what counts, but one that has another color in each file was made by a tool that numbers colors
-    for each file. Then the same id means different classes.
-    """
-    first: dict[int, tuple[Color, Path]] = {}
-    conflicts: dict[int, list[str]] = defaultdict(list)
-    against_list = []
-    example_text = ""
-    for example, facts in known:
-        if not facts.colors or not _is_colored(facts.colors):
-            continue
-        for index, color in facts.colors.items():
-            if list_colors is not None:
-                if index < len(list_colors) and color != list_colors[index] and color in list_colors:
-                    against_list.append(
-                        f"{example.label_path}: id {index} is {_rgb(color)}, the color of id "
-                        f"{list_colors.index(color)} in labels.txt"
-                    )
-                continue
-            seen, path = first.setdefault(index, (color, example.label_path))
-            if seen != color:
-                conflicts[index].append(str(example.label_path))
-                example_text = example_text or (
-                    f"id {index} is {_rgb(seen)} in {path} and {_rgb(color)} in {example.label_path}"
-                )
-    findings = []
-    if against_list:
-        text = (
-            f"{_count(len(against_list), 'palette contradicts', 'palettes contradict')} the colors in "
-            "labels.txt, so the ids would mean other classes. Write the ids in the order of labels.txt "
-            "(python -m fcn data check ROOT --fix NEWROOT --palettes colors), or leave out the colors there."
-        )
-        findings.append(Finding("palettes", True, text, tuple(against_list)))
-    if conflicts:
-        files = sorted({path for paths in conflicts.values() for path in paths})
-        text = (
-            f"The palettes of labels disagree: {example_text}; in all {len(files)} files differ. So it is "
-            "not certain that an id means the same class everywhere. If the ids are right, save all labels "
-            "with one palette: python -m fcn data check ROOT --fix NEWROOT --palettes ids. If the colors are "
-            "right, write them into labels.txt (name:r,g,b:: a line) and use --palettes colors."
-        )
-        findings.append(Finding("palettes", True, text, tuple(files)))
-    return findings
-
-
-def _is_colored(colors: dict[int, Color]) -> bool:
-    """Returns whether a palette shows something: not a ramp of grays, in which a color is only the id."""
-    if all(color == (index, index, index) for index, color in colors.items()):
-        return False
-    return tells_apart(np.array([*colors.values()], np.uint8))
-
-
-def _rgb(color: Color) -> str:
-    return f"rgb({color[0]}, {color[1]}, {color[2]})"
 
 
 def _judge_void(names: Sequence[str], known: Sequence[tuple[Example, Facts]]) -> list[Finding]:

@@ -206,6 +206,27 @@ def test_palettes_are_compared_with_the_colors_of_the_list(root: Path) -> None:
     read_checked(DataConfig(root=root))
 
 
+@pytest.mark.parametrize("listed", ["0,0,0", "9,9,9"])
+def test_palettes_with_colors_that_the_list_lacks_are_compared_with_each_other(
+    root: Path, listed: str
+) -> None:
+    (root / "labels.txt").write_text(f"ground:{listed}::\ncat:1,2,3::\ndog:4,5,6::\n")
+    read_checked(DataConfig(root=root))
+    write_labels(root, all_of("xy", 0, 1, 2), ((0, 0, 0), (0, 128, 0), (128, 0, 0)))
+    assert "id 1 is rgb(128, 0, 0) in" in refusal(root)
+
+
+def test_a_color_that_moves_from_id_to_id_is_said(root: Path) -> None:
+    write_labels(root, all_of("abc", 0, 1))
+    write_labels(root, all_of("xy", 0, 2), ((0, 0, 0), (0, 128, 0), (128, 0, 0)))
+    assert findings(root, True) == {}
+    text = findings(root, False)["one color for two ids"].text
+    labels = root / "SegmentationClass"
+    assert text.startswith(f"rgb(128, 0, 0) is the color of id 1 in {labels / 'a.png'} and of id 2 in ")
+    write_labels(root, {"y": [0, 1, 2]}, ((0, 0, 0), (128, 0, 0), (128, 0, 0)))
+    assert "one color for two ids" not in findings(root, False)
+
+
 @pytest.mark.parametrize(
     ("size", "words"),
     [
