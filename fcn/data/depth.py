@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from fcn.data.image_header import reading_header
 from fcn.data.image_io import Pixels
-from fcn.data.pillow_decoding import MOST_BITS, needed_bits, stored_bits
+from fcn.data.pillow_decoding import FEWEST_BITS, MOST_BITS, needed_bits, stored_bits
+
+# The share of values that is common, and the bits below which an image of 16 bits is nearly black.
+_COMMON, _DARK = 0.99, 12
 
 
 def used_bits(path: Path, image: Pixels, bits: int = MOST_BITS) -> int | None:
@@ -22,6 +27,50 @@ def used_bits(path: Path, image: Pixels, bits: int = MOST_BITS) -> int | None:
     with reading_header(path) as header:
         is_deep = stored_bits(header) == MOST_BITS
     return needed_bits(image, bits) if is_deep else None
+
+
+def common_bits(image: Pixels, bits: int = MOST_BITS) -> int:
+    """Returns how many bits are enough for 99% of the values of an image of 16 bits.
+
+    Args:
+        image: Its pixels.
+        bits: How many bits the values were taken to use when it was read.
+
+    Example:
+        >>> image = np.full((20, 20, 3), 15, np.uint8)
+        >>> image[0, 0] = 255
+        >>> common_bits(image)
+        12
+    """
+    counts = np.cumsum(np.bincount(image.ravel(), minlength=256))
+    value = int(np.searchsorted(counts, _COMMON * counts[-1]))
+    return max(FEWEST_BITS, bits - 8 + value.bit_length())
+
+
+def describe_rarely_used(common: Sequence[int | None]) -> str | None:
+    """Returns a warning if only few values of most images of 16 bits need more than 12; None otherwise.
+
+    Args:
+        common: What `common_bits` returned for each image, read with 16 bits; None for those of 8 bits.
+
+    Example:
+        >>> describe_rarely_used([None, 16, 12]) is None
+        True
+        >>> describe_rarely_used([None, 12, 10]).partition(",")[0]
+        'In 2 of 2 images of 16 bits a channel'
+    """
+    known = [bits for bits in common if bits is not None]
+    dark = [bits for bits in known if bits <= _DARK]
+    if 2 * len(dark) <= len(known):
+        return None
+    used = max(dark)
+    most = (1 << used) - 1
+    return (
+        f"In {len(dark)} of {len(known)} images of 16 bits a channel, 99% of the values are at most {most}, "
+        f"which is {used} bits, so the net would see values up to {most >> 8} of 255 there. If larger ones "
+        "mark pixels without data, such as 65535, write another value there and set "
+        f"data.bits: {used}; if they are right, set data.bits: 16."
+    )
 
 
 def describe_unused(found: Sequence[int | None]) -> str | None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from fcn.classes import VOID, Color, count_ids
-from fcn.data.depth import used_bits
+from fcn.data.depth import common_bits, used_bits
 from fcn.data.image_io import Pixels, read_label, read_palette, read_size
 from fcn.data.label_loss import looks_lossy
 from fcn.data.label_orientation import read_label_size
@@ -59,6 +59,7 @@ class Facts(NamedTuple):
         gradients: Signs of the differences of a thumbnail, 144 bits; None for an image without contrast.
         is_lossy: Whether the label seems to have been stored with loss.
         bits: How many bits the values of the image use; None without 16 bits a channel.
+        common_bits: How many bits are enough for 99% of them; None without 16 bits a channel.
         seen: Result of the caller's `Look`.
     """
 
@@ -70,6 +71,7 @@ class Facts(NamedTuple):
     gradients: bytes | None
     is_lossy: bool
     bits: int | None
+    common_bits: int | None
     seen: object = None
 
 
@@ -141,6 +143,7 @@ def _examine(example: Example, num_classes: int, look: Look | None) -> Facts | P
         _gradients(image),
         looks_lossy(label),
         bits,
+        None if bits is None else common_bits(image, example.bits),
         look and look(example, label),
     )
 

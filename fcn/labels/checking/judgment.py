@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fcn.classes import VOID, VOID_NAMES, Color
-from fcn.data.depth import describe_unused
+from fcn.data.depth import describe_rarely_used, describe_unused
 from fcn.data.examination import Facts, Problem, blank_images, describe_masks
 from fcn.data.label_loss import describe_lossy
 from fcn.data.split_list import Example
@@ -66,17 +66,20 @@ def _describe_difference(rows: int, columns: int) -> str:
 
 
 def judge_bits(examples: Sequence[Example], facts: Sequence[Facts | None]) -> list[Finding]:
-    """Returns whether images of 16 bits use so few of them that a training has to know how many are meant.
+    """Returns whether images of 16 bits use few of them, so that a training has to know how many are meant.
 
     Args:
         examples: What was read, with 16 bits.
         facts: Of each example.
     """
-    text = describe_unused([one and one.bits for one in facts])
-    if text is None:
-        return []
-    deep = (str(example.image_path) for example, one in zip(examples, facts, strict=True) if one and one.bits)
-    return [Finding("unused bits", True, text, tuple(deep))]
+    deep = tuple(
+        str(example.image_path) for example, one in zip(examples, facts, strict=True) if one and one.bits
+    )
+    if text := describe_unused([one and one.bits for one in facts]):
+        return [Finding("unused bits", True, text, deep)]
+    if text := describe_rarely_used([one and one.common_bits for one in facts]):
+        return [Finding("rarely used bits", False, text, deep)]
+    return []
 
 
 def judge_examples(

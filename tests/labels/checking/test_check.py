@@ -147,6 +147,25 @@ def test_a_set_of_12_bits_in_files_of_16_is_refused_until_they_are_given(
     assert "expected values of 10 bits" in refused.files[0]
 
 
+@pytest.mark.parametrize("dark", [3, 2])
+def test_values_without_data_do_not_hide_that_few_bits_are_used(
+    dark: int, root: Path, rng: np.random.Generator
+) -> None:
+    for number, path in enumerate(sorted((root / "JPEGImages").iterdir())):
+        values = rng.integers(0, 4096 if number < dark else 65536, (*SIZE, 3)).astype(np.uint16)
+        values[0, 0] = 65535
+        path.write_bytes(cv2.imencode(".png", values)[1].tobytes())
+    survey = check_dataset(root)
+    assert survey.refused() == []
+    found = [finding for finding in survey.warnings() if finding.kind == "rarely used bits"]
+    assert len(found) == (dark == 3)
+    assert all(
+        "In 3 of 5 images of 16 bits a channel, 99% of the values are at most 4095" in one.text
+        for one in found
+    )
+    assert {finding.kind for finding in check_dataset(root, bits=16).warnings()} <= {"bit depths"}
+
+
 def test_labels_that_were_a_jpeg_are_said(root: Path) -> None:
     names = tuple(f"class {number}" for number in range(21))
     (root / "labels.txt").write_text("".join(f"{name}\n" for name in names))
