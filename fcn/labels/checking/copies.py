@@ -1,5 +1,6 @@
-"""Images of the validation split that look like training images: frames of one video, or saved again."""
+"""Images that look alike: frames of one video, saved again, or the same with other labels."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,6 +41,29 @@ def near_copies(
         "belongs together in one split."
     )
     return [Finding("near-duplicates", False, text, files)]
+
+
+def contradictions(examples: Sequence[Example], facts: Sequence[Facts | None]) -> list[Finding]:
+    """Returns a warning if images with the same pixels have different labels.
+
+    Args:
+        examples: What was read.
+        facts: Of each example.
+    """
+    labels: dict[bytes, set[bytes]] = defaultdict(set)
+    files: dict[bytes, list[str]] = defaultdict(list)
+    for example, one in zip(examples, facts, strict=True):
+        if one is not None and not one.is_blank:
+            labels[one.digest.image].add(one.digest.label)
+            files[one.digest.image].append(str(example.label_path))
+    shown = tuple(" and ".join(files[image]) for image, found in labels.items() if len(found) > 1)
+    if not shown:
+        return []
+    text = (
+        f"{len(shown)} {'image is' if len(shown) == 1 else 'images are'} there more than once, with "
+        "different labels: they contradict each other. Keep one label of each image."
+    )
+    return [Finding("contradictory labels", False, text, shown)]
 
 
 def find_near_pairs(train: Sequence[Facts | None], val: Sequence[Facts | None]) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 from fcn.classes import VOID, Classes, voc_palette
 from fcn.config.sections import DataConfig, LabelOrientation
 from fcn.data.examination import check_masks, examine_examples
-from fcn.data.image_io import Pixels, encode_label, read_image
+from fcn.data.image_io import Pixels, encode_label, encode_png, read_image
 from fcn.data.voc import read_classes, read_split
 from fcn.errors import DataError
 from fcn.labels.checking.finding import Finding
@@ -287,6 +287,22 @@ def test_blank_images_in_both_splits_are_said_not_refused(root: Path) -> None:
     for name in "by":
         cv2.imwrite(str(root / "JPEGImages" / f"{name}.png"), image)
     assert "under other names (1)" in refusal(root)
+
+
+def test_labels_of_one_image_that_differ_are_said(root: Path) -> None:
+    images = root / "JPEGImages"
+    (images / "b.png").write_bytes((images / "a.png").read_bytes())
+    write_labels(root, {"a": [0, 1, 2], "b": [0, 1, 2]})
+    assert "contradictory labels" not in findings(root, False)
+    write_labels(root, {"b": [0, 2, 1]})
+    found = findings(root, False)["contradictory labels"]
+    assert found.text.startswith("1 image is there more than once, with different labels")
+    labels = root / "SegmentationClass"
+    assert found.files == (f"{labels / 'a.png'} and {labels / 'b.png'}",)
+    blank = encode_png(np.zeros((*SIZE, 3), np.uint8))
+    for name in "ab":
+        (images / f"{name}.png").write_bytes(blank)
+    assert "contradictory labels" not in findings(root, False)
 
 
 @pytest.mark.parametrize("change", ["jpeg", "small", "bright", "cut"])
