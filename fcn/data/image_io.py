@@ -28,7 +28,7 @@ from fcn.data.image_header import (
 )
 from fcn.data.label_loss import LOSS_REMEDY, LOSSY_FORMATS, looks_lossy
 from fcn.data.orientation import Pixels as Pixels
-from fcn.data.orientation import orientation_of, upright, upright_size
+from fcn.data.orientation import check_unturned, orientation_of, upright, upright_size
 from fcn.data.pillow_decoding import MOST_BITS, decode_other, decode_tiff, stored_bits, to_8_bits
 from fcn.errors import DataError
 from fcn.system.files import unreadable, write_bytes
@@ -138,11 +138,13 @@ def read_label(path: Path) -> Pixels:
         `uint8[H, W]`, class ids, 255 = void.
 
     Raises:
-        DataError: If the file cannot be decoded or stores colors instead of class ids.
+        DataError: If the file cannot be decoded, stores colors instead of class ids, or has an EXIF
+            orientation of its own.
     """
     data = read_file(path)
     try:
         with open_header(data, path) as image:
+            check_unturned(image, path)
             if image.format in LOSSY_FORMATS:
                 raise DataError(
                     f"{path}: is a label stored as {image.format}, which changes class ids. {LOSS_REMEDY}"

@@ -98,6 +98,25 @@ def is_sideways(orientation: int) -> bool:
     return orientation >= _FIRST_SIDEWAYS
 
 
+def check_unturned(image: ImageFile, path: Path) -> None:
+    """Refuses a label that has an EXIF orientation itself: tools disagree on which side of it is up.
+
+    Args:
+        image: The opened label; no pixels are decoded.
+        path: The file, for the error.
+
+    Raises:
+        DataError: If it has one.
+    """
+    orientation = orientation_of(image)
+    if orientation != 1:
+        raise DataError(
+            f"{path}: is a label with an EXIF orientation of its own ({orientation}), probably that of its "
+            "image, so it is not certain which side is up. Remove it from the label, and turn the label "
+            "upright if it is not."
+        )
+
+
 def exif_orientation(data: bytes) -> int:
     """Returns the orientation of an image file's content, 1 to 8; 1 if it has none or is not an image."""
     try:

@@ -15,6 +15,7 @@ from fcn.data.leaks import shared_images
 from fcn.data.orientation import upright
 from fcn.data.voc import Example, read_example, read_split
 from fcn.errors import DataError
+from fcn.labels.importing.readers.mask_file import read_ids
 
 CLASSES = Classes.named(("ground", "cat", "dog"))
 COLORS = np.array([[40, 40, 40], [200, 40, 40], [40, 200, 40]], np.uint8)
@@ -44,6 +45,23 @@ def test_image_and_label_are_upright_whatever_the_label_is_of(
         image, found = read_example(example, 3)
         np.testing.assert_array_equal(found, upright(label.copy(), orientation))
         np.testing.assert_array_equal(image, COLORS[found])
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_label_with_an_orientation_of_its_own_is_refused(
+    orientation: int, kind: str, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    label = LABEL[:, :3]
+    Image.fromarray(label).save(tmp_path / "a.png", kind, exif=exif)
+    for read in (read_label, read_ids):
+        if orientation == 1:
+            np.testing.assert_array_equal(read(tmp_path / "a.png"), label)
+            continue
+        with pytest.raises(DataError, match=rf"a\.png: is a label with an EXIF .* its own \({orientation}\)"):
+            read(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])

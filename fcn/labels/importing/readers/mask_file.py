@@ -15,6 +15,7 @@ from PIL import Image, ImageFile
 from fcn.classes import count_ids
 from fcn.data.image_header import PILLOW_ERRORS, open_mask_header, read_image_file, stored_size
 from fcn.data.image_io import Pixels
+from fcn.data.orientation import check_unturned
 from fcn.errors import DataError
 from fcn.labels.importing.readers.id_array import ARRAY_SUFFIX, MAX_ID, read_array
 from fcn.labels.importing.readers.mask_size import check_area
@@ -173,7 +174,7 @@ def _open(path: Path, size: tuple[int, int] | None = None) -> tuple[ImageFile.Im
 
 
 def _check_kind(image: ImageFile.ImageFile, start: bytes, path: Path) -> None:
-    """Refuses kinds of images that change or cut values.
+    """Refuses kinds of images that change or cut values, or that may be turned.
 
     Raises:
         DataError: If it is one.
@@ -183,6 +184,7 @@ def _check_kind(image: ImageFile.ImageFile, start: bytes, path: Path) -> None:
             f"{path}: is stored with loss, as {image.format}, which changes the values of pixels, so that no "
             "class is certain. Export the masks as PNG."
         )
+    check_unturned(image, path)
     if image.mode not in COLOR_MODES | GRAY_MODES | {"P"}:
         raise DataError(f"{path}: expected a mask of ids or colors. Received: mode {image.mode!r}.")
     if "16" in _raw_mode(image) and image.mode not in GRAY_MODES - ALPHA_MODES:
