@@ -37,7 +37,7 @@ _LAST_SUFFIXES = (*sorted(FURTHER_SUFFIXES), *sorted(suffix.upper() for suffix i
 # "/JPEGImages/a.jpg /SegmentationClass/a.png", as in the lists of several published nets.
 _PAIR = re.compile(rf"/?(?:\S*/)?{IMAGES}/(?P<image>\S+)\s+/?(?P<labels>\S+)/(?P<label>[^/\s]+)")
 _IN_IMAGES = re.compile(rf"/?(?:.*/)?{IMAGES}/(?P<name>.+)")
-_VOC_NAME = re.compile(r"(2005|2006|2007|2008|2009|2010|2011|2012)_\d{6}")
+_VOC_NAME = re.compile(r"(2005|2006|2007|2008|2009|2010|2011|2012)_00\d{4}")
 _CLASS_LIST_LINE = re.compile(r"(?P<name>.*\S)\s+(-1|0|1)")
 # Closeness of names, as difflib measures it.
 _SIMILAR = 0.8
