@@ -220,6 +220,25 @@ def test_a_damaged_file_of_labelme_is_one_message(change, message, labelme):
     assert str(path) in str(caught.value)
 
 
+def test_two_files_of_labelme_for_one_image_are_refused(labelme):
+    path = labelme / "four4.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"imagePath": "one.jpg"}))
+    with pytest.raises(DataError) as caught:
+        plan_import([labelme], HALF)
+    assert f"its image is {labelme / 'one.jpg'}, which " in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_images_without_a_file_of_labelme_are_counted(labelme):
+    assert not any("no file of labelme" in note for note in plan_import([labelme], HALF).notes)
+    write(labelme / "more" / "five.jpg", pixels(5))
+    write(labelme / "one.png", pixels(6))
+    (note,) = (note for note in plan_import([labelme], HALF).notes if "no file of labelme" in note)
+    assert (
+        note == f"1 images have no file of labelme and were left out, such as {labelme / 'more' / 'five.jpg'}"
+    )
+
+
 def test_masks_of_ids_keep_their_ids(tmp_path):
     folder = make_masks(tmp_path, [np.full((4, 5), value) for value in (0, 1, 2, 255)])
     root = run(tmp_path, folder)

@@ -72,11 +72,45 @@ def read(folder: Path) -> Source:
     keys |= {name: number for number, name in enumerate(names, start=1)}
     index = ImageIndex(folder)
     items = [_item(folder, path, document, keys, index) for path, document in labeled.items()]
+    _check_images(items)
     classes = {} if listed and LABELME_BACKGROUND not in listed else {BACKGROUND_KEY: SourceClass(BACKGROUND)}
     classes |= {number: SourceClass(name) for number, name in enumerate(names, start=1)}
-    others = len(documents) - len(labeled)
-    notes = (f"{others} JSON files are not labelme's and were left out",) if others else ()
-    return Source(NAME, items, classes, lambda _: SourceClass(BACKGROUND), notes=notes)
+    return Source(
+        NAME,
+        items,
+        classes,
+        lambda _: SourceClass(BACKGROUND),
+        notes=_notes(items, index.images, len(documents) - len(labeled)),
+    )
+
+
+def _check_images(items: Sequence[Item]) -> None:
+    """Refuses two files that name one image: one of them was copied or renamed, with the labels of another.
+
+    Raises:
+        DataError: If there are two.
+    """
+    seen: dict[Path, Path] = {}
+    for item in items:
+        if isinstance(item.image, Path):
+            other = seen.setdefault(item.image, item.where)
+            if other != item.where:
+                raise DataError(
+                    f"{item.where}: its image is {item.image}, which {other} also names. Correct its "
+                    "imagePath, or remove one of them."
+                )
+
+
+def _notes(items: Sequence[Item], images: Sequence[Path], others: int) -> tuple[str, ...]:
+    notes = [f"{others} JSON files are not labelme's and were left out"] if others else []
+    labeled = {item.image for item in items if isinstance(item.image, Path)}
+    labeled |= {item.where.with_suffix("") for item in items}
+    unlabeled = [path for path in images if path not in labeled and path.with_suffix("") not in labeled]
+    if unlabeled:
+        notes.append(
+            f"{len(unlabeled)} images have no file of labelme and were left out, such as {unlabeled[0]}"
+        )
+    return tuple(notes)
 
 
 def _listed_names(folder: Path) -> list[str]:
