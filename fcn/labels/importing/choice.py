@@ -1,5 +1,7 @@
 """Turns the classes of a source into class ids, as the user asks."""
 
+import unicodedata
+from collections import defaultdict
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -91,7 +93,9 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
     others = found.keys() - source.void_keys - void - {BACKGROUND_KEY, color_key((0, 0, 0))}
     if not void and others & tally.pixels.keys():
         void |= source.void_keys & found.keys() - kept
-    new_names = {key: one.name for key, one in found.items() if key not in void} | renamed
+    # Spaces around a name are typed by mistake, and a list of classes does not keep them.
+    new_names = {key: one.name.strip() for key, one in found.items() if key not in void}
+    new_names |= {key: name.strip() for key, name in renamed.items()}
     declared = {key: place for place, key in enumerate(source.classes)}
     order = sorted(new_names, key=lambda key: (key != background, declared.get(key, len(declared)), key))
     names = wishes.names or tuple(dict.fromkeys(new_names[key] for key in order))
@@ -109,6 +113,25 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
     ]
     stray, stray_pixels = _stray(rows, tally, wishes.color_tolerance)
     return Choice(_colored(names, rows), rows, stray, stray_pixels)
+
+
+def describe_choice(choice: Choice, tally: Tally) -> list[str]:
+    """Returns sentences about classes that are probably not what was meant."""
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for name in choice.classes.names:
+        spellings[unicodedata.normalize("NFC", name).casefold()].append(name)
+    notes = [
+        f"{', '.join(map(repr, names))} are different classes. If they are one: --merge "
+        f"'{','.join(names)}={names[0]}'"
+        for names in spellings.values()
+        if len(names) > 1
+    ]
+    used = {row.class_id for row in choice.rows if tally.pixels[row.key]} | {*choice.stray.values()}
+    used.discard(VOID)
+    if len(used) < 2:
+        held = f"one class only, {choice.classes.names[used.pop()]!r}" if used else "void only"
+        notes.append(f"the labels hold {held}, so there is nothing to learn from them")
+    return notes
 
 
 def to_class_ids(keys: Keys, choice: Choice) -> Pixels:

@@ -11,7 +11,7 @@ from fcn.data.class_names import CLASS_LIST
 from fcn.data.image_io import encode_label
 from fcn.data.split_list import IMAGES, LABELS, SPLITS
 from fcn.errors import ConfigError, DataError
-from fcn.labels.importing.choice import Choice, Wishes, choose_classes, to_class_ids
+from fcn.labels.importing.choice import Choice, Wishes, choose_classes, describe_choice, to_class_ids
 from fcn.labels.importing.counting import Counted, Tally, count_keys, read_fitting_keys
 from fcn.labels.importing.recognition import READERS, recognize
 from fcn.labels.importing.source import Item, Source
@@ -84,7 +84,7 @@ def plan_import(folders: Sequence[Path], options: ImportOptions) -> Plan:
     form, source = _read_sources(folders, options.form)
     tally = count_keys(source.items, options.fit)
     choice = choose_classes(source, tally, options.wishes)
-    notes = [*source.notes]
+    notes = [*source.notes, *describe_choice(choice, tally)]
     if tally.skipped:
         notes.append(f"{len(tally.skipped)} images were left out, such as {tally.skipped[0]}")
     if choice.stray_pixels:

@@ -239,6 +239,47 @@ def test_images_without_a_file_of_labelme_are_counted(labelme):
     )
 
 
+def test_spaces_around_names_do_not_make_classes(tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for name, label in zip("abcd", ["car", "car ", " car", "dog"], strict=True):
+        write_labelme(folder, name, [square(label, 1, 1, 4)])
+    root = run(tmp_path, folder)
+    assert read_classes(root).names == ("background", "car", "dog")
+    assert [imported(root)[name].max() for name in "abcd"] == [1, 1, 1, 2]
+
+
+def test_names_that_differ_in_case_or_code_points_are_said(tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for name, label in zip("abcd", ["Car", "car", "n\u00e4he", "na\u0308he"], strict=True):
+        write_labelme(folder, name, [square(label, 1, 1, 4)])
+    notes = " ".join(plan_import([folder], HALF).notes)
+    assert "'Car', 'car' are different classes. If they are one: --merge 'Car,car=Car'" in notes
+    assert "'na\u0308he', 'n\u00e4he' are different classes" in notes
+    wishes = Wishes(renamed=(("Car", "car"), ("car", "car"), ("na\u0308he", "n\u00e4he")))
+    assert "different classes" not in " ".join(plan_import([folder], HALF._replace(wishes=wishes)).notes)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        ([square("cat", 100, 100, 50)], "hold one class only, 'background'"),
+        ([square("cat", -1, -1, 50)], "hold one class only, 'cat'"),
+        ([square("__ignore__", -1, -1, 50)], "hold void only"),
+        ([square("cat", 1, 1, 5)], None),
+    ],
+)
+def test_labels_that_teach_nothing_are_said(shapes, words, tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for name in "ab":
+        write_labelme(folder, name, shapes)
+    found = [note for note in plan_import([folder], HALF).notes if "nothing to learn" in note]
+    assert len(found) == (words is not None)
+    assert words is None or words in found[0]
+
+
 def test_masks_of_ids_keep_their_ids(tmp_path):
     folder = make_masks(tmp_path, [np.full((4, 5), value) for value in (0, 1, 2, 255)])
     root = run(tmp_path, folder)
