@@ -1,6 +1,8 @@
 """Finds the splits that a source has: lists of names, or folders such as `train/` and `valid/`."""
 
 import re
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -20,6 +22,9 @@ _SPLITS = {
     "testing": "test",
 }
 _ORDER = ("train", "val", "test")
+_PAIR = re.compile(r"(?P<image>[^\s,;]+)[\s,;]+[^\s,;]*[/.][^\s,;]*")
+_PLACES = ("ImageSets/Segmentation", "", "splits", "ImageSets", "ImageSets/Main")
+"""Where lists may be. The first place that has names of images counts."""
 
 
 def split_of_folder(name: str) -> str | None:
@@ -57,28 +62,70 @@ def split_of_list(path: Path) -> str | None:
 
 
 def read_split_lists(folder: Path, names: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Returns the split of each name that a list of `ImageSets/Segmentation` has, and sentences for people.
+    """Returns the split of each name that the lists of a source have, and sentences for people.
 
-    A name in several lists is in the first of train, val and test. Suffixes and folders in lists are ignored.
+    The lists are in `ImageSets/Segmentation`, or else in another usual place. A name in several lists is in
+    the first of train, val and test.
 
     Raises:
         DataError: If a list is not text.
     """
-    known = {Path(name).name: name for name in names}
-    splits: dict[str, str] = {}
-    notes = []
-    found = [(split_of_list(path), path) for path in folder.glob("ImageSets/Segmentation/*.txt")]
-    lists = [(split, path) for split, path in found if split is not None]
-    for split, path in sorted(lists, key=lambda one: (_ORDER.index(one[0]), one[1])):
-        lines = [line.strip() for line in read_document(path).splitlines() if line.strip()]
-        missing = []
-        for line in lines:
-            entry = re.sub(r"[\t ]+-?[01]$", "", line).replace("\\", "/").rpartition("/")[2]
-            name = known.get(entry) or known.get(entry.rpartition(".")[0])
-            if name is None:
-                missing.append(line)
-            else:
-                splits.setdefault(name, split)
-        if missing:
-            notes.append(f"{path} names {len(missing)} images that are not there, such as {missing[0]}")
-    return splits, tuple(notes)
+    find = _Names(names).find
+    for place in _PLACES:
+        listed = [(split_of_list(path), path) for path in (folder / place).glob("*.txt")]
+        lists = [(split, path) for split, path in listed if split is not None]
+        splits: dict[str, str] = {}
+        shared: set[str] = set()
+        notes = []
+        for split, path in sorted(lists, key=lambda one: (_ORDER.index(one[0]), one[1])):
+            missing = []
+            for line in filter(None, map(str.strip, read_document(path).splitlines())):
+                name = find(line)
+                if name is None:
+                    missing.append(line)
+                elif splits.setdefault(name, split) != split:
+                    shared.add(name)
+            if missing:
+                notes.append(f"{path} names {len(missing)} images that are not there, such as {missing[0]}")
+        if shared:
+            notes.append(
+                f"{len(shared)} images are in several lists of {folder / place}, such as {min(shared)}, and "
+                "were left in the first of train, val and test"
+            )
+        if splits or (notes and place == _PLACES[0]):
+            return splits, tuple(notes)
+    return {}, ()
+
+
+class _Names:
+    """The names of a source, found by the lines of lists: with or without suffix and folders.
+
+    Args:
+        names: Paths without suffix.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._by_path = {_normal(name): name for name in names}
+        self._by_last: dict[str, list[str]] = defaultdict(list)
+        for path in self._by_path:
+            self._by_last[path.rpartition("/")[2]].append(path)
+
+    def find(self, line: str) -> str | None:
+        """Returns the name that a line means; None if there is none, or it can be several."""
+        # A list may give the mask after the image, and VOC's lists of a class a number.
+        pair = _PAIR.fullmatch(line)
+        for text in (line, re.sub(r"[\t ]+-?[01]$", "", line), *([pair["image"]] if pair else [])):
+            path = _normal(text)
+            for entry in (path, path.rpartition(".")[0]):
+                if found := self._by_path.get(entry):
+                    return found
+                alike = self._by_last.get(entry.rpartition("/")[2], [])
+                if len(alike) > 1:
+                    alike = [one for one in alike if entry.endswith(f"/{one}")]
+                if entry and len(alike) == 1:
+                    return self._by_path[alike[0]]
+        return None
+
+
+def _normal(name: str) -> str:
+    return unicodedata.normalize("NFC", name).replace("\\", "/")

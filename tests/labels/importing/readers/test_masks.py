@@ -164,6 +164,68 @@ def test_a_dictionary_of_colors(tmp_path) -> None:
     check_ids(labels)
 
 
+@pytest.mark.parametrize("place", ["ImageSets/Segmentation", ".", "splits", "ImageSets"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}",
+        "{}.jpg",
+        "images/{}.jpg",
+        "C:\\mine\\{}.jpg",
+        "{} 1",
+        "/x/{}.png /x/masks/{}.png",
+        "{}.jpg,{}.png",
+    ],
+)
+def test_lists_of_splits(tmp_path, place, line) -> None:
+    folder = build(tmp_path / "source", "images/{}.jpg", "masks/{}.png")
+    for split, listed in (("train", "abc"), ("valid", "de")):
+        write_text(
+            folder / place / f"{split}.txt", "".join(f"{line.format(name, name)}\n" for name in listed)
+        )
+    plan = plan_of(folder)
+    assert dict(zip(plan.names, plan.splits, strict=True)) == dict(
+        zip("abcde", ["train"] * 3 + ["val"] * 2, strict=True)
+    )
+
+
+def test_lists_with_folders_tell_equal_names_apart(tmp_path) -> None:
+    for site in ("one", "two"):
+        build(tmp_path / "source", f"images/{site}/{{}}.jpg", f"masks/{site}/{{}}.png")
+    for split, site in (("train", "two"), ("val", "one")):
+        write_text(
+            tmp_path / f"source/ImageSets/Segmentation/{split}.txt",
+            "".join(f"JPEGImages/{site}/{name}.jpg\n" for name in NAMES),
+        )
+    plan = plan_of(tmp_path / "source")
+    for name, split in zip(plan.names, plan.splits, strict=True):
+        assert split == ("train" if name.startswith("two") else "val")
+
+
+def test_images_in_two_lists_are_said(tmp_path) -> None:
+    folder = build(tmp_path / "source", "images/{}.jpg", "masks/{}.png")
+    for split, listed in (("train", "abcd"), ("val", "cde")):
+        write_text(folder / f"ImageSets/Segmentation/{split}.txt", "\n".join(listed))
+    plan = plan_of(folder)
+    assert plan.splits == ["train"] * 4 + ["val"]
+    assert any("2 images are in several lists" in note and "such as c" in note for note in plan.notes)
+
+
+def test_names_that_end_in_a_number_are_found_in_lists(tmp_path) -> None:
+    for name in ("frame 0", "frame 1", "frame"):
+        write_image(tmp_path / f"source/images/{name}.jpg")
+        write_ids(tmp_path / f"source/masks/{name}.png", IDS["a"])
+    for split, listed in (("train", "frame 0\nframe\n"), ("val", "frame 1\nframe 7\n")):
+        write_text(tmp_path / f"source/ImageSets/Segmentation/{split}.txt", listed)
+    plan = plan_of(tmp_path / "source")
+    assert dict(zip(plan.names, plan.splits, strict=True)) == {
+        "frame": "train",
+        "frame 0": "train",
+        "frame 1": "val",
+    }
+    assert any("names 1 images that are not there, such as frame 7" in note for note in plan.notes)
+
+
 def test_cvat_black_and_white(tmp_path) -> None:
     folder = build(
         tmp_path / "source",
