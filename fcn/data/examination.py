@@ -10,6 +10,7 @@ import numpy as np
 
 from fcn.classes import VOID, Color, count_ids
 from fcn.data.depth import common_bits, used_bits
+from fcn.data.fourth_band import seems_to_have_fourth_band
 from fcn.data.image_io import Pixels, read_label, read_palette, read_size
 from fcn.data.label_loss import looks_lossy
 from fcn.data.label_orientation import read_label_size
@@ -60,6 +61,7 @@ class Facts(NamedTuple):
         is_lossy: Whether the label seems to have been stored with loss.
         bits: How many bits the values of the image use; None without 16 bits a channel.
         common_bits: How many bits are enough for 99% of them; None without 16 bits a channel.
+        has_fourth_band: Whether its transparency seems to be a band of its own, such as near infrared.
         seen: Result of the caller's `Look`.
     """
 
@@ -72,6 +74,7 @@ class Facts(NamedTuple):
     is_lossy: bool
     bits: int | None
     common_bits: int | None
+    has_fourth_band: bool
     seen: object = None
 
 
@@ -144,6 +147,7 @@ def _examine(example: Example, num_classes: int, look: Look | None) -> Facts | P
         looks_lossy(label),
         bits,
         None if bits is None else common_bits(image, example.bits),
+        seems_to_have_fourth_band(example.image_path),
         look and look(example, label),
     )
 

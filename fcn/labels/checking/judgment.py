@@ -113,6 +113,7 @@ def judge_examples(
     findings += judge_palettes(known, list_colors)
     findings += _judge_void(names, known)
     findings += _judge_loss(known)
+    findings += _judge_bands(known)
     findings += _judge_blank(train, val, facts)
     findings += near_copies(train, val, facts)
     findings += contradictions([*train, *val], facts)
@@ -139,6 +140,19 @@ def _judge_loss(known: Sequence[tuple[Example, Facts]]) -> list[Finding]:
     """Returns whether labels seem to have been stored with loss. Single ones may be right in spite of it."""
     lossy = tuple(str(example.label_path) for example, facts in known if facts.is_lossy)
     return [Finding("stored with loss", False, describe_lossy(len(lossy)), lossy)] if lossy else []
+
+
+def _judge_bands(known: Sequence[tuple[Example, Facts]]) -> list[Finding]:
+    """Returns whether images seem to have a fourth band, which is dropped."""
+    files = tuple(str(example.image_path) for example, facts in known if facts.has_fourth_band)
+    if not files:
+        return []
+    text = (
+        f"{_count(len(files), 'image has', 'images have')} transparency that varies as a picture does, as if "
+        "it were a band of its own, such as near infrared. It is dropped: nets here see red, green and blue. "
+        "One that uses more bands would need a first layer with as many channels."
+    )
+    return [Finding("a fourth band", False, text, files)]
 
 
 def _judge_content(

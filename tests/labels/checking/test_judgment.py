@@ -289,6 +289,16 @@ def test_blank_images_in_both_splits_are_said_not_refused(root: Path) -> None:
     assert "under other names (1)" in refusal(root)
 
 
+def test_fourth_bands_are_said(root: Path, rng: np.random.Generator) -> None:
+    for name in ("a", "x"):
+        path = root / "JPEGImages" / f"{name}.png"
+        bands = np.dstack([read_image(path), rng.integers(0, 256, SIZE).astype(np.uint8)])
+        Image.fromarray(bands).save(path)
+    found = findings(root, False)["a fourth band"]
+    assert found.text.startswith("2 images have transparency that varies as a picture does")
+    assert [Path(file).name for file in found.files] == ["a.png", "x.png"]
+
+
 def test_labels_of_one_image_that_differ_are_said(root: Path) -> None:
     images = root / "JPEGImages"
     (images / "b.png").write_bytes((images / "a.png").read_bytes())
