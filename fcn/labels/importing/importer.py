@@ -1,5 +1,6 @@
 """Imports labels of another tool: a data set in VOC layout, made whole or not at all."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -179,12 +180,12 @@ def _short_names(items: Sequence[Item]) -> list[str]:
     last = [item.name.rpartition("/")[2] for item in items]
     names = (
         last
-        if len({name.lower() for name in last}) == len(last)
+        if len({_spelling(name) for name in last}) == len(last)
         else [item.name.replace("/", "__") for item in items]
     )
-    twice = [name for name, count in Counter(name.lower() for name in names).items() if count > 1]
+    twice = [name for name, count in Counter(map(_spelling, names)).items() if count > 1]
     if twice:
-        wrong = next(item for item, name in zip(items, names, strict=True) if name.lower() == twice[0])
+        wrong = next(item for item, name in zip(items, names, strict=True) if _spelling(name) == twice[0])
         raise DataError(f"{wrong.where}: expected one image of this name. Rename it, or import in parts.")
     for item, name in zip(items, names, strict=True):
         if not name or name.startswith(".") or not is_encodable(name) or any(ord(c) < 32 for c in name):
@@ -192,6 +193,11 @@ def _short_names(items: Sequence[Item]) -> list[str]:
                 f"{item.where}: expected a name that a list can hold. Received: {name!r}. Rename it."
             )
     return names
+
+
+def _spelling(name: str) -> str:
+    """Returns what names have in common that are one name in a list, or on another system."""
+    return unicodedata.normalize("NFC", name).casefold().strip()
 
 
 def _divide(

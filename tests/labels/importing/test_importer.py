@@ -377,6 +377,15 @@ def test_equal_names_in_two_folders_become_different_ones(tmp_path):
     assert sorted(imported(run(tmp_path, tmp_path / "source"))) == ["north__a", "south__a"]
 
 
+@pytest.mark.parametrize(("one", "other"), [("\u00e4", "a\u0308"), ("b ", "b"), ("C", "c")])
+def test_names_that_lists_cannot_tell_apart_keep_their_folders(one, other, tmp_path):
+    folder = tmp_path / "source"
+    for place, name in (("x", one), ("y", other)):
+        (folder / place).mkdir(parents=True)
+        write_labelme(folder / place, name, [])
+    assert sorted(imported(run(tmp_path, folder))) == sorted([f"x__{one}", f"y__{other}"])
+
+
 def test_a_used_root_is_refused_before_anything_is_read(labelme, tmp_path, capsys):
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "notes.txt").write_text("mine")
