@@ -96,6 +96,8 @@ def read_entries(path: Path) -> list[Entry]:
     entries = []
     for line in read_lines(path):
         name, _, labels = line.partition("\t")
+        if _suffix(labels.strip()) in IMAGE_SUFFIXES:  # a label, not its folder
+            name, labels = f"{name} {labels}", ""
         entries.append(Entry(name.strip(), labels.strip() or LABELS))
     return entries
 
@@ -221,7 +223,7 @@ class Finder:
         )
 
     def _nearest(self, path: Path) -> str:
-        """Returns a sentence about the file that is named most like a missing one; empty without one.
+        """Returns a sentence about the file that is named most like a missing one, or about any; or nothing.
 
         Only the first missing files get one, and names that begin alike are compared: else a long list with
         wrong names would take minutes.
@@ -235,7 +237,9 @@ class Finder:
         place = bisect.bisect(known, (path.name,))
         stems = dict(known[max(0, place - _COMPARED) : place + _COMPARED])
         close = difflib.get_close_matches(path.name, stems, n=1, cutoff=_SIMILAR)
-        return f"The nearest file there is {stems[close[0]]!r}. " if close else ""
+        if close:
+            return f"The nearest file there is {stems[close[0]]!r}. "
+        return f"Expected a name such as {known[0][0]!r}. " if known else ""
 
 
 def _forms(entry: Entry) -> Iterator[Entry]:

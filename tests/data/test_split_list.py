@@ -40,6 +40,7 @@ def refusal(root: Path) -> str:
         ["/JPEGImages/a.jpg", "/JPEGImages/b", "/home/me/VOC2012/JPEGImages/c.jpg"],
         [f"/JPEGImages/{name}.jpg /SegmentationClass/{name}.png" for name in "abc"],
         [f"JPEGImages/{name}.jpg\tSegmentationClass" for name in "abc"],
+        [f"JPEGImages/{name}.jpg\tSegmentationClass/{name}.png" for name in "abc"],
         ["A", "B.JPG", "C"],
         ["a  ", "  b", "c\t"],
     ],
@@ -142,6 +143,12 @@ def test_lists_of_a_class_are_explained(root: Path, line: str) -> None:
 def test_a_name_that_ends_in_a_number_may_be_that_of_a_file(tmp_path: Path, make_dataset: MakeRoot) -> None:
     root = make_dataset(tmp_path / "set", {"train": ["scan 1", "scan -1"]})
     assert [example.name for example in read_split(root, "train")] == ["scan 1", "scan -1"]
+
+
+@pytest.mark.parametrize("line", ["a.jpg,a.png;0", '["a", "b"]', "somewhere else"])
+def test_the_form_of_a_name_is_shown_where_none_is_near(line: str, root: Path) -> None:
+    write_list(root, f"{line}\n")
+    assert "Expected a name such as '" in refusal(root)
 
 
 def test_the_nearest_file_is_named(root: Path) -> None:
