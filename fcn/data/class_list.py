@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcn.classes import MAX_CLASSES, MAX_CLASSES_FILE_BYTES, ClassNamesError, Color, check_class_names
+from fcn.data.class_list_check import check_lines
 from fcn.data.class_table import (
     IGNORE,
     LABELME_BACKGROUND,
@@ -173,6 +174,8 @@ def _classes_in(path: Path, lines: Sequence[ListLine]) -> list[ListedClass]:
     for read in (table_classes, colored_classes, numbered_classes) if plain else ():
         if classes := read(path, plain):
             return classes
+    if plain:
+        check_lines(path, plain)
     return _named_classes(path, plain)
 
 

@@ -12,7 +12,7 @@ from fcn.errors import DataError
 _ONE_NAME_A_LINE = "Expected one name a line, in the order of the class ids, from id 0 on."
 _NUMBER = re.compile(r"-?\d{1,9}")
 _NUMBER_FIRST = re.compile(r"(?P<id>-?\d{1,9})(?P<mark>\s*[:=]\s*|[.)]\s+|\s+-\s+|\s+)(?P<name>\S.*)")
-_NUMBER_LAST = re.compile(r"(?P<name>.*\S)(?P<mark>\s*[:=]\s*|\s+)(?P<id>-?\d{1,9})")
+_NUMBER_LAST = re.compile(r"(?P<name>\S.*?)(?P<mark>\s*[:=]\s*|\s+-\s+|\s+)(?P<id>-?\d{1,9})")
 _COLOR_FIRST = re.compile(r"(?P<color>-?\d{1,9}[\s,]+-?\d{1,9}[\s,]+-?\d{1,9})[\s,]+(?P<name>[^\s\d-].*)")
 _COLUMNS = {
     **dict.fromkeys(("id", "index", "value", "pixel value", "class id", "class_id", "label id"), "id"),

@@ -32,6 +32,8 @@ COLORS = ((0, 0, 0), (128, 64, 128), (0, 0, 142))
         "2\tcar\n0\tsky\n1\troad\n",
         "sky,0\nroad,1\ncar,2\n",
         "sky 0\nroad 1\ncar 2\n",
+        "sky = 0\nroad = 1\ncar = 2\n",
+        "sky - 0\nroad - 1\ncar - 2\n",
         "id;name\n0;sky\n1;road\n2;car\n",
         "Pixel Value, Class\n0, sky\n1, road\n2, car\n",
         '"sky"\n"road"\n"car"\n',
@@ -137,6 +139,33 @@ def test_what_is_not_certain_is_refused_with_its_line(
     assert str(caught.value).startswith(f"{path}, line {line}: ")
     assert words in str(caught.value)
     assert "one name a line" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "words"),
+    [
+        ("path: ../x\ntrain: images\nnc: 2\nnames: [sky, car]\n", 4, "settings"),
+        ("nc: 2\nnames:\n  0: sky\n  1: car\n", 2, "settings"),
+        ("classes=('sky', 'car')\n", 1, "settings"),
+        ("item {\n  id: 1\n  name: 'sky'\n}\n", 1, "program"),
+        ('<View>\n<Label value="sky"/>\n</View>\n', 2, "XML"),
+        ("<!DOCTYPE html>\n", 1, "HTML"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n", 1, "Git LFS"),
+        ("| id | name |\n|---|---|\n| 0 | sky |\n", 1, "Markdown"),
+        ("Name,ID,TrainID\nsky,0,0\ncar,1,1\n", 1, "other columns"),
+        ("label_name,label_id\nsky,0\ncar,1\n", 1, "other columns"),
+        ("sky\t0\t0.5\ncar\t1\t0.5\n", 1, "other columns"),
+        ("0,0,0\n128,0,0\n", 1, "other columns"),
+    ],
+)
+def test_lines_that_are_no_names_are_refused(content: str, line: int, words: str, tmp_path: Path) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(DataError) as caught:
+        read_class_list(path)
+    assert str(caught.value).startswith(f"{path}, line {line}: ")
+    assert words in str(caught.value)
+    quoted = "".join(f'"{text}"\n' for text in content.replace('"', "").replace("\t", " ").splitlines())
+    assert len(read_class_list(write(tmp_path, quoted)).names) == content.count("\n")
 
 
 def test_names_that_are_far_too_long_are_refused(tmp_path: Path) -> None:
