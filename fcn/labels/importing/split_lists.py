@@ -4,8 +4,11 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from operator import eq
 from pathlib import Path
 
+from fcn.errors import DataError
 from fcn.labels.importing.folders import read_document
 
 _SPLITS = {
@@ -25,6 +28,7 @@ _ORDER = ("train", "val", "test")
 _PAIR = re.compile(r"(?P<image>[^\s,;]+)[\s,;]+[^\s,;]*[/.][^\s,;]*")
 _PLACES = ("ImageSets/Segmentation", "", "splits", "ImageSets", "ImageSets/Main")
 """Where lists may be. The first place that has names of images counts."""
+_SHOWN = 80
 
 
 def split_of_folder(name: str) -> str | None:
@@ -68,23 +72,28 @@ def read_split_lists(folder: Path, names: Sequence[str]) -> tuple[dict[str, str]
     the first of train, val and test.
 
     Raises:
-        DataError: If a list is not text.
+        DataError: If a list is not text, or a line can mean several images.
     """
     find = _Names(names).find
     for place in _PLACES:
-        listed = [(split_of_list(path), path) for path in (folder / place).glob("*.txt")]
-        lists = [(split, path) for split, path in listed if split is not None]
+        found = [(split_of_list(path), path) for path in (folder / place).glob("*.txt")]
+        lists = [(split, path) for split, path in found if split is not None]
         splits: dict[str, str] = {}
         shared: set[str] = set()
         notes = []
         for split, path in sorted(lists, key=lambda one: (_ORDER.index(one[0]), one[1])):
             missing = []
             for line in filter(None, map(str.strip, read_document(path).splitlines())):
-                name = find(line)
-                if name is None:
+                named = find(line)
+                if len(named) > 1:
+                    raise DataError(
+                        f"{path}: names {line[:_SHOWN]!r}, which can be {named[0]} or {named[1]}. Write the "
+                        "folders of images into the list."
+                    )
+                if not named:
                     missing.append(line)
-                elif splits.setdefault(name, split) != split:
-                    shared.add(name)
+                elif splits.setdefault(named[0], split) != split:
+                    shared.add(named[0])
             if missing:
                 notes.append(f"{path} names {len(missing)} images that are not there, such as {missing[0]}")
         if shared:
@@ -110,21 +119,29 @@ class _Names:
         for path in self._by_path:
             self._by_last[path.rpartition("/")[2]].append(path)
 
-    def find(self, line: str) -> str | None:
-        """Returns the name that a line means; None if there is none, or it can be several."""
+    def find(self, line: str) -> list[str]:
+        """Returns the names that a line can mean: those with its last part that are most like it."""
         # A list may give the mask after the image, and VOC's lists of a class a number.
         pair = _PAIR.fullmatch(line)
         for text in (line, re.sub(r"[\t ]+-?[01]$", "", line), *([pair["image"]] if pair else [])):
             path = _normal(text)
             for entry in (path, path.rpartition(".")[0]):
-                if found := self._by_path.get(entry):
-                    return found
-                alike = self._by_last.get(entry.rpartition("/")[2], [])
-                if len(alike) > 1:
-                    alike = [one for one in alike if entry.endswith(f"/{one}")]
-                if entry and len(alike) == 1:
-                    return self._by_path[alike[0]]
-        return None
+                if name := self._by_path.get(entry):
+                    return [name]
+                if alike := _most_alike(entry, self._by_last.get(entry.rpartition("/")[2], ())):
+                    return [self._by_path[one] for one in alike]
+        return []
+
+
+def _most_alike(entry: str, paths: Sequence[str]) -> list[str]:
+    """Returns the paths that share most folders with an entry, counted from the last."""
+    parents = entry.split("/")[-2::-1]
+
+    def shared(path: str) -> int:
+        return len(list(takewhile(bool, map(eq, path.split("/")[-2::-1], parents))))
+
+    most = max(map(shared, paths), default=0)
+    return [path for path in paths if shared(path) == most]
 
 
 def _normal(name: str) -> str:
