@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 
 from fcn.data.image_io import Pixels
-from fcn.outputs.labelme import IGNORE as IGNORE
 from fcn.outputs.regions import Mask, Region, box_of_class, find_regions, present_ids
 from fcn.system.files import atomic_path
 

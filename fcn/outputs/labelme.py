@@ -17,8 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from fcn.classes import VOID
-from fcn.data.class_table import IGNORE as IGNORE
-from fcn.data.class_table import LABELME_BACKGROUND as BACKGROUND
+from fcn.data.class_table import IGNORE, LABELME_BACKGROUND
 from fcn.data.image_io import Pixels
 from fcn.outputs.regions import Mask, Region, box_of_class, find_regions, present_ids
 
@@ -58,7 +57,7 @@ def labelme_shapes(label: Pixels, names: Mapping[int, str]) -> list[dict[str, An
         # A region of the background in a hole must be drawn over the shape around it.
         hidden = np.where(covered & np.isin(label, others), np.uint8(1), np.uint8(0))
         for region in find_regions(hidden, [1], 4):
-            shapes.append((_area(region), others[0], _shape(region, BACKGROUND)))
+            shapes.append((_area(region), others[0], _shape(region, LABELME_BACKGROUND)))
     if len(shapes) > _MAX_SHAPES:
         return _masks(label, drawn)
     shapes.sort(key=lambda shape: -shape[0])

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcn.classes import VOID
+from fcn.data.class_table import IGNORE, LABELME_BACKGROUND
 from fcn.labels.importing.filling import LabelmeShape, fill_as_coco, fill_as_labelme, fill_as_opencv
 from fcn.labels.importing.readers.labelme import _mask as read_mask
 from fcn.outputs import cvat, labelme
@@ -43,7 +44,7 @@ def labels(draw):
 
 
 def drawn_by_labelme(label, shapes):
-    keys = {labelme.IGNORE: VOID, labelme.BACKGROUND: 0} | {name: number for number, name in NAMES.items()}
+    keys = {IGNORE: VOID, LABELME_BACKGROUND: 0} | {name: number for number, name in NAMES.items()}
     read = [
         LabelmeShape(
             shape["shape_type"],
@@ -57,7 +58,7 @@ def drawn_by_labelme(label, shapes):
 
 
 def drawn_by_cvat(label, text):
-    keys = {name: number for number, name in {**NAMES, VOID: cvat.IGNORE}.items()}
+    keys = {name: number for number, name in {**NAMES, VOID: IGNORE}.items()}
     found = np.zeros(label.shape, np.int32)
     for shape in ElementTree.fromstring(f"<image>{text}</image>"):
         key = keys[shape.get("label")]
@@ -91,7 +92,7 @@ def test_labelme(label):
 @settings(deadline=None, max_examples=60)
 @given(labels())
 def test_cvat(label):
-    text = cvat.cvat_shapes(label, {**NAMES, VOID: cvat.IGNORE})
+    text = cvat.cvat_shapes(label, {**NAMES, VOID: IGNORE})
     np.testing.assert_array_equal(drawn_by_cvat(label, text), label)
 
 
@@ -147,9 +148,9 @@ def test_a_label_of_very_many_regions_is_a_mask_for_each_class(monkeypatch):
     monkeypatch.setattr(cvat, "_MAX_SHAPES", 20)
     label = np.random.default_rng(3).choice(VALUES, (30, 40))
     shapes = labelme.labelme_shapes(label, NAMES)
-    assert [shape["label"] for shape in shapes] == [*NAMES.values(), labelme.IGNORE]
+    assert [shape["label"] for shape in shapes] == [*NAMES.values(), IGNORE]
     np.testing.assert_array_equal(drawn_by_labelme(label, shapes), label)
-    text = cvat.cvat_shapes(label, {**NAMES, VOID: cvat.IGNORE})
+    text = cvat.cvat_shapes(label, {**NAMES, VOID: IGNORE})
     assert text.count("<mask") == 3
     np.testing.assert_array_equal(drawn_by_cvat(label, text), label)
 

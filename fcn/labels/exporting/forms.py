@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fcn.classes import VOID, Classes
+from fcn.data.class_table import IGNORE, LABELME_BACKGROUND
 from fcn.data.image_io import Pixels
 from fcn.labels.exporting.labeled import Labeled
 from fcn.labels.importing.source import BACKGROUND_NAMES
@@ -92,12 +93,12 @@ class Form(NamedTuple):
 @contextmanager
 def _labelme(folder: Path, job: Job) -> Iterator[Writer]:
     names = {
-        class_id: labelme.BACKGROUND if name.lower() in BACKGROUND_NAMES else name
+        class_id: LABELME_BACKGROUND if name.lower() in BACKGROUND_NAMES else name
         for class_id, name in job.names().items()
     }
     # Without the background in the list, an import does not put it in front of the classes.
-    background = [] if 0 in job.annotated else [labelme.BACKGROUND]
-    listed = dict.fromkeys([labelme.IGNORE, *background, *names.values()])
+    background = [] if 0 in job.annotated else [LABELME_BACKGROUND]
+    listed = dict.fromkeys([IGNORE, *background, *names.values()])
     _write(folder / "labels.txt", "".join(f"{name}\n" for name in listed))
 
     def render(label: Pixels) -> Rendered:
@@ -154,7 +155,7 @@ def _coco(folder: Path, job: Job) -> Iterator[Writer]:
 @contextmanager
 def _cvat(folder: Path, job: Job) -> Iterator[Writer]:
     palette = job.classes.full_palette().tolist()
-    names = {**job.names(), VOID: cvat.IGNORE}
+    names = {**job.names(), VOID: IGNORE}
     colors = {
         class_id: (palette[class_id][0], palette[class_id][1], palette[class_id][2]) for class_id in names
     }

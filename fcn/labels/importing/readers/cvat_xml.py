@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fcn.data.class_table import IGNORE
 from fcn.errors import DataError
 from fcn.labels.importing.class_lists import parse_color
 from fcn.labels.importing.filling import MAX_COORDINATE, check_points, check_runs, fill_as_opencv
@@ -32,7 +33,6 @@ from fcn.labels.importing.source import (
     SourceClass,
 )
 from fcn.labels.importing.split_lists import split_of_folder
-from fcn.outputs.labelme import IGNORE
 from fcn.system.files import unreadable
 
 NAME = "cvat"

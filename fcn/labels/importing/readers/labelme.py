@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fcn.data.class_table import IGNORE, LABELME_BACKGROUND
 from fcn.data.image_header import open_header
 from fcn.errors import DataError
 from fcn.labels.importing.filling import LabelmeShape, check_points, fill_as_labelme
@@ -29,8 +30,6 @@ from fcn.labels.importing.source import (
     SourceClass,
 )
 from fcn.labels.importing.split_lists import split_of_folder
-from fcn.outputs.labelme import BACKGROUND as LABELME_BACKGROUND
-from fcn.outputs.labelme import IGNORE
 
 NAME = "labelme"
 
