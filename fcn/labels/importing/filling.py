@@ -27,7 +27,8 @@ class LabelmeShape(NamedTuple):
     """A shape of labelme.
 
     Attributes:
-        kind: "polygon", "rectangle", "circle", "line", "linestrip", "point", "points" or "mask".
+        kind: "polygon", "rectangle", "oriented_rectangle" (its four corners), "circle", "line", "linestrip",
+            "point", "points" or "mask".
         points: (x, y), in pixels.
         key: What its pixels become.
         mask: `bool[H, W]` of a "mask"; its upper left corner is at the first point.

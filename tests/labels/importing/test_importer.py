@@ -280,6 +280,15 @@ def test_labels_that_teach_nothing_are_said(shapes, words, tmp_path):
     assert words is None or words in found[0]
 
 
+def test_a_turned_rectangle_of_labelme_is_drawn_by_its_corners(tmp_path):
+    corners = [[4.5, 0.5], [9, 5], [6, 8.25], [1, 3]]
+    for kind, name in (("oriented_rectangle", "a"), ("polygon", "bb")):
+        write_labelme(tmp_path, name, [{"label": "cat", "points": corners, "shape_type": kind}])
+    one, other = imported(run(tmp_path, tmp_path)).values()
+    assert one.any()
+    np.testing.assert_array_equal(one, other)
+
+
 def test_masks_of_ids_keep_their_ids(tmp_path):
     folder = make_masks(tmp_path, [np.full((4, 5), value) for value in (0, 1, 2, 255)])
     root = run(tmp_path, folder)

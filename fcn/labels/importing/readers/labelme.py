@@ -1,6 +1,6 @@
 """Reads labelme's JSON: one file for each image, with its shapes.
 
-Source: labelme's documentation and files of its versions 3 to 5. Shapes are drawn as its converters to VOC
+Source: labelme's documentation and files of its versions 3 to 6. Shapes are drawn as its converters to VOC
 draw them, later ones over earlier ones. `__ignore__` becomes void; `_background_` is the background. labelme
 turns images upright before they are labeled.
 """
@@ -33,9 +33,15 @@ from fcn.labels.importing.split_lists import split_of_folder
 
 NAME = "labelme"
 
-_KINDS = ("polygon", "rectangle", "circle", "line", "linestrip", "point", "points", "mask")
-_FEWEST_POINTS = {"polygon": 3, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 2, "point": 1, "mask": 2}
-_MOST_POINTS = {"rectangle": 2, "circle": 2}
+_KINDS = (
+    *("polygon", "rectangle", "oriented_rectangle", "circle"),
+    *("line", "linestrip", "point", "points", "mask"),
+)
+_FEWEST_POINTS = {
+    **{"polygon": 3, "rectangle": 2, "oriented_rectangle": 4, "circle": 2},
+    **{"line": 2, "linestrip": 2, "point": 1, "mask": 2},
+}
+_MOST_POINTS = {"rectangle": 2, "oriented_rectangle": 4, "circle": 2}
 _MAX_SHAPES = 100_000
 
 

@@ -75,6 +75,49 @@ def supervisely(folder: Path) -> None:
     write_text(folder / "train/ann/a.jpg.json", json.dumps(document))
 
 
+def labelme(folder: Path) -> None:
+    image = write_image(folder / "a.png")
+    mask = write_ids(folder / "mask.png", IDS[:3, :4])
+    kinds = {
+        "polygon": [[1, 1], [6.5, 1], [6, 4.25]],
+        "rectangle": [[1, 1], [3, 4]],
+        "oriented_rectangle": [[4, 0], [7, 3], [4, 5], [1, 3]],
+        "circle": [[4, 3], [5, 4]],
+        "linestrip": [[0, 0], [3, 2], [7, 5]],
+        "point": [[7, 1]],
+        "mask": [[2, 1], [5, 3]],
+    }
+    shapes = [{"label": "cat", "points": points, "shape_type": kind} for kind, points in kinds.items()]
+    shapes[-1]["mask"] = base64.b64encode(mask.read_bytes()).decode()
+    document = {"version": "5.5.0", "shapes": shapes, "imagePath": "a.png", "imageData": None}
+    document |= {"imageHeight": SIZE[0], "imageWidth": SIZE[1]}
+    write_text(folder / "b.json", json.dumps(document))
+    mask.unlink()
+    document["imageData"] = base64.b64encode(image.read_bytes()).decode()
+    write_text(folder / "c.json", json.dumps(document | {"imagePath": "gone.png"}))
+    write_text(folder / "labels.txt", "__ignore__\n_background_\ndog\ncat\n")
+
+
+def damage_mask(data: bytes, chance) -> bytes:
+    """A document of labelme with damage within the PNG of its mask."""
+    document = json.loads(data)
+    mask = document["shapes"][-1]
+    content = base64.b64decode(mask["mask"])
+    damaged = damage_png(content, chance) if chance.randrange(2) else damage(content, chance)
+    mask["mask"] = base64.b64encode(damaged).decode()
+    mask["points"][0] = chance.choice(([2, 1], [-3, 2], [1000, -1000], [1e6, 1e6]))
+    return json.dumps(document).encode()
+
+
+def damage_image(data: bytes, chance) -> bytes:
+    """A document of labelme with damage within its embedded image."""
+    document = json.loads(data)
+    content = base64.b64decode(document["imageData"])
+    damaged = damage_png(content, chance) if chance.randrange(2) else damage(content, chance)
+    document["imageData"] = base64.b64encode(damaged).decode()
+    return json.dumps(document).encode()
+
+
 def damage_bitmap(data: bytes, chance) -> bytes:
     """An annotation of Supervisely with damage within its bitmap."""
     document = json.loads(data)
@@ -133,6 +176,10 @@ CASES = {
     "meta.json": ("supervisely", supervisely, "meta.json", damage),
     "Supervisely": ("supervisely", supervisely, "train/ann/a.jpg.json", damage),
     "bitmap": ("supervisely", supervisely, "train/ann/a.jpg.json", damage_bitmap),
+    "labelme": ("labelme", labelme, "b.json", damage),
+    "labelme, mask": ("labelme", labelme, "b.json", damage_mask),
+    "labelme, image": ("labelme", labelme, "c.json", damage_image),
+    "labelme, list": ("labelme", labelme, "labels.txt", damage),
 }
 
 
