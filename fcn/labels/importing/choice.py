@@ -275,6 +275,9 @@ def _stray(rows: Sequence[ChosenClass], tally: Tally, tolerance: int) -> tuple[d
 def _colored(names: tuple[str, ...], rows: Sequence[ChosenClass]) -> Classes:
     """Returns classes with the colors of the source where each class has its own, or else VOC's."""
     colors = {row.class_id: row.color for row in rows if row.color is not None}
+    # What no shape covers has no color in tools that draw shapes.
+    uncovered = next((row.class_id for row in rows if row.key == BACKGROUND_KEY and row.color is None), VOID)
+    colors.setdefault(uncovered, (0, 0, 0))
     plain = Classes.named(names)
     given = [colors.get(number) for number in range(len(names))]
     if None in given or len(set(given)) < len(given):

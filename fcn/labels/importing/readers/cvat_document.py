@@ -18,8 +18,7 @@ SHAPES = ("polygon", "box", "ellipse", "mask")
 """Shapes with an area."""
 
 OTHERS = ("polyline", "points", "cuboid", "skeleton", "tag")
-"""Annotations without an area."""
-
+"""Annotations without an area, which are types of labels too."""
 
 class CvatShape(NamedTuple):
     """A shape of an image.
@@ -53,14 +52,18 @@ class CvatDocument(NamedTuple):
     """Content of a file.
 
     Attributes:
-        labels: Color of each label, as text; empty where it has none.
+        labels: Color of each label that shapes with an area may have, as text; empty where it has none.
         images: The images.
         others: Number of annotations without an area.
+        outside: Number of shapes that are marked as outside of their image.
+        subset: The subset of the task; empty if it has none, or the file is of a project.
     """
 
     labels: dict[str, str]
     images: list[CvatImage]
     others: int
+    outside: int
+    subset: str
 
 
 class _Parser:
@@ -69,7 +72,8 @@ class _Parser:
     def __init__(self, path: Path) -> None:
         self.labels: dict[str, str] = {}
         self.images: list[CvatImage] = []
-        self.others = 0
+        self.others = self.outside = 0
+        self.subset = ""
         self._path = path
         self._open: list[str] = []
         self._text: list[str] = []
@@ -111,6 +115,8 @@ class _Parser:
                 raise self._refuse(f"expected at most {_MAX_IMAGES:,} images. Export in parts.")
         elif name == "label":
             self._label = {}
+        elif parent == "image" and name in SHAPES and attributes.get("outside") == "1":
+            self.outside += 1
         elif parent == "image" and name in SHAPES:
             shapes = self.images[-1].shapes
             shapes.append(CvatShape(name, line, attributes))
@@ -122,13 +128,16 @@ class _Parser:
     def _end(self, name: str) -> None:
         self._open.pop()
         parent = self._open[-1] if self._open else ""
-        if parent == "label" and name in ("name", "color", "parent"):
+        if parent == "label" and name in ("name", "color", "type", "parent"):
             self._label[name] = "".join(self._text).strip()
+        elif name == "subset" and self._open == ["annotations", "meta", "task"]:
+            self.subset = "".join(self._text).strip()
         elif name == "label" and parent == "labels":
             label = self._label.get("name", "")
             if not label:
                 raise self._refuse("has a label without a name. Export it again.")
-            if "parent" not in self._label:  # else a point of a skeleton
+            # One with a parent is a point of a skeleton.
+            if "parent" not in self._label and self._label.get("type") not in OTHERS:
                 self.labels.setdefault(label, self._label.get("color", ""))
             if len(self.labels) > _MAX_LABELS:
                 raise self._refuse(f"expected at most {_MAX_LABELS:,} labels.")
@@ -143,4 +152,4 @@ def read_cvat(path: Path) -> CvatDocument:
     """
     parser = _Parser(path)
     parser.parse(read_document(path))
-    return CvatDocument(parser.labels, parser.images, parser.others)
+    return CvatDocument(parser.labels, parser.images, parser.others, parser.outside, parser.subset)

@@ -32,7 +32,7 @@ from fcn.labels.importing.source import (
     Source,
     SourceClass,
 )
-from fcn.labels.importing.split_lists import split_of_folder
+from fcn.labels.importing.split_lists import split_of_folder, split_of_list
 from fcn.system.files import unreadable
 
 NAME = "cvat"
@@ -76,7 +76,12 @@ def read(folder: Path) -> Source:
                     "Keep one of them."
                 )
             draw = partial(_draw, path, name, labeled, _order(path, image, key_of))
-            split = subset or split_of_folder(found.relative_to(folder).as_posix())
+            split = (
+                subset
+                or split_of_folder(found.relative_to(folder).as_posix())
+                or split_of_folder(f"{document.subset}/")
+                or split_of_list(path)
+            )
             items[found] = Item(name_below(folder, found), found, draw, path, split)
     if not items:
         shown = f", such as {missing[0]}" if missing else ""
@@ -86,6 +91,7 @@ def read(folder: Path) -> Source:
     counts = Counter(
         empty=sum(not image.shapes for found in documents.values() for image in found.images),
         others=sum(document.others for document in documents.values()),
+        outside=sum(document.outside for document in documents.values()),
         unlisted=len(set(index.images) - items.keys()),
     )
     ordered = sorted(items.values(), key=lambda item: item.name)
@@ -152,6 +158,8 @@ def _notes(counts: Mapping[str, int], missing: Sequence[str]) -> list[str]:
         notes.append(
             f"{counts['others']} polylines, points, cuboids, skeletons and tags have no area: left out"
         )
+    if counts["outside"]:
+        notes.append(f"{counts['outside']} shapes are marked as outside of their image: left out")
     if missing:
         notes.append(
             f"{len(missing)} images are listed, but not there, and were left out, such as {missing[0]}"

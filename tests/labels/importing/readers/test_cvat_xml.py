@@ -121,6 +121,16 @@ def test_a_mask_counts_along_its_rows(tmp_path: Path) -> None:
     np.testing.assert_array_equal(drawn(tmp_path, shape), expected)
 
 
+def test_the_subset_of_a_task_or_else_the_name_of_its_file_is_the_split(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_image(tmp_path / f"{name}.jpg")
+        write_cvat(tmp_path, image_element(TRIANGLE, f"{name}.jpg"), f"{name}.xml")
+    (tmp_path / "b.xml").rename(tmp_path / "val.xml")
+    path = tmp_path / "c.xml"
+    path.write_text(path.read_text().replace("<id>7</id>", "<id>7</id><subset>Validation</subset>"))
+    assert [item.split for item in cvat_xml.read(tmp_path).items] == [None, "val", "val"]
+
+
 def test_what_has_no_area_and_images_without_shapes_are_said(tmp_path: Path) -> None:
     lines = '<polyline label="cat" points="1,1;5,5"/><points label="cat" points="1,1"/><tag label="cat"/>'
     for name in ("a.jpg", "b.jpg", "c.jpg"):
