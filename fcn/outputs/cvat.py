@@ -106,7 +106,7 @@ def row_runs(mask: Mask) -> list[int]:
 
 @contextmanager
 def cvat_file(
-    path: Path, name: str, count: int, labels: Sequence[CvatLabel]
+    path: Path, name: str, count: int, labels: Sequence[CvatLabel], subsets: Sequence[str] = ()
 ) -> Iterator[Callable[[str, tuple[int, int], str | None, str], None]]:
     """Yields a function that takes the images; the file appears when the block succeeds.
 
@@ -115,15 +115,17 @@ def cvat_file(
 
     Args:
         path: The file.
-        name: Name of the task.
+        name: Name of the task or project.
         count: Number of images.
-        labels: The labels of the task.
+        labels: Its labels.
+        subsets: The subsets of the images. CVAT has them in projects only, so a file with subsets is that of
+            a project.
 
     Raises:
         OutputError: If the file cannot be written or the disk is full.
     """
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write(_head(name, count, labels))
+        file.write(_head(name, count, labels, subsets))
         number = 0
 
         def add(image_name: str, size: tuple[int, int], subset: str | None, shapes: str) -> None:
@@ -139,14 +141,21 @@ def cvat_file(
         file.write("</annotations>\n")
 
 
-def _head(name: str, count: int, labels: Sequence[CvatLabel]) -> str:
+def _head(name: str, count: int, labels: Sequence[CvatLabel], subsets: Sequence[str]) -> str:
     listed = "".join(
         f"<label><name>{escape(label.name)}</name><color>{label.hexadecimal()}</color><type>any</type>"
         "<attributes></attributes></label>\n"
         for label in labels
     )
+    if subsets:
+        names = [escape(subset) for subset in subsets]
+        tasks = "".join(f"<task><name>{one}</name><subset>{one}</subset></task>\n" for one in names)
+        kind = "project"
+        described = f"<tasks>\n{tasks}</tasks>\n<subsets>{chr(10).join(names)}</subsets>\n"
+    else:
+        kind = "task"
+        described = f"<size>{count}</size>\n<mode>annotation</mode>\n<overlap>0</overlap>\n"
     return (
-        '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta>\n<task>\n'
-        f"<name>{escape(name)}</name>\n<size>{count}</size>\n<mode>annotation</mode>\n<overlap>0</overlap>\n"
-        f"<labels>\n{listed}</labels>\n</task>\n</meta>\n"
+        '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta>\n'
+        f"<{kind}>\n<name>{escape(name)}</name>\n{described}<labels>\n{listed}</labels>\n</{kind}>\n</meta>\n"
     )

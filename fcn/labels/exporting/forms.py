@@ -166,10 +166,11 @@ def _cvat(folder: Path, job: Job) -> Iterator[Writer]:
     def render(label: Pixels) -> Rendered:
         return Rendered(label.shape, cvat.cvat_shapes(label, names))
 
-    with cvat.cvat_file(folder / "annotations.xml", job.title, job.num_images, labels) as write:
+    subsets = job.splits if len(job.splits) > 1 else ()
+    with cvat.cvat_file(folder / "annotations.xml", job.title, job.num_images, labels, subsets) as write:
 
         def add(one: Labeled, path: str, rendered: Rendered) -> None:
-            subset = one.split if len(job.splits) > 1 else None
+            subset = one.split if subsets else None
             write(path.removeprefix("images/"), rendered.size, subset, rendered.content)
 
         yield Writer(lambda one: f"images/{one.name}", render, add)

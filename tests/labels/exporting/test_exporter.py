@@ -133,6 +133,17 @@ def test_cvat_gets_labels_with_colors_and_names_below_images(root, tmp_path, cap
     assert {shape.tag for one in images for shape in one} <= {"polygon", "mask"}
 
 
+def test_cvat_gets_a_project_where_there_are_several_splits(root, tmp_path, capsys):
+    """CVAT has subsets in projects only."""
+    export(capsys, root, "--format", "cvat", "--output", tmp_path / "out")
+    meta = ElementTree.parse(tmp_path / "out" / "annotations.xml").getroot().find("meta")
+    assert [child.tag for child in meta] == ["project"]
+    assert meta.findtext("project/name") == "out"
+    assert [task.findtext("subset") for task in meta.iter("task")] == ["train", "val"]
+    assert meta.findtext("project/subsets").split() == ["train", "val"]
+    assert len(meta.findall("project/labels/label")) == 3
+
+
 def test_yolo_says_what_it_cannot_hold(root, tmp_path, capsys):
     output = tmp_path / "out"
     code, out, err = command(capsys, root, "--format", "yolo", "--output", output)
