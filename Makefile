@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-slow test-exhaustive lint audit lock image-check clean
+.PHONY: help install peers quickstart test test-slow test-exhaustive lint audit lock image-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -17,6 +18,13 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+peers: $(PEERS)/installed ## Install other tools for labels into .venv-peers, which tests run as programs
+
+$(PEERS)/installed: requirements/peers.txt
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
 	@touch $@
 
 quickstart: install ## Generate a data set, train, score, label and export, in about four minutes
@@ -45,16 +53,17 @@ audit: install ## Warn of pinned packages with known advisories, and of yanked r
 	$(BIN)/python requirements/audit.py
 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-  --no-emit-index-url --no-emit-find-links pyproject.toml
+  --no-emit-index-url --no-emit-find-links
 
 lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
-	$(COMPILE) -o requirements/runtime.txt
-	$(COMPILE) -c requirements/runtime.txt --extra gpu -o requirements/gpu.txt
-	$(COMPILE) -c requirements/runtime.txt --extra serve --group image -o requirements/serve.txt
-	$(COMPILE) -c requirements/runtime.txt --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml -c requirements/runtime.txt --extra gpu -o requirements/gpu.txt
+	$(COMPILE) pyproject.toml -c requirements/runtime.txt --extra serve --group image -o requirements/serve.txt
+	$(COMPILE) pyproject.toml -c requirements/runtime.txt --group dev -o requirements/dev.txt
+	$(COMPILE) requirements/peers.in -o requirements/peers.txt
 
 image-check: ## Build the container images without a registry and test them (as root, on Debian or Ubuntu)
 	deploy/image_check.sh
 
-clean: ## Remove the environment and all caches, but not runs/
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+clean: ## Remove the environments and all caches, but not runs/
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
