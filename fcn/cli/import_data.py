@@ -1,6 +1,7 @@
 """The command `fcn data import`."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,9 +131,11 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(record | {"root": str(options.output)})
         return
+    training = ["python", "train.py", "configs/voc_fcn8s.yaml", "--run", f"runs/{options.output.name}"]
+    training += ["--set", f"data.root={options.output}", "--set", "data.train_split=train"]
     print_lines(
         f"Wrote {options.output}/: {len(plan.names)} images with labels, in VOC layout.",
-        f"Next: python train.py configs/generated.yaml --set data.root={options.output}",
+        f"Next: {shlex.join(training)}",
     )
 
 

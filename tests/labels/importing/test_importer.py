@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shlex
 from io import BytesIO
 from pathlib import Path
 
@@ -416,6 +417,15 @@ def test_the_command_proposes_and_writes(labelme, tmp_path, capsys):
     assert code == 0
     assert json.loads(shown)["images"] == {"train": 2, "val": 2}
     assert read_classes(root).names == ("background", "animal")
+
+
+def test_the_next_command_names_a_recipe_and_the_data_set(labelme, tmp_path, capsys):
+    root = tmp_path / "a root"
+    _, shown, _ = command(["import", labelme, "--output", root], capsys)
+    words = shlex.split(shown.splitlines()[-1].removeprefix("Next: "))
+    assert words[:2] == ["python", "train.py"]
+    assert (Path(__file__).parents[3] / words[2]).is_file()
+    assert {f"data.root={root}", "data.train_split=train", "runs/a root"} <= {*words}
 
 
 @pytest.mark.parametrize(

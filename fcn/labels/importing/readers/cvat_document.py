@@ -20,6 +20,7 @@ SHAPES = ("polygon", "box", "ellipse", "mask")
 OTHERS = ("polyline", "points", "cuboid", "skeleton", "tag")
 """Annotations without an area, which are types of labels too."""
 
+
 class CvatShape(NamedTuple):
     """A shape of an image.
 
