@@ -43,6 +43,7 @@ _FEWEST_POINTS = {
 }
 _MOST_POINTS = {"rectangle": 2, "oriented_rectangle": 4, "circle": 2}
 _MAX_SHAPES = 100_000
+_SHOWN = 80
 
 
 def recognizes(folder: Path) -> bool:
@@ -169,7 +170,8 @@ def _image(index: ImageIndex, path: Path, document: Mapping[str, Any]) -> Path |
     embedded = document.get("imageData")
     if not isinstance(embedded, str):
         raise DataError(
-            f"{path}: its image {named!r} is missing, and is not in the file itself. Put the image beside it."
+            f"{path}: its image {_show(named)} is missing, and is not in the file itself. Put the image "
+            "beside it."
         )
     try:
         data = base64.b64decode(embedded, validate=False)
@@ -183,9 +185,9 @@ def _image(index: ImageIndex, path: Path, document: Mapping[str, Any]) -> Path |
 
 def _shape(path: Path, number: int, shape: Mapping[str, Any], keys: Mapping[str, int]) -> LabelmeShape:
     kind = shape.get("shape_type") or "polygon"
-    where = f"{path}: shape {number} ({shape['label']!r})"
+    where = f"{path}: shape {number} ({_show(shape['label'])})"
     if kind not in _KINDS:
-        raise DataError(f"{where}: expected one of {', '.join(_KINDS)}. Received: {kind!r}.")
+        raise DataError(f"{where}: expected one of {', '.join(_KINDS)}. Received: {_show(kind)}.")
     try:
         points = check_points(shape.get("points"))
         mask = _mask(shape.get("mask")) if kind == "mask" else None
@@ -197,6 +199,10 @@ def _shape(path: Path, number: int, shape: Mapping[str, Any], keys: Mapping[str,
         )
     pairs = [(float(x), float(y)) for x, y in points]
     return LabelmeShape(kind, pairs, keys[shape["label"]], mask)
+
+
+def _show(value: object) -> str:
+    return repr(value)[:_SHOWN] if isinstance(value, str | int | float | None) else type(value).__name__
 
 
 def _mask(text: object) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -215,7 +221,7 @@ def _draw(
 ) -> Keys:
     if None not in given and given != size:
         raise DataError(
-            f"{path}: was labeled on an image of {given[0]}x{given[1]} (height x width). Its image has "
-            f"{size[0]}x{size[1]}. Put the image back that was labeled, or label it again."
+            f"{path}: was labeled on an image of {_show(given[0])}x{_show(given[1])} (height x width). Its "
+            f"image has {size[0]}x{size[1]}. Put the image back that was labeled, or label it again."
         )
     return fill_as_labelme(size, shapes)
