@@ -109,8 +109,13 @@ def jpeg_with(*blocks: bytes) -> bytes:
     return plain[:2] + segments + plain[2:]
 
 
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """Returns a chunk of a PNG."""
+    checksum = zlib.crc32(kind + content)
+    return struct.pack(">L4s", len(content), kind) + content + struct.pack(">L", checksum)
+
+
 def png_with(block: bytes) -> bytes:
     """Returns a small PNG with an EXIF block."""
     plain = _plain("PNG")
-    chunk = struct.pack(">I", len(block)) + b"eXIf" + block + struct.pack(">I", zlib.crc32(b"eXIf" + block))
-    return plain[:33] + chunk + plain[33:]
+    return plain[:33] + chunk(b"eXIf", block) + plain[33:]

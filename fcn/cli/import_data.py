@@ -3,7 +3,7 @@
 import argparse
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.errors import ConfigError
@@ -91,6 +91,12 @@ def add_parser(commands: Commands) -> None:
         help="what to do with labels that do not fit their images: refuse all, skip those images, pad the "
         "labels with void, or resize them; default: refuse",
     )
+    parser.add_argument(
+        "--strip-metadata",
+        action="store_true",
+        help="write images without positions, camera data, thumbnails and comments, and with the same "
+        "pixels; they are copied then, not hard-linked",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be imported")
 
 
@@ -118,7 +124,8 @@ def run(options: argparse.Namespace) -> None:
     division = None
     if options.val is not None or options.test is not None or options.group_by is not None:
         division = Division(options.val or 0.2, options.test or 0.0, options.seed, options.group_by)
-    plan = plan_import(options.sources, ImportOptions(options.format, wishes, division, options.fit))
+    import_options = ImportOptions(options.format, wishes, division, options.fit, options.strip_metadata)
+    plan = plan_import(options.sources, import_options)
     if options.json and options.dry_run:
         print_json(describe(plan))
         return
@@ -135,6 +142,7 @@ def run(options: argparse.Namespace) -> None:
     training += ["--set", f"data.root={options.output}", "--set", "data.train_split=train"]
     print_lines(
         f"Wrote {options.output}/: {len(plan.names)} images with labels, in VOC layout.",
+        *_describe_stripped(plan, record),
         f"Next: {shlex.join(training)}",
     )
 
@@ -159,6 +167,12 @@ def _table(plan: "Plan") -> list[str]:
             f"{pixels:14,} {100 * pixels / total:6.2f} % {plan.tally.images[row.key]:7}"
         )
     return [*lines, *(f"Note: {note}." for note in plan.notes)]
+
+
+def _describe_stripped(plan: "Plan", record: dict[str, Any]) -> list[str]:
+    if not plan.options.strip_metadata:
+        return []
+    return [f"Metadata was removed from {record['stripped_images']} of {len(plan.names)} images."]
 
 
 def _share(text: str) -> float:

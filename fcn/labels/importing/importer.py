@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from fcn.classes import VOID
 from fcn.data.class_list import format_class_list
 from fcn.data.class_names import CLASS_LIST
-from fcn.data.image_io import encode_label
+from fcn.data.image_header import open_header
+from fcn.data.image_io import encode_label, read_file
+from fcn.data.metadata import check_strippable, strip_metadata
 from fcn.data.split_list import IMAGES, LABELS, SPLITS
 from fcn.errors import ConfigError, DataError
 from fcn.labels.importing.choice import Choice, Wishes, choose_classes, describe_choice, to_class_ids
@@ -43,12 +45,14 @@ class ImportOptions(NamedTuple):
         wishes: Wishes of the user about classes.
         division: How to divide; None for the splits of the source, or else `DEFAULT_DIVISION`.
         fit: What to do with masks of another size than their image, one of `fcn.labels.choices.FITS`.
+        strip_metadata: Whether images are written without metadata, as `fcn.data.metadata` does.
     """
 
     form: str | None = None
     wishes: Wishes = Wishes()
     division: Division | None = None
     fit: str = "refuse"
+    strip_metadata: bool = False
 
 
 class Plan(NamedTuple):
@@ -85,6 +89,8 @@ def plan_import(folders: Sequence[Path], options: ImportOptions) -> Plan:
     form, source = _read_sources(folders, options.form)
     tally = count_keys(source.items, options.fit)
     choice = choose_classes(source, tally, options.wishes)
+    if options.strip_metadata:
+        check_strippable([one.item.image for one in tally.counted])
     notes = [*source.notes, *describe_choice(choice, tally)]
     if tally.skipped:
         notes.append(f"{len(tally.skipped)} images were left out, such as {tally.skipped[0]}")
@@ -114,18 +120,22 @@ def write_import(plan: Plan, root: Path) -> dict[str, Any]:
             (temporary / folder).mkdir(parents=True)
         tasks = list(zip(plan.tally.counted, plan.names, strict=True))
 
+        place_image = _place_stripped if plan.options.strip_metadata else _place_image
+
         def write(task: tuple[Counted, str]) -> bool:
             one, name = task
             label = to_class_ids(read_fitting_keys(one.item, plan.options.fit), plan.choice)
             (temporary / LABELS / f"{name}.png").write_bytes(encode_label(label, plan.choice.classes))
-            return _place_image(one.item, temporary / IMAGES, name)
+            return place_image(one.item, temporary / IMAGES, name)
 
-        linked = list(track(map_on_all_cores(write, tasks), "writing", total=len(tasks)))
+        count = sum(track(map_on_all_cores(write, tasks), "writing", total=len(tasks)))
         for split in dict.fromkeys((TRAIN, VAL, *plan.splits)):
             listed = [name for name, its in zip(plan.names, plan.splits, strict=True) if its == split]
             (temporary / SPLITS / f"{split}.txt").write_text("".join(f"{name}\n" for name in sorted(listed)))
         (temporary / CLASS_LIST).write_text(format_class_list(plan.choice.classes.names))
-        record = describe(plan) | {"hard_links": sum(linked)}
+        is_stripped = plan.options.strip_metadata
+        counts = {"hard_links": 0, "stripped_images": count} if is_stripped else {"hard_links": count}
+        record = describe(plan) | counts
         write_json(temporary / RECORD, record)
     return record
 
@@ -140,6 +150,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             **plan.options.wishes._asdict(),
             "division": None if plan.options.division is None else plan.options.division._asdict(),
             "fit": plan.options.fit,
+            "strip_metadata": plan.options.strip_metadata,
         },
         "images": dict(Counter(plan.splits)),
         "classes": [
@@ -225,10 +236,23 @@ def _divide(
 
 def _place_image(item: Item, folder: Path, name: str) -> bool:
     """Puts an image into a folder; returns whether it is a hard link."""
+    path = folder / f"{name}{_suffix(item)}"
     if isinstance(item.image, bytes):
-        from fcn.data.image_header import open_header
-
-        suffix = _SUFFIX_OF_FORMAT[str(open_header(item.image, item.where).format)]
-        (folder / f"{name}{suffix}").write_bytes(item.image)
+        path.write_bytes(item.image)
         return False
-    return link_or_copy(item.image, folder / f"{name}{item.image.suffix.lower()}")
+    return link_or_copy(item.image, path)
+
+
+def _place_stripped(item: Item, folder: Path, name: str) -> bool:
+    """Puts an image into a folder without metadata; returns whether it had any."""
+    data = item.image if isinstance(item.image, bytes) else read_file(item.image)
+    where = item.where if isinstance(item.image, bytes) else item.image
+    stripped = strip_metadata(data, where)
+    (folder / f"{name}{_suffix(item)}").write_bytes(stripped)
+    return stripped != data
+
+
+def _suffix(item: Item) -> str:
+    if isinstance(item.image, bytes):
+        return _SUFFIX_OF_FORMAT[str(open_header(item.image, item.where).format)]
+    return item.image.suffix.lower()

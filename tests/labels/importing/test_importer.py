@@ -136,6 +136,47 @@ def test_images_are_hard_links_where_that_is_possible(labelme, tmp_path):
     assert (cat["class"], cat["images"]) == ("cat", 2)
 
 
+@pytest.mark.parametrize("embed", [False, True])
+def test_metadata_can_be_left_out(embed, tmp_path, capsys):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker of cameras"
+    folder = tmp_path / "labelme"
+    folder.mkdir()
+    for name in ("a", "b"):
+        image = write(folder / f"{name}.jpg", pixels(0), exif=exif, comment="my garden")
+        data = base64.b64encode(image.read_bytes()).decode() if embed else None
+        document = {"shapes": [square("cat", 1, 1, 4)], "imagePath": image.name, "imageData": data}
+        if embed:
+            image.rename(tmp_path / image.name)
+        (folder / f"{name}.json").write_text(json.dumps(document))
+    original = (tmp_path if embed else folder) / "a.jpg"
+    root = tmp_path / "root"
+    code, shown, _ = command(["import", folder, "--output", root, "--val", "0.5", "--strip-metadata"], capsys)
+    assert code == 0
+    assert "Metadata was removed from 2 of 2 images." in shown
+    path = root / "JPEGImages" / "a.jpg"
+    assert path.stat().st_nlink == 1
+    assert b"Maker" not in path.read_bytes()
+    assert b"garden" not in path.read_bytes()
+    np.testing.assert_array_equal(read_image(path), read_image(original))
+    assert b"Maker" in original.read_bytes()
+    record = json.loads((root / "import.json").read_text())
+    assert record["options"]["strip_metadata"] is True
+    assert (record["stripped_images"], record["hard_links"]) == (2, 0)
+
+
+def test_forms_that_cannot_be_stripped_are_refused_before_anything_is_written(tmp_path, capsys):
+    folder = make_masks(tmp_path / "source", [np.full((4, 5), value) for value in (0, 1, 2)])
+    write(folder / "images" / "1.tif", pixels(1, (4, 5)))
+    (folder / "images" / "1.png").unlink()
+    line = ["import", folder, "--output", tmp_path / "root", "--strip-metadata"]
+    for arguments in (line, [*line, "--dry-run"]):
+        code, _, error = command(arguments, capsys)
+        assert code == 2
+        assert "1.tif: is TIFF, and --strip-metadata can remove metadata only from" in error
+        assert not (tmp_path / "root").exists()
+
+
 def test_twice_is_the_same(labelme, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     for root in (one, two):
