@@ -1,24 +1,31 @@
 """The closer look at each image and label that only `fcn data check` takes."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import ExifTags
+from PIL import ExifTags, Image
+from PIL.ImageFile import ImageFile
 
 from fcn.classes import VOID
 from fcn.data.image_header import PILLOW_ERRORS, open_header, read_image_file
 from fcn.data.image_io import Pixels
-from fcn.data.orientation import exif_orientation
+from fcn.data.orientation import orientation_of
 from fcn.data.pillow_decoding import stored_bits
 from fcn.data.split_list import Example
-from fcn.errors import DataError
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _DEPTHS = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 32, "F": 32}
 _MODES = {"1": "gray", "L": "gray", "LA": "gray and alpha", "P": "palette", "I": "gray", "F": "gray"}
 _POSITION = (ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLongitude)
+_XMP_POSITION = "GPSLatitude"
+# What precedes a block of EXIF in HEIC (ISO/IEC 23008-12, annex A): its place, and mostly a word.
+_EXIF_IN_BOXES = re.compile(rb"(?:Exif\0\0|\0\0\0\0)(?=II\*\0|MM\0\*)")
+_LONGEST_EXIF, _MOST_BLOCKS = 1 << 20, 16
 
 
 class SmallObject(NamedTuple):
@@ -62,7 +69,9 @@ def look_closely(example: Example, label: Pixels) -> Seen:
         DataError: If the image can no longer be read.
     """
     data = read_image_file(example.image_path)
-    return Seen(_form(data), exif_orientation(data), _has_position(data), tuple(smallest_objects(label)))
+    header = open_header(data, example.image_path)
+    form, orientation = _form(header, data), orientation_of(header)
+    return Seen(form, orientation, has_position(header, data), tuple(smallest_objects(label)))
 
 
 def smallest_objects(label: Pixels) -> Sequence[SmallObject]:
@@ -86,18 +95,40 @@ def smallest_objects(label: Pixels) -> Sequence[SmallObject]:
     return found
 
 
-def _form(data: bytes) -> str:
-    header = open_header(data, "image")
+def has_position(header: ImageFile, data: bytes) -> bool:
+    """Returns whether an image file tells where it was taken, in EXIF or XMP; no pixels are decoded.
+
+    Args:
+        header: The opened image; its orientation has been read.
+        data: The content of the file.
+    """
+    texts = (value for value in header.info.values() if isinstance(value, str))
+    if _XMP_POSITION.encode() in data or any(_XMP_POSITION in text for text in texts):
+        return True
+    # Not that of the class, as in `orientation_of`.
+    if _tells_position(lambda: Image.Image.getexif(header)):
+        return True
+    # The metadata of HEIC are not given to its decoder.
+    found = _EXIF_IN_BOXES.finditer(data) if data[4:8] == b"ftyp" else iter(())
+    starts = [one.end() for one in islice(found, _MOST_BLOCKS)]
+    return any(_tells_position(partial(_parse_exif, data[start : start + _LONGEST_EXIF])) for start in starts)
+
+
+def _parse_exif(block: bytes) -> Image.Exif:
+    exif = Image.Exif()
+    exif.load(block)
+    return exif
+
+
+def _tells_position(read_exif: Callable[[], Image.Exif]) -> bool:
+    try:
+        position = read_exif().get_ifd(ExifTags.IFD.GPSInfo)
+    except PILLOW_ERRORS:
+        return False
+    return any(tag in position for tag in _POSITION)
+
+
+def _form(header: ImageFile, data: bytes) -> str:
     bits = data[24] if data.startswith(_PNG) else _DEPTHS.get(header.mode) or stored_bits(header)
     channels = "gray" if header.mode.startswith("I;") else _MODES.get(header.mode, header.mode)
     return f"{header.format}, {channels}, {bits} {'bit' if bits == 1 else 'bits'}"
-
-
-def _has_position(data: bytes) -> bool:
-    if data.startswith(_PNG) and b"eXIf" not in data:
-        return False  # to find none, Pillow would decode all pixels
-    try:
-        position = open_header(data, "image").getexif().get_ifd(ExifTags.IFD.GPSInfo)
-    except (*PILLOW_ERRORS, DataError):
-        return False
-    return any(tag in position for tag in _POSITION)

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 from fcn.classes import VOID
 from fcn.cli.main import main
-from fcn.data.image_io import encode_label, read_image
+from fcn.data.image_io import encode_label, read_image, read_label
 from fcn.data.voc import read_split
 from fcn.errors import DataError
 from fcn.labels.checking.check import check_dataset
@@ -186,6 +186,32 @@ def test_positions_and_orientations_are_said(root: Path) -> None:
     document = survey_document(check_dataset(root))
     assert document["images_with_position"] == 2
     assert document["orientations"] == {"1": 4, "3": 1}
+
+
+def test_the_remedy_for_positions_works(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for example in read_split(root, "train")[:2]:
+        write_exif(example.image_path, orientation=3, position=True)
+    _, output, _ = run([root, "--html", root.parent / "check.html"], capsys)
+    (line,) = (line for line in output.splitlines() if "(GPS)" in line)
+    _, command = line.split("python -m fcn ")
+    assert str(root / "JPEGImages" / "a.jpg") in output
+    page = Page((root.parent / "check.html").read_text())
+    assert f"python -m fcn {command}" in page.text
+    new = root.parent / "new"
+    with pytest.raises(SystemExit) as stopped:
+        main([*command.replace("NEWROOT", str(new)).split(), "--json"])
+    assert not stopped.value.code
+    record = json.loads(capsys.readouterr().out)
+    assert (record["stripped_images"], record["hard_links"]) == (2, 0)
+    assert record["options"]["strip_metadata"] is True
+    survey, before = check_dataset(new), check_dataset(root)
+    assert "positions" not in [finding.kind for finding in survey.findings]
+    assert survey.counts == before.counts
+    for split in ("train", "val"):
+        for one, other in zip(read_split(new, split), read_split(root, split), strict=True):
+            assert one.name == other.name
+            np.testing.assert_array_equal(read_image(one.image_path), read_image(other.image_path))
+            np.testing.assert_array_equal(read_label(one.label_path), read_label(other.label_path))
 
 
 def test_bit_depths_are_said(root: Path) -> None:
