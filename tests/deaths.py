@@ -1,4 +1,4 @@
-"""Functions at which a program kills itself with SIGKILL, as a lack of memory or power would."""
+"""Functions at which a program kills itself: with SIGKILL, as a lack of memory or power would, or SIGTERM."""
 
 import json
 import os
@@ -19,7 +19,13 @@ def always(*arguments: Any, **keywords: Any) -> bool:
     return True
 
 
-def die_after(owner: Any, name: str, times: int, counts: Condition = always) -> None:
+def die_after(
+    owner: Any,
+    name: str,
+    times: int,
+    counts: Condition = always,
+    number: signal.Signals = signal.SIGKILL,
+) -> None:
     """Kills this process once a function has returned for the `times`-th time.
 
     Args:
@@ -27,26 +33,38 @@ def die_after(owner: Any, name: str, times: int, counts: Condition = always) -> 
         name: Name of the function.
         times: Number of calls.
         counts: Returns whether a call with these arguments counts.
+        number: The signal. After one that is caught, the function goes on.
     """
-    _die(owner, name, times, counts, after=True)
+    _die(owner, name, times, counts, number, after=True)
 
 
-def die_before(owner: Any, name: str, times: int, counts: Condition = always) -> None:
+def die_before(
+    owner: Any,
+    name: str,
+    times: int,
+    counts: Condition = always,
+    number: signal.Signals = signal.SIGKILL,
+) -> None:
     """Kills this process where a function would begin for the `times`-th time; as `die_after`."""
-    _die(owner, name, times, counts, after=False)
+    _die(owner, name, times, counts, number, after=False)
 
 
-def _die(owner: Any, name: str, times: int, counts: Condition, *, after: bool) -> None:
+def _die(
+    owner: Any, name: str, times: int, counts: Condition, number: signal.Signals, *, after: bool
+) -> None:
     function, calls = getattr(owner, name), 0
 
     def counted(*arguments: Any, **keywords: Any) -> Any:
         nonlocal calls
         calls += counts(*arguments, **keywords)
-        if calls < times:
+        if calls != times:
             return function(*arguments, **keywords)
         if after:
-            function(*arguments, **keywords)
-        return os.kill(os.getpid(), signal.SIGKILL)
+            result = function(*arguments, **keywords)
+            os.kill(os.getpid(), number)
+            return result
+        os.kill(os.getpid(), number)
+        return function(*arguments, **keywords)
 
     setattr(owner, name, counted)
 
@@ -59,7 +77,7 @@ def gets_name(name: str) -> Condition:
 def run_forks(work: Callable[..., None]) -> None:
     """Calls a function in a fork of this process for each line of stdin, a JSON list of its arguments.
 
-    The exit status of each is a line of stdout: 0 where the function returned.
+    The exit status of each is a line of stdout: 0 where the function returned, its own for SystemExit.
     """
     for line in sys.stdin:
         process = os.fork()
@@ -68,6 +86,8 @@ def run_forks(work: Callable[..., None]) -> None:
             try:
                 work(*json.loads(line))
                 status = 0
+            except SystemExit as stopped:
+                status = stopped.code if isinstance(stopped.code, int) else 1
             except BaseException:
                 traceback.print_exc()
             finally:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fcn.cli.arguments import Commands, add_command
 from fcn.errors import DataError
 from fcn.labels.choices import PALETTES
-from fcn.system.files import check_new_folder
+from fcn.system.atomic_folder import clear_new_folder
 from fcn.system.results import check_writable
 from fcn.system.text import print_json, print_lines
 
@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> None:
 def _fix(options: argparse.Namespace) -> None:
     if options.html is not None:
         raise DataError("--html: shows a check, and --fix writes a copy. Give them in two commands.")
-    check_new_folder(options.fix)
+    clear_new_folder(options.fix)
     from fcn.labels.checking.fix import describe_mended, fix_dataset
 
     mended = fix_dataset(options.root, options.fix, options.palettes, options.classes)

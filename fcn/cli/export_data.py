@@ -64,9 +64,9 @@ def run(options: argparse.Namespace) -> None:
         labeled_in_folder,
         labeled_in_root,
     )
-    from fcn.system.files import check_new_folder
+    from fcn.system.atomic_folder import clear_new_folder
 
-    check_new_folder(options.output)
+    clear_new_folder(options.output)
     if options.rle and options.format != "coco":
         raise ConfigError(f"--rle: belongs to --format coco. Received: {options.format}.")
     if not options.source.is_dir():

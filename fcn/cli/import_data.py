@@ -107,9 +107,9 @@ def run(options: argparse.Namespace) -> None:
     from fcn.labels.importing.importer import ImportOptions, describe, plan_import, write_import
     from fcn.labels.importing.recognition import READERS
     from fcn.labels.importing.splitting import Division
-    from fcn.system.files import check_new_folder
+    from fcn.system.atomic_folder import clear_new_folder
 
-    check_new_folder(options.output)
+    clear_new_folder(options.output)
     if options.format is not None and options.format not in READERS:
         raise ConfigError(f"--format {options.format}: expected one of {', '.join(READERS)}.")
     renamed = [_pair(text, "--map") for text in options.map]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from fcn.runs.folder import RunFolder
 from fcn.runs.model_file import save_model
-from fcn.system.atomic_folder import atomic_folder
-from fcn.system.files import check_new_folder, write_json
+from fcn.system.atomic_folder import atomic_folder, clear_new_folder
+from fcn.system.files import write_json
 from fcn.weights.checksum import checked_sha256
 from fcn.weights.published.convert import read_published
 from fcn.weights.published.recognize import Recognized
@@ -28,7 +28,7 @@ def import_weights(source: Path, output: Path, net: str = "fcn8s") -> Recognized
         OutputError: If `output` holds something, the folder cannot be written to or the disk is full.
         RunError: If the file cannot be read or holds another net.
     """
-    check_new_folder(output)
+    clear_new_folder(output)
     found, model = read_published(source, net)
     sha256 = checked_sha256(source)
     document = {

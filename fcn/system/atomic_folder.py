@@ -1,12 +1,18 @@
 """Writes folders so that no reader sees a partial one, and removes what killed processes left of them."""
 
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fcn.errors import OutputError
-from fcn.system.files import check_new_folder, temporary_beside
+from fcn.errors import OutputError, PlaceError
+from fcn.system.files import check_new_folder, remove, temporary_beside
+from fcn.system.places import path_below
 from fcn.system.temporary_locks import in_use, remove_abandoned
+
+# Lies in a temporary folder while its entries are moved: their names and inodes.
+_MOVING = ".moving.json"
 
 
 @contextmanager
@@ -30,21 +36,61 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         ...     _ = (temporary / "a.txt").write_text("a")
     """
     try:
-        for folder in (path, path.parent):
-            remove_abandoned(folder)
-        check_new_folder(path)
+        clear_new_folder(path)
         fill = path.exists()
         with temporary_beside(path / "inside" if fill else path, "") as temporary:
             temporary.parent.mkdir(parents=True, exist_ok=True)
             with in_use(temporary):
-                yield temporary
-                if not fill:
-                    temporary.rename(path)
-                else:
-                    for entry in temporary.iterdir():
-                        entry.rename(path / entry.name)
+                try:
+                    yield temporary
+                    if fill:
+                        _move_into(temporary, path)
+                    else:
+                        temporary.rename(path)
+                finally:
+                    # Before its lock: a process that is killed meanwhile would leave what nobody removes.
+                    remove(temporary)
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written ({error.strerror or error}). Nothing was left there. "
             "Free space or choose a folder you may write to, then run the same command again."
         ) from error
+
+
+def clear_new_folder(path: Path) -> None:
+    """Removes what killed processes left of a folder, and checks that nothing else is in it.
+
+    Args:
+        path: The folder to write.
+
+    Raises:
+        OutputError: If something else is there.
+    """
+    remove_abandoned(path, _undo_moves)
+    remove_abandoned(path.parent)
+    check_new_folder(path)
+
+
+def _move_into(temporary: Path, folder: Path) -> None:
+    """Moves the entries of a folder into another one so that `_undo_moves` can tell which those were."""
+    entries = [*temporary.iterdir()]
+    record = temporary / _MOVING
+    record.write_text(json.dumps({entry.name: os.lstat(entry).st_ino for entry in entries}))
+    for entry in entries:
+        entry.rename(folder / entry.name)
+    record.unlink()
+
+
+def _undo_moves(temporary: Path) -> None:
+    """Removes what a killed process has moved out of a temporary folder, unless that was all."""
+    try:
+        record = json.loads((temporary / _MOVING).read_text())
+        inodes = {path_below(temporary.parent, name, _MOVING): inode for name, inode in record.items()}
+    except (OSError, ValueError, AttributeError, TypeError, PlaceError):
+        return
+    if not any(os.path.lexists(temporary / path.name) for path in inodes):
+        return
+    for path, inode in inodes.items():
+        # Another file may have got the name since.
+        if path.parent == temporary.parent and os.path.lexists(path) and os.lstat(path).st_ino == inode:
+            remove(path)

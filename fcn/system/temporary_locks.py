@@ -1,7 +1,7 @@
 """Locks of temporary files and folders, by which the next process knows what a killed one has left."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -37,8 +37,13 @@ def in_use(temporary: Path) -> Iterator[None]:
         lock.release()
 
 
-def remove_abandoned(folder: Path) -> None:
-    """Removes what was locked in a folder by processes that were killed, as far as possible."""
+def remove_abandoned(folder: Path, undo: Callable[[Path], None] | None = None) -> None:
+    """Removes what was locked in a folder by processes that were killed, as far as possible.
+
+    Args:
+        folder: The folder.
+        undo: Called with each temporary file or folder before it is removed.
+    """
     from filelock import FileLock, Timeout
 
     for path in folder.glob(f".*.tmp*{_LOCK}"):
@@ -46,5 +51,7 @@ def remove_abandoned(folder: Path) -> None:
         if not is_temporary(temporary.name) or path.is_symlink():
             continue
         with suppress(Timeout, OSError), FileLock(path, timeout=0):
+            if undo is not None:
+                undo(temporary)
             remove(temporary)
             remove(path)

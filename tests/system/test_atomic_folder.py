@@ -1,6 +1,8 @@
 """Tests of writing a folder in one piece."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +23,37 @@ with atomic_folder(Path(sys.argv[1])) as temporary:
     temporary.mkdir()
     (temporary / "a.txt").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+FILLED = """
+import os, signal, sys
+from pathlib import Path
+from fcn.system.atomic_folder import atomic_folder
+
+renamed, rename = [], Path.rename
+
+def rename_some(self, target):
+    rename(self, target)
+    renamed.append(target)
+    if len(renamed) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Path.rename = rename_some
+Path.iterdir = lambda self, iterdir=Path.iterdir: iter(sorted(iterdir(self), reverse=True))
+with atomic_folder(Path(sys.argv[1])) as temporary:
+    temporary.mkdir()
+    for name in "abc":
+        (temporary / f"{name}.txt").write_text(name)
+"""
+REMOVED = """
+import os, shutil, signal, sys
+from pathlib import Path
+from fcn.system.atomic_folder import atomic_folder
+
+shutil.rmtree = lambda *arguments, **options: os.kill(os.getpid(), signal.SIGKILL)
+with atomic_folder(Path(sys.argv[1])) as temporary:
+    temporary.mkdir()
+    raise SystemExit(143)
 """
 
 
@@ -104,9 +137,9 @@ def test_a_file_in_the_place_of_a_folder_is_an_output_error(tmp_path: Path) -> N
     assert files(tmp_path) == {"file": "mine"}
 
 
-def killed(folder: Path) -> None:
+def killed(folder: Path, program: str = KILLED, *arguments: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", KILLED, folder], env=environment, check=False)
+    done = subprocess.run([sys.executable, "-c", program, folder, *arguments], env=environment, check=False)
     assert done.returncode < 0
 
 
@@ -120,6 +153,53 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next(there: bool, tmp_pa
     assert files(left) == {"a.txt": "half"}
     write(path)
     assert files(tmp_path) == {"new/inner/a.txt": "a", "new/.hidden": "b"}
+    assert os.listdir(tmp_path) == ["new"]
+
+
+def test_an_empty_folder_that_was_half_filled_is_filled_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "new"
+    path.mkdir()
+    killed(path, FILLED, "2")
+    assert len([*path.iterdir()]) == 4  # with the temporary folder and its lock
+    (path / "b.txt").rename(tmp_path / "b.txt")
+    (path / "b.txt").write_text("mine")
+    with pytest.raises(OutputError, match="exists already"):
+        write(path)
+    assert files(tmp_path) == {"new/b.txt": "mine", "b.txt": "b"}
+    (path / "b.txt").unlink()
+    write(path)
+    assert files(path) == {"inner/a.txt": "a", ".hidden": "b"}
+
+
+def test_an_empty_folder_that_was_filled_stays(tmp_path: Path) -> None:
+    path = tmp_path / "new"
+    path.mkdir()
+    killed(path, FILLED, "3")
+    with pytest.raises(OutputError, match="exists already"):
+        write(path)
+    assert files(path) == {"a.txt": "a", "b.txt": "b", "c.txt": "c"}
+
+
+def test_names_in_the_record_of_a_half_filled_folder_lead_nowhere(tmp_path: Path) -> None:
+    path = tmp_path / "new"
+    (left := path / ".0123456789abcdef.tmp").mkdir(parents=True)
+    (path / ".0123456789abcdef.tmp.lock").touch()
+    (left / "x").write_text("left")
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    for record in ({"../mine.txt": mine.stat().st_ino, "x": 0}, {str(mine): 0, "x": 0}, ["x"], {"x": []}):
+        (left / ".moving.json").write_text(json.dumps(record))
+        write(path)
+        assert mine.read_text() == "mine"
+        shutil.rmtree(path)
+        left.mkdir(parents=True)
+        (path / ".0123456789abcdef.tmp.lock").touch()
+
+
+def test_a_process_killed_while_it_removes_leaves_its_lock(tmp_path: Path) -> None:
+    killed(tmp_path / "new", REMOVED)
+    assert len([*tmp_path.iterdir()]) == 2
+    write(tmp_path / "new")
     assert os.listdir(tmp_path) == ["new"]
 
 

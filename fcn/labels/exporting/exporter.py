@@ -14,8 +14,8 @@ from fcn.labels.exporting.forms import FORMS, Form, Job, Rendered, Writer, ids_t
 from fcn.labels.exporting.labeled import Labeled
 from fcn.labels.importing.split_lists import in_order
 from fcn.outputs.regions import present_ids
-from fcn.system.atomic_folder import atomic_folder
-from fcn.system.files import check_new_folder, link_or_copy
+from fcn.system.atomic_folder import atomic_folder, clear_new_folder
+from fcn.system.files import link_or_copy
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import path_below
 from fcn.system.progress import track
@@ -84,7 +84,7 @@ def export_labels(
         DataError: If a label cannot be used, or a name cannot be written.
         OutputError: If `output` holds something, or cannot be written to.
     """
-    check_new_folder(output)
+    clear_new_folder(output)
     form = FORMS[options.form]
     for one in labeled:
         _check_name(one)

@@ -20,7 +20,7 @@ from fcn.labels.importing.recognition import READERS, recognize
 from fcn.labels.importing.source import Item, Source
 from fcn.labels.importing.splitting import TEST, TRAIN, VAL, Division, divide
 from fcn.system.atomic_folder import atomic_folder
-from fcn.system.files import check_new_folder, link_or_copy, write_json
+from fcn.system.files import link_or_copy, write_json
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import is_encodable
 from fcn.system.progress import track
@@ -114,7 +114,6 @@ def write_import(plan: Plan, root: Path) -> dict[str, Any]:
         DataError: If a file changed since it was read.
         OutputError: If `root` holds something, or cannot be written to.
     """
-    check_new_folder(root)
     with atomic_folder(root.absolute()) as temporary:
         for folder in (IMAGES, LABELS, SPLITS):
             (temporary / folder).mkdir(parents=True)
