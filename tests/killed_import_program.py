@@ -16,12 +16,16 @@ from pathlib import Path
 
 from deaths import die_after, die_before, run_forks
 
+import fcn.data.download.zip_archive
 import fcn.labels.importing.importer
 from fcn.cli.main import main
 
 _MODULE = fcn.labels.importing.importer
 
 POINTS: dict[str, Callable[..., None]] = {
+    "when a part of an archive is unpacked": partial(
+        die_after, fcn.data.download.zip_archive, "_write_entry", 5
+    ),
     "before anything is read": partial(die_before, _MODULE, "count_keys", 1),
     "when all is read": partial(die_after, _MODULE, "count_keys", 1),
     "before anything is written": partial(die_before, _MODULE, "to_class_ids", 1),

@@ -31,7 +31,8 @@ def add_parser(commands: Commands) -> None:
         type=Path,
         nargs="+",
         metavar="SOURCE",
-        help="folder of images and labels, in any known form",
+        help="folder of images and labels in any known form, a zip or tar archive of it, or files of labels: "
+        "JSON of labelme or COCO, XML of CVAT, data.yaml of YOLO",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="ROOT", help="a new folder")
     parser.add_argument("--format", metavar="NAME", help="form of the labels; default: recognized by content")
@@ -105,6 +106,7 @@ def run(options: argparse.Namespace) -> None:
     from fcn.labels.exporting.class_names import list_names
     from fcn.labels.importing.choice import Wishes
     from fcn.labels.importing.importer import ImportOptions, describe, plan_import, write_import
+    from fcn.labels.importing.place import open_sources
     from fcn.labels.importing.recognition import READERS
     from fcn.labels.importing.splitting import Division
     from fcn.system.atomic_folder import clear_new_folder
@@ -125,16 +127,19 @@ def run(options: argparse.Namespace) -> None:
     if options.val is not None or options.test is not None or options.group_by is not None:
         division = Division(options.val or 0.2, options.test or 0.0, options.seed, options.group_by)
     import_options = ImportOptions(options.format, wishes, division, options.fit, options.strip_metadata)
-    plan = plan_import(options.sources, import_options)
-    if options.json and options.dry_run:
-        print_json(describe(plan))
-        return
-    if not options.json:
-        print_lines(*_table(plan))
-    if options.dry_run:
-        print_lines("Nothing was written (--dry-run).")
-        return
-    record = write_import(plan, options.output)
+    with open_sources(options.sources, options.output) as opened:
+        plan = plan_import(opened.paths, import_options)
+        notes = [opened.name(note) for note in plan.notes]
+        plan = plan._replace(sources=tuple(options.sources), notes=notes)
+        if options.json and options.dry_run:
+            print_json(describe(plan))
+            return
+        if not options.json:
+            print_lines(*_table(plan))
+        if options.dry_run:
+            print_lines("Nothing was written (--dry-run).")
+            return
+        record = write_import(plan, options.output)
     if options.json:
         print_json(record | {"root": str(options.output)})
         return

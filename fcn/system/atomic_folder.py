@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fcn.errors import OutputError, PlaceError
-from fcn.system.files import check_new_folder, remove, temporary_beside
+from fcn.system.files import check_new_folder, remove, temporary_beside, unwritable
 from fcn.system.places import path_below
 from fcn.system.temporary_locks import in_use, remove_abandoned
 
@@ -55,6 +55,39 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             f"{path}: cannot be written ({error.strerror or error}). Nothing was left there. "
             "Free space or choose a folder you may write to, then run the same command again."
         ) from error
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Yields an empty folder on the disk of a folder that is to be written, and removes it in the end.
+
+    When its process is killed, the next call for the same path removes it.
+
+    Args:
+        path: The folder to write. The temporary one lies beside it, or beside a parent that is missing.
+
+    Raises:
+        OutputError: If the place cannot be written to.
+
+    Example:
+        >>> with temporary_folder(Path("new")) as folder:
+        ...     list(folder.iterdir())
+        []
+    """
+    beside = path.absolute()
+    while not beside.parent.is_dir():
+        beside = beside.parent
+    for folder in beside.parents:
+        remove_abandoned(folder)
+    with temporary_beside(beside, "") as temporary, in_use(temporary):
+        try:
+            temporary.mkdir()
+        except OSError as error:
+            raise unwritable(beside.parent, error) from error
+        try:
+            yield temporary
+        finally:
+            remove(temporary)
 
 
 def clear_new_folder(path: Path) -> None:

@@ -23,7 +23,7 @@ _HEADER_BYTES = 1 << 17
 _PADDING_BYTES = 1 << 20
 # Several times what any data set has; longer paths are made to exhaust whatever walks them.
 _MAX_DEPTH = 32
-_HINT = "Download it again."
+HINT = "Download or export it again."
 
 
 class Limits(NamedTuple):
@@ -67,9 +67,9 @@ def unpack(archive: Path, inside: str, target: Path, limits: Limits = DEFAULT_LI
         if temporary.exists():
             shutil.rmtree(temporary)
         temporary.mkdir(parents=True)
-        _extract(archive, temporary, limits)
+        extract_tar(archive, temporary, limits)
         if not (temporary / inside).is_dir():
-            raise DataError(f"{archive}: holds no folder {inside}, so it is another archive. {_HINT}")
+            raise DataError(f"{archive}: holds no folder {inside}, so it is another archive. {HINT}")
         os.rename(temporary / inside, target)
     except OSError as error:
         raise OutputError(
@@ -113,7 +113,7 @@ class _Reader:
     def read(self, count: int) -> bytes:
         self._allowance -= count
         if count < 0 or self._allowance < 0:
-            raise DataError(f"{self._archive}: holds a header of more than {_HEADER_BYTES} bytes. {_HINT}")
+            raise DataError(f"{self._archive}: holds a header of more than {_HEADER_BYTES} bytes. {HINT}")
         self.last = self._take(count)
         return self.last
 
@@ -122,7 +122,7 @@ class _Reader:
 
     def seek(self, position: int) -> int:
         if position < self._position:
-            raise DataError(f"{self._archive}: is damaged: a header points backward. {_HINT}")
+            raise DataError(f"{self._archive}: is damaged: a header points backward. {HINT}")
         while position > self._position and self._take(min(_CHUNK, position - self._position)):
             pass
         return self._position
@@ -131,12 +131,18 @@ class _Reader:
         try:
             data = self._raw.read(count)
         except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{self._archive}: is damaged or truncated ({error}). {_HINT}") from error
+            raise DataError(f"{self._archive}: is damaged or truncated ({error}). {HINT}") from error
         self._position += len(data)
         return data
 
 
-def _extract(archive: Path, folder: Path, limits: Limits) -> None:
+def extract_tar(archive: Path, folder: Path, limits: Limits) -> None:
+    """Writes the files of a tar archive, with or without gzip, below an empty folder.
+
+    Raises:
+        DataError: As `unpack` does.
+        OSError: If the place cannot be written to or the disk is full.
+    """
     with _opened(archive) as file, track_bytes("unpacking", archive.stat().st_size) as advance:
         packed = file.peek(2)[:2] == _GZIP_MAGIC
         reader = _Reader(archive, gzip.GzipFile(fileobj=file) if packed else file)
@@ -144,12 +150,12 @@ def _extract(archive: Path, folder: Path, limits: Limits) -> None:
         members = total = seen = 0
         while (member := _next_member(archive, tar, reader)) is not None:
             path = _check_member(archive, member, folder, limits)
-            implied = _missing_folders(path.parent)
+            implied = missing_folders(path.parent)
             members, total = members + 1 + len(implied), total + member.size
             if members > limits.members or total > limits.total_bytes:
                 raise DataError(
                     f"{archive}: expected at most {limits.members} files and {limits.total_bytes} bytes "
-                    f"unpacked. It holds more. {_HINT}"
+                    f"unpacked. It holds more. {HINT}"
                 )
             _write_member(archive, tar, member, reader, path, implied)
             advance(file.tell() - seen)
@@ -168,7 +174,7 @@ def _open(archive: Path, reader: _Reader) -> tarfile.TarFile:
     try:
         return tarfile.open(fileobj=reader, mode="r:")  # type: ignore[call-overload, no-any-return]
     except (tarfile.TarError, ValueError, RecursionError) as error:
-        raise DataError(f"{archive}: is damaged or not a tar archive ({error}). {_HINT}") from error
+        raise DataError(f"{archive}: is damaged or not a tar archive ({error}). {HINT}") from error
 
 
 def _next_member(archive: Path, tar: tarfile.TarFile, reader: _Reader) -> tarfile.TarInfo | None:
@@ -179,13 +185,36 @@ def _next_member(archive: Path, tar: tarfile.TarFile, reader: _Reader) -> tarfil
     try:
         member = tar.next()
     except (tarfile.TarError, ValueError, RecursionError) as error:
-        raise DataError(f"{archive}: is damaged or truncated ({error}). {_HINT}") from error
+        raise DataError(f"{archive}: is damaged or truncated ({error}). {HINT}") from error
     # tarfile takes a damaged header for the end; a whole archive ends in a block of zeros.
     if member is None and reader.last != bytes(tarfile.BLOCKSIZE):
-        raise DataError(f"{archive}: is damaged or truncated (no end). {_HINT}")
+        raise DataError(f"{archive}: is damaged or truncated (no end). {HINT}")
     if member is None:
         reader.seek(reader.tell() + _PADDING_BYTES)  # where gzip keeps its checksum
     return member
+
+
+def member_path(archive: Path, member: str, is_folder: bool, folder: Path) -> Path:
+    """Returns the path of a file or folder of an archive, by its name there.
+
+    Raises:
+        DataError: If it is outside of the folder, or very deep.
+    """
+    name = PurePosixPath(member)
+    outside = DataError(f"{archive}: holds {member!r}, which is outside of the folder. {HINT}")
+    # Backslashes and colons lead elsewhere on Windows, and an archive is refused on every system alike.
+    if set(member) & set("\\:"):
+        raise outside
+    try:
+        path = folder if is_folder and not name.parts else path_below(folder, member, str(archive))
+    except PlaceError as error:
+        raise outside from error
+    if len(name.parts) > _MAX_DEPTH:
+        raise DataError(
+            f"{archive}: expected folders at most {_MAX_DEPTH} deep. "
+            f"Received: {member[:40]!r}..., {len(name.parts)} deep. {HINT}"
+        )
+    return path
 
 
 def _check_member(archive: Path, member: tarfile.TarInfo, folder: Path, limits: Limits) -> Path:
@@ -194,20 +223,7 @@ def _check_member(archive: Path, member: tarfile.TarInfo, folder: Path, limits: 
     Raises:
         DataError: If it may not.
     """
-    name = PurePosixPath(member.name)
-    outside = DataError(f"{archive}: holds {member.name!r}, which is outside of the folder. {_HINT}")
-    # Backslashes and colons lead elsewhere on Windows, and an archive is refused on every system alike.
-    if set(member.name) & set("\\:"):
-        raise outside
-    try:
-        path = folder if member.isdir() and not name.parts else path_below(folder, member.name, str(archive))
-    except PlaceError as error:
-        raise outside from error
-    if len(name.parts) > _MAX_DEPTH:
-        raise DataError(
-            f"{archive}: expected folders at most {_MAX_DEPTH} deep. "
-            f"Received: {member.name[:40]!r}..., {len(name.parts)} deep. {_HINT}"
-        )
+    path = member_path(archive, member.name, member.isdir(), folder)
     if member.sparse is not None or member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE):
         raise DataError(
             f"{archive}: holds {member.name!r}, which is a link, a device or another special file. "
@@ -216,12 +232,12 @@ def _check_member(archive: Path, member: tarfile.TarInfo, folder: Path, limits: 
     if not 0 <= member.size <= limits.file_bytes:
         raise DataError(
             f"{archive}: expected files of at most {limits.file_bytes} bytes. "
-            f"Received: {member.name!r} of {member.size}. {_HINT}"
+            f"Received: {member.name!r} of {member.size}. {HINT}"
         )
     return path
 
 
-def _missing_folders(folder: Path) -> list[Path]:
+def missing_folders(folder: Path) -> list[Path]:
     """Returns the folders that have to be made for `folder` to be there, the outermost first."""
     return list(takewhile(lambda path: not path.is_dir(), (folder, *folder.parents)))[::-1]
 
@@ -242,15 +258,15 @@ def _write_member(
             return
         source = tar.extractfile(member)
         if source is None:
-            raise DataError(f"{archive}: {member.name!r} cannot be read. {_HINT}")
+            raise DataError(f"{archive}: {member.name!r} cannot be read. {HINT}")
         with path.open("xb") as file:
             # Buffering may ask for a little more than there is.
             reader.allow(member.size + _HEADER_BYTES)
             shutil.copyfileobj(source, file, _CHUNK)
             written = file.tell()
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise DataError(f"{archive}: holds {member.name!r} twice. {_HINT}") from error
+        raise DataError(f"{archive}: holds {member.name!r} twice. {HINT}") from error
     except (tarfile.TarError, ValueError) as error:
-        raise DataError(f"{archive}: is damaged or truncated ({error}). {_HINT}") from error
+        raise DataError(f"{archive}: is damaged or truncated ({error}). {HINT}") from error
     if written != member.size:
-        raise DataError(f"{archive}: is truncated in {member.name!r}. {_HINT}")
+        raise DataError(f"{archive}: is truncated in {member.name!r}. {HINT}")

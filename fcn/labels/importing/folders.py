@@ -44,6 +44,17 @@ def leave_out_further_forms(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if path not in others]
 
 
+def find_documents(folder: Path, suffixes: Sequence[str], chosen: Sequence[Path]) -> list[Path]:
+    """Returns the files below a folder with one of these suffixes, or those of them that the user chose.
+
+    Raises:
+        DataError: If a folder cannot be read.
+    """
+    if not chosen:
+        return find_files(folder, suffixes)
+    return [path for path in chosen if path.suffix.lower() in suffixes]
+
+
 def find_images(folder: Path) -> list[Path]:
     """Returns the image files below a folder, as `find_files`, of several forms of one name the usual one."""
     return leave_out_further_forms(find_files(folder, tuple(IMAGE_SUFFIXES)))

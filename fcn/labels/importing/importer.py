@@ -16,7 +16,8 @@ from fcn.data.split_list import IMAGES, LABELS, SPLITS
 from fcn.errors import ConfigError, DataError
 from fcn.labels.importing.choice import Choice, Wishes, choose_classes, describe_choice, to_class_ids
 from fcn.labels.importing.counting import Counted, Tally, count_keys, read_fitting_keys
-from fcn.labels.importing.recognition import READERS, recognize
+from fcn.labels.importing.place import Place, find_places
+from fcn.labels.importing.recognition import READERS, reads, recognize
 from fcn.labels.importing.source import Item, Source
 from fcn.labels.importing.splitting import TEST, TRAIN, VAL, Division, divide
 from fcn.system.atomic_folder import atomic_folder
@@ -59,7 +60,7 @@ class Plan(NamedTuple):
     """Plan of what an import will write.
 
     Attributes:
-        sources: The folders.
+        sources: Folders, files and archives, as the user named them.
         form: Name of the form.
         tally: The keys of all labels.
         choice: The classes.
@@ -79,14 +80,18 @@ class Plan(NamedTuple):
     options: ImportOptions
 
 
-def plan_import(folders: Sequence[Path], options: ImportOptions) -> Plan:
+def plan_import(sources: Sequence[Path], options: ImportOptions) -> Plan:
     """Reads all labels, and returns what an import would write.
+
+    Args:
+        sources: Folders, or files of labels.
+        options: How to import.
 
     Raises:
         ConfigError: If an option does not fit.
         DataError: If the labels cannot be used.
     """
-    form, source = _read_sources(folders, options.form)
+    form, source = _read_places(find_places(sources), options.form)
     tally = count_keys(source.items, options.fit)
     choice = choose_classes(source, tally, options.wishes)
     if options.strip_metadata:
@@ -104,7 +109,7 @@ def plan_import(folders: Sequence[Path], options: ImportOptions) -> Plan:
     names = _short_names([one.item for one in tally.counted])
     splits, split_note = _divide(tally.counted, choice, names, options.division)
     notes += [split_note] if split_note else []
-    return Plan(tuple(folders), form, tally, choice, names, splits, notes, options)
+    return Plan(tuple(sources), form, tally, choice, names, splits, notes, options)
 
 
 def write_import(plan: Plan, root: Path) -> dict[str, Any]:
@@ -166,23 +171,32 @@ def describe(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _read_sources(folders: Sequence[Path], form: str | None) -> tuple[str, Source]:
-    forms = [form or recognize(folder) for folder in folders]
+def _read_places(places: Sequence[Place], form: str | None) -> tuple[str, Source]:
+    forms = [form or recognize(*place) for place in places]
     if len(set(forms)) > 1:
-        listed = ", ".join(f"{folder} ({name})" for folder, name in zip(folders, forms, strict=True))
+        listed = ", ".join(f"{place.folder} ({name})" for place, name in zip(places, forms, strict=True))
         raise DataError(f"Expected one form of labels. Received: {listed}. Import them one by one.")
-    sources = [READERS[name].read(folder) for folder, name in zip(folders, forms, strict=True)]
+    sources = [_read_place(place, name) for place, name in zip(places, forms, strict=True)]
     if len(sources) > 1:
         first = sources[0].classes
         if any(source.classes != first for source in sources):
             raise DataError(
-                f"{folders[0]}: its classes differ from those of the other folders. Import them one by one."
+                f"{places[0].folder}: its classes differ from those of the other folders. Import them one by "
+                "one."
             )
     items = [item for source in sources for item in source.items]
     if not items:
-        raise DataError(f"{folders[0]}: holds no labeled image.")
+        raise DataError(f"{places[0].folder}: holds no labeled image.")
     notes = tuple(note for source in sources for note in source.notes)
     return forms[0], sources[0]._replace(items=items, notes=notes)
+
+
+def _read_place(place: Place, form: str) -> Source:
+    if not place.files:
+        return READERS[form].read(place.folder)
+    if not reads(form, place.files):
+        raise DataError(f"{place.files[0]}: expected a folder or an archive for --format {form}.")
+    return READERS[form].read(place.folder, place.files)
 
 
 def _short_names(items: Sequence[Item]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from killed_import_program import POINTS
 Run = Callable[..., int]
 IMAGES = 12
 STOPPED = 128 + signal.SIGTERM
+COMMON = [point for point in POINTS if not {"half", "archive"} & {*point.split()}]
+SOME = ["when images are written", "before the folder gets its name"]
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +56,12 @@ def assert_whole_or_absent(place: Path, root: Path, expected: dict[str, bytes], 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
-@pytest.mark.parametrize("point", [point for point in POINTS if "half of" not in point])
+@pytest.mark.parametrize(
+    ("point", "number"),
+    [(point, "SIGKILL") for point in COMMON]
+    + [(point, "SIGTERM") for point in SOME]
+    + [pytest.param(point, "SIGTERM", marks=pytest.mark.exhaustive) for point in COMMON if point not in SOME],
+)
 def test_killed_at_a_named_point(point: str, number: str, run: Run, source: Path, tmp_path: Path) -> None:
     expected = whole(run, source, tmp_path)
     place = tmp_path / "place"
@@ -75,6 +82,23 @@ def finish(run: Run, source: Path, place: Path, expected: dict[str, bytes]) -> N
         assert run("", "SIGTERM", str(source), "--output", str(place / "root")) == 0
     assert content(place / "root") == expected
     assert {path.name for path in place.iterdir()} <= {"root", "other"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
+@pytest.mark.parametrize(
+    "point",
+    ["when a part of an archive is unpacked", "when images are written", "when the folder has its name"],
+)
+def test_killed_with_an_archive(point: str, number: str, run: Run, source: Path, tmp_path: Path) -> None:
+    archive = Path(shutil.make_archive(str(tmp_path / "source"), "zip", source))
+    expected = whole(run, archive, tmp_path)
+    place = tmp_path / "place"
+    place.mkdir()
+    status = run(point, number, str(archive), "--output", str(place / "root"))
+    assert status == (-signal.SIGKILL if number == "SIGKILL" else STOPPED)
+    assert_whole_or_absent(place, place / "root", expected, stopped=number == "SIGTERM")
+    finish(run, archive, place, expected)
 
 
 @pytest.mark.slow

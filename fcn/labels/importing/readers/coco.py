@@ -17,7 +17,7 @@ import numpy as np
 
 from fcn.errors import DataError
 from fcn.labels.importing.filling import check_points, check_runs, fill_as_coco, read_runs
-from fcn.labels.importing.folders import find_files, name_below, read_json
+from fcn.labels.importing.folders import find_documents, name_below, read_json
 from fcn.labels.importing.image_index import ImageIndex
 from fcn.labels.importing.labeled_size import check_labeled_size
 from fcn.labels.importing.readers.coco_classes import NumberedClasses, number_classes
@@ -59,18 +59,18 @@ class _Shape(NamedTuple):
     segmentation: object
 
 
-def recognizes(folder: Path) -> bool:
+def recognizes(folder: Path, chosen: Sequence[Path] = ()) -> bool:
     """Returns whether a folder holds JSON of COCO; the beginning and the end of files decide."""
-    return any(_looks_right(path) for path in find_files(folder, (".json",))[:_MOST_LOOKED_AT])
+    return any(_looks_right(path) for path in find_documents(folder, (".json",), chosen)[:_MOST_LOOKED_AT])
 
 
-def read(folder: Path) -> Source:
+def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     """Returns the images below a folder that files of COCO list, with or without annotations.
 
     Raises:
         DataError: If a file is damaged, is another form of COCO, or no image of it is there.
     """
-    files, notes = _find_files(folder)
+    files, notes = _find_files(folder, chosen)
     classes = number_classes({file.path: file.document["categories"] for file in files})
     index = ImageIndex(folder)
     counts: Counter[str] = Counter()
@@ -110,7 +110,7 @@ def _looks_right(path: Path) -> bool:
         raise DataError(f"{path}: {unreadable(error)}") from error
 
 
-def _find_files(folder: Path) -> tuple[list[_File], list[str]]:
+def _find_files(folder: Path, chosen: Sequence[Path]) -> tuple[list[_File], list[str]]:
     """Returns the files with segmentations, and sentences about others.
 
     Raises:
@@ -118,7 +118,7 @@ def _find_files(folder: Path) -> tuple[list[_File], list[str]]:
     """
     files: list[_File] = []
     others: list[tuple[Path, str]] = []
-    for path in find_files(folder, (".json",)):
+    for path in find_documents(folder, (".json",), chosen):
         if not _looks_right(path):
             continue
         document = read_json(path)

@@ -18,7 +18,7 @@ from fcn.data.class_table import IGNORE
 from fcn.errors import DataError
 from fcn.labels.importing.class_lists import parse_color
 from fcn.labels.importing.filling import MAX_COORDINATE, check_points, check_runs, fill_as_opencv
-from fcn.labels.importing.folders import find_files, name_below
+from fcn.labels.importing.folders import find_documents, name_below
 from fcn.labels.importing.image_index import ImageIndex
 from fcn.labels.importing.labeled_size import check_labeled_size
 from fcn.labels.importing.readers.cvat_document import CvatDocument, CvatImage, CvatShape, read_cvat
@@ -45,18 +45,19 @@ _MAX_TURN = 1e6
 _SHOWN = 80
 
 
-def recognizes(folder: Path) -> bool:
+def recognizes(folder: Path, chosen: Sequence[Path] = ()) -> bool:
     """Returns whether a folder holds XML of CVAT; the beginning of files decides."""
-    return any(_looks_right(path) for path in find_files(folder, (".xml",))[:_MOST_LOOKED_AT])
+    return any(_looks_right(path) for path in find_documents(folder, (".xml",), chosen)[:_MOST_LOOKED_AT])
 
 
-def read(folder: Path) -> Source:
+def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     """Returns the images below a folder that files of CVAT list, with or without shapes.
 
     Raises:
         DataError: If a file is damaged, or none of its images is there.
     """
-    documents = {path: read_cvat(path) for path in find_files(folder, (".xml",)) if _looks_right(path)}
+    paths = find_documents(folder, (".xml",), chosen)
+    documents = {path: read_cvat(path) for path in paths if _looks_right(path)}
     if not documents:
         raise DataError(f"{folder}: holds no XML of CVAT, such as annotations.xml.")
     classes, key_of = _classes(documents)

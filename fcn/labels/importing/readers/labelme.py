@@ -18,7 +18,7 @@ from fcn.data.class_table import IGNORE, LABELME_BACKGROUND
 from fcn.data.image_header import open_header
 from fcn.errors import DataError
 from fcn.labels.importing.filling import LabelmeShape, check_points, fill_as_labelme
-from fcn.labels.importing.folders import find_files, name_below, read_document, read_json
+from fcn.labels.importing.folders import find_documents, name_below, read_document, read_json
 from fcn.labels.importing.image_index import ImageIndex
 from fcn.labels.importing.source import (
     BACKGROUND,
@@ -46,9 +46,9 @@ _MAX_SHAPES = 100_000
 _SHOWN = 80
 
 
-def recognizes(folder: Path) -> bool:
+def recognizes(folder: Path, chosen: Sequence[Path] = ()) -> bool:
     """Returns whether a folder holds JSON of labelme; the first files decide."""
-    for path in find_files(folder, (".json",))[:3]:
+    for path in find_documents(folder, (".json",), chosen)[:3]:
         try:
             document = read_json(path)
         except DataError:
@@ -62,13 +62,13 @@ def recognizes(folder: Path) -> bool:
     return False
 
 
-def read(folder: Path) -> Source:
+def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     """Returns the images in a folder, at any depth, that have a file of labelme.
 
     Raises:
         DataError: If a file is damaged, or its image is missing.
     """
-    documents = {path: _read_document(path) for path in find_files(folder, (".json",))}
+    documents = {path: _read_document(path) for path in find_documents(folder, (".json",), chosen)}
     labeled = {path: document for path, document in documents.items() if document is not None}
     listed = _listed_names(folder)
     used = {shape["label"] for document in labeled.values() for shape in document["shapes"]}

@@ -7,7 +7,7 @@ cover larger ones.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -53,13 +53,15 @@ class _Pair(NamedTuple):
     label: Path | None
 
 
-def recognizes(folder: Path) -> bool:
+def recognizes(folder: Path, chosen: Sequence[Path] = ()) -> bool:
     """Returns whether a folder holds images with text files in which a line is a class and shares."""
+    if chosen:
+        return bool(read_data_file(folder, ImageIndex(folder), chosen).names)
     labels = [pair.label for pair in _pairs(ImageIndex(folder), folder) if pair.label is not None]
     return any(_LINE.fullmatch(_first_line(path)) for path in labels[:_LOOKED_AT])
 
 
-def read(folder: Path) -> Source:
+def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     """Returns the images below a folder; those without objects are background.
 
     Raises:
@@ -67,7 +69,7 @@ def read(folder: Path) -> Source:
     """
     index = ImageIndex(folder)
     pairs = list(_pairs(index, folder))
-    found = read_data_file(folder, index)
+    found = read_data_file(folder, index, chosen)
     names = found.names or {one.id: one.name for one in find_classes(folder) if not one.is_void}
     notes = list(found.notes)
     if not names:

@@ -1,13 +1,13 @@
 """Reads YOLO's `data.yaml`: the names of classes, and the folders or lists of the splits."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcn.config.bounded_yaml import MAX_BYTES, parse_yaml
 from fcn.errors import DataError
-from fcn.labels.importing.folders import find_files, read_document
+from fcn.labels.importing.folders import find_documents, find_files, read_document
 from fcn.labels.importing.image_index import ImageIndex
 from fcn.labels.importing.split_lists import split_of_folder
 from fcn.system.files import unreadable
@@ -34,13 +34,18 @@ class DataFile(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_data_file(folder: Path, index: ImageIndex) -> DataFile:
+def read_data_file(folder: Path, index: ImageIndex, chosen: Sequence[Path] = ()) -> DataFile:
     """Returns what the file `data.yaml`, or another YAML with names of classes, says of a folder.
+
+    Args:
+        folder: The folder.
+        index: The images below it.
+        chosen: The file, if the user gave one.
 
     Raises:
         DataError: If it is damaged.
     """
-    texts = find_files(folder, (".yaml", ".yml"))
+    texts = find_documents(folder, (".yaml", ".yml"), chosen)
     texts.sort(key=lambda path: (len(path.parts), path.name != "data.yaml"))
     for path in texts[:_MOST_FILES]:
         document = _parse(path)
