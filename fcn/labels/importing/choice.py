@@ -19,6 +19,7 @@ from fcn.labels.importing.source import BACKGROUND_KEY, Color, Keys, Source, Sou
 _MAIN_SHARE = 0.002
 """With a tolerance, colors of a smaller share of all pixels are not classes of their own."""
 _FEW_COLORS = 64
+_WHITE = 255
 _SHOWN = 12
 
 
@@ -64,12 +65,14 @@ class Choice(NamedTuple):
         rows: What becomes of each class of the source, by key.
         stray: Class id of each color that is not a class but within the tolerance, `VOID` for others.
         stray_pixels: How many pixels those have.
+        notes: Sentences for people.
     """
 
     classes: Classes
     rows: list[ChosenClass]
     stray: dict[int, int]
     stray_pixels: int
+    notes: tuple[str, ...] = ()
 
 
 def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
@@ -78,7 +81,9 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
     Raises:
         DataError: If a name is unknown, a class has no place among the names, or there are too many.
     """
-    main = _main_keys(source, tally, wishes.color_tolerance)
+    if _WHITE not in _named_keys(wishes):
+        source = _name_white(source, tally)
+    main = _main_keys(source, tally, wishes)
     found = {key: source.classes.get(key) or _name(source, key) for key in main}
     found |= {key: one for key, one in source.classes.items() if key not in found}
     void = {_find(text, found, "--void") for text in wishes.void}
@@ -95,6 +100,11 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
         void |= source.void_keys & found.keys() - kept
     # Spaces around a name are typed by mistake, and a list of classes does not keep them.
     new_names = {key: one.name.strip() for key, one in found.items() if key not in void}
+    is_black_and_white = _is_black_and_white(source, tally) and not {BACKGROUND_KEY, _WHITE} & (
+        void | renamed.keys()
+    )
+    if is_black_and_white and not source.classes and len(wishes.names) == 2:
+        new_names = dict(zip((BACKGROUND_KEY, _WHITE), wishes.names, strict=True))
     new_names |= {key: name.strip() for key, name in renamed.items()}
     declared = {key: place for place, key in enumerate(source.classes)}
     order = sorted(new_names, key=lambda key: (key != background, declared.get(key, len(declared)), key))
@@ -112,7 +122,11 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
         for key, one in sorted(found.items())
     ]
     stray, stray_pixels = _stray(rows, tally, wishes.color_tolerance)
-    return Choice(_colored(names, rows), rows, stray, stray_pixels)
+    notes = []
+    if is_black_and_white and len(names) == 2 and {BACKGROUND_KEY, _WHITE} <= new_names.keys():
+        black, white = new_names[BACKGROUND_KEY], new_names[_WHITE]
+        notes.append(f"the masks hold 0 and 255 alone: 0 is {black!r} and 255 is {white!r}")
+    return Choice(_colored(names, rows), rows, stray, stray_pixels, tuple(notes))
 
 
 def describe_choice(choice: Choice, tally: Tally) -> list[str]:
@@ -143,24 +157,48 @@ def to_class_ids(keys: Keys, choice: Choice) -> Pixels:
     return np.where(known[places] == keys, ids[places], VOID).astype(np.uint8)
 
 
-def _main_keys(source: Source, tally: Tally, tolerance: int) -> list[int]:
+def _is_black_and_white(source: Source, tally: Tally) -> bool:
+    """Returns whether masks of ids hold 0 and 255 alone, of which tools mean black and white."""
+    return _WHITE in source.void_keys and {_WHITE} <= tally.pixels.keys() <= {BACKGROUND_KEY, _WHITE}
+
+
+def _name_white(source: Source, tally: Tally) -> Source:
+    """Returns a source in which the second of two listed classes is 255, if its masks are black and white."""
+    if not _is_black_and_white(source, tally) or source.classes.keys() != {BACKGROUND_KEY, 1}:
+        return source
+    white = source.classes[1]._replace(color=_name(source, _WHITE).color)
+    return source._replace(classes={BACKGROUND_KEY: source.classes[BACKGROUND_KEY], _WHITE: white})
+
+
+def _named_keys(wishes: Wishes) -> set[int]:
+    """Returns the keys that the user names by a color or number."""
+    texts = [*(old for old, _ in wishes.renamed), *wishes.void]
+    texts += [] if wishes.background is None else [wishes.background]
+    colors = {color_key(color) for text in texts if (color := parse_color(text)) is not None}
+    return colors | {int(text) for text in texts if text.isdecimal() and len(text) < 6}
+
+
+def _main_keys(source: Source, tally: Tally, wishes: Wishes) -> list[int]:
     """Returns the keys that are classes, not stray colors.
 
     Raises:
         DataError: If there are too many to be classes.
     """
+    tolerance = wishes.color_tolerance
+    named = _named_keys(wishes)
     occurring = [key for key in tally.pixels if key not in source.classes]
     declared = [key for key in source.classes if key_color(key) is not None]
-    colors = [key for key in occurring if key_color(key) is not None]
+    colors = [key for key in occurring if key_color(key) is not None and key not in named]
     if declared and colors and not tolerance:
         shown = ", ".join(_name(source, key).name for key in colors[:_SHOWN])
         raise DataError(
             f"{_where(tally, colors[0])}: has colors that the list of classes does not name "
             f"({len(colors)} in all: {shown}{', ...' if len(colors) > _SHOWN else ''}). Add them to the "
-            "list, or take colors nearby with --color-tolerance 10."
+            f"list, name them, as with --map '{_name(source, colors[0]).name}=NAME', or take colors nearby "
+            "with --color-tolerance 10."
         )
     if declared:
-        return []
+        return [key for key in occurring if key in named]
     if tolerance:
         return _common_keys(occurring, tally, tolerance)
     if len(colors) > _FEW_COLORS:

@@ -96,7 +96,7 @@ def plan_import(sources: Sequence[Path], options: ImportOptions) -> Plan:
     choice = choose_classes(source, tally, options.wishes)
     if options.strip_metadata:
         check_strippable([one.item.image for one in tally.counted])
-    notes = [*source.notes, *describe_choice(choice, tally)]
+    notes = [*source.notes, *choice.notes, *describe_choice(choice, tally)]
     if tally.skipped:
         notes.append(f"{len(tally.skipped)} images were left out, such as {tally.skipped[0]}")
     if choice.stray_pixels:

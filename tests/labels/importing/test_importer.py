@@ -356,6 +356,83 @@ def test_white_is_the_object_where_nothing_else_is(tmp_path):
     assert [label[0, 0] for _, label in sorted(imported(root).items())] == [0, 1, 1]
 
 
+@pytest.mark.parametrize("values", [(0, 255, 255), (255, 255), (0, 0, 255)])
+@pytest.mark.parametrize("by", ["--classes", "labels.txt", "_classes.csv"])
+def test_of_two_names_the_second_is_white(by, values, tmp_path, capsys):
+    folder = make_masks(tmp_path / "source", [np.full((4, 5), value) for value in values])
+    arguments = ["import", folder, "--output", tmp_path / "root", "--val", "0.5"]
+    if by == "--classes":
+        arguments += [by, "ground,road"]
+    else:
+        text = "Pixel Value, Class\n0, ground\n1, road\n" if "csv" in by else "ground\nroad\n"
+        (folder / by).write_text(text)
+    code, shown, errors = command(arguments, capsys)
+    assert (code, errors) == (0, "")
+    assert "Note: the masks hold 0 and 255 alone: 0 is 'ground' and 255 is 'road'." in shown
+    (row,) = (line for line in shown.splitlines() if line.startswith(("road ", "id 255 ")))
+    assert " 1  road " in row
+    assert read_classes(tmp_path / "root").names == ("ground", "road")
+    found = imported(tmp_path / "root")
+    assert [found[name][0, 0] for name in sorted(found)] == [int(value == 255) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "names"),
+    [
+        ((0, 1, 255), [], ("ground", "road")),
+        ((0, 1, 255), ["--classes", "ground,road"], ("ground", "road")),
+        ((0, 255, 0), ["--void", "255"], ("ground", "road")),
+        ((0, 255, 255), ["--map", "255=sky"], ("ground", "road", "sky")),
+        ((0, 255, 255), ["--classes", "road,ground"], ("road", "ground")),
+    ],
+)
+def test_white_is_the_second_name_only_if_nothing_else_is_said(values, options, names, tmp_path, capsys):
+    folder = make_masks(tmp_path / "source", [np.full((4, 5), value) for value in values])
+    (folder / "labels.txt").write_text("ground\nroad\n")
+    arguments = ["import", folder, "--output", tmp_path / "root", "--val", "0.5", *options]
+    code, _, errors = command(arguments, capsys)
+    assert (code, errors) == (0, "")
+    assert read_classes(tmp_path / "root").names == names
+    by_value = {0: names.index("ground"), 1: names.index("road"), 255: VOID}
+    if 1 not in values and "--void" not in options:
+        by_value[255] = names.index("sky" if "sky" in names else "road")
+    found = imported(tmp_path / "root")
+    assert [found[name][0, 0] for name in sorted(found)] == [by_value[value] for value in values]
+
+
+@pytest.mark.parametrize("heading", ["name,r,g,b\n", "", "Class, R, G, B\n"])
+def test_a_class_dict_names_colors(heading, tmp_path):
+    folder = make_masks(tmp_path / "source", [colored(BLACK, RED), colored(GREEN, BLACK), colored(RED, RED)])
+    (folder / "class_dict.csv").write_text(f"{heading}rose,200,0,0\nnothing,0,0,0\nleaf, 0, 150, 50\n")
+    root = run(tmp_path, folder)
+    assert read_classes(root).names == ("nothing", "rose", "leaf")
+    assert read_classes(root).palette == (BLACK, RED, GREEN)
+    (folder / "class_dict.csv").write_text(f"{heading}rose,200,0,0\nleaf,0,150\n")
+    with pytest.raises(
+        DataError, match=r"class_dict\.csv: expected rows of name,r,g,b\. Received: 'leaf,0,150'"
+    ):
+        plan_import([folder], HALF)
+
+
+def test_a_color_that_the_user_names_need_not_be_listed(tmp_path):
+    folder = make_masks(tmp_path / "source", [colored(BLACK, RED), colored(GREEN, BLACK), colored(RED, RED)])
+    (folder / "labelmap.txt").write_text("background:0,0,0::\nrose:200,0,0::\n")
+    with pytest.raises(DataError, match="name them, as with --map '#009632=NAME'"):
+        plan_import([folder], HALF)
+    for number, wishes in enumerate(
+        [
+            Wishes(renamed=(("#009632", "leaf"),)),
+            Wishes(void=("#009632",)),
+            Wishes(renamed=(("0,150,50", "rose"),)),
+        ]
+    ):
+        root = run(tmp_path / str(number), folder, HALF._replace(wishes=wishes))
+        assert read_classes(root).names == ("background", "rose", "leaf")[: 2 + (number == 0)]
+        assert imported(root)["1"][0].tolist() == [(2, VOID, 1)[number], 0]
+    with pytest.raises(DataError, match="has no class '#123456'"):
+        plan_import([folder], HALF._replace(wishes=Wishes(renamed=(("#123456", "x"), ("#009632", "leaf")))))
+
+
 def test_masks_of_colors_get_ids_and_keep_their_colors(tmp_path):
     folder = make_masks(tmp_path, [colored(BLACK, RED), colored(GREEN, BLACK), colored(RED, RED)])
     root = run(tmp_path, folder)

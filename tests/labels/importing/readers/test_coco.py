@@ -216,6 +216,19 @@ def test_a_category_0_is_a_class_and_goes_by_its_id(tmp_path: Path) -> None:
     assert void.choice.classes.names == ("background", "dog")
 
 
+BACK = ((1, "Background"), (2, "cat"))
+
+
+def folder_of_two(folder: Path) -> Path:
+    """Adds an image without annotations, since one image cannot be divided."""
+    path = folder / "instances.json"
+    document = json.loads(path.read_text())
+    document["images"].append({"id": 2, "file_name": "b.jpg", "height": SIZE[0], "width": SIZE[1]})
+    path.write_text(json.dumps(document))
+    write_image(folder / "b.jpg")
+    return folder
+
+
 def test_ids_as_large_as_colors_and_a_category_called_background(tmp_path: Path) -> None:
     write_image(tmp_path / "a.jpg")
     categories = [(1, "background"), (1 << 40, "dog"), (1 << 30, "cat"), (1 << 31, "cat")]
@@ -223,6 +236,12 @@ def test_ids_as_large_as_colors_and_a_category_called_background(tmp_path: Path)
     source = coco.read(tmp_path)
     assert {key: one.name for key, one in source.classes.items()} == {0: "background", 2: "cat", 3: "dog"}
     assert "have one name, 'cat', and became one class" in source.notes[-1]
+    write_coco(tmp_path, [annotation(TRIANGLE, 1), annotation([[9, 1, 15, 1, 15, 9]], 2)], categories=BACK)
+    plan = plan_import([folder_of_two(tmp_path)], ImportOptions())
+    assert plan.choice.classes.names == ("background", "cat")
+    keys = plan.tally.counted[0].item.read_keys(SIZE)
+    assert np.unique(keys).tolist() == [0, 2]
+    assert not keys[1:6, 1:3].any(), "a shape of the background is background"
 
 
 def test_captions_and_keypoints_beside_instances_are_left_out(tmp_path: Path) -> None:
