@@ -105,7 +105,7 @@ class TiledEngine:
             if len(images[some]) > 1:
                 logits[some] = self._engine.logits(images[some])
                 continue
-            for place, part in self._score_parts(images[some][0]):
+            for place, part in self.score_parts(images[some][0]):
                 logits[some][0][place] = part
         return logits
 
@@ -132,8 +132,12 @@ class TiledEngine:
             for place, logits in self._score_shrunk_parts(image):
                 yield place, _most_probable(logits)
 
-    def _score_parts(self, image: Pixels) -> Iterator[tuple[_Place, Floats]]:
-        """Yields the logits of the parts of an image `uint8[H, W, 3]`, and the places of these parts."""
+    def score_parts(self, image: Pixels) -> Iterator[tuple[_Place, Floats]]:
+        """Yields the logits of the parts of an image `uint8[H, W, 3]`, and the places of these parts.
+
+        Raises:
+            RunError: If the image is too large and the export, of an old version, does not describe its net.
+        """
         if self._fits_in_memory(image[np.newaxis]):
             yield _EVERYWHERE, self._engine.logits(image[np.newaxis])[0]
         elif self._net.input_scale == 1:

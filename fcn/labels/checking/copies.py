@@ -79,10 +79,7 @@ def find_near_pairs(train: Sequence[Facts | None], val: Sequence[Facts | None]) 
         return []
     rows = max(1, _COMPARED_AT_ONCE // len(known_train))
     for start in range(0, len(known_val), rows):
-        part = val_bits[start : start + rows]
-        distance = np.zeros((len(part), len(known_train)), np.uint8)
-        for column in range(part.shape[1]):
-            distance += np.bitwise_count(part[:, column, None] ^ train_bits[None, :, column])
+        distance = _distances(val_bits[start : start + rows], train_bits)
         nearest = distance.argmin(axis=1)
         for row in np.flatnonzero(distance.min(axis=1) <= _MOST_DIFFERENT_BITS).tolist():
             one, other = int(known_train[nearest[row]]), int(known_val[start + row])
@@ -97,3 +94,36 @@ def _bits(facts: Sequence[Facts | None]) -> tuple[npt.NDArray[np.int64], npt.NDA
     known = [index for index, one in enumerate(facts) if one is not None and one.gradients is not None]
     data = b"".join(one.gradients for one in facts if one is not None and one.gradients is not None)
     return np.array(known, np.int64), np.frombuffer(data, np.uint16).reshape(-1, _WORDS)
+
+
+def group_near(facts: Sequence[Facts]) -> list[int]:
+    """Returns the group of each image: those that look nearly alike, directly or through others, share one.
+
+    Equal images share one too, but not those of one color. The time is that of comparing all pairs, as for
+    `find_near_pairs`.
+
+    Args:
+        facts: Of each image.
+    """
+    groups = np.arange(len(facts))
+    first: dict[bytes, int] = {}
+    for index, one in enumerate(facts):
+        if not one.is_blank:
+            groups[index] = first.setdefault(one.digest.image, index)
+    known, bits = _bits(facts)
+    rows = max(1, _COMPARED_AT_ONCE // max(1, len(known)))
+    for start in range(0, len(known), rows):
+        near = _distances(bits[start : start + rows], bits) <= _MOST_DIFFERENT_BITS
+        for row in near:
+            joined = np.unique(groups[known[row]])
+            if len(joined) > 1:
+                groups[np.isin(groups, joined)] = joined[0]
+    return [int(group) for group in groups]
+
+
+def _distances(some: npt.NDArray[np.uint16], others: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """Returns in how many bits the gradients of images differ, `uint8[N, M]`."""
+    distances = np.zeros((len(some), len(others)), np.uint8)
+    for column in range(others.shape[1]):
+        distances += np.bitwise_count(some[:, column, None] ^ others[None, :, column])
+    return distances
