@@ -224,7 +224,7 @@ def _train_list(number: int) -> str:
 @contextmanager
 def _only_one(work: Path) -> Iterator[None]:
     """Keeps other processes out of the folder, which is made, as long as the block runs."""
-    lock = FileLock(work / _LOCK, blocking=False)
+    lock = FileLock(work / _LOCK, blocking=False, fallback_to_soft=False)
     try:
         work.mkdir(exist_ok=True)
         lock.acquire()

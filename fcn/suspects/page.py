@@ -16,7 +16,7 @@ from fcn.pages.percent import percent
 from fcn.pages.picture import Picture, embed
 from fcn.pages.render import render
 from fcn.pages.swatch import Swatch, class_swatches
-from fcn.suspects.ranking import Net, SuspectImage, SuspectRegion, compare_examples
+from fcn.suspects.ranking import MOST_OF_AN_IMAGE, Net, SuspectImage, SuspectRegion, compare_examples
 from fcn.suspects.score import Comparison, region_mask
 from fcn.suspects.search import Suspects, open_net
 from fcn.system.progress import track
@@ -137,6 +137,7 @@ def write_page(path: Path, suspects: Suspects, nets: Sequence[Net], trust: bool)
         name=suspects.run.resolve().name,
         suspects=suspects,
         num_regions=len(suspects.regions),
+        most_of_an_image=MOST_OF_AN_IMAGE,
         regions=[
             _Suspect(
                 rank,

@@ -14,8 +14,8 @@ from fcn.inference.engines.engine import Floats
 from fcn.suspects.score import Comparison, Place, Region, compare_label, find_regions, label_quality
 from fcn.system.parallel import map_ahead
 
-# So that one image with a wrong label does not fill the whole list.
-_MOST_OF_AN_IMAGE = 5
+MOST_OF_AN_IMAGE = 5
+"""Regions of one image that are ranked, so that one wrong label does not fill the whole list."""
 
 T = TypeVar("T")
 
@@ -143,7 +143,7 @@ class Ranking:
             self.num_void += 1
             return
         self._images.add(-quality, SuspectImage(example, net, quality, int(comparison.doubted().sum())))
-        for region in find_regions(comparison, _MOST_OF_AN_IMAGE, max(0.0, self._regions.lowest)):
+        for region in find_regions(comparison, MOST_OF_AN_IMAGE, max(0.0, self._regions.lowest)):
             self._regions.add(region.doubt, SuspectRegion(example, net, region))
 
     def images(self) -> list[SuspectImage]:
