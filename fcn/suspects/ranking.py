@@ -9,7 +9,8 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
-from fcn.data.voc import Example, ExampleDigest, digest_example, read_example
+from fcn.data.leaks import ExampleDigest, digest_example
+from fcn.data.voc import Example, read_example
 from fcn.inference.engines.engine import Floats
 from fcn.suspects.score import Comparison, Place, Region, compare_label, find_regions, label_quality
 from fcn.system.parallel import map_ahead

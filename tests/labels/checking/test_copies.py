@@ -3,7 +3,7 @@
 import numpy as np
 
 from fcn.data.examination import Facts
-from fcn.data.voc import ExampleDigest
+from fcn.data.leaks import ExampleDigest
 from fcn.labels.checking.copies import group_near
 
 
