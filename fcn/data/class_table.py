@@ -124,12 +124,16 @@ def table_classes(path: Path, lines: Sequence[ListLine]) -> list[ListedClass]:
     """
     for separator in ",;\t":
         rows = [_Row(line, fields_of(line.text, separator)) for line in lines]
-        columns = _columns_of_header(rows[0].fields)
-        if columns is not None and len(rows) > 1:
-            return _read_rows(path, rows[1:], columns, len(rows[0].fields))
-        columns = _columns_of_rows(rows)
-        if columns is not None:
-            return _read_rows(path, rows, columns, len(rows[0].fields))
+        width = len(rows[0].fields)
+        if len(rows) > 1 and (columns := _columns_of_header(rows[0].fields)):
+            return _read_rows(path, rows[1:], columns, width)
+        if columns := _columns_of_rows(rows):
+            return _read_rows(path, rows, columns, width)
+        # Colors below a heading in other words.
+        if len(rows) > 1 and not any(map(_NUMBER.fullmatch, rows[0].fields)):
+            columns = _columns_of_rows(rows[1:])
+            if columns and columns.color and len(rows[1].fields) == width:
+                return _read_rows(path, rows[1:], columns, width)
     return []
 
 

@@ -27,6 +27,11 @@ LISTS = {
     ),
     "Roboflow": ("_classes.csv", "Pixel Value, Class\n0, background\n1, cat\n2, dog\n", False),
     "a dictionary": ("class_dict.csv", "name,r,g,b\nbackground,0,0,0\ncat,200,30,60\ndog,10,250,5\n", True),
+    "a heading in other words": (
+        "class_dict.csv",
+        "klass, rood, groen, blauw\nbackground, 0, 0, 0\ncat, 200, 30, 60\ndog, 10, 250, 5\n",
+        True,
+    ),
     "CamVid": ("label_colors.txt", "0 0 0\t\tbackground\n200 30 60\tcat\n10 250 5\tdog\n", True),
     "YOLO": ("obj.names", "background\r\ncat\r\ndog\r\n", False),
     "ids": ("classes.txt", "0: background\n1: cat\n2: dog\n255: void\n", False),
