@@ -134,6 +134,9 @@ def table_classes(path: Path, lines: Sequence[ListLine]) -> list[ListedClass]:
             columns = _columns_of_rows(rows[1:])
             if columns and columns.color and len(rows[1].fields) == width:
                 return _read_rows(path, rows[1:], columns, width)
+        odd = [row for row in rows if len(row.fields) != width]
+        if odd and path.suffix.lower() == ".csv" and all(len(row.fields) > 1 for row in rows):
+            raise refusal(path, odd[0].line, "does not have the columns of the first line")
     return []
 
 

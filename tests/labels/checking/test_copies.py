@@ -9,7 +9,9 @@ from fcn.labels.checking.copies import group_near
 
 def facts(image: bytes, bits: np.ndarray | None, is_blank: bool = False) -> Facts:
     gradients = None if bits is None else np.packbits(bits).tobytes()
-    return Facts(ExampleDigest(image, b""), (9, 9), {0: 81}, None, is_blank, gradients, False, None, None, False)
+    return Facts(
+        ExampleDigest(image, b""), (9, 9), {0: 81}, None, is_blank, gradients, False, None, None, False
+    )
 
 
 def test_images_that_look_alike_through_others_share_a_group(rng: np.random.Generator) -> None:

@@ -16,8 +16,8 @@ from PIL import Image
 
 from fcn.classes import VOID
 from fcn.cli.main import main
+from fcn.data.class_table import IGNORE, LABELME_BACKGROUND
 from fcn.labels.importing.readers import labelme
-from fcn.outputs.labelme import BACKGROUND, IGNORE
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,7 @@ def test_labelme_draws_what_is_exported(tmp_path: Path) -> None:
                 str(tmp_path / "out"),
             ]
         )
-    ids = {name: number for number, name in enumerate(NAMES)} | {BACKGROUND: 0, IGNORE: VOID}
+    ids = {name: number for number, name in enumerate(NAMES)} | {LABELME_BACKGROUND: 0, IGNORE: VOID}
     labels = make_labels()
     for place in ("train/a", "val/x"):
         found, names = converted(tmp_path / "out" / f"{place}.json", tmp_path)
@@ -88,6 +88,6 @@ def test_all_kinds_of_shapes_are_drawn_as_labelme_draws_them(tmp_path: Path) -> 
     drawn, names = converted(tmp_path / "a.json", tmp_path)
     source = labelme.read(tmp_path)
     (item,) = source.items
-    keys = {one.name: key for key, one in source.classes.items()} | {BACKGROUND: 0}
+    keys = {one.name: key for key, one in source.classes.items()} | {LABELME_BACKGROUND: 0}
     table = np.array([keys[name] for name in names], np.int32)
     np.testing.assert_array_equal(item.read_keys(size), table[drawn])
