@@ -1,14 +1,23 @@
-"""Which addresses belong to the Internet, and which to this machine and private networks."""
+"""Which addresses belong to the Internet, and which to this machine and private networks.
+
+A server of names may answer differently each time. So what is decided about a host by its addresses holds for
+each connection to it: the address that is connected to is checked, not one that was found before.
+"""
 
 import errno
 import functools
 import ipaddress
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-PRIVATE = "is in a private network, where a redirect from elsewhere may not lead"
-"""The reason why a connection is refused; follows the host's name or address."""
+if TYPE_CHECKING:  # installed with the extra "remote" only
+    from aiohttp.abc import AbstractResolver, ResolveResult
+
+_PRIVATE = "is in a private network, where a redirect from elsewhere may not lead"
+_NO_LONGER_PRIVATE = "had private addresses only, and now has others"
+REFUSALS = (_PRIVATE, _NO_LONGER_PRIVATE)
+"""The reasons why a connection is refused; each follows the host's name or address."""
 
 # Addresses of version 6 that end with one of version 4, to which the network may translate them: mapped,
 # compatible and translated ones (RFC 4291, 2765, 6052).
@@ -19,17 +28,18 @@ _TRANSLATED_NETWORKS = tuple(
 _PRIVATE_NETWORKS = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "fec0::/10")))
 
 
-def is_private_host(url: str) -> bool:
-    """Returns whether the host of a URL has no public address.
+def private_host(url: str) -> str | None:
+    """Returns the host of a URL if it has no public address; None otherwise.
 
     Example:
-        >>> is_private_host("http://127.0.0.1:8000/a.jpg")
-        True
+        >>> private_host("http://127.0.0.1:8000/a.jpg")
+        '127.0.0.1'
     """
     try:
-        return _has_private_addresses(urlsplit(url).hostname or "")
+        host = urlsplit(url).hostname or ""
+        return host if _has_private_addresses(host) else None
     except (OSError, ValueError):  # no such host, or no URL: the request fails too
-        return False
+        return None
 
 
 @functools.lru_cache(maxsize=256)
@@ -63,5 +73,35 @@ def public_socket(address_info: Any) -> socket.socket:
     """
     family, kind, protocol, _, address = address_info
     if not is_public(address[0]):
-        raise PermissionError(errno.EACCES, f"{address[0]} {PRIVATE}")
+        raise PermissionError(errno.EACCES, f"{address[0]} {_PRIVATE}")
     return socket.socket(family, kind, protocol)
+
+
+def private_resolver(host: str) -> "AbstractResolver":
+    """Returns a resolver that finds no public address of a host that `private_host` returned.
+
+    With the others of that host, and with all of any other, it does as aiohttp does. Names stay in requests
+    and in checks of certificates.
+
+    Args:
+        host: The host, a name.
+    """
+    from aiohttp import ThreadedResolver
+    from yarl import URL
+
+    own = URL.build(scheme="http", host=host).raw_host  # as aiohttp writes it
+
+    class PrivateResolver(ThreadedResolver):
+        """A resolver for connections that may be made to any address, since the user's own is private."""
+
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> "list[ResolveResult]":
+            found = await super().resolve(host, port, family)
+            if host == own:
+                found = [result for result in found if not is_public(result["host"])]
+            if not found:
+                raise PermissionError(errno.EACCES, f"{host} {_NO_LONGER_PRIVATE}")
+            return found
+
+    return PrivateResolver()

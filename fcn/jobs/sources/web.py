@@ -15,7 +15,7 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fcn.jobs.sources.addresses import PRIVATE, is_private_host, public_socket
+from fcn.jobs.sources.addresses import REFUSALS, private_host, private_resolver, public_socket
 
 if TYPE_CHECKING:  # installed with the extra "remote" only
     import aiohttp
@@ -94,17 +94,16 @@ def web_options(url: str, limits: WebLimits, max_bytes: int) -> dict[str, dict[s
     for part in url.split("::"):
         protocol = part.partition("://")[0]
         if protocol in WEB_PROTOCOLS:
-            private = is_private_host(part)
             # fsspec keeps one file system, and so one session, for equal options.
             client = functools.partial(
-                open_session, limits=limits, max_bytes=max_bytes, private_allowed=private
+                open_session, limits=limits, max_bytes=max_bytes, own_host=private_host(part)
             )
             options[protocol] = {"get_client": client}
     return options
 
 
 async def open_session(
-    *, limits: WebLimits, max_bytes: int, private_allowed: bool, **options: Any
+    *, limits: WebLimits, max_bytes: int, own_host: str | None, **options: Any
 ) -> "aiohttp.ClientSession":
     """Returns a session whose requests are bounded.
 
@@ -114,7 +113,8 @@ async def open_session(
     Args:
         limits: When to give up.
         max_bytes: Most bytes of a body that is read whole, after decompression.
-        private_allowed: Whether addresses that are not public may be connected to.
+        own_host: The host that the user gave if it has no public address; others like it may be connected to
+            then. None if it has one.
         options: aiohttp's options, from the user's configuration of fsspec (`client_kwargs`).
     """
     import aiohttp
@@ -127,10 +127,13 @@ async def open_session(
     if auth := options.pop("auth", None):
         headers["Authorization"] = auth.encode()
     # Which addresses a proxy connects to is the proxy's concern, and its own may well be private.
-    checked = not (private_allowed or options.get("proxy") or options.get("trust_env"))
+    checked = not (own_host or options.get("proxy") or options.get("trust_env"))
     options.setdefault("timeout", aiohttp.ClientTimeout(total=limits.total_seconds, sock_connect=30))
     if "connector" not in options:
-        options["connector"] = aiohttp.TCPConnector(socket_factory=public_socket if checked else None)
+        options["connector"] = aiohttp.TCPConnector(
+            socket_factory=public_socket if checked else None,
+            resolver=private_resolver(own_host) if own_host else None,
+        )
     options |= {
         "headers": headers,
         "raise_for_status": _check_status,
@@ -163,9 +166,10 @@ async def _send(request: "aiohttp.ClientRequest", handler: Handler) -> "aiohttp.
     try:
         response = await handler(request)
     except aiohttp.ClientConnectorError as error:
-        if PRIVATE not in str(error.os_error):
-            raise
-        raise WebError(f"{request.url.host} {PRIVATE}", _TRUSTED) from error
+        for reason in REFUSALS:
+            if reason in str(error.os_error):
+                raise WebError(f"{request.url.host} {reason}", _TRUSTED) from error
+        raise
     try:
         _check_redirect(request.url, response)
     except WebError:

@@ -1,6 +1,6 @@
 """Tests of which addresses are public."""
 
-from fcn.jobs.sources.addresses import is_private_host, is_public
+from fcn.jobs.sources.addresses import is_public, private_host
 
 
 def test_which_addresses_are_public() -> None:
@@ -21,11 +21,11 @@ def test_a_host_is_private_if_it_has_no_public_address() -> None:
         "http://[::1]/",
         "http://10.0.0.1",
     ):
-        assert is_private_host(url), url
+        assert private_host(url), url
     for url in (
         "http://8.8.8.8/",
         "http://no-such-host.invalid/",
         "http://[not/",
         "http://" + "a" * 300 + "/",
     ):
-        assert not is_private_host(url), url
+        assert private_host(url) is None, url

@@ -1,6 +1,7 @@
 """Tests of web servers that send too much, take too long, or lead elsewhere."""
 
 import gzip
+import socket
 import ssl
 import subprocess
 import threading
@@ -363,6 +364,59 @@ def test_a_redirect_from_the_internet_does_not_lead_into_private_networks() -> N
         assert read_remote(f"{inside.url}.png", QUICK) == DATA
         with serving(redirecting(inside.url), host="127.0.0.3") as own:
             assert read_remote(f"{own.url}.png", QUICK) == DATA
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[str]]]:
+    """Addresses of names, by name: one for each time that it is asked for, the last from then on."""
+    answers: dict[str, list[str]] = {}
+    real = socket.getaddrinfo
+
+    def answer(host: Any, *args: Any, **options: Any) -> Any:
+        known = answers.get(host)
+        if known is None:
+            return real(host, *args, **options)
+        return real(known.pop(0) if len(known) > 1 else known[0], *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    fcn.jobs.sources.addresses._has_private_addresses.cache_clear()
+    yield answers
+    fcn.jobs.sources.addresses._has_private_addresses.cache_clear()
+
+
+@pytest.mark.usefixtures("public")
+def test_a_name_does_not_change_its_address_after_it_was_checked(names: dict[str, list[str]]) -> None:
+    with serving(without_ranges(DATA), host="127.0.0.2") as inside:
+        target = f"http://127.0.0.2:{inside.server_port}/a.png"
+        with serving(redirecting(target)) as server:
+            # Private when it is looked at, to be allowed everything, and then a server of the Internet.
+            names["own.test"] = ["127.0.0.2", "127.0.0.1"]
+            message = refusal(f"http://own.test:{server.server_port}/a.png")
+            assert "own.test had private addresses only, and now has others" in message
+            assert server.requests == []
+            # The other way around, and a name to which a redirect leads.
+            names["other.test"] = ["127.0.0.1", "127.0.0.2"]
+            message = refusal(f"http://other.test:{inside.server_port}/a.png")
+            assert "other.test is in a private network" in message
+            names["third.test"] = ["127.0.0.1", "127.0.0.1", "127.0.0.2"]
+            server.answers[:] = [redirecting(f"http://third.test:{inside.server_port}/a.png")]
+            assert "private network" in refusal(f"http://third.test:{server.server_port}/a.png")
+        assert inside.requests == []
+
+
+def test_a_private_name_stays_in_requests_whatever_address_it_has(
+    names: dict[str, list[str]], secure: FileServer
+) -> None:
+    """Certificates are of names; this one is of localhost, and not of the second name."""
+    seen: list[Any] = []
+    secure.answers[:] = [remembering(without_ranges(DATA), seen)]
+    port = secure.server_port
+    names["localhost"] = ["127.0.0.3", "127.0.0.1"]
+    assert read_remote(f"https://localhost:{port}/a.png", QUICK) == DATA
+    assert [headers["Host"] for headers in seen] == [f"localhost:{port}"]
+    names["own.test"] = ["127.0.0.1"]
+    assert "CERTIFICATE_VERIFY_FAILED" in refusal(f"https://own.test:{port}/a.png")
+    assert len(seen) == 1
 
 
 # Credentials
