@@ -15,6 +15,7 @@ from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.middleware import RequestMiddleware, needs_token
 from fcn.server.observability.metrics import CONTENT_TYPE
 from fcn.server.openapi import ERROR, JSON
+from fcn.server.page.examples import DrawnExamples, FolderExamples
 from fcn.server.page.routes import page_routes
 from fcn.server.protocols.segment import segment_routes
 from fcn.server.protocols.tensorflow_rest import tensorflow_routes
@@ -70,6 +71,9 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
     Args:
         service: Service that runs the model. The caller closes it.
         settings: Token, example images and names.
+
+    Raises:
+        ConfigError: If the folder of example images holds none.
     """
     app = FastAPI(
         title="fcn",
@@ -83,7 +87,12 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
     app.include_router(tensorflow_routes(service, read_body))
     app.include_router(v2_routes(service, read_body))
     app.include_router(_operations_routes(service))
-    app.router.routes.extend(page_routes(service.name, settings.examples))
+    examples = (
+        DrawnExamples()
+        if settings.examples is None
+        else FolderExamples(settings.examples, service.decoded, service.limits.request_bytes)
+    )
+    app.router.routes.extend(page_routes(service.name, examples))
     _describe_token(app, settings.token)
     _add_error_handlers(app, service.name)
     app.add_middleware(

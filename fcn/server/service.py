@@ -170,6 +170,22 @@ class Service:
             labeled = LabeledImage(image, scored.values, scored.mean_confidence)
             return SegmentationResult(labeled, loaded.classes, loaded.number, loaded.engine_name, seconds)
 
+    @asynccontextmanager
+    async def decoded(self, data: bytes, name: str) -> AsyncIterator[Pixels]:
+        """Yields the pixels of an image that is not labeled, as the newest version would see them.
+
+        Args:
+            data: The content of an image file.
+            name: Name of the image in errors.
+
+        Raises:
+            ServerError: If it is not an image, is too large, or cannot be decoded in time.
+        """
+        deadline = time.monotonic() + self.limits.answer_seconds
+        with self._versions.lease(None) as loaded:
+            async with self._decoded(loaded, data, name, deadline) as pixels:
+                yield pixels
+
     async def run_in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Runs a function that keeps a core busy, such as encoding an image, in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._codec_threads, function, *arguments)

@@ -10,11 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from fcn.data.generated.dataset import CLASS_NAMES
 from fcn.pages.render import COLORS
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.openapi import JSON
-from fcn.server.page.examples import drawn_examples, folder_examples
+from fcn.server.page.examples import Examples
 
 PAGE = Path(__file__).parent / "static"
 """Folder of the page: `index.html`, and the files that it loads from `/page/` besides `colors.css`."""
@@ -79,21 +78,16 @@ def read_page(name: str) -> dict[str, PageFile]:
     return files
 
 
-def page_routes(name: str, folder: Path | None) -> list[BaseRoute]:
+def page_routes(name: str, examples: Examples) -> list[BaseRoute]:
     """Returns the routes of the page, and of the example images below `/examples`.
 
     Args:
         name: Name of the model.
-        folder: Folder of example images; None for drawn scenes.
-
-    Raises:
-        ConfigError: If the folder holds no images.
+        examples: The example images.
     """
     files = read_page(name)
-    examples = drawn_examples() if folder is None else folder_examples(folder)
-    classes = CLASS_NAMES if folder is None else ()
-    by_number = {str(number): example for number, example in enumerate(examples)}
-    listing = orjson.dumps({"classes": classes, "names": [example.name for example in examples]})
+    numbers = {str(number): number for number in range(len(examples.names))}
+    listing = orjson.dumps({"classes": examples.classes, "names": examples.names})
     example_headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 
     async def index(request: Request) -> Response:
@@ -108,12 +102,12 @@ def page_routes(name: str, folder: Path | None) -> list[BaseRoute]:
     async def list_examples(_: Request) -> Response:
         return Response(listing, headers=example_headers, media_type=JSON)
 
-    def example(request: Request) -> Response:  # not async, so that a slow disk blocks no other request
+    async def example(request: Request) -> Response:
         try:
-            chosen = by_number[request.path_params["number"]]
-            return Response(chosen.read(), headers=example_headers, media_type=chosen.media_type)
+            jpeg = await examples.read(numbers[request.path_params["number"]])
         except (KeyError, OSError) as error:
             raise ServerError(ErrorKind.NOT_FOUND, f"{request.url.path}: no such example.") from error
+        return Response(jpeg, headers=example_headers, media_type="image/jpeg")
 
     return [
         Route("/", index),
