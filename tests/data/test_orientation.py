@@ -1,6 +1,9 @@
 """Tests of EXIF orientation: what is read is what Pillow reads, and all decoders turn by it."""
 
 import struct
+import time
+import tracemalloc
+import warnings
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -194,6 +197,35 @@ def test_the_orientation_of_a_png_needs_no_pixels(monkeypatch: pytest.MonkeyPatc
         path.write_bytes(data)
         assert exif_orientation(data) == read_orientation(path) == expected
         assert read_size(path) == ((34, 21) if expected == 6 else (21, 34))
+
+
+def shared_values(tags: int, size: int) -> bytes:
+    """Returns an EXIF block in which the value of each tag is nearly the whole block."""
+    entries = b"".join(struct.pack("<HHLL", tag, 1, size - 8, 8) for tag in range(1, tags + 1))
+    block = b"II*\0" + struct.pack("<LH", 8, tags) + entries + bytes(4)
+    return block + bytes(max(0, size - len(block)))
+
+
+@pytest.mark.parametrize("tags", [3000, 65535])
+def test_a_block_of_very_many_tags_takes_little_memory_and_time(tags: int) -> None:
+    """Copied for each tag, its values would be 2.4 and 52 GB."""
+    block = shared_values(tags, 800_000)
+    parts = [block[place : place + 65_000] for place in range(0, len(block), 65_000)]
+    for data in (png_with(block), jpeg_with(*parts)):
+        assert len(data) > len(block)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as the command does
+            if tags > 3000:
+                began = time.process_time()
+                exif_orientation(data)
+                assert time.process_time() - began < 5
+                continue
+            tracemalloc.start()
+            try:
+                exif_orientation(data)
+                assert tracemalloc.get_traced_memory()[1] < 20 << 20
+            finally:
+                tracemalloc.stop()
 
 
 def test_a_header_is_read_once_and_stays_usable() -> None:
