@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from fcn.data.image_io import Pixels
 from fcn.errors import OutputError, RunError
-from fcn.inference.engines.exported import litert_file
+from fcn.inference.engines.exported import check_num_classes, litert_file
 from fcn.models.patches import ordinary_convolutions
 from fcn.system.optional import import_optional
 from fcn.system.stderr import stderr_held_back
@@ -86,7 +86,8 @@ def litert_labeler(version: Path) -> Callable[[Pixels], Pixels]:
 
     Raises:
         BackendError: If `ai-edge-litert` is not installed.
-        RunError: If there is no such file, or it cannot be read.
+        RunError: If there is no such file, it cannot be read, or has another number of classes than the
+            version.
     """
     interpreter_class = import_interpreter()
     path = litert_file(version)
@@ -95,10 +96,12 @@ def litert_labeler(version: Path) -> Callable[[Pixels], Pixels]:
             interpreter = interpreter_class(str(path), num_threads=os.cpu_count())
             interpreter.allocate_tensors()
             predict = interpreter.get_signature_runner(SIGNATURE)
-    except (ValueError, RuntimeError) as error:
+            scores = predict.get_output_details()["logits"]["shape_signature"].tolist()
+    except (ValueError, RuntimeError, KeyError) as error:
         raise RunError(
             f"{path}: cannot be read by LiteRT ({error}). Export the model again with --format litert."
         ) from error
+    check_num_classes(version, path, scores[-1] if scores else None)
 
     def label(image: Pixels) -> Pixels:
         labels: Pixels = predict(images=image[np.newaxis])["label"][0]

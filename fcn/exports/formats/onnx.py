@@ -12,7 +12,7 @@ from fcn.errors import OutputError, RunError
 from fcn.exports.formats.onnx_check import check_onnx
 from fcn.exports.formats.onnx_graph import OnnxGraph
 from fcn.exports.formats.onnx_layers import add_layer
-from fcn.inference.engines.exported import onnx_file
+from fcn.inference.engines.exported import check_num_classes, onnx_file
 from fcn.system.optional import import_optional
 
 
@@ -85,7 +85,8 @@ def onnx_labeler(version: Path) -> Callable[[Pixels], Pixels]:
 
     Raises:
         BackendError: If `onnxruntime` is not installed.
-        RunError: If there is no such file, or it cannot be read.
+        RunError: If there is no such file, it cannot be read, or has another number of classes than the
+            version.
         TrustError: If it has operations of extensions, or weights in other files.
     """
     onnxruntime = import_onnxruntime()
@@ -97,6 +98,8 @@ def onnx_labeler(version: Path) -> Callable[[Pixels], Pixels]:
         raise RunError(
             f"{path}: cannot be read by ONNX Runtime ({error}). Export the model again with --format onnx."
         ) from error
+    shapes = {output.name: output.shape for output in session.get_outputs()}
+    check_num_classes(version, path, (shapes.get("logits") or [None])[-1])
 
     def label(image: Pixels) -> Pixels:
         labels: Pixels = session.run(["label"], {"images": image[np.newaxis]})[0][0]

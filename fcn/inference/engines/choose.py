@@ -10,8 +10,13 @@ import keras
 
 from fcn.errors import BackendError, RunError
 from fcn.inference.engines.engine import ENGINES, PRECISIONS, NetEngine
-from fcn.inference.engines.exported import exported_classes, exported_net, openvino_file
-from fcn.inference.engines.openvino import OpenVinoEngine, import_openvino, read_model
+from fcn.inference.engines.exported import (
+    check_num_classes,
+    exported_classes,
+    exported_net,
+    openvino_file,
+)
+from fcn.inference.engines.openvino import OpenVinoEngine, import_openvino, num_scores, read_model
 from fcn.inference.engines.table import choose, read_table
 from fcn.models.fields import NetDescription
 from fcn.models.net import SegmentationNet
@@ -109,12 +114,15 @@ def _open_exported(version: Path, name: str, precision: str, trust: bool) -> Net
 
 def _open_openvino(version: Path, precision: str, trust: bool) -> NetEngine:
     import_openvino()
-    if openvino_file(version, precision).exists():
-        model = read_model(openvino_file(version, precision), trust)
+    graph = openvino_file(version, precision)
+    if graph.exists():
+        model = read_model(graph, trust)
     elif precision == "int8":
         raise RunError(f"{version}: has no int8 model. {_INT8_REMEDY}")
     else:
+        graph = version / "saved_model.pb"
         model = _convert(version, "predict_logits", trust)
+    check_num_classes(version, graph, num_scores(model))
     layers = partial(_convert, version, "predict_shrunk_logits", trust)
     return OpenVinoEngine(exported_classes(version), model, precision, exported_net(version), layers)
 

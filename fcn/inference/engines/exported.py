@@ -133,6 +133,32 @@ def exported_net(version: Path) -> NetDescription | None:
     return net
 
 
+def check_num_classes(version: Path, graph: Path, num_scores: object) -> None:
+    """Checks that the files of a version agree on the number of classes; those that are missing do not count.
+
+    Args:
+        version: Folder of the version.
+        graph: The file with the graph, for the message.
+        num_scores: How many scores the graph computes for a pixel, or anything else if it does not say.
+
+    Raises:
+        RunError: If they do not agree, or one cannot be read.
+    """
+    assets = version / "assets"
+    counts: dict[Path, object] = {}
+    if (assets / CLASSES_ASSET).exists():
+        counts[assets / CLASSES_ASSET] = len(exported_classes(version).names)
+    if (net := exported_net(version)) is not None:
+        counts[assets / MODEL_ASSET] = net.num_classes
+    counts[graph] = num_scores if isinstance(num_scores, int) else "an unknown number"
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{count} in {path.relative_to(version)}" for path, count in counts.items())
+        raise RunError(
+            f"{version}: expected the same number of classes in all files. Received: {found}. Export it "
+            "again."
+        )
+
+
 def _is_possible(net: NetDescription) -> bool:
     """Returns whether a description can be that of a net; the memory of a window follows from it."""
     return (

@@ -191,6 +191,17 @@ def read_model(path: Path, trust: bool = False) -> Any:
         raise RunError(f"{path}: cannot be read by OpenVINO ({reason}). Export the model again.") from error
 
 
+def num_scores(model: Any) -> int | None:
+    """Returns how many scores an `openvino.Model` computes for a pixel; None if its graph does not say."""
+    try:
+        shape = model.output(0).partial_shape
+    except RuntimeError:  # it has no outputs
+        return None
+    if shape.rank.is_dynamic or not len(shape) or shape[len(shape) - 1].is_dynamic:
+        return None
+    return int(shape[len(shape) - 1].get_length())
+
+
 def _label_model(model: Any) -> Any:
     """Returns the model with other outputs: the label and its probability."""
     openvino = import_openvino()

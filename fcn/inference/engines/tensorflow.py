@@ -11,7 +11,7 @@ from fcn.data.image_io import Pixels
 from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import RunError
 from fcn.inference.engines.engine import Floats, Labeled
-from fcn.inference.engines.exported import exported_classes, exported_net
+from fcn.inference.engines.exported import check_num_classes, exported_classes, exported_net
 from fcn.inference.engines.saved_model_check import check_saved_model
 from fcn.models.fields import NetDescription
 from fcn.models.net import SegmentationNet
@@ -115,7 +115,7 @@ def exported_engine(path: Path, precision: str, trust: bool = False) -> TensorFl
         trust: Whether to load also operations that no export of this package has.
 
     Raises:
-        RunError: If it cannot be read.
+        RunError: If it cannot be read, or its files do not agree on the number of classes.
         TrustError: If it has such operations.
     """
     folder = exported_version(path)
@@ -130,6 +130,8 @@ def exported_engine(path: Path, precision: str, trust: bool = False) -> TensorFl
         raise RunError(
             f"{folder}: cannot be read as a model exported by this package ({error}). Export it again."
         ) from error
+    for signature in (predict, predict_shrunk):
+        check_num_classes(folder, folder / "saved_model.pb", _num_scores(signature))
     engine = TensorFlowEngine(
         exported_classes(folder),
         lambda images: predict(images=images)["logits"],
@@ -139,3 +141,10 @@ def exported_engine(path: Path, precision: str, trust: bool = False) -> TensorFl
     )
     engine.exported = exported  # type: ignore[attr-defined]  # signatures do not keep their model alive
     return engine
+
+
+def _num_scores(signature: Any) -> int | None:
+    """Returns how many scores a loaded signature computes for a pixel; None if its graph does not say."""
+    logits = signature.structured_outputs.get("logits")
+    shape = getattr(logits, "shape", None)
+    return None if shape is None or not shape.rank else shape[-1]
