@@ -206,26 +206,29 @@ def shared_values(tags: int, size: int) -> bytes:
     return block + bytes(max(0, size - len(block)))
 
 
-@pytest.mark.parametrize("tags", [3000, 65535])
-def test_a_block_of_very_many_tags_takes_little_memory_and_time(tags: int) -> None:
-    """Copied for each tag, its values would be 2.4 and 52 GB."""
-    block = shared_values(tags, 800_000)
+def test_a_block_of_very_many_tags_takes_little_memory() -> None:
+    """Copied for each tag, its values would be 2.4 GB."""
+    block = shared_values(3000, 800_000)
     parts = [block[place : place + 65_000] for place in range(0, len(block), 65_000)]
     for data in (png_with(block), jpeg_with(*parts)):
         assert len(data) > len(block)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as the command does
-            if tags > 3000:
-                began = time.process_time()
-                exif_orientation(data)
-                assert time.process_time() - began < 5
-                continue
             tracemalloc.start()
             try:
                 exif_orientation(data)
                 assert tracemalloc.get_traced_memory()[1] < 20 << 20
             finally:
                 tracemalloc.stop()
+
+
+def test_a_block_of_as_many_tags_as_there_can_be_takes_little_time() -> None:
+    data = png_with(shared_values(65_535, 800_000))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        began = time.process_time()
+        exif_orientation(data)
+        assert time.process_time() - began < 5
 
 
 def test_a_header_is_read_once_and_stays_usable() -> None:
