@@ -109,14 +109,19 @@ def loading(exported: Path | None, keras_file: Path | None, rounds: int) -> None
         from fcn.inference.engines.tensorflow import exported_engine
         from fcn.runs.model_file import exported_version
 
-        load = partial(exported_engine, exported_version(exported), "float32")
-        variants = {"unchecked": timed(partial(load, True)), "checked": timed(partial(load, False))}
+        version = exported_version(exported)
+        variants = {
+            "unchecked": timed(partial(exported_engine, version, "float32", True)),
+            "checked": timed(partial(exported_engine, version, "float32")),
+        }
         report("loading a SavedModel", measure(variants, rounds, gc.collect))
     if keras_file is not None:
         from fcn.runs.model_file import load_model
 
-        load = partial(load_model, keras_file)
-        variants = {"unchecked": timed(partial(load, True)), "checked": timed(partial(load, False))}
+        variants = {
+            "unchecked": timed(partial(load_model, keras_file, True)),
+            "checked": timed(partial(load_model, keras_file)),
+        }
         report("loading a .keras file", measure(variants, rounds, gc.collect))
 
 
