@@ -104,8 +104,7 @@ def _print_suspects(suspects: "Suspects") -> None:
     from fcn.system.console import TerminalConsole
 
     names = suspects.classes.names
-    title = f"{suspects.num_images:,} images of {suspects.split} of {suspects.root}. Most doubted regions"
-    regions = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    regions = Table(title="Most doubted regions", box=box.SIMPLE_HEAD, title_justify="left")
     for column in ("rank", "image", "label", "net predicts", "pixels", "doubt"):
         regions.add_column(
             column, justify="left" if column in ("image", "label", "net predicts") else "right"
@@ -125,8 +124,9 @@ def _print_suspects(suspects: "Suspects") -> None:
         images.add_column(column, justify="left" if column == "image" else "right")
     for rank, image in enumerate(suspects.images[:_SHOWN], start=1):
         images.add_row(str(rank), image.example.name, percent(image.quality, 1), f"{image.pixels:,}")
+    print_lines(f"{suspects.run}: {suspects.num_images:,} images of {suspects.split} of {suspects.root}.")
     console = TerminalConsole()
     console.print(regions)
     console.print(images)
     if suspects.num_void:
-        print_lines(f"{suspects.num_void:,} without a labeled pixel are not ranked.")
+        print_lines(f"Images without a labeled pixel, which are not ranked: {suspects.num_void:,}.")

@@ -4,13 +4,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcn.errors import DataError, RunError
 from fcn.suspects.folds import _only_one, divide_into_folds
 
 
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 12), min_size=1), st.integers(2, 5), st.integers(0, 3))
 def test_groups_stay_together_and_folds_are_alike(groups: list[int], count: int, seed: int) -> None:
     sizes = Counter(groups)

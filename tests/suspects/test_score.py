@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -44,6 +44,7 @@ def compared(label: np.ndarray, logits: np.ndarray) -> Comparison:
     return compare_label(label, [(WHOLE, logits)])
 
 
+@settings(max_examples=40)
 @given(labeled_scores())
 def test_the_quality_of_a_label_is_its_soft_minimum(scored: tuple[np.ndarray, np.ndarray]) -> None:
     label, logits = scored
@@ -107,6 +108,7 @@ def plain_regions(label: np.ndarray, logits: np.ndarray) -> Iterator[tuple[float
         yield doubt, pair, region
 
 
+@settings(max_examples=40)
 @given(labeled_scores())
 def test_regions_are_those_of_a_plain_search(scored: tuple[np.ndarray, np.ndarray]) -> None:
     label, logits = scored
@@ -135,6 +137,7 @@ def test_regions_are_those_of_a_plain_search(scored: tuple[np.ndarray, np.ndarra
     assert few == [one for one in regions[:2] if one.doubt > 0.5]
 
 
+@settings(max_examples=40)
 @given(labeled_scores(), st.integers(1, 8), st.integers(1, 8))
 def test_parts_of_an_image_give_the_same_as_all_of_it(
     scored: tuple[np.ndarray, np.ndarray], row: int, column: int
