@@ -38,7 +38,7 @@ def published(data: bytes, *urls: str) -> PublishedDataset:
     return PublishedDataset("a small one", file, "VOCdevkit/VOC2012", "VOCdevkit/VOC2012")
 
 
-@pytest.mark.parametrize("command", ["download", "splits", "check"])
+@pytest.mark.parametrize("command", ["download", "splits", "check", "suspects"])
 def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, output, _ = run(["data", command, "--help"], capsys)
     assert code == 0
