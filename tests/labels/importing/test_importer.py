@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import shlex
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -320,6 +321,22 @@ def test_labels_that_teach_nothing_are_said(shapes, words, tmp_path):
     found = [note for note in plan_import([folder], HALF).notes if "nothing to learn" in note]
     assert len(found) == (words is not None)
     assert words is None or words in found[0]
+
+
+def test_a_mask_of_labelme_that_breaks_off_within_its_pixels_is_one_message(tmp_path):
+    buffer = BytesIO()
+    Image.fromarray(pixels(0, (40, 40))).save(buffer, "PNG")
+    data = buffer.getvalue()
+    start = data.index(b"IDAT")
+    half = data[start : start + 2000]
+    checksum = zlib.crc32(half).to_bytes(4, "big")
+    broken = (
+        data[: start - 4] + (1996).to_bytes(4, "big") + half + checksum + b"\0\0\0\4\0\x91\x9f\xf1" + data
+    )
+    shape = {"label": "cat", "shape_type": "mask", "points": [[0, 0], [39, 39]]}
+    write_labelme(tmp_path, "a", [shape | {"mask": base64.b64encode(broken).decode()}])
+    with pytest.raises(DataError, match="its mask is damaged"):
+        plan_import([tmp_path], HALF)
 
 
 def test_a_turned_rectangle_of_labelme_is_drawn_by_its_corners(tmp_path):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fcn.data.class_table import IGNORE, LABELME_BACKGROUND
-from fcn.data.image_header import open_header
+from fcn.data.image_header import PILLOW_ERRORS, open_header
 from fcn.errors import DataError
 from fcn.labels.importing.filling import LabelmeShape, check_points, fill_as_labelme
 from fcn.labels.importing.folders import find_documents, name_below, read_document, read_json
@@ -212,7 +212,7 @@ def _mask(text: object) -> np.ndarray[Any, np.dtype[np.bool_]]:
         data = base64.b64decode(text)
         with open_header(data, "its mask") as image:
             return np.array(image.convert("L")) > 0
-    except (binascii.Error, DataError, OSError) as error:
+    except (DataError, *PILLOW_ERRORS, binascii.Error) as error:
         raise ValueError(f"its mask is damaged ({error})") from error
 
 
