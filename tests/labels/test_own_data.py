@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 TRAIN = (
     *("train.py", "configs/quickstart.yaml", "--set", "train.steps=20", "--set", "train.warmup_steps=5"),
-    *("--set", "model.width=0.0625", "--set", "train.batch_size=2"),
+    *("--set", "model.width=0.0625", "--set", "train.batch_size=2", "--set", "train.learning_rate=0.02"),
 )
 SOURCES = {  # options, classes, images
     "coco_tiny": ([], 81, 6),
