@@ -1,7 +1,7 @@
 """Images that two splits share, found by their names and by digests of their pixels."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from fcn.data.split_list import SPLITS, Example
 from fcn.data.voc import SHOWN
 from fcn.errors import DataError
 from fcn.system.parallel import map_on_all_cores
+from fcn.system.progress import track
 
 
 class ExampleDigest(NamedTuple):
@@ -88,22 +89,37 @@ def find_copies(
     ]
 
 
-def shared_images(train: Sequence[Example], scored: Sequence[Example]) -> list[Example]:
-    """Returns the examples of `scored` with an image that a net was trained on.
+def shared_images(
+    train: Sequence[Example], scored: Sequence[Example], digests: Sequence[bytes] | None = None
+) -> list[Example]:
+    """Returns the examples of `scored` with an image that a net was trained on, whatever it is called.
 
-    Images of one name are compared by their pixels where their paths differ, since many data sets just count.
+    Images at the same path are equal; of others the pixels are compared.
+
+    Args:
+        train: The images that the net was trained on.
+        scored: The images that it is scored on.
+        digests: Digest of each of these, as in `ExampleDigest`; None to read them.
 
     Raises:
         DataError: If an image that has to be compared cannot be read.
     """
-    paths = {example.name: example.image_path for example in train}
-    candidates = [example for example in scored if example.name in paths]
-    same = map_on_all_cores(lambda example: _same(paths[example.name], example.image_path), candidates)
-    return [example for example, is_same in zip(candidates, same, strict=True) if is_same]
+    paths = {example.image_path.resolve() for example in train}
+    is_known = [example.image_path.resolve() in paths for example in scored]
+    if all(is_known):
+        return [*scored]
+    found = _read_digests(scored) if digests is None else digests
+    known = {*_read_digests(train)}
+    return [
+        example
+        for example, is_same, digest in zip(scored, is_known, found, strict=True)
+        if is_same or digest in known
+    ]
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve() or _digest(read_image(one)) == _digest(read_image(other))
+def _read_digests(examples: Sequence[Example]) -> list[bytes]:
+    """Returns the digest of each image, and shows the progress, since there may be many."""
+    return list(track(_digests(examples), "comparing images", total=len(examples)))
 
 
 def digest_images(examples: Sequence[Example]) -> list[bytes]:
@@ -112,9 +128,11 @@ def digest_images(examples: Sequence[Example]) -> list[bytes]:
     Raises:
         DataError: If an image cannot be read.
     """
-    return list(
-        map_on_all_cores(lambda example: _digest(read_image(example.image_path, example.bits)), examples)
-    )
+    return list(_digests(examples))
+
+
+def _digests(examples: Sequence[Example]) -> Iterator[bytes]:
+    return map_on_all_cores(lambda example: _digest(read_image(example.image_path, example.bits)), examples)
 
 
 def digest_example(image: Pixels, label: Pixels) -> ExampleDigest:

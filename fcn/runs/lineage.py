@@ -93,7 +93,7 @@ def training_of(
     except ConfigError:
         return None
     earlier = trained_before(config.model.weights, scored, digests)
-    return split_of(config.data, scored)._replace(earlier=earlier)
+    return split_of(config.data, scored, digests)._replace(earlier=earlier)
 
 
 def compare_earlier(
@@ -108,16 +108,19 @@ def compare_earlier(
     return tuple(EarlierTraining(one.run, one.split, one.count_in(digests)) for one in earlier)
 
 
-def split_of(data: DataConfig, scored: Sequence[Example]) -> TrainingSplit:
+def split_of(
+    data: DataConfig, scored: Sequence[Example], digests: Sequence[bytes] | None = None
+) -> TrainingSplit:
     """Returns what a net was trained on, without what it started from, from its data where they are now.
 
     Args:
         data: Data configuration of its training.
         scored: The examples it is scored on.
+        digests: Digest of each of these images; None to read them where they are needed.
     """
     try:
-        train = read_split(data.root, data.train_split)
-        shared = shared_images(train, scored)
+        train = _training_examples(data)
+        shared = shared_images(train, scored, digests)
     except DataError:  # the data of a run may have been removed
         return TrainingSplit(data.train_split, None, None)
     return TrainingSplit(data.train_split, len(train), len(shared))
@@ -142,7 +145,7 @@ def trained_before(
             digests = digest_images(scored) if digests is None else digests
             found += compare_earlier([record.train._replace(run=name), *record.earlier], digests)
         elif config is not None:
-            training = split_of(config.data, scored)
+            training = split_of(config.data, scored, digests)
             found.append(EarlierTraining(name, training.split, training.num_scored))
         else:
             found.append(EarlierTraining(name, None, None))
@@ -191,10 +194,19 @@ def _follow(weights: str) -> Iterator[tuple[str, DataRecord | None, Config | Non
         weights = config.model.weights
 
 
+def _training_examples(data: DataConfig) -> list[Example]:
+    """Returns the images that a run was trained on, with the bits that it read them with.
+
+    Raises:
+        DataError: If they are gone.
+    """
+    return [one._replace(bits=data.used_bits) for one in read_split(data.root, data.train_split)]
+
+
 def _digests(data: DataConfig, known: Mapping[Path, bytes]) -> tuple[bytes, ...] | None:
     """Returns the digests of the training images of a run that keeps none; None if the images are gone."""
     try:
-        train = read_split(data.root, data.train_split)
+        train = _training_examples(data)
         paths = [example.image_path.resolve() for example in train]
         unread = [number for number, path in enumerate(paths) if path not in known]
         read = dict(zip(unread, digest_images([train[number] for number in unread]), strict=True))

@@ -9,7 +9,7 @@ import pytest
 
 from fcn.data.examination import check_examples
 from fcn.data.image_io import encode_label, read_image, read_label
-from fcn.data.leaks import check_copies, shared_images
+from fcn.data.leaks import check_copies, digest_images, shared_images
 from fcn.data.voc import Example, read_classes, read_names, read_split
 from fcn.errors import DataError
 
@@ -96,6 +96,26 @@ def test_shared_images_are_told_from_images_of_the_same_name(root: Path, tmp_pat
     assert shared_images(train, same) == same
     cv2.imwrite(str(same[0].image_path), np.zeros((20, 26, 3), np.uint8))
     assert shared_images(train, same) == same[1:]
+
+
+def test_shared_images_are_found_under_other_names(root: Path, tmp_path: Path) -> None:
+    train, val = examples(root)
+    copies = []
+    for number, one in enumerate(train):
+        path = tmp_path / f"frame_{number}.png"
+        cv2.imwrite(str(path), read_image(one.image_path)[..., ::-1])
+        copies.append(one._replace(name=path.stem, image_path=path))
+    scored = [*val, *copies]
+    assert shared_images(train, scored) == copies
+    # Digests that are known are not computed again.
+    digests = digest_images(scored)
+    for one in copies:
+        one.image_path.unlink()
+    assert shared_images(train, scored, digests) == copies
+    train[0].image_path.write_bytes(b"")
+    with pytest.raises(DataError):
+        shared_images(train, scored, digests)
+    assert shared_images(train, train) == train  # by their paths
 
 
 def test_a_list_may_name_the_folder_of_a_label(root: Path) -> None:

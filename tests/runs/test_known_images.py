@@ -76,6 +76,22 @@ def test_names_formats_and_places_do_not_matter(root: Path, tmp_path: Path) -> N
     assert training_of(moved, unseen) == TrainingSplit("train", 4, 0)
 
 
+def test_copies_under_other_names_are_found_without_digests_too(root: Path, tmp_path: Path) -> None:
+    first = write_run(tmp_path / "first", root)
+    second = write_run(tmp_path / "second", root, str(first), split="val")
+    for run in (first, second):
+        (run / "digests.json").unlink()
+    other = read_split(converted(root, "train", tmp_path / "other"), "val")
+    assert training_of(first, other) == TrainingSplit("train", 4, 4)
+    for digests in (None, digest_images(other)):
+        training = training_of(second, other, digests)
+        assert training is not None
+        assert (training.num_scored, training.earlier[0].num_scored) == (0, 4)
+    # Names alone clear nobody: without the images it could not be checked.
+    shutil.rmtree(root / "JPEGImages")
+    assert training_of(first, other) == TrainingSplit("train", None, None)
+
+
 def test_another_data_set_at_the_place_of_the_first_does_not_count(
     root: Path, make_dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
