@@ -1,4 +1,4 @@
-"""Images that look alike: frames of one video, saved again, or the same with other labels."""
+"""Images that look alike (frames of one video, saved again, the same with other labels), and equal labels."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -64,6 +64,32 @@ def contradictions(examples: Sequence[Example], facts: Sequence[Facts | None]) -
         "different labels: they contradict each other. Keep one label of each image."
     )
     return [Finding("contradictory labels", False, text, shown)]
+
+
+def equal_labels(known: Sequence[tuple[Example, Facts]]) -> list[Finding]:
+    """Returns a warning if most labels are the same although their images differ.
+
+    Labels of one id and images of one color do not count: many of these are right. Neither does an image
+    that is there more than once.
+
+    Args:
+        known: The examples that can be read.
+    """
+    files: dict[bytes, dict[bytes, str]] = defaultdict(dict)
+    images = set()
+    for example, one in known:
+        if len(one.pixels) > 1 and not one.is_blank:
+            files[one.digest.label].setdefault(one.digest.image, str(example.label_path))
+            images.add(one.digest.image)
+    alike = max(files.values(), key=len, default={})
+    if len(alike) < 2 or 2 * len(alike) <= len(images):
+        return []
+    text = (
+        f"{len(alike):,} of {len(images):,} labels of more than one id are the same, but their images "
+        "differ: one label may have been written under many names. If it is right for all of them, nothing "
+        "is wrong."
+    )
+    return [Finding("equal labels", False, text, (*alike.values(),))]
 
 
 def find_near_pairs(train: Sequence[Facts | None], val: Sequence[Facts | None]) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from fcn.data.depth import describe_rarely_used, describe_unused
 from fcn.data.examination import Facts, Problem, blank_images, describe_masks
 from fcn.data.label_loss import describe_lossy
 from fcn.data.split_list import Example
-from fcn.labels.checking.copies import contradictions, near_copies
+from fcn.labels.checking.copies import contradictions, equal_labels, near_copies
 from fcn.labels.checking.finding import Finding
 from fcn.labels.checking.palettes import judge_palettes
 from fcn.pages.percent import percent
@@ -117,6 +117,7 @@ def judge_examples(
     findings += _judge_blank(train, val, facts)
     findings += near_copies(train, val, facts)
     findings += contradictions([*train, *val], facts)
+    findings += equal_labels(known)
     return findings
 
 

@@ -1,5 +1,6 @@
 """Tests of what a data set is refused for as a whole, and what is only said."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -68,6 +69,29 @@ def test_a_good_set_has_no_findings(root: Path) -> None:
     assert sum(one.pixels for one in counts) == 5 * 20 * 26
     assert sum(one.share for one in counts[:3]) == pytest.approx(1)
     assert {(one.train_images, one.val_images) for one in counts} == {(3, 2)}
+
+
+def test_one_label_under_many_names_is_said(root: Path) -> None:
+    write_labels(root, all_of("ab", 0, 1, 2))
+    assert findings(root, False) == {}
+    write_labels(root, all_of("abx", 0, 1, 2))
+    finding = findings(root, False)["equal labels"]
+    assert finding.text.startswith("3 of 5 labels of more than one id are the same, but their images differ")
+    assert [Path(file).stem for file in finding.files] == ["a", "b", "x"]
+    # Equal labels of equal images are right.
+    for name in "bx":
+        shutil.copy(root / "JPEGImages" / "a.png", root / "JPEGImages" / f"{name}.png")
+    assert "equal labels" not in findings(root, False)
+
+
+def test_equal_labels_of_one_id_or_of_blank_images_are_right(root: Path) -> None:
+    write_labels(root, dict.fromkeys("abx", 0))
+    assert "equal labels" not in findings(root, False)
+    write_labels(root, all_of("abx", 0, 1, 2))
+    for number, name in enumerate("abx"):
+        blank = np.full((*SIZE, 3), number, np.uint8)
+        (root / "JPEGImages" / f"{name}.png").write_bytes(encode_png(blank))
+    assert "equal labels" not in findings(root, False)
 
 
 @pytest.mark.parametrize(
