@@ -1,6 +1,7 @@
 """Checks a data set as far as it can be read, where a training would stop at the first mistake."""
 
-from collections import Counter
+import os
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def check_dataset(
     digests = [one and one.digest.image for one in found.facts]
     findings += _find_shared(root, splits, digests, blank_images(found.facts))
     findings += survey.findings
+    findings += _find_unread(splits)
     findings += _look_at_images(survey)
     return survey._replace(findings=tuple(sorted(findings, key=lambda finding: not finding.is_refused)))
 
@@ -145,6 +147,37 @@ def _find_shared(
         )
         findings.append(Finding("copies", True, text, files))
     return findings
+
+
+def _find_unread(splits: Splits) -> list[Finding]:
+    """Returns a warning if files lie beside those that are read whose names differ in the case of the suffix.
+
+    The name that fits exactly is read, and nothing shows that it is the one that is meant.
+    """
+    examples = splits.examples()
+    used = dict.fromkeys(path for one in examples for path in (one.image_path, one.label_path))
+    beside: dict[tuple[Path, str, str], list[str]] = defaultdict(list)
+    for folder in dict.fromkeys(path.parent for path in used):
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:  # it may be opened, not listed
+            continue
+        for name in names:
+            stem, suffix = os.path.splitext(name)
+            beside[folder, stem, suffix.lower()].append(name)
+    files = tuple(
+        f"{path} is read, {name} is not"
+        for path in used
+        for name in beside[path.parent, path.stem, path.suffix.lower()]
+        if path.with_name(name) not in used
+    )
+    if not files:
+        return []
+    text = (
+        f"{len(files):,} {'file differs' if len(files) == 1 else 'files differ'} from an image or label that "
+        "is read only in the case of the suffix. Keep the one that is right, and remove the other."
+    )
+    return [Finding("same names", False, text, files)]
 
 
 def _look_at_images(survey: Survey) -> list[Finding]:

@@ -166,6 +166,27 @@ def test_values_without_data_do_not_hide_that_few_bits_are_used(
     assert {finding.kind for finding in check_dataset(root, bits=16).warnings()} <= {"bit depths"}
 
 
+def test_files_that_differ_in_the_case_of_the_suffix_are_said(root: Path) -> None:
+    labels, images = root / "SegmentationClass", root / "JPEGImages"
+    (labels / "a.png").rename(labels / "a.PNG")
+    assert "same names" not in found(root)
+    for name in ("x.PNG", "y.Png"):
+        (labels / name).write_bytes((labels / "b.png").read_bytes())
+    (images / "c.JPG").write_bytes((images / "c.jpg").read_bytes())
+    (labels / "X.png").write_bytes((labels / "b.png").read_bytes())  # that of another image
+    (labels / "b.txt").touch()
+    finding = found(root)["same names"]
+    assert finding.text.startswith("3 files differ from an image or label that is read only in the case of")
+    assert not finding.is_refused
+    assert set(finding.files) == {
+        f"{images / 'c.jpg'} is read, c.JPG is not",
+        f"{labels / 'x.png'} is read, x.PNG is not",
+        f"{labels / 'y.png'} is read, y.Png is not",
+    }
+    (labels / "x.png").unlink()
+    assert len(found(root)["same names"].files) == 2
+
+
 def test_labels_that_were_a_jpeg_are_said(root: Path) -> None:
     names = tuple(f"class {number}" for number in range(21))
     (root / "labels.txt").write_text("".join(f"{name}\n" for name in names))
