@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fcn.classes import count_ids
 from fcn.data.image_header import reading_header
 from fcn.data.image_io import Pixels
 from fcn.data.pillow_decoding import FEWEST_BITS, MOST_BITS, needed_bits, stored_bits
@@ -42,7 +43,7 @@ def common_bits(image: Pixels, bits: int = MOST_BITS) -> int:
         >>> common_bits(image)
         12
     """
-    counts = np.cumsum(np.bincount(image.ravel(), minlength=256))
+    counts = np.cumsum(count_ids(image))
     value = int(np.searchsorted(counts, _COMMON * counts[-1]))
     return max(FEWEST_BITS, bits - 8 + value.bit_length())
 

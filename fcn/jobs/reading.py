@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 from fcn.data.decoder import Decoder, Header
+from fcn.data.depth import common_bits
 from fcn.data.image_bounds import decoding_seconds
 from fcn.data.image_forms import START_BYTES, is_risky
 from fcn.data.image_header import open_header, read_image_file, stored_size
@@ -33,6 +34,10 @@ NO_MEMORY = (
 _SECONDS_IN_THIS_PROCESS = 5.0
 # Of a photo that uses its range, at least the upper quarter is somewhere.
 _DARK_BITS = 2
+# A dark photo may have few bright pixels; with so many bits unused by 99% of the values it is nearly black.
+_VERY_DARK_BITS = 4
+# Values that are enough to know where 99% of them are, in hundredths of a second.
+_SAMPLED = 1 << 22
 
 
 class ReadImage(NamedTuple):
@@ -102,14 +107,20 @@ class ImageReader:
 
     def _check_range(self, header: Header, pixels: Pixels, place: str) -> None:
         """Warns once of an image of 16 bits that would be nearly black."""
-        used = needed_bits(pixels, self._bits)
-        if self._warned or header.bits < MOST_BITS or used > self._bits - _DARK_BITS:
+        if self._warned or header.bits < MOST_BITS:
             return
+        used, most, remedy = needed_bits(pixels, self._bits), "no value above", ""
+        if used > self._bits - _DARK_BITS:
+            used = common_bits(pixels[:: -(-pixels.size // _SAMPLED)], self._bits)
+            if used > self._bits - _VERY_DARK_BITS:
+                return
+            most = "99% of the values are at most"
+            remedy = "; if larger ones mark pixels without data, write another value there first"
         self._warned = True
         print_notice(
-            f"Warning: {place}: has 16 bits a channel, but no value above {(1 << used) - 1} ({used} bits), "
-            f"and this model was trained for {self._bits} bits, so it sees a nearly black image. If such "
-            f"images are what it shall label, train it with data.bits: {used}. Others are not mentioned."
+            f"Warning: {place}: has 16 bits a channel, but {most} {(1 << used) - 1} ({used} bits), and this "
+            f"model was trained for {self._bits} bits, so it sees a nearly black image. If such images are "
+            f"what it shall label, train it with data.bits: {used}{remedy}. Others are not mentioned."
         )
 
     def _decode(self, data: bytes, place: str) -> tuple[Header, Pixels]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import psutil
 import pytest
@@ -108,6 +109,39 @@ def test_one_process_decodes_one_image_after_the_other(
         for _ in range(3):
             reader.read(Claimed(7, str(path), str(path), "a"))
     assert len(started) == 1
+
+
+def write_deep(path: Path, bits: int, bright: int = 0) -> Path:
+    """Writes an image of 16 bits whose values use so many; the first pixels mark that there are no data."""
+    values = np.random.default_rng(0).integers(0, 2**bits, (40, 50, 3)).astype(np.uint16)
+    values[0, 0] = 2**bits - 1
+    values[1, :bright] = 65535
+    assert cv2.imwrite(str(path), values)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("bits", "bright", "told"),
+    [
+        (12, 0, "but no value above 4095 (12 bits)"),
+        (12, 1, "but 99% of the values are at most 4095 (12 bits)"),
+        (10, 19, "but 99% of the values are at most 1023 (10 bits)"),
+        (12, 25, ""),  # more than 1%
+        (13, 1, ""),  # a dark photo
+        (16, 0, ""),
+    ],
+)
+def test_few_bright_pixels_do_not_hide_that_an_image_is_nearly_black(
+    bits: int, bright: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(write_deep(tmp_path / "a.png", bits, bright))
+    with ImageReader() as reader:
+        for _ in range(2):
+            assert isinstance(reader.read(Claimed(7, path, path, "a")), ReadImage)
+    errors = capsys.readouterr().err
+    assert told in errors
+    assert errors.count("Warning") == bool(told)
+    assert ("mark pixels without data" in errors) == ("99%" in told)
 
 
 def test_the_time_is_estimated_by_pixels_and_scans() -> None:
