@@ -30,6 +30,7 @@ VERSION = 1
 # 16 bytes for each of ten million images, in base64.
 _MAX_BYTES = 256 << 20
 _DIGEST_BYTES = 16
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 # 18x21 smooth random pixels, with chroma at half the size.
 _JPEG = b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxO"
@@ -137,10 +138,8 @@ def read_record(path: Path) -> DataRecord | None:
         path: `digests.json` of a run or of an exported version.
     """
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            return None
-        document: Any = loads(path.read_bytes())
-        if (document["version"], document["decoder"]) != (VERSION, decoder_digest()):
+        document = _read_document(path)
+        if document["decoder"] != decoder_digest():
             return None
         stored = {str(key): _split(str(key), text) for key, text in document["digests"].items()}
         val = document["val"]
@@ -150,8 +149,35 @@ def read_record(path: Path) -> DataRecord | None:
             SplitDigests(_text(val["images"]), _text(val["labels"])),
             tuple(_training_images(one, stored) for one in document["earlier"]),
         )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except _DAMAGED:
         return None
+
+
+def other_decoder(path: Path) -> bool:
+    """Returns whether the digests of a run cannot be compared because JPEGs have other pixels here.
+
+    Args:
+        path: `digests.json`; one that is missing or damaged says nothing about it.
+    """
+    try:
+        return _text(_read_document(path)["decoder"]) != decoder_digest()
+    except _DAMAGED:
+        return False
+
+
+def _read_document(path: Path) -> Any:
+    """Returns the content of `digests.json`.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is damaged, too large or of another version. Of what is in it nothing is checked.
+    """
+    if path.stat().st_size > _MAX_BYTES:
+        raise ValueError("too large")
+    document: Any = loads(path.read_bytes())
+    if document["version"] != VERSION:
+        raise ValueError("another version")
+    return document
 
 
 @cache

@@ -4,7 +4,7 @@ from fcn.config.file import Config, changed_keys
 from fcn.data.label_orientation import count_turned
 from fcn.data.voc import read_split
 from fcn.errors import RunError
-from fcn.runs.digests import SplitDigests
+from fcn.runs.digests import SplitDigests, other_decoder
 from fcn.runs.model_file import RunFolder, load_state
 from fcn.system.files import partial_files
 from fcn.system.text import print_notice
@@ -75,7 +75,7 @@ def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDi
         found: Digests of the data now.
 
     Raises:
-        RunError: If they differ.
+        RunError: If they differ. It names the cause if the same files are decoded to other pixels now.
     """
     unknown = [
         f"{split} {kind}"
@@ -94,6 +94,14 @@ def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDi
         _change("training", data.train_split, saved.train, found.train),
         _change("validation", data.val_split, saved.val, found.val),
     ]
+    images_differ = any("images" in change for change in changes)
+    if images_differ and other_decoder(run.digests):
+        raise RunError(
+            f"{run.path}: was started with another version of OpenCV or Pillow, which decodes JPEGs to other "
+            f"pixels, so whether the images of {data.root} have changed cannot be checked, and the training "
+            "would continue on other pixels. Resume it with the version that started it, or start another "
+            "run: --run NAME."
+        )
     if changed := " and ".join(change for change in changes if change):
         score = "score its best checkpoint on the other split with `fcn evaluate`, or " if changes[1] else ""
         raise RunError(

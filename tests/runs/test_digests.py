@@ -13,6 +13,7 @@ from fcn.runs.digests import (
     SplitDigests,
     TrainingImages,
     decoder_digest,
+    other_decoder,
     read_record,
     write_record,
 )
@@ -95,9 +96,19 @@ def test_pixels_of_another_decoder_are_not_compared(path: Path, monkeypatch: pyt
     monkeypatch.setattr("fcn.runs.digests.decode_image", lambda data: decode_image(data) ^ 1)
     decoder_digest.cache_clear()
     assert read_record(path) is None
+    assert other_decoder(path)
     monkeypatch.undo()
     decoder_digest.cache_clear()
     assert read_record(path) is not None
+    assert not other_decoder(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", "{}", '{"version": 1}', '{"version": 1, "decoder": 7}'])
+def test_a_file_that_names_no_decoder_is_not_of_another(text: str, path: Path) -> None:
+    path.write_text(text)
+    assert not other_decoder(path)
+    path.unlink()
+    assert not other_decoder(path)
 
 
 def test_a_missing_file_says_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from fcn.data.image_io import encode_label, read_image, read_label
 from fcn.data.leaks import digest_images
 from fcn.data.voc import read_split
 from fcn.errors import RunError
-from fcn.runs.digests import SplitDigests, read_record
+from fcn.runs.digests import DataRecord, SplitDigests, TrainingImages, read_record, write_record
 from fcn.runs.folder import RunFolder
 from fcn.runs.model_file import load_state
 from fcn.training.checked_data import read_checked
@@ -138,6 +138,26 @@ def test_what_changes_no_pixel_is_no_change(root: Path, tmp_path: Path) -> None:
     list_path(root, "train").write_bytes(b"\xef\xbb\xbfa\r\nb\r\nc\r\n")
     moved = configured(shutil.move(root, tmp_path / "moved"))
     check_data(RunFolder(tmp_path / "run"), moved, saved, read_checked(moved.data).digests)
+
+
+def test_another_decoder_is_named_as_the_cause(root: Path, tmp_path: Path) -> None:
+    config, run = configured(root), RunFolder(tmp_path)
+    saved = read_checked(config.data).digests
+    record = DataRecord(TrainingImages("", "train", ()), "val", saved.val)
+    write_record(run.digests, record)
+    document = json.loads(run.digests.read_text())
+    run.digests.write_text(json.dumps(document | {"decoder": "0" * 32}))
+    check_data(run, config, saved, saved)  # of PNG, say, the pixels are the same
+    for split in ("train", "val"):
+        other = saved._replace(**{split: SplitDigests("other", "labels")})
+        with pytest.raises(RunError, match="with another version of OpenCV or Pillow, which decodes JPEGs"):
+            check_data(run, config, saved, other)
+    labels = saved._replace(train=saved.train._replace(labels="other"))
+    with pytest.raises(RunError, match="was started with other training labels"):
+        check_data(run, config, saved, labels)
+    write_record(run.digests, record)
+    with pytest.raises(RunError, match="was started with other training images"):
+        check_data(run, config, saved, saved._replace(train=SplitDigests("other", "labels")))
 
 
 @pytest.mark.parametrize(
