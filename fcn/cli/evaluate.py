@@ -152,13 +152,23 @@ def _unused(path: Path) -> Path:
 
 
 def _label_orientation(options: argparse.Namespace) -> LabelOrientation:
-    """Returns what the labels are of by the configuration of the run, if the data set is its own."""
+    """Returns what the labels are of by the configuration of the run, if the data set is its own.
+
+    If it is another one, or was moved, that its labels are taken as upright is said.
+    """
     from fcn.runs.lineage import find_run
 
     run = find_run(options.model)
     data = None if run is None else run.load_config().data
-    own = data is not None and data.root.resolve() == options.data.resolve()
-    return data.label_orientation if data is not None and own else "upright"
+    if data is None or data.label_orientation == "upright":
+        return "upright"
+    if data.root.resolve() == options.data.resolve():
+        return data.label_orientation
+    print_notice(
+        f"{options.model} was trained with data.label_orientation: stored on {data.root}. The labels of "
+        f"{options.data} are taken as upright; if they are of stored pixels, add --label-orientation stored."
+    )
+    return "upright"
 
 
 def _new_file(path: Path) -> Path:

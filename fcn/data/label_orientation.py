@@ -101,14 +101,15 @@ def count_turned(paths: Sequence[Path]) -> TurnedImages:
 
 
 def describe_unclear(turned: TurnedImages, label_orientation: LabelOrientation) -> str | None:
-    """Returns a warning if nothing shows whether the labels of turned images are upright; None otherwise.
+    """Returns a sentence if nothing shows whether the labels of turned images are upright; None otherwise.
 
     The size of the label of any other turned image shows it, so then there is none.
     """
     if label_orientation == "stored" or not turned.images or turned.unclear < turned.images:
         return None
     return (
-        f"Warning: {turned.images} images are turned by their EXIF orientation, and all of them are square, "
+        f"{turned.images} images are turned by their EXIF orientation, and all of them are square, "
         "mirrored or turned by 180 degrees: the size of their labels does not show whether these are turned "
-        "too. They are taken as upright. If they are of stored pixels, set data.label_orientation: stored."
+        "too. They are taken as upright. If they are of stored pixels, set data.label_orientation: stored; "
+        "evaluate takes --label-orientation stored."
     )

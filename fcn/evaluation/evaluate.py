@@ -11,6 +11,7 @@ import numpy as np
 from fcn.config.sections import LabelOrientation
 from fcn.data.examination import check_masks
 from fcn.data.image_io import Pixels, read_image
+from fcn.data.label_orientation import count_turned, describe_unclear
 from fcn.data.leaks import ExampleDigest, digest_example
 from fcn.data.voc import Example, read_classes, read_example, read_split
 from fcn.errors import ConfigError, DataError
@@ -72,7 +73,8 @@ class CheckedEvaluation(NamedTuple):
         evaluation: The scores.
         training: What the net was trained on; None if that is not known.
         warnings: Why the scores may be too good, a sentence each; none if no scored image was trained on.
-        notes: What could not be checked, since nothing is known of a net outside of a run, a sentence each.
+        notes: What could not be checked, a sentence each: nothing is known of a net outside of a run, or
+            whether labels are upright.
     """
 
     evaluation: Evaluation
@@ -159,6 +161,8 @@ def evaluate_and_check(
 ) -> CheckedEvaluation:
     """Scores a net on a split of a data set, and checks whether it was trained on scored images.
 
+    Whether the labels of turned images are upright is checked too, as far as sizes show it.
+
     Args:
         predictor: The net to score.
         root: A data set in VOC layout.
@@ -173,6 +177,9 @@ def evaluate_and_check(
     training = find_training(predictor.path, evaluation)
     described = predictor.path, training, len(evaluation.images)
     warnings, notes = describe_training(*described), describe_unchecked(*described)
+    turned = count_turned([image.example.image_path for image in evaluation.images])
+    if unclear := describe_unclear(turned, label_orientation):
+        notes.append(unclear)
     return CheckedEvaluation(evaluation, training, tuple(warnings), tuple(notes))
 
 

@@ -69,6 +69,6 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
     turned = count_turned([example.image_path for example in examples.examples()])
     notice = describe_unclear(turned, config.label_orientation)
     if devices.is_main_process():
-        print_notice(*describe_briefly(survey), *([notice] if notice else []))
+        print_notice(*describe_briefly(survey), *([f"Warning: {notice}"] if notice else []))
     count = len(train_examples)
     return CheckedData(classes, train_examples, val_examples, digests[:count], digests[count:])

@@ -137,5 +137,6 @@ def test_a_warning_is_given_if_nothing_shows_what_the_labels_are_of() -> None:
     assert describe_unclear(TurnedImages(3, 3), "stored") is None
     warning = describe_unclear(TurnedImages(3, 3), "upright")
     assert warning is not None
-    assert warning.startswith("Warning: 3 images are turned by their EXIF orientation")
+    assert warning.startswith("3 images are turned by their EXIF orientation")
     assert "data.label_orientation: stored" in warning
+    assert "--label-orientation stored" in warning

@@ -2,14 +2,16 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from fcn.classes import VOID
-from fcn.data.image_io import encode_label
+from fcn.data.image_io import encode_label, read_image
 from fcn.data.voc import read_example, read_split
 from fcn.errors import DataError, RunError
 from fcn.evaluation.evaluate import evaluate, evaluate_and_check, evaluate_examples, scores_document
@@ -112,6 +114,20 @@ def test_the_document_has_the_scores_as_top_level_keys(predictor: Predictor, dat
     assert document["training"] is None
     known = scores_document(evaluation, CLASS_NAMES, dataset, "val", TrainingSplit("train", 4, 0))
     assert known == document | {"training": {"split": "train", "num_images": 4, "num_scored": 0}}
+
+
+def test_turned_images_whose_labels_may_be_of_stored_pixels_are_noted(
+    predictor: Predictor, dataset: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(dataset, tmp_path / "data")
+    assert evaluate_and_check(predictor, root, "val").notes == ()
+    path, exif = root / "JPEGImages" / "x.jpg", Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3
+    Image.fromarray(read_image(path)).save(path, exif=exif, quality=95)
+    (note,) = evaluate_and_check(predictor, root, "val").notes
+    assert note.startswith("1 images are turned by their EXIF orientation")
+    assert evaluate_and_check(predictor, root, "val", label_orientation="stored").notes == ()
+    assert evaluate_and_check(predictor, root, "train").notes == ()
 
 
 def test_scores_and_what_makes_them_too_good_come_together(

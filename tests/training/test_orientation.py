@@ -132,5 +132,19 @@ def test_evaluate_takes_labels_of_stored_pixels(
     # As the run was trained, if this is its data set.
     config = configured(place / "data", label_orientation="stored")
     (place / "run" / "config.yaml").write_text(config.to_yaml())
+    capsys.readouterr()
     assert run([*command[:-1], str(tmp_path / "own")]) == 0
     assert (tmp_path / "own").read_text() == (tmp_path / "s").read_text()
+    assert "taken as upright" not in capsys.readouterr().err
+    # Of a data set at another place that is not known, which is said.
+    moved = shutil.move(place / "data", tmp_path / "moved")
+    turn(moved, "a", 3)
+    command = ["evaluate", str(place / "run"), "--data", str(moved), "--split", "train"]
+    command += ["--output", str(tmp_path / "t")]
+    assert run(command) == 0
+    errors = capsys.readouterr().err
+    assert f"The labels of {moved} are taken as upright; if they are of stored pixels, add" in errors
+    assert "1 images are turned by their EXIF orientation" in errors
+    assert json.loads((tmp_path / "t").read_text())["warnings"][-1].startswith("1 images are turned")
+    assert run([*command, "--label-orientation", "stored"]) == 0
+    assert "upright" not in capsys.readouterr().err
