@@ -18,7 +18,8 @@ from fcn.errors import DataError
 from fcn.system.files import unreadable
 
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
-_END_OF_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+# Decoders pass over lower markers within a scan, and go on at the next restart marker (0xD0 to 0xD7).
+_END_OF_SCAN = re.compile(rb"\xff+[\xc0-\xcf\xd8-\xfe]")
 _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
