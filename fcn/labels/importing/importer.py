@@ -237,7 +237,7 @@ def _divide(
     if not (0 < chosen.val < 1 and 0 <= chosen.test < 1 and chosen.val + chosen.test < 1):
         raise ConfigError("--val and --test: expected shares above 0 that leave some images for training.")
     ids = {row.key: row.class_id for row in choice.rows} | choice.stray
-    classes = [frozenset(ids.get(key, VOID) for key in one.keys.tolist()) - {VOID} for one in counted]
+    classes = [frozenset(ids.get(key, VOID) for key in one.keys) - {VOID} for one in counted]
     splits = divide(names, classes, chosen)
     why = "the source has no training and validation split" if division is None else "you asked for it"
     held = f", {splits.count(TEST)} to test" if TEST in splits else ""
