@@ -100,7 +100,7 @@ def damage_png(data: bytes, chance: random.Random) -> bytes:
         match chance.randrange(5):
             case 0:
                 chunks.append(chunks[number])
-            case 1 if name == b"IHDR":
+            case 1 if name == b"IHDR" and content:
                 place = chance.randrange(len(content))
                 byte = chance.choice((0, 1, 2, 3, 4, 6, 8, 16, 255))
                 chunks[number] = name, content[:place] + bytes([byte]) + content[place + 1 :]

@@ -22,7 +22,7 @@ SOURCES = {  # options, classes, images
     "mixed_masks_village": ([], 5, 24),
     "size_mismatch_lines": (["--fit", "pad"], 2, 12),
 }
-FIRST = "coco_tiny"
+FIRST = "labelme2voc_cracks"
 
 
 def go(*arguments: object) -> str:
