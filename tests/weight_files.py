@@ -186,6 +186,27 @@ def encode_keras(weights: Weights) -> bytes:
     return output.getvalue()
 
 
+def vgg16_arrays(
+    width: float = 1 / 16, fc_channels: int = 32, top: bool = True
+) -> dict[str, list[np.ndarray]]:
+    """Random weights of VGG16 in Keras' layout, by Keras' layer names; without top only its convolutions."""
+    rng = np.random.default_rng(0)
+    arrays, inputs = {}, 3
+    for block, (channels, count) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), start=1):
+        for index in range(1, count + 1):
+            outputs = round(channels * width)
+            arrays[f"block{block}_conv{index}"] = [(3, 3, inputs, outputs), (outputs,)]
+            inputs = outputs
+    arrays["fc1"] = [(49 * inputs, fc_channels), (fc_channels,)]
+    arrays["fc2"] = [(fc_channels, fc_channels), (fc_channels,)]
+    arrays["predictions"] = [(fc_channels, 10), (10,)]
+    return {
+        name: [rng.standard_normal(shape).astype(np.float32) * 0.1 for shape in shapes]
+        for name, shapes in arrays.items()
+        if top or name.startswith("block")
+    }
+
+
 @pytest.fixture(scope="session")
 def writers() -> types.SimpleNamespace:
     """The functions above; tests cannot import them."""

@@ -16,7 +16,7 @@ from fcn.training.checkpoint_callback import scored_steps
 from fcn.training.compiling import compile_net
 from fcn.training.loop import train
 from fcn.training.run_check import changed_learning, check_place
-from fcn.training.start import load_start, start_from
+from fcn.training.start import load_start, start_from, start_weights
 
 _WITHOUT_FILE = ("none", "imagenet")
 
@@ -122,7 +122,8 @@ def _compile_new(config: Config, classes: Classes, trust: bool) -> SegmentationN
     if weights == "none":
         net = build_configured(config, classes)
     else:
-        net = start_from(*load_start(weights, trust), config.model, classes).model
+        source, has_scores, missing = load_start(start_weights(config.model), trust)
+        net = start_from(source, has_scores, config.model, classes, missing=missing).model
     measured = config.loss.class_weights == "median_frequency"
     counts = None if measured else class_weights(config.loss, [], len(classes.names))
     compile_net(net, config, counts)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from fcn.errors import RunError
 from fcn.runs.folder import RunFolder
 from fcn.runs.model_file import save_model
 from fcn.system.atomic_folder import atomic_folder, clear_new_folder
@@ -30,6 +31,11 @@ def import_weights(source: Path, output: Path, net: str = "fcn8s") -> Recognized
     """
     clear_new_folder(output)
     found, model = read_published(source, net)
+    if found.missing:
+        raise RunError(
+            f"{source}: is VGG16 without top, its convolutions alone. A training can start from them: --set "
+            f"model.weights={source}. For a run, take the file with top."
+        )
     sha256 = checked_sha256(source)
     document = {
         "source": source.name,

@@ -47,7 +47,7 @@ from fcn.training.log import TrainingLog
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.run_check import check_data, check_orientation, check_place, check_run
 from fcn.training.session import Session
-from fcn.training.start import load_start, start_from
+from fcn.training.start import load_start, start_from, start_weights
 from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
 
 # Enough to see that a net continues another one, few enough not to wait for.
@@ -187,8 +187,8 @@ def _new_model(
     weights = config.model.weights
     if weights == "none":
         return build_configured(config, classes), False
-    source, has_scores = load_start(weights, trust)
-    start = start_from(source, has_scores, config.model, classes, config.data.used_bits)
+    source, has_scores, missing = load_start(start_weights(config.model), trust)
+    start = start_from(source, has_scores, config.model, classes, config.data.used_bits, missing)
     print_notice(f"Starting from {weights}: {start.describe()}.")
     if has_scores and not start.reinitialized:
         examples = val_examples[:_AGREEMENT_IMAGES]

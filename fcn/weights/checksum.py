@@ -6,7 +6,10 @@ from pathlib import Path
 
 from fcn.errors import RunError
 
-KERAS_MD5 = {"vgg16_weights_tf_dim_ordering_tf_kernels.h5": "64373286793e3c8b2b4e3219cbf3544b"}
+KERAS_MD5 = {
+    "vgg16_weights_tf_dim_ordering_tf_kernels.h5": "64373286793e3c8b2b4e3219cbf3544b",
+    "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5": "6d6bbae143d832006294945121d1f1fc",
+}
 """MD5 of files by the names their publisher gives them. Source: keras.applications.vgg16."""
 
 # torchvision's files end in the first digits of their SHA-256 (torch.hub.load_state_dict_from_url).

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from net_kinds import randomize
+from weight_files import encode_keras, vgg16_arrays
 
 from fcn.classes import Classes
 from fcn.config.file import Config
@@ -15,7 +16,8 @@ from fcn.models.fcn import FCN
 from fcn.runs.model_file import load_model
 from fcn.training import start
 from fcn.training.stages import train_stages
-from fcn.training.start import load_start, start_from
+from fcn.training.start import load_start, start_from, start_weights
+from fcn.weights.checksum import KERAS_MD5
 
 THIN = {"width": 1 / 32, "fc_channels": 16}
 CLASSES = Classes.named(("ground", "cat", "dog"))
@@ -80,8 +82,54 @@ def test_an_imported_classifier_has_no_scores_to_keep(thin_net, tmp_path: Path) 
 
 
 def test_weights_of_another_size_are_refused(coarse: FCN) -> None:
-    with pytest.raises(RunError, match=r"fc6.*model\.fc_channels"):
-        start_from(coarse, True, ModelConfig(net="fcn32s", width=1 / 32, fc_channels=24), CLASSES)
+    with pytest.raises(RunError, match=r"block1_conv1.*model\.width"):
+        start_from(coarse, True, ModelConfig(net="fcn32s", width=1 / 16, fc_channels=16), CLASSES)
+
+
+@pytest.mark.parametrize("net", ["fcn16s", "frontend", "largefov"])
+def test_other_channels_of_fc6_and_fc7_initialize_them_and_their_scores(coarse: FCN, net: str) -> None:
+    started = start_from(coarse, True, ModelConfig(net=net, width=1 / 32, fc_channels=24), CLASSES)
+    scores = ("score_fr",) if net == "fcn16s" else ()
+    assert started.reinitialized == ("fc6", "fc7", *scores)
+    assert started.model.get_layer("fc6").kernel.shape[-1] == 24
+    for name in ("block1_conv1", "block5_conv3"):
+        assert name in started.kept
+        np.testing.assert_array_equal(started.model.get_layer(name).kernel, coarse.get_layer(name).kernel)
+    assert "newly initialized: fc6, fc7" in started.describe()
+    assert np.asarray(started.model.get_layer("fc6").kernel).any()
+    assert not started.model.has_trained_scores()
+
+
+def test_a_file_without_top_starts_a_net(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "notop.h5"
+    path.write_bytes(encode_keras(vgg16_arrays(top=False)))
+    source = load_start(str(path))
+    assert (source.has_scores, source.missing) == (False, ("fc6", "fc7"))
+    said = capsys.readouterr().err
+    assert f"{path}: has the layers and shapes of Keras' VGG16 without top, but is not the published" in said
+    for net in ("fcn8s_at_once", "frontend", "fcn8s_largefov"):
+        config = ModelConfig(net=net, width=1 / 16, fc_channels=1)
+        started = start_from(source.model, False, config, CLASSES, missing=source.missing)
+        assert started.new[:2] == ("fc6", "fc7")
+        assert len(started.kept) == 13
+        assert (started.model.channel_order, started.model.mean) == ("bgr", (103.939, 116.779, 123.68))
+        np.testing.assert_array_equal(
+            started.model.get_layer("block3_conv2").kernel, vgg16_arrays()["block3_conv2"][0]
+        )
+
+
+def test_imagenet_takes_the_smallest_file_with_all_it_needs() -> None:
+    for config, top in (
+        ({"net": "fcn8s"}, True),
+        ({"net": "fcn8s", "fc_channels": 4096}, True),
+        ({"net": "fcn8s_at_once", "fc_channels": 512}, False),
+        ({"net": "frontend", "fc_channels": 1024}, False),
+        ({"net": "largefov"}, True),
+        ({"net": "fcn8s_largefov", "fc_channels": 512}, True),
+    ):
+        weights = start_weights(ModelConfig(weights="imagenet", **config))
+        assert weights == ("vgg16-keras" if top else "vgg16-keras-notop")
+    assert start_weights(ModelConfig(weights="runs/voc", fc_channels=512)) == "runs/voc"
 
 
 def test_a_missing_start_is_named(tmp_path: Path) -> None:
@@ -91,11 +139,12 @@ def test_a_missing_start_is_named(tmp_path: Path) -> None:
 
 def test_without_a_network_imagenet_says_which_file_to_put_where(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(start, "IMAGENET_URL", "http://127.0.0.1:9/vgg16.h5")  # nothing listens there
-    with pytest.raises(RunError) as raised:
-        load_start("imagenet")
-    assert str(tmp_path / "models" / start.IMAGENET_FILE) in str(raised.value)
-    assert start.IMAGENET_MD5 in str(raised.value)
+    monkeypatch.setattr(start, "IMAGENET_URL", "http://127.0.0.1:9")  # nothing listens there
+    for weights, file in start.IMAGENET_FILES.items():
+        with pytest.raises(RunError) as raised:
+            load_start(weights)
+        assert str(tmp_path / "models" / file) in str(raised.value)
+        assert KERAS_MD5[file] in str(raised.value)
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,8 @@ def test_another_file_under_a_published_name_is_refused(tmp_path: Path, name: st
     assert name in str(raised.value)
 
 
-def test_keras_file_passes_by_its_md5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (name,) = KERAS_MD5
+@pytest.mark.parametrize("name", [*KERAS_MD5])
+def test_keras_file_passes_by_its_md5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setitem(KERAS_MD5, name, hashlib.md5(CONTENT).hexdigest())
     (tmp_path / name).write_bytes(CONTENT)
     assert checked_sha256(tmp_path / name) == SHA256

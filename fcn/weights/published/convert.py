@@ -17,7 +17,13 @@ from fcn.models.decimation import decimate
 from fcn.models.factory import build_model
 from fcn.models.net import SegmentationNet
 from fcn.weights.layer import Layer
-from fcn.weights.published.recognize import CONTEXT_MODULE, CONVOLUTIONS, Recognized, recognize_net
+from fcn.weights.published.recognize import (
+    CONTEXT_MODULE,
+    CONVOLUTIONS,
+    FULLY_CONNECTED,
+    Recognized,
+    recognize_net,
+)
 from fcn.weights.reader import Format, read_layers, recognize
 
 Array = npt.NDArray[np.float32]
@@ -62,6 +68,10 @@ def read_published(source: Path, net: str = "fcn8s") -> tuple[Recognized, Segmen
         source: A caffemodel, a Keras VGG16 `.h5`, a `vgg16.npy` or a torchvision `vgg16` `.pth`; the
             suffix does not matter.
         net: Which net to put a classifier's weights into.
+
+    Returns:
+        What the file holds, and the net. Of a classifier without its fully connected layers, these have new
+        weights and one channel; `Recognized.missing` names them.
 
     Raises:
         RunError: If the file cannot be read or holds another net.
@@ -127,6 +137,12 @@ def _constant(source: Path, layer: Layer) -> float:
 
 def _assign(model: SegmentationNet, name: str, arrays: list[Array], source: Path) -> None:
     """Puts arrays into a layer of the net."""
+    if name in FULLY_CONNECTED and all(np.isnan(array).all() for array in arrays):
+        raise RunError(
+            f"{source}: {name} has no values (all are NaN), as in torchvision's vgg16_features file, whose "
+            "classifier was left out. Take a file with a classifier, such as torchvision's "
+            "vgg16-397923af.pth."
+        )
     if not all(np.isfinite(array).all() for array in arrays):
         raise RunError(f"{source}: {name} holds weights that are not finite. Download the file again.")
     layer = model.get_layer(name)

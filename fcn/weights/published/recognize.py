@@ -20,6 +20,9 @@ CONVOLUTIONS = tuple(
 )
 """VGG16's 13 convolutions, in order, by the names that Keras and this package give them."""
 
+FULLY_CONNECTED = ("fc6", "fc7")
+"""VGG16's fully connected layers below its scores, by the names that this package gives them."""
+
 CONTEXT_MODULE = (*CONTEXT_LAYERS, "ctx_final")
 """The layers of the context module, in order, by the names that this package gives them."""
 
@@ -45,6 +48,8 @@ class Recognized(NamedTuple):
         net: Name of the net, as `build_model` takes it.
         options: Further arguments of `build_model`.
         left_out: Names of layers in the file that the net has no place for.
+        missing: Names of layers that have new weights, since the file lacks them: fc6 and fc7 of a classifier
+            without its fully connected layers.
     """
 
     title: str
@@ -52,6 +57,7 @@ class Recognized(NamedTuple):
     net: str
     options: dict[str, Any]
     left_out: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
     @property
     def has_scores(self) -> bool:
@@ -80,28 +86,29 @@ def recognize_net(
     Raises:
         RunError: If it is not one of our nets, or not all of it.
     """
-    missing = [name for name in (*CONVOLUTIONS, "fc6", "fc7") if name not in shapes]
-    if missing:
-        hint = " This is the file without top: take the one with it." if missing == ["fc6", "fc7"] else ""
+    missing = tuple(name for name in (*CONVOLUTIONS, *FULLY_CONNECTED) if name not in shapes)
+    if missing and (missing != FULLY_CONNECTED or set(shapes) != set(CONVOLUTIONS)):
         raise RunError(
             f"{source}: expected the layers of VGG16. Missing: {', '.join(missing[:6])}"
-            f"{', ...' if len(missing) > 6 else ''}.{hint}"
+            f"{', ...' if len(missing) > 6 else ''}."
         )
     width = shapes[CONVOLUTIONS[0]][-1] / VGG16_BLOCKS[0][0]
     _check_shapes(source, shapes, width)
-    options: dict[str, Any] = {"width": width, "fc_channels": shapes["fc6"][-1]}
+    # Of layers that a file lacks nobody uses the weights: with one channel they are small.
+    options: dict[str, Any] = {"width": width, "fc_channels": 1 if missing else shapes["fc6"][-1]}
+    if missing:
+        title = f"VGG16's convolutions ({format})"
+        options |= _classifier_normalization(format)
+        return Recognized(title, format, classifier_net, options, left_out, missing)
     if "final" in shapes:
         return _recognize_dilated(source, format, shapes, options, left_out)
     if "score_fr" not in shapes:
         if classifier_net in LARGEFOV_NETS:
             fewer = CHANNELS_BY_FC6["largefov"] / CHANNELS_BY_FC6["full"]
             options["fc_channels"] = scaled(shapes["fc6"][-1], fewer)
-        if format == "torch":
-            normalization = {"channel_order": "rgb", "mean": IMAGENET_MEAN, "scale": IMAGENET_SCALE}
-        else:
-            normalization = _bgr(_VGG_MEAN)
         title = f"VGG16 classifier ({format}), as the start of {classifier_net}"
-        return Recognized(title, format, classifier_net, options | normalization, left_out)
+        options |= _classifier_normalization(format)
+        return Recognized(title, format, classifier_net, options, left_out)
     stride = next((stride for stride in (8, 16, 32) if f"upscore{stride}" in shapes), None)
     if stride is None:
         raise RunError(f"{source}: expected upscore8, upscore16 or upscore, the last upsampling of an FCN.")
@@ -167,6 +174,13 @@ def _trained(source: Path, num_classes: int, sources: Mapping[int, Source]) -> t
     return options, known.title if known else f"{num_classes} classes"
 
 
+def _classifier_normalization(format: Format) -> dict[str, Any]:
+    """Returns what the weights of a classifier expect of pixels, which the format tells."""
+    if format == "torch":
+        return {"channel_order": "rgb", "mean": IMAGENET_MEAN, "scale": IMAGENET_SCALE}
+    return _bgr(_VGG_MEAN)
+
+
 def _bgr(mean: tuple[float, float, float]) -> dict[str, Any]:
     return {"channel_order": "bgr", "mean": mean, "scale": (1.0, 1.0, 1.0)}
 
@@ -182,6 +196,8 @@ def _check_shapes(source: Path, shapes: Mapping[str, tuple[int, ...]], width: fl
                     f"width, in, out). Received: {shapes[name]}. It is not VGG16, or not for color images."
                 )
             inputs = outputs
+    if "fc6" not in shapes:
+        return
     fc6 = (FC6_KERNEL_SIZE, FC6_KERNEL_SIZE, inputs)
     if shapes["fc6"][:-1] != fc6 or shapes["fc7"][:2] != (1, 1):
         raise RunError(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from caffe_net import CaffeLayer, build_fcn, write_caffemodel, write_prototxt
-from weight_files import encode_keras, encode_npy, encode_torch, state_dict
+from weight_files import encode_keras, encode_npy, encode_torch, state_dict, vgg16_arrays
 
 from fcn.errors import OutputError, RunError
 from fcn.exports.export import export
@@ -144,24 +144,6 @@ def test_sift_flows_geometric_head_is_left_out_and_said_to_be(tmp_path: Path) ->
     np.testing.assert_array_equal(model.get_layer("score_pool3").kernel, kernel.transpose(2, 3, 1, 0))
 
 
-def vgg16_arrays(width: float = 1 / 16, fc_channels: int = 32) -> dict[str, list[np.ndarray]]:
-    """Random weights of VGG16 in Keras' layout, by Keras' layer names."""
-    rng = np.random.default_rng(0)
-    arrays, inputs = {}, 3
-    for block, (channels, count) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), start=1):
-        for index in range(1, count + 1):
-            outputs = round(channels * width)
-            arrays[f"block{block}_conv{index}"] = [(3, 3, inputs, outputs), (outputs,)]
-            inputs = outputs
-    arrays["fc1"] = [(49 * inputs, fc_channels), (fc_channels,)]
-    arrays["fc2"] = [(fc_channels, fc_channels), (fc_channels,)]
-    arrays["predictions"] = [(fc_channels, 10), (10,)]
-    return {
-        name: [rng.standard_normal(shape).astype(np.float32) * 0.1 for shape in shapes]
-        for name, shapes in arrays.items()
-    }
-
-
 def ported_name(name: str) -> str:
     """The name that Caffe and the TensorFlow ports give a layer of Keras' VGG16."""
     dense = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
@@ -258,6 +240,9 @@ def test_writes_where_it_came_from(tmp_path: Path) -> None:
 
 def test_files_of_other_nets_are_refused(tmp_path: Path) -> None:
     arrays = vgg16_arrays()
+    no_values = arrays | {
+        name: [np.full_like(one, np.nan) for one in arrays[name]] for name in ("fc1", "fc2")
+    }
     without_top = {name: values for name, values in arrays.items() if name.startswith("block")}
     no_vgg = {"conv1": arrays["block1_conv1"]}
     grey = arrays | {"block1_conv1": [arrays["block1_conv1"][0][:, :, :1], arrays["block1_conv1"][1]]}
@@ -267,6 +252,7 @@ def test_files_of_other_nets_are_refused(tmp_path: Path) -> None:
         ("none", no_vgg, "Missing: block1_conv1"),
         ("grey", grey, "color images"),
         ("odd", odd, "shape"),
+        ("features", no_values, r"fc6 has no values .*vgg16_features"),
     ):
         source = write_keras(tmp_path / name, values)
         with pytest.raises(RunError, match=expected) as raised:
