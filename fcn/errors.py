@@ -41,6 +41,10 @@ class PlaceError(DataError):
     """A name from elsewhere that leads out of the folder that it must stay in."""
 
 
+class DownloadError(DataError):
+    """A published file that no server brings, or a file that is not the published one."""
+
+
 class RunError(FcnError):
     """A run folder, checkpoint or exported model that cannot be used as it is."""
 

@@ -16,18 +16,19 @@ from functools import partial
 from deaths import die_after, die_before, run_forks
 
 import fcn.data.download.archive
-import fcn.data.download.fetch
 import fcn.data.download.published
+import fcn.system.download.fetch
 from fcn.cli.main import main
-from fcn.data.download.catalog import DATASETS, PublishedDataset, PublishedFile
+from fcn.data.download.catalog import DATASETS, PublishedDataset
+from fcn.system.download.file import Checksum, PublishedFile
 
 NAME, ARCHIVE, INSIDE, FOLDER = "sbd", "set.tgz", "Outer/Set", "devkit/Set"
 """The data set to ask for; what its archive is called, the folder wanted of it, and where that goes."""
 
 POINTS: dict[str, Callable[[], None]] = {
-    "before anything came": partial(die_before, fcn.data.download.fetch, "_go_on", 1),
+    "before anything came": partial(die_before, fcn.system.download.fetch._Fetch, "_go_on", 1),
     "when a part has come": partial(die_before, time, "sleep", 1),
-    "when all has come": partial(die_before, fcn.data.download.fetch, "_difference", 1),
+    "when all has come": partial(die_before, fcn.system.download.fetch, "find_difference", 1),
     "before the archive gets its name": partial(die_before, os, "replace", 1),
     "when the archive has its name": partial(die_after, os, "replace", 1),
     "before anything is unpacked": partial(die_before, fcn.data.download.archive, "extract_tar", 1),
@@ -45,7 +46,7 @@ def work(point: str | float, url: str, md5: str, size: int | None, output: str) 
         signal.setitimer(signal.ITIMER_REAL, point)
     elif point:
         POINTS[point]()
-    file = PublishedFile(ARCHIVE, (url,), md5, size)
+    file = PublishedFile(ARCHIVE, (url,), Checksum("md5", md5, "this test"), size)
     DATASETS[NAME] = PublishedDataset("a set", file, INSIDE, FOLDER)
     # stdout is for exit statuses.
     with contextlib.redirect_stdout(sys.stderr):

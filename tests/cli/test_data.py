@@ -13,8 +13,9 @@ from file_server import serving, whole
 from scipy.io import savemat
 
 from fcn.cli.main import main
-from fcn.data.download.catalog import DATASETS, PublishedDataset, PublishedFile
+from fcn.data.download.catalog import DATASETS, PublishedDataset
 from fcn.data.splits import EXPECTED_COUNTS
+from fcn.system.download.file import Checksum, PublishedFile
 
 
 def run(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -34,7 +35,8 @@ def archive() -> bytes:
 
 
 def published(data: bytes, *urls: str) -> PublishedDataset:
-    file = PublishedFile("small.tar", urls, hashlib.md5(data).hexdigest(), len(data))
+    checksum = Checksum("md5", hashlib.md5(data).hexdigest(), "this test")
+    file = PublishedFile("small.tar", urls, checksum, len(data))
     return PublishedDataset("a small one", file, "VOCdevkit/VOC2012", "VOCdevkit/VOC2012")
 
 
@@ -82,6 +84,8 @@ def test_mistakes_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     code, _, errors = run(["data", "download", "sbd", "--output", tmp_path, "--file", other], capsys)
     assert code == 2
     assert errors.startswith(f"Error: {other}: is not benchmark.tgz as it was published")
+    assert "Give another one with --file" in errors
+    assert "Delete" not in errors
     assert run(["data", "download", "camvid"], capsys)[0] == 2
     code, _, errors = run(["data", "splits", tmp_path / "none", "--sbd", tmp_path], capsys)
     assert code == 2

@@ -6,21 +6,7 @@ SBD: Hariharan et al., "Semantic contours from inverse detectors" (ICCV 2011).
 
 from typing import NamedTuple
 
-
-class PublishedFile(NamedTuple):
-    """A file that may be fetched from several places, each of which has the same bytes.
-
-    Attributes:
-        name: Its name.
-        urls: Where it is, in the order to try.
-        md5: MD5 of its content.
-        size: Its length in bytes; None where it is not published.
-    """
-
-    name: str
-    urls: tuple[str, ...]
-    md5: str
-    size: int | None = None
+from fcn.system.download.file import Checksum, PublishedFile
 
 
 class PublishedDataset(NamedTuple):
@@ -39,7 +25,7 @@ class PublishedDataset(NamedTuple):
     folder: str
 
 
-# MD5s as torchvision states them (torchvision.datasets.voc and sbd); sizes as servers stated them.
+# Sizes as servers stated them.
 DATASETS = {
     "voc2012": PublishedDataset(
         "Pascal VOC 2012, training and validation images",
@@ -51,7 +37,7 @@ DATASETS = {
                 "https://data.pjreddie.com/files/VOCtrainval_11-May-2012.tar",
                 "https://pjreddie.com/media/files/VOCtrainval_11-May-2012.tar",
             ),
-            "6cd6e144f989b92b3379bac3b3de84fd",
+            Checksum("md5", "6cd6e144f989b92b3379bac3b3de84fd", "torchvision.datasets.voc"),
             1_999_639_040,
         ),
         "VOCdevkit/VOC2012",
@@ -62,7 +48,7 @@ DATASETS = {
         PublishedFile(
             "VOCtrainval_25-May-2011.tar",
             ("http://host.robots.ox.ac.uk/pascal/VOC/voc2011/VOCtrainval_25-May-2011.tar",),
-            "6c3384ef61512963050cb5d687e5bf1e",
+            Checksum("md5", "6c3384ef61512963050cb5d687e5bf1e", "torchvision.datasets.voc"),
         ),
         "TrainVal/VOCdevkit/VOC2011",
         "VOCdevkit/VOC2011",
@@ -77,7 +63,7 @@ DATASETS = {
                 "http://www.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/"
                 "benchmark.tgz",
             ),
-            "82b4d87ceb2ed10f6038a1cba92111cb",
+            Checksum("md5", "82b4d87ceb2ed10f6038a1cba92111cb", "torchvision.datasets.sbd"),
             1_419_539_633,
         ),
         "benchmark_RELEASE",

@@ -4,8 +4,15 @@ from pathlib import Path
 
 from fcn.data.download.archive import remove_leftovers, unpack
 from fcn.data.download.catalog import PublishedDataset
-from fcn.data.download.fetch import DEFAULT_RETRY, RetryPolicy, check_file, download
+from fcn.system.download.check import check_file
+from fcn.system.download.fetch import DEFAULT_RETRY, RetryPolicy, download
 from fcn.system.files import is_there
+
+_ADVICE = (
+    "Run the same command again: it continues where it stopped. Or download the file in another way, and "
+    "pass it with --file."
+)
+_OTHER_FILE = "Give another one with --file, or leave --file out and it is downloaded."
 
 
 def fetch_dataset(
@@ -26,7 +33,8 @@ def fetch_dataset(
         The archive, which is no longer needed; None if the folder was there, which is then left as it is.
 
     Raises:
-        DataError: If no server brings the archive, or it is damaged or another one.
+        DataError: If the archive is damaged.
+        DownloadError: If no server brings the archive, or it is another one.
         OutputError: If the place cannot be written to or the disk is full.
     """
     target = output / dataset.folder
@@ -34,8 +42,8 @@ def fetch_dataset(
         remove_leftovers(target)
         return None
     if archive is None:
-        archive = download(dataset.archive, output, retry)
+        archive = download(dataset.archive, output, retry, _ADVICE)
     else:
-        check_file(archive, dataset.archive)
+        check_file(archive, dataset.archive, _OTHER_FILE)
     unpack(archive, dataset.inside, target)
     return archive

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from file_server import dropping, serving, whole, without_ranges
 
-from fcn.data.download.catalog import PublishedDataset, PublishedFile
-from fcn.data.download.fetch import RetryPolicy
+from fcn.data.download.catalog import PublishedDataset
 from fcn.data.download.published import fetch_dataset
 from fcn.errors import DataError, OutputError
+from fcn.system.download.fetch import RetryPolicy
+from fcn.system.download.file import Checksum, PublishedFile
 
 QUICK = RetryPolicy(failures=3, connections=20, pause_seconds=0, timeout_seconds=10)
 BIG = bytes(range(256)) * 500
@@ -35,7 +36,8 @@ def archive_bytes(*links: str) -> bytes:
 
 
 def dataset(data: bytes, *urls: str) -> PublishedDataset:
-    file = PublishedFile("set.tgz", urls, hashlib.md5(data).hexdigest(), len(data))
+    checksum = Checksum("md5", hashlib.md5(data).hexdigest(), "this test")
+    file = PublishedFile("set.tgz", urls, checksum, len(data))
     return PublishedDataset("a set", file, "Outer/Set", "devkit/Set")
 
 

@@ -1,7 +1,9 @@
 """Tests of fetching files from servers that break off, lie or have something else."""
 
 import hashlib
+import json
 import socket
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,9 +12,9 @@ import numpy as np
 import pytest
 from file_server import Answer, FileServer, Handler, dropping, failing, serving, whole, without_ranges
 
-from fcn.data.download.catalog import DATASETS, PublishedFile
-from fcn.data.download.fetch import RetryPolicy, check_file, download
-from fcn.errors import DataError, OutputError
+from fcn.errors import DownloadError, OutputError
+from fcn.system.download.fetch import RetryPolicy, download
+from fcn.system.download.file import Checksum, PublishedFile
 
 DATA = np.random.default_rng(0).bytes(300_000)
 WRONG = np.random.default_rng(1).bytes(300_000)
@@ -27,8 +29,13 @@ def serve() -> Serve:
 
 
 def published(*servers: FileServer, size: int | None = len(DATA)) -> PublishedFile:
-    md5 = hashlib.md5(DATA).hexdigest()
-    return PublishedFile("set.tar", tuple(server.url for server in servers), md5, size)
+    checksum = Checksum("md5", hashlib.md5(DATA).hexdigest(), "this test")
+    return PublishedFile("set.tar", tuple(server.url for server in servers), checksum, size)
+
+
+def unchecked(*servers: FileServer) -> PublishedFile:
+    """Returns the same file as if nothing was known of its content."""
+    return published(*servers, size=None)._replace(checksum=None)
 
 
 def fetch(file: PublishedFile, folder: Path) -> bytes:
@@ -39,7 +46,7 @@ def fetch(file: PublishedFile, folder: Path) -> bytes:
 
 
 def refusal(file: PublishedFile, folder: Path) -> str:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DownloadError) as caught:
         download(file, folder, QUICK)
     assert not (folder / "set.tar").exists()
     assert str(folder / "set.tar") in str(caught.value)
@@ -60,7 +67,7 @@ def test_what_is_there_is_checked_and_not_fetched_again(tmp_path: Path, serve: S
     (tmp_path / "set.tar").write_bytes(DATA)
     assert fetch(published(server), tmp_path) == DATA
     (tmp_path / "set.tar").write_bytes(WRONG)
-    with pytest.raises(DataError, match=r"MD5.* Delete it and run the same command again"):
+    with pytest.raises(DownloadError, match=r"MD5.* Delete it and run the same command again"):
         download(published(server), tmp_path, QUICK)
     assert (tmp_path / "set.tar").read_bytes() == WRONG
     assert server.requests == []
@@ -235,7 +242,7 @@ def test_a_server_that_says_nothing_is_given_up(tmp_path: Path, serve: Serve) ->
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         file = published()._replace(urls=(url,))
-        with pytest.raises(DataError, match="connection failed"):
+        with pytest.raises(DownloadError, match="connection failed"):
             download(file, tmp_path, QUICK._replace(failures=1, timeout_seconds=0.2))
 
 
@@ -249,30 +256,6 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path, serve: Serve
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match=r"set\.tar"):
         download(published(serve(whole(DATA))), tmp_path / "file", QUICK)
-
-
-def test_a_file_of_the_users_own_is_checked(tmp_path: Path) -> None:
-    path = tmp_path / "mine.tar"
-    path.write_bytes(DATA)
-    check_file(path, published())
-    path.write_bytes(DATA[:-1])
-    with pytest.raises(DataError, match=r"expected 300000 bytes\. Received: 299999") as caught:
-        check_file(path, published())
-    assert "Give another one with --file" in str(caught.value)
-    assert "Delete" not in str(caught.value)
-    path.write_bytes(WRONG)
-    for size in (len(DATA), None):
-        with pytest.raises(DataError, match="MD5"):
-            check_file(path, published(size=size))
-    with pytest.raises(DataError, match="cannot be read"):
-        check_file(tmp_path / "none.tar", published())
-
-
-def test_the_catalog_is_well_formed() -> None:
-    for dataset in DATASETS.values():
-        assert len(bytes.fromhex(dataset.archive.md5)) == 16
-        assert all(url.endswith(f"/{dataset.archive.name}") for url in dataset.archive.urls)
-        assert not Path(dataset.folder).is_absolute()
 
 
 @pytest.mark.parametrize("size", [len(DATA), None])
@@ -302,3 +285,162 @@ def test_a_part_that_becomes_a_link_is_not_followed(tmp_path: Path, serve: Serve
     with pytest.raises(OutputError, match=r"set\.tar: cannot be written"):
         download(published(serve(answer)), tmp_path / "new", QUICK)
     assert victim.read_bytes() == b"mine"
+
+
+PAGE = """<!DOCTYPE html><html><head><title>Drive - Virus scan warning</title></head><body>
+<form id="search" action="/search"><input type="text" name="q" value="no"></form>
+<form id="download-form" action="{action}" method="get"><input type="submit" value="Download anyway">
+<input type="hidden" name="id" value="7"><input type="hidden" name="confirm" value="t&amp;1"></form>"""
+
+
+def confirming(action: str, then: Answer, content_type: str = "text/html; charset=utf-8") -> Answer:
+    """Answers as Google Drive does for large files: with a page, until the form on it was sent."""
+
+    def answer(request: Handler) -> None:
+        if "confirm=t%261" in request.path and "id=7" in request.path:
+            then(request)
+        else:
+            request.reply(200, PAGE.format(action=action).encode(), Content_Type=content_type)
+
+    return answer
+
+
+@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/octet-stream"])
+@pytest.mark.parametrize("action", ["/download", "{server}/uc?export=download"])
+def test_a_page_that_asks_to_confirm_is_answered(
+    tmp_path: Path, serve: Serve, action: str, content_type: str, capsys
+) -> None:
+    server = serve(failing(500))
+    action = action.format(server=server.url.removesuffix("/file"))
+    server.answers[:] = [confirming(action, dropping(DATA, 200_000), content_type)]
+    assert fetch(published(server), tmp_path) == DATA
+    # The page, and the file in two parts.
+    assert server.requests == [0, 0, 200_000]
+    assert "confirm" not in capsys.readouterr().err
+
+
+def test_a_download_that_is_confirmed_goes_on_in_a_later_call(tmp_path: Path, serve: Serve) -> None:
+    server = serve(confirming("/download", whole(DATA)))
+    (tmp_path / "set.tar.part").write_bytes(DATA[:1000])
+    assert fetch(published(server), tmp_path) == DATA
+    assert server.requests == [1000, 1000]
+
+
+@pytest.mark.parametrize("action", ["https://elsewhere.example/get", "ftp://127.0.0.1/x", "http://[1/x"])
+def test_a_form_of_another_host_is_not_sent(tmp_path: Path, serve: Serve, action: str) -> None:
+    server = serve(confirming(action, whole(DATA)))
+    assert "sent a web page in place of the file ('Drive - Virus scan warning')" in refusal(
+        published(server), tmp_path
+    )
+    assert server.requests == [0]
+
+
+def test_a_page_that_asks_again_and_again_is_given_up(tmp_path: Path, serve: Serve) -> None:
+    server = serve(
+        lambda request: request.reply(200, PAGE.format(action="/again").encode(), Content_Type="text/html")
+    )
+    assert "web page" in refusal(published(server), tmp_path)
+    assert server.requests == [0, 0]
+
+
+def test_a_page_is_known_by_its_beginning(tmp_path: Path, serve: Serve) -> None:
+    server = serve(
+        without_ranges(b"\n<!doctype HTML><title>Not\nfound</title>", Content_Type="application/x")
+    )
+    assert "sent a web page in place of the file ('Not found')" in refusal(unchecked(server), tmp_path)
+    assert len(server.requests) == 1
+
+
+def test_a_file_that_nothing_is_known_of_comes_whole(tmp_path: Path, serve: Serve) -> None:
+    server = serve(whole(DATA))
+    assert fetch(unchecked(server), tmp_path) == DATA
+    endless = serve(without_ranges(DATA, Content_Length=None))
+    assert "states no length" in refusal(unchecked(endless), tmp_path / "no")
+
+
+def tagged(data: bytes, tag: str, after: int | None = None) -> Answer:
+    """Answers as servers do that name the content of a file, and break off if told to."""
+
+    def answer(request: Handler) -> None:
+        begin = request.begin if request.headers.get("If-Range", tag) == tag else 0
+        rest = data[begin:] if after is None else data[begin : begin + after]
+        partial = {"Content_Range": f"bytes {begin}-{len(data) - 1}/{len(data)}"} if begin else {}
+        length = {"Content_Length": len(data) - begin, "ETag": tag}
+        request.reply(206 if begin else 200, rest, **length, **partial)
+
+    return answer
+
+
+def test_a_file_without_checksum_goes_on_while_its_server_has_the_same(tmp_path: Path, serve: Serve) -> None:
+    server = serve(tagged(DATA, '"1"', 100_000), tagged(DATA, '"1"'))
+    assert fetch(unchecked(server), tmp_path) == DATA
+    assert server.requests == [0, 100_000]
+    other = serve(tagged(WRONG, '"1"', 100_000), tagged(DATA, '"2"'))
+    assert fetch(unchecked(other), tmp_path / "changed") == DATA
+    assert other.requests == [0, 100_000]
+
+
+def test_a_file_without_checksum_goes_on_in_a_later_call(tmp_path: Path, serve: Serve) -> None:
+    server = serve(tagged(DATA, '"1"', 100_000), failing(404))
+    with pytest.raises(DownloadError):
+        download(unchecked(server), tmp_path, QUICK)
+    assert (tmp_path / "set.tar.part").read_bytes() == DATA[:100_000]
+    server.answers[:] = [tagged(DATA, '"1"')]
+    assert fetch(unchecked(server), tmp_path) == DATA
+    assert server.requests == [0, 100_000, 100_000]
+
+
+@pytest.mark.parametrize("note", [None, b"{", b'{"url": "http://other/", "version": "x"}', b"[" * 100_000])
+def test_a_part_of_unknown_origin_is_not_used_without_a_checksum(
+    tmp_path: Path, serve: Serve, note: bytes | None
+) -> None:
+    (tmp_path / "set.tar.part").write_bytes(WRONG[:1000])
+    if note is not None:
+        (tmp_path / "set.tar.part.json").write_bytes(note)
+    server = serve(dropping(DATA, 250_000), whole(DATA))
+    assert fetch(unchecked(server), tmp_path) == DATA
+    assert server.requests == [0, 0]
+
+
+def test_another_server_starts_over_without_a_checksum(tmp_path: Path, serve: Serve) -> None:
+    servers = [serve(tagged(WRONG, '"1"', 100_000), failing(404)), serve(tagged(DATA, '"1"'))]
+    assert fetch(unchecked(*servers), tmp_path) == DATA
+    assert [server.requests for server in servers] == [[0, 100_000], [0]]
+
+
+def test_a_server_that_always_breaks_off_is_given_up_without_a_checksum(tmp_path: Path, serve: Serve) -> None:
+    server = serve(dropping(DATA, 250_000))
+    assert "connection" in refusal(unchecked(server), tmp_path)
+    assert len(server.requests) == 1 + QUICK.failures
+
+
+def test_a_slow_server_is_waited_for(tmp_path: Path, serve: Serve) -> None:
+    def slow(request: Handler) -> None:
+        request.reply(200, DATA[:1000], Content_Length=len(DATA))
+        for begin in range(1000, len(DATA), 60_000):
+            time.sleep(0.01)
+            request.wfile.write(DATA[begin : begin + 60_000])
+
+    server = serve(slow)
+    assert fetch(published(server), tmp_path) == DATA
+    assert server.requests == [0]
+
+
+def test_without_a_network_each_server_is_tried_once_and_named_once(tmp_path: Path, capsys) -> None:
+    urls = tuple(f"http://127.0.0.1:{port}/set.tar" for port in (9, 11))  # nothing listens there
+    text = refusal(published()._replace(urls=urls), tmp_path)
+    assert text.count("the connection failed") == 2
+    assert capsys.readouterr().err == ""
+
+
+def test_the_note_of_a_part_is_not_written_through_a_link(tmp_path: Path, serve: Serve) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "set.tar.part.json").symlink_to(victim)
+    server = serve(tagged(DATA, '"1"', 100_000), failing(404))
+    with pytest.raises(DownloadError):
+        download(unchecked(server), tmp_path / "new", QUICK)
+    assert victim.read_bytes() == b"mine"
+    note = json.loads((tmp_path / "new" / "set.tar.part.json").read_text())
+    assert note == {"url": server.url, "version": '"1"'}
