@@ -10,7 +10,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from weight_files import blob, field
+from weight_files import blob, field, onnx_node, onnx_tensor
 
 NPY_HEADER = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }".ljust(117) + b"\n"
 NPY_HEAD = b"\x93NUMPY\1\0" + struct.pack("<H", len(NPY_HEADER)) + NPY_HEADER
@@ -210,6 +210,32 @@ def point_to_one_text(content: bytes) -> bytes:
     return content[:texts] + reference * 61 + content[texts + 16 * 61 :]
 
 
+def npz(arrays: dict[str, np.ndarray], more: dict[str, bytes] | None = None) -> bytes:
+    """An archive of arrays, and of other files under the names of arrays."""
+    output = io.BytesIO()
+    np.savez_compressed(output, **arrays)
+    with zipfile.ZipFile(output, "a") as archive:
+        for name, content in (more or {}).items():
+            archive.writestr(name, content)
+    return output.getvalue()
+
+
+def array_header(shape: str) -> bytes:
+    """The header of an array of floats, whatever its shape is."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
+
+
+def safetensors(header: bytes, content: bytes = b"") -> bytes:
+    """A safetensors file, whatever its header is."""
+    return struct.pack("<Q", len(header)) + header + content
+
+
+def onnx_model(*parts: bytes) -> bytes:
+    """A model in ONNX with a graph of these parts."""
+    return field(1, 7) + field(7, b"".join(parts))
+
+
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "npy: tuples of tuples as an array": (lambda: npy(TUPLES), "not hold a dictionary"),
     "npy: tuples of tuples as a layer": (lambda: npy(b"}U\1a" + TUPLES + b"s"), "not a list of arrays"),
@@ -287,6 +313,74 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "pth: an entry outside of the file": (
         lambda: directory([entry(b"archive/data.pkl", (1 << 64) - 1)]),
         "lies outside of it",
+    ),
+    "npz: zeros far larger than the file": (lambda: npz({"a/W": np.zeros(1 << 27, np.int8)}), "far larger"),
+    "npz: a shape without end": (
+        lambda: npz({}, {"a/W.npy": array_header("(4294967296, 4294967296)") + bytes(64)}),
+        "not as many values",
+    ),
+    "npz: a shape in shapes": (
+        lambda: npz({}, {"a/W.npy": array_header("(" * 900 + "1" + ",)" * 900)}),
+        "cannot be read",
+    ),
+    "npz: objects": (lambda: npz({"a/W": np.array([None])}), "Expected layers with weights"),
+    "npz: 100 arrays of a layer": (
+        lambda: npz({f"a/{index}": np.zeros(1, np.float32) for index in range(100)}),
+        "more than 64 arrays",
+    ),
+    "safetensors: a header of lists in lists": (
+        lambda: safetensors(b'{"a":' + b"[" * 1_000_000 + b"}"),
+        "not JSON",
+    ),
+    "safetensors: a header as long as it says": (
+        lambda: struct.pack("<Q", 17 << 20) + b"{" + bytes(17 << 20),
+        "its header has 17825792 bytes",
+    ),
+    "safetensors: the same values under many names": (
+        lambda: safetensors(
+            b"{"
+            + b",".join(
+                b'"a%d.weight":{"dtype":"F32","shape":[25000],"data_offsets":[0,100000]}' % index
+                for index in range(1000)
+            )
+            + b"}",
+            bytes(100_000),
+        ),
+        "do not fit its shape",
+    ),
+    "safetensors: a shape of long axes": (
+        lambda: safetensors(
+            b'{"a.weight":{"dtype":"F32","shape":[%d,%d],"data_offsets":[0,8]}}' % (1 << 62, 1 << 62),
+            bytes(8),
+        ),
+        "does not lie in it",
+    ),
+    "safetensors: a number of thousands of digits": (
+        lambda: safetensors(b'{"a":{"dtype":"F32","shape":[' + b"9" * 5000 + b'],"data_offsets":[0,8]}}'),
+        "not JSON",
+    ),
+    "onnx: one tensor in all layers": (
+        lambda: onnx_model(
+            b"".join(field(1, onnx_node("Conv", ["x", "w"], "x")) for _ in range(1000)),
+            field(5, onnx_tensor("w", np.zeros(100_000, np.float32))),
+        ),
+        "larger than the file",
+    ),
+    "onnx: countless operations": (
+        lambda: onnx_model(field(1, onnx_node("Conv", ["x"], "x")) * 21_000),
+        "more than 20000 operations and arrays|more than 200000 fields",
+    ),
+    "onnx: a tensor of many axes": (
+        lambda: onnx_model(field(5, field(1, bytes([1] * 10_000)) + field(2, 1))),
+        "more than 32 axes",
+    ),
+    "onnx: weights in another file": (
+        lambda: onnx_model(field(5, field(2, 1) + field(8, b"w") + field(14, 1))),
+        "keeps weights in another file",
+    ),
+    "onnx: values of another shape": (
+        lambda: onnx_model(field(5, field(1, 1 << 40) + field(2, 1) + field(8, b"w") + field(9, bytes(8)))),
+        "not have the values of its shape",
     ),
     "caffemodel: rows of one number": (lambda: short_rows(10_000, 5_000_000), "for the shape"),
     "caffemodel: countless blobs of one number": (

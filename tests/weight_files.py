@@ -1,6 +1,7 @@
 """Writers of weight files, independent of the readers, and small files of every format."""
 
 import io
+import json
 import pickle
 import struct
 import sys
@@ -207,6 +208,60 @@ def vgg16_arrays(
     }
 
 
+def encode_npz(weights: Weights, compressed: bool = True) -> bytes:
+    """The arrays as Chainer saves a net: `conv1_1/W`, `conv1_1/b`, and what else a link may hold."""
+    output = io.BytesIO()
+    arrays = {
+        f"{name}/{part}": array
+        for name, arrays in weights.items()
+        for part, array in zip("Wb", arrays, strict=False)
+    }
+    (np.savez_compressed if compressed else np.savez)(output, **arrays, **{"bn/N": np.array(3)})
+    return output.getvalue()
+
+
+def encode_safetensors(weights: Weights, dtype: str = "<f4") -> bytes:
+    """A safetensors file of `name.weight` and `name.bias`."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    content = b""
+    kind = {"<f4": "F32", "<f8": "F64", "<f2": "F16"}[dtype]
+    for name, arrays in weights.items():
+        for part, array in zip(("weight", "bias"), arrays, strict=False):
+            data = array.astype(dtype).tobytes()
+            offsets = [len(content), len(content) + len(data)]
+            header[f"{name}.{part}"] = {"dtype": kind, "shape": list(array.shape), "data_offsets": offsets}
+            content += data
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + content
+
+
+def onnx_tensor(name: str, array: np.ndarray, raw: bool = True) -> bytes:
+    """A TensorProto of floats, as bytes or as packed numbers."""
+    data = field(9 if raw else 4, array.astype("<f4").tobytes())
+    return b"".join(field(1, length) for length in array.shape) + field(2, 1) + field(8, name.encode()) + data
+
+
+def onnx_node(operation: str, inputs: Sequence[str], output: str, transposes: bool = False) -> bytes:
+    """A NodeProto."""
+    content = b"".join(field(1, one.encode()) for one in inputs) + field(2, output.encode())
+    content += field(4, operation.encode())
+    return content + (field(5, field(1, b"transB") + field(20, 2) + field(3, 1)) if transposes else b"")
+
+
+def encode_onnx(weights: Weights, raw: bool = True) -> bytes:
+    """A ModelProto of a chain of convolutions and fully connected layers, `[out, in, ...]` each."""
+    graph, top = field(2, b"graph"), "data"
+    for index, (name, arrays) in enumerate(weights.items()):
+        inputs = [top, *(f"{name}_{part}" for part in ("weight", "bias")[: len(arrays)])]
+        is_dense, top = arrays[0].ndim == 2, f"out{index}"
+        graph += field(1, onnx_node("Gemm" if is_dense else "Conv", inputs, top, is_dense))
+        graph += b"".join(
+            field(5, onnx_tensor(one, array, raw)) for one, array in zip(inputs[1:], arrays, strict=True)
+        )
+    return field(1, 7) + field(2, b"a test") + field(7, graph) + field(8, field(2, 12))
+
+
 @pytest.fixture(scope="session")
 def writers() -> types.SimpleNamespace:
     """The functions above; tests cannot import them."""
@@ -244,6 +299,10 @@ def samples(weights: Weights) -> dict[str, tuple[str, bytes]]:
         "torch zip": ("torch", encode_torch(state_dict(weights))),
         "torch legacy": ("torch", encode_torch(state_dict(weights), legacy=True)),
         "keras": ("keras", encode_keras(weights)),
+        "npz": ("chainer", encode_npz(weights)),
+        "npz stored": ("chainer", encode_npz(weights, compressed=False)),
+        "safetensors": ("safetensors", encode_safetensors(weights)),
+        "onnx": ("onnx", encode_onnx(weights)),
     }
 
 

@@ -25,11 +25,13 @@ class Layer(NamedTuple):
         name: The layer's name in the file.
         kind: The format's own name of the layer's type, such as "Convolution"; "" where it has none.
         blobs: `float32[...]` each, as stored: nothing is transposed.
+        net: How the file calls the net inside of the net that holds the layer; "" for others.
     """
 
     name: str
     kind: str
     blobs: tuple[npt.NDArray[np.float32], ...]
+    net: str = ""
 
 
 def damaged(path: Path, reason: str) -> RunError:

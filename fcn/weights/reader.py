@@ -9,16 +9,24 @@ from fcn.system.files import unreadable
 from fcn.weights.formats.caffe import BYTES, NET_LAYERS, Wire, read_caffemodel
 from fcn.weights.formats.keras import is_hdf5, read_keras
 from fcn.weights.formats.npy import NPY_MAGIC, read_npy
+from fcn.weights.formats.npz import is_npz, read_npz
+from fcn.weights.formats.onnx import is_onnx, read_onnx
+from fcn.weights.formats.safetensors import is_safetensors, read_safetensors
 from fcn.weights.formats.torch import LEGACY_MAGIC, ZIP_MAGIC, read_torch, torch_folder, zip_entries
 from fcn.weights.layer import MAX_ARRAYS, Layer, damaged
 
 __all__ = ["Format", "Layer", "read_layers", "recognize"]
 
-Format = Literal["caffe", "keras", "tensorflow_npy", "torch"]
+Format = Literal["caffe", "chainer", "keras", "keras_hub", "onnx", "safetensors", "tensorflow_npy", "torch"]
+"""The formats of weight files; that of KerasHub is Keras', with the weights of another training."""
 
 _READERS: dict[Format, Callable[[Path], Iterator[Layer]]] = {
     "caffe": read_caffemodel,
+    "chainer": read_npz,
     "keras": read_keras,
+    "keras_hub": read_keras,
+    "onnx": read_onnx,
+    "safetensors": read_safetensors,
     "tensorflow_npy": read_npy,
     "torch": read_torch,
 }
@@ -70,12 +78,17 @@ def recognize(path: Path) -> Format:
                 return _recognize_zip(path)
             if is_hdf5(path):
                 return "keras"
+            if is_safetensors(head, path.stat().st_size):
+                return "safetensors"
+            if is_onnx(file, path):
+                return "onnx"
             if _is_caffemodel(file, path):
                 return "caffe"
     except OSError as error:
         raise RunError(f"{path}: {unreadable(error)}") from error
     raise RunError(
-        f"{path}: Expected a caffemodel, a Keras .h5, a dictionary saved by np.save or a PyTorch state dict. "
+        f"{path}: Expected a caffemodel, a Keras .h5, a dictionary saved by np.save, a PyTorch state dict, "
+        "an .npz of Chainer, a .safetensors or an ONNX file. "
         f"Received: a file that begins with {head[:16]!r}. Download it again, and check that the link leads "
         "to the file itself and not to a page about it."
     )
@@ -85,11 +98,15 @@ def _recognize_zip(path: Path) -> Format:
     entries = zip_entries(path)
     if torch_folder(entries) is not None:
         return "torch"
+    if is_npz(entries):
+        return "chainer"
     if "model.weights.h5" in entries:
         raise RunError(
             f"{path}: this is a whole Keras model (.keras). Load it with `keras.models.load_model`."
         )
-    raise RunError(f"{path}: Expected a PyTorch file. Received: another zip archive. Unpack it first.")
+    raise RunError(
+        f"{path}: Expected a file of PyTorch or Chainer. Received: another zip archive. Unpack it first."
+    )
 
 
 def read_layers(path: Path) -> Iterator[Layer]:
@@ -99,7 +116,7 @@ def read_layers(path: Path) -> Iterator[Layer]:
     tell how many there are. The caller, who knows the net, finds what is missing.
 
     Args:
-        path: A caffemodel, a Keras HDF5 file, an `.npy` dictionary or a PyTorch state dict.
+        path: A file of any of the formats.
 
     Raises:
         RunError: If the file cannot be read, is damaged, wants to run code or holds no weights.

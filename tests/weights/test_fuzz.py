@@ -13,6 +13,9 @@ FORMATS = {
     "torch zip": ["torch zip"],
     "torch legacy": ["torch legacy"],
     "keras": ["keras"],
+    "npz": ["npz", "npz stored"],
+    "onnx": ["onnx"],
+    "safetensors": ["safetensors"],
 }
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits the address space, as Linux can")

@@ -13,7 +13,12 @@ import pytest
 from fcn.errors import RunError
 from fcn.weights.reader import Layer, read_layers, recognize
 
-VARIANTS = ["caffe", "caffe old", "npy", "npy protocol 2", "torch zip", "torch legacy", "keras"]
+NAMED = [
+    *("caffe", "caffe old", "npy", "npy protocol 2", "torch zip", "torch legacy", "keras"),
+    *("npz", "npz stored", "safetensors"),
+]
+# ONNX has no names of layers.
+VARIANTS = [*NAMED, "onnx"]
 
 
 @contextmanager
@@ -50,7 +55,7 @@ def test_the_content_decides_and_never_the_suffix(variant, name, samples, place)
     assert recognize(place(content, name)) == expected
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", NAMED)
 def test_every_format_gives_the_same_layers(variant, samples, weights, place):
     layers = list(read_layers(place(samples[variant][1])))
     assert [layer.name for layer in layers] == list(weights)

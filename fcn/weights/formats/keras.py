@@ -133,13 +133,13 @@ def _check_count(path: Path, name: str, count: int) -> None:
         raise damaged(path, f"the layer {name[:80]!r} has more than {MAX_BLOBS} weights")
 
 
-def _layer(path: Path, name: str, datasets: list[Any], size: int) -> Layer:
+def _layer(path: Path, net: str, name: str, datasets: list[Any], size: int) -> Layer:
     if sum(dataset.size for dataset in datasets) > size:
         raise damaged(path, f"the layer {name[:80]!r} has more weights than fit into the file")
-    return Layer(name, "", tuple(_blob(path, dataset, size) for dataset in datasets))
+    return Layer(name, "", tuple(_blob(path, dataset, size) for dataset in datasets), net)
 
 
-def _legacy(path: Path, root: Any, hierarchy: _Hierarchy) -> Iterator[tuple[str, list[Any]]]:
+def _legacy(path: Path, root: Any, hierarchy: _Hierarchy) -> Iterator[tuple[str, str, list[Any]]]:
     """Yields the layers that the attribute `layer_names` lists, with their data sets."""
     names = _guarded(path, lambda: hierarchy.names(root, "layer_names"))
     if len(names) > _MAX_LAYERS:
@@ -152,13 +152,13 @@ def _legacy(path: Path, root: Any, hierarchy: _Hierarchy) -> Iterator[tuple[str,
             _check_count(path, name, len(weights))
             return [hierarchy.member(group, weight) for weight in weights]
 
-        yield name, _guarded(path, datasets)
+        yield "", name, _guarded(path, datasets)
 
 
-def _keras3(path: Path, root: Any, hierarchy: _Hierarchy) -> Iterator[tuple[str, list[Any]]]:
-    """Yields the groups below `layers` that have variables, nets inside a net included."""
+def _keras3(path: Path, root: Any, hierarchy: _Hierarchy) -> Iterator[tuple[str, str, list[Any]]]:
+    """Yields the groups below `layers` that have variables, nets inside a net included, with their nets."""
 
-    def layers(group: Any, depth: int) -> list[tuple[str, Any, int]]:
+    def layers(net: str, group: Any, depth: int) -> list[tuple[str, str, Any, int]]:
         if "layers" not in group:
             return []
         if depth > _MAX_NESTED_NETS:
@@ -166,18 +166,18 @@ def _keras3(path: Path, root: Any, hierarchy: _Hierarchy) -> Iterator[tuple[str,
         found = hierarchy.group(group, "layers")
         if len(found) > _MAX_LAYERS:
             raise _too_many_layers(path)
-        return [(name, hierarchy.group(found, name), depth + 1) for name in found]
+        return [(net, name, hierarchy.group(found, name), depth + 1) for name in found]
 
-    waiting = _guarded(path, lambda: layers(root, 0))[::-1]
+    waiting = _guarded(path, lambda: layers("", root, 0))[::-1]
     count = 0
     while waiting:
-        name, group, depth = waiting.pop()
+        net, name, group, depth = waiting.pop()
         count += 1
         if count + len(waiting) > _MAX_LAYERS:
             raise _too_many_layers(path)
 
         def datasets(name: str = name, group: Any = group, depth: int = depth) -> tuple[str, list[Any]]:
-            waiting.extend(layers(group, depth)[::-1])
+            waiting.extend(layers(name, group, depth)[::-1])
             if "vars" not in group:
                 return name, []
             variables = hierarchy.group(group, "vars")
@@ -187,7 +187,7 @@ def _keras3(path: Path, root: Any, hierarchy: _Hierarchy) -> Iterator[tuple[str,
                 (name,) = hierarchy.names(variables, "name")
             return name, [hierarchy.member(variables, str(index)) for index in range(len(variables))]
 
-        yield _guarded(path, datasets)
+        yield net, *_guarded(path, datasets)
 
 
 def _too_many_layers(path: Path) -> RunError:
@@ -214,16 +214,16 @@ def read_keras(path: Path) -> Iterator[Layer]:
     with _guarded(path, lambda: h5py.File(path, "r")) as file, Attributes(path, size) as attributes:
         hierarchy = _Hierarchy(path, attributes)
 
-        def layers() -> Iterator[tuple[str, list[Any]]]:
+        def layers() -> Iterator[tuple[str, str, list[Any]]]:
             root = hierarchy.group(file, "model_weights") if "model_weights" in file else file
             if "layer_names" in root.attrs or "layer_names0" in root.attrs:
                 return _legacy(path, root, hierarchy)
             return _keras3(path, root, hierarchy)
 
         budget = size
-        for name, datasets in _guarded(path, layers):
+        for net, name, datasets in _guarded(path, layers):
             if datasets:
-                layer = _guarded(path, partial(_layer, path, name, datasets, size))
+                layer = _guarded(path, partial(_layer, path, net, name, datasets, size))
                 budget -= sum(blob.size for blob in layer.blobs)
                 if budget < 0:
                     raise damaged(path, "its layers name the same weights again and again")

@@ -32,6 +32,7 @@ Array = npt.NDArray[np.float32]
 # poolings count there.
 _TORCH_FEATURES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 _TORCH_CLASSIFIER = (0, 3, 6)
+_DENSE = ("fc6", "fc7", "fc8")
 _NAMES: dict[Format, dict[str, str]] = {
     "caffe": {f"conv{name[5]}_{name[-1]}": name for name in CONVOLUTIONS}
     | {
@@ -47,27 +48,46 @@ _NAMES: dict[Format, dict[str, str]] = {
     | {"fc-final": "final"}
     | {name.replace("ctx_", "ct_"): name for name in CONTEXT_MODULE},
     "keras": {name: name for name in CONVOLUTIONS} | {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"},
+    "onnx": {f"conv_{index}": name for index, name in enumerate((*CONVOLUTIONS, *_DENSE))}
+    | {f"dense_{index}": name for index, name in enumerate(_DENSE)},
     "tensorflow_npy": {f"conv{name[5]}_{name[-1]}": name for name in CONVOLUTIONS}
-    | {name: name for name in ("fc6", "fc7", "fc8")},
+    | {name: name for name in _DENSE},
     "torch": {
         f"features.{position}": name for position, name in zip(_TORCH_FEATURES, CONVOLUTIONS, strict=True)
     }
-    | {
-        f"classifier.{position}": name
-        for position, name in zip(_TORCH_CLASSIFIER, ("fc6", "fc7", "fc8"), strict=True)
-    },
+    | {f"classifier.{position}": name for position, name in zip(_TORCH_CLASSIFIER, _DENSE, strict=True)}
+    # timm spells the same classifier so, as convolutions.
+    | {"pre_logits.fc1": "fc6", "pre_logits.fc2": "fc7", "head.fc": "fc8"},
 }
+# torchfcn and Chainer's conversions keep the names that Caffe's layers had.
+_NAMES["torch"] |= _NAMES["caffe"]
+_NAMES["chainer"] = _NAMES["caffe"]
+_NAMES["safetensors"] = _NAMES["torch"]
+_NAMES["keras_hub"] = _NAMES["keras"]
 # Formats that keep channels in front of places, in kernels and in what a flattened map becomes.
-_CHANNELS_FIRST: frozenset[Format] = frozenset({"caffe", "torch"})
+_CHANNELS_FIRST: frozenset[Format] = frozenset({"caffe", "chainer", "onnx", "safetensors", "torch"})
+# KerasHub's VGG16 lies in a net of this name, or alone in one file of a preset, and its head in the other.
+_KERAS_HUB_NET = "vgg_backbone"
+_KERAS_HUB_BACKBONE, _KERAS_HUB_HEAD = "model.weights.h5", "task.weights.h5"
+_MOST_CONFIG = 1 << 16
+# Nets that scale their skips in code: their files do not tell them from nets that do not.
+_SCALED_IN_CODE: frozenset[Format] = frozenset({"chainer", "safetensors", "torch"})
 
 
-def read_published(source: Path, net: str = "fcn8s") -> tuple[Recognized, SegmentationNet]:
+def read_published(
+    source: Path,
+    net: str = "fcn8s",
+    skip_scales: tuple[float, float] | None = None,
+    known_format: Format | None = None,
+) -> tuple[Recognized, SegmentationNet]:
     """Reads published weights into a net, a layer at a time.
 
     Args:
-        source: A caffemodel, a Keras VGG16 `.h5`, a `vgg16.npy` or a torchvision `vgg16` `.pth`; the
-            suffix does not matter.
+        source: A file of weights that `fcn.weights.reader` reads; the suffix does not matter.
         net: Which net to put a classifier's weights into.
+        skip_scales: Factors of pool4 and pool3 in front of their score layers, where the file is known to be
+            of a net whose code scales them; None for what the file says.
+        known_format: The format, where more is known than the file says: "keras_hub" of a backbone.
 
     Returns:
         What the file holds, and the net. Of a classifier without its fully connected layers, these have new
@@ -77,6 +97,8 @@ def read_published(source: Path, net: str = "fcn8s") -> tuple[Recognized, Segmen
         RunError: If the file cannot be read or holds another net.
     """
     format = recognize(source)
+    if format == "keras" and (known_format == "keras_hub" or _is_in_preset(source)):
+        format = "keras_hub"
     shapes: dict[str, tuple[int, ...]] = {}
     constants: dict[str, float] = {}
     left_out = []
@@ -87,7 +109,12 @@ def read_published(source: Path, net: str = "fcn8s") -> tuple[Recognized, Segmen
             constants[name] = _constant(source, layer)
         else:
             shapes[name] = _oriented(source, name, layer, format)[0].shape
+            if format == "keras" and layer.net == _KERAS_HUB_NET:
+                format = "keras_hub"
     found = recognize_net(source, format, shapes, constants, tuple(left_out), net)
+    if skip_scales is not None and "num_classes" in found.options and format in _SCALED_IN_CODE:
+        title = found.title.replace("FCN-8s", "FCN-8s at once")
+        found = found._replace(title=title, options=found.options | {"skip_scales": skip_scales})
     model = build_model(found.net, **found.options)
     for name, layer in _named_layers(source, format):
         if name in shapes and name != "fc8":
@@ -98,10 +125,24 @@ def read_published(source: Path, net: str = "fcn8s") -> tuple[Recognized, Segmen
 def _named_layers(source: Path, format: Format) -> Iterator[tuple[str | None, Layer]]:
     """Yields each layer with our name for it; None for one that our nets have no place for."""
     names = _NAMES[format]
-    for layer in read_layers(source):
-        if layer.blobs:
-            # SIFT Flow's nets have a semantic and a geometric head; the first is what others have.
-            yield names.get(layer.name.removesuffix("_sem")), layer
+    backbone = source.with_name(_KERAS_HUB_BACKBONE)
+    has_backbone = format == "keras_hub" and source.name == _KERAS_HUB_HEAD and backbone.is_file()
+    for file in (backbone, source) if has_backbone else (source,):
+        for layer in read_layers(file):
+            if layer.blobs:
+                # SIFT Flow's nets have a semantic and a geometric head; the first is what others have.
+                yield names.get(layer.name.removesuffix("_sem")), layer
+
+
+def _is_in_preset(source: Path) -> bool:
+    """Returns whether a file is one of the two that KerasHub writes into the folder of a preset."""
+    if source.name not in (_KERAS_HUB_BACKBONE, _KERAS_HUB_HEAD):
+        return False
+    try:
+        with source.with_name("config.json").open("rb") as file:
+            return b"keras_hub" in file.read(_MOST_CONFIG)
+    except OSError:
+        return False
 
 
 def _oriented(source: Path, name: str, layer: Layer, format: Format) -> list[Array]:

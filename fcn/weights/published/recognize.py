@@ -29,6 +29,8 @@ CONTEXT_MODULE = (*CONTEXT_LAYERS, "ctx_final")
 # As both spellings begin.
 _CONTEXT_CONVOLUTIONS = ("ctx_conv", "ct_conv")
 
+# Formats of classifiers that torchvision trained, and of others that expect pixels as they do.
+_OF_TORCHVISION: tuple[Format, ...] = ("keras_hub", "onnx", "safetensors", "torch")
 _VGG_MEAN = (103.939, 116.779, 123.68)
 
 # What each net has between the fully connected layers and its scores, besides score_fr.
@@ -88,9 +90,11 @@ def recognize_net(
     """
     missing = tuple(name for name in (*CONVOLUTIONS, *FULLY_CONNECTED) if name not in shapes)
     if missing and (missing != FULLY_CONNECTED or set(shapes) != set(CONVOLUTIONS)):
+        is_head = missing == CONVOLUTIONS
+        hint = " It is a head alone: keep the other files of its preset beside it." if is_head else ""
         raise RunError(
             f"{source}: expected the layers of VGG16. Missing: {', '.join(missing[:6])}"
-            f"{', ...' if len(missing) > 6 else ''}."
+            f"{', ...' if len(missing) > 6 else ''}.{hint}"
         )
     width = shapes[CONVOLUTIONS[0]][-1] / VGG16_BLOCKS[0][0]
     _check_shapes(source, shapes, width)
@@ -176,7 +180,7 @@ def _trained(source: Path, num_classes: int, sources: Mapping[int, Source]) -> t
 
 def _classifier_normalization(format: Format) -> dict[str, Any]:
     """Returns what the weights of a classifier expect of pixels, which the format tells."""
-    if format == "torch":
+    if format in _OF_TORCHVISION:
         return {"channel_order": "rgb", "mean": IMAGENET_MEAN, "scale": IMAGENET_SCALE}
     return _bgr(_VGG_MEAN)
 
