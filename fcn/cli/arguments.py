@@ -2,10 +2,12 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from fcn.errors import RunError
+from fcn.system.backend import start_backend
 
 if TYPE_CHECKING:
     from fcn.inference.engines.engine import Engine
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """The parser group to which a command is added."""
 
-MODEL_HELP = "a run folder, a .keras file or an exported folder"
+MODEL_HELP = "a run folder, a .keras file, an exported folder, or the name of a published net (fcn weights)"
 
 _LARGEST_SIDE = 100_000
 
@@ -116,6 +118,31 @@ def add_trust(command: argparse.ArgumentParser) -> None:
         "files are programs: from strangers, such parts can run code on this machine. Use it only for models "
         "of people you trust",
     )
+
+
+def find_model(model: Path, engine: str = "auto") -> Path:
+    """Returns the path of a model that the user gave by path or by the name of a published net.
+
+    A published net is downloaded and imported when it is first used.
+
+    Args:
+        model: What the user gave.
+        engine: Name of the engine, whose backend starts if a net is imported.
+
+    Raises:
+        FcnError: What `resolve_model` and `start_backend` raise.
+        RunError: If it is the name of a classifier, which labels nothing.
+    """
+    from fcn.runs.named_net import resolve_model
+    from fcn.weights.catalog import NETS
+
+    name = str(model)
+    if name in NETS and NETS[name].is_classifier and not model.exists():
+        raise RunError(
+            f"{name}: is a classifier of whole images, from which a training can start: --set model.weights="
+            f"{name}. Give a net that labels pixels; fcn weights lists them."
+        )
+    return resolve_model(model, partial(start_backend, engine))
 
 
 def open_labeler(

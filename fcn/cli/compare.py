@@ -4,7 +4,17 @@ import argparse
 import shlex
 from pathlib import Path
 
-from fcn.cli.arguments import Commands, add_command, add_engine, add_set, add_trust, at_least, read_size
+from fcn.cli.arguments import (
+    Commands,
+    add_command,
+    add_engine,
+    add_set,
+    add_trust,
+    at_least,
+    find_model,
+    read_size,
+)
+from fcn.config.file import is_configuration
 from fcn.config.sections import NETS
 from fcn.errors import PartialError
 from fcn.system.backend import start_backend
@@ -29,7 +39,8 @@ def add_parser(commands: Commands) -> None:
         type=Path,
         nargs="+",
         metavar="CONFIG_OR_MODEL",
-        help="a YAML file, to train; or a run folder or a .keras file, to load",
+        help="a YAML file, to train; or a run folder, a .keras file or the name of a published net (fcn "
+        "weights), to load",
     )
     compare.add_argument(
         "--nets",
@@ -79,6 +90,10 @@ def run(options: argparse.Namespace) -> None:
     from fcn.comparison.plan import Request, plan_comparison
 
     output: Path = options.output
+    options.sources = [
+        source if is_configuration(source) else find_model(source, options.engine)
+        for source in options.sources
+    ]
     plan = plan_comparison(
         Request(
             options.sources,

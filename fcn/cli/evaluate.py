@@ -6,7 +6,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling, add_trust
+from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling, add_trust, find_model
 from fcn.cli.tables import print_scores
 from fcn.config.sections import LabelOrientation
 from fcn.runs.folder import RunFolder, is_exported, model_file
@@ -57,6 +57,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Scores a net."""
+    options.model = find_model(options.model, options.engine)
     if not is_exported(options.model):
         model_file(options.model)  # raises an error that explains what is wrong with the path
     own_run = None if options.output else _run_of_scores(options)

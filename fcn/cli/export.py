@@ -3,13 +3,15 @@
 import argparse
 from pathlib import Path
 
-from fcn.cli.arguments import Commands, add_command, add_trust
+from fcn.cli.arguments import Commands, add_command, add_trust, find_model
 from fcn.cli.tables import print_verification
 from fcn.config.sections import ACCURACY_DROP, FORMATS
 from fcn.errors import ConfigError
 from fcn.pages.percent import percent
 from fcn.system.backend import start_backend
 from fcn.system.text import print_json, print_lines
+
+_NET_HELP = "a run folder, a .keras file, or the name of a published net (fcn weights)"
 
 
 def add_parser(commands: Commands) -> None:
@@ -21,7 +23,7 @@ def add_parser(commands: Commands) -> None:
         "Write a net as a SavedModel for a server.",
         "python -m fcn export runs/voc exported/voc",
     )
-    export.add_argument("model", type=Path, metavar="MODEL", help="a run folder or a .keras file")
+    export.add_argument("model", type=Path, metavar="MODEL", help=_NET_HELP)
     export.add_argument("output", type=Path, metavar="DIR", help="folder for the versions 1, 2, ...")
     export.add_argument(
         "--format",
@@ -66,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
     if options.accuracy_drop is not None and options.accuracy_data is None:
         raise ConfigError("--accuracy-drop: needs --accuracy-data ROOT. Add that, or leave it out.")
     start_backend()
+    options.model = find_model(options.model)
     from fcn.exports.export import export
     from fcn.exports.formats.openvino import Calibration
     from fcn.exports.verification import read_verification

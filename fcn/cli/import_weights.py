@@ -2,11 +2,16 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fcn.cli.arguments import Commands, add_command
 from fcn.config.sections import NETS
 from fcn.system.backend import start_backend
+from fcn.system.files import check_new_folder
 from fcn.system.text import print_json, print_lines
+
+if TYPE_CHECKING:
+    from fcn.runs.licenses import WeightLicense
 
 
 def add_parser(commands: Commands) -> None:
@@ -19,7 +24,10 @@ def add_parser(commands: Commands) -> None:
         "python -m fcn import fcn8s-heavy-pascal.caffemodel --output runs/fcn8s",
     )
     importing.add_argument(
-        "source", type=Path, metavar="SOURCE", help="caffemodel, Keras .h5, vgg16.npy or torchvision .pth"
+        "source",
+        metavar="SOURCE",
+        help="name of a published net (fcn weights), file or URL: caffemodel, Keras .h5, vgg16.npy, PyTorch "
+        ".pth, Chainer .npz, .safetensors or ONNX",
     )
     importing.add_argument("--output", type=Path, required=True, metavar="RUN", help="a new folder")
     importing.add_argument(
@@ -32,10 +40,14 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Turns published weights into a run folder."""
+    check_new_folder(options.output)  # before anything is downloaded
+    source, licenses = _find(options.source)
     start_backend()
     from fcn.runs.importing import import_weights
 
-    found = import_weights(options.source, options.output, options.net)
+    found = import_weights(source, options.output, options.net, licenses)
+    if "://" in options.source:
+        _forget(options.source)
     if options.json:
         document = {"run": str(options.output), "net": found.title, "left_out": found.left_out}
         print_json(document)
@@ -46,3 +58,27 @@ def run(options: argparse.Namespace) -> None:
     print_lines(f"Wrote {options.output}/, which every command takes as MODEL.")
     if not found.has_scores:
         print_lines(f"Its score layers are zero. Train it with --set model.weights={options.output}.")
+
+
+def _find(source: str) -> tuple[Path, tuple["WeightLicense", ...]]:
+    """Returns the file with a name, at a URL or at a path, with its license if that is known."""
+    from fcn.runs.licenses import license_of
+    from fcn.weights.cache import WeightCache
+    from fcn.weights.catalog import NETS as PUBLISHED
+    from fcn.weights.from_url import fetch_url, name_of_url
+
+    if "://" in source:
+        name, path = name_of_url(source), fetch_url(source, WeightCache())
+    elif source in PUBLISHED and not Path(source).exists():
+        name, path = source, WeightCache().fetch(source, PUBLISHED[source])
+    else:
+        return Path(source), ()
+    return path, () if name is None else (license_of(name, PUBLISHED[name]),)
+
+
+def _forget(url: str) -> None:
+    """Removes the file of a URL, once it was imported."""
+    from fcn.weights.cache import WeightCache
+    from fcn.weights.from_url import forget_url
+
+    forget_url(url, WeightCache())

@@ -17,6 +17,7 @@ from fcn.cli.arguments import (
     add_trust,
     at_least,
     describe_export,
+    find_model,
     open_labeler,
 )
 from fcn.errors import BackendError, DataError, PartialError, RunError
@@ -124,6 +125,7 @@ def run(options: argparse.Namespace) -> None:
 
     if options.actors and not options.ray:
         raise BackendError(f"--actors {options.actors}: needs --ray. Add that, or leave it out.")
+    options.model = find_model(options.model, options.engine)
     model = model_setting(options.model)
     views = Views(options.flip, options.scales)
     settings: dict[str, Setting | str] = {"model": model, "views": views.describe()}

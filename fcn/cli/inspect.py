@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fcn.cli.arguments import Commands, add_command, add_trust, read_sides
+from fcn.cli.arguments import Commands, add_command, add_trust, find_model, read_sides
 from fcn.config.file import is_configuration
 from fcn.errors import RunError
 from fcn.system.backend import start_backend
@@ -36,7 +36,8 @@ def add_parser(commands: Commands) -> None:
         "model",
         type=Path,
         metavar="CONFIG_OR_MODEL",
-        help="a YAML file; or a run folder, a .keras or an .h5 file",
+        help="a YAML file; a run folder, a .keras or an .h5 file; or the name of a published net (fcn "
+        "weights)",
     )
     inspect.add_argument(
         "--size",
@@ -74,6 +75,8 @@ def run(options: argparse.Namespace) -> None:
             f"{options.html}: is a folder. Give --html the name of a file, as {options.html / 'net.html'}."
         )
     start_backend()
+    if not is_configuration(options.model):
+        options.model = find_model(options.model)
     import keras
 
     from fcn.data.image_io import read_image

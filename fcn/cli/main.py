@@ -27,6 +27,7 @@ from fcn.cli import (
     inspect,
     serve,
     train,
+    weights,
 )
 from fcn.config.file import is_configuration, load_saved_config
 from fcn.errors import FcnError
@@ -46,6 +47,7 @@ COMMANDS = (
     inspect,
     compare,
     data,
+    weights,
 )
 """The file of each command: `add_parser` adds it and its arguments, `run` does its work."""
 

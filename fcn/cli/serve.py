@@ -23,6 +23,7 @@ from fcn.cli.arguments import (
     add_trust,
     at_least,
     describe_export,
+    find_model,
     open_labeler,
 )
 from fcn.errors import ConfigError
@@ -153,6 +154,7 @@ def run(options: argparse.Namespace) -> None:
     limits, token = _limits(options), _token(options.token_file)
     if options.examples is not None and not options.examples.is_dir():
         raise ConfigError(f"--examples {options.examples}: expected a folder of images.")
+    options.model = find_model(options.model, options.engine)
     if not is_exported(options.model):
         model_file(options.model)  # raises an error that explains what is wrong with the path
     from fcn.server.decoding import DECODERS_BYTES, Decoders

@@ -17,8 +17,9 @@ from fcn.training.compiling import compile_net
 from fcn.training.loop import train
 from fcn.training.run_check import changed_learning, check_place
 from fcn.training.start import load_start, start_from, start_weights
+from fcn.weights.catalog import NETS
 
-_WITHOUT_FILE = ("none", "imagenet")
+_WITHOUT_FILE = ("none", "imagenet", *NETS)
 
 
 def open_candidate(candidate: Candidate, classes: Classes, trust: bool = False) -> SegmentationNet:

@@ -117,8 +117,10 @@ class ModelConfig(Section):
         context: Size of the context module, "basic" or "large", in the net "context".
         input_scale: Size at which the layers see an image, relative to its own. The model makes images
             smaller itself and answers at their own size.
-        weights: The weights to start from. "none": random ones; "imagenet": VGG16's, downloaded by Keras; or
-            the path of a run folder, a `.keras` file or a file of published weights.
+        weights: The weights to start from. "none": random ones; "imagenet": VGG16's, downloaded when they
+            are first used, without fc6 and fc7 if `fc_channels` differs from VGG16's; the name of a published
+            net (`fcn weights` lists them); or the path of a run folder, a `.keras` file or a file of
+            published weights.
     """
 
     net: Net = "fcn8s"

@@ -15,8 +15,10 @@ from fcn.exports.formats.onnx_graph import import_onnx
 from fcn.inference.engines.exported import CLASSES_ASSET, MODEL_ASSET, classes_document
 from fcn.inference.engines.openvino import import_openvino
 from fcn.models.net import SegmentationNet
+from fcn.runs.licenses import licenses_of_model, write_licenses
 from fcn.runs.lineage import find_run
 from fcn.runs.model_file import load_model, model_file
+from fcn.runs.named_net import resolve_model
 from fcn.system.atomic_folder import atomic_folder
 from fcn.system.files import write_json
 from fcn.system.optional import missing_package
@@ -51,7 +53,7 @@ def export(
     """Writes a net as the next version of an exported model.
 
     Args:
-        model: A net, or the path of a run folder or a `.keras` file.
+        model: A net; or the path of a run folder or a `.keras` file; or the name of a published net.
         output: Folder of the versions; the first is `output/1`, the next `output/2`.
         formats: The formats to write beside the SavedModel: some of `fcn.config.sections.FORMATS`.
         calibration: For layers in int8 in the format "openvino"; None for none.
@@ -107,7 +109,8 @@ def export(
     chosen = None if photographs is None else spread(find_photographs(Path(photographs)), MAX_PHOTOGRAPHS)
     for path in chosen or ():
         read_image(path)  # report a damaged one before the work
-    net = model if isinstance(model, SegmentationNet) else load_model(model, trust)
+    source = None if isinstance(model, SegmentationNet) else resolve_model(model)
+    net = model if isinstance(model, SegmentationNet) else load_model(source or model, trust)
     output = Path(output)
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file, not a folder for versions. Choose another place.")
@@ -127,8 +130,8 @@ def export(
                 write_onnx(net, temporary)
             if "litert" in formats:
                 write_litert(net, temporary)
-            if not isinstance(model, SegmentationNet):
-                _copy_run(Path(model), temporary)
+            if source is not None:
+                _copy_run(source, temporary)
             write_warmup(temporary)
             if chosen is not None:
                 verify(net, temporary, chosen, formats)
@@ -142,7 +145,11 @@ def export(
 
 
 def _copy_run(model: Path, version: Path) -> None:
-    """Copies a run's configuration and digests of its data, and its scores if they are of this checkpoint."""
+    """Copies what a run knows of its net: licenses, configuration, digests of its data, and its scores.
+
+    The scores are copied only if they are of this checkpoint.
+    """
+    write_licenses(version, licenses_of_model(model))
     run = find_run(model)
     if run is None:
         return

@@ -15,6 +15,7 @@ from fcn.inference.tiling.tiles import MEMORY_GIGABYTES, tiled
 from fcn.inference.views import PLAIN, Views, check_scales, multi_scale_engine
 from fcn.models.net import SegmentationNet
 from fcn.outputs.areas import class_areas
+from fcn.runs.named_net import resolve_model
 
 
 class Prediction(NamedTuple):
@@ -39,7 +40,8 @@ class Predictor:
     """Labels images with a trained net.
 
     Args:
-        model: A net; or the path of a run folder, a `.keras` file or an exported folder.
+        model: A net; or the path of a run folder, a `.keras` file or an exported folder; or the name of a
+            published net.
         engine: "auto", or one of `fcn.inference.engines.engine.ENGINES`. "jax" and "torch" require that
             Keras runs on them.
         precision: "float32", "bfloat16" or "int8"; "auto" is the precision that the export recommends, or
@@ -84,10 +86,12 @@ class Predictor:
         memory_gigabytes: float = MEMORY_GIGABYTES,
         trust: bool = False,
     ) -> None:
-        self.path = None if isinstance(model, SegmentationNet) else Path(model)
+        self.path = None if isinstance(model, SegmentationNet) else resolve_model(model)
         self.net = model if isinstance(model, SegmentationNet) else None
         self.views = Views(flip, check_scales(scales))
-        one_view = tiled(open_engine(model, engine, precision, trust), memory_gigabytes, self.path)
+        one_view = tiled(
+            open_engine(self.path or model, engine, precision, trust), memory_gigabytes, self.path
+        )
         self.engine = multi_scale_engine(one_view, self.views, one_view.score_bytes)
         self.classes = self.engine.classes
         self.bits = self.engine.bits

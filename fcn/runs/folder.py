@@ -129,7 +129,10 @@ def model_file(path: Path) -> Path:
             )
         return found
     if not path.exists():
-        raise RunError(f"{path}: no such model. Expected a run folder, a .keras file or an exported folder.")
+        raise RunError(
+            f"{path}: no such model. Expected a run folder, a .keras file, an exported folder, or a name "
+            "that fcn weights lists."
+        )
     return path
 
 

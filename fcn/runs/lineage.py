@@ -11,11 +11,12 @@ from fcn.data.voc import Example, read_split
 from fcn.errors import ConfigError, DataError
 from fcn.runs.digests import DataRecord, TrainingImages, read_record
 from fcn.runs.folder import DIGESTS, RunFolder, exported_version, is_exported
+from fcn.weights.catalog import NETS
 
 # Runs that start from runs: three stages are usual. The limit also ends a circle.
 _MAX_EARLIER = 10
-# Weights that saw no labels.
-_UNTRAINED = ("none", "imagenet")
+# Weights that saw no labels of pixels.
+_UNTRAINED = ("none", "imagenet", *(name for name, net in NETS.items() if net.is_classifier))
 
 
 class EarlierTraining(NamedTuple):

@@ -20,6 +20,7 @@ from fcn.runs.folder import is_exported as is_exported
 from fcn.runs.folder import model_file as model_file
 from fcn.runs.folder import net_file as net_file
 from fcn.runs.keras_check import check_keras_file
+from fcn.runs.named_net import resolve_model
 from fcn.system.files import durable_path, temporary_beside
 
 _STATE = "training.json"
@@ -154,14 +155,16 @@ def load_model(path: Path | str, trust: bool = False) -> SegmentationNet:
     """Loads a trained net.
 
     Args:
-        path: A run folder or a `.keras` file.
+        path: A run folder or a `.keras` file; or the name of a published net, which is downloaded when it is
+            first used (`fcn.weights.catalog.NETS`).
         trust: Whether to load also what could run code, as `load_keras` does.
 
     Raises:
+        DownloadError: If a published net cannot be downloaded.
         RunError: If there is none, or it cannot be read.
         TrustError: If it could run code.
     """
-    file = net_file(Path(path))
+    file = net_file(resolve_model(path))
     model = load_keras(file, trust)
     if not isinstance(model, SegmentationNet):
         raise RunError(f"{file}: expected a net made by this package. Received: {type(model).__name__}.")

@@ -20,6 +20,7 @@ from fcn.pages.percent import percent
 from fcn.report import write_report
 from fcn.runs.configured_net import build_configured
 from fcn.runs.digests import DataRecord, write_record
+from fcn.runs.licenses import licenses_of_start, write_licenses
 from fcn.runs.lineage import TrainingSplit
 from fcn.runs.model_file import RunFolder, load_model
 from fcn.system.files import write_durably, write_json
@@ -206,6 +207,8 @@ def _write_start(run: RunFolder, config: Config, stream: TrainingStream, record:
     if "loss" in environment:
         print_notice(environment["loss"])
     write_record(run.digests, record)
+    if not run.config.exists():  # of a run that goes on they are known
+        write_licenses(run.path, licenses_of_start(start_weights(config.model)))
     write_durably(run.config, config.to_yaml())
     write_json(run.environment, environment)
 

@@ -1,14 +1,9 @@
 """The weights that a training starts from: another net's, or published ones."""
 
-import hashlib
-import os
-import sys
 from collections.abc import Collection
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
 from fcn.classes import Classes
@@ -22,20 +17,15 @@ from fcn.models.factory import LARGEFOV_NETS, build_model
 from fcn.models.fcn import AT_ONCE_SKIP_SCALES, FCN
 from fcn.models.net import SegmentationNet
 from fcn.runs.model_file import is_exported, load_model
+from fcn.runs.named_net import resolve_weights
 from fcn.system.text import print_notice
-from fcn.weights.checksum import KERAS_MD5
+from fcn.weights.catalog import NETS
+from fcn.weights.checksum import identify
 from fcn.weights.published.convert import read_published
 from fcn.weights.published.recognize import FULLY_CONNECTED
+from fcn.weights.reader import recognize
 
-IMAGENET_URL = "https://storage.googleapis.com/tensorflow/keras-applications/vgg16"
-"""URL where Keras publishes its weights of VGG16 (keras.applications.vgg16)."""
-
-IMAGENET_FILES = {
-    "vgg16-keras": "vgg16_weights_tf_dim_ordering_tf_kernels.h5",
-    "vgg16-keras-notop": "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-}
-"""The files there, with and without fully connected layers."""
-
+_WITH_TOP, _WITHOUT_TOP = "vgg16-keras", "vgg16-keras-notop"
 _HEAD_PREFIXES = ("score", "upscore", "final", "ctx_")
 
 
@@ -79,7 +69,7 @@ class Start(NamedTuple):
 
 
 def start_weights(config: ModelConfig) -> str:
-    """Returns the `weights` of a configuration, with the name of a file in place of "imagenet".
+    """Returns the `weights` of a configuration, with the name of a published net in place of "imagenet".
 
     That is the smallest of Keras' files with all weights of VGG16 that the net takes over.
 
@@ -95,31 +85,38 @@ def start_weights(config: ModelConfig) -> str:
     if config.weights != "imagenet":
         return config.weights
     if config.net in LARGEFOV_NETS:
-        return "vgg16-keras"  # its fc6 and fc7 are decimated from VGG16's
+        return _WITH_TOP  # its fc6 and fc7 are decimated from VGG16's
     channels = config.fc_channels or scaled(FC_CHANNELS, config.width)
-    return "vgg16-keras" if channels == FC_CHANNELS else "vgg16-keras-notop"
+    return _WITH_TOP if channels == FC_CHANNELS else _WITHOUT_TOP
 
 
 def load_start(weights: str, trust: bool = False) -> Source:
     """Loads the net that a training starts from.
 
     Args:
-        weights: A name of `IMAGENET_FILES`, or the path of a run folder, a `.keras` file or a file of
-            published weights.
+        weights: The path of a run folder, a `.keras` file or a file of published weights; or the name of a
+            published net, which is downloaded when it is first used.
         trust: Whether to load also a `.keras` file with parts that could run code.
 
     Raises:
+        DownloadError: If a published net cannot be downloaded.
         RunError: If there is no such net, or it cannot be read.
         TrustError: If it has parts that could run code.
     """
-    path = _download_imagenet(IMAGENET_FILES[weights]) if weights in IMAGENET_FILES else Path(weights)
+    is_name = weights in NETS and not Path(weights).exists()
+    path = resolve_weights(weights)
     if path.is_dir() or is_exported(path) or path.suffix == ".keras" or not path.exists():
         model = load_model(path, trust)
         # Scores that are zero everywhere were never trained: an imported classifier's.
         return Source(model, model.has_trained_scores())
-    found, model = read_published(path)
-    if found.missing:
-        _describe_without_top(path)
+    recognize(path)  # raises an error that explains what is wrong with the file
+    name = weights if is_name else identify(path).name
+    scales, format = (None, None) if name is None else (NETS[name].skip_scales, NETS[name].format)
+    found, model = read_published(path, skip_scales=scales, known_format=format)
+    if found.missing and name is None:
+        print_notice(
+            f"{path}: has the layers and shapes of {NETS[_WITHOUT_TOP].title}, but is not the published file."
+        )
     return Source(model, found.has_scores, found.missing)
 
 
@@ -212,29 +209,3 @@ def _assign(arrays: list[Any], target: Any) -> None:
             f"{shapes}. Set model.width and model.batch_normalization to those of the net to start from."
         )
     target.set_weights(arrays)
-
-
-def _describe_without_top(path: Path) -> None:
-    """Prints whether a file without fully connected layers is the one that Keras publishes."""
-    with path.open("rb") as file:
-        md5 = hashlib.file_digest(file, "md5").hexdigest()
-    if md5 not in KERAS_MD5.values():
-        print_notice(
-            f"{path}: has the layers and shapes of Keras' VGG16 without top, but is not the published file "
-            f"(MD5 {md5})."
-        )
-
-
-def _download_imagenet(name: str) -> Path:
-    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    url, md5 = f"{IMAGENET_URL}/{name}", KERAS_MD5[name]
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with redirect_stdout(sys.stderr):  # where progress belongs
-            found = keras.utils.get_file(name, url, cache_dir=str(home), cache_subdir="models", file_hash=md5)
-    except Exception as error:  # Keras wraps network errors in plain exceptions
-        raise RunError(
-            f"model.weights=imagenet: {url} could not be downloaded ({error}). Without a network, put the "
-            f"file at {home / 'models' / name} (MD5 {md5}), or set model.weights to its path."
-        ) from error
-    return Path(found)

@@ -1,47 +1,63 @@
-"""Checksums of weight files, compared where the publisher states one."""
+"""Checksums of weight files, by which published ones are known."""
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from fcn.errors import RunError
+from fcn.system.download.file import Checksum
+from fcn.weights.catalog import NETS, PublishedNet
 
-KERAS_MD5 = {
-    "vgg16_weights_tf_dim_ordering_tf_kernels.h5": "64373286793e3c8b2b4e3219cbf3544b",
-    "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5": "6d6bbae143d832006294945121d1f1fc",
-}
-"""MD5 of files by the names their publisher gives them. Source: keras.applications.vgg16."""
-
+_CHUNK = 1 << 20
 # torchvision's files end in the first digits of their SHA-256 (torch.hub.load_state_dict_from_url).
 _TORCH_NAME = re.compile(r"-([0-9a-f]{8,})\.pth$")
 
 
-def checked_sha256(path: Path) -> str:
-    """Returns the SHA-256 of a weight file, after comparing what its publisher states.
+class Identity(NamedTuple):
+    """What a weight file is by its content.
 
-    Nothing is stated for a file under another name; it is only hashed.
+    Attributes:
+        sha256: Its SHA-256.
+        name: Name of the published net that it is; None if it is none, or none with a public checksum.
+        problem: What is wrong if it has the name of a published file, but not its checksum; else None.
+    """
+
+    sha256: str
+    name: str | None
+    problem: str | None = None
+
+
+def identify(path: Path, catalog: Mapping[str, PublishedNet] = NETS) -> Identity:
+    """Returns what a weight file is, by its content, and whether its name says something else.
 
     Args:
-        path: The file.
-
-    Raises:
-        RunError: If the file is not what was published under its name.
+        path: The file, under any name.
+        catalog: The published nets by name.
     """
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
-        stated = KERAS_MD5.get(path.name)
-        if stated is not None:
-            _compare(path, "MD5", hashlib.file_digest(file, "md5").hexdigest(), stated)
+    stated = {name: net.file for name, net in catalog.items() if net.file.checksum is not None}
+    kinds = {"sha256", *(file.checksum.kind for file in stated.values() if file.checksum)}
+    digests = {kind: hashlib.new(kind, usedforsecurity=False) for kind in sorted(kinds)}
+    with path.open("rb") as content:
+        while chunk := content.read(_CHUNK):
+            for one in digests.values():
+                one.update(chunk)
+    found = {kind: one.hexdigest() for kind, one in digests.items()}
+    expected = [file.checksum for file in stated.values() if file.name == path.name and file.checksum]
     named = _TORCH_NAME.search(path.name)
-    if named:
-        _compare(path, "SHA-256", sha256, named[1])
-    return sha256
-
-
-def _compare(path: Path, kind: str, found: str, stated: str) -> None:
-    if not found.startswith(stated):
-        raise RunError(
-            f"{path}: expected the {kind} {stated}, which its publisher states. Received: {found}. "
+    expected += [Checksum("sha256", named[1], "its publisher")] if named else []
+    problem = next(
+        (
+            f"{path}: expected the {one.title}, which {one.source} states. Received: {found[one.kind]}. "
             "Download it again; if it is a file of your own, give it another name."
-        )
+            for one in expected
+            if not found[one.kind].startswith(one.digits)
+        ),
+        None,
+    )
+    names = (
+        name
+        for name, file in stated.items()
+        if file.checksum and found[file.checksum.kind].startswith(file.checksum.digits)
+    )
+    return Identity(found["sha256"], next(names, None), problem)

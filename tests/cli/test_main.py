@@ -50,6 +50,10 @@ EVERY_COMMAND = [
     ["data", "generate"],
     ["data", "download"],
     ["data", "splits"],
+    ["weights"],
+    ["weights", "get"],
+    ["weights", "verify"],
+    ["weights", "remove"],
 ]
 
 

@@ -9,15 +9,14 @@ from weight_files import encode_keras, vgg16_arrays
 from fcn.classes import Classes
 from fcn.config.file import Config
 from fcn.config.sections import ModelConfig
-from fcn.errors import ConfigError, RunError
+from fcn.errors import ConfigError, DownloadError, RunError
 from fcn.models.dilated import DilatedNet
 from fcn.models.factory import build_model
 from fcn.models.fcn import FCN
 from fcn.runs.model_file import load_model
-from fcn.training import start
 from fcn.training.stages import train_stages
 from fcn.training.start import load_start, start_from, start_weights
-from fcn.weights.checksum import KERAS_MD5
+from fcn.weights.catalog import NETS
 
 THIN = {"width": 1 / 32, "fc_channels": 16}
 CLASSES = Classes.named(("ground", "cat", "dog"))
@@ -106,7 +105,7 @@ def test_a_file_without_top_starts_a_net(tmp_path: Path, capsys) -> None:
     source = load_start(str(path))
     assert (source.has_scores, source.missing) == (False, ("fc6", "fc7"))
     said = capsys.readouterr().err
-    assert f"{path}: has the layers and shapes of Keras' VGG16 without top, but is not the published" in said
+    assert f"{path}: has the layers and shapes of VGG16 of ImageNet, Keras, convolutions alone" in said
     for net in ("fcn8s_at_once", "frontend", "fcn8s_largefov"):
         config = ModelConfig(net=net, width=1 / 16, fc_channels=1)
         started = start_from(source.model, False, config, CLASSES, missing=source.missing)
@@ -138,13 +137,22 @@ def test_a_missing_start_is_named(tmp_path: Path) -> None:
 
 
 def test_without_a_network_imagenet_says_which_file_to_put_where(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(start, "IMAGENET_URL", "http://127.0.0.1:9")  # nothing listens there
-    for weights, file in start.IMAGENET_FILES.items():
-        with pytest.raises(RunError) as raised:
+    monkeypatch.setenv("FCN_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("FCN_WEIGHTS_MIRROR", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    for weights in ("vgg16-keras", "vgg16-keras-notop"):
+        file = NETS[weights].file
+        with pytest.raises(DownloadError) as raised:
             load_start(weights)
-        assert str(tmp_path / "models" / file) in str(raised.value)
-        assert KERAS_MD5[file] in str(raised.value)
+        assert str(tmp_path / "weights" / file.name) in str(raised.value)
+        assert f"{file.size:,} bytes, MD5 {file.checksum.digits}" in str(raised.value)
+
+
+def test_another_file_under_the_name_of_keras_file_starts_a_net(tmp_path: Path, capsys) -> None:
+    path = tmp_path / NETS["vgg16-keras-notop"].file.name
+    path.write_bytes(encode_keras(vgg16_arrays(top=False)))
+    assert load_start(str(path)).missing == ("fc6", "fc7")
+    assert "is not the published file" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -3,29 +3,38 @@ from pathlib import Path
 
 import pytest
 
-from fcn.errors import RunError
-from fcn.weights.checksum import KERAS_MD5, checked_sha256
+from fcn.system.download.file import Checksum
+from fcn.weights.catalog import NETS
+from fcn.weights.checksum import identify
 
 CONTENT = b"weights"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+STATED = [name for name, net in NETS.items() if net.file.checksum is not None]
 
 
-@pytest.mark.parametrize("name", ["mine.h5", f"vgg16-{SHA256[:8]}.pth", "vgg16-12345678.npy"])
+@pytest.mark.parametrize(
+    "name", ["mine.h5", f"vgg16-{SHA256[:8]}.pth", "vgg16-12345678.npy", "fcn32s-heavy-pascal.caffemodel"]
+)
 def test_what_nothing_contradicts_is_hashed(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(CONTENT)
-    assert checked_sha256(tmp_path / name) == SHA256
+    assert identify(tmp_path / name) == (SHA256, None, None)
 
 
-@pytest.mark.parametrize("name", ["vgg16-397923af.pth", *KERAS_MD5])
-def test_another_file_under_a_published_name_is_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["vgg19-dcbb9e9d.pth", *(NETS[name].file.name for name in STATED)])
+def test_another_file_under_a_published_name_is_known(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(CONTENT)
-    with pytest.raises(RunError, match="publisher states") as raised:
-        checked_sha256(tmp_path / name)
-    assert name in str(raised.value)
+    found = identify(tmp_path / name)
+    assert found.name is None
+    assert "which" in found.problem
+    assert name in found.problem
 
 
-@pytest.mark.parametrize("name", [*KERAS_MD5])
-def test_keras_file_passes_by_its_md5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setitem(KERAS_MD5, name, hashlib.md5(CONTENT).hexdigest())
-    (tmp_path / name).write_bytes(CONTENT)
-    assert checked_sha256(tmp_path / name) == SHA256
+@pytest.mark.parametrize("name", STATED)
+def test_a_published_file_is_known_by_its_checksum_under_any_name(tmp_path: Path, name: str) -> None:
+    net = NETS[name]
+    kind = net.file.checksum.kind
+    checksum = Checksum(kind, hashlib.new(kind, CONTENT).hexdigest(), "this test")
+    file = net.file._replace(name="weights.pth", checksum=checksum)
+    for own in ("weights.pth", "renamed"):
+        (tmp_path / own).write_bytes(CONTENT)
+        assert identify(tmp_path / own, {name: net._replace(file=file)}) == (SHA256, name, None)

@@ -9,7 +9,7 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 
 from fcn.exports.card.markdown import Code, block, code, plain, table
-from fcn.exports.card.results import agreement, engines, files, scores, training
+from fcn.exports.card.results import agreement, engines, files, license_terms, scores, training
 from fcn.inference.engines.exported import MODEL_CARD
 from fcn.inference.engines.signatures import ANY, SERVING_DEFAULT, Tensor, signatures
 from fcn.inference.tiling.tiles import labeling_bytes
@@ -48,6 +48,7 @@ def write_card(model: SegmentationNet, version: Path) -> None:
         "Engines": engines(version),
         "Files": files(version),
         "Usage": _usage(),
+        "License": license_terms(version),
         "Limits": _limits(model),
         "Versions of packages": _packages(),
     }
@@ -164,7 +165,6 @@ def _limits(model: SegmentationNet) -> str:
         "`predict_tensor` and `predict_logits` take images of one size in a request.",
         f"The SavedModel labels an image in one piece. By estimate that takes {pixel_bytes} bytes a pixel, "
         f"{photo_bytes / 1e9:.1f} GB for 12 megapixels.",
-        "Under which license its weights and the data it was trained on may be used is not known here.",
     ]
     return "\n".join(f"- {limit}" for limit in limits)
 

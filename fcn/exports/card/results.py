@@ -15,6 +15,7 @@ from fcn.exports.verification import read_verification
 from fcn.inference.engines.exported import openvino_file
 from fcn.inference.engines.table import read_table
 from fcn.pages.percent import percent
+from fcn.runs.licenses import read_licenses
 
 _SCORES = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou", "mean_boundary_iou")
 
@@ -129,6 +130,18 @@ def engines(version: Path) -> str:
     return "Best first; `fcn` takes the first that the machine supports.\n\n" + table(columns, rows)
 
 
+def license_terms(version: Path) -> str:
+    """Returns the licenses of the published weights that the net has or was started from, as a table."""
+    unknown = "Under which license {} may be used is not known here."
+    licenses = read_licenses(version)
+    if not licenses:
+        return unknown.format("its weights and the data it was trained on")
+    rows = [[code(one.weights), one.license, one.commercial_use, one.url] for one in licenses]
+    columns = ["published weights", "license", "commercial use", "stated at"]
+    others = "the data that it was trained on, and what a training added,"
+    return "\n\n".join([table(columns, rows), unknown.format(others)])
+
+
 def files(version: Path) -> str:
     """Returns the files of the version and the purpose of each, as a table."""
     described = {
@@ -139,6 +152,7 @@ def files(version: Path) -> str:
         "litert/model.tflite": "for LiteRT",
         "assets/classes.json": "names and colors of the classes",
         "config.yaml": "the configuration it was trained with",
+        "licenses.json": "licenses of the published weights that it has or was started from",
         "scores.json": "its scores",
         "digests.json": "digests of the images it was trained on, with which `fcn evaluate` compares",
         "verification.json": "how well the formats agree",

@@ -1,0 +1,294 @@
+"""The folder in which published weights are kept: each file once, whole or not there."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
+
+from fcn.errors import DownloadError, OutputError
+from fcn.system.download.check import check_file, digest, find_difference
+from fcn.system.download.fetch import DEFAULT_RETRY, RetryPolicy, download
+from fcn.system.download.file import PublishedFile
+from fcn.system.files import durable_path, is_there, read_at_most, remove, unreadable, write_json
+from fcn.system.places import path_below
+from fcn.system.progress import track_bytes
+from fcn.system.text import print_notice
+from fcn.weights.catalog import PublishedNet
+
+FOLDER, MIRROR = "FCN_WEIGHTS", "FCN_WEIGHTS_MIRROR"
+"""Environment variables: the folder, and a server or folder that is asked in place of the publishers."""
+
+_NETS = "nets"
+_CHUNK = 1 << 20
+# A record has some 300 bytes.
+_MOST_RECORD = 1 << 16
+
+State = Literal["absent", "whole", "damaged"]
+
+
+class Record(NamedTuple):
+    """What is known of a file since it came into the folder.
+
+    Attributes:
+        sha256: Of its content.
+        size: Its length in bytes.
+        modified_ns: When it was last written, so that it need not be read again to know that it is the same.
+    """
+
+    sha256: str
+    size: int
+    modified_ns: int
+
+
+class WeightCache:
+    """A folder of published weights.
+
+    A file lies there under its own name. `NAME.json` beside it records its SHA-256, which is what a file
+    without a public checksum is compared with from then on. Programs that use the folder at the same time
+    wait for each other.
+
+    Args:
+        folder: The folder; None for `FCN_WEIGHTS`, or else that of the user.
+        mirror: A URL or a folder that has the files under their names; it is asked in place of the
+            publishers. None for `FCN_WEIGHTS_MIRROR`, or else the publishers.
+        retry: When to give up on a server.
+
+    Attributes:
+        folder: The folder.
+        mirror: The mirror; "" for none.
+        retry: When to give up on a server.
+    """
+
+    def __init__(
+        self, folder: Path | None = None, mirror: str | None = None, retry: RetryPolicy = DEFAULT_RETRY
+    ) -> None:
+        self.folder = folder or Path(os.environ.get(FOLDER) or user_folder())
+        self.mirror = os.environ.get(MIRROR, "") if mirror is None else mirror
+        self.retry = retry
+
+    def path(self, net: PublishedNet) -> Path:
+        """Returns where the file of a net is, or would be."""
+        return path_below(self.folder, net.file.name, "the catalog of weights")
+
+    def net_path(self, name: str) -> Path:
+        """Returns where a net is kept that was imported, a run folder, or would be."""
+        return path_below(self.folder / _NETS, name, "the catalog of weights")
+
+    def fetch(self, name: str, net: PublishedNet) -> Path:
+        """Returns the file of a net, and downloads it if it is not there.
+
+        Before that, size and license are printed. What came is compared with the public checksum, or with
+        that of the first download.
+
+        Args:
+            name: Name of the net.
+            net: The net.
+
+        Raises:
+            DownloadError: If nobody brings the file, or it is not the published one.
+            OutputError: If the folder cannot be written to or the disk is full.
+        """
+        path, file = self.path(net), net.file
+        if self._is_known(path):
+            return path
+        with self.locked(path):
+            if self._is_known(path):  # another program brought it
+                return path
+            if not is_there(path) and (found := _keras_copy(file)) is not None:
+                return found
+            if is_there(path):
+                check_file(path, file, f"Delete it, or run fcn weights remove {name}.")
+            else:
+                _announce(name, net)
+                self._bring(file, path)
+            self._record(path, file)
+        return path
+
+    def state(self, net: PublishedNet) -> tuple[State, str]:
+        """Returns whether the file of a net is whole, and what it was compared with or how it differs.
+
+        Raises:
+            DownloadError: If it cannot be read.
+        """
+        path, file = self.path(net), net.file
+        if not is_there(path):
+            return "absent", ""
+        record = _read_record(path)
+        try:
+            problem = find_difference(path, file)
+            if problem is None and record is not None and digest(path, "sha256") != record.sha256:
+                problem = f"expected the SHA-256 {record.sha256}, that of the first download"
+        except OSError as error:
+            raise DownloadError(f"{path}: {unreadable(error)}") from error
+        if problem is not None:
+            return "damaged", problem
+        if file.checksum is not None:
+            return "whole", f"{file.checksum.title}, stated by {file.checksum.source}"
+        return (
+            "whole",
+            "its SHA-256 at the first download" if record else "nothing, since no checksum is known",
+        )
+
+    def remove(self, name: str, net: PublishedNet) -> list[Path]:
+        """Removes the file of a net, what has come of it, and the net that was imported.
+
+        The record of a file without a public checksum stays, to compare a later download with.
+
+        Returns:
+            What was there.
+
+        Raises:
+            OutputError: If it cannot be removed.
+        """
+        path = self.path(net)
+        part = path.with_name(f"{path.name}.part")
+        with self.locked(path), self.locked(self.net_path(name)):
+            found = [one for one in (path, part, self.net_path(name)) if is_there(one)]
+            others = [part.with_name(f"{part.name}.json")]
+            others += [_record_path(path)] if net.file.checksum is not None else []
+            for one in (*found, *others):
+                remove(one)
+        left = [one for one in found if is_there(one)]
+        if left:
+            raise OutputError(f"{left[0]}: cannot be removed. Check its permissions.")
+        return found
+
+    @contextmanager
+    def locked(self, path: Path) -> Iterator[None]:
+        """Locks a path below the folder for as long as the block runs; waits while another program has it.
+
+        In a folder that cannot be written to there is nothing to lock.
+        """
+        from filelock import FileLock, Timeout  # which would make `import fcn` slower
+
+        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                print_notice(f"Waiting for another program that writes {path}.")
+                lock.acquire()
+        except OSError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _bring(self, file: PublishedFile, path: Path) -> None:
+        """Downloads a file, or copies it from a mirror."""
+        place = (
+            f"Without a network, put {describe_file(file)} at {path}, or name a mirror that has it: --mirror "
+        )
+        place += f"URL_OR_FOLDER of fcn weights get, or {MIRROR}."
+        if self.mirror and "://" not in self.mirror:
+            self._copy(path_below(Path(self.mirror), file.name, "the catalog of weights"), file, path, place)
+            return
+        if self.mirror:
+            file = file._replace(urls=(f"{self.mirror.rstrip('/')}/{quote(file.name)}",))
+        download(file, path.parent, self.retry, place)
+
+    def _copy(self, source: Path, file: PublishedFile, path: Path, advice: str) -> None:
+        try:
+            content = source.open("rb")
+            size = source.stat().st_size
+        except OSError as error:
+            raise DownloadError(f"{source}: {unreadable(error)}", advice) from error
+        with content, durable_path(path) as temporary:
+            with temporary.open("wb") as output, track_bytes(f"copying {file.name}", size) as advance:
+                while chunk := content.read(_CHUNK):
+                    output.write(chunk)
+                    advance(len(chunk))
+            problem = find_difference(temporary, file)
+            if problem:
+                raise DownloadError(f"{source}: is not {file.name} as it was published: {problem}.", advice)
+
+    def _record(self, path: Path, file: PublishedFile) -> None:
+        """Records what came, after comparing it with the record of an earlier download."""
+        earlier = _read_record(path)
+        status = path.stat()
+        found = Record(digest(path, "sha256"), status.st_size, status.st_mtime_ns)
+        if file.checksum is None and earlier is not None and earlier.sha256 != found.sha256:
+            raise DownloadError(
+                f"{path}: has the SHA-256 {found.sha256}, but {earlier.sha256} when it was first downloaded. "
+                f"Its publisher may have changed it. To accept the new one, delete {_record_path(path)}; "
+                "otherwise delete the file."
+            )
+        if file.checksum is None and earlier is None:
+            print_notice(
+                f"{path.name}: no checksum is public. Its SHA-256 was recorded, to compare later downloads "
+                f"with: {found.sha256}."
+            )
+        with suppress(OutputError):  # a folder that is only read; then the file is compared each time
+            write_json(_record_path(path), found._asdict())
+
+    def _is_known(self, path: Path) -> bool:
+        """Returns whether a file is there and is the one that was recorded, by its size and time."""
+        record = _read_record(path)
+        if record is None:
+            return False
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        return (status.st_size, status.st_mtime_ns) == (record.size, record.modified_ns)
+
+
+def user_folder() -> Path:
+    """Returns the folder for weights of the user, as the operating system's rules for caches have it."""
+    if sys.platform == "win32":
+        home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        return home / "fcn" / "weights"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "fcn" / "weights"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fcn" / "weights"
+
+
+def describe_file(file: PublishedFile) -> str:
+    """Returns the name, size and checksum of a file, for people.
+
+    Example:
+        >>> describe_file(PublishedFile("net.h5", (), Checksum("md5", "0123", "Keras"), 2_000_000))
+        'net.h5 (2,000,000 bytes, MD5 0123)'
+    """
+    size = f"{file.size:,} bytes" if file.size else "size not stated"
+    checksum = file.checksum.title if file.checksum else "no public checksum"
+    return f"{file.name} ({size}, {checksum})"
+
+
+def _announce(name: str, net: PublishedNet) -> None:
+    print_notice(
+        f"{name}: {net.title}; {net.file.name}, {net.size_text}.",
+        f"License: {net.license.name}. Commercial use: {net.license.commercial_use}. See {net.license.url}",
+    )
+
+
+def _keras_copy(file: PublishedFile) -> Path | None:
+    """Returns a file that Keras itself has downloaded, if it is the published one; None if not."""
+    path = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / file.name
+    if file.checksum is None:
+        return None
+    with suppress(OSError):
+        if path.is_file() and find_difference(path, file) is None:
+            return path
+    return None
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _read_record(path: Path) -> Record | None:
+    """Returns the record of a file; None if there is none that can be read."""
+    try:
+        with _record_path(path).open("rb") as file:
+            found: Any = json.loads(read_at_most(file, _MOST_RECORD, ValueError("is too large")))
+        return Record(str(found["sha256"]), int(found["size"]), int(found["modified_ns"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None

@@ -1,0 +1,169 @@
+"""Models by name: downloaded and imported once, from a folder that serves as the mirror."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from caffe_net import build_fcn, write_caffemodel
+from weight_files import encode_keras, vgg16_arrays
+
+import fcn
+from fcn.errors import DownloadError, RunError
+from fcn.inference.predictor import Predictor
+from fcn.runs.folder import RunFolder
+from fcn.runs.licenses import WeightLicense, licenses_of_model, licenses_of_start, read_licenses
+from fcn.runs.lineage import trained_before
+from fcn.runs.named_net import close_names, resolve_model, resolve_weights
+from fcn.training.start import load_start
+from fcn.weights.cache import WeightCache
+from fcn.weights.catalog import NETS
+
+NAME, START = "fcn8s-at-once-voc", "vgg16-caffe"  # files without a public checksum: any net will do
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a thin net under the name of a published file."""
+    folder = tmp_path_factory.mktemp("mirror")
+    layers = build_fcn(8, at_once=True, width=1 / 32, fc_channels=8)
+    write_caffemodel(folder / NETS[NAME].file.name, layers)
+    (folder / NETS[START].file.name).write_bytes(encode_keras(vgg16_arrays()))
+    return folder
+
+
+@pytest.fixture
+def cache(mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WeightCache:
+    """An empty folder of weights, which is the user's."""
+    monkeypatch.setenv("FCN_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("FCN_WEIGHTS_MIRROR", str(mirror))
+    monkeypatch.chdir(tmp_path)
+    return WeightCache()
+
+
+def never() -> None:
+    raise AssertionError("nothing is to be imported")
+
+
+def test_a_net_is_imported_when_its_name_is_first_used(cache: WeightCache, capsys) -> None:
+    run = resolve_model(NAME)
+    assert run == cache.folder / "nets" / NAME
+    said = capsys.readouterr().err
+    assert said.index("License: unrestricted use") < said.index("importing it, once")
+    document = json.loads((run / "import.json").read_text())
+    assert document["net"] == "FCN-8s at once, Pascal VOC"
+    assert read_licenses(run) == (
+        WeightLicense(NAME, NETS[NAME].license.name, "yes", NETS[NAME].license.url),
+    )
+    cache.path(NETS[NAME]).unlink()  # it is not needed again
+    assert resolve_model(Path(NAME), never) == run
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_every_door_takes_the_name(cache: WeightCache) -> None:
+    model = fcn.load_model(NAME)
+    assert (model.stride, model.class_names[15]) == (8, "person")
+    predictor = fcn.Predictor(NAME)
+    assert predictor.path == cache.folder / "nets" / NAME
+    image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    np.testing.assert_array_equal(predictor.predict(image).label, Predictor(model).predict(image).label)
+    source = load_start(NAME)
+    assert (source.has_scores, source.missing) == (True, ())
+    np.testing.assert_array_equal(source.model.get_layer("fc6").kernel, model.get_layer("fc6").kernel)
+
+
+def test_the_fresh_folder_of_the_name_wins_and_a_line_says_so(
+    cache: WeightCache, model_path: Path, capsys
+) -> None:
+    checkpoint = RunFolder(Path(NAME)).best
+    checkpoint.parent.mkdir(parents=True)
+    shutil.copyfile(model_path, checkpoint)
+    found = resolve_model(NAME, never)
+    assert found == Path(NAME).absolute()
+    line = f"{NAME}: exists here, and is used in place of the published net of that name.\n"
+    assert capsys.readouterr().err == line
+    assert resolve_model(found, never) == found
+    assert fcn.load_model(NAME).num_classes == 3
+    assert resolve_weights(NAME) == found
+    assert not cache.folder.exists()
+
+
+def test_a_classifier_starts_a_training_from_its_file(cache: WeightCache) -> None:
+    assert resolve_weights(START) == cache.folder / NETS[START].file.name
+    assert load_start(START).has_scores is False
+    assert not (cache.folder / "nets").exists()
+    assert trained_before(START, []) == ()
+    (license,) = licenses_of_start(START)
+    assert license[:3] == (START, "CC BY 4.0", "yes, with attribution")
+
+
+def test_paths_are_left_as_they_are_and_close_names_are_named(cache: WeightCache) -> None:
+    for path in ("runs/voc", "x.keras", "/none"):
+        assert resolve_model(path, never) == Path(path)
+        assert resolve_weights(path) == Path(path)
+    assert close_names("fcn8s_voc") == ["fcn8s-voc"]
+    for load in (fcn.load_model, fcn.Predictor, load_start):
+        with pytest.raises(
+            RunError, match=r"FCN8s_voc: no such model\. Did you mean the published net fcn8s-voc"
+        ):
+            load("FCN8s_voc")
+
+
+def test_convolutions_alone_are_no_net(
+    cache: WeightCache, monkeypatch: pytest.MonkeyPatch, mirror: Path
+) -> None:
+    net = NETS["vgg16-keras-notop"]
+    net = net._replace(file=net.file._replace(checksum=None, size=None))
+    cache.folder.mkdir()
+    cache.path(net).write_bytes(encode_keras(vgg16_arrays(top=False)))
+    catalog = {"vgg16-keras-notop": net}
+    with pytest.raises(RunError, match="VGG16 without top"):
+        resolve_model("vgg16-keras-notop", cache=cache, catalog=catalog)
+    assert not cache.net_path("vgg16-keras-notop").exists()
+    assert resolve_weights("vgg16-keras-notop", cache, catalog) == cache.path(net)
+
+
+def break_import(run: Path) -> None:
+    document = json.loads((run / "import.json").read_text())
+    (run / "import.json").write_text(json.dumps(document | {"conversion": 0}))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        break_import,
+        lambda run: (run / "import.json").unlink(),
+        lambda run: (run / "import.json").write_text("{"),
+        lambda run: shutil.rmtree(run / "checkpoints") or (run / "import.json").unlink(),
+    ],
+)
+def test_a_net_that_was_imported_in_another_way_is_imported_again(
+    cache: WeightCache, damage: Callable[[Path], None], capsys
+) -> None:
+    run = resolve_model(NAME)
+    damage(run)
+    capsys.readouterr()
+    assert resolve_model(NAME) == run
+    assert capsys.readouterr().err == f"{NAME}: importing it, once.\n"
+    assert RunFolder(run).best.exists()
+
+
+def test_without_the_file_nothing_is_imported(cache: WeightCache) -> None:
+    with pytest.raises(DownloadError, match=r"fcn32s-heavy-pascal\.caffemodel: cannot be read"):
+        resolve_model("fcn32s-voc", never)
+    assert not cache.net_path("fcn32s-voc").exists()
+
+
+def test_licenses_are_found_beside_a_checkpoint_too(cache: WeightCache, tmp_path: Path) -> None:
+    run = resolve_model(NAME)
+    (license,) = licenses_of_model(run)
+    assert licenses_of_model(RunFolder(run).best) == (license,)
+    assert licenses_of_start(str(run)) == (license,)
+    for path in ("none", "nowhere/x.keras", tmp_path):
+        assert licenses_of_model(Path(path)) == ()
+    for content in (b"{", b"[1]", b'[{"weights": "x"}]', b"[" * 100_000, b"3"):
+        (tmp_path / "licenses.json").write_bytes(content)
+        assert read_licenses(tmp_path) == ()
