@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -12,14 +12,12 @@ import numpy.typing as npt
 from fcn.classes import MAX_CLASSES, VOID, Classes, ClassNamesError, check_class_names
 from fcn.data.image_io import Pixels
 from fcn.errors import DataError
+from fcn.labels.importing.black_and_white import WHITE, is_black_and_white, name_white
 from fcn.labels.importing.class_lists import parse_color
 from fcn.labels.importing.counting import Tally
+from fcn.labels.importing.main_keys import main_keys, name_key
 from fcn.labels.importing.source import BACKGROUND_KEY, Color, Keys, Source, SourceClass, color_key, key_color
 
-_MAIN_SHARE = 0.002
-"""With a tolerance, colors of a smaller share of all pixels are not classes of their own."""
-_FEW_COLORS = 64
-_WHITE = 255
 _SHOWN = 12
 
 
@@ -81,41 +79,25 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
     Raises:
         DataError: If a name is unknown, a class has no place among the names, or there are too many.
     """
-    if _WHITE not in _named_keys(wishes):
-        source = _name_white(source, tally)
-    main = _main_keys(source, tally, wishes)
-    found = {key: source.classes.get(key) or _name(source, key) for key in main}
+    named = _named_keys(wishes)
+    if WHITE not in named:
+        source = name_white(source, tally)
+    main = main_keys(source, tally, named, wishes.color_tolerance)
+    found = {key: source.classes.get(key) or name_key(source, key) for key in main}
     found |= {key: one for key, one in source.classes.items() if key not in found}
-    void = {_find(text, found, "--void") for text in wishes.void}
-    renamed = {_find(text, found, "--map or --merge"): name for text, name in wishes.renamed}
+    renamed = {_find(text, found, "--map or --merge"): name.strip() for text, name in wishes.renamed}
     background = _background_key(found, wishes)
-    kept = set(renamed)
-    if wishes.background is not None and background is not None:
-        kept.add(background)
-    if both := void & kept:
-        shown = found[min(both)].name
-        raise DataError(f"--void: makes {shown!r} void, and another option keeps it. Leave out one of them.")
-    others = found.keys() - source.void_keys - void - {BACKGROUND_KEY, color_key((0, 0, 0))}
-    if not void and others & tally.pixels.keys():
-        void |= source.void_keys & found.keys() - kept
+    void = _void_keys(source, tally, found, wishes, renamed, background)
     # Spaces around a name are typed by mistake, and a list of classes does not keep them.
     new_names = {key: one.name.strip() for key, one in found.items() if key not in void}
-    is_black_and_white = _is_black_and_white(source, tally) and not {BACKGROUND_KEY, _WHITE} & (
-        void | renamed.keys()
-    )
-    if is_black_and_white and not source.classes and len(wishes.names) == 2:
-        new_names = dict(zip((BACKGROUND_KEY, _WHITE), wishes.names, strict=True))
-    new_names |= {key: name.strip() for key, name in renamed.items()}
+    has_white = is_black_and_white(source, tally) and not {BACKGROUND_KEY, WHITE} & (void | renamed.keys())
+    if has_white and not source.classes and len(wishes.names) == 2:
+        new_names = dict(zip((BACKGROUND_KEY, WHITE), wishes.names, strict=True))
+    new_names |= renamed
     declared = {key: place for place, key in enumerate(source.classes)}
     order = sorted(new_names, key=lambda key: (key != background, declared.get(key, len(declared)), key))
     names = wishes.names or tuple(dict.fromkeys(new_names[key] for key in order))
-    _check_places(new_names, names, tally)
-    if len(names) > MAX_CLASSES:
-        raise DataError(_too_many(names))
-    try:
-        check_class_names(names)
-    except ClassNamesError as error:
-        raise DataError(f"The classes: {error} Name them with --classes or --map.") from error
+    _check_names(new_names, names, tally)
     ids = {name: number for number, name in enumerate(names)}
     rows = [
         ChosenClass(key, one.name, one.color, VOID if key in void else ids.get(new_names[key], VOID))
@@ -123,8 +105,8 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
     ]
     stray, stray_pixels = _stray(rows, tally, wishes.color_tolerance)
     notes = []
-    if is_black_and_white and len(names) == 2 and {BACKGROUND_KEY, _WHITE} <= new_names.keys():
-        black, white = new_names[BACKGROUND_KEY], new_names[_WHITE]
+    if has_white and len(names) == 2 and {BACKGROUND_KEY, WHITE} <= new_names.keys():
+        black, white = new_names[BACKGROUND_KEY], new_names[WHITE]
         notes.append(f"the masks hold 0 and 255 alone: 0 is {black!r} and 255 is {white!r}")
     return Choice(_colored(names, rows), rows, stray, stray_pixels, tuple(notes))
 
@@ -157,19 +139,6 @@ def to_class_ids(keys: Keys, choice: Choice) -> Pixels:
     return np.where(known[places] == keys, ids[places], VOID).astype(np.uint8)
 
 
-def _is_black_and_white(source: Source, tally: Tally) -> bool:
-    """Returns whether masks of ids hold 0 and 255 alone, of which tools mean black and white."""
-    return _WHITE in source.void_keys and {_WHITE} <= tally.pixels.keys() <= {BACKGROUND_KEY, _WHITE}
-
-
-def _name_white(source: Source, tally: Tally) -> Source:
-    """Returns a source in which the second of two listed classes is 255, if its masks are black and white."""
-    if not _is_black_and_white(source, tally) or source.classes.keys() != {BACKGROUND_KEY, 1}:
-        return source
-    white = source.classes[1]._replace(color=_name(source, _WHITE).color)
-    return source._replace(classes={BACKGROUND_KEY: source.classes[BACKGROUND_KEY], _WHITE: white})
-
-
 def _named_keys(wishes: Wishes) -> set[int]:
     """Returns the keys that the user names by a color or number."""
     texts = [*(old for old, _ in wishes.renamed), *wishes.void]
@@ -178,79 +147,13 @@ def _named_keys(wishes: Wishes) -> set[int]:
     return colors | {int(text) for text in texts if text.isdecimal() and len(text) < 6}
 
 
-def _main_keys(source: Source, tally: Tally, wishes: Wishes) -> list[int]:
-    """Returns the keys that are classes, not stray colors.
-
-    Raises:
-        DataError: If there are too many to be classes.
-    """
-    tolerance = wishes.color_tolerance
-    named = _named_keys(wishes)
-    occurring = [key for key in tally.pixels if key not in source.classes]
-    declared = [key for key in source.classes if key_color(key) is not None]
-    colors = [key for key in occurring if key_color(key) is not None and key not in named]
-    if declared and colors and not tolerance:
-        shown = ", ".join(_name(source, key).name for key in colors[:_SHOWN])
-        raise DataError(
-            f"{_where(tally, colors[0])}: has colors that the list of classes does not name "
-            f"({len(colors)} in all: {shown}{', ...' if len(colors) > _SHOWN else ''}). Add them to the "
-            f"list, name them, as with --map '{_name(source, colors[0]).name}=NAME', or take colors nearby "
-            "with --color-tolerance 10."
-        )
-    if declared:
-        return [key for key in occurring if key in named]
-    if tolerance:
-        return _common_keys(occurring, tally, tolerance)
-    if len(colors) > _FEW_COLORS:
-        common = sorted(colors, key=lambda key: -tally.pixels[key])
-        shown = ", ".join(
-            f"{_name(source, key).name} {100 * tally.pixels[key] / tally.total:.1f} %" for key in common[:6]
-        )
-        raise DataError(
-            f"{_where(tally, common[-1])}: is among masks with {len(colors)} different colors, too many for "
-            f"classes (most common: {shown}). Borders are probably blurred, as after resizing: "
-            "--color-tolerance 64 takes the nearest common color, and void where none is near."
-        )
-    return occurring
-
-
-def _common_keys(keys: Sequence[int], tally: Tally, tolerance: int) -> list[int]:
-    """Returns the keys of colors that are common, and not within the tolerance of a more common one."""
-    least = _MAIN_SHARE * tally.total
-    found: list[int] = []
-    for key in sorted(keys, key=lambda key: (-tally.pixels[key], key)):
-        color = key_color(key)
-        if tally.pixels[key] < least:
-            break
-        near = color is not None and any(
-            max(abs(one - other) for one, other in zip(color, known, strict=True)) <= tolerance
-            for known in filter(None, map(key_color, found))
-        )
-        if not near:
-            found.append(key)
-    return found
-
-
-def _name(source: Source, key: int) -> SourceClass:
-    if source.name_of is None:
-        raise DataError(
-            f"The labels hold the value {key}, which the source does not name. Export them again."
-        )
-    found = source.name_of(key)
-    return found._replace(name="background") if key in (BACKGROUND_KEY, color_key((0, 0, 0))) else found
-
-
-def _where(tally: Tally, key: int) -> str:
-    return next(str(one.item.where) for one in tally.counted if key in one.keys)
-
-
-def _background_key(found: dict[int, SourceClass], wishes: Wishes) -> int | None:
+def _background_key(found: Mapping[int, SourceClass], wishes: Wishes) -> int | None:
     if wishes.background is not None:
         return _find(wishes.background, found, "--background")
     return next((key for key in (BACKGROUND_KEY, color_key((0, 0, 0))) if key in found), None)
 
 
-def _find(text: str, found: dict[int, SourceClass], option: str) -> int:
+def _find(text: str, found: Mapping[int, SourceClass], option: str) -> int:
     """Returns the key of a class that the user names.
 
     Raises:
@@ -272,8 +175,34 @@ def _find(text: str, found: dict[int, SourceClass], option: str) -> int:
     )
 
 
-def _check_places(new_names: dict[int, str], names: Sequence[str], tally: Tally) -> None:
-    """Refuses names that leave a class of the source without a place."""
+def _void_keys(
+    source: Source,
+    tally: Tally,
+    found: Mapping[int, SourceClass],
+    wishes: Wishes,
+    renamed: Mapping[int, str],
+    background: int | None,
+) -> set[int]:
+    """Returns the keys that become void: those that the user names, or else the source's own.
+
+    Raises:
+        DataError: If a name is unknown, or another option keeps its class.
+    """
+    void = {_find(text, found, "--void") for text in wishes.void}
+    kept = set(renamed)
+    if wishes.background is not None and background is not None:
+        kept.add(background)
+    if both := void & kept:
+        shown = found[min(both)].name
+        raise DataError(f"--void: makes {shown!r} void, and another option keeps it. Leave out one of them.")
+    others = found.keys() - source.void_keys - void - {BACKGROUND_KEY, color_key((0, 0, 0))}
+    if not void and others & tally.pixels.keys():
+        void |= source.void_keys & found.keys() - kept
+    return void
+
+
+def _check_names(new_names: Mapping[int, str], names: Sequence[str], tally: Tally) -> None:
+    """Refuses names that cannot be those of classes, or leave a class of the source without a place."""
     for key, name in new_names.items():
         if name not in names and tally.pixels[key]:
             near = get_close_matches(name, names, 1, 0.0)
@@ -281,18 +210,20 @@ def _check_places(new_names: dict[int, str], names: Sequence[str], tally: Tally)
                 f"--classes: has no {name!r}, which {tally.images[key]} images have. The nearest is "
                 f"{near[0]!r}. Add it, or say what it is: --map '{name}={near[0]}' or --void '{name}'."
             )
+    if len(names) > MAX_CLASSES:
+        raise DataError(
+            f"The source has {len(names)} classes; a net has at most {MAX_CLASSES}. Leave some out with "
+            "--void, or merge them with --merge."
+        )
+    try:
+        check_class_names(names)
+    except ClassNamesError as error:
+        raise DataError(f"The classes: {error} Name them with --classes or --map.") from error
 
 
 def _listed(names: Sequence[str] | dict[str, int]) -> str:
     shown = list(names)
     return ", ".join(shown[:_SHOWN]) + (", ..." if len(shown) > _SHOWN else "")
-
-
-def _too_many(names: Sequence[str]) -> str:
-    return (
-        f"The source has {len(names)} classes; a net has at most {MAX_CLASSES}. Leave some out with --void, "
-        "or merge them with --merge."
-    )
 
 
 def _stray(rows: Sequence[ChosenClass], tally: Tally, tolerance: int) -> tuple[dict[int, int], int]:
