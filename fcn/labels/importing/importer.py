@@ -13,13 +13,13 @@ from fcn.data.image_header import open_header
 from fcn.data.image_io import encode_label, read_file
 from fcn.data.metadata import check_strippable, strip_metadata
 from fcn.data.split_list import IMAGES, LABELS, SPLITS
-from fcn.errors import ConfigError, DataError
+from fcn.errors import DataError
 from fcn.labels.importing.choice import Choice, Wishes, choose_classes, describe_choice, to_class_ids
 from fcn.labels.importing.counting import Counted, Tally, count_keys, read_fitting_keys
 from fcn.labels.importing.place import Place, find_places
 from fcn.labels.importing.recognition import READERS, reads, recognize
 from fcn.labels.importing.source import Item, Source
-from fcn.labels.importing.splitting import TEST, TRAIN, VAL, Division, divide
+from fcn.labels.importing.splitting import TEST, TRAIN, VAL, Division, check_groups, check_shares, divide
 from fcn.system.atomic_folder import atomic_folder
 from fcn.system.files import link_or_copy, write_json
 from fcn.system.parallel import map_on_all_cores
@@ -88,10 +88,19 @@ def plan_import(sources: Sequence[Path], options: ImportOptions) -> Plan:
         options: How to import.
 
     Raises:
+        BackendError: If a pattern for groups cannot be matched in a process of its own.
         ConfigError: If an option does not fit.
         DataError: If the labels cannot be used.
     """
+    division = options.division
+    if division is not None:
+        check_shares(division)
+    pattern = None if division is None else division.group_by
+    if pattern is not None:
+        check_groups(pattern)
     form, source = _read_places(find_places(sources), options.form)
+    if pattern is not None:
+        check_groups(pattern, _possible_names(source.items))
     tally = count_keys(source.items, options.fit)
     choice = choose_classes(source, tally, options.wishes)
     if options.strip_metadata:
@@ -199,6 +208,12 @@ def _read_place(place: Place, form: str) -> Source:
     return READERS[form].read(place.folder, place.files)
 
 
+def _possible_names(items: Sequence[Item]) -> list[str]:
+    """Returns the names that `_short_names` can give, whichever items are left."""
+    names = [item.name for item in items]
+    return [name.rpartition("/")[2] for name in names] + [name.replace("/", "__") for name in names]
+
+
 def _short_names(items: Sequence[Item]) -> list[str]:
     """Returns names of files without folders: the last part of each name if all differ, or else all parts."""
     last = [item.name.rpartition("/")[2] for item in items]
@@ -234,8 +249,6 @@ def _divide(
         note = f"{left} images are in no split of the source and became training images" if left else None
         return [split or TRAIN for split in given], note
     chosen = division or DEFAULT_DIVISION
-    if not (0 < chosen.val < 1 and 0 <= chosen.test < 1 and chosen.val + chosen.test < 1):
-        raise ConfigError("--val and --test: expected shares above 0 that leave some images for training.")
     ids = {row.key: row.class_id for row in choice.rows} | choice.stray
     classes = [frozenset(ids.get(key, VOID) for key in one.keys) - {VOID} for one in counted]
     splits = divide(names, classes, chosen)

@@ -28,6 +28,32 @@ class Division(NamedTuple):
     group_by: str | None = None
 
 
+def check_groups(pattern: str, names: Sequence[str] | None = None) -> None:
+    """Refuses a pattern that no image can be grouped by.
+
+    Args:
+        pattern: The pattern.
+        names: Names that it must match one of; None to check only that it is a regular expression.
+
+    Raises:
+        BackendError: If it cannot be matched in a process of its own.
+        ConfigError: If it is wrong, matches nothing, or takes too long.
+    """
+    found = search_names(pattern, names or (), _MATCH_SECONDS, "--group-by")
+    if names is not None:
+        _check_matches(pattern, names, found)
+
+
+def check_shares(division: Division) -> None:
+    """Refuses shares that leave no images for training or validation.
+
+    Raises:
+        ConfigError: If they do.
+    """
+    if not (0 < division.val < 1 and 0 <= division.test < 1 and division.val + division.test < 1):
+        raise ConfigError("--val and --test: expected shares above 0 that leave some images for training.")
+
+
 def divide(names: Sequence[str], classes: Sequence[frozenset[int]], division: Division) -> list[str]:
     """Returns the split of each image; each class that can be is in the training and the validation split.
 
@@ -97,8 +123,12 @@ def _groups(names: Sequence[str], pattern: str | None) -> list[str]:
     if pattern is None:
         return list(names)
     found = search_names(pattern, names, _MATCH_SECONDS, "--group-by")
+    _check_matches(pattern, names, found)
+    return [name if one is None else f"\0{one}" for name, one in zip(names, found, strict=True)]
+
+
+def _check_matches(pattern: str, names: Sequence[str], found: Sequence[str | None]) -> None:
     if all(one is None for one in found):
         raise ConfigError(
             f"--group-by {pattern}: matches no name. Names are paths without suffix, such as {names[0]!r}."
         )
-    return [name if one is None else f"\0{one}" for name, one in zip(names, found, strict=True)]

@@ -17,6 +17,7 @@ from fcn.cli.main import main
 from fcn.data.image_io import read_image, read_label
 from fcn.data.voc import read_classes, read_split
 from fcn.errors import ConfigError, DataError
+from fcn.labels.importing import importer
 from fcn.labels.importing.choice import Wishes
 from fcn.labels.importing.importer import ImportOptions, plan_import, write_import
 from fcn.labels.importing.splitting import Division
@@ -600,3 +601,18 @@ def test_an_embedded_image_may_be_of_any_form(tmp_path):
         (tmp_path / f"{name}.json").write_text(json.dumps(document))
     root = run(tmp_path / "out", tmp_path)
     assert (root / "JPEGImages" / "a.png").read_bytes() == buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("division", "message"),
+    [
+        (Division(0.5, group_by="("), "is not a regular expression"),
+        (Division(0.5, group_by="z+$"), "matches no name"),
+        (Division(0.6, 0.4), "leave some images for training"),
+    ],
+)
+def test_a_wrong_division_is_said_before_labels_are_counted(tmp_path, monkeypatch, division, message):
+    folder = make_masks(tmp_path / "source", [np.zeros((4, 4))] * 2)
+    monkeypatch.setattr(importer, "count_keys", None)
+    with pytest.raises(ConfigError, match=message):
+        plan_import([folder], ImportOptions(division=division))
