@@ -12,6 +12,7 @@ from fcn.data.image_io import Pixels, read_label, read_size
 from fcn.errors import DataError
 from fcn.labels.exporting.forms import FORMS, Form, Job, Rendered, Writer, ids_to_draw
 from fcn.labels.exporting.labeled import Labeled
+from fcn.labels.importing.source import BACKGROUND_NAMES
 from fcn.labels.importing.split_lists import in_order
 from fcn.outputs.regions import present_ids
 from fcn.system.atomic_folder import atomic_folder, clear_new_folder
@@ -163,6 +164,12 @@ def _notes(form: Form, exported: Exported, job: Job) -> list[str]:
     notes = []
     if exported.void_pixels:
         notes.append(f"void ({_share(exported.void_pixels, exported)} of the pixels) {form.void}")
+        if (
+            not form.keeps_void
+            and 0 in job.annotated
+            and job.classes.names[0].lower() not in BACKGROUND_NAMES
+        ):
+            notes.append("to keep the ids of the classes, import it with --void background")
     if exported.changed_pixels:
         notes.append(
             f"{form.title} has no holes: {_share(exported.changed_pixels, exported)} of the pixels are "

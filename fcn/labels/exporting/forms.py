@@ -80,12 +80,14 @@ class Form(NamedTuple):
     Attributes:
         title: What people call it.
         void: Says what becomes of void.
+        keeps_void: Whether an import gives it back.
         open: Opens an export into a folder.
         opens_with: Says how people open what was written to a folder.
     """
 
     title: str
     void: str
+    keeps_void: bool
     open: Callable[[Path, Job], AbstractContextManager[Writer]]
     opens_with: Callable[[Path], str]
 
@@ -199,18 +201,21 @@ FORMS: Mapping[str, Form] = {
     "coco": Form(
         "COCO JSON",
         "is left out, which means background: COCO has no void",
+        False,
         _coco,
         lambda folder: f"The annotations are in {folder}/annotations/, the images in {folder}/images/.",
     ),
     "labelme": Form(
         "labelme JSON",
         _IGNORED,
+        True,
         _labelme,
         lambda folder: f"Open it: labelme {folder} --labels {folder}/labels.txt --nodata",
     ),
     "cvat": Form(
         "CVAT for images 1.1",
         _IGNORED,
+        True,
         _cvat,
         lambda folder: (
             f"In CVAT, make a task: paste {folder}/labels.json under Raw, and add the files in "
@@ -220,6 +225,7 @@ FORMS: Mapping[str, Form] = {
     "yolo": Form(
         "YOLO segmentation",
         "is left out, which means background or the object around it: YOLO has no void",
+        False,
         _yolo,
         lambda folder: f"Train on it: yolo segment train data={folder}/data.yaml",
     ),

@@ -15,6 +15,7 @@ from fcn.errors import DataError
 from fcn.labels.importing.black_and_white import WHITE, is_black_and_white, name_white
 from fcn.labels.importing.class_lists import parse_color
 from fcn.labels.importing.counting import Tally
+from fcn.labels.importing.implied_background import drop_background
 from fcn.labels.importing.main_keys import main_keys, name_key
 from fcn.labels.importing.source import BACKGROUND_KEY, Color, Keys, Source, SourceClass, color_key, key_color
 
@@ -80,6 +81,7 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
         DataError: If a name is unknown, a class has no place among the names, or there are too many.
     """
     named = _named_keys(wishes)
+    source, notes = drop_background(source, tally, {*_named_texts(wishes), *wishes.names})
     if WHITE not in named:
         source = name_white(source, tally)
     main = main_keys(source, tally, named, wishes.color_tolerance)
@@ -104,7 +106,6 @@ def choose_classes(source: Source, tally: Tally, wishes: Wishes) -> Choice:
         for key, one in sorted(found.items())
     ]
     stray, stray_pixels = _stray(rows, tally, wishes.color_tolerance)
-    notes = []
     if has_white and len(names) == 2 and {BACKGROUND_KEY, WHITE} <= new_names.keys():
         black, white = new_names[BACKGROUND_KEY], new_names[WHITE]
         notes.append(f"the masks hold 0 and 255 alone: 0 is {black!r} and 255 is {white!r}")
@@ -139,10 +140,15 @@ def to_class_ids(keys: Keys, choice: Choice) -> Pixels:
     return np.where(known[places] == keys, ids[places], VOID).astype(np.uint8)
 
 
+def _named_texts(wishes: Wishes) -> list[str]:
+    """Returns the names, ids and colors by which the user names classes of the source."""
+    background = [] if wishes.background is None else [wishes.background]
+    return [*(old for old, _ in wishes.renamed), *wishes.void, *background]
+
+
 def _named_keys(wishes: Wishes) -> set[int]:
     """Returns the keys that the user names by a color or number."""
-    texts = [*(old for old, _ in wishes.renamed), *wishes.void]
-    texts += [] if wishes.background is None else [wishes.background]
+    texts = _named_texts(wishes)
     colors = {color_key(color) for text in texts if (color := parse_color(text)) is not None}
     return colors | {int(text) for text in texts if text.isdecimal() and len(text) < 6}
 

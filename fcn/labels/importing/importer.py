@@ -197,7 +197,8 @@ def _read_places(places: Sequence[Place], form: str | None) -> tuple[str, Source
     if not items:
         raise DataError(f"{places[0].folder}: holds no labeled image.")
     notes = tuple(note for source in sources for note in source.notes)
-    return forms[0], sources[0]._replace(items=items, notes=notes)
+    implied = all(source.implies_background for source in sources)
+    return forms[0], sources[0]._replace(items=items, notes=notes, implies_background=implied)
 
 
 def _read_place(place: Place, form: str) -> Source:

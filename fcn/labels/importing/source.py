@@ -73,6 +73,8 @@ class Source(NamedTuple):
         name_of: Returns the class of a key that occurs in pixels but is not declared; None if all are.
         void_keys: Keys that mean void if other classes than these and the background occur.
         notes: Sentences about what was left out, for people.
+        implies_background: Whether the background is a class only because the form draws shapes; the source
+            itself has none of this name.
     """
 
     form: str
@@ -81,6 +83,7 @@ class Source(NamedTuple):
     name_of: Callable[[int], SourceClass] | None = None
     void_keys: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
+    implies_background: bool = False
 
 
 def color_key(color: Color) -> int:

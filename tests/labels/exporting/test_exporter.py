@@ -16,6 +16,7 @@ from fcn.cli.main import main
 from fcn.data.image_io import encode_label, read_label
 from fcn.data.voc import read_classes, read_split
 from fcn.jobs.store import JobStore
+from fcn.labels.importing.choice import Wishes
 from fcn.labels.importing.importer import ImportOptions, plan_import, write_import
 
 CLASSES = Classes(("background", "wheel", "ant"), ((0, 0, 0), (10, 200, 30), (250, 0, 7)))
@@ -98,6 +99,73 @@ def test_classes_without_a_background_and_unused_ones_keep_their_ids(root, tmp_p
     after = labels_of(tmp_path / "back", "train")
     for name, label in labels_of(root, "train").items():
         np.testing.assert_array_equal(after[name], label)
+
+
+def covered(size=(14, 18)):
+    """A label without void, in which each pixel is of a class."""
+    label = np.zeros(size, np.uint8)
+    label[3:9, 4:11], label[8:13, 9:16] = 1, 2
+    return label
+
+
+def write_covered(root, names, label):
+    for path in (root / "SegmentationClass").iterdir():
+        path.write_bytes(encode_label(label, CLASSES))
+    (root / "labels.txt").write_text("\n".join(names))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    ("names", "option"),
+    [
+        (("sky", "zebra", "ant", "unused"), []),
+        (("background", "zebra", "ant", "unused"), []),
+        (("background", "zebra", "ant", "unused"), ["--background"]),
+    ],
+)
+def test_every_form_gives_back_the_ids(root, tmp_path, capsys, form, names, option):
+    write_covered(root, names, covered())
+    export(capsys, root, "--format", form, "--output", tmp_path / "out", *option)
+    write_import(plan_import([tmp_path / "out"], ImportOptions()), tmp_path / "back")
+    assert read_classes(tmp_path / "back").names == names
+    for label in labels_of(tmp_path / "back", "train", "val").values():
+        np.testing.assert_array_equal(label, covered())
+
+
+@pytest.mark.parametrize("form", ["coco", "cvat", "yolo"])
+def test_an_implied_background_without_a_pixel_is_no_class_unless_it_is_named(root, tmp_path, capsys, form):
+    write_covered(root, ("background", "zebra", "ant"), covered() % 2 + 1)
+    export(capsys, root, "--format", form, "--output", tmp_path / "out")
+    plan = plan_import([tmp_path / "out"], ImportOptions())
+    assert plan.choice.classes.names == ("zebra", "ant")
+    assert any("no class 'background'; --background background adds it" in note for note in plan.notes)
+    for wishes in (
+        Wishes(background="background"),
+        Wishes(names=("background", "zebra", "ant")),
+        Wishes(renamed=(("background", "nothing"),)),
+    ):
+        plan = plan_import([tmp_path / "out"], ImportOptions(wishes=wishes))
+        assert plan.choice.classes.names[1:] == ("zebra", "ant")
+        assert not any("no class 'background'" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize("form", ["coco", "cvat", "yolo"])
+def test_a_few_pixels_without_a_shape_are_said(root, tmp_path, capsys, form):
+    label = covered()
+    label[0, 0] = VOID
+    write_covered(root, ("sky", "zebra", "ant"), label)
+    document = export(capsys, root, "--format", form, "--output", tmp_path / "out")
+    if form == "cvat":
+        assert plan_import([tmp_path / "out"], ImportOptions()).choice.classes.names[0] == "sky"
+        return
+    assert any("import it with --void background" in note for note in document["notes"])
+    plan = plan_import([tmp_path / "out"], ImportOptions())
+    assert any("became the class 'background', with the id 0" in note for note in plan.notes)
+    options = ImportOptions(wishes=Wishes(void=("background",)))
+    write_import(plan_import([tmp_path / "out"], options), tmp_path / "back")
+    assert read_classes(tmp_path / "back").names == ("sky", "zebra", "ant")
+    for found in labels_of(tmp_path / "back", "train", "val").values():
+        np.testing.assert_array_equal(found, label)
 
 
 @pytest.mark.parametrize("option", [[], ["--rle"], ["--background"]])

@@ -97,7 +97,8 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     unlisted = sorted(set(index.images) - items.keys())
     notes += _notes(counts, missing, unlisted) + list(classes.notes)
     ordered = sorted(items.values(), key=lambda item: item.name)
-    return Source(NAME, ordered, classes.by_key, notes=tuple(notes))
+    implied = not classes.has_background
+    return Source(NAME, ordered, classes.by_key, notes=tuple(notes), implies_background=implied)
 
 
 def _looks_right(path: Path) -> bool:

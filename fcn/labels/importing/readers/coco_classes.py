@@ -22,11 +22,13 @@ class NumberedClasses(NamedTuple):
         by_key: Class of each key, the background among them.
         keys: Key of each category id, by file.
         notes: Sentences for people.
+        has_background: Whether a category is called background.
     """
 
     by_key: dict[int, SourceClass]
     keys: dict[Path, dict[int, int]]
     notes: tuple[str, ...]
+    has_background: bool
 
     def key_of(self, path: Path, place: str, category: object) -> int:
         """Returns the key of the category of an annotation.
@@ -80,7 +82,8 @@ def number_classes(categories: Mapping[Path, Sequence[Any]]) -> NumberedClasses:
     keys = {
         path: {number: key_of_name[name] for number, name in listed.items()} for path, listed in names.items()
     }
-    return NumberedClasses(by_key, keys, tuple(notes))
+    has_background = BACKGROUND_KEY in key_of_name.values()
+    return NumberedClasses(by_key, keys, tuple(notes), has_background)
 
 
 def _names(path: Path, listed: Sequence[Any]) -> dict[int, str]:

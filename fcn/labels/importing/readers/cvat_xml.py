@@ -60,7 +60,7 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     documents = {path: read_cvat(path) for path in paths if _looks_right(path)}
     if not documents:
         raise DataError(f"{folder}: holds no XML of CVAT, such as annotations.xml.")
-    classes, key_of = _classes(documents)
+    classes, key_of, has_background = _classes(documents)
     index = ImageIndex(folder)
     items: dict[Path, Item] = {}
     missing: list[str] = []
@@ -96,7 +96,8 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
         unlisted=len(set(index.images) - items.keys()),
     )
     ordered = sorted(items.values(), key=lambda item: item.name)
-    return Source(NAME, ordered, classes, notes=tuple(_notes(counts, missing)))
+    notes = tuple(_notes(counts, missing))
+    return Source(NAME, ordered, classes, notes=notes, implies_background=not has_background)
 
 
 def _looks_right(path: Path) -> bool:
@@ -114,8 +115,13 @@ def _label(path: Path, shape: CvatShape) -> str:
     return label
 
 
-def _classes(documents: Mapping[Path, CvatDocument]) -> tuple[dict[int, SourceClass], dict[str, int]]:
-    """Returns the classes by key, and the key of each label; files share labels by name."""
+def _classes(
+    documents: Mapping[Path, CvatDocument],
+) -> tuple[dict[int, SourceClass], dict[str, int], bool]:
+    """Returns the classes by key, the key of each label, and whether a label is the background.
+
+    Files share labels by name.
+    """
     colors: dict[str, str] = {}
     for document in documents.values():
         for name, color in document.labels.items():
@@ -127,7 +133,8 @@ def _classes(documents: Mapping[Path, CvatDocument]) -> tuple[dict[int, SourceCl
     key_of = {name: key for key, name in enumerate(names, start=1)}
     classes = {BACKGROUND_KEY: SourceClass(BACKGROUND)}
     classes |= {key: SourceClass(name, parse_color(colors[name])) for name, key in key_of.items()}
-    return classes, key_of | {IGNORE: VOID_KEY}
+    has_background = any(name.lower() in BACKGROUND_NAMES for name in colors)
+    return classes, key_of | {IGNORE: VOID_KEY}, has_background
 
 
 def _describe(path: Path, image: CvatImage) -> tuple[str, tuple[int, int], str | None]:

@@ -87,6 +87,7 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
         classes,
         lambda _: SourceClass(BACKGROUND),
         notes=_notes(items, index.images, len(documents) - len(labeled)),
+        implies_background=LABELME_BACKGROUND not in {*listed, *used},
     )
 
 

@@ -79,7 +79,10 @@ def read(folder: Path) -> Source:
     left_out = sum(look.left_out for look in looks)
     if left_out:
         notes.append(f"{left_out} lines, points and other objects without an area were left out")
-    return Source(NAME, sorted(items, key=lambda item: item.name), classes, notes=tuple(notes))
+    items.sort(key=lambda item: item.name)
+    # A class of the project has a color.
+    implied = classes[BACKGROUND_KEY].color is None
+    return Source(NAME, items, classes, notes=tuple(notes), implies_background=implied)
 
 
 def _find_meta(folder: Path) -> Path | None:

@@ -101,7 +101,9 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
         key_of[number]: SourceClass(name, number=number) for number, name in names.items() if key_of[number]
     }
     items.sort(key=lambda item: item.name)
-    return Source(NAME, items, classes, None if names else _unnamed, notes=tuple(notes))
+    name_of = None if names else _unnamed
+    implied = BACKGROUND_KEY not in key_of.values()
+    return Source(NAME, items, classes, name_of, notes=tuple(notes), implies_background=implied)
 
 
 def _unnamed(key: int) -> SourceClass:
