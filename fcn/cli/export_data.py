@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fcn.cli.arguments import Commands, add_command
 from fcn.errors import ConfigError, DataError
-from fcn.labels.choices import EXPORT_FORMATS
+from fcn.labels.choices import EXPORT_FORMATS, LABEL_ORIENTATIONS
 from fcn.system.text import print_json, print_lines
 
 
@@ -39,6 +39,13 @@ def add_parser(commands: Commands) -> None:
         metavar="FILE|NAME,...",
         help="names of the classes in the order of their ids, or a file with one a line; default: those of "
         "ROOT, or those that infer wrote",
+    )
+    parser.add_argument(
+        "--label-orientation",
+        choices=LABEL_ORIENTATIONS,
+        default="upright",
+        help="what the labels are of: images as people see them, or pixels as they are stored, before EXIF "
+        "orientation; these are turned, since tools show images upright; default: upright",
     )
     parser.add_argument(
         "--background",
@@ -92,7 +99,7 @@ def run(options: argparse.Namespace) -> None:
         classes, notes = find_classes(options.source, labeled, names_in, names)
         if waiting:
             notes.append(f"the job is not finished; images that are not labeled yet: {waiting}")
-    wishes = ExportOptions(options.format, options.background, options.rle)
+    wishes = ExportOptions(options.format, options.background, options.rle, options.label_orientation)
     exported = export_labels(labeled, classes, wishes, options.output)
     notes += exported.notes
     if options.json:

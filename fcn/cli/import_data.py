@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.errors import ConfigError
-from fcn.labels.choices import FITS
+from fcn.labels.choices import FITS, LABEL_ORIENTATIONS
 from fcn.system.text import print_json, print_lines
 
 if TYPE_CHECKING:
@@ -93,6 +93,13 @@ def add_parser(commands: Commands) -> None:
         "labels with void, or resize them; default: refuse",
     )
     parser.add_argument(
+        "--label-orientation",
+        choices=LABEL_ORIENTATIONS,
+        default="upright",
+        help="what the labels are of: images as people see them, or pixels as they are stored, before EXIF "
+        "orientation; these are turned, and ROOT is upright; default: upright",
+    )
+    parser.add_argument(
         "--strip-metadata",
         action="store_true",
         help="write images without positions, camera data, thumbnails and comments, and with the same "
@@ -126,7 +133,14 @@ def run(options: argparse.Namespace) -> None:
     division = None
     if options.val is not None or options.test is not None or options.group_by is not None:
         division = Division(options.val or 0.2, options.test or 0.0, options.seed, options.group_by)
-    import_options = ImportOptions(options.format, wishes, division, options.fit, options.strip_metadata)
+    import_options = ImportOptions(
+        options.format,
+        wishes,
+        division,
+        options.fit,
+        options.strip_metadata,
+        options.label_orientation,
+    )
     with open_sources(options.sources, options.output) as opened:
         plan = plan_import(opened.paths, import_options)
         notes = [opened.name(note) for note in plan.notes]

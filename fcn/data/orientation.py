@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from fcn.data.image_header import PILLOW_ERRORS, open_header, reading_header, st
 from fcn.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
+Value = TypeVar("Value", np.uint8, np.int32)
 
 # By the value of the EXIF tag Orientation (EXIF 2.3, 4.6.4).
 _TURNS: dict[int, Callable[[Any], Any]] = {
@@ -41,11 +42,11 @@ _PNG_TEXTS = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
 """Keywords of the texts in which Pillow finds an orientation."""
 
 
-def upright(pixels: Pixels, orientation: int) -> Pixels:
+def upright(pixels: npt.NDArray[Value], orientation: int) -> npt.NDArray[Value]:
     """Turns an image or a label from stored order upright; what is upright already is not copied.
 
     Args:
-        pixels: `uint8[H, W]` or `uint8[H, W, 3]`.
+        pixels: `uint8[H, W]`, `uint8[H, W, 3]` or `int32[H, W]`.
         orientation: EXIF orientation, 1 to 8.
 
     Example:
@@ -53,7 +54,7 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
         [[1], [2]]
     """
     turn = _TURNS.get(orientation)
-    return pixels if turn is None else np.asarray(turn(pixels), np.uint8)
+    return pixels if turn is None else np.asarray(turn(pixels), pixels.dtype)
 
 
 def turned_back(orientation: int) -> int:

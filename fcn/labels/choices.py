@@ -8,6 +8,9 @@ FITS = ("refuse", "skip", "pad", "resize")
 EXPORT_FORMATS = ("coco", "labelme", "cvat", "yolo")
 """Forms that labels are exported in."""
 
+LABEL_ORIENTATIONS = ("upright", "stored")
+"""What labels may be of: images as people see them, or pixels as they are stored."""
+
 Palettes = Literal["keep", "ids", "colors"]
 PALETTES: tuple[Palettes, ...] = get_args(Palettes)
 """Ways to mend the palettes of labels."""

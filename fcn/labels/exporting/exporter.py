@@ -8,7 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fcn.classes import VOID, Classes
+from fcn.config.sections import LabelOrientation
 from fcn.data.image_io import Pixels, read_label, read_size
+from fcn.data.label_orientation import turn_label
+from fcn.data.orientation import is_sideways, read_orientation
 from fcn.errors import DataError
 from fcn.labels.exporting.forms import FORMS, Form, Job, Rendered, Writer, ids_to_draw
 from fcn.labels.exporting.labeled import Labeled
@@ -33,11 +36,13 @@ class ExportOptions(NamedTuple):
         form: Name of the form, one of `fcn.labels.choices.EXPORT_FORMATS`.
         background: Whether the background is drawn too.
         run_lengths: Whether COCO gets run lengths and not polygons.
+        label_orientation: Whether the labels are of upright images; those of stored pixels are turned.
     """
 
     form: str
     background: bool = False
     run_lengths: bool = False
+    label_orientation: LabelOrientation = "upright"
 
 
 class Exported(NamedTuple):
@@ -103,7 +108,8 @@ def export_labels(
         with form.open(temporary, job) as writer:
 
             def render(one: Labeled) -> _Done:
-                return _render(one, len(classes.names), writer, temporary)
+                label = _read(one, len(classes.names), options.label_orientation)
+                return _render(one, label, writer, temporary)
 
             for done in track(map_on_all_cores(render, labeled), "writing", total=len(labeled)):
                 writer.add(done.one, done.path, done.rendered)
@@ -115,9 +121,8 @@ def export_labels(
     return exported._replace(notes=_notes(form, exported, job))
 
 
-def _render(one: Labeled, num_classes: int, writer: Writer, folder: Path) -> _Done:
+def _render(one: Labeled, label: Pixels, writer: Writer, folder: Path) -> _Done:
     """Renders the label of an image, and puts the image into the folder."""
-    label = _read(one, num_classes)
     path = f"{writer.image_path(one)}{one.image.suffix.lower()}"
     target = path_below(folder, path, str(one.label))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -126,13 +131,27 @@ def _render(one: Labeled, num_classes: int, writer: Writer, folder: Path) -> _Do
     return _Done(one, path, writer.render(label), void, linked)
 
 
-def _read(one: Labeled, num_classes: int) -> Pixels:
+def _read(one: Labeled, num_classes: int, label_orientation: LabelOrientation) -> Pixels:
+    """Returns the upright label of an image.
+
+    Raises:
+        DataError: If it cannot be used.
+    """
     label = read_label(one.label)
+    if label_orientation == "stored":
+        label = turn_label(label, one.image)
     size = read_size(one.image)
     if label.shape != size:
+        remedy = "Label the image again."
+        if label.shape == size[::-1] and is_sideways(read_orientation(one.image)):
+            remedy = (
+                "It fits the upright image. Leave out --label-orientation stored."
+                if label_orientation == "stored"
+                else "It fits the stored pixels. If all labels are of these: --label-orientation stored."
+            )
         raise DataError(
             f"{one.label}: expected the size of {one.image}, {size[0]}x{size[1]} (height x width). "
-            f"Received: {label.shape[0]}x{label.shape[1]}. Label the image again."
+            f"Received: {label.shape[0]}x{label.shape[1]}. {remedy}"
         )
     wrong = [class_id for class_id in present_ids(label) if num_classes <= class_id < VOID]
     if wrong:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fcn.data.image_header import open_header
-from fcn.data.image_io import read_size
-from fcn.data.orientation import exif_orientation, is_sideways, read_orientation, upright_size
+from fcn.config.sections import LabelOrientation
+from fcn.data.image_header import open_header, reading_header, stored_size
+from fcn.data.orientation import is_sideways, orientation_of, upright
 from fcn.data.voc import listed
 from fcn.errors import DataError
 from fcn.labels.importing.readers.mask_size import MismatchError
@@ -56,12 +56,13 @@ class Tally(NamedTuple):
     total: int
 
 
-def count_keys(items: Sequence[Item], fit: str) -> Tally:
+def count_keys(items: Sequence[Item], fit: str, label_orientation: LabelOrientation = "upright") -> Tally:
     """Reads the labels of all items once and counts their keys.
 
     Args:
         items: The items.
         fit: One of `fcn.labels.choices.FITS`.
+        label_orientation: What the labels are of.
 
     Raises:
         DataError: If items cannot be used, and `fit` is not "skip"; or there are too many different keys.
@@ -69,7 +70,7 @@ def count_keys(items: Sequence[Item], fit: str) -> Tally:
 
     def count(item: Item) -> tuple[Counted, int] | DataError:
         try:
-            keys = read_fitting_keys(item, fit)
+            keys = read_fitting_keys(item, fit, label_orientation)
         except DataError as error:
             return error
         values, pixels = np.unique(keys, return_counts=True)
@@ -113,60 +114,78 @@ def _compact(values: npt.NDArray[Any]) -> "array[int]":
     return array("q", values.astype(np.int64).tobytes())
 
 
-def read_fitting_keys(item: Item, fit: str) -> Keys:
-    """Returns the keys of an item, `int32[H, W]`, of the size of its image.
+def read_fitting_keys(item: Item, fit: str, label_orientation: LabelOrientation = "upright") -> Keys:
+    """Returns the keys of an item, `int32[H, W]`, of the size of its upright image.
 
     Args:
         item: The item.
         fit: "pad" adds void below and on the right, or cuts; "resize" takes the nearest pixels; others refuse
             a mask of another size.
+        label_orientation: Whether the labels are of the upright image; those of stored pixels are turned.
 
     Raises:
         DataError: If the image or its labels cannot be read, or do not fit.
     """
-    size = image_size(item)
+    stored, orientation = _read_header(item)
+    turned = stored[::-1] if is_sideways(orientation) else stored
+    size, other = (stored, turned) if label_orientation == "stored" else (turned, stored)
     try:
-        return item.read_keys(size)
+        keys = item.read_keys(size)
     except MismatchError as error:
-        _check_stored(item, error, size)
-        if fit == "pad":
-            padded = np.full(size, VOID_KEY, np.int32)
-            height, width = (min(pair) for pair in zip(size, error.keys.shape, strict=True))
-            padded[:height, :width] = error.keys[:height, :width]
-            return padded
-        if fit == "resize":
-            rows, columns = (
-                ((np.arange(new) + 0.5) * old / new).astype(np.intp)
-                for new, old in zip(size, error.keys.shape, strict=True)
-            )
-            return error.keys[np.ix_(rows, columns)]
-        raise
+        if size != other and error.keys.shape == other:
+            raise DataError(_explain_turned(item, size, other, orientation, label_orientation)) from error
+        keys = _fit(error, fit, size)
+    return upright(keys, orientation) if label_orientation == "stored" else keys
 
 
-def _check_stored(item: Item, error: MismatchError, size: tuple[int, int]) -> None:
-    """Refuses a mask of the stored pixels of its image: to pad or resize it would move everything.
+def _fit(error: MismatchError, fit: str, size: tuple[int, int]) -> Keys:
+    """Returns the keys of a mask of another size as `fit` wants them, or raises the error."""
+    if fit == "pad":
+        padded = np.full(size, VOID_KEY, np.int32)
+        height, width = (min(pair) for pair in zip(size, error.keys.shape, strict=True))
+        padded[:height, :width] = error.keys[:height, :width]
+        return padded
+    if fit == "resize":
+        rows, columns = (
+            ((np.arange(new) + 0.5) * old / new).astype(np.intp)
+            for new, old in zip(size, error.keys.shape, strict=True)
+        )
+        return error.keys[np.ix_(rows, columns)]
+    raise error
 
-    Raises:
-        DataError: If the mask has their size, and EXIF orientation turns the image.
+
+def _explain_turned(
+    item: Item,
+    size: tuple[int, int],
+    other: tuple[int, int],
+    orientation: int,
+    label_orientation: LabelOrientation,
+) -> str:
+    """Returns why a mask is refused that fits its image only the other way up.
+
+    To pad or resize it would move everything.
     """
-    if error.keys.shape != size[::-1]:
-        return
-    image = item.image
-    orientation = exif_orientation(image) if isinstance(image, bytes) else read_orientation(image)
-    if is_sideways(orientation):
-        raise DataError(
-            f"{item.where}: fits the stored pixels of its image, {size[1]}x{size[0]} (height x width), which "
-            f"EXIF orientation {orientation} turns to {size[0]}x{size[1]}. Turn the mask as the image is "
-            "turned, or remove the orientation from a copy of the image and import that."
-        ) from error
+    if label_orientation == "stored":
+        return (
+            f"{item.where}: fits its upright image, {other[0]}x{other[1]} (height x width), and not its "
+            f"stored pixels, {size[0]}x{size[1]}, which EXIF orientation {orientation} turns. Leave out "
+            "--label-orientation stored, or import the masks that differ by themselves."
+        )
+    return (
+        f"{item.where}: fits the stored pixels of its image, {other[0]}x{other[1]} (height x width), which "
+        f"EXIF orientation {orientation} turns to {size[0]}x{size[1]}. If all masks are of stored pixels: "
+        "--label-orientation stored. If not, turn the mask as the image is turned."
+    )
 
 
-def image_size(item: Item) -> tuple[int, int]:
-    """Returns (height, width) of the image of an item, upright.
+def _read_header(item: Item) -> tuple[tuple[int, int], int]:
+    """Returns (height, width) of the stored image of an item, and its orientation.
 
     Raises:
         DataError: If it is not an image, or may not be decoded.
     """
     if isinstance(item.image, bytes):
-        return upright_size(open_header(item.image, item.where))
-    return read_size(item.image)
+        header = open_header(item.image, item.where)
+        return stored_size(header), orientation_of(header)
+    with reading_header(item.image) as header:
+        return stored_size(header), orientation_of(header)

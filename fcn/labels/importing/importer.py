@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcn.classes import VOID
+from fcn.config.sections import LabelOrientation
 from fcn.data.class_list import format_class_list
 from fcn.data.class_names import CLASS_LIST
 from fcn.data.image_header import open_header
@@ -47,6 +48,7 @@ class ImportOptions(NamedTuple):
         division: How to divide; None for the splits of the source, or else `DEFAULT_DIVISION`.
         fit: What to do with masks of another size than their image, one of `fcn.labels.choices.FITS`.
         strip_metadata: Whether images are written without metadata, as `fcn.data.metadata` does.
+        label_orientation: Whether the labels are of upright images; those of stored pixels are turned.
     """
 
     form: str | None = None
@@ -54,6 +56,7 @@ class ImportOptions(NamedTuple):
     division: Division | None = None
     fit: str = "refuse"
     strip_metadata: bool = False
+    label_orientation: LabelOrientation = "upright"
 
 
 class Plan(NamedTuple):
@@ -101,7 +104,7 @@ def plan_import(sources: Sequence[Path], options: ImportOptions) -> Plan:
     form, source = _read_places(find_places(sources), options.form)
     if pattern is not None:
         check_groups(pattern, _possible_names(source.items))
-    tally = count_keys(source.items, options.fit)
+    tally = count_keys(source.items, options.fit, options.label_orientation)
     choice = choose_classes(source, tally, options.wishes)
     if options.strip_metadata:
         check_strippable([one.item.image for one in tally.counted])
@@ -137,7 +140,8 @@ def write_import(plan: Plan, root: Path) -> dict[str, Any]:
 
         def write(task: tuple[Counted, str]) -> bool:
             one, name = task
-            label = to_class_ids(read_fitting_keys(one.item, plan.options.fit), plan.choice)
+            keys = read_fitting_keys(one.item, plan.options.fit, plan.options.label_orientation)
+            label = to_class_ids(keys, plan.choice)
             (temporary / LABELS / f"{name}.png").write_bytes(encode_label(label, plan.choice.classes))
             return place_image(one.item, temporary / IMAGES, name)
 
@@ -164,6 +168,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             "division": None if plan.options.division is None else plan.options.division._asdict(),
             "fit": plan.options.fit,
             "strip_metadata": plan.options.strip_metadata,
+            "label_orientation": plan.options.label_orientation,
         },
         "images": dict(Counter(plan.splits)),
         "classes": [

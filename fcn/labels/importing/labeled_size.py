@@ -23,7 +23,9 @@ def check_labeled_size(
     """
     if labeled is None or labeled == size:
         return
-    turned = " It was labeled as stored, before the camera's orientation." if labeled == size[::-1] else ""
+    turned = ""
+    if labeled == size[::-1]:
+        turned = " One of both is as stored, before EXIF orientation turns it: see --label-orientation."
     raise DataError(
         f"{where}: {name[:_SHOWN]!r} was labeled with {labeled[0]}x{labeled[1]} (height x width). The image "
         f"has {size[0]}x{size[1]}.{turned} Put the image back that was labeled, or export the labels again."

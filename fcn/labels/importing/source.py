@@ -51,7 +51,8 @@ class Item(NamedTuple):
     Attributes:
         name: Path without suffix, relative to the source, with "/"; every item of a source has another.
         image: File of the image, or its content where that is embedded.
-        read_keys: Returns `int32[H, W]` for the (height, width) of the upright image.
+        read_keys: Returns `int32[H, W]` for the (height, width) of the image that was labeled: upright, or as
+            it is stored.
         where: File of its labels, for messages.
         split: Name of the split that the source puts it in; None if it has no splits.
     """

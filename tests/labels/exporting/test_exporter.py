@@ -7,13 +7,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from pycocotools.coco import COCO
 from ruamel.yaml import YAML
 
 from fcn.classes import VOID, Classes
 from fcn.cli.main import main
 from fcn.data.image_io import encode_label, read_label
+from fcn.data.orientation import upright
 from fcn.data.voc import read_classes, read_split
 from fcn.jobs.store import JobStore
 from fcn.labels.importing.choice import Wishes
@@ -386,3 +387,35 @@ def test_many_names_are_not_taken_for_a_path(labels, tmp_path, capsys):
     (tmp_path / "names.txt").write_text("x\ny\nz\n")
     document = export(capsys, *arguments[:-1], tmp_path / "two", "--classes", tmp_path / "names.txt")
     assert document["classes"] == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(("orientation", "size"), [(3, (14, 18)), (6, (14, 14)), (6, (14, 18))])
+def test_labels_of_stored_pixels_are_exported_upright(root, tmp_path, capsys, form, orientation, size):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    write_covered(root, CLASSES.names, covered(size))
+    for path in (root / "JPEGImages").iterdir():
+        Image.fromarray(np.full((*size, 3), 90, np.uint8)).save(path, exif=exif)
+    option = ("--label-orientation", "stored")
+    export(capsys, root, "--format", form, "--output", tmp_path / "out", *option)
+    write_import(plan_import([tmp_path / "out"], ImportOptions()), tmp_path / "back")
+    for label in labels_of(tmp_path / "back", "train", "val").values():
+        np.testing.assert_array_equal(label, upright(covered(size), orientation))
+
+
+@pytest.mark.parametrize("orientation", ["upright", "stored"])
+def test_labels_of_the_other_side_are_refused_by_the_cause(root, tmp_path, capsys, orientation):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 8
+    size = (14, 18) if orientation == "upright" else (18, 14)
+    for path in (root / "JPEGImages").iterdir():
+        Image.fromarray(np.full((*size, 3), 90, np.uint8)).save(path, exif=exif)
+    arguments = (root, "--format", "coco", "--output", tmp_path / "out", "--label-orientation", orientation)
+    code, _, err = command(capsys, *arguments)
+    assert code == 2
+    remedy = {
+        "upright": "It fits the stored pixels. If all labels are of these: --label-orientation stored.",
+        "stored": "It fits the upright image. Leave out --label-orientation stored.",
+    }
+    assert remedy[orientation] in err

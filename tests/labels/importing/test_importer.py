@@ -15,6 +15,7 @@ from PIL import ExifTags, Image
 from fcn.classes import VOID
 from fcn.cli.main import main
 from fcn.data.image_io import read_image, read_label
+from fcn.data.orientation import upright
 from fcn.data.voc import read_classes, read_split
 from fcn.errors import ConfigError, DataError
 from fcn.labels.importing import importer
@@ -616,3 +617,48 @@ def test_a_wrong_division_is_said_before_labels_are_counted(tmp_path, monkeypatc
     monkeypatch.setattr(importer, "count_keys", None)
     with pytest.raises(ConfigError, match=message):
         plan_import([folder], ImportOptions(division=division))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(6, 8), (7, 7)])
+def test_labels_of_stored_pixels_are_turned_upright(tmp_path, orientation, size):
+    stored = np.arange(size[0] * size[1]).reshape(size).astype(np.uint8) % 3
+    folder = make_masks(tmp_path / "source", [stored] * 2)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    write(folder / "images" / "0.png", pixels(0, size), exif=exif)
+    options = HALF._replace(label_orientation="stored")
+    labels = imported(run(tmp_path, folder, options))
+    np.testing.assert_array_equal(labels["0"], upright(stored, orientation))
+    np.testing.assert_array_equal(labels["1"], stored)
+    record = json.loads((tmp_path / "root" / "import.json").read_text())
+    assert record["options"]["label_orientation"] == "stored"
+
+
+def test_shapes_of_stored_pixels_are_turned_upright(tmp_path, capsys):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    folder = tmp_path / "labelme"
+    folder.mkdir()
+    for name in ("a", "b"):
+        write_labelme(folder, name, [square("cat", 1, 2, 4)])
+        write(folder / f"{name}.jpg", pixels(0), exif=exif)
+    root = tmp_path / "root"
+    code, _, err = command(["import", folder, "--output", root], capsys)
+    assert (code, root.exists()) == (2, False)
+    assert "was labeled on an image of 12x16" in err
+    code, _, err = command(["import", folder, "--output", root, "--label-orientation", "stored"], capsys)
+    assert code == 0, err
+    expected = np.zeros((12, 16), np.uint8)
+    expected[2:7, 1:6] = 1
+    np.testing.assert_array_equal(imported(root)["a"], upright(expected, 6))
+
+
+@pytest.mark.parametrize("fit", ["refuse", "pad", "resize"])
+def test_a_mask_of_the_upright_image_is_refused_among_those_of_stored_pixels(tmp_path, fit):
+    folder = make_masks(tmp_path, [np.eye(6, 8)] * 2)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 8
+    write(folder / "images" / "0.png", pixels(0, (8, 6)), exif=exif)
+    with pytest.raises(DataError, match=r"0\.png: fits its upright image, 6x8 .* EXIF orientation 8 turns"):
+        plan_import([folder], HALF._replace(fit=fit, label_orientation="stored"))
