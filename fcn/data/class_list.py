@@ -49,6 +49,9 @@ CLASS_LISTS = (
 DOUBTFUL_CLASS_LISTS = ("label_map.txt", "names.txt")
 """Names of files that may be lists of classes, or of something else."""
 
+CLASS_DOCUMENTS = ("data.yaml", "data.yml", "meta.json", "classes.json")
+"""Names of files in which tools such as YOLO and Supervisely name classes, among other things."""
+
 _CVAT_COMMENT = re.compile(r"#\s*label\s*:", re.IGNORECASE)
 _CVAT_LINE = re.compile(r"(?P<name>[^:]+):(?P<color>\d+\s*,\s*\d+\s*,\s*\d+)?(?::[^:]*:[^:]*|:)?")
 _CVAT_COLONS = 3

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fcn.classes import VOC_CLASS_NAMES, Color
-from fcn.data.class_list import CLASS_LISTS, DOUBTFUL_CLASS_LISTS, ClassList, read_class_list
+from fcn.data.class_list import CLASS_DOCUMENTS, CLASS_LISTS, DOUBTFUL_CLASS_LISTS, ClassList, read_class_list
 from fcn.data.split_list import is_voc_name
 from fcn.errors import DataError
 from fcn.system.files import is_there
@@ -23,7 +23,8 @@ def find_names(
     """Returns the names of the classes of a data set, and their colors where its list has some.
 
     Without `labels.txt` the names are those of the run, or else Pascal VOC's if the configuration says so or
-    all images are named as VOC's; never if the list of another tool names others.
+    all images are named as VOC's; never if the list of another tool names others. Where a file of another
+    tool may name classes among other things, only the configuration counts.
 
     Args:
         root: The data set.
@@ -44,7 +45,12 @@ def find_names(
     stranger = next((name for name in named if not is_voc_name(name)), None)
     if other is not None:
         raise DataError(_explain_other_list(root, other))
-    if configured == "voc" or (named and stranger is None):
+    if configured == "voc":
+        return ClassList(VOC_CLASS_NAMES, None)
+    document = next((path for name in CLASS_DOCUMENTS if is_there(path := root / name)), None)
+    if document is not None:
+        raise DataError(_explain_document(root, document))
+    if named and stranger is None:
         return ClassList(VOC_CLASS_NAMES, None)
     example = f". Received: {stranger!r}" if stranger else ""
     raise DataError(
@@ -95,4 +101,13 @@ def _explain_other_list(root: Path, path: Path) -> str:
         f"{root}: has no {CLASS_LIST}, so it is not known which classes its ids mean. {path.name} lies "
         f"there, which may be the list of another tool{shown}. If it is, copy it to {root / CLASS_LIST}. If "
         "not, write that file, one class name a line in the order of the ids, from id 0 on."
+    )
+
+
+def _explain_document(root: Path, path: Path) -> str:
+    return (
+        f"{root}: has no {CLASS_LIST}, so it is not known which classes its ids mean. {path.name} lies "
+        f"there, in which another tool may name them. Write {root / CLASS_LIST}, one class name a line in "
+        "the order of the ids, from id 0 on. If the ids are those of Pascal VOC's 21 classes, set "
+        "data.classes=voc instead."
     )

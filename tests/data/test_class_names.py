@@ -64,6 +64,26 @@ def test_the_list_of_another_tool_is_named(name: str, configured: str | None, tm
     assert f"copy it to {tmp_path / 'labels.txt'}" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("data.yaml", "train: images/train\nnames: [cat, dog]\n"),
+        ("data.yml", "names:\n  0: cat\n"),
+        ("meta.json", '{"classes": [{"title": "cat"}]}'),
+        ("classes.json", '["cat", "dog"]'),
+    ],
+)
+@pytest.mark.parametrize("images", [VOC_IMAGES, ("a",)])
+def test_a_document_of_another_tool_stops_the_default(
+    name: str, text: str, images: Sequence[str], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    message = refusal(lambda: names_of(tmp_path, images))
+    assert f"{name} lies there, in which another tool may name them" in message
+    assert str(tmp_path / "labels.txt") in message
+    assert names_of(tmp_path, images, "voc") == VOC_CLASS_NAMES
+
+
 def test_a_list_of_another_tool_with_the_names_of_voc_agrees(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("\n".join(VOC_CLASS_NAMES))
     assert names_of(tmp_path) == VOC_CLASS_NAMES
