@@ -65,7 +65,8 @@ def read_classes(
         return [entry.name for path in sorted((root / SPLITS).glob("*.txt")) for entry in read_entries(path)]
 
     names, colors = find_names(root, images, configured, run_names)
-    if colors is not None:
+    # Overlays of two classes in one color look alike.
+    if colors is not None and len({*colors}) == len(colors):
         return Classes(names, colors)
     palette = _find_palette(root)
     if palette is None or len(palette) < len(names) or not tells_apart(palette[: len(names)]):

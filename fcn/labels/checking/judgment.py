@@ -10,7 +10,7 @@ from fcn.data.label_loss import describe_lossy
 from fcn.data.split_list import Example
 from fcn.labels.checking.copies import contradictions, equal_labels, near_copies
 from fcn.labels.checking.finding import Finding
-from fcn.labels.checking.palettes import judge_palettes
+from fcn.labels.checking.palettes import judge_listed_colors, judge_palettes
 from fcn.pages.percent import percent
 
 _MUCH_VOID = 0.5
@@ -111,6 +111,7 @@ def judge_examples(
         ]
     )
     findings += judge_palettes(known, list_colors)
+    findings += judge_listed_colors(names, list_colors)
     findings += _judge_void(names, known)
     findings += _judge_loss(known)
     findings += _judge_bands(known)

@@ -63,6 +63,29 @@ def judge_palettes(
     return findings or _judge_shared_colors(known)
 
 
+def judge_listed_colors(names: Sequence[str], list_colors: Sequence[Color] | None) -> list[Finding]:
+    """Returns whether the class list gives classes one color.
+
+    Args:
+        names: Names of the classes.
+        list_colors: Colors of the class list, one for each; None where it has none.
+    """
+    owners: dict[Color, list[str]] = defaultdict(list)
+    for name, color in zip(names, list_colors or (), strict=False):
+        owners[color].append(name)
+    alike = [
+        f"{', '.join(map(repr, found))}: {_rgb(color)}" for color, found in owners.items() if len(found) > 1
+    ]
+    if not alike:
+        return []
+    text = (
+        f"labels.txt gives classes one color ({alike[0]}). Masks of colors cannot tell them apart. Where "
+        "labels are shown, the colors of the first label are used, or Pascal VOC's. Give each class its own "
+        "color there."
+    )
+    return [Finding("one color for two classes", False, text, tuple(alike))]
+
+
 def _judge_shared_colors(known: Sequence[tuple[Example, Facts]]) -> list[Finding]:
     """Returns whether a color is that of one id in some labels, and of another id in others.
 

@@ -117,7 +117,8 @@ def describe_choice(choice: Choice, tally: Tally) -> list[str]:
     spellings: dict[str, list[str]] = defaultdict(list)
     for name in choice.classes.names:
         spellings[unicodedata.normalize("NFC", name).casefold()].append(name)
-    notes = [
+    notes = _describe_colors(choice)
+    notes += [
         f"{', '.join(map(repr, names))} are different classes. If they are one: --merge "
         f"'{','.join(names)}={names[0]}'"
         for names in spellings.values()
@@ -129,6 +130,19 @@ def describe_choice(choice: Choice, tally: Tally) -> list[str]:
         held = f"one class only, {choice.classes.names[used.pop()]!r}" if used else "void only"
         notes.append(f"the labels hold {held}, so there is nothing to learn from them")
     return notes
+
+
+def _describe_colors(choice: Choice) -> list[str]:
+    """Returns a sentence if the source gives classes one color, which are written with others."""
+    owners: dict[Color, set[int]] = defaultdict(set)
+    for row in choice.rows:
+        if row.color is not None and row.class_id != VOID:
+            owners[row.color].add(row.class_id)
+    shared = next((ids for ids in owners.values() if len(ids) > 1), None)
+    if shared is None:
+        return []
+    names = ", ".join(repr(choice.classes.names[class_id]) for class_id in sorted(shared))
+    return [f"{names} have one color in the source; Pascal VOC's colors were taken, which differ"]
 
 
 def to_class_ids(keys: Keys, choice: Choice) -> Pixels:

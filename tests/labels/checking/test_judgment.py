@@ -11,11 +11,13 @@ from PIL import ExifTags, Image
 
 from fcn.classes import VOID, Classes, voc_palette
 from fcn.config.sections import DataConfig, LabelOrientation
+from fcn.data.class_names import read_list_colors
 from fcn.data.examination import check_masks, examine_examples
 from fcn.data.image_io import Pixels, encode_label, encode_png, read_image
 from fcn.data.voc import read_classes, read_split
 from fcn.errors import DataError
 from fcn.labels.checking.finding import Finding
+from fcn.labels.checking.palettes import judge_listed_colors
 from fcn.labels.checking.survey import Splits, Survey, survey_examples
 from fcn.labels.checking.text import describe_briefly, describe_finding
 from fcn.training.checked_data import read_checked
@@ -238,6 +240,19 @@ def test_palettes_with_colors_that_the_list_lacks_are_compared_with_each_other(
     read_checked(DataConfig(root=root))
     write_labels(root, all_of("xy", 0, 1, 2), ((0, 0, 0), (0, 128, 0), (128, 0, 0)))
     assert "id 1 is rgb(128, 0, 0) in" in refusal(root)
+
+
+def test_one_color_for_two_listed_classes_is_said_and_not_shown(root: Path) -> None:
+    (root / "labels.txt").write_text("ground:0,0,0::\ncat:9,9,9::\ndog:9,9,9::\n")
+    write_labels(root, all_of("abcxy", 0, 1, 2), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    assert read_classes(root).palette == ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    (finding,) = judge_listed_colors(read_classes(root).names, read_list_colors(root))
+    assert not finding.is_refused
+    assert "labels.txt gives classes one color ('cat', 'dog': rgb(9, 9, 9))" in finding.text
+    (root / "labels.txt").write_text("ground:0,0,0::\ncat:9,9,9::\ndog:8,9,9::\n")
+    assert read_classes(root).palette == ((0, 0, 0), (9, 9, 9), (8, 9, 9))
+    assert judge_listed_colors(read_classes(root).names, read_list_colors(root)) == []
+    assert judge_listed_colors(("ground", "cat"), None) == []
 
 
 def test_a_color_that_moves_from_id_to_id_is_said(root: Path) -> None:

@@ -13,6 +13,7 @@ from import_fuzz import read_damaged
 from PIL import Image
 
 from fcn.errors import DataError
+from fcn.labels.importing.importer import ImportOptions, plan_import
 from fcn.labels.importing.readers import cvat_xml
 from fcn.labels.importing.recognition import recognize
 from fcn.labels.importing.source import SourceClass
@@ -163,6 +164,19 @@ def test_labels_keep_their_colors_and_background_is_no_class_of_its_own(tmp_path
         3: SourceClass("<new>"),
     }
     assert not source.items[0].read_keys(SIZE).any()
+
+
+def test_one_color_for_two_labels_is_said_and_not_written(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_image(tmp_path / f"{name}.jpg")
+    images = image_element(TRIANGLE) + image_element(TRIANGLE).replace("a.jpg", "b.jpg")
+    write_cvat(tmp_path, images, labels=(("cat", "#12ab00"), ("dog", "#12ab00")))
+    plan = plan_import([tmp_path], ImportOptions())
+    assert (
+        "'cat', 'dog' have one color in the source; Pascal VOC's colors were taken, which differ"
+        in plan.notes
+    )
+    assert len({*plan.choice.classes.palette}) == 3
 
 
 def test_subsets_and_tasks_of_a_project(tmp_path: Path) -> None:
