@@ -5,6 +5,7 @@ An image with both files takes the label ids.
 """
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fcn.errors import DataError
-from fcn.labels.importing.folders import find_images, name_below
+from fcn.labels.importing.folders import find_files, find_images, name_below
 from fcn.labels.importing.readers.mask_file import look_at, read_ids
 from fcn.labels.importing.readers.mask_size import check_fit
 from fcn.labels.importing.source import VOID_KEY, Color, Item, Keys, Source, SourceClass
@@ -57,6 +58,7 @@ _VOID_TRAIN_ID = 255
 
 _IMAGE = re.compile(r"(.+)_leftImg8bit")
 _LABEL = re.compile(r"(.+)_gt(Fine|Coarse)_label(Ids|TrainIds)")
+_WITHOUT_IDS = re.compile(r".+_gt(?:Fine|Coarse)_(instanceIds|color|polygons)")
 # An image takes the first of these that it has.
 _ORDER = [("Fine", "Ids"), ("Fine", "TrainIds"), ("Coarse", "Ids"), ("Coarse", "TrainIds")]
 _SAMPLE = 3
@@ -68,8 +70,9 @@ class _Label(NamedTuple):
 
 
 def recognizes(folder: Path) -> bool:
-    """Returns whether a folder holds labels with the names of Cityscapes."""
-    return any(_LABEL.fullmatch(path.stem) for path in find_images(folder))
+    """Returns whether a folder holds labels with the names of Cityscapes, also of kinds that are not read."""
+    files = find_images(folder)
+    return any(_LABEL.fullmatch(path.stem) for path in files) or bool(_kinds_without_ids(folder, files))
 
 
 def read(folder: Path) -> Source:
@@ -90,6 +93,12 @@ def read(folder: Path) -> Source:
             if other != path:
                 raise DataError(f"{path}: expected one image of this name. There is also {other}.")
     common = sorted(images.keys() & labels.keys())
+    if not labels and (kinds := _kinds_without_ids(folder, files)):
+        raise DataError(
+            f"{folder}: holds files of Cityscapes for {' and '.join(kinds)}, and none with the ids of "
+            "classes. Expected *_gtFine_labelIds.png or *_gtFine_labelTrainIds.png (or gtCoarse): the "
+            "archive gtFine_trainvaltest.zip has the first, and cityscapesScripts makes the second."
+        )
     if not common:
         raise DataError(
             f"{folder}: holds no images with labels. Expected leftImg8bit/ beside gtFine/: unpack both "
@@ -106,6 +115,12 @@ def read(folder: Path) -> Source:
         notes.append(f"{alone} images have no label and were left out")
     classes = {number: SourceClass(one.name, one.color) for number, one in enumerate(_CLASSES)}
     return Source(NAME, items, classes, notes=tuple(notes))
+
+
+def _kinds_without_ids(folder: Path, images: Sequence[Path]) -> list[str]:
+    """Returns the kinds of labels of Cityscapes in a folder that do not give the ids of classes."""
+    paths = [*images, *find_files(folder, (".json",))]
+    return sorted({found[1] for path in paths if (found := _WITHOUT_IDS.fullmatch(path.stem))})
 
 
 def _item(folder: Path, image: Path, label: _Label) -> Item:

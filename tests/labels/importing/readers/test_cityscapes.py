@@ -95,3 +95,17 @@ def test_images_without_labels(tmp_path) -> None:
 def test_other_folders_are_not_recognized(tmp_path) -> None:
     write_image(tmp_path / "images/a_leftImg8bit.png")
     assert not cityscapes.recognizes(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["instanceIds.png", "color.png", "polygons.json"])
+@pytest.mark.parametrize("quality", ["Fine", "Coarse"])
+def test_files_without_ids_of_classes_are_named_with_those_that_are_needed(tmp_path, kind, quality) -> None:
+    name = base("train", "aachen", 0)
+    write_image(tmp_path / f"leftImg8bit/{name}_leftImg8bit.png")
+    path = write_ids(tmp_path / f"gt{quality}/{name}_gt{quality}_color.png", np.zeros(SIZE, np.uint8))
+    path.rename(path.with_name(path.name.replace("color.png", kind)))
+    assert recognize(tmp_path) == "cityscapes"
+    with pytest.raises(
+        DataError, match=f"for {kind.partition('.')[0]}, and none .*_labelIds.png or .*TrainIds"
+    ):
+        plan_of(tmp_path)
