@@ -78,19 +78,54 @@ def fill_as_labelme(size: tuple[int, int], shapes: Iterable[LabelmeShape]) -> Ke
     return np.array(canvas, np.int32)
 
 
-def fill_as_opencv(keys: Keys, polygons: Sequence[Sequence[Point]], key: int) -> None:
+def is_outside(shape: LabelmeShape, size: tuple[int, int]) -> bool:
+    """Returns whether a shape has no pixel in an image of (height, width), or surely lies outside of it.
+
+    Example:
+        >>> is_outside(LabelmeShape("polygon", [(9, 9), (12, 9), (9, 12)], 1), (8, 8))
+        True
+    """
+    if shape.mask is not None:
+        left, top = (int(value) for value in shape.points[0])
+        rows, columns = (
+            slice(max(-top, 0), max(size[0] - top, 0)),
+            slice(max(-left, 0), max(size[1] - left, 0)),
+        )
+        return not shape.mask[rows, columns].any()
+    points = np.array(shape.points, np.float64)
+    low, high = points.min(axis=0), points.max(axis=0)
+    if shape.kind == "circle":
+        radius = math.dist(*shape.points)
+        low, high = points[0] - radius, points[0] + radius
+    # Points are rounded, and lines and points are wider than they are given.
+    wide = {"line": _LINE_WIDTH, "linestrip": _LINE_WIDTH, "point": _POINT_RADIUS, "points": _POINT_RADIUS}
+    margin = 1 + wide.get(shape.kind, 0)
+    return bool((high + margin < 0).any() or (low - margin >= size[::-1]).any())
+
+
+def fill_as_opencv(keys: Keys, polygons: Sequence[Sequence[Point]], key: int) -> bool:
     """Fills polygons in place as CVAT and YOLO's tools do, with OpenCV's `fillPoly`.
 
     Args:
         keys: `int32[H, W]`.
         polygons: (x, y), in pixels; they are rounded.
         key: What the pixels become.
+
+    Returns:
+        Whether they have a pixel.
     """
     rounded = [np.rint(np.asarray(polygon, np.float64)).astype(np.int32) for polygon in polygons]
-    cv2.fillPoly(keys, rounded, [key])
+    corners = np.concatenate(rounded)
+    if (corners >= 0).all() and (corners < keys.shape[::-1]).all():
+        cv2.fillPoly(keys, rounded, [key])
+        return True
+    inside = np.zeros(keys.shape, np.uint8)
+    cv2.fillPoly(inside, rounded, [1])
+    keys[inside == 1] = key
+    return bool(inside.any())
 
 
-def fill_as_coco(keys: Keys, segmentation: object, key: int) -> None:
+def fill_as_coco(keys: Keys, segmentation: object, key: int) -> bool:
     """Fills a segmentation of COCO in place, equal to pycocotools.
 
     Args:
@@ -98,11 +133,15 @@ def fill_as_coco(keys: Keys, segmentation: object, key: int) -> None:
         segmentation: Polygons `[[x, y, ...], ...]`, or run lengths, compressed or not.
         key: What the pixels become.
 
+    Returns:
+        Whether it has a pixel.
+
     Raises:
         ValueError: If it is none of these, or does not fit the image.
     """
     height, width = keys.shape
     if isinstance(segmentation, list):
+        has_pixel = False
         for polygon in segmentation:
             points = check_points(polygon)
             if len(points) < 3:  # pycocotools takes four numbers for a box
@@ -111,12 +150,15 @@ def fill_as_coco(keys: Keys, segmentation: object, key: int) -> None:
             if steps > min(_FEW_STEPS + 4 * keys.size, _MOST_STEPS):
                 raise ValueError("its outline is too long for the image")
             (encoded,) = coco_mask.frPyObjects([points.reshape(-1).tolist()], height, width)
-            _fill_runs(keys, np.asarray(read_runs(encoded["counts"].decode()), np.int64), key)
-        return
+            runs = np.asarray(read_runs(encoded["counts"].decode()), np.int64)
+            has_pixel = _fill_runs(keys, runs, key) or has_pixel
+        return has_pixel
     if not isinstance(segmentation, dict) or segmentation.get("size") != [height, width]:
         raise ValueError("its segmentation is neither polygons nor run lengths of the size of its image")
     counts = segmentation.get("counts")
-    _fill_runs(keys, check_runs(read_runs(counts) if isinstance(counts, str) else counts, keys.size), key)
+    return _fill_runs(
+        keys, check_runs(read_runs(counts) if isinstance(counts, str) else counts, keys.size), key
+    )
 
 
 def check_runs(values: object, pixels: int) -> npt.NDArray[np.int64]:
@@ -137,18 +179,22 @@ def check_runs(values: object, pixels: int) -> npt.NDArray[np.int64]:
     return runs.astype(np.int64)
 
 
-def _fill_runs(keys: Keys, runs: npt.NDArray[np.int64], key: int) -> None:
-    """Fills every second run of an image, counted down the columns; touches only columns with such runs."""
+def _fill_runs(keys: Keys, runs: npt.NDArray[np.int64], key: int) -> bool:
+    """Fills every second run of an image, counted down the columns; returns whether they have a pixel.
+
+    Only columns with such runs are touched.
+    """
     height = len(keys)
     runs = runs[: len(runs) // 2 * 2]
-    if not runs[1:].any():
-        return
+    if not runs[1::2].any():
+        return False
     first, last = int(runs[0]) // height, (int(runs.sum()) - 1) // height
     inside = np.zeros((last - first + 1) * height, np.bool_)
     filled = np.repeat(np.arange(1, len(runs)) % 2 == 1, runs[1:])
     start = int(runs[0]) - first * height
     inside[start : start + len(filled)] = filled
     keys[:, first : last + 1][inside.reshape(-1, height).T] = key
+    return True
 
 
 def read_runs(text: str) -> list[int]:

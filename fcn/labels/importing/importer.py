@@ -108,7 +108,9 @@ def plan_import(sources: Sequence[Path], options: ImportOptions) -> Plan:
     choice = choose_classes(source, tally, options.wishes)
     if options.strip_metadata:
         check_strippable([one.item.image for one in tally.counted])
-    notes = [*source.notes, *choice.notes, *describe_choice(choice, tally)]
+    # They are counted while labels are read, which is done here and again when they are written.
+    blanks = [note for one in source.blanks for note in one.describe()]
+    notes = [*source.notes, *blanks, *choice.notes, *describe_choice(choice, tally)]
     if tally.skipped:
         notes.append(f"{len(tally.skipped)} images were left out, such as {tally.skipped[0]}")
     if choice.stray_pixels:
@@ -202,8 +204,9 @@ def _read_places(places: Sequence[Place], form: str | None) -> tuple[str, Source
     if not items:
         raise DataError(f"{places[0].folder}: holds no labeled image.")
     notes = tuple(note for source in sources for note in source.notes)
+    blanks = tuple(one for source in sources for one in source.blanks)
     implied = all(source.implies_background for source in sources)
-    return forms[0], sources[0]._replace(items=items, notes=notes, implies_background=implied)
+    return forms[0], sources[0]._replace(items=items, notes=notes, implies_background=implied, blanks=blanks)
 
 
 def _read_place(place: Place, form: str) -> Source:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.classes import Color as Color
+from fcn.labels.importing.blank_shapes import BlankShapes
 
 Keys = npt.NDArray[np.int32]
 
@@ -76,6 +77,7 @@ class Source(NamedTuple):
         notes: Sentences about what was left out, for people.
         implies_background: Whether the background is a class only because the form draws shapes; the source
             itself has none of this name.
+        blanks: What counts shapes without a pixel while the items are read; one for each reader.
     """
 
     form: str
@@ -85,6 +87,7 @@ class Source(NamedTuple):
     void_keys: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
     implies_background: bool = False
+    blanks: tuple[BlankShapes, ...] = ()
 
 
 def color_key(color: Color) -> int:

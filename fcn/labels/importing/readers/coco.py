@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fcn.errors import DataError
+from fcn.labels.importing.blank_shapes import BlankShapes
 from fcn.labels.importing.filling import check_points, check_runs, fill_as_coco, read_runs
 from fcn.labels.importing.folders import find_documents, name_below, read_json
 from fcn.labels.importing.image_index import ImageIndex
@@ -52,8 +53,9 @@ class _File(NamedTuple):
 
 
 class _Shape(NamedTuple):
-    """An annotation: its place in the file, for messages, the key of its class, and its segmentation."""
+    """An annotation: its place in the file, also for messages, the key of its class, and its segmentation."""
 
+    number: int
     place: str
     key: int
     segmentation: object
@@ -72,7 +74,7 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     """
     files, notes = _find_files(folder, chosen)
     classes = number_classes({file.path: file.document["categories"] for file in files})
-    index = ImageIndex(folder)
+    index, blanks = ImageIndex(folder), BlankShapes()
     counts: Counter[str] = Counter()
     items: dict[Path, Item] = {}
     missing: list[str] = []
@@ -88,7 +90,7 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
                     f"{' elsewhere' if items[path].where == file.path else ''}. Keep one of them."
                 )
             split = file.split or split_of_folder(path.relative_to(folder).as_posix())
-            draw = partial(_draw, file.path, name, labeled, shapes)
+            draw = partial(_draw, file.path, name, labeled, shapes, blanks)
             items[path] = Item(name_below(folder, path), path, draw, file.path, split)
             counts["empty"] += not shapes
     if not items:
@@ -97,8 +99,14 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     unlisted = sorted(set(index.images) - items.keys())
     notes += _notes(counts, missing, unlisted) + list(classes.notes)
     ordered = sorted(items.values(), key=lambda item: item.name)
-    implied = not classes.has_background
-    return Source(NAME, ordered, classes.by_key, notes=tuple(notes), implies_background=implied)
+    return Source(
+        NAME,
+        ordered,
+        classes.by_key,
+        notes=tuple(notes),
+        implies_background=not classes.has_background,
+        blanks=(blanks,),
+    )
 
 
 def _looks_right(path: Path) -> bool:
@@ -207,7 +215,7 @@ def _images(
         key = classes.key_of(file.path, place, one.get("category_id"))
         counts["crowds"] += one.get("iscrowd") == 1
         known = shapes[one["image_id"]]
-        known.append(_Shape(f"{place} (id {_show(one.get('id'))})", key, one["segmentation"]))
+        known.append(_Shape(number, f"{place} (id {_show(one.get('id'))})", key, one["segmentation"]))
         if len(known) > _MAX_SHAPES:
             raise DataError(
                 f"{file.path}: {place}: expected at most {_MAX_SHAPES:,} annotations of an image. Divide it."
@@ -253,6 +261,7 @@ def _draw(
     name: str,
     labeled: tuple[int, int] | None,
     shapes: Sequence[_Shape],
+    blanks: BlankShapes,
     size: tuple[int, int],
 ) -> Keys:
     check_labeled_size(where, name, labeled, size)
@@ -264,7 +273,8 @@ def _draw(
             drawn.append((area, shape._replace(segmentation=segmentation)))
     for _, shape in sorted(drawn, key=lambda one: -one[0]):
         with _naming(where, shape):
-            fill_as_coco(keys, shape.segmentation, shape.key)
+            if not fill_as_coco(keys, shape.segmentation, shape.key):
+                blanks.add(where, shape.number, shape.place)
     return keys
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from fcn.data.class_table import IGNORE
 from fcn.errors import DataError
+from fcn.labels.importing.blank_shapes import BlankShapes
 from fcn.labels.importing.class_lists import parse_color
 from fcn.labels.importing.filling import MAX_COORDINATE, check_points, check_runs, fill_as_opencv
 from fcn.labels.importing.folders import find_documents, name_below
@@ -61,7 +62,7 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     if not documents:
         raise DataError(f"{folder}: holds no XML of CVAT, such as annotations.xml.")
     classes, key_of, has_background = _classes(documents)
-    index = ImageIndex(folder)
+    index, blanks = ImageIndex(folder), BlankShapes()
     items: dict[Path, Item] = {}
     missing: list[str] = []
     for path, document in documents.items():
@@ -76,7 +77,7 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
                     f"{path}: line {image.line}: {found} was labeled twice, also in {items[found].where}. "
                     "Keep one of them."
                 )
-            draw = partial(_draw, path, name, labeled, _order(path, image, key_of))
+            draw = partial(_draw, path, name, labeled, _order(path, image, key_of), blanks)
             split = (
                 subset
                 or split_of_folder(found.relative_to(folder).as_posix())
@@ -97,7 +98,9 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     )
     ordered = sorted(items.values(), key=lambda item: item.name)
     notes = tuple(_notes(counts, missing))
-    return Source(NAME, ordered, classes, notes=notes, implies_background=not has_background)
+    return Source(
+        NAME, ordered, classes, notes=notes, implies_background=not has_background, blanks=(blanks,)
+    )
 
 
 def _looks_right(path: Path) -> bool:
@@ -182,6 +185,7 @@ def _draw(
     name: str,
     labeled: tuple[int, int],
     shapes: Sequence[tuple[int, CvatShape]],
+    blanks: BlankShapes,
     size: tuple[int, int],
 ) -> Keys:
     check_labeled_size(path, name, labeled, size)
@@ -189,29 +193,41 @@ def _draw(
     for key, shape in shapes:
         where = f"{path}: line {shape.line}"
         try:
-            match shape.kind:
-                case "polygon":
-                    _fill_polygon(keys, shape.attributes.get("points", ""), key)
-                case "box":
-                    _fill_box(keys, where, shape.attributes, key)
-                case "ellipse":
-                    _fill_ellipse(keys, where, shape.attributes, key)
-                case _:
-                    _fill_mask(keys, where, shape.attributes, key)
+            has_pixel = _fill(keys, where, shape, key)
         except ValueError as error:
             raise DataError(f"{where}: a {shape.kind}: {error}. Correct or delete it in CVAT.") from error
+        if not has_pixel:
+            blanks.add(path, shape.line, f"line {shape.line}")
     return keys
 
 
-def _fill_polygon(keys: Keys, text: str, key: int) -> None:
+def _fill(keys: Keys, where: str, shape: CvatShape, key: int) -> bool:
+    """Fills a shape in place; returns whether it has a pixel.
+
+    Raises:
+        DataError: If a number is missing.
+        ValueError: If it is damaged in another way.
+    """
+    match shape.kind:
+        case "polygon":
+            return _fill_polygon(keys, shape.attributes.get("points", ""), key)
+        case "box":
+            return _fill_box(keys, where, shape.attributes, key)
+        case "ellipse":
+            return _fill_ellipse(keys, where, shape.attributes, key)
+        case _:
+            return _fill_mask(keys, where, shape.attributes, key)
+
+
+def _fill_polygon(keys: Keys, text: str, key: int) -> bool:
     pairs = [pair.split(",") for pair in text.split(";")]
     if len(pairs) < 3 or any(len(pair) != 2 for pair in pairs):
         raise ValueError("its points are not three or more pairs of numbers")
     points = check_points(pairs)
-    fill_as_opencv(keys, [points.tolist()], key)
+    return fill_as_opencv(keys, [points.tolist()], key)
 
 
-def _fill_box(keys: Keys, where: str, attributes: Mapping[str, str], key: int) -> None:
+def _fill_box(keys: Keys, where: str, attributes: Mapping[str, str], key: int) -> bool:
     left, top, right, bottom = (_number(where, attributes, name) for name in ("xtl", "ytl", "xbr", "ybr"))
     turn = np.deg2rad(_number(where, attributes, "rotation", 0.0, _MAX_TURN))
     corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
@@ -219,19 +235,22 @@ def _fill_box(keys: Keys, where: str, attributes: Mapping[str, str], key: int) -
         center = corners.mean(axis=0)
         matrix = np.array([(np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))])
         corners = (corners - center) @ matrix + center
-    fill_as_opencv(keys, [corners.tolist()], key)
+    return fill_as_opencv(keys, [corners.tolist()], key)
 
 
-def _fill_ellipse(keys: Keys, where: str, attributes: Mapping[str, str], key: int) -> None:
+def _fill_ellipse(keys: Keys, where: str, attributes: Mapping[str, str], key: int) -> bool:
     x, y = (round(_number(where, attributes, name)) for name in ("cx", "cy"))
     axes = tuple(round(_number(where, attributes, name)) for name in ("rx", "ry"))
     if min(axes) < 0:
         raise ValueError("its radius is negative")
     turn = _number(where, attributes, "rotation", 0.0, _MAX_TURN)
-    cv2.ellipse(keys, (x, y), axes, turn, 0, 360, [key], thickness=-1)
+    inside = np.zeros(keys.shape, np.uint8)
+    cv2.ellipse(inside, (x, y), axes, turn, 0, 360, [1], thickness=-1)
+    keys[inside == 1] = key
+    return bool(inside.any())
 
 
-def _fill_mask(keys: Keys, where: str, attributes: Mapping[str, str], key: int) -> None:
+def _fill_mask(keys: Keys, where: str, attributes: Mapping[str, str], key: int) -> bool:
     left, top, width, height = (
         _whole(where, attributes, name) for name in ("left", "top", "width", "height")
     )
@@ -252,6 +271,7 @@ def _fill_mask(keys: Keys, where: str, attributes: Mapping[str, str], key: int) 
     runs = check_runs(values, width * height)
     inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
     keys[top : top + height, left : left + width][inside] = key
+    return bool(inside.any())
 
 
 def _number(

@@ -17,7 +17,8 @@ import numpy as np
 from fcn.data.class_table import IGNORE, LABELME_BACKGROUND
 from fcn.data.image_header import PILLOW_ERRORS, open_header
 from fcn.errors import DataError
-from fcn.labels.importing.filling import LabelmeShape, check_points, fill_as_labelme
+from fcn.labels.importing.blank_shapes import BlankShapes
+from fcn.labels.importing.filling import LabelmeShape, check_points, fill_as_labelme, is_outside
 from fcn.labels.importing.folders import find_documents, name_below, read_document, read_json
 from fcn.labels.importing.image_index import ImageIndex
 from fcn.labels.importing.source import (
@@ -76,8 +77,8 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     names += sorted(used - {IGNORE, LABELME_BACKGROUND, *names})
     keys = {IGNORE: VOID_KEY, LABELME_BACKGROUND: BACKGROUND_KEY}
     keys |= {name: number for number, name in enumerate(names, start=1)}
-    index = ImageIndex(folder)
-    items = [_item(folder, path, document, keys, index) for path, document in labeled.items()]
+    index, blanks = ImageIndex(folder), BlankShapes()
+    items = [_item(folder, path, document, keys, index, blanks) for path, document in labeled.items()]
     _check_images(items)
     classes = {} if listed and LABELME_BACKGROUND not in listed else {BACKGROUND_KEY: SourceClass(BACKGROUND)}
     classes |= {number: SourceClass(name) for number, name in enumerate(names, start=1)}
@@ -88,6 +89,7 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
         lambda _: SourceClass(BACKGROUND),
         notes=_notes(items, index.images, len(documents) - len(labeled)),
         implies_background=LABELME_BACKGROUND not in {*listed, *used},
+        blanks=(blanks,),
     )
 
 
@@ -152,13 +154,18 @@ def _read_document(path: Path) -> dict[str, Any] | None:
 
 
 def _item(
-    folder: Path, path: Path, document: Mapping[str, Any], keys: Mapping[str, int], index: ImageIndex
+    folder: Path,
+    path: Path,
+    document: Mapping[str, Any],
+    keys: Mapping[str, int],
+    index: ImageIndex,
+    blanks: BlankShapes,
 ) -> Item:
     image = _image(index, path, document)
     shapes = [_shape(path, number, shape, keys) for number, shape in enumerate(document["shapes"], start=1)]
     given = document.get("imageHeight"), document.get("imageWidth")
     name = name_below(folder, path)
-    return Item(name, image, partial(_draw, path, given, shapes), path, split_of_folder(name))
+    return Item(name, image, partial(_draw, path, given, shapes, blanks), path, split_of_folder(name))
 
 
 def _image(index: ImageIndex, path: Path, document: Mapping[str, Any]) -> Path | bytes:
@@ -218,11 +225,18 @@ def _mask(text: object) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 
 def _draw(
-    path: Path, given: tuple[object, object], shapes: Sequence[LabelmeShape], size: tuple[int, int]
+    path: Path,
+    given: tuple[object, object],
+    shapes: Sequence[LabelmeShape],
+    blanks: BlankShapes,
+    size: tuple[int, int],
 ) -> Keys:
     if None not in given and given != size:
         raise DataError(
             f"{path}: was labeled on an image of {_show(given[0])}x{_show(given[1])} (height x width). Its "
             f"image has {size[0]}x{size[1]}. Put the image back that was labeled, or label it again."
         )
+    for number, shape in enumerate(shapes, start=1):
+        if is_outside(shape, size):
+            blanks.add(path, number, f"shape {number}")
     return fill_as_labelme(size, shapes)

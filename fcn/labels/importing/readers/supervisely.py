@@ -14,6 +14,7 @@ import numpy as np
 
 from fcn.data.image_forms import FURTHER_SUFFIXES, IMAGE_SUFFIXES
 from fcn.errors import DataError
+from fcn.labels.importing.blank_shapes import BlankShapes
 from fcn.labels.importing.class_lists import parse_color
 from fcn.labels.importing.folders import find_files, read_json
 from fcn.labels.importing.image_index import ImageIndex
@@ -62,11 +63,11 @@ def read(folder: Path) -> Source:
         )
     classes = _read_classes(meta)
     keys = {one.name: key for key, one in classes.items()}
-    project = meta.parent
+    project, blanks = meta.parent, BlankShapes()
     paths = _find_annotations(project)
     looks = list(map_on_all_cores(partial(_look, ImageIndex(project), keys), paths))
     items = [
-        _item(project, path, look.image, keys)
+        _item(project, path, look.image, keys, blanks)
         for path, look in zip(paths, looks, strict=True)
         if look.image is not None
     ]
@@ -82,7 +83,7 @@ def read(folder: Path) -> Source:
     items.sort(key=lambda item: item.name)
     # A class of the project has a color.
     implied = classes[BACKGROUND_KEY].color is None
-    return Source(NAME, items, classes, notes=tuple(notes), implies_background=implied)
+    return Source(NAME, items, classes, notes=tuple(notes), implies_background=implied, blanks=(blanks,))
 
 
 def _find_meta(folder: Path) -> Path | None:
@@ -141,10 +142,10 @@ def _look(index: ImageIndex, keys: Mapping[str, int], path: Path) -> _Read:
     return _Read(None, left_out)
 
 
-def _item(project: Path, path: Path, image: Path, keys: Mapping[str, int]) -> Item:
+def _item(project: Path, path: Path, image: Path, keys: Mapping[str, int], blanks: BlankShapes) -> Item:
     folders = [part for part in path.parent.relative_to(project).parts[:-1] if part != "datasets"]
     name = "/".join([*folders, image.stem])
-    return Item(name, image, partial(_read_keys, path, keys), path, split_of_folder(name))
+    return Item(name, image, partial(_read_keys, path, keys, blanks), path, split_of_folder(name))
 
 
 def _read_document(path: Path) -> dict[str, Any]:
@@ -173,7 +174,7 @@ def _read_objects(path: Path, keys: Mapping[str, int]) -> list[dict[str, Any]]:
     return objects
 
 
-def _read_keys(path: Path, keys: Mapping[str, int], size: tuple[int, int]) -> Keys:
+def _read_keys(path: Path, keys: Mapping[str, int], blanks: BlankShapes, size: tuple[int, int]) -> Keys:
     """Draws the objects of an annotation.
 
     Raises:
@@ -189,8 +190,10 @@ def _read_keys(path: Path, keys: Mapping[str, int], size: tuple[int, int]) -> Ke
     drawn = np.full(size, BACKGROUND_KEY, np.int32)
     for number, one in enumerate(_read_objects(path, keys), start=1):
         try:
-            draw_object(drawn, one, keys[one["classTitle"]])
+            has_pixel = draw_object(drawn, one, keys[one["classTitle"]])
         except ValueError as error:
             where = f"{path}: object {number} ({one['classTitle']!r})"
             raise DataError(f"{where}: {error}. Correct it in Supervisely.") from error
+        if not has_pixel and geometry_of(one) in _AREAS:
+            blanks.add(path, number, f"object {number}")
     return drawn

@@ -36,8 +36,8 @@ def geometry_of(one: Mapping[str, Any]) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-def draw_object(drawn: Keys, one: Mapping[str, Any], key: int) -> None:
-    """Draws an object in place.
+def draw_object(drawn: Keys, one: Mapping[str, Any], key: int) -> bool:
+    """Draws an object in place; returns whether it has a pixel.
 
     Raises:
         ValueError: If its geometry is damaged.
@@ -48,7 +48,7 @@ def draw_object(drawn: Keys, one: Mapping[str, Any], key: int) -> None:
             interiors = points.get("interior") or []
             if not isinstance(interiors, list):
                 raise ValueError("its interiors are not a list")
-            fill_as_supervisely(
+            return fill_as_supervisely(
                 drawn, _floor(points.get("exterior")), [_floor(interior) for interior in interiors], key
             )
         case "rectangle":
@@ -56,22 +56,24 @@ def draw_object(drawn: Keys, one: Mapping[str, Any], key: int) -> None:
             if len(corners) != 2:
                 raise ValueError("it has not two corners")
             (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
-            drawn[max(top, 0) : max(bottom + 1, 0), max(left, 0) : max(right + 1, 0)] = key
+            part = drawn[max(top, 0) : max(bottom + 1, 0), max(left, 0) : max(right + 1, 0)]
+            part[:] = key
+            return part.size > 0
         case "bitmap" | "alpha_mask":
             bitmap = _mapping(one, "bitmap")
             origin = _floor([bitmap.get("origin")])
             if len(origin) != 1:
                 raise ValueError("its origin is not a point")
             left, top = origin[0].tolist()
-            _paste(drawn, read_bitmap(bitmap.get("data"), drawn.shape), top, left, key)
+            return _paste(drawn, read_bitmap(bitmap.get("data"), drawn.shape), top, left, key)
         case _:
-            pass
+            return False
 
 
 def fill_as_supervisely(
     keys: Keys, exterior: npt.NDArray[np.int32], interiors: Sequence[npt.NDArray[np.int32]], key: int
-) -> None:
-    """Fills a polygon with holes in place.
+) -> bool:
+    """Fills a polygon with holes in place; returns whether it has a pixel.
 
     Args:
         keys: `int32[H, W]`.
@@ -90,12 +92,13 @@ def fill_as_supervisely(
     corners = np.concatenate([exterior, *interiors])
     low, high = np.maximum(corners.min(axis=0), 0), np.minimum(corners.max(axis=0), limit)
     if (low > high).any():
-        return
+        return False
     inside = np.zeros((int(high[1] - low[1]) + 1, int(high[0] - low[0]) + 1), np.uint8)
     cv2.fillPoly(inside, [exterior - low], [1])
     if interiors:
         cv2.fillPoly(inside, [interior - low for interior in interiors], [0])
     keys[low[1] : high[1] + 1, low[0] : high[0] + 1][inside == 1] = key
+    return bool((inside == 1).any())
 
 
 def read_bitmap(text: object, size: tuple[int, ...]) -> Mask:
@@ -129,13 +132,15 @@ def read_bitmap(text: object, size: tuple[int, ...]) -> Mask:
         raise ValueError(f"its bitmap is damaged ({error})") from error
 
 
-def _paste(keys: Keys, mask: Mask, top: int, left: int, key: int) -> None:
-    """Draws a mask in place; what is beyond the image is cut."""
+def _paste(keys: Keys, mask: Mask, top: int, left: int, key: int) -> bool:
+    """Draws a mask in place; what is beyond the image is cut. Returns whether it has a pixel."""
     rows = slice(max(top, 0), max(min(top + mask.shape[0], keys.shape[0]), 0))
     columns = slice(max(left, 0), max(min(left + mask.shape[1], keys.shape[1]), 0))
     part = mask[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-    if rows.start < rows.stop and columns.start < columns.stop:
-        keys[rows, columns][part] = key
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return False
+    keys[rows, columns][part] = key
+    return bool(part.any())
 
 
 def _mapping(one: Mapping[str, Any], name: str) -> Mapping[str, Any]:

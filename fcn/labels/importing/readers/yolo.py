@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.errors import DataError
+from fcn.labels.importing.blank_shapes import BlankShapes
 from fcn.labels.importing.class_lists import find_classes
 from fcn.labels.importing.filling import fill_as_opencv
 from fcn.labels.importing.folders import find_files, name_below, read_document
@@ -82,6 +83,7 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
         for number, name in names.items()
     }
     items: list[Item] = []
+    blanks = BlankShapes()
     unlabeled = left_out = 0
     for image, label in pairs:
         if label is None and image.parent not in labeled_folders and image not in found.splits:
@@ -90,7 +92,7 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
         unlabeled += label is None
         name = image.relative_to(folder).as_posix()
         split = found.splits[image] if image in found.splits else split_of_folder(name)
-        draw = partial(_draw, label, key_of)
+        draw = partial(_draw, label, key_of, blanks)
         items.append(Item(name_below(folder, image), image, draw, label or image, split))
     if unlabeled:
         notes.append(f"{unlabeled} images have no label file: all of them is background")
@@ -103,7 +105,9 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     items.sort(key=lambda item: item.name)
     name_of = None if names else _unnamed
     implied = BACKGROUND_KEY not in key_of.values()
-    return Source(NAME, items, classes, name_of, notes=tuple(notes), implies_background=implied)
+    return Source(
+        NAME, items, classes, name_of, notes=tuple(notes), implies_background=implied, blanks=(blanks,)
+    )
 
 
 def _unnamed(key: int) -> SourceClass:
@@ -130,22 +134,24 @@ def _first_line(path: Path) -> str:
         raise DataError(f"{path}: {unreadable(error)}") from error
 
 
-def _draw(label: Path | None, key_of: Mapping[int, int], size: tuple[int, int]) -> Keys:
+def _draw(label: Path | None, key_of: Mapping[int, int], blanks: BlankShapes, size: tuple[int, int]) -> Keys:
     keys = np.full(size, BACKGROUND_KEY, np.int32)
     if label is None:
         return keys
     scale = np.array([size[1], size[0]], np.float32)
     shapes = []
-    for key, corners in _read_lines(label, key_of):
+    for line, key, corners in _read_lines(label, key_of):
         polygon = (corners * scale).astype(np.int32)
         shapes.append((_count_pixels(polygon, size), polygon, key))
+        if not shapes[-1][0]:
+            blanks.add(label, line, f"line {line}")
     for _, polygon, key in sorted(shapes, key=lambda shape: -shape[0]):
         fill_as_opencv(keys, [polygon.tolist()], key)
     return keys
 
 
-def _read_lines(path: Path, key_of: Mapping[int, int]) -> Iterator[tuple[int, Corners]]:
-    """Yields the key and the corners, `float32[N, 2]`, of each line.
+def _read_lines(path: Path, key_of: Mapping[int, int]) -> Iterator[tuple[int, int, Corners]]:
+    """Yields the number, the key and the corners, `float32[N, 2]`, of each line.
 
     Raises:
         DataError: If a line is not a polygon of a known class.
@@ -173,7 +179,7 @@ def _read_lines(path: Path, key_of: Mapping[int, int]) -> Iterator[tuple[int, Co
             raise DataError(f"{where}: has the class {number}, which has no name. Add it to data.yaml.")
         if number >= _MAX_NUMBER:
             raise DataError(f"{where}: has the class {number}. Expected less than {_MAX_NUMBER:,}.")
-        yield key_of.get(number, number + 1), _corners(where, values)
+        yield place, key_of.get(number, number + 1), _corners(where, values)
 
 
 def _corners(where: str, values: npt.NDArray[np.float64]) -> Corners:
