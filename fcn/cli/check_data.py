@@ -9,7 +9,7 @@ from fcn.errors import DataError
 from fcn.labels.choices import PALETTES
 from fcn.system.atomic_folder import clear_new_folder
 from fcn.system.results import check_writable
-from fcn.system.text import print_json, print_lines
+from fcn.system.text import counted, print_json, print_lines
 
 if TYPE_CHECKING:
     from fcn.labels.checking.survey import Survey
@@ -127,7 +127,7 @@ def _print_survey(survey: "Survey") -> None:
 
     splits = survey.splits
     title = (
-        f"{survey.root}: {len(splits.train_examples):,} images to train on, "
+        f"{survey.root}: {counted(len(splits.train_examples), 'image')} to train on, "
         f"{len(splits.val_examples):,} to score on"
     )
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")

@@ -6,7 +6,7 @@ from pathlib import Path
 from fcn.cli import check_data, export_data, import_data, suspects_data
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.data.download.catalog import DATASETS
-from fcn.system.text import print_json, print_lines
+from fcn.system.text import counted, print_json, print_lines
 
 COMMANDS = (check_data, suspects_data, import_data, export_data)
 """The file of each further command below `data`."""
@@ -97,8 +97,8 @@ def _generate(options: argparse.Namespace) -> None:
         print_json({"root": str(options.root), "train": options.train, "val": options.val})
         return
     print_lines(
-        f"Wrote {options.root}/: {options.train} training and {options.val} validation images with labels, "
-        "in VOC layout."
+        f"Wrote {options.root}/: {counted(options.train, 'image')} to train and {options.val:,} to validate, "
+        "with labels, in VOC layout."
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from fcn.cli.arguments import Commands, add_command
 from fcn.errors import ConfigError, DataError
 from fcn.labels.choices import EXPORT_FORMATS, LABEL_ORIENTATIONS
-from fcn.system.text import print_json, print_lines
+from fcn.system.text import counted, print_json, print_lines
 
 
 def add_parser(commands: Commands) -> None:
@@ -107,9 +107,8 @@ def run(options: argparse.Namespace) -> None:
         print_json(document | {"classes": list(classes.names), "notes": notes})
         return
     form = FORMS[options.format]
-    count = "1 image" if exported.images == 1 else f"{exported.images} images"
     print_lines(
-        f"Wrote {options.output}/: {count} with labels, as {form.title}.",
+        f"Wrote {options.output}/: {counted(exported.images, 'image')} with labels, as {form.title}.",
         *(f"Note: {note}." for note in notes),
         form.opens_with(options.output),
     )

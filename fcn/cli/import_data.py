@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.errors import ConfigError
 from fcn.labels.choices import FITS, LABEL_ORIENTATIONS
-from fcn.system.text import print_json, print_lines
+from fcn.system.text import counted, print_json, print_lines
 
 if TYPE_CHECKING:
     from fcn.labels.importing.importer import Plan
@@ -160,7 +160,7 @@ def run(options: argparse.Namespace) -> None:
     training = ["python", "train.py", "configs/voc_fcn8s.yaml", "--run", f"runs/{options.output.name}"]
     training += ["--set", f"data.root={options.output}", "--set", "data.train_split=train"]
     print_lines(
-        f"Wrote {options.output}/: {len(plan.names)} images with labels, in VOC layout.",
+        f"Wrote {options.output}/: {counted(len(plan.names), 'image')} with labels, in VOC layout.",
         *_describe_stripped(plan, record),
         f"Next: {shlex.join(training)}",
     )
@@ -172,7 +172,8 @@ def _table(plan: "Plan") -> list[str]:
 
     total = plan.tally.total
     lines = [
-        f"{', '.join(map(str, plan.sources))}: {READERS[plan.form].title}, {len(plan.names)} images.",
+        f"{', '.join(map(str, plan.sources))}: {READERS[plan.form].title}, "
+        f"{counted(len(plan.names), 'image')}.",
         f"{'source':{_NAME_WIDTH}} {'class':>5}  {'name':{_NAME_WIDTH}} {'color':7} "
         f"{'pixels':>14} {'share':>8} {'images':>7}",
     ]
@@ -191,7 +192,7 @@ def _table(plan: "Plan") -> list[str]:
 def _describe_stripped(plan: "Plan", record: dict[str, Any]) -> list[str]:
     if not plan.options.strip_metadata:
         return []
-    return [f"Metadata was removed from {record['stripped_images']} of {len(plan.names)} images."]
+    return [f"Metadata was removed from {record['stripped_images']} of {counted(len(plan.names), 'image')}."]
 
 
 def _share(text: str) -> float:

@@ -9,7 +9,7 @@ from fcn.errors import OutputError, RunError
 from fcn.pages.percent import percent
 from fcn.system.backend import start_backend
 from fcn.system.results import check_writable, write_result
-from fcn.system.text import print_json, print_lines, print_notice
+from fcn.system.text import counted, print_json, print_lines, print_notice
 
 if TYPE_CHECKING:  # it imports a backend
     from fcn.suspects.search import Suspects
@@ -124,7 +124,8 @@ def _print_suspects(suspects: "Suspects") -> None:
         images.add_column(column, justify="left" if column == "image" else "right")
     for rank, image in enumerate(suspects.images[:_SHOWN], start=1):
         images.add_row(str(rank), image.example.name, percent(image.quality, 1), f"{image.pixels:,}")
-    print_lines(f"{suspects.run}: {suspects.num_images:,} images of {suspects.split} of {suspects.root}.")
+    images_text = counted(suspects.num_images, "image")
+    print_lines(f"{suspects.run}: {images_text} of {suspects.split} of {suspects.root}.")
     console = TerminalConsole()
     console.print(regions)
     console.print(images)

@@ -46,6 +46,21 @@ def csv_text(text: str, mark: str = "'") -> str:
     return _FORMULA.sub(rf"\g<1>{mark}", text)
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Returns a count, and what is counted in the number that it needs.
+
+    Args:
+        count: The count.
+        one: What follows 1.
+        many: What follows other numbers; None for `one` with an "s".
+
+    Example:
+        >>> counted(1, "image"), counted(2000, "image"), counted(1, "box has no name", "boxes have no name")
+        ('1 image', '2,000 images', '1 box has no name')
+    """
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def print_lines(*lines: object) -> None:
     """Prints lines on stdout, each as `printable` returns it."""
     print("\n".join(map(printable, lines)))

@@ -18,6 +18,7 @@ from fcn.labels.checking.finding import Finding
 from fcn.labels.checking.look import look_closely
 from fcn.labels.checking.survey import Splits, Survey, survey_examples
 from fcn.pages.percent import percent
+from fcn.system.text import counted
 
 _UNKNOWN = Classes.named(tuple(f"id {index}" for index in range(VOID)))
 _TURNED = "turned by EXIF orientation"
@@ -89,15 +90,16 @@ def _find_splits(
             findings.append(Finding("lists", True, str(error)))
         else:
             if problems:
-                text = f"{root / SPLITS / f'{split}.txt'}: {len(problems):,} lines have no image or no label:"
+                text = f"{root / SPLITS / f'{split}.txt'}: " + counted(
+                    len(problems), "line has no image or no label:", "lines have no image or no label:"
+                )
                 findings.append(Finding("missing files", True, text, tuple(problems)))
     if not _present(root, (train, val)):
         found[train] = _all_examples(root, label_orientation)
         if found[train]:
-            text = (
-                f"All {len(found[train]):,} images with a label were read instead, as if they were to train "
-                "on."
-            )
+            one = "image with a label was read as if it were"
+            many = "images with a label were read as if they were"
+            text = f"Instead, {counted(len(found[train]), one, many)} to train on."
             if LABELS not in (folders := {example.label_path.parent.name for example in found[train]}):
                 text += (
                     f" Their labels lie in {min(folders)}; a training reads {LABELS}, so rename that folder."
@@ -186,7 +188,8 @@ def _look_at_images(survey: Survey) -> list[Finding]:
     with_position = tuple(str(example.image_path) for example, one in seen if one.has_position)
     if with_position:
         text = (
-            f"{len(with_position)} of {len(seen)} images hold the position of the camera (GPS), which can "
+            f"{len(with_position)} of {counted(len(seen), 'image')} "
+            f"{'holds' if len(with_position) == 1 else 'hold'} the position of the camera (GPS), which can "
             "tell where somebody lives. A copy without it, with the same pixels: python -m fcn data import "
             f"{survey.root} --output NEWROOT --strip-metadata"
         )
@@ -194,7 +197,8 @@ def _look_at_images(survey: Survey) -> list[Finding]:
     turned = tuple(str(example.image_path) for example, one in seen if one.orientation != 1)
     if turned:
         text = (
-            f"{len(turned)} of {len(seen)} images ({percent(len(turned) / len(seen), 1)}) are {_TURNED}. "
+            f"{len(turned)} of {counted(len(seen), 'image')} ({percent(len(turned) / len(seen), 1)}) "
+            f"{'is' if len(turned) == 1 else 'are'} {_TURNED}. "
             "Look at some overlays: labels and images must have the same side up."
         )
         findings.append(Finding("orientation", False, text, turned))

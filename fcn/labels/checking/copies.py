@@ -9,6 +9,7 @@ import numpy.typing as npt
 from fcn.data.examination import Facts
 from fcn.data.split_list import Example
 from fcn.labels.checking.finding import Finding
+from fcn.system.text import counted
 
 # Of 144 bits. Of 62,500 pairs of different photos (VOC) the closest differ in 24; a photo that was saved
 # again, resized or brightened in 3 to 11, cut by 2% in 12 to 22, and frames of a slow video in 13 or more.
@@ -36,9 +37,10 @@ def near_copies(
         return []
     files = tuple(f"{train[one].image_path} and {val[other].image_path}" for one, other in pairs)
     text = (
-        f"{len(pairs)} of {len(val)} validation images look nearly like a training image, as neighboring "
-        "frames of a video or parts of one photo do. Scores will be too good for other images: keep what "
-        "belongs together in one split."
+        f"{len(pairs)} of {counted(len(val), 'validation image')} "
+        f"{'looks' if len(pairs) == 1 else 'look'} nearly like a training image, as neighboring frames of a "
+        "video or parts of one photo do. Scores will be too good for other images: keep what belongs together "
+        "in one split."
     )
     return [Finding("near-duplicates", False, text, files)]
 
@@ -60,7 +62,7 @@ def contradictions(examples: Sequence[Example], facts: Sequence[Facts | None]) -
     if not shown:
         return []
     text = (
-        f"{len(shown)} {'image is' if len(shown) == 1 else 'images are'} there more than once, with "
+        f"{counted(len(shown), 'image is', 'images are')} there more than once, with "
         "different labels: they contradict each other. Keep one label of each image."
     )
     return [Finding("contradictory labels", False, text, shown)]

@@ -22,6 +22,7 @@ from fcn.system.files import link_or_copy
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import path_below
 from fcn.system.progress import track
+from fcn.system.text import counted
 
 
 class Mended(NamedTuple):
@@ -216,8 +217,8 @@ def _ids_of_colors(path: Path, classes: Classes) -> Pixels:
     if not known.all():
         red, green, blue = pixels[~known][0].tolist()
         raise DataError(
-            f"{path}: {int((~known).sum()):,} pixels have a color that {CLASS_LIST} does not name, such as "
-            f"rgb({red}, {green}, {blue}). Add the class, or correct the label."
+            f"{path}: {counted(int((~known).sum()), 'pixel has', 'pixels have')} a color that {CLASS_LIST} "
+            f"does not name, such as rgb({red}, {green}, {blue}). Add the class, or correct the label."
         )
     return ids
 
@@ -231,6 +232,7 @@ def describe_mended(mended: Mended) -> Sequence[str]:
     """Returns the lines about what was mended."""
     shown = ", ".join(f"{kind} ({count:,})" for kind, count in sorted(mended.changes.items()))
     return [
-        f"Mended: {shown or 'nothing'}. {mended.linked:,} files are hard links to the original ones, "
-        f"{mended.copied:,} are copies."
+        f"Mended: {shown or 'nothing'}. "
+        f"{counted(mended.linked, 'file is a hard link', 'files are hard links')} to the original, "
+        f"{counted(mended.copied, 'is a copy', 'are copies')}."
     ]

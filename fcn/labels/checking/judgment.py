@@ -12,6 +12,7 @@ from fcn.labels.checking.copies import contradictions, equal_labels, near_copies
 from fcn.labels.checking.finding import Finding
 from fcn.labels.checking.palettes import judge_listed_colors, judge_palettes
 from fcn.pages.percent import percent
+from fcn.system.text import counted
 
 _MUCH_VOID = 0.5
 
@@ -25,7 +26,7 @@ def judge_problems(problems: Sequence[Problem]) -> list[Finding]:
     findings = []
     unusable = [one for one in problems if one.kind == "image or label"]
     if unusable:
-        text = f"{_count(len(unusable), 'image or label', 'images or labels')} cannot be used:"
+        text = f"{counted(len(unusable), 'image or label', 'images or labels')} cannot be used:"
         if any("Received: colors" in one.text for one in unusable):
             text = (
                 f"{text[:-1]}. Colors become ids with --fix NEWROOT --palettes colors, if labels.txt gives "
@@ -41,16 +42,18 @@ def judge_problems(problems: Sequence[Problem]) -> list[Finding]:
         )
         more = ", ..." if len(differences) > 3 else ""
         text = (
-            f"{_count(len(sizes), 'label differs', 'labels differ')} in size from the image ({shown}{more}). "
-            "Export the labels again at the size of the images; if images were cut or padded after they were "
-            "labeled, do the same to the labels. They are not stretched here: borders would move."
+            f"{counted(len(sizes), 'label differs', 'labels differ')} in size from the image "
+            f"({shown}{more}). Export the labels again at the size of the images; if images were cut or "
+            "padded after they were labeled, do the same to the labels. They are not stretched here: "
+            "borders would move."
         )
         findings.append(Finding("sizes differ", True, text, tuple(one.text for one in sizes)))
     turned = [one for one in problems if one.kind == "orientation"]
     if turned:
         text = (
-            f"{_count(len(turned), 'label does not fit its image', 'labels do not fit their images')}, which "
-            "EXIF orientation turns: turn them, or set data.label_orientation if all labels are like these."
+            f"{counted(len(turned), 'label does not fit its image', 'labels do not fit their images')}, "
+            "which EXIF orientation turns: turn them, or set data.label_orientation if all labels are like "
+            "these."
         )
         findings.append(Finding("orientations differ", True, text, tuple(one.text for one in turned)))
     return findings
@@ -58,7 +61,7 @@ def judge_problems(problems: Sequence[Problem]) -> list[Finding]:
 
 def _describe_difference(rows: int, columns: int) -> str:
     parts = [
-        f"{abs(count)} {what if abs(count) == 1 else what + 's'} {'more' if count > 0 else 'fewer'}"
+        f"{counted(abs(count), what)} {'more' if count > 0 else 'fewer'}"
         for count, what in ((rows, "row"), (columns, "column"))
         if count
     ]
@@ -132,8 +135,9 @@ def _judge_masks(known: Sequence[tuple[Example, Facts]]) -> list[Finding]:
     if not alike:
         return []
     text = (
-        f"{len(alike)} of {len(known)} labels hold only 0 and {VOID} (void). If {VOID} marks an object "
-        "there, write its class id instead; if it marks pixels without data, nothing is wrong."
+        f"{len(alike)} of {counted(len(known), 'label')} {'holds' if len(alike) == 1 else 'hold'} only 0 and "
+        f"{VOID} (void). If {VOID} marks an object there, write its class id instead; if it marks pixels "
+        "without data, nothing is wrong."
     )
     return [Finding("only 0 and void", False, text, tuple(alike))]
 
@@ -150,9 +154,9 @@ def _judge_bands(known: Sequence[tuple[Example, Facts]]) -> list[Finding]:
     if not files:
         return []
     text = (
-        f"{_count(len(files), 'image has', 'images have')} transparency that varies as a picture does, as if "
-        "it were a band of its own, such as near infrared. It is dropped: nets here see red, green and blue. "
-        "One that uses more bands would need a first layer with as many channels."
+        f"{counted(len(files), 'image has', 'images have')} transparency that varies as a picture does, as "
+        "if it were a band of its own, such as near infrared. It is dropped: nets here see red, green and "
+        "blue. One that uses more bands would need a first layer with as many channels."
     )
     return [Finding("a fourth band", False, text, files)]
 
@@ -181,8 +185,9 @@ def _judge_content(
         (only,) = present["training"]
         count = sum(one is not None for one in train)
         text = (
-            f"The {count} labels of the training split hold one class only, {names[only]!r} (id {only}), so "
-            "there is nothing to learn. Add images that show another class, or correct the labels."
+            f"The {counted(count, 'label')} of the training split {'holds' if count == 1 else 'hold'} one "
+            f"class only, {names[only]!r} (id {only}), so there is nothing to learn. Add images that show "
+            f"another class, or correct the labels."
         )
         return [Finding("one class", True, text)]
     used = present["training"] | present["validation"]
@@ -201,7 +206,7 @@ def _judge_content(
     ):
         if classes:
             shown = ", ".join(f"{names[index]} ({index})" for index in sorted(classes))
-            text = f"{_count(len(classes), 'class is', 'classes are')} {text}: {shown}."
+            text = f"{counted(len(classes), 'class is', 'classes are')} {text}: {shown}."
             findings.append(Finding(kind, False, text))
     if len(present["validation"]) == 1:
         (only,) = present["validation"]
@@ -244,7 +249,3 @@ def _judge_blank(
         "are not refused as copies, but teach nothing."
     )
     return [Finding("blank images", False, text, tuple(files))]
-
-
-def _count(count: int, one: str, several: str) -> str:
-    return f"{count:,} {one if count == 1 else several}"

@@ -19,6 +19,7 @@ from fcn.outputs.overlay import tint
 from fcn.pages.picture import Picture, embed
 from fcn.pages.render import render
 from fcn.system.results import write_result
+from fcn.system.text import counted
 
 _OVERLAYS_OF_A_CLASS = 3
 # A page with more takes long to open; all classes are in the table.
@@ -140,6 +141,6 @@ def _smallest_pictures(classes: Classes, read: Sequence[tuple[Example, Facts]]) 
         opposite = corner[0] + round(width * scale) + 3, corner[1] + round(height * scale) + 3
         cv2.rectangle(crop, corner, opposite, _OUTLINE, 1)
         name = classes.names[small.class_id]
-        caption = f"{small.pixels:,} {'pixel' if small.pixels == 1 else 'pixels'} of {name}"
+        caption = f"{counted(small.pixels, 'pixel')} of {name}"
         description = f"{caption} in {example.image_path.name}"
         yield embed(caption, description, "jpeg", encode_jpeg(crop), crop.shape, (example.image_path.name,))

@@ -11,6 +11,7 @@ from fcn.data.examination import Facts
 from fcn.data.split_list import Example
 from fcn.data.voc import tells_apart
 from fcn.labels.checking.finding import Finding
+from fcn.system.text import counted
 
 
 def judge_palettes(
@@ -44,11 +45,10 @@ def judge_palettes(
                 )
     findings = []
     if against_list:
-        what = "palette contradicts" if len(against_list) == 1 else "palettes contradict"
         text = (
-            f"{len(against_list):,} {what} the colors in labels.txt, so the ids would mean other classes. "
-            "Write the ids in the order of labels.txt (python -m fcn data check ROOT --fix NEWROOT "
-            "--palettes colors), or leave out the colors there."
+            f"{counted(len(against_list), 'palette contradicts', 'palettes contradict')} the colors in "
+            f"labels.txt, so the ids would mean other classes. Write the ids in the order of labels.txt "
+            f"(python -m fcn data check ROOT --fix NEWROOT --palettes colors), or leave out the colors there."
         )
         findings.append(Finding("palettes", True, text, tuple(against_list)))
     if conflicts:

@@ -8,6 +8,7 @@ from fcn.errors import DataError
 from fcn.labels.checking.finding import Finding
 from fcn.labels.checking.survey import ClassCount, Survey
 from fcn.pages.percent import percent
+from fcn.system.text import counted
 
 # Longer tables are left to `fcn data check`.
 _MOST_ROWS = 40
@@ -44,8 +45,9 @@ def describe_briefly(survey: Survey) -> list[str]:
     """Returns the lines before a training: the images, each class, and what is suspicious."""
     splits = survey.splits
     lines = [
-        f"Data: {len(splits.train_examples):,} images to train on, {len(splits.val_examples):,} to score on, "
-        f"{len(survey.classes.names)} classes. Pixels, and images to train and to score on, of each class:"
+        f"Data: {counted(len(splits.train_examples), 'image')} to train on, {len(splits.val_examples):,} to "
+        f"score on, {counted(len(survey.classes.names), 'class', 'classes')}. Pixels, and images to train "
+        "and to score on, of each class:"
     ]
     shown = [one for one in survey.counts if one.id != VOID or one.pixels]
     lines += _rows(shown[:_MOST_ROWS])

@@ -12,6 +12,7 @@ from fcn.data.voc import read_split
 from fcn.errors import DataError
 from fcn.labels.importing.folders import find_files, find_images, name_below
 from fcn.labels.importing.split_lists import in_order
+from fcn.system.text import counted
 
 _SHOWN = 5
 
@@ -84,7 +85,8 @@ def labeled_in_folder(folder: Path, find_image: FindImage) -> list[Labeled]:
             found.append(Labeled(name, image, label))
     if missing:
         raise DataError(
-            f"{missing[0]}: has no image that is known ({len(missing)} of {len(labels)} labels have none, "
+            f"{missing[0]}: has no image that is known ({len(missing)} of {counted(len(labels), 'label')} "
+            f"{'has' if len(missing) == 1 else 'have'} none, "
             f"such as {', '.join(path.name for path in missing[:_SHOWN])}). Give the folder of the images "
             "with --images DIR; it has the same folders and names."
         )

@@ -3,6 +3,8 @@
 from pathlib import Path
 from threading import Lock
 
+from fcn.system.text import counted
+
 
 class BlankShapes:
     """Counts shapes without a pixel while labels are drawn, in several threads, once."""
@@ -30,8 +32,7 @@ class BlankShapes:
         if self._first is None:
             return []
         where, _, place = self._first
-        have = "1 shape covers" if self._count == 1 else f"{self._count:,} shapes cover"
         return [
-            f"{have} no pixel of the image, such as {place} in {where}; shapes may lie outside of it, or be "
-            "given in shares of its size and not in pixels"
+            f"{counted(self._count, 'shape covers', 'shapes cover')} no pixel of the image, such as {place} "
+            f"in {where}; shapes may lie outside of it, or be given in shares of its size and not in pixels"
         ]

@@ -18,6 +18,7 @@ from fcn.labels.importing.counting import Tally
 from fcn.labels.importing.implied_background import drop_background
 from fcn.labels.importing.main_keys import main_keys, name_key
 from fcn.labels.importing.source import BACKGROUND_KEY, Color, Keys, Source, SourceClass, color_key, key_color
+from fcn.system.text import counted
 
 _SHOWN = 12
 
@@ -227,8 +228,9 @@ def _check_names(new_names: Mapping[int, str], names: Sequence[str], tally: Tall
         if name not in names and tally.pixels[key]:
             near = get_close_matches(name, names, 1, 0.0)
             raise DataError(
-                f"--classes: has no {name!r}, which {tally.images[key]} images have. The nearest is "
-                f"{near[0]!r}. Add it, or say what it is: --map '{name}={near[0]}' or --void '{name}'."
+                f"--classes: has no {name!r}, which "
+                f"{counted(tally.images[key], 'image has', 'images have')}. The nearest is {near[0]!r}. Add "
+                f"it, or say what it is: --map '{name}={near[0]}' or --void '{name}'."
             )
     if len(names) > MAX_CLASSES:
         raise DataError(

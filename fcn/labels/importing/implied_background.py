@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from fcn.labels.importing.counting import Tally
 from fcn.labels.importing.source import BACKGROUND, BACKGROUND_KEY, Source
+from fcn.system.text import counted
 
 _FEW = 0.01
 """A smaller share of background is probably what shapes missed."""
@@ -30,7 +31,7 @@ def drop_background(source: Source, tally: Tally, named: Collection[str]) -> tup
         return source._replace(classes=classes), [note]
     if pixels < _FEW * tally.total:
         return source, [
-            f"{pixels:,} pixels ({100 * pixels / tally.total:.2g} %) are covered by no shape and became the "
-            f"class {BACKGROUND!r}, with the id 0; --void {BACKGROUND} makes them void"
+            f"no shape covers {counted(pixels, 'pixel')} ({100 * pixels / tally.total:.2g} %): they became "
+            f"the class {BACKGROUND!r}, with the id 0; --void {BACKGROUND} makes them void"
         ]
     return source, []

@@ -26,6 +26,7 @@ from fcn.system.files import link_or_copy, write_json
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import is_encodable
 from fcn.system.progress import track
+from fcn.system.text import counted
 from fcn.version import __version__
 
 RECORD = "import.json"
@@ -112,11 +113,13 @@ def plan_import(sources: Sequence[Path], options: ImportOptions) -> Plan:
     blanks = [note for one in source.blanks for note in one.describe()]
     notes = [*source.notes, *blanks, *choice.notes, *describe_choice(choice, tally)]
     if tally.skipped:
-        notes.append(f"{len(tally.skipped)} images were left out, such as {tally.skipped[0]}")
+        notes.append(
+            f"{counted(len(tally.skipped), 'image was', 'images were')} left out, such as {tally.skipped[0]}"
+        )
     if choice.stray_pixels:
         void = sum(tally.pixels[key] for key, class_id in choice.stray.items() if class_id == VOID)
         notes.append(
-            f"{choice.stray_pixels:,} pixels of {len(choice.stray):,} other colors "
+            f"{counted(choice.stray_pixels, 'pixel')} of {counted(len(choice.stray), 'other color')} "
             f"({100 * choice.stray_pixels / tally.total:.2f} %) became the nearest class, {void:,} of them "
             "void"
         )
@@ -255,8 +258,11 @@ def _divide(
     given = [one.item.split for one in counted]
     if division is None and VAL in given and TRAIN in given:
         left = given.count(None)
-        note = f"{left} images are in no split of the source and became training images" if left else None
-        return [split or TRAIN for split in given], note
+        words = (
+            "image is in no split of the source and became a training image",
+            "images are in no split of the source and became training images",
+        )
+        return [split or TRAIN for split in given], counted(left, *words) if left else None
     chosen = division or DEFAULT_DIVISION
     ids = {row.key: row.class_id for row in choice.rows} | choice.stray
     classes = [frozenset(ids.get(key, VOID) for key in one.keys) - {VOID} for one in counted]
@@ -264,8 +270,8 @@ def _divide(
     why = "the source has no training and validation split" if division is None else "you asked for it"
     held = f", {splits.count(TEST)} to test" if TEST in splits else ""
     return splits, (
-        f"{splits.count(TRAIN)} images to train, {splits.count(VAL)} to validate{held}, divided by chance "
-        f"(seed {chosen.seed}) since {why}"
+        f"{counted(splits.count(TRAIN), 'image')} to train, {splits.count(VAL)} to validate{held}, divided "
+        f"by chance (seed {chosen.seed}) since {why}"
     )
 
 

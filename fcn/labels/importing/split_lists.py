@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fcn.errors import DataError
 from fcn.labels.importing.folders import read_document
+from fcn.system.text import counted
 
 _SPLITS = {
     "train": "train",
@@ -95,11 +96,14 @@ def read_split_lists(folder: Path, names: Sequence[str]) -> tuple[dict[str, str]
                 elif splits.setdefault(named[0], split) != split:
                     shared.add(named[0])
             if missing:
-                notes.append(f"{path} names {len(missing)} images that are not there, such as {missing[0]}")
+                notes.append(
+                    f"{path} names {counted(len(missing), 'image that is', 'images that are')} not there, "
+                    f"such as {missing[0]}"
+                )
         if shared:
             notes.append(
-                f"{len(shared)} images are in several lists of {folder / place}, such as {min(shared)}, and "
-                "were left in the first of train, val and test"
+                f"{counted(len(shared), 'image is', 'images are')} in several lists of {folder / place}, "
+                f"such as {min(shared)}; the first of train, val and test counts"
             )
         if splits or (notes and place == _PLACES[0]):
             return splits, tuple(notes)

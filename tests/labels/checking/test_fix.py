@@ -195,5 +195,5 @@ def test_the_command_says_what_was_mended(
         main(["data", "check", str(root), "--fix", str(tmp_path / "new")])
     assert not stopped.value.code
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "Mended: lists (1). 10 files are hard links to the original ones, 0 are copies."
+    assert lines[1] == "Mended: lists (1). 10 files are hard links to the original, 0 are copies."
     assert lines[2] == f"Next: python -m fcn data check {tmp_path / 'new'}"

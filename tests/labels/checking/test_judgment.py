@@ -368,7 +368,7 @@ def test_images_that_look_alike_are_said(root: Path, change: str, rng: np.random
         ids = np.resize(np.array([0, 1, 2], np.uint8), pixels.shape[:2])
         (root / "SegmentationClass" / f"{name}.png").write_bytes(encode_label(ids))
     found = findings(root, False)["near-duplicates"]
-    assert found.text.startswith("1 of 2 validation images look nearly like")
+    assert found.text.startswith("1 of 2 validation images looks nearly like")
     assert found.files == (f"{root / 'JPEGImages' / 'b.png'} and {root / 'JPEGImages' / 'y.png'}",)
     assert findings(root, True) == {}
 
@@ -395,4 +395,4 @@ def test_a_training_says_what_it_learns_from(root: Path, capsys: pytest.CaptureF
     assert lines == describe_briefly(survey(root))
     assert lines[0].startswith("Data: 3 images to train on, 2 to score on, 3 classes.")
     assert [line.split()[0] for line in lines[1:5]] == ["ground", "cat", "dog", "void"]
-    assert lines[5].startswith("Warning: 1 of 5 labels hold only 0 and 255")
+    assert lines[5].startswith("Warning: 1 of 5 labels holds only 0 and 255")

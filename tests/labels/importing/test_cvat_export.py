@@ -143,8 +143,10 @@ def test_a_project_as_cvat_for_images(tmp_path: Path) -> None:
     check(found, tmp_path / "root")
     assert [name.partition("clip ")[2] for name in found][2:] == ["2__frame_000000"], "the subset Validation"
     plan = plan_import([tmp_path / "source"], ImportOptions())
-    assert "3 polylines, points, cuboids, skeletons and tags have no area: left out" in plan.notes
-    assert "1 shapes are marked as outside of their image: left out" in plan.notes
+    assert (
+        "3 annotations without an area (polylines, points, cuboids, skeletons, tags): left out" in plan.notes
+    )
+    assert "1 shape is marked as outside of the image: left out" in plan.notes
     assert read_classes(tmp_path / "root").names == tuple(COLORS), "no tags and skeletons"
     assert plan.choice.classes.palette == tuple(COLORS.values())
 

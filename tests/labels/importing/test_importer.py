@@ -279,9 +279,7 @@ def test_images_without_a_file_of_labelme_are_counted(labelme):
     write(labelme / "more" / "five.jpg", pixels(5))
     write(labelme / "one.png", pixels(6))
     (note,) = (note for note in plan_import([labelme], HALF).notes if "no file of labelme" in note)
-    assert (
-        note == f"1 images have no file of labelme and were left out, such as {labelme / 'more' / 'five.jpg'}"
-    )
+    assert note == f"1 image has no file of labelme: left out, such as {labelme / 'more' / 'five.jpg'}"
 
 
 def test_spaces_around_names_do_not_make_classes(tmp_path):

@@ -17,7 +17,7 @@ def test_lines_with_folders_mean_the_image_in_that_folder(tmp_path: Path) -> Non
     write_text(lists / "val.txt", "clip 2\\a.jpg\ngone\n")
     splits, notes = read_split_lists(tmp_path, NAMES)
     assert splits == {"clip 1/a": "train", "clip 2/a": "val", "b.c": "train"}
-    assert notes == (f"{lists / 'val.txt'} names 1 images that are not there, such as gone",)
+    assert notes == (f"{lists / 'val.txt'} names 1 image that is not there, such as gone",)
 
 
 def test_folders_of_another_place_do_not_matter_where_one_image_has_the_name(tmp_path: Path) -> None:

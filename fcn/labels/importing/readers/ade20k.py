@@ -20,6 +20,7 @@ from fcn.labels.importing.readers.mask_size import check_fit
 from fcn.labels.importing.source import VOID_KEY, Item, Keys, Source, SourceClass, class_of_key
 from fcn.labels.importing.split_lists import split_of_folder
 from fcn.system.parallel import map_on_all_cores
+from fcn.system.text import counted
 
 NAME = "ade20k"
 
@@ -52,8 +53,11 @@ def read(folder: Path) -> Source:
     table = _find_table(folder)
     classes = {} if table is None else _read_table(table)
     notes = [
-        f"{len(paths)} {what} and were left out, such as {paths[0]}"
-        for what, paths in (("images have no mask", files.images), ("masks have no image", files.masks))
+        f"{counted(len(paths), one, many)}: left out, such as {paths[0]}"
+        for one, many, paths in (
+            ("image has no mask", "images have no mask", files.images),
+            ("mask has no image", "masks have no image", files.masks),
+        )
         if paths
     ]
     if table is None:

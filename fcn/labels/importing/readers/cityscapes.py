@@ -19,6 +19,7 @@ from fcn.labels.importing.readers.mask_size import check_fit
 from fcn.labels.importing.source import VOID_KEY, Color, Item, Keys, Source, SourceClass
 from fcn.labels.importing.split_lists import split_of_folder
 from fcn.system.parallel import map_on_all_cores
+from fcn.system.text import counted
 
 NAME = "cityscapes"
 
@@ -109,10 +110,12 @@ def read(folder: Path) -> Source:
     notes = []
     if tests and all(map_on_all_cores(_is_void, [labels[_base(item)] for item in tests[:_SAMPLE]])):
         items = [item for item in items if item.split != "test"]
-        notes.append(f"{len(tests)} test images have no public labels and were left out")
+        notes.append(
+            f"{counted(len(tests), 'test image has', 'test images have')} no public labels: left out"
+        )
     alone = len(images) - len(common)
     if alone:
-        notes.append(f"{alone} images have no label and were left out")
+        notes.append(f"{counted(alone, 'image has', 'images have')} no label: left out")
     classes = {number: SourceClass(one.name, one.color) for number, one in enumerate(_CLASSES)}
     return Source(NAME, items, classes, notes=tuple(notes))
 

@@ -25,6 +25,7 @@ from fcn.labels.importing.readers.coco_classes import NumberedClasses, number_cl
 from fcn.labels.importing.source import BACKGROUND_KEY, Item, Keys, Source
 from fcn.labels.importing.split_lists import split_of_folder
 from fcn.system.files import unreadable
+from fcn.system.text import counted
 
 NAME = "coco"
 
@@ -237,22 +238,36 @@ def _is_id(value: object) -> bool:
 def _notes(counts: Mapping[str, int], missing: Sequence[str], unlisted: Sequence[Path]) -> list[str]:
     notes = []
     if counts["empty"]:
-        notes.append(f"{counts['empty']} images have no annotation: all of them is background")
+        notes.append(
+            f"{counted(counts['empty'], 'image has', 'images have')} no annotation: all of them is background"
+        )
     if counts["boxes"]:
         notes.append(
-            f"{counts['boxes']} annotations have a box and no segmentation and were left out: their pixels "
-            "count as background"
+            f"{counted(counts['boxes'], 'annotation has', 'annotations have')} a box and no segmentation: "
+            "left out, so that their pixels count as background"
         )
     if counts["crowds"]:
-        notes.append(f"{counts['crowds']} crowds (iscrowd) were labeled as their class")
+        notes.append(
+            counted(
+                counts["crowds"],
+                "crowd (iscrowd) was labeled as its class",
+                "crowds (iscrowd) were labeled as their class",
+            )
+        )
     if counts["homeless"]:
-        notes.append(f"{counts['homeless']} annotations belong to no image of their file and were left out")
+        notes.append(
+            f"{counted(counts['homeless'], 'annotation belongs', 'annotations belong')} to no image of the "
+            "file: left out"
+        )
     if missing:
         notes.append(
-            f"{len(missing)} images are listed, but not there, and were left out, such as {missing[0]}"
+            f"{counted(len(missing), 'image is', 'images are')} listed, but not there: left out, such as "
+            f"{missing[0]}"
         )
     if unlisted:
-        notes.append(f"{len(unlisted)} images are in no list and were left out, such as {unlisted[0]}")
+        notes.append(
+            f"{counted(len(unlisted), 'image is', 'images are')} in no list: left out, such as {unlisted[0]}"
+        )
     return notes
 
 

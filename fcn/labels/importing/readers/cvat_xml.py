@@ -35,6 +35,7 @@ from fcn.labels.importing.source import (
 )
 from fcn.labels.importing.split_lists import split_of_folder, split_of_list
 from fcn.system.files import unreadable
+from fcn.system.text import counted
 
 NAME = "cvat"
 
@@ -164,19 +165,25 @@ def _order(path: Path, image: CvatImage, key_of: Mapping[str, int]) -> list[tupl
 def _notes(counts: Mapping[str, int], missing: Sequence[str]) -> list[str]:
     notes = []
     if counts["empty"]:
-        notes.append(f"{counts['empty']} images have no shape: all of them is background")
+        notes.append(
+            f"{counted(counts['empty'], 'image has', 'images have')} no shape: all of them is background"
+        )
     if counts["others"]:
         notes.append(
-            f"{counts['others']} polylines, points, cuboids, skeletons and tags have no area: left out"
+            f"{counted(counts['others'], 'annotation')} without an area (polylines, points, cuboids, "
+            "skeletons, tags): left out"
         )
     if counts["outside"]:
-        notes.append(f"{counts['outside']} shapes are marked as outside of their image: left out")
+        notes.append(
+            f"{counted(counts['outside'], 'shape is', 'shapes are')} marked as outside of the image: left out"
+        )
     if missing:
         notes.append(
-            f"{len(missing)} images are listed, but not there, and were left out, such as {missing[0]}"
+            f"{counted(len(missing), 'image is', 'images are')} listed, but not there: left out, such as "
+            f"{missing[0]}"
         )
     if counts["unlisted"]:
-        notes.append(f"{counts['unlisted']} images are in no file of CVAT and were left out")
+        notes.append(f"{counted(counts['unlisted'], 'image is', 'images are')} in no file of CVAT: left out")
     return notes
 
 

@@ -31,6 +31,7 @@ from fcn.labels.importing.source import (
     SourceClass,
 )
 from fcn.labels.importing.split_lists import split_of_folder
+from fcn.system.text import counted
 
 NAME = "labelme"
 
@@ -111,13 +112,14 @@ def _check_images(items: Sequence[Item]) -> None:
 
 
 def _notes(items: Sequence[Item], images: Sequence[Path], others: int) -> tuple[str, ...]:
-    notes = [f"{others} JSON files are not labelme's and were left out"] if others else []
+    notes = [f"{counted(others, 'JSON file is', 'JSON files are')} not labelme's: left out"] if others else []
     labeled = {item.image for item in items if isinstance(item.image, Path)}
     labeled |= {item.where.with_suffix("") for item in items}
     unlabeled = [path for path in images if path not in labeled and path.with_suffix("") not in labeled]
     if unlabeled:
         notes.append(
-            f"{len(unlabeled)} images have no file of labelme and were left out, such as {unlabeled[0]}"
+            f"{counted(len(unlabeled), 'image has', 'images have')} no file of labelme: left out, such as "
+            f"{unlabeled[0]}"
         )
     return tuple(notes)
 

@@ -19,6 +19,7 @@ from fcn.labels.importing.readers.mask_file import read_ids
 from fcn.labels.importing.readers.mask_size import check_fit
 from fcn.labels.importing.source import VOID_KEY, Color, Item, Keys, Source, SourceClass
 from fcn.labels.importing.split_lists import split_of_folder
+from fcn.system.text import counted
 
 NAME = "mapillary"
 
@@ -73,7 +74,7 @@ def read(folder: Path) -> Source:
                 items.append(Item(name, image, read_keys, mask, split_of_folder(name)))
     if not items:
         raise DataError(f"{folder}: holds no images with masks. Expected training/{found.labels}.")
-    notes = [f"{alone} images have no mask and were left out"] if alone else []
+    notes = [f"{counted(alone, 'image has', 'images have')} no mask: left out"] if alone else []
     return Source(NAME, sorted(items, key=lambda item: item.name), classes, notes=tuple(notes))
 
 

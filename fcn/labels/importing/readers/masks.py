@@ -40,6 +40,7 @@ from fcn.labels.importing.source import (
 )
 from fcn.labels.importing.split_lists import read_split_lists, split_of_folder
 from fcn.system.parallel import map_on_all_cores
+from fcn.system.text import counted
 
 NAME = "masks"
 
@@ -96,14 +97,14 @@ def _explain(folder: Path, files: Files) -> str:
     """Returns why images and masks cannot be told apart or joined."""
     if files.images and files.masks:
         return (
-            f"{folder}: holds {len(files.images)} images and {len(files.masks)} masks, and none have a name "
-            f"in common, such as {files.images[0].name} and {files.masks[0].name}. "
+            f"{folder}: holds {counted(len(files.images), 'image')} and {counted(len(files.masks), 'mask')}, "
+            f"and none have a name in common, such as {files.images[0].name} and {files.masks[0].name}. "
             "Give each mask the name of its image."
         )
     if files.masks:
         return (
-            f"{folder}: holds {len(files.masks)} masks, such as {files.masks[0].name}, and no images. Put "
-            "the images beside them, in a folder images/, or export again with images."
+            f"{folder}: holds {counted(len(files.masks), 'mask')}, such as {files.masks[0].name}, and no "
+            "images. Put the images beside them, in a folder images/, or export again with images."
         )
     unmarked = find_unmarked(files.images)
     if unmarked is not None:
@@ -117,17 +118,18 @@ def _explain(folder: Path, files: Files) -> str:
 
 def _notes(files: Files, looks: Iterable[Look]) -> list[str]:
     notes = []
-    for what, paths in (
-        ("images have no mask and were left out", files.images),
-        ("masks have no image and were left out", files.masks),
-        ("images are in folders of another name and were left out", files.others),
+    for one, many, what, paths in (
+        ("image has", "images have", "no mask", files.images),
+        ("mask has", "masks have", "no image", files.masks),
+        ("image is", "images are", "in a folder of another name", files.others),
     ):
         if paths:
-            notes.append(f"{len(paths)} {what}, such as {paths[0]}")
+            notes.append(f"{counted(len(paths), one, many)} {what}: left out, such as {paths[0]}")
     alpha = sum(look.mode in ALPHA_MODES for look in looks)
     if alpha:
         notes.append(
-            f"{alpha} masks have transparency: pixels that cannot be seen count as black, or as id 0"
+            f"{counted(alpha, 'mask has', 'masks have')} transparency: pixels that cannot be seen count as "
+            "black, or as id 0"
         )
     return notes
 
@@ -186,9 +188,9 @@ def _class_of_id(palette: Pixels | None, listed: Sequence[int], void: set[int], 
     """
     if listed and key not in void:
         raise DataError(
-            f"The masks have the id {key}, and the list of classes has {len(listed)} names, the last for id "
-            f"{max(listed)}. Name each id there. A list that begins with the first object needs a line for "
-            "the background before it."
+            f"The masks have the id {key}, and the list of classes has {counted(len(listed), 'name')}, the "
+            f"last for id {max(listed)}. Name each id there. A list that begins with the first object needs "
+            "a line for the background before it."
         )
     return class_of_key(key)._replace(color=_palette_color(palette, key))
 

@@ -22,6 +22,7 @@ from fcn.labels.importing.readers.supervisely_objects import draw_object, geomet
 from fcn.labels.importing.source import BACKGROUND, BACKGROUND_KEY, Item, Keys, Source, SourceClass
 from fcn.labels.importing.split_lists import split_of_folder
 from fcn.system.parallel import map_on_all_cores
+from fcn.system.text import counted
 
 NAME = "supervisely"
 
@@ -76,10 +77,13 @@ def read(folder: Path) -> Source:
     notes = []
     missing = [path for path, look in zip(paths, looks, strict=True) if look.image is None]
     if missing:
-        notes.append(f"{len(missing)} annotations have no image and were left out, such as {missing[0]}")
+        notes.append(
+            f"{counted(len(missing), 'annotation has', 'annotations have')} no image: left out, such as "
+            f"{missing[0]}"
+        )
     left_out = sum(look.left_out for look in looks)
     if left_out:
-        notes.append(f"{left_out} lines, points and other objects without an area were left out")
+        notes.append(f"{counted(left_out, 'object')} without an area (lines, points and others): left out")
     items.sort(key=lambda item: item.name)
     # A class of the project has a color.
     implied = classes[BACKGROUND_KEY].color is None

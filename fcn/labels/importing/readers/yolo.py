@@ -34,6 +34,7 @@ from fcn.labels.importing.source import (
 )
 from fcn.labels.importing.split_lists import split_of_folder
 from fcn.system.files import unreadable
+from fcn.system.text import counted
 
 NAME = "yolo"
 
@@ -95,9 +96,11 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
         draw = partial(_draw, label, key_of, blanks)
         items.append(Item(name_below(folder, image), image, draw, label or image, split))
     if unlabeled:
-        notes.append(f"{unlabeled} images have no label file: all of them is background")
+        notes.append(
+            f"{counted(unlabeled, 'image has', 'images have')} no label file: all of them is background"
+        )
     if left_out:
-        notes.append(f"{left_out} images are in folders without labels and were left out")
+        notes.append(f"{counted(left_out, 'image is', 'images are')} in folders without labels: left out")
     classes = {BACKGROUND_KEY: SourceClass(BACKGROUND)}
     classes |= {
         key_of[number]: SourceClass(name, number=number) for number, name in names.items() if key_of[number]

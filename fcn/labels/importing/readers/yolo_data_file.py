@@ -12,6 +12,7 @@ from fcn.labels.importing.image_index import ImageIndex
 from fcn.labels.importing.split_lists import split_of_folder
 from fcn.system.files import unreadable
 from fcn.system.places import name_parts
+from fcn.system.text import counted
 
 _MOST_FILES = 32
 _MAX_NUMBER = 65_536
@@ -109,7 +110,9 @@ def _read_splits(
                 found[image].append(split)
     several = {image for image, splits in found.items() if "train" in splits and len(set(splits)) > 1}
     if several:
-        notes.append(f"{path.name} uses {len(several)} images both to train and to validate or test")
+        notes.append(
+            f"{path.name} uses {counted(len(several), 'image')} both to train and to validate or test"
+        )
     return {image: None if image in several else splits[0] for image, splits in found.items()}, notes
 
 
@@ -146,6 +149,7 @@ def _read_list(path: Path, index: ImageIndex, split: str, notes: list[str]) -> l
     missing = [line for line, image in zip(lines, images, strict=True) if image is None]
     if missing:
         notes.append(
-            f"{path.name} names {len(missing)} images that are not there, such as {missing[0][:_SHOWN]!r}"
+            f"{path.name} names {counted(len(missing), 'image that is', 'images that are')} not there, such "
+            f"as {missing[0][:_SHOWN]!r}"
         )
     return [image for image in images if image is not None]

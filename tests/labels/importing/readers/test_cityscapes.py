@@ -70,7 +70,7 @@ def test_test_images_without_public_labels_are_left_out(tmp_path) -> None:
     write_ids(folder / f"gtFine/{name}_gtFine_labelIds.png", np.full(SIZE, 3, np.uint8))
     plan = plan_of(folder)
     assert len(plan.names) == 3
-    assert "1 test images have no public labels and were left out" in plan.notes
+    assert "1 test image has no public labels: left out" in plan.notes
 
 
 @pytest.mark.parametrize(("kind", "wrong"), [("labelIds", 34), ("labelTrainIds", 19), ("labelIds", 255)])
@@ -89,7 +89,7 @@ def test_labels_without_images(tmp_path) -> None:
 def test_images_without_labels(tmp_path) -> None:
     folder = build(tmp_path / "source")
     write_image(folder / "leftImg8bit/train/ulm/ulm_000000_000019_leftImg8bit.png")
-    assert "1 images have no label and were left out" in plan_of(folder).notes
+    assert "1 image has no label: left out" in plan_of(folder).notes
 
 
 def test_other_folders_are_not_recognized(tmp_path) -> None:

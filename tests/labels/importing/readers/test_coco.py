@@ -102,7 +102,7 @@ def test_the_sample_of_coco_has_80_classes_and_is_drawn_as_pycocotools_does() ->
         image = next(one for one in document["images"] if one["file_name"] == f"{item.name[-12:]}.jpg")
         label = item.read_keys((image["height"], image["width"]))
         np.testing.assert_array_equal(label, drawn_by_pycocotools(path, image["id"]))
-    assert source.notes == ("1 crowds (iscrowd) were labeled as their class",)
+    assert source.notes == ("1 crowd (iscrowd) was labeled as its class",)
 
 
 # Quarters, so that areas are exact and equal ones stay equal.
@@ -159,8 +159,8 @@ def test_a_crowd_is_labeled_as_its_class_and_a_box_is_said(tmp_path: Path) -> No
     source = coco.read(tmp_path)
     assert (source.items[0].read_keys(SIZE) == 3).all()
     assert source.notes == (
-        "1 annotations have a box and no segmentation and were left out: their pixels count as background",
-        "1 crowds (iscrowd) were labeled as their class",
+        "1 annotation has a box and no segmentation: left out, so that their pixels count as background",
+        "1 crowd (iscrowd) was labeled as its class",
     )
 
 
@@ -178,8 +178,8 @@ def test_images_are_found_wherever_they_are_and_those_without_annotations_are_ba
     assert [bool(item.read_keys(SIZE).any()) for item in source.items].count(False) == 3
     assert source.notes == (
         "3 images have no annotation: all of them is background",
-        "1 images are listed, but not there, and were left out, such as 'gone.jpg' (instances_val2017.json)",
-        f"1 images are in no list and were left out, such as {tmp_path / names[4]}",
+        "1 image is listed, but not there: left out, such as 'gone.jpg' (instances_val2017.json)",
+        f"1 image is in no list: left out, such as {tmp_path / names[4]}",
     )
 
 

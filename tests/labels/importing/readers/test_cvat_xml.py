@@ -142,10 +142,10 @@ def test_what_has_no_area_and_images_without_shapes_are_said(tmp_path: Path) -> 
     assert recognize(tmp_path) == "cvat"
     assert [bool(item.read_keys(SIZE).any()) for item in source.items] == [False, True]
     assert source.notes == (
-        "1 images have no shape: all of them is background",
-        "3 polylines, points, cuboids, skeletons and tags have no area: left out",
-        "1 images are listed, but not there, and were left out, such as 'gone.jpg' (annotations.xml)",
-        "1 images are in no file of CVAT and were left out",
+        "1 image has no shape: all of them is background",
+        "3 annotations without an area (polylines, points, cuboids, skeletons, tags): left out",
+        "1 image is listed, but not there: left out, such as 'gone.jpg' (annotations.xml)",
+        "1 image is in no file of CVAT: left out",
     )
 
 

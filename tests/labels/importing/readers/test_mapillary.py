@@ -41,7 +41,7 @@ def test_versions(tmp_path, version) -> None:
     assert plan.splits == ["train", "train", "val", "val"]
     assert plan.choice.classes.names == ("Bird", "Road", "Sky")
     assert plan.choice.classes.palette == ((165, 42, 42), (128, 64, 128), (70, 130, 180))
-    assert "1 images have no mask and were left out" in plan.notes
+    assert "1 image has no mask: left out" in plan.notes
     for label in labels.values():
         np.testing.assert_array_equal(label, np.array([0, VOID, 1, 2, VOID])[IDS])
 

@@ -223,7 +223,7 @@ def test_names_that_end_in_a_number_are_found_in_lists(tmp_path) -> None:
         "frame 0": "train",
         "frame 1": "val",
     }
-    assert any("names 1 images that are not there, such as frame 7" in note for note in plan.notes)
+    assert any("names 1 image that is not there, such as frame 7" in note for note in plan.notes)
 
 
 def test_cvat_black_and_white(tmp_path) -> None:
@@ -500,7 +500,7 @@ def test_equal_names_come_before_marks(tmp_path) -> None:
     write_image(folder / "images/img_1.jpg")
     plan = plan_of(folder)
     assert sorted(plan.names) == ["1", "3_mask", "img_2"]
-    assert any("1 images have no mask" in note and "img_1" in note for note in plan.notes)
+    assert any("1 image has no mask" in note and "img_1" in note for note in plan.notes)
 
 
 def refused(folder: Path) -> str:

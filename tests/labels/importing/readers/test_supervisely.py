@@ -95,7 +95,7 @@ def test_polygons_rectangles_and_bitmaps_in_the_order_of_the_file(tmp_path) -> N
     plan, labels = import_labels(folder)
     assert plan.choice.classes.names == ("background", "dog", "cat")
     assert plan.splits == ["train", "val"]
-    assert "2 lines, points and other objects without an area were left out" in plan.notes
+    assert "2 objects without an area (lines, points and others): left out" in plan.notes
     expected = [
         [1, 0, 0, 0, 0, 0, 0, 0],
         [0, 1, 2, 2, 2, 2, 2, 0],
@@ -129,7 +129,7 @@ def test_an_annotation_without_its_image(tmp_path) -> None:
     write_image(folder / "train/img/c.jpg")
     (folder / "train/ann/c.jpg.json").write_text((folder / "train/ann/a.jpg.json").read_text())
     plan_notes = plan_of(folder).notes
-    assert any("1 annotations have no image" in note for note in plan_notes)
+    assert any("1 annotation has no image" in note for note in plan_notes)
 
 
 @pytest.mark.parametrize("packed", [True, False])

@@ -108,8 +108,8 @@ def test_folders_for_splits_and_images_without_objects(tmp_path: Path) -> None:
     }
     assert [bool(item.read_keys(SIZE).any()) for item in source.items] == [True, False, False, True]
     assert source.notes == (
-        "1 images have no label file: all of them is background",
-        "1 images are in folders without labels and were left out",
+        "1 image has no label file: all of them is background",
+        "1 image is in folders without labels: left out",
     )
     plan = plan_import([tmp_path], ImportOptions())
     assert plan.choice.classes.names == ("background", "cat", "dog", "bird")
@@ -137,7 +137,7 @@ def test_lists_of_another_machine(tmp_path: Path) -> None:
     write_text(tmp_path / "rooms.yaml", text)
     assert splits(tmp_path) == {"images/a": "train", "images/b": "val", "images/c": "train"}
     assert yolo.read(tmp_path).notes == (
-        "val.txt names 1 images that are not there, such as 'images/gone.jpg'",
+        "val.txt names 1 image that is not there, such as 'images/gone.jpg'",
     )
 
 
