@@ -39,8 +39,8 @@ def near_copies(
     text = (
         f"{len(pairs)} of {counted(len(val), 'validation image')} "
         f"{'looks' if len(pairs) == 1 else 'look'} nearly like a training image, as neighboring frames of a "
-        "video or parts of one photo do. Scores will be too good for other images: keep what belongs together "
-        "in one split."
+        "video or parts of one photo do. Scores will be too good for other images: keep what belongs "
+        "together in one split."
     )
     return [Finding("near-duplicates", False, text, files)]
 

@@ -252,10 +252,10 @@ def _spelling(name: str) -> str:
 
 
 def _divide(
-    counted: Sequence[Counted], choice: Choice, names: Sequence[str], division: Division | None
+    items: Sequence[Counted], choice: Choice, names: Sequence[str], division: Division | None
 ) -> tuple[list[str], str | None]:
     """Returns the split of each item, and a sentence about where it comes from."""
-    given = [one.item.split for one in counted]
+    given = [one.item.split for one in items]
     if division is None and VAL in given and TRAIN in given:
         left = given.count(None)
         words = (
@@ -265,7 +265,7 @@ def _divide(
         return [split or TRAIN for split in given], counted(left, *words) if left else None
     chosen = division or DEFAULT_DIVISION
     ids = {row.key: row.class_id for row in choice.rows} | choice.stray
-    classes = [frozenset(ids.get(key, VOID) for key in one.keys) - {VOID} for one in counted]
+    classes = [frozenset(ids.get(key, VOID) for key in one.keys) - {VOID} for one in items]
     splits = divide(names, classes, chosen)
     why = "the source has no training and validation split" if division is None else "you asked for it"
     held = f", {splits.count(TEST)} to test" if TEST in splits else ""
