@@ -111,8 +111,12 @@ def load_start(weights: str, trust: bool = False) -> Source:
         return Source(model, model.has_trained_scores())
     recognize(path)  # raises an error that explains what is wrong with the file
     name = weights if is_name else identify(path).name
-    scales, format = (None, None) if name is None else (NETS[name].skip_scales, NETS[name].format)
-    found, model = read_published(path, skip_scales=scales, known_format=format)
+    published = None if name is None else NETS[name]
+    found, model = read_published(
+        path,
+        skip_scales=published.skip_scales if published else None,
+        known_format=published.format if published else None,
+    )
     if found.missing and name is None:
         print_notice(
             f"{path}: has the layers and shapes of {NETS[_WITHOUT_TOP].title}, but is not the published file."
