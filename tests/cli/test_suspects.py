@@ -126,7 +126,8 @@ def plain_quality(run_path: Path, image: Path, label_path: Path) -> float:
 def test_data_that_has_changed_or_moved_is_said(
     root_and_run: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from fcn.data.voc import digest_images, read_split
+    from fcn.data.leaks import digest_images
+    from fcn.data.voc import read_split
     from fcn.runs.digests import DataRecord, SplitDigests, TrainingImages, write_record
 
     root, path = root_and_run

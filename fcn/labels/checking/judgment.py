@@ -187,7 +187,7 @@ def _judge_content(
         text = (
             f"The {counted(count, 'label')} of the training split {'holds' if count == 1 else 'hold'} one "
             f"class only, {names[only]!r} (id {only}), so there is nothing to learn. Add images that show "
-            f"another class, or correct the labels."
+            "another class, or correct the labels."
         )
         return [Finding("one class", True, text)]
     used = present["training"] | present["validation"]

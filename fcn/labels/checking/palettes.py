@@ -47,8 +47,8 @@ def judge_palettes(
     if against_list:
         text = (
             f"{counted(len(against_list), 'palette contradicts', 'palettes contradict')} the colors in "
-            f"labels.txt, so the ids would mean other classes. Write the ids in the order of labels.txt "
-            f"(python -m fcn data check ROOT --fix NEWROOT --palettes colors), or leave out the colors there."
+            "labels.txt, so the ids would mean other classes. Write the ids in the order of labels.txt "
+            "(python -m fcn data check ROOT --fix NEWROOT --palettes colors), or leave out the colors there."
         )
         findings.append(Finding("palettes", True, text, tuple(against_list)))
     if conflicts:

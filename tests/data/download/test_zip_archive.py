@@ -21,7 +21,9 @@ def zipped(files: dict[str | zipfile.ZipInfo, bytes], method: int = zipfile.ZIP_
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            # An entry of its own has the same date on every day.
+            entry = name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name)
+            archive.writestr(entry, content, method)
     return buffer.getvalue()
 
 
@@ -126,7 +128,7 @@ def test_a_damaged_archive_is_unpacked_or_refused(count: int, tmp_path: Path) ->
     whole = [zipped({"set/": b"", **FILES}, method) for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)]
     for number in range(count):
         data = bytearray(whole[number % 2])
-        for _ in range(rng.integers(1, 4)):
+        for _ in range(rng.integers(0, 4)):  # some are whole
             place = int(rng.integers(len(data)))
             match rng.integers(5):
                 case 0:
