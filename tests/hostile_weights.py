@@ -255,7 +255,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "npy: no values along 2^40 rows": (
         lambda: npy(b"}U\1a]" + array(b"\x8a\6\0\0\0\0\0\1K\0\x86", b"U\0") + b"as"),
-        "has not numbers",
+        "has no numbers",
     ),
     "npy: no values along axes that NumPy does not have": (
         lambda: npy(b"}U\1a]" + array(b"(" + b"\x8a\x08" + b"\xff" * 7 + b"\x7f" + b"K\0t", b"U\0") + b"as"),
@@ -263,11 +263,11 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "npy: no values along many long axes": (
         lambda: npy(b"}U\1a]" + array(b"(" + b"\x8a\6\0\0\0\0\0\1" * 9 + b"K\0t", b"U\0") + b"as"),
-        "has not numbers",
+        "has no numbers",
     ),
     "npy: arrays without values in all layers": (
         lambda: npy(same_in_all_layers(array(b"K\0\x85", b"U\0"), 1_000)),
-        "has not numbers",
+        "has no numbers",
     ),
     "npy: one small array in all layers": (
         lambda: npy(same_in_all_layers(array(b"K\1\x85", b"U\4" + bytes(4)), 1_000), padding=128_000),

@@ -254,6 +254,7 @@ def describe_file(file: PublishedFile) -> str:
     """Returns the name, size and checksum of a file, for people.
 
     Example:
+        >>> from fcn.system.download.file import Checksum
         >>> describe_file(PublishedFile("net.h5", (), Checksum("md5", "0123", "Keras"), 2_000_000))
         'net.h5 (2,000,000 bytes, MD5 0123)'
     """

@@ -87,7 +87,7 @@ def save(path, content):
         (np.array({"a": [np.zeros(1)] * 65}, object), "'a' is not a list of arrays"),
         (np.array({"a": [np.zeros(2, int)]}, object), "values of the type 'i8'"),
         (np.array({"a": [np.zeros(2, complex)]}, object), "values of the type 'c16'"),
-        (np.array({"a": [np.array([1, "x"], object)]}, object), "not numbers"),
+        (np.array({"a": [np.array([1, "x"], object)]}, object), "no numbers"),
         (np.array({"a": {1, 2}}, object), "not one that weights need"),
     ],
 )
