@@ -88,18 +88,28 @@ def choose_windows(
         ValueError: If not even the smallest window fits.
     """
     least = smallest_window(halo, overlap)
-    best: tuple[int, list[Span], list[Span]] | None = None
+    best: tuple[int, int, int] | None = None
     for height in _candidates(size[0], least):
         width = _largest(size[1], least, partial(fits, min(height, size[0])))
         if width is None:
             break
-        rows, columns = cut(size[0], height, halo, overlap), cut(size[1], width, halo, overlap)
-        work = sum(row.stop - row.start for row in rows) * sum(one.stop - one.start for one in columns)
+        work = _covered(size[0], height, halo, overlap) * _covered(size[1], width, halo, overlap)
         if best is None or work < best[0]:
-            best = work, rows, columns
+            best = work, height, width
     if best is None:
         raise ValueError(f"Expected memory for windows of {least} x {least} pixels. Received: less.")
-    return best[1:]
+    _, height, width = best
+    return cut(size[0], height, halo, overlap), cut(size[1], width, halo, overlap)
+
+
+def _covered(length: int, window: int, halo: tuple[int, int], overlap: int) -> int:
+    """Returns the pixels of all windows that `cut` makes of an axis, without making them."""
+    if length <= window:
+        return length
+    step = (window - sum(halo) - overlap) // COARSEST_STRIDE * COARSEST_STRIDE
+    beyond = length - window
+    start = -(-beyond // COARSEST_STRIDE) * COARSEST_STRIDE
+    return -(-beyond // step) * window + length - start
 
 
 def _candidates(length: int, least: int) -> Iterator[int]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fcn.inference.tiling.windows import choose_windows, cut, smallest_window
+from fcn.inference.tiling.windows import _covered, choose_windows, cut, smallest_window
 from fcn.models.fields import COARSEST_STRIDE
 
 HALOS = st.tuples(st.integers(0, 90), st.integers(0, 90))
@@ -75,3 +75,13 @@ def test_windows_of_the_longest_images_are_chosen_with_few_questions(size: tuple
     assert (rows[-1].last, columns[-1].last) == size
     assert len(asked) < 50_000
     assert len(rows) * len(columns) < 100_000
+
+
+@settings(max_examples=100, deadline=None)
+@given(length=st.integers(1, 5000), more=st.integers(0, 40), halo=HALOS, overlap=st.integers(0, 64))
+def test_windows_are_counted_without_being_made(
+    length: int, more: int, halo: tuple[int, int], overlap: int
+) -> None:
+    window = smallest_window(halo, overlap) + more * COARSEST_STRIDE
+    spans = cut(length, window, halo, overlap)
+    assert _covered(length, window, halo, overlap) == sum(span.stop - span.start for span in spans)
