@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fcn.pages.percent import percent
+from fcn.system.text import counted
 
 if TYPE_CHECKING:
     from fcn.evaluation.evaluate import Evaluation
@@ -18,9 +19,8 @@ def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: st
     from fcn.system.console import TerminalConsole
 
     scores = evaluation.scores
-    table = Table(
-        title=f"{title}, {len(evaluation.images)} images", box=box.SIMPLE_HEAD, title_justify="left"
-    )
+    images = counted(len(evaluation.images), "image")
+    table = Table(title=f"{title}, {images}", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("score")
     table.add_column("value", justify="right")
     names = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
@@ -46,7 +46,7 @@ def print_verification(verification: "Verification") -> None:
     from fcn.system.console import TerminalConsole
 
     table = Table(
-        title=f"Agreement with the net's own labels, {verification.num_images} images",
+        title=f"Agreement with the net's own labels, {counted(verification.num_images, 'image')}",
         box=box.SIMPLE_HEAD,
         title_justify="left",
     )

@@ -195,14 +195,14 @@ def _judge_content(
         (
             "never trained",
             present["validation"] - present["training"],
-            "in the validation split but in no training label, so it cannot be learned and its IoU will be 0",
+            "in the validation split but in no training label: never learned, with an IoU of 0",
         ),
         (
             "never scored",
             present["training"] - present["validation"],
-            "in the training split but in no validation label, so it will not be scored",
+            "in the training split but in no validation label: never scored",
         ),
-        ("absent", {*range(len(names))} - used, "in no label at all, though the list of classes names it"),
+        ("absent", {*range(len(names))} - used, "in no label at all, but in the list of classes"),
     ):
         if classes:
             shown = ", ".join(f"{names[index]} ({index})" for index in sorted(classes))
