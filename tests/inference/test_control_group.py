@@ -54,9 +54,9 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def files() -> dict[str, bytes]:
     """Files by name; those that begin with "bad" must be refused, the others labeled."""
     return {
-        "row.tif": flat_tiff(1, 1_000_000),
-        "column.tif": flat_tiff(1_000_000, 1),
-        "three.png": encode_png(np.zeros((3, 300_000, 3), np.uint8)),
+        "row.tif": flat_tiff(1, 200_000),
+        "column.tif": flat_tiff(200_000, 1),
+        "three.png": encode_png(np.zeros((3, 100_000, 3), np.uint8)),
         "square.png": encoded(3000, 3000, "PNG"),
         "bad-row.tif": flat_tiff(1, 60_000_000),
         "bad-row2.tif": flat_tiff(1, 3_000_000),
@@ -99,8 +99,8 @@ def test_infer_labels_what_it_can_and_refuses_the_rest(
     assert done.returncode == 1, done.stderr
     failed = {Path(entry["path"]).name: entry["reason"] for entry in json.loads(done.stdout)["failed"]}
     assert set(failed) == {name for name in files if name.startswith("bad")}, failed
-    assert read_label(tmp_path / "out" / "row.png").shape == (1, 1_000_000)
-    assert read_label(tmp_path / "out" / "column.png").shape == (1_000_000, 1)
+    assert read_label(tmp_path / "out" / "row.png").shape == (1, 200_000)
+    assert read_label(tmp_path / "out" / "column.png").shape == (200_000, 1)
 
 
 def test_the_server_answers_all_of_them_and_goes_on(
