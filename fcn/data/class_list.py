@@ -172,7 +172,8 @@ def _classes_in(path: Path, lines: Sequence[ListLine]) -> list[ListedClass]:
         return _cvat_classes(path, lines)
     for line in lines:
         if line.text.startswith(("#", "//")):
-            raise refusal(path, line, "looks like a comment, which would be a class here. Remove it")
+            problem = "looks like a comment, which would be a class here. Remove it, or put names in quotes"
+            raise refusal(path, line, problem)
     plain = _plain_lines(path, lines)
     for read in (table_classes, colored_classes, numbered_classes) if plain else ():
         if classes := read(path, plain):
