@@ -27,7 +27,7 @@ $(PEERS)/installed: requirements/peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
 	@touch $@
 
-quickstart: install ## Generate a data set, train, score, label and export, in about four minutes
+quickstart: install ## Generate a data set, train, score, label and export, in four to seven minutes
 	$(BIN)/python examples/quickstart.py
 
 # Files are started in the order of tests/conftest.py: the longest first.

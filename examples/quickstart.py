@@ -1,4 +1,4 @@
-"""The whole workflow in four minutes: generate data, train, score, label, export, check.
+"""The whole workflow in a few minutes: generate data, train, score, label, export, check.
 
 Run it with `make quickstart`. It also shows how to use the package from a program. `--short` does
 the same with few images and steps, to see whether everything works here; its scores say nothing.
