@@ -17,6 +17,8 @@ Net = Literal[
 NETS: tuple[str, ...] = get_args(Net)
 DILATED_NETS: tuple[str, ...] = ("frontend", "context", "largefov")
 """The nets without the last two poolings and without skips."""
+SKIP_NETS = tuple(net for net in NETS if net not in ("fcn32s", *DILATED_NETS))
+"""The nets with skips."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -115,6 +117,10 @@ class ModelConfig(Section):
         net: "fcn32s", "fcn16s", "fcn8s"; "fcn8s_at_once", with skips scaled for training all at once;
             "fcn8s_largefov", with DeepLab's fc6; or a net that dilates: "frontend", "context", "largefov".
         context: Size of the context module, "basic" or "large", in the net "context".
+        skip_scales: Factors of pool4 and pool3 in front of their score layers, in nets with skips; null: 1 and
+            1, or 0.01 and 0.0001 in "fcn8s_at_once". With VGG16's weights of ImageNet the values of pool4 are
+            about 100 large and those of pool3 about 500: factors of [0.01, 0.002] make both about 1, so that
+            "adamw" learns both skips as fast as the coarse scores.
         input_scale: Size at which the layers see an image, relative to its own. The model makes images
             smaller itself and answers at their own size.
         weights: The weights to start from. "none": random ones; "imagenet": VGG16's, downloaded when they
@@ -131,6 +137,10 @@ class ModelConfig(Section):
     dropout: Fraction = NetArguments.dropout
     batch_normalization: bool = NetArguments.batch_normalization
     context: ContextSize = DEFAULT_CONTEXT_SIZE
+    skip_scales: Annotated[
+        tuple[Positive, Positive] | None,
+        Field(description="two numbers above 0, [pool4, pool3], or null", examples=["[0.01, 0.002]"]),
+    ] = None
     input_scale: Annotated[float, Field(gt=0, le=1)] = NetArguments.input_scale
     weights: Annotated[str, Field(min_length=1)] = "none"
 
@@ -145,11 +155,20 @@ class ModelConfig(Section):
             raise ValueError(
                 f"model.context={self.context} changes nothing in model.net={self.net}: leave it out"
             )
+        if self.skip_scales is not None and self.net not in SKIP_NETS:
+            raise ValueError(
+                f"model.skip_scales changes nothing in model.net={self.net}, which has no skips: leave it out"
+            )
         return self
 
     def options(self) -> dict[str, Any]:
         """Returns the arguments of `fcn.models.factory.build_model`."""
-        return self.model_dump(exclude={"weights"} if self.net == "context" else {"weights", "context"})
+        idle = {"weights"}
+        if self.net != "context":
+            idle.add("context")
+        if self.skip_scales is None:
+            idle.add("skip_scales")
+        return self.model_dump(exclude=idle)
 
 
 class LossConfig(Section):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fcn.config.file import Config
+from fcn.config.sections import SKIP_NETS
 from fcn.errors import ConfigError
 from fcn.runs.model_file import RunFolder
 from fcn.training.loop import TrainingResult, train
@@ -36,7 +37,8 @@ def train_stages(
     weights = config.model.weights
     for net in STAGES[: STAGES.index(config.model.net) + 1]:
         stage = RunFolder(Path(run_path) / net)
-        model = config.model.model_copy(update={"net": net, "weights": weights})
+        scales = config.model.skip_scales if net in SKIP_NETS else None
+        model = config.model.model_copy(update={"net": net, "weights": weights, "skip_scales": scales})
         changed = config.model_copy(update={"model": model})
         result = train(changed, stage.path, resume and stage.exists(), trust=trust)
         weights = str(stage.path)

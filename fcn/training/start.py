@@ -150,8 +150,8 @@ def start_from(
         missing: Names of layers of `source` with weights that mean nothing.
 
     Raises:
-        RunError: If a layer below fc6 has another shape in `source`, or its context module is one of the
-            other geometry.
+        RunError: If a layer below fc6 has another shape in `source`, its context module is one of the other
+            geometry, or its trained skips have other scales than `model.skip_scales`.
     """
     layers = {layer.name: layer for layer in source.layers if layer.weights and layer.name not in missing}
     keeps_scores = has_scores and source.class_names == classes.names
@@ -168,9 +168,15 @@ def start_from(
     options = config.options()
     if keeps_scores and isinstance(source, FCN) and config.net not in DILATED_NETS:
         # A score layer belongs to the scale of its input; a skip the source lacks has the new net's scale.
-        own = AT_ONCE_SKIP_SCALES if config.net == "fcn8s_at_once" else (1.0, 1.0)
+        own = config.skip_scales or (AT_ONCE_SKIP_SCALES if config.net == "fcn8s_at_once" else (1.0, 1.0))
         skips = [name for name in ("score_pool4", "score_pool3") if name in layers]
-        options["skip_scales"] = (*source.skip_scales[: len(skips)], *own[len(skips) :])
+        kept_scales = source.skip_scales[: len(skips)]
+        if config.skip_scales and config.skip_scales[: len(skips)] != kept_scales:
+            raise RunError(
+                f"{config.weights}: its score layers were trained with model.skip_scales="
+                f"{list(source.skip_scales)}. Received: {list(config.skip_scales)}. Leave them out."
+            )
+        options["skip_scales"] = (*kept_scales, *own[len(skips) :])
     model = build_model(
         num_classes=len(classes.names),
         class_names=classes.names,

@@ -25,6 +25,11 @@ def refusal(path: Path, *overrides: str) -> str:
             "model: {context: large}",
             ["model.context=large changes nothing in model.net=fcn8s", "leave it out"],
         ),
+        (
+            "model: {net: fcn32s, skip_scales: [1, 1]}",
+            ["model.skip_scales changes nothing in model.net=fcn32s", "leave it out"],
+        ),
+        ("model: {skip_scales: [1, 0]}", ["model.skip_scales", "two numbers above 0", "[0.01, 0.002]"]),
         ("trian: {steps: 1}", ["trian", "unknown key", "Did you mean train?"]),
         ("serving: {}", ["serving", "unknown key", "Known keys: data, augmentation, model, loss, train."]),
         ("1: 2", ["1: unknown key"]),

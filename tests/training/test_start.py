@@ -73,6 +73,25 @@ def test_a_score_layer_keeps_the_scale_of_what_it_reads(source_net: str, net: st
     np.testing.assert_allclose(started.model(image), source(image), rtol=1e-5, atol=1e-5)
 
 
+def test_skips_have_the_scales_of_the_configuration(coarse: FCN) -> None:
+    model = ModelConfig(net="fcn8s", skip_scales=(0.01, 0.002), **THIN)
+    started = start_from(coarse, True, model, CLASSES).model
+    assert isinstance(started, FCN)
+    assert started.skip_scales == (0.01, 0.002)
+    assert [started.get_layer(f"scale_{pool}").scale for pool in ("pool4", "pool3")] == [0.01, 0.002]
+
+
+def test_trained_skips_do_not_get_other_scales() -> None:
+    options = {**THIN, "num_classes": 3, "class_names": CLASSES.names, "skip_scales": (0.01, 0.002)}
+    source = build_model("fcn16s", **options)
+    finer = ModelConfig(net="fcn8s", skip_scales=(0.01, 0.5), **THIN)  # pool3 is new
+    assert start_from(source, True, finer, CLASSES).model.skip_scales == (0.01, 0.5)
+    other = ModelConfig(net="fcn8s", weights="a.keras", skip_scales=(0.1, 0.5), **THIN)
+    with pytest.raises(RunError, match=r"a\.keras: .*skip_scales=\[0\.01, 0\.002\]\. Received: \[0\.1, 0\.5\]"):
+        start_from(source, True, other, CLASSES)
+    assert start_from(source, False, other, CLASSES).model.skip_scales == (0.1, 0.5)
+
+
 def test_an_imported_classifier_has_no_scores_to_keep(thin_net, tmp_path: Path) -> None:
     thin_net(8, awake=False).save(tmp_path / "classifier.keras")
     thin_net(8).save(tmp_path / "net.keras")
@@ -222,14 +241,16 @@ def configuration(root: Path, **model: object) -> Config:
 
 @pytest.mark.slow
 def test_one_command_trains_from_coarse_to_fine(dataset: Path, tmp_path: Path, capsys) -> None:
-    result = train_stages(configuration(dataset), tmp_path / "run")
+    config = configuration(dataset, skip_scales=(0.5, 0.25))
+    result = train_stages(config, tmp_path / "run")
     assert result.run.path == tmp_path / "run" / "fcn8s"
     assert [load_model(tmp_path / "run" / net).stride for net in ("fcn32s", "fcn16s", "fcn8s")] == [32, 16, 8]
     said = capsys.readouterr().err
     assert "new: upscore2, score_pool4, upscore16" in said
     assert said.count("agrees with") == 2
     assert result.run.load_config().model.weights == str(tmp_path / "run" / "fcn16s")
-    again = train_stages(configuration(dataset), tmp_path / "run", resume=True)
+    assert [load_model(tmp_path / "run" / net).skip_scales for net in ("fcn16s", "fcn8s")] == [(0.5, 0.25)] * 2
+    again = train_stages(config, tmp_path / "run", resume=True)
     assert again.run.path == result.run.path
 
 
