@@ -129,7 +129,7 @@ def _train(
             model, has_scores = load_model(checkpoint, trust), True
         else:
             model, has_scores = _new_model(config, data.classes, data.val_examples, trust)
-        compile_net(model, config, class_weights(config.loss, data.train_examples, len(data.classes.names)))
+        compile_net(model, config, class_weights(config.loss, data.train_pixels))
         average = None if config.train.ema is None else copy_of(model)
         position, saved = Position(0), None
         if checkpoint:
