@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from fcn.classes import Classes
 from fcn.comparison.plan import Candidate
 from fcn.config.file import Config
@@ -125,7 +127,6 @@ def _compile_new(config: Config, classes: Classes, trust: bool) -> SegmentationN
     else:
         source, has_scores, missing = load_start(start_weights(config.model), trust)
         net = start_from(source, has_scores, config.model, classes, missing=missing).model
-    measured = config.loss.class_weights == "median_frequency"
-    counts = None if measured else class_weights(config.loss, [], len(classes.names))
-    compile_net(net, config, counts)
+    any_pixels = np.ones((1, len(classes.names)), np.int64)  # the data set is read when the training starts
+    compile_net(net, config, class_weights(config.loss, any_pixels))
     return net

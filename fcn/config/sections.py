@@ -60,6 +60,9 @@ class DataConfig(Section):
         bits: How many bits the values of images of 16 bits use: 12 for a camera whose values end at 4095. The
             upper 8 of these are what the net sees, everywhere. null: 16, but a training refuses a data set
             that uses fewer.
+        sampling: "uniform": each epoch shows every training image once; "balanced": crops that hold rare
+            classes are drawn more often, and some images may never be; see `fcn.data.sampling`.
+        sampling_temperature: Of "balanced": the lower it is, the more often rare classes are drawn.
     """
 
     root: Path
@@ -68,11 +71,23 @@ class DataConfig(Section):
     classes: Annotated[Literal["voc"] | None, Field(description="voc, or null", examples=["voc"])] = None
     label_orientation: LabelOrientation = "upright"
     bits: Annotated[int, Field(ge=8, le=16, examples=["12"])] | None = None
+    sampling: Literal["uniform", "balanced"] = "uniform"
+    sampling_temperature: Positive = 0.01
 
     @field_validator("root", mode="before")
     @classmethod
     def _expand_root(cls, value: Any) -> Any:
         return expand_path("data.root", value)
+
+    @model_validator(mode="after")
+    def _temperature_is_not_idle(self) -> "DataConfig":
+        idle = DataConfig.model_fields["sampling_temperature"].default
+        if self.sampling == "uniform" and self.sampling_temperature != idle:
+            raise ValueError(
+                "data.sampling_temperature changes nothing with data.sampling=uniform: expected "
+                f"data.sampling=balanced, or data.sampling_temperature={idle}"
+            )
+        return self
 
     @property
     def used_bits(self) -> int:

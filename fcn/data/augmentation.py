@@ -73,21 +73,53 @@ def apply_view(image: Pixels, label: Pixels, view: View, crop_size: tuple[int, i
     Returns:
         `uint8[*crop_size, 3]` and `uint8[*crop_size]`.
     """
-    # From the center of a pixel of the view to the pixel of the image it shows.
+    shown = cv2.warpAffine(
+        image,
+        _to_image(view, image.shape[1]),
+        crop_size[::-1],
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderValue=_BORDER_COLOR,
+    )
+    return shown.astype(np.uint8, copy=False), cut_label(label, view, crop_size)
+
+
+def cut_label(label: Pixels, view: View, crop_size: tuple[int, int]) -> Pixels:
+    """Cuts a view out of a label, the same as `apply_view`.
+
+    Args:
+        label: `uint8[H, W]`, class ids, 255 = void.
+        view: The part to cut out.
+        crop_size: (height, width) of the view, in pixels.
+
+    Returns:
+        `uint8[*crop_size]`.
+    """
+    known = cv2.warpAffine(
+        label,
+        _to_image(view, label.shape[1]),
+        crop_size[::-1],
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+        borderValue=VOID,
+    )
+    return known.astype(np.uint8, copy=False)
+
+
+def _to_image(view: View, width: int) -> npt.NDArray[np.float64]:
+    """Returns the map from the center of a pixel of the view to the pixel of the image it shows.
+
+    Args:
+        view: The view.
+        width: Width of the image, in pixels.
+
+    Returns:
+        `float64[2, 3]`, for (x, y, 1).
+    """
     direction = -1.0 if view.flip else 1.0
     first_column = (view.left + 0.5) / view.scale - 0.5
     if view.flip:
-        first_column = (image.shape[1] - 1) - first_column
+        first_column = (width - 1) - first_column
     first_row = (view.top + 0.5) / view.scale - 0.5
-    to_image = np.array([[direction / view.scale, 0, first_column], [0, 1 / view.scale, first_row]])
-    size = crop_size[::-1]
-    shown = cv2.warpAffine(
-        image, to_image, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=_BORDER_COLOR
-    )
-    known = cv2.warpAffine(
-        label, to_image, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=VOID
-    )
-    return shown.astype(np.uint8, copy=False), known.astype(np.uint8, copy=False)
+    return np.array([[direction / view.scale, 0, first_column], [0, 1 / view.scale, first_row]])
 
 
 def jitter_color(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:

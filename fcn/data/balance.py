@@ -1,45 +1,36 @@
 """Class weights for the loss, so that rare classes are learned too."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from fcn.classes import VOID
 from fcn.config.sections import LossConfig
-from fcn.data.image_io import check_label, read_label
-from fcn.data.voc import Example
 from fcn.errors import ConfigError
-from fcn.system.parallel import map_on_all_cores
-from fcn.system.progress import track
 
 Weights = npt.NDArray[np.float64]
 
 
-def class_weights(config: LossConfig, examples: Sequence[Example], num_classes: int) -> Weights | None:
+def class_weights(config: LossConfig, pixels: npt.NDArray[np.int64]) -> Weights | None:
     """Returns the weights of the classes that a configuration asks for.
 
     Args:
         config: The loss.
-        examples: The training split, read only if the weights are measured.
-        num_classes: How many classes there are.
+        pixels: `int64[images, classes]`, the pixels of each class in each label of the training split.
 
     Returns:
-        `float64[num_classes]`, or None without weights.
+        `float64[classes]`, or None without weights.
 
     Raises:
         ConfigError: If weights are given, but not one for each class or none above 0.
-        DataError: If a label cannot be used.
 
     Example:
-        >>> class_weights(LossConfig(class_weights=(1.0, 2.5)), [], num_classes=2)
+        >>> class_weights(LossConfig(class_weights=(1.0, 2.5)), np.array([[7, 3]]))
         array([1. , 2.5])
     """
     if config.class_weights == "none":
         return None
     if config.class_weights == "median_frequency":
-        return median_frequency(examples, num_classes)
-    weights = np.array(config.class_weights, np.float64)
+        return median_frequency(pixels)
+    weights, num_classes = np.array(config.class_weights, np.float64), pixels.shape[1]
     if len(weights) != num_classes:
         raise ConfigError(
             f"loss.class_weights: expected one weight for each of the {num_classes} classes of the data set, "
@@ -53,8 +44,8 @@ def class_weights(config: LossConfig, examples: Sequence[Example], num_classes: 
     return weights
 
 
-def median_frequency(examples: Sequence[Example], num_classes: int) -> Weights:
-    """Measures weights that are larger the rarer a class is where it occurs.
+def median_frequency(pixels: npt.NDArray[np.int64]) -> Weights:
+    """Returns weights that are larger the rarer a class is where it occurs.
 
     The frequency of a class is the number of its pixels, divided by the number of all pixels of the
     images it occurs in; its weight is the median of all frequencies, divided by its own. Source: Eigen
@@ -64,27 +55,19 @@ def median_frequency(examples: Sequence[Example], num_classes: int) -> Weights:
     the median: it has no pixels to weight, and label smoothing must not raise a class that cannot be learned.
 
     Args:
-        examples: Their labels are read, each once.
-        num_classes: How many classes there are.
+        pixels: `int64[images, classes]`, the pixels of each class in each label.
 
     Returns:
-        `float64[num_classes]`.
+        `float64[classes]`.
 
-    Raises:
-        DataError: If a label cannot be read or holds other ids.
+    Example:
+        >>> median_frequency(np.array([[1, 1, 0], [0, 1, 3]]))
+        array([1.        , 1.5       , 0.66666667])
     """
-
-    def count(example: Example) -> npt.NDArray[np.int64]:
-        label = read_label(example.label_path)
-        check_label(label, num_classes, example.label_path)
-        return np.bincount(label[label != VOID], minlength=num_classes)
-
-    own, around = np.zeros(num_classes, np.int64), np.zeros(num_classes, np.int64)
-    for pixels in track(map_on_all_cores(count, examples), "measuring class weights", total=len(examples)):
-        own += pixels
-        around += np.where(pixels > 0, pixels.sum(), 0)
+    own = pixels.sum(axis=0)
+    around = np.where(pixels > 0, pixels.sum(axis=1, keepdims=True), 0).sum(axis=0)
     occurs = own > 0
-    weights = np.zeros(num_classes)
+    weights = np.zeros(len(own))
     if occurs.any():
         frequency = own[occurs] / around[occurs]
         weights[occurs] = np.median(frequency) / frequency

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from fcn.classes import VOID, Color, count_ids
 from fcn.data.depth import common_bits, used_bits
@@ -112,6 +113,24 @@ def examine_examples(examples: Sequence[Example], num_classes: int, look: Look |
 def blank_images(facts: Iterable[Facts | None]) -> set[bytes]:
     """Returns the digests of images of one color, which are equal but not copies."""
     return {one.digest.image for one in facts if one is not None and one.is_blank}
+
+
+def class_pixels(facts: Sequence[Facts], num_classes: int) -> npt.NDArray[np.int64]:
+    """Returns how many pixels of each class the label of each example has.
+
+    Args:
+        facts: Of the examples.
+        num_classes: How many classes there are.
+
+    Returns:
+        `int64[examples, num_classes]`; void is left out.
+    """
+    pixels = np.zeros((len(facts), num_classes), np.int64)
+    for row, one in zip(pixels, facts, strict=True):
+        for index, count in one.pixels.items():
+            if index != VOID:
+                row[index] = count
+    return pixels
 
 
 def check_examples(examples: Sequence[Example], num_classes: int) -> list[ExampleDigest]:

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.config.sections import AugmentationConfig
-from fcn.data.augmentation import Pixels, apply_view, jitter_color, random_view
-from fcn.data.voc import Example, read_example
+from fcn.data.augmentation import Pixels, View, apply_view, cut_label, jitter_color, random_view
+from fcn.data.sampling import ClassSampler, view_of_class
+from fcn.data.voc import Example, read_example, read_example_label
 from fcn.errors import DataError
 
 # Keep the random numbers of the order and of the augmentation apart.
@@ -21,13 +22,15 @@ _ORDER, _CHANGE = 1, 2
 
 
 class TrainingStream:
-    """Augmented examples in a new random order each epoch.
+    """Augmented examples in a new random order each epoch, or drawn one by one by the classes they hold.
 
     Args:
         examples: The training split.
         num_classes: How many classes the labels may hold.
         augmentation: How examples are changed.
         seed: Random seed.
+        sampler: Draws for each item a class and an example that holds it; None: each epoch has every example
+            once.
 
     Attributes:
         error: The error of an example, for readers whose own errors hide it; None before one fails.
@@ -35,12 +38,18 @@ class TrainingStream:
     """
 
     def __init__(
-        self, examples: Sequence[Example], num_classes: int, augmentation: AugmentationConfig, seed: int
+        self,
+        examples: Sequence[Example],
+        num_classes: int,
+        augmentation: AugmentationConfig,
+        seed: int,
+        sampler: ClassSampler | None = None,
     ) -> None:
         self.examples = examples
         self.num_classes = num_classes
         self.augmentation = augmentation
         self.seed = seed
+        self.sampler = sampler
         self.error: DataError | None = None
         self.read_at: dict[int, float] = {}
         self._order = lru_cache(maxsize=4)(self._shuffled)
@@ -53,17 +62,15 @@ class TrainingStream:
 
         H and W are `augmentation.crop_size`, or those of the image without one.
         """
-        epoch, position = divmod(index, len(self.examples))
+        example, class_id, rng = self._draw(index)
         try:
-            image, label = read_example(self.examples[self._order(epoch)[position]], self.num_classes)
+            image, label = read_example(example, self.num_classes)
         except DataError as error:
             self.error = error
             raise
-        rng = np.random.default_rng([self.seed, _CHANGE, epoch, position])
         settings = self.augmentation
-        height, width = label.shape
         if settings.crop_size is not None:
-            view = random_view((height, width), settings.crop_size, settings.scale, settings.flip, rng)
+            view = self._view(label, settings.crop_size, class_id, rng)
             image, label = apply_view(image, label, view, settings.crop_size)
         elif settings.flip and rng.random() < 0.5:
             image, label = image[:, ::-1], label[:, ::-1]
@@ -71,3 +78,37 @@ class TrainingStream:
             image = jitter_color(np.ascontiguousarray(image), settings.color_jitter, rng)
         self.read_at[index] = time.monotonic()
         return image, label
+
+    def label(self, index: int) -> Pixels:
+        """Returns the label `uint8[H, W]` of item `index`, without reading its image.
+
+        That of a whole image is not mirrored.
+
+        Raises:
+            DataError: If it cannot be read.
+        """
+        example, class_id, rng = self._draw(index)
+        label = read_example_label(example, self.num_classes)
+        crop_size = self.augmentation.crop_size
+        if crop_size is None:
+            return label
+        return cut_label(label, self._view(label, crop_size, class_id, rng), crop_size)
+
+    def _draw(self, index: int) -> tuple[Example, int | None, np.random.Generator]:
+        """Returns the example of an item, its class if one was drawn, and the generator to draw on with."""
+        epoch, position = divmod(index, len(self.examples))
+        rng = np.random.default_rng([self.seed, _CHANGE, epoch, position])
+        if self.sampler is None:
+            return self.examples[self._order(epoch)[position]], None, rng
+        class_id, number = self.sampler.draw(rng)
+        return self.examples[number], class_id, rng
+
+    def _view(
+        self, label: Pixels, crop_size: tuple[int, int], class_id: int | None, rng: np.random.Generator
+    ) -> View:
+        """Returns the part of an example that an item shows."""
+        settings = self.augmentation
+        if class_id is not None:
+            return view_of_class(label, class_id, crop_size, settings.scale, settings.flip, rng)
+        height, width = label.shape
+        return random_view((height, width), crop_size, settings.scale, settings.flip, rng)

@@ -172,12 +172,25 @@ def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
     Raises:
         DataError: If one cannot be read, their sizes differ or the label holds other ids.
     """
-    image, label = read_image(example.image_path, example.bits), read_label(example.label_path)
+    image, label = read_image(example.image_path, example.bits), read_example_label(example, num_classes)
+    check_size(image, label, example.image_path, example.label_path, example.label_orientation)
+    return image, label
+
+
+def read_example_label(example: Example, num_classes: int) -> Pixels:
+    """Reads the label of an example, upright; of its image, at most the orientation.
+
+    Returns:
+        `uint8[H, W]`, class ids, 255 = void.
+
+    Raises:
+        DataError: If it cannot be read or holds other ids.
+    """
+    label = read_label(example.label_path)
     if example.label_orientation == "stored":
         label = turn_label(label, example.image_path)
     check_label(label, num_classes, example.label_path)
-    check_size(image, label, example.image_path, example.label_path, example.label_orientation)
-    return image, label
+    return label
 
 
 def _find_palette(root: Path) -> npt.NDArray[np.uint8] | None:

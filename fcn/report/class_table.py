@@ -1,11 +1,16 @@
-"""The IoU of each class, and its share of the labeled pixels."""
+"""Tables of classes: the IoU of each and its share of the labeled pixels, and how sampling changes shares."""
 
-from typing import TYPE_CHECKING, NamedTuple
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from fcn.classes import Classes
+from fcn.data.class_shares import ClassShares
 
 if TYPE_CHECKING:  # imports a backend; a page needs none
     from fcn.evaluation.evaluate import Evaluation
+
+Row = TypeVar("Row")
 
 # More classes are shown in two tables side by side.
 _ONE_TABLE = 24
@@ -33,6 +38,39 @@ def class_tables(evaluation: "Evaluation", classes: Classes) -> list[list[ClassR
     shares = (pixels / max(1, int(pixels.sum()))).tolist()
     ious = evaluation.scores.class_iou.tolist()
     columns = zip(classes.names, classes.palette, ious, shares, strict=True)
-    rows = [ClassRow(*row) for row in columns]
+    return _halved([ClassRow(*row) for row in columns])
+
+
+class ShareRow(NamedTuple):
+    """A class in the table of shares.
+
+    Attributes:
+        name: Its name.
+        color: RGB.
+        split: Its part of the labeled pixels of the training split, from 0 to 1.
+        drawn: Its part of the labeled pixels of drawn examples, from 0 to 1.
+        ratio: Of `drawn` to `split`; NaN for a class without a pixel.
+    """
+
+    name: str
+    color: tuple[int, int, int]
+    split: float
+    drawn: float
+    ratio: float
+
+
+def share_tables(shares: ClassShares) -> list[list[ShareRow]]:
+    """Returns the rows of one table, or of two where there are many classes."""
+    classes = shares.classes
+    columns = zip(classes.names, classes.palette, shares.split.tolist(), shares.drawn.tolist(), strict=True)
+    return _halved(
+        [
+            ShareRow(name, color, split, drawn, drawn / split if split else math.nan)
+            for name, color, split, drawn in columns
+        ]
+    )
+
+
+def _halved(rows: Sequence[Row]) -> list[list[Row]]:
     half = (len(rows) + 1) // 2
-    return [rows] if len(rows) <= _ONE_TABLE else [rows[:half], rows[half:]]
+    return [[*rows]] if len(rows) <= _ONE_TABLE else [[*rows[:half]], [*rows[half:]]]

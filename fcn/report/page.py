@@ -10,12 +10,13 @@ import numpy as np
 
 from fcn.classes import VOID, Classes
 from fcn.config.sections import LossConfig
+from fcn.data.class_shares import ClassShares
 from fcn.data.image_io import read_file
 from fcn.pages.axes import short_number
 from fcn.pages.percent import percent
 from fcn.pages.render import render
 from fcn.pages.swatch import Swatch, class_swatches
-from fcn.report.class_table import class_tables
+from fcn.report.class_table import class_tables, share_tables
 from fcn.report.confusion import confusion_map
 from fcn.report.curves import LineChart, curve_of, line_chart
 from fcn.report.snapshot import Snapshot, take_snapshot
@@ -65,6 +66,7 @@ def write_report(
     split: str = "val",
     num_pictures: int = 4,
     warnings: Sequence[str] = (),
+    shares: ClassShares | None = None,
 ) -> None:
     """Writes `report.html` of a run: scores, curves, classes, the best and the worst images, and the setup.
 
@@ -77,6 +79,7 @@ def write_report(
         split: Name of the split that was scored.
         num_pictures: How many of the best and how many of the worst images to show.
         warnings: Why the scores may be too good, and what could not be checked, a sentence each.
+        shares: How sampling changes the shares of the classes; None if it does not.
 
     Raises:
         ConfigError: If the run's configuration cannot be read.
@@ -84,10 +87,15 @@ def write_report(
         OutputError: If the place cannot be written to or the disk is full.
     """
     snapshot = take_snapshot(predictor, evaluation, split, "Best checkpoint", num_pictures, warnings)
-    _write(run, None, snapshot)
+    _write(run, None, snapshot, shares)
 
 
-def write_progress_report(run: "RunFolder", progress: Progress, snapshot: Snapshot | None = None) -> None:
+def write_progress_report(
+    run: "RunFolder",
+    progress: Progress,
+    snapshot: Snapshot | None = None,
+    shares: ClassShares | None = None,
+) -> None:
     """Writes `report.html` of an unfinished run: its progress, the curves, the latest scores.
 
     It labels no image and takes a fraction of a second. Browsers reload the page every
@@ -97,22 +105,26 @@ def write_progress_report(run: "RunFolder", progress: Progress, snapshot: Snapsh
         run: Where the report goes, and where log, configuration and environment come from.
         progress: Progress of the training.
         snapshot: The latest evaluation; None before the first.
+        shares: How sampling changes the shares of the classes; None if it does not.
 
     Raises:
         ConfigError: If the run's configuration cannot be read.
         DataError: If the log cannot be read.
         OutputError: If the place cannot be written to or the disk is full.
     """
-    _write(run, progress, snapshot)
+    _write(run, progress, snapshot, shares)
 
 
-def _write(run: "RunFolder", progress: Progress | None, snapshot: Snapshot | None) -> None:
+def _write(
+    run: "RunFolder", progress: Progress | None, snapshot: Snapshot | None, shares: ClassShares | None
+) -> None:
     """Writes the page.
 
     Args:
         run: Where to.
         progress: Progress of the training; None for a finished one.
         snapshot: The evaluation to show; None before the first.
+        shares: The shares to show; None without any.
     """
     left = None if progress is None else progress.seconds_left
     files = (("Configuration", run.config), ("Versions", run.environment))
@@ -126,6 +138,8 @@ def _write(run: "RunFolder", progress: Progress | None, snapshot: Snapshot | Non
         time_left="" if left is None else _duration(left),
         snapshot=snapshot,
         charts=_charts(run),
+        shares=shares,
+        share_tables=[] if shares is None else share_tables(shares),
         files=[_file(title, path) for title, path in files if path.exists()],
         **({} if snapshot is None else _tables(snapshot)),
     )

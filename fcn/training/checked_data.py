@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from fcn.classes import Classes
 from fcn.config.sections import DataConfig
 from fcn.data.class_names import read_list_colors
-from fcn.data.examination import blank_images, examine_examples
+from fcn.data.examination import blank_images, class_pixels, examine_examples
 from fcn.data.label_orientation import count_turned, describe_unclear
 from fcn.data.leaks import ExampleDigest, check_copies, check_disjoint
 from fcn.data.voc import Example, read_classes, read_split
@@ -26,6 +29,7 @@ class CheckedData(NamedTuple):
         val_examples: The validation split, which shares no image with the training split.
         train_digests: The digests of each training example.
         val_digests: The digests of each validation example.
+        train_pixels: `int64[images, classes]`, the pixels of each class in each training label, without void.
     """
 
     classes: Classes
@@ -33,6 +37,7 @@ class CheckedData(NamedTuple):
     val_examples: list[Example]
     train_digests: list[ExampleDigest]
     val_digests: list[ExampleDigest]
+    train_pixels: npt.NDArray[np.int64]
 
     @property
     def digests(self) -> DataDigests:
@@ -64,11 +69,13 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
         config.root, classes, examples, found, read_list_colors(config.root), config.bits
     )
     refuse(survey)
-    digests = [one.digest for one in found.facts if one is not None]
+    facts = [one for one in found.facts if one is not None]
+    digests = [one.digest for one in facts]
     check_copies(train_examples, val_examples, digests, blank_images(found.facts))
     turned = count_turned([example.image_path for example in examples.examples()])
     notice = describe_unclear(turned, config.label_orientation)
     if devices.is_main_process():
         print_notice(*describe_briefly(survey), *([f"Warning: {notice}"] if notice else []))
     count = len(train_examples)
-    return CheckedData(classes, train_examples, val_examples, digests[:count], digests[count:])
+    pixels = class_pixels(facts[:count], len(classes.names))
+    return CheckedData(classes, train_examples, val_examples, digests[:count], digests[count:], pixels)

@@ -75,7 +75,7 @@ class LiveReport(StepCallback):
         return True
 
     def _write(self, progress: Progress) -> None:
-        write_progress_report(self.session.run, progress, self._snapshot)
+        write_progress_report(self.session.run, progress, self._snapshot, self.session.shares)
         self._written = time.monotonic()
 
 

@@ -47,6 +47,7 @@ from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.run_check import check_data, check_orientation, check_place, check_run
+from fcn.training.sampling import measure_shares, open_stream
 from fcn.training.session import Session
 from fcn.training.start import load_start, start_from, start_weights
 from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
@@ -129,7 +130,7 @@ def _train(
             model, has_scores = load_model(checkpoint, trust), True
         else:
             model, has_scores = _new_model(config, data.classes, data.val_examples, trust)
-        compile_net(model, config, class_weights(config.loss, data.train_examples, len(data.classes.names)))
+        compile_net(model, config, class_weights(config.loss, data.train_pixels))
         average = None if config.train.ema is None else copy_of(model)
         position, saved = Position(0), None
         if checkpoint:
@@ -137,13 +138,12 @@ def _train(
             saved = position.data
             check_data(run, config, saved, data.digests)
         try:
-            stream = TrainingStream(
-                data.train_examples, len(data.classes.names), config.augmentation, config.train.seed
-            )
-            record = None
+            stream = open_stream(config, data)
+            record = shares = None
             if devices.is_main_process():
                 record = record_of(run, config, data, saved, has_scores)
                 _write_start(run, config, stream, record)
+                shares = measure_shares(config, stream, data.classes)
             training = trained_on(config, data, record)
             session = Session(
                 run=run,
@@ -153,6 +153,7 @@ def _train(
                 predictor=Predictor(average or model),
                 val_examples=data.val_examples,
                 stream=stream,
+                shares=shares,
                 training=training,
                 warnings=warn(run, training, len(data.val_examples)),
                 position=position._replace(data=data.digests, pixel_order=PIXEL_ORDER),
@@ -293,6 +294,6 @@ def _report(session: Session, checkpoints: CheckpointCallback | None) -> Evaluat
         predictor = Predictor(run.path)
         evaluation = evaluation or evaluate_examples(predictor, examples)
     split = session.config.data.val_split
-    write_report(run, predictor, evaluation, split, warnings=session.warnings)
+    write_report(run, predictor, evaluation, split, warnings=session.warnings, shares=session.shares)
     devices.barrier("after everything is written")
     return evaluation

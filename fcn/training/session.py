@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fcn.config.file import Config
+from fcn.data.class_shares import ClassShares
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import Example
 from fcn.inference.predictor import Predictor
@@ -26,6 +27,8 @@ class Session:
         predictor: Labels with the weights that are scored: the average, or else those of `model`.
         val_examples: The validation split.
         stream: The training examples.
+        shares: How sampling changes the shares of the classes. Only the first process measures them, and only
+            with `data.sampling` "balanced".
         training: What the net is trained on. Only in the first process does it include what the weights that
             the training started from were trained on.
         warnings: Why its scores may be too good, and what could not be checked, a sentence each. Only the
@@ -41,6 +44,7 @@ class Session:
     predictor: Predictor
     val_examples: Sequence[Example]
     stream: TrainingStream
+    shares: ClassShares | None
     training: TrainingSplit
     warnings: tuple[str, ...]
     position: Position

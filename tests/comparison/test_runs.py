@@ -105,6 +105,14 @@ def test_what_cannot_be_trained_is_told_before_training(
     assert not (tmp_path / "new").exists()
 
 
+def test_class_weights_that_a_training_measures_need_no_data_before_it(
+    candidate: Candidate, tmp_path: Path
+) -> None:
+    measured = changed(candidate, "loss", class_weights="median_frequency")
+    net = open_candidate(measured._replace(path=tmp_path / "new"), CLASSES)
+    assert net.loss.class_weights == [1.0] * len(CLASSES.names)
+
+
 def test_models_need_the_classes_of_the_data_set(model_path: Path, net) -> None:
     found = open_candidate(Candidate("net", model_path, None), net.classes)
     assert found.count_params() == net.count_params()

@@ -48,7 +48,10 @@ fractions = st.floats(0, 1, exclude_max=True)
 counts = st.integers(1, 10**9)
 configs = st.builds(
     Config,
-    data=st.builds(DataConfig, root=names.map(Path), train_split=names, val_split=names),
+    data=st.builds(DataConfig, root=names.map(Path), train_split=names, val_split=names)
+    | st.builds(
+        DataConfig, root=names.map(Path), sampling=st.just("balanced"), sampling_temperature=positive
+    ),
     augmentation=st.builds(
         AugmentationConfig,
         crop_size=st.tuples(counts, counts),

@@ -85,6 +85,18 @@ def refusal(path: Path, *overrides: str) -> str:
         ("loss: {terms: {}}", ["loss.terms"]),
         ("loss: {terms: {crossentropy: 1}}", ["loss.terms: ", "cross_entropy", "{'crossentropy': 1}"]),
         ("loss: {terms: {dice: 1}, reduction: sum}", ["loss.reduction=sum", "dice"]),
+        (
+            "data: {root: x, sampling_temperature: 0.1}",
+            [
+                "data.sampling_temperature changes nothing with data.sampling=uniform",
+                "data.sampling=balanced, or data.sampling_temperature=0.01",
+            ],
+        ),
+        ("data: {root: x, sampling: rare}", ["data.sampling: expected", "'balanced'", "'rare'"]),
+        (
+            "data: {root: x, sampling: balanced, sampling_temperature: 0}",
+            ["data.sampling_temperature: expected a value greater than 0"],
+        ),
         ("loss: {class_weights: median}", ["loss.class_weights", "median_frequency"]),
         ("loss: {terms: {dice: 1}, label_smoothing: 0.1}", ["loss.label_smoothing", "in dice:", "or ohem"]),
         ("loss: {terms: {focal: 1}, label_smoothing: 0.1}", ["loss.label_smoothing", "in focal:"]),
@@ -104,6 +116,16 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path: Path, content: str, word
     message = refusal(path)
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["sampling: balanced, sampling_temperature: 0.5", "sampling: uniform, sampling_temperature: 0.01"],
+)
+def test_a_temperature_that_sampling_uses_is_taken(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"data: {{root: x, {content}}}\n")
+    load_config(path)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from rare_classes import read_rare_classes, write_rare_classes
 
 from fcn.config.sections import AugmentationConfig
 from fcn.data.batches import TrainingBatches
@@ -61,6 +62,20 @@ def test_processes_share_every_batch(stream: TrainingStream) -> None:
     for index in range(2):
         together = np.concatenate([part[index][0] for part in parts])
         np.testing.assert_array_equal(together, whole[index][0])
+
+
+def test_balanced_batches_go_on_where_a_training_stopped(tmp_path: Path) -> None:
+    examples, sampler = read_rare_classes(write_rare_classes(tmp_path))
+    stream = TrainingStream(examples, 4, AugmentationConfig(crop_size=(16, 16)), seed=0, sampler=sampler)
+    whole = TrainingBatches(stream, batch_size=4, start=0, stop=8)
+    rest = TrainingBatches(stream, batch_size=4, start=5, stop=8)
+    parts = [TrainingBatches(stream, 4, 5, 8, process=(index, 2)) for index in range(2)]
+    expected = [whole[index] for index in range(8)][5:]
+    for index, wanted in enumerate(expected):
+        together = zip(*(part[index] for part in parts), strict=True)
+        for one, other, halves in zip(rest[index], wanted, together, strict=True):
+            np.testing.assert_array_equal(one, other)
+            np.testing.assert_array_equal(np.concatenate(halves), other)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(stream: TrainingStream) -> None:

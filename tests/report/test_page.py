@@ -10,8 +10,10 @@ import pytest
 from html_page import HOSTILE_NAMES, Page, decoded, structure
 from PIL import ExifTags, Image
 
+from fcn.classes import Classes
 from fcn.config.file import Config
 from fcn.config.sections import DataConfig
+from fcn.data.class_shares import ClassShares
 from fcn.data.image_io import write_label
 from fcn.data.voc import Example
 from fcn.errors import OutputError
@@ -129,6 +131,33 @@ def test_reasons_to_doubt_the_scores_are_shown(made, tmp_path: Path) -> None:
     assert "could not be checked" not in made.run.report.read_text()
 
 
+def test_the_shares_of_classes_before_and_after_sampling_are_shown(made, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    before, after = np.array([0.9996, 0.0004, 0.0]), np.array([0.75, 0.25, 0.0])
+    shares = ClassShares(made.predictor.classes, before, after, 1000)
+    write_report(run, made.predictor, made.evaluation, num_pictures=0, shares=shares)
+    page = Page(run.report.read_text())
+    assert page.open == []
+    assert "Class shares" in page.text
+    assert "the labels of the first 1,000 examples of this training, as balanced sampling" in page.text
+    for row in ("ground99.96%75.00%0.75", "<b>cat & dog0.04%25.00%625", "unicorn0.00%0.00%\n"):
+        assert row in page.text
+    assert "Class shares" not in made.run.report.read_text()
+    write_progress_report(run, Progress(1, 10), shares=shares._replace(num_drawn=1))
+    text = Page(run.report.read_text()).text
+    assert "<b>cat & dog0.04%25.00%625" in text
+    assert "the labels of the first example of this training" in text
+
+
+def test_many_classes_have_their_shares_in_two_tables(made, tmp_path: Path) -> None:
+    classes = Classes.named(tuple(f"class {number}" for number in range(25)))
+    shares = ClassShares(classes, np.full(25, 0.04), np.full(25, 0.04), 10)
+    write_progress_report(RunFolder(tmp_path), Progress(1, 10), shares=shares)
+    page = Page((tmp_path / "report.html").read_text())
+    assert len(page.all("table")) == 2
+    assert [page.text.count(f"class {number}4.00%4.00%1.00") for number in range(25)] == [1] * 25
+
+
 def test_a_place_that_cannot_be_written_to_is_named(made, tmp_path: Path) -> None:
     (tmp_path / "report.html").mkdir()
     with pytest.raises(OutputError, match=r"report\.html"):
@@ -149,10 +178,11 @@ def renamed(made, snapshot, name: str, folder: Path) -> Page:
     run.log.write_bytes(made.run.log.read_bytes())
     classes = snapshot.classes.named(tuple(f"{name}{number}" for number in range(3)))
     pictures = [[one._replace(name=f"{name}4") for one in shown] for shown in (snapshot.best, snapshot.worst)]
+    shares = ClassShares(classes, np.array([0.5, 0.5, 0.0]), np.array([0.4, 0.6, 0.0]), 2)
     changed = snapshot._replace(
         classes=classes, split=f"{name}5", weights=f"{name}6", best=pictures[0], worst=pictures[1]
     )
-    write_progress_report(run, Progress(3, 10, ended=f"{name}7"), changed)
+    write_progress_report(run, Progress(3, 10, ended=f"{name}7"), changed, shares)
     page = Page(run.report.read_text())
     assert page.open == []
     assert all(f"{name}{number}" in page.text for number in (0, 1, 2, 4, 5, 6, 7))

@@ -20,7 +20,7 @@ from fcn.runs.model_file import RunFolder
 
 ROOT = Path(__file__).parents[2]
 RECIPE = """
-data: {root: ROOT}
+data: {root: ROOT, sampling: SAMPLING}
 augmentation: {crop_size: [32, 32], scale: [0.5, 2.0], color_jitter: 0.3}
 model: {net: NET, width: 0.03125, fc_channels: 16, batch_normalization: true, dropout: 0.5}
 train:
@@ -121,7 +121,16 @@ def assert_equals(run: RunFolder, whole: RunFolder) -> None:
 )
 def test_killed_at_named_points_equals_never_killed(points: tuple[str, ...], tmp_path: Path) -> None:
     # Every step takes longer than these minutes: each is followed by a checkpoint.
-    recipe = write_recipe(tmp_path, NET="fcn32s", STEPS=10, LOGGED=4, SAVED=100, MINUTES=1e-5, SCORED=8)
+    recipe = write_recipe(
+        tmp_path,
+        SAMPLING="balanced",
+        NET="fcn32s",
+        STEPS=10,
+        LOGGED=4,
+        SAVED=100,
+        MINUTES=1e-5,
+        SCORED=8,
+    )
     whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed")
     # Each goes on where the one before it was killed; the last is not.
     lines = [("", recipe, whole.path), *((point, recipe, run.path) for point in (*points, ""))]
@@ -142,7 +151,16 @@ def test_killed_at_named_points_equals_never_killed(points: tuple[str, ...], tmp
 @pytest.mark.exhaustive
 def test_killed_at_random_moments_equals_never_killed(tmp_path: Path) -> None:
     kills, steps = 20, 600
-    recipe = write_recipe(tmp_path, NET="fcn8s", STEPS=steps, LOGGED=7, SAVED=11, MINUTES=0.05, SCORED=40)
+    recipe = write_recipe(
+        tmp_path,
+        SAMPLING="uniform",
+        NET="fcn8s",
+        STEPS=steps,
+        LOGGED=7,
+        SAVED=11,
+        MINUTES=0.05,
+        SCORED=40,
+    )
     whole = RunFolder(tmp_path / "whole")
     finish(start(recipe, whole.path))
     # The kills together leave about half of the training to the end, on a machine that is always as fast.

@@ -1,0 +1,111 @@
+"""Rare-class sampling: crops that hold rare classes are drawn more often.
+
+Source: Hoyer, Dai and Van Gool, "DAFormer: Improving Network Architectures and Training Strategies for
+Domain-Adaptive Semantic Segmentation", CVPR 2022, section 3.3. For each crop, a class is drawn, then an
+image that holds it, then a view of the image that shows enough of it.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from fcn.data.augmentation import Pixels, View, cut_label, random_view
+
+TRIES = 10
+"""Views of an image that are drawn at most."""
+
+# DAFormer's code draws again until a crop of 512x512 has 1,500 pixels of the class, at most ten times.
+_SHARE_OF_CROP = 1500 / 512**2
+# It leaves out images with less than twice as many; here, a small object need only be half in view.
+_SHARE_OF_OBJECT = 0.5
+
+
+class ClassSampler:
+    """The odds by which classes are drawn, and the images that hold them.
+
+    Args:
+        pixels: `int64[images, classes]`, the pixels of each class in each label, without void.
+        temperature: The lower, the more often rare classes are drawn. Above 0.
+
+    Attributes:
+        shares: `float64[classes]`, the share of each class of all labeled pixels.
+        probabilities: `float64[classes]`, how likely each class is drawn; see `class_probabilities`.
+
+    Raises:
+        ValueError: If no image has a labeled pixel.
+    """
+
+    def __init__(self, pixels: npt.NDArray[np.int64], temperature: float) -> None:
+        own = pixels.sum(axis=0)
+        if not own.any():
+            raise ValueError(f"Expected labeled pixels. Received: none in {len(pixels)} images.")
+        self.shares = own / own.sum()
+        self.probabilities = class_probabilities(self.shares, temperature)
+        self._holders = [np.flatnonzero(column) for column in pixels.T]
+
+    def draw(self, rng: np.random.Generator) -> tuple[int, int]:
+        """Draws a class, and evenly one of the images that hold it.
+
+        Args:
+            rng: Random generator.
+
+        Returns:
+            The id of the class, and the index of the image.
+        """
+        class_id = int(rng.choice(len(self.probabilities), p=self.probabilities))
+        return class_id, int(rng.choice(self._holders[class_id]))
+
+
+def class_probabilities(shares: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
+    """Returns how likely each class is drawn: P(c) is proportional to exp((1 - f(c)) / T).
+
+    Args:
+        shares: `float64[classes]`, f: the share of each class of all labeled pixels, above 0 for one of them.
+        temperature: T, above 0. Near 0, the rarest class is always drawn; a large one makes all equal.
+
+    Returns:
+        `float64[classes]`, with a sum of 1; 0 for a class without a pixel.
+
+    Example:
+        >>> class_probabilities(np.array([0.97, 0.03, 0.0]), 1.0).round(3)
+        array([0.281, 0.719, 0.   ])
+    """
+    occurs = shares > 0
+    with np.errstate(over="ignore"):  # infinitely less likely than the rarest class
+        exponents = (shares[occurs].min() - shares[occurs]) / temperature
+    probabilities = np.zeros(len(shares))
+    probabilities[occurs] = np.exp(exponents) / np.exp(exponents).sum()
+    return probabilities
+
+
+def view_of_class(
+    label: Pixels,
+    class_id: int,
+    crop_size: tuple[int, int],
+    scale_range: tuple[float, float],
+    flip: bool,
+    rng: np.random.Generator,
+) -> View:
+    """Draws views as `random_view` does until one shows enough of a class.
+
+    Enough are 0.57% of the crop, or half of the pixels that the image has of the class, at the scale of the
+    view. If none of `TRIES` views has as many, it is the one with the most.
+
+    Args:
+        label: `uint8[H, W]`, class ids, 255 = void.
+        class_id: The class.
+        crop_size: (height, width) of the view, in pixels.
+        scale_range: Smallest and largest scale.
+        flip: Whether every second view, on average, is mirrored.
+        rng: Random generator.
+    """
+    height, width = label.shape
+    in_image = np.count_nonzero(label == class_id)
+    of_crop = _SHARE_OF_CROP * crop_size[0] * crop_size[1]
+    tried: list[tuple[int, View]] = []
+    for _ in range(TRIES):
+        view = random_view((height, width), crop_size, scale_range, flip, rng)
+        shown = int(np.count_nonzero(cut_label(label, view, crop_size) == class_id))
+        if shown >= max(1, min(of_crop, _SHARE_OF_OBJECT * in_image * view.scale**2)):
+            return view
+        tried.append((shown, view))
+    return max(tried, key=lambda one: one[0])[1]

@@ -1,0 +1,43 @@
+"""The examples of a training, drawn as its configuration asks."""
+
+from fcn.classes import Classes
+from fcn.config.file import Config
+from fcn.data.class_shares import ClassShares, measure_class_shares
+from fcn.data.sampling import ClassSampler
+from fcn.data.stream import TrainingStream
+from fcn.system.text import print_notice
+from fcn.training.checked_data import CheckedData
+
+
+def open_stream(config: Config, data: CheckedData) -> TrainingStream:
+    """Returns the stream of a training's examples.
+
+    Args:
+        config: How to learn.
+        data: Its data.
+    """
+    sampler = None
+    if config.data.sampling == "balanced":
+        sampler = ClassSampler(data.train_pixels, config.data.sampling_temperature)
+    return TrainingStream(
+        data.train_examples, len(data.classes.names), config.augmentation, config.train.seed, sampler
+    )
+
+
+def measure_shares(config: Config, stream: TrainingStream, classes: Classes) -> ClassShares | None:
+    """Measures and prints how sampling changes the shares of the classes; None if it is uniform.
+
+    Args:
+        config: How to learn.
+        stream: Its examples.
+        classes: Their classes.
+
+    Raises:
+        DataError: If a label can no longer be read.
+    """
+    if stream.sampler is None:
+        return None
+    num_drawn = config.train.steps * config.train.batch_size
+    shares = measure_class_shares(stream, stream.sampler, classes, num_drawn)
+    print_notice(shares.describe())
+    return shares
