@@ -13,9 +13,11 @@ from fcn.data.augmentation import Pixels, View, cut_label, random_view
 TRIES = 10
 """Views of an image that are drawn at most."""
 
-# DAFormer's code draws again until a crop of 512x512 has 1,500 pixels of the class, at most ten times.
+# DAFormer's code draws again until a crop of 512x512 has 1,500 pixels of the class, at most ten times; here, a
+# small object need only be half in view. It leaves out images of 512x1024 with less than 3,000 pixels of the
+# class; here they are drawn less often, so that a class with small objects only is not learned from few images.
 _SHARE_OF_CROP = 1500 / 512**2
-# It leaves out images with less than twice as many; here, a small object need only be half in view.
+_SHARE_OF_IMAGE = 3000 / (512 * 1024)
 _SHARE_OF_OBJECT = 0.5
 
 
@@ -40,10 +42,14 @@ class ClassSampler:
             raise ValueError(f"Expected labeled pixels. Received: none in {len(pixels)} images.")
         self.shares = own / own.sum()
         self.probabilities = class_probabilities(self.shares, temperature)
-        self._holders = [np.flatnonzero(column) for column in pixels.T]
+        enough = _SHARE_OF_IMAGE * pixels.sum(axis=1, keepdims=True)
+        self._odds = np.minimum(pixels, enough)
+        self._odds /= np.maximum(self._odds.sum(axis=0), 1e-300)
 
     def draw(self, rng: np.random.Generator) -> tuple[int, int]:
-        """Draws a class, and evenly one of the images that hold it.
+        """Draws a class, and one of the images that hold it.
+
+        An image with less than 0.57% of its labeled pixels in the class is drawn as much less often.
 
         Args:
             rng: Random generator.
@@ -52,7 +58,7 @@ class ClassSampler:
             The id of the class, and the index of the image.
         """
         class_id = int(rng.choice(len(self.probabilities), p=self.probabilities))
-        return class_id, int(rng.choice(self._holders[class_id]))
+        return class_id, int(rng.choice(len(self._odds), p=self._odds[:, class_id]))
 
 
 def class_probabilities(shares: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:

@@ -65,6 +65,18 @@ def test_classes_are_drawn_by_their_odds_and_images_evenly(tmp_path: Path) -> No
         assert np.abs(own - own.mean()).max() <= 4 * math.sqrt(own.mean())
 
 
+def test_an_image_with_few_pixels_of_a_class_is_drawn_as_much_less_often() -> None:
+    labeled = 512 * 1024
+    rare = [6000, 3000, 300, 0]  # 3,000 are enough
+    sampler = ClassSampler(np.array([[labeled - pixels, pixels] for pixels in rare]), 0.01)
+    rng, count = np.random.default_rng(0), 5_000
+    drawn = np.bincount(
+        [image for class_id, image in (sampler.draw(rng) for _ in range(count)) if class_id], minlength=4
+    )
+    assert drawn.sum() == count  # the other class is on nearly all pixels
+    assert drawn / count == pytest.approx([10 / 21, 10 / 21, 1 / 21, 0], abs=0.03)
+
+
 def test_one_image_is_drawn_whatever_the_class() -> None:
     sampler = ClassSampler(np.array([[90, 0, 10]]), 1.0)
     rng = np.random.default_rng(0)

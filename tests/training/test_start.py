@@ -87,7 +87,9 @@ def test_trained_skips_do_not_get_other_scales() -> None:
     finer = ModelConfig(net="fcn8s", skip_scales=(0.01, 0.5), **THIN)  # pool3 is new
     assert start_from(source, True, finer, CLASSES).model.skip_scales == (0.01, 0.5)
     other = ModelConfig(net="fcn8s", weights="a.keras", skip_scales=(0.1, 0.5), **THIN)
-    with pytest.raises(RunError, match=r"a\.keras: .*skip_scales=\[0\.01, 0\.002\]\. Received: \[0\.1, 0\.5\]"):
+    with pytest.raises(
+        RunError, match=r"a\.keras: .*skip_scales=\[0\.01, 0\.002\]\. Received: \[0\.1, 0\.5\]"
+    ):
         start_from(source, True, other, CLASSES)
     assert start_from(source, False, other, CLASSES).model.skip_scales == (0.1, 0.5)
 
@@ -249,7 +251,9 @@ def test_one_command_trains_from_coarse_to_fine(dataset: Path, tmp_path: Path, c
     assert "new: upscore2, score_pool4, upscore16" in said
     assert said.count("agrees with") == 2
     assert result.run.load_config().model.weights == str(tmp_path / "run" / "fcn16s")
-    assert [load_model(tmp_path / "run" / net).skip_scales for net in ("fcn16s", "fcn8s")] == [(0.5, 0.25)] * 2
+    assert [load_model(tmp_path / "run" / net).skip_scales for net in ("fcn16s", "fcn8s")] == [
+        (0.5, 0.25)
+    ] * 2
     again = train_stages(config, tmp_path / "run", resume=True)
     assert again.run.path == result.run.path
 
