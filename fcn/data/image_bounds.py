@@ -8,7 +8,9 @@ import os
 import struct
 from typing import IO
 
+import numpy as np
 from PIL import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from fcn.errors import DataError
@@ -28,7 +30,8 @@ _FEWEST_SCANS, _MOST_SCANS = 16, 256
 _TILE_PIXELS = 2**22
 _REMEDY = "Nothing was decoded. If the file is genuine, save it again with an image editor."
 
-_JPEG, _START_OF_SCAN = b"\xff\xd8", b"\xff\xda"
+_START_OF_SCAN = b"\xff\xda"
+_START_WORD, _BLOCK = int.from_bytes(_START_OF_SCAN, "little"), 1 << 20
 _PIXELS_PER_SECOND = 40e6
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 # Bytes of a value, by its type (TIFF 6.0, section 2, and BigTIFF).
@@ -49,10 +52,11 @@ def check_sides(height: int, width: int, name: object) -> None:
         )
 
 
-def check_scans(data: bytes, pixels: int, name: object) -> None:
+def check_scans(image: ImageFile.ImageFile, data: bytes, pixels: int, name: object) -> None:
     """Refuses a JPEG with so many scans that decoding it would take many times as usual.
 
     Args:
+        image: The opened file, of which no pixels are loaded.
         data: The content of the file.
         pixels: Pixels of the image.
         name: The image's name in an error, usually its path.
@@ -62,22 +66,46 @@ def check_scans(data: bytes, pixels: int, name: object) -> None:
     """
     most = max(_FEWEST_SCANS, min(_MOST_SCANS, _SCANNED_PIXELS // max(1, pixels)))
     # Previews and other data can hold the two bytes as well; within a scan they cannot be.
-    if data.count(_START_OF_SCAN) > most and (scans := _count_scans(data)) > most:
+    if _most_scans(image, data) > most and (scans := _count_scans(data)) > most:
         raise DataError(
             f"{name}: expected a JPEG of at most {most} scans. Received: {scans}, which would take long to "
             f"decode. {_REMEDY}"
         )
 
 
-def decoding_seconds(data: bytes, pixels: int) -> float:
+def decoding_seconds(image: ImageFile.ImageFile, data: bytes, pixels: int) -> float:
     """Returns about how long an image takes to decode on a slow machine, in seconds.
 
     Args:
+        image: The opened file, of which no pixels are loaded.
         data: The content of the file.
         pixels: Pixels of the image.
     """
-    scans = data.count(_START_OF_SCAN) if data.startswith(_JPEG) else 1
-    return max(1, scans) * pixels / _PIXELS_PER_SECOND
+    return max(1, _most_scans(image, data)) * pixels / _PIXELS_PER_SECOND
+
+
+def _most_scans(image: ImageFile.ImageFile, data: bytes) -> int:
+    """Returns how many scans are decoded at most; of nearly all files one, without a look at the rest."""
+    if not isinstance(image, JpegImageFile):
+        return 1
+    if image.fp is not None and "progressive" not in image.info:
+        # Pillow has just read the header of the first scan. If all colors are in it, decoders read no other.
+        header = 6 + 2 * image.layers
+        start = image.fp.tell() - header - 2
+        begin = _START_OF_SCAN + header.to_bytes(2) + image.layers.to_bytes()
+        if start > 0 and data.startswith(begin, start):
+            return 1
+    return _count_starts(data)
+
+
+def _count_starts(data: bytes) -> int:
+    """Returns how often the marker at the start of a scan is in a file, in a fifth of the time of `count`."""
+    count = 0
+    for odd in (0, 1):
+        words = np.frombuffer(data, "<u2", max(0, len(data) - odd) // 2, odd if data else 0)
+        for begin in range(0, len(words), _BLOCK):  # what is compared takes memory
+            count += int(np.count_nonzero(words[begin : begin + _BLOCK] == _START_WORD))
+    return count
 
 
 def _count_scans(data: bytes) -> int:

@@ -100,7 +100,7 @@ def decode_opened(header: ImageFile, data: bytes, name: object, bits: int) -> Pi
     if header.format not in ("JPEG", "PNG", "BMP", "WEBP"):
         return decode_other(header, name, bits)
     if isinstance(header, JpegImageFile):
-        check_scans(data, header.height * header.width, name)
+        check_scans(header, data, header.height * header.width, name)
     deep = bits < MOST_BITS and stored_bits(header) == MOST_BITS
     try:
         flags = _DECODE_FLAGS | cv2.IMREAD_ANYDEPTH if deep else _DECODE_FLAGS

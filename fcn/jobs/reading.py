@@ -133,7 +133,7 @@ class ImageReader:
         if not (is_url(place) or is_risky(data[:START_BYTES])):
             opened = open_header(data, place)
             height, width = stored_size(opened)
-            if decoding_seconds(data, height * width) <= _SECONDS_IN_THIS_PROCESS:
+            if decoding_seconds(opened, data, height * width) <= _SECONDS_IN_THIS_PROCESS:
                 header = Header(upright_size(opened), orientation_of(opened), stored_bits(opened))
                 pixels = decode_opened(opened, data, place, self._bits)
                 return header, pixels if self._order == "stored" else upright(pixels, header.orientation)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from fcn.data import image_bounds
-from fcn.data.image_bounds import MAX_SIDE, MAX_TAGS
+from fcn.data.image_bounds import MAX_SIDE, MAX_TAGS, decoding_seconds
 from fcn.data.image_header import open_header
 from fcn.data.image_io import decode_image, read_file, read_image, read_label, read_size
 from fcn.errors import DataError
@@ -53,6 +53,50 @@ def test_scans_of_previews_and_comments_do_not_count() -> None:
     data = progressive(32, 32, thumbnail=b"\xff\xda\0\x0c" * 1000)
     assert data.count(b"\xff\xda") > 1000
     assert decode_image(data).shape == (32, 32, 3)
+
+
+def test_starts_of_scans_are_counted_at_every_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_bounds, "_BLOCK", 8)
+    photo = progressive(8, 8)
+    header, usual = open_header(photo, "a"), photo.count(b"\xff\xda")
+    rng = np.random.default_rng(0)
+    for length in (*range(20), 997, 1000):
+        for _ in range(20):
+            data = photo + rng.choice(np.array([0x00, 0xDA, 0xFF], np.uint8), length).tobytes()
+            found = decoding_seconds(header, data, 40_000_000)
+            assert found == data.count(b"\xff\xda") >= usual, data
+
+
+def test_of_a_file_with_all_colors_in_one_scan_no_other_is_decoded() -> None:
+    """So that nothing is counted for nearly all files."""
+    for channels in (3, 1):
+        photo, other = (random_jpeg(channels, seed) for seed in range(2))
+        many = photo[:-2] + 300 * other[other.index(b"\xff\xda") : -2] + photo[-2:]
+        assert decoding_seconds(open_header(many, "a"), many, 40_000_000) == 1
+        try:
+            pixels = decode_image(many)
+        except DataError:
+            continue  # the decoder may as well expect the end after the first scan
+        np.testing.assert_array_equal(pixels, decode_image(photo))
+
+
+def random_jpeg(channels: int, seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (200, 200, channels), np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(pixels if channels == 3 else pixels[..., 0]).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def test_of_a_file_with_a_scan_for_each_color_all_are_counted() -> None:
+    buffer = BytesIO()
+    Image.new("RGB", (32, 32)).save(buffer, "JPEG")
+    data = buffer.getvalue()
+    place = data.index(b"\xff\xda")
+    first = b"\xff\xda\0\x08\x01" + data[place + 5 : place + 7] + data[place + 11 :]
+    many = with_scans(data[:place] + first, 300)
+    assert decoding_seconds(open_header(many, "a"), many, 40_000_000) == 301
+    with pytest.raises(DataError, match=r"at most 256 scans\. Received: 301"):
+        decode_image(many)
 
 
 @pytest.mark.parametrize("size", [(1, MAX_SIDE + 1), (MAX_SIDE + 1, 1)])

@@ -1,6 +1,7 @@
 """Where the images of a job are decoded: in its process, or in one that can be stopped."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -9,12 +10,14 @@ import psutil
 import pytest
 from file_server import serving, without_ranges
 from job_program import run_job
+from PIL import Image
 
 import fcn.jobs.job
 import fcn.jobs.reading
 from fcn.data.decoder import Decoder
 from fcn.data.image_bounds import decoding_seconds
-from fcn.data.image_io import encode_jpeg, encode_png, read_image
+from fcn.data.image_header import open_header
+from fcn.data.image_io import encode_png, read_image
 from fcn.jobs.reading import ImageReader, ReadImage
 from fcn.jobs.store import Claimed, Outcome
 
@@ -145,8 +148,11 @@ def test_few_bright_pixels_do_not_hide_that_an_image_is_nearly_black(
 
 
 def test_the_time_is_estimated_by_pixels_and_scans() -> None:
-    photo = encode_jpeg(np.zeros((30, 40, 3), np.uint8))
-    assert decoding_seconds(photo, 10**6) < 0.1
-    scan = photo[photo.index(b"\xff\xda") :]
-    assert decoding_seconds(photo + 15 * scan, 48 * 10**6) > 5
-    assert decoding_seconds(PNG, 48 * 10**6) < 5 < decoding_seconds(PNG, 250 * 10**6)
+    buffer = BytesIO()
+    Image.new("RGB", (40, 30)).save(buffer, "JPEG", progressive=True)
+    photo, picture = buffer.getvalue(), open_header(PNG, "b")
+    header, usual = open_header(photo, "a"), photo.count(b"\xff\xda")
+    assert decoding_seconds(header, photo, 10**6) < 0.3
+    scan = photo[photo.rindex(b"\xff\xda") :]
+    assert decoding_seconds(header, photo + (16 - usual) * scan, 48 * 10**6) > 5
+    assert decoding_seconds(picture, PNG, 48 * 10**6) < 5 < decoding_seconds(picture, PNG, 250 * 10**6)
