@@ -13,10 +13,12 @@ from fcn.models.net import SegmentationNet
 from fcn.training.optimizer import build_optimizer
 from fcn.training.patterns import freeze, multiplier, variable_key
 from fcn.training.stages import STAGES
+from fcn.training.start import start_weights
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RECIPES = sorted(CONFIGS.glob("*.yaml"))
 VOC = [path for path in RECIPES if path.stem.startswith("voc_")]
+SMALL = [CONFIGS / "camvid_imagenet.yaml", CONFIGS / "voc_small.yaml"]
 
 
 def name_of(path: Path) -> str:
@@ -33,6 +35,7 @@ def test_every_recipe_is_there() -> None:
     expected = {f"voc_{net}{kind}" for net in nets for kind in ("", "_heavy", "_cvpr2015")}
     expected |= {"voc_fcn8s_at_once", "voc_fcn8s_at_once_heavy", "voc_fcn8s_scratch", "quickstart"}
     expected |= {"camvid", "camvid_gpu", "voc_frontend", "voc_context", "voc_largefov"}
+    expected |= {path.stem for path in SMALL}
     assert {path.stem for path in RECIPES} == expected
 
 
@@ -60,7 +63,7 @@ def test_a_recipe_for_voc_is_named_after_its_net(path: Path) -> None:
     config, text = load_config(path), path.read_text(encoding="utf-8")
     assert re.search(r"^# Hardware: +\S", text, re.MULTILINE)
     assert f"train.py configs/{path.name}" in text
-    assert path.stem.startswith(f"voc_{config.model.net}")
+    assert path in SMALL or path.stem.startswith(f"voc_{config.model.net}")
 
 
 @pytest.mark.parametrize("path", VOC, ids=name_of)
@@ -75,6 +78,21 @@ def test_a_recipe_starts_from_the_net_before_it(path: Path) -> None:
         assert before.model.geometry == config.model.geometry
     else:
         assert config.model.weights == ("none" if config.model.batch_normalization else "imagenet")
+
+
+@pytest.mark.parametrize("path", SMALL, ids=name_of)
+def test_a_small_recipe_needs_the_convolutions_alone(path: Path) -> None:
+    config, text = load_config(path), path.read_text(encoding="utf-8")
+    assert start_weights(config.model) == "vgg16-keras-notop"
+    assert config.model.skip_scales == (0.01, 0.002)  # pool4 and pool3 are about 100 and 500 large
+    assert config.data.sampling == "balanced"
+    net = thin(config)
+    freeze(net, config.train.freeze)
+    frozen = {layer.name[:6] for layer in net.layers if layer.weights and not layer.trainable}
+    assert frozen == {"block1", "block2", "block3"}
+    assert re.search(rf"^# Command: +python train.py configs/{path.name}", text, re.MULTILINE)
+    assert "--set train.precision=bfloat16" in text
+    assert config.train.precision == "float32"
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*_heavy.yaml")), ids=name_of)
