@@ -132,10 +132,10 @@ class ModelConfig(Section):
         net: "fcn32s", "fcn16s", "fcn8s"; "fcn8s_at_once", with skips scaled for training all at once;
             "fcn8s_largefov", with DeepLab's fc6; or a net that dilates: "frontend", "context", "largefov".
         context: Size of the context module, "basic" or "large", in the net "context".
-        skip_scales: Factors of pool4 and pool3 in front of their score layers, in nets with skips; null: 1 and
-            1, or 0.01 and 0.0001 in "fcn8s_at_once". With VGG16's weights of ImageNet the values of pool4 are
-            about 100 large and those of pool3 about 500: factors of [0.01, 0.002] make both about 1, so that
-            "adamw" learns both skips as fast as the coarse scores.
+        skip_scales: Factors of pool4 and pool3 in front of their score layers, in nets with skips; null: 1
+            and 1, or 0.01 and 0.0001 in "fcn8s_at_once". With VGG16's weights of ImageNet the values of pool4
+            are about 120 large and those of pool3 about 600: factors of [0.01, 0.002] make both about 1, so
+            that "adamw" learns both skips as fast as the coarse scores.
         input_scale: Size at which the layers see an image, relative to its own. The model makes images
             smaller itself and answers at their own size.
         weights: The weights to start from. "none": random ones; "imagenet": VGG16's, downloaded when they

@@ -13,9 +13,9 @@ from fcn.data.augmentation import Pixels, View, cut_label, random_view
 TRIES = 10
 """Views of an image that are drawn at most."""
 
-# DAFormer's code draws again until a crop of 512x512 has 1,500 pixels of the class, at most ten times; here, a
-# small object need only be half in view. It leaves out images of 512x1024 with less than 3,000 pixels of the
-# class; here they are drawn less often, so that a class with small objects only is not learned from few images.
+# DAFormer's code draws again until a crop of 512x512 has 1,500 pixels of the class, at most ten times; here,
+# a small object need only be half in view. It leaves out images of 512x1024 with less than 3,000 pixels of
+# the class; here they are drawn less often: a class of small objects is not learned from few images alone.
 _SHARE_OF_CROP = 1500 / 512**2
 _SHARE_OF_IMAGE = 3000 / (512 * 1024)
 _SHARE_OF_OBJECT = 0.5

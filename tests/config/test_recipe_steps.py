@@ -15,6 +15,8 @@ from fcn.training.loop import train
 CONFIGS = Path(__file__).parents[2] / "configs"
 RECIPES = sorted(CONFIGS.glob("*.yaml"))
 STEPS = 300
+ALWAYS = ("quickstart", "voc_small", "voc_fcn8s_heavy")
+"""Recipes that take three steps in every run of the slow tests: batch normalization, Adam, a summed loss."""
 CROP = 64
 """Side of a crop, in pixels that the net sees: twice its stride, for four coarse scores."""
 VOC_PIXELS = 375 * 500
@@ -120,7 +122,11 @@ def test_a_recipe_takes_300_steps_on_photographs(path: Path, voc_sample: Path, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", RECIPES, ids=name_of)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=() if path.stem in ALWAYS else pytest.mark.exhaustive) for path in RECIPES],
+    ids=name_of,
+)
 @pytest.mark.usefixtures("eager")
 def test_a_recipe_takes_three_steps(path: Path, dataset: Path, tmp_path: Path) -> None:
     """Thin nets on random images, from random weights: what is wrong with a recipe itself shows at once."""
