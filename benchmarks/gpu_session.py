@@ -93,7 +93,7 @@ def describe_training(log: Path) -> str:
 def describe_scores(path: Path) -> str:
     """Returns the scores that `fcn evaluate` wrote."""
     found = json.loads(path.read_text())
-    keys = ("mean_iou", "boundary_iou", "mean_boundary_iou", "pixel_accuracy")
+    keys = ("mean_iou", "mean_boundary_iou", "pixel_accuracy")
     return ", ".join(
         f"{key.replace('_', ' ')} {found[key]:.3f}" for key in keys if isinstance(found.get(key), float)
     )
