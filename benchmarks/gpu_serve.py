@@ -38,7 +38,8 @@ def ask(server: Server, bodies: Sequence[bytes], clients: int, seconds: float) -
     """
     path = f"/v1/models/{server.about['name']}:segment?output=label"
     waiting = itertools.cycle(bodies)
-    taken, failures = [], []
+    taken: list[float] = []
+    failures: list[Exception] = []
     start = time.perf_counter()
 
     def send() -> None:
