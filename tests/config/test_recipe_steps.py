@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from fcn.classes import VOC_CLASS_NAMES
 from fcn.config.file import Config, load_config
 from fcn.runs.folder import RunFolder
 from fcn.runs.log import read_log
@@ -95,8 +96,9 @@ def voc_sample(voc_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("path", RECIPES, ids=name_of)
 def test_a_recipe_takes_300_steps_on_photographs(path: Path, voc_sample: Path, tmp_path: Path) -> None:
-    """The mean of 20 losses never passes twice that of the first five.
+    """The mean of 20 losses never passes twice the first loss.
 
+    A new net scores 0 for all classes, so the first loss is the logarithm of their number, whatever the crop.
     Net, width, skips, frozen layers, loss, optimizer, multipliers, schedule and precision are the recipe's.
     Changed is what would take days, or cannot be had:
 
@@ -117,8 +119,10 @@ def test_a_recipe_takes_300_steps_on_photographs(path: Path, voc_sample: Path, t
         model |= {"weights": str(weights), "fc_channels": 64}
     found = losses(small(config, {"root": str(voc_sample)}, model), tmp_path / "run", STEPS)
     highest = running_means(found, WINDOW).max()
-    print(f"{path.stem}: {np.mean(found[:5]):.4g}, at most {highest:.4g}, {np.mean(found[-WINDOW:]):.4g}")
-    assert highest <= 2 * np.mean(found[:5])
+    print(f"{path.stem}: {found[0]:.4g}, at most {highest:.4g}, {np.mean(found[-WINDOW:]):.4g}")
+    if config.loss.reduction == "mean":
+        assert found[0] == pytest.approx(np.log(len(VOC_CLASS_NAMES)), rel=1e-3)
+    assert highest <= 2 * found[0]
 
 
 @pytest.mark.slow
