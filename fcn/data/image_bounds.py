@@ -93,7 +93,9 @@ def _most_scans(image: ImageFile.ImageFile, data: bytes) -> int:
         header = 6 + 2 * image.layers
         start = image.fp.tell() - header - 2
         begin = _START_OF_SCAN + header.to_bytes(2) + image.layers.to_bytes()
-        if start > 0 and data.startswith(begin, start):
+        # A shorter header can follow these bytes at the end of a comment; then its own marker is among them.
+        alone = data.rfind(_START_OF_SCAN, start, start + header) == start
+        if start > 0 and data.startswith(begin, start) and alone:
             return 1
     return _count_starts(data)
 
@@ -115,7 +117,8 @@ def _count_scans(data: bytes) -> int:
         marker = data[place + 1]
         if marker == 0xD9:
             break
-        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:  # without a length
+        # Without a length, or damaged: where an image may be resumed, decoders search behind it for the next.
+        if marker < 0xC0 or marker == 0xFF or 0xD0 <= marker <= 0xD8:
             place += 1 if marker == 0xFF else 2
             continue
         scans += marker == _START_OF_SCAN[1]

@@ -99,6 +99,44 @@ def test_of_a_file_with_a_scan_for_each_color_all_are_counted() -> None:
         decode_image(many)
 
 
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+def scan_of(color: int) -> bytes:
+    return segment(0xDA, bytes([1, color, 0, 0, 63, 0]))
+
+
+def crafted_jpeg(side: int, colors: int, *rest: bytes) -> bytes:
+    """A JPEG that is not progressive; each of its tables has one code."""
+    tables = segment(0xDB, b"\0" + b"\1" * 64)
+    tables += b"".join(segment(0xC4, bytes([kind, 1, *([0] * 16)])) for kind in (0x00, 0x10))
+    frame = struct.pack(">BHHB", 8, side, side, colors)
+    frame += b"".join(bytes([color, 0x11, 0]) for color in range(1, colors + 1))
+    return b"\xff\xd8" + tables + segment(0xC0, frame) + b"".join(rest) + b"\xff\xd9"
+
+
+def test_a_comment_that_ends_like_the_header_of_a_scan_does_not_hide_others() -> None:
+    comment = segment(0xFE, b"\xff\xda\0\x0e\x04\0")
+    scans = [scan_of(1 + scan % 4) for scan in range(300)]
+    assert decode_image(crafted_jpeg(8, 4, comment, *scans[:256])).shape == (8, 8, 3)
+    data = crafted_jpeg(8, 4, comment, *scans)
+    assert decoding_seconds(open_header(data, "a"), data, 40_000_000) >= 300
+    with pytest.raises(DataError, match=r"at most 256 scans\. Received: 300"):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("marker", [0x02, 0x4F, 0xBF])
+def test_an_unknown_marker_with_a_length_does_not_hide_scans(marker: int) -> None:
+    """Where it may resume, the decoder looks for the next marker, and not behind the length."""
+    restart = segment(0xDD, b"\0\1")
+    scans = [scan_of(1 + scan % 3) for scan in range(300)]
+    hiding = [restart, scan_of(1), bytes([0xFF, marker, 0xFF, 0xFF])]
+    assert decode_image(crafted_jpeg(16, 3, *hiding, *scans[:255])).shape == (16, 16, 3)
+    with pytest.raises(DataError, match=r"at most 256 scans\. Received: 301"):
+        decode_image(crafted_jpeg(16, 3, *hiding, *scans, bytes(65_535)))
+
+
 @pytest.mark.parametrize("size", [(1, MAX_SIDE + 1), (MAX_SIDE + 1, 1)])
 def test_the_longest_sides_are_refused(size: tuple[int, int], tmp_path: Path) -> None:
     path = tmp_path / "long.tif"
