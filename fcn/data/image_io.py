@@ -6,6 +6,7 @@ image, which is turned upright by its EXIF orientation (`fcn.data.orientation`).
 same inside a graph, equal to the pixel, for JPEG, PNG and BMP.
 """
 
+import math
 from io import BytesIO
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from fcn.data.image_header import (
     open_header,
     read_image_file,
     reading_header,
+    stored_size,
 )
 from fcn.data.label_loss import LOSS_REMEDY, LOSSY_FORMATS, looks_lossy
 from fcn.data.orientation import Pixels as Pixels
@@ -96,6 +98,7 @@ def decode_opened(header: ImageFile, data: bytes, name: object, bits: int) -> Pi
         DataError: If the image is damaged.
     """
     if isinstance(header, TiffImageFile):
+        check_scans(header, data, math.prod(stored_size(header)), name)
         return decode_tiff(data, name, bits)
     if header.format not in ("JPEG", "PNG", "BMP", "WEBP"):
         return decode_other(header, name, bits)

@@ -175,6 +175,55 @@ def test_tiles_larger_than_their_image_are_refused() -> None:
     assert open_header(usual, "tiles.tif").size == (16, 16)
 
 
+@pytest.mark.parametrize("kind", [17, 18])
+def test_sides_of_tiles_that_only_one_decoder_sees_are_refused(kind: int) -> None:
+    sides = ((322, kind, 1, 24_000), (323, kind, 1, 24_000))
+    data = tiff(*SMALL, *sides, (324, 4, 1, 8), (325, 4, 1, 8), big=True)
+    with pytest.raises(DataError, match=rf"bomb\.tif: .*Received: tag 322 of type {kind}\."):
+        decode_image(data, "bomb.tif")
+
+
+def jpeg_tiff(height: int, width: int, jpeg: bytes) -> bytes:
+    """A gray TIFF of one strip, which is a JPEG."""
+    sides = ((256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 7), (262, 3, 1, 1))
+    entries = (*sides, (273, 4, 1, 126), (277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, len(jpeg)))
+    return tiff(*entries, more=jpeg)
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b"\xff", b"\xff\0", b"\xff\x01", segment(0xFE, b"a" * 20), segment(0xE0, b"")]
+)
+def test_a_jpeg_larger_than_its_tiff_is_refused(before: bytes) -> None:
+    """A strip that comes last may be of any height, and is decoded whole if it has several scans."""
+    usual = crafted_jpeg(16, 1, before, scan_of(1))
+    assert decode_image(jpeg_tiff(16, 16, usual)).shape == (16, 16, 3)
+    tall = usual.replace(struct.pack(">HH", 16, 16), struct.pack(">HH", 65_000, 2048))
+    early = tall.replace(b"\xff\xc0", before + b"\xff\xc0")
+    for data in (tall, early):
+        with pytest.raises(DataError, match=r"bomb\.tif: .*Received: one of 2048 x 65000 pixels"):
+            open_header(jpeg_tiff(16, 2048, data), "bomb.tif")
+
+
+def test_bytes_between_the_segments_of_a_jpeg_do_not_hide_its_size() -> None:
+    jpeg = crafted_jpeg(16, 1, scan_of(1)).replace(b"\xff\xc0", b"a\xff\xc0")
+    with pytest.raises(DataError, match=r"odd\.tif: is a TIFF with damaged JPEGs"):
+        open_header(jpeg_tiff(16, 16, jpeg), "odd.tif")
+
+
+def test_scans_of_a_jpeg_in_a_tiff_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_bounds, "_SCANNED_PIXELS", 16 * 16 * 20)
+    first, others = segment(0xDA, b"\1\1\0\0\0\0"), segment(0xDA, b"\1\1\0\1\x3f\0")
+    for scans in (20, 21):
+        jpeg = crafted_jpeg(16, 1, first, *[others] * (scans - 1)).replace(b"\xff\xc0", b"\xff\xc2")
+        data = jpeg_tiff(16, 16, jpeg)
+        assert decoding_seconds(open_header(data, "a"), data, 40_000_000) == scans
+        if scans == 20:
+            assert decode_image(data).shape == (16, 16, 3)
+        else:
+            with pytest.raises(DataError, match=r"at most 20 scans\. Received: 21"):
+                decode_image(data)
+
+
 @pytest.mark.parametrize("big", [False, True])
 def test_tags_that_share_their_values_are_refused(big: bool) -> None:
     # Each of the tags is as long as the file, so that reading them all takes a thousand times as long.
