@@ -33,6 +33,9 @@ _REMEDY = "Nothing was decoded. If the file is genuine, save it again with an im
 _START_OF_SCAN = b"\xff\xda"
 _START_WORD, _BLOCK = int.from_bytes(_START_OF_SCAN, "little"), 1 << 20
 _PIXELS_PER_SECOND = 40e6
+# Chunks of a PNG (section 11.3.3 of its specification); a keyword has at most 79 bytes.
+_TEXTS, _KEYWORD_BYTES = (b"zTXt", b"iTXt"), 82
+_TEXT_BYTES = 1 << 16
 # Tags of TIFF 6.0, sections 8, 15 and 22.
 _IMAGE_WIDTH, _IMAGE_LENGTH, _COMPRESSION, _JPEG = 256, 257, 259, 7
 _STRIP_OFFSETS, _ROWS_PER_STRIP = 273, 278
@@ -92,6 +95,36 @@ def decoding_seconds(image: ImageFile.ImageFile, data: bytes, pixels: int) -> fl
         pixels: Pixels of the image.
     """
     return max(1, _most_scans(image, data)) * pixels / _PIXELS_PER_SECOND
+
+
+def check_texts(data: bytes, name: object) -> None:
+    """Refuses a PNG with so much compressed text that unpacking it would take longer than its pixels.
+
+    Args:
+        data: The content of the file.
+        name: The image's name in an error, usually its path.
+
+    Raises:
+        DataError: If compressed texts have more than 64 KiB.
+    """
+    if not any(kind in data for kind in _TEXTS):
+        return
+    place, total = 8, 0
+    while place + 8 <= len(data) and (kind := data[place + 4 : place + 8]) != b"IEND":
+        length = int.from_bytes(data[place : place + 4])
+        if kind in _TEXTS and _is_compressed(kind, data[place + 8 : place + 8 + min(length, _KEYWORD_BYTES)]):
+            total += length
+        place += 12 + length
+    if total > _TEXT_BYTES:
+        raise DataError(
+            f"{name}: expected at most {_TEXT_BYTES:,} bytes of compressed text. Received: {total:,}. "
+            f"{_REMEDY}"
+        )
+
+
+def _is_compressed(kind: bytes, start: bytes) -> bool:
+    """Returns whether a chunk of text is compressed; one of kind iTXt has a flag behind its keyword."""
+    return kind == b"zTXt" or start.partition(b"\0")[2][:1] != b"\0"
 
 
 def _most_scans(image: ImageFile.ImageFile, data: bytes) -> int:

@@ -19,7 +19,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from fcn.classes import VOID, Classes, count_ids
-from fcn.data.image_bounds import check_scans
+from fcn.data.image_bounds import check_scans, check_texts
 from fcn.data.image_header import (
     PILLOW_ERRORS,
     check_no_device,
@@ -104,6 +104,8 @@ def decode_opened(header: ImageFile, data: bytes, name: object, bits: int) -> Pi
         return decode_other(header, name, bits)
     if isinstance(header, JpegImageFile):
         check_scans(header, data, header.height * header.width, name)
+    if header.format == "PNG":
+        check_texts(data, name)
     deep = bits < MOST_BITS and stored_bits(header) == MOST_BITS
     try:
         flags = _DECODE_FLAGS | cv2.IMREAD_ANYDEPTH if deep else _DECODE_FLAGS

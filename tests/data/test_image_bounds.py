@@ -1,6 +1,7 @@
 """Files whose few bytes ask for minutes or gigabytes are refused before they are decoded."""
 
 import struct
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -135,6 +136,35 @@ def test_an_unknown_marker_with_a_length_does_not_hide_scans(marker: int) -> Non
     assert decode_image(crafted_jpeg(16, 3, *hiding, *scans[:255])).shape == (16, 16, 3)
     with pytest.raises(DataError, match=r"at most 256 scans\. Received: 301"):
         decode_image(crafted_jpeg(16, 3, *hiding, *scans, bytes(65_535)))
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize(
+    ("kind", "begin", "most"),
+    [
+        (b"zTXt", b"a\0\0", 8),
+        (b"iTXt", b"a\0\1\0\0\0", 8),
+        (b"iTXt", b"a\0\0\0\0\0", 30),  # not compressed
+        (b"tEXt", b"a\0", 30),
+    ],
+)
+def test_compressed_texts_of_a_png_are_limited(kind: bytes, begin: bytes, most: int) -> None:
+    """Those behind the pixels, which Pillow reads later than the header, would take minutes."""
+    text = chunk(kind, begin + zlib.compress(bytes(7_900_000), 9))
+    assert 8 * len(text) < 65_536 < 9 * len(text)
+    buffer = BytesIO()
+    Image.new("RGB", (16, 16)).save(buffer, "PNG")
+    png, end = buffer.getvalue()[:-12], buffer.getvalue()[-12:]
+    if most > 8:
+        assert decode_image(png + most * text + end).shape == (16, 16, 3)
+        return
+    small = chunk(kind, begin + zlib.compress(b"camera"))
+    assert decode_image(png + most * small + end).shape == (16, 16, 3)
+    with pytest.raises(DataError, match=r"bomb\.png: expected at most 65,536 bytes of compressed text"):
+        decode_image(png + 9 * text + end, "bomb.png")
 
 
 @pytest.mark.parametrize("size", [(1, MAX_SIDE + 1), (MAX_SIDE + 1, 1)])
