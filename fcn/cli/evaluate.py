@@ -195,6 +195,6 @@ def _kept_scores(run: RunFolder) -> dict[str, Any]:
     """Returns the content of a run's `scores.json`; nothing if it cannot be read."""
     try:
         scores = json.loads(run.scores.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return scores if isinstance(scores, dict) else {}

@@ -6,7 +6,7 @@ that take minutes, although its image is small. Each check refuses such a file a
 
 import os
 import struct
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from PIL import ImageFile
@@ -33,7 +33,18 @@ _REMEDY = "Nothing was decoded. If the file is genuine, save it again with an im
 _START_OF_SCAN = b"\xff\xda"
 _START_WORD, _BLOCK = int.from_bytes(_START_OF_SCAN, "little"), 1 << 20
 _PIXELS_PER_SECOND = 40e6
-_TILE_WIDTH, _TILE_LENGTH = 322, 323
+# Chunks of a PNG (section 11.3.3 of its specification); a keyword has at most 79 bytes.
+_TEXTS, _KEYWORD_BYTES = (b"zTXt", b"iTXt"), 82
+_TEXT_BYTES = 1 << 16
+# Tags of TIFF 6.0, sections 8, 15 and 22.
+_IMAGE_WIDTH, _IMAGE_LENGTH, _COMPRESSION, _JPEG = 256, 257, 259, 7
+_STRIP_OFFSETS, _ROWS_PER_STRIP = 273, 278
+_TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _LAST_OF_PIXELS = 322, 323, 324, 325
+# Frames of JPEGs; the other three are tables and extensions.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_MOST_SEGMENTS = 1 << 20
+# Of BigTIFF, for numbers with a sign and places of directories.
+_UNKNOWN_TYPES = (17, 18)
 # Bytes of a value, by its type (TIFF 6.0, section 2, and BigTIFF).
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _TYPE_BYTES |= {16: 8, 17: 8, 18: 8}
@@ -53,7 +64,7 @@ def check_sides(height: int, width: int, name: object) -> None:
 
 
 def check_scans(image: ImageFile.ImageFile, data: bytes, pixels: int, name: object) -> None:
-    """Refuses a JPEG with so many scans that decoding it would take many times as usual.
+    """Refuses a JPEG, also in a TIFF, with so many scans that decoding would take many times as usual.
 
     Args:
         image: The opened file, of which no pixels are loaded.
@@ -65,8 +76,10 @@ def check_scans(image: ImageFile.ImageFile, data: bytes, pixels: int, name: obje
         DataError: If it has more scans than its size may have: 16, and of a small image up to 256.
     """
     most = max(_FEWEST_SCANS, min(_MOST_SCANS, _SCANNED_PIXELS // max(1, pixels)))
-    # Previews and other data can hold the two bytes as well; within a scan they cannot be.
-    if _most_scans(image, data) > most and (scans := _count_scans(data)) > most:
+    scans = _most_scans(image, data)
+    if scans > most and isinstance(image, JpegImageFile):
+        scans = _count_scans(data)  # previews and other data can hold the two bytes as well, but no scan
+    if scans > most:
         raise DataError(
             f"{name}: expected a JPEG of at most {most} scans. Received: {scans}, which would take long to "
             f"decode. {_REMEDY}"
@@ -84,8 +97,40 @@ def decoding_seconds(image: ImageFile.ImageFile, data: bytes, pixels: int) -> fl
     return max(1, _most_scans(image, data)) * pixels / _PIXELS_PER_SECOND
 
 
+def check_texts(data: bytes, name: object) -> None:
+    """Refuses a PNG with so much compressed text that unpacking it would take longer than its pixels.
+
+    Args:
+        data: The content of the file.
+        name: The image's name in an error, usually its path.
+
+    Raises:
+        DataError: If compressed texts have more than 64 KiB.
+    """
+    if not any(kind in data for kind in _TEXTS):
+        return
+    place, total = 8, 0
+    while place + 8 <= len(data) and (kind := data[place + 4 : place + 8]) != b"IEND":
+        length = int.from_bytes(data[place : place + 4])
+        if kind in _TEXTS and _is_compressed(kind, data[place + 8 : place + 8 + min(length, _KEYWORD_BYTES)]):
+            total += length
+        place += 12 + length
+    if total > _TEXT_BYTES:
+        raise DataError(
+            f"{name}: expected at most {_TEXT_BYTES:,} bytes of compressed text. Received: {total:,}. "
+            f"{_REMEDY}"
+        )
+
+
+def _is_compressed(kind: bytes, start: bytes) -> bool:
+    """Returns whether a chunk of text is compressed; one of kind iTXt has a flag behind its keyword."""
+    return kind == b"zTXt" or start.partition(b"\0")[2][:1] != b"\0"
+
+
 def _most_scans(image: ImageFile.ImageFile, data: bytes) -> int:
     """Returns how many scans are decoded at most; of nearly all files one, without a look at the rest."""
+    if isinstance(image, TiffImageFile):
+        return _tiff_scans(image, data)
     if not isinstance(image, JpegImageFile):
         return 1
     if image.fp is not None and "progressive" not in image.info:
@@ -93,9 +138,32 @@ def _most_scans(image: ImageFile.ImageFile, data: bytes) -> int:
         header = 6 + 2 * image.layers
         start = image.fp.tell() - header - 2
         begin = _START_OF_SCAN + header.to_bytes(2) + image.layers.to_bytes()
-        if start > 0 and data.startswith(begin, start):
+        # A shorter header can follow these bytes at the end of a comment; then its own marker is among them.
+        alone = data.rfind(_START_OF_SCAN, start, start + header) == start
+        if start > 0 and data.startswith(begin, start) and alone:
             return 1
     return _count_starts(data)
+
+
+def _tiff_scans(image: TiffImageFile, data: bytes) -> int:
+    """Returns how many scans of all pixels a TIFF with JPEGs is decoded in at most; usually 1."""
+    tags = image.tag_v2
+    if tags.get(_COMPRESSION) != _JPEG:
+        return 1
+    # One for each strip or tile is usual, and each further one is as large as a strip or tile at most.
+    further = _count_starts(data) - len(_offsets(tags))
+    if further <= 0:
+        return 1
+    height, width = int(tags[_IMAGE_LENGTH]), int(tags[_IMAGE_WIDTH])
+    part = int(tags.get(_TILE_LENGTH, 0)) * int(tags.get(_TILE_WIDTH, 0))
+    part = part or min(height, int(tags.get(_ROWS_PER_STRIP, height))) * width
+    return 1 + min(further, -(-further * part // max(1, height * width)))
+
+
+def _offsets(tags: Any) -> list[int]:
+    """Returns where the strips or tiles of a TIFF begin."""
+    values = (tags.get(tag, ()) for tag in (_STRIP_OFFSETS, _TILE_OFFSETS))
+    return [int(offset) for value in values for offset in (value if isinstance(value, tuple) else (value,))]
 
 
 def _count_starts(data: bytes) -> int:
@@ -115,7 +183,8 @@ def _count_scans(data: bytes) -> int:
         marker = data[place + 1]
         if marker == 0xD9:
             break
-        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:  # without a length
+        # Without a length, or damaged: where an image may be resumed, decoders search behind it for the next.
+        if marker < 0xC0 or marker == 0xFF or 0xD0 <= marker <= 0xD8:
             place += 1 if marker == 0xFF else 2
             continue
         scans += marker == _START_OF_SCAN[1]
@@ -134,7 +203,8 @@ def check_tags(file: IO[bytes], name: object) -> None:
         name: The image's name in an error, usually its path.
 
     Raises:
-        DataError: If a directory has more than `MAX_TAGS` tags, or values that are longer than the file.
+        DataError: If a directory has more than `MAX_TAGS` tags, values that are longer than the file, or
+            sizes in a form that Pillow does not see and libtiff does.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -163,7 +233,12 @@ def _check_directories(file: IO[bytes], size: int, name: object) -> None:
         table = file.read(tags * entry_bytes)
         total = 0
         for tag in range(len(table) // entry_bytes):
-            _, kind, count, _ = struct.unpack_from(f"{order}{entry}", table, tag * entry_bytes)
+            number, kind, count, _ = struct.unpack_from(f"{order}{entry}", table, tag * entry_bytes)
+            if kind in _UNKNOWN_TYPES and _IMAGE_WIDTH <= number <= _LAST_OF_PIXELS:
+                raise DataError(
+                    f"{name}: expected tags of types that every decoder knows. Received: tag {number} of "
+                    f"type {kind}. {_REMEDY}"
+                )
             total += _TYPE_BYTES.get(kind, 1) * count
         if total > size:
             raise DataError(
@@ -197,3 +272,35 @@ def check_tiles(image: ImageFile.ImageFile, pixels: int, name: object) -> None:
             f"{name}: expected tiles of the image's size at most. Received: tiles of {width} x {height} "
             f"pixels. {_REMEDY}"
         )
+    if tags.get(_COMPRESSION) == _JPEG:
+        _check_frames(image, _offsets(tags), pixels, name)
+
+
+def _check_frames(image: TiffImageFile, offsets: list[int], pixels: int, name: object) -> None:
+    """Refuses a TIFF with JPEGs that are far larger than the image: the last strip may be of any height."""
+    file = image.fp
+    if file is None:
+        return
+    place, segments = file.tell(), 0
+    for offset in sorted(set(offsets)):
+        file.seek(offset + 2)
+        while offset and len(start := file.read(2)) == 2:
+            segments += 1
+            if segments > _MOST_SEGMENTS or start[0] != 0xFF:  # decoders search for the next marker
+                raise DataError(f"{name}: is a TIFF with damaged JPEGs. {_REMEDY}")
+            if start[1] == 0xFF:
+                file.seek(-1, os.SEEK_CUR)
+                continue
+            if start[1] <= 0x01 or 0xD0 <= start[1] <= 0xD7:  # without a length
+                continue
+            content = file.read(7)
+            if start[1] in _FRAMES:
+                height, width = int.from_bytes(content[3:5]), int.from_bytes(content[5:7])
+                if height * width > max(_TILE_PIXELS, 2 * pixels):
+                    raise DataError(
+                        f"{name}: expected JPEGs of the image's size at most. Received: one of {width} x "
+                        f"{height} pixels. {_REMEDY}"
+                    )
+                break
+            file.seek(max(2, int.from_bytes(content[:2])) - len(content), os.SEEK_CUR)
+    file.seek(place)

@@ -13,6 +13,7 @@ from typing import IO
 from PIL import Image, ImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from fcn.data.image_bounds import MAX_PAGES, check_sides, check_tags, check_tiles
@@ -21,6 +22,7 @@ from fcn.data.image_forms import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from fcn.data.image_forms import START_BYTES, reader_of
 from fcn.data.jpeg2000 import check_codestream
 from fcn.data.media_boxes import check_boxes
+from fcn.data.text_bounds import check_comments
 from fcn.data.tiff_kinds import check_kind
 from fcn.errors import DataError
 from fcn.system.files import unreadable
@@ -148,6 +150,8 @@ def _open(
                 check_tiff(source, name)
         elif start[4:8] == b"ftyp":
             check_boxes(source, name)
+        elif reader in (GifImageFile, PpmImageFile):
+            check_comments(source, name)
         image = reader(source)
         height, width = stored_size(image)
         pixels = height * width

@@ -6,6 +6,7 @@ image, which is turned upright by its EXIF orientation (`fcn.data.orientation`).
 same inside a graph, equal to the pixel, for JPEG, PNG and BMP.
 """
 
+import math
 from io import BytesIO
 from pathlib import Path
 
@@ -18,13 +19,14 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from fcn.classes import VOID, Classes, count_ids
-from fcn.data.image_bounds import check_scans
+from fcn.data.image_bounds import check_scans, check_texts
 from fcn.data.image_header import (
     PILLOW_ERRORS,
     check_no_device,
     open_header,
     read_image_file,
     reading_header,
+    stored_size,
 )
 from fcn.data.label_loss import LOSS_REMEDY, LOSSY_FORMATS, looks_lossy
 from fcn.data.orientation import Pixels as Pixels
@@ -96,11 +98,14 @@ def decode_opened(header: ImageFile, data: bytes, name: object, bits: int) -> Pi
         DataError: If the image is damaged.
     """
     if isinstance(header, TiffImageFile):
+        check_scans(header, data, math.prod(stored_size(header)), name)
         return decode_tiff(data, name, bits)
     if header.format not in ("JPEG", "PNG", "BMP", "WEBP"):
         return decode_other(header, name, bits)
     if isinstance(header, JpegImageFile):
         check_scans(header, data, header.height * header.width, name)
+    if header.format == "PNG":
+        check_texts(data, name)
     deep = bits < MOST_BITS and stored_bits(header) == MOST_BITS
     try:
         flags = _DECODE_FLAGS | cv2.IMREAD_ANYDEPTH if deep else _DECODE_FLAGS

@@ -81,7 +81,7 @@ def resolve_weights(
 
 def is_imported(run: Path) -> bool:
     """Returns whether a run folder of a published net is there, and imported in today's way."""
-    with suppress(OSError, ValueError, TypeError, LookupError):
+    with suppress(OSError, ValueError, TypeError, LookupError, RecursionError):
         return bool(json.loads((run / IMPORT_FILE).read_bytes())["conversion"] == CONVERSION)
     return False
 

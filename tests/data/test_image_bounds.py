@@ -1,6 +1,7 @@
 """Files whose few bytes ask for minutes or gigabytes are refused before they are decoded."""
 
 import struct
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -99,6 +100,73 @@ def test_of_a_file_with_a_scan_for_each_color_all_are_counted() -> None:
         decode_image(many)
 
 
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+def scan_of(color: int) -> bytes:
+    return segment(0xDA, bytes([1, color, 0, 0, 63, 0]))
+
+
+def crafted_jpeg(side: int, colors: int, *rest: bytes) -> bytes:
+    """A JPEG that is not progressive; each of its tables has one code."""
+    tables = segment(0xDB, b"\0" + b"\1" * 64)
+    tables += b"".join(segment(0xC4, bytes([kind, 1, *([0] * 16)])) for kind in (0x00, 0x10))
+    frame = struct.pack(">BHHB", 8, side, side, colors)
+    frame += b"".join(bytes([color, 0x11, 0]) for color in range(1, colors + 1))
+    return b"\xff\xd8" + tables + segment(0xC0, frame) + b"".join(rest) + b"\xff\xd9"
+
+
+def test_a_comment_that_ends_like_the_header_of_a_scan_does_not_hide_others() -> None:
+    comment = segment(0xFE, b"\xff\xda\0\x0e\x04\0")
+    scans = [scan_of(1 + scan % 4) for scan in range(300)]
+    assert decode_image(crafted_jpeg(8, 4, comment, *scans[:256])).shape == (8, 8, 3)
+    data = crafted_jpeg(8, 4, comment, *scans)
+    assert decoding_seconds(open_header(data, "a"), data, 40_000_000) >= 300
+    with pytest.raises(DataError, match=r"at most 256 scans\. Received: 300"):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("marker", [0x02, 0x4F, 0xBF])
+def test_an_unknown_marker_with_a_length_does_not_hide_scans(marker: int) -> None:
+    """Where it may resume, the decoder looks for the next marker, and not behind the length."""
+    restart = segment(0xDD, b"\0\1")
+    scans = [scan_of(1 + scan % 3) for scan in range(300)]
+    hiding = [restart, scan_of(1), bytes([0xFF, marker, 0xFF, 0xFF])]
+    assert decode_image(crafted_jpeg(16, 3, *hiding, *scans[:255])).shape == (16, 16, 3)
+    with pytest.raises(DataError, match=r"at most 256 scans\. Received: 301"):
+        decode_image(crafted_jpeg(16, 3, *hiding, *scans, bytes(65_535)))
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize(
+    ("kind", "begin", "most"),
+    [
+        (b"zTXt", b"a\0\0", 8),
+        (b"iTXt", b"a\0\1\0\0\0", 8),
+        (b"iTXt", b"a\0\0\0\0\0", 30),  # not compressed
+        (b"tEXt", b"a\0", 30),
+    ],
+)
+def test_compressed_texts_of_a_png_are_limited(kind: bytes, begin: bytes, most: int) -> None:
+    """Those behind the pixels, which Pillow reads later than the header, would take minutes."""
+    text = chunk(kind, begin + zlib.compress(bytes(7_900_000), 9))
+    assert 8 * len(text) < 65_536 < 9 * len(text)
+    buffer = BytesIO()
+    Image.new("RGB", (16, 16)).save(buffer, "PNG")
+    png, end = buffer.getvalue()[:-12], buffer.getvalue()[-12:]
+    if most > 8:
+        assert decode_image(png + most * text + end).shape == (16, 16, 3)
+        return
+    small = chunk(kind, begin + zlib.compress(b"camera"))
+    assert decode_image(png + most * small + end).shape == (16, 16, 3)
+    with pytest.raises(DataError, match=r"bomb\.png: expected at most 65,536 bytes of compressed text"):
+        decode_image(png + 9 * text + end, "bomb.png")
+
+
 @pytest.mark.parametrize("size", [(1, MAX_SIDE + 1), (MAX_SIDE + 1, 1)])
 def test_the_longest_sides_are_refused(size: tuple[int, int], tmp_path: Path) -> None:
     path = tmp_path / "long.tif"
@@ -135,6 +203,55 @@ def test_tiles_larger_than_their_image_are_refused() -> None:
         decode_image(huge, "bomb.tif")
     usual = tiff(*SMALL, (322, 4, 1, 256), (323, 4, 1, 256), (324, 4, 1, 8), (325, 4, 1, 8))
     assert open_header(usual, "tiles.tif").size == (16, 16)
+
+
+@pytest.mark.parametrize("kind", [17, 18])
+def test_sides_of_tiles_that_only_one_decoder_sees_are_refused(kind: int) -> None:
+    sides = ((322, kind, 1, 24_000), (323, kind, 1, 24_000))
+    data = tiff(*SMALL, *sides, (324, 4, 1, 8), (325, 4, 1, 8), big=True)
+    with pytest.raises(DataError, match=rf"bomb\.tif: .*Received: tag 322 of type {kind}\."):
+        decode_image(data, "bomb.tif")
+
+
+def jpeg_tiff(height: int, width: int, jpeg: bytes) -> bytes:
+    """A gray TIFF of one strip, which is a JPEG."""
+    sides = ((256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 7), (262, 3, 1, 1))
+    entries = (*sides, (273, 4, 1, 126), (277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, len(jpeg)))
+    return tiff(*entries, more=jpeg)
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b"\xff", b"\xff\0", b"\xff\x01", segment(0xFE, b"a" * 20), segment(0xE0, b"")]
+)
+def test_a_jpeg_larger_than_its_tiff_is_refused(before: bytes) -> None:
+    """A strip that comes last may be of any height, and is decoded whole if it has several scans."""
+    usual = crafted_jpeg(16, 1, before, scan_of(1))
+    assert decode_image(jpeg_tiff(16, 16, usual)).shape == (16, 16, 3)
+    tall = usual.replace(struct.pack(">HH", 16, 16), struct.pack(">HH", 65_000, 2048))
+    early = tall.replace(b"\xff\xc0", before + b"\xff\xc0")
+    for data in (tall, early):
+        with pytest.raises(DataError, match=r"bomb\.tif: .*Received: one of 2048 x 65000 pixels"):
+            open_header(jpeg_tiff(16, 2048, data), "bomb.tif")
+
+
+def test_bytes_between_the_segments_of_a_jpeg_do_not_hide_its_size() -> None:
+    jpeg = crafted_jpeg(16, 1, scan_of(1)).replace(b"\xff\xc0", b"a\xff\xc0")
+    with pytest.raises(DataError, match=r"odd\.tif: is a TIFF with damaged JPEGs"):
+        open_header(jpeg_tiff(16, 16, jpeg), "odd.tif")
+
+
+def test_scans_of_a_jpeg_in_a_tiff_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_bounds, "_SCANNED_PIXELS", 16 * 16 * 20)
+    first, others = segment(0xDA, b"\1\1\0\0\0\0"), segment(0xDA, b"\1\1\0\1\x3f\0")
+    for scans in (20, 21):
+        jpeg = crafted_jpeg(16, 1, first, *[others] * (scans - 1)).replace(b"\xff\xc0", b"\xff\xc2")
+        data = jpeg_tiff(16, 16, jpeg)
+        assert decoding_seconds(open_header(data, "a"), data, 40_000_000) == scans
+        if scans == 20:
+            assert decode_image(data).shape == (16, 16, 3)
+        else:
+            with pytest.raises(DataError, match=r"at most 20 scans\. Received: 21"):
+                decode_image(data)
 
 
 @pytest.mark.parametrize("big", [False, True])

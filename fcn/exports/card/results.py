@@ -65,7 +65,7 @@ def scores(version: Path) -> str:
         scored = f"On {plain(document['num_images'])} images of split {split} of {data}. {_overlap(document)}"
     except FileNotFoundError:
         return "Not known: no `scores.json` came with it."
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return f"Not known: `scores.json` cannot be read ({plain(error)})."
     return "\n\n".join([scored, table(["score", "value"], overall), table(["class", "IoU"], classes)])
 

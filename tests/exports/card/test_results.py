@@ -113,3 +113,8 @@ def test_files_are_those_that_are_there(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert [row[0] for row in rows(parse(files(tmp_path)))[1:]] == there
+
+
+def test_scores_that_are_nested_deeply_are_told(tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text("[" * 100_000)
+    assert "cannot be read" in scores(tmp_path)
