@@ -109,8 +109,6 @@ def check_texts(data: bytes, name: object) -> None:
     Raises:
         DataError: If compressed texts have more than 256 KiB.
     """
-    if not any(kind in data for kind in _TEXTS):
-        return
     place, total = 8, 0
     while place + 8 <= len(data) and (kind := data[place + 4 : place + 8]) != b"IEND":
         length = int.from_bytes(data[place : place + 4])
