@@ -102,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         print_notice("Interrupted. What was written so far is intact.")
         sys.exit(130)
+    finally:
+        stop_signals.close()
     sys.exit(stop_signals.exit_code)  # 0, unless something caught what a signal raised
 
 

@@ -61,6 +61,61 @@ def test_a_signal_waits_for_the_end_of_an_import(tmp_path: Path) -> None:
     assert ended(tmp_path, "SIGINT", 1, 0.3) == (130, ["importing", "imported", "interrupted"])
 
 
+DROPPED = """
+import os, signal, sys, time
+from fcn.system.stop_signals import StopSignals
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Dropping:
+    def __del__(self):
+        os.kill(os.getpid(), signal.NAME)
+        time.sleep(0.1)  # what is raised meanwhile is dropped by Python
+
+def catch():
+    try:
+        os.kill(os.getpid(), signal.NAME)
+        time.sleep(1)
+    except BaseException:
+        print("caught", flush=True)
+
+stop_signals = StopSignals()
+try:
+    try:
+        WAY
+        print("goes on", flush=True)
+        time.sleep(30)
+        print("not stopped")
+    finally:
+        time.sleep(1.3)
+        print("cleaned up", flush=True)
+except KeyboardInterrupt:
+    time.sleep(0.7)
+    print("interrupted")
+    sys.exit(stop_signals.exit_code)
+finally:
+    stop_signals.close()
+"""
+
+
+@pytest.mark.parametrize(("name", "code", "last"), [("SIGTERM", 143, []), ("SIGINT", 130, ["interrupted"])])
+@pytest.mark.parametrize(("way", "caught"), [("Dropping()", []), ("catch()", ["caught"])])
+def test_what_is_dropped_on_its_way_is_raised_again_and_does_not_disturb_what_cleans_up(
+    name: str, code: int, last: list[str], way: str, caught: list[str]
+) -> None:
+    """Else a server that is told to stop while it starts serves on."""
+    program = DROPPED.replace("NAME", name).replace("WAY", way)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.stdout.splitlines() == [*caught, "goes on", "cleaned up", *last]
+    assert done.returncode == code
+
+
 COMMANDS = (
     ("train", "recipe.yaml", "--run", "run"),
     ("evaluate", "net.keras", "--data", "data"),
