@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import keras
 import pytest
+from weight_files import encode_keras, vgg16_arrays
 
 ROOT = Path(__file__).parents[2]
 # A module that catches what is raised while it is imported, as packages do that look for an optional part.
@@ -122,8 +124,8 @@ COMMANDS = (
     ("infer", "net.keras", "data/JPEGImages", "--output", "labels"),
     ("export", "net.keras", "exported"),
     ("serve", "net.keras", "--port", "0"),
-    ("import", "vgg16.npy", "--output", "imported"),
-    ("convolutionalize", "classifier.keras", "converted.keras"),
+    ("import", "vgg16.h5", "--output", "imported"),
+    ("convolutionalize", "classifier.keras", "--output", "converted.keras"),
     ("inspect", "net.keras"),
     ("compare", "net.keras", "recipe.yaml", "--output", "compared"),
     ("data", "generate", "generated", "--train", "3000"),
@@ -165,6 +167,10 @@ def folder(make_dataset, model_path: Path, tmp_path: Path) -> Path:
     make_dataset(tmp_path / "data", names)
     (tmp_path / "net.keras").write_bytes(model_path.read_bytes())
     (tmp_path / "recipe.yaml").write_text(RECIPE)
+    (tmp_path / "vgg16.h5").write_bytes(encode_keras(vgg16_arrays()))
+    layers = keras.layers
+    classifier = [keras.Input((32, 32, 3)), layers.Conv2D(8, 3), layers.Flatten(), layers.Dense(5)]
+    keras.Sequential(classifier).save(tmp_path / "classifier.keras")
     return tmp_path
 
 
