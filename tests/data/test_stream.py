@@ -119,10 +119,11 @@ def test_another_process_reads_the_same_balanced_items(rare_root: Path) -> None:
 def test_balanced_crops_hold_the_class_that_was_drawn(rare_root: Path) -> None:
     items = balanced(rare_root, AugmentationConfig(crop_size=(24, 24), scale=(0.7, 1.4)), temperature=0.01)
     # So cold that the rare class is always drawn, and with it the one image that holds it.
-    shown = [int((items[index][1] == RARE).sum()) for index in range(40)]
-    assert sum(map(bool, shown)) > 30
+    # About eight in ten of these small crops show it within ten tries.
+    shown = [bool((items[index][1] == RARE).any()) for index in range(200)]
+    assert sum(shown) > 145
     uniform = TrainingStream(items.examples, 4, items.augmentation, 0)
-    assert sum(bool((uniform[index][1] == RARE).any()) for index in range(40)) < 8
+    assert sum(bool((uniform[index][1] == RARE).any()) for index in range(200)) < 40
 
 
 def test_balanced_whole_images_hold_the_class_and_no_other_image_comes(rare_root: Path) -> None:
