@@ -43,7 +43,7 @@ def test_a_net_may_be_named_and_frozen_as_any_model_of_keras() -> None:
 def test_the_configuration_has_the_same_defaults_and_no_key_of_its_own_but_the_net_and_its_start() -> None:
     shared = {field.name: field.default for field in fields(NetArguments)}
     own = ModelConfig.model_fields.keys() - shared.keys()
-    assert own == {"net", "context", "weights"}
+    assert own == {"net", "context", "skip_scales", "weights"}  # the second and third are of some nets
     for key in ModelConfig.model_fields.keys() - own:
         assert ModelConfig.model_fields[key].default == shared[key], key
 
