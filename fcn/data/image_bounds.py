@@ -24,11 +24,13 @@ MAX_TAGS = 4096
 MAX_PAGES = 64
 """Directories of a TIFF that are looked at."""
 
+REMEDY = "Nothing was decoded. If the file is genuine, save it again with an image editor."
+"""What to do about a file that is refused before it is decoded."""
+
 # Passes over all pixels of a JPEG together, and what every JPEG may have: encoders write at most a dozen.
 _SCANNED_PIXELS = 2**30
 _FEWEST_SCANS, _MOST_SCANS = 16, 256
 _TILE_PIXELS = 2**22
-_REMEDY = "Nothing was decoded. If the file is genuine, save it again with an image editor."
 
 _START_OF_SCAN = b"\xff\xda"
 _START_WORD, _BLOCK = int.from_bytes(_START_OF_SCAN, "little"), 1 << 20
@@ -84,7 +86,7 @@ def check_scans(image: ImageFile.ImageFile, data: bytes, pixels: int, name: obje
     if scans > most:
         raise DataError(
             f"{name}: expected a JPEG of at most {most} scans. Received: {scans}, which would take long to "
-            f"decode. {_REMEDY}"
+            f"decode. {REMEDY}"
         )
 
 
@@ -118,7 +120,7 @@ def check_texts(data: bytes, name: object) -> None:
     if total > _TEXT_BYTES:
         raise DataError(
             f"{name}: expected at most {_TEXT_BYTES:,} bytes of compressed text. Received: {total:,}. "
-            f"{_REMEDY}"
+            f"{REMEDY}"
         )
 
 
@@ -229,7 +231,7 @@ def _check_directories(file: IO[bytes], size: int, name: object) -> None:
         file.seek(place)
         (tags,) = _unpack(file, f"{order}{counts}")
         if tags > MAX_TAGS:
-            raise DataError(f"{name}: expected at most {MAX_TAGS} tags. Received: {tags}. {_REMEDY}")
+            raise DataError(f"{name}: expected at most {MAX_TAGS} tags. Received: {tags}. {REMEDY}")
         table = file.read(tags * entry_bytes)
         total = 0
         for tag in range(len(table) // entry_bytes):
@@ -237,13 +239,13 @@ def _check_directories(file: IO[bytes], size: int, name: object) -> None:
             if kind in _UNKNOWN_TYPES and _IMAGE_WIDTH <= number <= _LAST_OF_PIXELS:
                 raise DataError(
                     f"{name}: expected tags of types that every decoder knows. Received: tag {number} of "
-                    f"type {kind}. {_REMEDY}"
+                    f"type {kind}. {REMEDY}"
                 )
             total += _TYPE_BYTES.get(kind, 1) * count
         if total > size:
             raise DataError(
                 f"{name}: expected tags that are no longer than the file, {size:,} bytes. "
-                f"Received: {total:,} bytes. {_REMEDY}"
+                f"Received: {total:,} bytes. {REMEDY}"
             )
         (place,) = _unpack(file, f"{order}{following}")
 
@@ -270,7 +272,7 @@ def check_tiles(image: ImageFile.ImageFile, pixels: int, name: object) -> None:
     if height * width > max(_TILE_PIXELS, 2 * pixels):
         raise DataError(
             f"{name}: expected tiles of the image's size at most. Received: tiles of {width} x {height} "
-            f"pixels. {_REMEDY}"
+            f"pixels. {REMEDY}"
         )
     if tags.get(_COMPRESSION) == _JPEG:
         _check_frames(image, _offsets(tags), pixels, name)
@@ -287,7 +289,7 @@ def _check_frames(image: TiffImageFile, offsets: list[int], pixels: int, name: o
         while offset and len(start := file.read(2)) == 2:
             segments += 1
             if segments > _MOST_SEGMENTS or start[0] != 0xFF:  # decoders search for the next marker
-                raise DataError(f"{name}: is a TIFF with damaged JPEGs. {_REMEDY}")
+                raise DataError(f"{name}: is a TIFF with damaged JPEGs. {REMEDY}")
             if start[1] == 0xFF:
                 file.seek(-1, os.SEEK_CUR)
                 continue
@@ -299,7 +301,7 @@ def _check_frames(image: TiffImageFile, offsets: list[int], pixels: int, name: o
                 if height * width > max(_TILE_PIXELS, 2 * pixels):
                     raise DataError(
                         f"{name}: expected JPEGs of the image's size at most. Received: one of {width} x "
-                        f"{height} pixels. {_REMEDY}"
+                        f"{height} pixels. {REMEDY}"
                     )
                 break
             file.seek(max(2, int.from_bytes(content[:2])) - len(content), os.SEEK_CUR)

@@ -7,6 +7,7 @@ them. Markers and fields are those of ISO/IEC 15444-1, annex A.
 import struct
 from typing import IO, NamedTuple
 
+from fcn.data.image_bounds import REMEDY
 from fcn.errors import DataError
 
 _SOC, _SIZ, _COD, _COC, _SOT, _SOD, _EOC = 0xFF4F, 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93, 0xFFD9
@@ -18,7 +19,6 @@ _TILE_PIXELS, _FEW_TILES = 1 << 12, 256
 _PRECINCT_BITS, _BLOCK_BITS = 10, 8
 _LAYERED_PRECINCTS = 1 << 26
 _LARGEST_PRECINCT = 15
-_REMEDY = "Nothing was decoded. If the file is genuine, save it again with an image editor."
 
 
 class Codestream(NamedTuple):
@@ -80,7 +80,7 @@ def check_codestream(file: IO[bytes], size: tuple[int, int], name: object) -> No
             )
         most = max(_FEW_TILES, stream.height * stream.width // _TILE_PIXELS)
         if stream.tiles > most:
-            raise DataError(f"{name}: expected at most {most} tiles. Received: {stream.tiles}. {_REMEDY}")
+            raise DataError(f"{name}: expected at most {most} tiles. Received: {stream.tiles}. {REMEDY}")
         for coding in _codings(file):
             _check_coding(coding, stream, name)
     except struct.error as error:
@@ -201,13 +201,13 @@ def _check_coding(coding: _Coding, stream: Codestream, name: object) -> None:
     if coding.block < _BLOCK_BITS:
         raise DataError(
             f"{name}: expected code-blocks of at least {1 << _BLOCK_BITS} pixels. "
-            f"Received: {1 << coding.block}. {_REMEDY}"
+            f"Received: {1 << coding.block}. {REMEDY}"
         )
     for level, exponents in enumerate(reversed(coding.precincts)):
         if exponents < _PRECINCT_BITS - 2 * level:
             raise DataError(
                 f"{name}: expected precincts of at least {1 << max(0, _PRECINCT_BITS - 2 * level)} pixels. "
-                f"Received: {1 << exponents}. {_REMEDY}"
+                f"Received: {1 << exponents}. {REMEDY}"
             )
     pixels = stream.height * stream.width
     precincts = sum(
@@ -216,4 +216,4 @@ def _check_coding(coding: _Coding, stream: Codestream, name: object) -> None:
     )
     layers = coding.layers or 1
     if layers > _MAX_LAYERS or layers * precincts * stream.components > _LAYERED_PRECINCTS:
-        raise DataError(f"{name}: expected fewer layers of quality. Received: {layers}. {_REMEDY}")
+        raise DataError(f"{name}: expected fewer layers of quality. Received: {layers}. {REMEDY}")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import IO, NamedTuple
 
+from fcn.data.image_bounds import REMEDY
 from fcn.errors import DataError
 
 _MAX_BOXES, _MAX_BYTES = 1 << 17, 1 << 24
@@ -19,7 +20,6 @@ _MAX_PARTS = 1 << 16
 _TILED_PIXELS, _FEW_PIXELS = 4, 1 << 22
 # Kinds of references between parts: "content describes", and one that means nothing.
 _DESCRIBES, _NOTHING = b"cdsc", b"free"
-_REMEDY = "Nothing was decoded. If the file is genuine, save it again with an image editor."
 
 
 class _Parts(NamedTuple):
@@ -74,11 +74,11 @@ def check_boxes(file: IO[bytes], name: object) -> None:
     except (struct.error, IndexError):
         return
     except ValueError as error:
-        raise DataError(f"{name}: expected fewer boxes ({error}). {_REMEDY}") from error
+        raise DataError(f"{name}: expected fewer boxes ({error}). {REMEDY}") from error
     finally:
         file.seek(0)
     if parts.number > _MAX_PARTS:
-        raise DataError(f"{name}: expected at most {_MAX_PARTS} parts. Received: {parts.number}. {_REMEDY}")
+        raise DataError(f"{name}: expected at most {_MAX_PARTS} parts. Received: {parts.number}. {REMEDY}")
     for height, width in parts.sizes:
         if max(height, width) > _MAX_SIDE or height * width > _MAX_PIXELS:
             raise DataError(
@@ -96,10 +96,10 @@ def _check_grid(grid: int, tiles: list[int], parts: _Parts, name: object) -> Non
     if tiled > most:
         raise DataError(
             f"{name}: expected tiles of at most {most} pixels together, for an image of {width} x {height}. "
-            f"Received: {len(tiles)} tiles of {tiled} pixels. {_REMEDY}"
+            f"Received: {len(tiles)} tiles of {tiled} pixels. {REMEDY}"
         )
     if any(tile == grid or tile in parts.tiles_of for tile in tiles):
-        raise DataError(f"{name}: expected a grid of images. Received: a grid of grids. {_REMEDY}")
+        raise DataError(f"{name}: expected a grid of images. Received: a grid of grids. {REMEDY}")
 
 
 def _read_meta(file: IO[bytes]) -> bytes:

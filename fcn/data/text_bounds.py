@@ -3,13 +3,13 @@
 import re
 from typing import IO
 
+from fcn.data.image_bounds import REMEDY
 from fcn.errors import DataError
 
 _MOST_BLOCKS = 8192
 _HEADER_BYTES = 1 << 16
 _MOST_COMMENTS = 1000
 _BLOCK_BYTES = 1 << 20
-_REMEDY = "Nothing was decoded. If the file is genuine, save it again with an image editor."
 _COMMENT = re.compile(rb"#[^\r\n]*(?:[\r\n]|\Z)")
 _TOKENS = 4
 _TOKENS_OF_BLACK_AND_WHITE = 3
@@ -31,7 +31,7 @@ def check_comments(file: IO[bytes], name: object) -> None:
     start = file.read(13)
     if start.startswith(b"GIF"):
         if _has_many_blocks(file, start):
-            raise DataError(f"{name}: expected at most {_MOST_BLOCKS:,} blocks before the image. {_REMEDY}")
+            raise DataError(f"{name}: expected at most {_MOST_BLOCKS:,} blocks before the image. {REMEDY}")
     elif start.startswith(b"P"):
         _check_pnm(file, start, name)
     file.seek(0)
@@ -61,12 +61,12 @@ def _check_pnm(file: IO[bytes], start: bytes, name: object) -> None:
     head = start + file.read(_HEADER_BYTES)
     tokens = len(_COMMENT.sub(b"", head).split())
     if len(head) > _HEADER_BYTES and tokens < (_TOKENS_OF_BLACK_AND_WHITE if kind in b"14" else _TOKENS):
-        raise DataError(f"{name}: expected a header of at most {_HEADER_BYTES:,} bytes. {_REMEDY}")
+        raise DataError(f"{name}: expected a header of at most {_HEADER_BYTES:,} bytes. {REMEDY}")
     if kind not in b"123":  # only among decimal numbers may be comments
         return
     comments, block = 0, head
     while block:
         comments += block.count(b"#")
         if comments > _MOST_COMMENTS:
-            raise DataError(f"{name}: expected at most {_MOST_COMMENTS:,} comments. {_REMEDY}")
+            raise DataError(f"{name}: expected at most {_MOST_COMMENTS:,} comments. {REMEDY}")
         block = file.read(_BLOCK_BYTES)
