@@ -51,14 +51,20 @@ def order(examples: list[Example], epoch: int, seed: int = 0) -> list[str]:
     return [images[items[index][0].tobytes()] for index in range(first, first + len(examples))]
 
 
-def test_an_item_depends_on_the_seed_and_the_index_alone(examples: list[Example]) -> None:
-    forwards, backwards = stream(examples, FULL), stream(examples, FULL)
-    indices = [*range(12), 1000, 12345]
+def read_both_ways(
+    forwards: TrainingStream, backwards: TrainingStream, indices: list[int]
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Reads items of two streams in opposite orders, checks that they are the same, and returns them."""
     first = {index: forwards[index] for index in indices}
     again = {index: backwards[index] for index in reversed(indices)}
     for index in indices:
         for one, other in zip(first[index], again[index], strict=True):
             np.testing.assert_array_equal(one, other)
+    return first
+
+
+def test_an_item_depends_on_the_seed_and_the_index_alone(examples: list[Example]) -> None:
+    read_both_ways(stream(examples, FULL), stream(examples, FULL), [*range(12), 1000, 12345])
 
 
 def test_a_uniform_item_is_what_it_has_always_been(examples: list[Example]) -> None:
@@ -75,13 +81,8 @@ def test_a_uniform_item_is_what_it_has_always_been(examples: list[Example]) -> N
 
 
 def test_a_balanced_item_depends_on_the_seed_and_the_index_alone(rare_root: Path) -> None:
-    forwards, backwards = balanced(rare_root, FULL), balanced(rare_root, FULL)
     indices = [*range(20), 1000, 12345]
-    first = {index: forwards[index] for index in indices}
-    again = {index: backwards[index] for index in reversed(indices)}
-    for index in indices:
-        for one, other in zip(first[index], again[index], strict=True):
-            np.testing.assert_array_equal(one, other)
+    first = read_both_ways(balanced(rare_root, FULL), balanced(rare_root, FULL), indices)
     assert len({image.tobytes() for image, _ in first.values()}) == len(indices)
     assert balanced(rare_root, FULL, seed=1)[0][0].tobytes() != first[0][0].tobytes()
 
