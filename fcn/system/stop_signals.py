@@ -1,7 +1,11 @@
 """SIGTERM and Ctrl-C end a command, but never in the middle of an import."""
 
+import atexit
+import logging
+import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -16,7 +20,9 @@ class StopSignals:
     A module may catch whatever is raised while it is imported, and go on. A signal that comes meanwhile is
     therefore remembered until the import ends. Other code can do so as well: Python itself drops what is
     raised in a destructor. Therefore it is raised again each half second, unless it is being handled just
-    then: what cleans up is not disturbed. To be created in the main thread, where the work begins.
+    then: what cleans up is not disturbed. When all is cleaned up the process ends at once, since Python
+    would first end each thread that returns to it from native code, which aborts some libraries. To be
+    created in the main thread, where the work begins, before what registers functions for the end.
 
     Attributes:
         exit_code: 128 and the number of the signal that has come; 0 before one has.
@@ -28,16 +34,24 @@ class StopSignals:
         self._stop: signal.Signals | None = None
         self._raised: BaseException | None = None
         self._before: Any = None
+        atexit.register(self._end)  # what is registered first runs last
         signal.signal(signal.SIGTERM, self._on_signal)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._on_signal)
 
     def close(self) -> None:
         """Raises nothing more for a signal that has come; the command ends now."""
+        if self.exit_code == 0:
+            atexit.unregister(self._end)
         if self._stop is not None and hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, self._before)
         self._stop = None
+
+    def _end(self) -> None:
+        if self.exit_code != 0:
+            logging.shutdown()
+            end_process(self.exit_code)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         stop = signal.Signals(number)
@@ -83,3 +97,11 @@ class StopSignals:
                 return True
             frame = frame.f_back
         return False
+
+
+def end_process(exit_code: int) -> NoReturn:
+    """Prints what is still to be printed, and ends this process without waiting for its threads."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # what reads it has ended, or it is closed
+            stream.flush()
+    os._exit(exit_code)

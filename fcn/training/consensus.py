@@ -1,15 +1,13 @@
 """Stops processes that train one net together, so that none waits for one that is gone."""
 
 import atexit
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 import numpy as np
 
 from fcn.errors import FcnError
+from fcn.system.stop_signals import end_process
 from fcn.training import devices
 
 
@@ -65,7 +63,7 @@ def stop_together() -> Iterator[StopConsensus]:
     except BaseException as error:
         if devices.process()[1] > 1 and not consensus.ended:
             # Functions that are registered last run first: before JAX waits.
-            atexit.register(_leave, _exit_code(error))
+            atexit.register(end_process, _exit_code(error))
         raise
 
 
@@ -85,9 +83,3 @@ def _exit_code(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return 130
     return error.exit_code if isinstance(error, FcnError) else 1
-
-
-def _leave(exit_code: int) -> NoReturn:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(exit_code)

@@ -119,6 +119,45 @@ def test_what_is_dropped_on_its_way_is_raised_again_and_does_not_disturb_what_cl
     assert done.returncode == code
 
 
+ENDING = """
+import atexit, logging, os, signal
+from fcn.system.stop_signals import StopSignals
+
+class Teardown:
+    def __del__(self):
+        print("Python ends its modules", flush=True)
+
+teardown = Teardown()
+stop_signals = StopSignals()
+atexit.register(print, "cleaned up at exit")
+try:
+    print("begun")
+    STOP
+finally:
+    stop_signals.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("stop", "code", "last"),
+    [("os.kill(os.getpid(), signal.SIGTERM)", 143, []), ("", 0, ["Python ends its modules"])],
+)
+def test_a_process_told_to_stop_ends_before_python_ends_threads_in_native_code(
+    stop: str, code: int, last: list[str]
+) -> None:
+    """Such a thread aborts the process when the library that started it forbids exceptions."""
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING.replace("STOP", stop)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.stdout.splitlines() == ["begun", "cleaned up at exit", *last]
+    assert (done.returncode, done.stderr) == (code, "")
+
+
 COMMANDS = (
     ("train", "recipe.yaml", "--run", "run"),
     ("evaluate", "net.keras", "--data", "data"),
