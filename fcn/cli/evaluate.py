@@ -1,7 +1,6 @@
 """The command `fcn evaluate`."""
 
 import argparse
-import json
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from fcn.config.sections import LabelOrientation
 from fcn.runs.folder import RunFolder, is_exported, model_file
 from fcn.system.backend import start_backend
 from fcn.system.files import occupied
+from fcn.system.json_files import read_json_file
 from fcn.system.results import check_writable, write_json_result
 from fcn.system.text import print_json, print_lines, print_notice
 
@@ -194,7 +194,7 @@ def _step(run: RunFolder) -> dict[str, Any]:
 def _kept_scores(run: RunFolder) -> dict[str, Any]:
     """Returns the content of a run's `scores.json`; nothing if it cannot be read."""
     try:
-        scores = json.loads(run.scores.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        scores = read_json_file(run.scores)
+    except (OSError, ValueError):
         return {}
     return scores if isinstance(scores, dict) else {}

@@ -5,7 +5,6 @@ others look much the same, but mean something else. Where the meaning is certain
 refused with the line and what to write instead.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -33,6 +32,7 @@ from fcn.data.class_table import (
 )
 from fcn.errors import DataError
 from fcn.system.files import unreadable
+from fcn.system.json_files import parse_json
 
 CLASS_LISTS = (
     "labelmap.txt",
@@ -186,8 +186,8 @@ def _classes_in(path: Path, lines: Sequence[ListLine]) -> list[ListedClass]:
 def _json_classes(path: Path, lines: Sequence[ListLine]) -> list[ListedClass]:
     """Returns the names of a JSON list; other JSON is refused."""
     try:
-        value = json.loads("\n".join(line.text for line in lines))
-    except (ValueError, RecursionError):
+        value = parse_json("\n".join(line.text for line in lines))
+    except ValueError:
         value = None
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise refusal(path, lines[0], "begins neither a name nor a JSON list of names")

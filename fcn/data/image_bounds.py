@@ -35,6 +35,8 @@ _TILE_PIXELS = 2**22
 _START_OF_SCAN = b"\xff\xda"
 _START_WORD, _BLOCK = int.from_bytes(_START_OF_SCAN, "little"), 1 << 20
 _PIXELS_PER_SECOND = 40e6
+# Images of which each value is a decimal number (PNM), and how fast Pillow reads the shortest of them.
+_DECIMAL_STARTS, _DECIMAL_BYTES_PER_SECOND = (b"P1", b"P2", b"P3"), 2e6
 # Chunks of a PNG (section 11.3.3 of its specification); a keyword has at most 79 bytes.
 _TEXTS, _KEYWORD_BYTES = (b"zTXt", b"iTXt"), 82
 # Unpacked a thousandfold at most, in 4 s. ImageMagick keeps EXIF and other profiles of JPEGs there, of which
@@ -98,6 +100,8 @@ def decoding_seconds(image: ImageFile.ImageFile, data: bytes, pixels: int) -> fl
         data: The content of the file.
         pixels: Pixels of the image.
     """
+    if data.startswith(_DECIMAL_STARTS):
+        return len(data) / _DECIMAL_BYTES_PER_SECOND
     return max(1, _most_scans(image, data)) * pixels / _PIXELS_PER_SECOND
 
 

@@ -1,6 +1,5 @@
 """Compares the labels of every exported format with those of the net, on real images."""
 
-import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from fcn.models.net import SegmentationNet
 from fcn.pages.percent import percent
 from fcn.system.bfloat16 import bfloat16_instructions
 from fcn.system.files import write_json
+from fcn.system.json_files import read_json_file
 from fcn.system.progress import track
 
 MAX_PHOTOGRAPHS = 32
@@ -155,12 +155,12 @@ def read_verification(version: Path) -> Verification | None:
     """
     path = version / VERIFICATION
     try:
-        document: dict[str, Any] = json.loads(path.read_bytes())
+        document: dict[str, Any] = read_json_file(path)
         comparisons = tuple(Comparison(**row) for row in document["comparisons"])
         return Verification(document["num_images"], document["num_pixels"], comparisons)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: cannot be read as a verification ({error}). Export it again.") from error
 
 

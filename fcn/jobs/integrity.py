@@ -1,6 +1,5 @@
 """Checks the store of a job, which may be damaged, or edited to lead out of its folder."""
 
-import json
 import math
 import sqlite3
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from fcn.inference.video import VIDEO_ENDING
 from fcn.jobs.schema import SCHEMA, STORE_NAME
 from fcn.outputs.record import Record
 from fcn.outputs.render import ENDINGS
+from fcn.system.json_files import parse_json
 from fcn.system.places import output_below
 
 _ENDINGS = ", ".join(f"'{ending}'" for ending in (*ENDINGS, VIDEO_ENDING))
@@ -124,7 +124,7 @@ def read_record(text: str, store: Path) -> Record:
         2
     """
     try:
-        record: Record = json.loads(text)
+        record: Record = parse_json(text)
         whole = (
             _is_count(record["height"])
             and _is_count(record["width"])
@@ -133,7 +133,7 @@ def read_record(text: str, store: Path) -> Record:
             and isinstance(record["annotations"], list)
             and all(isinstance(annotation, dict) for annotation in record["annotations"])
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise damaged(store, "wrong value in images.record") from error
     if not whole:
         raise damaged(store, "wrong value in images.record")
@@ -162,8 +162,8 @@ def _is_setting(name: str, text: str) -> bool:
             return 1 <= int(text) <= _MAX_BATCH_SIZE
         if name == "memory":
             return 0 < float(text) < math.inf
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = parse_json(text)
+    except ValueError:
         return False
     return isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value)
 

@@ -18,19 +18,19 @@ import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from functools import cache
-from json import loads
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcn.data.image_io import decode_image
 from fcn.data.leaks import ExampleDigest
 from fcn.system.files import as_json, write_durably
+from fcn.system.json_files import read_json_file
 
 VERSION = 1
 # 16 bytes for each of ten million images, in base64.
 _MAX_BYTES = 256 << 20
 _DIGEST_BYTES = 16
-_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError)
 # 18x21 smooth random pixels, with chroma at half the size.
 _JPEG = b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxO"
@@ -172,9 +172,7 @@ def _read_document(path: Path) -> Any:
         OSError: If it cannot be read.
         ValueError: If it is damaged, too large or of another version. Of what is in it nothing is checked.
     """
-    if path.stat().st_size > _MAX_BYTES:
-        raise ValueError("too large")
-    document: Any = loads(path.read_bytes())
+    document = read_json_file(path, _MAX_BYTES)
     if document["version"] != VERSION:
         raise ValueError("another version")
     return document

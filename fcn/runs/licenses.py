@@ -1,11 +1,11 @@
 """The licenses of published weights, which stay with every net that comes of them."""
 
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fcn.runs.folder import RunFolder
-from fcn.system.files import read_at_most, write_json
+from fcn.system.files import write_json
+from fcn.system.json_files import read_json_file
 from fcn.weights.catalog import NETS, PublishedNet
 
 LICENSES = "licenses.json"
@@ -49,13 +49,12 @@ def write_licenses(folder: Path, licenses: tuple[WeightLicense, ...]) -> None:
 def read_licenses(folder: Path) -> tuple[WeightLicense, ...]:
     """Returns the licenses in a run or an exported version; none where nothing can be read."""
     try:
-        with (folder / LICENSES).open("rb") as file:
-            document: Any = json.loads(read_at_most(file, _MOST_BYTES, ValueError("is too large")))
+        document = read_json_file(folder / LICENSES, _MOST_BYTES)
         return tuple(
             WeightLicense(*(str(one[field]) for field in WeightLicense._fields))
             for one in document[:_MOST_ENTRIES]
         )
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError):
         return ()
 
 

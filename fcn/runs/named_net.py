@@ -1,7 +1,6 @@
 """Models by path or by the name of a published net, which is downloaded and imported once."""
 
 import difflib
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from fcn.errors import RunError
 from fcn.runs.licenses import license_of
 from fcn.system.files import remove
+from fcn.system.json_files import read_json_file
 from fcn.system.text import print_notice
 from fcn.weights.catalog import NETS, PublishedNet
 
@@ -81,8 +81,8 @@ def resolve_weights(
 
 def is_imported(run: Path) -> bool:
     """Returns whether a run folder of a published net is there, and imported in today's way."""
-    with suppress(OSError, ValueError, TypeError, LookupError, RecursionError):
-        return bool(json.loads((run / IMPORT_FILE).read_bytes())["conversion"] == CONVERSION)
+    with suppress(OSError, ValueError, TypeError, LookupError):
+        return bool(read_json_file(run / IMPORT_FILE)["conversion"] == CONVERSION)
     return False
 
 

@@ -6,7 +6,6 @@ continues there; one that ends removes it. It holds the weights of each net that
 
 import errno
 import gc
-import json
 import os
 import random
 from collections import Counter
@@ -30,6 +29,7 @@ from fcn.runs.digests import SplitDigests
 from fcn.runs.folder import RunFolder, model_file
 from fcn.suspects.ranking import Net
 from fcn.system.files import as_json, remove, unwritable, write_text
+from fcn.system.json_files import read_json_file
 from fcn.system.text import print_notice
 from fcn.training.loop import train
 
@@ -37,6 +37,7 @@ FOLDS = "folds"
 """Name of the folder in a run."""
 
 _PLAN, _LOCK, _DATA = "plan.json", ".lock", "data"
+_MAX_PLAN_BYTES = 256 << 20  # it names all images
 _VAL = "val"
 # What operating systems answer where a file system has no locks.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
@@ -181,8 +182,8 @@ def _prepare(work: Path, plan: dict[str, Any]) -> None:
     """Empties the folder if another plan was interrupted there."""
     path = work / _PLAN
     try:
-        before = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        before = read_json_file(path, _MAX_PLAN_BYTES)
+    except (OSError, ValueError):
         before = None
     if before == plan:
         print_notice(f"Continuing in {work}.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fcn.errors import OutputError, PlaceError
 from fcn.system.files import check_new_folder, remove, temporary_beside, unwritable
+from fcn.system.json_files import read_json_file
 from fcn.system.places import path_below
 from fcn.system.temporary_locks import in_use, remove_abandoned
 
@@ -117,7 +118,7 @@ def _move_into(temporary: Path, folder: Path) -> None:
 def _undo_moves(temporary: Path) -> None:
     """Removes what a killed process has moved out of a temporary folder, unless that was all."""
     try:
-        record = json.loads((temporary / _MOVING).read_text())
+        record = read_json_file(temporary / _MOVING)
         inodes = {path_below(temporary.parent, name, _MOVING): inode for name, inode in record.items()}
     except (OSError, ValueError, AttributeError, TypeError, PlaceError):
         return

@@ -1,7 +1,6 @@
 """SIGTERM and Ctrl-C end a command, but never in the middle of an import."""
 
 import atexit
-import logging
 import os
 import signal
 import sys
@@ -50,7 +49,6 @@ class StopSignals:
 
     def _end(self) -> None:
         if self.exit_code != 0:
-            logging.shutdown()
             end_process(self.exit_code)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

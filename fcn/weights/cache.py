@@ -1,19 +1,19 @@
 """The folder in which published weights are kept: each file once, whole or not there."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 from fcn.errors import DownloadError, OutputError
 from fcn.system.download.check import check_file, digest, find_difference
 from fcn.system.download.fetch import DEFAULT_RETRY, RetryPolicy, download
 from fcn.system.download.file import PublishedFile
-from fcn.system.files import durable_path, is_there, read_at_most, remove, unreadable, write_json
+from fcn.system.files import durable_path, is_there, remove, unreadable, write_json
+from fcn.system.json_files import read_json_file
 from fcn.system.places import path_below
 from fcn.system.progress import track_bytes
 from fcn.system.text import print_notice
@@ -288,8 +288,7 @@ def _record_path(path: Path) -> Path:
 def _read_record(path: Path) -> Record | None:
     """Returns the record of a file; None if there is none that can be read."""
     try:
-        with _record_path(path).open("rb") as file:
-            found: Any = json.loads(read_at_most(file, _MOST_RECORD, ValueError("is too large")))
+        found = read_json_file(_record_path(path), _MOST_RECORD)
         return Record(str(found["sha256"]), int(found["size"]), int(found["modified_ns"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None

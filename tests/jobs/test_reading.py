@@ -156,3 +156,10 @@ def test_the_time_is_estimated_by_pixels_and_scans() -> None:
     scan = photo[photo.rindex(b"\xff\xda") :]
     assert decoding_seconds(header, photo + (16 - usual) * scan, 48 * 10**6) > 5
     assert decoding_seconds(picture, PNG, 48 * 10**6) < 5 < decoding_seconds(picture, PNG, 250 * 10**6)
+
+
+@pytest.mark.parametrize("start", [b"P1 2 2 ", b"P2 2 2 255 ", b"P3 2 2 255 "])
+def test_the_time_of_decimal_numbers_is_estimated_by_their_bytes(start: bytes) -> None:
+    small, large = start + b"1 " * 12, start + b"1 " * 10_000_000
+    assert decoding_seconds(open_header(small, "a"), small, 4) < 0.1
+    assert decoding_seconds(open_header(large, "b"), large, 4) > 5

@@ -3,7 +3,6 @@
 A section names what is not known.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from fcn.inference.engines.exported import openvino_file
 from fcn.inference.engines.table import read_table
 from fcn.pages.percent import percent
 from fcn.runs.licenses import read_licenses
+from fcn.system.json_files import read_json_file
 
 _SCORES = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou", "mean_boundary_iou")
 
@@ -54,7 +54,7 @@ def _recipe(config: Config) -> list[tuple[str, str]]:
 def scores(version: Path) -> str:
     """Returns the scores of the net, and of each class, as tables."""
     try:
-        document: dict[str, Any] = json.loads((version / "scores.json").read_bytes())
+        document: dict[str, Any] = read_json_file(version / "scores.json")
         overall = [
             [name.replace("_", " ").replace("iou", "IoU"), _percent(document[name])]
             for name in _SCORES
@@ -65,7 +65,7 @@ def scores(version: Path) -> str:
         scored = f"On {plain(document['num_images'])} images of split {split} of {data}. {_overlap(document)}"
     except FileNotFoundError:
         return "Not known: no `scores.json` came with it."
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"Not known: `scores.json` cannot be read ({plain(error)})."
     return "\n\n".join([scored, table(["score", "value"], overall), table(["class", "IoU"], classes)])
 

@@ -1,18 +1,17 @@
 """The files of an exported model beside those that TensorFlow reads."""
 
-import json
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from fcn.classes import MAX_CLASSES, MAX_CLASSES_FILE_BYTES, Classes, ClassNamesError, check_class_names
+from fcn.classes import MAX_CLASSES, MAX_CLASSES_FILE_BYTES, Classes, check_class_names
 from fcn.data.pillow_decoding import FEWEST_BITS, MOST_BITS
 from fcn.errors import RunError
 from fcn.models.architecture import CHANNELS_BY_FC6, CONTEXTS
 from fcn.models.arguments import Geometry
 from fcn.models.fields import NetDescription
-from fcn.system.files import read_at_most
+from fcn.system.json_files import read_json_file
 
 CLASSES_ASSET = "classes.json"
 """Name of the file with class names and palette among the assets of an exported model."""
@@ -74,12 +73,10 @@ def exported_classes(version: Path) -> Classes:
     """
     path = version / "assets" / CLASSES_ASSET
     try:
-        too_large = ClassNamesError(f"expected at most {MAX_CLASSES_FILE_BYTES} bytes.")
-        with path.open("rb") as file:
-            document = json.loads(read_at_most(file, MAX_CLASSES_FILE_BYTES, too_large))
+        document = read_json_file(path, MAX_CLASSES_FILE_BYTES)
         names = check_class_names(document["names"])
         return Classes.with_palette(names, np.array(document["palette"], np.uint8))
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise RunError(
             f"{path}: cannot be read as the classes of an exported model ({error}). Export it again."
         ) from error
@@ -97,10 +94,8 @@ def describe_stored_order(version: Path) -> str | None:
     """
     path = version / "assets" / CLASSES_ASSET
     try:
-        if path.stat().st_size > MAX_CLASSES_FILE_BYTES:
-            return None
-        order = json.loads(path.read_bytes()).get(_ORDER)
-    except (OSError, ValueError, AttributeError, RecursionError):
+        order = read_json_file(path, MAX_CLASSES_FILE_BYTES).get(_ORDER)
+    except (OSError, ValueError, AttributeError):
         return None
     if order is not None:
         return None
@@ -119,14 +114,12 @@ def exported_net(version: Path) -> NetDescription | None:
     """
     path = version / "assets" / MODEL_ASSET
     try:
-        too_large = ValueError(f"expected at most {_MOST_MODEL_BYTES} bytes")
-        with path.open("rb") as file:
-            net = NetDescription.from_config(json.loads(read_at_most(file, _MOST_MODEL_BYTES, too_large)))
+        net = NetDescription.from_config(read_json_file(path, _MOST_MODEL_BYTES))
         if not _is_possible(net):
             raise ValueError("expected the arguments of a net of this package")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{path}: cannot be read as the arguments of an exported net ({error}). Export it again."
         ) from error

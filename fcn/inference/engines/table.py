@@ -1,6 +1,5 @@
 """The table of engines in an exported model, written at export, from which "auto" chooses."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,8 @@ from fcn.inference.engines.engine import ENGINES, PRECISIONS
 from fcn.inference.engines.exported import TABLE
 from fcn.inference.engines.openvino import openvino_installed
 from fcn.system.bfloat16 import bfloat16_instructions
-from fcn.system.files import read_at_most, write_json
+from fcn.system.files import write_json
+from fcn.system.json_files import read_json_file
 
 GPU, BFLOAT16_CPU, CPU = "gpu", "bfloat16 cpu", "cpu"
 """Devices: a GPU that Keras uses, a CPU with bfloat16 instructions, or any CPU."""
@@ -51,13 +51,11 @@ def read_table(version: Path) -> list[Choice]:
     """
     path = version / TABLE
     try:
-        too_large = ValueError(f"expected at most {_MOST_BYTES} bytes")
-        with path.open("rb") as file:
-            rows = json.loads(read_at_most(file, _MOST_BYTES, too_large))["engines"]
+        rows = read_json_file(path, _MOST_BYTES)["engines"]
         choices = [Choice(**row) for row in rows]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: cannot be read as a table of engines ({error}). Export it again.") from error
     for choice in choices:
         if choice.engine not in ENGINES or choice.precision not in PRECISIONS:

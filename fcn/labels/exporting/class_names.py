@@ -5,7 +5,6 @@ has: they are the ids in its label, in the same order.
 """
 
 import csv
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from fcn.labels.exporting.labeled import Labeled
 from fcn.outputs.regions import present_ids
 from fcn.outputs.summaries import AREAS_NAME, COCO_NAME
 from fcn.system.files import unreadable
+from fcn.system.json_files import parse_json
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 from fcn.system.text import csv_text
@@ -128,10 +128,10 @@ def _names_of_coco(path: Path) -> tuple[str, ...]:
     if line is None:
         return ()
     try:
-        categories = json.loads(f"{line.rstrip().removesuffix(_BEFORE_IMAGES)}}}")["categories"]
+        categories = parse_json(f"{line.rstrip().removesuffix(_BEFORE_IMAGES)}}}")["categories"]
         names = {category["id"]: category["name"] for category in categories}
         return _checked(path, [names[class_id] for class_id in range(len(names))])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: was not written by infer, or is damaged ({error!r}). {_REMEDY}") from error
 
 

@@ -1,6 +1,5 @@
 """Finds and reads the files of a source, bounded: names, links, sizes and nesting."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from fcn.data.image_forms import FURTHER_SUFFIXES, IMAGE_SUFFIXES
 from fcn.errors import DataError
 from fcn.system.files import unreadable
+from fcn.system.json_files import parse_json
 
 MAX_DOCUMENT_BYTES = 1 << 29
 """Largest JSON, XML or text file of a source: the annotations of the 118,000 images of COCO have 0.45 GB."""
@@ -105,6 +105,6 @@ def read_json(path: Path) -> Any:
         DataError: If it cannot be read or is damaged.
     """
     try:
-        return json.loads(read_document(path))
-    except (ValueError, RecursionError) as error:
+        return parse_json(read_document(path))
+    except ValueError as error:
         raise DataError(f"{path}: is not JSON ({error}). Save it again with its own tool.") from error

@@ -1,6 +1,5 @@
 """Downloads published files over connections that break and from servers that send other files."""
 
-import json
 import os
 import re
 import time
@@ -15,6 +14,7 @@ from fcn.system.download.check import check_file, find_difference
 from fcn.system.download.file import PublishedFile
 from fcn.system.download.page import is_page, read_page
 from fcn.system.files import is_there, open_unlinked, read_unlinked, remove, remove_link, write_json
+from fcn.system.json_files import parse_json
 from fcn.system.progress import track_bytes
 from fcn.system.text import print_notice
 
@@ -305,9 +305,9 @@ def _version_file(part: Path) -> Path:
 def _read_version(part: Path, url: str) -> str:
     """Returns what a server called the content of which `part` is the beginning; "" if that is not known."""
     try:
-        found = json.loads(read_unlinked(_version_file(part)))
+        found = parse_json(read_unlinked(_version_file(part)))
         source = _Source(str(found["url"]), str(found["version"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
     # It is sent in a header.
     return source.version if source.url == url and source.version.isprintable() else ""

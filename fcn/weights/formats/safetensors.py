@@ -4,7 +4,6 @@ Source: the format's description in the repository huggingface/safetensors. Its 
 lies, so that a reader needs nothing but JSON and NumPy.
 """
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fcn.system.json_files import parse_json
 from fcn.weights.formats.npy import is_shape
 from fcn.weights.layer import MAX_BLOBS, Layer, damaged, read_values
 
@@ -73,8 +73,8 @@ def _tensors(file: BinaryIO, path: Path, size: int) -> Iterator[tuple[str, _Tens
     if length > _MAX_HEADER or begin > size:
         raise damaged(path, f"its header has {length} bytes")
     try:
-        header = json.loads(file.read(length))
-    except (ValueError, RecursionError) as error:
+        header = parse_json(file.read(length))
+    except ValueError as error:
         raise damaged(path, f"its header is not JSON ({str(error)[:80]})") from error
     if not isinstance(header, dict):
         raise damaged(path, "its header is not a table of tensors")

@@ -66,7 +66,7 @@ def test_files_without_an_end_are_not_read_to_their_end(tmp_path: Path) -> None:
     (tmp_path / "assets").mkdir()
     for name, read in (("classes.json", exported_classes), ("model.json", exported_net)):
         (tmp_path / "assets" / name).symlink_to("/dev/zero")
-        with pytest.raises(RunError, match="expected at most 1048576 bytes"):
+        with pytest.raises(RunError, match="expected at most 1,048,576 bytes"):
             read(tmp_path)
 
 
