@@ -69,8 +69,8 @@ def check_sides(height: int, width: int, name: object) -> None:
         )
 
 
-def check_scans(image: ImageFile.ImageFile, data: bytes, pixels: int, name: object) -> None:
-    """Refuses a JPEG, also in a TIFF, with so many scans that decoding would take many times as usual.
+def check_content(image: ImageFile.ImageFile, data: bytes, pixels: int, name: object) -> None:
+    """Refuses a file whose content behind the header would take far longer to decode than its pixels do.
 
     Args:
         image: The opened file, of which no pixels are loaded.
@@ -79,17 +79,13 @@ def check_scans(image: ImageFile.ImageFile, data: bytes, pixels: int, name: obje
         name: The image's name in an error, usually its path.
 
     Raises:
-        DataError: If it has more scans than its size may have: 16, and of a small image up to 256.
+        DataError: If a JPEG, also in a TIFF, has more scans than its size may have (16, and of a small image
+            up to 256), or a PNG more than 256 KiB of compressed texts.
     """
-    most = max(_FEWEST_SCANS, min(_MOST_SCANS, _SCANNED_PIXELS // max(1, pixels)))
-    scans = _most_scans(image, data)
-    if scans > most and isinstance(image, JpegImageFile):
-        scans = _count_scans(data)  # previews and other data can hold the two bytes as well, but no scan
-    if scans > most:
-        raise DataError(
-            f"{name}: expected a JPEG of at most {most} scans. Received: {scans}, which would take long to "
-            f"decode. {REMEDY}"
-        )
+    if image.format == "PNG":
+        _check_texts(data, name)
+    else:
+        _check_scans(image, data, pixels, name)
 
 
 def decoding_seconds(image: ImageFile.ImageFile, data: bytes, pixels: int) -> float:
@@ -105,16 +101,19 @@ def decoding_seconds(image: ImageFile.ImageFile, data: bytes, pixels: int) -> fl
     return max(1, _most_scans(image, data)) * pixels / _PIXELS_PER_SECOND
 
 
-def check_texts(data: bytes, name: object) -> None:
-    """Refuses a PNG with so much compressed text that unpacking it would take longer than its pixels.
+def _check_scans(image: ImageFile.ImageFile, data: bytes, pixels: int, name: object) -> None:
+    most = max(_FEWEST_SCANS, min(_MOST_SCANS, _SCANNED_PIXELS // max(1, pixels)))
+    scans = _most_scans(image, data)
+    if scans > most and isinstance(image, JpegImageFile):
+        scans = _count_scans(data)  # previews and other data can hold the two bytes as well, but no scan
+    if scans > most:
+        raise DataError(
+            f"{name}: expected a JPEG of at most {most} scans. Received: {scans}, which would take long to "
+            f"decode. {REMEDY}"
+        )
 
-    Args:
-        data: The content of the file.
-        name: The image's name in an error, usually its path.
 
-    Raises:
-        DataError: If compressed texts have more than 256 KiB.
-    """
+def _check_texts(data: bytes, name: object) -> None:
     place, total = 8, 0
     while place + 8 <= len(data) and (kind := data[place + 4 : place + 8]) != b"IEND":
         length = int.from_bytes(data[place : place + 4])

@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from fcn.classes import VOID, Classes, count_ids
-from fcn.data.image_bounds import check_scans, check_texts
+from fcn.data.image_bounds import check_content
 from fcn.data.image_header import (
     PILLOW_ERRORS,
     check_no_device,
@@ -95,17 +94,13 @@ def decode_opened(header: ImageFile, data: bytes, name: object, bits: int) -> Pi
         bits: As of `decode_image`.
 
     Raises:
-        DataError: If the image is damaged.
+        DataError: If the image is damaged, or passes a bound of `fcn.data.image_bounds`.
     """
+    check_content(header, data, math.prod(stored_size(header)), name)
     if isinstance(header, TiffImageFile):
-        check_scans(header, data, math.prod(stored_size(header)), name)
         return decode_tiff(data, name, bits)
     if header.format not in ("JPEG", "PNG", "BMP", "WEBP"):
         return decode_other(header, name, bits)
-    if isinstance(header, JpegImageFile):
-        check_scans(header, data, header.height * header.width, name)
-    if header.format == "PNG":
-        check_texts(data, name)
     deep = bits < MOST_BITS and stored_bits(header) == MOST_BITS
     try:
         flags = _DECODE_FLAGS | cv2.IMREAD_ANYDEPTH if deep else _DECODE_FLAGS
