@@ -172,10 +172,11 @@ class NetDescription(NamedTuple):
         """Estimates the memory that the maps of the layers take at once, for an image as the layers see it.
 
         TensorFlow keeps three maps on a CPU: the input of a layer, its output, and a copy of the larger one
-        in its kernels' own order. fc6 and the last upsampling keep what `fcn.models.patches` gathers. The
-        layer that takes most counts. Of most images it is in block1; of a single row of pixels it is fc6 or
-        the last upsampling, since no pooling makes that row any lower. Logits and their exponentials are
-        added. 640 to 1,000 bytes a pixel were measured for images with 64 channels in block1 and 21 classes.
+        in its kernels' own order. fc6 and the last upsampling keep what `fcn.models.patches` gathers, and a
+        dilated layer the parts that it cuts its input and output into. The layer that takes most counts. Of
+        most images it is in block1; of a single row of pixels it is fc6 or the last upsampling, since no
+        pooling makes that row any lower. Logits and their exponentials are added. 640 to 1,000 bytes a pixel
+        were measured for images with 64 channels in block1 and 21 classes.
 
         Args:
             height: Rows.
@@ -205,8 +206,30 @@ class NetDescription(NamedTuple):
             elif isinstance(step, Sliding) and number == fc6 and step.dilation_rate == 1:
                 # Gathered, and then put side by side.
                 copies = 2 * step.kernel_size**2 * channels[before] * rows[number] * columns[number]
+            elif isinstance(step, Sliding) and step.dilation_rate > 1:
+                # Input and output in parts, of which a single row has as many as the rate.
+                parts = [_in_parts(step, lengths[number]) for lengths in (rows, columns)]
+                padded, whole = (math.prod(lengths) for lengths in zip(*parts, strict=True))
+                copies = max(copies, channels[before] * padded + channels[number] * whole - read)
             most = max(most, read + sizes[number] + copies)
         return _FLOAT_BYTES * (most + 2 * self.num_classes * height * width)
+
+
+def _in_parts(step: Sliding, length: int) -> tuple[int, int]:
+    """Returns rows or columns of the padded input and of the output of a dilated layer.
+
+    TensorFlow cuts both into as many parts as the rate of dilation, all of one size.
+
+    Args:
+        step: The layer.
+        length: Rows or columns of its output.
+
+    Example:
+        >>> _in_parts(Sliding(3, dilation_rate=12, padding=12), 1)
+        (36, 12)
+    """
+    whole = -(-length // step.dilation_rate) * step.dilation_rate
+    return whole + (step.kernel_size - 1) * step.dilation_rate, whole
 
 
 @cache

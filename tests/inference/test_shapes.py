@@ -68,6 +68,12 @@ def test_thin_nets_take_no_more_than_estimated(net: str) -> None:
     check({"net": net} | THIN, [(1, 300_000), (300_000, 1), (3, 150_000), (700, 700)])
 
 
+@pytest.mark.slow
+def test_a_dilated_layer_takes_no_more_than_estimated_for_a_single_row() -> None:
+    """It cuts a row into as many parts as its rate of dilation, each with its own padding."""
+    check({"net": "largefov"} | THIN | {"fc_channels": 1024}, [(1, 60_000), (60_000, 1), (3, 60_000)])
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("net", ["fcn16s", "fcn8s_at_once", "context", "largefov", "fcn8s_largefov"])
 def test_other_thin_nets_take_no_more_than_estimated(net: str) -> None:
