@@ -12,12 +12,12 @@ from fcn.errors import DataError, FcnError, RunError
 from fcn.models.net import SegmentationNet
 from fcn.runs.configured_net import build_configured
 from fcn.runs.lineage import find_run
-from fcn.runs.log import read_log
+from fcn.runs.log import read_log, scored_steps
 from fcn.runs.model_file import RunFolder, load_model
-from fcn.training.checkpoint_callback import scored_steps
+from fcn.training.changes import changed_learning
 from fcn.training.compiling import compile_net
 from fcn.training.loop import train
-from fcn.training.run_check import changed_learning, check_place
+from fcn.training.run_check import check_place
 from fcn.training.start import load_start, start_from, start_weights
 from fcn.weights.catalog import NETS
 

@@ -82,29 +82,37 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: If the file cannot be read or anything in it is not as expected.
     """
-    values, changes = _read(path), _nested(overrides)
-    for source, keys in ((str(path), values), ("--set", changes)):
-        if _rename(keys, source):
-            _hint(path)
-    for section, keys in changes.items():
-        if values.get(section) is None:
-            values[section] = {}
-        if isinstance(values[section], dict):
-            values[section].update(keys)
-    return _validate(path, values)
+    values = _read(path)
+    if _rename(values, str(path)):
+        _hint(path)
+    return _changed(path, values, overrides)
 
 
-def load_saved_config(path: Path) -> Config:
+def load_saved_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Reads a configuration that a training wrote, by this version or an earlier one.
 
     Args:
         path: A YAML file.
+        overrides: As of `load_config`.
 
     Raises:
         ConfigError: If the file cannot be read or anything in it is not as expected.
     """
     values = _read(path)
     _rename(values, str(path))
+    return _changed(path, values, overrides)
+
+
+def _changed(path: Path, values: dict[str, Any], overrides: Sequence[str]) -> Config:
+    """Returns the configuration of a file with some of its values replaced."""
+    changes = _nested(overrides)
+    if _rename(changes, "--set"):
+        _hint(path)
+    for section, keys in changes.items():
+        if values.get(section) is None:
+            values[section] = {}
+        if isinstance(values[section], dict):
+            values[section].update(keys)
     return _validate(path, values)
 
 

@@ -31,6 +31,7 @@ class TrainingStream:
         seed: Random seed.
         sampler: Draws for each item a class and an example that holds it; None: each epoch has every example
             once.
+        skipped: Number of the first item; `stream[index]` is item `index + skipped` of the endless stream.
 
     Attributes:
         error: The error of an example, for readers whose own errors hide it; None before one fails.
@@ -44,12 +45,14 @@ class TrainingStream:
         augmentation: AugmentationConfig,
         seed: int,
         sampler: ClassSampler | None = None,
+        skipped: int = 0,
     ) -> None:
         self.examples = examples
         self.num_classes = num_classes
         self.augmentation = augmentation
         self.seed = seed
         self.sampler = sampler
+        self.skipped = skipped
         self.error: DataError | None = None
         self.read_at: dict[int, float] = {}
         self._order = lru_cache(maxsize=4)(self._shuffled)
@@ -96,7 +99,7 @@ class TrainingStream:
 
     def _draw(self, index: int) -> tuple[Example, int | None, np.random.Generator]:
         """Returns the example of an item, its class if one was drawn, and the generator to draw on with."""
-        epoch, position = divmod(index, len(self.examples))
+        epoch, position = divmod(index + self.skipped, len(self.examples))
         rng = np.random.default_rng([self.seed, _CHANGE, epoch, position])
         if self.sampler is None:
             return self.examples[self._order(epoch)[position]], None, rng

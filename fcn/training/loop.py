@@ -28,6 +28,7 @@ from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.average import WeightAverage, copy_of
 from fcn.training.callbacks import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
+from fcn.training.changes import check_steps, record_changes
 from fcn.training.checked_data import read_checked
 from fcn.training.checkpoint import (
     PIXEL_ORDER,
@@ -137,10 +138,12 @@ def _train(
             position = restore_training(model, checkpoint, data.classes, average)
             saved = position.data
             check_data(run, config, saved, data.digests)
+            check_steps(run, config, position.step)
         try:
-            stream = open_stream(config, data)
+            stream = open_stream(config, data, position)
             record = shares = None
             if devices.is_main_process():
+                record_changes(run, config, position.step)
                 record = record_of(run, config, data, saved, has_scores)
                 _write_start(run, config, stream, record)
                 shares = measure_shares(config, stream, data.classes)
@@ -161,7 +164,9 @@ def _train(
             )
             checkpoints, data_wait = _fit(session, callbacks)
         except OutputError as error:
-            raise OutputError(f"{error} If the training had started, resume it with --resume.") from error
+            raise OutputError(
+                f"{error} If the training had started, resume it: --resume {run.path}"
+            ) from error
     evaluation = _report(session, checkpoints)
     devices.barrier("before any process ends")  # JAX ends the others some minutes after the first
     return TrainingResult(run, evaluation, data.classes, training, data_wait, session.warnings)
@@ -277,7 +282,7 @@ def _fit(
         steps.on_error(error)
         if stream.error is None or error is stream.error:
             raise
-        raise DataError(f"{stream.error} Then resume with --resume.") from None
+        raise DataError(f"{stream.error} Then resume it: --resume {session.run.path}") from None
     finally:
         steps.close()
     return checkpoints, wait.share
