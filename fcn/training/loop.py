@@ -197,7 +197,7 @@ def _new_model(
     source, has_scores, missing = load_start(start_weights(config.model), trust)
     start = start_from(source, has_scores, config.model, classes, config.data.used_bits, missing)
     print_notice(f"Starting from {weights}: {start.describe()}.")
-    if has_scores and not start.reinitialized:
+    if has_scores and not (start.reinitialized or start.partly_kept):
         examples = val_examples[:_AGREEMENT_IMAGES]
         agreement = label_agreement(Predictor(source), Predictor(start.model), examples)
         print_notice(
