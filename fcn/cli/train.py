@@ -52,13 +52,16 @@ def run(options: argparse.Namespace) -> None:
     """Trains a net."""
     config, options.run = _find_training(options)
     resumes = options.resume is not None
-    if resumes and not (options.json or options.stages) and _is_finished(RunFolder(options.run), config):
-        steps = config.train.steps
-        print_lines(
-            f"{options.run}: finished at step {steps}.",
-            f"To train longer: python train.py --resume {options.run} --set train.steps={2 * steps}",
-        )
-        return
+    if resumes and not (options.json or options.stages):
+        ended = _ended(RunFolder(options.run), config)
+        if ended is not None:
+            steps = config.train.steps
+            change = f"steps={2 * steps}" if ended == steps else "patience=null"
+            print_lines(
+                f"{options.run}: finished at step {ended}.",
+                f"To train longer: python train.py --resume {options.run} --set train.{change}",
+            )
+            return
     start_backend()
     from fcn.evaluation.evaluate import scores_document
     from fcn.evaluation.metrics import none_for_nan
@@ -118,14 +121,10 @@ def _find_training(options: argparse.Namespace) -> tuple[Config, Path]:
     return load_saved_config(run.config, options.set), named
 
 
-def _is_finished(run: RunFolder, config: Config) -> bool:
-    """Returns whether a run has taken and scored all its steps, and nothing else is wanted of it."""
-    from fcn.runs.log import scored_steps
+def _ended(run: RunFolder, config: Config) -> int | None:
+    """Returns the step at which a run has ended; None if it has not, or if something else is wanted of it."""
+    from fcn.runs.progress import finished_step
 
-    return (
-        run.exists()
-        and run.best.exists()
-        and run.report.exists()
-        and config.train.steps in scored_steps(run.log)
-        and not changed_keys(run.load_config(), config)
-    )
+    if not run.exists() or not run.report.exists() or changed_keys(run.load_config(), config):
+        return None
+    return finished_step(run, config)

@@ -51,6 +51,9 @@ class Config(Section):
         return stream.getvalue()
 
 
+_LENGTHS = ("steps", "epochs")
+"""Keys of `train` of which one is given; `--set` of one replaces the other."""
+
 _SECTIONS: dict[str, type[Section]] = {
     "data": DataConfig,
     "augmentation": AugmentationConfig,
@@ -112,6 +115,10 @@ def _changed(path: Path, values: dict[str, Any], overrides: Sequence[str]) -> Co
         if values.get(section) is None:
             values[section] = {}
         if isinstance(values[section], dict):
+            if section == "train" and any(key in keys for key in _LENGTHS):
+                values[section] = {
+                    key: value for key, value in values[section].items() if key not in _LENGTHS
+                }
             values[section].update(keys)
     return _validate(path, values)
 

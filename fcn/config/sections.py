@@ -247,6 +247,10 @@ class TrainConfig(Section):
 
     Attributes:
         steps: Number of updates of the weights.
+        epochs: Number of passes over the training split, in place of `steps`, which are computed when the
+            training starts; null: `steps`.
+        patience: Number of validations in a row without a higher mean IoU after which the training ends
+            before its last step; null: never.
         batch_size: Examples per step.
         accumulate: Number of equal parts of a batch that are computed one after the other, to need less
             memory.
@@ -280,6 +284,8 @@ class TrainConfig(Section):
     """
 
     steps: Count = 20_000
+    epochs: Annotated[Positive | None, Field(examples=["20"])] = None
+    patience: Annotated[Count | None, Field(examples=["5"])] = None
     batch_size: Count = 1
     accumulate: Count = 1
     optimizer: Literal["sgd", "adamw"] = "sgd"
@@ -313,6 +319,14 @@ class TrainConfig(Section):
     checkpoint_minutes: Annotated[Positive | None, Field(examples=["10"])] = None
     keep_checkpoints: Count = 2
     evaluate_steps: Count = 2_000
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> "TrainConfig":
+        if self.epochs is not None and "steps" in self.model_fields_set:
+            raise ValueError(
+                f"train.steps={self.steps} and train.epochs={self.epochs:g}: expected one of the two"
+            )
+        return self
 
     @model_validator(mode="after")
     def _parts_are_equal(self) -> "TrainConfig":

@@ -23,6 +23,7 @@ from fcn.runs.digests import DataRecord, write_record
 from fcn.runs.licenses import licenses_of_start, write_licenses
 from fcn.runs.lineage import TrainingSplit
 from fcn.runs.model_file import RunFolder, load_model
+from fcn.runs.progress import finished_step
 from fcn.system.files import write_durably, write_json
 from fcn.system.text import print_notice
 from fcn.training import devices
@@ -43,6 +44,7 @@ from fcn.training.compiling import compile_net
 from fcn.training.consensus import StopConsensus, stop_together
 from fcn.training.data_record import record_of, trained_on, warn
 from fcn.training.environment import describe_environment
+from fcn.training.length import StopWhenStalled, with_steps
 from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
@@ -107,6 +109,7 @@ def train(
     if not isinstance(config, Config):
         config = load_config(Path(config))
     run = RunFolder(Path(run_path))
+    config = with_steps(config)
     with stop_together() as consensus:
         check_place(run)
         with only_training(run) if devices.is_main_process() else nullcontext():
@@ -237,6 +240,7 @@ def _step_callbacks(session: Session) -> tuple[list[StepCallback], CheckpointCal
         progress = ProgressReport(settings.steps, position.step, settings.batch_size)
         checkpoints = CheckpointCallback(session, logger)
         callbacks += [logger, progress, checkpoints, LiveReport(session, checkpoints, log)]
+    callbacks.append(StopWhenStalled(session))
     callbacks.append(SaveWhenStopped(checkpoints, session.consensus))
     return callbacks, checkpoints
 
@@ -264,7 +268,9 @@ def _fit(
     step_callbacks, checkpoints = _step_callbacks(session)
     steps = StepDispatcher(step_callbacks, session)
     wait = DataWait(stream, config.train.batch_size // accumulate, start_step * accumulate)
-    left = config.train.steps - start_step
+    # The log is that of this session now, and the first process alone decides by it.
+    is_finished = devices.is_main_process() and finished_step(session.run, config) is not None
+    left = 0 if devices.highest(is_finished) else config.train.steps - start_step
     try:
         if left > 0:
             session.model.fit(
