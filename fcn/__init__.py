@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fcn.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from fcn.config.file import load_config as load_config
     from fcn.evaluation.evaluate import evaluate as evaluate
     from fcn.exports.export import export as export
     from fcn.inference.predictor import Predictor as Predictor
@@ -27,11 +28,21 @@ _MODULES = {
     "convolutionalize": "fcn.models.surgery",
     "evaluate": "fcn.evaluation.evaluate",
     "export": "fcn.exports.export",
+    "load_config": "fcn.config.file",
     "load_model": "fcn.runs.model_file",
     "train": "fcn.training.loop",
 }
 
-__all__ = ["Predictor", "build_model", "convolutionalize", "evaluate", "export", "load_model", "train"]
+__all__ = [
+    "Predictor",
+    "build_model",
+    "convolutionalize",
+    "evaluate",
+    "export",
+    "load_config",
+    "load_model",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

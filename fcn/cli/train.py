@@ -5,7 +5,10 @@ from pathlib import Path
 
 from fcn.cli.arguments import Commands, add_command, add_set, add_trust
 from fcn.cli.tables import print_scores
+from fcn.config.file import Config, changed_keys, is_configuration, load_config, load_saved_config
+from fcn.errors import ConfigError, RunError
 from fcn.pages.percent import percent
+from fcn.runs.folder import RunFolder
 from fcn.system.backend import start_backend
 from fcn.system.text import print_json, print_lines
 
@@ -19,7 +22,13 @@ def add_parser(commands: Commands) -> None:
         "Train a net and write a run folder.",
         "python train.py configs/voc_fcn8s.yaml --run runs/voc --set train.steps=1000",
     )
-    train.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file; recipes are in configs/")
+    train.add_argument(
+        "config",
+        type=Path,
+        nargs="?",
+        metavar="CONFIG",
+        help="a YAML file; recipes are in configs/; not needed with --resume RUN",
+    )
     train.add_argument(
         "--run", type=Path, metavar="DIR", help="run folder to write; default: runs/NAME_OF_CONFIG"
     )
@@ -27,25 +36,40 @@ def add_parser(commands: Commands) -> None:
         "--stages", action="store_true", help="train FCN-32s, then FCN-16s from it, then FCN-8s from that"
     )
     train.add_argument("--profile", action="store_true", help="also print how long steps waited for data")
-    train.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
+    train.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="RUN",
+        help="continue from the last checkpoint of RUN, or without a value of the run folder of CONFIG or "
+        "--run; --set train.steps=N makes it longer",
+    )
     add_set(train, "change one value")
     add_trust(train)
 
 
 def run(options: argparse.Namespace) -> None:
     """Trains a net."""
-    from fcn.config.file import load_config
-
-    config = load_config(options.config, options.set)
+    config, options.run = _find_training(options)
+    resumes = options.resume is not None
+    if resumes and not (options.json or options.stages):
+        ended = _ended(RunFolder(options.run), config)
+        if ended is not None:
+            steps = config.train.steps
+            change = f"steps={2 * steps}" if ended == steps else "patience=null"
+            print_lines(
+                f"{options.run}: finished at step {ended}.",
+                f"To train longer: python train.py --resume {options.run} --set train.{change}",
+            )
+            return
     start_backend()
     from fcn.evaluation.evaluate import scores_document
     from fcn.evaluation.metrics import none_for_nan
     from fcn.training.loop import train
     from fcn.training.stages import train_stages
 
-    options.run = options.run or Path("runs") / options.config.stem
     run_training = train_stages if options.stages else train
-    result = run_training(config, options.run, options.resume, trust=options.trust)
+    result = run_training(config, options.run, resumes, trust=options.trust)
     folder = result.run
     names = result.classes.names
     if options.json:
@@ -69,3 +93,38 @@ def run(options: argparse.Namespace) -> None:
         f"Next: python infer.py {folder.path} IMAGES --output LABELS --overlay",
         f"      python -m fcn export {folder.path} EXPORT",
     )
+
+
+def _find_training(options: argparse.Namespace) -> tuple[Config, Path]:
+    """Returns what is trained, and its run folder: those of CONFIG, or of the run that is resumed.
+
+    Raises:
+        ConfigError: If the configuration cannot be read, or none is named.
+        RunError: If there is no such run, or two are named.
+    """
+    path, named = options.config, Path(options.resume or ".")
+    is_named = bool(options.resume)
+    if is_named and path is None and is_configuration(named) and not named.is_dir():
+        path, is_named = named, False  # `--resume CONFIG`: the value belongs to no option
+    if not is_named:
+        if path is None:
+            raise ConfigError("Expected CONFIG, a YAML file, or --resume RUN, the folder of a run.")
+        return load_config(path, options.set), options.run or Path("runs") / path.stem
+    if options.run is not None and options.run.resolve() != named.resolve():
+        raise RunError(f"--resume {named} and --run {options.run}: are two run folders. Name one.")
+    if path is not None:
+        return load_config(path, options.set), named
+    run = RunFolder(named)
+    if not run.exists():
+        stages = " A training with --stages also needs CONFIG." if options.stages else ""
+        raise RunError(f"{named}: holds no run to resume, which has a config.yaml.{stages}")
+    return load_saved_config(run.config, options.set), named
+
+
+def _ended(run: RunFolder, config: Config) -> int | None:
+    """Returns the step at which a run has ended; None if it has not, or if something else is wanted of it."""
+    from fcn.runs.progress import finished_step
+
+    if not run.exists() or not run.report.exists() or changed_keys(run.load_config(), config):
+        return None
+    return finished_step(run, config)

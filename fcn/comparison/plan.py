@@ -11,6 +11,7 @@ from fcn.data.leaks import check_disjoint
 from fcn.data.voc import Example, read_classes, read_split
 from fcn.errors import ConfigError, RunError
 from fcn.runs.folder import RunFolder, net_file
+from fcn.training.length import with_steps
 
 _SPLIT = "val"
 
@@ -151,9 +152,9 @@ def _config(request: Request, source: Path, net: str | None) -> Config:
     values = {"model.net": net, "train.steps": request.steps, "train.seed": request.seed}
     changes = [f"{key}={value}" for key, value in values.items() if value is not None]
     config = load_config(source, [*request.changes, *changes])
-    if request.data is None:
-        return config
-    return config.model_copy(update={"data": config.data.model_copy(update={"root": request.data})})
+    if request.data is not None:
+        config = config.model_copy(update={"data": config.data.model_copy(update={"root": request.data})})
+    return with_steps(config)
 
 
 def _name_of(model: Path) -> str:

@@ -14,10 +14,11 @@ from fcn.runs.configured_net import build_configured
 from fcn.runs.lineage import find_run
 from fcn.runs.log import read_log
 from fcn.runs.model_file import RunFolder, load_model
-from fcn.training.checkpoint_callback import scored_steps
+from fcn.runs.progress import finished_step
+from fcn.training.changes import changed_learning
 from fcn.training.compiling import compile_net
 from fcn.training.loop import train
-from fcn.training.run_check import changed_learning, check_place
+from fcn.training.run_check import check_place
 from fcn.training.start import load_start, start_from, start_weights
 from fcn.weights.catalog import NETS
 
@@ -59,8 +60,7 @@ def is_finished(candidate: Candidate) -> bool:
     """Returns whether a net needs no more training."""
     if candidate.config is None:
         return True
-    run = RunFolder(candidate.path)
-    return run.best.exists() and candidate.config.train.steps in scored_steps(run.log)
+    return finished_step(RunFolder(candidate.path), candidate.config) is not None
 
 
 def finish(candidate: Candidate, trust: bool = False) -> None:

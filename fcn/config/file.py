@@ -8,7 +8,7 @@ what is expected.
 import difflib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -51,6 +51,9 @@ class Config(Section):
         return stream.getvalue()
 
 
+_LENGTHS = ("steps", "epochs")
+"""Keys of `train` of which one is given; `--set` of one replaces the other."""
+
 _SECTIONS: dict[str, type[Section]] = {
     "data": DataConfig,
     "augmentation": AugmentationConfig,
@@ -70,7 +73,7 @@ def is_configuration(path: Path) -> bool:
     return path.suffix in (".yaml", ".yml")
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
     """Reads a configuration file that a user wrote.
 
     Where it has a key by an older name, a hint on stderr says so.
@@ -82,29 +85,71 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: If the file cannot be read or anything in it is not as expected.
     """
-    values, changes = _read(path), _nested(overrides)
-    for source, keys in ((str(path), values), ("--set", changes)):
-        if _rename(keys, source):
-            _hint(path)
-    for section, keys in changes.items():
-        if values.get(section) is None:
-            values[section] = {}
-        if isinstance(values[section], dict):
-            values[section].update(keys)
-    return _validate(path, values)
+    path = Path(path)
+    values = _read(path)
+    if _rename(values, str(path)):
+        _hint(path)
+    return _changed(path, values, overrides)
 
 
-def load_saved_config(path: Path) -> Config:
+def load_saved_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Reads a configuration that a training wrote, by this version or an earlier one.
 
     Args:
         path: A YAML file.
+        overrides: As of `load_config`.
 
     Raises:
         ConfigError: If the file cannot be read or anything in it is not as expected.
     """
     values = _read(path)
     _rename(values, str(path))
+    return _changed(path, values, overrides)
+
+
+def as_config(
+    config: Config | Mapping[str, Mapping[str, Any]] | Path | str, overrides: Sequence[str] = ()
+) -> Config:
+    """Returns a configuration that a program gives in any form.
+
+    Args:
+        config: A configuration, its sections as dictionaries, or the path of a YAML file.
+        overrides: As of `load_config`.
+
+    Raises:
+        ConfigError: If the file cannot be read or anything in it is not as expected.
+
+    Example:
+        >>> as_config({"data": {"root": "VOC2012"}, "train": {"steps": 9}}, ["train.seed=1"]).train.steps
+        9
+    """
+    if isinstance(config, (Path, str)):
+        return load_config(config, overrides)
+    if isinstance(config, Config):
+        if not overrides:
+            return config
+        config = config.model_dump(mode="json")
+    values = {name: dict(keys) if isinstance(keys, Mapping) else keys for name, keys in config.items()}
+    place = Path("configuration")
+    if _rename(values, str(place)):
+        _hint(place)
+    return _changed(place, values, overrides)
+
+
+def _changed(path: Path, values: dict[str, Any], overrides: Sequence[str]) -> Config:
+    """Returns the configuration of a file with some of its values replaced."""
+    changes = _nested(overrides)
+    if _rename(changes, "--set"):
+        _hint(path)
+    for section, keys in changes.items():
+        if values.get(section) is None:
+            values[section] = {}
+        if isinstance(values[section], dict):
+            if section == "train" and any(key in keys for key in _LENGTHS):
+                values[section] = {
+                    key: value for key, value in values[section].items() if key not in _LENGTHS
+                }
+            values[section].update(keys)
     return _validate(path, values)
 
 

@@ -6,8 +6,11 @@ The defaults of a net's arguments come from `fcn.models.arguments`.
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from fcn.config.augmentation import AugmentationConfig as AugmentationConfig
+from fcn.config.section import Count, Fraction, NotNegative, Positive
+from fcn.config.section import Section as Section
 from fcn.config.user_paths import expand_path
 from fcn.models.arguments import DEFAULT_CONTEXT_SIZE, ContextSize, Geometry, NetArguments, Upsampling
 
@@ -19,10 +22,6 @@ DILATED_NETS: tuple[str, ...] = ("frontend", "context", "largefov")
 """The nets without the last two poolings and without skips."""
 SKIP_NETS = tuple(net for net in NETS if net not in ("fcn32s", *DILATED_NETS))
 """The nets with skips."""
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
 LossTerm = Literal["cross_entropy", "ohem", "focal", "dice", "lovasz"]
 FORMATS = ("openvino", "onnx", "litert")
 """The formats that an export can have besides a SavedModel."""
@@ -31,14 +30,7 @@ ACCURACY_DROP = 0.5
 LOWEST_AGREEMENT = 0.98
 """Share of the pixels on which bfloat16 and int8 must agree with float32, if no labels are given."""
 # Descriptions, for errors, of keys that hold more than one value; `examples` show how to write them.
-_PAIR = "two numbers above 0, [smallest, largest]"
 _TERMS = f"a weight above 0 for each of one or more of {', '.join(get_args(LossTerm))}"
-
-
-class Section(BaseModel):
-    """A section of a configuration. It is frozen and refuses unknown keys and other types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 LabelOrientation = Literal["upright", "stored"]
@@ -93,36 +85,6 @@ class DataConfig(Section):
     def used_bits(self) -> int:
         """How many bits values use, 16 if it is not configured."""
         return NetArguments.bits if self.bits is None else self.bits
-
-
-class AugmentationConfig(Section):
-    """The augmentation of training examples; see `fcn.data.augmentation`.
-
-    Attributes:
-        crop_size: (height, width) of the crops to train on, in pixels; None for whole images, one at a time.
-        scale: Smallest and largest random scale of a crop; whole images keep their size.
-        flip: Whether examples are mirrored left to right at random, one in two.
-        color_jitter: Largest relative change of brightness, contrast and saturation.
-    """
-
-    crop_size: Annotated[
-        tuple[Count, Count] | None,
-        Field(
-            description="two whole numbers of at least 1, [height, width], or null", examples=["[384, 384]"]
-        ),
-    ] = (384, 384)
-    scale: Annotated[tuple[Positive, Positive], Field(description=_PAIR, examples=["[0.5, 2.0]"])] = (
-        0.5,
-        2.0,
-    )
-    flip: bool = True
-    color_jitter: Fraction = 0.3
-
-    @model_validator(mode="after")
-    def _scale_in_order(self) -> "AugmentationConfig":
-        if self.scale[0] > self.scale[1]:
-            raise ValueError(f"augmentation.scale={list(self.scale)}: expected the smaller scale first")
-        return self
 
 
 class ModelConfig(Section):
@@ -247,6 +209,10 @@ class TrainConfig(Section):
 
     Attributes:
         steps: Number of updates of the weights.
+        epochs: Number of passes over the training split, in place of `steps`, which are computed when the
+            training starts; null: `steps`.
+        patience: Number of validations in a row without a higher mean IoU after which the training ends
+            before its last step; null: never.
         batch_size: Examples per step.
         accumulate: Number of equal parts of a batch that are computed one after the other, to need less
             memory.
@@ -280,6 +246,8 @@ class TrainConfig(Section):
     """
 
     steps: Count = 20_000
+    epochs: Annotated[Positive | None, Field(examples=["20"])] = None
+    patience: Annotated[Count | None, Field(examples=["5"])] = None
     batch_size: Count = 1
     accumulate: Count = 1
     optimizer: Literal["sgd", "adamw"] = "sgd"
@@ -313,6 +281,14 @@ class TrainConfig(Section):
     checkpoint_minutes: Annotated[Positive | None, Field(examples=["10"])] = None
     keep_checkpoints: Count = 2
     evaluate_steps: Count = 2_000
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> "TrainConfig":
+        if self.epochs is not None and "steps" in self.model_fields_set:
+            raise ValueError(
+                f"train.steps={self.steps} and train.epochs={self.epochs:g}: expected one of the two"
+            )
+        return self
 
     @model_validator(mode="after")
     def _parts_are_equal(self) -> "TrainConfig":

@@ -8,6 +8,7 @@ image that holds it, then a view of the image that shows enough of it.
 import numpy as np
 import numpy.typing as npt
 
+from fcn.config.augmentation import AugmentationConfig
 from fcn.data.augmentation import Pixels, View, cut_label, random_view
 
 TRIES = 10
@@ -87,8 +88,7 @@ def view_of_class(
     label: Pixels,
     class_id: int,
     crop_size: tuple[int, int],
-    scale_range: tuple[float, float],
-    flip: bool,
+    settings: AugmentationConfig,
     rng: np.random.Generator,
 ) -> View:
     """Draws views as `random_view` does until one shows enough of a class.
@@ -100,8 +100,7 @@ def view_of_class(
         label: `uint8[H, W]`, class ids, 255 = void.
         class_id: The class.
         crop_size: (height, width) of the view, in pixels.
-        scale_range: Smallest and largest scale.
-        flip: Whether every second view, on average, is mirrored.
+        settings: The ranges to draw from.
         rng: Random generator.
     """
     height, width = label.shape
@@ -109,7 +108,7 @@ def view_of_class(
     of_crop = _SHARE_OF_CROP * crop_size[0] * crop_size[1]
     tried: list[tuple[int, View]] = []
     for _ in range(TRIES):
-        view = random_view((height, width), crop_size, scale_range, flip, rng)
+        view = random_view((height, width), crop_size, settings, rng)
         shown = int(np.count_nonzero(cut_label(label, view, crop_size) == class_id))
         if shown >= max(1, min(of_crop, _SHARE_OF_OBJECT * in_image * view.scale**2)):
             return view

@@ -5,14 +5,24 @@ that is stopped therefore goes on where it was by starting to read at another in
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from fcn.config.sections import AugmentationConfig
-from fcn.data.augmentation import Pixels, View, apply_view, cut_label, jitter_color, random_view
+from fcn.config.augmentation import AugmentationConfig
+from fcn.data.augmentation import (
+    Pixels,
+    View,
+    apply_view,
+    cut_label,
+    draw_turn,
+    jitter_color,
+    random_view,
+)
+from fcn.data.distortion import distort
+from fcn.data.mixing import choose_classes, cut_out, draw_box
 from fcn.data.sampling import ClassSampler, view_of_class
 from fcn.data.voc import Example, read_example, read_example_label
 from fcn.errors import DataError
@@ -31,6 +41,7 @@ class TrainingStream:
         seed: Random seed.
         sampler: Draws for each item a class and an example that holds it; None: each epoch has every example
             once.
+        skipped: Number of the first item; `stream[index]` is item `index + skipped` of the endless stream.
 
     Attributes:
         error: The error of an example, for readers whose own errors hide it; None before one fails.
@@ -44,12 +55,14 @@ class TrainingStream:
         augmentation: AugmentationConfig,
         seed: int,
         sampler: ClassSampler | None = None,
+        skipped: int = 0,
     ) -> None:
         self.examples = examples
         self.num_classes = num_classes
         self.augmentation = augmentation
         self.seed = seed
         self.sampler = sampler
+        self.skipped = skipped
         self.error: DataError | None = None
         self.read_at: dict[int, float] = {}
         self._order = lru_cache(maxsize=4)(self._shuffled)
@@ -62,41 +75,81 @@ class TrainingStream:
 
         H and W are `augmentation.crop_size`, or those of the image without one.
         """
-        example, class_id, rng = self._draw(index)
-        try:
-            image, label = read_example(example, self.num_classes)
-        except DataError as error:
-            self.error = error
-            raise
         settings = self.augmentation
-        if settings.crop_size is not None:
-            view = self._view(label, settings.crop_size, class_id, rng)
-            image, label = apply_view(image, label, view, settings.crop_size)
-        elif settings.flip and rng.random() < 0.5:
-            image, label = image[:, ::-1], label[:, ::-1]
+        image, label, rng = self._changed(index, self._read)
+        if image is None:
+            raise ValueError("Expected an image.")
         if settings.color_jitter:
             image = jitter_color(np.ascontiguousarray(image), settings.color_jitter, rng)
+        image = distort(np.ascontiguousarray(image), settings, rng)
         self.read_at[index] = time.monotonic()
         return image, label
 
     def label(self, index: int) -> Pixels:
         """Returns the label `uint8[H, W]` of item `index`, without reading its image.
 
-        That of a whole image is not mirrored.
-
         Raises:
             DataError: If it cannot be read.
         """
+        return self._changed(index, self._read_label)[1]
+
+    def _read(self, example: Example) -> tuple[Pixels | None, Pixels]:
+        try:
+            return read_example(example, self.num_classes)
+        except DataError as error:
+            self.error = error
+            raise
+
+    def _read_label(self, example: Example) -> tuple[Pixels | None, Pixels]:
+        return None, read_example_label(example, self.num_classes)
+
+    def _changed(
+        self, index: int, read: Callable[[Example], tuple[Pixels | None, Pixels]]
+    ) -> tuple[Pixels | None, Pixels, np.random.Generator]:
+        """Returns an item before its values are changed, and the generator to draw on with.
+
+        Args:
+            index: Number of the item.
+            read: Returns image and label of an example; None in place of the image if it is not wanted.
+        """
+        settings = self.augmentation
         example, class_id, rng = self._draw(index)
-        label = read_example_label(example, self.num_classes)
-        crop_size = self.augmentation.crop_size
-        if crop_size is None:
-            return label
-        return cut_label(label, self._view(label, crop_size, class_id, rng), crop_size)
+        image, label = self._cut(*read(example), class_id, rng)
+        if settings.class_mix and rng.random() < settings.class_mix:
+            other = self.examples[int(rng.integers(len(self.examples)))]
+            pasted, pasted_label = self._cut(*read(other), None, rng)
+            where = choose_classes(pasted_label, rng)
+            label = np.where(where, pasted_label, label)
+            if image is not None and pasted is not None:
+                image = np.where(where[..., np.newaxis], pasted, image)
+        if settings.cutout and rng.random() < settings.cutout:
+            height, width = label.shape
+            image, label = cut_out(image, label, draw_box((height, width), rng))
+        return image, label, rng
+
+    def _cut(
+        self, image: Pixels | None, label: Pixels, class_id: int | None, rng: np.random.Generator
+    ) -> tuple[Pixels | None, Pixels]:
+        """Returns a random view of an example, or all of it mirrored and turned at random."""
+        settings = self.augmentation
+        if settings.crop_size is not None:
+            view = self._view(label, settings.crop_size, class_id, rng)
+            if image is None:
+                return None, cut_label(label, view, settings.crop_size)
+            return apply_view(image, label, view, settings.crop_size)
+        flip = settings.flip and rng.random() < 0.5
+        upside_down, turns = draw_turn(settings, rng)
+        both = [array for array in (image, label) if array is not None]
+        if turns:
+            both = [np.rot90(array, turns) for array in both]
+        if flip or upside_down:
+            rows, columns = (slice(None, None, -1 if mirrored else 1) for mirrored in (upside_down, flip))
+            both = [array[rows, columns] for array in both]
+        return (None if image is None else both[0]), both[-1]
 
     def _draw(self, index: int) -> tuple[Example, int | None, np.random.Generator]:
         """Returns the example of an item, its class if one was drawn, and the generator to draw on with."""
-        epoch, position = divmod(index, len(self.examples))
+        epoch, position = divmod(index + self.skipped, len(self.examples))
         rng = np.random.default_rng([self.seed, _CHANGE, epoch, position])
         if self.sampler is None:
             return self.examples[self._order(epoch)[position]], None, rng
@@ -109,6 +162,6 @@ class TrainingStream:
         """Returns the part of an example that an item shows."""
         settings = self.augmentation
         if class_id is not None:
-            return view_of_class(label, class_id, crop_size, settings.scale, settings.flip, rng)
+            return view_of_class(label, class_id, crop_size, settings, rng)
         height, width = label.shape
-        return random_view((height, width), crop_size, settings.scale, settings.flip, rng)
+        return random_view((height, width), crop_size, settings, rng)

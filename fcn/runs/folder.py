@@ -31,6 +31,7 @@ class RunFolder:
         events: `events/`, the same for TensorBoard.
         scores: `scores.json`, the scores of the best checkpoint.
         environment: `environment.json`, versions and git hash.
+        changes: `changes.json`, what was changed when the training was resumed; only where something was.
         digests: `digests.json`, digests of the data it is trained and scored on.
         report: `report.html`.
         lock: `.lock`, present while a training writes to the folder, or after one that was killed.
@@ -47,6 +48,7 @@ class RunFolder:
         self.scores = path / "scores.json"
         self.environment = path / "environment.json"
         self.digests = path / DIGESTS
+        self.changes = path / "changes.json"
         self.report = path / "report.html"
         self.lock = path / ".lock"
 

@@ -55,3 +55,12 @@ def read_log(path: Path) -> list[dict[str, str]]:
     if header == list(COLUMNS):  # a long log is read often while the net is trained
         return found
     return [{column: row.get(column, "") for column in COLUMNS} for row in found]
+
+
+def scored_steps(path: Path) -> set[int]:
+    """Returns the steps for which a log has scores.
+
+    Raises:
+        DataError: If the file is there but cannot be read.
+    """
+    return {int(row["step"]) for row in read_log(path) if row["pixel_accuracy"]}

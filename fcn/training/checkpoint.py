@@ -20,7 +20,7 @@ from fcn.system.text import print_notice
 PIXEL_ORDER = "upright"
 """Pixel order of the images of a training; older versions trained on pixels in stored order."""
 
-# What every version has written; losses, scores, digests and pixel_order came later.
+# What every version has written; losses, scores, digests, pixel_order and examples came later.
 _REQUIRED = {"step", "seeds", "class_names"}
 
 
@@ -45,6 +45,7 @@ class Position(NamedTuple):
         scores: Whether the weights are to be scored at this step.
         data: Digests of the data.
         pixel_order: `PIXEL_ORDER`; "" where an older version wrote the checkpoint.
+        examples: Examples in all steps so far; None where an older version wrote the checkpoint.
     """
 
     step: int
@@ -52,6 +53,7 @@ class Position(NamedTuple):
     scores: bool = False
     data: DataDigests = DataDigests()
     pixel_order: str = ""
+    examples: int | None = None
 
 
 def save_training(
@@ -97,7 +99,8 @@ def restore_training(
     if names != classes.names:
         raise RunError(
             f"{path}: was trained on the classes {', '.join(names)}; the data set has "
-            f"{', '.join(classes.names)}. Use the data set it was trained on, or another --run."
+            f"{', '.join(classes.names)}. Use the data set it was trained on, or start another run from its "
+            f"net: --run NAME --set model.weights={path.parents[1]}."
         )
     model.optimizer.build(model.trainable_variables)
     expected = len(model.optimizer.variables)
@@ -129,6 +132,7 @@ def restore_training(
             SplitDigests(str(state.get("val_images", "")), str(state.get("val_labels", ""))),
         ),
         str(state.get("pixel_order", "")),
+        None if state.get("examples") is None else int(state["examples"]),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from fcn.evaluation.evaluate import Evaluation, evaluate_examples, scores_document
-from fcn.runs.log import COLUMNS, read_log
+from fcn.runs.log import COLUMNS, read_log, scored_steps
 from fcn.runs.model_file import copy_checkpoint, save_model
 from fcn.system.files import as_json, write_durably
 from fcn.system.text import print_notice
@@ -87,7 +87,10 @@ class CheckpointCallback(StepCallback):
             raise not_finite("Weights became infinite or NaN", step, self.config.train)
         self.logger.log.force_to_disk()
         keep_last(self.run, self.position.step, self.config.train.keep_checkpoints)
-        position = self.position._replace(step=step, losses=tuple(self.logger.losses), scores=scores)
+        examples = step * self.config.train.batch_size + self.session.stream.skipped
+        position = self.position._replace(
+            step=step, losses=tuple(self.logger.losses), scores=scores, examples=examples
+        )
         with devices.undistributed():
             save_training(model, self.run.last, position, self.session.average)
         self.position, self._saved_at = position, time.monotonic()
@@ -178,7 +181,7 @@ class SaveWhenStopped(StepCallback):
         self._exit_code = exit_code
         if self.checkpoints:
             self.checkpoints.save(step, scores=False)
-            print_notice(f"Stopped and saved at step {step}. Resume it with --resume.")
+            print_notice(f"Stopped and saved at step {step}. Resume it: --resume {self.checkpoints.run.path}")
         raise SystemExit(exit_code)
 
     def close(self) -> None:
@@ -197,8 +200,3 @@ def _is_whole(checkpoint: Path) -> bool:
             f"Warning: {checkpoint}: is damaged ({problem}); the next one that is scored replaces it."
         )
     return problem is None
-
-
-def scored_steps(log_path: Path) -> set[int]:
-    """Returns the steps for which a log has scores."""
-    return {int(row["step"]) for row in read_log(log_path) if row["pixel_accuracy"]}

@@ -4,8 +4,6 @@ import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
-
 from fcn.errors import FcnError
 from fcn.system.stop_signals import end_process
 from fcn.training import devices
@@ -46,7 +44,7 @@ class StopConsensus:
             The exit code for all; 0 if all continue.
         """
         self._reached = True
-        highest = _highest(exit_code)
+        highest = devices.highest(exit_code)
         self.ended = highest != 0
         return highest
 
@@ -65,15 +63,6 @@ def stop_together() -> Iterator[StopConsensus]:
             # Functions that are registered last run first: before JAX waits.
             atexit.register(end_process, _exit_code(error))
         raise
-
-
-def _highest(number: int) -> int:
-    """Returns the highest of the numbers of all processes."""
-    if devices.process()[1] == 1:
-        return number
-    from jax.experimental import multihost_utils
-
-    return int(np.max(multihost_utils.process_allgather(np.int32(number))))
 
 
 def _exit_code(error: BaseException) -> int:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 from fcn.config.file import Config
 from fcn.data.stream import TrainingStream
@@ -53,6 +54,15 @@ def barrier(place: str) -> None:
         from jax.experimental import multihost_utils
 
         multihost_utils.sync_global_devices(place)
+
+
+def highest(number: int) -> int:
+    """Returns the highest of the numbers of all processes, for which it waits."""
+    if process()[1] == 1:
+        return number
+    from jax.experimental import multihost_utils
+
+    return int(np.max(multihost_utils.process_allgather(np.int32(number))))
 
 
 @contextmanager

@@ -81,5 +81,5 @@ class LiveReport(StepCallback):
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
-        return "it was stopped; resume it with --resume"
+        return "it was stopped; resume it with --resume RUN"
     return str(error) or type(error).__name__

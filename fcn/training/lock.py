@@ -57,7 +57,7 @@ def only_training(run: RunFolder) -> Iterator[None]:
     except Timeout:
         raise RunError(
             f"{run.path}: is being trained already, by {_holder(run)}. Wait until that ends or stop it, then "
-            "resume it with --resume; or start another run: --run NAME."
+            f"resume it: --resume {run.path}; or start another run: --run NAME."
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:

@@ -1,18 +1,18 @@
 """One training from top to bottom: data, net, callbacks, `fit`, report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import keras
 
 from fcn.classes import Classes
-from fcn.config.file import Config, load_config
+from fcn.config.file import Config, as_config, load_saved_config
 from fcn.data.balance import class_weights
 from fcn.data.stream import TrainingStream
 from fcn.data.voc import Example
-from fcn.errors import DataError, OutputError
+from fcn.errors import DataError, OutputError, RunError
 from fcn.evaluation.evaluate import Evaluation, evaluate_examples, label_agreement
 from fcn.inference.predictor import Predictor
 from fcn.models.net import SegmentationNet
@@ -21,13 +21,14 @@ from fcn.report import write_report
 from fcn.runs.configured_net import build_configured
 from fcn.runs.digests import DataRecord, write_record
 from fcn.runs.licenses import licenses_of_start, write_licenses
-from fcn.runs.lineage import TrainingSplit
 from fcn.runs.model_file import RunFolder, load_model
+from fcn.runs.progress import finished_step
 from fcn.system.files import write_durably, write_json
 from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.average import WeightAverage, copy_of
 from fcn.training.callbacks import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
+from fcn.training.changes import check_steps, record_changes
 from fcn.training.checked_data import read_checked
 from fcn.training.checkpoint import (
     PIXEL_ORDER,
@@ -42,58 +43,45 @@ from fcn.training.compiling import compile_net
 from fcn.training.consensus import StopConsensus, stop_together
 from fcn.training.data_record import record_of, trained_on, warn
 from fcn.training.environment import describe_environment
+from fcn.training.length import StopWhenStalled, with_steps
 from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
 from fcn.training.precision import computing_in, usable_precision
+from fcn.training.result import TrainingResult as TrainingResult
 from fcn.training.run_check import check_data, check_orientation, check_place, check_run
 from fcn.training.sampling import measure_shares, open_stream
 from fcn.training.session import Session
 from fcn.training.start import load_start, start_from, start_weights
 from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
+from fcn.training.validations import Validations
 
 # Enough to see that a net continues another one, few enough not to wait for.
 _AGREEMENT_IMAGES = 10
 
 
-class TrainingResult(NamedTuple):
-    """The results of a training.
-
-    Attributes:
-        run: The folder with everything that was written.
-        evaluation: Of the best checkpoint on the validation split.
-        classes: The classes that were learned.
-        training: What they were learned from. Only in the first of several processes does it include what
-            the weights that the training started from were trained on.
-        data_wait: Share of the time of all steps that was spent waiting for examples, 0 to 1.
-        warnings: Why the scores may be too good, and what could not be checked, a sentence each. Only the
-            first of several processes has them.
-    """
-
-    run: RunFolder
-    evaluation: Evaluation
-    classes: Classes
-    training: TrainingSplit
-    data_wait: float
-    warnings: tuple[str, ...] = ()
-
-
 def train(
-    config: Config | Path | str,
+    config: Config | Mapping[str, Mapping[str, Any]] | Path | str | None,
     run_path: Path | str,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     trust: bool = False,
+    overrides: Sequence[str] = (),
 ) -> TrainingResult:
     """Trains a net and writes a run folder.
 
     Args:
-        config: How to train, or the path of a YAML file.
+        config: How to train: a configuration, its sections as dictionaries, or the path of a YAML file; None:
+            as the run that is resumed.
         run_path: Where to write.
         resume: Whether to resume a run that is there from its last checkpoint.
-        callbacks: Further Keras callbacks. They see one epoch of all batches that are left, and the loss of
-            each as `logs["loss"]`; scores are in `log.csv`.
+        callbacks: Further Keras callbacks, in every process. They see each batch with its loss as
+            `logs["loss"]`, and as epochs what lies between validations: `on_epoch_end` has the mean loss and
+            "val_mean_iou", "val_pixel_accuracy" and the other scores, so that
+            `keras.callbacks.EarlyStopping("val_mean_iou", mode="max")` works. Of several processes only the
+            first sees epochs, and all end when one of them asks for it.
         trust: Whether to start also from a `.keras` file with parts that could run code.
+        overrides: Changes of the configuration, "section.key=value" each, as after `--set`.
 
     Raises:
         ConfigError: If the configuration cannot be read.
@@ -103,9 +91,12 @@ def train(
         RunError: If there is a run already, or the one to resume had another configuration or is being
             trained by another process.
     """
-    if not isinstance(config, Config):
-        config = load_config(Path(config))
     run = RunFolder(Path(run_path))
+    if config is None:
+        if not (resume and run.exists()):
+            raise RunError(f"{run.path}: holds no run to resume. Expected a configuration to start one.")
+        config = load_saved_config(run.config, overrides)
+    config = with_steps(as_config(config, overrides))
     with stop_together() as consensus:
         check_place(run)
         with only_training(run) if devices.is_main_process() else nullcontext():
@@ -137,10 +128,12 @@ def _train(
             position = restore_training(model, checkpoint, data.classes, average)
             saved = position.data
             check_data(run, config, saved, data.digests)
+            check_steps(run, config, position.step)
         try:
-            stream = open_stream(config, data)
+            stream = open_stream(config, data, position)
             record = shares = None
             if devices.is_main_process():
+                record_changes(run, config, position.step)
                 record = record_of(run, config, data, saved, has_scores)
                 _write_start(run, config, stream, record)
                 shares = measure_shares(config, stream, data.classes)
@@ -161,7 +154,9 @@ def _train(
             )
             checkpoints, data_wait = _fit(session, callbacks)
         except OutputError as error:
-            raise OutputError(f"{error} If the training had started, resume it with --resume.") from error
+            raise OutputError(
+                f"{error} If the training had started, resume it: --resume {run.path}"
+            ) from error
     evaluation = _report(session, checkpoints)
     devices.barrier("before any process ends")  # JAX ends the others some minutes after the first
     return TrainingResult(run, evaluation, data.classes, training, data_wait, session.warnings)
@@ -192,7 +187,7 @@ def _new_model(
     source, has_scores, missing = load_start(start_weights(config.model), trust)
     start = start_from(source, has_scores, config.model, classes, config.data.used_bits, missing)
     print_notice(f"Starting from {weights}: {start.describe()}.")
-    if has_scores and not start.reinitialized:
+    if has_scores and not (start.reinitialized or start.partly_kept):
         examples = val_examples[:_AGREEMENT_IMAGES]
         agreement = label_agreement(Predictor(source), Predictor(start.model), examples)
         print_notice(
@@ -232,6 +227,7 @@ def _step_callbacks(session: Session) -> tuple[list[StepCallback], CheckpointCal
         progress = ProgressReport(settings.steps, position.step, settings.batch_size)
         checkpoints = CheckpointCallback(session, logger)
         callbacks += [logger, progress, checkpoints, LiveReport(session, checkpoints, log)]
+    callbacks.append(StopWhenStalled(session))
     callbacks.append(SaveWhenStopped(checkpoints, session.consensus))
     return callbacks, checkpoints
 
@@ -259,7 +255,9 @@ def _fit(
     step_callbacks, checkpoints = _step_callbacks(session)
     steps = StepDispatcher(step_callbacks, session)
     wait = DataWait(stream, config.train.batch_size // accumulate, start_step * accumulate)
-    left = config.train.steps - start_step
+    # The log is that of this session now, and the first process alone decides by it.
+    is_finished = devices.is_main_process() and finished_step(session.run, config) is not None
+    left = 0 if devices.highest(is_finished) else config.train.steps - start_step
     try:
         if left > 0:
             session.model.fit(
@@ -267,7 +265,7 @@ def _fit(
                 steps_per_epoch=left * accumulate,
                 verbose=0,
                 shuffle=False,
-                callbacks=[wait, steps, *callbacks, WholeSteps(steps)],
+                callbacks=[wait, steps, Validations(callbacks, steps, checkpoints), WholeSteps(steps)],
             )
             if checkpoints:
                 checkpoints.end(steps.step)
@@ -277,7 +275,7 @@ def _fit(
         steps.on_error(error)
         if stream.error is None or error is stream.error:
             raise
-        raise DataError(f"{stream.error} Then resume with --resume.") from None
+        raise DataError(f"{stream.error} Then resume it: --resume {session.run.path}") from None
     finally:
         steps.close()
     return checkpoints, wait.share

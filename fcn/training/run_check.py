@@ -1,6 +1,6 @@
 """Checks that a folder can take a training: a new one, or one to resume with the same configuration."""
 
-from fcn.config.file import Config, changed_keys
+from fcn.config.file import Config
 from fcn.data.label_orientation import count_turned
 from fcn.data.voc import read_split
 from fcn.errors import RunError
@@ -9,20 +9,8 @@ from fcn.runs.model_file import RunFolder, load_state
 from fcn.system.files import partial_files
 from fcn.system.text import print_notice
 from fcn.training import devices
+from fcn.training.changes import refused_changes
 from fcn.training.checkpoint import DataDigests
-
-# What may differ between a run and its resumption: it changes when things are written, not what is learned.
-_FREE_KEYS = (
-    "train.log_steps",
-    "train.checkpoint_steps",
-    "train.checkpoint_minutes",
-    "train.keep_checkpoints",
-    "train.devices",
-    "train.evaluate_steps",
-    "data.root",
-    "data.classes",  # the classes of a checkpoint are compared with those of the data set
-    "model.weights",
-)
 
 
 def check_place(run: RunFolder) -> None:
@@ -52,13 +40,14 @@ def check_run(run: RunFolder, config: Config, resume: bool) -> None:
         return
     if not resume:
         raise RunError(
-            f"{run.path}: already holds a run. Resume it with --resume, or delete the folder to start over. "
-            "To start another run: --run NAME."
+            f"{run.path}: already holds a run. Resume it with --resume {run.path}, or delete the folder to "
+            "start over. To start another run: --run NAME."
         )
-    if changed := changed_learning(run.load_config(), config):
+    if changed := refused_changes(run.load_config(), config):
         raise RunError(
             f"{run.path}: was started with another configuration ({'; '.join(changed)}). Set these keys "
-            "back to resume it, or start another run: --run NAME."
+            "back to resume it, or start another run from its net: "
+            f"--run NAME --set model.weights={run.path}."
         )
 
 
@@ -144,14 +133,6 @@ def _pixel_order(run: RunFolder) -> str | None:
         except RunError:
             continue
     return None
-
-
-def changed_learning(saved: Config, wanted: Config) -> list[str]:
-    """Returns "section.key: saved -> wanted" for each difference that changes what is learned.
-
-    The places of the data and of the weights to start from do not count: both may have been moved.
-    """
-    return [text for text in changed_keys(saved, wanted) if not text.startswith(_FREE_KEYS)]
 
 
 def _is_empty(run: RunFolder) -> bool:

@@ -7,20 +7,26 @@ from fcn.data.sampling import ClassSampler
 from fcn.data.stream import TrainingStream
 from fcn.system.text import print_notice
 from fcn.training.checked_data import CheckedData
+from fcn.training.checkpoint import Position
 
 
-def open_stream(config: Config, data: CheckedData) -> TrainingStream:
+def open_stream(config: Config, data: CheckedData, position: Position) -> TrainingStream:
     """Returns the stream of a training's examples.
+
+    Its items are counted as if all steps had had the size of today's.
 
     Args:
         config: How to learn.
         data: Its data.
+        position: The steps taken already, and the examples in them.
     """
+    counted = position.step * config.train.batch_size
+    skipped = 0 if position.examples is None else position.examples - counted
     sampler = None
     if config.data.sampling == "balanced":
         sampler = ClassSampler(data.train_pixels, config.data.sampling_temperature)
     return TrainingStream(
-        data.train_examples, len(data.classes.names), config.augmentation, config.train.seed, sampler
+        data.train_examples, len(data.classes.names), config.augmentation, config.train.seed, sampler, skipped
     )
 
 

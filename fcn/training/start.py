@@ -19,6 +19,7 @@ from fcn.models.net import SegmentationNet
 from fcn.runs.model_file import is_exported, load_model
 from fcn.runs.named_net import resolve_weights
 from fcn.system.text import print_notice
+from fcn.training.kept_classes import common_classes, keep_classes
 from fcn.weights.catalog import NETS
 from fcn.weights.checksum import identify
 from fcn.weights.published.convert import read_published
@@ -51,16 +52,22 @@ class Start(NamedTuple):
         kept: Names of the layers that have another net's weights.
         reinitialized: Names of the layers with new weights although the other net has them.
         new: Names of the layers that the other net does not have.
+        partly_kept: Names of the layers that keep the weights of `kept_classes` alone.
+        kept_classes: Names of the classes that both nets have, where their other classes differ.
     """
 
     model: SegmentationNet
     kept: tuple[str, ...] = ()
     reinitialized: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
+    partly_kept: tuple[str, ...] = ()
+    kept_classes: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Returns in a sentence which layers keep the weights of the other net and which do not."""
         text = f"{len(self.kept)} layers keep its weights"
+        if self.partly_kept:
+            text += f"; {', '.join(self.partly_kept)} keep those of {', '.join(self.kept_classes)}"
         if self.new:
             text += f"; new: {', '.join(self.new)}"
         if self.reinitialized:
@@ -136,10 +143,10 @@ def start_from(
 
     Channel order, mean and scale belong to the weights and come along. With the same classes every layer
     of the same name is kept, so that a finer net continues a coarser one: its new score layers are zero
-    and change nothing, and its new context module passes scores on. With other classes, score, context and
-    upsampling layers get new weights. A LargeFOV's fc6 and fc7 are decimated from those of a net that has
-    VGG16's. Where fc6 or fc7 has another shape, because of `fc_channels`, both get new weights, and so does
-    the layer that scores them.
+    and change nothing, and its new context module passes scores on. With other classes, score and upsampling
+    layers keep the weights of the classes with the same name, and context layers get new ones. A LargeFOV's
+    fc6 and fc7 are decimated from those of a net that has VGG16's. Where fc6 or fc7 has another shape,
+    because of `fc_channels`, both get new weights, and so does the layer that scores them.
 
     Args:
         source: The net to start from.
@@ -166,11 +173,14 @@ def start_from(
             f"not work with {config.geometry}. Set model.geometry={source.geometry}."
         )
     options = config.options()
-    if keeps_scores and isinstance(source, FCN) and config.net not in DILATED_NETS:
+    shared = common_classes(source.class_names, classes.names) if has_scores and not keeps_scores else {}
+    if (keeps_scores or shared) and isinstance(source, FCN) and config.net not in DILATED_NETS:
         # A score layer belongs to the scale of its input; a skip the source lacks has the new net's scale.
         own = config.skip_scales or (AT_ONCE_SKIP_SCALES if config.net == "fcn8s_at_once" else (1.0, 1.0))
         skips = [name for name in ("score_pool4", "score_pool3") if name in layers]
         kept_scales = source.skip_scales[: len(skips)]
+        if shared and config.skip_scales and config.skip_scales[: len(skips)] != kept_scales:
+            shared, kept_scales = {}, config.skip_scales[: len(skips)]
         if config.skip_scales and config.skip_scales[: len(skips)] != kept_scales:
             raise RunError(
                 f"{config.weights}: its score layers were trained with model.skip_scales="
@@ -190,6 +200,7 @@ def start_from(
     decimates = (source.fc6, model.fc6) == ("full", "largefov")
     fully_connected = (*FULLY_CONNECTED, source.score_layer)  # and their batch normalizations
     kept, reinitialized, new = [], [], []
+    partly_kept: list[str] = []
     refit = False
     for layer in model.layers:
         if not layer.weights:
@@ -203,12 +214,16 @@ def start_from(
             arrays = decimate(arrays, shapes)
         refit = refit or (layer.name == "fc6" and [array.shape for array in arrays] != shapes)
         is_head = layer.name.startswith(_HEAD_PREFIXES)
-        if (is_head and not keeps_scores) or (refit and layer.name.startswith(fully_connected)):
+        if refit and layer.name.startswith(fully_connected):
             reinitialized.append(layer.name)
+        elif is_head and not keeps_scores:
+            is_kept = bool(shared) and keep_classes(layers[layer.name], layer, shared)
+            (partly_kept if is_kept else reinitialized).append(layer.name)
         else:
             _assign(arrays, layer)
             kept.append(layer.name)
-    return Start(model, tuple(kept), tuple(reinitialized), tuple(new))
+    names = tuple(classes.names[index] for index in shared) if partly_kept else ()
+    return Start(model, tuple(kept), tuple(reinitialized), tuple(new), tuple(partly_kept), names)
 
 
 def _assign(arrays: list[Any], target: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from fcn.training import devices
 from fcn.training.session import Session
 
 
@@ -60,11 +61,15 @@ class StepDispatcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     Attributes:
         step: Updates of the weights so far.
+        last_step: Number of steps of the whole training.
+        evaluate_steps: Steps between two validations.
     """
 
     def __init__(self, callbacks: Sequence[StepCallback], session: Session) -> None:
         super().__init__()
         self.callbacks = callbacks
+        self.last_step = session.config.train.steps
+        self.evaluate_steps = session.config.train.evaluate_steps
         self.start_step = self.step = session.position.step
         self.accumulate = session.config.train.accumulate
         self.reduction = session.config.loss.reduction
@@ -130,6 +135,8 @@ class WholeSteps(keras.callbacks.Callback):  # type: ignore[misc]
         self._requested = False
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Holds the request back within a step, and repeats it at its end."""
+        """Holds the request back within a step, and repeats it at its end, in all processes."""
         self._requested = self._requested or self.model.stop_training
+        if not self.steps.within:
+            self._requested = devices.highest(self._requested) > 0
         self.model.stop_training = self._requested and not self.steps.within

@@ -97,6 +97,12 @@ def refusal(path: Path, *overrides: str) -> str:
             "data: {root: x, sampling: balanced, sampling_temperature: 0}",
             ["data.sampling_temperature: expected a value greater than 0"],
         ),
+        ("augmentation: {blur: 1.5}", ["augmentation.blur", "less than or equal to 1"]),
+        ("augmentation: {rotation: 200}", ["augmentation.rotation", "less than or equal to 180"]),
+        (
+            "augmentation: {crop_size: null, rotation: 10}",
+            ["augmentation.rotation=10: changes crops, but augmentation.crop_size is null"],
+        ),
         ("loss: {class_weights: median}", ["loss.class_weights", "median_frequency"]),
         ("loss: {terms: {dice: 1}, label_smoothing: 0.1}", ["loss.label_smoothing", "in dice:", "or ohem"]),
         ("loss: {terms: {focal: 1}, label_smoothing: 0.1}", ["loss.label_smoothing", "in focal:"]),

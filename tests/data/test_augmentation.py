@@ -8,14 +8,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcn.classes import VOID
+from fcn.config.augmentation import AugmentationConfig
 from fcn.data.augmentation import View, apply_view, jitter_color, random_view
 
 Pixels = npt.NDArray[np.uint8]
 BORDER = (124, 116, 104)
 
 sides = st.integers(1, 40)
+unturned = st.builds(
+    lambda scale, flip, top, left: View(scale, flip, top, left),
+    st.floats(0.25, 4),
+    st.booleans(),
+    st.integers(-30, 60),
+    st.integers(-30, 60),
+)
 views = st.builds(
-    View, scale=st.floats(0.25, 4), flip=st.booleans(), top=st.integers(-30, 60), left=st.integers(-30, 60)
+    View,
+    scale=st.floats(0.25, 4),
+    flip=st.booleans(),
+    top=st.integers(-30, 60),
+    left=st.integers(-30, 60),
+    turns=st.integers(0, 3),
+    vertical_flip=st.booleans(),
+    rotation=st.just(0.0) | st.floats(-180, 180),
+    shear=st.just(0.0) | st.floats(-60, 60),
 )
 
 
@@ -83,7 +99,7 @@ def test_what_lies_outside_is_void_and_of_the_border_color(top: int, left: int) 
 
 
 @settings(max_examples=200)
-@given(view=views, crop=st.tuples(sides, sides))
+@given(view=unturned, crop=st.tuples(sides, sides))
 def test_image_and_label_show_the_same_place(view: View, crop: tuple[int, int]) -> None:
     # Red and the first label count columns, green and the second rows; 4 shades a pixel.
     rows, columns = np.mgrid[:50, :60].astype(np.uint8)
@@ -124,7 +140,9 @@ def test_scaling_is_that_of_cv2_resize_away_from_the_border(scale: float) -> Non
 def test_a_random_view_lies_in_the_image_or_around_it(
     image_size: tuple[int, int], crop_size: tuple[int, int], low: float, span: float, seed: int
 ) -> None:
-    view = random_view(image_size, crop_size, (low, low * span), True, np.random.default_rng(seed))
+    view = random_view(
+        image_size, crop_size, AugmentationConfig(scale=(low, low * span)), np.random.default_rng(seed)
+    )
     assert low * (1 - 1e-9) <= view.scale <= low * span * (1 + 1e-9)
     for start, size, crop in zip((view.top, view.left), image_size, crop_size, strict=True):
         room = round(view.scale * size) - crop
@@ -133,14 +151,14 @@ def test_a_random_view_lies_in_the_image_or_around_it(
 
 def test_random_views_cover_scales_mirrors_and_places() -> None:
     rng = np.random.default_rng(0)
-    drawn = [random_view((100, 140), (64, 64), (0.5, 2.0), True, rng) for _ in range(1000)]
+    drawn = [random_view((100, 140), (64, 64), AugmentationConfig(), rng) for _ in range(1000)]
     scales = np.array([view.scale for view in drawn])
     assert scales.min() < 0.51
     assert scales.max() > 1.95
     # Halving is as likely as doubling.
     assert 0.45 < np.mean(scales < 1) < 0.55
     assert 0.45 < np.mean([view.flip for view in drawn]) < 0.55
-    fixed = [random_view((70, 60), (64, 64), (1.0, 1.0), True, rng) for _ in range(500)]
+    fixed = [random_view((70, 60), (64, 64), AugmentationConfig(scale=(1.0, 1.0)), rng) for _ in range(500)]
     assert {view.top for view in fixed} == set(range(7))
     assert {view.left for view in fixed} == set(range(-4, 1))
     assert {view.scale for view in fixed} == {1.0}
@@ -149,7 +167,7 @@ def test_random_views_cover_scales_mirrors_and_places() -> None:
 def test_without_flip_nothing_is_mirrored_and_all_else_stays() -> None:
     for seed in range(30):
         with_flip, without = (
-            random_view((50, 60), (32, 32), (0.5, 2.0), flip, np.random.default_rng(seed))
+            random_view((50, 60), (32, 32), AugmentationConfig(flip=flip), np.random.default_rng(seed))
             for flip in (True, False)
         )
         assert without == with_flip._replace(flip=False)
@@ -203,3 +221,81 @@ def test_jitter_saturates_and_does_not_wrap_around() -> None:
     bright = jitter_color(image, 0.5, Factors(1.5, 1.5, 1.5))  # type: ignore[arg-type]
     assert (bright[:2] == 255).all()
     assert (bright[2:] == 0).all()
+
+
+@given(
+    height=sides,
+    width=sides,
+    turns=st.integers(0, 3),
+    flip=st.booleans(),
+    upside_down=st.booleans(),
+)
+def test_turns_and_mirrors_are_those_of_numpy(
+    height: int, width: int, turns: int, flip: bool, upside_down: bool
+) -> None:
+    image, label = draw(height, width)
+    crop_size = (height, width) if turns % 2 == 0 else (width, height)
+    shown, known = apply_view(image, label, View(1.0, flip, 0, 0, turns, upside_down), crop_size)
+    rows, columns = (slice(None, None, -1 if mirrored else 1) for mirrored in (upside_down, flip))
+    np.testing.assert_array_equal(shown, np.rot90(image, turns)[rows, columns])
+    np.testing.assert_array_equal(known, np.rot90(label, turns)[rows, columns])
+
+
+@pytest.mark.parametrize(("rotation", "turns"), [(90, 3), (180, 2), (-90, 1), (-180, 2)])
+def test_a_rotation_by_a_right_angle_is_a_turn(rotation: float, turns: int) -> None:
+    image, label = draw(21, 21)
+    shown, known = apply_view(image, label, View(1.0, False, 0, 0, rotation=rotation), (21, 21))
+    np.testing.assert_array_equal(shown, np.rot90(image, turns))
+    np.testing.assert_array_equal(known, np.rot90(label, turns))
+
+
+def test_a_rotation_keeps_the_center_and_what_comes_from_outside_is_void() -> None:
+    label = np.full((101, 101), 3, np.uint8)
+    label[45:56, 45:56] = 7
+    image = np.repeat(label[..., np.newaxis], 3, axis=2)
+    shown, known = apply_view(image, label, View(1.0, False, 0, 0, rotation=45), (101, 101))
+    assert known[50, 50] == 7
+    # Corners come from outside; the middles of the sides do not.
+    assert {int(known[row, column]) for row in (0, 100) for column in (0, 100)} == {VOID}
+    assert {int(known[50, 5]), int(known[5, 50])} == {3}
+    np.testing.assert_array_equal(shown[0, 0], BORDER)
+    assert abs(int(np.count_nonzero(known == 7)) - 121) < 12
+
+
+def test_shear_shifts_rows_against_each_other_and_keeps_areas() -> None:
+    label = np.zeros((101, 101), np.uint8)
+    label[:, 48:53] = 7
+    image = np.repeat(label[..., np.newaxis], 3, axis=2)
+    _, known = apply_view(image, label, View(1.0, False, 0, 0, shear=30), (101, 101))
+    centers = [np.flatnonzero(known[row] == 7).mean() for row in (10, 50, 90)]
+    assert centers[1] == 50
+    assert centers[0] - centers[1] == pytest.approx(40 * np.tan(np.radians(30)), abs=1)
+    assert centers[1] - centers[2] == pytest.approx(40 * np.tan(np.radians(30)), abs=1)
+
+
+def test_what_is_not_wanted_draws_nothing() -> None:
+    """Else trainings of earlier versions could not be resumed with the same examples."""
+    rng, other = np.random.default_rng(3), np.random.default_rng(3)
+    view = random_view((50, 60), (32, 32), AugmentationConfig(), rng)
+    assert view[4:] == (0, False, 0.0, 0.0)
+    other.uniform(), other.random(), other.integers(0, 9, endpoint=True), other.integers(0, 9, endpoint=True)
+    assert rng.bit_generator.state["state"] == other.bit_generator.state["state"]
+
+
+def test_each_turn_and_angle_is_drawn() -> None:
+    wanted = AugmentationConfig(vertical_flip=True, quarter_turns=True, rotation=30, shear=10)
+    rng = np.random.default_rng(0)
+    drawn = [random_view((50, 90), (32, 32), wanted, rng) for _ in range(400)]
+    assert {(view.turns, view.flip, view.vertical_flip) for view in drawn} == {
+        (turns, flip, upside_down)
+        for turns in range(4)
+        for flip in (True, False)
+        for upside_down in (True, False)
+    }
+    for values, most in (([view.rotation for view in drawn], 30), ([view.shear for view in drawn], 10)):
+        assert -most <= min(values) < -0.9 * most
+        assert 0.9 * most < max(values) <= most
+    # The place is drawn in the turned image.
+    widths = [50 if view.turns % 2 else 90 for view in drawn]
+    rooms = [max(0, round(view.scale * width) - 32) for view, width in zip(drawn, widths, strict=True)]
+    assert all(view.left <= room for view, room in zip(drawn, rooms, strict=True))

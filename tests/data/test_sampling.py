@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rare_classes import PIXELS, RARE, TEMPERATURE, read_rare_classes, write_rare_classes
 
+from fcn.config.augmentation import AugmentationConfig
 from fcn.data.augmentation import cut_label, random_view
 from fcn.data.sampling import TRIES, ClassSampler, class_probabilities, view_of_class
 
@@ -96,15 +97,15 @@ def object_of(size: int) -> np.ndarray:
     return label
 
 
-CROP, SCALES = (48, 64), (0.5, 2.0)
+CROP, FLIPPED, PLAIN = (48, 64), AugmentationConfig(), AugmentationConfig(flip=False)
 
 
 @pytest.mark.parametrize("size", [1, 4, 12, 40])
 def test_views_show_the_class_far_more_often(size: int) -> None:
     label = object_of(size)
     rng = np.random.default_rng(0)
-    usual = [random_view((150, 200), CROP, SCALES, True, rng) for _ in range(100)]
-    chosen = [view_of_class(label, RARE, CROP, SCALES, True, rng) for _ in range(100)]
+    usual = [random_view((150, 200), CROP, FLIPPED, rng) for _ in range(100)]
+    chosen = [view_of_class(label, RARE, CROP, FLIPPED, rng) for _ in range(100)]
     before, after = (
         sum(bool((cut_label(label, view, CROP) == RARE).any()) for view in views) for views in (usual, chosen)
     )
@@ -115,8 +116,8 @@ def test_views_show_the_class_far_more_often(size: int) -> None:
 def test_a_view_that_shows_enough_is_taken_as_it_is_drawn() -> None:
     label = np.full((150, 200), RARE, np.uint8)
     for seed in range(20):
-        expected = random_view((150, 200), CROP, SCALES, True, np.random.default_rng(seed))
-        found = view_of_class(label, RARE, CROP, SCALES, True, np.random.default_rng(seed))
+        expected = random_view((150, 200), CROP, FLIPPED, np.random.default_rng(seed))
+        found = view_of_class(label, RARE, CROP, FLIPPED, np.random.default_rng(seed))
         assert found == expected
 
 
@@ -125,12 +126,12 @@ def test_enough_is_a_share_of_the_crop_or_half_of_the_object(size: int) -> None:
     label, taken = object_of(size), set()
     for seed in range(50):
         rng = np.random.default_rng(seed)
-        views = [random_view((150, 200), CROP, SCALES, False, rng) for _ in range(TRIES)]
+        views = [random_view((150, 200), CROP, PLAIN, rng) for _ in range(TRIES)]
         shown = [np.count_nonzero(cut_label(label, view, CROP) == RARE) for view in views]
         needed = [min(1500 / 512**2 * 48 * 64, size**2 / 2 * view.scale**2) for view in views]
         enough = [number for number in range(TRIES) if shown[number] > 0 and shown[number] >= needed[number]]
         expected = enough[0] if enough else int(np.argmax(shown))
-        found = view_of_class(label, RARE, CROP, SCALES, False, np.random.default_rng(seed))
+        found = view_of_class(label, RARE, CROP, PLAIN, np.random.default_rng(seed))
         assert found == views[expected]
         taken.add(bool(enough))
     assert taken == ({False, True} if size else {False})

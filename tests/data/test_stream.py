@@ -74,7 +74,7 @@ def test_a_uniform_item_is_what_it_has_always_been(examples: list[Example]) -> N
         number = np.random.default_rng([7, 1, epoch]).permutation(4)[position]
         rng = np.random.default_rng([7, 2, epoch, position])
         image, label = read_example(examples[number], 3)
-        view = random_view((label.shape[0], label.shape[1]), (24, 32), FULL.scale, FULL.flip, rng)
+        view = random_view((label.shape[0], label.shape[1]), (24, 32), FULL, rng)
         image, label = apply_view(image, label, view, (24, 32))
         for one, other in zip(items[index], (jitter_color(image, 0.3, rng), label), strict=True):
             np.testing.assert_array_equal(one, other)

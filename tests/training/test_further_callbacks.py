@@ -75,3 +75,62 @@ def test_what_a_callback_ended_goes_on_with_resume(dataset: Path, tmp_path: Path
     result = fcn.train(config, tmp_path / "run", resume=True)
     assert [int(row["step"]) for row in read_log(result.run.log) if row["loss"]] == [1, 2, 3, 4]
     assert [int(row["step"]) for row in read_log(result.run.log) if row["mean_iou"]] == [2, 4]
+
+
+def settings(root: Path, **train_values) -> dict[str, dict]:
+    return {
+        "data": {"root": root},
+        "augmentation": {"crop_size": [16, 16]},
+        "model": {"width": 1 / 32, "fc_channels": 8},
+        "train": {
+            "steps": 8,
+            "evaluate_steps": 2,
+            "checkpoint_steps": 100,
+            "learning_rate": 0.01,
+            **train_values,
+        },
+    }
+
+
+class Epochs(keras.callbacks.Callback):
+    """Keeps the numbers of epochs and what is said at their ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[int] = []
+        self.ended: dict[int, dict[str, float]] = {}
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.begun.append(epoch)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.ended[epoch] = dict(logs or {})
+
+
+@pytest.mark.slow
+def test_an_epoch_of_a_callback_lies_between_two_validations(dataset: Path, tmp_path: Path) -> None:
+    epochs, further = Epochs(), Epochs()
+    run = fcn.train(settings(dataset, steps=5, accumulate=1), tmp_path / "run", callbacks=[epochs]).run
+    assert epochs.begun == [0, 1, 2] == list(epochs.ended)
+    rows = {int(row["step"]): row for row in read_log(run.log) if row["mean_iou"]}
+    assert list(rows) == [2, 4, 5]
+    for row, logs in zip(rows.values(), epochs.ended.values(), strict=True):
+        assert logs["val_mean_iou"] == pytest.approx(float(row["mean_iou"]))
+        assert logs["val_pixel_accuracy"] == pytest.approx(float(row["pixel_accuracy"]))
+        assert logs["loss"] > 0
+    fcn.train(None, run.path, resume=True, callbacks=[further], overrides=["train.steps=7"])
+    assert further.begun == [2, 3] == list(further.ended)
+
+
+@pytest.mark.slow
+def test_keras_own_callbacks_stop_and_keep_by_the_score(dataset: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.keras"
+    callbacks = [
+        keras.callbacks.EarlyStopping("val_mean_iou", mode="max", patience=2),
+        keras.callbacks.ModelCheckpoint(kept, "val_mean_iou", mode="max", save_best_only=True),
+    ]
+    # A rate of nearly nothing: the score never changes.
+    config = settings(dataset, steps=40, learning_rate=1e-30)
+    result = fcn.train(config, tmp_path / "run", callbacks=callbacks)
+    assert [row["step"] for row in read_log(result.run.log) if row["mean_iou"]] == ["2", "4", "6"]
+    assert fcn.load_model(kept).class_names == result.classes.names

@@ -13,9 +13,11 @@ from fcn.data.sampling import ClassSampler
 from fcn.errors import RunError
 from fcn.pages.percent import percent
 from fcn.runs.folder import RunFolder
+from fcn.training.changes import changed_learning
 from fcn.training.checked_data import read_checked
+from fcn.training.checkpoint import Position
 from fcn.training.loop import train
-from fcn.training.run_check import changed_learning, check_run
+from fcn.training.run_check import check_run
 from fcn.training.sampling import measure_shares, open_stream
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -48,10 +50,10 @@ def test_the_configuration_chooses_how_examples_are_drawn(
 ) -> None:
     uniform, cold = configured(root), configured(root, sampling="balanced", sampling_temperature=0.02)
     data = read_checked(uniform.data)
-    stream = open_stream(uniform, data)
+    stream = open_stream(uniform, data, Position(0))
     assert stream.sampler is None
     assert measure_shares(uniform, stream, data.classes) is None
-    stream = open_stream(cold, data)
+    stream = open_stream(cold, data, Position(0))
     assert isinstance(stream.sampler, ClassSampler)
     assert stream.sampler.probabilities.tolist() == ClassSampler(PIXELS, 0.02).probabilities.tolist()
     capsys.readouterr()
@@ -112,7 +114,7 @@ def test_a_training_reports_the_shares_of_what_it_draws(
     config = configured(root, sampling="balanced", sampling_temperature=0.3)
     run = train(config, tmp_path / "run").run
     assert "Balanced sampling: dog, the rarest class, has 0.13%" in capsys.readouterr().err
-    stream = open_stream(config, read_checked(config.data))
+    stream = open_stream(config, read_checked(config.data), Position(0))
     labels = np.concatenate([stream[index][1].ravel() for index in range(6)])
     counts = np.bincount(labels[labels != 255], minlength=4)
     assert counts[RARE] > 0

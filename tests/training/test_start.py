@@ -53,6 +53,48 @@ def test_other_classes_reinitialize_the_scores(coarse: FCN) -> None:
     assert "score_fr" in started.describe()
 
 
+@pytest.mark.parametrize("net", ["fcn32s", "fcn8s", "fcn8s_largefov", "frontend"])
+@pytest.mark.parametrize("names", [("cow", "dog", "ground"), ("dog", "cat", "ground"), ("dog",)])
+def test_classes_of_the_same_name_keep_their_scores(net: str, names: tuple[str, ...]) -> None:
+    """New, fewer and reordered classes; an upsampling that mixes classes as well."""
+    source = build_model(net=net, num_classes=3, class_names=CLASSES.names, **THIN)
+    randomize(source)
+    started = start_from(source, True, ModelConfig(net=net, **THIN), Classes.named(names))
+    assert started.reinitialized == started.new == ()
+    assert started.kept_classes == tuple(name for name in names if name in CLASSES.names)
+    assert all(name in started.describe() for name in started.kept_classes)
+    ids = {names.index(name): CLASSES.names.index(name) for name in started.kept_classes}
+    for name in started.partly_kept:
+        after, before = (net.get_layer(name).get_weights() for net in (started.model, source))
+        for new, old in ids.items():
+            if name.startswith("upscore"):
+                for to, of in ids.items():
+                    np.testing.assert_array_equal(after[0][..., new, to], before[0][..., old, of])
+            else:
+                np.testing.assert_array_equal(after[0][..., new], before[0][..., old])
+                assert after[1][new] == before[1][old]
+
+
+def test_a_net_with_one_more_class_labels_the_others_as_before(coarse: FCN) -> None:
+    names = (*CLASSES.names, "cow")
+    started = start_from(coarse, True, ModelConfig(net="fcn32s", **THIN), Classes.named(names))
+    assert started.partly_kept == ("score_fr", "upscore32")
+    assert "score_fr, upscore32 keep those of ground, cat, dog" in started.describe()
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 96, 3)).astype(np.float32)
+    before, after = np.asarray(coarse(image)), np.asarray(started.model(image))
+    np.testing.assert_allclose(after[..., :3], before, atol=1e-5 * np.abs(before).max())
+    assert not after[..., 3].any()
+
+
+def test_skips_of_other_scales_do_not_keep_their_scores() -> None:
+    source = build_model(net="fcn8s", num_classes=3, class_names=CLASSES.names, **THIN)
+    wanted = ModelConfig(net="fcn8s", skip_scales=(0.01, 0.002), **THIN)
+    started = start_from(source, True, wanted, Classes.named(("dog", "cow")))
+    assert started.partly_kept == started.kept_classes == ()
+    assert "score_pool3" in started.reinitialized
+    assert started.model.skip_scales == (0.01, 0.002)
+
+
 def test_published_geometry_is_fine_tuned_in_ours(thin_net) -> None:
     published = thin_net(8, geometry="reference", class_names=CLASSES.names)
     started = start_from(published, True, ModelConfig(net="fcn8s", **THIN), CLASSES)

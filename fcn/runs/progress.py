@@ -1,0 +1,39 @@
+"""How far the training of a run is, from its log."""
+
+from pathlib import Path
+
+from fcn.config.file import Config
+from fcn.runs.folder import RunFolder
+from fcn.runs.log import read_log, scored_steps
+
+
+def finished_step(run: RunFolder, config: Config) -> int | None:
+    """Returns the step at which the training of a run has ended; None if it has not.
+
+    Args:
+        run: The folder; it need not exist.
+        config: How to learn.
+
+    Raises:
+        DataError: If its log is there but cannot be read.
+    """
+    scored = scored_steps(run.log)
+    if not scored or not run.best.exists():
+        return None
+    patience = config.train.patience
+    if patience is not None and validations_without_rise(run.log) >= patience:
+        return max(scored)
+    return config.train.steps if config.train.steps in scored else None
+
+
+def validations_without_rise(log_path: Path) -> int:
+    """Returns how many of the last validations of a run were not better than the best before them.
+
+    Args:
+        log_path: The log of the run; it need not exist.
+
+    Raises:
+        DataError: If it is there but cannot be read.
+    """
+    scores = [float(row["mean_iou"] or 0) for row in read_log(log_path) if row["pixel_accuracy"]]
+    return len(scores) - 1 - scores.index(max(scores)) if scores else 0

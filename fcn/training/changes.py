@@ -1,0 +1,136 @@
+"""What may change when a training is resumed, and what that means for its weights."""
+
+from typing import NamedTuple
+
+from fcn.config.file import Config, changed_keys
+from fcn.errors import RunError
+from fcn.runs.folder import RunFolder
+from fcn.system.files import write_json
+from fcn.system.json_files import read_json_file
+from fcn.system.text import print_notice
+from fcn.training.schedule import build_schedule
+
+_NOT_LEARNED = (
+    *("train.log_steps", "train.checkpoint_steps", "train.checkpoint_minutes", "train.keep_checkpoints"),
+    *("train.evaluate_steps", "train.patience", "data.root", "model.weights"),
+    "data.classes",  # the classes of a checkpoint are compared with those of the data set
+)
+"""Keys that change when and from where something is read or written, and nothing that is learned."""
+
+_LEARNED = ("train.steps", "train.batch_size", "train.accumulate", "train.devices")
+"""Keys that may change too, from a step on."""
+
+_ROUNDED = "Sums are rounded in another order, so that the weights differ in their last bits from here on."
+
+
+class Change(NamedTuple):
+    """A value of the configuration that differs from the one that a run had before.
+
+    Attributes:
+        key: "section.key".
+        text: "section.key: before -> after".
+    """
+
+    key: str
+    text: str
+
+
+def changed_learning(saved: Config, wanted: Config) -> list[str]:
+    """Returns "section.key: saved -> wanted" for each difference that changes what is learned.
+
+    The places of the data and of the weights to start from do not count: both may have been moved.
+    """
+    keys = (*_NOT_LEARNED, "train.devices")
+    return [change.text for change in _changes(saved, wanted) if change.key not in keys]
+
+
+def refused_changes(saved: Config, wanted: Config) -> list[str]:
+    """Returns "section.key: saved -> wanted" for each change with which a training cannot be resumed."""
+    return [change.text for change in _changes(saved, wanted) if not _is_allowed(change)]
+
+
+def describe_changes(saved: Config, wanted: Config, step: int) -> list[str]:
+    """Returns a line for each allowed change: what changes, and what that means for the weights.
+
+    Args:
+        saved: The configuration of the run.
+        wanted: The one to resume it with.
+        step: Steps taken already.
+    """
+    return [
+        _describe(change, saved, wanted, step) for change in _changes(saved, wanted) if _is_allowed(change)
+    ]
+
+
+def check_steps(run: RunFolder, config: Config, step: int) -> None:
+    """Refuses to end a training before a step that it has taken already.
+
+    Args:
+        run: The folder.
+        config: How to learn.
+        step: Steps taken already.
+
+    Raises:
+        RunError: If the training would have fewer steps.
+    """
+    if config.train.steps < step:
+        raise RunError(
+            f"{run.path}: has taken {step} steps already. Received: train.steps={config.train.steps}. Set at "
+            "least as many."
+        )
+
+
+def record_changes(run: RunFolder, config: Config, step: int) -> None:
+    """Prints what changes when a run is resumed, and adds it to the run's `changes.json`.
+
+    Args:
+        run: The folder; nothing is done if it holds no run yet.
+        config: How to learn from now on.
+        step: Steps taken already.
+
+    Raises:
+        OutputError: If the place cannot be written to or the disk is full.
+    """
+    lines = describe_changes(run.load_config(), config, step) if run.exists() else []
+    if not lines:
+        return
+    for line in lines:
+        print_notice(line)
+    try:
+        recorded = read_json_file(run.changes)
+    except (OSError, ValueError):  # there is none, or it is damaged
+        recorded = []
+    earlier = recorded if isinstance(recorded, list) else []
+    write_json(run.changes, [*earlier, {"step": step, "changes": lines}])
+
+
+def _changes(saved: Config, wanted: Config) -> list[Change]:
+    return [Change(text.partition(":")[0], text) for text in changed_keys(saved, wanted)]
+
+
+def _is_allowed(change: Change) -> bool:
+    return change.key in (*_NOT_LEARNED, *_LEARNED)
+
+
+def _describe(change: Change, saved: Config, wanted: Config, step: int) -> str:
+    if change.key not in _LEARNED:
+        return f"Changed: {change.text}."
+    if change.key == "train.batch_size":
+        meaning = f"The next images are those that were next, {wanted.train.batch_size} a step."
+    elif change.key == "train.steps":
+        meaning = _describe_rates(saved, wanted, step)
+    else:
+        meaning = _ROUNDED
+    return f"Changed from step {step + 1} on: {change.text}. {meaning}"
+
+
+def _describe_rates(saved: Config, wanted: Config, step: int) -> str:
+    """Returns how the learning rate continues in a training of another length."""
+    if wanted.train.schedule == "constant":
+        return "The learning rate is constant, so that this is as if it had been set from the start."
+    before = float(build_schedule(saved.train)(max(0, step - 1)))
+    after = float(build_schedule(wanted.train)(step))
+    return (
+        f"The learning rate continues as in a training of {wanted.train.steps} steps: {after:.3g}, after "
+        f"{before:.3g} in the last step."
+    )

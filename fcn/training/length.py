@@ -1,0 +1,56 @@
+"""How long a training is: its number of steps, and when it ends before the last one."""
+
+import math
+
+from fcn.config.file import Config
+from fcn.data.voc import read_split
+from fcn.runs.progress import validations_without_rise
+from fcn.system.text import print_notice
+from fcn.training import devices
+from fcn.training.session import Session
+from fcn.training.step_callback import StepCallback
+
+
+def with_steps(config: Config) -> Config:
+    """Returns a configuration with its epochs as steps, and says how many these are.
+
+    Raises:
+        DataError: If the training split cannot be read.
+    """
+    settings = config.train
+    if settings.epochs is None:
+        return config
+    images = len(read_split(config.data.root, config.data.train_split))
+    steps = max(1, math.ceil(settings.epochs * images / settings.batch_size))
+    if devices.is_main_process():
+        print_notice(
+            f"{settings.epochs:g} epochs of {images:,} images are {steps:,} steps of {settings.batch_size}."
+        )
+    return config.model_copy(update={"train": settings.model_copy(update={"steps": steps, "epochs": None})})
+
+
+class StopWhenStalled(StepCallback):
+    """Ends the training when its score has not risen for `train.patience` validations, in all processes.
+
+    It comes after what scores, and before what saves when the training is stopped.
+
+    Args:
+        session: What is trained.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def on_step(self, step: int, loss: float) -> None:
+        """Asks Keras for the end after a validation."""
+        settings = self.session.config.train
+        if settings.patience is None or step % settings.evaluate_steps:
+            return
+        count = validations_without_rise(self.session.run.log) if devices.is_main_process() else 0
+        if devices.highest(count) < settings.patience:
+            return
+        self.session.model.stop_training = True
+        if devices.is_main_process():
+            print_notice(
+                f"Ends at step {step}: mean IoU has not risen for {count} validations (train.patience)."
+            )

@@ -1,0 +1,94 @@
+"""What `fcn train` is told: a configuration, a run to resume, or both."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fcn.cli.main import main
+from fcn.runs.log import read_log
+
+RECIPE = """
+data: {root: ROOT}
+augmentation: {crop_size: [16, 16]}
+model: {width: 0.03125, fc_channels: 8}
+train: {steps: 2, batch_size: 2, learning_rate: 0.01}
+"""
+
+
+def run(*arguments: object) -> int:
+    """Runs `fcn train` in this process; returns its exit code."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", *map(str, arguments)])
+    return int(stopped.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def folder(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a recipe and a finished run."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "recipe.yaml").write_text(RECIPE.replace("ROOT", str(dataset)))
+    assert run(folder / "recipe.yaml", "--run", folder / "run") == 0
+    return folder
+
+
+def scored_steps(path: Path) -> list[str]:
+    return [row["step"] for row in read_log(path / "log.csv") if row["mean_iou"]]
+
+
+@pytest.mark.slow
+def test_a_finished_run_says_so_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (
+        ["--resume", folder / "run"],
+        ["--resume", folder / "recipe.yaml", "--run", folder / "run"],
+        [folder / "recipe.yaml", "--resume", "--run", folder / "run"],
+        [folder / "recipe.yaml", "--run", folder / "run", "--resume"],
+        [folder / "recipe.yaml", "--resume", folder / "run"],
+        ["--resume", folder / "run", "--run", folder / "elsewhere" / ".." / "run"],
+    ):
+        capsys.readouterr()
+        assert run(*arguments) == 0
+        output = capsys.readouterr()
+        place = arguments[1] if arguments[0] == "--resume" and len(arguments) == 2 else folder / "run"
+        assert output.out.splitlines() == [
+            f"{place}: finished at step 2.",
+            f"To train longer: python train.py --resume {place} --set train.steps=4",
+        ]
+
+
+@pytest.mark.slow
+def test_a_run_is_made_longer_with_its_name_alone(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder / "run", tmp_path / "run")
+    assert run("--resume", tmp_path / "run", "--set", "train.steps=3") == 0
+    output = capsys.readouterr()
+    assert "train.steps: 2 -> 3" in output.err
+    assert scored_steps(tmp_path / "run") == ["2", "3"]
+    assert run("--resume", tmp_path / "run") == 0
+    assert "finished at step 3" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_what_cannot_be_resumed_is_one_message(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other").mkdir()
+    for arguments, said in (
+        ([], "Expected CONFIG, a YAML file, or --resume RUN, the folder of a run."),
+        (["--resume"], "Expected CONFIG, a YAML file, or --resume RUN, the folder of a run."),
+        (["--resume", tmp_path / "other"], f"{tmp_path / 'other'}: holds no run to resume"),
+        (["--resume", tmp_path / "missing"], f"{tmp_path / 'missing'}: holds no run to resume"),
+        (["--resume", tmp_path / "other", "--stages"], "A training with --stages also needs CONFIG."),
+        (["--resume", folder / "run", "--run", tmp_path / "new"], "are two run folders. Name one."),
+        (["--resume", tmp_path / "missing.yaml"], f"{tmp_path / 'missing.yaml'}: cannot be read"),
+        (["--resume", folder / "run", "--set", "train.step=3"], "Did you mean train.steps?"),
+        (["--resume", folder / "run", "--set", "train.seed=3"], "train.seed: 0 -> 3"),
+        ([folder / "recipe.yaml", "--run", folder / "run"], "already holds a run. Resume it with --resume"),
+    ):
+        capsys.readouterr()
+        assert run(*arguments) == 2
+        errors = capsys.readouterr().err
+        assert errors.startswith("Error: ")
+        assert said in errors
+    assert scored_steps(folder / "run") == ["2"]
