@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from fcn.cli import check_data, export_data, import_data, suspects_data
+from fcn.cli import check_data, export_data, import_data, preview_data, suspects_data
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.data.download.catalog import DATASETS
 from fcn.system.text import counted, print_json, print_lines
 
-COMMANDS = (check_data, suspects_data, import_data, export_data)
+COMMANDS = (check_data, preview_data, suspects_data, import_data, export_data)
 """The file of each further command below `data`."""
 
 

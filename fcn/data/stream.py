@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.config.augmentation import AugmentationConfig
+from fcn.config.file import Config
 from fcn.data.augmentation import (
     Pixels,
     View,
@@ -165,3 +166,26 @@ class TrainingStream:
             return view_of_class(label, class_id, crop_size, settings, rng)
         height, width = label.shape
         return random_view((height, width), crop_size, settings, rng)
+
+
+def open_training_stream(
+    config: Config,
+    examples: Sequence[Example],
+    num_classes: int,
+    pixels: npt.NDArray[np.int64] | None,
+    skipped: int = 0,
+) -> TrainingStream:
+    """Returns the examples of a training as its configuration asks for them.
+
+    Args:
+        config: How to learn.
+        examples: The training split.
+        num_classes: How many classes the labels may hold.
+        pixels: `int64[images, classes]`, the pixels of each class in each label, without void; needed only
+            for `data.sampling` "balanced".
+        skipped: As of `TrainingStream`.
+    """
+    sampler = None
+    if config.data.sampling == "balanced" and pixels is not None:
+        sampler = ClassSampler(pixels, config.data.sampling_temperature)
+    return TrainingStream(examples, num_classes, config.augmentation, config.train.seed, sampler, skipped)

@@ -3,8 +3,7 @@
 from fcn.classes import Classes
 from fcn.config.file import Config
 from fcn.data.class_shares import ClassShares, measure_class_shares
-from fcn.data.sampling import ClassSampler
-from fcn.data.stream import TrainingStream
+from fcn.data.stream import TrainingStream, open_training_stream
 from fcn.system.text import print_notice
 from fcn.training.checked_data import CheckedData
 from fcn.training.checkpoint import Position
@@ -22,12 +21,8 @@ def open_stream(config: Config, data: CheckedData, position: Position) -> Traini
     """
     counted = position.step * config.train.batch_size
     skipped = 0 if position.examples is None else position.examples - counted
-    sampler = None
-    if config.data.sampling == "balanced":
-        sampler = ClassSampler(data.train_pixels, config.data.sampling_temperature)
-    return TrainingStream(
-        data.train_examples, len(data.classes.names), config.augmentation, config.train.seed, sampler, skipped
-    )
+    num_classes = len(data.classes.names)
+    return open_training_stream(config, data.train_examples, num_classes, data.train_pixels, skipped)
 
 
 def measure_shares(config: Config, stream: TrainingStream, classes: Classes) -> ClassShares | None:

@@ -49,6 +49,7 @@ EVERY_COMMAND = [
     ["data"],
     ["data", "generate"],
     ["data", "download"],
+    ["data", "preview"],
     ["data", "splits"],
     ["weights"],
     ["weights", "get"],
