@@ -42,6 +42,7 @@ from fcn.training.compiling import compile_net
 from fcn.training.consensus import StopConsensus, stop_together
 from fcn.training.data_record import record_of, trained_on, warn
 from fcn.training.environment import describe_environment
+from fcn.training.first_lines import first_lines
 from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
@@ -156,9 +157,12 @@ def _train(
                 shares=shares,
                 training=training,
                 warnings=warn(run, training, len(data.val_examples)),
+                precision=precision,
                 position=position._replace(data=data.digests, pixel_order=PIXEL_ORDER),
                 consensus=consensus,
             )
+            if devices.is_main_process() and position.step < config.train.steps:
+                print_notice(*first_lines(session))
             checkpoints, data_wait = _fit(session, callbacks)
         except OutputError as error:
             raise OutputError(f"{error} If the training had started, resume it with --resume.") from error

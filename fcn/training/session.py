@@ -33,6 +33,7 @@ class Session:
             the training started from were trained on.
         warnings: Why its scores may be too good, and what could not be checked, a sentence each. Only the
             first process has them.
+        precision: The precision of the layers.
         position: How far the training was when the session started.
         consensus: What the processes of the training agree on after each step.
     """
@@ -47,5 +48,6 @@ class Session:
     shares: ClassShares | None
     training: TrainingSplit
     warnings: tuple[str, ...]
+    precision: str
     position: Position
     consensus: StopConsensus
