@@ -17,6 +17,7 @@ COLUMNS = (
     "mean_accuracy",
     "mean_iou",
     "frequency_weighted_iou",
+    "val_loss",
 )
 """Columns of the log; a cell is empty where nothing was measured at that step."""
 

@@ -4,6 +4,7 @@ import math
 import signal
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class CheckpointCallback(StepCallback):
     Args:
         session: What is trained; its average, where it has one, is scored and kept in place of the net.
         logger: Gets a row of scores for each evaluation, and has the losses that are in no row yet.
+        on_scores: Called with the step and the evaluation after each one.
 
     Attributes:
         best: The evaluation of the best checkpoint; None if an earlier session wrote that.
@@ -37,7 +39,13 @@ class CheckpointCallback(StepCallback):
         stopping: Set it to leave the next scoring to the session after this one.
     """
 
-    def __init__(self, session: Session, logger: Logger) -> None:
+    def __init__(
+        self,
+        session: Session,
+        logger: Logger,
+        on_scores: Sequence[Callable[[int, Evaluation], None]] = (),
+    ) -> None:
+        self.on_scores = on_scores
         self.session = session
         self.run = session.run
         self.config = session.config
@@ -96,7 +104,7 @@ class CheckpointCallback(StepCallback):
         """Scores the weights of the last checkpoint, and keeps it if it is the best."""
         session, self.scoring = self.session, True
         with devices.undistributed():
-            evaluation = evaluate_examples(session.predictor, session.val_examples)
+            evaluation = evaluate_examples(session.predictor, session.val_examples, loss=session.model.loss)
         self.scoring = False
         self.latest, scores = evaluation, evaluation.scores
         mean_iou = 0.0 if math.isnan(scores.mean_iou) else scores.mean_iou
@@ -115,8 +123,11 @@ class CheckpointCallback(StepCallback):
             write_durably(self.run.scores, as_json(document | {"step": step}) + "\n")
         # The row comes last: a training stopped before it is written scores this step again.
         self.logger.log.add(
-            {"step": step} | {key: value for key, value in scores._asdict().items() if key in COLUMNS}
+            {"step": step, "val_loss": evaluation.loss}
+            | {key: value for key, value in scores._asdict().items() if key in COLUMNS}
         )
+        for listener in self.on_scores:
+            listener(step, evaluation)
 
     def end(self, step: int) -> None:
         """Saves and scores a training that a callback ended before its last step."""

@@ -49,6 +49,7 @@ from fcn.training.log import TrainingLog
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.run_check import check_data, check_orientation, check_place, check_run
 from fcn.training.sampling import measure_shares, open_stream
+from fcn.training.score_report import ScoreReport
 from fcn.training.session import Session
 from fcn.training.start import load_start, start_from, start_weights
 from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
@@ -234,8 +235,9 @@ def _step_callbacks(session: Session) -> tuple[list[StepCallback], CheckpointCal
         log = TrainingLog(session.run.log, session.run.events, position.step)
         logger = Logger(log, settings, position.losses)
         progress = ProgressReport(settings.steps, position.step, settings.batch_size)
-        checkpoints = CheckpointCallback(session, logger)
-        callbacks += [logger, progress, checkpoints, LiveReport(session, checkpoints, log)]
+        scores = ScoreReport(session)
+        checkpoints = CheckpointCallback(session, logger, [scores.show])
+        callbacks += [logger, progress, scores, checkpoints, LiveReport(session, checkpoints, log)]
     callbacks.append(SaveWhenStopped(checkpoints, session.consensus))
     return callbacks, checkpoints
 

@@ -56,6 +56,7 @@ def test_accelerators_are_named(
     assert name_device(wanted) == text
 
 
+@pytest.mark.slow
 def test_a_training_begins_with_them(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
