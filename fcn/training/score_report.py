@@ -90,9 +90,8 @@ class ScoreReport(StepCallback):
         if step:
             rows = [row for row in read_log(session.run.log) if row["mean_iou"] and int(row["step"]) <= step]
             if rows:
-                self._last = Validation(
-                    *(float(rows[-1][name] or "nan") for name in ("mean_iou", "pixel_accuracy", "val_loss"))
-                )
+                last = {name: float(cell or "nan") for name, cell in rows[-1].items()}
+                self._last = Validation(last["mean_iou"], last["pixel_accuracy"], last["val_loss"])
             return
         self._starts_at_zero = not model.has_trained_scores()
         if self._starts_at_zero:
