@@ -116,7 +116,7 @@ def evaluate_examples(
         image, label = read_example(example._replace(bits=predictor.bits), num_classes)
         return image, label, digest_example(image, label)
 
-    found = track(map_ahead(read, examples), "scoring", total=len(examples))
+    found = track(map_ahead(read, examples), "scoring", len(examples), lines=True)
     for example, (image, label, digest) in zip(examples, found, strict=True):
         prediction, own_loss = _label(predictor, image, label, loss)
         losses += [] if math.isnan(own_loss) else [own_loss]

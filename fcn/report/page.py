@@ -135,7 +135,7 @@ def _write(
         written=datetime.now().astimezone(),
         refresh_seconds=REFRESH_SECONDS,
         progress=progress,
-        time_left="" if left is None else _duration(left),
+        time_left="" if left is None else duration(left),
         snapshot=snapshot,
         charts=_charts(run),
         shares=shares,
@@ -170,7 +170,7 @@ def _net(run: "RunFolder") -> str:
     return f"{model.net.replace('fcn', 'FCN-')}, width {model.width:g}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Returns a duration, no more exact than an estimate is: "40 min", "5 h 20 min", "3 d 4 h"."""
     minutes = max(1, math.ceil(seconds / 60))
     if minutes < 60:

@@ -46,6 +46,7 @@ from fcn.training.first_lines import first_lines
 from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
+from fcn.training.pace import Pace
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.run_check import check_data, check_orientation, check_place, check_run
 from fcn.training.sampling import measure_shares, open_stream
@@ -234,10 +235,11 @@ def _step_callbacks(session: Session) -> tuple[list[StepCallback], CheckpointCal
     if devices.is_main_process():
         log = TrainingLog(session.run.log, session.run.events, position.step)
         logger = Logger(log, settings, position.losses)
-        progress = ProgressReport(settings.steps, position.step, settings.batch_size)
+        pace = Pace(settings, position.step)
         scores = ScoreReport(session)
         checkpoints = CheckpointCallback(session, logger, [scores.show])
-        callbacks += [logger, progress, scores, checkpoints, LiveReport(session, checkpoints, log)]
+        live_report = LiveReport(session, checkpoints, log, pace)
+        callbacks += [logger, ProgressReport(pace), scores, checkpoints, live_report]
     callbacks.append(SaveWhenStopped(checkpoints, session.consensus))
     return callbacks, checkpoints
 
