@@ -26,6 +26,7 @@ def not_finite(what: str, step: int, config: TrainConfig) -> NonFiniteLossError:
     """Returns the error that ends a training with numbers that are not finite."""
     rate = config.learning_rate
     rise = "" if config.warmup_steps else ", or with a warm-up, --set train.warmup_steps=500"
+    rise += ", or with --set train.precision=float32" if config.precision == "bfloat16" else ""
     return NonFiniteLossError(
         f"{what} at step {step}. Most likely the learning rate ({rate:.3g}) is too high; if not, the weights "
         "to start from may be damaged. Start a new run with a tenth of it, --run NAME --set "
@@ -206,6 +207,11 @@ class DataWait(keras.callbacks.Callback):  # type: ignore[misc]
         if batch > 0:
             self._elapsed += time.monotonic() - self._began
             self._waited += max(0.0, ready - self._began)
+
+    @property
+    def seconds(self) -> float:
+        """Time of all calls but the first."""
+        return self._elapsed
 
     @property
     def share(self) -> float:

@@ -43,6 +43,7 @@ from fcn.training.consensus import StopConsensus, stop_together
 from fcn.training.data_record import record_of, trained_on, warn
 from fcn.training.environment import describe_environment
 from fcn.training.first_lines import first_lines
+from fcn.training.health import HealthCheck
 from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
@@ -156,6 +157,7 @@ def _train(
                 predictor=Predictor(average or model),
                 val_examples=data.val_examples,
                 stream=stream,
+                train_pixels=data.train_pixels.sum(axis=0),
                 shares=shares,
                 training=training,
                 warnings=warn(run, training, len(data.val_examples)),
@@ -220,7 +222,7 @@ def _write_start(run: RunFolder, config: Config, stream: TrainingStream, record:
     write_json(run.environment, environment)
 
 
-def _step_callbacks(session: Session) -> tuple[list[StepCallback], CheckpointCallback | None]:
+def _step_callbacks(session: Session, wait: DataWait) -> tuple[list[StepCallback], CheckpointCallback | None]:
     """Returns the callbacks of a step in order, and the one that scores, which only the first process has.
 
     `fcn.training` says why they are in this order.
@@ -236,10 +238,10 @@ def _step_callbacks(session: Session) -> tuple[list[StepCallback], CheckpointCal
         log = TrainingLog(session.run.log, session.run.events, position.step)
         logger = Logger(log, settings, position.losses)
         pace = Pace(settings, position.step)
-        scores = ScoreReport(session)
-        checkpoints = CheckpointCallback(session, logger, [scores.show])
+        scores, health = ScoreReport(session), HealthCheck(session, wait)
+        checkpoints = CheckpointCallback(session, logger, [scores.show, health.check_scores])
         live_report = LiveReport(session, checkpoints, log, pace)
-        callbacks += [logger, ProgressReport(pace), scores, checkpoints, live_report]
+        callbacks += [logger, ProgressReport(pace), scores, health, checkpoints, live_report]
     callbacks.append(SaveWhenStopped(checkpoints, session.consensus))
     return callbacks, checkpoints
 
@@ -264,9 +266,9 @@ def _fit(
     """
     config, stream, start_step = session.config, session.stream, session.position.step
     accumulate = config.train.accumulate
-    step_callbacks, checkpoints = _step_callbacks(session)
-    steps = StepDispatcher(step_callbacks, session)
     wait = DataWait(stream, config.train.batch_size // accumulate, start_step * accumulate)
+    step_callbacks, checkpoints = _step_callbacks(session, wait)
+    steps = StepDispatcher(step_callbacks, session)
     left = config.train.steps - start_step
     try:
         if left > 0:

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from fcn.config.file import Config
 from fcn.data.class_shares import ClassShares
 from fcn.data.stream import TrainingStream
@@ -27,6 +30,7 @@ class Session:
         predictor: Labels with the weights that are scored: the average, or else those of `model`.
         val_examples: The validation split.
         stream: The training examples.
+        train_pixels: `int64[C]`, pixels of each class in the labels of the training split.
         shares: How sampling changes the shares of the classes. Only the first process measures them, and only
             with `data.sampling` "balanced".
         training: What the net is trained on. Only in the first process does it include what the weights that
@@ -45,6 +49,7 @@ class Session:
     predictor: Predictor
     val_examples: Sequence[Example]
     stream: TrainingStream
+    train_pixels: npt.NDArray[np.int64]
     shares: ClassShares | None
     training: TrainingSplit
     warnings: tuple[str, ...]
