@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from fcn.classes import VOID
 from fcn.config.sections import LabelOrientation
@@ -64,6 +65,8 @@ class Evaluation(NamedTuple):
         views: The views of each image that were averaged over.
         boundary: Boundary IoU; None if it was not asked for.
         loss: Mean over the images of the loss of each; NaN if it was not asked for, or not computed.
+        class_images: `int64[C]`, number of images with a pixel of each class in their label; None if it was
+            not counted.
     """
 
     scores: Scores
@@ -72,6 +75,7 @@ class Evaluation(NamedTuple):
     views: Views = PLAIN
     boundary: BoundaryScores | None = None
     loss: float = math.nan
+    class_images: npt.NDArray[np.int64] | None = None
 
 
 class CheckedEvaluation(NamedTuple):
@@ -109,6 +113,7 @@ def evaluate_examples(
     num_classes = len(predictor.classes.names)
     total = np.zeros((num_classes, num_classes), np.int64)
     counts = np.zeros((2, num_classes), np.int64)
+    class_images = np.zeros(num_classes, np.int64)
     images: list[ImageScore] = []
     losses: list[float] = []
 
@@ -122,6 +127,7 @@ def evaluate_examples(
         losses += [] if math.isnan(own_loss) else [own_loss]
         matrix = confusion_matrix(label, prediction, num_classes)
         total += matrix
+        class_images += matrix.sum(axis=1) > 0
         if boundary:
             counts += boundary_counts(label, prediction, num_classes)
         own = Scores.from_matrix(matrix)
@@ -129,7 +135,7 @@ def evaluate_examples(
     boundary_scores = BoundaryScores.from_counts(counts) if boundary else None
     mean_loss = sum(losses) / len(losses) if losses else math.nan
     scores = Scores.from_matrix(total)
-    return Evaluation(scores, total, tuple(images), predictor.views, boundary_scores, mean_loss)
+    return Evaluation(scores, total, tuple(images), predictor.views, boundary_scores, mean_loss, class_images)
 
 
 def _label(predictor: Predictor, image: Pixels, label: Pixels, loss: Loss | None) -> tuple[Pixels, float]:

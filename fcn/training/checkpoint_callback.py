@@ -17,6 +17,7 @@ from fcn.runs.model_file import copy_checkpoint, save_model
 from fcn.system.files import as_json, write_durably
 from fcn.system.text import print_notice
 from fcn.training import devices
+from fcn.training.best import choice_score, kept_choice
 from fcn.training.callbacks import Logger, not_finite
 from fcn.training.checkpoint import keep_last, save_training, zip_damage
 from fcn.training.consensus import StopConsensus
@@ -55,14 +56,13 @@ class CheckpointCallback(StepCallback):
         self.scoring = False
         self.best: Evaluation | None = None
         self.latest: Evaluation | None = None
-        scored = [float(row["mean_iou"]) for row in read_log(self.run.log) if row["mean_iou"]]
-        self._best_mean_iou = max(scored) if scored and _is_whole(self.run.best) else -math.inf
+        self._best = self._best_before()
         self._saved_at = time.monotonic()
 
     def begin(self, step: int) -> None:
         """Scores now if an earlier session was stopped while it scored, or if the best checkpoint is lost."""
         self._saved_at = time.monotonic()
-        lost = step == self.config.train.steps and self._best_mean_iou == -math.inf
+        lost = step == self.config.train.steps and self._best == -math.inf
         if (self.position.scores and step not in scored_steps(self.run.log)) or lost:
             self.evaluate(step)
 
@@ -107,9 +107,9 @@ class CheckpointCallback(StepCallback):
             evaluation = evaluate_examples(session.predictor, session.val_examples, loss=session.model.loss)
         self.scoring = False
         self.latest, scores = evaluation, evaluation.scores
-        mean_iou = 0.0 if math.isnan(scores.mean_iou) else scores.mean_iou
-        if mean_iou > self._best_mean_iou:
-            self._best_mean_iou, self.best = mean_iou, evaluation
+        choice = choice_score(scores.class_iou, session.classes_in_both)
+        if choice > self._best:
+            self._best, self.best = choice, evaluation
             if session.average is None:
                 copy_checkpoint(self.run.last, self.run.best)
             else:
@@ -134,6 +134,17 @@ class CheckpointCallback(StepCallback):
         if step not in scored_steps(self.run.log):
             self.save(step, scores=True)
             self.evaluate(step)
+
+    def _best_before(self) -> float:
+        """Returns the score of the best checkpoint of earlier sessions, which a better one must exceed."""
+        scored = {
+            int(row["step"]): float(row["mean_iou"]) for row in read_log(self.run.log) if row["mean_iou"]
+        }
+        if not scored or not _is_whole(self.run.best):
+            return -math.inf
+        names, in_both = self.session.predictor.classes.names, self.session.classes_in_both
+        kept = kept_choice(self.run.scores, names, in_both, scored)
+        return max(scored.values()) if kept is None else kept
 
     def _evaluates(self, step: int) -> bool:
         return step % self.config.train.evaluate_steps == 0 or step == self.config.train.steps

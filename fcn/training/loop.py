@@ -158,6 +158,7 @@ def _train(
                 val_examples=data.val_examples,
                 stream=stream,
                 train_pixels=data.train_pixels.sum(axis=0),
+                val_pixels=data.val_pixels,
                 shares=shares,
                 training=training,
                 warnings=warn(run, training, len(data.val_examples)),

@@ -31,6 +31,7 @@ class Session:
         val_examples: The validation split.
         stream: The training examples.
         train_pixels: `int64[C]`, pixels of each class in the labels of the training split.
+        val_pixels: The same of the validation split.
         shares: How sampling changes the shares of the classes. Only the first process measures them, and only
             with `data.sampling` "balanced".
         training: What the net is trained on. Only in the first process does it include what the weights that
@@ -50,9 +51,15 @@ class Session:
     val_examples: Sequence[Example]
     stream: TrainingStream
     train_pixels: npt.NDArray[np.int64]
+    val_pixels: npt.NDArray[np.int64]
     shares: ClassShares | None
     training: TrainingSplit
     warnings: tuple[str, ...]
     precision: str
     position: Position
     consensus: StopConsensus
+
+    @property
+    def classes_in_both(self) -> npt.NDArray[np.bool_]:
+        """Which classes are in the labels of both splits, `bool[C]`."""
+        return (self.train_pixels > 0) & (self.val_pixels > 0)
