@@ -67,6 +67,6 @@ def measure_class_shares(
         return count_ids(stream.label(index))[:num_classes]
 
     drawn = np.zeros(num_classes, np.int64)
-    for own in track(map_on_all_cores(pixels, range(count)), "measuring class shares", total=count):
+    for own in track(map_on_all_cores(pixels, range(count)), "measuring class shares", count, lines=True):
         drawn += own
     return ClassShares(classes, sampler.shares, drawn / max(1, drawn.sum()), count)

@@ -102,7 +102,7 @@ def examine_examples(examples: Sequence[Example], num_classes: int, look: Look |
         look: What else to learn from each example; it runs in other threads.
     """
     read = partial(_examine, num_classes=num_classes, look=look)
-    found = list(track(map_on_all_cores(read, examples), "checking data", total=len(examples)))
+    found = list(track(map_on_all_cores(read, examples), "checking data", len(examples), lines=True))
     return Examination(
         examples,
         [one if isinstance(one, Facts) else None for one in found],

@@ -119,7 +119,7 @@ def shared_images(
 
 def _read_digests(examples: Sequence[Example]) -> list[bytes]:
     """Returns the digest of each image, and shows the progress, since there may be many."""
-    return list(track(_digests(examples), "comparing images", total=len(examples)))
+    return list(track(_digests(examples), "comparing images", len(examples), lines=True))
 
 
 def digest_images(examples: Sequence[Example]) -> list[bytes]:

@@ -2,12 +2,14 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from fcn.classes import VOID
 from fcn.config.sections import LabelOrientation
 from fcn.data.examination import check_masks
 from fcn.data.image_io import Pixels, read_image
@@ -30,6 +32,11 @@ from fcn.runs.lineage import (
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
 from fcn.system.text import printable
+
+Loss = Callable[[Any, Any], Any]
+"""A loss: from a label `uint8[1, H, W]` and logits `float32[1, H, W, C]` to a number."""
+
+_LOGIT_BYTES = 1 << 28
 
 
 class ImageScore(NamedTuple):
@@ -57,6 +64,9 @@ class Evaluation(NamedTuple):
         images: Each image by itself, in the order of the split.
         views: The views of each image that were averaged over.
         boundary: Boundary IoU; None if it was not asked for.
+        loss: Mean over the images of the loss of each; NaN if it was not asked for, or not computed.
+        class_images: `int64[C]`, number of images with a pixel of each class in their label; None if it was
+            not counted.
     """
 
     scores: Scores
@@ -64,6 +74,8 @@ class Evaluation(NamedTuple):
     images: tuple[ImageScore, ...]
     views: Views = PLAIN
     boundary: BoundaryScores | None = None
+    loss: float = math.nan
+    class_images: npt.NDArray[np.int64] | None = None
 
 
 class CheckedEvaluation(NamedTuple):
@@ -84,7 +96,7 @@ class CheckedEvaluation(NamedTuple):
 
 
 def evaluate_examples(
-    predictor: Predictor, examples: Sequence[Example], boundary: bool = False
+    predictor: Predictor, examples: Sequence[Example], boundary: bool = False, loss: Loss | None = None
 ) -> Evaluation:
     """Labels every example at its own size and compares; void pixels are left out.
 
@@ -92,6 +104,8 @@ def evaluate_examples(
         predictor: The net to score.
         examples: What to score it on.
         boundary: Whether to compute boundary IoU too.
+        loss: A loss to compute too, on images with a labeled pixel and with logits of at most 256 MiB, which
+            is 3.2 megapixels for 21 classes.
 
     Raises:
         DataError: If an image or label cannot be used.
@@ -99,23 +113,38 @@ def evaluate_examples(
     num_classes = len(predictor.classes.names)
     total = np.zeros((num_classes, num_classes), np.int64)
     counts = np.zeros((2, num_classes), np.int64)
-    images = []
+    class_images = np.zeros(num_classes, np.int64)
+    images: list[ImageScore] = []
+    losses: list[float] = []
 
     def read(example: Example) -> tuple[Pixels, Pixels, ExampleDigest]:
         image, label = read_example(example._replace(bits=predictor.bits), num_classes)
         return image, label, digest_example(image, label)
 
-    found = track(map_ahead(read, examples), "scoring", total=len(examples))
+    found = track(map_ahead(read, examples), "scoring", len(examples), lines=True)
     for example, (image, label, digest) in zip(examples, found, strict=True):
-        prediction = predictor.predict(image).label
+        prediction, own_loss = _label(predictor, image, label, loss)
+        losses += [] if math.isnan(own_loss) else [own_loss]
         matrix = confusion_matrix(label, prediction, num_classes)
         total += matrix
+        class_images += matrix.sum(axis=1) > 0
         if boundary:
             counts += boundary_counts(label, prediction, num_classes)
-        scores = Scores.from_matrix(matrix)
-        images.append(ImageScore(example, scores.mean_iou, scores.pixel_accuracy, digest))
+        own = Scores.from_matrix(matrix)
+        images.append(ImageScore(example, own.mean_iou, own.pixel_accuracy, digest))
     boundary_scores = BoundaryScores.from_counts(counts) if boundary else None
-    return Evaluation(Scores.from_matrix(total), total, tuple(images), predictor.views, boundary_scores)
+    mean_loss = sum(losses) / len(losses) if losses else math.nan
+    scores = Scores.from_matrix(total)
+    return Evaluation(scores, total, tuple(images), predictor.views, boundary_scores, mean_loss, class_images)
+
+
+def _label(predictor: Predictor, image: Pixels, label: Pixels, loss: Loss | None) -> tuple[Pixels, float]:
+    """Returns the label that a net gives to an image, and the loss; NaN if that is not computed."""
+    if loss is None or 4 * label.size * len(predictor.classes.names) > _LOGIT_BYTES:
+        return predictor.predict(image).label, math.nan
+    logits = predictor.engine.logits(image[np.newaxis])
+    found = float(loss(label[np.newaxis], logits)) if (label != VOID).any() else math.nan
+    return logits[0].argmax(axis=-1).astype(np.uint8), found
 
 
 def evaluate(

@@ -24,12 +24,14 @@ class ClassRow(NamedTuple):
         color: RGB.
         iou: From 0 to 1; NaN for a class in no label and no prediction.
         share: Its part of the labeled pixels, from 0 to 1.
+        images: Number of scored images that show it; None if it is not known.
     """
 
     name: str
     color: tuple[int, int, int]
     iou: float
     share: float
+    images: int | None
 
 
 def class_tables(evaluation: "Evaluation", classes: Classes) -> list[list[ClassRow]]:
@@ -37,7 +39,9 @@ def class_tables(evaluation: "Evaluation", classes: Classes) -> list[list[ClassR
     pixels = evaluation.matrix.sum(axis=1)
     shares = (pixels / max(1, int(pixels.sum()))).tolist()
     ious = evaluation.scores.class_iou.tolist()
-    columns = zip(classes.names, classes.palette, ious, shares, strict=True)
+    counted = evaluation.class_images
+    images = [None] * len(ious) if counted is None else counted.tolist()
+    columns = zip(classes.names, classes.palette, ious, shares, images, strict=True)
     return _halved([ClassRow(*row) for row in columns])
 
 

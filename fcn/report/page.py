@@ -135,7 +135,7 @@ def _write(
         written=datetime.now().astimezone(),
         refresh_seconds=REFRESH_SECONDS,
         progress=progress,
-        time_left="" if left is None else _duration(left),
+        time_left="" if left is None else duration(left),
         snapshot=snapshot,
         charts=_charts(run),
         shares=shares,
@@ -170,7 +170,7 @@ def _net(run: "RunFolder") -> str:
     return f"{model.net.replace('fcn', 'FCN-')}, width {model.width:g}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Returns a duration, no more exact than an estimate is: "40 min", "5 h 20 min", "3 d 4 h"."""
     minutes = max(1, math.ceil(seconds / 60))
     if minutes < 60:
@@ -181,14 +181,16 @@ def _duration(seconds: float) -> str:
 
 def _charts(run: "RunFolder") -> list[LineChart]:
     rows = read_log(run.log)
-    loss, mean_iou, learning_rate = (
-        curve_of(rows, column) for column in ("loss", "mean_iou", "learning_rate")
+    loss, val_loss, mean_iou, learning_rate = (
+        curve_of(rows, column) for column in ("loss", "val_loss", "mean_iou", "learning_rate")
     )
     trend = loss.thinned().smoothed() if len(loss.steps) >= _NOISY else None
     unit = _loss_unit(run.load_config().loss) if run.exists() else "loss"
     best = mean_iou.highest(percent)
+    validation = [line_chart(val_loss, "Validation loss", unit, f"last {val_loss.last()}")]
     return [
         line_chart(loss, "Training loss", unit, f"last {loss.last()}", trend),
+        *(validation if len(val_loss.steps) else []),
         line_chart(mean_iou, "Validation mean IoU", "mean IoU", f"best {best}", write=_tick_percent),
         line_chart(learning_rate, "Learning rate", "learning rate", f"last {learning_rate.last()}"),
     ]

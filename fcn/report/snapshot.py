@@ -56,7 +56,7 @@ def take_snapshot(
         DataError: If an image to show can no longer be read.
     """
     best, worst = choose(evaluation.images, num_pictures)
-    shown = [show_image(predictor, score) for score in track([*best, *worst], "writing report")]
+    shown = [show_image(predictor, score) for score in track([*best, *worst], "writing report", lines=True)]
     classes = predictor.classes
     count = len(best)
     return Snapshot(evaluation, classes, split, weights, shown[:count], shown[count:], tuple(warnings))

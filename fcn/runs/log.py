@@ -17,8 +17,13 @@ COLUMNS = (
     "mean_accuracy",
     "mean_iou",
     "frequency_weighted_iou",
+    "val_loss",
 )
-"""Columns of the log; a cell is empty where nothing was measured at that step."""
+"""Columns of the log; a cell is empty where nothing was measured at that step.
+
+`loss` is the mean over the last steps of their loss; `val_loss` is the mean over the validation images of the
+same loss of each whole image. Older versions did not write `val_loss`.
+"""
 
 
 def read_log(path: Path) -> list[dict[str, str]]:

@@ -1,5 +1,6 @@
 """Progress bars on stderr."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -18,9 +19,12 @@ from rich.progress import (
 from rich.text import Text
 
 from fcn.system.console import TerminalConsole
-from fcn.system.text import printable
+from fcn.system.text import print_notice, printable
 
 T = TypeVar("T")
+
+LINE_SECONDS = 30
+"""Interval between lines about progress where stderr is not a terminal."""
 
 # One console, so that a bar inside another (scoring, while training) is shown below it.
 _CONSOLE = TerminalConsole(stderr=True)
@@ -55,20 +59,33 @@ def _bar(*columns: ProgressColumn) -> Progress:
     )
 
 
-def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+def track(items: Iterable[T], description: str, total: int | None = None, lines: bool = False) -> Iterator[T]:
     """Yields `items` one by one and shows the progress.
 
     Args:
         items: The items.
         description: The activity, as a present participle.
         total: Number of items, if `items` has no length.
+        lines: Whether to print a line every 30 seconds where stderr is not a terminal.
 
     Example:
         >>> list(track([1, 2], "counting"))
         [1, 2]
     """
     with progress_bar() as bar:
-        yield from bar.track(items, total=total, description=description)
+        shown = bar.track(items, total=total, description=description)
+        yield from _with_lines(shown, description, total) if lines and bar.disable else shown
+
+
+def _with_lines(items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+    """Yields `items`, and prints a line every 30 seconds."""
+    printed = time.monotonic()
+    for count, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - printed >= LINE_SECONDS:
+            print_notice(f"{description}: {count:,}{'' if total is None else f' of {total:,}'}")
+            printed = now
 
 
 @contextmanager

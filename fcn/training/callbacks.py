@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import keras
@@ -12,9 +13,11 @@ from rich.progress import TextColumn
 from fcn.config.sections import TrainConfig
 from fcn.data.stream import TrainingStream
 from fcn.errors import NonFiniteLossError
-from fcn.system.progress import progress_bar
+from fcn.report.page import duration
+from fcn.system.progress import LINE_SECONDS, progress_bar
 from fcn.system.text import print_notice
 from fcn.training.log import TrainingLog
+from fcn.training.pace import Pace, clock_time
 from fcn.training.schedule import build_schedule
 from fcn.training.step_callback import StepCallback
 
@@ -23,6 +26,7 @@ def not_finite(what: str, step: int, config: TrainConfig) -> NonFiniteLossError:
     """Returns the error that ends a training with numbers that are not finite."""
     rate = config.learning_rate
     rise = "" if config.warmup_steps else ", or with a warm-up, --set train.warmup_steps=500"
+    rise += ", or with --set train.precision=float32" if config.precision == "bfloat16" else ""
     return NonFiniteLossError(
         f"{what} at step {step}. Most likely the learning rate ({rate:.3g}) is too high; if not, the weights "
         "to start from may be damaged. Start a new run with a tenth of it, --run NAME --set "
@@ -105,40 +109,69 @@ class Logger(StepCallback):
 
 
 class ProgressReport(StepCallback):
-    """Shows how far the training is: a bar in a terminal, elsewhere a line every 30 seconds."""
+    """Shows how far the training is and when it ends: a bar in a terminal, elsewhere a line every 30 seconds.
 
-    LINE_SECONDS = 30
+    Args:
+        pace: Measures the steps.
+    """
 
-    def __init__(self, steps: int, start_step: int, batch_size: int) -> None:
-        self.steps = steps
-        self.batch_size = batch_size
-        self.start_step = start_step
-        self._bar = progress_bar(TextColumn("loss {task.fields[loss]} · {task.fields[speed]} images/s"))
-        self._began = self._last_printed = time.monotonic()
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self._bar = progress_bar(
+            TextColumn("loss {task.fields[loss]} · {task.fields[speed]} images/s · ends {task.fields[end]}")
+        )
+        self._last_printed = time.monotonic()
 
     def begin(self, step: int) -> None:
         """Opens the bar."""
-        self._began = self._last_printed = time.monotonic()
+        self._last_printed = time.monotonic()
         self._bar.start()
         self._task = self._bar.add_task(
-            "training", total=self.steps, completed=self.start_step, loss="-", speed="-"
+            "training", total=self.pace.train.steps, completed=step, loss="-", speed="-", end="-"
         )
+
+    def on_step_begin(self, step: int) -> None:
+        """Starts the clock of a step."""
+        self.pace.begin_step(step, time.monotonic())
 
     def on_step(self, step: int, loss: float) -> None:
         """Moves the bar, or prints a line where there is none."""
         now = time.monotonic()
-        speed = (step - self.start_step) * self.batch_size / max(now - self._began, 1e-9)
-        self._bar.update(self._task, completed=step, loss=f"{loss:.3f}", speed=f"{speed:.1f}")
-        if self._bar.disable and now - self._last_printed > self.LINE_SECONDS:
-            left = (self.steps - step) * self.batch_size / speed
-            print_notice(
-                f"step {step}/{self.steps}, loss {loss:.3f}, {speed:.1f} images/s, {left / 60:.1f} min left"
-            )
-            self._last_printed = now
+        self.pace.end_step(step, now)
+        if self._bar.disable:
+            if now - self._last_printed > LINE_SECONDS:
+                print_notice(describe_progress(self.pace, step, loss, datetime.now().astimezone()))
+                self._last_printed = now
+            return
+        speed, left = self.pace.images_per_second, self.pace.seconds_left
+        self._bar.update(
+            self._task,
+            completed=step,
+            loss=f"{loss:.3f}",
+            speed="-" if speed is None else f"{speed:.1f}",
+            end="-" if left is None else clock_time(left, datetime.now().astimezone()),
+        )
 
     def close(self) -> None:
         """Removes the bar."""
         self._bar.stop()
+
+
+def describe_progress(pace: Pace, step: int, loss: float, now: datetime) -> str:
+    """Returns a line about how far a training is, how fast it is and when it ends, as far as that is known.
+
+    Args:
+        pace: Has measured the steps.
+        step: Steps taken.
+        loss: Of the last one.
+        now: The time in the zone of the reader.
+    """
+    text = f"step {step}/{pace.train.steps}, loss {loss:.3f}"
+    speed, left = pace.images_per_second, pace.seconds_left
+    if speed is None or left is None:
+        return text
+    scoring = "" if pace.knows_scoring else ", scoring not included"
+    return f"{text}, {speed:.1f} images/s, ends about {clock_time(left, now)} (in {duration(left)}{scoring})"
 
 
 class DataWait(keras.callbacks.Callback):  # type: ignore[misc]
@@ -174,6 +207,11 @@ class DataWait(keras.callbacks.Callback):  # type: ignore[misc]
         if batch > 0:
             self._elapsed += time.monotonic() - self._began
             self._waited += max(0.0, ready - self._began)
+
+    @property
+    def seconds(self) -> float:
+        """Time of all calls but the first."""
+        return self._elapsed
 
     @property
     def share(self) -> float:

@@ -30,6 +30,7 @@ class CheckedData(NamedTuple):
         train_digests: The digests of each training example.
         val_digests: The digests of each validation example.
         train_pixels: `int64[images, classes]`, the pixels of each class in each training label, without void.
+        val_pixels: `int64[classes]`, the pixels of each class in all validation labels.
     """
 
     classes: Classes
@@ -38,6 +39,7 @@ class CheckedData(NamedTuple):
     train_digests: list[ExampleDigest]
     val_digests: list[ExampleDigest]
     train_pixels: npt.NDArray[np.int64]
+    val_pixels: npt.NDArray[np.int64]
 
     @property
     def digests(self) -> DataDigests:
@@ -77,5 +79,14 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
     if devices.is_main_process():
         print_notice(*describe_briefly(survey), *([f"Warning: {notice}"] if notice else []))
     count = len(train_examples)
-    pixels = class_pixels(facts[:count], len(classes.names))
-    return CheckedData(classes, train_examples, val_examples, digests[:count], digests[count:], pixels)
+    num_classes = len(classes.names)
+    train_pixels, val_pixels = (class_pixels(one, num_classes) for one in (facts[:count], facts[count:]))
+    return CheckedData(
+        classes,
+        train_examples,
+        val_examples,
+        digests[:count],
+        digests[count:],
+        train_pixels,
+        val_pixels.sum(axis=0),
+    )

@@ -4,6 +4,7 @@ import math
 import signal
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from fcn.runs.model_file import copy_checkpoint, save_model
 from fcn.system.files import as_json, write_durably
 from fcn.system.text import print_notice
 from fcn.training import devices
+from fcn.training.best import choice_score, kept_choice
 from fcn.training.callbacks import Logger, not_finite
 from fcn.training.checkpoint import keep_last, save_training, zip_damage
 from fcn.training.consensus import StopConsensus
@@ -29,6 +31,7 @@ class CheckpointCallback(StepCallback):
     Args:
         session: What is trained; its average, where it has one, is scored and kept in place of the net.
         logger: Gets a row of scores for each evaluation, and has the losses that are in no row yet.
+        on_scores: Called with the step and the evaluation after each one.
 
     Attributes:
         best: The evaluation of the best checkpoint; None if an earlier session wrote that.
@@ -37,7 +40,13 @@ class CheckpointCallback(StepCallback):
         stopping: Set it to leave the next scoring to the session after this one.
     """
 
-    def __init__(self, session: Session, logger: Logger) -> None:
+    def __init__(
+        self,
+        session: Session,
+        logger: Logger,
+        on_scores: Sequence[Callable[[int, Evaluation], None]] = (),
+    ) -> None:
+        self.on_scores = on_scores
         self.session = session
         self.run = session.run
         self.config = session.config
@@ -47,14 +56,13 @@ class CheckpointCallback(StepCallback):
         self.scoring = False
         self.best: Evaluation | None = None
         self.latest: Evaluation | None = None
-        scored = [float(row["mean_iou"]) for row in read_log(self.run.log) if row["mean_iou"]]
-        self._best_mean_iou = max(scored) if scored and _is_whole(self.run.best) else -math.inf
+        self._best = self._best_before()
         self._saved_at = time.monotonic()
 
     def begin(self, step: int) -> None:
         """Scores now if an earlier session was stopped while it scored, or if the best checkpoint is lost."""
         self._saved_at = time.monotonic()
-        lost = step == self.config.train.steps and self._best_mean_iou == -math.inf
+        lost = step == self.config.train.steps and self._best == -math.inf
         if (self.position.scores and step not in scored_steps(self.run.log)) or lost:
             self.evaluate(step)
 
@@ -99,12 +107,12 @@ class CheckpointCallback(StepCallback):
         """Scores the weights of the last checkpoint, and keeps it if it is the best."""
         session, self.scoring = self.session, True
         with devices.undistributed():
-            evaluation = evaluate_examples(session.predictor, session.val_examples)
+            evaluation = evaluate_examples(session.predictor, session.val_examples, loss=session.model.loss)
         self.scoring = False
         self.latest, scores = evaluation, evaluation.scores
-        mean_iou = 0.0 if math.isnan(scores.mean_iou) else scores.mean_iou
-        if mean_iou > self._best_mean_iou:
-            self._best_mean_iou, self.best = mean_iou, evaluation
+        choice = choice_score(scores.class_iou, session.classes_in_both)
+        if choice > self._best:
+            self._best, self.best = choice, evaluation
             if session.average is None:
                 copy_checkpoint(self.run.last, self.run.best)
             else:
@@ -118,14 +126,28 @@ class CheckpointCallback(StepCallback):
             write_durably(self.run.scores, as_json(document | {"step": step}) + "\n")
         # The row comes last: a training stopped before it is written scores this step again.
         self.logger.log.add(
-            {"step": step} | {key: value for key, value in scores._asdict().items() if key in COLUMNS}
+            {"step": step, "val_loss": evaluation.loss}
+            | {key: value for key, value in scores._asdict().items() if key in COLUMNS}
         )
+        for listener in self.on_scores:
+            listener(step, evaluation)
 
     def end(self, step: int) -> None:
         """Saves and scores a training that a callback ended before its last step."""
         if step not in scored_steps(self.run.log):
             self.save(step, scores=True)
             self.evaluate(step)
+
+    def _best_before(self) -> float:
+        """Returns the score of the best checkpoint of earlier sessions, which a better one must exceed."""
+        scored = {
+            int(row["step"]): float(row["mean_iou"]) for row in read_log(self.run.log) if row["mean_iou"]
+        }
+        if not scored or not _is_whole(self.run.best):
+            return -math.inf
+        names, in_both = self.session.predictor.classes.names, self.session.classes_in_both
+        kept = kept_choice(self.run.scores, names, in_both, scored)
+        return max(scored.values()) if kept is None else kept
 
     def _evaluates(self, step: int) -> bool:
         return step % self.config.train.evaluate_steps == 0 or step == self.config.train.steps

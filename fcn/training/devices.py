@@ -11,6 +11,8 @@ import numpy as np
 from fcn.config.file import Config
 from fcn.data.stream import TrainingStream
 from fcn.errors import ConfigError
+from fcn.system.parallel import available_cores
+from fcn.system.text import counted
 from fcn.version import __version__
 
 
@@ -25,6 +27,25 @@ def describe() -> dict[str, Any]:
         backend: _version(backend),
         "accelerators": _accelerators(),
     }
+
+
+def name_device(wanted: int | str) -> str:
+    """Returns the hardware that a training computes on, for people.
+
+    Args:
+        wanted: `train.devices`.
+
+    Returns:
+        "CPU (2 cores)", "NVIDIA H200" or "4 x NVIDIA H200, in each of 2 processes", for example.
+    """
+    names = _accelerator_names()
+    if names:
+        count = len(names) if wanted == "all" else min(int(wanted), len(names))
+        text = names[0] if count == 1 else f"{count} x {names[0]}"
+    else:
+        text = f"CPU ({counted(available_cores(), 'core')})"
+    processes = process()[1]
+    return text if processes == 1 else f"{text}, in each of {processes} processes"
 
 
 def process() -> tuple[int, int]:
@@ -188,6 +209,22 @@ def _accelerators() -> list[str]:
     import torch
 
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+
+def _accelerator_names() -> list[str]:
+    """Returns the model of each accelerator that this process may use."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+        return [str(one.get("device_name", "GPU")) for one in details]
+    if backend == "jax":
+        import jax
+
+        found = jax.local_devices(process_index=process()[0])
+        return [device.device_kind for device in found if device.platform != "cpu"]
+    return _accelerators()
 
 
 def _version(backend: str) -> str:

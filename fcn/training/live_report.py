@@ -8,6 +8,7 @@ from fcn.report import Progress, Snapshot, take_snapshot, write_progress_report
 from fcn.report.pictures import label_picture, side_by_side, spread
 from fcn.training.checkpoint_callback import CheckpointCallback
 from fcn.training.log import TrainingLog
+from fcn.training.pace import Pace
 from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
 
@@ -23,24 +24,27 @@ class LiveReport(StepCallback):
         session: What is trained, and where to write.
         checkpoints: Scores the net.
         log: Takes TensorBoard's pictures.
+        pace: Has measured the steps.
     """
 
     WRITE_SECONDS = 30
 
-    def __init__(self, session: Session, checkpoints: CheckpointCallback, log: TrainingLog) -> None:
+    def __init__(
+        self, session: Session, checkpoints: CheckpointCallback, log: TrainingLog, pace: Pace
+    ) -> None:
         self.session = session
         self.checkpoints = checkpoints
         self.log = log
+        self.pace = pace
         self.steps = session.config.train.steps
         self.pictured = spread(session.val_examples, _TENSORBOARD_IMAGES)
         self._snapshot: Snapshot | None = None
-        self._step = self._first_step = 0
-        self._began = self._written = 0.0
+        self._step = 0
+        self._written = 0.0
 
     def begin(self, step: int) -> None:
         """Writes the page with the curves of earlier sessions."""
-        self._step = self._first_step = step
-        self._began = time.monotonic()
+        self._step = step
         self._look(step)
         self._write(Progress(step, self.steps))
 
@@ -49,8 +53,7 @@ class LiveReport(StepCallback):
         self._step, now = step, time.monotonic()
         is_new = self._look(step)
         if is_new or now - self._written > self.WRITE_SECONDS:
-            seconds = (now - self._began) / (step - self._first_step) * (self.steps - step)
-            self._write(Progress(step, self.steps, seconds))
+            self._write(Progress(step, self.steps, self.pace.seconds_left))
 
     def on_error(self, error: BaseException) -> None:
         """Writes on the page why the training ended before its last step, if the page can be written."""

@@ -60,7 +60,7 @@ class TrainingLog:
             with self.log_path.open("a", newline="") as file:
                 csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow(known)
             values = [
-                Summary.Value(tag=f"{_group(key)}/{key}", simple_value=float(row[key]))
+                Summary.Value(tag=f"{_group(key)}/{key.removeprefix('val_')}", simple_value=float(row[key]))
                 for key in known.keys() - {"step", "elapsed_seconds"}
             ]
             self._write(int(row["step"]), values)
@@ -121,4 +121,5 @@ class TrainingLog:
 
 
 def _group(column: str) -> str:
-    return "validation" if column.endswith(("accuracy", "iou")) else "training"
+    is_score = column.startswith("val_") or column.endswith(("accuracy", "iou"))
+    return "validation" if is_score else "training"

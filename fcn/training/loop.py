@@ -43,14 +43,18 @@ from fcn.training.compiling import compile_net
 from fcn.training.consensus import StopConsensus, stop_together
 from fcn.training.data_record import record_of, trained_on, warn
 from fcn.training.environment import describe_environment
+from fcn.training.first_lines import first_lines
+from fcn.training.health import HealthCheck
 from fcn.training.length import StopWhenStalled, with_steps
 from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
+from fcn.training.pace import Pace
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.result import TrainingResult as TrainingResult
 from fcn.training.run_check import check_data, check_orientation, check_place, check_run
 from fcn.training.sampling import measure_shares, open_stream
+from fcn.training.score_report import ScoreReport
 from fcn.training.session import Session
 from fcn.training.start import load_start, start_from, start_weights
 from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
@@ -77,7 +81,7 @@ def train(
         resume: Whether to resume a run that is there from its last checkpoint.
         callbacks: Further Keras callbacks, in every process. They see each batch with its loss as
             `logs["loss"]`, and as epochs what lies between validations: `on_epoch_end` has the mean loss and
-            "val_mean_iou", "val_pixel_accuracy" and the other scores, so that
+            "val_loss", "val_mean_iou" and the other scores, so that
             `keras.callbacks.EarlyStopping("val_mean_iou", mode="max")` works. Of several processes only the
             first sees epochs, and all end when one of them asks for it.
         trust: Whether to start also from a `.keras` file with parts that could run code.
@@ -146,12 +150,17 @@ def _train(
                 predictor=Predictor(average or model),
                 val_examples=data.val_examples,
                 stream=stream,
+                train_pixels=data.train_pixels.sum(axis=0),
+                val_pixels=data.val_pixels,
                 shares=shares,
                 training=training,
                 warnings=warn(run, training, len(data.val_examples)),
+                precision=precision,
                 position=position._replace(data=data.digests, pixel_order=PIXEL_ORDER),
                 consensus=consensus,
             )
+            if devices.is_main_process() and position.step < config.train.steps:
+                print_notice(*first_lines(session))
             checkpoints, data_wait = _fit(session, callbacks)
         except OutputError as error:
             raise OutputError(
@@ -209,7 +218,7 @@ def _write_start(run: RunFolder, config: Config, stream: TrainingStream, record:
     write_json(run.environment, environment)
 
 
-def _step_callbacks(session: Session) -> tuple[list[StepCallback], CheckpointCallback | None]:
+def _step_callbacks(session: Session, wait: DataWait) -> tuple[list[StepCallback], CheckpointCallback | None]:
     """Returns the callbacks of a step in order, and the one that scores, which only the first process has.
 
     `fcn.training` says why they are in this order.
@@ -224,9 +233,11 @@ def _step_callbacks(session: Session) -> tuple[list[StepCallback], CheckpointCal
     if devices.is_main_process():
         log = TrainingLog(session.run.log, session.run.events, position.step)
         logger = Logger(log, settings, position.losses)
-        progress = ProgressReport(settings.steps, position.step, settings.batch_size)
-        checkpoints = CheckpointCallback(session, logger)
-        callbacks += [logger, progress, checkpoints, LiveReport(session, checkpoints, log)]
+        pace = Pace(settings, position.step)
+        scores, health = ScoreReport(session), HealthCheck(session, wait)
+        checkpoints = CheckpointCallback(session, logger, [scores.show, health.check_scores])
+        live_report = LiveReport(session, checkpoints, log, pace)
+        callbacks += [logger, ProgressReport(pace), scores, health, checkpoints, live_report]
     callbacks.append(StopWhenStalled(session))
     callbacks.append(SaveWhenStopped(checkpoints, session.consensus))
     return callbacks, checkpoints
@@ -252,9 +263,9 @@ def _fit(
     """
     config, stream, start_step = session.config, session.stream, session.position.step
     accumulate = config.train.accumulate
-    step_callbacks, checkpoints = _step_callbacks(session)
-    steps = StepDispatcher(step_callbacks, session)
     wait = DataWait(stream, config.train.batch_size // accumulate, start_step * accumulate)
+    step_callbacks, checkpoints = _step_callbacks(session, wait)
+    steps = StepDispatcher(step_callbacks, session)
     # The log is that of this session now, and the first process alone decides by it.
     is_finished = devices.is_main_process() and finished_step(session.run, config) is not None
     left = 0 if devices.highest(is_finished) else config.train.steps - start_step

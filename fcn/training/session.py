@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from fcn.config.file import Config
 from fcn.data.class_shares import ClassShares
 from fcn.data.stream import TrainingStream
@@ -27,12 +30,15 @@ class Session:
         predictor: Labels with the weights that are scored: the average, or else those of `model`.
         val_examples: The validation split.
         stream: The training examples.
+        train_pixels: `int64[C]`, pixels of each class in the labels of the training split.
+        val_pixels: The same of the validation split.
         shares: How sampling changes the shares of the classes. Only the first process measures them, and only
             with `data.sampling` "balanced".
         training: What the net is trained on. Only in the first process does it include what the weights that
             the training started from were trained on.
         warnings: Why its scores may be too good, and what could not be checked, a sentence each. Only the
             first process has them.
+        precision: The precision of the layers.
         position: How far the training was when the session started.
         consensus: What the processes of the training agree on after each step.
     """
@@ -44,8 +50,16 @@ class Session:
     predictor: Predictor
     val_examples: Sequence[Example]
     stream: TrainingStream
+    train_pixels: npt.NDArray[np.int64]
+    val_pixels: npt.NDArray[np.int64]
     shares: ClassShares | None
     training: TrainingSplit
     warnings: tuple[str, ...]
+    precision: str
     position: Position
     consensus: StopConsensus
+
+    @property
+    def classes_in_both(self) -> npt.NDArray[np.bool_]:
+        """Which classes are in the labels of both splits, `bool[C]`."""
+        return (self.train_pixels > 0) & (self.val_pixels > 0)

@@ -92,6 +92,8 @@ class Validations(keras.callbacks.Callback):  # type: ignore[misc]
         logs = {"loss": sum(self._losses) / len(self._losses)} | {
             f"val_{key}": 0.0 if math.isnan(value) else float(value) for key, value in scores.items()
         }
+        if not math.isnan(evaluation.loss):
+            logs["val_loss"] = float(evaluation.loss)
         for callback in self.callbacks:
             callback.on_epoch_end(self._epoch(self.steps.step), logs)
         if self.steps.step < self.steps.last_step:

@@ -128,10 +128,10 @@ def test_a_run_is_finished_when_its_last_step_was_scored(candidate: Candidate) -
     log = candidate.path / "log.csv"
     header = ",".join(COLUMNS)
     assert not is_finished(candidate)
-    log.write_text(f"{header}\n1,,,,,0.5,0.5,0.5,0.5\n2,1.5,0.1,9,61.5,,,,\n")
+    log.write_text(f"{header}\n1,,,,,0.5,0.5,0.5,0.5,\n2,1.5,0.1,9,61.5,,,,,\n")
     (candidate.path / "checkpoints" / "best.keras").touch()
     assert not is_finished(candidate)
-    log.write_text(f"{log.read_text()}2,,,,,0.5,0.5,0.5,0.5\n")
+    log.write_text(f"{log.read_text()}2,,,,,0.5,0.5,0.5,0.5,\n")
     assert is_finished(candidate)
     assert training_cost(candidate) == (2, 61.5)
     assert training_cost(Candidate("model", candidate.path / "checkpoints" / "best.keras", None)) == (2, 61.5)

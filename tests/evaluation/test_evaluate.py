@@ -19,6 +19,7 @@ from fcn.evaluation.metrics import Scores
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 from fcn.runs.lineage import TrainingSplit
+from fcn.training.loss import VoidCrossentropy
 
 CLASS_NAMES = ("ground", "cat", "dog")
 
@@ -69,6 +70,31 @@ def test_an_image_of_nothing_but_void_has_no_score(
     only = evaluate_examples(predictor, read_split(root, "val")[1:])
     np.testing.assert_array_equal(evaluation.matrix, only.matrix)
     assert evaluation.scores.mean_iou == only.scores.mean_iou
+
+
+def test_the_loss_is_the_mean_over_the_images(
+    predictor: Predictor, make_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_dataset(tmp_path / "set", {"val": ["void", "a", "b"]}, sizes=((20, 26), (31, 17), (16, 16)))
+    label_path = root / "SegmentationClass" / "void.png"
+    label_path.write_bytes(encode_label(np.full((20, 26), VOID, np.uint8)))
+    examples = read_split(root, "val")
+    expected = []
+    for example in examples[1:]:
+        image, label = read_example(example, 3)
+        known = label != VOID
+        probabilities = predictor.probabilities(image)[known, label[known]]
+        expected.append(-np.log(probabilities.astype(np.float64)).mean())
+    plain = evaluate_examples(predictor, examples)
+    assert math.isnan(plain.loss)
+    scored = evaluate_examples(predictor, examples, loss=VoidCrossentropy())
+    assert scored.loss == pytest.approx(np.mean(expected), rel=1e-5)
+    np.testing.assert_array_equal(scored.matrix, plain.matrix)
+
+    monkeypatch.setattr("fcn.evaluation.evaluate._LOGIT_BYTES", 4 * 3 * 16 * 16)  # one image is small enough
+    partly = evaluate_examples(predictor, examples, loss=VoidCrossentropy())
+    assert partly.loss == pytest.approx(expected[1], rel=1e-5)
+    np.testing.assert_array_equal(partly.matrix, plain.matrix)
 
 
 def test_other_classes_are_refused(

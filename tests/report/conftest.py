@@ -49,7 +49,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     run.path.mkdir()
     run.config.write_text(Config(data=DataConfig(root=Path("photos<script>"))).to_yaml())
     run.environment.write_text('{"keras": "3.99.1"}')
-    rows = ("1,2.5,0.1,,,,,,", "2,1.5,0.1,9,1,0.5,0.5,0.4,0.3", "3,0.5,0.1,9,1,0.5,0.5,0.6,0.3")
+    rows = ("1,2.5,0.1,,,,,,,", "2,1.5,0.1,9,1,0.5,0.5,0.4,0.3,", "3,0.5,0.1,9,1,0.5,0.5,0.6,0.3,")
     run.log.write_text("\n".join((",".join(COLUMNS), *rows, "")))
     predictor = Predictor(model)
     evaluation = evaluate_examples(predictor, examples)

@@ -122,7 +122,7 @@ def test_its_size_is_bounded(made, snapshot: Snapshot, rng: np.random.Generator,
     classes = made.predictor.classes.named(names)
     evaluation = Evaluation(Scores.from_matrix(matrix), matrix, made.evaluation.images)
     run = RunFolder(tmp_path)
-    lines = [f"{step},{1 / step},0.1,9,{step},,,," for step in range(1, 20_001)]
+    lines = [f"{step},{1 / step},0.1,9,{step},,,,," for step in range(1, 20_001)]
     run.log.write_text("\n".join((made.run.log.read_text().partition("\n")[0], *lines, "")))
     page = written(run, Progress(20_000, 30_000), snapshot._replace(evaluation=evaluation, classes=classes))
     assert run.report.stat().st_size < 1_000_000

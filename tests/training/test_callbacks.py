@@ -6,7 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from fcn.training.callbacks import DataWait
+from fcn.config.sections import TrainConfig
+from fcn.system.progress import track
+from fcn.training.callbacks import DataWait, ProgressReport
+from fcn.training.pace import Pace
 
 
 class Clock:
@@ -52,3 +55,27 @@ def test_what_happens_between_calls_is_no_waiting(clock: Clock) -> None:
         call(wait, clock, batch, 1)
         clock.seconds += 100  # scores, checkpoints
     assert wait.share == 0
+
+
+def test_without_a_terminal_a_line_is_printed_every_half_minute(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = ProgressReport(Pace(TrainConfig(steps=100, batch_size=2, evaluate_steps=1000)))
+    progress.begin(0)
+    for step in range(1, 21):
+        progress.on_step_begin(step)
+        clock.seconds += 4
+        progress.on_step(step, loss=0.25)
+    progress.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["step 8/100", "step 16/100"]
+    assert all(", loss 0.250, 0.5 images/s, ends about " in line for line in lines)
+
+
+def test_scoring_and_checking_print_lines_too(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in track(range(40), "scoring", 40, lines=True):
+        clock.seconds += 2
+    assert capsys.readouterr().err == "scoring: 15 of 40\nscoring: 30 of 40\n"
+    for _ in track(range(40), "labeling parts", 40):
+        clock.seconds += 2
+    assert capsys.readouterr().err == ""

@@ -34,7 +34,7 @@ def test_writes_rows_that_come_back(tmp_path: Path) -> None:
 
 def test_tensorboard_gets_the_same(tmp_path: Path) -> None:
     log = open_log(tmp_path)
-    log.add({"step": 7, "loss": 0.5, "mean_iou": 0.25})
+    log.add({"step": 7, "loss": 0.5, "mean_iou": 0.25, "val_loss": 0.75})
     log.close()
     (file,) = (tmp_path / "events").iterdir()
     found = {
@@ -42,7 +42,11 @@ def test_tensorboard_gets_the_same(tmp_path: Path) -> None:
         for event in EventFileLoader(str(file)).Load()
         for value in event.summary.value
     }
-    assert found == {"training/loss": (7, 0.5), "validation/mean_iou": (7, 0.25)}
+    assert found == {
+        "training/loss": (7, 0.5),
+        "validation/mean_iou": (7, 0.25),
+        "validation/loss": (7, 0.75),
+    }
 
 
 def test_tensorboard_shows_pictures_pixel_by_pixel(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -96,6 +100,21 @@ def test_resuming_drops_the_rows_that_will_come_again(tmp_path: Path) -> None:
     log.close()
     assert [row["step"] for row in read_log(tmp_path / "log.csv")] == ["10", "20"]
     assert log.elapsed_seconds == 20
+
+
+def test_a_log_without_the_column_of_the_validation_loss_goes_on(tmp_path: Path) -> None:
+    older = COLUMNS[: COLUMNS.index("val_loss")]
+    (tmp_path / "log.csv").write_text(f"{','.join(older)}\n10,1.5,0.1,9,61,,,,\n10,,,,,0.5,0.5,0.4,0.3\n")
+    log = open_log(tmp_path, start_step=10)
+    assert log.elapsed_seconds == 61
+    log.add({"step": 20, "mean_iou": 0.5, "val_loss": 2.5})
+    log.close()
+    rows = read_log(tmp_path / "log.csv")
+    assert [(row["loss"], row["mean_iou"], row["val_loss"]) for row in rows] == [
+        ("1.5", "", ""),
+        ("", "0.4", ""),
+        ("", "0.5", "2.5"),
+    ]
 
 
 def test_a_disk_full_of_events_is_the_users_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

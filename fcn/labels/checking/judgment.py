@@ -191,22 +191,25 @@ def _judge_content(
         )
         return [Finding("one class", True, text)]
     used = present["training"] | present["validation"]
-    for kind, classes, text in (
+    for kind, classes, text, remedy in (
         (
             "never trained",
             present["validation"] - present["training"],
             "in the validation split but in no training label: never learned, with an IoU of 0",
+            "",
         ),
         (
             "never scored",
             present["training"] - present["validation"],
             "in the training split but in no validation label: never scored",
+            " Add images that show them to the list of data.val_split; the best checkpoint is chosen over "
+            "the classes that are in both splits.",
         ),
-        ("absent", {*range(len(names))} - used, "in no label at all, but in the list of classes"),
+        ("absent", {*range(len(names))} - used, "in no label at all, but in the list of classes", ""),
     ):
         if classes:
             shown = ", ".join(f"{names[index]} ({index})" for index in sorted(classes))
-            text = f"{counted(len(classes), 'class is', 'classes are')} {text}: {shown}."
+            text = f"{counted(len(classes), 'class is', 'classes are')} {text}: {shown}.{remedy}"
             findings.append(Finding(kind, False, text))
     if len(present["validation"]) == 1:
         (only,) = present["validation"]
