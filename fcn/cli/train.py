@@ -56,7 +56,8 @@ def run(options: argparse.Namespace) -> None:
         ended = _ended(RunFolder(options.run), config)
         if ended is not None:
             steps = config.train.steps
-            change = f"steps={2 * steps}" if ended == steps else "patience=null"
+            is_stalled = _is_stalled(RunFolder(options.run), config)
+            change = "patience=null" if is_stalled else f"steps={2 * steps}"
             print_lines(
                 f"{options.run}: finished at step {ended}.",
                 f"To train longer: python train.py --resume {options.run} --set train.{change}",
@@ -106,18 +107,21 @@ def _find_training(options: argparse.Namespace) -> tuple[Config, Path]:
     is_named = bool(options.resume)
     if is_named and path is None and is_configuration(named) and not named.is_dir():
         path, is_named = named, False  # `--resume CONFIG`: the value belongs to no option
+    if path is None and not is_named and options.resume is not None and options.run is not None:
+        named, is_named = options.run, True
     if not is_named:
         if path is None:
             raise ConfigError("Expected CONFIG, a YAML file, or --resume RUN, the folder of a run.")
         return load_config(path, options.set), options.run or Path("runs") / path.stem
     if options.run is not None and options.run.resolve() != named.resolve():
-        raise RunError(f"--resume {named} and --run {options.run}: are two run folders. Name one.")
+        raise RunError(f"--resume {named} and --run {options.run} name two run folders. Leave one out.")
+    run = RunFolder(named)
+    has_stages = options.stages and path is not None
+    if not run.exists() and not has_stages:
+        stages = " A training with --stages also needs CONFIG." if options.stages else ""
+        raise RunError(f"{named}: is not a run folder: it has no config.yaml.{stages}")
     if path is not None:
         return load_config(path, options.set), named
-    run = RunFolder(named)
-    if not run.exists():
-        stages = " A training with --stages also needs CONFIG." if options.stages else ""
-        raise RunError(f"{named}: holds no run to resume, which has a config.yaml.{stages}")
     return load_saved_config(run.config, options.set), named
 
 
@@ -125,6 +129,18 @@ def _ended(run: RunFolder, config: Config) -> int | None:
     """Returns the step at which a run has ended; None if it has not, or if something else is wanted of it."""
     from fcn.runs.progress import finished_step
 
-    if not run.exists() or not run.report.exists() or changed_keys(run.load_config(), config):
+    if not run.exists() or changed_keys(run.load_config(), config) or not _has_last_report(run):
         return None
     return finished_step(run, config)
+
+
+def _has_last_report(run: RunFolder) -> bool:
+    """Returns whether the report is the last one; the page of a training that goes on loads itself again."""
+    return run.report.exists() and b'http-equiv="refresh"' not in run.report.read_bytes()
+
+
+def _is_stalled(run: RunFolder, config: Config) -> bool:
+    from fcn.runs.progress import validations_without_rise
+
+    patience = config.train.patience
+    return patience is not None and validations_without_rise(run.log) >= patience

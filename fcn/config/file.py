@@ -47,8 +47,15 @@ class Config(Section):
         stream = StringIO()
         yaml = YAML()
         yaml.default_flow_style = False
-        yaml.dump(self.model_dump(mode="json"), stream)
+        yaml.dump(self.values(), stream)
         return stream.getvalue()
+
+    def values(self) -> dict[str, Any]:
+        """Returns the sections as dictionaries, with every default but the steps of a training in epochs."""
+        values = self.model_dump(mode="json")
+        if self.train.epochs is not None:
+            del values["train"]["steps"]
+        return values
 
 
 _LENGTHS = ("steps", "epochs")
@@ -128,7 +135,7 @@ def as_config(
     if isinstance(config, Config):
         if not overrides:
             return config
-        config = config.model_dump(mode="json")
+        config = config.values()
     values = {name: dict(keys) if isinstance(keys, Mapping) else keys for name, keys in config.items()}
     place = Path("configuration")
     if _rename(values, str(place)):
@@ -145,7 +152,7 @@ def _changed(path: Path, values: dict[str, Any], overrides: Sequence[str]) -> Co
         if values.get(section) is None:
             values[section] = {}
         if isinstance(values[section], dict):
-            if section == "train" and any(key in keys for key in _LENGTHS):
+            if section == "train" and any(keys.get(key) is not None for key in _LENGTHS):
                 values[section] = {
                     key: value for key, value in values[section].items() if key not in _LENGTHS
                 }

@@ -64,7 +64,7 @@ def measure_class_shares(
     num_classes, count = len(classes.names), min(MEASURED, count)
 
     def pixels(index: int) -> npt.NDArray[np.int64]:
-        return count_ids(stream.label(index))[:num_classes]
+        return count_ids(stream.label(index - stream.skipped))[:num_classes]
 
     drawn = np.zeros(num_classes, np.int64)
     for own in track(map_on_all_cores(pixels, range(count)), "measuring class shares", count, lines=True):

@@ -51,6 +51,7 @@ def kept_choice(
         class_iou = [document["class_iou"][name] for name in names]
         step = document["step"]
         array = np.array([math.nan if one is None else float(one) for one in class_iou])
+        is_logged = step in scored_steps
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return choice_score(array, in_both) if step in scored_steps else None
+    return choice_score(array, in_both) if is_logged else None

@@ -20,7 +20,10 @@ _NOT_LEARNED = (
 _LEARNED = ("train.steps", "train.batch_size", "train.accumulate", "train.devices")
 """Keys that may change too, from a step on."""
 
-_ROUNDED = "Sums are rounded in another order, so that the weights differ in their last bits from here on."
+_PARTS = (
+    "Each part of a batch has its own dropout, batch normalization and loss, so the weights differ from here "
+    "on from those without this change."
+)
 
 
 class Change(NamedTuple):
@@ -113,14 +116,17 @@ def _is_allowed(change: Change) -> bool:
 
 
 def _describe(change: Change, saved: Config, wanted: Config, step: int) -> str:
-    if change.key not in _LEARNED:
+    if change.key not in _LEARNED or (change.key == "train.steps" and wanted.train.steps == step):
         return f"Changed: {change.text}."
     if change.key == "train.batch_size":
         meaning = f"The next images are those that were next, {wanted.train.batch_size} a step."
+        if wanted.loss.reduction == "sum":
+            ratio = wanted.train.batch_size / saved.train.batch_size
+            meaning += f" The loss is a sum, so that a step is {ratio:g} times as large."
     elif change.key == "train.steps":
         meaning = _describe_rates(saved, wanted, step)
     else:
-        meaning = _ROUNDED
+        meaning = _PARTS
     return f"Changed from step {step + 1} on: {change.text}. {meaning}"
 
 
@@ -128,9 +134,8 @@ def _describe_rates(saved: Config, wanted: Config, step: int) -> str:
     """Returns how the learning rate continues in a training of another length."""
     if wanted.train.schedule == "constant":
         return "The learning rate is constant, so that this is as if it had been set from the start."
-    before = float(build_schedule(saved.train)(max(0, step - 1)))
     after = float(build_schedule(wanted.train)(step))
-    return (
-        f"The learning rate continues as in a training of {wanted.train.steps} steps: {after:.3g}, after "
-        f"{before:.3g} in the last step."
-    )
+    text = f"The learning rate continues as in a training of {wanted.train.steps} steps: {after:.3g}"
+    if step == 0:
+        return f"{text}."
+    return f"{text}, after {float(build_schedule(saved.train)(step - 1)):.3g} in the last step."

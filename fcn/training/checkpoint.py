@@ -70,11 +70,22 @@ def save_training(
         "labels": position.data.train.labels,
         "val_images": position.data.val.images,
         "val_labels": position.data.val.labels,
+        "accumulate": model.optimizer.accumulate,
         # Keras leaves the state of dropout's generators out of its files.
         "seeds": {name: state.numpy().tolist() for name, state in _seed_states(model).items()},
         "class_names": model.class_names,
     }
     save_checkpoint(model, path, state, average)
+
+
+def saved_accumulate(path: Path, run: RunFolder) -> int:
+    """Returns the parts of a batch with which a checkpoint was written; an older one does not hold them.
+
+    Raises:
+        RunError: If the file is damaged.
+    """
+    found = load_state(path).get("accumulate")
+    return found if isinstance(found, int) and found > 0 else run.load_config().train.accumulate
 
 
 def restore_training(

@@ -62,8 +62,9 @@ class CheckpointCallback(StepCallback):
     def begin(self, step: int) -> None:
         """Scores now if an earlier session was stopped while it scored, or if the best checkpoint is lost."""
         self._saved_at = time.monotonic()
-        lost = step == self.config.train.steps and self._best == -math.inf
-        if (self.position.scores and step not in scored_steps(self.run.log)) or lost:
+        is_unscored = step not in scored_steps(self.run.log)
+        ends = step == self.config.train.steps and (is_unscored or self._best == -math.inf)
+        if ends or (self.position.scores and is_unscored):
             self.evaluate(step)
 
     def on_step(self, step: int, loss: float) -> None:

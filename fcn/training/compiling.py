@@ -31,3 +31,17 @@ def compile_net(model: SegmentationNet, config: Config, weights: Weights | None)
     model.compile(optimizer=optimizer, loss=loss, jit_compile=xla)
     # Or the first step would create the optimizer's variables, and TensorFlow would trace it twice.
     optimizer.build(model.trainable_variables)
+
+
+def compile_again(model: SegmentationNet, config: Config, weights: Weights | None, step: int) -> None:
+    """Compiles a net that is restored with another number of parts of a batch; its optimizer's state stays.
+
+    Args:
+        model: The net.
+        config: How to train it from now on.
+        weights: As of `compile_net`.
+        step: Updates of the weights so far.
+    """
+    before = model.optimizer
+    compile_net(model, config, weights)
+    model.optimizer.take_state(before, step)

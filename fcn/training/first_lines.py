@@ -9,6 +9,8 @@ from fcn.system.text import counted
 from fcn.training import devices
 from fcn.training.session import Session
 
+_MEASURED = ("moving_mean", "moving_variance")
+
 
 def first_lines(session: Session) -> list[str]:
     """Returns lines about the device, the net, the steps to take, and where to watch them.
@@ -39,7 +41,12 @@ def describe_parameters(name: str, model: SegmentationNet) -> str:
     """
     trained = sum(math.prod(variable.shape) for variable in model.trainable_variables)
     frozen = [layer for layer in model.layers if layer.weights and not layer.trainable]
-    count = sum(math.prod(variable.shape) for layer in frozen for variable in layer.weights)
+    count = sum(
+        math.prod(variable.shape)
+        for layer in frozen
+        for variable in layer.weights
+        if variable.name not in _MEASURED
+    )
     layers = f" in {counted(len(frozen), 'layer')}" if frozen else ""
     return f"Net: {name}, {counted(trained, 'parameter')} trained, {count:,} frozen{layers}."
 

@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.config.file import Config
-from fcn.config.sections import SKIP_NETS, TrainConfig
+from fcn.config.sections import SKIP_NETS
 from fcn.evaluation.evaluate import Evaluation
 from fcn.evaluation.metrics import Matrix
 from fcn.models.net import SegmentationNet
 from fcn.pages.percent import percent
 from fcn.runs.log import read_log
+from fcn.system.json_files import read_json_file
 from fcn.system.text import counted, print_notice
 from fcn.training.callbacks import DataWait
 from fcn.training.session import Session
@@ -142,23 +143,40 @@ def describe_waiting(share: float, seconds: float) -> str | None:
     )
 
 
-def describe_batch_of_one(train: TrainConfig, model: SegmentationNet, devices: int) -> str | None:
+def describe_batch_of_one(config: Config, model: SegmentationNet, devices: int) -> str | None:
     """Returns a warning if batch normalization sees one image at a time.
 
     Args:
-        train: How to learn.
+        config: How to learn.
         model: The net, with its frozen layers marked.
         devices: Number of devices that each normalize their own part of a batch.
     """
     normalizes = any(
         isinstance(layer, keras.layers.BatchNormalization) and layer.trainable for layer in model.layers
     )
+    train = config.train
     if not normalizes or train.batch_size // train.accumulate // devices > 1:
         return None
-    return (
-        "batch normalization sees one image at a time, so it learns from the mean and variance of single "
-        f"images. Set train.batch_size={8 * train.accumulate * devices}, or model.batch_normalization=false."
+    text = (
+        "batch normalization sees one image at a time, so its mean and variance are those of single images."
     )
+    if config.augmentation.crop_size is None:  # whole images come one at a time
+        return f"{text} Set model.batch_normalization=false, or augmentation.crop_size and train.batch_size."
+    size = 8 * train.accumulate * devices
+    return f"{text} Set train.batch_size={size}, or model.batch_normalization=false."
+
+
+def _predicted_before(session: Session) -> npt.NDArray[np.bool_]:
+    """Returns which classes the best checkpoint of earlier sessions has predicted rightly somewhere.
+
+    Where that is not known, all are taken as predicted: it is no reason to warn.
+    """
+    names = session.predictor.classes.names
+    try:
+        class_iou = read_json_file(session.run.scores)["class_iou"]
+        return np.array([class_iou[name] is not None and class_iou[name] > 0 for name in names])
+    except (OSError, ValueError, TypeError, KeyError):
+        return np.ones(len(names), bool)
 
 
 class HealthCheck(StepCallback):
@@ -187,11 +205,12 @@ class HealthCheck(StepCallback):
             rows = [row for row in read_log(session.run.log) if row["loss"]]
             first = [row for row in rows if int(row["step"]) <= FIRST_STEPS] or rows[:1]
             self._first_losses = [float(row["loss"]) for row in first]
+            self._predicted |= _predicted_before(session)
         own_parts = keras.backend.backend() == "tensorflow" and train.devices != "all"
         devices = int(train.devices) if own_parts else 1
         if step < train.steps:
             at = f"Before step {step + 1:,}"
-            self._warn("batch of one", describe_batch_of_one(train, session.model, devices), at)
+            self._warn("batch of one", describe_batch_of_one(session.config, session.model, devices), at)
 
     def on_step(self, step: int, loss: float) -> None:
         """Checks the loss and the time that steps wait."""

@@ -4,8 +4,9 @@ import math
 
 from fcn.config.file import Config
 from fcn.data.voc import read_split
+from fcn.runs.folder import RunFolder
 from fcn.runs.progress import validations_without_rise
-from fcn.system.text import print_notice
+from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
@@ -29,8 +30,24 @@ def with_steps(config: Config) -> Config:
     return config.model_copy(update={"train": settings.model_copy(update={"steps": steps, "epochs": None})})
 
 
+def with_accumulate(config: Config, accumulate: int) -> Config:
+    """Returns a configuration that computes a batch in another number of parts."""
+    train = config.train.model_copy(update={"accumulate": accumulate})
+    return config.model_copy(update={"train": train})
+
+
+def describe_stall(run: RunFolder) -> str:
+    """Returns a notice that a run has ended before its last step, and how to continue it."""
+    count = validations_without_rise(run.log)
+    return f"{run.path}: has ended: {_describe(count)}. To continue: --set train.patience=null"
+
+
+def _describe(count: int) -> str:
+    return f"mean IoU has not risen for {counted(count, 'validation')} (train.patience)"
+
+
 class StopWhenStalled(StepCallback):
-    """Ends the training when its score has not risen for `train.patience` validations, in all processes.
+    """Ends the training when its score has not risen for `train.patience` validations.
 
     It comes after what scores, and before what saves when the training is stopped.
 
@@ -46,11 +63,9 @@ class StopWhenStalled(StepCallback):
         settings = self.session.config.train
         if settings.patience is None or step % settings.evaluate_steps:
             return
-        count = validations_without_rise(self.session.run.log) if devices.is_main_process() else 0
-        if devices.highest(count) < settings.patience:
-            return
-        self.session.model.stop_training = True
-        if devices.is_main_process():
-            print_notice(
-                f"Ends at step {step}: mean IoU has not risen for {count} validations (train.patience)."
-            )
+        if not devices.is_main_process():
+            return  # `WholeSteps` tells the others
+        count = validations_without_rise(self.session.run.log)
+        if count >= settings.patience:
+            self.session.model.stop_training = True
+            print_notice(f"Ends at step {step}: {_describe(count)}.")

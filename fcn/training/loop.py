@@ -7,18 +7,13 @@ from typing import Any
 
 import keras
 
-from fcn.classes import Classes
 from fcn.config.file import Config, as_config, load_saved_config
 from fcn.data.balance import class_weights
 from fcn.data.stream import TrainingStream
-from fcn.data.voc import Example
 from fcn.errors import DataError, OutputError, RunError
-from fcn.evaluation.evaluate import Evaluation, evaluate_examples, label_agreement
+from fcn.evaluation.evaluate import Evaluation, evaluate_examples
 from fcn.inference.predictor import Predictor
-from fcn.models.net import SegmentationNet
-from fcn.pages.percent import percent
 from fcn.report import write_report
-from fcn.runs.configured_net import build_configured
 from fcn.runs.digests import DataRecord, write_record
 from fcn.runs.licenses import licenses_of_start, write_licenses
 from fcn.runs.model_file import RunFolder, load_model
@@ -36,16 +31,17 @@ from fcn.training.checkpoint import (
     find_checkpoint,
     remove_partial_files,
     restore_training,
+    saved_accumulate,
     saved_class_names,
 )
 from fcn.training.checkpoint_callback import CheckpointCallback, SaveWhenStopped
-from fcn.training.compiling import compile_net
+from fcn.training.compiling import compile_again, compile_net
 from fcn.training.consensus import StopConsensus, stop_together
 from fcn.training.data_record import record_of, trained_on, warn
 from fcn.training.environment import describe_environment
 from fcn.training.first_lines import first_lines
 from fcn.training.health import HealthCheck
-from fcn.training.length import StopWhenStalled, with_steps
+from fcn.training.length import StopWhenStalled, describe_stall, with_accumulate, with_steps
 from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
@@ -56,12 +52,9 @@ from fcn.training.run_check import check_data, check_orientation, check_place, c
 from fcn.training.sampling import measure_shares, open_stream
 from fcn.training.score_report import ScoreReport
 from fcn.training.session import Session
-from fcn.training.start import load_start, start_from, start_weights
+from fcn.training.start import new_model, start_weights
 from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
 from fcn.training.validations import Validations
-
-# Enough to see that a net continues another one, few enough not to wait for.
-_AGREEMENT_IMAGES = 10
 
 
 def train(
@@ -118,14 +111,17 @@ def _train(
 ) -> TrainingResult:
     data = read_checked(config.data, saved_class_names(run))
     keras.utils.set_random_seed(config.train.seed)
+    before = run.load_config() if run.exists() else config
     checkpoint = _find_checkpoint(run)
     precision = usable_precision(config.train.precision, config.augmentation.crop_size)
     with computing_in(precision), devices.scope(config):
         if checkpoint:
             model, has_scores = load_model(checkpoint, trust), True
         else:
-            model, has_scores = _new_model(config, data.classes, data.val_examples, trust)
-        compile_net(model, config, class_weights(config.loss, data.train_pixels))
+            model, has_scores = new_model(config, data.classes, data.val_examples, trust)
+        weights = class_weights(config.loss, data.train_pixels)
+        accumulate = saved_accumulate(checkpoint, run) if checkpoint else config.train.accumulate
+        compile_net(model, with_accumulate(config, accumulate), weights)
         average = None if config.train.ema is None else copy_of(model)
         position, saved = Position(0), None
         if checkpoint:
@@ -133,8 +129,10 @@ def _train(
             saved = position.data
             check_data(run, config, saved, data.digests)
             check_steps(run, config, position.step)
+            if accumulate != config.train.accumulate:
+                compile_again(model, config, weights, position.step)
         try:
-            stream = open_stream(config, data, position)
+            stream = open_stream(config, data, position, before.train.batch_size)
             record = shares = None
             if devices.is_main_process():
                 record_changes(run, config, position.step)
@@ -180,30 +178,6 @@ def _find_checkpoint(run: RunFolder) -> Path | None:
     if not devices.is_main_process():  # the last checkpoint is whole by now
         checkpoint = find_checkpoint(run)
     return checkpoint
-
-
-def _new_model(
-    config: Config, classes: Classes, val_examples: Sequence[Example], trust: bool
-) -> tuple[SegmentationNet, bool]:
-    """Builds the net with the weights it starts from, and prints how it fits the net they came from.
-
-    Returns:
-        The net, and whether it starts from one that was trained on labels.
-    """
-    weights = config.model.weights
-    if weights == "none":
-        return build_configured(config, classes), False
-    source, has_scores, missing = load_start(start_weights(config.model), trust)
-    start = start_from(source, has_scores, config.model, classes, config.data.used_bits, missing)
-    print_notice(f"Starting from {weights}: {start.describe()}.")
-    if has_scores and not (start.reinitialized or start.partly_kept):
-        examples = val_examples[:_AGREEMENT_IMAGES]
-        agreement = label_agreement(Predictor(source), Predictor(start.model), examples)
-        print_notice(
-            f"Before the first step it agrees with {weights} on {percent(agreement)} of the pixels of "
-            f"{len(examples)} images."
-        )
-    return start.model, has_scores
 
 
 def _write_start(run: RunFolder, config: Config, stream: TrainingStream, record: DataRecord) -> None:
@@ -266,10 +240,13 @@ def _fit(
     wait = DataWait(stream, config.train.batch_size // accumulate, start_step * accumulate)
     step_callbacks, checkpoints = _step_callbacks(session, wait)
     steps = StepDispatcher(step_callbacks, session)
-    # The log is that of this session now, and the first process alone decides by it.
-    is_finished = devices.is_main_process() and finished_step(session.run, config) is not None
-    left = 0 if devices.highest(is_finished) else config.train.steps - start_step
     try:
+        steps.begin()  # also scores what an earlier session has not
+        # The log is that of this session now, and the first process alone decides by it.
+        ended = finished_step(session.run, config) if devices.is_main_process() else None
+        left = 0 if devices.highest(ended or 0) else config.train.steps - start_step
+        if ended is not None and ended < config.train.steps:
+            print_notice(describe_stall(session.run))
         if left > 0:
             session.model.fit(
                 devices.batches(stream, config, start_step),
@@ -280,8 +257,6 @@ def _fit(
             )
             if checkpoints:
                 checkpoints.end(steps.step)
-        else:  # all steps were taken, but the last scores may be missing
-            steps.on_train_begin()
     except BaseException as error:
         steps.on_error(error)
         if stream.error is None or error is stream.error:

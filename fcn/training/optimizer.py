@@ -97,6 +97,18 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """Number of parts of the next update that were taken already; 0 after each update."""
         return self._iterations % self.accumulate
 
+    def take_state(self, other: "LayerwiseOptimizer", step: int) -> None:
+        """Takes over the slots of an optimizer of the same net, between two updates.
+
+        Args:
+            other: Another one, which may add up another number of parts.
+            step: Updates of the weights so far.
+        """
+        for slots, others in zip(self._slots, other._slots, strict=True):
+            for slot, value in zip(slots, others, strict=True):
+                slot.assign(value)
+        self._iterations.assign(step * self.accumulate)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Changes one variable and its slots; Keras calls it for each.
 

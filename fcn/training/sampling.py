@@ -9,7 +9,9 @@ from fcn.training.checked_data import CheckedData
 from fcn.training.checkpoint import Position
 
 
-def open_stream(config: Config, data: CheckedData, position: Position) -> TrainingStream:
+def open_stream(
+    config: Config, data: CheckedData, position: Position, batch_size: int | None = None
+) -> TrainingStream:
     """Returns the stream of a training's examples.
 
     Its items are counted as if all steps had had the size of today's.
@@ -18,9 +20,12 @@ def open_stream(config: Config, data: CheckedData, position: Position) -> Traini
         config: How to learn.
         data: Its data.
         position: The steps taken already, and the examples in them.
+        batch_size: Examples of each of these steps, where an older version did not write their number; None:
+            as many as now.
     """
     counted = position.step * config.train.batch_size
-    skipped = 0 if position.examples is None else position.examples - counted
+    taken = position.step * (batch_size or config.train.batch_size)
+    skipped = (taken if position.examples is None else position.examples) - counted
     num_classes = len(data.classes.names)
     return open_training_stream(config, data.train_examples, num_classes, data.train_pixels, skipped)
 

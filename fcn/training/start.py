@@ -1,14 +1,18 @@
 """The weights that a training starts from: another net's, or published ones."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fcn.classes import Classes
+from fcn.config.file import Config
 from fcn.config.sections import DILATED_NETS, ModelConfig
+from fcn.data.voc import Example
 from fcn.errors import RunError
+from fcn.evaluation.evaluate import label_agreement
+from fcn.inference.predictor import Predictor
 from fcn.models.architecture import FC_CHANNELS, scaled
 from fcn.models.arguments import NetArguments
 from fcn.models.context import CONTEXT_LAYERS
@@ -16,6 +20,8 @@ from fcn.models.decimation import decimate
 from fcn.models.factory import LARGEFOV_NETS, build_model
 from fcn.models.fcn import AT_ONCE_SKIP_SCALES, FCN
 from fcn.models.net import SegmentationNet
+from fcn.pages.percent import percent
+from fcn.runs.configured_net import build_configured
 from fcn.runs.model_file import is_exported, load_model
 from fcn.runs.named_net import resolve_weights
 from fcn.system.text import print_notice
@@ -28,6 +34,8 @@ from fcn.weights.reader import recognize
 
 _WITH_TOP, _WITHOUT_TOP = "vgg16-keras", "vgg16-keras-notop"
 _HEAD_PREFIXES = ("score", "upscore", "final", "ctx_")
+# Enough to see that a net continues another one, few enough not to wait for.
+_AGREEMENT_IMAGES = 10
 
 
 class Source(NamedTuple):
@@ -73,6 +81,30 @@ class Start(NamedTuple):
         if self.reinitialized:
             text += f"; newly initialized: {', '.join(self.reinitialized)}"
         return text
+
+
+def new_model(
+    config: Config, classes: Classes, val_examples: Sequence[Example], trust: bool
+) -> tuple[SegmentationNet, bool]:
+    """Builds the net with the weights it starts from, and prints how it fits the net they came from.
+
+    Returns:
+        The net, and whether it starts from one that was trained on labels.
+    """
+    weights = config.model.weights
+    if weights == "none":
+        return build_configured(config, classes), False
+    source, has_scores, missing = load_start(start_weights(config.model), trust)
+    start = start_from(source, has_scores, config.model, classes, config.data.used_bits, missing)
+    print_notice(f"Starting from {weights}: {start.describe()}.")
+    if has_scores and not (start.reinitialized or start.partly_kept):
+        examples = val_examples[:_AGREEMENT_IMAGES]
+        agreement = label_agreement(Predictor(source), Predictor(start.model), examples)
+        print_notice(
+            f"Before the first step it agrees with {weights} on {percent(agreement)} of the pixels of "
+            f"{len(examples)} images."
+        )
+    return start.model, has_scores
 
 
 def start_weights(config: ModelConfig) -> str:

@@ -75,9 +75,17 @@ class StepDispatcher(keras.callbacks.Callback):  # type: ignore[misc]
         self.reduction = session.config.loss.reduction
         self.consensus = session.consensus
         self._losses: list[float] = []
+        self._has_begun = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Calls `begin` of every callback."""
+        """Calls `begin` of every callback, unless that was done."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Calls `begin` of every callback once."""
+        if self._has_begun:
+            return
+        self._has_begun = True
         with self.consensus.pending():
             for callback in self.callbacks:
                 callback.begin(self.start_step)

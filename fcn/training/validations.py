@@ -69,7 +69,8 @@ class Validations(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Passes the end of a batch on, and ends the epoch if a validation came after it."""
-        self._losses.append(float((logs or {})["loss"]))
+        if self.checkpoints is not None:
+            self._losses.append(float((logs or {})["loss"]))
         for callback in self.callbacks:
             callback.on_train_batch_end(batch, logs)
         found = self.checkpoints.latest if self.checkpoints is not None else None

@@ -45,6 +45,7 @@ def test_a_finished_run_says_so_at_once(folder: Path, capsys: pytest.CaptureFixt
         [folder / "recipe.yaml", "--run", folder / "run", "--resume"],
         [folder / "recipe.yaml", "--resume", folder / "run"],
         ["--resume", folder / "run", "--run", folder / "elsewhere" / ".." / "run"],
+        ["--run", folder / "run", "--resume"],
     ):
         capsys.readouterr()
         assert run(*arguments) == 0
@@ -77,10 +78,11 @@ def test_what_cannot_be_resumed_is_one_message(
     for arguments, said in (
         ([], "Expected CONFIG, a YAML file, or --resume RUN, the folder of a run."),
         (["--resume"], "Expected CONFIG, a YAML file, or --resume RUN, the folder of a run."),
-        (["--resume", tmp_path / "other"], f"{tmp_path / 'other'}: holds no run to resume"),
-        (["--resume", tmp_path / "missing"], f"{tmp_path / 'missing'}: holds no run to resume"),
+        (["--resume", tmp_path / "other"], f"{tmp_path / 'other'}: is not a run folder"),
+        (["--resume", tmp_path / "missing"], f"{tmp_path / 'missing'}: is not a run folder"),
         (["--resume", tmp_path / "other", "--stages"], "A training with --stages also needs CONFIG."),
-        (["--resume", folder / "run", "--run", tmp_path / "new"], "are two run folders. Name one."),
+        (["--resume", folder / "run", "--run", tmp_path / "new"], "name two run folders. Leave one out."),
+        ([folder / "recipe.yaml", "--resume", tmp_path / "missing"], "is not a run folder"),
         (["--resume", tmp_path / "missing.yaml"], f"{tmp_path / 'missing.yaml'}: cannot be read"),
         (["--resume", folder / "run", "--set", "train.step=3"], "Did you mean train.steps?"),
         (["--resume", folder / "run", "--set", "train.seed=3"], "train.seed: 0 -> 3"),
@@ -92,3 +94,15 @@ def test_what_cannot_be_resumed_is_one_message(
         assert errors.startswith("Error: ")
         assert said in errors
     assert scored_steps(folder / "run") == ["2"]
+
+
+@pytest.mark.slow
+def test_a_run_without_its_last_report_is_not_finished(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder / "run", tmp_path / "run")
+    report = tmp_path / "run" / "report.html"
+    report.write_text('<meta http-equiv="refresh" content="30">')
+    assert run("--resume", tmp_path / "run") == 0
+    assert "finished at" not in capsys.readouterr().out
+    assert 'http-equiv="refresh"' not in report.read_text()

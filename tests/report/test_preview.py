@@ -84,3 +84,12 @@ def test_the_command_says_what_it_wrote(
         output = capsys.readouterr().out
         assert output == said or json.loads(output) == {"page": str(page), "examples": 1}
     assert page.exists()
+
+
+def test_a_label_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    root = write_rare_classes(tmp_path / "rare")
+    damaged = next((root / "SegmentationClass").iterdir())
+    damaged.write_bytes(b"no image")
+    data = {"root": root, "sampling": "balanced", "sampling_temperature": 0.01}
+    with pytest.raises(DataError, match=damaged.name):
+        write_preview(tmp_path / "page.html", configured(root, data=data), "rare", 1)

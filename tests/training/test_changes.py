@@ -9,14 +9,14 @@ import pytest
 
 from fcn.config.file import Config
 from fcn.errors import RunError
-from fcn.runs.log import read_log
+from fcn.runs.log import read_log, scored_steps
 from fcn.runs.model_file import RunFolder, load_state
 from fcn.system.json_files import read_json_file
 from fcn.training.changes import changed_learning, describe_changes, record_changes, refused_changes
 from fcn.training.checked_data import read_checked
 from fcn.training.checkpoint import Position
 from fcn.training.loop import train
-from fcn.training.sampling import open_stream
+from fcn.training.sampling import measure_shares, open_stream
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -161,10 +161,10 @@ def test_a_damaged_record_of_changes_is_replaced(
         (
             "accumulate",
             2,
-            "Changed from step 3 on: train.accumulate: 1 -> 2. Sums are rounded in another",
+            "Changed from step 3 on: train.accumulate: 1 -> 2. Each part of a batch has its own",
         ),
         ("batch_size", 8, "Changed from step 3 on: train.batch_size: 4 -> 8. The next images are those"),
-        ("devices", 2, "Changed from step 3 on: train.devices: 1 -> 2. Sums are rounded in another order"),
+        ("devices", 2, "Changed from step 3 on: train.devices: 1 -> 2. Each part of a batch has its own"),
         ("evaluate_steps", 7, "Changed: train.evaluate_steps: 100 -> 7."),
         ("checkpoint_steps", 7, "Changed: train.checkpoint_steps: 2 -> 7."),
     ],
@@ -201,3 +201,84 @@ def test_a_kept_training_of_a_comparison_has_the_same_length() -> None:
     saved = configured(Path("data"))
     assert changed_learning(saved, configured(Path("data"), steps=5)) == ["train.steps: 4 -> 5"]
     assert changed_learning(saved, configured(Path("elsewhere"), devices=2, log_steps=5)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (2, 4)])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_batch_in_other_parts_continues_with_the_same_optimizer(
+    before: int, after: int, optimizer: str, dataset: Path, tmp_path: Path
+) -> None:
+    """Without dropout, and with a sum as the loss, the parts make no difference but in rounding."""
+
+    def wanted(accumulate: int, steps: int) -> Config:
+        found = configured(
+            dataset, accumulate=accumulate, steps=steps, learning_rate=1e-6, optimizer=optimizer, ema=0.5
+        )
+        model = found.model.model_copy(update={"dropout": 0.0})
+        loss = found.loss.model_copy(update={"reduction": "sum"})
+        return found.model_copy(update={"model": model, "loss": loss})
+
+    run = train(wanted(before, 4), tmp_path / "run", callbacks=[EndAt(3 * before - 1)]).run
+    assert load_state(run.last)["step"] == 3
+    train(wanted(after, 4), run.path, resume=True)
+    whole = train(wanted(before, 4), tmp_path / "whole").run
+    assert load_state(run.last)["accumulate"] == after
+    for one, other in zip(arrays(run.last), arrays(whole.last), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)
+
+
+class EndAt(keras.callbacks.Callback):
+    """Wishes for the end after a batch of Keras."""
+
+    def __init__(self, batch: int) -> None:
+        super().__init__()
+        self.batch = batch
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if batch == self.batch:
+            self.model.stop_training = True
+
+
+@pytest.mark.slow
+def test_a_larger_batch_of_balanced_examples_measures_the_same_shares(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wanted(batch_size: int, steps: int) -> Config:
+        found = configured(dataset, batch_size=batch_size, steps=steps)
+        return found.model_copy(update={"data": found.data.model_copy(update={"sampling": "balanced"})})
+
+    run = train(wanted(1, 2), tmp_path / "run").run
+    train(wanted(4, 3), run.path, resume=True)
+    assert load_state(run.last)["examples"] == 2 + 4
+    data = read_checked(wanted(4, 3).data)
+    position = Position(2, examples=2)
+    streams = [open_stream(wanted(4, 3), data, at) for at in (position, Position(0))]
+    shares = [measure_shares(wanted(4, 3), stream, data.classes) for stream in streams]
+    assert shares[0] is not None
+    assert shares[1] is not None
+    np.testing.assert_array_equal(shares[0].drawn, shares[1].drawn)
+
+
+def test_a_run_of_an_older_version_has_as_many_examples_as_its_steps(dataset: Path) -> None:
+    config = configured(dataset, batch_size=2)
+    stream = open_stream(config, read_checked(config.data), Position(4), batch_size=8)
+    assert stream.skipped == 4 * 8 - 4 * 2
+
+
+@pytest.mark.slow
+def test_a_training_may_end_where_it_is(dataset: Path, tmp_path: Path) -> None:
+    run = train(configured(dataset, evaluate_steps=2), tmp_path / "run", callbacks=[EndAt(2)]).run
+    run.log.write_text("\n".join(run.log.read_text().splitlines()[:-1]) + "\n")  # its last row is of scores
+    assert load_state(run.last)["step"] == 3
+    train(configured(dataset, evaluate_steps=2, steps=3), run.path, resume=True)
+    assert scored_steps(run.log) == {2, 3}
+    assert read_json_file(run.changes)[0]["changes"] == ["Changed: train.steps: 4 -> 3."]
+
+
+def test_a_summed_loss_grows_with_the_batch() -> None:
+    saved, wanted = (configured(Path("data"), batch_size=size) for size in (4, 8))
+    loss = saved.loss.model_copy(update={"reduction": "sum"})
+    saved, wanted = (config.model_copy(update={"loss": loss}) for config in (saved, wanted))
+    (line,) = describe_changes(saved, wanted, 2)
+    assert line.endswith("The loss is a sum, so that a step is 2 times as large.")

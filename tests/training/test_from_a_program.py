@@ -31,6 +31,12 @@ def test_a_file_and_a_dictionary_are_the_same_configuration(tmp_path: Path) -> N
     assert longer == as_config(SECTIONS, ["train.steps=5", "data.val_split=test"])
     assert (longer.train.steps, longer.data.val_split) == (5, "test")
     assert SECTIONS["train"]["steps"] == 1
+    epochs = as_config(SECTIONS | {"train": {"epochs": 3}})
+    assert as_config(epochs, ["train.seed=1"]).train.epochs == 3
+    assert as_config(epochs, ["train.steps=7"]).train.steps == 7
+    path.write_text(epochs.to_yaml())
+    assert fcn.load_config(path) == epochs
+    assert as_config(config, ["train.epochs=null"]).train.steps == 1
 
 
 @pytest.mark.parametrize(

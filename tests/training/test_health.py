@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fcn.config.file import Config
+from fcn.config.file import Config, as_config
 from fcn.config.sections import TrainConfig
 from fcn.data.image_io import encode_label
 from fcn.evaluation.evaluate import Evaluation
@@ -126,10 +126,15 @@ def test_waiting_for_data_is_told() -> None:
 
 def test_batch_normalization_needs_several_images() -> None:
     net = FCN(num_classes=3, width=1 / 32, fc_channels=16, batch_normalization=True)
-    one = TrainConfig(batch_size=2, accumulate=2)
+    one, two = (
+        as_config({"data": {"root": "x"}, "train": {"batch_size": 2, "accumulate": parts}})
+        for parts in (2, 1)
+    )
     assert "Set train.batch_size=16, or model.batch" in str(describe_batch_of_one(one, net, 1))
-    assert describe_batch_of_one(TrainConfig(batch_size=2), net, 1) is None
-    assert "batch_size=16, " in str(describe_batch_of_one(TrainConfig(batch_size=2), net, 2))
+    assert describe_batch_of_one(two, net, 1) is None
+    assert "batch_size=16, " in str(describe_batch_of_one(two, net, 2))
+    whole = as_config(one, ["augmentation.crop_size=null"])
+    assert "Set model.batch_normalization=false, or augmentation" in str(describe_batch_of_one(whole, net, 1))
     freeze(net, ["*_bn"])
     assert describe_batch_of_one(one, net, 1) is None
     plain = FCN(num_classes=3, width=1 / 32, fc_channels=16)

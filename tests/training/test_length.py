@@ -8,6 +8,7 @@ import pytest
 
 from fcn.config.file import Config, load_config
 from fcn.errors import ConfigError, DataError
+from fcn.evaluation.evaluate import evaluate_examples
 from fcn.runs.folder import RunFolder
 from fcn.runs.log import COLUMNS, scored_steps
 from fcn.runs.progress import finished_step, validations_without_rise
@@ -118,3 +119,30 @@ def test_a_training_of_epochs_keeps_its_steps(dataset: Path, tmp_path: Path) -> 
     before = run.last.read_bytes()
     train(configured(dataset, epochs=0.5), run.path, resume=True)
     assert run.last.read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("eager")
+def test_a_training_that_is_killed_while_it_is_scored_ends_at_the_same_step(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import fcn.training.checkpoint_callback as callbacks
+
+    settings, calls = {"steps": 9, "patience": 1}, []
+
+    def killed(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return evaluate_examples(*arguments, **options)
+
+    monkeypatch.setattr(callbacks, "evaluate_examples", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(configured(dataset, **settings), tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    assert scored_steps(run.log) == {2}
+    train(configured(dataset, **settings), run.path, resume=True)
+    assert scored_steps(run.log) == {2, 4}
+    assert "has ended: mean IoU has not risen for 1 validation (train.patience). To continue" in (
+        capsys.readouterr().err
+    )
