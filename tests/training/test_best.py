@@ -55,12 +55,8 @@ def test_an_earlier_choice_is_read_from_the_scores(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        "",
-        "[]",
-        "{",
+        *("", "[]", "{", '{"class_iou": 7, "step": 20}', '{"class_iou": {"ground": "x"}}'),
         '{"class_iou": {"ground": 0.5}, "step": [2]}',
-        '{"class_iou": 7, "step": 20}',
-        '{"class_iou": {"ground": "x"}}',
     ],
 )
 def test_damaged_scores_hold_no_choice(content: str, tmp_path: Path) -> None:
