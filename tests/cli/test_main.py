@@ -134,8 +134,9 @@ def test_train_writes_a_run_and_is_quiet_about_tensorflow(recipe: Path, tmp_path
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    # What it learns from; and on a busy machine the steps take long enough to be reported.
-    expected = ("Data: ", "  ", "step ", "Warning: there is an NVIDIA GPU")
+    # What it learns from, and how well; on a busy machine the steps take long enough to be reported.
+    begins = ("Data: ", "  ", "Device: ", "Net: ", "Steps: ", "Scores: ", "Watch: ", "step ", "Step ")
+    expected = (*begins, "Warning: At step 2: ", "Warning: there is an NVIDIA GPU")
     assert not [line for line in done.stderr.splitlines() if not line.startswith(expected)]
     assert "mean IoU" in done.stdout
     assert "Wrote runs/tiny/" in done.stdout
