@@ -38,7 +38,7 @@ Seconds = Callable[[], float]
 _DECODED = 50
 """Images that are decoded between two looks at the clock."""
 _BOUNDS = (
-    (image_io, "check_scans"),
+    (image_io, "check_content"),
     *((image_header, name) for name in ("check_sides", "check_tiles", "check_tags", "check_boxes")),
 )
 
