@@ -13,6 +13,7 @@ READ_BY = {
     "jobs/worker_lease.py": "when a worker began, for people who look into the store",
     "report/page.py": "when the page was written",
     "server/observability/logs.py": "when something was logged",
+    "training/callbacks.py": "when a training is expected to end",
     "training/log.py": "when a step ended, for TensorBoard",
 }
 """The only files that may look at it, and what they tell."""
