@@ -71,7 +71,7 @@ def test_thin_nets_take_no_more_than_estimated(net: str) -> None:
 @pytest.mark.slow
 def test_a_dilated_layer_takes_no_more_than_estimated_for_a_single_row() -> None:
     """It cuts a row into as many parts as its rate of dilation, each with its own padding."""
-    check({"net": "largefov"} | THIN | {"fc_channels": 1024}, [(1, 60_000), (60_000, 1), (3, 60_000)])
+    check({"net": "largefov"} | THIN | {"fc_channels": 1024}, [(1, 60_000)])
 
 
 @pytest.mark.exhaustive

@@ -109,7 +109,7 @@ def test_a_longer_training_that_is_killed_ends_with_the_same_weights(
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_constant_rate_makes_a_longer_training_the_same_as_one_of_that_length(
     dataset: Path, tmp_path: Path
 ) -> None:
@@ -204,8 +204,18 @@ def test_a_kept_training_of_a_comparison_has_the_same_length() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (2, 4)])
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize(
+    ("before", "after", "optimizer"),
+    [
+        (1, 2, "sgd"),
+        (2, 4, "adamw"),
+        *(
+            pytest.param(*parts, optimizer, marks=pytest.mark.exhaustive)
+            for parts in ((1, 2), (2, 1), (2, 4))
+            for optimizer in ("sgd", "adamw")
+        ),
+    ],
+)
 def test_a_batch_in_other_parts_continues_with_the_same_optimizer(
     before: int, after: int, optimizer: str, dataset: Path, tmp_path: Path
 ) -> None:
