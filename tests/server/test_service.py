@@ -164,14 +164,14 @@ def test_one_image_that_is_refused_ends_the_whole_request(make, engine):
 
 
 def test_a_request_that_waits_too_long_is_refused(make, engine):
-    service = make(answer_seconds=0.5)
+    service = make(answer_seconds=2.0)
 
     async def late():
         engine.resumed.clear()
         ahead = asyncio.create_task(service.infer(InferenceRequest("serving_default", encoded(flat(1)))))
         await asyncio.sleep(0.1)
         waiting = asyncio.create_task(service.infer(InferenceRequest("serving_default", encoded(flat(1, 9)))))
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(2.2)
         engine.resumed.set()
         await ahead
         with pytest.raises(ServerError) as refused:
