@@ -142,10 +142,19 @@ def check_examples(examples: Sequence[Example], num_classes: int) -> list[Exampl
     Raises:
         DataError: If any cannot be used; names the first ones and says how many there are.
     """
+    return [facts.digest for facts in facts_of_all(examples, num_classes)]
+
+
+def facts_of_all(examples: Sequence[Example], num_classes: int) -> list[Facts]:
+    """Reads every image and label once, and returns the facts of each example.
+
+    Raises:
+        DataError: As `check_examples` does.
+    """
     found = examine_examples(examples, num_classes)
     if found.problems:
         raise DataError(*listed([one.text for one in found.problems], "more files like these"))
-    return [facts.digest for facts in found.facts if facts is not None]
+    return [facts for facts in found.facts if facts is not None]
 
 
 def _examine(example: Example, num_classes: int, look: Look | None) -> Facts | Problem:

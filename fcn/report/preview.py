@@ -8,11 +8,10 @@ import numpy as np
 from fcn.classes import VOID, Classes, count_ids
 from fcn.config.augmentation import AugmentationConfig
 from fcn.config.file import Config
-from fcn.data.examination import class_pixels, examine_examples
+from fcn.data.examination import class_pixels, facts_of_all
 from fcn.data.image_io import encode_jpeg
 from fcn.data.stream import TrainingStream, open_training_stream
-from fcn.data.voc import listed, read_classes, read_split
-from fcn.errors import DataError
+from fcn.data.voc import read_classes, read_split
 from fcn.outputs.overlay import tint
 from fcn.pages.percent import percent
 from fcn.pages.picture import Picture, embed
@@ -48,10 +47,7 @@ def write_preview(path: Path, config: Config, name: str, count: int) -> None:
     ]
     pixels = None
     if data.sampling == "balanced":
-        found = examine_examples(examples, num_classes)
-        if found.problems:
-            raise DataError(*listed([one.text for one in found.problems], "more files like these"))
-        pixels = class_pixels([one for one in found.facts if one is not None], num_classes)
+        pixels = class_pixels(facts_of_all(examples, num_classes), num_classes)
     stream = open_training_stream(config, examples, num_classes, pixels)
     ids: set[int] = set()
     shown = [_pictures(stream, index, classes, ids) for index in track(range(count), "drawing")]
