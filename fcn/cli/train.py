@@ -55,9 +55,10 @@ def run(options: argparse.Namespace) -> None:
     if resumes and not (options.json or options.stages):
         ended = _ended(RunFolder(options.run), config)
         if ended is not None:
-            steps = config.train.steps
-            is_stalled = _is_stalled(RunFolder(options.run), config)
-            change = "patience=null" if is_stalled else f"steps={2 * steps}"
+            from fcn.runs.progress import is_stalled
+
+            stalled = is_stalled(RunFolder(options.run), config)
+            change = "patience=null" if stalled else f"steps={2 * config.train.steps}"
             print_lines(
                 f"{options.run}: finished at step {ended}.",
                 f"To train longer: python train.py --resume {options.run} --set train.{change}",
@@ -137,10 +138,3 @@ def _ended(run: RunFolder, config: Config) -> int | None:
 def _has_last_report(run: RunFolder) -> bool:
     """Returns whether the report is the last one; the page of a training that goes on loads itself again."""
     return run.report.exists() and b'http-equiv="refresh"' not in run.report.read_bytes()
-
-
-def _is_stalled(run: RunFolder, config: Config) -> bool:
-    from fcn.runs.progress import validations_without_rise
-
-    patience = config.train.patience
-    return patience is not None and validations_without_rise(run.log) >= patience

@@ -1,4 +1,4 @@
-"""What all sections of a configuration have in common: their base class and kinds of numbers."""
+"""The base class of all sections of a configuration, and the kinds of numbers that they hold."""
 
 from typing import Annotated
 

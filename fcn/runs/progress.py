@@ -20,10 +20,19 @@ def finished_step(run: RunFolder, config: Config) -> int | None:
     scored = scored_steps(run.log)
     if not scored or not run.best.exists():
         return None
-    patience = config.train.patience
-    if patience is not None and validations_without_rise(run.log) >= patience:
+    if is_stalled(run, config):
         return max(scored)
     return config.train.steps if config.train.steps in scored else None
+
+
+def is_stalled(run: RunFolder, config: Config) -> bool:
+    """Returns whether the score of a run has not risen for `train.patience` validations.
+
+    Raises:
+        DataError: If its log is there but cannot be read.
+    """
+    patience = config.train.patience
+    return patience is not None and validations_without_rise(run.log) >= patience
 
 
 def validations_without_rise(log_path: Path) -> int:

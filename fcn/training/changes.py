@@ -1,4 +1,4 @@
-"""What may change when a training is resumed, and what that means for its weights."""
+"""Changes of the configuration with which a training can be resumed, and their effect on its weights."""
 
 from typing import NamedTuple
 
@@ -83,18 +83,25 @@ def check_steps(run: RunFolder, config: Config, step: int) -> None:
         )
 
 
-def record_changes(run: RunFolder, config: Config, step: int) -> None:
+def with_accumulate(config: Config, accumulate: int) -> Config:
+    """Returns a configuration that computes a batch in another number of parts."""
+    train = config.train.model_copy(update={"accumulate": accumulate})
+    return config.model_copy(update={"train": train})
+
+
+def record_changes(run: RunFolder, saved: Config, wanted: Config, step: int) -> None:
     """Prints what changes when a run is resumed, and adds it to the run's `changes.json`.
 
     Args:
-        run: The folder; nothing is done if it holds no run yet.
-        config: How to learn from now on.
+        run: The folder.
+        saved: The configuration of the run until now.
+        wanted: The one from now on.
         step: Steps taken already.
 
     Raises:
         OutputError: If the place cannot be written to or the disk is full.
     """
-    lines = describe_changes(run.load_config(), config, step) if run.exists() else []
+    lines = describe_changes(saved, wanted, step)
     if not lines:
         return
     for line in lines:

@@ -78,14 +78,18 @@ def save_training(
     save_checkpoint(model, path, state, average)
 
 
-def saved_accumulate(path: Path, run: RunFolder) -> int:
-    """Returns the parts of a batch with which a checkpoint was written; an older one does not hold them.
+def saved_accumulate(path: Path, configured: int) -> int:
+    """Returns the number of parts of a batch with which a checkpoint was written.
+
+    Args:
+        path: The checkpoint.
+        configured: The number in the configuration of the run, for a checkpoint of an older version.
 
     Raises:
         RunError: If the file is damaged.
     """
     found = load_state(path).get("accumulate")
-    return found if isinstance(found, int) and found > 0 else run.load_config().train.accumulate
+    return found if isinstance(found, int) and found > 0 else configured
 
 
 def restore_training(

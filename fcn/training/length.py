@@ -5,7 +5,7 @@ import math
 from fcn.config.file import Config
 from fcn.data.voc import read_split
 from fcn.runs.folder import RunFolder
-from fcn.runs.progress import validations_without_rise
+from fcn.runs.progress import is_stalled, validations_without_rise
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.session import Session
@@ -30,19 +30,13 @@ def with_steps(config: Config) -> Config:
     return config.model_copy(update={"train": settings.model_copy(update={"steps": steps, "epochs": None})})
 
 
-def with_accumulate(config: Config, accumulate: int) -> Config:
-    """Returns a configuration that computes a batch in another number of parts."""
-    train = config.train.model_copy(update={"accumulate": accumulate})
-    return config.model_copy(update={"train": train})
-
-
 def describe_stall(run: RunFolder) -> str:
     """Returns a notice that a run has ended before its last step, and how to continue it."""
+    return f"{run.path}: has ended: {_describe(run)}. To continue: --set train.patience=null"
+
+
+def _describe(run: RunFolder) -> str:
     count = validations_without_rise(run.log)
-    return f"{run.path}: has ended: {_describe(count)}. To continue: --set train.patience=null"
-
-
-def _describe(count: int) -> str:
     return f"mean IoU has not risen for {counted(count, 'validation')} (train.patience)"
 
 
@@ -60,12 +54,10 @@ class StopWhenStalled(StepCallback):
 
     def on_step(self, step: int, loss: float) -> None:
         """Asks Keras for the end after a validation."""
-        settings = self.session.config.train
-        if settings.patience is None or step % settings.evaluate_steps:
+        run, config = self.session.run, self.session.config
+        if config.train.patience is None or step % config.train.evaluate_steps:
             return
-        if not devices.is_main_process():
-            return  # `WholeSteps` tells the others
-        count = validations_without_rise(self.session.run.log)
-        if count >= settings.patience:
+        # `WholeSteps` tells the other processes.
+        if devices.is_main_process() and is_stalled(run, config):
             self.session.model.stop_training = True
-            print_notice(f"Ends at step {step}: {_describe(count)}.")
+            print_notice(f"Ends at step {step}: {_describe(run)}.")

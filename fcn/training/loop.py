@@ -23,7 +23,7 @@ from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.average import WeightAverage, copy_of
 from fcn.training.callbacks import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
-from fcn.training.changes import check_steps, record_changes
+from fcn.training.changes import check_steps, record_changes, with_accumulate
 from fcn.training.checked_data import read_checked
 from fcn.training.checkpoint import (
     PIXEL_ORDER,
@@ -41,7 +41,7 @@ from fcn.training.data_record import record_of, trained_on, warn
 from fcn.training.environment import describe_environment
 from fcn.training.first_lines import first_lines
 from fcn.training.health import HealthCheck
-from fcn.training.length import StopWhenStalled, describe_stall, with_accumulate, with_steps
+from fcn.training.length import StopWhenStalled, describe_stall, with_steps
 from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
@@ -120,7 +120,9 @@ def _train(
         else:
             model, has_scores = new_model(config, data.classes, data.val_examples, trust)
         weights = class_weights(config.loss, data.train_pixels)
-        accumulate = saved_accumulate(checkpoint, run) if checkpoint else config.train.accumulate
+        accumulate = (
+            saved_accumulate(checkpoint, before.train.accumulate) if checkpoint else config.train.accumulate
+        )
         compile_net(model, with_accumulate(config, accumulate), weights)
         average = None if config.train.ema is None else copy_of(model)
         position, saved = Position(0), None
@@ -135,7 +137,7 @@ def _train(
             stream = open_stream(config, data, position, before.train.batch_size)
             record = shares = None
             if devices.is_main_process():
-                record_changes(run, config, position.step)
+                record_changes(run, before, config, position.step)
                 record = record_of(run, config, data, saved, has_scores)
                 _write_start(run, config, stream, record)
                 shares = measure_shares(config, stream, data.classes)

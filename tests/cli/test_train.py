@@ -1,4 +1,4 @@
-"""What `fcn train` is told: a configuration, a run to resume, or both."""
+"""The arguments of `fcn train`: a configuration, a run to resume, or both."""
 
 import shutil
 from pathlib import Path

@@ -131,7 +131,7 @@ teardown = Teardown()
 stop_signals = StopSignals()
 atexit.register(print, "cleaned up at exit")
 try:
-    print("begun")
+    print("started")
     STOP
 finally:
     stop_signals.close()
@@ -154,7 +154,7 @@ def test_a_process_told_to_stop_ends_before_python_ends_threads_in_native_code(
         check=False,
         timeout=100,
     )
-    assert done.stdout.splitlines() == ["begun", "cleaned up at exit", *last]
+    assert done.stdout.splitlines() == ["started", "cleaned up at exit", *last]
     assert (done.returncode, done.stderr) == (code, "")
 
 

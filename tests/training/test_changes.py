@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
+from thin_training import CrashAt, StopAt, arrays, thin_config
 
 from fcn.config.file import Config
 from fcn.errors import RunError
@@ -22,22 +22,18 @@ pytestmark = pytest.mark.usefixtures("eager")
 
 
 def configured(root: Path, **train_values) -> Config:
-    return Config.model_validate(
+    return thin_config(
+        root,
         {
-            "data": {"root": root},
-            "augmentation": {"crop_size": (16, 16), "color_jitter": 0.1},
-            "model": {"width": 1 / 32, "fc_channels": 8, "dropout": 0.5},
-            "train": {
-                "steps": 4,
-                "batch_size": 4,
-                "learning_rate": 0.05,
-                "log_steps": 1,
-                "checkpoint_steps": 2,
-                "evaluate_steps": 100,
-                "schedule": "poly",
-                **train_values,
-            },
-        }
+            "steps": 4,
+            "batch_size": 4,
+            "learning_rate": 0.05,
+            "log_steps": 1,
+            "checkpoint_steps": 2,
+            "evaluate_steps": 100,
+            "schedule": "poly",
+            **train_values,
+        },
     )
 
 
@@ -49,22 +45,6 @@ def finished(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFold
 def copied(run: RunFolder, path: Path) -> RunFolder:
     shutil.copytree(run.path, path)
     return RunFolder(path)
-
-
-class StopAt(keras.callbacks.Callback):
-    """Ends a session after a number of its batches, as a crash does: without saving."""
-
-    def __init__(self, batch: int) -> None:
-        super().__init__()
-        self.batch = batch
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if batch == self.batch:
-            raise KeyboardInterrupt
-
-
-def arrays(path: Path) -> list[np.ndarray]:
-    return [weight.numpy() for weight in keras.models.load_model(path, compile=False).weights]
 
 
 def rates(run: RunFolder) -> list[float]:
@@ -101,7 +81,7 @@ def test_a_longer_training_that_is_killed_ends_with_the_same_weights(
     wanted = configured(dataset, steps=8, batch_size=2)
     train(wanted, whole.path, resume=True)
     with pytest.raises(KeyboardInterrupt):
-        train(wanted, killed.path, resume=True, callbacks=[StopAt(2)])
+        train(wanted, killed.path, resume=True, callbacks=[CrashAt(2)])
     assert load_state(killed.last)["step"] == 6
     train(wanted, killed.path, resume=True)
     assert len(read_json_file(killed.changes)) == 1
@@ -151,7 +131,7 @@ def test_a_damaged_record_of_changes_is_replaced(
 ) -> None:
     run = copied(finished, tmp_path / "run")
     run.changes.write_bytes(content)
-    record_changes(run, configured(dataset, log_steps=2), 4)
+    record_changes(run, run.load_config(), configured(dataset, log_steps=2), 4)
     assert read_json_file(run.changes) == [{"step": 4, "changes": ["Changed: train.log_steps: 1 -> 2."]}]
 
 
@@ -229,25 +209,13 @@ def test_a_batch_in_other_parts_continues_with_the_same_optimizer(
         loss = found.loss.model_copy(update={"reduction": "sum"})
         return found.model_copy(update={"model": model, "loss": loss})
 
-    run = train(wanted(before, 4), tmp_path / "run", callbacks=[EndAt(3 * before - 1)]).run
+    run = train(wanted(before, 4), tmp_path / "run", callbacks=[StopAt(3 * before - 1)]).run
     assert load_state(run.last)["step"] == 3
     train(wanted(after, 4), run.path, resume=True)
     whole = train(wanted(before, 4), tmp_path / "whole").run
     assert load_state(run.last)["accumulate"] == after
     for one, other in zip(arrays(run.last), arrays(whole.last), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)
-
-
-class EndAt(keras.callbacks.Callback):
-    """Wishes for the end after a batch of Keras."""
-
-    def __init__(self, batch: int) -> None:
-        super().__init__()
-        self.batch = batch
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if batch == self.batch:
-            self.model.stop_training = True
 
 
 @pytest.mark.slow
@@ -278,7 +246,7 @@ def test_a_run_of_an_older_version_has_as_many_examples_as_its_steps(dataset: Pa
 
 @pytest.mark.slow
 def test_a_training_may_end_where_it_is(dataset: Path, tmp_path: Path) -> None:
-    run = train(configured(dataset, evaluate_steps=2), tmp_path / "run", callbacks=[EndAt(2)]).run
+    run = train(configured(dataset, evaluate_steps=2), tmp_path / "run", callbacks=[StopAt(2)]).run
     run.log.write_text("\n".join(run.log.read_text().splitlines()[:-1]) + "\n")  # its last row is of scores
     assert load_state(run.last)["step"] == 3
     train(configured(dataset, evaluate_steps=2, steps=3), run.path, resume=True)

@@ -1,4 +1,4 @@
-"""What `fcn.train` and `fcn.load_config` take from a program, and what the result shows."""
+"""The arguments of `fcn.train` and `fcn.load_config` in a program, and the result as text."""
 
 from pathlib import Path
 

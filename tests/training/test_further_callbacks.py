@@ -97,11 +97,11 @@ class Epochs(keras.callbacks.Callback):
 
     def __init__(self) -> None:
         super().__init__()
-        self.begun: list[int] = []
+        self.started: list[int] = []
         self.ended: dict[int, dict[str, float]] = {}
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.begun.append(epoch)
+        self.started.append(epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.ended[epoch] = dict(logs or {})
@@ -111,7 +111,7 @@ class Epochs(keras.callbacks.Callback):
 def test_an_epoch_of_a_callback_lies_between_two_validations(dataset: Path, tmp_path: Path) -> None:
     epochs, further = Epochs(), Epochs()
     run = fcn.train(settings(dataset, steps=5, accumulate=1), tmp_path / "run", callbacks=[epochs]).run
-    assert epochs.begun == [0, 1, 2] == list(epochs.ended)
+    assert epochs.started == [0, 1, 2] == list(epochs.ended)
     rows = {int(row["step"]): row for row in read_log(run.log) if row["mean_iou"]}
     assert list(rows) == [2, 4, 5]
     for row, logs in zip(rows.values(), epochs.ended.values(), strict=True):
@@ -119,7 +119,7 @@ def test_an_epoch_of_a_callback_lies_between_two_validations(dataset: Path, tmp_
         assert logs["val_pixel_accuracy"] == pytest.approx(float(row["pixel_accuracy"]))
         assert logs["loss"] > 0
     fcn.train(None, run.path, resume=True, callbacks=[further], overrides=["train.steps=7"])
-    assert further.begun == [2, 3] == list(further.ended)
+    assert further.started == [2, 3] == list(further.ended)
 
 
 @pytest.mark.slow

@@ -3,10 +3,10 @@
 import zipfile
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from older_checkpoint import without
+from thin_training import StopAt, arrays, thin_config
 
 from fcn.config.file import Config
 from fcn.errors import RunError
@@ -19,36 +19,20 @@ pytestmark = pytest.mark.usefixtures("eager")
 
 
 def configured(root: Path, **train_values) -> Config:
-    return Config.model_validate(
+    return thin_config(
+        root,
         {
-            "data": {"root": root},
-            "augmentation": {"crop_size": (16, 16), "color_jitter": 0.1},
-            "model": {"width": 1 / 32, "fc_channels": 8, "dropout": 0.5},
-            "train": {
-                "steps": 4,
-                "batch_size": 4,
-                "accumulate": 2,
-                "learning_rate": 0.05,
-                "log_steps": 3,
-                "checkpoint_steps": 2,
-                "evaluate_steps": 4,
-                "ema": 0.9,
-                **train_values,
-            },
-        }
+            "steps": 4,
+            "batch_size": 4,
+            "accumulate": 2,
+            "learning_rate": 0.05,
+            "log_steps": 3,
+            "checkpoint_steps": 2,
+            "evaluate_steps": 4,
+            "ema": 0.9,
+            **train_values,
+        },
     )
-
-
-class StopAt(keras.callbacks.Callback):
-    """Wishes for the end after a batch of Keras, which may be a part of a step."""
-
-    def __init__(self, batch: int) -> None:
-        super().__init__()
-        self.batch = batch
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if batch == self.batch:
-            self.model.stop_training = True
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +42,6 @@ def finished(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainin
 
 def losses(run: RunFolder) -> list[str]:
     return [row["loss"] for row in read_log(run.log) if row["loss"]]
-
-
-def arrays(path: Path) -> list[np.ndarray]:
-    return [weight.numpy() for weight in keras.models.load_model(path, compile=False).weights]
 
 
 def break_bit(path: Path) -> None:
