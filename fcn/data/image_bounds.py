@@ -155,14 +155,18 @@ def _tiff_scans(image: TiffImageFile, data: bytes) -> int:
     tags = image.tag_v2
     if tags.get(_COMPRESSION) != _JPEG:
         return 1
-    # One for each strip or tile is usual, and each further one is as large as a strip or tile at most.
-    further = _count_starts(data) - len(_offsets(tags))
+    # One for each strip or tile is usual, and each further one is as large as a strip or tile at most. Where
+    # several are at one place, each of them is decoded with all scans of that place.
+    offsets = _offsets(tags)
+    places = len(set(offsets))
+    further = _count_starts(data) - places
     if further <= 0:
         return 1
     height, width = int(tags[_IMAGE_LENGTH]), int(tags[_IMAGE_WIDTH])
     part = int(tags.get(_TILE_LENGTH, 0)) * int(tags.get(_TILE_WIDTH, 0))
     part = part or min(height, int(tags.get(_ROWS_PER_STRIP, height))) * width
-    return 1 + min(further, -(-further * part // max(1, height * width)))
+    parts = further * (1 + len(offsets) - places)
+    return 1 + min(further, -(-parts * part // max(1, height * width)))
 
 
 def _offsets(tags: Any) -> list[int]:

@@ -254,6 +254,43 @@ def test_scans_of_a_jpeg_in_a_tiff_count(monkeypatch: pytest.MonkeyPatch) -> Non
                 decode_image(data)
 
 
+def test_scans_that_strips_of_a_tiff_share_count_for_each() -> None:
+    first, others = segment(0xDA, b"\1\1\0\0\0\0"), segment(0xDA, b"\1\1\0\1\x3f\0")
+    jpeg = crafted_jpeg(16, 1, first, *[others] * 19).replace(b"\xff\xc0", b"\xff\xc2")
+    sides = ((256, 4, 1, 16), (257, 4, 1, 32), (258, 3, 1, 8), (259, 3, 1, 7), (262, 3, 1, 1))
+    entries = (*sides, (273, 4, 2, 126), (277, 3, 1, 1), (278, 4, 1, 16), (279, 4, 2, 134))
+    other = crafted_jpeg(16, 1, first)
+    for second, last, scans in ((142, b"", 20), (142 + len(jpeg), other, 11)):
+        places = struct.pack("<4I", 142, second, len(jpeg), len(last or jpeg))
+        data = tiff(*entries, more=places + jpeg + last)
+        assert decoding_seconds(open_header(data, "a"), data, 40_000_000) == scans
+        assert decode_image(data).shape == (32, 16, 3)
+
+
+def old_jpeg_tiff(height: int, width: int, jpeg: bytes) -> bytes:
+    """A TIFF of compression 6 (TIFF 6.0, section 22): tags say where a whole JPEG of three colors is."""
+    sides = ((256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, 174), (259, 3, 1, 6), (262, 3, 1, 6))
+    strip = ((273, 4, 1, 180), (277, 3, 1, 3), (278, 4, 1, height), (279, 4, 1, len(jpeg)))
+    place = ((512, 3, 1, 1), (513, 4, 1, 180), (514, 4, 1, len(jpeg)), (530, 3, 2, 1 | 1 << 16))
+    return tiff(*sides, *strip, *place, more=struct.pack("<3H", 8, 8, 8) + jpeg)
+
+
+def test_an_old_jpeg_in_a_tiff_is_decoded_once_and_in_its_size() -> None:
+    """The decoder itself takes nothing else, so that no check is needed."""
+    buffer = BytesIO()
+    Image.fromarray(noise := np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(
+        buffer, "JPEG", quality=100, subsampling=0
+    )
+    usual = buffer.getvalue()
+    pixels = decode_image(old_jpeg_tiff(64, 64, usual))
+    assert np.abs(pixels.astype(int) - noise).max() < 20
+    np.testing.assert_array_equal(decode_image(old_jpeg_tiff(64, 64, with_scans(usual, 300))), pixels)
+    larger = usual.replace(struct.pack(">HH", 64, 64), struct.pack(">HH", 65_000, 65_000))
+    for data in (larger, progressive(64, 64)):
+        with pytest.raises(DataError, match=r"bomb\.tif: is truncated or a TIFF that cannot be decoded"):
+            decode_image(old_jpeg_tiff(64, 64, data), "bomb.tif")
+
+
 @pytest.mark.parametrize("big", [False, True])
 def test_tags_that_share_their_values_are_refused(big: bool) -> None:
     # Each of the tags is as long as the file, so that reading them all takes a thousand times as long.
