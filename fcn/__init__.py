@@ -33,6 +33,8 @@ _MODULES = {
     "train": "fcn.training.loop",
 }
 
+_WITHOUT_BACKEND = ("load_config",)
+
 __all__ = [
     "Predictor",
     "build_model",
@@ -48,6 +50,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used."""
     if name in _MODULES:
+        if name not in _WITHOUT_BACKEND:
+            import_module("fcn.system.backend").start_quietly_in_notebook()
         return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'fcn' has no attribute {name!r}")
 

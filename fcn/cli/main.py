@@ -32,6 +32,7 @@ from fcn.cli import (
 from fcn.config.file import is_configuration, load_saved_config
 from fcn.errors import FcnError
 from fcn.runs.folder import RunFolder
+from fcn.system.remedies import naming_options
 from fcn.system.stop_signals import StopSignals
 from fcn.system.text import print_notice, printable
 from fcn.version import __version__
@@ -75,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     stop_signals = StopSignals()
     sys.excepthook = _print_traceback
     try:
-        options.run_command(options)
+        with naming_options():
+            options.run_command(options)
         sys.stdout.flush()
     except BrokenPipeError:  # what reads the output has ended, as `head` does
         _discard_output()

@@ -21,6 +21,7 @@ from fcn.config.bounded_yaml import MAX_BYTES, TOO_LONG, parse_yaml
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
 from fcn.errors import ConfigError
 from fcn.system.files import read_at_most, unreadable
+from fcn.system.remedies import set_keys
 from fcn.system.text import print_notice
 
 
@@ -241,15 +242,17 @@ def _nested(overrides: Sequence[str]) -> dict[str, Any]:
         key, equals, text = override.partition("=")
         section, dot, name = key.partition(".")
         if not (equals and dot and section and name) or "." in name:
-            raise ConfigError(f"--set {override}: expected section.key=value, for example train.steps=100.")
+            raise ConfigError(
+                f"{set_keys(override)}: expected section.key=value, for example train.steps=100."
+            )
         try:
             value = parse_yaml(text.encode(errors="surrogatepass"))
         except ValueError as error:
-            raise _not_yaml(f"--set {override}: the value", error) from error
+            raise _not_yaml(f"{set_keys(override)}: the value", error) from error
         if _ends_in_comment(text, value):
             raise ConfigError(
-                f"--set {override}: ' #' begins a comment in YAML, so the value would end there. "
-                f"""Put the value in quotes: --set '{key}="{text}"'. Leave out what is a comment."""
+                f"{set_keys(override)}: ' #' begins a comment in YAML, so the value would end there. "
+                f"""Put the value in quotes: {set_keys(f'{key}="{text}"')}. Leave out what is a comment."""
             )
         values.setdefault(section, {})[name] = value
     return values
@@ -287,7 +290,7 @@ def _explain(path: Path, problem: Any, values: dict[str, Any]) -> str:
     if where == "data" and problem["type"] == "missing":
         where = "data.root"
     if problem["type"] == "missing" and len(where.split(".")) == 2:
-        return f"{path}: {where}: is missing. Give it in the file or with --set {where}=VALUE."
+        return f"{path}: {where}: is missing. Give it in the file or with {set_keys(f'{where}=VALUE')}."
     if problem["type"] == "value_error":
         return f"{path}: {problem['msg'].removeprefix('Value error, ')}."
     section, *keys = problem["loc"]

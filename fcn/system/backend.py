@@ -11,7 +11,7 @@ from pathlib import Path
 from fcn.errors import BackendError
 from fcn.system.optional import missing_package
 from fcn.system.stderr import stderr_held_back
-from fcn.system.text import print_notice
+from fcn.system.text import in_notebook, print_notice
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 """Backends of Keras, the preferred one first."""
@@ -53,6 +53,14 @@ def start_backend(engine: str = "auto") -> None:
             keras.distribution.initialize()
             # JAX has installed a handler of its own, which goes on.
             signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+
+
+def start_quietly_in_notebook() -> None:
+    """Starts TensorFlow without its messages if this is a notebook, and Keras will compute with it."""
+    if not in_notebook() or "keras" in sys.modules or "tensorflow" in sys.modules:
+        return
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow" and _is_installed("tensorflow"):
+        _start_tensorflow()
 
 
 @contextmanager

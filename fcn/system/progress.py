@@ -1,4 +1,4 @@
-"""Progress bars on stderr."""
+"""Progress bars on stderr, and in a notebook in the output of a cell."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +19,8 @@ from rich.progress import (
 from rich.text import Text
 
 from fcn.system.console import TerminalConsole
-from fcn.system.text import print_notice, printable
+from fcn.system.notebook import NotebookProgress
+from fcn.system.text import in_notebook, print_notice, printable
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class _DescriptionColumn(ProgressColumn):
 
 
 def progress_bar(*columns: TextColumn) -> Progress:
-    """Returns a progress bar on stderr, invisible where stderr is not a terminal.
+    """Returns a progress bar: on stderr, where that is a terminal, or in the output of a notebook's cell.
 
     Args:
         columns: Columns to show between the count and the time left.
@@ -48,11 +49,11 @@ def progress_bar(*columns: TextColumn) -> Progress:
 
 
 def _bar(*columns: ProgressColumn) -> Progress:
+    shown = (_DescriptionColumn(), BarColumn(), *columns, TimeRemainingColumn())
+    if in_notebook():
+        return NotebookProgress(*shown)
     return Progress(
-        _DescriptionColumn(),
-        BarColumn(),
-        *columns,
-        TimeRemainingColumn(),
+        *shown,
         console=_CONSOLE,
         transient=True,
         disable=not _CONSOLE.is_terminal,

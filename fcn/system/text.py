@@ -61,14 +61,22 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
+def in_notebook() -> bool:
+    """Returns whether the code runs in the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
+
+
 def print_lines(*lines: object) -> None:
     """Prints lines on stdout, each as `printable` returns it."""
     print("\n".join(map(printable, lines)))
 
 
 def print_notice(*lines: object) -> None:
-    """Prints lines on stderr, each as `printable` returns it."""
-    print("\n".join(map(printable, lines)), file=sys.stderr)
+    """Prints lines on stderr, each as `printable` returns it; in a notebook on stdout, which is not red."""
+    file = sys.stdout if in_notebook() else sys.stderr
+    print("\n".join(map(printable, lines)), file=file)
 
 
 def print_json(value: Any) -> None:

@@ -15,6 +15,7 @@ from fcn.data.stream import TrainingStream
 from fcn.errors import NonFiniteLossError
 from fcn.report.page import duration
 from fcn.system.progress import LINE_SECONDS, progress_bar
+from fcn.system.remedies import other_run, set_keys
 from fcn.system.text import print_notice
 from fcn.training.log import TrainingLog
 from fcn.training.pace import Pace, clock_time
@@ -25,12 +26,13 @@ from fcn.training.step_callback import StepCallback
 def not_finite(what: str, step: int, config: TrainConfig) -> NonFiniteLossError:
     """Returns the error that ends a training with numbers that are not finite."""
     rate = config.learning_rate
-    rise = "" if config.warmup_steps else ", or with a warm-up, --set train.warmup_steps=500"
-    rise += ", or with --set train.precision=float32" if config.precision == "bfloat16" else ""
+    rise = "" if config.warmup_steps else f", or with a warm-up, {set_keys('train.warmup_steps=500')}"
+    rise += f", or with {set_keys('train.precision=float32')}" if config.precision == "bfloat16" else ""
     return NonFiniteLossError(
         f"{what} at step {step}. Most likely the learning rate ({rate:.3g}) is too high; if not, the weights "
-        "to start from may be damaged. Start a new run with a tenth of it, --run NAME --set "
-        f"train.learning_rate={rate / 10:.3g}{rise}. Checkpoints that were written are intact."
+        "to start from may be damaged. Start a new run with a tenth of it, "
+        f"{other_run(f'train.learning_rate={rate / 10:.3g}')}{rise}. "
+        "Checkpoints that were written are intact."
     )
 
 

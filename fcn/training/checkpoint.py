@@ -15,6 +15,7 @@ from fcn.models.net import SegmentationNet
 from fcn.runs.digests import SplitDigests
 from fcn.runs.model_file import RunFolder, copy_checkpoint, load_average, load_state, save_checkpoint
 from fcn.system.files import atomic_path, partial_files, remove, unreadable
+from fcn.system.remedies import other_run
 from fcn.system.text import print_notice
 
 PIXEL_ORDER = "upright"
@@ -115,7 +116,7 @@ def restore_training(
         raise RunError(
             f"{path}: was trained on the classes {', '.join(names)}; the data set has "
             f"{', '.join(classes.names)}. Use the data set it was trained on, or start another run from its "
-            f"net: --run NAME --set model.weights={path.parents[1]}."
+            f"net: {other_run(f'model.weights={path.parents[1]}')}."
         )
     model.optimizer.build(model.trainable_variables)
     expected = len(model.optimizer.variables)
@@ -126,13 +127,13 @@ def restore_training(
     except Exception as error:  # Keras raises whatever its parsers raise on a damaged file.
         raise RunError(
             f"{path}: does not fit this configuration, or is damaged ({type(error).__name__}: {error}). "
-            "Use the configuration it was trained with, or another --run."
+            "Use the configuration it was trained with, or start another run."
         ) from error
     if found != expected:
         raise RunError(
             f"{path}: does not fit this configuration: expected an optimizer with {expected} variables. "
             f"Received: {found}. Use the configuration and the version of fcn that it was trained with, or "
-            "another --run."
+            "start another run."
         )
     if average is not None:
         load_average(average, path)
@@ -213,7 +214,7 @@ def zip_damage(path: Path) -> str | None:
             names = set(archive.namelist())
     except OSError as error:
         raise RunError(
-            f"{path}: {unreadable(error)} Nothing was changed; resume it with --resume when it can be read."
+            f"{path}: {unreadable(error)} Nothing was changed; resume it when it can be read."
         ) from error
     except Exception as error:  # a damaged archive can say anything: encrypted, unknown compression, ...
         return str(error) or type(error).__name__

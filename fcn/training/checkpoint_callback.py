@@ -15,6 +15,7 @@ from fcn.evaluation.evaluate import Evaluation, evaluate_examples, scores_docume
 from fcn.runs.log import COLUMNS, read_log, scored_steps
 from fcn.runs.model_file import copy_checkpoint, save_model
 from fcn.system.files import as_json, write_durably
+from fcn.system.remedies import resume_run
 from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.best import choice_score, kept_choice
@@ -204,7 +205,8 @@ class SaveWhenStopped(StepCallback):
         self._exit_code = exit_code
         if self.checkpoints:
             self.checkpoints.save(step, scores=False)
-            print_notice(f"Stopped and saved at step {step}. Resume it: --resume {self.checkpoints.run.path}")
+            run = self.checkpoints.run.path
+            print_notice(f"Stopped and saved at step {step}. Resume it: {resume_run(run)}")
         raise SystemExit(exit_code)
 
     def close(self) -> None:

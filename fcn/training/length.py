@@ -6,6 +6,7 @@ from fcn.config.file import Config
 from fcn.data.voc import read_split
 from fcn.runs.folder import RunFolder
 from fcn.runs.progress import is_stalled, validations_without_rise
+from fcn.system.remedies import set_keys
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.session import Session
@@ -32,7 +33,7 @@ def with_steps(config: Config) -> Config:
 
 def describe_stall(run: RunFolder) -> str:
     """Returns a notice that a run has ended before its last step, and how to continue it."""
-    return f"{run.path}: has ended: {_describe(run)}. To continue: --set train.patience=null"
+    return f"{run.path}: has ended: {_describe(run)}. To continue: {set_keys('train.patience=null')}"
 
 
 def _describe(run: RunFolder) -> str:

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from fcn.errors import RunError
 from fcn.runs.folder import RunFolder
 from fcn.system.files import unwritable
+from fcn.system.remedies import other_run, resume_run
 
 # What operating systems answer where a file system has no locks.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
@@ -57,7 +58,7 @@ def only_training(run: RunFolder) -> Iterator[None]:
     except Timeout:
         raise RunError(
             f"{run.path}: is being trained already, by {_holder(run)}. Wait until that ends or stop it, then "
-            f"resume it: --resume {run.path}; or start another run: --run NAME."
+            f"resume it: {resume_run(run.path)}; or start another run: {other_run()}."
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:

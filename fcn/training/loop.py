@@ -19,6 +19,7 @@ from fcn.runs.licenses import licenses_of_start, write_licenses
 from fcn.runs.model_file import RunFolder, load_model
 from fcn.runs.progress import finished_step
 from fcn.system.files import write_durably, write_json
+from fcn.system.remedies import resume_run
 from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.average import WeightAverage, copy_of
@@ -164,7 +165,7 @@ def _train(
             checkpoints, data_wait = _fit(session, callbacks)
         except OutputError as error:
             raise OutputError(
-                f"{error} If the training had started, resume it: --resume {run.path}"
+                f"{error} If the training had started, resume it: {resume_run(run.path)}"
             ) from error
     evaluation = _report(session, checkpoints)
     devices.barrier("before any process ends")  # JAX ends the others some minutes after the first
@@ -263,7 +264,7 @@ def _fit(
         steps.on_error(error)
         if stream.error is None or error is stream.error:
             raise
-        raise DataError(f"{stream.error} Then resume it: --resume {session.run.path}") from None
+        raise DataError(f"{stream.error} Then resume it: {resume_run(session.run.path)}") from None
     finally:
         steps.close()
     return checkpoints, wait.share

@@ -7,6 +7,7 @@ from fcn.evaluation.evaluate import Evaluation
 from fcn.pages.percent import percent
 from fcn.runs.folder import RunFolder
 from fcn.runs.lineage import TrainingSplit
+from fcn.system.notebook import html_table
 from fcn.system.text import counted, printable
 
 
@@ -33,17 +34,22 @@ class TrainingResult(NamedTuple):
 
     def __str__(self) -> str:
         """Returns the scores as a short table, with the run folder above it."""
-        scores, count = self.evaluation.scores, len(self.evaluation.images)
-        rows = [
-            ("mean IoU", scores.mean_iou),
-            ("pixel accuracy", scores.pixel_accuracy),
-            *(
-                (f"IoU of {name}", iou)
-                for name, iou in zip(self.classes.names, scores.class_iou, strict=True)
-            ),
-        ]
+        rows = self._rows()
         width = max(len(name) for name, _ in rows)
-        title = f"{self.run.path}: best checkpoint on {counted(count, 'image')}"
-        return "\n".join(
-            [title, *(f"{printable(name):<{width}} {percent(float(value)):>7}" for name, value in rows)]
+        return "\n".join([self._title(), *(f"{name:<{width}} {value:>7}" for name, value in rows)])
+
+    def _repr_html_(self) -> str:
+        """Returns the same as a table for notebooks."""
+        return html_table([("", self._title()), *self._rows()])
+
+    def _title(self) -> str:
+        return printable(
+            f"{self.run.path}: best checkpoint on {counted(len(self.evaluation.images), 'image')}"
         )
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """Returns the scores and their names."""
+        scores = self.evaluation.scores
+        names = [f"IoU of {printable(name)}" for name in self.classes.names]
+        values = [scores.mean_iou, scores.pixel_accuracy, *map(float, scores.class_iou)]
+        return list(zip(["mean IoU", "pixel accuracy", *names], map(percent, values), strict=True))

@@ -7,6 +7,7 @@ from fcn.errors import RunError
 from fcn.runs.digests import SplitDigests, other_decoder
 from fcn.runs.model_file import RunFolder, load_state
 from fcn.system.files import partial_files
+from fcn.system.remedies import other_run, resume_run
 from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.changes import refused_changes
@@ -20,7 +21,7 @@ def check_place(run: RunFolder) -> None:
         RunError: If the folder does.
     """
     if not run.exists() and run.path.exists() and (not run.path.is_dir() or not _is_empty(run)):
-        raise RunError(f"{run.path}: holds other files, and no run. Choose another folder with --run.")
+        raise RunError(f"{run.path}: holds other files, and no run. Choose another folder: {other_run()}.")
 
 
 def check_run(run: RunFolder, config: Config, resume: bool) -> None:
@@ -40,14 +41,14 @@ def check_run(run: RunFolder, config: Config, resume: bool) -> None:
         return
     if not resume:
         raise RunError(
-            f"{run.path}: already holds a run. Resume it with --resume {run.path}, or delete the folder to "
-            "start over. To start another run: --run NAME."
+            f"{run.path}: already holds a run. Resume it with {resume_run(run.path)}, or delete the "
+            f"folder to start over. To start another run: {other_run()}."
         )
     if changed := refused_changes(run.load_config(), config):
         raise RunError(
             f"{run.path}: was started with another configuration ({'; '.join(changed)}). Set these keys "
             "back to resume it, or start another run from its net: "
-            f"--run NAME --set model.weights={run.path}."
+            f"{other_run(f'model.weights={run.path}')}."
         )
 
 
@@ -89,13 +90,13 @@ def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDi
             f"{run.path}: was started with another version of OpenCV or Pillow, which decodes JPEGs to other "
             f"pixels, so whether the images of {data.root} have changed cannot be checked, and the training "
             "would continue on other pixels. Resume it with the version that started it, or start another "
-            "run: --run NAME."
+            f"run: {other_run()}."
         )
     if changed := " and ".join(change for change in changes if change):
         score = "score its best checkpoint on the other split with `fcn evaluate`, or " if changes[1] else ""
         raise RunError(
             f"{run.path}: was started with {changed} of {data.root} has now. Restore them, or {score}start "
-            "another run: --run NAME."
+            f"another run: {other_run()}."
         )
 
 
@@ -121,7 +122,7 @@ def check_orientation(run: RunFolder, config: Config) -> None:
         raise RunError(
             f"{run.path}: was started by an older version, which did not apply EXIF orientation. {turned} of "
             f"its {len(examples)} training images have one, so they would be turned in the middle of the "
-            "training. Start another run: --run NAME."
+            f"training. Start another run: {other_run()}."
         )
 
 

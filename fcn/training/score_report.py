@@ -19,7 +19,8 @@ from fcn.evaluation.metrics import Matrix, Scores
 from fcn.pages.percent import percent
 from fcn.report.pictures import spread
 from fcn.runs.log import read_log
-from fcn.system.text import counted, print_notice
+from fcn.system.notebook import NotebookTable
+from fcn.system.text import counted, in_notebook, print_notice
 from fcn.training import devices
 from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
@@ -82,6 +83,7 @@ class ScoreReport(StepCallback):
         self._last: Validation | None = None
         self._start: Baseline | None = None
         self._starts_at_zero = False
+        self._table: NotebookTable | None = None
 
     def begin(self, step: int) -> None:
         """Scores a sample before the first step, or reads the last scores of the session before."""
@@ -115,15 +117,28 @@ class ScoreReport(StepCallback):
         """
         names = self.session.predictor.classes.names
         new = Validation.of(evaluation)
-        lines = [
-            f"Step {step:,}: {describe_scores(new, self._last)}; {counted(len(evaluation.images), 'image')}."
-        ]
-        if self._last is not None and self._last.class_iou is not None and new.class_iou is not None:
-            lines += describe_classes(new.class_iou, self._last.class_iou, names)
         baselines = constant_baselines(evaluation.matrix, names, self._starts_at_zero)
-        lines.append(describe_baselines([*baselines, *([self._start] if self._start else [])]))
-        print_notice(*lines)
+        baselines += [self._start] if self._start else []
+        if in_notebook():
+            self._add_row(step, new, baselines)
+        else:
+            lines = [
+                f"Step {step:,}: {describe_scores(new, self._last)}; "
+                f"{counted(len(evaluation.images), 'image')}."
+            ]
+            if self._last is not None and self._last.class_iou is not None and new.class_iou is not None:
+                lines += describe_classes(new.class_iou, self._last.class_iou, names)
+            print_notice(*lines, describe_baselines(baselines))
         self._last = new
+
+    def _add_row(self, step: int, new: Validation, baselines: Sequence[Baseline]) -> None:
+        """Adds the scores of a validation to the table in a notebook, which begins with the baselines."""
+        if self._table is None:
+            self._table = NotebookTable("step", "mean IoU", "pixel accuracy", "validation loss")
+            for one in baselines:
+                self._table.add(one.name, percent(one.mean_iou), percent(one.pixel_accuracy), "")
+        loss = f"{new.loss:.3f}" if math.isfinite(new.loss) else ""
+        self._table.add(f"{step:,}", percent(new.mean_iou), percent(new.pixel_accuracy), loss)
 
 
 def describe_scores(new: Validation, last: Validation | None) -> str:

@@ -1,5 +1,6 @@
 """Tests of the configuration: what is read, and what is refused with which words."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from fcn.config.file import Config, changed_keys, load_config, load_saved_config
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, TrainConfig
 from fcn.errors import ConfigError
+from fcn.system.remedies import naming_options
 
 
 @pytest.fixture
@@ -153,8 +155,10 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "model: {net: fcn8s}", "data: {}", "data: {train_split: a}"])
 def test_a_missing_root_says_how_to_give_it(tmp_path: Path, content: str) -> None:
-    message = refusal_of(tmp_path, content)
+    with naming_options():
+        message = refusal_of(tmp_path, content)
     advice = message.partition("--set ")[2].removesuffix("=VALUE.")
+    assert f"overrides=['{advice}=VALUE']" in refusal_of(tmp_path, content)
     assert load_config(tmp_path / "bad.yaml", [f"{advice}=x"]).data.root == Path("x")
 
 
@@ -210,14 +214,16 @@ def test_a_file_that_is_not_there_says_where_recipes_are(tmp_path: Path) -> None
     ["train.steps", "steps=3", "=3", ".steps=3", "train.=3", "train.steps.x=3", "", "=", "train=3"],
 )
 def test_an_override_of_another_form_is_refused(recipe: Path, override: str) -> None:
-    message = refusal(recipe, override)
-    assert f"--set {override}" in message
-    assert "section.key=value" in message
+    assert refusal(recipe, override).startswith(f"overrides=['{override}']: expected section.key=value")
+    with naming_options():
+        assert refusal(recipe, override).startswith(f"--set {shlex.quote(override)}: expected section.key=")
 
 
 @pytest.mark.parametrize("value", ["[", "'", "a: b: c", "{", "!Path x", "2001-99-99", "!!int x", "\x00"])
 def test_an_override_that_is_not_yaml_is_refused(recipe: Path, value: str) -> None:
-    assert "--set train.steps=" in refusal(recipe, f"train.steps={value}")
+    assert "overrides=[" in refusal(recipe, f"train.steps={value}")
+    with naming_options():
+        assert refusal(recipe, f"train.steps={value}").startswith("--set ")
 
 
 @pytest.mark.parametrize(
@@ -352,9 +358,13 @@ def test_variables_that_are_not_set_are_refused(recipe: Path, value: str, words:
     "override", ["data.root=/data/set #1", "train.steps=5 # short", "data.train_split=a  #b", "data.root=#1"]
 )
 def test_a_value_that_would_end_at_a_comment_is_refused(recipe: Path, override: str) -> None:
-    message = refusal(recipe, override)
-    assert message.startswith(f"--set {override}: ' #' begins a comment")
-    assert "in quotes" in message
+    assert "' #' begins a comment" in refusal(recipe, override)
+    with naming_options():
+        message = refusal(recipe, override)
+    assert message.startswith(f"--set '{override}': ' #' begins a comment")
+    remedy = message.partition("in quotes: --set ")[2].partition(". Leave")[0]
+    key, _, value = override.partition("=")
+    assert shlex.split(remedy) == [f'{key}="{value}"']
 
 
 @pytest.mark.parametrize(

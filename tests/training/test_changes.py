@@ -172,7 +172,7 @@ def test_what_may_not_change_is_refused(key: str, value: object, finished: RunFo
     (text,) = refused_changes(configured(dataset), wanted)
     assert text.startswith(f"train.{key}: ")
     assert describe_changes(configured(dataset), wanted, 4) == []
-    with pytest.raises(RunError, match=r"--set model\.weights=") as caught:
+    with pytest.raises(RunError, match=r"overrides=\[.model\.weights=") as caught:
         train(wanted, finished.path, resume=True)
     assert text in str(caught.value)
 

@@ -17,6 +17,7 @@ from fcn.evaluation.metrics import Scores
 from fcn.models.fcn import FCN
 from fcn.runs.folder import RunFolder
 from fcn.runs.log import COLUMNS
+from fcn.system.remedies import naming_options
 from fcn.training.callbacks import not_finite
 from fcn.training.health import (
     HIGH_STEPS,
@@ -142,7 +143,11 @@ def test_batch_normalization_needs_several_images() -> None:
 
 
 def test_a_loss_that_is_not_finite_names_what_to_change() -> None:
-    error = str(not_finite("The loss became nan", 7, TrainConfig(learning_rate=0.1, precision="bfloat16")))
+    config = TrainConfig(learning_rate=0.1, precision="bfloat16")
+    error = str(not_finite("The loss became nan", 7, config))
+    assert "run_path=NAME, overrides=['train.learning_rate=0.01'], or with a warm-up, overrides=" in error
+    with naming_options():
+        error = str(not_finite("The loss became nan", 7, config))
     assert "train.learning_rate=0.01, or with a warm-up, --set train.warmup_steps=500" in error
     assert ", or with --set train.precision=float32. Checkpoints" in error
 

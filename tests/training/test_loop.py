@@ -73,7 +73,7 @@ def test_the_scores_are_those_of_the_best_checkpoint(finished, dataset: Path) ->
 
 def test_a_run_that_is_there_is_not_overwritten(finished, dataset: Path) -> None:
     before = finished.run.last.read_bytes()
-    with pytest.raises(RunError, match="--resume"):
+    with pytest.raises(RunError, match=r"Resume it with fcn\.train\(None, .*, resume=True\)"):
         train(configured(dataset), finished.run.path)
     assert finished.run.last.read_bytes() == before
 
@@ -164,7 +164,7 @@ def test_an_image_that_is_lost_on_the_way_is_named(make_dataset, tmp_path: Path)
         def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
             (root / "JPEGImages" / "a.jpg").write_bytes(b"")
 
-    with pytest.raises(DataError, match=r"a\.jpg: is empty .* --resume"):
+    with pytest.raises(DataError, match=r"a\.jpg: is empty .* resume it: fcn\.train\(None, "):
         train(configured(root, steps=300, evaluate_steps=1000), tmp_path / "run", callbacks=[Loss()])
 
 

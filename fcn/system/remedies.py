@@ -1,0 +1,74 @@
+"""Remedies in the words of the caller: options on the command line, arguments in Python.
+
+A message such as "resume it with --resume RUN" is of no use in a notebook, where nothing takes that option.
+"""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_OPTIONS: ContextVar[bool] = ContextVar("_OPTIONS", default=False)
+
+
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """Makes remedies name options as long as the block runs, as the command line needs them."""
+    before = _OPTIONS.set(True)
+    try:
+        yield
+    finally:
+        _OPTIONS.reset(before)
+
+
+def resume_run(run: object) -> str:
+    """Returns how to resume a run.
+
+    Example:
+        >>> resume_run("runs/a")
+        "fcn.train(None, 'runs/a', resume=True)"
+        >>> with naming_options():
+        ...     resume_run("runs/a")
+        '--resume runs/a'
+    """
+    return (
+        f"--resume {shlex.quote(str(run))}"
+        if _OPTIONS.get()
+        else f"fcn.train(None, {str(run)!r}, resume=True)"
+    )
+
+
+def set_keys(*settings: str) -> str:
+    """Returns how to change keys of a configuration.
+
+    Args:
+        settings: "section.key=value" each.
+
+    Example:
+        >>> set_keys("train.steps=100", "train.ema=null")
+        "overrides=['train.steps=100', 'train.ema=null']"
+        >>> with naming_options():
+        ...     set_keys("train.steps=100", "train.ema=null")
+        '--set train.steps=100 --set train.ema=null'
+    """
+    if _OPTIONS.get():
+        return " ".join(f"--set {shlex.quote(setting)}" for setting in settings)
+    return f"overrides={list(settings)}"
+
+
+def other_run(*settings: str) -> str:
+    """Returns how to start a training in another folder, with some keys changed.
+
+    Args:
+        settings: "section.key=value" each.
+
+    Example:
+        >>> other_run("train.ema=null")
+        "run_path=NAME, overrides=['train.ema=null']"
+        >>> with naming_options():
+        ...     other_run("train.ema=null")
+        '--run NAME --set train.ema=null'
+    """
+    separator = " " if _OPTIONS.get() else ", "
+    place = "--run NAME" if _OPTIONS.get() else "run_path=NAME"
+    return separator.join([place, *([set_keys(*settings)] if settings else [])])
