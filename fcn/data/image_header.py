@@ -16,13 +16,14 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from fcn.data.image_bounds import MAX_PAGES, check_sides, check_tags, check_tiles
+from fcn.data.image_bounds import check_sides
 from fcn.data.image_forms import IMAGE_FORMATS as IMAGE_FORMATS
 from fcn.data.image_forms import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from fcn.data.image_forms import START_BYTES, reader_of
 from fcn.data.jpeg2000 import check_codestream
 from fcn.data.media_boxes import check_boxes
 from fcn.data.text_bounds import check_comments
+from fcn.data.tiff_bounds import MAX_PAGES, check_tags, check_tiles
 from fcn.data.tiff_kinds import check_kind
 from fcn.errors import DataError
 from fcn.system.files import unreadable

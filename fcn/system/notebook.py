@@ -3,6 +3,7 @@
 import html
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from rich.progress import Progress, TaskID
@@ -29,8 +30,7 @@ class NotebookOutput:
         """
         content = {"text/plain": text} | ({} if page is None else {"text/html": page})
         if self._handle is None:
-            from IPython.display import display
-
+            display = import_module("IPython.display").display
             self._handle = display(content, raw=True, display_id=True)
         else:
             self._handle.update(content, raw=True)

@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from fcn.data import image_bounds
-from fcn.data.image_bounds import MAX_SIDE, MAX_TAGS, decoding_seconds
+from fcn.data.image_bounds import MAX_SIDE, decoding_seconds
 from fcn.data.image_header import open_header
 from fcn.data.image_io import decode_image, read_file, read_image, read_label, read_size
+from fcn.data.tiff_bounds import MAX_TAGS
 from fcn.errors import DataError
 
 
@@ -57,7 +58,7 @@ def test_scans_of_previews_and_comments_do_not_count() -> None:
 
 
 def test_starts_of_scans_are_counted_at_every_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_bounds, "_BLOCK", 8)
+    monkeypatch.setattr("fcn.data.scans._BLOCK", 8)
     photo = progressive(8, 8)
     header, usual = open_header(photo, "a"), photo.count(b"\xff\xda")
     rng = np.random.default_rng(0)
