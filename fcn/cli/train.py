@@ -128,13 +128,9 @@ def _find_training(options: argparse.Namespace) -> tuple[Config, Path]:
 
 def _ended(run: RunFolder, config: Config) -> int | None:
     """Returns the step at which a run has ended; None if it has not, or if something else is wanted of it."""
+    from fcn.report.page import is_finished_report
     from fcn.runs.progress import finished_step
 
-    if not run.exists() or changed_keys(run.load_config(), config) or not _has_last_report(run):
+    if not run.exists() or changed_keys(run.load_config(), config) or not is_finished_report(run.report):
         return None
     return finished_step(run, config)
-
-
-def _has_last_report(run: RunFolder) -> bool:
-    """Returns whether the report is the last one; the page of a training that goes on loads itself again."""
-    return run.report.exists() and b'http-equiv="refresh"' not in run.report.read_bytes()

@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # these import a backend; a page needs none
 REFRESH_SECONDS = 30
 """Interval at which browsers reload the page during training."""
 
+_RELOADS = b'http-equiv="refresh"'  # as in the template
+
 # A loss of this many points is easier to read with its moving mean.
 _NOISY = 40
 
@@ -113,6 +115,11 @@ def write_progress_report(
         OutputError: If the place cannot be written to or the disk is full.
     """
     _write(run, progress, snapshot, shares)
+
+
+def is_finished_report(path: Path) -> bool:
+    """Returns whether there is a report of a finished training, which no longer reloads itself."""
+    return path.exists() and _RELOADS not in path.read_bytes()
 
 
 def _write(
