@@ -24,7 +24,7 @@ from fcn.data.augmentation import (
 )
 from fcn.data.distortion import distort
 from fcn.data.mixing import choose_classes, cut_out, draw_box
-from fcn.data.sampling import ClassSampler, view_of_class
+from fcn.data.sampling import ClassSampler, DrawnClass, view_of_class
 from fcn.data.voc import Example, read_example, read_example_label
 from fcn.errors import DataError
 
@@ -114,8 +114,8 @@ class TrainingStream:
             read: Returns image and label of an example; None in place of the image if it is not wanted.
         """
         settings = self.augmentation
-        example, class_id, rng = self._draw(index)
-        image, label = self._cut(*read(example), class_id, rng)
+        example, drawn, rng = self._draw(index)
+        image, label = self._cut(*read(example), drawn, rng)
         if settings.class_mix and rng.random() < settings.class_mix:
             other = self.examples[int(rng.integers(len(self.examples)))]
             pasted, pasted_label = self._cut(*read(other), None, rng)
@@ -129,12 +129,12 @@ class TrainingStream:
         return image, label, rng
 
     def _cut(
-        self, image: Pixels | None, label: Pixels, class_id: int | None, rng: np.random.Generator
+        self, image: Pixels | None, label: Pixels, drawn: DrawnClass | None, rng: np.random.Generator
     ) -> tuple[Pixels | None, Pixels]:
         """Returns a random view of an example, or all of it mirrored and turned at random."""
         settings = self.augmentation
         if settings.crop_size is not None:
-            view = self._view(label, settings.crop_size, class_id, rng)
+            view = self._view(label, settings.crop_size, drawn, rng)
             if image is None:
                 return None, cut_label(label, view, settings.crop_size)
             return apply_view(image, label, view, settings.crop_size)
@@ -148,22 +148,22 @@ class TrainingStream:
             both = [array[rows, columns] for array in both]
         return (None if image is None else both[0]), both[-1]
 
-    def _draw(self, index: int) -> tuple[Example, int | None, np.random.Generator]:
+    def _draw(self, index: int) -> tuple[Example, DrawnClass | None, np.random.Generator]:
         """Returns the example of an item, its class if one was drawn, and the generator to draw on with."""
         epoch, position = divmod(index + self.skipped, len(self.examples))
         rng = np.random.default_rng([self.seed, _CHANGE, epoch, position])
         if self.sampler is None:
             return self.examples[self._order(epoch)[position]], None, rng
         class_id, number = self.sampler.draw(rng)
-        return self.examples[number], class_id, rng
+        return self.examples[number], DrawnClass(class_id, int(self.sampler.pixels[number, class_id])), rng
 
     def _view(
-        self, label: Pixels, crop_size: tuple[int, int], class_id: int | None, rng: np.random.Generator
+        self, label: Pixels, crop_size: tuple[int, int], drawn: DrawnClass | None, rng: np.random.Generator
     ) -> View:
         """Returns the part of an example that an item shows."""
         settings = self.augmentation
-        if class_id is not None:
-            return view_of_class(label, class_id, crop_size, settings, rng)
+        if drawn is not None:
+            return view_of_class(label, drawn, crop_size, settings, rng)
         height, width = label.shape
         return random_view((height, width), crop_size, settings, rng)
 
