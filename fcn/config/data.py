@@ -31,6 +31,9 @@ class DataConfig(Section):
         sampling: "uniform": each epoch shows every training image once; "balanced": crops that hold rare
             classes are drawn more often, and some images may never be; see `fcn.data.sampling`.
         sampling_temperature: Of "balanced": the lower it is, the more often rare classes are drawn.
+        unpack_megapixels: Training images of more megapixels are unpacked into the run folder when a training
+            starts, 4 bytes a pixel, so that a crop need not decode its whole image and label; the folder is
+            removed when the training is finished. null: none are.
     """
 
     root: Path
@@ -41,6 +44,7 @@ class DataConfig(Section):
     bits: Annotated[int, Field(ge=8, le=16, examples=["12"])] | None = None
     sampling: Literal["uniform", "balanced"] = "uniform"
     sampling_temperature: Positive = 0.01
+    unpack_megapixels: Annotated[Positive | None, Field(examples=["16"])] = 16.0
 
     @field_validator("root", mode="before")
     @classmethod

@@ -7,6 +7,7 @@ that is stopped therefore goes on where it was by starting to read at another in
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from fcn.data.augmentation import (
 from fcn.data.distortion import distort
 from fcn.data.mixing import choose_classes, cut_out, draw_box
 from fcn.data.sampling import ClassSampler, DrawnClass, view_of_class
+from fcn.data.unpacked import UnpackedExamples
 from fcn.data.voc import Example, read_example, read_example_label
 from fcn.errors import DataError
 
@@ -45,6 +47,7 @@ class TrainingStream:
         skipped: Number of the first item; `stream[index]` is item `index + skipped` of the endless stream.
 
     Attributes:
+        unpacked: Examples that need not be decoded, at first none. Items are the same with them.
         error: The error of an example, for readers whose own errors hide it; None before one fails.
         read_at: When each item was ready, by `time.monotonic()`; readers may forget those they passed.
     """
@@ -64,6 +67,7 @@ class TrainingStream:
         self.seed = seed
         self.sampler = sampler
         self.skipped = skipped
+        self.unpacked = UnpackedExamples(Path(), ())
         self.error: DataError | None = None
         self.read_at: dict[int, float] = {}
         self._order = lru_cache(maxsize=4)(self._shuffled)
@@ -95,6 +99,8 @@ class TrainingStream:
         return self._changed(index, self._read_label)[1]
 
     def _read(self, example: Example) -> tuple[Pixels | None, Pixels]:
+        if (opened := self.unpacked.open(example)) is not None:
+            return opened
         try:
             return read_example(example, self.num_classes)
         except DataError as error:
@@ -102,6 +108,8 @@ class TrainingStream:
             raise
 
     def _read_label(self, example: Example) -> tuple[Pixels | None, Pixels]:
+        if (opened := self.unpacked.open(example)) is not None:
+            return None, opened[1]
         return None, read_example_label(example, self.num_classes)
 
     def _changed(
