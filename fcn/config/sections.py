@@ -3,12 +3,13 @@
 The defaults of a net's arguments come from `fcn.models.arguments`.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from fcn.config.augmentation import AugmentationConfig as AugmentationConfig
+from fcn.config.data import DataConfig as DataConfig
+from fcn.config.data import LabelOrientation as LabelOrientation
 from fcn.config.section import Count, Fraction, NotNegative, Positive
 from fcn.config.section import Section as Section
 from fcn.config.user_paths import expand_path
@@ -31,60 +32,6 @@ LOWEST_AGREEMENT = 0.98
 """Share of the pixels on which bfloat16 and int8 must agree with float32, if no labels are given."""
 # Descriptions, for errors, of keys that hold more than one value; `examples` show how to write them.
 _TERMS = f"a weight above 0 for each of one or more of {', '.join(get_args(LossTerm))}"
-
-
-LabelOrientation = Literal["upright", "stored"]
-
-
-class DataConfig(Section):
-    """The data set.
-
-    Attributes:
-        root: Folder in VOC layout, relative to where the command runs. `~` and variables of the environment,
-            such as `$HOME`, are replaced, unless there is a folder of that name.
-        train_split: List of the examples to train on.
-        val_split: List of the examples to score on.
-        classes: Classes of a data set without `labels.txt`: "voc" for the 21 of Pascal VOC; null: they are
-            VOC's only if all images are named as VOC's.
-        label_orientation: "upright": labels are of images as people see them, after EXIF orientation was
-            applied, as most tools write them; "stored": of the pixels as they are stored in the files. Then
-            they are turned as their images are.
-        bits: How many bits the values of images of 16 bits use: 12 for a camera whose values end at 4095. The
-            upper 8 of these are what the net sees, everywhere. null: 16, but a training refuses a data set
-            that uses fewer.
-        sampling: "uniform": each epoch shows every training image once; "balanced": crops that hold rare
-            classes are drawn more often, and some images may never be; see `fcn.data.sampling`.
-        sampling_temperature: Of "balanced": the lower it is, the more often rare classes are drawn.
-    """
-
-    root: Path
-    train_split: str = "train"
-    val_split: str = "val"
-    classes: Annotated[Literal["voc"] | None, Field(description="voc, or null", examples=["voc"])] = None
-    label_orientation: LabelOrientation = "upright"
-    bits: Annotated[int, Field(ge=8, le=16, examples=["12"])] | None = None
-    sampling: Literal["uniform", "balanced"] = "uniform"
-    sampling_temperature: Positive = 0.01
-
-    @field_validator("root", mode="before")
-    @classmethod
-    def _expand_root(cls, value: Any) -> Any:
-        return expand_path("data.root", value)
-
-    @model_validator(mode="after")
-    def _temperature_is_not_idle(self) -> "DataConfig":
-        idle = DataConfig.model_fields["sampling_temperature"].default
-        if self.sampling == "uniform" and self.sampling_temperature != idle:
-            raise ValueError(
-                "data.sampling_temperature changes nothing with data.sampling=uniform: expected "
-                f"data.sampling=balanced, or data.sampling_temperature={idle}"
-            )
-        return self
-
-    @property
-    def used_bits(self) -> int:
-        """How many bits values use, 16 if it is not configured."""
-        return NetArguments.bits if self.bits is None else self.bits
 
 
 class ModelConfig(Section):

@@ -5,6 +5,8 @@ Domain-Adaptive Semantic Segmentation", CVPR 2022, section 3.3. For each crop, a
 image that holds it, then a view of the image that shows enough of it.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +24,18 @@ _SHARE_OF_IMAGE = 3000 / (512 * 1024)
 _SHARE_OF_OBJECT = 0.5
 
 
+class DrawnClass(NamedTuple):
+    """A class that a crop shall hold.
+
+    Attributes:
+        class_id: The class.
+        pixels: How many pixels the label of the image has of it.
+    """
+
+    class_id: int
+    pixels: int
+
+
 class ClassSampler:
     """The odds by which classes are drawn, and the images that hold them.
 
@@ -30,6 +44,7 @@ class ClassSampler:
         temperature: The lower, the more often rare classes are drawn. Above 0.
 
     Attributes:
+        pixels: As above.
         shares: `float64[classes]`, the share of each class of all labeled pixels.
         probabilities: `float64[classes]`, how likely each class is drawn; see `class_probabilities`.
 
@@ -41,6 +56,7 @@ class ClassSampler:
         own = pixels.sum(axis=0)
         if not own.any():
             raise ValueError(f"Expected labeled pixels. Received: none in {len(pixels)} images.")
+        self.pixels = pixels
         self.shares = own / own.sum()
         self.probabilities = class_probabilities(self.shares, temperature)
         enough = _SHARE_OF_IMAGE * pixels.sum(axis=1, keepdims=True)
@@ -86,7 +102,7 @@ def class_probabilities(shares: npt.NDArray[np.float64], temperature: float) -> 
 
 def view_of_class(
     label: Pixels,
-    class_id: int,
+    drawn: DrawnClass,
     crop_size: tuple[int, int],
     settings: AugmentationConfig,
     rng: np.random.Generator,
@@ -98,19 +114,18 @@ def view_of_class(
 
     Args:
         label: `uint8[H, W]`, class ids, 255 = void.
-        class_id: The class.
+        drawn: The class.
         crop_size: (height, width) of the view, in pixels.
         settings: The ranges to draw from.
         rng: Random generator.
     """
     height, width = label.shape
-    in_image = np.count_nonzero(label == class_id)
     of_crop = _SHARE_OF_CROP * crop_size[0] * crop_size[1]
     tried: list[tuple[int, View]] = []
     for _ in range(TRIES):
         view = random_view((height, width), crop_size, settings, rng)
-        shown = int(np.count_nonzero(cut_label(label, view, crop_size) == class_id))
-        if shown >= max(1, min(of_crop, _SHARE_OF_OBJECT * in_image * view.scale**2)):
+        shown = int(np.count_nonzero(cut_label(label, view, crop_size) == drawn.class_id))
+        if shown >= max(1, min(of_crop, _SHARE_OF_OBJECT * drawn.pixels * view.scale**2)):
             return view
         tried.append((shown, view))
     return max(tried, key=lambda one: one[0])[1]

@@ -7,6 +7,7 @@ that is stopped therefore goes on where it was by starting to read at another in
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,8 @@ from fcn.data.augmentation import (
 )
 from fcn.data.distortion import distort
 from fcn.data.mixing import choose_classes, cut_out, draw_box
-from fcn.data.sampling import ClassSampler, view_of_class
+from fcn.data.sampling import ClassSampler, DrawnClass, view_of_class
+from fcn.data.unpacked import UnpackedExamples
 from fcn.data.voc import Example, read_example, read_example_label
 from fcn.errors import DataError
 
@@ -45,6 +47,7 @@ class TrainingStream:
         skipped: Number of the first item; `stream[index]` is item `index + skipped` of the endless stream.
 
     Attributes:
+        unpacked: Examples that need not be decoded, at first none. Items are the same with them.
         error: The error of an example, for readers whose own errors hide it; None before one fails.
         read_at: When each item was ready, by `time.monotonic()`; readers may forget those they passed.
     """
@@ -64,6 +67,7 @@ class TrainingStream:
         self.seed = seed
         self.sampler = sampler
         self.skipped = skipped
+        self.unpacked = UnpackedExamples(Path(), ())
         self.error: DataError | None = None
         self.read_at: dict[int, float] = {}
         self._order = lru_cache(maxsize=4)(self._shuffled)
@@ -95,6 +99,8 @@ class TrainingStream:
         return self._changed(index, self._read_label)[1]
 
     def _read(self, example: Example) -> tuple[Pixels | None, Pixels]:
+        if (opened := self.unpacked.open(example)) is not None:
+            return opened
         try:
             return read_example(example, self.num_classes)
         except DataError as error:
@@ -102,6 +108,8 @@ class TrainingStream:
             raise
 
     def _read_label(self, example: Example) -> tuple[Pixels | None, Pixels]:
+        if (opened := self.unpacked.open(example)) is not None:
+            return None, opened[1]
         return None, read_example_label(example, self.num_classes)
 
     def _changed(
@@ -114,8 +122,8 @@ class TrainingStream:
             read: Returns image and label of an example; None in place of the image if it is not wanted.
         """
         settings = self.augmentation
-        example, class_id, rng = self._draw(index)
-        image, label = self._cut(*read(example), class_id, rng)
+        example, drawn, rng = self._draw(index)
+        image, label = self._cut(*read(example), drawn, rng)
         if settings.class_mix and rng.random() < settings.class_mix:
             other = self.examples[int(rng.integers(len(self.examples)))]
             pasted, pasted_label = self._cut(*read(other), None, rng)
@@ -129,12 +137,12 @@ class TrainingStream:
         return image, label, rng
 
     def _cut(
-        self, image: Pixels | None, label: Pixels, class_id: int | None, rng: np.random.Generator
+        self, image: Pixels | None, label: Pixels, drawn: DrawnClass | None, rng: np.random.Generator
     ) -> tuple[Pixels | None, Pixels]:
         """Returns a random view of an example, or all of it mirrored and turned at random."""
         settings = self.augmentation
         if settings.crop_size is not None:
-            view = self._view(label, settings.crop_size, class_id, rng)
+            view = self._view(label, settings.crop_size, drawn, rng)
             if image is None:
                 return None, cut_label(label, view, settings.crop_size)
             return apply_view(image, label, view, settings.crop_size)
@@ -148,22 +156,22 @@ class TrainingStream:
             both = [array[rows, columns] for array in both]
         return (None if image is None else both[0]), both[-1]
 
-    def _draw(self, index: int) -> tuple[Example, int | None, np.random.Generator]:
+    def _draw(self, index: int) -> tuple[Example, DrawnClass | None, np.random.Generator]:
         """Returns the example of an item, its class if one was drawn, and the generator to draw on with."""
         epoch, position = divmod(index + self.skipped, len(self.examples))
         rng = np.random.default_rng([self.seed, _CHANGE, epoch, position])
         if self.sampler is None:
             return self.examples[self._order(epoch)[position]], None, rng
         class_id, number = self.sampler.draw(rng)
-        return self.examples[number], class_id, rng
+        return self.examples[number], DrawnClass(class_id, int(self.sampler.pixels[number, class_id])), rng
 
     def _view(
-        self, label: Pixels, crop_size: tuple[int, int], class_id: int | None, rng: np.random.Generator
+        self, label: Pixels, crop_size: tuple[int, int], drawn: DrawnClass | None, rng: np.random.Generator
     ) -> View:
         """Returns the part of an example that an item shows."""
         settings = self.augmentation
-        if class_id is not None:
-            return view_of_class(label, class_id, crop_size, settings, rng)
+        if drawn is not None:
+            return view_of_class(label, drawn, crop_size, settings, rng)
         height, width = label.shape
         return random_view((height, width), crop_size, settings, rng)
 

@@ -33,6 +33,7 @@ class RunFolder:
         environment: `environment.json`, versions and git hash.
         changes: `changes.json`, what was changed when the training was resumed; only where something was.
         digests: `digests.json`, digests of the data it is trained and scored on.
+        unpacked: `unpacked/`, the pixels of large training images; only until the training is finished.
         report: `report.html`.
         lock: `.lock`, present while a training writes to the folder, or after one that was killed.
     """
@@ -49,6 +50,7 @@ class RunFolder:
         self.environment = path / "environment.json"
         self.digests = path / DIGESTS
         self.changes = path / "changes.json"
+        self.unpacked = path / "unpacked"
         self.report = path / "report.html"
         self.lock = path / ".lock"
 

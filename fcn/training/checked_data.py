@@ -29,6 +29,7 @@ class CheckedData(NamedTuple):
         val_examples: The validation split, which shares no image with the training split.
         train_digests: The digests of each training example.
         val_digests: The digests of each validation example.
+        train_sizes: (height, width) of each training image.
         train_pixels: `int64[images, classes]`, the pixels of each class in each training label, without void.
         val_pixels: `int64[classes]`, the pixels of each class in all validation labels.
     """
@@ -38,6 +39,7 @@ class CheckedData(NamedTuple):
     val_examples: list[Example]
     train_digests: list[ExampleDigest]
     val_digests: list[ExampleDigest]
+    train_sizes: list[tuple[int, int]]
     train_pixels: npt.NDArray[np.int64]
     val_pixels: npt.NDArray[np.int64]
 
@@ -87,6 +89,7 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
         val_examples,
         digests[:count],
         digests[count:],
+        [one.size for one in facts[:count]],
         train_pixels,
         val_pixels.sum(axis=0),
     )

@@ -18,7 +18,7 @@ from fcn.runs.digests import DataRecord, write_record
 from fcn.runs.licenses import licenses_of_start, write_licenses
 from fcn.runs.model_file import RunFolder, load_model
 from fcn.runs.progress import finished_step
-from fcn.system.files import write_durably, write_json
+from fcn.system.files import remove, write_durably, write_json
 from fcn.system.remedies import resume_run
 from fcn.system.text import print_notice
 from fcn.training import devices
@@ -55,6 +55,7 @@ from fcn.training.score_report import ScoreReport
 from fcn.training.session import Session
 from fcn.training.start import new_model, start_weights
 from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
+from fcn.training.unpacking import open_unpacked
 from fcn.training.validations import Validations
 
 
@@ -141,6 +142,9 @@ def _train(
                 record_changes(run, before, config, position.step)
                 record = record_of(run, config, data, saved, has_scores)
                 _write_start(run, config, stream, record)
+            if position.step < config.train.steps:
+                stream.unpacked = open_unpacked(run, config, data)
+            if devices.is_main_process():
                 shares = measure_shares(config, stream, data.classes)
             training = trained_on(config, data, record)
             session = Session(
@@ -163,6 +167,8 @@ def _train(
             if devices.is_main_process() and position.step < config.train.steps:
                 print_notice(*first_lines(session))
             checkpoints, data_wait = _fit(session, callbacks)
+            if devices.is_main_process():
+                remove(run.unpacked)
         except OutputError as error:
             raise OutputError(
                 f"{error} If the training had started, resume it: {resume_run(run.path)}"

@@ -11,7 +11,7 @@ from rare_classes import PIXELS, RARE, TEMPERATURE, read_rare_classes, write_rar
 
 from fcn.config.augmentation import AugmentationConfig
 from fcn.data.augmentation import cut_label, random_view
-from fcn.data.sampling import TRIES, ClassSampler, class_probabilities, view_of_class
+from fcn.data.sampling import TRIES, ClassSampler, DrawnClass, class_probabilities, view_of_class
 
 counts = st.lists(st.integers(0, 10**12), min_size=1, max_size=30).filter(any)
 temperatures = st.floats(0, exclude_min=True, allow_infinity=False)
@@ -105,7 +105,7 @@ def test_views_show_the_class_far_more_often(size: int) -> None:
     label = object_of(size)
     rng = np.random.default_rng(0)
     usual = [random_view((150, 200), CROP, FLIPPED, rng) for _ in range(100)]
-    chosen = [view_of_class(label, RARE, CROP, FLIPPED, rng) for _ in range(100)]
+    chosen = [view_of_class(label, DrawnClass(RARE, size**2), CROP, FLIPPED, rng) for _ in range(100)]
     before, after = (
         sum(bool((cut_label(label, view, CROP) == RARE).any()) for view in views) for views in (usual, chosen)
     )
@@ -117,7 +117,7 @@ def test_a_view_that_shows_enough_is_taken_as_it_is_drawn() -> None:
     label = np.full((150, 200), RARE, np.uint8)
     for seed in range(20):
         expected = random_view((150, 200), CROP, FLIPPED, np.random.default_rng(seed))
-        found = view_of_class(label, RARE, CROP, FLIPPED, np.random.default_rng(seed))
+        found = view_of_class(label, DrawnClass(RARE, label.size), CROP, FLIPPED, np.random.default_rng(seed))
         assert found == expected
 
 
@@ -131,7 +131,7 @@ def test_enough_is_a_share_of_the_crop_or_half_of_the_object(size: int) -> None:
         needed = [min(1500 / 512**2 * 48 * 64, size**2 / 2 * view.scale**2) for view in views]
         enough = [number for number in range(TRIES) if shown[number] > 0 and shown[number] >= needed[number]]
         expected = enough[0] if enough else int(np.argmax(shown))
-        found = view_of_class(label, RARE, CROP, PLAIN, np.random.default_rng(seed))
+        found = view_of_class(label, DrawnClass(RARE, size**2), CROP, PLAIN, np.random.default_rng(seed))
         assert found == views[expected]
         taken.add(bool(enough))
     assert taken == ({False, True} if size else {False})
