@@ -32,6 +32,8 @@ class RunFolder:
         scores: `scores.json`, the scores of the best checkpoint.
         environment: `environment.json`, versions and git hash.
         changes: `changes.json`, what was changed when the training was resumed; only where something was.
+        length: `length.json`, the steps that `train.hours` became, and what they were computed from; only
+            where a training has hours.
         digests: `digests.json`, digests of the data it is trained and scored on.
         report: `report.html`.
         lock: `.lock`, present while a training writes to the folder, or after one that was killed.
@@ -48,6 +50,7 @@ class RunFolder:
         self.scores = path / "scores.json"
         self.environment = path / "environment.json"
         self.digests = path / DIGESTS
+        self.length = path / "length.json"
         self.changes = path / "changes.json"
         self.report = path / "report.html"
         self.lock = path / ".lock"

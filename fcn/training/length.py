@@ -13,7 +13,7 @@ from fcn.training.step_callback import StepCallback
 
 
 def with_steps(config: Config) -> Config:
-    """Returns a configuration with its epochs as steps, and says how many these are.
+    """Returns a configuration with its epochs as steps, and says how many these are; hours stay.
 
     Raises:
         DataError: If the training split cannot be read.
