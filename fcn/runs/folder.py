@@ -35,6 +35,8 @@ class RunFolder:
         length: `length.json`, the steps that `train.hours` became, and what they were computed from; only
             where a training has hours.
         digests: `digests.json`, digests of the data it is trained and scored on.
+        splits: `splits/`, lists of the training and the validation images; only where the training chose
+            these (`data.val_share`).
         report: `report.html`.
         lock: `.lock`, present while a training writes to the folder, or after one that was killed.
     """
@@ -52,6 +54,7 @@ class RunFolder:
         self.digests = path / DIGESTS
         self.length = path / "length.json"
         self.changes = path / "changes.json"
+        self.splits = path / "splits"
         self.report = path / "report.html"
         self.lock = path / ".lock"
 

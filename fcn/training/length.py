@@ -3,13 +3,13 @@
 import math
 
 from fcn.config.file import Config
-from fcn.data.voc import read_split
 from fcn.runs.folder import RunFolder
 from fcn.runs.progress import is_stalled, validations_without_rise
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
+from fcn.training.validation_split import count_training_images
 
 
 def with_steps(config: Config) -> Config:
@@ -21,7 +21,7 @@ def with_steps(config: Config) -> Config:
     settings = config.train
     if settings.epochs is None:
         return config
-    images = len(read_split(config.data.root, config.data.train_split))
+    images = count_training_images(config.data)
     steps = max(1, math.ceil(settings.epochs * images / settings.batch_size))
     if devices.is_main_process():
         print_notice(

@@ -55,6 +55,7 @@ from fcn.training.score_report import ScoreReport
 from fcn.training.session import Session
 from fcn.training.start import new_model, start_weights
 from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
+from fcn.training.validation_split import record_division
 from fcn.training.validations import Validations
 
 
@@ -102,6 +103,8 @@ def train(
             check_run(run, config, resume)
             check_orientation(run, config)
             data = read_checked(config.data, saved_class_names(run))
+            if data.is_divided and devices.is_main_process():
+                record_division(run, config.data, data.train_examples, data.val_examples)
             config = with_measured_steps(config, data, run, began)
             return train_checked(config, data, run, callbacks, consensus, trust)
 

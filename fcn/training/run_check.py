@@ -138,6 +138,6 @@ def _pixel_order(run: RunFolder) -> str | None:
 def _is_empty(run: RunFolder) -> bool:
     """Returns whether a folder holds nothing, or only what a training writes first."""
     return set(run.path.iterdir()) <= {
-        *(run.digests, run.environment, run.length, run.lock),
+        *(run.digests, run.environment, run.length, run.splits, run.lock),
         *partial_files(run.path),
     }
