@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from fcn.cli.arguments import Commands, add_command, add_memory, add_set
-from fcn.config.file import as_config, is_configuration, load_config
+from fcn.config.file import is_configuration, load_config
 from fcn.system.backend import start_backend
 from fcn.system.files import occupied
 from fcn.system.results import check_writable
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
     if is_configuration(options.source):
         config = load_config(options.source, options.set)
     else:
-        config = as_config(own_classes(options.source), options.set)
+        config = own_classes(options.source, options.set)
     start_backend()
     from fcn.planning.plan import make_plan
     from fcn.planning.recipe import format_plan, plan_document, summarize_plan

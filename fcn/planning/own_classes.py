@@ -1,10 +1,12 @@
 """The recipe that a plan for a data set starts from: the values of `configs/own_classes.yaml`."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from fcn.config.file import Config
+from fcn.config.file import Config, as_config
 
-_VALUES = {
+_VALUES: dict[str, dict[str, Any]] = {
     "augmentation": {
         "crop_size": (320, 320),
         "scale": (0.5, 1.5),
@@ -40,14 +42,18 @@ _VALUES = {
 }
 
 
-def own_classes(root: Path) -> Config:
+def own_classes(root: Path, overrides: Sequence[str] = ()) -> Config:
     """Returns the recipe for a data set.
 
     Args:
         root: The data set.
+        overrides: "section.key=value" each, as after `--set`.
+
+    Raises:
+        ConfigError: If any of these is not as expected.
 
     Example:
         >>> own_classes(Path("data/mine")).data.val_share
         0.2
     """
-    return Config.model_validate({"data": {"root": root, "val_share": 0.2}, **_VALUES})
+    return as_config({"data": {"root": root, "val_share": 0.2}, **_VALUES}, overrides)

@@ -4,6 +4,7 @@ It is the training itself, with its reading of images, checkpoints and scores, a
 what it takes is what the training takes. Weights start at random, since their values cost nothing.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -59,9 +60,10 @@ class Cost(NamedTuple):
             steps: Its number of steps.
             val_megapixels: Size of all images that it is scored on.
         """
-        settings = config.train
-        scorings = -(-steps // settings.evaluate_steps)
-        saves = scorings + steps // settings.checkpoint_steps
+        every, saved = config.train.evaluate_steps, config.train.checkpoint_steps
+        scorings = -(-steps // every)  # with the last step
+        saves = scorings + steps // saved - steps // math.lcm(every, saved)
+        saves -= bool(steps % every) and not steps % saved  # the last step is saved once
         seconds = self.start_seconds + (steps - 1) * self.step_seconds + self.end_seconds
         return seconds + saves * self.save_seconds + scorings * val_megapixels * self.score_seconds
 

@@ -35,8 +35,8 @@ def configured(**train_values) -> Config:
 
 
 def test_the_time_of_a_training_is_that_of_its_parts() -> None:
-    # 249 steps after the first, scored after 100, 200 and 250, saved then and after 50, 100, ..., 250.
-    expected = 20 + 249 * 0.5 + 3 * 4 * 1.5 + (3 + 5) * 2 + 3
+    # 249 steps after the first, scored after 100, 200 and 250, saved after 50, 100, ..., 250.
+    expected = 20 + 249 * 0.5 + 3 * 4 * 1.5 + 5 * 2 + 3
     assert math.isclose(COST.total_seconds(configured(), 250, 4.0), expected)
 
 
