@@ -94,18 +94,23 @@ def add_engine(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_memory(command: argparse.ArgumentParser, default: str) -> None:
+def add_memory(
+    command: argparse.ArgumentParser,
+    default: str,
+    meaning: str = "that the process may take; larger images are labeled in parts",
+) -> None:
     """Adds `--memory`.
 
     Args:
         command: The command.
         default: The default, for its help.
+        meaning: Which gigabytes they are, for its help.
     """
     command.add_argument(
         "--memory",
         type=_read_gigabytes,
         metavar="GB",
-        help=f"gigabytes that the process may take; larger images are labeled in parts; default: {default}",
+        help=f"gigabytes {meaning}; default: {default}",
     )
 
 

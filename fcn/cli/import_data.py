@@ -157,12 +157,14 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(record | {"root": str(options.output)})
         return
-    training = ["python", "train.py", "configs/voc_fcn8s.yaml", "--run", f"runs/{options.output.name}"]
-    training += ["--set", f"data.root={options.output}", "--set", "data.train_split=train"]
+    name = options.output.name
+    planning = ["python", "-m", "fcn", "plan", str(options.output), "--output", f"{name}.yaml"]
+    training = ["python", "train.py", f"{name}.yaml", "--run", f"runs/{name}"]
     print_lines(
         f"Wrote {options.output}/: {counted(len(plan.names), 'image')} with labels, in VOC layout.",
         *_describe_stripped(plan, record),
-        f"Next: {shlex.join(training)}",
+        f"Next: {shlex.join(planning)}",
+        f"      {shlex.join(training)}",
     )
 
 

@@ -25,6 +25,7 @@ from fcn.cli import (
     import_weights,
     infer,
     inspect,
+    plan,
     serve,
     train,
     weights,
@@ -47,6 +48,7 @@ COMMANDS = (
     convolutionalize,
     inspect,
     compare,
+    plan,
     data,
     weights,
 )

@@ -5,8 +5,6 @@ Each task has a process of its own, so that memory of other tasks is not counted
 
 import gc
 import os
-import re
-import resource
 import signal
 import sys
 import time
@@ -21,11 +19,11 @@ import numpy as np
 from fcn.classes import Classes
 from fcn.config.file import Config
 from fcn.system.backend import start_backend
+from fcn.system.memory import peak_bytes
 from fcn.system.stderr import stderr_held_back
 
 # So small that the weights stay as they are and the loss stays finite, whatever the number of steps.
 _LEARNING_RATE = 1e-8
-_STATUS = Path("/proc/self/status")
 _UNTIL_EXIT = ExitStack()
 """Holds contexts until the process ends; Python would leave one that is not referenced."""
 
@@ -160,26 +158,15 @@ def do_when_asked(task: Task, connection: Connection) -> None:
     try:
         with stderr_held_back():  # the parent's backend printed the same when it started
             task.start()
-        connection.send(Ready(peak_bytes()))
+        connection.send(Ready(peak_bytes() or 0))
         while True:
             connection.recv()
             once = once or task.begin()
             gc.collect()
             start = time.perf_counter()
             once()
-            connection.send(Done(time.perf_counter() - start, peak_bytes()))
+            connection.send(Done(time.perf_counter() - start, peak_bytes() or 0))
     except (EOFError, BrokenPipeError):
         pass
     except Exception as error:  # whatever it is, the parent continues without this net
         connection.send(Failed(f"{type(error).__name__}: {error}"))
-
-
-def peak_bytes() -> int:
-    """Returns the peak memory of this process.
-
-    On Linux `ru_maxrss` starts with the peak of the parent process, so it is used on other systems only.
-    """
-    if _STATUS.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", _STATUS.read_text())):
-        return int(found[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,15 +1,14 @@
 """Time and memory of tasks, each in a process of its own, measured in alternating rounds."""
 
 import multiprocessing
-import re
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import NamedTuple
 
 from fcn.comparison.timed_process import Done, Failed, Ready, Task, do_when_asked
+from fcn.system.memory import available_bytes
 from fcn.system.progress import progress_bar
 from fcn.system.text import print_notice
 
@@ -24,7 +23,6 @@ _PAUSE_SECONDS = 0.1
 """Pause between two tasks, so that threads of the last one stop waiting for more work."""
 _ROOM = 1.5
 """Free memory that another process needs, relative to the largest process so far."""
-_MEMORY = Path("/proc/meminfo")
 
 
 class Timing(NamedTuple):
@@ -173,6 +171,5 @@ def _rounds(group: Sequence[_Process]) -> Iterator[list[_Process]]:
 
 def _has_room(group: Sequence[_Process]) -> bool:
     """Returns whether there is memory for one more process; True where that is unknown."""
-    if not _MEMORY.exists() or not (found := re.search(r"MemAvailable:\s*(\d+) kB", _MEMORY.read_text())):
-        return True
-    return int(found[1]) * 1024 > _ROOM * max(process.peak_bytes for process in group)
+    available = available_bytes()
+    return available is None or available > _ROOM * max(process.peak_bytes for process in group)

@@ -20,6 +20,8 @@ class DataConfig(Section):
             such as `$HOME`, are replaced, unless there is a folder of that name.
         train_split: List of the examples to train on.
         val_split: List of the examples to score on.
+        val_share: Share of the images of `train_split` that are scored in place of learned from, where the
+            data set has no list `val_split`; null: the list must be there.
         classes: Classes of a data set without `labels.txt`: "voc" for the 21 of Pascal VOC; null: they are
             VOC's only if all images are named as VOC's.
         label_orientation: "upright": labels are of images as people see them, after EXIF orientation was
@@ -39,6 +41,7 @@ class DataConfig(Section):
     root: Path
     train_split: str = "train"
     val_split: str = "val"
+    val_share: Annotated[float, Field(gt=0, lt=1, examples=["0.2"])] | None = None
     classes: Annotated[Literal["voc"] | None, Field(description="voc, or null", examples=["voc"])] = None
     label_orientation: LabelOrientation = "upright"
     bits: Annotated[int, Field(ge=8, le=16, examples=["12"])] | None = None

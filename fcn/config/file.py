@@ -52,15 +52,15 @@ class Config(Section):
         return stream.getvalue()
 
     def values(self) -> dict[str, Any]:
-        """Returns the sections as dictionaries, with every default but the steps of a training in epochs."""
+        """Returns the sections as dictionaries, with every default but the steps of another length."""
         values = self.model_dump(mode="json")
-        if self.train.epochs is not None:
+        if self.train.epochs is not None or self.train.hours is not None:
             del values["train"]["steps"]
         return values
 
 
-_LENGTHS = ("steps", "epochs")
-"""Keys of `train` of which one is given; `--set` of one replaces the other."""
+_LENGTHS = ("steps", "epochs", "hours")
+"""Keys of `train` of which one is given; `--set` of one replaces the others."""
 
 _SECTIONS: dict[str, type[Section]] = {
     "data": DataConfig,

@@ -154,6 +154,19 @@ def listed(problems: Sequence[str], others: str) -> list[str]:
     return [*problems[:SHOWN], *more]
 
 
+def has_split(root: Path, split: str) -> bool:
+    """Returns whether a data set has a list of this name.
+
+    Args:
+        root: The folder that holds `JPEGImages`.
+        split: Name of a list.
+
+    Raises:
+        PlaceError: If the name leads out of the data set.
+    """
+    return is_there(path_below(root / SPLITS, f"{split}.txt", f"the split {split!r}"))
+
+
 def read_names(root: Path, split: str) -> list[str]:
     """Returns the names in a split as `read_split` does, whether or not their images and labels are there.
 

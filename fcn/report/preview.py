@@ -11,7 +11,7 @@ from fcn.config.file import Config
 from fcn.data.examination import class_pixels, facts_of_all
 from fcn.data.image_io import encode_jpeg
 from fcn.data.stream import TrainingStream, open_training_stream
-from fcn.data.voc import read_classes, read_split
+from fcn.data.voc import has_split, read_classes, read_split
 from fcn.outputs.overlay import tint
 from fcn.pages.percent import percent
 from fcn.pages.picture import Picture, embed
@@ -39,7 +39,8 @@ def write_preview(path: Path, config: Config, name: str, count: int) -> None:
         OutputError: If the place cannot be written to or the disk is full.
     """
     data = config.data
-    classes = read_classes(data.root, (data.train_split, data.val_split), data.classes)
+    splits = [split for split in (data.train_split, data.val_split) if has_split(data.root, split)]
+    classes = read_classes(data.root, splits or (data.train_split,), data.classes)
     num_classes = len(classes.names)
     examples = [
         example._replace(bits=data.used_bits)

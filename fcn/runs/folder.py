@@ -32,8 +32,12 @@ class RunFolder:
         scores: `scores.json`, the scores of the best checkpoint.
         environment: `environment.json`, versions and git hash.
         changes: `changes.json`, what was changed when the training was resumed; only where something was.
+        length: `length.json`, the steps that `train.hours` became, and what they were computed from; only
+            where a training has hours.
         digests: `digests.json`, digests of the data it is trained and scored on.
         unpacked: `unpacked/`, the pixels of large training images; only until the training is finished.
+        splits: `splits/`, lists of the training and the validation images; only where the training chose
+            these (`data.val_share`).
         report: `report.html`.
         lock: `.lock`, present while a training writes to the folder, or after one that was killed.
     """
@@ -49,8 +53,10 @@ class RunFolder:
         self.scores = path / "scores.json"
         self.environment = path / "environment.json"
         self.digests = path / DIGESTS
+        self.length = path / "length.json"
         self.changes = path / "changes.json"
         self.unpacked = path / "unpacked"
+        self.splits = path / "splits"
         self.report = path / "report.html"
         self.lock = path / ".lock"
 

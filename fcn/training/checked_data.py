@@ -18,6 +18,7 @@ from fcn.runs.digests import SplitDigests
 from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.checkpoint import DataDigests
+from fcn.training.validation_split import divide_examples, lists_of
 
 
 class CheckedData(NamedTuple):
@@ -32,6 +33,7 @@ class CheckedData(NamedTuple):
         train_sizes: (height, width) of each training image.
         train_pixels: `int64[images, classes]`, the pixels of each class in each training label, without void.
         val_pixels: `int64[classes]`, the pixels of each class in all validation labels.
+        is_divided: Whether the validation examples were chosen here (`data.val_share`).
     """
 
     classes: Classes
@@ -42,6 +44,7 @@ class CheckedData(NamedTuple):
     train_sizes: list[tuple[int, int]]
     train_pixels: npt.NDArray[np.int64]
     val_pixels: npt.NDArray[np.int64]
+    is_divided: bool = False
 
     @property
     def digests(self) -> DataDigests:
@@ -60,15 +63,22 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
     Raises:
         DataError: If one cannot be used, or an image is in both splits.
     """
-    splits, bits = (config.train_split, config.val_split), config.used_bits
-    classes = read_classes(config.root, splits, config.classes, run_names)
-    train_examples, val_examples = (
-        [example._replace(bits=bits) for example in read_split(config.root, split, config.label_orientation)]
-        for split in splits
+    lists = lists_of(config)
+    classes = read_classes(config.root, lists, config.classes, run_names)
+    train_examples, *others = (
+        [
+            example._replace(bits=config.used_bits)
+            for example in read_split(config.root, split, config.label_orientation)
+        ]
+        for split in lists
     )
+    val_examples = [example for other in others for example in other]
     check_disjoint(train_examples, val_examples, config.root)
-    examples = Splits(*splits, train_examples, val_examples)
-    found = examine_examples(examples.examples(), len(classes.names))
+    found = examine_examples([*train_examples, *val_examples], len(classes.names))
+    if config.val_share is not None and not others:
+        found, count = divide_examples(config.root, found, config.val_share)
+        train_examples, val_examples = [*found.examples[:count]], [*found.examples[count:]]
+    examples = Splits(config.train_split, config.val_split, train_examples, val_examples)
     survey = survey_examples(
         config.root, classes, examples, found, read_list_colors(config.root), config.bits
     )
@@ -92,4 +102,5 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
         [one.size for one in facts[:count]],
         train_pixels,
         val_pixels.sum(axis=0),
+        is_divided=not others,
     )

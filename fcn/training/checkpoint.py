@@ -17,6 +17,7 @@ from fcn.runs.model_file import RunFolder, copy_checkpoint, load_average, load_s
 from fcn.system.files import atomic_path, partial_files, remove, unreadable
 from fcn.system.remedies import other_run
 from fcn.system.text import print_notice
+from fcn.training import devices
 
 PIXEL_ORDER = "upright"
 """Pixel order of the images of a training; older versions trained on pixels in stored order."""
@@ -160,6 +161,17 @@ def saved_class_names(run: RunFolder) -> tuple[str, ...] | None:
         except (RunError, KeyError, TypeError, ClassNamesError):  # the checkpoint before it is used then
             continue
     return None
+
+
+def find_common_checkpoint(run: RunFolder) -> Path | None:
+    """Returns the checkpoint to resume from, the same in every process; None to start from step 1."""
+    if devices.is_main_process():
+        remove_partial_files(run)
+        checkpoint = find_checkpoint(run)
+    devices.barrier("before anything is written")
+    if not devices.is_main_process():  # the last checkpoint is whole by now
+        checkpoint = find_checkpoint(run)
+    return checkpoint
 
 
 def find_checkpoint(run: RunFolder) -> Path | None:

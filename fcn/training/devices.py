@@ -86,6 +86,27 @@ def highest(number: int) -> int:
     return int(np.max(multihost_utils.process_allgather(np.int32(number))))
 
 
+def accelerator_peak_bytes() -> int | None:
+    """Returns the most memory that this process has used of one accelerator; None on a CPU."""
+    names = _accelerators()
+    if not names:
+        return None
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        info = tf.config.experimental.get_memory_info
+        return max(int(info(f"GPU:{index}")["peak"]) for index in range(len(names)))
+    if backend == "jax":
+        import jax
+
+        found = [device.memory_stats() or {} for device in jax.local_devices()]
+        return max(int(one.get("peak_bytes_in_use", 0)) for one in found)
+    import torch
+
+    return max(int(torch.cuda.max_memory_allocated(index)) for index in range(len(names)))
+
+
 @contextmanager
 def undistributed() -> Iterator[None]:
     """Lets this process compute alone: variables that are made in the block are its own."""

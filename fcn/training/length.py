@@ -3,7 +3,6 @@
 import math
 
 from fcn.config.file import Config
-from fcn.data.voc import read_split
 from fcn.runs.folder import RunFolder
 from fcn.runs.progress import is_stalled, validations_without_rise
 from fcn.system.remedies import set_keys
@@ -11,10 +10,11 @@ from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
+from fcn.training.validation_split import count_training_images
 
 
 def with_steps(config: Config) -> Config:
-    """Returns a configuration with its epochs as steps, and says how many these are.
+    """Returns a configuration with its epochs as steps, and says how many these are; hours stay.
 
     Raises:
         DataError: If the training split cannot be read.
@@ -22,7 +22,7 @@ def with_steps(config: Config) -> Config:
     settings = config.train
     if settings.epochs is None:
         return config
-    images = len(read_split(config.data.root, config.data.train_split))
+    images = count_training_images(config.data)
     steps = max(1, math.ceil(settings.epochs * images / settings.batch_size))
     if devices.is_main_process():
         print_notice(

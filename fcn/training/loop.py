@@ -1,5 +1,6 @@
 """One training from top to bottom: data, net, callbacks, `fit`, report."""
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -25,12 +26,11 @@ from fcn.training import devices
 from fcn.training.average import WeightAverage, copy_of
 from fcn.training.callbacks import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
 from fcn.training.changes import check_steps, record_changes, with_accumulate
-from fcn.training.checked_data import read_checked
+from fcn.training.checked_data import CheckedData, read_checked
 from fcn.training.checkpoint import (
     PIXEL_ORDER,
     Position,
-    find_checkpoint,
-    remove_partial_files,
+    find_common_checkpoint,
     restore_training,
     saved_accumulate,
     saved_class_names,
@@ -42,6 +42,7 @@ from fcn.training.data_record import record_of, trained_on, warn
 from fcn.training.environment import describe_environment
 from fcn.training.first_lines import first_lines
 from fcn.training.health import HealthCheck
+from fcn.training.hours import with_measured_steps, with_recorded_steps
 from fcn.training.length import StopWhenStalled, describe_stall, with_steps
 from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
@@ -56,6 +57,7 @@ from fcn.training.session import Session
 from fcn.training.start import new_model, start_weights
 from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
 from fcn.training.unpacking import open_unpacked
+from fcn.training.validation_split import record_division
 from fcn.training.validations import Validations
 
 
@@ -95,26 +97,44 @@ def train(
         if not (resume and run.exists()):
             raise RunError(f"{run.path}: holds no run to resume. Expected a configuration to start one.")
         config = load_saved_config(run.config, overrides)
-    config = with_steps(as_config(config, overrides))
+    began = time.monotonic()
+    config = with_recorded_steps(with_steps(as_config(config, overrides)), run)
     with stop_together() as consensus:
         check_place(run)
         with only_training(run) if devices.is_main_process() else nullcontext():
             check_run(run, config, resume)
             check_orientation(run, config)
-            return _train(config, run, callbacks, consensus, trust)
+            data = read_checked(config.data, saved_class_names(run))
+            if data.is_divided and devices.is_main_process():
+                record_division(run, config.data, data.train_examples, data.val_examples)
+            config = with_measured_steps(config, data, run, began)
+            return train_checked(config, data, run, callbacks, consensus, trust)
 
 
-def _train(
+def train_checked(
     config: Config,
+    data: CheckedData,
     run: RunFolder,
     callbacks: Sequence[keras.callbacks.Callback],
     consensus: StopConsensus,
-    trust: bool,
+    trust: bool = False,
 ) -> TrainingResult:
-    data = read_checked(config.data, saved_class_names(run))
+    """Trains a net as `train` does, with data that were checked and a number of steps.
+
+    Args:
+        config: How to train.
+        data: Its data.
+        run: Where to write; a run that is there is resumed.
+        callbacks: As of `train`.
+        consensus: What the processes of the training agree on.
+        trust: As of `train`.
+
+    Raises:
+        FcnError: As `train` does.
+    """
     keras.utils.set_random_seed(config.train.seed)
     before = run.load_config() if run.exists() else config
-    checkpoint = _find_checkpoint(run)
+    checkpoint = find_common_checkpoint(run)
     precision = usable_precision(config.train.precision, config.augmentation.crop_size)
     with computing_in(precision), devices.scope(config):
         if checkpoint:
@@ -176,17 +196,6 @@ def _train(
     evaluation = _report(session, checkpoints)
     devices.barrier("before any process ends")  # JAX ends the others some minutes after the first
     return TrainingResult(run, evaluation, data.classes, training, data_wait, session.warnings)
-
-
-def _find_checkpoint(run: RunFolder) -> Path | None:
-    """Returns the checkpoint to resume from, the same in every process; None to start from step 1."""
-    if devices.is_main_process():
-        remove_partial_files(run)
-        checkpoint = find_checkpoint(run)
-    devices.barrier("before anything is written")
-    if not devices.is_main_process():  # the last checkpoint is whole by now
-        checkpoint = find_checkpoint(run)
-    return checkpoint
 
 
 def _write_start(run: RunFolder, config: Config, stream: TrainingStream, record: DataRecord) -> None:

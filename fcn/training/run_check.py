@@ -138,4 +138,7 @@ def _pixel_order(run: RunFolder) -> str | None:
 
 def _is_empty(run: RunFolder) -> bool:
     """Returns whether a folder holds nothing, or only what a training writes first."""
-    return set(run.path.iterdir()) <= {run.digests, run.environment, run.lock, *partial_files(run.path)}
+    return set(run.path.iterdir()) <= {
+        *(run.digests, run.environment, run.length, run.splits, run.lock),
+        *partial_files(run.path),
+    }

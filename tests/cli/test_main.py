@@ -46,6 +46,7 @@ EVERY_COMMAND = [
     ["convolutionalize"],
     ["inspect"],
     ["compare"],
+    ["plan"],
     ["data"],
     ["data", "generate"],
     ["data", "download"],

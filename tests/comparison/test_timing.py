@@ -8,6 +8,7 @@ from timed_tasks import Dying, Ones, Raising, Sharing, Unstartable
 
 from fcn.comparison import timing
 from fcn.comparison.timing import ROUNDS, Timing, time_tasks
+from fcn.system import memory
 
 MEBIBYTE = 2**20
 
@@ -58,7 +59,7 @@ def test_slow_things_are_timed_less_often(monkeypatch) -> None:
 
 def test_another_process_needs_room(monkeypatch, tmp_path) -> None:
     meminfo = tmp_path / "meminfo"
-    monkeypatch.setattr(timing, "_MEMORY", meminfo)
+    monkeypatch.setattr(memory, "_MACHINE", meminfo)
     group = [SimpleNamespace(peak_bytes=100 * MEBIBYTE), SimpleNamespace(peak_bytes=400 * MEBIBYTE)]
     assert timing._has_room(group)  # nobody knows
     meminfo.write_text(f"MemTotal: 9000000 kB\nMemAvailable:  {599 * 1024} kB\n")

@@ -49,7 +49,7 @@ def test_a_file_and_a_dictionary_are_the_same_configuration(tmp_path: Path) -> N
         ),
         (SECTIONS | {"train": 3}, [], "configuration: train: expected keys and their values. Received: 3."),
         (SECTIONS, ["train.steps=0"], "configuration: train.steps: expected"),
-        (SECTIONS, ["train.epochs=2", "train.steps=2"], "expected one of the two"),
+        (SECTIONS, ["train.epochs=2", "train.steps=2"], "expected only one of them"),
         ({}, [], "configuration: data.root: is missing"),
         ("missing.yaml", [], "missing.yaml: cannot be read"),
     ],

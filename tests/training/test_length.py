@@ -82,7 +82,7 @@ def test_epochs_are_rounded_up_to_steps(
 def test_steps_and_epochs_together_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("data: {root: data}\ntrain: {steps: 9, epochs: 3}\n")
-    message = re.escape("train.steps=9 and train.epochs=3: expected one of the two")
+    message = re.escape("train.steps=9 and train.epochs=3: expected only one of them")
     with pytest.raises(ConfigError, match=message):
         load_config(path)
     with pytest.raises(ConfigError, match=message):

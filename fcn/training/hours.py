@@ -1,0 +1,131 @@
+"""How many steps a training of some hours has: measured before its first step, and then those of the run."""
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import keras
+
+from fcn.config.file import Config
+from fcn.data.image_io import read_size
+from fcn.errors import ConfigError, RunError
+from fcn.runs.folder import RunFolder
+from fcn.system.files import write_json
+from fcn.system.json_files import read_json_file
+from fcn.system.measured_process import MemoryLimitError, measure
+from fcn.system.text import counted, print_notice
+from fcn.training import devices
+from fcn.training.checked_data import CheckedData
+from fcn.training.trial import Cost, Trial, part_of
+
+_MOST_STEPS = 52  # 50 without the first, rounded up to a scoring
+_MOST_SHARE = 0.1
+"""Share of the hours in which steps are measured; a few are measured in any case."""
+_TRAIN_IMAGES, _VAL_IMAGES = 16, 2
+
+
+def with_recorded_steps(config: Config, run: RunFolder) -> Config:
+    """Returns a configuration with the steps that its hours became when the run was started.
+
+    Args:
+        config: How to train.
+        run: The folder; nothing changes where there is no run yet.
+
+    Raises:
+        RunError: If the run was started with other hours, or without.
+    """
+    hours = config.train.hours
+    if hours is None or not run.exists():
+        return config
+    steps = run.load_config().train.steps
+    recorded = _read_hours(run)
+    if recorded != hours:
+        started = "without train.hours" if recorded is None else f"with train.hours={recorded:g}"
+        longer = 2 * steps if recorded is None else round(steps * hours / recorded)
+        raise RunError(
+            f"{run.path}: was started {started} and has {steps:,} steps. Received: train.hours={hours:g}. To "
+            f"change its length, set steps: --resume {run.path} --set train.steps={max(1, longer)}"
+        )
+    return _with(config, steps)
+
+
+def with_measured_steps(config: Config, data: CheckedData, run: RunFolder, began: float) -> Config:
+    """Returns a configuration with its hours as steps, which it measures, says and records in the run.
+
+    Args:
+        config: How to train.
+        data: Its data.
+        run: The folder.
+        began: When the training was started, by `time.monotonic`.
+
+    Raises:
+        ConfigError: If several processes train together.
+        FcnError: If the steps cannot be taken.
+    """
+    hours = config.train.hours
+    if hours is None:
+        return config
+    if devices.process()[1] > 1:
+        raise ConfigError(
+            f"train.hours={hours:g}: steps of several processes are not measured. Set train.steps or "
+            "train.epochs."
+        )
+    seconds = 3600 * hours
+    print_notice(f"Measuring steps, for at most a tenth of {hours:g} hours ...")
+    cost = _measured(config, data, _MOST_SHARE * seconds)
+    val_megapixels = _val_megapixels(data)
+    left = seconds - (time.monotonic() - began)
+    found = cost.steps_within(config, left, val_megapixels)
+    steps = max(1, found)
+    text = (
+        f"train.hours={hours:g}: {counted(steps, 'step')} of {config.train.batch_size}, since a step took "
+        f"{cost.step_seconds:.3g} s and scoring takes "
+        f"{cost.save_seconds + val_megapixels * cost.score_seconds:.3g} s ({cost.steps} steps were measured)."
+    )
+    if not found:
+        text += f" One step takes longer: about {cost.total_seconds(config, 1, val_megapixels):.0f} s."
+    print_notice(text)
+    record: dict[str, Any] = {"hours": hours, "steps": steps, "val_megapixels": val_megapixels}
+    write_json(run.length, record | {"measured": cost._asdict()})
+    return _with(config, steps)
+
+
+def _measured(config: Config, data: CheckedData, seconds: float) -> Cost:
+    """Takes some steps in another process, so that nothing of this one changes: weights, random numbers."""
+    train = _spread(len(data.train_examples), _TRAIN_IMAGES)
+    part = part_of(data, train, _spread(len(data.val_examples), _VAL_IMAGES))
+    with TemporaryDirectory(prefix="fcn-hours-") as folder:
+        trial = Trial(config, part, Path(folder), _MOST_STEPS, seconds, keras.backend.backend())
+        try:
+            return measure(trial.take).result
+        except MemoryLimitError as error:
+            raise ConfigError(
+                "train.hours: the process that measures steps ran out of memory. Set train.accumulate, so "
+                "that a batch is computed in parts, or a smaller augmentation.crop_size; `fcn plan` finds "
+                "what fits."
+            ) from error
+
+
+def _val_megapixels(data: CheckedData) -> float:
+    sizes = [read_size(example.image_path) for example in data.val_examples]
+    return sum(height * width for height, width in sizes) / 1e6
+
+
+def _spread(count: int, chosen: int) -> list[int]:
+    chosen = min(count, chosen)
+    return [index * count // chosen for index in range(chosen)]
+
+
+def _with(config: Config, steps: int) -> Config:
+    changes = {"steps": steps, "hours": None}
+    return config.model_copy(update={"train": config.train.model_copy(update=changes)})
+
+
+def _read_hours(run: RunFolder) -> float | None:
+    try:
+        recorded = read_json_file(run.length)
+    except (OSError, ValueError):
+        return None
+    hours = recorded.get("hours") if isinstance(recorded, dict) else None
+    return float(hours) if isinstance(hours, (int, float)) else None

@@ -1,0 +1,86 @@
+"""A data set without a validation list: the training leaves some of its images out to score on."""
+
+from pathlib import Path
+
+import pytest
+from thin_training import thin_config
+
+from fcn.config.file import Config
+from fcn.config.sections import DataConfig
+from fcn.data.voc import has_split
+from fcn.errors import DataError
+from fcn.training.checked_data import read_checked
+from fcn.training.length import with_steps
+from fcn.training.loop import train
+from fcn.training.validation_split import lists_of
+
+NAMES = [f"{letter}{number}" for letter in "ab" for number in range(5)]
+
+
+@pytest.fixture
+def undivided(make_dataset, tmp_path: Path) -> Path:
+    return make_dataset(tmp_path / "data", {"train": NAMES})
+
+
+def configured(root: Path, **train_values) -> Config:
+    config = thin_config(root, {"steps": 1, "batch_size": 2, **train_values})
+    return config.model_copy(update={"data": DataConfig(root=root, val_share=0.2)})
+
+
+def test_a_share_of_the_training_images_is_left_out(undivided: Path) -> None:
+    data = read_checked(configured(undivided).data)
+    train_names, val_names = ({one.name for one in part} for part in (data.train_examples, data.val_examples))
+    assert data.is_divided
+    assert len(val_names) == 2
+    assert not train_names & val_names
+    assert train_names | val_names == set(NAMES)
+    assert (len(data.train_digests), len(data.train_pixels), len(data.val_digests)) == (8, 8, 2)
+    again = read_checked(configured(undivided).data)
+    assert again.digests == data.digests
+    # The facts go with their images.
+    (undivided / "ImageSets/Segmentation/train.txt").write_text("\n".join(sorted(train_names)))
+    (undivided / "ImageSets/Segmentation/val.txt").write_text("\n".join(sorted(val_names)))
+    listed = read_checked(configured(undivided).data)
+    assert not listed.is_divided
+    assert {one.name for one in listed.val_examples} == val_names
+    pixels = {one.name: list(row) for one, row in zip(data.train_examples, data.train_pixels, strict=True)}
+    assert pixels == {
+        one.name: list(row) for one, row in zip(listed.train_examples, listed.train_pixels, strict=True)
+    }
+    assert list(listed.val_pixels) == list(data.val_pixels)
+
+
+def test_a_list_comes_first_and_without_a_share_it_must_be_there(undivided: Path, dataset: Path) -> None:
+    assert lists_of(DataConfig(root=dataset, val_share=0.5)) == ("train", "val")
+    assert lists_of(DataConfig(root=undivided)) == ("train", "val")
+    assert lists_of(DataConfig(root=undivided, val_share=0.5)) == ("train",)
+    assert has_split(undivided, "train")
+    with pytest.raises(DataError, match=r"val.txt: no such split"):
+        read_checked(DataConfig(root=undivided))
+    (undivided / "ImageSets/Segmentation/train.txt").write_text("a0\n")
+    with pytest.raises(DataError, match=rf"{undivided}: Expected at least 2 images to divide"):
+        read_checked(configured(undivided).data)
+
+
+def test_epochs_are_of_the_images_that_are_left(undivided: Path) -> None:
+    config = configured(undivided)
+    settings = config.train.model_copy(update={"epochs": 3.0})
+    assert with_steps(config.model_copy(update={"train": settings})).train.steps == 3 * 8 / 2
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("eager")
+def test_the_division_is_said_and_written_to_the_run(
+    undivided: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(configured(undivided), tmp_path / "run").run
+    line = f"{undivided} has no list 'val', so 2 images of 10 are scored and not learned from"
+    assert line in capsys.readouterr().err
+    lists = {name: (run.splits / f"{name}.txt").read_text().split() for name in ("train", "val")}
+    assert sorted(lists["train"] + lists["val"]) == NAMES
+    resumed = configured(undivided, steps=2)
+    assert train(resumed, run.path, resume=True).evaluation.images[0].example.name in lists["val"]
+    # The lists are those of a data set: with them in it, nothing changes.
+    for path in run.splits.iterdir():
+        (undivided / "ImageSets/Segmentation" / path.name).write_bytes(path.read_bytes())
+    train(configured(undivided, steps=3), run.path, resume=True)
