@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from fcn.config.augmentation import AugmentationConfig as AugmentationConfig
+from fcn.config.loss import LossConfig as LossConfig
+from fcn.config.loss import LossTerm as LossTerm
 from fcn.config.section import Count, Fraction, NotNegative, Positive
 from fcn.config.section import Section as Section
 from fcn.config.user_paths import expand_path
@@ -22,16 +24,12 @@ DILATED_NETS: tuple[str, ...] = ("frontend", "context", "largefov")
 """The nets without the last two poolings and without skips."""
 SKIP_NETS = tuple(net for net in NETS if net not in ("fcn32s", *DILATED_NETS))
 """The nets with skips."""
-LossTerm = Literal["cross_entropy", "ohem", "focal", "dice", "lovasz"]
 FORMATS = ("openvino", "onnx", "litert")
 """The formats that an export can have besides a SavedModel."""
 ACCURACY_DROP = 0.5
 """Percentage points of mean IoU that a net may lose in int8."""
 LOWEST_AGREEMENT = 0.98
 """Share of the pixels on which bfloat16 and int8 must agree with float32, if no labels are given."""
-# Descriptions, for errors, of keys that hold more than one value; `examples` show how to write them.
-_TERMS = f"a weight above 0 for each of one or more of {', '.join(get_args(LossTerm))}"
-
 
 LabelOrientation = Literal["upright", "stored"]
 
@@ -146,62 +144,6 @@ class ModelConfig(Section):
         if self.skip_scales is None:
             idle.add("skip_scales")
         return self.model_dump(exclude=idle)
-
-
-class LossConfig(Section):
-    """The loss; see `fcn.training.loss`. Void pixels never count.
-
-    Attributes:
-        terms: Weight of each term of the loss: "cross_entropy"; "ohem", cross entropy over the hardest
-            pixels; "focal"; "dice"; "lovasz".
-        reduction: "mean" over labeled pixels, or "sum" over them as in Caffe. Dice and Lovász have no sum.
-        label_smoothing: Share of a pixel's true class that is spread over all classes, in "cross_entropy" and
-            "ohem".
-        class_weights: "none"; "median_frequency", measured on the training split; or a weight a class. Of
-            "cross_entropy", "ohem" and "focal".
-        focal_gamma: Exponent of "focal": how little pixels count that are right already.
-        ohem_threshold: "ohem" keeps labeled pixels whose true class has at most this probability; 1 keeps
-            all.
-        ohem_min_kept: Smallest share of the labeled pixels of a batch that "ohem" keeps. Where fewer are up
-            to the threshold, it keeps the hardest ones, at least one, and all as hard as the last of them.
-    """
-
-    terms: Annotated[
-        dict[LossTerm, Positive],
-        Field(min_length=1, description=_TERMS, examples=["{cross_entropy: 1, dice: 0.5}"]),
-    ] = {"cross_entropy": 1.0}
-    reduction: Literal["mean", "sum"] = "mean"
-    label_smoothing: Fraction = 0.0
-    class_weights: Annotated[
-        Literal["none", "median_frequency"] | tuple[NotNegative, ...],
-        Field(
-            description="none, median_frequency, or a list with a number of at least 0 for each class",
-            examples=["[0.5, 1, 2]"],
-        ),
-    ] = "none"
-    focal_gamma: NotNegative = 2.0
-    ohem_threshold: Annotated[float, Field(gt=0, le=1)] = 0.7
-    ohem_min_kept: Annotated[float, Field(gt=0, le=1)] = 1 / 16
-
-    @model_validator(mode="after")
-    def _only_pixels_are_summed(self) -> "LossConfig":
-        regions = sorted({"dice", "lovasz"} & self.terms.keys())
-        if self.reduction == "sum" and regions:
-            raise ValueError(f"loss.reduction=sum: {' and '.join(regions)} cannot be summed over pixels")
-        return self
-
-    @model_validator(mode="after")
-    def _no_option_is_idle(self) -> "LossConfig":
-        for key, idle, users in (
-            ("label_smoothing", 0.0, ("cross_entropy", "ohem")),
-            ("class_weights", "none", ("cross_entropy", "ohem", "focal")),
-        ):
-            if getattr(self, key) != idle and not self.terms.keys() & set(users):
-                raise ValueError(
-                    f"loss.{key} changes nothing in {' and '.join(sorted(self.terms))}: expected "
-                    f"{' or '.join(users)} in loss.terms, or loss.{key}={idle}"
-                )
-        return self
 
 
 class TrainConfig(Section):
