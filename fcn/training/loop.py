@@ -45,6 +45,7 @@ from fcn.training.length import StopWhenStalled, describe_stall, with_steps
 from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
+from fcn.training.loggers.external import TENSORBOARD, ExternalLoggers, check_packages
 from fcn.training.pace import Pace
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.result import TrainingResult as TrainingResult
@@ -94,12 +95,14 @@ def train(
             raise RunError(f"{run.path}: holds no run to resume. Expected a configuration to start one.")
         config = load_saved_config(run.config, overrides)
     config = with_steps(as_config(config, overrides))
+    check_packages(config.train.log)
     with stop_together() as consensus:
         check_place(run)
         with only_training(run) if devices.is_main_process() else nullcontext():
             check_run(run, config, resume)
             check_orientation(run, config)
-            return _train(config, run, callbacks, consensus, trust)
+            with ExternalLoggers(config.train.log if devices.is_main_process() else (), run) as loggers:
+                return _train(config, run, callbacks, consensus, loggers, trust)
 
 
 def _train(
@@ -107,6 +110,7 @@ def _train(
     run: RunFolder,
     callbacks: Sequence[keras.callbacks.Callback],
     consensus: StopConsensus,
+    loggers: ExternalLoggers,
     trust: bool,
 ) -> TrainingResult:
     data = read_checked(config.data, saved_class_names(run))
@@ -140,6 +144,8 @@ def _train(
                 record_changes(run, before, config, position.step)
                 record = record_of(run, config, data, saved, has_scores)
                 _write_start(run, config, stream, record)
+                if finished_step(run, config) is None:
+                    loggers.start(config)
                 shares = measure_shares(config, stream, data.classes)
             training = trained_on(config, data, record)
             session = Session(
@@ -158,6 +164,7 @@ def _train(
                 precision=precision,
                 position=position._replace(data=data.digests, pixel_order=PIXEL_ORDER),
                 consensus=consensus,
+                loggers=loggers,
             )
             if devices.is_main_process() and position.step < config.train.steps:
                 print_notice(*first_lines(session))
@@ -207,7 +214,8 @@ def _step_callbacks(session: Session, wait: DataWait) -> tuple[list[StepCallback
         callbacks.append(WeightAverage(session.model, session.average, settings.ema))
     checkpoints = None
     if devices.is_main_process():
-        log = TrainingLog(session.run.log, session.run.events, position.step)
+        events = session.run.events if TENSORBOARD in settings.log else None
+        log = TrainingLog(session.run.log, events, position.step, session.loggers)
         logger = Logger(log, settings, position.losses)
         pace = Pace(settings, position.step)
         scores, health = ScoreReport(session), HealthCheck(session, wait)
