@@ -87,20 +87,22 @@ def _kept(path: Path) -> dict[str, str | None]:
     return {key: value if isinstance(value := found.get(key), str) else None for key in ("id", "place")}
 
 
-def write_images(folder: Path, images: Mapping[str, str]) -> dict[str, Path]:
-    """Writes images to files with names that a file can have.
+def log_images(logger: RunLogger, step: int, images: Mapping[str, str]) -> None:
+    """Logs images from files with names that a file can have.
 
     Args:
-        folder: Where.
+        logger: Takes them.
+        step: Of the weights they were made with.
         images: Content of PNG files in base64, by name.
     """
-    paths = {}
-    for number, (name, content) in enumerate(images.items()):
-        own = folder / str(number)  # so that two names may become one
-        own.mkdir(exist_ok=True)
-        paths[name] = own / f"{_PLAIN.sub('_', name.partition('/')[2])}.png"
-        paths[name].write_bytes(base64.b64decode(content))
-    return paths
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {}
+        for number, (name, content) in enumerate(images.items()):
+            own = Path(folder, str(number))  # so that two names may become one
+            own.mkdir()
+            paths[name] = own / f"{_PLAIN.sub('_', name.partition('/')[2])}.png"
+            paths[name].write_bytes(base64.b64decode(content))
+        logger.log_images(step, paths)
 
 
 def run(logger: RunLogger, messages: BinaryIO, answer: Answer) -> int:
@@ -123,10 +125,7 @@ def run(logger: RunLogger, messages: BinaryIO, answer: Answer) -> int:
         if "scalars" in message:
             calls.make(logger.log_scalars, step, message["scalars"])
         if "images" in message:
-            with tempfile.TemporaryDirectory() as folder:
-                paths = calls.make(write_images, Path(folder), message["images"])
-                if paths:
-                    calls.make(logger.log_images, step, paths)
+            calls.make(log_images, logger, step, message["images"])
         if "scores" in message:
             files = {name: Path(path) for name, path in message["files"].items()}
             calls.make(logger.log_results, step, message["scores"], files)
