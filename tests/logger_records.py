@@ -120,7 +120,7 @@ def trackio_run(folder: Path, run_id: str) -> dict[str, Any]:
             if key.startswith("predictions")
         ],
         "best": {key: value for key, _, value in values if key.startswith("best/")},
-        "files": {entry["path"]: entry["digest"].removeprefix("sha256:") for entry in manifest["entries"]},
+        "files": {entry["path"]: entry["digest"] for entry in manifest["manifest"]},
         "outcomes": [],
     }
 
