@@ -20,7 +20,7 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-peers: $(PEERS)/installed ## Install other tools for labels into .venv-peers, which tests run as programs
+peers: $(PEERS)/installed ## Install other tools for labels, and loggers, into .venv-peers, which tests run as programs
 
 $(PEERS)/installed: requirements/peers.txt
 	$(PYTHON) -m venv --clear $(PEERS)

@@ -89,9 +89,10 @@ def run(options: argparse.Namespace) -> None:
             if wait is None
             else f"Steps spent {percent(wait, digits=1)} of their time waiting for data."
         )
+    events = ", events/ for TensorBoard" if "tensorboard" in config.train.log else ""
     print_lines(
         f"Wrote {folder.path}/: checkpoints/best.keras and last.keras, {folder.scores.name}, "
-        f"{folder.log.name}, {folder.report.name}, events/ for TensorBoard.",
+        f"{folder.log.name}, {folder.report.name}{events}.",
         f"Next: python infer.py {folder.path} IMAGES --output LABELS --overlay",
         f"      python -m fcn export {folder.path} EXPORT",
     )

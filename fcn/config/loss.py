@@ -1,4 +1,4 @@
-"""The section `loss` of a configuration."""
+"""The section `loss` of a configuration: each key with its type, its default and its meaning."""
 
 from typing import Annotated, Literal, get_args
 
@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 from fcn.config.section import Fraction, NotNegative, Positive, Section
 
 LossTerm = Literal["cross_entropy", "ohem", "focal", "dice", "lovasz"]
-# Descriptions, for errors, of keys that hold more than one value; `examples` show how to write them.
 _TERMS = f"a weight above 0 for each of one or more of {', '.join(get_args(LossTerm))}"
+"""Description, for errors, of a key that holds more than one value; `examples` show how to write it."""
 
 
 class LossConfig(Section):

@@ -11,6 +11,7 @@ from fcn.config.augmentation import AugmentationConfig as AugmentationConfig
 from fcn.config.data import DataConfig as DataConfig
 from fcn.config.data import LabelOrientation as LabelOrientation
 from fcn.config.loss import LossConfig as LossConfig
+from fcn.config.loss import LossTerm as LossTerm
 from fcn.config.section import Count, Fraction, NotNegative, Positive
 from fcn.config.section import Section as Section
 from fcn.config.user_paths import expand_path
@@ -24,6 +25,8 @@ DILATED_NETS: tuple[str, ...] = ("frontend", "context", "largefov")
 """The nets without the last two poolings and without skips."""
 SKIP_NETS = tuple(net for net in NETS if net not in ("fcn32s", *DILATED_NETS))
 """The nets with skips."""
+LogTarget = Literal["tensorboard", "wandb", "mlflow", "trackio"]
+LOG_TARGETS: tuple[str, ...] = get_args(LogTarget)
 FORMATS = ("openvino", "onnx", "litert")
 """The formats that an export can have besides a SavedModel."""
 ACCURACY_DROP = 0.5
@@ -126,6 +129,8 @@ class TrainConfig(Section):
             the whole batch; but on TensorFlow "ohem", "dice" and "lovasz" are means over the devices, each
             with its own part.
         seed: Random seed.
+        log: What a training is logged to besides its `log.csv`: "tensorboard", whose events are in the run
+            folder; "wandb", "mlflow" and "trackio", whose packages you install; [] for none.
         log_steps: Steps between lines of the log.
         checkpoint_steps: Steps between checkpoints.
         checkpoint_minutes: Minutes after which another checkpoint is written; null: only every
@@ -166,6 +171,10 @@ class TrainConfig(Section):
         Field(description="a whole number of at least 1, or all", examples=["2"]),
     ] = 1
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    log: Annotated[
+        tuple[LogTarget, ...],
+        Field(description=f"a list of {', '.join(LOG_TARGETS)}", examples=["[tensorboard, wandb]"]),
+    ] = ("tensorboard",)
     log_steps: Count = 20
     checkpoint_steps: Count = 500
     checkpoint_minutes: Annotated[Positive | None, Field(examples=["10"])] = None
@@ -189,3 +198,10 @@ class TrainConfig(Section):
                 f"train.batch_size={self.batch_size}"
             )
         return self
+
+    @field_validator("log")
+    @classmethod
+    def _logs_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({name for name in value if value.count(name) > 1}):
+            raise ValueError(f"expected each logger once; {' and '.join(twice)} is there more than once")
+        return value

@@ -29,6 +29,7 @@ class RunFolder:
         best: `checkpoints/best.keras`, the checkpoint with the best validation mean IoU.
         log: `log.csv`, a row every few steps.
         events: `events/`, the same for TensorBoard.
+        loggers: `loggers/NAME/`, ids and files of other loggers (`train.log`); only where there are any.
         scores: `scores.json`, the scores of the best checkpoint.
         environment: `environment.json`, versions and git hash.
         changes: `changes.json`, what was changed when the training was resumed; only where something was.
@@ -50,6 +51,7 @@ class RunFolder:
         self.best = path / "checkpoints" / "best.keras"
         self.log = path / "log.csv"
         self.events = path / "events"
+        self.loggers = path / "loggers"
         self.scores = path / "scores.json"
         self.environment = path / "environment.json"
         self.digests = path / DIGESTS

@@ -7,7 +7,7 @@ A step is one update of the weights. Its callbacks (`step_callback.StepCallback`
 2. `TorchSeed`, on PyTorch only, seeds dropout before each step.
 3. `WeightAverage`, with `train.ema` only, moves the average before it is saved or scored.
 4. `Logger` writes a row of the log every `train.log_steps` steps, and keeps the losses in between for the
-   next checkpoint.
+   next checkpoint. What it writes also goes to TensorBoard and to the `loggers` of other projects.
 5. `ProgressReport` moves the bar in the terminal.
 6. `ScoreReport` scores a sample before the first step, and prints the scores of each validation.
 7. `HealthCheck` warns of what is known to go wrong.

@@ -12,7 +12,7 @@ from fcn.training.schedule import build_schedule
 
 _NOT_LEARNED = (
     *("train.log_steps", "train.checkpoint_steps", "train.checkpoint_minutes", "train.keep_checkpoints"),
-    *("train.evaluate_steps", "train.patience", "data.root", "model.weights"),
+    *("train.evaluate_steps", "train.patience", "train.log", "data.root", "model.weights"),
     "data.unpack_megapixels",
     "data.classes",  # the classes of a checkpoint are compared with those of the data set
 )

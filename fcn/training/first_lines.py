@@ -1,12 +1,14 @@
 """The lines that a training prints before its first step."""
 
 import math
+from collections.abc import Sequence
 
 from fcn.config.sections import TrainConfig
 from fcn.models.net import SegmentationNet
 from fcn.runs.folder import RunFolder
 from fcn.system.text import counted
 from fcn.training import devices
+from fcn.training.loggers.external import TENSORBOARD
 from fcn.training.session import Session
 
 _MEASURED = ("moving_mean", "moving_variance")
@@ -26,7 +28,7 @@ def first_lines(session: Session) -> list[str]:
         describe_steps(train, session.position.step, num_train),
         f"Scores: on {counted(num_val, 'validation image')}, every {train.evaluate_steps:,} steps and after "
         "the last.",
-        describe_places(session.run),
+        describe_places(session.run, train.log),
     ]
 
 
@@ -73,13 +75,15 @@ def describe_steps(train: TrainConfig, step: int, num_examples: int) -> str:
     )
 
 
-def describe_places(run: RunFolder) -> str:
-    """Returns a line about where a training can be watched.
+def describe_places(run: RunFolder, loggers: Sequence[str]) -> str:
+    """Returns a line about where a training can be watched; other loggers say it when they have started.
 
     Args:
         run: Its folder.
+        loggers: Names of its loggers.
     """
+    events = f"; or tensorboard --logdir {run.events}" if TENSORBOARD in loggers else ""
     return (
-        f"Watch: {run.report} in a browser, which reloads it; or tensorboard --logdir {run.events}. "
+        f"Watch: {run.report} in a browser, which reloads it{events}. "
         "The first step takes longer than the others."
     )

@@ -1,4 +1,4 @@
-"""The report and TensorBoard's pictures while a net is trained."""
+"""The report, and the pictures of TensorBoard and other loggers, while a net is trained."""
 
 import time
 from contextlib import suppress
@@ -12,18 +12,18 @@ from fcn.training.pace import Pace
 from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
 
-_TENSORBOARD_IMAGES = 4
+_NUM_PICTURED = 4
 
 
 class LiveReport(StepCallback):
-    """Rewrites the report every 30 seconds and after each evaluation, then with TensorBoard's pictures.
+    """Rewrites the report every 30 seconds and after each evaluation, then with pictures for loggers.
 
     It comes after `CheckpointCallback`, which evaluates.
 
     Args:
         session: What is trained, and where to write.
         checkpoints: Scores the net.
-        log: Takes TensorBoard's pictures.
+        log: Takes pictures for TensorBoard and other loggers.
         pace: Has measured the steps.
     """
 
@@ -37,7 +37,7 @@ class LiveReport(StepCallback):
         self.log = log
         self.pace = pace
         self.steps = session.config.train.steps
-        self.pictured = spread(session.val_examples, _TENSORBOARD_IMAGES)
+        self.pictured = spread(session.val_examples, _NUM_PICTURED)
         self._snapshot: Snapshot | None = None
         self._step = 0
         self._written = 0.0
@@ -70,6 +70,8 @@ class LiveReport(StepCallback):
         self._snapshot = take_snapshot(
             predictor, evaluation, split, weights, num_pictures=2, warnings=self.session.warnings
         )
+        if not self.log.shows_images:
+            return True
         pictures = {
             example.name: side_by_side(label_picture(predictor, example), predictor.classes)
             for example in self.pictured

@@ -1,4 +1,4 @@
-"""Writes the log of a training: a CSV for programs, TensorBoard events for people."""
+"""Writes the log of a training: a CSV for programs, TensorBoard events and other loggers for people."""
 
 import csv
 import math
@@ -18,6 +18,7 @@ from fcn.data.image_io import Pixels, encode_png
 from fcn.errors import OutputError
 from fcn.runs.log import COLUMNS, read_log
 from fcn.system.files import write_durably
+from fcn.training.loggers.external import ExternalLoggers
 
 
 class TrainingLog:
@@ -25,15 +26,23 @@ class TrainingLog:
 
     Args:
         log_path: The CSV file.
-        events_path: The folder of TensorBoard's event files.
+        events_path: The folder of TensorBoard's event files; None for none.
         start_step: Rows after this step are dropped: a resumed training writes them again.
+        loggers: Also get the rows and the pictures.
 
     Raises:
         OutputError: If the log cannot be written.
     """
 
-    def __init__(self, log_path: Path, events_path: Path, start_step: int = 0) -> None:
+    def __init__(
+        self,
+        log_path: Path,
+        events_path: Path | None,
+        start_step: int = 0,
+        loggers: ExternalLoggers | None = None,
+    ) -> None:
         self.log_path = log_path
+        self.loggers = loggers
         rows = [row for row in read_log(log_path) if int(row["step"]) <= start_step]
         self.elapsed_seconds = max((float(row["elapsed_seconds"] or 0) for row in rows), default=0.0)
         text = StringIO()
@@ -42,8 +51,9 @@ class TrainingLog:
         writer.writerows(rows)
         write_durably(log_path, text.getvalue())
         with self._writing():
-            self._events = EventFileWriter(str(events_path))
-            if start_step:  # makes TensorBoard drop what an earlier session wrote for later steps
+            self._events = None if events_path is None else EventFileWriter(str(events_path))
+            if self._events and start_step:
+                # It makes TensorBoard drop what an earlier session wrote for later steps.
                 again = SessionLog(status=SessionLog.START)
                 self._events.add_event(Event(wall_time=time.time(), step=start_step + 1, session_log=again))
 
@@ -59,14 +69,22 @@ class TrainingLog:
         with self._writing():
             with self.log_path.open("a", newline="") as file:
                 csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow(known)
-            values = [
-                Summary.Value(tag=f"{_group(key)}/{key.removeprefix('val_')}", simple_value=float(row[key]))
+            scalars = {
+                f"{_group(key)}/{key.removeprefix('val_')}": float(row[key])
                 for key in known.keys() - {"step", "elapsed_seconds"}
-            ]
+            }
+            values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
             self._write(int(row["step"]), values)
+        if self.loggers:
+            self.loggers.add_scalars(int(row["step"]), scalars)
+
+    @property
+    def shows_images(self) -> bool:
+        """Whether anything shows pictures."""
+        return bool(self._events or self.loggers)
 
     def add_images(self, step: int, images: Mapping[str, Pixels]) -> None:
-        """Shows pictures in TensorBoard, under "predictions" and their names.
+        """Shows pictures in TensorBoard and other loggers, under "predictions" and their names.
 
         Args:
             step: Of the weights they were made with.
@@ -75,9 +93,10 @@ class TrainingLog:
         Raises:
             OutputError: If the events cannot be written.
         """
+        named = {f"predictions/{name}": image for name, image in images.items()}
         values = [
             Summary.Value(
-                tag=f"predictions/{name}",
+                tag=name,
                 image=Summary.Image(
                     height=image.shape[0],
                     width=image.shape[1],
@@ -85,10 +104,13 @@ class TrainingLog:
                     encoded_image_string=encode_png(image),
                 ),
             )
-            for name, image in images.items()
+            for name, image in named.items()
+            if self._events
         ]
         with self._writing():
             self._write(step, values)
+        if self.loggers:
+            self.loggers.add_images(step, named)
 
     def force_to_disk(self) -> None:
         """Waits until every row is on the disk.
@@ -101,12 +123,14 @@ class TrainingLog:
 
     def close(self) -> None:
         """Closes the event file; errors were raised when the rows were added."""
-        with suppress(Exception):
-            self._events.close()
+        if self._events:
+            with suppress(Exception):
+                self._events.close()
 
     def _write(self, step: int, values: Sequence[Summary.Value]) -> None:
-        self._events.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
-        self._events.flush()
+        if self._events:
+            self._events.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+            self._events.flush()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -47,6 +47,7 @@ from fcn.training.length import StopWhenStalled, describe_stall, with_steps
 from fcn.training.live_report import LiveReport
 from fcn.training.lock import only_training
 from fcn.training.log import TrainingLog
+from fcn.training.loggers.external import TENSORBOARD, ExternalLoggers, check_packages
 from fcn.training.pace import Pace
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.result import TrainingResult as TrainingResult
@@ -99,6 +100,7 @@ def train(
         config = load_saved_config(run.config, overrides)
     began = time.monotonic()
     config = with_recorded_steps(with_steps(as_config(config, overrides)), run)
+    check_packages(config.train.log)
     with stop_together() as consensus:
         check_place(run)
         with only_training(run) if devices.is_main_process() else nullcontext():
@@ -108,7 +110,8 @@ def train(
             if data.is_divided and devices.is_main_process():
                 record_division(run, config.data, data.train_examples, data.val_examples)
             config = with_measured_steps(config, data, run, began)
-            return train_checked(config, data, run, callbacks, consensus, trust)
+            with ExternalLoggers(config.train.log if devices.is_main_process() else (), run) as loggers:
+                return train_checked(config, data, run, callbacks, consensus, loggers, trust)
 
 
 def train_checked(
@@ -117,6 +120,7 @@ def train_checked(
     run: RunFolder,
     callbacks: Sequence[keras.callbacks.Callback],
     consensus: StopConsensus,
+    loggers: ExternalLoggers,
     trust: bool = False,
 ) -> TrainingResult:
     """Trains a net as `train` does, with data that were checked and a number of steps.
@@ -127,6 +131,7 @@ def train_checked(
         run: Where to write; a run that is there is resumed.
         callbacks: As of `train`.
         consensus: What the processes of the training agree on.
+        loggers: Other loggers of the training.
         trust: As of `train`.
 
     Raises:
@@ -165,6 +170,8 @@ def train_checked(
             if position.step < config.train.steps:
                 stream.unpacked = open_unpacked(run, config, data)
             if devices.is_main_process():
+                if finished_step(run, config) is None:
+                    loggers.start(config)
                 shares = measure_shares(config, stream, data.classes)
             training = trained_on(config, data, record)
             session = Session(
@@ -183,6 +190,7 @@ def train_checked(
                 precision=precision,
                 position=position._replace(data=data.digests, pixel_order=PIXEL_ORDER),
                 consensus=consensus,
+                loggers=loggers,
             )
             if devices.is_main_process() and position.step < config.train.steps:
                 print_notice(*first_lines(session))
@@ -223,7 +231,8 @@ def _step_callbacks(session: Session, wait: DataWait) -> tuple[list[StepCallback
         callbacks.append(WeightAverage(session.model, session.average, settings.ema))
     checkpoints = None
     if devices.is_main_process():
-        log = TrainingLog(session.run.log, session.run.events, position.step)
+        events = session.run.events if TENSORBOARD in settings.log else None
+        log = TrainingLog(session.run.log, events, position.step, session.loggers)
         logger = Logger(log, settings, position.losses)
         pace = Pace(settings, position.step)
         scores, health = ScoreReport(session), HealthCheck(session, wait)

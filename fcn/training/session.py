@@ -16,6 +16,7 @@ from fcn.runs.folder import RunFolder
 from fcn.runs.lineage import TrainingSplit
 from fcn.training.checkpoint import Position
 from fcn.training.consensus import StopConsensus
+from fcn.training.loggers.external import ExternalLoggers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class Session:
         precision: The precision of the layers.
         position: How far the training was when the session started.
         consensus: What the processes of the training agree on after each step.
+        loggers: Of other projects; none in any process but the first.
     """
 
     run: RunFolder
@@ -58,6 +60,7 @@ class Session:
     precision: str
     position: Position
     consensus: StopConsensus
+    loggers: ExternalLoggers
 
     @property
     def classes_in_both(self) -> npt.NDArray[np.bool_]:

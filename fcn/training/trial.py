@@ -130,6 +130,7 @@ class Trial(NamedTuple):
         start_backend(self.backend)
         from fcn.training import devices
         from fcn.training.consensus import stop_together
+        from fcn.training.loggers.external import ExternalLoggers
         from fcn.training.loop import train_checked
         from fcn.training.step_clock import SlowStepError, StepClock
 
@@ -138,7 +139,8 @@ class Trial(NamedTuple):
         examine_examples(examples, len(self.data.classes.names))
         clock = StepClock(self.config.train.accumulate, _SCORE_STEPS, self.seconds, self.most_step_seconds)
         with stop_together() as consensus, suppress(SlowStepError):
-            train_checked(self._config(), self.data, RunFolder(self.folder / "run"), [clock], consensus)
+            run = RunFolder(self.folder / "run")
+            train_checked(self._config(), self.data, run, [clock], consensus, ExternalLoggers((), run))
         ended = time.monotonic()
         return clock.cost(
             _megapixels(self.data.val_examples),

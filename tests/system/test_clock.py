@@ -14,6 +14,7 @@ READ_BY = {
     "report/page.py": "when the page was written",
     "server/observability/logs.py": "when something was logged",
     "training/callbacks.py": "when a training is expected to end",
+    "training/loggers/mlflow.py": "when something was logged, for MLflow",
     "training/log.py": "when a step ended, for TensorBoard",
 }
 """The only files that may look at it, and what they tell."""
