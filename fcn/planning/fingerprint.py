@@ -119,6 +119,7 @@ def take_fingerprint(config: Config) -> tuple[Fingerprint, CheckedData]:
         largest_val,
         [facts[row].digest for row in largest],
         [one.digest for one in facts[len(chosen) :]],
+        [facts[row].size for row in largest],
         pixels[largest],
         class_pixels(facts[len(chosen) :], num_classes).sum(axis=0),
     )
