@@ -7,7 +7,6 @@ what is expected.
 
 import difflib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from io import StringIO
@@ -18,6 +17,7 @@ from pydantic import ValidationError, model_validator
 from ruamel.yaml import YAML
 
 from fcn.config.bounded_yaml import MAX_BYTES, TOO_LONG, parse_yaml
+from fcn.config.overrides import not_yaml, read_overrides
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
 from fcn.errors import ConfigError
 from fcn.system.files import read_at_most, unreadable
@@ -145,7 +145,7 @@ def as_config(
 
 def _changed(path: Path, values: dict[str, Any], overrides: Sequence[str]) -> Config:
     """Returns the configuration of a file with some of its values replaced."""
-    changes = _nested(overrides)
+    changes = read_overrides(overrides)
     if _rename(changes, "--set"):
         _hint(path)
     for section, keys in changes.items():
@@ -168,7 +168,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: {unreadable(error)} Recipes are in configs/.") from error
     except ValueError as error:
-        raise _not_yaml(f"{path}:", error) from error
+        raise not_yaml(f"{path}:", error) from error
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected sections such as `model:` and `train:`. Received: {values!r}.")
@@ -226,49 +226,6 @@ def changed_keys(saved: Config, wanted: Config) -> list[str]:
         for key, value in keys.items()
         if before[section][key] != value
     ]
-
-
-def _not_yaml(begin: str, error: ValueError) -> ConfigError:
-    """Returns the error for text that is not YAML; the reader's own message has several lines."""
-    first, *more = str(error).split("\n")
-    return ConfigError(f"{begin} {first}", *more)
-
-
-def _nested(overrides: Sequence[str]) -> dict[str, Any]:
-    """Reads "section.key=value" each into a dictionary of sections; the last one of a key wins."""
-    values: dict[str, Any] = {}
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        section, dot, name = key.partition(".")
-        if not (equals and dot and section and name) or "." in name:
-            raise ConfigError(f"--set {override}: expected section.key=value, for example train.steps=100.")
-        try:
-            value = parse_yaml(text.encode(errors="surrogatepass"))
-        except ValueError as error:
-            raise _not_yaml(f"--set {override}: the value", error) from error
-        if _ends_in_comment(text, value):
-            raise ConfigError(
-                f"--set {override}: ' #' begins a comment in YAML, so the value would end there. "
-                f"""Put the value in quotes: --set '{key}="{text}"'. Leave out what is a comment."""
-            )
-        values.setdefault(section, {})[name] = value
-    return values
-
-
-def _ends_in_comment(text: str, value: Any) -> bool:
-    """Returns whether a value of `--set` is only what comes before a comment of YAML.
-
-    Example:
-        >>> _ends_in_comment("a #1", "a"), _ends_in_comment('"a #1"', "a #1")
-        (True, False)
-    """
-    for mark in re.finditer(r"(?:^|\s)#", text):
-        try:
-            if parse_yaml(text[: mark.start()].encode(errors="surrogatepass")) == value:
-                return True
-        except ValueError:  # the mark is in quotes
-            continue
-    return False
 
 
 def _explain(path: Path, problem: Any, values: dict[str, Any]) -> str:
