@@ -16,11 +16,12 @@ from deaths import die_after, die_before, gets_name, run_forks
 
 import fcn.comparison.compare
 import fcn.comparison.timing
+import fcn.comparison.training
 from fcn.cli.main import main
 
 POINTS: dict[str, Callable[[], None]] = {
     "when it was checked that files can be written": partial(die_after, Path, "touch", 1),
-    "when a net is trained": partial(die_after, fcn.comparison.compare, "finish", 1),
+    "when a net is trained": partial(die_after, fcn.comparison.training, "finish", 1),
     "between two nets": partial(die_after, fcn.comparison.compare, "_scored", 1),
     "when labeling is timed": partial(die_after, fcn.comparison.timing._Process, "repeat", 3),
     "before the document gets its name": partial(die_before, os, "replace", 1, gets_name("comparison.json")),

@@ -60,6 +60,19 @@ def add_parser(commands: Commands) -> None:
     compare.add_argument("--seed", type=at_least(0), metavar="S", help="random seed of every training")
     add_set(compare, "change one value of every configuration")
     compare.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE,VALUE,...",
+        help="train each configuration once with each of these values; given again, with each combination",
+    )
+    compare.add_argument(
+        "--halving",
+        action="store_true",
+        help="train all nets for some of the steps, the better half for twice as many, and so on (successive "
+        "halving), so that only the last net takes all steps",
+    )
+    compare.add_argument(
         "--data",
         type=Path,
         metavar="ROOT",
@@ -87,7 +100,8 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Trains or loads several nets and compares them."""
-    from fcn.comparison.plan import Request, plan_comparison
+    from fcn.comparison.candidates import Request
+    from fcn.comparison.plan import plan_comparison
 
     output: Path = options.output
     options.sources = [
@@ -104,6 +118,8 @@ def run(options: argparse.Namespace) -> None:
             options.seed,
             options.data,
             options.split,
+            options.vary,
+            options.halving,
         )
     )
     results = output / "comparison.json", output / "comparison.html"
@@ -128,10 +144,10 @@ def run(options: argparse.Namespace) -> None:
         print_comparison(comparison)
         print_lines(f"Wrote {output}/: comparison.html, comparison.json.")
     untimed = [net.name for net in comparison.nets if not net.complete]
-    if untimed:
-        raise PartialError(
-            f"{', '.join(untimed)}: could not be timed; see the reason above. Everything else was written."
-        )
+    missing = {"could not be timed": untimed, "could not be trained": list(comparison.failures)}
+    if any(missing.values()):
+        said = "; ".join(f"{'; '.join(names)}: {problem}" for problem, names in missing.items() if names)
+        raise PartialError(f"{said}; see the reason above. Everything else was written.")
 
 
 def _nets(text: str) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from fcn.comparison.grid import value_text
+from fcn.comparison.halving import Rung
 from fcn.comparison.result import MEBIBYTE, NetResult
 from fcn.comparison.timing import Timing
 from fcn.pages.percent import percent
@@ -126,6 +128,18 @@ COLUMNS = (
     Column("train minutes", "train min", lambda net: _or_nan(net.training_seconds) / 60, "{:.1f}".format),
 )
 """The columns in the order of the table."""
+
+
+def varied_text(net: NetResult, key: str) -> str:
+    """Returns a net's value of a key that varies; `UNKNOWN` for a net that is loaded."""
+    varied = net.candidate.varied
+    return value_text(varied[key]) if key in varied else UNKNOWN
+
+
+def rung_texts(rungs: Sequence[Rung], name: str) -> list[str]:
+    """Returns a net's score in each rung of a halving as text; `UNKNOWN` where it took no part."""
+    scores = [rung.scores.get(name, math.nan) for rung in rungs]
+    return [UNKNOWN if math.isnan(score) else percent(score) for score in scores]
 
 
 def memory_note(nets: Sequence[NetResult]) -> str:

@@ -1,24 +1,27 @@
 """Runs a comparison, from its plan to all its numbers."""
 
-import gc
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from fcn.comparison.candidates import Candidate
 from fcn.comparison.machine import describe_machine
-from fcn.comparison.plan import Candidate, Plan
+from fcn.comparison.plan import Plan
 from fcn.comparison.result import Comparison, NetResult, NetSize
-from fcn.comparison.runs import config_of, finish, is_finished, open_candidate, training_cost
+from fcn.comparison.runs import config_of, open_candidate, training_cost
+from fcn.comparison.same_work import same_work
 from fcn.comparison.timed_process import Labeling, Size, TrainingStep
 from fcn.comparison.timing import time_tasks
+from fcn.comparison.training import describe_trainings, train_all
 from fcn.data.image_io import read_size
 from fcn.data.voc import Example
+from fcn.errors import NonFiniteLossError
 from fcn.evaluation.evaluate import evaluate_and_check
 from fcn.inference.predictor import Predictor
 from fcn.inspection.facts import inspect_model
 from fcn.report.pictures import label_picture, spread
 from fcn.system.progress import track
-from fcn.system.text import print_notice
+from fcn.system.text import counted, print_notice
 
 
 class Labeler(NamedTuple):
@@ -49,39 +52,29 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
     Raises:
         FcnError: If a net cannot take part, or cannot be trained. Nets trained before are kept.
     """
+    if trainings := describe_trainings(plan):
+        print_notice(trainings)
     size = size or most_common_size(plan.examples)
     sizes = {
         one.name: _size_of(one, plan, size, labeler.trust)
         for one in track(plan.candidates, "inspecting nets")
     }
-    unfinished = [one for one in plan.candidates if not is_finished(one)]
-    for number, one in enumerate(unfinished, start=1):
-        print_notice(f"Training {one.name} ({number} of {len(unfinished)}) in {one.path}.")
-        finish(one, labeler.trust)
-        gc.collect()  # a net and its optimizer are large and refer to each other
-    count = len(plan.candidates)
-    print_notice(f"Scoring {count} nets on {len(plan.examples)} images.")
+    rungs, failures = train_all(plan, labeler.trust)
+    candidates = [one for one in plan.candidates if one.name not in failures]
+    if not candidates:
+        raise NonFiniteLossError("No net could be trained:", *failures.values())
+    count = len(candidates)
+    print_notice(f"Scoring {counted(count, 'net')} on {counted(len(plan.examples), 'image')}.")
     environment = describe_machine()
     warnings: list[str] = []
     shown = spread(plan.examples, num_pictures)
     nets = [
         _scored(one, plan, labeler, sizes[one.name], shown, warnings)
-        for one in track(plan.candidates, "scoring nets")
+        for one in track(candidates, "scoring nets")
     ]
-    labelings = {
-        net.name: Labeling(net.candidate.path, labeler.engine, labeler.precision, size, labeler.trust)
-        for net in nets
-    }
-    steps = {net.name: TrainingStep(net.config, size, plan.classes) for net in nets if net.config is not None}
-    print_notice(f"Timing {count} nets, each in a process of its own.")
-    labeling_times = time_tasks(labelings, "timing labels")
-    step_times = time_tasks(steps, "timing training steps")
-    nets = [
-        net._replace(labeling=labeling_times.get(net.name), training_step=step_times.get(net.name))
-        for net in nets
-    ]
+    nets = _timed(nets, plan, labeler, size)
     names = tuple(example.name for example in shown)
-    return Comparison(plan, size, tuple(nets), names, tuple(warnings), environment)
+    return Comparison(plan, size, tuple(nets), names, tuple(warnings), environment, rungs, failures)
 
 
 def most_common_size(examples: Iterable[Example]) -> Size:
@@ -97,7 +90,7 @@ def most_common_size(examples: Iterable[Example]) -> Size:
 
 
 def _size_of(candidate: Candidate, plan: Plan, size: Size, trust: bool) -> NetSize:
-    net = open_candidate(candidate, plan.classes, trust)
+    net = open_candidate(candidate, plan.classes, trust, plan.rungs)
     inspection = inspect_model(net, size)
     field = None if inspection.field is None else tuple(axis.size for axis in inspection.field)
     return NetSize(net.name, inspection.parameters, inspection.gflop, field)
@@ -122,3 +115,24 @@ def _scored(
     return NetResult(
         candidate, config_of(candidate), size, checked.evaluation, pictures, engine, *training_cost(candidate)
     )
+
+
+def _timed(nets: list[NetResult], plan: Plan, labeler: Labeler, size: Size) -> list[NetResult]:
+    """Returns nets with their times; of several that do the same work, the first is timed."""
+    labelings = {
+        net.name: Labeling(net.candidate.path, labeler.engine, labeler.precision, size, labeler.trust)
+        for net in nets
+    }
+    steps = {net.name: TrainingStep(net.config, size, plan.classes) for net in nets if net.config is not None}
+    timed_for = same_work(nets)
+    print_notice(f"Timing {counted(len(set(timed_for.values())), 'net')}, each in a process of its own.")
+    firsts = list(dict.fromkeys(timed_for.values()))
+    labeling_times = time_tasks({name: labelings[name] for name in firsts}, "timing labels")
+    step_times = time_tasks({name: steps[name] for name in firsts if name in steps}, "timing training steps")
+    return [
+        net._replace(
+            labeling=labeling_times.get(timed_for[net.name]),
+            training_step=step_times.get(timed_for[net.name]),
+        )
+        for net in nets
+    ]

@@ -25,7 +25,17 @@ def comparison_document(comparison: Comparison, command_line: Sequence[str]) -> 
         "classes": list(names),
         "size": list(comparison.size),
         "labels_by": comparison.engine,
+        "varied": list(plan.varied),
         "nets": [_net(net, names) for net in comparison.nets],
+        "failures": dict(comparison.failures),
+        "rungs": [
+            {
+                "steps": rung.steps,
+                "mean_iou": {name: none_for_nan(score) for name, score in rung.scores.items()},
+                "kept": list(rung.kept),
+            }
+            for rung in comparison.rungs
+        ],
         "shown": list(comparison.shown),
         "warnings": list(comparison.warnings),
         "timing": {"warm_up": WARM_UP, "most_rounds": ROUNDS},
@@ -42,6 +52,7 @@ def _net(net: NetResult, class_names: Sequence[str]) -> dict[str, Any]:
         "name": net.name,
         "model": str(net.candidate.path),
         "net": net.size.kind,
+        "varied": dict(net.candidate.varied),
         **net.evaluation.scores.as_dict(class_names),
         **(boundary.as_dict(class_names) if boundary is not None else {}),
         "parameters": net.size.parameters,

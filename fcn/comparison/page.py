@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fcn.comparison.chart import Dot, DotChart, dot_chart
-from fcn.comparison.columns import COLUMNS, memory_note
+from fcn.comparison.columns import COLUMNS, memory_note, rung_texts, varied_text
+from fcn.comparison.halving import Rung
 from fcn.comparison.result import Comparison, NetResult
 from fcn.comparison.timing import ROUNDS, WARM_UP
 from fcn.data.image_io import encode_jpeg, encode_label
@@ -18,6 +19,7 @@ from fcn.pages.picture import Picture, embed
 from fcn.pages.render import render
 from fcn.pages.swatch import Swatch, class_swatches
 from fcn.system.results import write_result
+from fcn.system.text import counted
 
 _MOST_BESIDE = 5
 
@@ -37,10 +39,29 @@ class _Cell(NamedTuple):
 
 
 class _Net(NamedTuple):
-    """A row of the table."""
+    """A row of the table.
+
+    Attributes:
+        name: Its name.
+        varied: Its values of the keys that vary.
+        cells: Its numbers.
+    """
 
     name: str
+    varied: list[str]
     cells: list[_Cell]
+
+
+class _Rungs(NamedTuple):
+    """A net in the rungs of a halving.
+
+    Attributes:
+        name: Its name.
+        cells: Its score in each rung, and whether it was kept.
+    """
+
+    name: str
+    cells: list[tuple[str, bool]]
 
 
 class _ClassRow(NamedTuple):
@@ -80,14 +101,19 @@ def write_comparison_page(path: Path, comparison: Comparison, command: str) -> N
     plan, nets = comparison.plan, comparison.nets
     page = render(
         "comparison.html",
-        name=" · ".join(net.name for net in nets),
+        name=_title(comparison),
         num_images=len(plan.examples),
         split=plan.split,
         root=plan.root,
         written=datetime.now().astimezone(),
-        warnings=comparison.warnings,
+        warnings=[*comparison.warnings, *(f"{name}: {why}" for name, why in comparison.failures.items())],
+        varied=plan.varied,
+        rungs=_rungs(comparison.rungs),
+        rung_steps=[rung.steps for rung in comparison.rungs],
         titles=[column.title for column in COLUMNS],
-        nets=[_Net(net.name, _cells(net, nets)) for net in nets],
+        nets=[
+            _Net(net.name, [varied_text(net, key) for key in plan.varied], _cells(net, nets)) for net in nets
+        ],
         size="{} x {}".format(*comparison.size),
         chart=_chart(comparison),
         classes=_classes(comparison),
@@ -104,6 +130,13 @@ def write_comparison_page(path: Path, comparison: Comparison, command: str) -> N
     write_result(path, page)
 
 
+def _title(comparison: Comparison) -> str:
+    """Returns the names of the nets, or the keys of a grid, whose nets are many."""
+    if comparison.plan.varied:
+        return f"{counted(len(comparison.nets), 'net')}: {', '.join(comparison.plan.varied)}"
+    return " · ".join(net.name for net in comparison.nets)
+
+
 def _cells(net: NetResult, nets: Sequence[NetResult]) -> list[_Cell]:
     return [
         _Cell(
@@ -112,6 +145,16 @@ def _cells(net: NetResult, nets: Sequence[NetResult]) -> list[_Cell]:
             "" if net is nets[0] else column.compared(net, nets[0]),
         )
         for column in COLUMNS
+    ]
+
+
+def _rungs(rungs: Sequence[Rung]) -> list[_Rungs]:
+    return [
+        _Rungs(
+            name,
+            [(text, name in rung.kept) for rung, text in zip(rungs, rung_texts(rungs, name), strict=True)],
+        )
+        for name in (rungs[0].scores if rungs else ())
     ]
 
 

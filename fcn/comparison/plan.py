@@ -5,53 +5,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcn.classes import Classes
-from fcn.config.file import Config, is_configuration, load_config
+from fcn.comparison.candidates import Candidate, Request, find_candidates
+from fcn.comparison.halving import rung_steps
+from fcn.config.file import Config
 from fcn.config.sections import LabelOrientation
 from fcn.data.leaks import check_disjoint
 from fcn.data.voc import Example, read_classes, read_split
 from fcn.errors import ConfigError, RunError
 from fcn.runs.folder import RunFolder, net_file
-from fcn.training.length import with_steps
 
 _SPLIT = "val"
-
-
-class Request(NamedTuple):
-    """The arguments of a comparison.
-
-    Attributes:
-        sources: Configurations to train, and run folders or `.keras` files to load.
-        output: Folder of the trained runs and of what is written about all.
-        nets: Train each configuration once for each of these nets; empty for its own net.
-        changes: "section.key=value" for every configuration.
-        steps: Length of every training; None for the steps in the configurations.
-        seed: Random seed of every training; None for the seeds in the configurations.
-        data: Data set to train and score on; None for the one in the configurations.
-        split: Split to score on; None for the one in the configurations.
-    """
-
-    sources: Sequence[Path]
-    output: Path
-    nets: Sequence[str] = ()
-    changes: Sequence[str] = ()
-    steps: int | None = None
-    seed: int | None = None
-    data: Path | None = None
-    split: str | None = None
-
-
-class Candidate(NamedTuple):
-    """A net that takes part.
-
-    Attributes:
-        name: Its name in tables.
-        path: A run folder, which need not exist yet if the net is trained, or a `.keras` file.
-        config: How to train it; None for a net that is loaded.
-    """
-
-    name: str
-    path: Path
-    config: Config | None
 
 
 class Plan(NamedTuple):
@@ -64,6 +27,9 @@ class Plan(NamedTuple):
         classes: Of the data set.
         examples: The split.
         label_orientation: What its labels are of.
+        varied: Keys that vary, in the order of the command.
+        rungs: Steps after which the better half is chosen, and at last the steps of a whole training; empty
+            if all nets are trained for all steps.
     """
 
     candidates: tuple[Candidate, ...]
@@ -72,6 +38,8 @@ class Plan(NamedTuple):
     classes: Classes
     examples: Sequence[Example]
     label_orientation: LabelOrientation = "upright"
+    varied: tuple[str, ...] = ()
+    rungs: tuple[int, ...] = ()
 
 
 def plan_comparison(request: Request) -> Plan:
@@ -82,12 +50,13 @@ def plan_comparison(request: Request) -> Plan:
         DataError: If the data set cannot be used.
         RunError: If a model does not exist, if two nets have the same name, or if no data set is given.
     """
-    candidates = _candidates(request)
+    candidates, varied = find_candidates(request)
     trained = {one.name: one.config for one in candidates if one.config is not None}
     for one in candidates:
         if one.config is None:
             net_file(one.path)
-    _check_budgets(trained)
+    _check_budgets(trained, varied)
+    rungs = _rungs(trained, varied) if request.halving else ()
     known = trained or _configs_of_runs(candidates)
     if request.data is None:
         _check_data_of_runs(candidates, known)
@@ -113,65 +82,41 @@ def plan_comparison(request: Request) -> Plan:
         train_examples = read_split(root, train_split)
         for val_split in sorted(set(splits.values())):
             check_disjoint(train_examples, read_split(root, val_split), root)
-    return Plan(candidates, root, split, classes, examples, orientation)
+    return Plan(candidates, root, split, classes, examples, orientation, varied, rungs)
 
 
-def _candidates(request: Request) -> tuple[Candidate, ...]:
-    configs = [source for source in request.sources if is_configuration(source)]
-    options = {
-        "--nets": request.nets,
-        "--set": request.changes,
-        "--steps": request.steps,
-        "--seed": request.seed,
-    }
-    idle = [name for name, value in options.items() if value not in (None, (), [])]
-    if idle and not configs:
-        raise RunError(
-            f"{idle[0]}: applies to configurations that are trained, and none is given. Leave it out."
-        )
-    found = []
-    for source in request.sources:
-        if source not in configs:
-            found.append(Candidate(_name_of(source), source, None))
-            continue
-        for net in request.nets or (None,):
-            name = source.stem if net is None else net if len(configs) == 1 else f"{source.stem}-{net}"
-            found.append(Candidate(name, request.output / name, _config(request, source, net)))
-    names = [one.name for one in found]
-    for one in found:
-        if names.count(one.name) > 1:
-            raise RunError(
-                f"{one.name}: two nets have this name, and tables need different ones. Rename a file or "
-                "folder, or leave one out."
-            )
-    return tuple(found)
-
-
-def _config(request: Request, source: Path, net: str | None) -> Config:
-    """Reads a configuration and applies the changes of the command."""
-    values = {"model.net": net, "train.steps": request.steps, "train.seed": request.seed}
-    changes = [f"{key}={value}" for key, value in values.items() if value is not None]
-    config = load_config(source, [*request.changes, *changes])
-    if request.data is not None:
-        config = config.model_copy(update={"data": config.data.model_copy(update={"root": request.data})})
-    return with_steps(config)
-
-
-def _name_of(model: Path) -> str:
-    path = model.absolute()
-    if path.is_file() and path.parent.name == "checkpoints":
-        return f"{path.parents[1].name}-{path.stem}"
-    return path.name.removesuffix(".keras")
-
-
-def _check_budgets(trained: Mapping[str, Config]) -> None:
+def _check_budgets(trained: Mapping[str, Config], varied: Sequence[str]) -> None:
+    """Refuses different budgets, except in what the command varies."""
     for key, remedy in (
         ("steps", "--steps N"),
         ("seed", "--seed S"),
         ("batch_size", "--set train.batch_size=N"),
     ):
+        if f"train.{key}" in varied or (key == "steps" and "train.epochs" in varied):
+            continue
         values = {name: getattr(config.train, key) for name, config in trained.items()}
         _same(values, f"train.{key}", f"Choose one value for all: {remedy}")
+
+
+def _rungs(trained: Mapping[str, Config], varied: Sequence[str]) -> tuple[int, ...]:
+    """Returns the steps of each rung of a halving.
+
+    Raises:
+        ConfigError: If lengths vary, or there are too few nets or steps.
+    """
+    lengths = [key for key in ("train.steps", "train.epochs") if key in varied]
+    if lengths:
+        raise ConfigError(f"--halving: sets the steps of each net, so --vary {lengths[0]} is not possible.")
+    if len(trained) < 2:
+        raise ConfigError("--halving: expected at least 2 nets to train. Received: 1. Add --vary or --nets.")
+    steps = next(iter(trained.values())).train.steps
+    rungs = rung_steps(len(trained), steps)
+    if steps < 2 ** (len(rungs) - 1):
+        raise ConfigError(
+            f"--halving: expected at least {2 ** (len(rungs) - 1)} steps for {len(trained)} nets. Received: "
+            f"train.steps={steps}. Choose more: --steps N."
+        )
+    return rungs
 
 
 def _same(values: Mapping[str, Any], key: str, remedy: str) -> Any:

@@ -1,8 +1,12 @@
 """The results of a comparison."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from fcn.comparison.plan import Candidate, Plan
+from fcn.comparison.candidates import Candidate
+from fcn.comparison.halving import Rung
+from fcn.comparison.plan import Plan
 from fcn.comparison.timing import Timing
 from fcn.config.file import Config
 from fcn.evaluation.evaluate import Evaluation
@@ -76,6 +80,8 @@ class Comparison(NamedTuple):
         shown: Names of the images that are shown.
         warnings: Reasons why scores are too good, or may be.
         environment: Versions and hardware, as JSON values.
+        rungs: The rounds of a halving; empty without one.
+        failures: Why a net of a grid could not be trained, by name.
     """
 
     plan: Plan
@@ -84,6 +90,8 @@ class Comparison(NamedTuple):
     shown: tuple[str, ...]
     warnings: tuple[str, ...]
     environment: dict[str, Any]
+    rungs: tuple[Rung, ...] = ()
+    failures: Mapping[str, str] = MappingProxyType({})
 
     @property
     def engine(self) -> str:

@@ -1,11 +1,13 @@
 """The runs of a comparison: which exist already, and which have to be trained or resumed."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from fcn.classes import Classes
-from fcn.comparison.plan import Candidate
+from fcn.comparison.candidates import Candidate
 from fcn.config.file import Config
 from fcn.data.balance import class_weights
 from fcn.errors import DataError, FcnError, RunError
@@ -15,7 +17,7 @@ from fcn.runs.lineage import find_run
 from fcn.runs.log import read_log
 from fcn.runs.model_file import RunFolder, load_model
 from fcn.runs.progress import finished_step
-from fcn.training.changes import changed_learning
+from fcn.training.changes import changed_learning, lengths_before
 from fcn.training.compiling import compile_net
 from fcn.training.loop import train
 from fcn.training.run_check import check_place
@@ -25,13 +27,16 @@ from fcn.weights.catalog import NETS
 _WITHOUT_FILE = ("none", "imagenet", *NETS)
 
 
-def open_candidate(candidate: Candidate, classes: Classes, trust: bool = False) -> SegmentationNet:
+def open_candidate(
+    candidate: Candidate, classes: Classes, trust: bool = False, rungs: Sequence[int] = ()
+) -> SegmentationNet:
     """Returns a net to inspect, loaded or newly built, and checks that it can take part.
 
     Args:
         candidate: The net.
         classes: Of the data set.
         trust: Whether to load also a model with parts that could run code.
+        rungs: Steps of the rungs in which it is trained; empty if it is trained at once.
 
     Raises:
         ConfigError: If its run exists and cannot be read.
@@ -40,7 +45,7 @@ def open_candidate(candidate: Candidate, classes: Classes, trust: bool = False) 
             net cannot be trained with its own.
     """
     if candidate.config is not None:
-        _check_run(RunFolder(candidate.path), candidate.config)
+        _check_run(RunFolder(candidate.path), candidate, rungs)
         if RunFolder(candidate.path).checkpoints():  # it was trained before, so it can be
             return build_configured(candidate.config, classes)
         try:
@@ -61,6 +66,21 @@ def is_finished(candidate: Candidate) -> bool:
     if candidate.config is None:
         return True
     return finished_step(RunFolder(candidate.path), candidate.config) is not None
+
+
+def has_passed(candidate: Candidate, steps: int) -> bool:
+    """Returns whether a net needs no more training in a rung, also because it is in a later one."""
+    run = RunFolder(candidate.path)
+    if run.exists() and run.load_config().train.steps > steps:
+        return True
+    return is_finished(candidate.trained_for(steps))
+
+
+def best_score(candidate: Candidate, steps: int) -> float:
+    """Returns the highest mean IoU in a net's log within its first steps; NaN if there is none."""
+    rows = read_log(RunFolder(candidate.path).log)
+    scores = [float(row["mean_iou"]) for row in rows if row["mean_iou"] and int(row["step"]) <= steps]
+    return max((score for score in scores if not math.isnan(score)), default=math.nan)
 
 
 def finish(candidate: Candidate, trust: bool = False) -> None:
@@ -97,7 +117,10 @@ def training_cost(candidate: Candidate) -> tuple[int | None, float | None]:
     return steps, max(seconds, default=None)
 
 
-def _check_run(run: RunFolder, config: Config) -> None:
+def _check_run(run: RunFolder, candidate: Candidate, rungs: Sequence[int]) -> None:
+    config = candidate.config
+    if config is None:
+        return
     weights = config.model.weights
     if weights not in _WITHOUT_FILE and not Path(weights).exists():
         raise RunError(f"model.weights={weights}: no such run or file to start from.")
@@ -105,7 +128,10 @@ def _check_run(run: RunFolder, config: Config) -> None:
         check_place(run)
         return
     saved = run.load_config()
-    changed = changed_learning(saved, config)
+    changed = _changed_lengths(run, saved.train.steps, rungs)
+    if rungs:
+        config = candidate.trained_for(saved.train.steps).config or config
+    changed += changed_learning(saved, config)
     for key, before, now in (
         ("data.root", saved.data.root, config.data.root),
         ("model.weights", saved.model.weights, weights),
@@ -117,6 +143,21 @@ def _check_run(run: RunFolder, config: Config) -> None:
             f"{run.path}: was trained with another configuration ({'; '.join(changed)}). Restore these "
             "values, or choose another folder: --output DIR. Nothing was changed."
         )
+
+
+def _changed_lengths(run: RunFolder, steps: int, rungs: Sequence[int]) -> list[str]:
+    """Returns how the lengths that a run had differ from those of the rungs up to its present one."""
+    if not rungs:
+        return []
+    # A length may be recorded as one before while it is still that of the configuration.
+    lengths = list(dict.fromkeys([*lengths_before(run), steps]))
+    if lengths == list(rungs[: len(lengths)]):
+        return []
+    return [f"train.steps: {_in_turn(lengths)} -> {_in_turn(rungs)}"]
+
+
+def _in_turn(lengths: Sequence[int]) -> str:
+    return ", then ".join(map(str, lengths))
 
 
 def _compile_new(config: Config, classes: Classes, trust: bool) -> SegmentationNet:

@@ -4,7 +4,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from fcn.comparison.columns import COLUMNS, memory_note
+from fcn.comparison.columns import COLUMNS, memory_note, rung_texts, varied_text
 from fcn.comparison.result import Comparison
 from fcn.system.console import TerminalConsole
 
@@ -23,6 +23,8 @@ def print_comparison(comparison: Comparison) -> None:
         collapse_padding=True,
     )
     table.add_column("net", overflow="fold", min_width=_NAME_WIDTH)
+    for key in plan.varied:
+        table.add_column(key.replace(".", ".\n").replace("_", "_\n"), justify="right", overflow="fold")
     for column in COLUMNS:
         table.add_column(column.heading.replace(" ", "\n"), justify="right", no_wrap=True)
     for net in comparison.nets:
@@ -30,9 +32,34 @@ def print_comparison(comparison: Comparison) -> None:
             Text(column.text(net), "bold" if column.is_best(net, comparison.nets) else "")
             for column in COLUMNS
         )
-        table.add_row(net.name, *cells)
+        table.add_row(net.name, *(varied_text(net, key) for key in plan.varied), *cells)
     console = TerminalConsole(highlight=False)
     if not console.is_terminal:  # a file or a pipe has no width, so no name is folded
         console = TerminalConsole(highlight=False, width=_ENDLESS)
     console.print(table)
     console.print(memory_note(comparison.nets))
+    if comparison.rungs:
+        console.print(_rungs(comparison))
+
+
+def _rungs(comparison: Comparison) -> Table:
+    """Returns a row for each net of a halving: its score in each rung, bold where it was kept."""
+    table = Table(
+        title="Mean IoU in each rung; bold: trained on",
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("net", overflow="fold", min_width=_NAME_WIDTH)
+    for rung in comparison.rungs:
+        table.add_column(f"step\n{rung.steps:,}", justify="right", no_wrap=True)
+    for name in comparison.rungs[0].scores:
+        texts = rung_texts(comparison.rungs, name)
+        table.add_row(
+            name,
+            *(
+                Text(text, "bold" if name in rung.kept else "")
+                for rung, text in zip(comparison.rungs, texts, strict=True)
+            ),
+        )
+    return table

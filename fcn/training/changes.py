@@ -1,6 +1,7 @@
 """Changes of the configuration with which a training can be resumed, and their effect on its weights."""
 
-from typing import NamedTuple
+import re
+from typing import Any, NamedTuple
 
 from fcn.config.file import Config, changed_keys
 from fcn.errors import RunError
@@ -107,12 +108,28 @@ def record_changes(run: RunFolder, saved: Config, wanted: Config, step: int) -> 
         return
     for line in lines:
         print_notice(line)
+    write_json(run.changes, [*_recorded(run), {"step": step, "changes": lines}])
+
+
+def lengths_before(run: RunFolder) -> list[int]:
+    """Returns how many steps a run was to have before each change of that, in order.
+
+    The same change is there twice if a training was killed after it was recorded and before it was made.
+    """
+    lines = [str(line) for entry in _recorded(run) for line in entry["changes"]]
+    found = [re.search(r"\btrain\.steps: (\d+) -> ", line) for line in lines]
+    return [int(match[1]) for match in found if match]
+
+
+def _recorded(run: RunFolder) -> list[dict[str, Any]]:
+    """Returns what `record_changes` has written; empty if there is none, or it is damaged."""
     try:
         recorded = read_json_file(run.changes)
-    except (OSError, ValueError):  # there is none, or it is damaged
-        recorded = []
-    earlier = recorded if isinstance(recorded, list) else []
-    write_json(run.changes, [*earlier, {"step": step, "changes": lines}])
+    except (OSError, ValueError):
+        return []
+    if not isinstance(recorded, list):
+        return []
+    return [entry for entry in recorded if isinstance(entry, dict) and isinstance(entry.get("changes"), list)]
 
 
 def _changes(saved: Config, wanted: Config) -> list[Change]:

@@ -215,3 +215,56 @@ def test_mistakes_are_told(arguments: list[str], said: str) -> None:
     ran = run("compare", *arguments)
     assert (ran.code, ran.output) == (2, "")
     assert said in ran.errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--vary", "train.seed=1,01"], "--vary train.seed: expected different values. Received: 1, 01"),
+        (["--vary", "train.learningrate=1,2"], "Did you mean train.learning_rate?"),
+        (["--vary", "train.seed=1", "--vary", "train.steps=2,3", "--halving"], "--halving: sets the steps"),
+        (["--halving"], "--halving: expected at least 2 nets"),
+    ],
+)
+def test_mistakes_in_a_grid_are_told(arguments: list[str], said: str, make_dataset, tmp_path: Path) -> None:
+    root = make_dataset(tmp_path / "data", {"train": ["a"], "val": ["x"]})
+    config = tmp_path / "thin.yaml"
+    config.write_text(CONFIG.format(root=root))
+    ran = run("compare", config, *arguments, "--output", tmp_path / "out")
+    assert (ran.code, ran.output) == (2, "")
+    assert said in ran.errors
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.exhaustive
+def test_a_grid_in_rungs_with_a_rate_that_is_too_high(compared: Compared, tmp_path: Path) -> None:
+    ran = run(
+        *("compare", compared.config, "--vary", "train.learning_rate=1e-2,1e30", "--steps", 8, "--json"),
+        *("--nets", "fcn32s,frontend", "--halving", "--output", tmp_path / "out", "--images", 1),
+    )
+    assert ran.code == 1
+    first_line = "4 trainings in rungs: 4 to step 2, 2 to step 4, 1 to step 8; 16 steps in place of 32."
+    assert ran.errors.startswith(first_line)
+    document = json.loads(ran.output)
+    failed = {"fcn32s, 1e+30", "frontend, 1e+30"}
+    assert document["failures"].keys() == failed
+    assert {net["name"]: net["steps"] for net in document["nets"]}.keys() == {
+        "fcn32s, 0.01",
+        "frontend, 0.01",
+    }
+    # Of the two that are left, the better half goes through both rungs that remain.
+    assert sorted(net["steps"] for net in document["nets"]) == [2, 8]
+    last = ran.errors.splitlines()[-1]
+    assert all(name in last for name in failed)
+    assert "could not be trained; see the reason above" in last
+    page = Page((tmp_path / "out" / "comparison.html").read_text().replace("<br>", ""))
+    assert "train.learning_rate" in page.text
+    assert "Successive halving" in page.text
+    # As a table, from what is there: only what failed is tried again.
+    ran = run(
+        *("compare", compared.config, "--vary", "train.learning_rate=1e-2,1e30", "--steps", 8, "--images", 1),
+        *("--nets", "fcn32s,frontend", "--halving", "--output", tmp_path / "out"),
+    )
+    assert ran.code == 1
+    assert "Training fcn32s, 0.01" not in ran.errors
+    assert "Mean IoU in each rung" in ran.output

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -5,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from fcn.comparison.plan import Candidate, Plan
+from fcn.comparison.candidates import Candidate
+from fcn.comparison.halving import Rung
+from fcn.comparison.plan import Plan
 from fcn.comparison.result import Comparison, NetResult, NetSize
 from fcn.comparison.timing import Timing
 from fcn.config.file import Config
@@ -71,3 +74,18 @@ def comparison(tmp_path_factory: pytest.TempPathFactory, make_dataset) -> Compar
     shown = tuple(example.name for example in examples)
     environment = {"cpu": "a <CPU>", "accelerators": []}
     return Comparison(plan, (20, 26), tuple(nets), shown, ("first: saw <all>",), environment)
+
+
+@pytest.fixture
+def grid(comparison: Comparison) -> Comparison:
+    """The same two nets as parts of a grid in rungs: the second was loaded, one has failed."""
+    first, second = comparison.nets
+    varied = {"train.learning_rate": 0.1, "model.net": "<b>"}
+    first = first._replace(candidate=first.candidate._replace(varied=varied))
+    rungs = (
+        Rung(600, {first.name: 0.5, "third": 0.25, "fourth": math.nan}, (first.name,)),
+        Rung(1200, {first.name: 0.75}, (first.name,)),
+    )
+    plan = comparison.plan._replace(varied=tuple(varied), rungs=(600, 1200))
+    failures = {"fifth": "The loss became <nan>."}
+    return comparison._replace(plan=plan, nets=(first, second), rungs=rungs, failures=failures)

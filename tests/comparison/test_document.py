@@ -37,3 +37,22 @@ def test_everything_by_name(comparison) -> None:
     assert first.keys() == second.keys()
     unknown = {key for key, value in second.items() if value is None}
     assert {"label_ms", "train_step_ms", "steps", "seed", "receptive_field"} <= unknown
+
+
+def test_a_grid_in_rungs(grid) -> None:
+    document = json.loads(as_json(comparison_document(grid, ["fcn"])))
+    assert document["varied"] == ["train.learning_rate", "model.net"]
+    assert [net["varied"] for net in document["nets"]] == [
+        *({"train.learning_rate": 0.1, "model.net": "<b>"}, {})
+    ]
+    assert document["rungs"] == [
+        {"steps": 600, "mean_iou": {"first<i>": 0.5, "third": 0.25, "fourth": None}, "kept": ["first<i>"]},
+        {"steps": 1200, "mean_iou": {"first<i>": 0.75}, "kept": ["first<i>"]},
+    ]
+    assert document["failures"] == {"fifth": "The loss became <nan>."}
+
+
+def test_without_a_grid_there_are_no_values(comparison) -> None:
+    document = comparison_document(comparison, ["fcn"])
+    assert [document[key] for key in ("varied", "rungs", "failures")] == [[], [], {}]
+    assert document["nets"][0]["varied"] == {}

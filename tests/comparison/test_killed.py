@@ -96,3 +96,24 @@ def test_killed_at_named_points(
         if trained:
             kill_at_each([], arguments, tmp_path / "whole", run, mark)
             assert scores(tmp_path / "killed") == scores(tmp_path / "whole")
+
+
+@pytest.mark.exhaustive
+def test_a_grid_in_rungs_killed_at_named_points(
+    make_dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_dataset(tmp_path / "data", {"train": ["a", "b"], "val": ["x", "y"]})
+    config, mark = tmp_path / "thin.yaml", uuid.uuid4().hex
+    config.write_text(CONFIG.format(root=root))
+    arguments = [str(config), "--vary", "train.learning_rate=0.01,0.1", "--vary", "model.net=fcn32s,frontend"]
+    arguments += ["--halving", "--steps", "4", "--images", "1"]
+    monkeypatch.setenv(MARK, mark)
+    with running_forks("killed_compare_program.py") as run:
+        kill_at_each(list(POINTS), arguments, tmp_path / "killed", run, mark)
+        kill_at_each([], arguments, tmp_path / "whole", run, mark)
+    assert scores(tmp_path / "killed") == scores(tmp_path / "whole")
+    rungs = [
+        json.loads((tmp_path / name / "comparison.json").read_text())["rungs"] for name in ("killed", "whole")
+    ]
+    assert rungs[0] == rungs[1]
+    assert [len(rung["mean_iou"]) for rung in rungs[0]] == [4, 2, 1]

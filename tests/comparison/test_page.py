@@ -105,3 +105,24 @@ def test_hostile_names_add_no_markup(comparison, name: str, tmp_path: Path) -> N
     hostile = written(comparison, [f"{name}{number}" for number in range(5)], tmp_path)
     harmless = written(comparison, [f"{'a' * len(name)}{number}" for number in range(5)], tmp_path)
     assert structure(hostile) == structure(harmless)
+
+
+def test_values_of_a_grid_are_columns_and_rungs_are_a_table(grid, tmp_path: Path) -> None:
+    write_comparison_page(tmp_path / "page.html", grid, "fcn compare")
+    text = (tmp_path / "page.html").read_text().replace("<br>", "")
+    assert Page(text).open == []
+    assert "<title>2 nets: train.learning_rate, model.net" in text
+    table = text[text.index('<table class="nets"') :].partition("</table>")[0]
+    assert re.findall(r'<th scope="col">(.*?)</th>', table) == ["net", "train.learning_rate", "model.net"]
+    assert re.findall(r'<td class="varied">(.*?)</td>', table) == ["0.1", "&lt;b&gt;", "-", "-"]
+    rungs = text[text.index('<table class="rungs"') :].partition("</table>")[0]
+    assert re.findall(r'"number">(.*?)</t', rungs) == [
+        *("to step 600", "to step 1,200", "<b>50.00%</b>", "<b>75.00%</b>", "25.00%", "-", "-", "-")
+    ]
+    assert "fifth: The loss became &lt;nan&gt;." in text
+
+
+def test_without_a_grid_there_is_neither(text: str) -> None:
+    assert 'class="varied"' not in text
+    assert 'class="rungs"' not in text
+    assert "Successive halving" not in text

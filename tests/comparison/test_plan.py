@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fcn.comparison.plan import Request, plan_comparison
+from fcn.comparison.candidates import Request
+from fcn.comparison.plan import plan_comparison
 from fcn.config.file import load_config
 from fcn.errors import ConfigError, DataError, FcnError, RunError
 

@@ -1,5 +1,6 @@
 """Tests of which runs are taken, trained on or refused."""
 
+import math
 import os
 from pathlib import Path
 
@@ -7,11 +8,21 @@ import keras
 import pytest
 
 from fcn.classes import Classes
-from fcn.comparison.plan import Candidate
-from fcn.comparison.runs import config_of, finish, is_finished, open_candidate, training_cost
+from fcn.comparison.candidates import Candidate
+from fcn.comparison.runs import (
+    best_score,
+    config_of,
+    finish,
+    has_passed,
+    is_finished,
+    open_candidate,
+    training_cost,
+)
 from fcn.config.file import Config, load_config
 from fcn.errors import DataError, RunError
+from fcn.runs.folder import RunFolder
 from fcn.runs.log import COLUMNS
+from fcn.training.changes import record_changes
 from fcn.training.loop import train
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -160,3 +171,55 @@ def test_an_interrupted_training_goes_on(config: Config, tmp_path: Path) -> None
     finish(net)
     assert is_finished(net)
     assert training_cost(net)[0] == 2
+
+
+def lengthened(candidate: Candidate, *lengths: int) -> Candidate:
+    """Gives the run of a net these lengths, as far as its files say, and returns the net for 8 steps."""
+    run = RunFolder(candidate.path)
+    run.config.write_text(candidate.trained_for(lengths[0]).config.to_yaml())
+    for length in lengths[1:]:
+        before, after = run.load_config(), candidate.trained_for(length).config
+        record_changes(run, before, after, before.train.steps)
+        run.config.write_text(after.to_yaml())
+    return candidate.trained_for(8)
+
+
+@pytest.mark.parametrize("lengths", [(2,), (2, 4), (2, 4, 8)])
+def test_a_run_in_a_rung_is_taken(candidate: Candidate, lengths: tuple[int, ...]) -> None:
+    open_candidate(lengthened(candidate, *lengths), CLASSES, rungs=(2, 4, 8))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "rungs", "said"),
+    [
+        # Its learning rate fell in another way than in rungs.
+        ((8,), (2, 4, 8), "train.steps: 8 -> 2, then 4, then 8"),
+        ((2, 8), (2, 4, 8), "train.steps: 2, then 8 -> 2, then 4, then 8"),
+        ((3,), (2, 4, 8), "train.steps: 3 -> 2, then 4, then 8"),
+        ((2, 4), (), "train.steps: 4 -> 8"),
+    ],
+)
+def test_a_run_of_other_rungs_is_refused(
+    candidate: Candidate, lengths: tuple[int, ...], rungs: tuple[int, ...], said: str
+) -> None:
+    with pytest.raises(RunError) as caught:
+        open_candidate(lengthened(candidate, *lengths), CLASSES, rungs=rungs)
+    assert f"was trained with another configuration ({said})" in str(caught.value)
+
+
+def test_a_rung_is_passed_when_it_was_scored_or_in_a_later_one(candidate: Candidate) -> None:
+    net = lengthened(candidate, 2)
+    header = ",".join(COLUMNS)
+    assert [has_passed(net, steps) for steps in (1, 2, 4)] == [True, False, False]
+    log = "1,,,,,0.5,0.5,0.5,0.5,\n2,,,,,0.5,0.5,0.25,0.5,\n"
+    (net.path / "log.csv").write_text(f"{header}\n{log}")
+    (net.path / "checkpoints" / "best.keras").touch()
+    assert [has_passed(net, steps) for steps in (1, 2, 4)] == [True, True, False]
+    assert [best_score(net, steps) for steps in (1, 2, 4)] == [0.5, 0.5, 0.5]
+    lengthened(candidate, 2, 4)
+    assert [has_passed(net, steps) for steps in (1, 2, 4)] == [True, True, False]
+    (net.path / "log.csv").write_text(f"{header}\n{log}4,,,,,0.5,0.5,0.75,0.5,\n")
+    assert [has_passed(net, steps) for steps in (1, 2, 4)] == [True, True, True]
+    assert [best_score(net, steps) for steps in (1, 2, 4)] == [0.5, 0.5, 0.75]
+    (net.path / "log.csv").write_text(f"{header}\n1,,,,,0.5,0.5,nan,0.5,\n")
+    assert math.isnan(best_score(net, 4))

@@ -20,3 +20,13 @@ def test_a_long_name_stays_in_one_piece_in_a_file(comparison, capsys) -> None:
     net = comparison.nets[0]
     print_comparison(comparison._replace(nets=(net._replace(candidate=net.candidate._replace(name=name)),)))
     assert name in capsys.readouterr().out
+
+
+def test_values_of_a_grid_and_its_rungs(grid, capsys) -> None:
+    print_comparison(grid)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    rows = [line for line in lines if line[0] in ("first<i>", "second", "third", "fourth")]
+    assert [row[:3] for row in rows[:2]] == [["first<i>", "0.1", "<b>"], ["second", "-", "-"]]
+    # Then the rungs.
+    assert rows[2:] == [["first<i>", "50.00%", "75.00%"], ["third", "25.00%", "-"], ["fourth", "-", "-"]]
+    assert ["net", "600", "1,200"] in lines

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "serving.md", ROOT / "docs" / "weights.md")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("comparing", "serving", "weights")))
 # Downloads come without `--output`: they go to the folder that the command runs in.
 OTHERS = [
     "VOCdevkit/VOC2012/labels.txt",
