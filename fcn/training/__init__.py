@@ -1,7 +1,7 @@
 """Training a net: `loop.py` reads from top to bottom, the other files hold its parts.
 
 A step is one update of the weights. Its callbacks (`step_callback.StepCallback`) act in this order, which
-`loop._step_callbacks` builds:
+`callback_list.build_callbacks` builds:
 
 1. `StopOnNonFiniteLoss` ends the training before anything is made of a loss that is NaN or infinite.
 2. `TorchSeed`, on PyTorch only, seeds dropout before each step.
@@ -13,7 +13,8 @@ A step is one update of the weights. Its callbacks (`step_callback.StepCallback`
 7. `HealthCheck` warns of what is known to go wrong.
 8. `CheckpointCallback` saves, then scores the validation split, then keeps the best weights.
 9. `LiveReport` shows what was logged and scored.
-10. `SaveWhenStopped` comes last: when a signal has arrived, everything above is done for this step, and it
+10. `StopWhenStalled`, with `train.patience` only, ends the training when the score has stalled.
+11. `SaveWhenStopped` comes last: when a signal has arrived, everything above is done for this step, and it
     saves and ends the process.
 
 4 to 9 exist in the first process only, which writes for all. Keras sees four kinds of callbacks: `DataWait`,

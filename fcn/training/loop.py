@@ -23,8 +23,9 @@ from fcn.system.files import remove, write_durably, write_json
 from fcn.system.remedies import resume_run
 from fcn.system.text import print_notice
 from fcn.training import devices
-from fcn.training.average import WeightAverage, copy_of
-from fcn.training.callbacks import DataWait, Logger, ProgressReport, StopOnNonFiniteLoss, TorchSeed
+from fcn.training.average import copy_of
+from fcn.training.callback_list import build_callbacks
+from fcn.training.callbacks import DataWait
 from fcn.training.changes import check_steps, record_changes, with_accumulate
 from fcn.training.checked_data import CheckedData, read_checked
 from fcn.training.checkpoint import (
@@ -35,28 +36,23 @@ from fcn.training.checkpoint import (
     saved_accumulate,
     saved_class_names,
 )
-from fcn.training.checkpoint_callback import CheckpointCallback, SaveWhenStopped
+from fcn.training.checkpoint_callback import CheckpointCallback
 from fcn.training.compiling import compile_again, compile_net
 from fcn.training.consensus import StopConsensus, stop_together
 from fcn.training.data_record import record_of, trained_on, warn
 from fcn.training.environment import describe_environment
 from fcn.training.first_lines import first_lines
-from fcn.training.health import HealthCheck
 from fcn.training.hours import with_measured_steps, with_recorded_steps
-from fcn.training.length import StopWhenStalled, describe_stall, with_steps
-from fcn.training.live_report import LiveReport
+from fcn.training.length import describe_stall, with_steps
 from fcn.training.lock import only_training
-from fcn.training.log import TrainingLog
-from fcn.training.loggers.external import TENSORBOARD, ExternalLoggers, check_packages
-from fcn.training.pace import Pace
+from fcn.training.loggers.external import ExternalLoggers, check_packages
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.result import TrainingResult as TrainingResult
 from fcn.training.run_check import check_data, check_orientation, check_place, check_run
 from fcn.training.sampling import measure_shares, open_stream
-from fcn.training.score_report import ScoreReport
 from fcn.training.session import Session
 from fcn.training.start import new_model, start_weights
-from fcn.training.step_callback import StepCallback, StepDispatcher, WholeSteps
+from fcn.training.step_callback import StepDispatcher, WholeSteps
 from fcn.training.unpacking import open_unpacked
 from fcn.training.validation_split import record_division
 from fcn.training.validations import Validations
@@ -218,32 +214,6 @@ def _write_start(run: RunFolder, config: Config, stream: TrainingStream, record:
     write_json(run.environment, environment)
 
 
-def _step_callbacks(session: Session, wait: DataWait) -> tuple[list[StepCallback], CheckpointCallback | None]:
-    """Returns the callbacks of a step in order, and the one that scores, which only the first process has.
-
-    `fcn.training` says why they are in this order.
-    """
-    settings, position = session.config.train, session.position
-    callbacks: list[StepCallback] = [StopOnNonFiniteLoss(settings)]
-    if keras.backend.backend() == "torch":
-        callbacks.append(TorchSeed(settings.seed))
-    if session.average is not None and settings.ema is not None:
-        callbacks.append(WeightAverage(session.model, session.average, settings.ema))
-    checkpoints = None
-    if devices.is_main_process():
-        events = session.run.events if TENSORBOARD in settings.log else None
-        log = TrainingLog(session.run.log, events, position.step, session.loggers)
-        logger = Logger(log, settings, position.losses)
-        pace = Pace(settings, position.step)
-        scores, health = ScoreReport(session), HealthCheck(session, wait)
-        checkpoints = CheckpointCallback(session, logger, [scores.show, health.check_scores])
-        live_report = LiveReport(session, checkpoints, log, pace)
-        callbacks += [logger, ProgressReport(pace), scores, health, checkpoints, live_report]
-    callbacks.append(StopWhenStalled(session))
-    callbacks.append(SaveWhenStopped(checkpoints, session.consensus))
-    return callbacks, checkpoints
-
-
 def _fit(
     session: Session, callbacks: Sequence[keras.callbacks.Callback]
 ) -> tuple[CheckpointCallback | None, float]:
@@ -265,7 +235,7 @@ def _fit(
     config, stream, start_step = session.config, session.stream, session.position.step
     accumulate = config.train.accumulate
     wait = DataWait(stream, config.train.batch_size // accumulate, start_step * accumulate)
-    step_callbacks, checkpoints = _step_callbacks(session, wait)
+    step_callbacks, checkpoints = build_callbacks(session, wait)
     steps = StepDispatcher(step_callbacks, session)
     try:
         steps.begin()  # also scores what an earlier session has not
