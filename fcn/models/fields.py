@@ -173,7 +173,7 @@ class NetDescription(NamedTuple):
 
         TensorFlow keeps three maps on a CPU: the input of a layer, its output, and a copy of the larger one
         in its kernels' own order. fc6 and the last upsampling keep what `fcn.models.patches` gathers, and a
-        dilated layer the parts that it cuts its input and output into. The layer that takes most counts. Of
+        dilated layer the parts that it cuts its input and output into, and a copy of its kernel. The layer that takes most counts. Of
         most images it is in block1; of a single row of pixels it is fc6 or the last upsampling, since no
         pooling makes that row any lower. Logits and their exponentials are added. 640 to 1,000 bytes a pixel
         were measured for images with 64 channels in block1 and 21 classes.
@@ -211,6 +211,8 @@ class NetDescription(NamedTuple):
                 parts = [_in_parts(step, lengths[number]) for lengths in (rows, columns)]
                 padded, whole = (math.prod(lengths) for lengths in zip(*parts, strict=True))
                 copies = max(copies, channels[before] * padded + channels[number] * whole - read)
+                # oneDNN computes with a copy of the kernel: 0.4 GB of a full fc6 with 7x7 places.
+                copies += step.kernel_size**2 * channels[before] * channels[number]
             most = max(most, read + sizes[number] + copies)
         return _FLOAT_BYTES * (most + 2 * self.num_classes * height * width)
 

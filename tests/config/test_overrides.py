@@ -58,5 +58,5 @@ def test_errors_name_the_option(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         split_override(text, "--vary")
     assert str(caught.value).startswith(f"--vary {text}: expected section.key=value")
-    with pytest.raises(ConfigError, match=r"--vary a\.b=1 #2: ' #' begins a comment"):
+    with pytest.raises(ConfigError, match=r"--vary 'a\.b=1 #2': ' #' begins a comment"):
         read_override("a.b=1 #2", "--vary")
