@@ -18,7 +18,7 @@ _VALUES: dict[str, dict[str, Any]] = {
         "net": "fcn8s",
         "fc_channels": 512,
         "upsampling": "learned",
-        "dropout": 0.5,
+        "dropout": 0.1,
         "skip_scales": (0.01, 0.002),
         "input_scale": 0.5,
         "weights": "imagenet",

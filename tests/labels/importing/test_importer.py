@@ -13,6 +13,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from fcn.classes import VOID
+from fcn.cli import main as main_module
 from fcn.cli.main import main
 from fcn.data.image_io import read_image, read_label
 from fcn.data.orientation import upright
@@ -552,13 +553,14 @@ def test_the_command_proposes_and_writes(labelme, tmp_path, capsys):
     assert read_classes(root).names == ("background", "animal")
 
 
-def test_the_next_command_names_a_recipe_and_the_data_set(labelme, tmp_path, capsys):
+def test_the_next_commands_plan_and_train(labelme, tmp_path, capsys):
     root = tmp_path / "a root"
     _, shown, _ = command(["import", labelme, "--output", root], capsys)
-    words = shlex.split(shown.splitlines()[-1].removeprefix("Next: "))
-    assert words[:2] == ["python", "train.py"]
-    assert (Path(__file__).parents[3] / words[2]).is_file()
-    assert {f"data.root={root}", "data.train_split=train", "runs/a root"} <= {*words}
+    plan, train = (shlex.split(line.removeprefix("Next: ")) for line in shown.splitlines()[-2:])
+    assert plan == ["python", "-m", "fcn", "plan", str(root), "--output", "a root.yaml"]
+    assert train == ["python", "train.py", "a root.yaml", "--run", "runs/a root"]
+    for words in (plan[3:], ["train", *train[2:]]):  # commands that there are, with options that they take
+        assert main_module._parser().parse_args(words).run_command
 
 
 @pytest.mark.parametrize(
