@@ -140,14 +140,15 @@ class Search:
         if tried.cost is not None:
             return tried
         low, high, best = 0, len(options), tried
+        middle = max(1, len(parts) - 1)  # most often the first shape fits in more parts
         while high - low > 1:
-            middle = (low + high) // 2
             tried = self._try(options[middle], most_step_seconds)
             if tried.cost is None:
                 low = middle
                 best = best if best.cost is not None else tried
             else:
                 high, best = middle, tried
+            middle = (low + high) // 2
         return best
 
     def _try(self, option: Option, most_step_seconds: float | None) -> Tried:
