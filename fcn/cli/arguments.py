@@ -108,7 +108,7 @@ def add_memory(
     """
     command.add_argument(
         "--memory",
-        type=_read_gigabytes,
+        type=above_zero("gigabytes, such as 4 or 2.5"),
         metavar="GB",
         help=f"gigabytes {meaning}; default: {default}",
     )
@@ -210,6 +210,29 @@ def at_least(lowest: int) -> Callable[[str], int]:
     return read
 
 
+def above_zero(expected: str) -> Callable[[str], float]:
+    """Returns a reader of finite numbers above 0.
+
+    Args:
+        expected: What they are, for errors.
+
+    Example:
+        >>> above_zero("hours")("0.5")
+        0.5
+    """
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected {expected}, received {text!r}")
+        return value
+
+    return read
+
+
 def read_sides(text: str) -> tuple[int, ...]:
     """Reads HxW; one number alone is the length of the input of a one-dimensional net.
 
@@ -236,17 +259,6 @@ def read_size(text: str) -> tuple[int, int]:
     if len(found) != 2:
         raise argparse.ArgumentTypeError(f"expected HxW in pixels, such as 384x512, received {text!r}")
     return found[0], found[1]
-
-
-def _read_gigabytes(text: str) -> float:
-    """Reads an amount of memory."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected gigabytes, such as 4 or 2.5, received {text!r}")
-    return value
 
 
 def _one_of(names: str) -> Callable[[str], str]:

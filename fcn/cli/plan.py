@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fcn.cli.arguments import Commands, add_command, add_memory, add_set
+from fcn.cli.arguments import Commands, above_zero, add_command, add_memory, add_set
 from fcn.config.file import is_configuration, load_config
 from fcn.system.backend import start_backend
 from fcn.system.files import occupied
@@ -32,7 +32,7 @@ def add_parser(commands: Commands) -> None:
     )
     plan.add_argument(
         "--hours",
-        type=_hours,
+        type=above_zero("hours, such as 0.5 or 2"),
         default=_HOURS,
         metavar="H",
         help=f"time of the training with its validations; default: {_HOURS:g}",
@@ -72,14 +72,3 @@ def run(options: argparse.Namespace) -> None:
         print_json(plan_document(plan, output))
         return
     print_lines(*summarize_plan(plan), f"Wrote {output}.", f"Next: python train.py {output}")
-
-
-def _hours(text: str) -> float:
-    """Reads a number of hours."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected hours, such as 0.5 or 2, received {text!r}")
-    return value

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Rung(NamedTuple):
-    """One round of training, and who came through it.
+    """One round of training, and the nets that it kept.
 
     Attributes:
         steps: Steps of each net in it, from the start of its training.

@@ -13,7 +13,7 @@ from fcn.system.text import counted, print_notice
 
 
 class Trained(NamedTuple):
-    """What the trainings of a comparison have led to.
+    """The results of the trainings of a comparison.
 
     Attributes:
         rungs: The rounds of a halving; empty without one.

@@ -20,6 +20,7 @@ from fcn.config.sections import LabelOrientation
 from fcn.data.class_names import find_names
 from fcn.data.image_io import Pixels, check_label, read_image, read_label, read_palette
 from fcn.data.label_orientation import check_size, turn_label
+from fcn.data.pillow_decoding import MOST_BITS
 from fcn.data.split_list import (
     IMAGES,
     SPLITS,
@@ -91,13 +92,16 @@ def tells_apart(colors: npt.NDArray[np.uint8]) -> bool:
     return len(values) < 2 or not gray or bool(np.diff(np.sort(values[:, 0])).min() >= _SMALLEST_STEP)
 
 
-def read_split(root: Path, split: str, label_orientation: LabelOrientation = "upright") -> list[Example]:
+def read_split(
+    root: Path, split: str, label_orientation: LabelOrientation = "upright", bits: int = MOST_BITS
+) -> list[Example]:
     """Returns the examples of a split, in the order of its list.
 
     Args:
         root: The folder that holds `JPEGImages`.
         split: Name of a list in `ImageSets/Segmentation`, such as "train" or "val".
         label_orientation: What the labels are of.
+        bits: How many bits the values of images of 16 bits use.
 
     Raises:
         DataError: If the list is missing, empty or names something twice, or an image or label is missing.
@@ -105,7 +109,7 @@ def read_split(root: Path, split: str, label_orientation: LabelOrientation = "up
     examples, problems = find_examples(root, split, label_orientation)
     if problems:
         raise DataError(*listed(problems, "more lines like these"))
-    return examples
+    return [example._replace(bits=bits) for example in examples]
 
 
 def find_examples(

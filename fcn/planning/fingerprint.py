@@ -15,6 +15,7 @@ from fcn.data.examination import class_pixels, facts_of_all
 from fcn.data.image_io import read_size
 from fcn.data.voc import Example, read_classes, read_split
 from fcn.errors import DataError
+from fcn.report.pictures import spread
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 from fcn.training.checked_data import CheckedData
@@ -75,17 +76,11 @@ def take_fingerprint(config: Config) -> tuple[Fingerprint, CheckedData]:
     data = config.data
     lists = lists_of(data)
     classes = read_classes(data.root, lists, data.classes)
-    train, *others = (
-        [
-            example._replace(bits=data.used_bits)
-            for example in read_split(data.root, split, data.label_orientation)
-        ]
-        for split in lists
-    )
+    train, *others = (read_split(data.root, split, data.label_orientation, data.used_bits) for split in lists)
     val = others[0] if others else train
     train_sizes = _sizes(train)
     val_sizes = _sizes(val) if others else train_sizes
-    chosen = sorted({*_spread(len(train), MOST_LABELS), *_largest(train_sizes, _TRAIN_IMAGES)})
+    chosen = sorted({*spread(range(len(train)), MOST_LABELS), *_largest(train_sizes, _TRAIN_IMAGES)})
     largest_val = [val[index] for index in _largest(val_sizes, _VAL_IMAGES)]
     num_classes = len(classes.names)
     facts = facts_of_all([train[index] for index in chosen] + largest_val, num_classes)
@@ -133,11 +128,6 @@ def _sizes(examples: Sequence[Example]) -> list[Size]:
 
 def _size(row: Sequence[int]) -> Size:
     return int(row[0]), int(row[1])
-
-
-def _spread(count: int, chosen: int) -> list[int]:
-    chosen = min(count, chosen)
-    return [index * count // chosen for index in range(chosen)]
 
 
 def _largest(sizes: Sequence[Size], count: int) -> list[int]:

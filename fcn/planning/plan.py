@@ -4,6 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 from fcn.config.file import Config
+from fcn.config.sections import DataConfig
 from fcn.errors import ConfigError
 from fcn.pages.percent import percent
 from fcn.planning.fingerprint import Fingerprint, take_fingerprint
@@ -37,7 +38,7 @@ class Planned(NamedTuple):
         found: The trial of what was chosen.
         trials: All trials.
         hours: Time of the training.
-        limit_bytes: Memory that it may take; None where nobody knows.
+        limit_bytes: Memory that it may take; None if that is not known.
         seconds: Its expected time.
         device: The hardware.
     """
@@ -57,7 +58,7 @@ def make_plan(config: Config, hours: float, memory_gigabytes: float | None) -> P
     """Measures the data and this machine, and returns a plan.
 
     Args:
-        config: What to start from; what the plan says replaces its values.
+        config: The configuration to start from; the plan replaces some of its values.
         hours: Time of the training, with its validations.
         memory_gigabytes: Memory that the training may take: of the accelerator if there is one, else of its
             process; None for 80% of what is free, or all of an accelerator.
@@ -125,7 +126,8 @@ def _choose_sampling(config: Config, fingerprint: Fingerprint, reasons: dict[str
         reasons["data.sampling"] = f"{shown}: crops that hold rare classes are drawn more often"
         return _changed(config, "data", {"sampling": "balanced", "sampling_temperature": _TEMPERATURE})
     reasons["data.sampling"] = f"no class is rare: {shown}, the fewest (rare is below {percent(RARE_SHARE)})"
-    return _changed(config, "data", {"sampling": "uniform", "sampling_temperature": 0.01})
+    idle = DataConfig.model_fields["sampling_temperature"].default
+    return _changed(config, "data", {"sampling": "uniform", "sampling_temperature": idle})
 
 
 def _choose_frozen(

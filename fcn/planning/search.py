@@ -99,9 +99,10 @@ class Search:
         """
         most_seconds = self.seconds / ENOUGH_STEPS
         last = max(index for index, shape in enumerate(shapes) if not shape.is_reserve)
-        first = 0
-        for round_number in range(_MOST_ROUNDS):
-            is_last = first >= last or round_number == _MOST_ROUNDS - 1
+        first = rounds = 0
+        while True:
+            rounds += 1
+            is_last = first >= last or rounds == _MOST_ROUNDS
             found = self._fitting(shapes[first:], None if is_last else most_seconds)
             if found.cost is None:
                 raise ConfigError(*self._too_small(found))
@@ -111,7 +112,6 @@ class Search:
             pixels = found.option.shape.net_pixels / slow
             smaller = (index for index in range(first + 1, last + 1) if shapes[index].net_pixels <= pixels)
             first = next(smaller, last)
-        raise AssertionError  # the last round returns
 
     def in_bfloat16(self, found: Tried) -> Tried:
         """Returns a trial in bfloat16 if that is faster, else the one that was found in float32.

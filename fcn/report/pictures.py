@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -23,6 +23,8 @@ from fcn.pages.swatch import class_swatches
 if TYPE_CHECKING:  # these import a backend; a page needs none
     from fcn.evaluation.evaluate import ImageScore
     from fcn.inference.predictor import Predictor
+
+T = TypeVar("T")
 
 # style.css has the same colors, for the legend.
 WRONG_COLOR = (235, 45, 45)
@@ -140,19 +142,19 @@ def side_by_side(picture: LabeledPicture, classes: Classes) -> Pixels:
     return np.concatenate([row, legend_strip(entries, row.shape[:2])])
 
 
-def spread(examples: Sequence[Example], count: int) -> list[Example]:
-    """Returns a few examples at equal distances in a split, always the same ones.
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """Returns a few items of a split at equal distances, always the same ones.
 
     Args:
-        examples: The split.
-        count: Number of examples to choose; all if the split has fewer.
+        items: Those of the split, such as its examples or their indices.
+        count: Number of items to choose; all if there are fewer.
 
     Example:
-        >>> [example.name for example in spread([Example(name, None, None) for name in "abcdef"], count=3)]
-        ['a', 'c', 'e']
+        >>> spread("abcdef", count=3), spread(range(2), count=3)
+        (['a', 'c', 'e'], [0, 1])
     """
-    count = min(count, len(examples))
-    return [examples[index * len(examples) // count] for index in range(count)]
+    count = min(count, len(items))
+    return [items[index * len(items) // count] for index in range(count)]
 
 
 class ShownImage(NamedTuple):

@@ -42,10 +42,7 @@ def write_preview(path: Path, config: Config, name: str, count: int) -> None:
     splits = [split for split in (data.train_split, data.val_split) if has_split(data.root, split)]
     classes = read_classes(data.root, splits or (data.train_split,), data.classes)
     num_classes = len(classes.names)
-    examples = [
-        example._replace(bits=data.used_bits)
-        for example in read_split(data.root, data.train_split, data.label_orientation)
-    ]
+    examples = read_split(data.root, data.train_split, data.label_orientation, data.used_bits)
     pixels = None
     if data.sampling == "balanced":
         pixels = class_pixels(facts_of_all(examples, num_classes), num_classes)

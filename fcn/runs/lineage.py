@@ -201,7 +201,7 @@ def _training_examples(data: DataConfig) -> list[Example]:
     Raises:
         DataError: If they are gone.
     """
-    return [one._replace(bits=data.used_bits) for one in read_split(data.root, data.train_split)]
+    return read_split(data.root, data.train_split, bits=data.used_bits)
 
 
 def _digests(data: DataConfig, known: Mapping[Path, bytes]) -> tuple[bytes, ...] | None:

@@ -114,10 +114,7 @@ def fold_nets(
         RunError: If another process works in the folder.
     """
     data = config.data
-    val_examples = [
-        example._replace(bits=data.used_bits)
-        for example in read_split(data.root, data.val_split, data.label_orientation)
-    ]
+    val_examples = read_split(data.root, data.val_split, data.label_orientation, data.used_bits)
     found = examine_examples([*examples, *val_examples], len(classes.names))
     if found.problems:
         raise DataError(*listed([one.text for one in found.problems], "more files like these"))

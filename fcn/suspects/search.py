@@ -120,10 +120,7 @@ def prepare(request: Request) -> Task:
         )
     split = data.train_split if request.split == "train" else data.val_split
     classes = read_classes(data.root, (split,), data.classes, saved_class_names(run))
-    examples = [
-        example._replace(bits=data.used_bits)
-        for example in read_split(data.root, split, data.label_orientation)
-    ]
+    examples = read_split(data.root, split, data.label_orientation, data.used_bits)
     return Task(request, run, config, split, classes, examples)
 
 

@@ -21,21 +21,24 @@ def naming_options() -> Iterator[None]:
         _OPTIONS.reset(before)
 
 
-def resume_run(run: object) -> str:
-    """Returns how to resume a run.
+def resume_run(run: object, *settings: str) -> str:
+    """Returns how to resume a run, with some keys changed.
+
+    Args:
+        run: Its folder.
+        settings: "section.key=value" each.
 
     Example:
         >>> resume_run("runs/a")
         "fcn.train(None, 'runs/a', resume=True)"
         >>> with naming_options():
-        ...     resume_run("runs/a")
-        '--resume runs/a'
+        ...     resume_run("runs/a"), resume_run("runs/a", "train.steps=9")
+        ('--resume runs/a', '--resume runs/a --set train.steps=9')
     """
-    return (
-        f"--resume {shlex.quote(str(run))}"
-        if _OPTIONS.get()
-        else f"fcn.train(None, {str(run)!r}, resume=True)"
-    )
+    changes = [set_keys(*settings)] if settings else []
+    if _OPTIONS.get():
+        return " ".join([f"--resume {shlex.quote(str(run))}", *changes])
+    return f"fcn.train({', '.join(['None', repr(str(run)), 'resume=True', *changes])})"
 
 
 def set_keys(*settings: str) -> str:

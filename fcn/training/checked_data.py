@@ -66,11 +66,7 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
     lists = lists_of(config)
     classes = read_classes(config.root, lists, config.classes, run_names)
     train_examples, *others = (
-        [
-            example._replace(bits=config.used_bits)
-            for example in read_split(config.root, split, config.label_orientation)
-        ]
-        for split in lists
+        read_split(config.root, split, config.label_orientation, config.used_bits) for split in lists
     )
     val_examples = [example for other in others for example in other]
     check_disjoint(train_examples, val_examples, config.root)

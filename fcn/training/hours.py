@@ -8,16 +8,17 @@ from typing import Any
 import keras
 
 from fcn.config.file import Config
-from fcn.data.image_io import read_size
 from fcn.errors import ConfigError, RunError
+from fcn.report.pictures import spread
 from fcn.runs.folder import RunFolder
 from fcn.system.files import write_json
 from fcn.system.json_files import read_json_file
 from fcn.system.measured_process import MemoryLimitError, measure
+from fcn.system.remedies import resume_run
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.checked_data import CheckedData
-from fcn.training.trial import Cost, Trial, part_of
+from fcn.training.trial import Cost, Trial, megapixels, part_of
 
 _MOST_STEPS = 52  # 50 without the first, rounded up to a scoring
 _MOST_SHARE = 0.1
@@ -45,7 +46,7 @@ def with_recorded_steps(config: Config, run: RunFolder) -> Config:
         longer = 2 * steps if recorded is None else round(steps * hours / recorded)
         raise RunError(
             f"{run.path}: was started {started} and has {steps:,} steps. Received: train.hours={hours:g}. To "
-            f"change its length, set steps: --resume {run.path} --set train.steps={max(1, longer)}"
+            f"change its length, set steps: {resume_run(run.path, f'train.steps={max(1, longer)}')}"
         )
     return _with(config, steps)
 
@@ -74,7 +75,7 @@ def with_measured_steps(config: Config, data: CheckedData, run: RunFolder, began
     seconds = 3600 * hours
     print_notice(f"Measuring steps, for at most a tenth of {hours:g} hours ...")
     cost = _measured(config, data, _MOST_SHARE * seconds)
-    val_megapixels = _val_megapixels(data)
+    val_megapixels = megapixels(data.val_examples)
     left = seconds - (time.monotonic() - began)
     found = cost.steps_within(config, left, val_megapixels)
     steps = max(1, found)
@@ -93,8 +94,8 @@ def with_measured_steps(config: Config, data: CheckedData, run: RunFolder, began
 
 def _measured(config: Config, data: CheckedData, seconds: float) -> Cost:
     """Takes some steps in another process, so that nothing of this one changes: weights, random numbers."""
-    train = _spread(len(data.train_examples), _TRAIN_IMAGES)
-    part = part_of(data, train, _spread(len(data.val_examples), _VAL_IMAGES))
+    train = spread(range(len(data.train_examples)), _TRAIN_IMAGES)
+    part = part_of(data, train, spread(range(len(data.val_examples)), _VAL_IMAGES))
     with TemporaryDirectory(prefix="fcn-hours-") as folder:
         trial = Trial(config, part, Path(folder), _MOST_STEPS, seconds, keras.backend.backend())
         try:
@@ -105,16 +106,6 @@ def _measured(config: Config, data: CheckedData, seconds: float) -> Cost:
                 "that a batch is computed in parts, or a smaller augmentation.crop_size; `fcn plan` finds "
                 "what fits."
             ) from error
-
-
-def _val_megapixels(data: CheckedData) -> float:
-    sizes = [read_size(example.image_path) for example in data.val_examples]
-    return sum(height * width for height, width in sizes) / 1e6
-
-
-def _spread(count: int, chosen: int) -> list[int]:
-    chosen = min(count, chosen)
-    return [index * count // chosen for index in range(chosen)]
 
 
 def _with(config: Config, steps: int) -> Config:

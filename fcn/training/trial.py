@@ -143,7 +143,7 @@ class Trial(NamedTuple):
             train_checked(self._config(), self.data, run, [clock], consensus, ExternalLoggers((), run))
         ended = time.monotonic()
         return clock.cost(
-            _megapixels(self.data.val_examples),
+            megapixels(self.data.val_examples),
             ended,
             devices.name_device(self.config.train.devices),
             devices.accelerator_peak_bytes(),
@@ -182,10 +182,12 @@ def part_of(data: CheckedData, train: Sequence[int], val: Sequence[int]) -> Chec
         val_examples=[data.val_examples[index] for index in val],
         train_digests=[data.train_digests[index] for index in train],
         val_digests=[data.val_digests[index] for index in val],
+        train_sizes=[data.train_sizes[index] for index in train],
         train_pixels=data.train_pixels[list(train)],
     )
 
 
-def _megapixels(examples: Sequence[Example]) -> float:
+def megapixels(examples: Sequence[Example]) -> float:
+    """Returns the size of all images together, from their headers."""
     sizes = [read_size(example.image_path) for example in examples]
     return sum(height * width for height, width in sizes) / 1e6

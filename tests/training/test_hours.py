@@ -10,13 +10,16 @@ import pytest
 from thin_training import arrays, thin_config
 
 from fcn.config.file import Config, load_config
+from fcn.data.image_io import read_size
 from fcn.errors import ConfigError, RunError
 from fcn.runs.folder import RunFolder
 from fcn.system.files import write_json
+from fcn.system.remedies import naming_options
+from fcn.training.checked_data import read_checked
 from fcn.training.hours import with_recorded_steps
 from fcn.training.loop import train
 from fcn.training.step_clock import StepClock
-from fcn.training.trial import FEWEST_STEPS, Cost
+from fcn.training.trial import FEWEST_STEPS, Cost, part_of
 
 COST = Cost(
     steps=8,
@@ -87,8 +90,20 @@ def test_the_hours_of_a_run_stay(tmp_path: Path) -> None:
     found = with_recorded_steps(wanted, run).train
     assert (found.steps, found.hours) == (700, None)
     message = rf"with train.hours=2 and .* --resume {run.path} --set train.steps=350"
-    with pytest.raises(RunError, match=message):
+    with naming_options(), pytest.raises(RunError, match=message):
         with_recorded_steps(configured(hours=1.0), run)
+    python = re.escape(f"fcn.train(None, '{run.path}', resume=True, overrides=['train.steps=350'])")
+    with pytest.raises(RunError, match=python):
+        with_recorded_steps(configured(hours=1.0), run)
+
+
+def test_a_part_of_checked_data_keeps_the_facts_of_each_example(dataset: Path) -> None:
+    data = read_checked(configured().data.model_copy(update={"root": dataset}))
+    chosen = list(reversed(range(len(data.train_examples))))
+    part = part_of(data, chosen, [0])
+    assert part.train_examples == [data.train_examples[index] for index in chosen]
+    assert part.train_sizes == [read_size(example.image_path) for example in part.train_examples]
+    assert part.train_digests == [data.train_digests[index] for index in chosen]
 
 
 @pytest.mark.slow

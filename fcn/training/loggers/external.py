@@ -19,7 +19,7 @@ from fcn.training.loggers.logger import Outcome
 from fcn.training.loggers.process import OUTPUT, LoggerProcess
 
 TENSORBOARD = "tensorboard"
-"""The logger in `train.log` that is none of another project here: `fcn.training.log` writes its files."""
+"""The logger in `train.log` that needs no process: `fcn.training.log` writes its files."""
 FINISH_SECONDS = 600
 """How long a finished training waits for its loggers to take what is left, the files of the run among it."""
 STOP_SECONDS = 15

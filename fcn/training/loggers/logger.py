@@ -1,4 +1,4 @@
-"""What a logger of another project does, in plain values."""
+"""The interface of a logger of another project, in plain values."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ PROJECT = "fcn"
 
 
 class Beginning(NamedTuple):
-    """What a logger is told of a training when it starts or is resumed.
+    """A training that starts or is resumed, as a logger sees it.
 
     Attributes:
         name: Of the run.
@@ -30,7 +30,7 @@ class Beginning(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """What a logger has opened.
+    """A run that a logger has opened.
 
     Attributes:
         id: What the library calls the run; kept, so that a resumed training goes on under it.

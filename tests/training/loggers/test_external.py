@@ -1,4 +1,4 @@
-"""What loggers may do to a training: nothing. Stand-ins for the libraries fail as real ones may."""
+"""Loggers do not affect a training, however they fail. Stand-ins fail as the real libraries may."""
 
 import json
 import math
@@ -65,7 +65,7 @@ MLFLOW = "import os; os._exit(7)"
 
 @pytest.fixture
 def logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Puts stand-ins for libraries where they are found; returns the file with what one was given."""
+    """Makes stand-ins importable as the libraries; returns the file with the calls that one received."""
     libraries = tmp_path / "libraries"
     libraries.mkdir()
     (libraries / "trackio.py").write_text(TRACKIO)
