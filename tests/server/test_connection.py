@@ -73,9 +73,12 @@ def test_a_client_that_only_stops_sending_gets_its_answer(server, engine):
 @pytest.mark.parametrize("leave", ["close later", "reset"])
 def test_a_client_that_goes_away_gives_its_place_back(server, engine, leave):
     engine.resumed.clear()
+    engine.started.clear()
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as first:
         first.sendall(post(SEGMENT, encode_png(flat(1))))
-        wait_until(lambda: server.queue() == 1)
+        # Two processes decode: the second image must not overtake the first, or nothing could stop it.
+        assert engine.started.wait(20)
+        assert server.queue() == 1
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as second:
             second.sendall(post(SEGMENT, encode_png(flat(2))))
             wait_until(lambda: server.queue() == 2)
