@@ -15,7 +15,7 @@ from fcn.comparison.grid import (
 )
 from fcn.config.file import Config, is_configuration, load_config
 from fcn.config.overrides import split_override
-from fcn.errors import RunError
+from fcn.errors import ConfigError, RunError
 from fcn.system.places import output_below
 from fcn.training.length import with_steps
 
@@ -158,10 +158,19 @@ def _grid(
 
 
 def _config(request: Request, source: Path, net: str | None, varied: Sequence[str] = ()) -> Config:
-    """Reads a configuration and applies the changes of the command."""
+    """Reads a configuration and applies the changes of the command.
+
+    Raises:
+        ConfigError: If it cannot be read, or has hours in place of steps.
+    """
     values = {"model.net": net, "train.steps": request.steps, "train.seed": request.seed}
     changes = [f"{key}={value}" for key, value in values.items() if value is not None]
     config = load_config(source, [*request.changes, *varied, *changes])
+    if config.train.hours is not None:
+        raise ConfigError(
+            f"{source}: train.hours={config.train.hours:g} would give each net another number of steps. Nets "
+            "are compared after equally many: add --steps N."
+        )
     if request.data is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"root": request.data})})
     return config

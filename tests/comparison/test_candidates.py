@@ -87,6 +87,8 @@ def test_budgets_may_differ_in_what_varies(write_config) -> None:
             "--halving: sets the steps of each net, so --vary train.steps",
         ),
         ("train.seed=4", {"halving": True}, "--halving: expected at least 2 nets to train"),
+        ("train.hours=1,2", {}, "train.hours=1 would give each net another number of steps"),
+        ("train.seed=1,2", {"changes": ["train.hours=1"]}, "after equally many: add --steps N."),
         (
             "train.seed=1,2,3",
             {"halving": True},
