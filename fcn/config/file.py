@@ -17,7 +17,7 @@ from pydantic import ValidationError, model_validator
 from ruamel.yaml import YAML
 
 from fcn.config.bounded_yaml import MAX_BYTES, TOO_LONG, parse_yaml
-from fcn.config.overrides import not_yaml, read_overrides
+from fcn.config.overrides import RENAMED, not_yaml, read_overrides
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
 from fcn.errors import ConfigError
 from fcn.system.files import read_at_most, unreadable
@@ -185,27 +185,31 @@ def _hint(path: Path) -> None:
 
 
 def _rename(values: dict[str, Any], source: str) -> bool:
-    """Moves `data.input_scale`, as it was once called, to `model.input_scale`; returns whether it was there.
+    """Moves values of `RENAMED` keys to their present names; returns whether there were any.
 
     Args:
         values: The sections, which are changed.
         source: Where they come from, for errors.
 
     Raises:
-        ConfigError: If both are there, with different values.
+        ConfigError: If a key is there under both names, with different values.
     """
-    data, model = values.get("data"), values.get("model")
-    model = {} if model is None else model
-    if not isinstance(data, dict) or not isinstance(model, dict) or "input_scale" not in data:
-        return False  # anything but a section is refused later
-    value = data.pop("input_scale")
-    if model.setdefault("input_scale", value) != value:
-        raise ConfigError(
-            f"{source}: data.input_scale={value} and model.input_scale={model['input_scale']} differ, but "
-            "the first is the old name of the second. Keep model.input_scale."
-        )
-    values["model"] = model
-    return True
+    found = False
+    for old, new in RENAMED.items():
+        (old_section, old_key), (section, key) = old.split("."), new.split(".")
+        before, now = values.get(old_section), values.get(section)
+        now = {} if now is None else now
+        if not isinstance(before, dict) or not isinstance(now, dict) or old_key not in before:
+            continue  # anything but a section is refused later
+        value = before.pop(old_key)
+        if now.setdefault(key, value) != value:
+            raise ConfigError(
+                f"{source}: {old}={value} and {new}={now[key]} differ, but the first is the old name of the "
+                f"second. Keep {new}."
+            )
+        values[section] = now
+        found = True
+    return found
 
 
 def _validate(path: Path, values: dict[str, Any]) -> Config:
