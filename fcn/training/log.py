@@ -93,24 +93,23 @@ class TrainingLog:
         Raises:
             OutputError: If the events cannot be written.
         """
-        named = {f"predictions/{name}": image for name, image in images.items()}
+        encoded = {f"predictions/{name}": encode_png(image) for name, image in images.items()}
         values = [
             Summary.Value(
-                tag=name,
+                tag=tag,
                 image=Summary.Image(
                     height=image.shape[0],
                     width=image.shape[1],
                     colorspace=3,  # RGB
-                    encoded_image_string=encode_png(image),
+                    encoded_image_string=png,
                 ),
             )
-            for name, image in named.items()
-            if self._events
+            for (tag, png), image in zip(encoded.items(), images.values(), strict=True)
         ]
         with self._writing():
             self._write(step, values)
         if self.loggers:
-            self.loggers.add_images(step, named)
+            self.loggers.add_images(step, encoded)
 
     def force_to_disk(self) -> None:
         """Waits until every row is on the disk.

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any
 
 from fcn.config.file import Config
-from fcn.data.image_io import Pixels, encode_png
 from fcn.runs.folder import RunFolder
 from fcn.system.json_files import read_json_file
 from fcn.system.optional import missing_package
@@ -96,10 +95,10 @@ class ExternalLoggers:
         finite = {name: value for name, value in scalars.items() if math.isfinite(value)}
         self._send({"step": step, "scalars": finite})
 
-    def add_images(self, step: int, images: Mapping[str, Pixels]) -> None:
-        """Logs pictures, `uint8[H, W, 3]` RGB, by name."""
+    def add_images(self, step: int, images: Mapping[str, bytes]) -> None:
+        """Logs pictures, PNG files, by name."""
         if self._processes:
-            content = {name: base64.b64encode(encode_png(image)).decode() for name, image in images.items()}
+            content = {name: base64.b64encode(png).decode() for name, png in images.items()}
             self._send({"step": step, "images": content})
 
     def __enter__(self) -> "ExternalLoggers":

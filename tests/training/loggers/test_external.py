@@ -14,6 +14,7 @@ from thin_training import arrays, thin_config
 
 import fcn
 from fcn.config.file import Config, load_config
+from fcn.data.image_io import encode_png
 from fcn.errors import BackendError, ConfigError
 from fcn.runs.folder import RunFolder
 from fcn.runs.log import read_log
@@ -182,7 +183,7 @@ def test_a_logger_that_does_not_keep_up_is_given_up_once(
     with ExternalLoggers(["trackio"], RunFolder(tmp_path)) as loggers:
         loggers.start(configured(dataset))
         for step in range(1, 20):
-            loggers.add_images(step, {"predictions/a": noise})
+            loggers.add_images(step, {"predictions/a": encode_png(noise)})
     assert capsys.readouterr().err.count("It does not keep up, and is given up.") == 1
 
 
