@@ -1,6 +1,7 @@
 """The command `fcn plan`."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from fcn.cli.arguments import Commands, above_zero, add_command, add_memory, add_set
@@ -71,4 +72,6 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(plan_document(plan, output))
         return
-    print_lines(*summarize_plan(plan), f"Wrote {output}.", f"Next: python train.py {output}")
+    print_lines(
+        *summarize_plan(plan), f"Wrote {output}.", f"Next: python train.py {shlex.quote(str(output))}"
+    )

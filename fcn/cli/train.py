@@ -1,6 +1,7 @@
 """The command `fcn train`."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from fcn.cli.arguments import Commands, add_command, add_set, add_trust
@@ -53,15 +54,17 @@ def run(options: argparse.Namespace) -> None:
     config, options.run = _find_training(options)
     resumes = options.resume is not None
     if resumes and not (options.json or options.stages):
-        ended = _ended(RunFolder(options.run), config)
+        folder = RunFolder(options.run)
+        ended = _ended(folder, config)
         if ended is not None:
             from fcn.runs.progress import is_stalled
 
-            stalled = is_stalled(RunFolder(options.run), config)
-            change = "patience=null" if stalled else f"steps={2 * config.train.steps}"
+            saved = folder.load_config()
+            change = "patience=null" if is_stalled(folder, saved) else f"steps={2 * saved.train.steps}"
             print_lines(
                 f"{options.run}: finished at step {ended}.",
-                f"To train longer: python train.py --resume {options.run} --set train.{change}",
+                f"To train longer: python train.py --resume {shlex.quote(str(options.run))} --set "
+                f"train.{change}",
             )
             return
     start_backend()
@@ -89,12 +92,13 @@ def run(options: argparse.Namespace) -> None:
             if wait is None
             else f"Steps spent {percent(wait, digits=1)} of their time waiting for data."
         )
+    shown = shlex.quote(str(folder.path))
     events = ", events/ for TensorBoard" if "tensorboard" in config.train.log else ""
     print_lines(
         f"Wrote {folder.path}/: checkpoints/best.keras and last.keras, {folder.scores.name}, "
         f"{folder.log.name}, {folder.report.name}{events}.",
-        f"Next: python infer.py {folder.path} IMAGES --output LABELS --overlay",
-        f"      python -m fcn export {folder.path} EXPORT",
+        f"Next: python infer.py {shown} IMAGES --output LABELS --overlay",
+        f"      python -m fcn export {shown} EXPORT",
     )
 
 
@@ -131,7 +135,9 @@ def _ended(run: RunFolder, config: Config) -> int | None:
     """Returns the step at which a run has ended; None if it has not, or if something else is wanted of it."""
     from fcn.report.page import is_finished_report
     from fcn.runs.progress import finished_step
+    from fcn.training.steps import with_recorded_steps, with_steps
 
-    if not run.exists() or changed_keys(run.load_config(), config) or not is_finished_report(run.report):
+    if not run.exists() or not is_finished_report(run.report):
         return None
-    return finished_step(run, config)
+    wanted = with_recorded_steps(with_steps(config), run)
+    return None if changed_keys(run.load_config(), wanted) else finished_step(run, wanted)

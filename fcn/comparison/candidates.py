@@ -17,7 +17,7 @@ from fcn.config.file import Config, is_configuration, load_config
 from fcn.config.overrides import split_override
 from fcn.errors import ConfigError, RunError
 from fcn.system.places import output_below
-from fcn.training.length import with_steps
+from fcn.training.steps import with_steps
 
 
 class Request(NamedTuple):
@@ -67,8 +67,7 @@ class Candidate(NamedTuple):
         """Returns the net as one that is trained for another number of steps."""
         if self.config is None:
             return self
-        train = self.config.train.model_copy(update={"steps": steps})
-        return self._replace(config=self.config.model_copy(update={"train": train}))
+        return self._replace(config=self.config.with_values("train", steps=steps))
 
 
 def find_candidates(request: Request) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
@@ -172,7 +171,7 @@ def _config(request: Request, source: Path, net: str | None, varied: Sequence[st
             "are compared after equally many: add --steps N."
         )
     if request.data is not None:
-        config = config.model_copy(update={"data": config.data.model_copy(update={"root": request.data})})
+        config = config.with_values("data", root=request.data)
     return config
 
 

@@ -21,7 +21,7 @@ from fcn.config.overrides import RENAMED, not_yaml, read_overrides
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
 from fcn.errors import ConfigError
 from fcn.system.files import read_at_most, unreadable
-from fcn.system.remedies import set_keys
+from fcn.system.remedies import overrides_name, set_keys
 from fcn.system.text import print_notice
 
 
@@ -42,6 +42,20 @@ class Config(Section):
                 "train.accumulate must equal train.batch_size"
             )
         return self
+
+    def with_values(self, section: str, **values: Any) -> "Config":
+        """Returns a configuration with other values in one section, which are not checked.
+
+        Args:
+            section: Name of the section.
+            **values: The values, by key.
+
+        Example:
+            >>> Config(data={"root": "VOC2012"}).with_values("train", steps=9).train.steps
+            9
+        """
+        changed = getattr(self, section).model_copy(update=values)
+        return self.model_copy(update={section: changed})
 
     def to_yaml(self) -> str:
         """Returns the configuration with every default spelled out, as YAML that `load_config` reads."""
@@ -147,7 +161,7 @@ def as_config(
 def _changed(path: Path, values: dict[str, Any], overrides: Sequence[str]) -> Config:
     """Returns the configuration of a file with some of its values replaced."""
     changes = read_overrides(overrides)
-    if _rename(changes, "--set"):
+    if _rename(changes, overrides_name()):
         _hint(path)
     for section, keys in changes.items():
         if values.get(section) is None:
@@ -179,9 +193,7 @@ def _read(path: Path) -> dict[str, Any]:
 @cache
 def _hint(path: Path) -> None:
     """Says once for each file that a key has another name now; a comparison reads its file once a net."""
-    print_notice(
-        f"{path}: data.input_scale is now called model.input_scale, in --set too; the old name still works."
-    )
+    print_notice(f"{path}: data.input_scale is now called model.input_scale; the old name still works.")
 
 
 def _rename(values: dict[str, Any], source: str) -> bool:

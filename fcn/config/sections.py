@@ -103,6 +103,8 @@ class TrainConfig(Section):
         steps: Number of updates of the weights.
         epochs: Number of passes over the training split, in place of `steps`, which are computed when the
             training starts; null: `steps`.
+        hours: Time of the training in hours, in place of `steps`, which are measured before the first step;
+            null: `steps`.
         patience: Number of validations in a row without a higher mean IoU (over all classes, as in the log)
             after which the training ends before its last step; null: never.
         batch_size: Examples per step.

@@ -244,7 +244,10 @@ def _read_split(root: Path, split: str) -> list[Entry]:
     path = path_below(root / SPLITS, f"{split}.txt", f"the split {split!r}")
     if not is_there(path):
         known = ", ".join(sorted(found.stem for found in path.parent.glob("*.txt"))) or "none"
-        raise DataError(f"{path}: no such split. The data set has: {known}.")
+        raise DataError(
+            f"{path}: no such split. The data set has: {known}. If a training has divided it "
+            f"(data.val_share), copy the lists of RUN/splits to {path.parent}."
+        )
     entries = read_entries(path)
     if not entries:
         raise DataError(f"{path}: the split is empty. List the names of its images there, one a line.")

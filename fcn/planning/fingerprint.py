@@ -15,11 +15,11 @@ from fcn.data.examination import class_pixels, facts_of_all
 from fcn.data.image_io import read_size
 from fcn.data.voc import Example, read_classes, read_split
 from fcn.errors import DataError
+from fcn.labels.validation_split import count_training_images, lists_of
 from fcn.report.pictures import spread
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 from fcn.training.checked_data import CheckedData
-from fcn.training.validation_split import count_training_images, lists_of
 
 MOST_LABELS = 500
 """Labels that are read at most, evenly from all over the training split."""

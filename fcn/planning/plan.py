@@ -1,7 +1,7 @@
 """Plans a training: what fits the data, this machine's memory and the time there is, each with its reason."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fcn.config.file import Config
 from fcn.config.sections import DataConfig
@@ -16,7 +16,7 @@ from fcn.system.bfloat16 import bfloat16_instructions
 from fcn.system.memory import available_bytes
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
-from fcn.training.trial import Cost, most_steps
+from fcn.training.cost import Cost, most_steps
 
 FEW_IMAGES = 1_000
 RARE_SHARE = 0.02
@@ -114,20 +114,16 @@ def _limit_bytes(gigabytes: float | None, on_accelerator: bool) -> float | None:
     return None if free is None else _MEMORY * free
 
 
-def _changed(config: Config, section: str, values: dict[str, Any]) -> Config:
-    return config.model_copy(update={section: getattr(config, section).model_copy(update=values)})
-
-
 def _choose_sampling(config: Config, fingerprint: Fingerprint, reasons: dict[str, str]) -> Config:
     present = [one for one in fingerprint.classes if one.images]
     rare = min(present, key=lambda one: one.share)
     shown = f"{rare.name} has {percent(rare.share)} of the labeled pixels"
     if len(present) > 1 and rare.share < RARE_SHARE:
         reasons["data.sampling"] = f"{shown}: crops that hold rare classes are drawn more often"
-        return _changed(config, "data", {"sampling": "balanced", "sampling_temperature": _TEMPERATURE})
+        return config.with_values("data", sampling="balanced", sampling_temperature=_TEMPERATURE)
     reasons["data.sampling"] = f"no class is rare: {shown}, the fewest (rare is below {percent(RARE_SHARE)})"
     idle = DataConfig.model_fields["sampling_temperature"].default
-    return _changed(config, "data", {"sampling": "uniform", "sampling_temperature": idle})
+    return config.with_values("data", sampling="uniform", sampling_temperature=idle)
 
 
 def _choose_frozen(
@@ -135,7 +131,7 @@ def _choose_frozen(
 ) -> Config:
     if config.model.weights == "none":
         reasons["train.freeze"] = "the weights are new, so that all layers have to learn"
-        return _changed(config, "train", {"freeze": ()})
+        return config.with_values("train", freeze=())
     few = fingerprint.num_train < FEW_IMAGES
     if few or not on_accelerator:
         why = (
@@ -144,9 +140,9 @@ def _choose_frozen(
             else "gradients of the large maps are most of the time on a CPU"
         )
         reasons["train.freeze"] = why
-        return _changed(config, "train", {"freeze": _FROZEN})
+        return config.with_values("train", freeze=_FROZEN)
     reasons["train.freeze"] = f"with {FEW_IMAGES:,} images and a GPU all layers can learn"
-    return _changed(config, "train", {"freeze": ()})
+    return config.with_values("train", freeze=())
 
 
 def _choose_steps(
@@ -167,13 +163,13 @@ def _choose_steps(
             "checkpoint_steps": every,
             "warmup_steps": min(config.train.warmup_steps, steps // 10),
         }
-        return _changed(config, "train", train)
+        return config.with_values("train", **train)
 
     steps = max(1, most_steps(lambda steps: cost.total_seconds(planned(steps), steps, megapixels), seconds))
     epochs = steps * config.train.batch_size / fingerprint.num_train
     reasons["train.steps"] = (
         f"{cost.step_seconds:.3g} s each, in {duration(seconds)} with scoring; each image is seen about "
-        f"{epochs:.3g} times"
+        f"{f'{epochs:,.0f}' if epochs >= 10 else f'{epochs:.2g}'} times"
     )
     if steps < ENOUGH_STEPS:
         reasons["train.steps"] += f". Fewer than {ENOUGH_STEPS} rarely suffice: give more --hours"

@@ -13,7 +13,8 @@ from fcn.planning.shapes import Shape
 from fcn.system.measured_process import MemoryLimitError, measure
 from fcn.system.text import counted, print_notice
 from fcn.training.checked_data import CheckedData
-from fcn.training.trial import FEWEST_STEPS, Cost, Trial
+from fcn.training.cost import FEWEST_STEPS, Cost
+from fcn.training.trial import Trial
 
 MARGIN = 0.9
 """Share of the memory that a trial may take: the rest is for what differs between two trainings."""
@@ -40,11 +41,9 @@ class Option(NamedTuple):
 
     def apply(self, config: Config) -> Config:
         """Returns a configuration with these values."""
-        model = config.model.model_copy(update={"input_scale": self.shape.input_scale})
-        augmentation = config.augmentation.model_copy(update={"crop_size": self.shape.crop_size})
-        values = {"accumulate": self.accumulate, "precision": self.precision}
-        train = config.train.model_copy(update=values)
-        return config.model_copy(update={"model": model, "augmentation": augmentation, "train": train})
+        changed = config.with_values("model", input_scale=self.shape.input_scale)
+        changed = changed.with_values("augmentation", crop_size=self.shape.crop_size)
+        return changed.with_values("train", accumulate=self.accumulate, precision=self.precision)
 
 
 class Tried(NamedTuple):
@@ -133,6 +132,11 @@ class Search:
             for part in range(1, batch + 1)
             if batch % part == 0 and (devices == "all" or (batch // part) % devices == 0)
         ]
+        if not parts:
+            raise ConfigError(
+                f"train.batch_size={batch}: expected a multiple of train.devices={devices}, which share it "
+                "evenly. Choose another one."
+            )
         # Each takes less memory than the one before.
         options = [Option(shapes[0], part) for part in parts]
         options += [Option(shape, parts[-1]) for shape in shapes[1:]]

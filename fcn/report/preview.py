@@ -8,10 +8,12 @@ import numpy as np
 from fcn.classes import VOID, Classes, count_ids
 from fcn.config.augmentation import AugmentationConfig
 from fcn.config.file import Config
-from fcn.data.examination import class_pixels, facts_of_all
+from fcn.data.examination import class_pixels, examine_examples
 from fcn.data.image_io import encode_jpeg
 from fcn.data.stream import TrainingStream, open_training_stream
-from fcn.data.voc import has_split, read_classes, read_split
+from fcn.data.voc import has_split, listed, read_classes, read_split
+from fcn.errors import DataError
+from fcn.labels.validation_split import divide_examples, lists_of
 from fcn.outputs.overlay import tint
 from fcn.pages.percent import percent
 from fcn.pages.picture import Picture, embed
@@ -26,7 +28,7 @@ _LONGER_SIDE = 360
 def write_preview(path: Path, config: Config, name: str, count: int) -> None:
     """Writes a page with the first examples of a training, each as image and as label.
 
-    Balanced sampling needs the pixels of all labels, so that all are read first.
+    Balanced sampling and `data.val_share` need the pixels of all labels, so that all are read first.
 
     Args:
         path: The file to write.
@@ -44,8 +46,15 @@ def write_preview(path: Path, config: Config, name: str, count: int) -> None:
     num_classes = len(classes.names)
     examples = read_split(data.root, data.train_split, data.label_orientation, data.used_bits)
     pixels = None
-    if data.sampling == "balanced":
-        pixels = class_pixels(facts_of_all(examples, num_classes), num_classes)
+    share = data.val_share if len(lists_of(data)) == 1 else None
+    if share is not None or data.sampling == "balanced":
+        found = examine_examples(examples, num_classes)
+        if found.problems:
+            raise DataError(*listed([one.text for one in found.problems], "more files like these"))
+        if share is not None:
+            found, count_train = divide_examples(data.root, found, share)
+            examples = [*found.examples[:count_train]]
+        pixels = class_pixels([one for one in found.facts[: len(examples)] if one is not None], num_classes)
     stream = open_training_stream(config, examples, num_classes, pixels)
     ids: set[int] = set()
     shown = [_pictures(stream, index, classes, ids) for index in track(range(count), "drawing")]

@@ -164,12 +164,11 @@ def _trained(work: Path, config: Config, number: int, count: int, trust: bool) -
         print_notice(
             f"Training net {number + 1} of {count} in {run.path}. If you stop it, the same command continues."
         )
-        changes: dict[str, Any] = {
-            "data": {"root": work / _DATA, "train_split": _train_list(number), "val_split": _VAL},
-            "train": {"keep_checkpoints": 1},
-        }
-        sections = {name: getattr(config, name).model_copy(update=update) for name, update in changes.items()}
-        train(config.model_copy(update=sections), run.path, resume=run.exists(), trust=trust)
+        changed = config.with_values("train", keep_checkpoints=1)
+        changed = changed.with_values(
+            "data", root=work / _DATA, train_split=_train_list(number), val_split=_VAL
+        )
+        train(changed, run.path, resume=run.exists(), trust=trust)
         os.replace(model_file(run.path), net)
     remove(run.path)
     return net

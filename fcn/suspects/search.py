@@ -111,7 +111,7 @@ def prepare(request: Request) -> Task:
         )
     config = run.load_config()
     if request.data is not None:
-        config = config.model_copy(update={"data": config.data.model_copy(update={"root": request.data})})
+        config = config.with_values("data", root=request.data)
     data = config.data
     if not data.root.is_dir():
         raise DataError(

@@ -8,11 +8,14 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from fcn.errors import BackendError, FcnError
 from fcn.system.memory import peak_bytes
+from fcn.system.progress import LINE_SECONDS
+from fcn.system.text import print_notice
 
 T = TypeVar("T")
 
@@ -45,12 +48,13 @@ class MemoryLimitError(Exception):
         self.peak_bytes = peak_bytes
 
 
-def measure(task: Callable[[], T], limit_bytes: float | None = None) -> Measured[T]:
+def measure(task: Callable[[], T], limit_bytes: float | None = None, doing: str | None = None) -> Measured[T]:
     """Does a task in a process of its own.
 
     Args:
         task: What to do; it and its result can be pickled.
         limit_bytes: The most memory that its process may take.
+        doing: What it does, to print every half minute how long that has taken; None: nothing is printed.
 
     Raises:
         BackendError: If the process cannot be started, or ends without a result.
@@ -76,7 +80,7 @@ def measure(task: Callable[[], T], limit_bytes: float | None = None) -> Measured
             ) from error
         with process:
             try:
-                answer = _wait(process, pickle.dumps(task), limit_bytes)
+                answer = _wait(process, pickle.dumps(task), limit_bytes, doing)
             except BaseException:
                 process.kill()
                 raise
@@ -91,9 +95,12 @@ def measure(task: Callable[[], T], limit_bytes: float | None = None) -> Measured
     return Measured(result, peak)
 
 
-def _wait(process: subprocess.Popen[bytes], request: bytes, limit_bytes: float | None) -> bytes:
+def _wait(
+    process: subprocess.Popen[bytes], request: bytes, limit_bytes: float | None, doing: str | None
+) -> bytes:
     """Returns the answer of a process, and looks at its memory while it works."""
     pending: bytes | None = request
+    began = printed = time.monotonic()
     while True:
         try:
             return process.communicate(pending, timeout=_POLL_SECONDS)[0]
@@ -102,6 +109,10 @@ def _wait(process: subprocess.Popen[bytes], request: bytes, limit_bytes: float |
         taken = peak_bytes(process.pid)
         if limit_bytes is not None and taken is not None and taken > limit_bytes:
             raise MemoryLimitError(taken)
+        now = time.monotonic()
+        if doing is not None and now - printed > LINE_SECONDS:
+            print_notice(f"{doing}: {now - began:.0f} s so far")
+            printed = now
 
 
 def _failure(exit_code: int, errors: str) -> Exception:

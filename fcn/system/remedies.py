@@ -59,6 +59,19 @@ def set_keys(*settings: str) -> str:
     return f"overrides={list(settings)}"
 
 
+def overrides_name() -> str:
+    """Returns what changes of a configuration are called.
+
+    Example:
+        >>> overrides_name()
+        'overrides'
+        >>> with naming_options():
+        ...     overrides_name()
+        '--set'
+    """
+    return "--set" if _OPTIONS.get() else "overrides"
+
+
 def other_run(*settings: str) -> str:
     """Returns how to start a training in another folder, with some keys changed.
 

@@ -113,6 +113,8 @@ class Logger(StepCallback):
 class ProgressReport(StepCallback):
     """Shows how far the training is and when it ends: a bar in a terminal, elsewhere a line every 30 seconds.
 
+    The first line comes as soon as the end can be estimated.
+
     Args:
         pace: Measures the steps.
     """
@@ -123,6 +125,7 @@ class ProgressReport(StepCallback):
             TextColumn("loss {task.fields[loss]} · {task.fields[speed]} images/s · ends {task.fields[end]}")
         )
         self._last_printed = time.monotonic()
+        self._said_end = False
 
     def begin(self, step: int) -> None:
         """Opens the bar."""
@@ -141,9 +144,11 @@ class ProgressReport(StepCallback):
         now = time.monotonic()
         self.pace.end_step(step, now)
         if self._bar.disable:
-            if now - self._last_printed > LINE_SECONDS:
+            is_known = not self._said_end and self.pace.seconds_left is not None
+            if is_known or now - self._last_printed > LINE_SECONDS:
                 print_notice(describe_progress(self.pace, step, loss, datetime.now().astimezone()))
                 self._last_printed = now
+                self._said_end |= is_known
             return
         speed, left = self.pace.images_per_second, self.pace.seconds_left
         self._bar.update(

@@ -85,12 +85,6 @@ def check_steps(run: RunFolder, config: Config, step: int) -> None:
         )
 
 
-def with_accumulate(config: Config, accumulate: int) -> Config:
-    """Returns a configuration that computes a batch in another number of parts."""
-    train = config.train.model_copy(update={"accumulate": accumulate})
-    return config.model_copy(update={"train": train})
-
-
 def record_changes(run: RunFolder, saved: Config, wanted: Config, step: int) -> None:
     """Prints what changes when a run is resumed, and adds it to the run's `changes.json`.
 

@@ -14,11 +14,11 @@ from fcn.data.leaks import ExampleDigest, check_copies, check_disjoint
 from fcn.data.voc import Example, read_classes, read_split
 from fcn.labels.checking.survey import Splits, survey_examples
 from fcn.labels.checking.text import describe_briefly, refuse
+from fcn.labels.validation_split import divide_examples, lists_of
 from fcn.runs.digests import SplitDigests
 from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.checkpoint import DataDigests
-from fcn.training.validation_split import divide_examples, lists_of
 
 
 class CheckedData(NamedTuple):

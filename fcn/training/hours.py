@@ -1,4 +1,4 @@
-"""How many steps a training of some hours has: measured before its first step, and then those of the run."""
+"""How many steps a training of some hours has, measured before its first step."""
 
 import time
 from pathlib import Path
@@ -8,47 +8,21 @@ from typing import Any
 import keras
 
 from fcn.config.file import Config
-from fcn.errors import ConfigError, RunError
+from fcn.errors import ConfigError
 from fcn.report.pictures import spread
 from fcn.runs.folder import RunFolder
 from fcn.system.files import write_json
-from fcn.system.json_files import read_json_file
 from fcn.system.measured_process import MemoryLimitError, measure
-from fcn.system.remedies import resume_run
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.checked_data import CheckedData
-from fcn.training.trial import Cost, Trial, megapixels, part_of
+from fcn.training.cost import Cost
+from fcn.training.trial import Trial, megapixels, part_of
 
 _MOST_STEPS = 52  # 50 without the first, rounded up to a scoring
 _MOST_SHARE = 0.1
 """Share of the hours in which steps are measured; a few are measured in any case."""
 _TRAIN_IMAGES, _VAL_IMAGES = 16, 2
-
-
-def with_recorded_steps(config: Config, run: RunFolder) -> Config:
-    """Returns a configuration with the steps that its hours became when the run was started.
-
-    Args:
-        config: How to train.
-        run: The folder; nothing changes where there is no run yet.
-
-    Raises:
-        RunError: If the run was started with other hours, or without.
-    """
-    hours = config.train.hours
-    if hours is None or not run.exists():
-        return config
-    steps = run.load_config().train.steps
-    recorded = _read_hours(run)
-    if recorded != hours:
-        started = "without train.hours" if recorded is None else f"with train.hours={recorded:g}"
-        longer = 2 * steps if recorded is None else round(steps * hours / recorded)
-        raise RunError(
-            f"{run.path}: was started {started} and has {steps:,} steps. Received: train.hours={hours:g}. To "
-            f"change its length, set steps: {resume_run(run.path, f'train.steps={max(1, longer)}')}"
-        )
-    return _with(config, steps)
 
 
 def with_measured_steps(config: Config, data: CheckedData, run: RunFolder, began: float) -> Config:
@@ -89,7 +63,7 @@ def with_measured_steps(config: Config, data: CheckedData, run: RunFolder, began
     print_notice(text)
     record: dict[str, Any] = {"hours": hours, "steps": steps, "val_megapixels": val_megapixels}
     write_json(run.length, record | {"measured": cost._asdict()})
-    return _with(config, steps)
+    return config.with_values("train", steps=steps, hours=None)
 
 
 def _measured(config: Config, data: CheckedData, seconds: float) -> Cost:
@@ -99,24 +73,10 @@ def _measured(config: Config, data: CheckedData, seconds: float) -> Cost:
     with TemporaryDirectory(prefix="fcn-hours-") as folder:
         trial = Trial(config, part, Path(folder), _MOST_STEPS, seconds, keras.backend.backend())
         try:
-            return measure(trial.take).result
+            return measure(trial.take, doing="measuring steps").result
         except MemoryLimitError as error:
             raise ConfigError(
                 "train.hours: the process that measures steps ran out of memory. Set train.accumulate, so "
                 "that a batch is computed in parts, or a smaller augmentation.crop_size; `fcn plan` finds "
                 "what fits."
             ) from error
-
-
-def _with(config: Config, steps: int) -> Config:
-    changes = {"steps": steps, "hours": None}
-    return config.model_copy(update={"train": config.train.model_copy(update=changes)})
-
-
-def _read_hours(run: RunFolder) -> float | None:
-    try:
-        recorded = read_json_file(run.length)
-    except (OSError, ValueError):
-        return None
-    hours = recorded.get("hours") if isinstance(recorded, dict) else None
-    return float(hours) if isinstance(hours, (int, float)) else None

@@ -1,8 +1,5 @@
-"""How long a training is: its number of steps, and when it ends before the last one."""
+"""The end of a training before its last step: when its score has not risen for some validations."""
 
-import math
-
-from fcn.config.file import Config
 from fcn.runs.folder import RunFolder
 from fcn.runs.progress import is_stalled, validations_without_rise
 from fcn.system.remedies import set_keys
@@ -10,25 +7,6 @@ from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
-from fcn.training.validation_split import count_training_images
-
-
-def with_steps(config: Config) -> Config:
-    """Returns a configuration with its epochs as steps, and says how many these are; hours stay.
-
-    Raises:
-        DataError: If the training split cannot be read.
-    """
-    settings = config.train
-    if settings.epochs is None:
-        return config
-    images = count_training_images(config.data)
-    steps = max(1, math.ceil(settings.epochs * images / settings.batch_size))
-    if devices.is_main_process():
-        print_notice(
-            f"{settings.epochs:g} epochs of {images:,} images are {steps:,} steps of {settings.batch_size}."
-        )
-    return config.model_copy(update={"train": settings.model_copy(update={"steps": steps, "epochs": None})})
 
 
 def describe_stall(run: RunFolder) -> str:

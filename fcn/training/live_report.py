@@ -6,6 +6,7 @@ from contextlib import suppress
 from fcn.errors import FcnError
 from fcn.report import Progress, Snapshot, take_snapshot, write_progress_report
 from fcn.report.pictures import label_picture, side_by_side, spread
+from fcn.system.remedies import resume_run
 from fcn.training.checkpoint_callback import CheckpointCallback
 from fcn.training.log import TrainingLog
 from fcn.training.pace import Pace
@@ -58,7 +59,7 @@ class LiveReport(StepCallback):
     def on_error(self, error: BaseException) -> None:
         """Writes on the page why the training ended before its last step, if the page can be written."""
         with suppress(FcnError):
-            self._write(Progress(self._step, self.steps, ended=_reason(error)))
+            self._write(Progress(self._step, self.steps, ended=self._reason(error)))
 
     def _look(self, step: int) -> bool:
         """Takes the pictures of an evaluation that is new; returns whether there was one."""
@@ -83,8 +84,7 @@ class LiveReport(StepCallback):
         write_progress_report(self.session.run, progress, self._snapshot, self.session.shares)
         self._written = time.monotonic()
 
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, (SystemExit, KeyboardInterrupt)):
-        return "it was stopped; resume it with --resume RUN"
-    return str(error) or type(error).__name__
+    def _reason(self, error: BaseException) -> str:
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            return f"it was stopped; resume it: {resume_run(self.session.run.path)}"
+        return str(error) or type(error).__name__

@@ -14,6 +14,7 @@ from fcn.data.stream import TrainingStream
 from fcn.errors import DataError, OutputError, RunError
 from fcn.evaluation.evaluate import Evaluation, evaluate_examples
 from fcn.inference.predictor import Predictor
+from fcn.labels.validation_split import record_division
 from fcn.report import write_report
 from fcn.runs.digests import DataRecord, write_record
 from fcn.runs.licenses import licenses_of_start, write_licenses
@@ -26,7 +27,7 @@ from fcn.training import devices
 from fcn.training.average import copy_of
 from fcn.training.callback_list import build_callbacks
 from fcn.training.callbacks import DataWait
-from fcn.training.changes import check_steps, record_changes, with_accumulate
+from fcn.training.changes import check_steps, record_changes
 from fcn.training.checked_data import CheckedData, read_checked
 from fcn.training.checkpoint import (
     PIXEL_ORDER,
@@ -42,8 +43,8 @@ from fcn.training.consensus import StopConsensus, stop_together
 from fcn.training.data_record import record_of, trained_on, warn
 from fcn.training.environment import describe_environment
 from fcn.training.first_lines import first_lines
-from fcn.training.hours import with_measured_steps, with_recorded_steps
-from fcn.training.length import describe_stall, with_steps
+from fcn.training.hours import with_measured_steps
+from fcn.training.length import describe_stall
 from fcn.training.lock import only_training
 from fcn.training.loggers.external import ExternalLoggers, check_packages
 from fcn.training.precision import computing_in, usable_precision
@@ -53,8 +54,8 @@ from fcn.training.sampling import measure_shares, open_stream
 from fcn.training.session import Session
 from fcn.training.start import new_model, start_weights
 from fcn.training.step_callback import StepDispatcher, WholeSteps
+from fcn.training.steps import describe_epochs, with_recorded_steps, with_steps
 from fcn.training.unpacking import open_unpacked
-from fcn.training.validation_split import record_division
 from fcn.training.validations import Validations
 
 
@@ -95,7 +96,12 @@ def train(
             raise RunError(f"{run.path}: holds no run to resume. Expected a configuration to start one.")
         config = load_saved_config(run.config, overrides)
     began = time.monotonic()
-    config = with_recorded_steps(with_steps(as_config(config, overrides)), run)
+    given = as_config(config, overrides)
+    config = with_steps(given)
+    if given.train.epochs is not None and devices.is_main_process():
+        print_notice(describe_epochs(given, config.train.steps))
+    if resume:
+        config = with_recorded_steps(config, run)
     check_packages(config.train.log)
     with stop_together() as consensus:
         check_place(run)
@@ -146,7 +152,7 @@ def train_checked(
         accumulate = (
             saved_accumulate(checkpoint, before.train.accumulate) if checkpoint else config.train.accumulate
         )
-        compile_net(model, with_accumulate(config, accumulate), weights)
+        compile_net(model, config.with_values("train", accumulate=accumulate), weights)
         average = None if config.train.ema is None else copy_of(model)
         position, saved = Position(0), None
         if checkpoint:

@@ -90,14 +90,18 @@ def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDi
             f"{run.path}: was started with another version of OpenCV or Pillow, which decodes JPEGs to other "
             f"pixels, so whether the images of {data.root} have changed cannot be checked, and the training "
             "would continue on other pixels. Resume it with the version that started it, or start another "
-            f"run: {other_run()}."
+            f"run from its weights: {_from_weights(run)}."
         )
     if changed := " and ".join(change for change in changes if change):
         score = "score its best checkpoint on the other split with `fcn evaluate`, or " if changes[1] else ""
         raise RunError(
             f"{run.path}: was started with {changed} of {data.root} has now. Restore them, or {score}start "
-            f"another run: {other_run()}."
+            f"another run from its weights: {_from_weights(run)}."
         )
+
+
+def _from_weights(run: RunFolder) -> str:
+    return other_run(f"model.weights={run.path}")
 
 
 def _change(kind: str, split: str, saved: SplitDigests, found: SplitDigests) -> str:

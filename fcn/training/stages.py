@@ -38,8 +38,7 @@ def train_stages(
     for net in STAGES[: STAGES.index(config.model.net) + 1]:
         stage = RunFolder(Path(run_path) / net)
         scales = config.model.skip_scales if net in SKIP_NETS else None
-        model = config.model.model_copy(update={"net": net, "weights": weights, "skip_scales": scales})
-        changed = config.model_copy(update={"model": model})
+        changed = config.with_values("model", net=net, weights=weights, skip_scales=scales)
         result = train(changed, stage.path, resume and stage.exists(), trust=trust)
         weights = str(stage.path)
     return result

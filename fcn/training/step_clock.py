@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from fcn.training.trial import FEWEST_STEPS, Cost
+from fcn.training.cost import FEWEST_STEPS, Cost
 
 _ROUGH_STEPS = 3
 

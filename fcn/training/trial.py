@@ -4,10 +4,9 @@ It is the training itself, with its reading of images, checkpoints and scores, a
 what it takes is what the training takes. Weights start at random, since their values cost nothing.
 """
 
-import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,83 +18,11 @@ from fcn.data.voc import Example
 from fcn.runs.folder import RunFolder
 from fcn.system.backend import start_backend
 from fcn.training.checked_data import CheckedData
+from fcn.training.cost import FEWEST_STEPS, SCORE_STEPS, Cost
 
-# A checkpoint comes after every second step, a scoring after every fourth. The first step and the first
-# scoring trace the net, so that at least eight steps are taken.
-_SAVE_STEPS, _SCORE_STEPS = 2, 4
-FEWEST_STEPS = 2 * _SCORE_STEPS
+_SAVE_STEPS = 2
 # So small that the loss stays finite with random weights.
 _LEARNING_RATE = 1e-8
-
-
-class Cost(NamedTuple):
-    """Time and memory that a training takes.
-
-    Attributes:
-        steps: Number of steps that were taken; with fewer than `FEWEST_STEPS`, which were too slow to go on,
-            only the first seconds are known, and the others are 0.
-        start_seconds: From the checked data to the end of the first step, in which the net is traced.
-        step_seconds: A step.
-        save_seconds: A checkpoint.
-        score_seconds: Scoring a megapixel.
-        end_seconds: The report.
-        device: The hardware.
-        accelerator_bytes: The most memory of one accelerator; None on a CPU.
-    """
-
-    steps: int
-    start_seconds: float
-    step_seconds: float
-    save_seconds: float
-    score_seconds: float
-    end_seconds: float
-    device: str
-    accelerator_bytes: int | None
-
-    def total_seconds(self, config: Config, steps: int, val_megapixels: float) -> float:
-        """Returns how long a training takes after its data are checked.
-
-        Args:
-            config: Says how often it is scored and saved.
-            steps: Its number of steps.
-            val_megapixels: Size of all images that it is scored on.
-        """
-        every, saved = config.train.evaluate_steps, config.train.checkpoint_steps
-        scorings = -(-steps // every)  # with the last step
-        saves = scorings + steps // saved - steps // math.lcm(every, saved)
-        saves -= bool(steps % every) and not steps % saved  # the last step is saved once
-        seconds = self.start_seconds + (steps - 1) * self.step_seconds + self.end_seconds
-        return seconds + saves * self.save_seconds + scorings * val_megapixels * self.score_seconds
-
-    def steps_within(self, config: Config, seconds: float, val_megapixels: float) -> int:
-        """Returns how many steps a training can take in a time; 0 where it is too short for one.
-
-        Args:
-            config: Says how often it is scored and saved.
-            seconds: The time, from the checked data on.
-            val_megapixels: Size of all images that it is scored on.
-        """
-        return most_steps(lambda steps: self.total_seconds(config, steps, val_megapixels), seconds)
-
-
-def most_steps(total_seconds: Callable[[int], float], seconds: float) -> int:
-    """Returns the largest number of steps that takes at most so long.
-
-    Args:
-        total_seconds: Time of a number of steps; more steps take longer.
-        seconds: The time that there is.
-
-    Example:
-        >>> most_steps(lambda steps: 10 + 2 * steps, 21)
-        5
-    """
-    low, high = 0, 1
-    while total_seconds(high) <= seconds:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if total_seconds(middle) <= seconds else (low, middle)
-    return low
 
 
 class Trial(NamedTuple):
@@ -137,7 +64,7 @@ class Trial(NamedTuple):
         # As the check of the data before a training, which takes memory too.
         examples = [*self.data.train_examples, *self.data.val_examples]
         examine_examples(examples, len(self.data.classes.names))
-        clock = StepClock(self.config.train.accumulate, _SCORE_STEPS, self.seconds, self.most_step_seconds)
+        clock = StepClock(self.config.train.accumulate, SCORE_STEPS, self.seconds, self.most_step_seconds)
         with stop_together() as consensus, suppress(SlowStepError):
             run = RunFolder(self.folder / "run")
             train_checked(self._config(), self.data, run, [clock], consensus, ExternalLoggers((), run))
@@ -151,7 +78,7 @@ class Trial(NamedTuple):
 
     def _config(self) -> Config:
         """Returns the configuration of the trial."""
-        steps = max(FEWEST_STEPS, self.most_steps // _SCORE_STEPS * _SCORE_STEPS)
+        steps = max(FEWEST_STEPS, self.most_steps // SCORE_STEPS * SCORE_STEPS)
         changes: dict[str, Any] = {
             "steps": steps,
             "hours": None,
@@ -159,14 +86,9 @@ class Trial(NamedTuple):
             "learning_rate": _LEARNING_RATE,
             "checkpoint_steps": _SAVE_STEPS,
             "checkpoint_minutes": None,
-            "evaluate_steps": _SCORE_STEPS,
+            "evaluate_steps": SCORE_STEPS,
         }
-        return self.config.model_copy(
-            update={
-                "model": self.config.model.model_copy(update={"weights": "none"}),
-                "train": self.config.train.model_copy(update=changes),
-            }
-        )
+        return self.config.with_values("model", weights="none").with_values("train", **changes)
 
 
 def part_of(data: CheckedData, train: Sequence[int], val: Sequence[int]) -> CheckedData:

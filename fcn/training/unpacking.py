@@ -8,6 +8,7 @@ from fcn.data.unpacked import LargeExample, UnpackedExamples, choose_fitting, fi
 from fcn.errors import OutputError
 from fcn.runs.folder import RunFolder
 from fcn.system.files import remove
+from fcn.system.remedies import other_run
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.checked_data import CheckedData
@@ -73,6 +74,6 @@ def describe_unpacked(
         lines.append(
             f"Warning: {counted(left, 'image')} {above} {'is' if left == 1 else 'are'} {_SLOW} All of them "
             f"unpacked need {needed:,.1f} GB, and at most half of the free space is used. Free space, or "
-            "choose another disk with --run."
+            f"choose another disk for the run: {other_run()}."
         )
     return lines if fitting else lines[1:]

@@ -97,5 +97,5 @@ class Validations(keras.callbacks.Callback):  # type: ignore[misc]
             logs["val_loss"] = float(evaluation.loss)
         for callback in self.callbacks:
             callback.on_epoch_end(self._epoch(self.steps.step), logs)
-        if self.steps.step < self.steps.last_step:
+        if self.steps.step < self.steps.last_step and not self.model.stop_training:
             self._begin_epoch()

@@ -44,6 +44,7 @@ def test_a_finished_run_says_so_at_once(folder: Path, capsys: pytest.CaptureFixt
         [folder / "recipe.yaml", "--resume", "--run", folder / "run"],
         [folder / "recipe.yaml", "--run", folder / "run", "--resume"],
         [folder / "recipe.yaml", "--resume", folder / "run"],
+        [folder / "recipe.yaml", "--resume", folder / "run", "--set", "train.epochs=1"],
         ["--resume", folder / "run", "--run", folder / "elsewhere" / ".." / "run"],
         ["--run", folder / "run", "--resume"],
     ):

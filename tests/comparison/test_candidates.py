@@ -1,5 +1,7 @@
 """Tests of the nets of a grid: names, folders, configurations, and what is refused."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,19 @@ def test_models_that_are_loaded_have_no_grid(
 def test_one_data_set_also_in_a_grid(write_config, tmp_path: Path) -> None:
     with pytest.raises(FcnError, match=r"data\.root: expected the same value for all nets"):
         planned(write_config(), f"data.root={tmp_path},{tmp_path.parent}")
+
+
+def test_a_plan_imports_no_backend(write_config) -> None:
+    program = (
+        "import sys; from pathlib import Path; from fcn.comparison.candidates import Request; "
+        "from fcn.comparison.plan import plan_comparison; "
+        "plan = plan_comparison(Request([Path(sys.argv[1])], Path('out'), vary=['train.epochs=1,2'])); "
+        "print(len(plan.candidates), {'keras', 'tensorflow'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, write_config()], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "2 set()"
 
 
 def test_rungs_of_a_halving(write_config) -> None:

@@ -53,12 +53,13 @@ def test_from_a_data_set_to_a_plan_that_trains(
     text, config = Path("mine.yaml").read_text(), load_config("mine.yaml")
     assert config.values() == document["config"]
     assert (config.train.freeze, config.data.sampling) == ((), "uniform")
+    comments = " ".join(line.partition("# ")[2].strip() for line in text.splitlines() if "# " in line)
     for key, reason in document["reasons"].items():
         name = key.split(".")[1]
         assert f"\n  {name}: " in text, key
-        assert reason.split()[0] in text
-    assert f"about {config.train.steps * 4 / 5:.3g} times" in text
-    assert measure(partial(train_plan, Path("mine.yaml").resolve(), tmp_path / "run", 3)).result == 3
+        assert " ".join(reason.split()) in comments, key
+    assert f"about {config.train.steps * 4 / 5:,.0f} times" in text
+    assert measure(partial(train_plan, Path("mine.yaml").resolve(), tmp_path / "run", 3), 4e9).result == 3
     with pytest.raises(SystemExit) as stopped:
         main(["plan", str(root), "--output", str(tmp_path)])
     assert stopped.value.code == 2
@@ -66,13 +67,12 @@ def test_from_a_data_set_to_a_plan_that_trains(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("side", "gigabytes"), [(500, 1.3), (300, 1.3)])
-def test_a_plan_stays_within_its_memory(side: int, gigabytes: float, make_dataset, tmp_path: Path) -> None:
+def test_what_a_plan_wrote_stays_within_its_memory(make_dataset, tmp_path: Path) -> None:
     names = {"train": list("abcd"), "val": ["v"]}
-    root = make_dataset(tmp_path / "data", names, sizes=((side, side), (side, side // 2)))
-    plan = planned(root, 1.0, gigabytes, batch_size=2)
+    root = make_dataset(tmp_path / "data", names, sizes=((500, 500), (500, 250)))
+    plan = planned(root, 1.0, 1.3, batch_size=2)
     assert plan.found.peak_bytes is not None
-    assert plan.found.peak_bytes < 0.9e9 * gigabytes
+    within(plan, tmp_path, 1.3)
 
 
 @pytest.mark.exhaustive

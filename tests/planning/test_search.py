@@ -8,7 +8,7 @@ from fcn.config.file import Config
 from fcn.errors import ConfigError
 from fcn.planning.search import ENOUGH_STEPS, MARGIN, Option, Search, Tried
 from fcn.planning.shapes import choose_shapes
-from fcn.training.trial import FEWEST_STEPS, Cost
+from fcn.training.cost import FEWEST_STEPS, Cost
 
 SHAPES = choose_shapes((500, 500))
 
@@ -31,6 +31,11 @@ class Formula(Search):
 def search(limit_bytes: float | None, hours: float, **train) -> Formula:
     config = Config.model_validate({"data": {"root": Path("data")}, "train": {"batch_size": 8, **train}})
     return Formula(config, None, limit_bytes, 3600 * hours, on_accelerator=False)
+
+
+def test_devices_that_cannot_share_a_batch_are_told() -> None:
+    with pytest.raises(ConfigError, match=r"batch_size=2: expected a multiple of train\.devices=4"):
+        search(None, 24, batch_size=2, devices=4).find(SHAPES)
 
 
 def test_with_time_and_memory_the_first_is_taken_in_one_trial() -> None:

@@ -16,6 +16,7 @@ from fcn.data.stream import open_training_stream
 from fcn.data.voc import read_split
 from fcn.errors import DataError
 from fcn.report.preview import write_preview
+from fcn.training.checked_data import read_checked
 
 
 def configured(root: Path, **sections):
@@ -46,6 +47,19 @@ def test_the_page_shows_what_the_training_sees(dataset: Path, tmp_path: Path) ->
     assert "crop_size [48, 64]" in page.text
     assert "Rare classes" not in page.text
     assert "void" in page.text
+
+
+def test_a_share_that_is_scored_is_not_shown(make_dataset, tmp_path: Path) -> None:
+    root = make_dataset(tmp_path / "data", {"train": list("abcdef")}, sizes=((60, 70),))
+    config = configured(root, data={"root": root, "val_share": 0.5})
+    learned = read_checked(config.data).train_examples
+    assert len(learned) == 3
+    write_preview(tmp_path / "page.html", config, "divided", 3)
+    text = (tmp_path / "page.html").read_text()
+    assert "a training on 3 images" in Page(text).text
+    stream = open_training_stream(config, learned, 3, None)
+    for index, shown in enumerate(pictures(text)[::2]):
+        assert np.abs(shown - stream[index][0].astype(float)).mean() < 12  # a JPEG
 
 
 def test_balanced_sampling_shows_rare_classes(tmp_path: Path) -> None:

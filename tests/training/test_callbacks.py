@@ -57,7 +57,7 @@ def test_what_happens_between_calls_is_no_waiting(clock: Clock) -> None:
     assert wait.share == 0
 
 
-def test_without_a_terminal_a_line_is_printed_every_half_minute(
+def test_without_a_terminal_a_line_says_the_end_at_once_and_then_every_half_minute(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     progress = ProgressReport(Pace(TrainConfig(steps=100, batch_size=2, evaluate_steps=1000)))
@@ -68,7 +68,7 @@ def test_without_a_terminal_a_line_is_printed_every_half_minute(
         progress.on_step(step, loss=0.25)
     progress.close()
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(",")[0] for line in lines] == ["step 8/100", "step 16/100"]
+    assert [line.split(",")[0] for line in lines] == ["step 3/100", "step 11/100", "step 19/100"]
     assert all(", loss 0.250, 0.5 images/s, ends about " in line for line in lines)
 
 

@@ -131,6 +131,8 @@ def test_keras_own_callbacks_stop_and_keep_by_the_score(dataset: Path, tmp_path:
     ]
     # A rate of nearly nothing: the score never changes.
     config = settings(dataset, steps=40, learning_rate=1e-30)
-    result = fcn.train(config, tmp_path / "run", callbacks=callbacks)
+    epochs = Epochs()
+    result = fcn.train(config, tmp_path / "run", callbacks=[*callbacks, epochs])
+    assert epochs.started == [0, 1, 2] == list(epochs.ended)
     assert [row["step"] for row in read_log(result.run.log) if row["mean_iou"]] == ["2", "4", "6"]
     assert fcn.load_model(kept).class_names == result.classes.names

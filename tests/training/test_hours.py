@@ -16,10 +16,11 @@ from fcn.runs.folder import RunFolder
 from fcn.system.files import write_json
 from fcn.system.remedies import naming_options
 from fcn.training.checked_data import read_checked
-from fcn.training.hours import with_recorded_steps
+from fcn.training.cost import FEWEST_STEPS, Cost
 from fcn.training.loop import train
 from fcn.training.step_clock import StepClock
-from fcn.training.trial import FEWEST_STEPS, Cost, part_of
+from fcn.training.steps import with_recorded_steps
+from fcn.training.trial import part_of
 
 COST = Cost(
     steps=8,

@@ -12,8 +12,8 @@ from fcn.evaluation.evaluate import evaluate_examples
 from fcn.runs.folder import RunFolder
 from fcn.runs.log import COLUMNS, scored_steps
 from fcn.runs.progress import finished_step, validations_without_rise
-from fcn.training.length import with_steps
 from fcn.training.loop import train
+from fcn.training.steps import describe_epochs, with_steps
 
 
 def configured(root: Path, **train_values) -> Config:
@@ -67,13 +67,13 @@ def test_a_run_has_ended_at_its_last_step_or_when_its_score_stalls(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(1.0, 3), (2.0, 6), (0.1, 1), (1.1, 4)])
-def test_epochs_are_rounded_up_to_steps(
-    epochs: float, steps: int, make_dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_epochs_are_rounded_up_to_steps(epochs: float, steps: int, make_dataset, tmp_path: Path) -> None:
     make_dataset(tmp_path, {"train": ["a", "b", "c", "d", "e", "f"], "val": ["v"]})
     config = with_steps(configured(tmp_path, epochs=epochs))
     assert (config.train.steps, config.train.epochs) == (steps, None)
-    assert f"{epochs:g} epochs of 6 images are {steps} steps of 2." in capsys.readouterr().err
+    assert describe_epochs(configured(tmp_path, epochs=epochs), steps) == (
+        f"train.epochs={epochs:g}: {steps} {'step' if steps == 1 else 'steps'} of 2 images."
+    )
     assert with_steps(config) is config
     with pytest.raises(DataError):
         with_steps(configured(tmp_path / "missing", epochs=epochs))

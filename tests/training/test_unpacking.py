@@ -73,7 +73,7 @@ def test_a_line_says_what_is_not_unpacked(
     assert lines[1] == (
         "Warning: 2 images of more than 0.0003 megapixels are decoded as a whole for each crop, which is "
         "slow. All of them unpacked need 0.0 GB, and at most half of the free space is used. Free space, or "
-        "choose another disk with --run."
+        "choose another disk for the run: run_path=NAME."
     )
     opened = [found.open(example) is not None for example in data.train_examples]
     assert opened == [True, False, False, False]

@@ -9,10 +9,10 @@ from fcn.config.file import Config
 from fcn.config.sections import DataConfig
 from fcn.data.voc import has_split
 from fcn.errors import DataError
+from fcn.labels.validation_split import lists_of
 from fcn.training.checked_data import read_checked
-from fcn.training.length import with_steps
 from fcn.training.loop import train
-from fcn.training.validation_split import lists_of
+from fcn.training.steps import with_steps
 
 NAMES = [f"{letter}{number}" for letter in "ab" for number in range(5)]
 
