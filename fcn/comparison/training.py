@@ -12,7 +12,7 @@ from fcn.errors import NonFiniteLossError
 from fcn.system.text import counted, print_notice
 
 
-class Trained(NamedTuple):
+class Trainings(NamedTuple):
     """The results of the trainings of a comparison.
 
     Attributes:
@@ -39,7 +39,7 @@ def describe_trainings(plan: Plan) -> str:
     return f"{len(steps)} trainings in rungs: {rungs}; {total:,} steps in place of {sum(steps):,}."
 
 
-def train_all(plan: Plan, trust: bool = False) -> Trained:
+def train_all(plan: Plan, trust: bool = False) -> Trainings:
     """Trains what is not trained yet, and resumes what is not finished.
 
     In a grid, a loss that is not finite ends the training of one net and not the comparison: too high a
@@ -57,7 +57,7 @@ def train_all(plan: Plan, trust: bool = False) -> Trained:
     if not plan.rungs:
         unfinished = [one for one in candidates if not is_finished(one)]
         _train_each(unfinished, trust, failures if plan.varied else None)
-        return Trained((), failures)
+        return Trainings((), failures)
     rungs: list[Rung] = []
     for number, steps in enumerate(plan.rungs, start=1):
         unfinished = [one.trained_for(steps) for one in candidates if not has_passed(one, steps)]
@@ -70,7 +70,7 @@ def train_all(plan: Plan, trust: bool = False) -> Trained:
         kept = better_half(scores)
         rungs.append(Rung(steps, scores, kept))
         candidates = [one for one in candidates if one.name in kept]
-    return Trained(tuple(rungs), failures)
+    return Trainings(tuple(rungs), failures)
 
 
 def _train_each(unfinished: Sequence[Candidate], trust: bool, failures: dict[str, str] | None) -> None:

@@ -9,7 +9,7 @@ from fcn.errors import ConfigError
 from fcn.pages.percent import percent
 from fcn.planning.fingerprint import Fingerprint, take_fingerprint
 from fcn.planning.reasons import explain_trials
-from fcn.planning.search import ENOUGH_STEPS, Search, Tried
+from fcn.planning.search import ENOUGH_STEPS, Search, TrialResult
 from fcn.planning.shapes import choose_shapes
 from fcn.report.page import duration
 from fcn.system.bfloat16 import bfloat16_instructions
@@ -28,7 +28,7 @@ _MEMORY = 0.8
 _FROZEN = ("block1_*", "block2_*", "block3_*")
 
 
-class Planned(NamedTuple):
+class TrainingPlan(NamedTuple):
     """A plan.
 
     Attributes:
@@ -46,15 +46,15 @@ class Planned(NamedTuple):
     config: Config
     reasons: dict[str, str]
     fingerprint: Fingerprint
-    found: Tried
-    trials: tuple[Tried, ...]
+    found: TrialResult
+    trials: tuple[TrialResult, ...]
     hours: float
     limit_bytes: float | None
     seconds: float
     device: str
 
 
-def make_plan(config: Config, hours: float, memory_gigabytes: float | None) -> Planned:
+def make_plan(config: Config, hours: float, memory_gigabytes: float | None) -> TrainingPlan:
     """Measures the data and this machine, and returns a plan.
 
     Args:
@@ -94,7 +94,7 @@ def make_plan(config: Config, hours: float, memory_gigabytes: float | None) -> P
     config = found.option.apply(config)
     config, steps_seconds = _choose_steps(config, found.cost, fingerprint, seconds, reasons)
     reasons |= explain_trials(found, in_float32, fingerprint, search)
-    return Planned(
+    return TrainingPlan(
         config,
         reasons,
         fingerprint,

@@ -2,12 +2,12 @@
 
 from fcn.pages.percent import percent
 from fcn.planning.fingerprint import ClassFact, Fingerprint
-from fcn.planning.search import ENOUGH_STEPS, Search, Tried
+from fcn.planning.search import ENOUGH_STEPS, Search, TrialResult
 from fcn.system.text import counted
 
 
 def explain_trials(
-    found: Tried, in_float32: Tried, fingerprint: Fingerprint, search: Search
+    found: TrialResult, in_float32: TrialResult, fingerprint: Fingerprint, search: Search
 ) -> dict[str, str]:
     """Returns the reason of each value that comes from trials, by "section.key".
 
@@ -42,7 +42,7 @@ def explain_trials(
     }
 
 
-def _explain_precision(found: Tried, in_float32: Tried, search: Search) -> str:
+def _explain_precision(found: TrialResult, in_float32: TrialResult, search: Search) -> str:
     other = search.trials[-1]
     if other.option.precision != "bfloat16" or in_float32.cost is None:
         return "this CPU has no instructions for bfloat16"

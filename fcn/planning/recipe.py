@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fcn.planning.plan import Planned
+from fcn.planning.plan import TrainingPlan
 from fcn.planning.reasons import describe_class
 from fcn.planning.search import describe_trial
 from fcn.report.page import duration
@@ -18,7 +18,7 @@ _WIDTH = 130
 _MOST_CLASSES = 40
 
 
-def format_plan(plan: Planned, path: Path, command: Sequence[str]) -> str:
+def format_plan(plan: TrainingPlan, path: Path, command: Sequence[str]) -> str:
     """Returns the content of a YAML file.
 
     Args:
@@ -40,7 +40,7 @@ def format_plan(plan: Planned, path: Path, command: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def plan_document(plan: Planned, path: Path) -> dict[str, Any]:
+def plan_document(plan: TrainingPlan, path: Path) -> dict[str, Any]:
     """Returns a plan as JSON values.
 
     Args:
@@ -62,7 +62,7 @@ def plan_document(plan: Planned, path: Path) -> dict[str, Any]:
     }
 
 
-def summarize_plan(plan: Planned) -> list[str]:
+def summarize_plan(plan: TrainingPlan) -> list[str]:
     """Returns lines about the plan for a terminal: each value with its reason."""
     config = plan.config
     lines = []
@@ -73,7 +73,7 @@ def summarize_plan(plan: Planned) -> list[str]:
     return lines
 
 
-def _header(plan: Planned, path: Path, command: Sequence[str]) -> Iterator[str]:
+def _header(plan: TrainingPlan, path: Path, command: Sequence[str]) -> Iterator[str]:
     facts = plan.fingerprint
     sizes = [
         f"{height}x{width}" for height, width in (facts.median_size, facts.smallest_size, facts.largest_size)

@@ -46,7 +46,7 @@ class Option(NamedTuple):
         return changed.with_values("train", accumulate=self.accumulate, precision=self.precision)
 
 
-class Tried(NamedTuple):
+class TrialResult(NamedTuple):
     """A trial.
 
     Attributes:
@@ -84,9 +84,9 @@ class Search:
     ) -> None:
         self.config, self.data = config, data
         self.limit_bytes, self.seconds, self.on_accelerator = limit_bytes, seconds, on_accelerator
-        self.trials: list[Tried] = []
+        self.trials: list[TrialResult] = []
 
-    def find(self, shapes: Sequence[Shape]) -> Tried:
+    def find(self, shapes: Sequence[Shape]) -> TrialResult:
         """Returns the trial of the largest examples that fit into the memory and leave time for enough steps.
 
         Args:
@@ -112,7 +112,7 @@ class Search:
             smaller = (index for index in range(first + 1, last + 1) if shapes[index].net_pixels <= pixels)
             first = next(smaller, last)
 
-    def in_bfloat16(self, found: Tried) -> Tried:
+    def in_bfloat16(self, found: TrialResult) -> TrialResult:
         """Returns a trial in bfloat16 if that is faster, else the one that was found in float32.
 
         Args:
@@ -123,7 +123,7 @@ class Search:
             return found
         return other if other.cost.step_seconds <= _FASTER * found.cost.step_seconds else found
 
-    def _fitting(self, shapes: Sequence[Shape], most_step_seconds: float | None) -> Tried:
+    def _fitting(self, shapes: Sequence[Shape], most_step_seconds: float | None) -> TrialResult:
         """Returns the first trial that fits: of the first shape in few parts, or of a smaller one."""
         batch = self.config.train.batch_size
         devices = self.config.train.devices
@@ -155,7 +155,7 @@ class Search:
             middle = (low + high) // 2
         return best
 
-    def _try(self, option: Option, most_step_seconds: float | None) -> Tried:
+    def _try(self, option: Option, most_step_seconds: float | None) -> TrialResult:
         """Takes a few steps, and says what they cost."""
         images = self.config.train.batch_size // option.accumulate
         limit = None if self.limit_bytes is None else MARGIN * self.limit_bytes
@@ -176,14 +176,14 @@ class Search:
                     peak = cost.accelerator_bytes
                     if limit is not None and peak is not None and peak > limit:
                         raise MemoryLimitError(peak)
-                tried = Tried(option, cost, peak)
+                tried = TrialResult(option, cost, peak)
             except MemoryLimitError as error:
-                tried = Tried(option, None, error.peak_bytes)
+                tried = TrialResult(option, None, error.peak_bytes)
         self.trials.append(tried)
         print_notice(f"{text}: {_describe(tried)}.")
         return tried
 
-    def _too_small(self, tried: Tried) -> list[str]:
+    def _too_small(self, tried: TrialResult) -> list[str]:
         option = tried.option
         images = counted(self.config.train.batch_size // option.accumulate, "image")
         limit = "this machine has" if self.limit_bytes is None else f"--memory {self.limit_bytes / 1e9:.3g}"
@@ -194,7 +194,7 @@ class Search:
         ]
 
 
-def _describe(tried: Tried) -> str:
+def _describe(tried: TrialResult) -> str:
     memory = "" if tried.peak_bytes is None else f", {tried.peak_bytes / 1e9:.2f} GB"
     if tried.cost is None:
         return f"does not fit into the memory{memory}"
@@ -203,7 +203,7 @@ def _describe(tried: Tried) -> str:
     return f"{tried.cost.step_seconds:.3g} s a step{memory}"
 
 
-def describe_trial(tried: Tried) -> dict[str, Any]:
+def describe_trial(tried: TrialResult) -> dict[str, Any]:
     """Returns a trial as JSON values."""
     option, cost = tried.option, tried.cost
     return {

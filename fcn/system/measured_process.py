@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.1
 _LAST_LINES = 3
 
 
-class Measured(NamedTuple, Generic[T]):
+class Measurement(NamedTuple, Generic[T]):
     """A task that was done.
 
     Attributes:
@@ -48,7 +48,9 @@ class MemoryLimitError(Exception):
         self.peak_bytes = peak_bytes
 
 
-def measure(task: Callable[[], T], limit_bytes: float | None = None, doing: str | None = None) -> Measured[T]:
+def measure(
+    task: Callable[[], T], limit_bytes: float | None = None, doing: str | None = None
+) -> Measurement[T]:
     """Does a task in a process of its own.
 
     Args:
@@ -92,7 +94,7 @@ def measure(task: Callable[[], T], limit_bytes: float | None = None, doing: str 
         raise result
     if limit_bytes is not None and peak is not None and peak > limit_bytes:
         raise MemoryLimitError(peak)
-    return Measured(result, peak)
+    return Measurement(result, peak)
 
 
 def _wait(

@@ -10,21 +10,21 @@ from planned_training import train_plan
 
 from fcn.cli.main import main
 from fcn.config.file import Config, load_config
-from fcn.planning.plan import Planned, make_plan
+from fcn.planning.plan import TrainingPlan, make_plan
 from fcn.planning.recipe import format_plan
 from fcn.system.measured_process import measure
 
 THIN = {"width": 1 / 16, "fc_channels": 16, "dropout": 0.5}
 
 
-def planned(root: Path, hours: float, gigabytes: float | None, **train) -> Planned:
+def planned(root: Path, hours: float, gigabytes: float | None, **train) -> TrainingPlan:
     config = Config.model_validate(
         {"data": {"root": root}, "model": THIN, "train": {"learning_rate": 1e-4, **train}}
     )
     return make_plan(config, hours, gigabytes)
 
 
-def within(plan: Planned, folder: Path, gigabytes: float) -> None:
+def within(plan: TrainingPlan, folder: Path, gigabytes: float) -> None:
     """Trains what a plan wrote for some steps, within its limit of memory."""
     path = folder / "plan.yaml"
     path.write_text(format_plan(plan, path, ["fcn", "plan"]))

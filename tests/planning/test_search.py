@@ -6,7 +6,7 @@ import pytest
 
 from fcn.config.file import Config
 from fcn.errors import ConfigError
-from fcn.planning.search import ENOUGH_STEPS, MARGIN, Option, Search, Tried
+from fcn.planning.search import ENOUGH_STEPS, MARGIN, Option, Search, TrialResult
 from fcn.planning.shapes import choose_shapes
 from fcn.training.cost import FEWEST_STEPS, Cost
 
@@ -16,7 +16,7 @@ SHAPES = choose_shapes((500, 500))
 class Formula(Search):
     """Takes no steps: memory and time of a trial are in proportion to the pixels of the net."""
 
-    def _try(self, option: Option, most_step_seconds: float | None) -> Tried:
+    def _try(self, option: Option, most_step_seconds: float | None) -> TrialResult:
         batch, pixels = self.config.train.batch_size, option.shape.net_pixels
         peak = int(1e9 + 1e3 * pixels * batch / option.accumulate)
         seconds = 1e-5 * pixels * batch * (0.4 if option.precision == "bfloat16" else 1)
@@ -24,7 +24,7 @@ class Formula(Search):
         cost = Cost(steps, 9.0, seconds, 0.0, 0.0, 0.0, "CPU", None)
         if self.limit_bytes is not None and peak > MARGIN * self.limit_bytes:
             cost = None
-        self.trials.append(Tried(option, cost, peak))
+        self.trials.append(TrialResult(option, cost, peak))
         return self.trials[-1]
 
 

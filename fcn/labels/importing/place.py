@@ -35,7 +35,7 @@ class Place(NamedTuple):
     files: tuple[Path, ...] = ()
 
 
-class Opened(NamedTuple):
+class OpenSources(NamedTuple):
     """Sources that can be read.
 
     Attributes:
@@ -54,7 +54,7 @@ class Opened(NamedTuple):
 
 
 @contextmanager
-def open_sources(sources: Sequence[Path], output: Path) -> Iterator[Opened]:
+def open_sources(sources: Sequence[Path], output: Path) -> Iterator[OpenSources]:
     """Unpacks those sources that are archives, beside the output, for as long as the block runs.
 
     Errors of the block name the archive.
@@ -67,7 +67,7 @@ def open_sources(sources: Sequence[Path], output: Path) -> Iterator[Opened]:
         DataError: If an archive is damaged, too large, or holds what cannot be unpacked.
         OutputError: If the place cannot be written to or the disk is full.
     """
-    opened = Opened([], {})
+    opened = OpenSources([], {})
     with ExitStack() as stack:
         for source in sources:
             if not _is_archive(source):

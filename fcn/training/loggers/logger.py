@@ -29,7 +29,7 @@ class Beginning(NamedTuple):
     pid: int
 
 
-class Opened(NamedTuple):
+class OpenRun(NamedTuple):
     """A run that a logger has opened.
 
     Attributes:
@@ -48,7 +48,7 @@ class Opened(NamedTuple):
 class RunLogger(Protocol):
     """One run in a library. Each method may raise whatever the library raises."""
 
-    def open(self, beginning: Beginning) -> Opened:
+    def open(self, beginning: Beginning) -> OpenRun:
         """Starts a run, or goes on with the one that has the id."""
 
     def log_scalars(self, step: int, scalars: Mapping[str, float]) -> None:

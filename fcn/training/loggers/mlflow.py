@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fcn.training.loggers.logger import PROJECT, Beginning, Opened, Outcome
+from fcn.training.loggers.logger import PROJECT, Beginning, OpenRun, Outcome
 
 _STATUS = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
 _REFUSED = re.compile(r"[^/\w.\- :]")
@@ -25,7 +25,7 @@ class MlflowLogger:
     def __init__(self) -> None:
         os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true")
 
-    def open(self, beginning: Beginning) -> Opened:
+    def open(self, beginning: Beginning) -> OpenRun:
         """Starts a run, or goes on with the one that has the id."""
         if beginning.place:  # the file of the earlier session, whatever folder is the current one now
             os.environ.setdefault("MLFLOW_TRACKING_URI", beginning.place)
@@ -48,7 +48,7 @@ class MlflowLogger:
         uri = mlflow.get_tracking_uri()
         is_local = uri.startswith(("sqlite:", "file:"))
         watch = f"mlflow ui --backend-store-uri {uri}" if is_local else "its tracking server"
-        return Opened(self._id, f"{watch}, run {self._id}", uri if is_local else None, notes)
+        return OpenRun(self._id, f"{watch}, run {self._id}", uri if is_local else None, notes)
 
     def _find(self, run_id: str) -> Any:
         """Returns the run of an earlier session, running again; None if it was deleted."""

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from fcn.training.loggers.logger import PROJECT, Beginning, Opened, Outcome
+from fcn.training.loggers.logger import PROJECT, Beginning, OpenRun, Outcome
 
 _REFUSED = re.compile(r"[^A-Za-z0-9_.-]")  # in names of artifacts
 
@@ -21,7 +21,7 @@ class TrackioLogger:
     def __init__(self) -> None:
         os.environ.update(HF_HUB_DISABLE_TELEMETRY="1", GRADIO_ANALYTICS_ENABLED="False", DO_NOT_TRACK="true")
 
-    def open(self, beginning: Beginning) -> Opened:
+    def open(self, beginning: Beginning) -> OpenRun:
         """Starts a run, or goes on with the one that has the id."""
         import trackio
 
@@ -34,7 +34,7 @@ class TrackioLogger:
             config=dict(beginning.config),
             embed=False,
         )
-        return Opened(name, f"trackio show --project {PROJECT}, run {name}")
+        return OpenRun(name, f"trackio show --project {PROJECT}, run {name}")
 
     def log_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
         """Logs numbers by name."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fcn.training.loggers.logger import PROJECT, Beginning, Opened, Outcome
+from fcn.training.loggers.logger import PROJECT, Beginning, OpenRun, Outcome
 
 _STEP = "step"
 
@@ -23,7 +23,7 @@ class WandbLogger:
         # What it reports of itself, and what it copies of the folder and the repository of the user.
         os.environ.update(WANDB_ERROR_REPORTING="false", WANDB_DISABLE_GIT="true", WANDB_DISABLE_CODE="true")
 
-    def open(self, beginning: Beginning) -> Opened:
+    def open(self, beginning: Beginning) -> OpenRun:
         """Starts a run, or goes on with the one that has the id."""
         folder = str(beginning.folder)
         for variable in ("WANDB_DIR", "WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
@@ -42,9 +42,9 @@ class WandbLogger:
         run.define_metric(_STEP, hidden=True)
         run.define_metric("*", step_metric=_STEP)
         if run.url:
-            return Opened(run.id, run.url, notes=notes)
+            return OpenRun(run.id, run.url, notes=notes)
         saved = run.settings.sync_dir
-        return Opened(run.id, f"{saved}; to send it: wandb sync {shlex.quote(saved)}", notes=notes)
+        return OpenRun(run.id, f"{saved}; to send it: wandb sync {shlex.quote(saved)}", notes=notes)
 
     def _init(self, beginning: Beginning, mode: str | None) -> Any:
         settings = self._wandb.Settings(console="off", x_stats_pid=beginning.pid)
