@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from fcn.models.architecture import SMALLEST_BLOCK
+from fcn.system.tensorflow_step import multiply_in_training
 
 _GATHERED = ContextVar("gathered", default=True)
 
@@ -45,7 +46,7 @@ class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
         [1, 3, 5, 4]
     """
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Returns the convolution of a map."""
         if (
             not (_GATHERED.get() and tensorflow_on_cpu())
@@ -71,7 +72,8 @@ class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
             for column in range(columns)
         ]
         kernel = ops.reshape(self.kernel, (-1, self.filters))
-        outputs = ops.matmul(ops.concatenate(patches, axis=-1), kernel)
+        multiply = multiply_in_training if training and _learns_in_front(self) else ops.matmul
+        outputs = multiply(ops.concatenate(patches, axis=-1), kernel)
         if self.use_bias:
             outputs = outputs + self.bias
         return self.activation(outputs) if self.activation is not None else outputs
@@ -133,3 +135,19 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc]
 def tensorflow_on_cpu() -> bool:
     """Returns whether Keras computes with TensorFlow on a CPU."""
     return keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
+
+
+def _learns_in_front(layer: keras.layers.Layer) -> bool:
+    """Returns whether a layer in front of this one is trained, so that gradients pass through its input.
+
+    A layer outside of a functional model has none in front.
+    """
+    ahead, seen = [layer], {layer}
+    while ahead:
+        nodes = ahead.pop()._inbound_nodes
+        operations = {tensor._keras_history.operation for node in nodes for tensor in node.input_tensors}
+        if any(getattr(operation, "trainable_weights", None) for operation in operations):
+            return True
+        ahead += operations - seen  # a layer may be applied more than once
+        seen |= operations
+    return False

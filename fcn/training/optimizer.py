@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from fcn.config.sections import LossConfig, TrainConfig
+from fcn.system.tensorflow_step import apply_momentum
 from fcn.training.patterns import check_multipliers, multiplier, variable_key
 from fcn.training.schedule import build_schedule
 
@@ -75,6 +76,23 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """
         raise NotImplementedError
 
+    def update_variable(
+        self, targets: Sequence[Any], gradient: Any, learning_rate: Any, decay: float
+    ) -> None:
+        """Changes one variable and its slots to what `new_values` returns.
+
+        Args:
+            targets: The variable and its slots, in the order of `slot_names`.
+            gradient: As of `new_values`, like the other arguments.
+            learning_rate: Learning rate of this variable.
+            decay: Weight decay of this variable.
+        """
+        values = [ops.convert_to_tensor(target) for target in targets]
+        for target, value in zip(
+            targets, self.new_values(values, gradient, learning_rate, decay), strict=True
+        ):
+            self.assign(target, value)
+
     def build(self, variables: Sequence[Any]) -> None:
         """Creates the slots and looks up the rate and decay of each variable."""
         if self.built:
@@ -120,15 +138,18 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         index = self._get_variable_index(variable)
         rate = ops.cast(learning_rate, variable.dtype) * self._factors[index]
         targets = [variable, *(slots[index] for slots in self._slots)]
+        gradient = ops.cast(gradient, variable.dtype)
+        decay = self._decays[index]
+        if self.accumulate == 1:
+            self.update_variable(targets, gradient, rate, decay)
+            return
         old = [ops.convert_to_tensor(target) for target in targets]
-        new = self.new_values(old, ops.cast(gradient, variable.dtype), rate, self._decays[index])
-        if self.accumulate > 1:
-            # Chosen by value: not every backend takes assignments within a condition.
-            whole = self._is_whole()
-            new = [ops.where(whole, after, before) for after, before in zip(new, old, strict=True)]
-            self.assign(self._sums[index], ops.where(whole, ops.zeros_like(gradient), gradient))
-        for target, value in zip(targets, new, strict=True):
-            self.assign(target, value)
+        new = self.new_values(old, gradient, rate, decay)
+        # Chosen by value: not every backend takes assignments within a condition.
+        whole = self._is_whole()
+        for target, after, before in zip(targets, new, old, strict=True):
+            self.assign(target, ops.where(whole, after, before))
+        self.assign(self._sums[index], ops.where(whole, ops.zeros_like(gradient), gradient))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make this optimizer again, without its state."""
@@ -216,6 +237,18 @@ class CaffeSGD(LayerwiseOptimizer):
             gradient = gradient + decay * weight
         velocity = self.momentum * velocity + learning_rate * gradient
         return [weight - velocity, velocity]
+
+    def update_variable(
+        self, targets: Sequence[Any], gradient: Any, learning_rate: Any, decay: float
+    ) -> None:
+        """Changes the weight and its velocity; TensorFlow does so in place."""
+        if keras.backend.backend() != "tensorflow":
+            super().update_variable(targets, gradient, learning_rate, decay)
+            return
+        weight, velocity = targets
+        if decay:
+            gradient = gradient + decay * weight
+        apply_momentum(weight, velocity, learning_rate * gradient, self.momentum)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make this optimizer again, without its state."""

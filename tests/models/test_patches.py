@@ -61,6 +61,60 @@ def test_gradients_are_those_of_keras_own_convolution(options: dict) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+def gradient_of_kernel(front_learns: bool) -> tf.Operation:
+    """The product that is the gradient of such a layer's kernel, in the graph of a training."""
+    net = keras.Sequential(
+        [
+            keras.Input((9, 8, 3)),
+            keras.layers.Conv2D(4, 3, trainable=front_learns),
+            keras.layers.ReLU(),
+            Conv2D(5, 7, padding="same"),
+        ]
+    )
+
+    @tf.function
+    def gradients(x: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.sin(net(x, training=True)))
+        return tape.gradient(loss, net.trainable_variables)
+
+    graph = gradients.get_concrete_function(tf.TensorSpec((1, 9, 8, 3), tf.float32)).graph
+    products = [operation for operation in graph.get_operations() if operation.type == "MatMul"]
+    (found,) = [product for product in products if product.get_attr("transpose_a")]
+    return found
+
+
+def test_in_training_the_gradient_of_the_kernel_comes_last() -> None:
+    (of_patches,) = gradient_of_kernel(front_learns=True).control_inputs
+    assert of_patches.type == "MatMul"
+    assert of_patches.get_attr("transpose_b")
+
+
+def test_behind_frozen_layers_nothing_waits_for_a_gradient_of_patches() -> None:
+    assert not gradient_of_kernel(front_learns=False).control_inputs
+
+
+def test_gradients_in_training_are_those_of_keras_own_convolution() -> None:
+    x = tf.constant(np.random.default_rng(2).normal(size=(2, 9, 13, 3)), tf.float32)
+    found = []
+    for kind in (Conv2D, keras.layers.Conv2D):
+        keras.utils.set_random_seed(4)
+        front = keras.layers.Conv2D(4, 1, activation="relu")
+        net = keras.Sequential([keras.Input((None, None, 3)), front, kind(5, 7, padding="same")])
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.sin(net(x, training=True)))
+        found.append(tape.gradient(loss, net.trainable_variables))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_a_layer_in_front_may_be_applied_more_than_once() -> None:
+    relu, layer = keras.layers.ReLU(), Conv2D(4, 7, padding="same")
+    images = keras.Input((9, 8, 4))
+    net = keras.Model(images, relu(layer(relu(relu(images)))))
+    assert net(np.ones((1, 9, 8, 4), np.float32), training=True).shape == (1, 9, 8, 4)
+
+
 def test_arguments_it_has_no_product_for_are_keras_own() -> None:
     x = np.random.default_rng(6).normal(size=(1, 9, 8, 4)).astype(np.float32)
     layers = [kind(6, 3, padding="same", groups=2) for kind in (Conv2D, keras.layers.Conv2D)]

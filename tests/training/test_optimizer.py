@@ -53,6 +53,41 @@ def test_without_decay_it_is_the_sgd_of_keras() -> None:
     np.testing.assert_allclose(array(ours), array(theirs), rtol=1e-6)
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.05])
+def test_an_update_in_place_is_the_same_to_the_bit(decay: float, monkeypatch) -> None:
+    def after_three_steps() -> list[np.ndarray]:
+        keras.utils.set_random_seed(0)
+        net = thin()
+        config = TrainConfig(
+            steps=9, learning_rate=0.1, weight_decay=decay, learning_rate_multipliers={"*/bias": 2.0}
+        )
+        optimizer = build_optimizer(config, net)
+        optimizer.build(net.trainable_variables)
+        for seed in range(3):
+            optimizer.apply([keras.ops.array(g) for g in random_like(net.trainable_variables, seed)])
+        return [array(variable) for variable in [*net.weights, *optimizer.variables]]
+
+    in_place = after_three_steps()
+    monkeypatch.delattr(CaffeSGD, "update_variable")
+    for one, other in zip(in_place, after_three_steps(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="an operation of TensorFlow's")
+def test_an_update_with_momentum_makes_no_new_weights() -> None:
+    import tensorflow as tf
+
+    weight = keras.Variable(np.zeros((3, 5), np.float32), name="kernel")
+    optimizer = CaffeSGD(0.1, momentum=0.9, kernel_decay=0.0)
+    optimizer.build([weight])
+    step = tf.function(lambda gradient: optimizer.apply([gradient], [weight]))
+    operations = step.get_concrete_function(tf.TensorSpec((3, 5), tf.float32)).graph.get_operations()
+    large = {operation.type for operation in operations if any(o.shape == (3, 5) for o in operation.outputs)}
+    # The gradient, and its product with the learning rate, which takes its place.
+    assert large - {"Identity", "IdentityN"} == {"Placeholder", "Mul"}
+    assert "ResourceApplyMomentum" in [operation.type for operation in operations]
+
+
 # Sums over hundreds of thousands of pixels, as the recipe has them, and a rate that lets decay be seen.
 @pytest.mark.parametrize(("learning_rate", "scale"), [(1e-10, 1e7), (0.1, 0.1)])
 def test_heavy_steps_are_those_of_caffe(learning_rate: float, scale: float) -> None:
