@@ -276,7 +276,16 @@ class Service:
     async def _run_engine(
         self, loaded: LoadedVersion, image: Pixels, output_kind: OutputKind, deadline: float
     ) -> EngineResult:
-        return await asyncio.wrap_future(loaded.batcher.submit(image, output_kind, deadline))
+        result = asyncio.wrap_future(loaded.batcher.submit(image, output_kind, deadline))
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await result
+        except TimeoutError:
+            raise ServerError(
+                ErrorKind.TIMED_OUT,
+                f"The image waited longer than {self.limits.answer_seconds:g} s, the time allowed. Try again "
+                "later.",
+            ) from None
 
     @asynccontextmanager
     async def _decoded(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
-from fcn.errors import RunError
+from fcn.errors import ImageTooLargeError
 
 if TYPE_CHECKING:  # it imports Keras, which takes seconds and which a finished job does not need
     from fcn.models.fields import NetDescription
@@ -109,12 +109,12 @@ def check_scores(images: Pixels, num_classes: int, score_bytes: int, copies: flo
         copies: How many copies of the scores are in memory at once.
 
     Raises:
-        RunError: If they need more.
+        ImageTooLargeError: If they need more.
     """
     batch, height, width, _ = images.shape
     needed = 4 * batch * height * width * num_classes * copies
     if needed > score_bytes:
-        raise RunError(
+        raise ImageTooLargeError(
             f"the scores of {num_classes} classes at {width} x {height} pixels take {needed / 1e9:.1f} GB, "
             f"and the memory allows {score_bytes / 1e9:.1f}. Allow more (--memory), or leave out "
             "probabilities, --flip and --scales."
