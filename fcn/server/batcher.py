@@ -17,8 +17,7 @@ import numpy.typing as npt
 
 from fcn.data.image_io import Pixels
 from fcn.errors import ImageTooLargeError
-from fcn.inference.engines.engine import BATCH_PIXELS, Engine, Floats, Labeled
-from fcn.inference.tiling.tiles import TiledEngine
+from fcn.inference.engines.engine import BATCH_PIXELS, Engine, Floats, GradualEngine, Labeled
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.observability.metrics import Metrics
 
@@ -76,7 +75,7 @@ class _LargeImage:
         seconds: Time that the engine has spent on it.
     """
 
-    def __init__(self, item: PendingImage, engine: TiledEngine) -> None:
+    def __init__(self, item: PendingImage, engine: GradualEngine) -> None:
         self.item = item
         self.steps: Generator[None, None, Labeled] | Generator[None, None, Floats] = (
             engine.logits_in_turns(item.image)
@@ -162,7 +161,7 @@ class Batcher:
             if not batch:
                 return
             engine = self._engine
-            if isinstance(engine, TiledEngine) and engine.is_large(batch[0].image):
+            if isinstance(engine, GradualEngine) and engine.is_large(batch[0].image):
                 self._large.extend(_LargeImage(item, engine) for item in batch)
             elif in_time := [item for item in batch if self._start_in_time(item)]:
                 self._process(in_time)

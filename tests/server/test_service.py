@@ -1,4 +1,6 @@
 import asyncio
+import subprocess
+import sys
 import threading
 from contextlib import AsyncExitStack
 from io import BytesIO
@@ -263,3 +265,9 @@ def test_logits_keep_their_room_until_they_are_sent(make):
         await service.infer(request)  # nobody holds it any more
 
     run(two())
+
+
+def test_a_service_imports_no_backend():
+    program = "import sys, fcn.server.service; print({'keras', 'tensorflow'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"

@@ -1,8 +1,8 @@
 """The interface of all engines, which compute labels."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +86,20 @@ class NetEngine(Engine, Protocol):
         Returns:
             `float32[B, h, w, C]`, of the same size.
         """
+
+
+@runtime_checkable
+class GradualEngine(Engine, Protocol):
+    """An engine that labels large images in windows, between which others may have it."""
+
+    def is_large(self, image: Pixels) -> bool:
+        """Returns whether an image `uint8[H, W, 3]` is labeled in windows."""
+
+    def label_in_turns(self, image: Pixels) -> Generator[None, None, Labeled]:
+        """Labels an image `uint8[H, W, 3]`, yields after each window, and returns its label with B = 1."""
+
+    def logits_in_turns(self, image: Pixels) -> Generator[None, None, Floats]:
+        """Computes its logits, yields after each window, and returns `float32[1, H, W, C]`."""
 
 
 @contextmanager
