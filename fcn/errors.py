@@ -49,6 +49,10 @@ class RunError(FcnError):
     """A run folder, checkpoint or exported model that cannot be used as it is."""
 
 
+class ImageTooLargeError(RunError):
+    """An image that is too large for the memory with this model."""
+
+
 class TrustError(RunError):
     """A model with a part that could run code or use files, which is loaded only if its maker is trusted."""
 

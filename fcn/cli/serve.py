@@ -124,7 +124,7 @@ def add_parser(commands: Commands) -> None:
         type=count,
         default=round(_USUAL.answer_seconds),
         metavar="S",
-        help=f"longest time that an image may wait, in seconds; default: {_USUAL.answer_seconds:g}",
+        help=f"longest time until an image is answered, in seconds; default: {_USUAL.answer_seconds:g}",
     )
     serve.add_argument(
         "--token-file",

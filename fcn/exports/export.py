@@ -15,6 +15,7 @@ from fcn.exports.formats.onnx_graph import import_onnx
 from fcn.inference.engines.exported import CLASSES_ASSET, MODEL_ASSET, classes_document
 from fcn.inference.engines.openvino import import_openvino
 from fcn.models.net import SegmentationNet
+from fcn.runs.arrival import write_file_sizes
 from fcn.runs.licenses import licenses_of_model, write_licenses
 from fcn.runs.lineage import find_run
 from fcn.runs.model_file import load_model, model_file
@@ -136,6 +137,7 @@ def export(
             if chosen is not None:
                 verify(net, temporary, chosen, formats)
             write_card(net, temporary)
+            write_file_sizes(temporary)
     except tf.errors.OpError as error:
         raise OutputError(
             f"{output}: the model could not be written ({error}). "

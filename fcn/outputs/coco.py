@@ -7,6 +7,7 @@ Source: the format described at https://cocodataset.org/#format-data (object det
 """
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from fcn.system.files import atomic_path, temporary_beside
 _ZOOM = 3
 # Larger labels are traced in parts of this many pixels, so that memory stays within some 20 bytes a pixel.
 _MAX_TRACED = 2**24
+_LEAST_CORNERS = 4
+"""Of a region, and of a hole."""
 
 
 def categories(classes: Classes) -> list[dict[str, Any]]:
@@ -102,7 +105,13 @@ def rle_annotations(label: Pixels) -> list[Annotation]:
     return annotations
 
 
-def polygon_annotations(label: Pixels) -> list[Annotation]:
+class TooManyCornersError(Exception):
+    """A label whose polygons have more corners than are wanted."""
+
+
+def polygon_annotations(
+    label: Pixels, min_area: int = 1, most_corners: int | None = None
+) -> list[Annotation]:
     """Returns one annotation for each connected region of each class, as polygons along edges of pixels.
 
     Pixels that touch at a corner are connected. Polygons of COCO have no holes: a region with holes is cut
@@ -112,49 +121,88 @@ def polygon_annotations(label: Pixels) -> list[Annotation]:
 
     Args:
         label: `uint8[H, W]`, class ids, 255 = void.
+        min_area: Regions of fewer pixels are left out.
+        most_corners: The most corners of all polygons together; None for any number.
+
+    Raises:
+        TooManyCornersError: If there are more. Most often that is known before they are traced.
 
     Example:
         >>> polygon_annotations(np.array([[1, 1]], np.uint8))[0]["segmentation"]
         [[0, 0, 0, 1, 2, 1, 2, 0]]
     """
-    return _annotate_part(label, 0, 0)
+    limit = math.inf if most_corners is None else most_corners
+    annotations: list[Annotation] = []
+    corners = 0
+    for part, top, left in _parts(label, 0, 0):
+        for annotation in _annotate_part(part, top, left, min_area, limit - corners):
+            corners += sum(len(polygon) // 2 for polygon in annotation["segmentation"])
+            annotations.append(annotation)
+            if corners > limit:
+                raise TooManyCornersError
+    return annotations
 
 
-def _annotate_part(label: Pixels, top: int, left: int) -> list[Annotation]:
-    """Returns annotations of a part of a label that begins at (top, left) of the whole."""
-    if label.size > _MAX_TRACED:
-        if label.shape[0] >= label.shape[1]:
-            half = label.shape[0] // 2
-            return _annotate_part(label[:half], top, left) + _annotate_part(label[half:], top + half, left)
+def _parts(label: Pixels, top: int, left: int) -> Iterator[tuple[Pixels, int, int]]:
+    """Yields the rectangles of a label that are traced one by one, and where each begins in the image."""
+    if label.size <= _MAX_TRACED:
+        yield label, top, left
+    elif label.shape[0] >= label.shape[1]:
+        half = label.shape[0] // 2
+        yield from _parts(label[:half], top, left)
+        yield from _parts(label[half:], top + half, left)
+    else:
         half = label.shape[1] // 2
-        return _annotate_part(label[:, :half], top, left) + _annotate_part(label[:, half:], top, left + half)
-    annotations = []
+        yield from _parts(label[:, :half], top, left)
+        yield from _parts(label[:, half:], top, left + half)
+
+
+def _annotate_part(
+    label: Pixels, top: int, left: int, min_area: int, most_corners: float
+) -> Iterator[Annotation]:
+    """Yields annotations of a part of a label that begins at (top, left) of the whole."""
+    found = []
+    least = 0
     for value in _present_ids(label):
         _, regions, boxes, _ = cv2.connectedComponentsWithStats(
             (label == value).astype(np.uint8), connectivity=8
         )
-        for region, (x, y, width, height, area) in enumerate(boxes.tolist()):
-            if region == 0:  # the pixels of other classes
-                continue
+        wanted = boxes[:, cv2.CC_STAT_AREA] >= min_area
+        wanted[0] = False  # the pixels of other classes
+        found.append((value, regions, boxes, np.flatnonzero(wanted).tolist()))
+        least += _LEAST_CORNERS * len(found[-1][3])
+        if least > most_corners:
+            raise TooManyCornersError
+    for value, regions, boxes, numbers in found:
+        for region in numbers:
+            x, y, width, height, area = boxes[region].tolist()
             mask = regions[y : y + height, x : x + width] == region
             box = [left + x, top + y, width, height]
-            annotations.append(_make_annotation(value, _trace_polygons(mask, top + y, left + x), box, area))
-    return annotations
+            polygons = _trace_polygons(mask, top + y, left + x, most_corners)
+            yield _make_annotation(value, polygons, box, area)
 
 
-def _trace_polygons(mask: np.ndarray[Any, np.dtype[np.bool_]], top: int, left: int) -> list[list[int]]:
+def _trace_polygons(
+    mask: np.ndarray[Any, np.dtype[np.bool_]], top: int, left: int, most_corners: float
+) -> list[list[int]]:
     """Returns polygons without holes, [x, y, x, y, ...], that together are a connected region.
 
     Args:
         mask: `bool[H, W]`, the region.
         top: Where the mask's first row is in the image.
         left: Where its first column is.
+        most_corners: If its holes alone have more, it is not traced.
+
+    Raises:
+        TooManyCornersError: If they have.
     """
     # With a border of one pixel everything outside is connected; all other gaps are holes.
     padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)
     padded[1:-1, 1:-1] = mask
     zoomed = padded.repeat(_ZOOM, axis=0).repeat(_ZOOM, axis=1).astype(np.uint8)
     _, gaps, boxes, _ = cv2.connectedComponentsWithStats((~padded).astype(np.uint8), connectivity=4)
+    if _LEAST_CORNERS * (len(boxes) - 2) > most_corners:
+        raise TooManyCornersError
     # Above and below each hole the region is cut up to the outside or another hole. The two sides of a cut
     # are not connected around it: from its upper end further cuts lead up to the outside, from its lower end
     # others lead down to it, and together they are a closed line.

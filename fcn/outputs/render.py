@@ -84,7 +84,13 @@ def check_outputs(kinds: Iterable[str]) -> tuple[str, ...]:
     return tuple(kind for kind in OUTPUTS if kind in wanted)
 
 
-def render(kinds: Iterable[str], labeled: LabeledImage, classes: Classes) -> Rendered:
+def render(
+    kinds: Iterable[str],
+    labeled: LabeledImage,
+    classes: Classes,
+    min_area: int = 1,
+    most_corners: int | None = None,
+) -> Rendered:
     """Renders the files of one image and its record.
 
     "palette" and "ids" are PNGs of class ids, shown in colors or as 8-bit gray; "overlay" is a JPEG with a
@@ -95,8 +101,11 @@ def render(kinds: Iterable[str], labeled: LabeledImage, classes: Classes) -> Ren
         kinds: Some of `OUTPUTS`.
         labeled: The image.
         classes: The names and colors of the class ids.
+        min_area: As of `polygon_annotations`.
+        most_corners: As of `polygon_annotations`.
 
     Raises:
+        TooManyCornersError: If polygons have more.
         ValueError: If `kinds` are invalid, or include probabilities that are not given.
 
     Example:
@@ -124,7 +133,7 @@ def render(kinds: Iterable[str], labeled: LabeledImage, classes: Classes) -> Ren
             case "rle":
                 annotations = rle_annotations(labeled.label)
             case "polygons":
-                annotations = polygon_annotations(labeled.label)
+                annotations = polygon_annotations(labeled.label, min_area, most_corners)
     height, width = labeled.label.shape
     record: Record = {
         "height": height,

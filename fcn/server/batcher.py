@@ -1,8 +1,13 @@
-"""One engine in one thread; waiting images of the same size are labeled as one batch."""
+"""One engine in one thread; waiting images of the same size are labeled as one batch.
+
+An image that the engine labels in windows would keep all others waiting. So between two of its windows, the
+images that have arrived meanwhile are labeled.
+"""
 
 import threading
 import time
 from collections import deque
+from collections.abc import Generator
 from concurrent.futures import Future
 from enum import Enum
 from typing import Any, NamedTuple
@@ -11,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.data.image_io import Pixels
-from fcn.errors import FcnError
-from fcn.inference.engines.engine import BATCH_PIXELS, Engine
+from fcn.errors import ImageTooLargeError
+from fcn.inference.engines.engine import BATCH_PIXELS, Engine, Floats, GradualEngine, Labeled
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.observability.metrics import Metrics
 
@@ -61,8 +66,30 @@ class PendingImage(NamedTuple):
         return self.image.shape == other.image.shape and self.output_kind == other.output_kind
 
 
+class _LargeImage:
+    """Image that is labeled in windows.
+
+    Attributes:
+        item: The image.
+        steps: Computes a window at each `next`, and at last returns the result.
+        seconds: Time that the engine has spent on it.
+    """
+
+    def __init__(self, item: PendingImage, engine: GradualEngine) -> None:
+        self.item = item
+        self.steps: Generator[None, None, Labeled] | Generator[None, None, Floats] = (
+            engine.logits_in_turns(item.image)
+            if item.output_kind is OutputKind.LOGITS
+            else engine.label_in_turns(item.image)
+        )
+        self.seconds = 0.0
+
+
 class Batcher:
     """Queue and worker thread that label images in order of arrival, images of the same size together.
+
+    The windows of a large image come in turns with the images that arrive meanwhile; several large images
+    come one after the other.
 
     The queue is not bounded; callers limit it. The batch size is a power of two, so that a compiler that
     specializes on it does so only a few times.
@@ -81,6 +108,8 @@ class Batcher:
         self._engine, self._wait_seconds, self._metrics = engine, wait_seconds, metrics
         self._batch_images = 1 << (batch_images.bit_length() - 1)
         self._waiting: deque[PendingImage] = deque()
+        self._large: deque[_LargeImage] = deque()
+        self._window_ended = 0.0
         self._changed = threading.Condition()
         self._closing = False
         self.seconds_per_image = 0.0
@@ -97,7 +126,7 @@ class Batcher:
 
         Returns:
             A future of the result; it raises `ServerError` if the image is rejected. It can be canceled while
-            the image is in the queue.
+            the image is in the queue, and between the windows of a large image.
         """
         item = PendingImage(image, output_kind, time.monotonic(), deadline, Future())
         with self._changed:
@@ -123,10 +152,48 @@ class Batcher:
                 self._waiting = deque(item for item in self._waiting if item.result is not result)
 
     def _run(self) -> None:
-        while batch := self._next_batch():
-            in_time = [item for item in batch if self._start_in_time(item)]
-            if in_time:
+        while True:
+            if self._large and not self._has_waited():
+                self._continue_large()
+                self._window_ended = time.monotonic()
+                continue
+            batch = self._next_batch()
+            if not batch:
+                return
+            engine = self._engine
+            if isinstance(engine, GradualEngine) and engine.is_large(batch[0].image):
+                self._large.extend(_LargeImage(item, engine) for item in batch)
+            elif in_time := [item for item in batch if self._start_in_time(item)]:
                 self._process(in_time)
+
+    def _has_waited(self) -> bool:
+        """Returns whether an image has waited since before the last window of a large one ended."""
+        with self._changed:
+            return bool(self._waiting) and self._waiting[0].queued_at <= self._window_ended
+
+    def _continue_large(self) -> None:
+        """Computes a window of the first large image, if anyone still waits for it."""
+        large = self._large[0]
+        item = large.item
+        if item.result.cancelled() or time.monotonic() > item.deadline:
+            self._large.popleft()
+            large.steps.close()
+            if item.result.set_running_or_notify_cancel():
+                item.result.set_exception(_waited_too_long(item))
+            return
+        start = time.perf_counter()
+        try:
+            next(large.steps)
+        except StopIteration as ended:
+            self._large.popleft()
+            self._count(large.seconds + time.perf_counter() - start, 1)
+            if item.result.set_running_or_notify_cancel():
+                item.result.set_result(_results(item.output_kind, ended.value)[0])
+        except Exception as error:  # an engine may raise anything; the next image may succeed
+            self._large.popleft()
+            if item.result.set_running_or_notify_cancel():
+                item.result.set_exception(_refusal(error, item))
+        large.seconds += time.perf_counter() - start
 
     def _next_batch(self) -> list[PendingImage]:
         """Waits for images; returns the next batch, an empty one after the last image of a closed batcher."""
@@ -167,53 +234,65 @@ class Batcher:
             return False
         if time.monotonic() <= item.deadline:
             return True
-        waited = time.monotonic() - item.queued_at
-        item.result.set_exception(
-            ServerError(
-                ErrorKind.TIMED_OUT, f"The image waited {waited:.1f} s, longer than allowed. Try again later."
-            )
-        )
+        item.result.set_exception(_waited_too_long(item))
         return False
 
     def _process(self, batch: list[PendingImage]) -> None:
         try:
             start = time.perf_counter()
             results = self._run_engine(batch)
-            seconds = time.perf_counter() - start
-            self._metrics.engine_seconds.observe(seconds)
-            self._metrics.batch_images.observe(len(batch))
-            self._metrics.images.inc(len(batch))
-            self._update_average(seconds / len(batch))
-        except MemoryError:
-            if len(batch) > 1:  # each image may fit alone
+            self._count(time.perf_counter() - start, len(batch))
+        except Exception as error:  # an engine may raise anything; the next batch may succeed
+            if isinstance(error, MemoryError) and len(batch) > 1:  # each image may fit alone
                 for item in batch:
                     self._process([item])
                 return
-            height, width, _ = batch[0].image.shape
-            batch[0].result.set_exception(
-                ServerError(
-                    ErrorKind.TOO_LARGE,
-                    f"Not enough memory for {width} x {height} pixels. Send smaller images.",
-                )
-            )
-        except Exception as error:  # an engine may raise anything; the next batch may succeed
-            refused = ServerError(ErrorKind.TOO_LARGE, str(error)) if isinstance(error, FcnError) else error
             for item in batch:
-                item.result.set_exception(refused)
+                item.result.set_exception(_refusal(error, item))
         else:
             for item, result in zip(batch, results, strict=True):
                 item.result.set_result(result)
 
-    def _update_average(self, seconds: float) -> None:
+    def _count(self, seconds: float, images: int) -> None:
+        """Counts a batch that the engine has computed."""
+        self._metrics.engine_seconds.observe(seconds)
+        self._metrics.batch_images.observe(images)
+        self._metrics.images.inc(images)
         change = _SMOOTHING if self.seconds_per_image else 1.0
-        self.seconds_per_image += change * (seconds - self.seconds_per_image)
+        self.seconds_per_image += change * (seconds / images - self.seconds_per_image)
 
     def _run_engine(self, batch: list[PendingImage]) -> list[EngineResult]:
         images = np.stack([item.image for item in batch])
-        if batch[0].output_kind is OutputKind.LOGITS:
-            return [EngineResult(logits, float("nan")) for logits in self._engine.logits(images)]
-        labels, confidences = self._engine.label(images)
-        return [
-            EngineResult(label, float(confidence.mean(dtype=np.float64)))
-            for label, confidence in zip(labels, confidences, strict=True)
-        ]
+        kind = batch[0].output_kind
+        compute = self._engine.logits if kind is OutputKind.LOGITS else self._engine.label
+        return _results(kind, compute(images))
+
+
+def _results(kind: OutputKind, computed: Any) -> list[EngineResult]:
+    """Returns the result for each image of a batch: of logits `float32[B, H, W, C]`, or of `Labeled`."""
+    if kind is OutputKind.LOGITS:
+        return [EngineResult(logits, float("nan")) for logits in computed]
+    return [
+        EngineResult(label, float(confidence.mean(dtype=np.float64)))
+        for label, confidence in zip(*computed, strict=True)
+    ]
+
+
+def _waited_too_long(item: PendingImage) -> ServerError:
+    waited = time.monotonic() - item.queued_at
+    return ServerError(
+        ErrorKind.TIMED_OUT, f"The image waited {waited:.1f} s, longer than allowed. Try again later."
+    )
+
+
+def _refusal(error: Exception, item: PendingImage) -> Exception:
+    """Returns the error of a client whose image the engine could not compute.
+
+    Only one that is too large is the client's mistake. The text of other errors may name files of the server.
+    """
+    if isinstance(error, (MemoryError, ImageTooLargeError)):
+        height, width, _ = item.image.shape
+        return ServerError(
+            ErrorKind.TOO_LARGE, f"Not enough memory for {width} x {height} pixels. Send smaller images."
+        )
+    return error

@@ -26,7 +26,7 @@ class Limits(NamedTuple):
             yet.
         read_seconds: Time in which a client must send a request, plus the time for its size on a slow
             connection, and in which it must read some of a response.
-        answer_seconds: Maximum time that a request waits for the engine.
+        answer_seconds: Maximum time that a request waits for the engine's result.
         stop_seconds: Maximum time in which a stopping server answers accepted requests; at least
             `answer_seconds`.
     """

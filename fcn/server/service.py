@@ -3,11 +3,11 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -56,19 +56,17 @@ class ModelDescription(NamedTuple):
     engine: str
 
 
-class SegmentationResult(NamedTuple):
+class SegmentationResult(NamedTuple, Generic[_T]):
     """Labeled image.
 
     Attributes:
-        labeled: The image and its label.
-        classes: Names and colors of the classes.
+        rendered: What the caller made of it.
         version: Version that labeled it.
         engine: Name and precision of the engine, such as "openvino int8".
-        seconds: Times by name: "decode", and "engine" (waiting and labeling).
+        seconds: Times by name: "decode", "engine" (waiting and labeling) and "encode".
     """
 
-    labeled: LabeledImage
-    classes: Classes
+    rendered: _T
     version: int
     engine: str
     seconds: dict[str, float]
@@ -150,11 +148,17 @@ class Service:
             chosen = {name: outputs[name] for name in names if name in (request.outputs or names)}
             return InferenceResponse(loaded.number, chosen)
 
-    async def segment(self, data: bytes, version: int | None = None) -> SegmentationResult:
-        """Labels one encoded image.
+    async def segment(
+        self,
+        data: bytes,
+        render: Callable[[LabeledImage, Classes], _T],
+        version: int | None = None,
+    ) -> SegmentationResult[_T]:
+        """Labels one encoded image. Its place and its memory are kept until it is rendered.
 
         Args:
             data: The content of an image file.
+            render: Makes the answer of the labeled image, in a thread.
             version: Requested version; None for the newest.
 
         Raises:
@@ -166,9 +170,15 @@ class Service:
             async with self._decoded(loaded, data, _IMAGE_NAME, deadline) as image:
                 decoded = time.perf_counter()
                 scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
-            seconds = {"decode": decoded - start, "engine": time.perf_counter() - decoded}
-            labeled = LabeledImage(image, scored.values, scored.mean_confidence)
-            return SegmentationResult(labeled, loaded.classes, loaded.number, loaded.engine_name, seconds)
+                labeled_at = time.perf_counter()
+                labeled = LabeledImage(image, scored.values, scored.mean_confidence)
+                rendered = await self._in_time(self._render(render, labeled, loaded.classes), deadline)
+            seconds = {
+                "decode": decoded - start,
+                "engine": labeled_at - decoded,
+                "encode": time.perf_counter() - labeled_at,
+            }
+            return SegmentationResult(rendered, loaded.number, loaded.engine_name, seconds)
 
     @asynccontextmanager
     async def decoded(self, data: bytes, name: str) -> AsyncIterator[Pixels]:
@@ -186,9 +196,25 @@ class Service:
             async with self._decoded(loaded, data, name, deadline) as pixels:
                 yield pixels
 
-    async def run_in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
+    async def _render(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Runs a function that keeps a core busy, such as encoding an image, in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._codec_threads, function, *arguments)
+
+    async def _in_time(self, result: Awaitable[_T], deadline: float) -> _T:
+        """Waits for a result until the deadline, in seconds of `time.monotonic`.
+
+        Raises:
+            ServerError: If the deadline passes.
+        """
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await result
+        except TimeoutError:
+            raise ServerError(
+                ErrorKind.TIMED_OUT,
+                f"The image waited longer than {self.limits.answer_seconds:g} s, the time allowed. Try again "
+                "later.",
+            ) from None
 
     def close(self) -> None:
         """Answers accepted requests and stops; new requests are not allowed."""
@@ -245,7 +271,8 @@ class Service:
     ) -> tuple[bytes, _Array, float]:
         async with self._decoded(loaded, data, name, deadline) as image:
             scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
-        png, areas = await self.run_in_thread(_encode, scored.values, len(loaded.classes.names))
+            encoded = self._render(_encode, scored.values, len(loaded.classes.names))
+            png, areas = await self._in_time(encoded, deadline)
         return png, areas, scored.mean_confidence
 
     async def _label_pixels(
@@ -276,7 +303,8 @@ class Service:
     async def _run_engine(
         self, loaded: LoadedVersion, image: Pixels, output_kind: OutputKind, deadline: float
     ) -> EngineResult:
-        return await asyncio.wrap_future(loaded.batcher.submit(image, output_kind, deadline))
+        result = asyncio.wrap_future(loaded.batcher.submit(image, output_kind, deadline))
+        return await self._in_time(result, deadline)
 
     @asynccontextmanager
     async def _decoded(

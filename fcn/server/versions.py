@@ -13,6 +13,7 @@ from fcn.classes import Classes
 from fcn.errors import FcnError, RunError
 from fcn.inference.engines.engine import Engine
 from fcn.inference.engines.signatures import Signature, signatures
+from fcn.runs.arrival import Arrivals, names_of_files
 from fcn.runs.folder import exported_versions, is_exported, model_file
 from fcn.server.batcher import Batcher, OutputKind
 from fcn.server.interface import ErrorKind, ServerError, VersionState
@@ -21,6 +22,7 @@ from fcn.server.observability.metrics import Metrics
 
 _LOG = logging.getLogger("fcn.server")
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 2.0, 60.0
+_LONGEST_ARRIVAL_SECONDS = 600.0
 # An engine prepares some things only once, with the first image.
 _WARM_UP_SIZE = (384, 512)
 
@@ -64,11 +66,12 @@ class LoadedVersion:
 class VersionManager:
     """Manager that keeps the newest version of a model loaded.
 
-    It polls the folder of versions. A newer version is loaded beside the current one and then replaces it;
-    the old one is unloaded after its last request. A version that cannot be loaded is tried again later;
-    meanwhile the current one stays, or at the start the newest one that can be loaded. If the newest version
-    is removed, the one before it is loaded again. A model that is not a folder of versions is never replaced;
-    its version is the number in the name of its folder, or 1.
+    It polls the folder of versions. A newer version that has arrived whole is loaded beside the current one
+    and then replaces it; the old one is unloaded after its last request. The current version is loaded again
+    when further files, of another format for example, have arrived in its folder. A version that cannot be
+    loaded is tried again later; meanwhile the current one stays, or at the start the newest one that can be
+    loaded. If the newest version is removed, the one before it is loaded again. A model that is not a folder
+    of versions is never replaced; its version is the number in the name of its folder, or 1.
 
     Args:
         model: A folder of versions, or a version, run folder or `.keras` file.
@@ -76,6 +79,8 @@ class VersionManager:
         limits: Limits of batches.
         metrics: Metrics of the server.
         poll_seconds: Seconds between two looks at the folder.
+        settle_seconds: A version that does not list its files has arrived when they have not changed for so
+            long.
 
     Raises:
         FcnError: If no version can be loaded.
@@ -88,13 +93,16 @@ class VersionManager:
         limits: Limits,
         metrics: Metrics,
         poll_seconds: float = 2.0,
+        settle_seconds: float = 5.0,
     ) -> None:
         self._model, self._open_engine, self._limits, self._metrics = model, open_engine, limits, metrics
         self._changed = threading.Condition()
         self._states: dict[int, VersionState] = {}
         self._retry_at: dict[int, tuple[float, float]] = {}
         self._stopped = threading.Event()
-        self._current = self._load_newest()
+        self._arrivals = Arrivals(settle_seconds)
+        self._files: frozenset[str] = frozenset()
+        self._current = self._load_newest(poll_seconds)
         self._watcher = threading.Thread(
             target=self._watch, args=(poll_seconds,), name="fcn-versions", daemon=True
         )
@@ -146,9 +154,28 @@ class VersionManager:
             return [(int(name) if name.isdecimal() else 1, self._model)]
         return [(int(path.name), path) for path in exported_versions(self._model)]
 
-    def _load_newest(self) -> LoadedVersion:
+    def _arrived_versions(self) -> list[tuple[int, Path]]:
+        """Returns the versions that have arrived whole, oldest first. A version that is named has."""
+        return [
+            (number, path)
+            for number, path in self._find_versions()
+            if path == self._model or self._arrivals.has_arrived(path)
+        ]
+
+    def _load_newest(self, poll_seconds: float) -> LoadedVersion:
         """Loads the newest version that can be loaded, so that a damaged one does not prevent the start."""
-        versions, errors = self._find_versions(), []
+        versions, errors = self._arrived_versions(), []
+        until = time.monotonic() + _LONGEST_ARRIVAL_SECONDS
+        if not versions:
+            _LOG.info("waiting for a version that is being copied", extra={"model": str(self._model)})
+        while not versions:
+            if time.monotonic() > until:
+                raise RunError(
+                    f"{self._model}: no version has arrived whole within "
+                    f"{_LONGEST_ARRIVAL_SECONDS:.0f} s. Copy it again."
+                )
+            time.sleep(poll_seconds)
+            versions = self._arrived_versions()
         for number, path in reversed(versions):
             try:
                 return self._load(number, path)
@@ -160,7 +187,7 @@ class VersionManager:
 
     def _load(self, number: int, path: Path) -> LoadedVersion:
         self._set_state(number, LOADING)
-        start = time.monotonic()
+        start, files = time.monotonic(), names_of_files(path)
         try:
             loaded = LoadedVersion(number, self._open_engine(path), self._limits, self._metrics)
         except Exception as error:
@@ -177,6 +204,7 @@ class VersionManager:
                     f"{path}: cannot label a first image of {width} x {height} pixels. {error.message}"
                 ) from error
             raise
+        self._files = files
         self._metrics.version.set(number)
         self._set_state(number, AVAILABLE)
         _LOG.info(
@@ -188,11 +216,28 @@ class VersionManager:
     def _watch(self, poll_seconds: float) -> None:
         while not self._stopped.wait(poll_seconds):
             try:
-                number, path = self._find_versions()[-1]
-            except (OSError, IndexError, RunError):
+                wanted = self._find_wanted()
+            except (OSError, RunError):
                 continue  # the folder is gone, maybe only for a moment: the loaded version stays
-            if number != self._current.number and self._may_retry(number):
-                self._replace(number, path)
+            if wanted is not None and self._may_retry(wanted[0]):
+                self._replace(*wanted)
+
+    def _find_wanted(self) -> tuple[int, Path] | None:
+        """Returns the version to load now; None if that is the one that is loaded, as it is."""
+        present, arrived = dict(self._find_versions()), dict(self._arrived_versions())
+        current = self._current.number
+        if present and current not in present:  # it was taken away
+            return max(arrived.items(), default=None)
+        newest = max(arrived, default=current)
+        if newest > current:
+            return newest, arrived[newest]
+        if (
+            current in arrived
+            and arrived[current] != self._model
+            and self._files < names_of_files(arrived[current])
+        ):
+            return current, arrived[current]
+        return None
 
     def _may_retry(self, number: int) -> bool:
         return time.monotonic() >= self._retry_at.get(number, (0.0, 0.0))[0]
@@ -220,11 +265,14 @@ class VersionManager:
         )
 
     def _unload(self, loaded: LoadedVersion) -> None:
-        self._set_state(loaded.number, UNLOADING)
+        is_replaced = loaded is not self._current and loaded.number == self._current.number
+        if not is_replaced:
+            self._set_state(loaded.number, UNLOADING)
         with self._changed:
             self._changed.wait_for(lambda: loaded.active_requests == 0, timeout=self._limits.stop_seconds)
         loaded.batcher.close()
-        self._set_state(loaded.number, END)
+        if not is_replaced:
+            self._set_state(loaded.number, END)
         _LOG.info("version unloaded", extra={"version": loaded.number})
 
     def _set_state(self, number: int, state: str, error: str = "") -> None:

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from fcn.classes import VOID
 from fcn.outputs import coco
-from fcn.outputs.coco import polygon_annotations, rle_annotations
+from fcn.outputs.coco import TooManyCornersError, polygon_annotations, rle_annotations
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -148,3 +148,22 @@ def test_a_large_label_is_traced_in_parts(monkeypatch: pytest.MonkeyPatch) -> No
             read[mask] = annotation["category_id"]
             assert annotation["bbox"][2] * annotation["bbox"][3] <= 150
         np.testing.assert_array_equal(read, label)
+
+
+def test_corners_are_counted_and_small_regions_left_out():
+    label = noise(40, 50, 3)
+    found = polygon_annotations(label)
+    corners = sum(len(polygon) // 2 for one in found for polygon in one["segmentation"])
+    assert polygon_annotations(label, most_corners=corners) == found
+    for too_few in (corners - 1, corners // 2, 3):
+        with pytest.raises(TooManyCornersError):
+            polygon_annotations(label, most_corners=too_few)
+    assert polygon_annotations(label, min_area=5) == [one for one in found if one["area"] >= 5]
+
+
+def test_a_region_with_too_many_holes_is_not_traced(monkeypatch):
+    label = np.ones((99, 99), np.uint8)
+    label[1:-1:2, 1:-1:2] = 255  # 2,401 holes
+    monkeypatch.setattr(cv2, "findContours", None)
+    with pytest.raises(TooManyCornersError):
+        polygon_annotations(label, most_corners=9000)

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from pausable_engine import PausableEngine, flat
 
+from fcn.inference.tiling.tiles import TiledEngine, least_map_bytes
+from fcn.inference.tiling.windows import smallest_window
+from fcn.models.fields import NetDescription
 from fcn.server.batcher import Batcher, OutputKind
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.observability.metrics import Metrics
@@ -138,6 +141,102 @@ def test_the_first_of_a_batch_may_be_given_up_while_it_waits_for_others(engine):
     assert batcher.submit(flat(2, 8), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 2
     batcher.close()
     assert [shape[:2] for shape in engine.batches] == [(1, 8)]
+
+
+class WindowedEngine(PausableEngine):
+    """A pausable engine whose large images are labeled in windows."""
+
+    net = NetDescription(8, "same", 1.0, 1 / 32, 3)
+
+    def shrunk_logits(self, images):
+        raise AssertionError("the net has the size of the images")
+
+
+@pytest.fixture
+def windowed(engine):
+    engine = WindowedEngine()
+    batcher = Batcher(TiledEngine(engine, least_map_bytes(engine)), 4, 0, Metrics())
+    yield engine, batcher
+    engine.resumed.set()
+    batcher.close()
+
+
+def large_image():
+    return np.random.default_rng(0).integers(
+        0, 3, (smallest_window(WindowedEngine.net.halo()), 2500, 3), np.uint8
+    )
+
+
+def test_images_that_arrive_meanwhile_come_between_the_windows_of_a_large_one(windowed):
+    engine, batcher = windowed
+    image = large_image()
+    engine.resumed.clear()
+    large = batcher.submit(image, OutputKind.LABEL, NEVER)
+    assert engine.started.wait(10)
+    small = [
+        batcher.submit(flat(value, height), OutputKind.LABEL, NEVER) for value, height in ((1, 4), (2, 9))
+    ]
+    engine.resumed.set()
+    assert [answer.result(10).values[0, 0] for answer in small] == [1, 2]
+    np.testing.assert_array_equal(large.result(20).values, image[..., 0])
+    heights = [shape[1] for shape in engine.batches]
+    windows = heights.count(len(image))
+    assert windows > 3
+    assert heights == [len(image), 4, 9, *[len(image)] * (windows - 1)]
+
+
+def test_a_large_image_goes_on_while_small_ones_come(windowed):
+    engine, batcher = windowed
+    engine.resumed.clear()
+    large = batcher.submit(large_image(), OutputKind.LOGITS, NEVER)
+    assert engine.started.wait(10)
+    answers = [batcher.submit(flat(1), OutputKind.LABEL, NEVER) for _ in range(9)]
+    engine.resumed.set()
+    while not large.done():  # the next comes as soon as the last is answered
+        answers.append(batcher.submit(flat(1), OutputKind.LABEL, NEVER))
+        answers[-1].result(10)
+    assert large.result().values.shape == (*large_image().shape[:2], 3)
+    assert all(answer.result(10).values[0, 0] == 1 for answer in answers)
+
+
+def test_a_large_image_that_nobody_waits_for_is_given_up_after_a_window(windowed):
+    engine, batcher = windowed
+    image = large_image()
+    kept = weakref.ref(image)
+    engine.resumed.clear()
+    large = batcher.submit(image, OutputKind.LABEL, NEVER)
+    del image
+    assert engine.started.wait(10)
+    assert large.cancel()
+    engine.resumed.set()
+    assert batcher.submit(flat(1), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 1
+    batcher.close()
+    assert [shape[1] for shape in engine.batches][1:] == [4]
+    del large
+    gc.collect()
+    assert kept() is None
+
+
+def test_a_large_image_whose_time_is_over_is_given_up_after_a_window(windowed):
+    engine, batcher = windowed
+    engine.resumed.clear()
+    large = batcher.submit(large_image(), OutputKind.LABEL, time.monotonic() + 0.3)
+    assert engine.started.wait(10)
+    time.sleep(0.4)
+    engine.resumed.set()
+    with pytest.raises(ServerError, match="waited") as refused:
+        large.result(10)
+    assert refused.value.kind is ErrorKind.TIMED_OUT
+    assert len(engine.batches) == 1
+
+
+def test_closing_finishes_large_images(windowed):
+    _, batcher = windowed
+    image = large_image()
+    waiting = [batcher.submit(image, OutputKind.LABEL, NEVER) for _ in range(2)]
+    batcher.close()
+    for answer in waiting:
+        np.testing.assert_array_equal(answer.result(0).values, image[..., 0])
 
 
 def test_an_engine_that_fails_answers_the_next(batcher):

@@ -6,6 +6,7 @@ import pytest
 from pausable_engine import PausableEngine, flat
 
 from fcn.errors import RunError
+from fcn.runs.arrival import write_file_sizes
 from fcn.server.batcher import OutputKind
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits
@@ -48,7 +49,8 @@ def folder(tmp_path):
 
 @pytest.fixture
 def versions(folder, opened):
-    versions = VersionManager(folder, opened, Limits(stop_seconds=20), Metrics(), poll_seconds=0.02)
+    limits = Limits(stop_seconds=20)
+    versions = VersionManager(folder, opened, limits, Metrics(), poll_seconds=0.02, settle_seconds=0.1)
     yield versions
     for engine in opened.values():
         engine.resumed.set()
@@ -151,7 +153,7 @@ def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_tried_again(vers
 
 def test_a_damaged_newest_version_does_not_keep_a_server_from_starting(folder, opened):
     opened.broken.add("3")
-    versions = VersionManager(folder, opened, Limits(), Metrics(), poll_seconds=0.02)
+    versions = VersionManager(folder, opened, Limits(), Metrics(), poll_seconds=0.02, settle_seconds=0.1)
     assert states(versions) == {3: "END", 2: "AVAILABLE"}
     opened.broken.clear()
     wait_until(lambda: newest(versions) == 3)
@@ -161,7 +163,7 @@ def test_a_damaged_newest_version_does_not_keep_a_server_from_starting(folder, o
 def test_no_version_that_can_be_loaded_is_said(folder, opened):
     opened.broken |= {"2", "3"}
     with pytest.raises(RunError, match="3: cannot be read"):
-        VersionManager(folder, opened, Limits(), Metrics())
+        VersionManager(folder, opened, Limits(), Metrics(), settle_seconds=0.0)
 
 
 def test_a_version_that_cannot_label_is_not_taken(folder, opened):
@@ -170,7 +172,7 @@ def test_a_version_that_cannot_label_is_not_taken(folder, opened):
             raise RuntimeError("no such operation")
 
     with pytest.raises(RuntimeError, match="no such operation"):
-        VersionManager(folder, lambda path: Broken(), Limits(), Metrics())
+        VersionManager(folder, lambda path: Broken(), Limits(), Metrics(), settle_seconds=0.0)
 
 
 def test_a_version_that_has_too_little_memory_to_begin_with_is_a_mistake_of_who_runs_it(folder, opened):
@@ -179,11 +181,13 @@ def test_a_version_that_has_too_little_memory_to_begin_with_is_a_mistake_of_who_
             raise MemoryError
 
     with pytest.raises(RunError, match=r"3: cannot label a first image of 512 x 384 pixels.*memory"):
-        VersionManager(folder, lambda path: Large(), Limits(), Metrics())
+        VersionManager(folder, lambda path: Large(), Limits(), Metrics(), settle_seconds=0.0)
 
 
 def test_a_version_that_is_named_itself_is_not_replaced(folder, opened):
-    versions = VersionManager(folder / "2", opened, Limits(), Metrics(), poll_seconds=0.02)
+    versions = VersionManager(
+        folder / "2", opened, Limits(), Metrics(), poll_seconds=0.02, settle_seconds=0.1
+    )
     add_version(folder, 4)
     time.sleep(0.2)
     assert newest(versions) == 2
@@ -192,5 +196,59 @@ def test_a_version_that_is_named_itself_is_not_replaced(folder, opened):
 
 def test_no_model_at_all_is_said_before_anything_is_opened(tmp_path, opened):
     with pytest.raises(RunError, match="no such model"):
-        VersionManager(tmp_path / "none", opened, Limits(), Metrics())
+        VersionManager(tmp_path / "none", opened, Limits(), Metrics(), settle_seconds=0.0)
     assert not opened
+
+
+def test_a_version_that_is_still_copied_is_not_taken(versions, folder, opened):
+    copied = folder / "7"
+    (copied / "variables").mkdir(parents=True)
+    (copied / "saved_model.pb").touch()
+    for size in range(1, 40):  # for longer than a version settles
+        (copied / "variables" / "data").write_bytes(bytes(size))
+        time.sleep(0.02)
+        assert newest(versions) == 3
+    wait_until(lambda: newest(versions) == 7)
+
+
+@pytest.mark.parametrize("first", ["files.json", "saved_model.pb"])
+def test_a_version_that_lists_its_files_is_taken_when_all_are_there(
+    versions, folder, tmp_path_factory, first
+):
+    whole = tmp_path_factory.mktemp("whole")
+    (whole / "saved_model.pb").write_bytes(bytes(9))
+    (whole / "openvino").mkdir()
+    (whole / "openvino" / "model.bin").write_bytes(bytes(99))
+    write_file_sizes(whole)
+    copied = folder / "7"
+    (copied / "openvino").mkdir(parents=True)
+    shutil.copy(whole / first, copied)
+    for name in ("files.json", "saved_model.pb"):
+        shutil.copy(whole / name, copied)
+    (copied / "openvino" / "model.bin").write_bytes(bytes(98))
+    time.sleep(0.5)
+    assert newest(versions) == 3
+    shutil.copy(whole / "openvino" / "model.bin", copied / "openvino")
+    wait_until(lambda: newest(versions) == 7)
+
+
+def test_a_version_is_loaded_again_when_another_format_arrives(versions, folder, opened):
+    before = opened["3"]
+    (folder / "3" / "openvino").mkdir()
+    (folder / "3" / "openvino" / "model.xml").touch()
+    wait_until(lambda: opened["3"] is not before and states(versions) == {3: "AVAILABLE"})
+    with versions.lease(None) as loaded:
+        assert loaded.batcher.submit(flat(5), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 5
+    after = opened["3"]
+    (folder / "3" / "openvino" / "model.xml").unlink()  # nothing new
+    time.sleep(0.4)
+    assert opened["3"] is after
+
+
+def test_a_start_waits_for_the_first_version(tmp_path, opened):
+    add_version(tmp_path, 1)
+    begin = time.monotonic()
+    versions = VersionManager(tmp_path, opened, Limits(), Metrics(), poll_seconds=0.02, settle_seconds=0.5)
+    assert time.monotonic() - begin > 0.3
+    assert newest(versions) == 1
+    versions.close()

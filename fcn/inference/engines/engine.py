@@ -1,15 +1,15 @@
 """The interface of all engines, which compute labels."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
-from fcn.errors import RunError
+from fcn.errors import ImageTooLargeError
 
 if TYPE_CHECKING:  # it imports Keras, which takes seconds and which a finished job does not need
     from fcn.models.fields import NetDescription
@@ -88,6 +88,20 @@ class NetEngine(Engine, Protocol):
         """
 
 
+@runtime_checkable
+class GradualEngine(Engine, Protocol):
+    """An engine that labels large images in windows, between which others may have it."""
+
+    def is_large(self, image: Pixels) -> bool:
+        """Returns whether an image `uint8[H, W, 3]` is labeled in windows."""
+
+    def label_in_turns(self, image: Pixels) -> Generator[None, None, Labeled]:
+        """Labels an image `uint8[H, W, 3]`, yields after each window, and returns its label with B = 1."""
+
+    def logits_in_turns(self, image: Pixels) -> Generator[None, None, Floats]:
+        """Computes its logits, yields after each window, and returns `float32[1, H, W, C]`."""
+
+
 @contextmanager
 def memory_errors() -> Iterator[None]:
     """Turns an engine's error about missing memory into a `MemoryError`."""
@@ -109,12 +123,12 @@ def check_scores(images: Pixels, num_classes: int, score_bytes: int, copies: flo
         copies: How many copies of the scores are in memory at once.
 
     Raises:
-        RunError: If they need more.
+        ImageTooLargeError: If they need more.
     """
     batch, height, width, _ = images.shape
     needed = 4 * batch * height * width * num_classes * copies
     if needed > score_bytes:
-        raise RunError(
+        raise ImageTooLargeError(
             f"the scores of {num_classes} classes at {width} x {height} pixels take {needed / 1e9:.1f} GB, "
             f"and the memory allows {score_bytes / 1e9:.1f}. Allow more (--memory), or leave out "
             "probabilities, --flip and --scales."

@@ -1,13 +1,13 @@
 """Labels images of any size with bounded memory, in windows that overlap by the receptive field."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from fcn.data.image_io import Pixels
-from fcn.errors import RunError
+from fcn.errors import ImageTooLargeError
 from fcn.inference.engines.engine import Floats, Labeled, NetEngine, check_scores
 from fcn.inference.tiling.resampling import divide_outputs, linear_taps, resample
 from fcn.inference.tiling.windows import Span, choose_windows, smallest_window
@@ -75,7 +75,8 @@ class TiledEngine:
         """Labels images `uint8[B, H, W, 3]`, RGB.
 
         Raises:
-            RunError: If an image is too large and the export, of an old version, does not describe its net.
+            ImageTooLargeError: If an image is too large and the export, of an old version, does not describe
+                its net.
         """
         if self._fits_in_memory(images):
             return self._engine.label(images)
@@ -89,12 +90,32 @@ class TiledEngine:
                 label[some][0][place], confidence[some][0][place] = part
         return Labeled(label, confidence)
 
+    def is_large(self, image: Pixels) -> bool:
+        """Returns whether an image `uint8[H, W, 3]` is labeled in windows."""
+        return not self._fits_in_memory(image[np.newaxis])
+
+    def label_in_turns(self, image: Pixels) -> Generator[None, None, Labeled]:
+        """Labels an image `uint8[H, W, 3]` and yields after each part, so that others may have the engine.
+
+        Returns:
+            Its label and confidence, with B = 1.
+
+        Raises:
+            ImageTooLargeError: As `label` does.
+        """
+        label = np.empty((1, *image.shape[:2]), np.uint8)
+        confidence = np.empty(label.shape, np.float32)
+        for place, part in self._label_parts(image):
+            label[0][place], confidence[0][place] = part
+            yield
+        return Labeled(label, confidence)
+
     def logits(self, images: Pixels) -> Floats:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB.
 
         Raises:
-            RunError: If an image is too large and the export, of an old version, does not describe its net;
-                or if its logits are too large for the memory.
+            ImageTooLargeError: If an image is too large and the export, of an old version, does not describe
+                its net; or if its logits are too large for the memory.
         """
         if self._fits_in_memory(images):
             return self._engine.logits(images)
@@ -107,6 +128,24 @@ class TiledEngine:
                 continue
             for place, part in self.score_parts(images[some][0]):
                 logits[some][0][place] = part
+        return logits
+
+    def logits_in_turns(self, image: Pixels) -> Generator[None, None, Floats]:
+        """Computes the logits of an image `uint8[H, W, 3]`, and yields as `label_in_turns` does.
+
+        Returns:
+            `float32[1, H, W, C]`.
+
+        Raises:
+            ImageTooLargeError: As `logits` does.
+        """
+        images = image[np.newaxis]
+        if self.score_bytes is not None:
+            check_scores(images, len(self.classes.names), self.score_bytes, copies=2)
+        logits = np.empty((*images.shape[:3], len(self.classes.names)), np.float32)
+        for place, part in self.score_parts(image):
+            logits[0][place] = part
+            yield
         return logits
 
     def _fits_in_memory(self, images: Pixels) -> bool:
@@ -136,7 +175,8 @@ class TiledEngine:
         """Yields the logits of the parts of an image `uint8[H, W, 3]`, and the places of these parts.
 
         Raises:
-            RunError: If the image is too large and the export, of an old version, does not describe its net.
+            ImageTooLargeError: If the image is too large and the export, of an old version, does not describe
+                its net.
         """
         if self._fits_in_memory(image[np.newaxis]):
             yield _EVERYWHERE, self._engine.logits(image[np.newaxis])[0]
@@ -176,7 +216,7 @@ class TiledEngine:
 
     def _choose_windows(self, size: tuple[int, ...] | list[int], overlap: int) -> list[tuple[Span, Span]]:
         if self._engine.net is None:
-            raise RunError(
+            raise ImageTooLargeError(
                 f"{self._path or 'This model'}: was exported by an old version and cannot label large images "
                 f"in windows; one of {size[1]} x {size[0]} pixels is too large for the memory. "
                 "Export it again, or allow more memory."

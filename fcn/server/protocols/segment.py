@@ -1,7 +1,7 @@
 """`POST /v1/models/NAME:segment`: takes an image file, returns its label in one of several forms."""
 
 import json
-import time
+from functools import partial
 from typing import Annotated, Any, Literal, get_args
 
 import orjson
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from fcn.classes import Classes
 from fcn.data.image_header import IMAGE_FORMATS
-from fcn.outputs.coco import categories
+from fcn.outputs.coco import TooManyCornersError, categories
 from fcn.outputs.record import Record
 from fcn.outputs.render import LabeledImage, render
 from fcn.server.interface import ErrorKind, ServerError
@@ -23,6 +23,8 @@ Output = Literal["label", "ids", "overlay", "rle", "polygons"]
 """Form of the response."""
 
 _JSON_OUTPUTS = ("rle", "polygons")
+_MOST_CORNERS = 100_000
+"""Of the polygons of an answer; tracing them takes at most some seconds of a core."""
 _INFER_OUTPUTS = {"label": "palette"}  # names of `infer.py` that differ
 _MEDIA_TYPES = {"label": "image/png", "ids": "image/png", "overlay": "image/jpeg"}
 
@@ -74,10 +76,11 @@ def segment_routes(service: Service) -> APIRouter:
     router = APIRouter()
     model = f"/v1/models/{service.name}"
     how = Annotated[Output, Query(description="Form of the response.")]
+    smallest = Annotated[int, Query(ge=1, description="For polygons: regions of fewer pixels are left out.")]
 
     @router.post(f"{model}:segment", summary="Labels an image", operation_id="segment", **_ROUTE)
-    async def segment(request: Request, output: how = "label") -> Response:
-        return await _segment(service, request, output, None)
+    async def segment(request: Request, output: how = "label", min_area: smallest = 1) -> Response:
+        return await _segment(service, request, output, min_area, None)
 
     @router.post(
         f"{model}/versions/{{version}}:segment",
@@ -86,9 +89,12 @@ def segment_routes(service: Service) -> APIRouter:
         **_ROUTE,
     )
     async def segment_version(
-        request: Request, version: Annotated[int, Path(ge=0)], output: how = "label"
+        request: Request,
+        version: Annotated[int, Path(ge=0)],
+        output: how = "label",
+        min_area: smallest = 1,
     ) -> Response:
-        return await _segment(service, request, output, version)
+        return await _segment(service, request, output, min_area, version)
 
     @router.get(
         f"{model}:classes",
@@ -115,7 +121,9 @@ def segment_routes(service: Service) -> APIRouter:
     return router
 
 
-async def _segment(service: Service, request: Request, output: Output, version: int | None) -> Response:
+async def _segment(
+    service: Service, request: Request, output: Output, min_area: int, version: int | None
+) -> Response:
     data = await read_plain_body(request, read_body)
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise ServerError(
@@ -123,10 +131,15 @@ async def _segment(service: Service, request: Request, output: Output, version: 
             "Expected an image file as body. Received: a form. Send the file itself, in curl with "
             "--data-binary @FILE.",
         )
-    segmented = await service.segment(data, version)
-    begin = time.perf_counter()
-    content, record = await service.run_in_thread(_encode, output, segmented.labeled, segmented.classes)
-    seconds = segmented.seconds | {"encode": time.perf_counter() - begin}
+    try:
+        segmented = await service.segment(data, partial(_encode, output, min_area), version)
+    except TooManyCornersError:
+        raise ServerError(
+            ErrorKind.TOO_LARGE,
+            f"Expected polygons with at most {_MOST_CORNERS:,} corners. Received: a label with more. Leave "
+            f"out small regions with a larger min_area than {min_area}, or request output=rle.",
+        ) from None
+    content, record = segmented.rendered
     areas = sorted(record["areas"].items(), key=lambda area: -area[1])
     headers = {
         "X-Fcn-Version": str(segmented.version),
@@ -134,14 +147,16 @@ async def _segment(service: Service, request: Request, output: Output, version: 
         "X-Fcn-Mean-Confidence": f"{record['mean_confidence']:.6f}",
         "X-Fcn-Areas": json.dumps({name: round(share, 6) for name, share in areas}),
         "X-Fcn-Orientation": "1",
-        "Server-Timing": ", ".join(f"{name};dur={1000 * value:.2f}" for name, value in seconds.items()),
+        "Server-Timing": ", ".join(
+            f"{name};dur={1000 * value:.2f}" for name, value in segmented.seconds.items()
+        ),
     }
     return Response(content, headers=headers, media_type=_MEDIA_TYPES.get(output, JSON))
 
 
-def _encode(output: Output, labeled: LabeledImage, classes: Classes) -> tuple[bytes, Record]:
+def _encode(output: Output, min_area: int, labeled: LabeledImage, classes: Classes) -> tuple[bytes, Record]:
     """Returns the body of a response, the same bytes as `infer.py` writes, and the record of the image."""
-    rendered = render([_INFER_OUTPUTS.get(output, output)], labeled, classes)
+    rendered = render([_INFER_OUTPUTS.get(output, output)], labeled, classes, min_area, _MOST_CORNERS)
     if output not in _JSON_OUTPUTS:
         (content,) = rendered.files.values()
         return content, rendered.record

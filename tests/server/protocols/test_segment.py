@@ -164,3 +164,29 @@ def test_a_page_learns_the_classes(client):
     assert (document["name"], document["version"], document["engine"]) == ("fcn", 1, "held float32")
     assert document["outputs"] == ["label", "ids", "overlay", "rle", "polygons"]
     assert document["max_bytes"] == 100_000
+
+
+def test_polygons_of_noise_are_refused_before_they_are_traced(client):
+    noise = np.random.default_rng(0).integers(0, 3, (400, 400, 3), np.uint8)
+    data = encode_png(noise[:, :, :1].repeat(3, axis=2) // np.array([1, 255, 255], np.uint8))
+    answer = client.post(f"{URL}?output=polygons", content=data)
+    assert answer.status_code == 413
+    assert "at most 100,000 corners" in answer.json()["error"]
+    assert "min_area than 1, or request output=rle" in answer.json()["error"]
+    larger = client.post(f"{URL}?output=polygons&min_area=10000", content=data)
+    assert larger.status_code == 200
+    assert client.post(f"{URL}?output=rle", content=data).status_code == 200
+    assert client.post(f"{URL}?output=polygons&min_area=0", content=data).status_code == 422
+
+
+def test_small_regions_are_left_out(client, image):
+    areas = [
+        [
+            one["area"]
+            for one in client.post(
+                f"{URL}?output=polygons&min_area={least}", content=encode_png(image)
+            ).json()["annotations"]
+        ]
+        for least in (1, 21, 281)
+    ]
+    assert areas == [[20, 280, 900], [280, 900], [900]]
