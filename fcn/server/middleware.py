@@ -78,7 +78,7 @@ class RequestMiddleware:
     async def _run_app(self, scope: Scope, body: RequestBody, sender: "_ResponseSender") -> None:
         """Runs the application; cancels it when the client disconnects, to free its places in the queue."""
         response = asyncio.ensure_future(self._app(scope, body.receive, sender.send))
-        disconnected = asyncio.ensure_future(body.receive())
+        disconnected = asyncio.ensure_future(body.wait_for_disconnect())
         try:
             await asyncio.wait((response, disconnected), return_when=asyncio.FIRST_COMPLETED)
             if not response.done() and not sender.complete:

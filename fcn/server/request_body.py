@@ -1,6 +1,7 @@
 """Reading request bodies within limits of size, total memory and time."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from starlette.requests import Request
@@ -22,7 +23,7 @@ _LEAST_RATE = 128 * 1024
 
 
 async def read_body(request: Request) -> bytes:
-    """Returns the whole body of a request.
+    """Returns the whole body of a request; unlike `Request.body`, keeps no copy of it.
 
     Raises:
         ServerError: If it is too large, too slow or truncated, or all bodies together are too large.
@@ -61,7 +62,7 @@ class BodyPool:
 
 
 class RequestBody:
-    """Body of one request; `read_body` reads it.
+    """Body of one request; `read_body` reads it, and so do `Request.body` and `Request.stream`.
 
     Args:
         scope: ASGI scope of the request.
@@ -86,6 +87,7 @@ class RequestBody:
         self._deadline = asyncio.get_running_loop().time() + limits.read_seconds
         self._reserved = 0
         self._was_read = asyncio.Event()
+        self._parts = self._read_parts()
         scope[_BODY] = self
 
     async def read(self) -> bytes:
@@ -94,25 +96,7 @@ class RequestBody:
         Raises:
             ServerError: As for `read_body`.
         """
-        self._check_size(self._announced or 0)
-        parts = []
-        try:
-            while not self.complete:
-                part = await self._next()
-                self._check_size(self._reserved + len(part))
-                self._pool.acquire(len(part))
-                self._reserved += len(part)
-                parts.append(part)
-        except TimeoutError:
-            raise ServerError(
-                ErrorKind.SLOW_CLIENT,
-                f"Expected the whole body within {self._limits.read_seconds:g} s plus one second for each "
-                f"{_LEAST_RATE} bytes. Received: {self._reserved} bytes. Send a smaller image.",
-            ) from None
-        if TRUNCATED in self._scope:
-            raise self._truncated()
-        self._was_read.set()
-        return b"".join(parts)
+        return b"".join([part async for part in self._parts])
 
     async def discard(self) -> None:
         """Reads and drops the rest, within limits: a client that still writes would not see the response."""
@@ -124,6 +108,17 @@ class RequestBody:
                 left -= len(await self._next())
 
     async def receive(self) -> Message:
+        """Receives the next part of the body, as an ASGI message; after the last, waits as below.
+
+        Raises:
+            ServerError: As for `read_body`.
+        """
+        if self._was_read.is_set():
+            return await self.wait_for_disconnect()
+        part = await anext(self._parts, None)
+        return {"type": "http.request", "body": part or b"", "more_body": part is not None}
+
+    async def wait_for_disconnect(self) -> Message:
         """Waits for the client to disconnect, after the body was read."""
         await self._was_read.wait()
         while (message := await self._receive())["type"] != "http.disconnect":
@@ -134,6 +129,30 @@ class RequestBody:
         """Frees the memory of the body."""
         self._pool.release(self._reserved)
         self._reserved = 0
+
+    async def _read_parts(self) -> AsyncIterator[bytes]:
+        """Yields the parts of the body; their memory stays reserved.
+
+        Raises:
+            ServerError: As for `read_body`.
+        """
+        self._check_size(self._announced or 0)
+        try:
+            while not self.complete:
+                part = await self._next()
+                self._check_size(self._reserved + len(part))
+                self._pool.acquire(len(part))
+                self._reserved += len(part)
+                yield part
+        except TimeoutError:
+            raise ServerError(
+                ErrorKind.SLOW_CLIENT,
+                f"Expected the whole body within {self._limits.read_seconds:g} s plus one second for each "
+                f"{_LEAST_RATE} bytes. Received: {self._reserved} bytes. Send a smaller image.",
+            ) from None
+        if TRUNCATED in self._scope:
+            raise self._truncated()
+        self._was_read.set()
 
     async def _next(self) -> bytes:
         self._waits_for_continue = False

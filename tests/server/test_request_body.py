@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from starlette.requests import Request
 
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits
@@ -21,7 +22,8 @@ def body_of(*parts, length=None, pool=None, pause=0, **limits):
     headers = (
         [(b"transfer-encoding", b"chunked")] if length is None else [(b"content-length", b"%d" % length)]
     )
-    return RequestBody({"headers": headers}, receive, Limits(**limits), pool or BodyPool(10**9))
+    scope = {"type": "http", "headers": headers}
+    return RequestBody(scope, receive, Limits(**limits), pool or BodyPool(10**9))
 
 
 def run(function):
@@ -39,6 +41,44 @@ def test_a_body_comes_in_any_number_of_parts():
         assert await body_of(b"whole", length=5).read() == b"whole"
         assert await body_of(b"in", b"", b" parts").read() == b"in parts"
         assert await body_of(length=0).read() == b""
+
+    run(read)
+
+
+def test_any_handler_may_read_the_body_within_the_same_limits():
+    def request_of(*parts, **options):
+        body = body_of(*parts, **options)
+        return Request({"type": "http", "headers": []}, body.receive)
+
+    async def read():
+        assert await request_of(b"in", b"", b" parts").body() == b"in parts"
+        assert await request_of(length=0).body() == b""
+        assert await request_of(b"{}").json() == {}
+
+    async def too_large():
+        await request_of(bytes(6), bytes(5), request_bytes=10).body()
+
+    async def too_slow():
+        await request_of(b"begin", None, read_seconds=0.05).body()
+
+    async def too_many():
+        await request_of(bytes(11), pool=BodyPool(10)).body()
+
+    run(read)
+    assert kind_of(too_large) is ErrorKind.TOO_LARGE
+    assert kind_of(too_slow) is ErrorKind.SLOW_CLIENT
+    assert kind_of(too_many) is ErrorKind.BUSY
+
+
+def test_after_the_body_the_client_is_waited_for():
+    async def read():
+        body = body_of(b"whole", length=5)
+        leaving = asyncio.ensure_future(body.wait_for_disconnect())
+        await asyncio.sleep(0.01)
+        assert (await body.receive(), await body.receive())[1]["more_body"] is False
+        with pytest.raises(IndexError):  # the body has no more parts, and the client has sent nothing else
+            await body.receive()
+        leaving.cancel()
 
     run(read)
 
