@@ -37,7 +37,7 @@ _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
         (404, "No such model or version."),
         (408, "The body arrived too slowly."),
         (413, "The request is too large."),
-        (415, "The body is a form, or is compressed."),
+        (415, "The body is a form, or is compressed in another way than gzip."),
         (421, "The header Host has a name that the server does not know."),
         (422, "A part of the URL is invalid."),
         (429, "The queue is full; try again after the number of seconds in Retry-After."),

@@ -8,6 +8,9 @@ Schema = dict[str, Any]
 JSON, BINARY = "application/json", "application/octet-stream"
 """Media types."""
 
+GZIP_NOTE = "May be compressed with gzip, as the header Content-Encoding then says."
+"""What the description of each body says."""
+
 TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
 

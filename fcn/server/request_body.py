@@ -1,4 +1,4 @@
-"""Reading request bodies within limits of size, total memory and time."""
+"""Reading request bodies, plain or gzip, within limits of size, total memory and time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,13 +7,16 @@ from contextlib import suppress
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
+from fcn.server.gzip_body import GZIP, inflate
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits
+from fcn.server.validation import shorten
 
 TRUNCATED = "fcn.truncated"
 """Key that is set in the scope of a request if the client stopped sending in the middle of the body."""
 
 _BODY = "fcn.body"
+_PLAIN = "identity"
 _RETRY_SECONDS = 1
 # A connection that is closed with unread bytes is reset, and the client may not see the response. Of a
 # refused body, twice `request_bytes` more is therefore read and dropped.
@@ -26,7 +29,8 @@ async def read_body(request: Request) -> bytes:
     """Returns the whole body of a request; unlike `Request.body`, keeps no copy of it.
 
     Raises:
-        ServerError: If it is too large, too slow or truncated, or all bodies together are too large.
+        ServerError: If it is too large, too slow or truncated, all bodies together are too large, or its
+            encoding is unknown or does not fit.
     """
     body: RequestBody = request.scope[_BODY]
     return await body.read()
@@ -62,7 +66,7 @@ class BodyPool:
 
 
 class RequestBody:
-    """Body of one request; `read_body` reads it, and so do `Request.body` and `Request.stream`.
+    """Body of one request, inflated if it is gzip; `read_body`, `Request.body` and `Request.stream` read it.
 
     Args:
         scope: ASGI scope of the request.
@@ -85,7 +89,7 @@ class RequestBody:
         self.complete = not self._announced and not is_encoded
         self._scope, self._receive, self._limits, self._pool = scope, receive, limits, pool
         self._deadline = asyncio.get_running_loop().time() + limits.read_seconds
-        self._reserved = 0
+        self._received = self._reserved = 0
         self._was_read = asyncio.Event()
         self._parts = self._read_parts()
         scope[_BODY] = self
@@ -136,23 +140,44 @@ class RequestBody:
         Raises:
             ServerError: As for `read_body`.
         """
+        parts = self._receive_parts()
+        if (encoding := self._encoding()) == GZIP:
+            parts = inflate(parts)
+        elif encoding != _PLAIN:
+            raise ServerError(
+                ErrorKind.UNSUPPORTED_MEDIA_TYPE,
+                f"Expected a body without Content-Encoding, or with {GZIP}. Received: {shorten(encoding)}. "
+                "Send it uncompressed; images are compressed already.",
+            )
+        async for part in parts:
+            self._check_size(self._reserved + len(part))
+            self._pool.acquire(len(part))
+            self._reserved += len(part)
+            yield part
+        self._was_read.set()
+
+    async def _receive_parts(self) -> AsyncIterator[bytes]:
+        """Yields the parts of the body as the client sends them."""
         self._check_size(self._announced or 0)
         try:
             while not self.complete:
                 part = await self._next()
-                self._check_size(self._reserved + len(part))
-                self._pool.acquire(len(part))
-                self._reserved += len(part)
+                self._received += len(part)
+                self._check_size(self._received)
                 yield part
         except TimeoutError:
             raise ServerError(
                 ErrorKind.SLOW_CLIENT,
                 f"Expected the whole body within {self._limits.read_seconds:g} s plus one second for each "
-                f"{_LEAST_RATE} bytes. Received: {self._reserved} bytes. Send a smaller image.",
+                f"{_LEAST_RATE} bytes. Received: {self._received} bytes. Send a smaller image.",
             ) from None
         if TRUNCATED in self._scope:
             raise self._truncated()
-        self._was_read.set()
+
+    def _encoding(self) -> str:
+        """Returns the Content-Encoding; several of them with commas between."""
+        found = [value for name, value in self._scope["headers"] if name == b"content-encoding"]
+        return b", ".join(found).decode("latin-1").lower() if found else _PLAIN
 
     async def _next(self) -> bytes:
         self._waits_for_continue = False
@@ -168,7 +193,7 @@ class RequestBody:
     def _check_size(self, size: int) -> None:
         limit = self._limits.request_bytes
         if size > limit:
-            received = f"{size}" if self._announced is not None else "more"
+            received = f"{size}" if size == self._announced else "more"
             raise ServerError(
                 ErrorKind.TOO_LARGE,
                 f"Expected a body of at most {limit} bytes. Received: {received}. Send a smaller image.",
@@ -178,5 +203,5 @@ class RequestBody:
         expected = "a whole body" if self._announced is None else f"a body of {self._announced} bytes"
         return ServerError(
             ErrorKind.BAD_REQUEST,
-            f"Expected {expected}. Received: {self._reserved} bytes, then nothing. Send it again.",
+            f"Expected {expected}. Received: {self._received} bytes, then nothing. Send it again.",
         )

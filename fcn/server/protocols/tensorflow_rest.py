@@ -8,14 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fcn.server.interface import ErrorKind, ModelService, ServerError
-from fcn.server.openapi import JSON, TEXT, Schema, closed, list_of, object_of
+from fcn.server.openapi import GZIP_NOTE, JSON, TEXT, Schema, closed, list_of, object_of
 from fcn.server.protocols.routes import (
     NAME,
     ReadBody,
     add_model_routes,
     available_versions,
     json_response,
-    read_plain_body,
     requested_version,
 )
 from fcn.server.protocols.tensorflow_json import (
@@ -58,7 +57,7 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         return json_response(metadata_document(service.name, version, signatures))
 
     async def predict(request: Request) -> Response:
-        body = await read_plain_body(request, read_body)
+        body = await read_body(request)
         version = requested_version(request, service)
         call, layout = await executor.run(read_predict, body, service.signatures(version), version)
         del body  # frees its memory while the image waits
@@ -128,6 +127,7 @@ _PREDICT: Schema = {
     "operationId": "tensorflow_predict",
     "summary": "Labels images.",
     "requestBody": {
+        "description": GZIP_NOTE,
         "required": True,
         "content": {
             JSON: {

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from fcn.inference.engines.signatures import SERVING_DEFAULT
 from fcn.server.interface import ErrorKind, ModelService
-from fcn.server.openapi import BINARY, FLAG, JSON, TEXT, Schema, closed, list_of, object_of
+from fcn.server.openapi import BINARY, FLAG, GZIP_NOTE, JSON, TEXT, Schema, closed, list_of, object_of
 from fcn.server.protocols.routes import (
     NAME,
     Handler,
@@ -18,7 +18,6 @@ from fcn.server.protocols.routes import (
     add_route,
     available_versions,
     json_response,
-    read_plain_body,
     requested_version,
 )
 from fcn.server.protocols.v2_messages import HEADER_LENGTH, metadata_document, read_infer, write_infer
@@ -64,7 +63,7 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         return json_response(metadata_document(service.name, available_versions(service), signature))
 
     async def infer(request: Request) -> Response:
-        body = await read_plain_body(request, read_body)
+        body = await read_body(request)
         version = requested_version(request, service)
         header_length, signatures = request.headers.get(HEADER_LENGTH), service.signatures(version)
         v2_request = await executor.run(read_infer, body, header_length, signatures, service.name, version)
@@ -131,6 +130,7 @@ _INFER: Schema = {
     "summary": "Labels images.",
     "parameters": [{"in": "header", "name": HEADER_LENGTH, "schema": {"type": "integer", "minimum": 1}}],
     "requestBody": {
+        "description": GZIP_NOTE,
         "required": True,
         "content": {
             JSON: {

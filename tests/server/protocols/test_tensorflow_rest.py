@@ -115,8 +115,8 @@ def test_other_methods_are_not_allowed(client, method, path):
     assert client.request(method, path).status_code == 405
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
-def test_compressed_bodies_are_refused(client, encoding):
+@pytest.mark.parametrize("encoding", ["deflate", "br", "gzip, gzip"])
+def test_other_encodings_are_refused(client, encoding):
     answer = client.post(PREDICT, content=b"{}", headers={"Content-Encoding": encoding})
     assert answer.status_code == 415
     assert encoding in answer.json()["error"]

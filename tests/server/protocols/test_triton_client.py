@@ -77,7 +77,7 @@ def test_pixels(client, binary):
     ("options", "message"),
     [
         ({"parameters": {"signature_name": "x"}}, "one of the signatures"),
-        ({"request_compression_algorithm": "gzip"}, "Content-Encoding"),
+        ({"request_compression_algorithm": "deflate"}, "Content-Encoding"),
         ({"priority": 1}, "priority"),
         ({"outputs": [triton.InferRequestedOutput("label", class_count=2)]}, "classification"),
     ],

@@ -136,10 +136,10 @@ def test_what_is_not_there_is_said(client, method, path, status):
     assert list(answer.json()) == ["error"]
 
 
-def test_compressed_bodies_are_refused(client):
-    answer = client.post(INFER, content=b"{}", headers={"Content-Encoding": "gzip"})
+def test_other_encodings_are_refused(client):
+    answer = client.post(INFER, content=b"{}", headers={"Content-Encoding": "deflate"})
     assert answer.status_code == 415
-    assert "gzip" in answer.json()["error"]
+    assert "deflate" in answer.json()["error"]
 
 
 def test_refusals_of_the_service_are_said(client):
