@@ -78,7 +78,7 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
     app = FastAPI(
         title="fcn",
         version=__version__,
-        description=f"Semantic segmentation with the model {service.name!r}.",
+        description=f"Semantic segmentation with the model {service.name!r}. HEAD is answered as GET.",
         docs_url=None,  # would load scripts from another host
         redoc_url=None,
         redirect_slashes=False,
@@ -151,6 +151,17 @@ def _describe_token(app: FastAPI, token: str | None) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # as in FastAPI's documentation
 
 
+def _with_head(allow: str) -> str:
+    """Returns the header Allow with HEAD, which the middleware answers as GET.
+
+    Example:
+        >>> _with_head("GET"), _with_head("POST"), _with_head("HEAD, GET")
+        ('GET, HEAD', 'POST', 'GET, HEAD')
+    """
+    methods = set(allow.split(", "))
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+
+
 def _add_error_handlers(app: FastAPI, name: str) -> None:
     """Makes all errors use the JSON format of the protocols."""
 
@@ -171,6 +182,7 @@ def _add_error_handlers(app: FastAPI, name: str) -> None:
             text = f"{where}: not found. The model is called {name!r}; /openapi.json lists all paths."
         elif error.status_code == ErrorKind.METHOD_NOT_ALLOWED.value:
             text = f"{where}: method not allowed. The header Allow lists the methods of this path."
+            return error_response(error.status_code, text, {"Allow": _with_head(error.headers["Allow"])})
         else:
             text = f"{where}: {error.detail}"
         return error_response(error.status_code, text, error.headers)

@@ -77,6 +77,8 @@ class RequestMiddleware:
 
     async def _run_app(self, scope: Scope, body: RequestBody, sender: "_ResponseSender") -> None:
         """Runs the application; cancels it when the client disconnects, to free its places in the queue."""
+        if scope["method"] == "HEAD":  # has the headers of GET; uvicorn leaves the body out
+            scope = {**scope, "method": "GET"}
         response = asyncio.ensure_future(self._app(scope, body.receive, sender.send))
         disconnected = asyncio.ensure_future(body.wait_for_disconnect())
         try:
