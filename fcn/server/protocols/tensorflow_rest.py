@@ -75,7 +75,12 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
     return router
 
 
-_BYTES: Schema = closed(object_of(b64={"type": "string", "format": "byte"}))
+_BASE64: Schema = {
+    "type": "string",
+    "format": "byte",
+    "description": "Line breaks and padding do not matter.",
+}
+_BYTES: Schema = closed(object_of(b64=_BASE64))
 _STRING: Schema = {"anyOf": [TEXT, _BYTES]}
 _PIXEL: Schema = {
     "type": "array",
@@ -135,7 +140,6 @@ _PREDICT: Schema = {
                     "type": "object",
                     "properties": {"signature_name": TEXT, "instances": _some(_ROW), "inputs": _COLUMN},
                     "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
-                    "additionalProperties": False,
                 }
             }
         },
