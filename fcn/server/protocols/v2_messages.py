@@ -14,7 +14,7 @@ from fcn.inference.engines.signatures import FLOAT32, SERVING_DEFAULT, STRING, U
 from fcn.server.interface import InferenceRequest, InferenceResponse
 from fcn.server.protocols.json_tensors import read_object
 from fcn.server.protocols.v2_tensors import DATATYPES, read_tensor, tensor_bytes, tensor_data
-from fcn.server.validation import check_keys, describe, find_signature, invalid, shorten
+from fcn.server.validation import describe, find_signature, invalid, shorten
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON in a body in which binary tensors follow it."""
@@ -58,7 +58,7 @@ def read_infer(
     """Reads a request to infer.
 
     Args:
-        body: The JSON, and the bytes of inputs after it.
+        body: The JSON, and the bytes of inputs after it; unknown keys are ignored, as other servers do.
         header_length: Value of the header `HEADER_LENGTH`; None without it.
         signatures: Signatures of the model by name.
         model: Its name.
@@ -70,13 +70,12 @@ def read_infer(
     text, rest = _split(body, header_length)
     document = read_object(bytes(text), "the body")
     # Triton's own examples repeat the name of the model.
-    check_keys(document, ("id", "model_name", "parameters", "inputs", "outputs"), "the body")
     if document.get("model_name", model) != model:
         raise invalid(f'"{model}" as `model_name`', describe(document["model_name"]))
     request_id = document.get("id")
     if "id" in document and not isinstance(request_id, str):
         raise invalid("a string as `id`", describe(request_id))
-    parameters = _parameters(document, "the request", ("signature_name", _ALL_BINARY))
+    parameters = _parameters(document, "the request")
     name = parameters.get("signature_name", SERVING_DEFAULT)
     if not isinstance(name, str):
         raise invalid("a string as `signature_name`", describe(name))
@@ -155,7 +154,11 @@ def _split(body: bytes, header_length: str | None) -> tuple[memoryview, memoryvi
     return view[:length], view[length:]
 
 
-def _parameters(entry: Mapping[str, Any], what: str, known: Sequence[str]) -> dict[str, Any]:
+def _parameters(entry: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Returns the parameters of a request, input or output; refuses those that would change the answer.
+
+    Unknown ones, such as Triton's `priority` and `sequence_id`, are ignored.
+    """
     parameters = entry.get("parameters", {})
     if not isinstance(parameters, dict):
         raise invalid(f"an object as parameters of {what}", describe(parameters))
@@ -167,7 +170,6 @@ def _parameters(entry: Mapping[str, Any], what: str, known: Sequence[str]) -> di
             f"no classification of {what} (a label has a class for each pixel)",
             describe(parameters["classification"]),
         )
-    check_keys(parameters, known, f"the parameters of {what}")
     return parameters
 
 
@@ -205,8 +207,7 @@ def _read_outputs(
         name = entry["name"]
         if name not in signature.outputs:
             raise invalid(f"outputs among {', '.join(signature.outputs)}", shorten(name))
-        check_keys(entry, ("name", "parameters"), f"the output `{name}`")
-        parameters = _parameters(entry, f"the output `{name}`", (_AS_BINARY,))
+        parameters = _parameters(entry, f"the output `{name}`")
         if _flag(parameters, _AS_BINARY, default=all_binary):
             binary.append(name)
     if not entries:
@@ -229,9 +230,7 @@ def _read_inputs(
     inputs = {}
     for entry in entries:
         name = entry["name"]
-        known = ("name", "datatype", "shape", "parameters", "data")
-        check_keys(entry, known, f"the input `{name}`")
-        parameters = _parameters(entry, f"the input `{name}`", (_SIZE, "content_type"))
+        parameters = _parameters(entry, f"the input `{name}`")
         chunk = None
         if _SIZE in parameters:
             size = parameters[_SIZE]

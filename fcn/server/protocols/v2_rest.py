@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from fcn.inference.engines.signatures import SERVING_DEFAULT
 from fcn.server.interface import ErrorKind, ModelService
-from fcn.server.openapi import BINARY, FLAG, GZIP_NOTE, JSON, TEXT, Schema, closed, list_of, object_of
+from fcn.server.openapi import BINARY, FLAG, GZIP_NOTE, JSON, TEXT, Schema, list_of, object_of, with_optional
 from fcn.server.protocols.routes import (
     NAME,
     Handler,
@@ -115,16 +115,19 @@ _METADATA_ANSWER = object_of(
     name=TEXT, versions=list_of(TEXT), platform=TEXT, inputs=_TENSORS, outputs=_TENSORS
 )
 _SHAPE_GIVEN: Schema = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1}
-_INPUT_PARAMETERS: Schema = {
-    "type": "object",
-    "properties": {"binary_data_size": _SIZE, "content_type": {"enum": ["base64", "np", "str"]}},
-    "additionalProperties": False,
-}
-_OUTPUT_PARAMETERS: Schema = {
-    "type": "object",
-    "properties": {"binary_data": FLAG},
-    "additionalProperties": False,
-}
+
+
+def _parameters(**known: Schema) -> Schema:
+    """Returns the schema of parameters: others are ignored, but not those that would change the answer."""
+    return {
+        "type": "object",
+        "properties": {**known, "classification": False},
+        "patternProperties": {"^shared_memory": False},
+        "description": "Others, such as `priority`, are ignored.",
+    }
+
+
+_CONTENT_TYPE: Schema = {"description": "`base64` for strings in base64; ignored otherwise."}
 _INFER: Schema = {
     "operationId": "v2_infer",
     "summary": "Labels images.",
@@ -134,31 +137,29 @@ _INFER: Schema = {
         "required": True,
         "content": {
             JSON: {
-                "schema": closed(
+                "schema": with_optional(
                     object_of(
                         inputs={
                             "type": "array",
                             "minItems": 1,
                             "maxItems": 1,
-                            "items": closed(
+                            "items": with_optional(
                                 object_of(
                                     name={"enum": ["image_bytes", "images"]},
                                     datatype={"enum": ["BYTES", "UINT8"]},
                                     shape=_SHAPE_GIVEN,
                                 ),
                                 data={"type": "array", "minItems": 1},
-                                parameters=_INPUT_PARAMETERS,
+                                parameters=_parameters(binary_data_size=_SIZE, content_type=_CONTENT_TYPE),
                             ),
                         }
                     ),
                     id=TEXT,
                     model_name=TEXT,
-                    parameters={
-                        "type": "object",
-                        "properties": {_SIGNATURE: TEXT, "binary_data_output": FLAG},
-                        "additionalProperties": False,
-                    },
-                    outputs=list_of(closed(object_of(name=TEXT), parameters=_OUTPUT_PARAMETERS)),
+                    parameters=_parameters(signature_name=TEXT, binary_data_output=FLAG),
+                    outputs=list_of(
+                        with_optional(object_of(name=TEXT), parameters=_parameters(binary_data=FLAG))
+                    ),
                 )
             },
             BINARY: {"schema": {"type": "string", "format": "binary"}},

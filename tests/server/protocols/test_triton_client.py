@@ -74,11 +74,28 @@ def test_pixels(client, binary):
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        {"priority": 1, "timeout": 1000},
+        {"sequence_id": 7, "sequence_start": True, "sequence_end": True},
+        {"sequence_id": "seven"},
+        {"request_compression_algorithm": "gzip", "response_compression_algorithm": "gzip"},
+        {"headers": {"X-Other": "1"}, "query_params": {"other": "1"}},
+        {"parameters": {"signature_name": "predict_tensor", "other": "1"}},
+    ],
+)
+def test_options_of_the_client_for_other_servers_change_nothing(client, options):
+    image = flat(1)[np.newaxis]
+    options = {"parameters": {"signature_name": "predict_tensor"}} | options
+    answer = client.infer("fcn", [given("images", image, "UINT8", binary=True)], **options)
+    np.testing.assert_array_equal(answer.as_numpy("label"), image[..., 0])
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"parameters": {"signature_name": "x"}}, "one of the signatures"),
         ({"request_compression_algorithm": "deflate"}, "Content-Encoding"),
-        ({"priority": 1}, "priority"),
         ({"outputs": [triton.InferRequestedOutput("label", class_count=2)]}, "classification"),
     ],
 )
