@@ -76,12 +76,15 @@ def read_infer(
     if "id" in document and not isinstance(request_id, str):
         raise invalid("a string as `id`", describe(request_id))
     parameters = _parameters(document, "the request")
-    name = parameters.get("signature_name", SERVING_DEFAULT)
+    inputs_given = _entries(document.pop("inputs", None), "inputs")
+    outputs_given = _entries(document.get("outputs", []), "outputs")
+    name = parameters.get("signature_name", _fitting_signature(signatures, inputs_given, outputs_given))
     if not isinstance(name, str):
         raise invalid("a string as `signature_name`", describe(name))
     signature = find_signature(signatures, name)
-    outputs, binary = _read_outputs(document, signature, _flag(parameters, _ALL_BINARY, default=False))
-    inputs = _read_inputs(document.pop("inputs", None), name, signature, rest)
+    all_binary = _flag(parameters, _ALL_BINARY, default=False)
+    outputs, binary = _read_outputs(outputs_given, name, signature, all_binary)
+    inputs = _read_inputs(inputs_given, name, signature, rest)
     return V2Request(InferenceRequest(name, inputs, outputs, version), request_id, frozenset(binary))
 
 
@@ -197,16 +200,30 @@ def _entries(value: object, what: str) -> list[dict[str, Any]]:
     return value
 
 
+def _fitting_signature(
+    signatures: Mapping[str, Signature],
+    inputs: Sequence[Mapping[str, Any]],
+    outputs: Sequence[Mapping[str, Any]],
+) -> str:
+    """Returns the name of the first signature with these inputs that has these outputs; else a near one.
+
+    A model of Triton has no signatures: its clients only name inputs and outputs.
+    """
+    given, wanted = {entry["name"] for entry in inputs}, {entry["name"] for entry in outputs}
+    fitting = [name for name, signature in signatures.items() if signature.inputs.keys() == given]
+    best = (name for name in fitting if wanted <= signatures[name].outputs.keys())
+    return next(best, (fitting or [SERVING_DEFAULT])[0])
+
+
 def _read_outputs(
-    document: Mapping[str, Any], signature: Signature, all_binary: bool
+    entries: Sequence[Mapping[str, Any]], signature_name: str, signature: Signature, all_binary: bool
 ) -> tuple[tuple[str, ...], list[str]]:
     """Returns the names of the requested outputs, and of those to send as bytes."""
-    entries = _entries(document.get("outputs", []), "outputs")
     binary = []
     for entry in entries:
         name = entry["name"]
         if name not in signature.outputs:
-            raise invalid(f"outputs among {', '.join(signature.outputs)}", shorten(name))
+            raise invalid(f"outputs among {', '.join(signature.outputs)} for {signature_name}", shorten(name))
         parameters = _parameters(entry, f"the output `{name}`")
         if _flag(parameters, _AS_BINARY, default=all_binary):
             binary.append(name)
@@ -216,9 +233,8 @@ def _read_outputs(
 
 
 def _read_inputs(
-    value: object, signature_name: str, signature: Signature, rest: memoryview
+    entries: Sequence[Mapping[str, Any]], signature_name: str, signature: Signature, rest: memoryview
 ) -> dict[str, npt.NDArray[Any]]:
-    entries = _entries(value, "inputs")
     names = [entry["name"] for entry in entries]
     if sorted(names) != sorted(signature.inputs):
         received = ", ".join(map(shorten, names[:3])) or "none"

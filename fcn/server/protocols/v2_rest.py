@@ -127,6 +127,7 @@ def _parameters(**known: Schema) -> Schema:
     }
 
 
+_SIGNATURE_NAME: Schema = TEXT | {"description": "Default: the first with these inputs and outputs."}
 _CONTENT_TYPE: Schema = {"description": "`base64` for strings in base64; ignored otherwise."}
 _INFER: Schema = {
     "operationId": "v2_infer",
@@ -156,7 +157,7 @@ _INFER: Schema = {
                     ),
                     id=TEXT,
                     model_name=TEXT,
-                    parameters=_parameters(signature_name=TEXT, binary_data_output=FLAG),
+                    parameters=_parameters(signature_name=_SIGNATURE_NAME, binary_data_output=FLAG),
                     outputs=list_of(
                         with_optional(object_of(name=TEXT), parameters=_parameters(binary_data=FLAG))
                     ),

@@ -73,6 +73,17 @@ def test_pixels(client, binary):
     np.testing.assert_array_equal(answer.as_numpy("logits").argmax(-1), images[..., 0])
 
 
+@pytest.mark.parametrize("binary", [True, False])
+def test_code_for_the_exported_onnx_needs_no_signature(client, binary):
+    images = np.random.default_rng(0).integers(0, 3, (2, 8, 9, 3), np.uint8)
+    inputs = [given("images", images, "UINT8", binary=binary)]
+    np.testing.assert_array_equal(client.infer("fcn", inputs).as_numpy("label"), images[..., 0])
+    for name in ("label", "logits"):
+        answer = client.infer("fcn", inputs, outputs=[triton.InferRequestedOutput(name, binary_data=binary)])
+        values = answer.as_numpy(name)
+        np.testing.assert_array_equal(values if name == "label" else values.argmax(-1), images[..., 0])
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -39,6 +39,28 @@ def test_bytes_follow_the_json():
 
 
 @pytest.mark.parametrize(
+    ("outputs", "signature"),
+    [
+        ([], "predict_tensor"),
+        (["label"], "predict_tensor"),
+        (["logits"], "predict_logits"),
+    ],
+)
+def test_the_signature_is_found_by_input_and_outputs(outputs, signature):
+    document = {"inputs": [BINARY], "outputs": [{"name": name} for name in outputs]}
+    request = read(document, b"\1\2\3")
+    assert request.call.signature == signature
+    assert request.call.outputs == tuple(outputs)
+    assert request.call.inputs["images"].shape == (1, 1, 1, 3)
+    document["parameters"] = {"signature_name": "predict_logits"}
+    if outputs != ["label"]:
+        assert read(document, b"\1\2\3").call.signature == "predict_logits"
+    else:
+        with pytest.raises(ServerError, match="outputs among logits for predict_logits"):
+            read(document, b"\1\2\3")
+
+
+@pytest.mark.parametrize(
     ("whole", "outputs", "wanted", "binary"),
     [
         (None, None, (), set()),
@@ -147,6 +169,12 @@ def test_binary_outputs_follow_in_their_order(logits, label, first, second):
         ),
         ({"inputs": [TEXT, TEXT]}, 'each name once in `inputs`. Received: "image_bytes" twice.'),
         ({"inputs": [TEXT, TEXT | {"name": "x"}]}, 'Received: "image_bytes", "x".'),
+        ({"inputs": [TEXT, BINARY]}, 'Received: "image_bytes", "images".'),
+        ({"inputs": [BINARY], "outputs": [AREAS]}, "outputs among label for predict_tensor"),
+        (
+            {"inputs": [BINARY], "outputs": [{"name": "label"}, {"name": "logits"}]},
+            'outputs among label for predict_tensor. Received: "logits".',
+        ),
         ({"inputs": [1]}, "an object at inputs[0]. Received: 1."),
         ({"inputs": [{}]}, "a string as `name` of inputs[0]. Received: null."),
         ({"inputs": [TEXT | {"parameters": []}]}, "an object as parameters of the input `image_bytes`"),
