@@ -165,9 +165,11 @@ class Batcher:
     def _start_in_time(self, item: PendingImage) -> bool:
         if not item.result.set_running_or_notify_cancel():
             return False
-        if time.monotonic() <= item.deadline:
+        now = time.monotonic()
+        waited = now - item.queued_at
+        self._metrics.queue_seconds.observe(waited)
+        if now <= item.deadline:
             return True
-        waited = time.monotonic() - item.queued_at
         item.result.set_exception(
             ServerError(
                 ErrorKind.TIMED_OUT, f"The image waited {waited:.1f} s, longer than allowed. Try again later."
@@ -181,6 +183,7 @@ class Batcher:
             results = self._run_engine(batch)
             seconds = time.perf_counter() - start
             self._metrics.engine_seconds.observe(seconds)
+            self._metrics.batch_seconds.labels(str(len(batch))).observe(seconds)
             self._metrics.batch_images.observe(len(batch))
             self._metrics.images.inc(len(batch))
             self._update_average(seconds / len(batch))

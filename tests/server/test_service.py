@@ -5,7 +5,7 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
-from http_server import decoders
+from http_server import decoders, wait_until
 from pausable_engine import PausableEngine, flat
 from PIL import Image
 
@@ -230,3 +230,21 @@ def test_logits_keep_their_room_until_they_are_sent(make):
         await service.infer(request)  # nobody holds it any more
 
     run(two())
+
+
+def test_statistics_are_of_one_version(make, engine, tmp_path):
+    service = make()
+    for _ in range(3):
+        run(service.infer(InferenceRequest("serving_default", encoded(flat(1)))))
+    assert service.statistics(1).values["fcn_images_total",] == 3
+    assert service.statistics(None) == service.statistics(1)
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "saved_model.pb").touch()
+    wait_until(lambda: service.describe().version == 2)
+    version, last_inference, values = service.statistics(None)
+    assert (version, values["fcn_images_total",]) == (2, 0)
+    assert last_inference > 0
+    run(service.infer(InferenceRequest("serving_default", encoded(flat(1), flat(2)))))
+    assert service.statistics(2).values["fcn_images_total",] == 2
+    with pytest.raises(ServerError):
+        service.statistics(1)

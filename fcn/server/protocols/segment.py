@@ -127,6 +127,7 @@ async def _segment(service: Service, request: Request, output: Output, version: 
     begin = time.perf_counter()
     content, record = await service.run_in_thread(_encode, output, segmented.labeled, segmented.classes)
     seconds = segmented.seconds | {"encode": time.perf_counter() - begin}
+    service.metrics.encode_seconds.observe(seconds["encode"])
     areas = sorted(record["areas"].items(), key=lambda area: -area[1])
     headers = {
         "X-Fcn-Version": str(segmented.version),

@@ -88,6 +88,19 @@ def read_infer(
     return V2Request(InferenceRequest(name, inputs, outputs, version), request_id, frozenset(binary))
 
 
+def read_index(body: bytes) -> bool:
+    """Reads a request for the index of models; returns whether it is only for those that are ready.
+
+    Raises:
+        ServerError: If the body is not a JSON object, or `ready` not a boolean.
+
+    Example:
+        >>> read_index(b""), read_index(b'{"ready": true}')
+        (False, True)
+    """
+    return _flag(read_object(body, "the body"), "ready", default=False) if body else False
+
+
 def write_infer(request: V2Request, model: str, answer: InferenceResponse) -> ResponseBody:
     """Writes the response to a request to infer.
 

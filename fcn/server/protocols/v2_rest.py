@@ -20,12 +20,20 @@ from fcn.server.protocols.routes import (
     json_response,
     requested_version,
 )
-from fcn.server.protocols.v2_messages import HEADER_LENGTH, metadata_document, read_infer, write_infer
+from fcn.server.protocols.v2_messages import (
+    HEADER_LENGTH,
+    metadata_document,
+    read_index,
+    read_infer,
+    write_infer,
+)
+from fcn.server.protocols.v2_statistics import index_document, statistics_document
 from fcn.server.serial_executor import SerialExecutor
 from fcn.server.validation import find_signature
 from fcn.version import __version__
 
 _SIGNATURE = "signature_name"
+_EXTENSIONS = ["binary_tensor_data", "statistics"]
 
 
 def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
@@ -42,7 +50,7 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
     executor = SerialExecutor()
 
     async def server() -> Response:
-        return json_response({"name": "fcn", "version": __version__, "extensions": ["binary_tensor_data"]})
+        return json_response({"name": "fcn", "version": __version__, "extensions": _EXTENSIONS})
 
     async def live() -> Response:
         return json_response({"live": True})
@@ -62,6 +70,21 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         signature = find_signature(service.signatures(version), name)
         return json_response(metadata_document(service.name, available_versions(service), signature))
 
+    def statistics_of(version: int | None) -> Response:
+        return json_response(
+            {"model_stats": [statistics_document(service.name, service.statistics(version))]}
+        )
+
+    async def all_statistics() -> Response:
+        return statistics_of(None)
+
+    async def statistics(request: Request) -> Response:
+        return statistics_of(requested_version(request, service))
+
+    async def index(request: Request) -> Response:
+        only_ready = read_index(await read_body(request))
+        return json_response(index_document(service.name, service.versions(), only_ready=only_ready))
+
     async def infer(request: Request) -> Response:
         body = await read_body(request)
         version = requested_version(request, service)
@@ -79,12 +102,16 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         ("/v2", server, _SERVER, _SERVER_ANSWER, [ErrorKind.UNAUTHORIZED]),
         ("/v2/health/live", live, _LIVE, _LIVE_ANSWER, []),
         ("/v2/health/ready", ready, _READY, _READY_ANSWER, [ErrorKind.STOPPING]),
+        ("/v2/models/stats", all_statistics, _ALL_STATISTICS, _STATISTICS_ANSWER, [ErrorKind.UNAUTHORIZED]),
     ):
         add_route(router, "GET", path, handler, operation, {JSON: {"schema": answer}}, error_kinds)
+    answers: Schema = {JSON: {"schema": _INDEX_ANSWER}}
+    add_route(router, "POST", "/v2/repository/index", index, _INDEX, answers, _INDEX_ERRORS)
     path = "/v2" + NAME
     for method, end, handler, operation, answers in (
         ("GET", "", metadata, _METADATA, {JSON: {"schema": _METADATA_ANSWER}}),
         ("GET", "/ready", model_ready, _MODEL_READY, {JSON: {"schema": _MODEL_READY_ANSWER}}),
+        ("GET", "/stats", statistics, _STATISTICS, {JSON: {"schema": _STATISTICS_ANSWER}}),
         ("POST", "/infer", infer, _INFER, {JSON: {"schema": _INFER_ANSWER}, BINARY: {}}),
     ):
         add_model_routes(router, method, path + end, handler, service.name, operation, answers)
@@ -106,6 +133,44 @@ _READY: Schema = {"operationId": "v2_ready", "summary": "Reports readiness of th
 _READY_ANSWER = object_of(live=FLAG, ready=FLAG)
 _MODEL_READY: Schema = {"operationId": "v2_model_ready", "summary": "Reports readiness of the model."}
 _MODEL_READY_ANSWER = object_of(name=TEXT, ready=FLAG)
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_DURATION = object_of(count=_COUNT, ns=_COUNT)
+_STATISTICS: Schema = {
+    "operationId": "v2_statistics",
+    "summary": "Returns counts and times of the model since its version was loaded.",
+}
+_ALL_STATISTICS: Schema = _STATISTICS | {"operationId": "v2_all_statistics"}
+_STATISTICS_ANSWER = object_of(
+    model_stats=list_of(
+        object_of(
+            name=TEXT,
+            version=TEXT,
+            last_inference=_COUNT,
+            inference_count=_COUNT,
+            execution_count=_COUNT,
+            inference_stats={"type": "object", "additionalProperties": _DURATION},
+            batch_stats=list_of(object_of(batch_size=_COUNT, compute_infer=_DURATION)),
+        ),
+    )
+)
+_INDEX: Schema = {
+    "operationId": "v2_index",
+    "summary": "Returns the versions of the model with their states.",
+    "requestBody": {
+        "description": GZIP_NOTE,
+        "content": {JSON: {"schema": {"type": "object", "properties": {"ready": FLAG}}}},
+    },
+}
+_INDEX_ANSWER = list_of(object_of(name=TEXT, version=TEXT, state=TEXT, reason=TEXT))
+_INDEX_ERRORS = (
+    ErrorKind.BAD_REQUEST,
+    ErrorKind.UNAUTHORIZED,
+    ErrorKind.UNKNOWN_HOST,
+    ErrorKind.SLOW_CLIENT,
+    ErrorKind.TOO_LARGE,
+    ErrorKind.UNSUPPORTED_MEDIA_TYPE,
+    ErrorKind.BUSY,
+)
 _METADATA: Schema = {
     "operationId": "v2_metadata",
     "summary": "Returns inputs and outputs of the model.",
