@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fcn.server.cross_origin import check_origins
 from fcn.server.error_response import error_response, response_for
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.middleware import RequestMiddleware, needs_token
@@ -55,11 +56,13 @@ class ServerSettings(NamedTuple):
         examples: Folder of example images for the page; None for the built-in ones.
         allowed_hosts: Names in the header Host that are answered without a token, besides localhost and the
             name of the machine.
+        cors_origins: Origins whose pages may use the server, as for `fcn.server.cross_origin.CrossOrigin`.
     """
 
     token: str | None = None
     examples: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
 
 
 def create_app(service: Service, settings: ServerSettings) -> FastAPI:
@@ -70,11 +73,13 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
 
     Args:
         service: Service that runs the model. The caller closes it.
-        settings: Token, example images and names.
+        settings: Token, example images, names and origins.
 
     Raises:
-        ConfigError: If the folder of example images holds none.
+        ConfigError: If the folder of example images holds none, or pages of every origin may use a server
+            with a token.
     """
+    check_origins(settings.cors_origins, settings.token is not None)
     app = FastAPI(
         title="fcn",
         version=__version__,
@@ -101,6 +106,7 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
         metrics=service.metrics,
         token=settings.token,
         allowed_hosts=settings.allowed_hosts,
+        cors_origins=settings.cors_origins,
     )
     return app
 
