@@ -168,8 +168,9 @@ def test_a_request_that_waits_too_long_is_refused(make, engine):
 
     async def late():
         engine.resumed.clear()
+        engine.started.clear()
         ahead = asyncio.create_task(service.infer(InferenceRequest("serving_default", encoded(flat(1)))))
-        await asyncio.sleep(0.1)
+        await asyncio.to_thread(engine.started.wait, 10)
         waiting = asyncio.create_task(service.infer(InferenceRequest("serving_default", encoded(flat(1, 9)))))
         await asyncio.sleep(2.2)
         engine.resumed.set()
