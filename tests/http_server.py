@@ -16,6 +16,7 @@ import uvicorn
 from pausable_engine import PausableEngine
 from PIL import Image
 
+from fcn.runs.arrival import write_file_sizes
 from fcn.server.app import ServerSettings, create_app
 from fcn.server.decoding import Decoders
 from fcn.server.limits import Limits
@@ -93,6 +94,7 @@ def engine_service(folder: Path, engine: PausableEngine, version=1, **limits):
     """Yields a service of one version."""
     (folder / str(version)).mkdir(exist_ok=True)
     (folder / str(version) / "saved_model.pb").touch()
+    write_file_sizes(folder / str(version))
     service = Service("fcn", folder, lambda path: engine, Limits(**limits), Metrics(), decoders())
     try:
         yield service

@@ -8,6 +8,7 @@ import numpy as np
 
 from fcn.classes import Classes
 from fcn.inference.engines.engine import Labeled
+from fcn.runs.arrival import write_file_sizes
 from fcn.server.app import ServerSettings, create_app
 from fcn.server.decoding import Decoders
 from fcn.server.limits import Limits
@@ -36,6 +37,7 @@ class WaitingEngine:
 def main(folder):
     (folder / "1").mkdir(exist_ok=True)
     (folder / "1" / "saved_model.pb").touch()
+    write_file_sizes(folder / "1")
     start_logs()
     with open_socket("127.0.0.1", 0) as listener, Decoders() as decoders:
         service = Service(

@@ -28,6 +28,7 @@ from fcn.cli.arguments import (
 )
 from fcn.errors import ConfigError
 from fcn.runs.folder import is_exported, model_file
+from fcn.server.cross_origin import check_origins, is_origin
 from fcn.server.limits import Limits, check_limits
 from fcn.system.backend import start_backend
 from fcn.system.optional import missing_package
@@ -142,6 +143,15 @@ def add_parser(commands: Commands) -> None:
         help="name under which a server without a token answers, besides IP addresses, localhost, "
         "--host and the name of this machine; repeatable",
     )
+    serve.add_argument(
+        "--cors-origin",
+        type=_origin,
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="origin whose pages may use the server from a browser, such as https://labels.example.com; * "
+        "for all, without a token; repeatable; default: only the server's own page",
+    )
     add_trust(serve)
     serve.add_argument("--examples", type=Path, metavar="FOLDER", help="images to choose from on the page")
 
@@ -152,6 +162,7 @@ def run(options: argparse.Namespace) -> None:
         if find_spec(package) is None:  # importing them takes a second; mistakes in arguments come first
             raise missing_package("serve", package, "serve")
     limits, token = _limits(options), _token(options.token_file)
+    check_origins(options.cors_origin, token is not None)
     if options.examples is not None and not options.examples.is_dir():
         raise ConfigError(f"--examples {options.examples}: expected a folder of images.")
     options.model = find_model(options.model, options.engine)
@@ -180,7 +191,8 @@ def run(options: argparse.Namespace) -> None:
             logging.getLogger("fcn.server").warning(notice)
         service = Service(options.name, options.model, open_engine, limits, Metrics(), decoders)
         try:
-            settings = ServerSettings(token, options.examples, (options.host, *options.allowed_host))
+            hosts, origins = (options.host, *options.allowed_host), tuple(options.cors_origin)
+            settings = ServerSettings(token, options.examples, hosts, origins)
             app = create_app(service, settings)
             served = service.describe()
             what = {"name": options.name, "version": served.version, "engine": served.engine}
@@ -264,6 +276,15 @@ def _host_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", text) or len(text) > _LONGEST_HOST_NAME:
         raise argparse.ArgumentTypeError(
             f"expected a name without a port, such as labels.example.com, received {text!r}"
+        )
+    return text
+
+
+def _origin(text: str) -> str:
+    if not is_origin(text):
+        raise argparse.ArgumentTypeError(
+            "expected an origin as browsers send it, such as https://labels.example.com or "
+            f"http://localhost:3000, in lower case, without a path or a default port; or *; received {text!r}"
         )
     return text
 

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fcn.server.cross_origin import check_origins
 from fcn.server.error_response import error_response, response_for
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.middleware import RequestMiddleware, needs_token
@@ -37,7 +38,7 @@ _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
         (404, "No such model or version."),
         (408, "The body arrived too slowly."),
         (413, "The request is too large."),
-        (415, "The body is a form, or is compressed."),
+        (415, "The body is a form, or is compressed in another way than gzip."),
         (421, "The header Host has a name that the server does not know."),
         (422, "A part of the URL is invalid."),
         (429, "The queue is full; try again after the number of seconds in Retry-After."),
@@ -55,11 +56,13 @@ class ServerSettings(NamedTuple):
         examples: Folder of example images for the page; None for the built-in ones.
         allowed_hosts: Names in the header Host that are answered without a token, besides localhost and the
             name of the machine.
+        cors_origins: Origins whose pages may use the server, as for `fcn.server.cross_origin.CrossOrigin`.
     """
 
     token: str | None = None
     examples: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
 
 
 def create_app(service: Service, settings: ServerSettings) -> FastAPI:
@@ -70,15 +73,17 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
 
     Args:
         service: Service that runs the model. The caller closes it.
-        settings: Token, example images and names.
+        settings: Token, example images, names and origins.
 
     Raises:
-        ConfigError: If the folder of example images holds none.
+        ConfigError: If the folder of example images holds none, or pages of every origin may use a server
+            with a token.
     """
+    check_origins(settings.cors_origins, settings.token is not None)
     app = FastAPI(
         title="fcn",
         version=__version__,
-        description=f"Semantic segmentation with the model {service.name!r}.",
+        description=f"Semantic segmentation with the model {service.name!r}. HEAD is answered as GET.",
         docs_url=None,  # would load scripts from another host
         redoc_url=None,
         redirect_slashes=False,
@@ -101,6 +106,7 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
         metrics=service.metrics,
         token=settings.token,
         allowed_hosts=settings.allowed_hosts,
+        cors_origins=settings.cors_origins,
     )
     return app
 
@@ -151,6 +157,17 @@ def _describe_token(app: FastAPI, token: str | None) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # as in FastAPI's documentation
 
 
+def _with_head(allow: str) -> str:
+    """Returns the header Allow with HEAD, which the middleware answers as GET.
+
+    Example:
+        >>> _with_head("GET"), _with_head("POST"), _with_head("HEAD, GET")
+        ('GET, HEAD', 'POST', 'GET, HEAD')
+    """
+    methods = set(allow.split(", "))
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+
+
 def _add_error_handlers(app: FastAPI, name: str) -> None:
     """Makes all errors use the JSON format of the protocols."""
 
@@ -171,6 +188,7 @@ def _add_error_handlers(app: FastAPI, name: str) -> None:
             text = f"{where}: not found. The model is called {name!r}; /openapi.json lists all paths."
         elif error.status_code == ErrorKind.METHOD_NOT_ALLOWED.value:
             text = f"{where}: method not allowed. The header Allow lists the methods of this path."
+            return error_response(error.status_code, text, {"Allow": _with_head(error.headers["Allow"])})
         else:
             text = f"{where}: {error.detail}"
         return error_response(error.status_code, text, error.headers)

@@ -162,7 +162,9 @@ class Batcher:
                 return
             engine = self._engine
             if isinstance(engine, GradualEngine) and engine.is_large(batch[0].image):
-                self._large.extend(_LargeImage(item, engine) for item in batch)
+                for item in batch:
+                    self._metrics.queue_seconds.observe(time.monotonic() - item.queued_at)
+                    self._large.append(_LargeImage(item, engine))
             elif in_time := [item for item in batch if self._start_in_time(item)]:
                 self._process(in_time)
 
@@ -232,7 +234,9 @@ class Batcher:
     def _start_in_time(self, item: PendingImage) -> bool:
         if not item.result.set_running_or_notify_cancel():
             return False
-        if time.monotonic() <= item.deadline:
+        now = time.monotonic()
+        self._metrics.queue_seconds.observe(now - item.queued_at)
+        if now <= item.deadline:
             return True
         item.result.set_exception(_waited_too_long(item))
         return False
@@ -256,6 +260,7 @@ class Batcher:
     def _count(self, seconds: float, images: int) -> None:
         """Counts a batch that the engine has computed."""
         self._metrics.engine_seconds.observe(seconds)
+        self._metrics.batch_seconds.labels(str(images)).observe(seconds)
         self._metrics.batch_images.observe(images)
         self._metrics.images.inc(images)
         change = _SMOOTHING if self.seconds_per_image else 1.0

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.inference.engines.signatures import Signature
+from fcn.server.observability.metrics import Values
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 """Tensors by name; string tensors are arrays of `bytes` objects."""
@@ -55,6 +56,20 @@ class VersionState(NamedTuple):
     error: str = ""
 
 
+class VersionStatistics(NamedTuple):
+    """Statistics of a version since it was loaded.
+
+    Attributes:
+        version: Its number.
+        last_inference: Time of the last answer of the server, in seconds since 1970; 0 before the first.
+        values: Counts and seconds by the names of metrics, as `Metrics.values` returns them.
+    """
+
+    version: int
+    last_inference: float
+    values: Values
+
+
 class ModelService(Protocol):
     """Service as the protocols see it.
 
@@ -69,6 +84,13 @@ class ModelService(Protocol):
 
     def signatures(self, version: int | None) -> dict[str, Signature]:
         """Returns the signatures of a version (None: the newest).
+
+        Raises:
+            ServerError: If no such version is available.
+        """
+
+    def statistics(self, version: int | None) -> VersionStatistics:
+        """Returns the statistics of a version (None: the newest).
 
         Raises:
             ServerError: If no such version is available.

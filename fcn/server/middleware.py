@@ -1,15 +1,18 @@
-"""Middleware of all requests: request id, body limits, host, token, log and metrics."""
+"""Middleware of all requests: request id, body limits, host, other origins, token, log and metrics."""
 
 import asyncio
 import hmac
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fcn.server.cross_origin import CrossOrigin
 from fcn.server.error_response import internal_error, response_for
 from fcn.server.hosts import is_known_host, known_hosts
 from fcn.server.interface import ErrorKind, ServerError
@@ -38,6 +41,7 @@ class RequestMiddleware:
         metrics: Metrics in which requests are counted.
         token: Token that clients must send; None for no token.
         allowed_hosts: Further names under which a server without a token answers.
+        cors_origins: Origins whose pages may use the server, as for `CrossOrigin`.
     """
 
     def __init__(
@@ -47,10 +51,12 @@ class RequestMiddleware:
         metrics: Metrics,
         token: str | None,
         allowed_hosts: Collection[str] = (),
+        cors_origins: Collection[str] = (),
     ) -> None:
         self._app, self._limits, self._metrics = app, limits, metrics
         self._token = None if token is None else token.encode()
         self._known_hosts = known_hosts(allowed_hosts)
+        self._cross_origin = CrossOrigin(cors_origins)
         self._pool = BodyPool(limits.body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,10 +69,12 @@ class RequestMiddleware:
         request_id = choose_request_id(headers.get("x-request-id", ""))
         REQUEST_ID.set(request_id)
         body = RequestBody(scope, receive, self._limits, self._pool)
-        sender = _ResponseSender(body, send, request_id)
+        sender = _ResponseSender(
+            body, send, {"X-Request-Id": request_id} | self._cross_origin.headers(headers.get("origin"))
+        )
         try:
-            if wrong := self._check_sender(scope["path"], headers):
-                await response_for(wrong)(scope, receive, sender.send)
+            if response := self._answer_early(scope, headers):
+                await response(scope, receive, sender.send)
             else:
                 async with AsyncExitStack() as resources:
                     request_resources.set(resources)
@@ -77,8 +85,10 @@ class RequestMiddleware:
 
     async def _run_app(self, scope: Scope, body: RequestBody, sender: "_ResponseSender") -> None:
         """Runs the application; cancels it when the client disconnects, to free its places in the queue."""
+        if scope["method"] == "HEAD":  # has the headers of GET; uvicorn leaves the body out
+            scope = {**scope, "method": "GET"}
         response = asyncio.ensure_future(self._app(scope, body.receive, sender.send))
-        disconnected = asyncio.ensure_future(body.receive())
+        disconnected = asyncio.ensure_future(body.wait_for_disconnect())
         try:
             await asyncio.wait((response, disconnected), return_when=asyncio.FIRST_COMPLETED)
             if not response.done() and not sender.complete:
@@ -94,18 +104,31 @@ class RequestMiddleware:
                 task.cancel()
             await asyncio.wait((response, disconnected))
 
-    def _check_sender(self, path: str, headers: Headers) -> ServerError | None:
-        """Returns the error for a request without the token; if there is none, for another server."""
-        if self._token is None:
-            host = headers.get("host")
-            if is_known_host(host, self._known_hosts):
-                return None
-            return ServerError(
-                ErrorKind.UNKNOWN_HOST,
-                "Expected an IP address, localhost or the name of the server's machine in the header Host. "
-                f"Received: {shorten(host or '')}. To allow this name, start the server with --allowed-host.",
-            )
-        if not needs_token(path) or self._is_token(headers.get("authorization", ""), self._token):
+    def _answer_early(self, scope: Scope, headers: Headers) -> Response | None:
+        """Returns the response to a request that the application does not see; None if it sees it."""
+        if error := self._check_host(headers.get("host")):
+            return response_for(error)
+        # Browsers send no token with a preflight.
+        preflight = self._cross_origin.preflight_headers(scope["method"], headers)
+        if preflight is not None:
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=preflight)
+        if error := self._check_token(scope["path"], headers.get("authorization", "")):
+            return response_for(error)
+        return None
+
+    def _check_host(self, host: str | None) -> ServerError | None:
+        """Returns the error for a request for another server, if there is no token."""
+        if self._token is not None or is_known_host(host, self._known_hosts):
+            return None
+        return ServerError(
+            ErrorKind.UNKNOWN_HOST,
+            "Expected an IP address, localhost or the name of the server's machine in the header Host. "
+            f"Received: {shorten(host or '')}. To allow this name, start the server with --allowed-host.",
+        )
+
+    def _check_token(self, path: str, authorization: str) -> ServerError | None:
+        """Returns the error for a request without the token, if there is one."""
+        if self._token is None or not needs_token(path) or self._is_token(authorization, self._token):
             return None
         return ServerError(
             ErrorKind.UNAUTHORIZED,
@@ -138,15 +161,15 @@ class RequestMiddleware:
 
 
 class _ResponseSender:
-    """Sender of a response that reads the rest of the request body first.
+    """Sender of a response that reads the rest of the request body first, and adds headers.
 
     Attributes:
         status: HTTP status; 0 before the response starts.
         complete: Whether the whole response was sent.
     """
 
-    def __init__(self, body: RequestBody, send: Send, request_id: str) -> None:
-        self._body, self._send, self._request_id = body, send, request_id
+    def __init__(self, body: RequestBody, send: Send, headers: Mapping[str, str]) -> None:
+        self._body, self._send, self._headers = body, send, headers
         self.status, self.complete = 0, False
 
     async def send(self, message: Message) -> None:
@@ -156,7 +179,7 @@ class _ResponseSender:
             await self._body.discard()
             self._body.release()  # a client that does not read its response must not block others
             headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self._request_id
+            headers.update(self._headers)
             if self._body.has_two_lengths or not self._body.complete:
                 headers["Connection"] = "close"
         elif message["type"] == "http.response.body":

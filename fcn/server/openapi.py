@@ -8,6 +8,9 @@ Schema = dict[str, Any]
 JSON, BINARY = "application/json", "application/octet-stream"
 """Media types."""
 
+GZIP_NOTE = "May be compressed with gzip, as the header Content-Encoding then says."
+"""What the description of each body says."""
+
 TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
 
@@ -26,6 +29,16 @@ ERROR: Schema = object_of(error=TEXT)
 """Schema of error responses."""
 
 
+def with_optional(schema: Schema, **optional: Schema) -> Schema:
+    """Returns an object schema extended by optional properties.
+
+    Example:
+        >>> with_optional(object_of(name=TEXT), id=TEXT)["required"]
+        ['name']
+    """
+    return {**schema, "properties": schema["properties"] | optional}
+
+
 def closed(schema: Schema, **optional: Schema) -> Schema:
     """Returns an object schema without further properties, extended by optional ones.
 
@@ -33,7 +46,7 @@ def closed(schema: Schema, **optional: Schema) -> Schema:
         >>> sorted(closed(object_of(b64=TEXT), id=TEXT)["properties"])
         ['b64', 'id']
     """
-    return {**schema, "properties": schema["properties"] | optional, "additionalProperties": False}
+    return {**with_optional(schema, **optional), "additionalProperties": False}
 
 
 def list_of(items: Schema, shortest: int = 0) -> Schema:

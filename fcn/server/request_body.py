@@ -1,18 +1,22 @@
-"""Reading request bodies within limits of size, total memory and time."""
+"""Reading request bodies, plain or gzip, within limits of size, total memory and time."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
+from fcn.server.gzip_body import GZIP, inflate
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits
+from fcn.server.validation import shorten
 
 TRUNCATED = "fcn.truncated"
 """Key that is set in the scope of a request if the client stopped sending in the middle of the body."""
 
 _BODY = "fcn.body"
+_PLAIN = "identity"
 _RETRY_SECONDS = 1
 # A connection that is closed with unread bytes is reset, and the client may not see the response. Of a
 # refused body, twice `request_bytes` more is therefore read and dropped.
@@ -22,10 +26,11 @@ _LEAST_RATE = 128 * 1024
 
 
 async def read_body(request: Request) -> bytes:
-    """Returns the whole body of a request.
+    """Returns the whole body of a request; unlike `Request.body`, keeps no copy of it.
 
     Raises:
-        ServerError: If it is too large, too slow or truncated, or all bodies together are too large.
+        ServerError: If it is too large, too slow or truncated, all bodies together are too large, or its
+            encoding is unknown or does not fit.
     """
     body: RequestBody = request.scope[_BODY]
     return await body.read()
@@ -61,7 +66,7 @@ class BodyPool:
 
 
 class RequestBody:
-    """Body of one request; `read_body` reads it.
+    """Body of one request, inflated if it is gzip; `read_body`, `Request.body` and `Request.stream` read it.
 
     Args:
         scope: ASGI scope of the request.
@@ -84,8 +89,9 @@ class RequestBody:
         self.complete = not self._announced and not is_encoded
         self._scope, self._receive, self._limits, self._pool = scope, receive, limits, pool
         self._deadline = asyncio.get_running_loop().time() + limits.read_seconds
-        self._reserved = 0
+        self._received = self._reserved = 0
         self._was_read = asyncio.Event()
+        self._parts = self._read_parts()
         scope[_BODY] = self
 
     async def read(self) -> bytes:
@@ -94,25 +100,7 @@ class RequestBody:
         Raises:
             ServerError: As for `read_body`.
         """
-        self._check_size(self._announced or 0)
-        parts = []
-        try:
-            while not self.complete:
-                part = await self._next()
-                self._check_size(self._reserved + len(part))
-                self._pool.acquire(len(part))
-                self._reserved += len(part)
-                parts.append(part)
-        except TimeoutError:
-            raise ServerError(
-                ErrorKind.SLOW_CLIENT,
-                f"Expected the whole body within {self._limits.read_seconds:g} s plus one second for each "
-                f"{_LEAST_RATE} bytes. Received: {self._reserved} bytes. Send a smaller image.",
-            ) from None
-        if TRUNCATED in self._scope:
-            raise self._truncated()
-        self._was_read.set()
-        return b"".join(parts)
+        return b"".join([part async for part in self._parts])
 
     async def discard(self) -> None:
         """Reads and drops the rest, within limits: a client that still writes would not see the response."""
@@ -124,6 +112,17 @@ class RequestBody:
                 left -= len(await self._next())
 
     async def receive(self) -> Message:
+        """Receives the next part of the body, as an ASGI message; after the last, waits as below.
+
+        Raises:
+            ServerError: As for `read_body`.
+        """
+        if self._was_read.is_set():
+            return await self.wait_for_disconnect()
+        part = await anext(self._parts, None)
+        return {"type": "http.request", "body": part or b"", "more_body": part is not None}
+
+    async def wait_for_disconnect(self) -> Message:
         """Waits for the client to disconnect, after the body was read."""
         await self._was_read.wait()
         while (message := await self._receive())["type"] != "http.disconnect":
@@ -134,6 +133,51 @@ class RequestBody:
         """Frees the memory of the body."""
         self._pool.release(self._reserved)
         self._reserved = 0
+
+    async def _read_parts(self) -> AsyncIterator[bytes]:
+        """Yields the parts of the body; their memory stays reserved.
+
+        Raises:
+            ServerError: As for `read_body`.
+        """
+        parts = self._receive_parts()
+        if (encoding := self._encoding()) == GZIP:
+            parts = inflate(parts)
+        elif encoding != _PLAIN:
+            raise ServerError(
+                ErrorKind.UNSUPPORTED_MEDIA_TYPE,
+                f"Expected a body without Content-Encoding, or with {GZIP}. Received: {shorten(encoding)}. "
+                "Send it uncompressed; images are compressed already.",
+            )
+        async for part in parts:
+            self._check_size(self._reserved + len(part))
+            self._pool.acquire(len(part))
+            self._reserved += len(part)
+            yield part
+        self._was_read.set()
+
+    async def _receive_parts(self) -> AsyncIterator[bytes]:
+        """Yields the parts of the body as the client sends them."""
+        self._check_size(self._announced or 0)
+        try:
+            while not self.complete:
+                part = await self._next()
+                self._received += len(part)
+                self._check_size(self._received)
+                yield part
+        except TimeoutError:
+            raise ServerError(
+                ErrorKind.SLOW_CLIENT,
+                f"Expected the whole body within {self._limits.read_seconds:g} s plus one second for each "
+                f"{_LEAST_RATE} bytes. Received: {self._received} bytes. Send a smaller image.",
+            ) from None
+        if TRUNCATED in self._scope:
+            raise self._truncated()
+
+    def _encoding(self) -> str:
+        """Returns the Content-Encoding; several of them with commas between."""
+        found = [value for name, value in self._scope["headers"] if name == b"content-encoding"]
+        return b", ".join(found).decode("latin-1").lower() if found else _PLAIN
 
     async def _next(self) -> bytes:
         self._waits_for_continue = False
@@ -149,7 +193,7 @@ class RequestBody:
     def _check_size(self, size: int) -> None:
         limit = self._limits.request_bytes
         if size > limit:
-            received = f"{size}" if self._announced is not None else "more"
+            received = f"{size}" if size == self._announced else "more"
             raise ServerError(
                 ErrorKind.TOO_LARGE,
                 f"Expected a body of at most {limit} bytes. Received: {received}. Send a smaller image.",
@@ -159,5 +203,5 @@ class RequestBody:
         expected = "a whole body" if self._announced is None else f"a body of {self._announced} bytes"
         return ServerError(
             ErrorKind.BAD_REQUEST,
-            f"Expected {expected}. Received: {self._reserved} bytes, then nothing. Send it again.",
+            f"Expected {expected}. Received: {self._received} bytes, then nothing. Send it again.",
         )

@@ -25,10 +25,11 @@ from fcn.server.interface import (
     InferenceResponse,
     ServerError,
     VersionState,
+    VersionStatistics,
     string_tensor,
 )
 from fcn.server.limits import Limits, check_limits
-from fcn.server.observability.metrics import Metrics
+from fcn.server.observability.metrics import FAILURE, LAST_INFERENCE, SUCCESS, Metrics
 from fcn.server.request_resources import request_resources
 from fcn.server.versions import LoadedVersion, VersionManager
 from fcn.server.weighted_semaphore import WeightedSemaphore
@@ -127,6 +128,17 @@ class Service:
         with self._versions.lease(None) as loaded:
             return ModelDescription(loaded.classes, loaded.number, loaded.engine_name)
 
+    def statistics(self, version: int | None) -> VersionStatistics:
+        """Returns the statistics of a version (None: the newest), since it was loaded.
+
+        Raises:
+            ServerError: If no such version is available.
+        """
+        with self._versions.lease(version) as loaded:
+            before, now = loaded.values_before, self.metrics.values()
+            since = {key: value - before.get(key, 0.0) for key, value in now.items()}
+            return VersionStatistics(loaded.number, now[LAST_INFERENCE], since)
+
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Runs a signature.
 
@@ -136,7 +148,11 @@ class Service:
         (images,) = request.inputs.values()
         if not len(images):
             raise ServerError(ErrorKind.BAD_REQUEST, "Expected one or more images. Received: none.")
-        with self._versions.lease(request.version) as loaded, self._admit(len(images), loaded):
+        with (
+            self._versions.lease(request.version) as loaded,
+            self._measured(),
+            self._admit(len(images), loaded),
+        ):
             deadline = time.monotonic() + self.limits.answer_seconds
             if request.signature == SERVING_DEFAULT:
                 outputs = await self._label_encoded(loaded, images, deadline)
@@ -164,7 +180,7 @@ class Service:
         Raises:
             ServerError: If the request is rejected.
         """
-        with self._versions.lease(version) as loaded, self._admit(1, loaded):
+        with self._versions.lease(version) as loaded, self._measured(), self._admit(1, loaded):
             deadline = time.monotonic() + self.limits.answer_seconds
             start = time.perf_counter()
             async with self._decoded(loaded, data, _IMAGE_NAME, deadline) as image:
@@ -172,7 +188,8 @@ class Service:
                 scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
                 labeled_at = time.perf_counter()
                 labeled = LabeledImage(image, scored.values, scored.mean_confidence)
-                rendered = await self._in_time(self._render(render, labeled, loaded.classes), deadline)
+                with self.metrics.encode_seconds.time():
+                    rendered = await self._in_time(self._render(render, labeled, loaded.classes), deadline)
             seconds = {
                 "decode": decoded - start,
                 "engine": labeled_at - decoded,
@@ -220,6 +237,17 @@ class Service:
         """Answers accepted requests and stops; new requests are not allowed."""
         self._versions.close()
         self._codec_threads.shutdown()
+
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        """Counts a request to label images, with its time and outcome."""
+        start, outcome = time.perf_counter(), FAILURE
+        try:
+            yield
+            outcome = SUCCESS
+            self.metrics.last_inference.set_to_current_time()
+        finally:
+            self.metrics.inference_seconds.labels(outcome).observe(time.perf_counter() - start)
 
     @contextmanager
     def _admit(self, images: int, loaded: LoadedVersion) -> Iterator[None]:
@@ -272,7 +300,8 @@ class Service:
         async with self._decoded(loaded, data, name, deadline) as image:
             scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
             encoded = self._render(_encode, scored.values, len(loaded.classes.names))
-            png, areas = await self._in_time(encoded, deadline)
+            with self.metrics.encode_seconds.time():
+                png, areas = await self._in_time(encoded, deadline)
         return png, areas, scored.mean_confidence
 
     async def _label_pixels(

@@ -1,8 +1,5 @@
 """Checks of requests, and error messages for invalid ones."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
 import orjson
 
 from fcn.inference.engines.signatures import Signature
@@ -20,17 +17,6 @@ def invalid(expected: str, received: str) -> ServerError:
         received: Description of the received value.
     """
     return ServerError(ErrorKind.BAD_REQUEST, f"Expected {expected}. Received: {received}.")
-
-
-def check_keys(document: Mapping[str, Any], known: Iterable[str], what: str) -> None:
-    """Checks that an object has only known keys.
-
-    Raises:
-        ServerError: If it has others.
-    """
-    unknown = sorted(set(document) - set(known))
-    if unknown:
-        raise invalid(f"only the keys {', '.join(known)} in {what}", ", ".join(map(shorten, unknown[:3])))
 
 
 def describe(value: object) -> str:

@@ -18,7 +18,7 @@ from fcn.runs.folder import exported_versions, is_exported, model_file
 from fcn.server.batcher import Batcher, OutputKind
 from fcn.server.interface import ErrorKind, ServerError, VersionState
 from fcn.server.limits import Limits
-from fcn.server.observability.metrics import Metrics
+from fcn.server.observability.metrics import Metrics, Values
 
 _LOG = logging.getLogger("fcn.server")
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 2.0, 60.0
@@ -54,6 +54,8 @@ class LoadedVersion:
         self.signatures: dict[str, Signature] = signatures(len(engine.classes.names))
         self.engine_name = f"{engine.name} {engine.precision}"
         self.batcher = Batcher(engine, limits.batch_images, limits.batch_wait_seconds, metrics)
+        self.values_before: Values = {}
+        """Metrics of the server before its first request; `VersionManager` sets them."""
         self.active_requests = 0
         """Number of requests that use it; `VersionManager` counts them."""
 
@@ -205,6 +207,7 @@ class VersionManager:
                 ) from error
             raise
         self._files = files
+        loaded.values_before = self._metrics.values()
         self._metrics.version.set(number)
         self._set_state(number, AVAILABLE)
         _LOG.info(

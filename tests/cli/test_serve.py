@@ -152,6 +152,12 @@ def test_a_host_that_is_none_is_one_message(model_path, capsys):
         (["nothing", "--name", "a/b"], "expected letters"),
         (["nothing", "--allowed-host", "here:80"], "expected a name without a port"),
         (["nothing", "--allowed-host", ""], "expected a name without a port"),
+        (["nothing", "--cors-origin", "null"], "expected an origin as browsers send it"),
+        (["nothing", "--cors-origin", "https://labels.example.com/"], "expected an origin"),
+        (["nothing", "--cors-origin", "https://Labels.example.com"], "expected an origin"),
+        (["nothing", "--cors-origin", "https://labels.example.com:443"], "expected an origin"),
+        (["nothing", "--cors-origin", "https://*.example.com"], "expected an origin"),
+        (["nothing", "--cors-origin", ""], "expected an origin"),
         (["nothing", "--queue", "0"], "whole number of 1 or more"),
         (["nothing", "--batch-wait", "-1"], "expected milliseconds"),
         (["nothing", "--batch-wait", "nan"], "expected milliseconds"),
@@ -165,6 +171,16 @@ def test_mistakes_are_said_in_a_line(arguments, message, tmp_path, monkeypatch, 
     code, errors = run(arguments, capsys)
     assert code == 2
     assert message in errors.splitlines()[-1]
+
+
+def test_pages_of_every_origin_may_not_use_a_server_with_a_token(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["nothing", "--cors-origin", "https://a.example", "--cors-origin", "*"]
+    assert "no such model" in run(arguments, capsys)[1]
+    monkeypatch.setenv("FCN_SERVE_TOKEN", "secret")
+    code, errors = run(arguments, capsys)
+    assert code == 2
+    assert "--cors-origin *: expected origins by name" in errors
 
 
 @pytest.mark.parametrize("content", ["", "\n", "two words", "é"])

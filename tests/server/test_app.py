@@ -10,9 +10,14 @@ from fcn.server.app import ServerSettings, create_app
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory):
+def server(tmp_path_factory):
     with running_server(tmp_path_factory.mktemp("model"), PausableEngine()) as server:
-        yield server.client
+        yield server
+
+
+@pytest.fixture
+def client(server):
+    return server.client
 
 
 @pytest.mark.parametrize(
@@ -38,6 +43,35 @@ def test_what_is_not_there_is_refused_in_one_format(client, method, path, status
     assert answer.headers["content-type"] == "application/json"
     if status == 405:
         assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/page/page.js", "/examples", "/examples/0", "/healthz", "/metrics", "/openapi.json"),
+        *("/v1/models/fcn", "/v1/models/fcn/metadata", "/v1/models/fcn/versions/1", "/v1/models/fcn:classes"),
+        *("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/fcn", "/v2/models/fcn/ready"),
+        *("/nothing", "/v2/models/half", "/v1/models/fcn:segment"),
+    ],
+)
+def test_head_has_the_headers_of_get_and_no_body(server, path):
+    own = {"X-Request-Id": "same"}
+    got, headed = server.client.get(path, headers=own), server.client.head(path, headers=own)
+    volatile = {"date", "content-length"} if path == "/metrics" else {"date"}
+    for answer in (got, headed):
+        for name in volatile:
+            answer.headers.pop(name)
+    assert (headed.status_code, headed.headers) == (got.status_code, got.headers)
+    request = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    _, answer = server.talk(request.encode())
+    assert answer.endswith(b"\r\n\r\n")
+    assert answer.count(b"\r\n\r\n") == 1
+
+
+def test_methods_that_a_path_has_are_listed(server):
+    assert server.client.post("/healthz").headers["allow"] == "GET, HEAD"
+    assert server.client.post("/").headers["allow"] == "GET, HEAD"
+    assert server.client.head("/v1/models/fcn:segment").headers["allow"] == "POST"
 
 
 def test_health_says_that_the_server_answers(client):

@@ -1,17 +1,25 @@
 """Tests of the middleware around every request."""
 
+import asyncio
 import json
 import logging
 import re
 
+import httpx
 import pytest
 from http_server import running_server, wait_until
 from pausable_engine import PausableEngine, flat
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from fcn.data.image_io import encode_png
 from fcn.server.app import ServerSettings
+from fcn.server.limits import Limits
+from fcn.server.middleware import RequestMiddleware
 from fcn.server.observability.logs import JsonFormatter
+from fcn.server.observability.metrics import Metrics
 
 TOKEN = "Zm9v-secret+/="
 PNG = encode_png(flat(1))
@@ -64,6 +72,20 @@ def counted(service):
         for sample in requests.samples
         if sample.name == "fcn_requests_total"
     }
+
+
+def test_a_handler_that_knows_nothing_of_limits_may_read_the_body():
+    async def echo(request):
+        return Response(await request.body())
+
+    echoing = Starlette(routes=[Route("/", echo, methods=["POST"])])
+    transport = httpx.ASGITransport(RequestMiddleware(echoing, Limits(), Metrics(), token=None))
+
+    async def ask():
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return [(await client.post("/", content=content)).content for content in (b"", b"x" * 10**6)]
+
+    assert asyncio.run(asyncio.wait_for(ask(), 20)) == [b"", b"x" * 10**6]
 
 
 def test_a_request_is_called_what_the_client_calls_it(client, lines):

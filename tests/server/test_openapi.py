@@ -14,13 +14,17 @@ PROTOCOLS = [
     prefix + end
     for prefix, ends in (
         ("/v1/models/{name}", ("", "/metadata", ":predict")),
-        ("/v2/models/{name}", ("", "/ready", "/infer")),
+        ("/v2/models/{name}", ("", "/ready", "/stats", "/infer")),
     )
     for prefix in (prefix, prefix + "/versions/{version}")
     for end in ends
 ]
 SEGMENT = ["/v1/models/fcn:segment", "/v1/models/fcn/versions/{version}:segment"]
-PLAIN = ["/v1/models/fcn:classes", "/v2", "/v2/health/live", "/v2/health/ready", "/healthz", "/metrics"]
+PLAIN = [
+    *("/v1/models/fcn:classes", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats"),
+    *("/healthz", "/metrics"),
+]
+INDEX = "/v2/repository/index"
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +36,13 @@ def description(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("path", "mode", "examples"),
-    [(path, mode, 10) for path in PROTOCOLS for mode in GenerationMode]
+    [(path, mode, 10) for path in [*PROTOCOLS, INDEX] for mode in GenerationMode]
     + [(path, mode, 20) for path in SEGMENT for mode in GenerationMode]
     # Requests without parameters cannot be wrong.
     + [(path, GenerationMode.POSITIVE, 20) for path in PLAIN],
 )
 def test_answers_are_as_described(description, path, mode, examples):
-    method = "POST" if path.endswith((":predict", "/infer", ":segment")) else "GET"
+    method = "POST" if path.endswith((":predict", "/infer", ":segment", "/index")) else "GET"
 
     @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
     @given(description[path][method].as_strategy(generation_mode=mode))
@@ -51,9 +55,9 @@ def test_answers_are_as_described(description, path, mode, examples):
 
 def test_every_path_is_described(description):
     paths = description.raw_schema["paths"]
-    assert sorted(paths) == sorted(PROTOCOLS + SEGMENT + PLAIN)
+    assert sorted(paths) == sorted([*PROTOCOLS, *SEGMENT, *PLAIN, INDEX])
     names = [operation["operationId"] for path in paths.values() for operation in path.values()]
-    assert len(set(names)) == len(names) == 20
+    assert len(set(names)) == len(names) == 24
     predict = paths["/v1/models/{name}:predict"]["post"]
     assert {"200", "400", "404", "413", "415", "429", "503", "504"} <= set(predict["responses"])
     assert predict["parameters"][0]["schema"] == {"enum": ["fcn"]}

@@ -8,11 +8,12 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
-from http_server import decoders
+from http_server import decoders, wait_until
 from pausable_engine import PausableEngine, flat
 from PIL import Image
 
 from fcn.data.image_io import encode_png
+from fcn.runs.arrival import write_file_sizes
 from fcn.server.interface import ErrorKind, InferenceRequest, ServerError, string_tensor
 from fcn.server.limits import Limits
 from fcn.server.observability.metrics import Metrics
@@ -30,6 +31,7 @@ def make(tmp_path, engine):
     """Makes services of one version."""
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").touch()
+    write_file_sizes(tmp_path / "1")
     services = []
 
     def make(**limits):
@@ -178,8 +180,9 @@ def test_a_request_that_waits_too_long_is_refused(make, engine):
 
     async def late():
         engine.resumed.clear()
+        engine.started.clear()
         ahead = asyncio.create_task(service.infer(InferenceRequest("serving_default", encoded(flat(1)))))
-        await asyncio.sleep(0.1)
+        await asyncio.to_thread(engine.started.wait, 10)
         waiting = asyncio.create_task(service.infer(InferenceRequest("serving_default", encoded(flat(1, 9)))))
         # The engine has one of them, and the other waits: neither is answered later than was promised.
         errors = await asyncio.wait_for(asyncio.gather(ahead, waiting, return_exceptions=True), 10)
@@ -271,3 +274,22 @@ def test_a_service_imports_no_backend():
     program = "import sys, fcn.server.service; print({'keras', 'tensorflow'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"
+
+
+def test_statistics_are_of_one_version(make, engine, tmp_path):
+    service = make()
+    for _ in range(3):
+        run(service.infer(InferenceRequest("serving_default", encoded(flat(1)))))
+    assert service.statistics(1).values["fcn_images_total",] == 3
+    assert service.statistics(None) == service.statistics(1)
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "saved_model.pb").touch()
+    write_file_sizes(tmp_path / "2")
+    wait_until(lambda: service.describe().version == 2)
+    version, last_inference, values = service.statistics(None)
+    assert (version, values["fcn_images_total",]) == (2, 0)
+    assert last_inference > 0
+    run(service.infer(InferenceRequest("serving_default", encoded(flat(1), flat(2)))))
+    assert service.statistics(2).values["fcn_images_total",] == 2
+    with pytest.raises(ServerError):
+        service.statistics(1)

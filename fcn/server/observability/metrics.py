@@ -1,9 +1,20 @@
 """Metrics of the server in the Prometheus text format."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Media type of `Metrics.text`."""
+
+SUCCESS, FAILURE = "success", "failure"
+"""Outcomes of requests to label images."""
+
+LAST_INFERENCE = ("fcn_last_inference_timestamp_seconds",)
+"""Key of the time of the last answer in `Metrics.values`, in seconds since 1970; 0 before the first."""
+
+Values = Mapping[tuple[str, ...], float]
+"""Values by the name of a sample and its labels, such as `("fcn_images_total",)`."""
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _IMAGES = (1, 2, 4, 8, 16, 32, 64)
@@ -19,7 +30,12 @@ class Metrics:
         images: Labeled images.
         batch_images: Images in a batch.
         engine_seconds: Time of the engine for a batch.
+        batch_seconds: The same by the number of images in the batch.
+        queue_seconds: Time that an image waits for the engine.
         decode_seconds: Time to decode an image.
+        encode_seconds: Time to encode the answer for an image.
+        inference_seconds: Time of a request to label images, by outcome.
+        last_inference: Time at which the last of them was answered.
         version: Served version of the model.
     """
 
@@ -37,10 +53,33 @@ class Metrics:
         self.engine_seconds = Histogram(
             "fcn_engine_seconds", "Time of the engine for a batch.", buckets=_SECONDS, registry=registry
         )
+        self.batch_seconds = Summary(
+            "fcn_batch_seconds", "Time of the engine for a batch.", ("images",), registry=registry
+        )
+        self.queue_seconds = Histogram(
+            "fcn_queue_seconds", "Time waiting for the engine.", buckets=_SECONDS, registry=registry
+        )
         self.decode_seconds = Histogram(
             "fcn_decode_seconds", "Time to decode an image.", buckets=_SECONDS, registry=registry
         )
+        self.encode_seconds = Histogram(
+            "fcn_encode_seconds", "Time to encode an answer.", buckets=_SECONDS, registry=registry
+        )
+        self.inference_seconds = Summary(
+            "fcn_inference_seconds", "Time of a request to label images.", ("outcome",), registry=registry
+        )
+        self.last_inference = Gauge(*LAST_INFERENCE, "Time of the last answer.", registry=registry)
         self.version = Gauge("fcn_model_version", "Served version of the model.", registry=registry)
+
+    def values(self) -> Values:
+        """Returns the value of each sample.
+
+        Example:
+            >>> Metrics().values()["fcn_images_total",]
+            0.0
+        """
+        samples = (sample for family in self._registry.collect() for sample in family.samples)
+        return {(sample.name, *sample.labels.values()): sample.value for sample in samples}
 
     def text(self) -> bytes:
         """Returns all metrics in the Prometheus text format.

@@ -108,23 +108,22 @@ def read_strings(value: object, decode: Callable[[object, str], bytes], what: st
 
 
 def decode_base64(text: object, place: str) -> bytes:
-    r"""Decodes a base64 string.
+    r"""Decodes a base64 string, with or without line breaks and padding.
 
     Raises:
         ServerError: If it is not a string, or not base64.
 
     Example:
-        >>> decode_base64("AP8=", "inputs[0]")
-        b'\x00\xff'
+        >>> decode_base64("AP8=", "inputs[0]"), decode_base64("AP\n8", "inputs[0]")
+        (b'\x00\xff', b'\x00\xff')
     """
     if not isinstance(text, str):
         raise invalid(f"a base64 string at {place}", describe(text))
+    line = text.replace("\n", "").replace("\r", "")
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        return binascii.a2b_base64(line + "=" * (-len(line) % 4), strict_mode=True)
     except ValueError as error:
-        raise invalid(
-            f"base64 with padding and without line breaks at {place}", f"{shorten(text)} ({error})"
-        ) from error
+        raise invalid(f"base64 at {place}", f"{shorten(text)} ({error})") from error
 
 
 def encode_base64(data: bytes) -> str:

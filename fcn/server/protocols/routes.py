@@ -69,23 +69,6 @@ def requested_version(request: Request, service: ModelService) -> int | None:
     return version
 
 
-async def read_plain_body(request: Request, read_body: ReadBody) -> bytes:
-    """Reads an uncompressed body.
-
-    Raises:
-        ServerError: If it is compressed.
-    """
-    body = await read_body(request)
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.lower() != "identity":
-        raise ServerError(
-            ErrorKind.UNSUPPORTED_MEDIA_TYPE,
-            f"Expected a body without Content-Encoding. Received: {shorten(encoding)}. Send it uncompressed; "
-            "images are compressed already.",
-        )
-    return body
-
-
 def available_versions(service: ModelService) -> list[int]:
     """Returns the available versions, newest first.
 

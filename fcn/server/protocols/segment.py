@@ -14,8 +14,8 @@ from fcn.outputs.coco import TooManyCornersError, categories
 from fcn.outputs.record import Record
 from fcn.outputs.render import LabeledImage, render
 from fcn.server.interface import ErrorKind, ServerError
-from fcn.server.openapi import JSON
-from fcn.server.protocols.routes import json_response, read_plain_body
+from fcn.server.openapi import GZIP_NOTE, JSON
+from fcn.server.protocols.routes import json_response
 from fcn.server.request_body import read_body
 from fcn.server.service import Service
 
@@ -54,7 +54,7 @@ _ANSWER: dict[str, Any] = {
 _BODY = {
     "requestBody": {
         "description": f"The content of an image file ({IMAGE_FORMATS}). Its Content-Type is ignored, but "
-        "forms are rejected.",
+        f"forms are rejected. {GZIP_NOTE}",
         "required": True,
         "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
     }
@@ -124,7 +124,7 @@ def segment_routes(service: Service) -> APIRouter:
 async def _segment(
     service: Service, request: Request, output: Output, min_area: int, version: int | None
 ) -> Response:
-    data = await read_plain_body(request, read_body)
+    data = await read_body(request)
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise ServerError(
             ErrorKind.UNSUPPORTED_MEDIA_TYPE,

@@ -28,7 +28,7 @@ from fcn.server.protocols.json_tensors import (
     read_pixels,
     read_strings,
 )
-from fcn.server.validation import check_keys, describe, find_signature, invalid
+from fcn.server.validation import describe, find_signature, invalid
 
 _BASE64 = "b64"
 _DTYPES = {UINT8: "DT_UINT8", FLOAT32: "DT_FLOAT", STRING: "DT_STRING"}
@@ -47,7 +47,7 @@ def read_predict(
     """Reads a request to predict.
 
     Args:
-        body: The JSON.
+        body: The JSON; unknown keys are ignored, as TensorFlow Serving does.
         signatures: Signatures of the model by name.
         version: Version in the path.
 
@@ -58,7 +58,6 @@ def read_predict(
         ServerError: If the body does not fit a signature.
     """
     document = read_object(body, "the body")
-    check_keys(document, ("signature_name", "instances", "inputs"), "the body")
     name = document.get("signature_name", SERVING_DEFAULT)
     if not isinstance(name, str):
         raise invalid("a string as `signature_name`", describe(name))

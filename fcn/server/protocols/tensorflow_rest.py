@@ -8,14 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fcn.server.interface import ErrorKind, ModelService, ServerError
-from fcn.server.openapi import JSON, TEXT, Schema, closed, list_of, object_of
+from fcn.server.openapi import GZIP_NOTE, JSON, TEXT, Schema, closed, list_of, object_of
 from fcn.server.protocols.routes import (
     NAME,
     ReadBody,
     add_model_routes,
     available_versions,
     json_response,
-    read_plain_body,
     requested_version,
 )
 from fcn.server.protocols.tensorflow_json import (
@@ -58,7 +57,7 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         return json_response(metadata_document(service.name, version, signatures))
 
     async def predict(request: Request) -> Response:
-        body = await read_plain_body(request, read_body)
+        body = await read_body(request)
         version = requested_version(request, service)
         call, layout = await executor.run(read_predict, body, service.signatures(version), version)
         del body  # frees its memory while the image waits
@@ -76,7 +75,12 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
     return router
 
 
-_BYTES: Schema = closed(object_of(b64={"type": "string", "format": "byte"}))
+_BASE64: Schema = {
+    "type": "string",
+    "format": "byte",
+    "description": "Line breaks and padding do not matter.",
+}
+_BYTES: Schema = closed(object_of(b64=_BASE64))
 _STRING: Schema = {"anyOf": [TEXT, _BYTES]}
 _PIXEL: Schema = {
     "type": "array",
@@ -128,6 +132,7 @@ _PREDICT: Schema = {
     "operationId": "tensorflow_predict",
     "summary": "Labels images.",
     "requestBody": {
+        "description": GZIP_NOTE,
         "required": True,
         "content": {
             JSON: {
@@ -135,7 +140,6 @@ _PREDICT: Schema = {
                     "type": "object",
                     "properties": {"signature_name": TEXT, "instances": _some(_ROW), "inputs": _COLUMN},
                     "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
-                    "additionalProperties": False,
                 }
             }
         },

@@ -14,7 +14,7 @@ from fcn.inference.engines.signatures import FLOAT32, SERVING_DEFAULT, STRING, U
 from fcn.server.interface import InferenceRequest, InferenceResponse
 from fcn.server.protocols.json_tensors import read_object
 from fcn.server.protocols.v2_tensors import DATATYPES, read_tensor, tensor_bytes, tensor_data
-from fcn.server.validation import check_keys, describe, find_signature, invalid, shorten
+from fcn.server.validation import describe, find_signature, invalid, shorten
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON in a body in which binary tensors follow it."""
@@ -58,7 +58,7 @@ def read_infer(
     """Reads a request to infer.
 
     Args:
-        body: The JSON, and the bytes of inputs after it.
+        body: The JSON, and the bytes of inputs after it; unknown keys are ignored, as other servers do.
         header_length: Value of the header `HEADER_LENGTH`; None without it.
         signatures: Signatures of the model by name.
         model: Its name.
@@ -70,20 +70,35 @@ def read_infer(
     text, rest = _split(body, header_length)
     document = read_object(bytes(text), "the body")
     # Triton's own examples repeat the name of the model.
-    check_keys(document, ("id", "model_name", "parameters", "inputs", "outputs"), "the body")
     if document.get("model_name", model) != model:
         raise invalid(f'"{model}" as `model_name`', describe(document["model_name"]))
     request_id = document.get("id")
     if "id" in document and not isinstance(request_id, str):
         raise invalid("a string as `id`", describe(request_id))
-    parameters = _parameters(document, "the request", ("signature_name", _ALL_BINARY))
-    name = parameters.get("signature_name", SERVING_DEFAULT)
+    parameters = _parameters(document, "the request")
+    inputs_given = _entries(document.pop("inputs", None), "inputs")
+    outputs_given = _entries(document.get("outputs", []), "outputs")
+    name = parameters.get("signature_name", _fitting_signature(signatures, inputs_given, outputs_given))
     if not isinstance(name, str):
         raise invalid("a string as `signature_name`", describe(name))
     signature = find_signature(signatures, name)
-    outputs, binary = _read_outputs(document, signature, _flag(parameters, _ALL_BINARY, default=False))
-    inputs = _read_inputs(document.pop("inputs", None), name, signature, rest)
+    all_binary = _flag(parameters, _ALL_BINARY, default=False)
+    outputs, binary = _read_outputs(outputs_given, name, signature, all_binary)
+    inputs = _read_inputs(inputs_given, name, signature, rest)
     return V2Request(InferenceRequest(name, inputs, outputs, version), request_id, frozenset(binary))
+
+
+def read_index(body: bytes) -> bool:
+    """Reads a request for the index of models; returns whether it is only for those that are ready.
+
+    Raises:
+        ServerError: If the body is not a JSON object, or `ready` not a boolean.
+
+    Example:
+        >>> read_index(b""), read_index(b'{"ready": true}')
+        (False, True)
+    """
+    return _flag(read_object(body, "the body"), "ready", default=False) if body else False
 
 
 def write_infer(request: V2Request, model: str, answer: InferenceResponse) -> ResponseBody:
@@ -155,7 +170,11 @@ def _split(body: bytes, header_length: str | None) -> tuple[memoryview, memoryvi
     return view[:length], view[length:]
 
 
-def _parameters(entry: Mapping[str, Any], what: str, known: Sequence[str]) -> dict[str, Any]:
+def _parameters(entry: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Returns the parameters of a request, input or output; refuses those that would change the answer.
+
+    Unknown ones, such as Triton's `priority` and `sequence_id`, are ignored.
+    """
     parameters = entry.get("parameters", {})
     if not isinstance(parameters, dict):
         raise invalid(f"an object as parameters of {what}", describe(parameters))
@@ -167,7 +186,6 @@ def _parameters(entry: Mapping[str, Any], what: str, known: Sequence[str]) -> di
             f"no classification of {what} (a label has a class for each pixel)",
             describe(parameters["classification"]),
         )
-    check_keys(parameters, known, f"the parameters of {what}")
     return parameters
 
 
@@ -195,18 +213,31 @@ def _entries(value: object, what: str) -> list[dict[str, Any]]:
     return value
 
 
+def _fitting_signature(
+    signatures: Mapping[str, Signature],
+    inputs: Sequence[Mapping[str, Any]],
+    outputs: Sequence[Mapping[str, Any]],
+) -> str:
+    """Returns the name of the first signature with these inputs that has these outputs; else a near one.
+
+    A model of Triton has no signatures: its clients only name inputs and outputs.
+    """
+    given, wanted = {entry["name"] for entry in inputs}, {entry["name"] for entry in outputs}
+    fitting = [name for name, signature in signatures.items() if signature.inputs.keys() == given]
+    best = (name for name in fitting if wanted <= signatures[name].outputs.keys())
+    return next(best, (fitting or [SERVING_DEFAULT])[0])
+
+
 def _read_outputs(
-    document: Mapping[str, Any], signature: Signature, all_binary: bool
+    entries: Sequence[Mapping[str, Any]], signature_name: str, signature: Signature, all_binary: bool
 ) -> tuple[tuple[str, ...], list[str]]:
     """Returns the names of the requested outputs, and of those to send as bytes."""
-    entries = _entries(document.get("outputs", []), "outputs")
     binary = []
     for entry in entries:
         name = entry["name"]
         if name not in signature.outputs:
-            raise invalid(f"outputs among {', '.join(signature.outputs)}", shorten(name))
-        check_keys(entry, ("name", "parameters"), f"the output `{name}`")
-        parameters = _parameters(entry, f"the output `{name}`", (_AS_BINARY,))
+            raise invalid(f"outputs among {', '.join(signature.outputs)} for {signature_name}", shorten(name))
+        parameters = _parameters(entry, f"the output `{name}`")
         if _flag(parameters, _AS_BINARY, default=all_binary):
             binary.append(name)
     if not entries:
@@ -215,9 +246,8 @@ def _read_outputs(
 
 
 def _read_inputs(
-    value: object, signature_name: str, signature: Signature, rest: memoryview
+    entries: Sequence[Mapping[str, Any]], signature_name: str, signature: Signature, rest: memoryview
 ) -> dict[str, npt.NDArray[Any]]:
-    entries = _entries(value, "inputs")
     names = [entry["name"] for entry in entries]
     if sorted(names) != sorted(signature.inputs):
         received = ", ".join(map(shorten, names[:3])) or "none"
@@ -229,9 +259,7 @@ def _read_inputs(
     inputs = {}
     for entry in entries:
         name = entry["name"]
-        known = ("name", "datatype", "shape", "parameters", "data")
-        check_keys(entry, known, f"the input `{name}`")
-        parameters = _parameters(entry, f"the input `{name}`", (_SIZE, "content_type"))
+        parameters = _parameters(entry, f"the input `{name}`")
         chunk = None
         if _SIZE in parameters:
             size = parameters[_SIZE]

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from fcn.inference.engines.signatures import SERVING_DEFAULT
 from fcn.server.interface import ErrorKind, ModelService
-from fcn.server.openapi import BINARY, FLAG, JSON, TEXT, Schema, closed, list_of, object_of
+from fcn.server.openapi import BINARY, FLAG, GZIP_NOTE, JSON, TEXT, Schema, list_of, object_of, with_optional
 from fcn.server.protocols.routes import (
     NAME,
     Handler,
@@ -18,15 +18,22 @@ from fcn.server.protocols.routes import (
     add_route,
     available_versions,
     json_response,
-    read_plain_body,
     requested_version,
 )
-from fcn.server.protocols.v2_messages import HEADER_LENGTH, metadata_document, read_infer, write_infer
+from fcn.server.protocols.v2_messages import (
+    HEADER_LENGTH,
+    metadata_document,
+    read_index,
+    read_infer,
+    write_infer,
+)
+from fcn.server.protocols.v2_statistics import index_document, statistics_document
 from fcn.server.serial_executor import SerialExecutor
 from fcn.server.validation import find_signature
 from fcn.version import __version__
 
 _SIGNATURE = "signature_name"
+_EXTENSIONS = ["binary_tensor_data", "statistics"]
 
 
 def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
@@ -43,7 +50,7 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
     executor = SerialExecutor()
 
     async def server() -> Response:
-        return json_response({"name": "fcn", "version": __version__, "extensions": ["binary_tensor_data"]})
+        return json_response({"name": "fcn", "version": __version__, "extensions": _EXTENSIONS})
 
     async def live() -> Response:
         return json_response({"live": True})
@@ -63,8 +70,23 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         signature = find_signature(service.signatures(version), name)
         return json_response(metadata_document(service.name, available_versions(service), signature))
 
+    def statistics_of(version: int | None) -> Response:
+        return json_response(
+            {"model_stats": [statistics_document(service.name, service.statistics(version))]}
+        )
+
+    async def all_statistics() -> Response:
+        return statistics_of(None)
+
+    async def statistics(request: Request) -> Response:
+        return statistics_of(requested_version(request, service))
+
+    async def index(request: Request) -> Response:
+        only_ready = read_index(await read_body(request))
+        return json_response(index_document(service.name, service.versions(), only_ready=only_ready))
+
     async def infer(request: Request) -> Response:
-        body = await read_plain_body(request, read_body)
+        body = await read_body(request)
         version = requested_version(request, service)
         header_length, signatures = request.headers.get(HEADER_LENGTH), service.signatures(version)
         v2_request = await executor.run(read_infer, body, header_length, signatures, service.name, version)
@@ -80,12 +102,16 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         ("/v2", server, _SERVER, _SERVER_ANSWER, [ErrorKind.UNAUTHORIZED]),
         ("/v2/health/live", live, _LIVE, _LIVE_ANSWER, []),
         ("/v2/health/ready", ready, _READY, _READY_ANSWER, [ErrorKind.STOPPING]),
+        ("/v2/models/stats", all_statistics, _ALL_STATISTICS, _STATISTICS_ANSWER, [ErrorKind.UNAUTHORIZED]),
     ):
         add_route(router, "GET", path, handler, operation, {JSON: {"schema": answer}}, error_kinds)
+    answers: Schema = {JSON: {"schema": _INDEX_ANSWER}}
+    add_route(router, "POST", "/v2/repository/index", index, _INDEX, answers, _INDEX_ERRORS)
     path = "/v2" + NAME
     for method, end, handler, operation, answers in (
         ("GET", "", metadata, _METADATA, {JSON: {"schema": _METADATA_ANSWER}}),
         ("GET", "/ready", model_ready, _MODEL_READY, {JSON: {"schema": _MODEL_READY_ANSWER}}),
+        ("GET", "/stats", statistics, _STATISTICS, {JSON: {"schema": _STATISTICS_ANSWER}}),
         ("POST", "/infer", infer, _INFER, {JSON: {"schema": _INFER_ANSWER}, BINARY: {}}),
     ):
         add_model_routes(router, method, path + end, handler, service.name, operation, answers)
@@ -107,6 +133,44 @@ _READY: Schema = {"operationId": "v2_ready", "summary": "Reports readiness of th
 _READY_ANSWER = object_of(live=FLAG, ready=FLAG)
 _MODEL_READY: Schema = {"operationId": "v2_model_ready", "summary": "Reports readiness of the model."}
 _MODEL_READY_ANSWER = object_of(name=TEXT, ready=FLAG)
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_DURATION = object_of(count=_COUNT, ns=_COUNT)
+_STATISTICS: Schema = {
+    "operationId": "v2_statistics",
+    "summary": "Returns counts and times of the model since its version was loaded.",
+}
+_ALL_STATISTICS: Schema = _STATISTICS | {"operationId": "v2_all_statistics"}
+_STATISTICS_ANSWER = object_of(
+    model_stats=list_of(
+        object_of(
+            name=TEXT,
+            version=TEXT,
+            last_inference=_COUNT,
+            inference_count=_COUNT,
+            execution_count=_COUNT,
+            inference_stats={"type": "object", "additionalProperties": _DURATION},
+            batch_stats=list_of(object_of(batch_size=_COUNT, compute_infer=_DURATION)),
+        ),
+    )
+)
+_INDEX: Schema = {
+    "operationId": "v2_index",
+    "summary": "Returns the versions of the model with their states.",
+    "requestBody": {
+        "description": GZIP_NOTE,
+        "content": {JSON: {"schema": {"type": "object", "properties": {"ready": FLAG}}}},
+    },
+}
+_INDEX_ANSWER = list_of(object_of(name=TEXT, version=TEXT, state=TEXT, reason=TEXT))
+_INDEX_ERRORS = (
+    ErrorKind.BAD_REQUEST,
+    ErrorKind.UNAUTHORIZED,
+    ErrorKind.UNKNOWN_HOST,
+    ErrorKind.SLOW_CLIENT,
+    ErrorKind.TOO_LARGE,
+    ErrorKind.UNSUPPORTED_MEDIA_TYPE,
+    ErrorKind.BUSY,
+)
 _METADATA: Schema = {
     "operationId": "v2_metadata",
     "summary": "Returns inputs and outputs of the model.",
@@ -116,49 +180,52 @@ _METADATA_ANSWER = object_of(
     name=TEXT, versions=list_of(TEXT), platform=TEXT, inputs=_TENSORS, outputs=_TENSORS
 )
 _SHAPE_GIVEN: Schema = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1}
-_INPUT_PARAMETERS: Schema = {
-    "type": "object",
-    "properties": {"binary_data_size": _SIZE, "content_type": {"enum": ["base64", "np", "str"]}},
-    "additionalProperties": False,
-}
-_OUTPUT_PARAMETERS: Schema = {
-    "type": "object",
-    "properties": {"binary_data": FLAG},
-    "additionalProperties": False,
-}
+
+
+def _parameters(**known: Schema) -> Schema:
+    """Returns the schema of parameters: others are ignored, but not those that would change the answer."""
+    return {
+        "type": "object",
+        "properties": {**known, "classification": False},
+        "patternProperties": {"^shared_memory": False},
+        "description": "Others, such as `priority`, are ignored.",
+    }
+
+
+_SIGNATURE_NAME: Schema = TEXT | {"description": "Default: the first with these inputs and outputs."}
+_CONTENT_TYPE: Schema = {"description": "`base64` for strings in base64; ignored otherwise."}
 _INFER: Schema = {
     "operationId": "v2_infer",
     "summary": "Labels images.",
     "parameters": [{"in": "header", "name": HEADER_LENGTH, "schema": {"type": "integer", "minimum": 1}}],
     "requestBody": {
+        "description": GZIP_NOTE,
         "required": True,
         "content": {
             JSON: {
-                "schema": closed(
+                "schema": with_optional(
                     object_of(
                         inputs={
                             "type": "array",
                             "minItems": 1,
                             "maxItems": 1,
-                            "items": closed(
+                            "items": with_optional(
                                 object_of(
                                     name={"enum": ["image_bytes", "images"]},
                                     datatype={"enum": ["BYTES", "UINT8"]},
                                     shape=_SHAPE_GIVEN,
                                 ),
                                 data={"type": "array", "minItems": 1},
-                                parameters=_INPUT_PARAMETERS,
+                                parameters=_parameters(binary_data_size=_SIZE, content_type=_CONTENT_TYPE),
                             ),
                         }
                     ),
                     id=TEXT,
                     model_name=TEXT,
-                    parameters={
-                        "type": "object",
-                        "properties": {_SIGNATURE: TEXT, "binary_data_output": FLAG},
-                        "additionalProperties": False,
-                    },
-                    outputs=list_of(closed(object_of(name=TEXT), parameters=_OUTPUT_PARAMETERS)),
+                    parameters=_parameters(signature_name=_SIGNATURE_NAME, binary_data_output=FLAG),
+                    outputs=list_of(
+                        with_optional(object_of(name=TEXT), parameters=_parameters(binary_data=FLAG))
+                    ),
                 )
             },
             BINARY: {"schema": {"type": "string", "format": "binary"}},

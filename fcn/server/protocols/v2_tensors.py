@@ -22,14 +22,14 @@ from fcn.server.protocols.json_tensors import (
     read_pixels,
     read_strings,
 )
-from fcn.server.validation import check_keys, describe, invalid
+from fcn.server.validation import describe, invalid
 
 DATATYPES = {UINT8: "UINT8", FLOAT32: "FP32", STRING: "BYTES"}
 """Names of the data types in the protocol."""
 
-# MLServer's convention for the elements of a JSON tensor. The first is the default.
 _BASE64 = "base64"
-_CONTENT_TYPES = {UINT8: ("np",), STRING: ("str", _BASE64)}
+"""MLServer's `content_type` of strings in base64; others say nothing about the bytes of a tensor."""
+
 _LENGTH = struct.Struct("<I")
 
 
@@ -61,7 +61,6 @@ def read_tensor(entry: Mapping[str, Any], tensor: Tensor, chunk: memoryview | No
         return _read_json(entry, tensor, shape)
     if "data" in entry:
         raise invalid(f"either `data` or `binary_data_size` of `{name}`", "both")
-    check_keys(entry["parameters"], ("binary_data_size",), f"the parameters of `{name}`")
     if tensor.dtype == STRING:
         return _read_byte_strings(chunk, shape[0], name)
     if len(chunk) != math.prod(shape):
@@ -114,12 +113,7 @@ def _format_received(shape: object) -> str:
 
 def _read_json(entry: Mapping[str, Any], tensor: Tensor, shape: list[int]) -> npt.NDArray[Any]:
     name, data = entry["name"], entry.get("data")
-    content_types = _CONTENT_TYPES[tensor.dtype]
-    parameters = entry.get("parameters", {})
-    check_keys(parameters, ("content_type",), f"the parameters of `{name}`")
-    content_type = parameters.get("content_type", content_types[0])
-    if content_type not in content_types:
-        raise invalid(f"the content_type {' or '.join(content_types)} of `{name}`", describe(content_type))
+    content_type = entry.get("parameters", {}).get("content_type")
     what = f"{name}.data"
     if tensor.dtype == STRING:
         if isinstance(data, list) and data and len(data) != shape[0]:

@@ -14,6 +14,7 @@ from page_browser import RedEngine, write_photo
 from selenium.webdriver import Keys
 
 from fcn.data.image_io import encode_png
+from fcn.runs.arrival import write_file_sizes
 from fcn.server.app import ServerSettings
 
 pytestmark = pytest.mark.slow
@@ -220,6 +221,7 @@ def test_a_new_version_is_noticed(browser, photo, tmp_path):
         browser.show(photo)
         (folder / "2").mkdir()
         (folder / "2" / "saved_model.pb").touch()
+        write_file_sizes(folder / "2")
         wait_until(lambda: server.service.describe().version == 2)
         browser.find("#download-polygons").click()
         assert "may have been replaced" in message(browser)

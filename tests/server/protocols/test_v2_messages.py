@@ -39,6 +39,28 @@ def test_bytes_follow_the_json():
 
 
 @pytest.mark.parametrize(
+    ("outputs", "signature"),
+    [
+        ([], "predict_tensor"),
+        (["label"], "predict_tensor"),
+        (["logits"], "predict_logits"),
+    ],
+)
+def test_the_signature_is_found_by_input_and_outputs(outputs, signature):
+    document = {"inputs": [BINARY], "outputs": [{"name": name} for name in outputs]}
+    request = read(document, b"\1\2\3")
+    assert request.call.signature == signature
+    assert request.call.outputs == tuple(outputs)
+    assert request.call.inputs["images"].shape == (1, 1, 1, 3)
+    document["parameters"] = {"signature_name": "predict_logits"}
+    if outputs != ["label"]:
+        assert read(document, b"\1\2\3").call.signature == "predict_logits"
+    else:
+        with pytest.raises(ServerError, match="outputs among logits for predict_logits"):
+            read(document, b"\1\2\3")
+
+
+@pytest.mark.parametrize(
     ("whole", "outputs", "wanted", "binary"),
     [
         (None, None, (), set()),
@@ -64,6 +86,28 @@ def test_each_output_goes_as_it_is_wanted(whole, outputs, wanted, binary):
     request = read(document)
     assert request.call.outputs == wanted
     assert request.binary == binary
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["priority", "timeout", "sequence_id", "sequence_start", "sequence_end", "content_type", "headers", "x"],
+)
+@pytest.mark.parametrize("value", [0, 7, 1.5, True, None, "x", [1], {"a": {}}])
+def test_what_other_servers_ignore_is_ignored(name, value):
+    plain, others = read({"inputs": [TEXT], "outputs": [AREAS]}), {name: value}
+    text = TEXT | {"parameters": {}}
+    for document in (
+        {"inputs": [TEXT], "outputs": [AREAS], "parameters": others},
+        {"inputs": [TEXT], "outputs": [AREAS]} | others,
+        {"inputs": [text | {"parameters": others}], "outputs": [AREAS]},
+        {"inputs": [text | others], "outputs": [AREAS]},
+        {"inputs": [TEXT], "outputs": [AREAS | {"parameters": others}]},
+        {"inputs": [TEXT], "outputs": [AREAS | others]},
+    ):
+        request = read(document)
+        assert (request.request_id, request.binary) == (plain.request_id, plain.binary)
+        assert request.call.inputs["image_bytes"].tolist() == [b"a"]
+        assert request.call._replace(inputs={}) == plain.call._replace(inputs={})
 
 
 def test_an_answer_is_worked_by_hand():
@@ -125,15 +169,19 @@ def test_binary_outputs_follow_in_their_order(logits, label, first, second):
         ),
         ({"inputs": [TEXT, TEXT]}, 'each name once in `inputs`. Received: "image_bytes" twice.'),
         ({"inputs": [TEXT, TEXT | {"name": "x"}]}, 'Received: "image_bytes", "x".'),
+        ({"inputs": [TEXT, BINARY]}, 'Received: "image_bytes", "images".'),
+        ({"inputs": [BINARY], "outputs": [AREAS]}, "outputs among label for predict_tensor"),
+        (
+            {"inputs": [BINARY], "outputs": [{"name": "label"}, {"name": "logits"}]},
+            'outputs among label for predict_tensor. Received: "logits".',
+        ),
         ({"inputs": [1]}, "an object at inputs[0]. Received: 1."),
         ({"inputs": [{}]}, "a string as `name` of inputs[0]. Received: null."),
-        ({"inputs": [TEXT | {"x": 1}]}, "the input `image_bytes`"),
         ({"inputs": [TEXT | {"parameters": []}]}, "an object as parameters of the input `image_bytes`"),
-        ({"inputs": [TEXT], "x": 1}, 'in the body. Received: "x".'),
         ({"inputs": [TEXT], "id": 1}, "a string as `id`. Received: 1."),
         ({"inputs": [TEXT], "id": None}, "a string as `id`. Received: null."),
         ({"inputs": [TEXT], "model_name": "x"}, '"fcn" as `model_name`'),
-        ({"inputs": [TEXT], "parameters": {"priority": 1}}, "signature_name, binary_data_output"),
+        ({"inputs": [TEXT], "parameters": {"shared_memory_x": 1}}, "data in the body for the request"),
         ({"inputs": [TEXT], "parameters": {"signature_name": 1}}, "a string as `signature_name`"),
         ({"inputs": [TEXT], "parameters": {"signature_name": "x"}}, "one of the signatures"),
         (
@@ -143,7 +191,10 @@ def test_binary_outputs_follow_in_their_order(logits, label, first, second):
         ({"inputs": [TEXT], "outputs": {}}, "a list of objects as `outputs`"),
         ({"inputs": [TEXT], "outputs": [{"name": "label"}]}, "outputs among label_png_bytes"),
         ({"inputs": [TEXT], "outputs": [AREAS, AREAS]}, "each name once in `outputs`"),
-        ({"inputs": [TEXT], "outputs": [AREAS | {"shape": [1]}]}, "the output `class_areas`"),
+        (
+            {"inputs": [TEXT], "outputs": [AREAS | {"parameters": {"shared_memory_region": "x"}}]},
+            "data in the body for the output `class_areas`",
+        ),
         (
             {"inputs": [TEXT], "outputs": [AREAS | {"parameters": {"classification": 2}}]},
             "no classification of the output `class_areas`",
