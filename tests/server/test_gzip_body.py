@@ -60,7 +60,7 @@ def test_truncated_bodies_are_refused(cut, sizes):
 
 
 @pytest.mark.parametrize("sizes", [(), (5,), (10**6,)])
-@pytest.mark.parametrize("more", [b"x", bytes(8), gzip.compress(b"more")])
+@pytest.mark.parametrize("more", [b"x", bytes(8), gzip.compress(b"more")], ids=["a byte", "zeros", "gzip"])
 def test_bytes_after_the_end_are_refused(sizes, more):
     whole = gzip.compress(b"some text")
     for cut in (sizes, (len(whole),)):
