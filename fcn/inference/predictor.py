@@ -1,16 +1,18 @@
 """Labels images with any saved model or a net in memory."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels, decode_image, read_image
+from fcn.errors import BackendError
 from fcn.inference.engines.choose import open_engine
-from fcn.inference.engines.engine import Floats, softmax
+from fcn.inference.engines.engine import Engine, Floats, softmax
 from fcn.inference.tiling.tiles import MEMORY_GIGABYTES, tiled
 from fcn.inference.views import PLAIN, Views, check_scales, multi_scale_engine
 from fcn.models.net import SegmentationNet
@@ -39,6 +41,9 @@ class Prediction(NamedTuple):
 class Predictor:
     """Labels images with a trained net.
 
+    After `fork`, only the process that loaded a model can label with it, and no other model can be loaded:
+    the threads of the engines do not come along. Load the model after the fork, or use spawn.
+
     Args:
         model: A net; or the path of a run folder, a `.keras` file or an exported folder; or the name of a
             published net.
@@ -55,7 +60,6 @@ class Predictor:
             code; use it only for models of people you trust.
 
     Attributes:
-        engine: The engine that computes.
         classes: The names and colors of the classes.
         bits: How many bits the values of image files of 16 bits use.
         path: Path of the model; None for a net in memory.
@@ -63,7 +67,8 @@ class Predictor:
         views: The scales and mirror images to average over.
 
     Raises:
-        BackendError: If this process or this machine cannot run the engine or the precision.
+        BackendError: If this process or this machine cannot run the engine or the precision; or if this
+            process was forked from one that had loaded a model.
         RunError: If there is no model at the path, or it cannot be read.
         TrustError: If it has parts that could run code.
         ValueError: If a scale is not above 0 and at most 4 or occurs twice, or if the memory is too small for
@@ -76,6 +81,8 @@ class Predictor:
         (30, 40)
     """
 
+    _process: ClassVar[int | None] = None  # the one that loaded the first model
+
     def __init__(
         self,
         model: SegmentationNet | Path | str,
@@ -86,15 +93,35 @@ class Predictor:
         memory_gigabytes: float = MEMORY_GIGABYTES,
         trust: bool = False,
     ) -> None:
+        self._check_process()
         self.path = None if isinstance(model, SegmentationNet) else resolve_model(model)
         self.net = model if isinstance(model, SegmentationNet) else None
         self.views = Views(flip, check_scales(scales))
         one_view = tiled(
             open_engine(self.path or model, engine, precision, trust), memory_gigabytes, self.path
         )
-        self.engine = multi_scale_engine(one_view, self.views, one_view.score_bytes)
-        self.classes = self.engine.classes
-        self.bits = self.engine.bits
+        self._engine = multi_scale_engine(one_view, self.views, one_view.score_bytes)
+        self.classes = self._engine.classes
+        self.bits = self._engine.bits
+        Predictor._process = os.getpid()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that computes.
+
+        Raises:
+            BackendError: If this process was forked from one that had loaded a model.
+        """
+        self._check_process()
+        return self._engine
+
+    def _check_process(self) -> None:
+        if self._process not in (None, os.getpid()):
+            # Engines would wait forever for the threads that a fork leaves behind.
+            raise BackendError(
+                "This process was forked from one that had loaded a model, and cannot compute: "
+                "load the model after the fork, or use spawn."
+            )
 
     def predict(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Prediction:
         """Labels one image.

@@ -18,6 +18,7 @@ from fcn.models.net import SegmentationNet, fit_to_image, preprocess, score
 from fcn.models.reflection import ReflectionPadding
 from fcn.models.upsampling import upscore
 from fcn.models.vgg import block_convolutions, fully_connected
+from fcn.system.keras_defaults import keras_defaults
 
 _YU_KOLTUN = 'Yu & Koltun, "Multi-scale context aggregation by dilated convolutions", ICLR 2016'
 _DEEPLAB = (
@@ -53,6 +54,7 @@ class DilatedNet(SegmentationNet):
     stride = 2**DILATED_POOLED_BLOCKS
 
     @collect_arguments(DilatedNetArguments)
+    @keras_defaults()
     def __init__(self, arguments: DilatedNetArguments) -> None:
         num_classes, context = arguments.num_classes, arguments.context
         learned = arguments.upsampling == "learned"

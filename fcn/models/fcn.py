@@ -7,6 +7,7 @@ from fcn.models.geometry import CropOffsets, reference_crop_offsets
 from fcn.models.net import SegmentationNet, fit_to_image, preprocess, score
 from fcn.models.upsampling import CropLike, upscore
 from fcn.models.vgg import vgg16_features
+from fcn.system.keras_defaults import keras_defaults
 
 AT_ONCE_SKIP_SCALES = (1e-2, 1e-4)
 """Factors of pool4 and pool3 with which FCN-8s is trained at once, all skips from the start (PAMI 2017)."""
@@ -38,6 +39,7 @@ class FCN(SegmentationNet):
     paper = 'Long et al., "Fully convolutional networks for semantic segmentation", CVPR 2015'
 
     @collect_arguments(FCNArguments)
+    @keras_defaults()
     def __init__(self, arguments: FCNArguments) -> None:
         num_classes, stride, upsampling = arguments.num_classes, arguments.stride, arguments.upsampling
 

@@ -154,6 +154,7 @@ def _convolve(
     convolution = keras.layers.Conv2D(
         dense.units if num_classes is None else num_classes,
         kernel_size,
+        data_format="channels_last",
         activation=dense.activation,
         use_bias=bias is not None,
         kernel_initializer=dense.kernel_initializer if num_classes is None else "zeros",

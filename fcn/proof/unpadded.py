@@ -150,7 +150,8 @@ def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(value, keras.KerasTensor) or value.shape[1:3] == (height, width):
             return value
         over = value.shape[1] - height, value.shape[2] - width
-        return keras.layers.Cropping2D([(pixels // 2, pixels - pixels // 2) for pixels in over])(value)
+        edges = [(pixels // 2, pixels - pixels // 2) for pixels in over]
+        return keras.layers.Cropping2D(edges, data_format="channels_last")(value)
 
     args, kwargs = keras.tree.map_structure(fit, (args, kwargs))
     return layer(*args, **kwargs)

@@ -22,17 +22,24 @@ def bfloat16_instructions() -> tuple[str, ...]:
 def bfloat16_graphs(wanted: bool) -> Iterator[None]:
     """Sets whether TensorFlow rewrites graphs that first run inside for oneDNN's bfloat16 kernels.
 
-    Weights, inputs and outputs of a graph stay float32.
+    Weights, inputs and outputs of a graph stay float32. Only graphs that this thread calls are concerned:
+    `tf.config.optimizer` would set it for the process, and so for engines that compute in other threads.
 
     Args:
         wanted: Whether to rewrite them.
     """
-    import tensorflow as tf
+    # TensorFlow has no public name for the options of one thread.
+    from tensorflow.core.protobuf.config_pb2 import ConfigProto
+    from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
+    from tensorflow.python.eager.context import FunctionCallOptions, context
 
-    name = "auto_mixed_precision_onednn_bfloat16"
-    before = tf.config.optimizer.get_experimental_options().get(name, False)
-    tf.config.optimizer.set_experimental_options({name: wanted})
+    before = context().function_call_options
+    config = ConfigProto.FromString(before.config_proto_serialized)
+    config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = (
+        RewriterConfig.ON if wanted else RewriterConfig.OFF
+    )
+    context().function_call_options = FunctionCallOptions(before.executor_type, config)
     try:
         yield
     finally:
-        tf.config.optimizer.set_experimental_options({name: before})
+        context().function_call_options = before

@@ -8,6 +8,7 @@ import keras
 
 from fcn.models.patches import tensorflow_on_cpu
 from fcn.system.bfloat16 import bfloat16_graphs, bfloat16_instructions
+from fcn.system.keras_defaults import keras_defaults
 from fcn.system.text import print_notice
 
 
@@ -44,11 +45,12 @@ def computing_in(precision: str) -> Iterator[None]:
     Args:
         precision: "float32" or "bfloat16", as `usable_precision` returned it.
     """
-    policy, low = keras.config.dtype_policy(), precision == "bfloat16"
-    rewrites = tensorflow_on_cpu()
-    keras.config.set_dtype_policy("mixed_bfloat16" if low and not rewrites else "float32")
-    try:
-        with bfloat16_graphs(low) if rewrites else nullcontext():
-            yield
-    finally:
-        keras.config.set_dtype_policy(policy)
+    low, rewrites = precision == "bfloat16", tensorflow_on_cpu()
+    with keras_defaults():
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("mixed_bfloat16" if low and not rewrites else "float32")
+        try:
+            with bfloat16_graphs(low) if rewrites else nullcontext():
+                yield
+        finally:
+            keras.config.set_dtype_policy(policy)
