@@ -58,9 +58,9 @@ FROM runtime AS serve
 COPY --from=serve-packages /opt/venv/ /opt/venv/
 EXPOSE 8501
 STOPSIGNAL SIGTERM
-# With Python, since a slim base has no curl. It succeeds once a model is loaded.
+# With Python, since a slim base has no curl. It succeeds while a model is loaded and its engine gets on.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=2m \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8501/healthz', timeout=4)"]
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8501/v2/health/ready', timeout=4)"]
 # Listens on all addresses of the container; only docker run -p makes it reachable. Without a token it answers at an IP
 # address, at localhost and at the container's own name; docker run ... fcn-serve /models --allowed-host NAME adds another.
 ENTRYPOINT ["python", "-m", "fcn", "serve", "--host", "0.0.0.0"]

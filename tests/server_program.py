@@ -1,4 +1,4 @@
-"""A server whose engine waits for a file `FOLDER/go`, as a process: `server_program.py FOLDER`."""
+"""A server whose engine waits for a file `FOLDER/go`: `server_program.py FOLDER [DRAIN_SECONDS]`."""
 
 import sys
 import time
@@ -34,24 +34,30 @@ class WaitingEngine:
         return Labeled(np.ones(images.shape[:3], np.uint8), np.ones(images.shape[:3], np.float32))
 
 
-def main(folder):
+def main(folder, drain_seconds=0.0):
     (folder / "1").mkdir(exist_ok=True)
     (folder / "1" / "saved_model.pb").touch()
     write_file_sizes(folder / "1")
     start_logs()
     with open_socket("127.0.0.1", 0) as listener, Decoders() as decoders:
         service = Service(
-            "fcn", folder, lambda path: WaitingEngine(folder / "go"), Limits(), Metrics(), decoders
+            "fcn",
+            folder,
+            lambda path: WaitingEngine(folder / "go"),
+            Limits(drain_seconds=drain_seconds),
+            Metrics(),
+            decoders,
         )
         number = answer_requests(
             create_app(service, ServerSettings()),
             listener,
             service.limits,
             lambda: print(url_of(listener), flush=True),
+            service.drain,
         )
         service.close()
     print(f"stopped by {number}", flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(float, sys.argv[2:]))

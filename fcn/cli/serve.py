@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fcn.cli.arguments import (
     MODEL_HELP,
     Commands,
+    above_zero,
     add_command,
     add_engine,
     add_memory,
@@ -128,6 +129,14 @@ def add_parser(commands: Commands) -> None:
         help=f"longest time until an image is answered, in seconds; default: {_USUAL.answer_seconds:g}",
     )
     serve.add_argument(
+        "--drain",
+        type=_drain_seconds,
+        default=_USUAL.drain_seconds,
+        metavar="S",
+        help="seconds after SIGTERM in which new requests are still answered, while /v2/health/ready gives "
+        f"503, for a load balancer; default: {_USUAL.drain_seconds:g}",
+    )
+    serve.add_argument(
         "--token-file",
         type=Path,
         metavar="FILE",
@@ -197,7 +206,7 @@ def run(options: argparse.Namespace) -> None:
             served = service.describe()
             what = {"name": options.name, "version": served.version, "engine": served.engine}
             print_address = partial(_print_address, listener, what, token is not None, options.json)
-            number = answer_requests(app, listener, limits, print_address)
+            number = answer_requests(app, listener, limits, print_address, service.drain)
         finally:
             service.close()
     if number is not None:
@@ -216,6 +225,7 @@ def _limits(options: argparse.Namespace) -> Limits:
             body_bytes=max(size, _USUAL.body_bytes),
             image_pixels=options.max_megapixels * _MEGAPIXEL,
             answer_seconds=float(options.timeout),
+            drain_seconds=options.drain,
             stop_seconds=max(float(options.timeout), _USUAL.stop_seconds),
         )
     )
@@ -293,6 +303,11 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"expected 0 to 65535, received {text!r}")
     return int(text)
+
+
+def _drain_seconds(text: str) -> float:
+    """Reads seconds; 0 is allowed."""
+    return 0.0 if text == "0" else above_zero("seconds, such as 10, or 0")(text)
 
 
 def _milliseconds(text: str) -> float:

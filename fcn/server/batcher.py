@@ -110,6 +110,8 @@ class Batcher:
         self._waiting: deque[PendingImage] = deque()
         self._large: deque[_LargeImage] = deque()
         self._window_ended = 0.0
+        self._is_computing = False
+        self._last_progress = 0.0
         self._changed = threading.Condition()
         self._closing = False
         self.seconds_per_image = 0.0
@@ -133,10 +135,20 @@ class Batcher:
             if self._closing:
                 item.result.set_exception(ServerError(ErrorKind.STOPPING, "The server is stopping."))
                 return item.result
+            if not self._has_work():
+                self._last_progress = item.queued_at
             self._waiting.append(item)
             self._changed.notify()
         item.result.add_done_callback(self._remove_canceled)
         return item.result
+
+    def stuck_seconds(self) -> float:
+        """Returns how long there has been work of which the engine has finished nothing."""
+        with self._changed:
+            return time.monotonic() - self._last_progress if self._has_work() else 0.0
+
+    def _has_work(self) -> bool:
+        return bool(self._waiting or self._large or self._is_computing)
 
     def close(self) -> None:
         """Labels all images in the queue, then stops the thread."""
@@ -153,6 +165,9 @@ class Batcher:
 
     def _run(self) -> None:
         while True:
+            with self._changed:
+                self._is_computing = False
+                self._last_progress = time.monotonic()
             if self._large and not self._has_waited():
                 self._continue_large()
                 self._window_ended = time.monotonic()
@@ -210,6 +225,7 @@ class Batcher:
             batch = matching[: 1 << (len(matching).bit_length() - 1)]
             taken = {id(item) for item in batch}
             self._waiting = deque(item for item in self._waiting if id(item) not in taken)
+            self._is_computing = True
             return batch
 
     def _wait_for_batch(self, first: PendingImage) -> list[PendingImage]:

@@ -96,6 +96,13 @@ class ModelService(Protocol):
             ServerError: If no such version is available.
         """
 
+    def check_ready(self) -> None:
+        """Checks that a new request would be answered.
+
+        Raises:
+            ServerError: If it would not.
+        """
+
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Runs a signature.
 

@@ -27,6 +27,8 @@ class Limits(NamedTuple):
         read_seconds: Time in which a client must send a request, plus the time for its size on a slow
             connection, and in which it must read some of a response.
         answer_seconds: Maximum time that a request waits for the engine's result.
+        drain_seconds: Time after SIGTERM in which new requests are still answered, while the server says that
+            it is not ready.
         stop_seconds: Maximum time in which a stopping server answers accepted requests; at least
             `answer_seconds`.
     """
@@ -42,6 +44,7 @@ class Limits(NamedTuple):
     answer_bytes: int = 256 * _MIB
     read_seconds: float = 20.0
     answer_seconds: float = 60.0
+    drain_seconds: float = 0.0
     stop_seconds: float = 60.0
 
 
@@ -49,15 +52,15 @@ def check_limits(limits: Limits) -> Limits:
     """Checks that limits are consistent; returns them.
 
     Raises:
-        ConfigError: If a limit other than `batch_wait_seconds` is not positive, or `request_bytes` exceeds
-            `body_bytes`, or `answer_seconds` exceeds `stop_seconds`.
+        ConfigError: If a limit other than `batch_wait_seconds` and `drain_seconds` is not positive, or
+            `request_bytes` exceeds `body_bytes`, or `answer_seconds` exceeds `stop_seconds`.
 
     Example:
         >>> check_limits(Limits(queue_images=2)).queue_images
         2
     """
     for name, value in limits._asdict().items():
-        if value < 0 or (value == 0 and name != "batch_wait_seconds"):
+        if value < 0 or (value == 0 and name not in ("batch_wait_seconds", "drain_seconds")):
             raise ConfigError(f"{name}: expected more than 0. Received: {value}.")
     if limits.request_bytes > limits.body_bytes:
         raise ConfigError(

@@ -76,15 +76,22 @@ def url_of(listener: socket.socket) -> str:
 
 
 def answer_requests(
-    app: ASGIApp, listener: socket.socket, limits: Limits, when_ready: Callable[[], None]
+    app: ASGIApp,
+    listener: socket.socket,
+    limits: Limits,
+    when_ready: Callable[[], None],
+    when_stopping: Callable[[], None] = lambda: None,
 ) -> int | None:
     """Serves requests until SIGINT or SIGTERM, then finishes accepted ones; a second signal ends the process.
+
+    After SIGTERM, new requests are answered for `drain_seconds` too.
 
     Args:
         app: Application to serve.
         listener: Socket from `open_socket`.
         limits: Limits of time and number for clients, and of time for stopping.
         when_ready: Called once connections are accepted.
+        when_stopping: Called when the signal has come.
 
     Returns:
         The number of the signal.
@@ -98,7 +105,8 @@ def answer_requests(
             "the limit of open files of this system permits fewer connections than --max-connections",
             extra={"connections": connections},
         )
-    server = _Server(configure(app, limits._replace(connections=connections)), when_ready)
+    config = configure(app, limits._replace(connections=connections))
+    server = _Server(config, when_ready, when_stopping, limits.drain_seconds)
     host, port = listener.getsockname()[:2]
     try:
         # Two sockets can be bound to one address as long as neither listens.
@@ -135,14 +143,22 @@ def configure(app: ASGIApp, limits: Limits) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Server that calls a function once it is ready, and records the signal that stopped it."""
 
-    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        when_ready: Callable[[], None],
+        when_stopping: Callable[[], None],
+        drain_seconds: float,
+    ) -> None:
         super().__init__(config)
-        self._when_ready = when_ready
+        self._when_ready, self._when_stopping = when_ready, when_stopping
+        self._drain_seconds = drain_seconds
         self._no_descriptors = StateWarning("the system has no descriptors left for connections")
         self.stopped_by: int | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().set_exception_handler(self._handle_exception)
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._handle_exception)
         self.config.backlog = _ACCEPTED_AT_ONCE  # asyncio uses one number for both
         await super().startup(sockets)
         for listener in sockets or []:
@@ -169,8 +185,15 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self.should_exit:
+        if self.stopped_by is not None:
             signal.signal(sig, signal.SIG_DFL)
             signal.raise_signal(sig)
         self.stopped_by = sig
+        self._when_stopping()
+        if sig == signal.SIGTERM and self._drain_seconds:
+            self._loop.call_soon_threadsafe(self._loop.call_later, self._drain_seconds, self._end)
+        else:
+            self._end()
+
+    def _end(self) -> None:
         self.should_exit = True

@@ -109,6 +109,7 @@ class Service:
         self._decoded_pixels = WeightedSemaphore(limits.decoded_pixels)
         self._logit_bytes = WeightedSemaphore(limits.answer_bytes)
         self._accepted = 0
+        self._is_draining = False
 
     def versions(self) -> Sequence[VersionState]:
         """Returns the state of each version, newest first."""
@@ -122,6 +123,26 @@ class Service:
         """
         with self._versions.lease(version) as loaded:
             return loaded.signatures
+
+    def drain(self) -> None:
+        """Says from now on that the server is not ready, while it still answers."""
+        self._is_draining = True
+
+    def check_ready(self) -> None:
+        """Checks that a new request would be answered.
+
+        Raises:
+            ServerError: If the server is stopping, or the engine has had work for longer than a request may
+                take and has finished nothing.
+        """
+        if self._is_draining:
+            raise ServerError(ErrorKind.STOPPING, "The server is stopping.")
+        with self._versions.lease(None) as loaded:
+            stuck = loaded.batcher.stuck_seconds()
+        if stuck > self.limits.answer_seconds:
+            raise ServerError(
+                ErrorKind.STOPPING, f"The engine has had work for {stuck:.0f} s and has finished nothing."
+            )
 
     def describe(self) -> ModelDescription:
         """Returns the description of the newest version."""

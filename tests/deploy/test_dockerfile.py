@@ -111,5 +111,5 @@ def test_healthy_is_a_server_that_answers(status: int | None, is_healthy: bool) 
         done = subprocess.run(command, capture_output=True, timeout=20, check=False)
         if status is not None:
             thread.join(20)
-            assert asked == ["/healthz"]
+            assert asked == ["/v2/health/ready"]
     assert (done.returncode == 0) is is_healthy

@@ -4,6 +4,7 @@ import weakref
 
 import numpy as np
 import pytest
+from http_server import wait_until
 from pausable_engine import PausableEngine, flat
 
 from fcn.inference.tiling.tiles import TiledEngine, least_map_bytes
@@ -228,6 +229,22 @@ def test_a_large_image_whose_time_is_over_is_given_up_after_a_window(windowed):
         large.result(10)
     assert refused.value.kind is ErrorKind.TIMED_OUT
     assert len(engine.batches) == 1
+
+
+def test_an_engine_that_gets_on_is_not_stuck(engine, batcher):
+    assert batcher.stuck_seconds() == 0
+    first = hold(engine, batcher)
+    time.sleep(0.2)
+    second = batcher.submit(flat(1), OutputKind.LABEL, NEVER)
+    assert 0.2 <= batcher.stuck_seconds() < 10
+    second.cancel()
+    first.cancel()
+    assert batcher.stuck_seconds() >= 0.2  # the engine is still at it
+    engine.resumed.set()
+    assert batcher.submit(flat(1), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 1
+    wait_until(lambda: batcher.stuck_seconds() == 0)
+    hold(engine, batcher)
+    assert batcher.stuck_seconds() < 0.2  # there was nothing to do before
 
 
 def test_closing_finishes_large_images(windowed):

@@ -3,17 +3,20 @@ import pytest
 from fcn.errors import ConfigError
 from fcn.server.limits import Limits, check_limits
 
+MAY_BE_NOTHING = ("batch_wait_seconds", "drain_seconds")
 
-@pytest.mark.parametrize("name", [name for name in Limits._fields if name != "batch_wait_seconds"])
+
+@pytest.mark.parametrize("name", [name for name in Limits._fields if name not in MAY_BE_NOTHING])
 def test_a_limit_of_nothing_is_refused_by_its_name(name):
     with pytest.raises(ConfigError, match=f"{name}.*Received: 0"):
         check_limits(Limits()._replace(**{name: 0}))
 
 
 def test_no_wait_is_fine_and_a_negative_one_is_not():
-    check_limits(Limits(batch_wait_seconds=0))
-    with pytest.raises(ConfigError, match="batch_wait_seconds"):
-        check_limits(Limits(batch_wait_seconds=-1))
+    for name in MAY_BE_NOTHING:
+        check_limits(Limits(**{name: 0}))
+        with pytest.raises(ConfigError, match=name):
+            check_limits(Limits(**{name: -1}))
 
 
 def test_a_request_larger_than_all_together_is_refused():

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,10 +63,10 @@ def test_a_host_that_is_not_this_machine_is_refused(host):
 
 
 @contextmanager
-def program(folder):
+def program(folder, drain_seconds=0):
     """The program as a process, and its URL."""
     process = subprocess.Popen(
-        [sys.executable, str(PROGRAM), str(folder)],
+        [sys.executable, str(PROGRAM), str(folder), str(drain_seconds)],
         env=os.environ | {"PYTHONPATH": str(PROGRAM.parents[1])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -138,3 +139,19 @@ def test_a_second_signal_ends_it_at_once(tmp_path):
         assert process.wait(20) == -signal.SIGTERM
         client.join(60)
         assert client.error is not None
+
+
+@pytest.mark.parametrize(("number", "drains"), [(signal.SIGTERM, True), (signal.SIGINT, False)])
+def test_a_server_that_is_told_to_stop_drains_before(tmp_path, number, drains):
+    (tmp_path / "go").touch()
+    with program(tmp_path, 3) as (process, url):
+        assert httpx.get(f"{url}v2/health/ready").status_code == 200
+        begin = time.monotonic()
+        process.send_signal(number)
+        if drains:
+            wait_until(lambda: httpx.get(f"{url}v2/health/ready").status_code == 503)
+            assert httpx.get(f"{url}healthz").status_code == 200
+            answer = httpx.post(f"{url}v1/models/fcn:segment?output=ids", content=PNG)
+            assert answer.status_code == 200
+        assert process.wait(20) == 0
+        assert (time.monotonic() - begin >= 3) == drains

@@ -293,3 +293,25 @@ def test_statistics_are_of_one_version(make, engine, tmp_path):
     assert service.statistics(2).values["fcn_images_total",] == 2
     with pytest.raises(ServerError):
         service.statistics(1)
+
+
+def test_an_engine_that_is_stuck_is_not_ready(make, engine):
+    service = make(answer_seconds=0.3)
+    service.check_ready()
+
+    async def stuck():
+        engine.resumed.clear()
+        with pytest.raises(ServerError):
+            await service.infer(InferenceRequest("serving_default", encoded(flat(1))))
+        await asyncio.sleep(0.1)
+        with pytest.raises(ServerError, match="has finished nothing") as refused:
+            service.check_ready()
+        engine.resumed.set()
+        await service.infer(InferenceRequest("serving_default", encoded(flat(1))))
+        return refused.value.kind
+
+    assert run(stuck()) is ErrorKind.STOPPING
+    service.check_ready()
+    service.drain()
+    with pytest.raises(ServerError, match="stopping"):
+        service.check_ready()

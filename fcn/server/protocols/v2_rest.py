@@ -56,12 +56,13 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         return json_response({"live": True})
 
     async def ready() -> Response:
-        service.signatures(None)
+        service.check_ready()
         # The specification has `live` here too; servers that implement it return `ready`.
         return json_response({"live": True, "ready": True})
 
     async def model_ready(request: Request) -> Response:
         service.signatures(requested_version(request, service))
+        service.check_ready()
         return json_response({"name": service.name, "ready": True})
 
     async def metadata(request: Request) -> Response:
