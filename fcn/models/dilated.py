@@ -14,11 +14,11 @@ from fcn.models.architecture import (
 )
 from fcn.models.arguments import DilatedNetArguments, NetArguments, collect_arguments
 from fcn.models.context import context_module
+from fcn.models.keras_defaults import keras_defaults
 from fcn.models.net import SegmentationNet, fit_to_image, preprocess, score
 from fcn.models.reflection import ReflectionPadding
 from fcn.models.upsampling import upscore
 from fcn.models.vgg import block_convolutions, fully_connected
-from fcn.system.keras_defaults import keras_defaults
 
 _YU_KOLTUN = 'Yu & Koltun, "Multi-scale context aggregation by dilated convolutions", ICLR 2016'
 _DEEPLAB = (

@@ -4,10 +4,10 @@ import keras
 
 from fcn.models.arguments import FCNArguments, collect_arguments
 from fcn.models.geometry import CropOffsets, reference_crop_offsets
+from fcn.models.keras_defaults import keras_defaults
 from fcn.models.net import SegmentationNet, fit_to_image, preprocess, score
 from fcn.models.upsampling import CropLike, upscore
 from fcn.models.vgg import vgg16_features
-from fcn.system.keras_defaults import keras_defaults
 
 AT_ONCE_SKIP_SCALES = (1e-2, 1e-4)
 """Factors of pool4 and pool3 with which FCN-8s is trained at once, all skips from the start (PAMI 2017)."""

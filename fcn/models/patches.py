@@ -1,6 +1,6 @@
 """Convolutions with large kernels over small maps, computed as one matrix product each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from fcn.models.architecture import SMALLEST_BLOCK
-from fcn.system.tensorflow_step import multiply_in_training
 
 _GATHERED = ContextVar("gathered", default=True)
+_TRAINED_BY: ContextVar[Callable[[Any, Any], Any] | None] = ContextVar("_TRAINED_BY", default=None)
 
 
 @contextmanager
@@ -27,6 +27,20 @@ def ordinary_convolutions() -> Iterator[None]:
         yield
     finally:
         _GATHERED.reset(token)
+
+
+@contextmanager
+def multiplying_in_training(multiply: Callable[[Any, Any], Any] | None) -> Iterator[None]:
+    """Multiplies patches with kernels by another function where a training is traced in this thread.
+
+    Args:
+        multiply: Takes `float[..., N]` and `float[N, M]`, and returns their product; None for Keras' own.
+    """
+    token = _TRAINED_BY.set(multiply)
+    try:
+        yield
+    finally:
+        _TRAINED_BY.reset(token)
 
 
 # Named as Keras' own, because a `.keras` file stores weights under the name of their layer's class: files
@@ -72,7 +86,8 @@ class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
             for column in range(columns)
         ]
         kernel = ops.reshape(self.kernel, (-1, self.filters))
-        multiply = multiply_in_training if training and _learns_in_front(self) else ops.matmul
+        special = _TRAINED_BY.get()
+        multiply = special if special and training and _learns_in_front(self) else ops.matmul
         outputs = multiply(ops.concatenate(patches, axis=-1), kernel)
         if self.use_bias:
             outputs = outputs + self.bias

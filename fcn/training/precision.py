@@ -6,9 +6,10 @@ from contextlib import contextmanager, nullcontext
 
 import keras
 
-from fcn.models.patches import tensorflow_on_cpu
+from fcn.models.keras_defaults import keras_defaults
+from fcn.models.patches import multiplying_in_training, tensorflow_on_cpu
 from fcn.system.bfloat16 import bfloat16_graphs, bfloat16_instructions
-from fcn.system.keras_defaults import keras_defaults
+from fcn.system.tensorflow_step import multiply_in_training
 from fcn.system.text import print_notice
 
 
@@ -50,7 +51,10 @@ def computing_in(precision: str) -> Iterator[None]:
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy("mixed_bfloat16" if low and not rewrites else "float32")
         try:
-            with bfloat16_graphs(low) if rewrites else nullcontext():
+            with (
+                bfloat16_graphs(low) if rewrites else nullcontext(),
+                multiplying_in_training(multiply_in_training if rewrites else None),
+            ):
                 yield
         finally:
             keras.config.set_dtype_policy(policy)

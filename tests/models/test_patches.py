@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from fcn.models.patches import Conv2D, Conv2DTranspose, ordinary_convolutions
 from fcn.runs.model_file import load_model
+from fcn.training.precision import computing_in
 
 
 def pair(padding: str, kernel_size: int | tuple[int, int] = 7, **options) -> list[keras.layers.Layer]:
@@ -78,7 +79,8 @@ def gradient_of_kernel(front_learns: bool) -> tf.Operation:
             loss = tf.reduce_sum(tf.sin(net(x, training=True)))
         return tape.gradient(loss, net.trainable_variables)
 
-    graph = gradients.get_concrete_function(tf.TensorSpec((1, 9, 8, 3), tf.float32)).graph
+    with computing_in("float32"):
+        graph = gradients.get_concrete_function(tf.TensorSpec((1, 9, 8, 3), tf.float32)).graph
     products = [operation for operation in graph.get_operations() if operation.type == "MatMul"]
     (found,) = [product for product in products if product.get_attr("transpose_a")]
     return found
@@ -101,7 +103,7 @@ def test_gradients_in_training_are_those_of_keras_own_convolution() -> None:
         keras.utils.set_random_seed(4)
         front = keras.layers.Conv2D(4, 1, activation="relu")
         net = keras.Sequential([keras.Input((None, None, 3)), front, kind(5, 7, padding="same")])
-        with tf.GradientTape() as tape:
+        with computing_in("float32"), tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.sin(net(x, training=True)))
         found.append(tape.gradient(loss, net.trainable_variables))
     for one, other in zip(*found, strict=True):
@@ -112,7 +114,8 @@ def test_a_layer_in_front_may_be_applied_more_than_once() -> None:
     relu, layer = keras.layers.ReLU(), Conv2D(4, 7, padding="same")
     images = keras.Input((9, 8, 4))
     net = keras.Model(images, relu(layer(relu(relu(images)))))
-    assert net(np.ones((1, 9, 8, 4), np.float32), training=True).shape == (1, 9, 8, 4)
+    with computing_in("float32"):
+        assert net(np.ones((1, 9, 8, 4), np.float32), training=True).shape == (1, 9, 8, 4)
 
 
 def test_arguments_it_has_no_product_for_are_keras_own() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from fcn.inference.engines.choose import open_engine
 from fcn.models.factory import build_model
-from fcn.system.keras_defaults import keras_defaults
+from fcn.models.keras_defaults import keras_defaults
 
 ROOT = Path(__file__).parents[2]
 IMAGE = np.random.default_rng(0).integers(0, 256, (1, 45, 67, 3), np.uint8)
