@@ -51,7 +51,7 @@ class Config(Section):
             **values: The values, by key.
 
         Example:
-            >>> Config(data={"root": "VOC2012"}).with_values("train", steps=9).train.steps
+            >>> as_config({"data": {"root": "VOC2012"}}).with_values("train", steps=9).train.steps
             9
         """
         changed = getattr(self, section).model_copy(update=values)

@@ -41,8 +41,7 @@ class Arrivals:
         seen = self._seen.get(version)
         if seen is None or seen.found != found:
             self._seen[version] = seen = _Sight(found, now)
-        last_change = max((changed for _, changed in found.values()), default=time.time_ns())
-        return now - seen.since >= self._seconds or time.time_ns() - last_change >= 1e9 * self._seconds
+        return now - seen.since >= self._seconds
 
 
 def names_of_files(version: Path) -> frozenset[str]:

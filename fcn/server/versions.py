@@ -23,6 +23,7 @@ from fcn.server.observability.metrics import Metrics, Values
 _LOG = logging.getLogger("fcn.server")
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 2.0, 60.0
 _LONGEST_ARRIVAL_SECONDS = 600.0
+_LOOK_SECONDS = 0.2
 # An engine prepares some things only once, with the first image.
 _WARM_UP_SIZE = (384, 512)
 
@@ -176,7 +177,7 @@ class VersionManager:
                     f"{self._model}: no version has arrived whole within "
                     f"{_LONGEST_ARRIVAL_SECONDS:.0f} s. Copy it again."
                 )
-            time.sleep(poll_seconds)
+            time.sleep(min(poll_seconds, _LOOK_SECONDS))
             versions = self._arrived_versions()
         for number, path in reversed(versions):
             try:

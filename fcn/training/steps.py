@@ -33,7 +33,9 @@ def describe_epochs(config: Config, steps: int) -> str:
         steps: What `with_steps` has found.
 
     Example:
-        >>> describe_epochs(Config(data={"root": "VOC2012"}, train={"epochs": 0.5, "batch_size": 8}), 90)
+        >>> from fcn.config.file import as_config
+        >>> config = as_config({"data": {"root": "VOC2012"}, "train": {"epochs": 0.5, "batch_size": 8}})
+        >>> describe_epochs(config, 90)
         'train.epochs=0.5: 90 steps of 8 images.'
     """
     settings = config.train
