@@ -29,6 +29,8 @@ _ZOOM = 3
 _MAX_TRACED = 2**24
 _LEAST_CORNERS = 4
 """Of a region, and of a hole."""
+_MOST_TRACED_TIMES = 16
+"""Boxes in which regions are traced overlap where one lies in another: so many times the label at most."""
 
 
 def categories(classes: Classes) -> list[dict[str, Any]]:
@@ -106,7 +108,7 @@ def rle_annotations(label: Pixels) -> list[Annotation]:
 
 
 class TooManyCornersError(Exception):
-    """A label whose polygons have more corners than are wanted."""
+    """A label whose polygons have more corners than are wanted, or whose regions are nested too often."""
 
 
 def polygon_annotations(
@@ -161,25 +163,43 @@ def _annotate_part(
     label: Pixels, top: int, left: int, min_area: int, most_corners: float
 ) -> Iterator[Annotation]:
     """Yields annotations of a part of a label that begins at (top, left) of the whole."""
-    found = []
-    least = 0
+    if most_corners < math.inf:
+        _check_work(label, min_area, most_corners)
     for value in _present_ids(label):
-        _, regions, boxes, _ = cv2.connectedComponentsWithStats(
-            (label == value).astype(np.uint8), connectivity=8
-        )
-        wanted = boxes[:, cv2.CC_STAT_AREA] >= min_area
-        wanted[0] = False  # the pixels of other classes
-        found.append((value, regions, boxes, np.flatnonzero(wanted).tolist()))
-        least += _LEAST_CORNERS * len(found[-1][3])
-        if least > most_corners:
-            raise TooManyCornersError
-    for value, regions, boxes, numbers in found:
-        for region in numbers:
+        _, regions, boxes, _ = _connected(label, value)
+        for region in _wanted(boxes, min_area):
             x, y, width, height, area = boxes[region].tolist()
             mask = regions[y : y + height, x : x + width] == region
             box = [left + x, top + y, width, height]
             polygons = _trace_polygons(mask, top + y, left + x, most_corners)
             yield _make_annotation(value, polygons, box, area)
+
+
+def _check_work(label: Pixels, min_area: int, most_corners: float) -> None:
+    """Refuses too many regions, and nested ones whose boxes together are far larger than the label.
+
+    Raises:
+        TooManyCornersError: If they are.
+    """
+    corners = traced = 0
+    for value in _present_ids(label):
+        boxes = _connected(label, value)[2]
+        numbers = _wanted(boxes, min_area)
+        corners += _LEAST_CORNERS * len(numbers)
+        sides = boxes[numbers][:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].astype(np.int64)
+        traced += int(sides.prod(axis=1).sum())
+        if corners > most_corners or traced > _MOST_TRACED_TIMES * label.size:
+            raise TooManyCornersError
+
+
+def _connected(label: Pixels, value: int) -> Any:
+    return cv2.connectedComponentsWithStats((label == value).astype(np.uint8), connectivity=8)
+
+
+def _wanted(boxes: Any, min_area: int) -> list[int]:
+    """Returns the numbers of the regions that are large enough; 0 is the pixels of other classes."""
+    found: list[int] = (np.flatnonzero(boxes[1:, cv2.CC_STAT_AREA] >= min_area) + 1).tolist()
+    return found
 
 
 def _trace_polygons(

@@ -150,18 +150,32 @@ class Batcher:
     def _has_work(self) -> bool:
         return bool(self._waiting or self._large or self._is_computing)
 
-    def close(self) -> None:
-        """Labels all images in the queue, then stops the thread."""
+    def close(self, timeout: float | None = None) -> bool:
+        """Labels all images in the queue, then stops the thread.
+
+        Args:
+            timeout: Seconds to wait for that; None to wait for ever.
+
+        Returns:
+            Whether it has stopped. An engine that hangs is left behind, with its thread.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def _remove_canceled(self, result: "Future[EngineResult]") -> None:
         """Removes a canceled image from the queue, which frees its memory at once."""
         if result.cancelled():
             with self._changed:
                 self._waiting = deque(item for item in self._waiting if item.result is not result)
+                # The engine may be at the first; it gives it up after this window.
+                self._large = deque(
+                    large
+                    for index, large in enumerate(self._large)
+                    if not index or large.item.result is not result
+                )
 
     def _run(self) -> None:
         while True:
@@ -174,26 +188,38 @@ class Batcher:
                 continue
             batch = self._next_batch()
             if not batch:
+                if self._large:
+                    continue
                 return
-            engine = self._engine
-            if isinstance(engine, GradualEngine) and engine.is_large(batch[0].image):
+            self._start(batch)
+            del batch  # its images are large, and the next one may be long in coming
+
+    def _start(self, batch: list[PendingImage]) -> None:
+        """Computes a batch, or lines up large images."""
+        engine = self._engine
+        if isinstance(engine, GradualEngine) and engine.is_large(batch[0].image):
+            with self._changed:
                 for item in batch:
                     self._metrics.queue_seconds.observe(time.monotonic() - item.queued_at)
                     self._large.append(_LargeImage(item, engine))
-            elif in_time := [item for item in batch if self._start_in_time(item)]:
-                self._process(in_time)
+        elif in_time := [item for item in batch if self._start_in_time(item)]:
+            self._process(in_time)
 
     def _has_waited(self) -> bool:
         """Returns whether an image has waited since before the last window of a large one ended."""
         with self._changed:
             return bool(self._waiting) and self._waiting[0].queued_at <= self._window_ended
 
+    def _drop_first(self) -> None:
+        with self._changed:
+            self._large.popleft()
+
     def _continue_large(self) -> None:
         """Computes a window of the first large image, if anyone still waits for it."""
         large = self._large[0]
         item = large.item
         if item.result.cancelled() or time.monotonic() > item.deadline:
-            self._large.popleft()
+            self._drop_first()
             large.steps.close()
             if item.result.set_running_or_notify_cancel():
                 item.result.set_exception(_waited_too_long(item))
@@ -202,12 +228,12 @@ class Batcher:
         try:
             next(large.steps)
         except StopIteration as ended:
-            self._large.popleft()
+            self._drop_first()
             self._count(large.seconds + time.perf_counter() - start, 1)
             if item.result.set_running_or_notify_cancel():
                 item.result.set_result(_results(item.output_kind, ended.value)[0])
         except Exception as error:  # an engine may raise anything; the next image may succeed
-            self._large.popleft()
+            self._drop_first()
             if item.result.set_running_or_notify_cancel():
                 item.result.set_exception(_refusal(error, item))
         large.seconds += time.perf_counter() - start
@@ -218,7 +244,7 @@ class Batcher:
             matching: list[PendingImage] = []
             while not matching:  # again if the first image was canceled
                 while not self._waiting:
-                    if self._closing:
+                    if self._large or self._closing:
                         return []
                     self._changed.wait()
                 matching = self._wait_for_batch(self._waiting[0])

@@ -155,6 +155,7 @@ class _Server(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._no_descriptors = StateWarning("the system has no descriptors left for connections")
         self.stopped_by: int | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -190,7 +191,7 @@ class _Server(uvicorn.Server):
             signal.raise_signal(sig)
         self.stopped_by = sig
         self._when_stopping()
-        if sig == signal.SIGTERM and self._drain_seconds:
+        if sig == signal.SIGTERM and self._drain_seconds and self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.call_later, self._drain_seconds, self._end)
         else:
             self._end()

@@ -345,9 +345,9 @@ class Service:
         """Computes logits; their memory stays reserved until they are sent."""
         size = self._check_logit_bytes(images.shape[:3], len(loaded.classes.names))
         async with AsyncExitStack() as until_scored:
-            await (request_resources.get() or until_scored).enter_async_context(
-                self._logit_bytes.acquire(size)
-            )
+            resources = request_resources.get() or until_scored
+            reserved = resources.enter_async_context(self._logit_bytes.acquire(size))
+            await self._in_time(reserved, deadline)
             return await self._label_pixels(loaded, images, OutputKind.LOGITS, deadline)
 
     async def _run_engine(

@@ -13,7 +13,7 @@ from fcn.classes import Classes
 from fcn.errors import FcnError, RunError
 from fcn.inference.engines.engine import Engine
 from fcn.inference.engines.signatures import Signature, signatures
-from fcn.runs.arrival import Arrivals, names_of_files
+from fcn.runs.arrival import Arrivals, file_sizes
 from fcn.runs.folder import exported_versions, is_exported, model_file
 from fcn.server.batcher import Batcher, OutputKind
 from fcn.server.interface import ErrorKind, ServerError, VersionState
@@ -104,7 +104,8 @@ class VersionManager:
         self._retry_at: dict[int, tuple[float, float]] = {}
         self._stopped = threading.Event()
         self._arrivals = Arrivals(settle_seconds)
-        self._files: frozenset[str] = frozenset()
+        self._files: dict[str, int] = {}
+        self._served: int | None = None
         self._current = self._load_newest(poll_seconds)
         self._watcher = threading.Thread(
             target=self._watch, args=(poll_seconds,), name="fcn-versions", daemon=True
@@ -145,7 +146,7 @@ class VersionManager:
     def close(self) -> None:
         """Stops polling, answers accepted requests, and unloads the current version."""
         self._stopped.set()
-        self._watcher.join()
+        self._watcher.join(self._limits.stop_seconds)
         self._unload(self._current)
 
     def _find_versions(self) -> list[tuple[int, Path]]:
@@ -189,25 +190,29 @@ class VersionManager:
         raise errors[0]
 
     def _load(self, number: int, path: Path) -> LoadedVersion:
-        self._set_state(number, LOADING)
-        start, files = time.monotonic(), names_of_files(path)
+        files, start = file_sizes(path), time.monotonic()
+        is_again = number == self._served  # it stays available meanwhile, whatever comes of this
+        if not is_again:
+            self._set_state(number, LOADING)
         try:
             loaded = LoadedVersion(number, self._open_engine(path), self._limits, self._metrics)
         except Exception as error:
-            self._set_state(number, END, str(error))
+            if not is_again:
+                self._set_state(number, END, str(error))
             raise
         try:
             loaded.warm_up()
         except Exception as error:
-            loaded.batcher.close()
-            self._set_state(number, END, str(error))
+            loaded.batcher.close(self._limits.stop_seconds)
+            if not is_again:
+                self._set_state(number, END, str(error))
             if isinstance(error, ServerError):  # not the error of a client
                 height, width = _WARM_UP_SIZE
                 raise RunError(
                     f"{path}: cannot label a first image of {width} x {height} pixels. {error.message}"
                 ) from error
             raise
-        self._files = files
+        self._files, self._served = files, number
         loaded.values_before = self._metrics.values()
         self._metrics.version.set(number)
         self._set_state(number, AVAILABLE)
@@ -228,20 +233,17 @@ class VersionManager:
 
     def _find_wanted(self) -> tuple[int, Path] | None:
         """Returns the version to load now; None if that is the one that is loaded, as it is."""
-        present, arrived = dict(self._find_versions()), dict(self._arrived_versions())
-        current = self._current.number
-        if present and current not in present:  # it was taken away
-            return max(arrived.items(), default=None)
-        newest = max(arrived, default=current)
-        if newest > current:
-            return newest, arrived[newest]
-        if (
-            current in arrived
-            and arrived[current] != self._model
-            and self._files < names_of_files(arrived[current])
-        ):
-            return current, arrived[current]
-        return None
+        present, current = dict(self._find_versions()), self._current.number
+        path = present.get(current)
+        if path == self._model:
+            return None
+        if path is None:  # it was taken away
+            return max(self._arrived_versions(), default=None)
+        for number in sorted(present, reverse=True):
+            if number > current and self._arrivals.has_arrived(present[number]):
+                return number, present[number]
+        further = set(file_sizes(path).items()) - set(self._files.items())
+        return (current, path) if further and self._arrivals.has_arrived(path) else None
 
     def _may_retry(self, number: int) -> bool:
         return time.monotonic() >= self._retry_at.get(number, (0.0, 0.0))[0]
@@ -274,7 +276,8 @@ class VersionManager:
             self._set_state(loaded.number, UNLOADING)
         with self._changed:
             self._changed.wait_for(lambda: loaded.active_requests == 0, timeout=self._limits.stop_seconds)
-        loaded.batcher.close()
+        if not loaded.batcher.close(self._limits.stop_seconds):
+            _LOG.error("the engine of a version hangs and is left behind", extra={"version": loaded.number})
         if not is_replaced:
             self._set_state(loaded.number, END)
         _LOG.info("version unloaded", extra={"version": loaded.number})

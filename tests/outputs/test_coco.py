@@ -167,3 +167,13 @@ def test_a_region_with_too_many_holes_is_not_traced(monkeypatch):
     monkeypatch.setattr(cv2, "findContours", None)
     with pytest.raises(TooManyCornersError):
         polygon_annotations(label, most_corners=9000)
+
+
+def test_regions_that_are_nested_too_often_are_not_traced(monkeypatch):
+    label = np.zeros((256, 256), np.uint8)
+    for ring in range(0, 128, 2):
+        label[ring : 256 - ring, ring : 256 - ring] = ring // 2 % 2
+    assert len(polygon_annotations(label)) == 64
+    monkeypatch.setattr(cv2, "findContours", None)
+    with pytest.raises(TooManyCornersError):
+        polygon_annotations(label, most_corners=100_000)

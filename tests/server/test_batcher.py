@@ -246,6 +246,51 @@ def test_an_engine_that_gets_on_is_not_stuck(engine, batcher):
     wait_until(lambda: batcher.stuck_seconds() == 0)
 
 
+@pytest.fixture
+def waiting_batcher():
+    """A batcher whose images wait for others, with an engine for large images."""
+    engine = WindowedEngine()
+    batcher = Batcher(TiledEngine(engine, least_map_bytes(engine)), 4, 0.3, Metrics())
+    yield engine, batcher
+    engine.resumed.set()
+    batcher.close()
+
+
+def test_a_large_image_goes_on_when_the_last_small_one_is_given_up(waiting_batcher):
+    engine, batcher = waiting_batcher
+    engine.resumed.clear()
+    large = batcher.submit(large_image(), OutputKind.LABEL, NEVER)
+    assert engine.started.wait(10)
+    small = batcher.submit(flat(1), OutputKind.LABEL, NEVER)
+    engine.resumed.set()
+    wait_until(lambda: engine.batches)
+    time.sleep(0.1)  # the small one waits for others of its size
+    small.cancel()
+    assert large.result(10).values.shape == large_image().shape[:2]
+    wait_until(lambda: batcher.stuck_seconds() == 0)
+
+
+def test_large_images_that_nobody_waits_for_take_no_memory_behind_another(windowed):
+    engine, batcher = windowed
+    engine.resumed.clear()
+    first = batcher.submit(large_image(), OutputKind.LABEL, NEVER)
+    assert engine.started.wait(10)
+    image = large_image()
+    kept, second = weakref.ref(image), batcher.submit(image, OutputKind.LABEL, NEVER)
+    del image
+    engine.started.clear()
+    engine.resumed.set()
+    first_windows = len(engine.batches)
+    wait_until(lambda: len(engine.batches) > first_windows)  # the second is behind the first now
+    engine.resumed.clear()
+    second.cancel()
+    del second
+    gc.collect()
+    wait_until(lambda: gc.collect() is not None and kept() is None)
+    engine.resumed.set()
+    assert first.result(10).values.shape == large_image().shape[:2]
+
+
 def test_closing_finishes_large_images(windowed):
     _, batcher = windowed
     image = large_image()

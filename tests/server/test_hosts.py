@@ -91,8 +91,8 @@ def test_a_program_without_the_header_is_answered(server):
 
 
 def test_the_image_asks_for_its_health_by_a_name_that_is_answered(server):
-    (url,) = re.findall(r"urlopen\('http://([^/]+)/healthz'", (ROOT / "Dockerfile").read_text())
-    assert ask(server, f"Host: {url}\r\n", "/healthz")[0] == 200
+    (url,) = re.findall(r"urlopen\('http://([^/]+)/v2/health/ready'", (ROOT / "Dockerfile").read_text())
+    assert ask(server, f"Host: {url}\r\n", "/v2/health/ready")[0] == 200
 
 
 def test_services_beside_ours_may_use_its_name():

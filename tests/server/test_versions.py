@@ -1,12 +1,13 @@
 import shutil
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from pausable_engine import PausableEngine, flat
 
 from fcn.errors import RunError
-from fcn.runs.arrival import write_file_sizes
+from fcn.runs.arrival import Arrivals, write_file_sizes
 from fcn.server.batcher import OutputKind
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits
@@ -50,7 +51,7 @@ def folder(tmp_path):
 @pytest.fixture
 def versions(folder, opened):
     limits = Limits(stop_seconds=20)
-    versions = VersionManager(folder, opened, limits, Metrics(), poll_seconds=0.02, settle_seconds=0.1)
+    versions = VersionManager(folder, opened, limits, Metrics(), poll_seconds=0.02, settle_seconds=0.5)
     yield versions
     for engine in opened.values():
         engine.resumed.set()
@@ -153,7 +154,7 @@ def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_tried_again(vers
 
 def test_a_damaged_newest_version_does_not_keep_a_server_from_starting(folder, opened):
     opened.broken.add("3")
-    versions = VersionManager(folder, opened, Limits(), Metrics(), poll_seconds=0.02, settle_seconds=0.1)
+    versions = VersionManager(folder, opened, Limits(), Metrics(), poll_seconds=0.02, settle_seconds=0.5)
     assert states(versions) == {3: "END", 2: "AVAILABLE"}
     opened.broken.clear()
     wait_until(lambda: newest(versions) == 3)
@@ -186,7 +187,7 @@ def test_a_version_that_has_too_little_memory_to_begin_with_is_a_mistake_of_who_
 
 def test_a_version_that_is_named_itself_is_not_replaced(folder, opened):
     versions = VersionManager(
-        folder / "2", opened, Limits(), Metrics(), poll_seconds=0.02, settle_seconds=0.1
+        folder / "2", opened, Limits(), Metrics(), poll_seconds=0.02, settle_seconds=0.5
     )
     add_version(folder, 4)
     time.sleep(0.2)
@@ -240,9 +241,48 @@ def test_a_version_is_loaded_again_when_another_format_arrives(versions, folder,
     with versions.lease(None) as loaded:
         assert loaded.batcher.submit(flat(5), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 5
     after = opened["3"]
-    (folder / "3" / "openvino" / "model.xml").unlink()  # nothing new
-    time.sleep(0.4)
+    time.sleep(0.8)  # nothing new
+    (folder / "3" / "openvino" / "model.xml").unlink()
+    time.sleep(0.8)
     assert opened["3"] is after
+
+
+def test_a_format_that_is_still_copied_is_not_taken_into_a_version_that_lists_its_files(
+    versions, folder, opened
+):
+    write_file_sizes(folder / "3")
+    wait_until(lambda: len(opened) == 1 and states(versions) == {3: "AVAILABLE"})
+    time.sleep(0.5)
+    before = opened["3"]
+    (folder / "3" / "openvino").mkdir()
+    for size in range(1, 40):  # for longer than a version settles
+        (folder / "3" / "openvino" / "model.bin").write_bytes(bytes(size))
+        time.sleep(0.02)
+        assert opened["3"] is before
+    wait_until(lambda: opened["3"] is not before)
+
+
+def test_a_version_that_cannot_be_loaded_again_stays_available(versions, folder, opened):
+    opened.broken.add("3")
+    (folder / "3" / "model.onnx").touch()
+    time.sleep(1.2)
+    assert states(versions) == {3: "AVAILABLE"}
+    with versions.lease(None) as loaded:
+        assert loaded.batcher.submit(flat(5), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 5
+
+
+def test_links_in_a_version_are_followed(versions, folder, tmp_path_factory):
+    """As Kubernetes mounts a volume: files lie in a folder "..data"."""
+    whole = tmp_path_factory.mktemp("whole")
+    (whole / "..data" / "variables").mkdir(parents=True)
+    (whole / "..data" / "saved_model.pb").write_bytes(bytes(9))
+    (whole / "..data" / "variables" / "data").write_bytes(bytes(99))
+    write_file_sizes(whole / "..data")
+    for name in ("saved_model.pb", "variables", "files.json"):
+        (whole / name).symlink_to(Path("..data") / name)
+    assert Arrivals(3600).has_arrived(whole)
+    (whole / "..data" / "variables" / "data").write_bytes(bytes(98))
+    assert not Arrivals(3600).has_arrived(whole)
 
 
 def test_a_start_waits_for_the_first_version(tmp_path, opened):
