@@ -70,26 +70,30 @@ def map_ahead(
     if workers < 1 or ahead < 1:
         raise ValueError(f"Expected `workers` and `ahead` >= 1. Received: {workers} and {ahead}.")
     remaining = iter(items)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[R]] = deque()
+    waiting: deque[Future[R]] = deque()
+    pool, waits_for_threads = ThreadPoolExecutor(workers), True
 
-        def take() -> None:
-            while len(waiting) < ahead and (not waiting or has_room()):
-                following = [*islice(remaining, 1)]
-                if not following:
-                    return
-                waiting.append(pool.submit(function, *following))
+    def take() -> None:
+        while len(waiting) < ahead and (not waiting or has_room()):
+            following = [*islice(remaining, 1)]
+            if not following:
+                return
+            waiting.append(pool.submit(function, *following))
 
-        try:
-            take()
-            while waiting:
-                waiting[0].result()
-                done = [waiting.popleft()]
-                if has_room():
-                    take()
-                # Nothing here keeps the result, which may be large, while the reader has it.
-                yield done.pop().result()
+    try:
+        take()
+        while waiting:
+            waiting[0].result()
+            done = [waiting.popleft()]
+            if has_room():
                 take()
-        finally:
-            for future in waiting:
-                future.cancel()
+            # Nothing here keeps the result, which may be large, while the reader has it.
+            yield done.pop().result()
+            take()
+    except GeneratorExit:
+        # The reader has given up. If Python's garbage collector says so, it may be in a thread that is just
+        # being started and holds a lock that every end of a thread needs.
+        waits_for_threads = False
+        raise
+    finally:
+        pool.shutdown(wait=waits_for_threads, cancel_futures=True)
