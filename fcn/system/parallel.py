@@ -3,7 +3,7 @@
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -69,9 +69,38 @@ def map_ahead(
     """
     if workers < 1 or ahead < 1:
         raise ValueError(f"Expected `workers` and `ahead` >= 1. Received: {workers} and {ahead}.")
-    remaining = iter(items)
+    pool = ThreadPoolExecutor(workers)
+    return _Results(_compute_ahead(pool, function, iter(items), ahead, has_room), pool)
+
+
+class _Results(Iterator[R]):
+    """The results of `map_ahead`, for whose threads `close` waits.
+
+    Python's garbage collector does not wait: it may run in a thread that is just being started, and that
+    holds a lock which every thread needs to end.
+    """
+
+    def __init__(self, results: Generator[R, None, None], pool: ThreadPoolExecutor) -> None:
+        self._results, self._pool = results, pool
+
+    def __next__(self) -> R:
+        return next(self._results)
+
+    def close(self) -> None:
+        """Gives up what was not read, and waits for the threads."""
+        self._results.close()
+        self._pool.shutdown()
+
+
+def _compute_ahead(
+    pool: ThreadPoolExecutor,
+    function: Callable[[T], R],
+    remaining: Iterator[T],
+    ahead: int,
+    has_room: Callable[[], bool],
+) -> Generator[R, None, None]:
     waiting: deque[Future[R]] = deque()
-    pool, waits_for_threads = ThreadPoolExecutor(workers), True
+    waits_for_threads = True
 
     def take() -> None:
         while len(waiting) < ahead and (not waiting or has_room()):
@@ -91,8 +120,6 @@ def map_ahead(
             yield done.pop().result()
             take()
     except GeneratorExit:
-        # The reader has given up. If Python's garbage collector says so, it may be in a thread that is just
-        # being started and holds a lock that every end of a thread needs.
         waits_for_threads = False
         raise
     finally:
