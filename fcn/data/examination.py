@@ -92,6 +92,16 @@ class Examination(NamedTuple):
     facts: list[Facts | None]
     problems: list[Problem]
 
+    def usable_facts(self) -> list[Facts]:
+        """Returns the facts of each example.
+
+        Raises:
+            DataError: If any cannot be used; names the first ones and says how many there are.
+        """
+        if self.problems:
+            raise DataError(*listed([one.text for one in self.problems], "more files like these"))
+        return [facts for facts in self.facts if facts is not None]
+
 
 def examine_examples(examples: Sequence[Example], num_classes: int, look: Look | None = None) -> Examination:
     """Reads every image and label once, on all cores.
@@ -151,10 +161,7 @@ def facts_of_all(examples: Sequence[Example], num_classes: int) -> list[Facts]:
     Raises:
         DataError: As `check_examples` does.
     """
-    found = examine_examples(examples, num_classes)
-    if found.problems:
-        raise DataError(*listed([one.text for one in found.problems], "more files like these"))
-    return [facts for facts in found.facts if facts is not None]
+    return examine_examples(examples, num_classes).usable_facts()
 
 
 def _examine(example: Example, num_classes: int, look: Look | None) -> Facts | Problem:

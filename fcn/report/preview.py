@@ -11,8 +11,7 @@ from fcn.config.file import Config
 from fcn.data.examination import class_pixels, examine_examples
 from fcn.data.image_io import encode_jpeg
 from fcn.data.stream import TrainingStream, open_training_stream
-from fcn.data.voc import has_split, listed, read_classes, read_split
-from fcn.errors import DataError
+from fcn.data.voc import has_split, read_classes, read_split
 from fcn.labels.validation_split import divide_examples, lists_of
 from fcn.outputs.overlay import tint
 from fcn.pages.percent import percent
@@ -49,12 +48,11 @@ def write_preview(path: Path, config: Config, name: str, count: int) -> None:
     share = data.val_share if len(lists_of(data)) == 1 else None
     if share is not None or data.sampling == "balanced":
         found = examine_examples(examples, num_classes)
-        if found.problems:
-            raise DataError(*listed([one.text for one in found.problems], "more files like these"))
+        facts = found.usable_facts()
         if share is not None:
             found, count_train = divide_examples(data.root, found, share)
-            examples = [*found.examples[:count_train]]
-        pixels = class_pixels([one for one in found.facts[: len(examples)] if one is not None], num_classes)
+            examples, facts = [*found.examples[:count_train]], found.usable_facts()[:count_train]
+        pixels = class_pixels(facts, num_classes)
     stream = open_training_stream(config, examples, num_classes, pixels)
     ids: set[int] = set()
     shown = [_pictures(stream, index, classes, ids) for index in track(range(count), "drawing")]

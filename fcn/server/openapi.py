@@ -9,7 +9,7 @@ JSON, BINARY = "application/json", "application/octet-stream"
 """Media types."""
 
 GZIP_NOTE = "May be compressed with gzip, as the header Content-Encoding then says."
-"""What the description of each body says."""
+"""Text that the description of every request body ends with."""
 
 TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}

@@ -22,7 +22,7 @@ from fcn.data.class_list import format_class_list
 from fcn.data.class_names import CLASS_LIST, find_class_list
 from fcn.data.examination import examine_examples
 from fcn.data.split_list import SPLITS, Entry, Example, read_entries
-from fcn.data.voc import listed, read_split
+from fcn.data.voc import read_split
 from fcn.errors import DataError, RunError
 from fcn.labels.checking.copies import group_near
 from fcn.runs.digests import SplitDigests
@@ -116,9 +116,7 @@ def fold_nets(
     data = config.data
     val_examples = read_split(data.root, data.val_split, data.label_orientation, data.used_bits)
     found = examine_examples([*examples, *val_examples], len(classes.names))
-    if found.problems:
-        raise DataError(*listed([one.text for one in found.problems], "more files like these"))
-    facts = [one for one in found.facts if one is not None]
+    facts = found.usable_facts()
     digests = [one.digest for one in facts]
     groups = group_near(facts[: len(examples)])
     alike = sum(size for size in Counter(groups).values() if size > 1)

@@ -66,7 +66,7 @@ MLFLOW = "import os; os._exit(7)"
 
 @pytest.fixture
 def logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Makes stand-ins importable as the libraries; returns the file with the calls that one received."""
+    """Puts stand-ins in place of the libraries; returns the file to which one of them writes its calls."""
     libraries = tmp_path / "libraries"
     libraries.mkdir()
     (libraries / "trackio.py").write_text(TRACKIO)
