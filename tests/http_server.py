@@ -16,6 +16,7 @@ import uvicorn
 from pausable_engine import PausableEngine
 from PIL import Image
 
+from fcn.inference.predictor import Predictor
 from fcn.runs.arrival import write_file_sizes
 from fcn.server.app import ServerSettings, create_app
 from fcn.server.decoding import Decoders
@@ -95,7 +96,8 @@ def engine_service(folder: Path, engine: PausableEngine, version=1, **limits):
     (folder / str(version)).mkdir(exist_ok=True)
     (folder / str(version) / "saved_model.pb").touch()
     write_file_sizes(folder / str(version))
-    service = Service("fcn", folder, lambda path: engine, Limits(**limits), Metrics(), decoders())
+    predictor = Predictor.from_engine(engine)
+    service = Service("fcn", folder, lambda path: predictor, Limits(**limits), Metrics(), decoders())
     try:
         yield service
     finally:

@@ -15,6 +15,7 @@ from fcn.classes import Classes
 from fcn.data.image_io import Pixels
 from fcn.errors import FcnError
 from fcn.inference.engines.engine import Floats, Labeled
+from fcn.inference.predictor import Predictor
 from fcn.jobs.job import LabelingResult, open_job
 
 
@@ -50,7 +51,7 @@ def run_job(
     kinds: tuple[str, ...] = ("palette", "overlay"),
 ) -> LabelingResult:
     with open_job(output, inputs, {"model": model}, kinds, batch_size) as job:  # type: ignore[arg-type]
-        return job.run(engine or Brightness())
+        return job.run(Predictor.from_engine(engine or Brightness()))
 
 
 def main() -> None:

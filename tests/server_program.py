@@ -8,6 +8,7 @@ import numpy as np
 
 from fcn.classes import Classes
 from fcn.inference.engines.engine import Labeled
+from fcn.inference.predictor import Predictor
 from fcn.runs.arrival import write_file_sizes
 from fcn.server.app import ServerSettings, create_app
 from fcn.server.decoding import Decoders
@@ -43,7 +44,7 @@ def main(folder, drain_seconds=0.0):
         service = Service(
             "fcn",
             folder,
-            lambda path: WaitingEngine(folder / "go"),
+            lambda path: Predictor.from_engine(WaitingEngine(folder / "go")),
             Limits(drain_seconds=drain_seconds),
             Metrics(),
             decoders,

@@ -10,7 +10,7 @@ from fcn.errors import RunError
 from fcn.system.backend import start_backend
 
 if TYPE_CHECKING:
-    from fcn.inference.engines.engine import Engine
+    from fcn.inference.predictor import Predictor
     from fcn.inference.views import Views
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """The parser group to which a command is added."""
@@ -150,7 +150,7 @@ def find_model(model: Path, engine: str = "auto") -> Path:
     return resolve_model(model, partial(start_backend, engine))
 
 
-def open_labeler(
+def open_predictor(
     model: Path,
     engine: str,
     precision: str,
@@ -158,8 +158,8 @@ def open_labeler(
     memory: float | None,
     trust: bool = False,
     other_bytes: int = 0,
-) -> "Engine":
-    """Opens the engine that the options of a command name; the backend has been started.
+) -> "Predictor":
+    """Opens the net that the options of a command name; the backend has been started.
 
     Args:
         model: Where the model is.
@@ -174,12 +174,11 @@ def open_labeler(
         FcnError: What `Predictor` raises.
         RunError: If the memory is too little for the model.
     """
-    from fcn.inference.predictor import Predictor
-    from fcn.inference.tiling.tiles import MEMORY_GIGABYTES
+    from fcn.inference.predictor import MEMORY_GIGABYTES, Predictor
 
     amount = memory or MEMORY_GIGABYTES
     try:
-        return Predictor(model, engine, precision, *views, amount - other_bytes / 1e9, trust).engine
+        return Predictor(model, engine, precision, *views, amount - other_bytes / 1e9, trust)
     except ValueError as error:
         raise RunError(f"--memory {amount:g}: {error}") from error
 

@@ -18,14 +18,14 @@ from fcn.cli.arguments import (
     at_least,
     describe_export,
     find_model,
-    open_labeler,
+    open_predictor,
 )
 from fcn.errors import BackendError, DataError, PartialError, RunError
 from fcn.system.backend import start_backend
 from fcn.system.text import print_json, print_lines, print_notice
 
 if TYPE_CHECKING:
-    from fcn.inference.engines.engine import Engine
+    from fcn.inference.predictor import Predictor
     from fcn.jobs.job import Job, LabelingResult
 
 _SHOWN_FAILURES = 50
@@ -144,18 +144,18 @@ def run(options: argparse.Namespace) -> None:
             if job.order == "upright" and (notice := describe_export(options.model)):
                 print_notice(notice)
             memory = options.memory or job.memory()
-            labeler = (options.engine, options.precision, views, memory, options.trust)
+            arguments = (options.engine, options.precision, views, memory, options.trust)
             if options.ray:
                 from fcn.jobs.ray.actors import run_on_ray
 
                 path = Path(os.path.abspath(options.model))  # actors work in another folder
-                same_engine = partial(_open_same_engine, model.value, path, *labeler)
+                same_net = partial(_open_same, model.value, path, *arguments)
                 begin = partial(_begin, job, memory, retry)
-                result = run_on_ray(job, same_engine, options.ray, options.actors, begin)
+                result = run_on_ray(job, same_net, options.ray, options.actors, begin)
             else:
-                engine = _open_engine(options.model, *labeler)
+                predictor = _open(options.model, *arguments)
                 _begin(job, memory, retry)
-                result = job.run(engine)
+                result = job.run(predictor)
     _print_result(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
 
 
@@ -166,27 +166,27 @@ def _begin(job: "Job", memory: float | None, retry: bool) -> None:
         job.retry_failed()
 
 
-def _open_engine(model: Path, engine: str, *settings: Any) -> "Engine":
-    """Starts the backend and opens the engine; takes the arguments of `open_labeler`.
+def _open(model: Path, engine: str, *settings: Any) -> "Predictor":
+    """Starts the backend and opens the net; takes the arguments of `open_predictor`.
 
     Raises:
-        FcnError: What `open_labeler` and `start_backend` raise.
+        FcnError: What `open_predictor` and `start_backend` raise.
     """
     # A backend takes seconds to load, and is not needed if everything is labeled already.
     start_backend(engine)
-    return open_labeler(model, engine, *settings)
+    return open_predictor(model, engine, *settings)
 
 
-def _open_same_engine(content: str, model: Path, *settings: Any) -> "Engine":
-    """Opens the same engine in another process, on any machine of a cluster.
+def _open_same(content: str, model: Path, *settings: Any) -> "Predictor":
+    """Opens the same net in another process, on any machine of a cluster.
 
     Args:
         content: `model_setting` of the model where the job was started.
         model: Where the model is.
-        settings: The other arguments of `open_labeler`.
+        settings: The other arguments of `open_predictor`.
 
     Raises:
-        FcnError: What `_open_engine` raises.
+        FcnError: What `_open` raises.
         RunError: If there is no model, or another one.
     """
     from fcn.jobs.job import model_setting
@@ -196,7 +196,7 @@ def _open_same_engine(content: str, model: Path, *settings: Any) -> "Engine":
             f"{model}: is not the model that the job was started with. Copy that model here, then run the "
             "command again."
         )
-    return _open_engine(model, *settings)
+    return _open(model, *settings)
 
 
 def _address(text: str) -> str:

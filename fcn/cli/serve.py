@@ -25,7 +25,7 @@ from fcn.cli.arguments import (
     at_least,
     describe_export,
     find_model,
-    open_labeler,
+    open_predictor,
 )
 from fcn.errors import ConfigError
 from fcn.runs.folder import is_exported, model_file
@@ -36,7 +36,7 @@ from fcn.system.optional import missing_package
 from fcn.system.text import print_lines
 
 if TYPE_CHECKING:
-    from fcn.inference.engines.engine import Engine
+    from fcn.inference.predictor import Predictor
 
 _TOKEN = "FCN_SERVE_TOKEN"
 _PACKAGES = ("fastapi", "orjson", "prometheus_client", "uvicorn")
@@ -192,13 +192,13 @@ def run(options: argparse.Namespace) -> None:
         from fcn.server.observability.metrics import Metrics
         from fcn.server.service import Service
 
-        def open_engine(path: Path) -> "Engine":
+        def open_net(path: Path) -> "Predictor":
             engine, precision, memory = options.engine, options.precision, options.memory
-            return open_labeler(path, engine, precision, PLAIN, memory, options.trust, DECODERS_BYTES)
+            return open_predictor(path, engine, precision, PLAIN, memory, options.trust, DECODERS_BYTES)
 
         if notice := describe_export(options.model):
             logging.getLogger("fcn.server").warning(notice)
-        service = Service(options.name, options.model, open_engine, limits, Metrics(), decoders)
+        service = Service(options.name, options.model, open_net, limits, Metrics(), decoders)
         try:
             hosts, origins = (options.host, *options.allowed_host), tuple(options.cors_origin)
             settings = ServerSettings(token, options.examples, hosts, origins)

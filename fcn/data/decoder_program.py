@@ -6,6 +6,7 @@ come its pixels. The process ends when the other end of the socket is closed.
 """
 
 import json
+import math
 import os
 import resource
 import signal
@@ -19,10 +20,8 @@ from typing import IO, Any
 import cv2
 import numpy as np
 
-from fcn.data.image_header import open_header
-from fcn.data.image_io import Pixels, decode_image
-from fcn.data.orientation import orientation_of, upright_size
-from fcn.data.pillow_decoding import stored_bits
+from fcn.data.encoded_image import EncodedImage
+from fcn.data.orientation import Pixels
 from fcn.errors import DataError
 
 ANSWER_BYTES = 4096
@@ -49,14 +48,12 @@ class _Image:
     """
 
     def __init__(self, data: bytes) -> None:
-        self.data = data
         with limited_memory(0):
-            header = open_header(data, NAME)
-            self.height, self.width = upright_size(header)
-            self.orientation = orientation_of(header)
-            self.bits = stored_bits(header)
-        if min(self.height, self.width) < 1:
-            raise DataError(f"{NAME}: expected pixels. Received: {self.width} x {self.height} pixels.")
+            self._encoded = EncodedImage(data, NAME)
+        self.size = height, width = self._encoded.size
+        self.orientation, self.bits = self._encoded.orientation, self._encoded.stored_bits
+        if min(self.size) < 1:
+            raise DataError(f"{NAME}: expected pixels. Received: {width} x {height} pixels.")
 
     def decode(self, bits: int) -> Pixels:
         """Returns the pixels, of the size that the header says.
@@ -67,9 +64,9 @@ class _Image:
         Raises:
             DataError: If they cannot be decoded.
         """
-        with limited_memory(self.height * self.width):
-            pixels = decode_image(self.data, NAME, bits)
-        if pixels.shape[:2] != (self.height, self.width):
+        with limited_memory(math.prod(self.size)):
+            pixels = self._encoded.decode(bits)
+        if pixels.shape[:2] != self.size:
             raise DataError(f"{NAME}: is damaged: its pixels have another size than its header says.")
         return pixels
 
@@ -120,7 +117,7 @@ def _open(requests: IO[bytes], size: int) -> tuple[_Image, dict[str, Any]]:
         MemoryError: If its header needs too much memory.
     """
     image = _Image(requests.read(size))
-    return image, {"size": [image.height, image.width], "orientation": image.orientation, "bits": image.bits}
+    return image, {"size": image.size, "orientation": image.orientation, "bits": image.bits}
 
 
 @contextmanager

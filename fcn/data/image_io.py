@@ -6,7 +6,6 @@ image, which is turned upright by its EXIF orientation (`fcn.data.orientation`).
 same inside a graph, equal to the pixel, for JPEG, PNG and BMP.
 """
 
-import math
 from io import BytesIO
 from pathlib import Path
 
@@ -14,27 +13,23 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from PIL.ImageFile import ImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
 from fcn.classes import VOID, Classes, count_ids
-from fcn.data.image_bounds import check_content
+from fcn.data.encoded_image import EncodedImage
 from fcn.data.image_header import (
     PILLOW_ERRORS,
     check_no_device,
     open_header,
     read_image_file,
     reading_header,
-    stored_size,
 )
 from fcn.data.label_loss import LOSS_REMEDY, LOSSY_FORMATS, looks_lossy
 from fcn.data.orientation import Pixels as Pixels
-from fcn.data.orientation import check_unturned, orientation_of, upright, upright_size
-from fcn.data.pillow_decoding import MOST_BITS, decode_other, decode_tiff, stored_bits, to_8_bits
+from fcn.data.orientation import check_unturned, upright_size
+from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import DataError
 from fcn.system.files import unreadable, write_bytes
 
-_DECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG_QUALITY = 92
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -68,48 +63,7 @@ def decode_image(data: bytes, name: object = "image", bits: int = MOST_BITS) -> 
         DataError: If the bytes are not an image or only the first part of one, or if it is larger than
             `MAX_PIXELS`, has several frames or pages, or passes a bound of `fcn.data.image_bounds`.
     """
-    header = open_header(data, name)
-    orientation = orientation_of(header)
-    return upright(decode_opened(header, data, name, bits), orientation)
-
-
-def decode_stored(data: bytes, name: object = "image", bits: int = MOST_BITS) -> Pixels:
-    """Decodes as `decode_image` does, but in stored pixel order: EXIF orientation is not applied.
-
-    Raises:
-        DataError: As `decode_image` does.
-    """
-    return decode_opened(open_header(data, name), data, name, bits)
-
-
-def decode_opened(header: ImageFile, data: bytes, name: object, bits: int) -> Pixels:
-    """Decodes an image as `decode_stored` does, without reading its header again.
-
-    HEIC always comes upright, and has no orientation then.
-
-    Args:
-        header: What `open_header` returned for `data`; its pixels are not decoded yet.
-        data: The content of the image file.
-        name: The image's name in an error.
-        bits: As of `decode_image`.
-
-    Raises:
-        DataError: If the image is damaged, or passes a bound of `fcn.data.image_bounds`.
-    """
-    check_content(header, data, math.prod(stored_size(header)), name)
-    if isinstance(header, TiffImageFile):
-        return decode_tiff(data, name, bits)
-    if header.format not in ("JPEG", "PNG", "BMP", "WEBP"):
-        return decode_other(header, name, bits)
-    deep = bits < MOST_BITS and stored_bits(header) == MOST_BITS
-    try:
-        flags = _DECODE_FLAGS | cv2.IMREAD_ANYDEPTH if deep else _DECODE_FLAGS
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise DataError(f"{name}: is not an image that can be decoded ({error.err}).") from error
-    if image is None:
-        raise DataError(f"{name}: is truncated or not an image. Replace the file or take it out.")
-    return to_8_bits(image.astype(np.uint16), bits, name) if deep else image.astype(np.uint8, copy=False)
+    return EncodedImage(data, name).decode(bits)
 
 
 def read_image(path: Path, bits: int = MOST_BITS) -> Pixels:

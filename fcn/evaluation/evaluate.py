@@ -142,9 +142,11 @@ def _label(predictor: Predictor, image: Pixels, label: Pixels, loss: Loss | None
     """Returns the label that a net gives to an image, and the loss; NaN if that is not computed."""
     if loss is None or 4 * label.size * len(predictor.classes.names) > _LOGIT_BYTES:
         return predictor.predict(image).label, math.nan
-    logits = predictor.engine.logits(image[np.newaxis])
-    found = float(loss(label[np.newaxis], logits)) if (label != VOID).any() else math.nan
-    return logits[0].argmax(axis=-1).astype(np.uint8), found
+    prediction = predictor.predict(image, with_logits=True)
+    assert prediction.logits is not None
+    known = (label != VOID).any()
+    found = float(loss(label[np.newaxis], prediction.logits[np.newaxis])) if known else math.nan
+    return prediction.label, found
 
 
 def evaluate(

@@ -10,9 +10,9 @@ import tensorflow as tf
 from PIL.ImageFile import ImageFile
 
 from fcn.config.sections import LOWEST_AGREEMENT
-from fcn.data.image_header import open_header, read_image_file
+from fcn.data.encoded_image import EncodedImage
+from fcn.data.image_header import read_image_file
 from fcn.data.image_io import Pixels, decode_image, encode_jpeg
-from fcn.data.orientation import upright_size
 from fcn.errors import RunError, VerificationError
 from fcn.exports.formats.litert import litert_labeler
 from fcn.exports.formats.onnx import onnx_labeler
@@ -21,6 +21,7 @@ from fcn.exports.plain_process import PlainLabels, plain_process
 from fcn.inference.engines.choose import open_engine
 from fcn.inference.engines.exported import VERIFICATION, openvino_file
 from fcn.inference.engines.signatures import PREDICT_TENSOR, SERVING_DEFAULT
+from fcn.inference.predictor import Predictor
 from fcn.models.net import SegmentationNet
 from fcn.pages.percent import percent
 from fcn.system.bfloat16 import bfloat16_instructions
@@ -92,8 +93,8 @@ def openvino_labeler(version: Path, precision: str = "float32") -> Labeler:
         version: Folder of the version.
         precision: One of `fcn.inference.engines.engine.PRECISIONS`, but "auto".
     """
-    engine = open_engine(version, "openvino", precision)
-    return lambda image: engine.label(image[np.newaxis]).label[0]
+    predictor = Predictor.from_engine(open_engine(version, "openvino", precision))
+    return lambda image: predictor.predict(image).label
 
 
 LABELERS: dict[str, Callable[[Path], Labeler]] = {
@@ -173,10 +174,9 @@ def _label_in_process(label: Callable[[Pixels, bytes], PlainLabels], photograph:
 
 
 def _read(path: Path, bits: int) -> _Photograph:
-    data = read_image_file(path)
-    header = open_header(data, path)
-    pixels = middle(decode_image(data, path, bits))
-    if pixels.shape[:2] != upright_size(header) or not _graphs_decode(header):
+    image = EncodedImage(read_image_file(path), path)
+    data, pixels = image.data, middle(image.decode(bits))
+    if pixels.shape[:2] != image.size or not _graphs_decode(image.header):
         data = encode_jpeg(pixels)
         pixels = decode_image(data)  # of 8 bits
     return _Photograph(path, pixels, data)
@@ -188,12 +188,12 @@ def _graphs_decode(header: ImageFile) -> bool:
 
 
 def _label_with_net(model: SegmentationNet, photographs: Sequence[_Photograph]) -> list[Pixels]:
-    engine = open_engine(model, "tensorflow", "float32")
+    predictor = Predictor.from_engine(open_engine(model, "tensorflow", "float32"))
     # GPUs may shorten the factors of float32 products to 10 bits, and other formats compute on a CPU.
     shortens = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
-        return list(_label(photographs, lambda image: engine.label(image[np.newaxis]).label[0], "net"))
+        return list(_label(photographs, lambda image: predictor.predict(image).label, "net"))
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(shortens)
 

@@ -1,41 +1,32 @@
 """Labels images with any saved model or a net in memory."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from PIL import ImageOps
+from PIL.Image import Image
 
-from fcn.classes import Classes
 from fcn.data.image_io import Pixels, decode_image, read_image
-from fcn.errors import BackendError
-from fcn.inference.engines.choose import open_engine
-from fcn.inference.engines.engine import Engine, Floats, softmax
-from fcn.inference.tiling.tiles import MEMORY_GIGABYTES, tiled
+from fcn.errors import BackendError, DataError, FcnError, RunError
+from fcn.inference.engines.engine import Engine, GradualEngine, Labeled
 from fcn.inference.views import PLAIN, Views, check_scales, multi_scale_engine
-from fcn.models.net import SegmentationNet
-from fcn.outputs.areas import class_areas
+from fcn.outputs.prediction import Prediction
+from fcn.outputs.probabilities import Floats
 from fcn.runs.named_net import resolve_model
 
+if TYPE_CHECKING:
+    from fcn.models.net import SegmentationNet
 
-class Prediction(NamedTuple):
-    """The label of one image.
+_PILLOW_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+MEMORY_GIGABYTES = 4.0
+"""Default memory limit of a process that labels."""
 
-    Attributes:
-        label: `uint8[H, W]`, the most probable class id of each pixel, at the image's own size.
-        classes: The names and colors of the ids.
-        mean_confidence: Probability of the label, on average over all pixels, 1/C to 1.
-    """
-
-    label: Pixels
-    classes: Classes
-    mean_confidence: float
-
-    def areas(self) -> dict[str, float]:
-        """Returns the share of the image that each class covers, by class name; absent ones are left out."""
-        return class_areas(self.label, self.classes)
+ImageSource = Path | str | bytes | npt.NDArray[np.uint8] | Image
+"""A path, the content of an image file, pixels `uint8[H, W, 3]` RGB, or an image of Pillow."""
 
 
 class Predictor:
@@ -85,7 +76,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: SegmentationNet | Path | str,
+        model: "SegmentationNet | Path | str",
         engine: str = "auto",
         precision: str = "auto",
         flip: bool = PLAIN.flip,
@@ -93,17 +84,29 @@ class Predictor:
         memory_gigabytes: float = MEMORY_GIGABYTES,
         trust: bool = False,
     ) -> None:
+        # They import Keras, which takes seconds and which an engine that is open may not need.
+        from fcn.inference.engines.choose import open_engine
+        from fcn.inference.tiling.tiles import tiled
+        from fcn.models.net import SegmentationNet
+
         self._check_process()
-        self.path = None if isinstance(model, SegmentationNet) else resolve_model(model)
-        self.net = model if isinstance(model, SegmentationNet) else None
-        self.views = Views(flip, check_scales(scales))
-        one_view = tiled(
-            open_engine(self.path or model, engine, precision, trust), memory_gigabytes, self.path
-        )
-        self._engine = multi_scale_engine(one_view, self.views, one_view.score_bytes)
-        self.classes = self._engine.classes
-        self.bits = self._engine.bits
+        net = model if isinstance(model, SegmentationNet) else None
+        path = None if isinstance(model, SegmentationNet) else resolve_model(model)
+        views = Views(flip, check_scales(scales))
+        one_view = tiled(open_engine(path or model, engine, precision, trust), memory_gigabytes, path)
+        self._set(multi_scale_engine(one_view, views, one_view.score_bytes), views, path, net)
         Predictor._process = os.getpid()
+
+    @classmethod
+    def from_engine(cls, engine: Engine) -> "Predictor":
+        """Returns a predictor that labels with an engine that is open, of one view of each image."""
+        predictor = cls.__new__(cls)
+        predictor._set(engine, PLAIN, None, None)
+        return predictor
+
+    def _set(self, engine: Engine, views: Views, path: Path | None, net: "SegmentationNet | None") -> None:
+        self._engine, self.views, self.path, self.net = engine, views, path, net
+        self.classes, self.bits = engine.classes, engine.bits
 
     @property
     def engine(self) -> Engine:
@@ -123,11 +126,14 @@ class Predictor:
                 "load the model after the fork, or use spawn."
             )
 
-    def predict(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Prediction:
+    def predict(self, image: ImageSource, with_logits: bool = False) -> Prediction:
         """Labels one image.
 
         Args:
-            image: A path, the bytes of an image file, or pixels `uint8[H, W, 3]` RGB.
+            image: A path, the bytes of an image file, pixels `uint8[H, W, 3]` RGB, or an image of Pillow,
+                which is turned upright by its EXIF orientation.
+            with_logits: Whether the prediction also holds the scores of all classes, 4 bytes for each class
+                and pixel.
 
         Raises:
             DataError: If the image cannot be read or decoded.
@@ -135,29 +141,116 @@ class Predictor:
                 that cannot label in windows.
             ValueError: If pixels have the wrong type or shape.
         """
-        label, confidence = self.engine.label(_pixels(image, self.bits)[np.newaxis])
-        return Prediction(label[0], self.classes, float(confidence.mean(dtype=np.float64)))
+        return self.predict_batch([_pixels(image, self.bits)], with_logits)[0]
 
-    def probabilities(self, image: Path | str | bytes | npt.NDArray[np.uint8]) -> Floats:
+    def predict_batch(self, images: Sequence[Pixels], with_logits: bool = False) -> list[Prediction]:
+        """Labels images of one size at once.
+
+        Args:
+            images: One or more, each `uint8[H, W, 3]`, RGB.
+            with_logits: As of `predict`.
+
+        Raises:
+            MemoryError: If there is not enough for all at once.
+            RunError: As `predict` does.
+        """
+        # A single image, which may be huge, is not copied.
+        batch = images[0][np.newaxis] if len(images) == 1 else np.stack(images)
+        if not with_logits:
+            return self._of_labeled(images, self.engine.label(batch))
+        scores = self.engine.logits(batch)
+        return [
+            Prediction(image, self.classes, logits=logits)
+            for image, logits in zip(images, scores, strict=True)
+        ]
+
+    def predict_each(
+        self, images: Sequence[Pixels], with_logits: bool = False
+    ) -> list[Prediction | MemoryError | FcnError]:
+        """Labels images, those of one size at once.
+
+        If images of one size are too much at once, they are labeled one by one.
+
+        Args:
+            images: Each `uint8[H, W, 3]`, RGB.
+            with_logits: As of `predict`.
+
+        Returns:
+            For each image, in their order, its prediction; or why it alone cannot be labeled.
+        """
+        results: dict[int, Prediction | MemoryError | FcnError] = {}
+        sizes: dict[tuple[int, ...], list[int]] = {}
+        for index, image in enumerate(images):
+            sizes.setdefault(image.shape, []).append(index)
+        groups = [*sizes.values()]
+        while groups:
+            group = groups.pop(0)
+            try:
+                predictions = self.predict_batch([images[index] for index in group], with_logits)
+            except (MemoryError, DataError, RunError) as error:
+                if len(group) > 1:
+                    groups = [[index] for index in group] + groups
+                else:
+                    results[group[0]] = error
+            else:
+                results.update(zip(group, predictions, strict=True))
+        return [results[index] for index in range(len(images))]
+
+    def is_large(self, image: Pixels) -> bool:
+        """Returns whether an image `uint8[H, W, 3]` is labeled in windows, between which others may come."""
+        return isinstance(self._engine, GradualEngine) and self._engine.is_large(image)
+
+    def predict_in_turns(self, image: Pixels, with_logits: bool = False) -> Generator[None, None, Prediction]:
+        """Labels an image for which `is_large` holds; yields after each window, and returns its prediction.
+
+        Args:
+            image: `uint8[H, W, 3]`, RGB.
+            with_logits: As of `predict`.
+
+        Raises:
+            MemoryError: If there is not enough.
+            RunError: As `predict` does.
+        """
+        engine = self.engine
+        assert isinstance(engine, GradualEngine)
+        if with_logits:
+            logits = yield from engine.logits_in_turns(image)
+            return Prediction(image, self.classes, logits=logits[0])
+        labeled = yield from engine.label_in_turns(image)
+        return self._of_labeled([image], labeled)[0]
+
+    def probabilities(self, image: ImageSource) -> Floats:
         """Returns the probability of each class at each pixel, `float32[H, W, C]`.
 
         Args:
-            image: As for `predict`.
+            image: As of `predict`.
 
         Raises:
-            DataError: If the image cannot be read or decoded.
-            RunError: If the image is too large for the memory and the model is an export of an old version
-                that cannot label in windows.
-            ValueError: If pixels have the wrong type or shape.
+            DataError: As `predict` does.
+            RunError: As `predict` does.
+            ValueError: As `predict` does.
         """
-        return softmax(self.engine.logits(_pixels(image, self.bits)[np.newaxis])[0])
+        return self.predict(image, with_logits=True).probabilities()
+
+    def _of_labeled(self, images: Sequence[Pixels], labeled: Labeled) -> list[Prediction]:
+        return [
+            Prediction(image, self.classes, (label, float(confidence.mean(dtype=np.float64))))
+            for image, label, confidence in zip(images, *labeled, strict=True)
+        ]
 
 
-def _pixels(image: Path | str | bytes | npt.NDArray[np.uint8], bits: int) -> Pixels:
+def _pixels(image: ImageSource, bits: int) -> Pixels:
     if isinstance(image, bytes):
         return decode_image(image, bits=bits)
     if isinstance(image, (Path, str)):
         return read_image(Path(image), bits)
+    if isinstance(image, Image):
+        if image.mode not in _PILLOW_MODES:
+            raise ValueError(
+                f"Expected an image of Pillow of 8 bits a channel ({', '.join(_PILLOW_MODES)}). Received: "
+                f"mode {image.mode}. Give its path or its bytes, which are read as in training."
+            )
+        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"Expected pixels uint8[H, W, 3]. Received: {image.dtype}{list(image.shape)}.")
     return image

@@ -11,11 +11,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from fcn.data.image_io import Pixels, write_label
+from fcn.data.image_io import Pixels
 from fcn.errors import DataError
-from fcn.inference.engines.engine import BATCH_PIXELS, Engine
+from fcn.inference.engines.engine import BATCH_PIXELS
+from fcn.inference.predictor import Predictor
 from fcn.inference.video_writer import check_written, open_writer
 from fcn.outputs.overlay import legend_of_classes, tint
+from fcn.outputs.prediction import Prediction
 from fcn.system.files import atomic_path, unreadable
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
@@ -72,13 +74,12 @@ class _Timing(NamedTuple):
 
 
 class _Frames(NamedTuple):
-    images: Pixels
-    labels: Pixels
+    predictions: list[Prediction]
     first: int
 
 
 def label_video(
-    engine: Engine, source: Path, target: Path, batch_size: int, labels: Path | None = None
+    predictor: Predictor, source: Path, target: Path, batch_size: int, labels: Path | None = None
 ) -> LabeledVideo:
     """Labels the frames of a video in order, and writes a video of overlays with the same size and rate.
 
@@ -88,7 +89,7 @@ def label_video(
     does not grow with the length.
 
     Args:
-        engine: The engine that labels.
+        predictor: The net that labels.
         source: An MP4, MOV, AVI, MKV or WebM file.
         target: The MP4 file to write; it appears in one piece when all is done.
         batch_size: Most frames to label at once; fewer if they are large.
@@ -109,7 +110,7 @@ def label_video(
         if first is None:
             raise DataError(f"{source}: has no frame that can be decoded. {_REMEDY}")
         batch_size = max(1, min(batch_size, BATCH_PIXELS // (first.shape[0] * first.shape[1])))
-        strip = legend_of_classes(engine.classes, first.shape[:2])
+        strip = legend_of_classes(predictor.classes, first.shape[:2])
         height, width = _add_legend(first, strip).shape[:2]
         writer = open_writer(temporary, source, target, timing.rate, (height, width))
 
@@ -119,17 +120,16 @@ def label_video(
                 _chain_frames(first, frames), f"labeling {source.name}", total=timing.announced or None
             )
             while batch := list(islice(shown, batch_size)):
-                images = np.stack(batch)
-                yield _Frames(images, engine.label(images).label, start)
+                yield _Frames(predictor.predict_batch(batch), start)
                 start += len(batch)
 
         def write(done: _Frames) -> int:
-            for index, (image, label) in enumerate(zip(done.images, done.labels, strict=True), done.first):
-                picture = _add_legend(tint(image, label, engine.classes), strip)
+            for index, frame in enumerate(done.predictions, done.first):
+                picture = _add_legend(tint(frame.image, frame.label, frame.classes), strip)
                 writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
                 if labels is not None:
-                    write_label(labels / f"{index:06d}.png", label, engine.classes)
-            return len(done.images)
+                    frame.save(labels / f"{index:06d}.png")
+            return len(done.predictions)
 
         try:
             # One thread, because frames have an order; the net continues while it draws and encodes.

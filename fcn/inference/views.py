@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from fcn.data.image_io import Pixels
-from fcn.inference.engines.engine import Engine, Floats, Labeled, check_scores, softmax
+from fcn.inference.engines.engine import Engine, Floats, Labeled, check_scores
+from fcn.outputs.probabilities import softmax
 
 MAX_SCALE = 4.0
 """Largest scale; it takes 16 times the time and memory of the image itself."""

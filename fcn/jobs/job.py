@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fcn.classes import Classes
 from fcn.errors import OutputError
-from fcn.inference.engines.engine import Engine
+from fcn.inference.predictor import Predictor
 from fcn.inference.video import VIDEO_ENDING
 from fcn.jobs.crash_isolation import note_delegation
 from fcn.jobs.integrity import ADJUSTABLE_SETTINGS
@@ -113,26 +113,26 @@ class Job:
             written, failed, self.store.output, self.store.count("done"), self.store.count_videos()
         )
 
-    def run(self, engine: Engine) -> LabelingResult:
+    def run(self, predictor: Predictor) -> LabelingResult:
         """Labels all remaining images, then writes the summaries of all images.
 
         Args:
-            engine: The engine that labels.
+            predictor: The net that labels.
 
         Raises:
             OutputError: If the output folder cannot be written to, or the job was started with another engine
                 or precision. Finished labels stay.
         """
-        self.check_engine(engine.name, engine.precision)
-        return self.run_with(self.processor(engine), lambda: engine.classes)
+        self.check_engine(predictor.engine.name, predictor.engine.precision)
+        return self.run_with(self.processor(predictor), lambda: predictor.classes)
 
-    def processor(self, engine: Engine) -> BatchProcessor:
+    def processor(self, predictor: Predictor) -> BatchProcessor:
         """Returns the function that labels batches of this job in this process."""
         frames = int(self.store.settings()["batch_size"])
         return partial(
             label_in_process,
             output=self.store.output,
-            engine=engine,
+            predictor=predictor,
             kinds=self.kinds,
             frames=frames,
             file_seconds=self.file_seconds,

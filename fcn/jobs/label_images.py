@@ -51,7 +51,7 @@ def label_images(
     model = model_setting(predictor.path) if predictor.path else _memory_setting(predictor)
     settings: dict[str, Setting | str] = {"model": model, "views": predictor.views.describe()}
     with open_job(output, inputs, settings, check_outputs(outputs), batch_size) as job:
-        return job.run(predictor.engine)
+        return job.run(predictor)
 
 
 def _memory_setting(predictor: Predictor) -> Setting:

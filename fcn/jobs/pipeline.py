@@ -6,16 +6,15 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import numpy as np
-
-from fcn.errors import DataError, OutputError, RunError
-from fcn.inference.engines.engine import Engine, Floats, Labeled, softmax
+from fcn.errors import OutputError
+from fcn.inference.predictor import Predictor
 from fcn.inference.video import is_video
 from fcn.jobs.integrity import output_path
 from fcn.jobs.reading import FILE_SECONDS, NO_MEMORY, ImageReader, PixelOrder, ReadImage
 from fcn.jobs.store import Claimed, Outcome
 from fcn.jobs.videos import label_claimed_video
-from fcn.outputs.render import LabeledImage, Rendered, render
+from fcn.outputs.prediction import Prediction
+from fcn.outputs.render import Rendered, render
 from fcn.system.files import name_is_too_long, remove, write_bytes
 from fcn.system.parallel import map_ahead
 
@@ -61,7 +60,7 @@ class LabeledBatch(NamedTuple):
         began: When its turn began, by `time.monotonic`.
     """
 
-    labeled: list[tuple[ReadImage, LabeledImage]]
+    labeled: list[tuple[ReadImage, Prediction]]
     unlabeled: list[Outcome]
     pixels: int
     began: float
@@ -84,7 +83,7 @@ class RenderedImage(NamedTuple):
 def label_in_process(
     claims: Iterable[list[Claimed]],
     output: Path,
-    engine: Engine,
+    predictor: Predictor,
     kinds: Sequence[str],
     frames: int = 1,
     file_seconds: float = FILE_SECONDS,
@@ -95,7 +94,7 @@ def label_in_process(
     Args:
         claims: Batches of images and videos.
         output: The folder to write to.
-        engine: The engine that labels.
+        predictor: The net that labels.
         kinds: What to write, some of `OUTPUTS`.
         frames: Most frames of a video that are labeled at once.
         file_seconds: Longest time that a process may decode an image.
@@ -108,19 +107,19 @@ def label_in_process(
     def write(batch: LabeledBatch) -> list[Outcome]:
         outcomes = [
             write_image(output, image) if isinstance(image, RenderedImage) else image
-            for image in render_batch(batch, engine, kinds)
+            for image in render_batch(batch, kinds)
         ]
         return add_seconds([*outcomes, *batch.unlabeled], batch.began)
 
     def label_video(video: Claimed) -> Outcome:
-        return label_claimed_video(engine, video, output, frames)
+        return label_claimed_video(predictor, video, output, frames)
 
-    yield from label_batches(claims, engine, kinds, write, label_video, file_seconds, order)
+    yield from label_batches(claims, predictor, kinds, write, label_video, file_seconds, order)
 
 
 def label_batches(
     claims: Iterable[list[Claimed]],
-    engine: Engine,
+    predictor: Predictor,
     kinds: Sequence[str],
     finish: Callable[[LabeledBatch], T],
     label_video: Callable[[Claimed], Outcome],
@@ -131,7 +130,7 @@ def label_batches(
 
     Args:
         claims: Batches of images and videos.
-        engine: The engine that labels.
+        predictor: The net that labels.
         kinds: What to write, some of `OUTPUTS`.
         finish: Called with each labeled batch, in another thread.
         label_video: Called with each video.
@@ -140,7 +139,7 @@ def label_batches(
     """
     budget = _PixelBudget()
     # A pixel, its label and confidence take 8 bytes, and each of its probabilities half of that.
-    half_weights = 2 + len(engine.classes.names) if "probabilities" in kinds else 2
+    half_weights = 2 + len(predictor.classes.names) if "probabilities" in kinds else 2
 
     def count_claims() -> Iterator[list[Claimed]]:
         for claimed in claims:
@@ -153,7 +152,7 @@ def label_batches(
         return batch
 
     def label(batch: _Batch) -> LabeledBatch:
-        labeled, failed = _label(batch.read, engine, kinds)
+        labeled, failed = _label(batch.read, predictor, kinds)
         videos = [label_video(video) for video in batch.videos]
         return LabeledBatch(labeled, [*batch.failed, *failed, *videos], batch.pixels, batch.began)
 
@@ -163,20 +162,18 @@ def label_batches(
         budget.change(-pixels)
         return finished
 
-    with ImageReader(file_seconds, order, engine.bits) as reader:
+    with ImageReader(file_seconds, order, predictor.bits) as reader:
         # Not a loop: its variable would keep a batch in memory while the next one is read.
         labels = map(label, map_ahead(read, count_claims(), has_room=budget.has_room))
         # Two ahead: the net continues while one batch is written, and stops soon after a write has failed.
         yield from map_ahead(finish_and_free, labels, ahead=2, has_room=budget.has_room)
 
 
-def render_batch(
-    batch: LabeledBatch, engine: Engine, kinds: Sequence[str]
-) -> Iterator[RenderedImage | Outcome]:
+def render_batch(batch: LabeledBatch, kinds: Sequence[str]) -> Iterator[RenderedImage | Outcome]:
     """Renders the images of a batch one by one; one that does not fit into memory yields a failure."""
-    for read, image in batch.labeled:
+    for read, prediction in batch.labeled:
         try:
-            yield RenderedImage(read.claimed.name, read.outcome, render(kinds, image, engine.classes))
+            yield RenderedImage(read.claimed.name, read.outcome, render(kinds, prediction))
         except MemoryError:
             yield read.outcome._replace(error=f"cannot be labeled: {NO_MEMORY}")
 
@@ -203,56 +200,20 @@ def _read_batch(claimed: Sequence[Claimed], reader: ImageReader) -> _Batch:
 
 
 def _label(
-    read: Sequence[ReadImage], engine: Engine, kinds: Sequence[str]
-) -> tuple[list[tuple[ReadImage, LabeledImage]], list[Outcome]]:
-    """Labels images of one size at once, by the size of their pixels and not that in their headers.
-
-    If a group is too much for the engine, its images are labeled one by one, and only the one that is too
-    large fails.
-    """
-    sizes: dict[tuple[int, ...], list[ReadImage]] = {}
-    for image in read:
-        sizes.setdefault(image.image.shape, []).append(image)
-    labeled: list[tuple[ReadImage, LabeledImage]] = []
+    read: Sequence[ReadImage], predictor: Predictor, kinds: Sequence[str]
+) -> tuple[list[tuple[ReadImage, Prediction]], list[Outcome]]:
+    """Labels images; one that cannot be labeled has failed, and the others have not."""
+    predictions = predictor.predict_each([image.image for image in read], "probabilities" in kinds)
+    labeled: list[tuple[ReadImage, Prediction]] = []
     failed: list[Outcome] = []
-    groups = [*sizes.values()]
-    while groups:
-        group = groups.pop(0)
-        try:
-            labeled += _label_group(group, engine, kinds)
-            continue
-        except MemoryError:
-            reason = NO_MEMORY
-        except (DataError, RunError) as error:
-            reason = str(error)
-        if len(group) > 1:
-            groups = [[image] for image in group] + groups
+    for image, prediction in zip(read, predictions, strict=True):
+        if isinstance(prediction, Exception):
+            reason = NO_MEMORY if isinstance(prediction, MemoryError) else str(prediction)
+            failed.append(image.outcome._replace(error=f"cannot be labeled: {reason}"))
         else:
-            failed.append(group[0].outcome._replace(error=f"cannot be labeled: {reason}"))
+            prediction.orientation = image.orientation
+            labeled.append((image, prediction))
     return labeled, failed
-
-
-def _label_group(
-    group: Sequence[ReadImage], engine: Engine, kinds: Sequence[str]
-) -> list[tuple[ReadImage, LabeledImage]]:
-    # A single image, which may be huge, is not copied.
-    images = group[0].image[np.newaxis] if len(group) == 1 else np.stack([image.image for image in group])
-    if "probabilities" in kinds:
-        logits = engine.logits(images)
-        shares = softmax(logits)
-        labeled = Labeled(logits.argmax(axis=-1).astype(np.uint8), shares.max(axis=-1))
-        probabilities: Iterable[Floats | None] = shares
-    else:
-        probabilities, labeled = [None] * len(group), engine.label(images)
-    return [
-        (
-            image,
-            LabeledImage(
-                image.image, label, float(confidence.mean(dtype=np.float64)), of_image, image.orientation
-            ),
-        )
-        for image, label, confidence, of_image in zip(group, *labeled, probabilities, strict=True)
-    ]
 
 
 def write_image(output: Path, image: RenderedImage) -> Outcome:

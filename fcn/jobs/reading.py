@@ -1,18 +1,20 @@
 """Reads and decodes the images of a job."""
 
 import hashlib
+import math
 import os
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 from fcn.data.decoder import Decoder, Header
 from fcn.data.depth import common_bits
+from fcn.data.encoded_image import EncodedImage
 from fcn.data.image_bounds import decoding_seconds
 from fcn.data.image_forms import START_BYTES, is_risky
-from fcn.data.image_header import open_header, read_image_file, stored_size
-from fcn.data.image_io import Pixels, decode_opened
-from fcn.data.orientation import orientation_of, turned_back, upright, upright_size
-from fcn.data.pillow_decoding import MOST_BITS, needed_bits, stored_bits
+from fcn.data.image_header import read_image_file
+from fcn.data.image_io import Pixels
+from fcn.data.orientation import turned_back, upright
+from fcn.data.pillow_decoding import MOST_BITS, needed_bits
 from fcn.errors import DataError
 from fcn.jobs.sources.remote import is_url, read_remote
 from fcn.jobs.store import Claimed, Outcome
@@ -131,12 +133,11 @@ class ImageReader:
             DataError: If it cannot be decoded.
         """
         if not (is_url(place) or is_risky(data[:START_BYTES])):
-            opened = open_header(data, place)
-            height, width = stored_size(opened)
-            if decoding_seconds(opened, data, height * width) <= _SECONDS_IN_THIS_PROCESS:
-                header = Header(upright_size(opened), orientation_of(opened), stored_bits(opened))
-                pixels = decode_opened(opened, data, place, self._bits)
-                return header, pixels if self._order == "stored" else upright(pixels, header.orientation)
+            image = EncodedImage(data, place)
+            if decoding_seconds(image.header, data, math.prod(image.size)) <= _SECONDS_IN_THIS_PROCESS:
+                header = Header(image.size, image.orientation, image.stored_bits)
+                decode = image.decode_stored if self._order == "stored" else image.decode
+                return header, decode(self._bits)
         decoder = self._free.pop() if self._free else Decoder()
         try:
             header = decoder.open(data, place, self._file_seconds)

@@ -4,20 +4,20 @@ import os
 from pathlib import Path
 
 from fcn.errors import DataError, OutputError, RunError
-from fcn.inference.engines.engine import Engine
+from fcn.inference.predictor import Predictor
 from fcn.inference.video import VIDEO_ENDING, label_video
 from fcn.jobs.integrity import output_path
 from fcn.jobs.store import Claimed, Outcome
 from fcn.system.files import content_hash, name_is_too_long, unreadable
 
 
-def label_claimed_video(engine: Engine, claimed: Claimed, output: Path, batch_size: int) -> Outcome:
+def label_claimed_video(predictor: Predictor, claimed: Claimed, output: Path, batch_size: int) -> Outcome:
     """Labels a video; an error is an outcome, not an exception, so that the job continues.
 
     A video that ends early has failed; its overlay video, up to there, is kept.
 
     Args:
-        engine: The engine that labels.
+        predictor: The net that labels.
         claimed: The video.
         output: The folder of the job.
         batch_size: Most frames that are labeled at once.
@@ -31,7 +31,7 @@ def label_claimed_video(engine: Engine, claimed: Claimed, output: Path, batch_si
         status = os.stat(source)
         outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
         outcome = outcome._replace(hash=content_hash([source]))
-        labeled = label_video(engine, source, target, batch_size)
+        labeled = label_video(predictor, source, target, batch_size)
         files = {VIDEO_ENDING: target.stat().st_size}
     except OSError as error:
         return outcome._replace(error=unreadable(error))

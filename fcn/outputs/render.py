@@ -1,21 +1,15 @@
 """Renders a labeled image: its files, and its record for summaries of many images."""
 
 from collections.abc import Iterable
-from io import BytesIO
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from fcn.classes import Classes
-from fcn.data.image_io import Pixels, encode_jpeg, encode_label
+from fcn.data.image_io import encode_jpeg, encode_label
 from fcn.data.orientation import upright
-from fcn.outputs.areas import class_areas
 from fcn.outputs.coco import polygon_annotations, rle_annotations
 from fcn.outputs.overlay import jpeg_overlay
+from fcn.outputs.prediction import Prediction
+from fcn.outputs.probabilities import encode_probabilities
 from fcn.outputs.record import Annotation, Record
-
-Floats = npt.NDArray[np.float32]
 
 OUTPUTS = ("palette", "ids", "overlay", "probabilities", "rle", "polygons", "areas")
 """Kinds of outputs: files of each image (`render`) and of all images (`write_summaries`)."""
@@ -27,25 +21,6 @@ ENDINGS = tuple(dict.fromkeys(SUFFIXES.values()))
 """The different endings of files."""
 
 _EXCLUSIVE = (("palette", "ids"), ("rle", "polygons"))
-
-
-class LabeledImage(NamedTuple):
-    """An image and its label.
-
-    Attributes:
-        image: `uint8[H, W, 3]`, RGB.
-        label: `uint8[H, W]`, class ids.
-        mean_confidence: Probability of the label, on average over all pixels, 1/C to 1.
-        probabilities: `float32[H, W, C]`; None where they are not an output.
-        orientation: EXIF orientation by which overlays are turned; 1 for an upright image. Only jobs that an
-            older version started have images in stored pixel order.
-    """
-
-    image: Pixels
-    label: Pixels
-    mean_confidence: float
-    probabilities: Floats | None = None
-    orientation: int = 1
 
 
 class Rendered(NamedTuple):
@@ -86,8 +61,7 @@ def check_outputs(kinds: Iterable[str]) -> tuple[str, ...]:
 
 def render(
     kinds: Iterable[str],
-    labeled: LabeledImage,
-    classes: Classes,
+    prediction: Prediction,
     min_area: int = 1,
     most_corners: int | None = None,
 ) -> Rendered:
@@ -99,64 +73,49 @@ def render(
 
     Args:
         kinds: Some of `OUTPUTS`.
-        labeled: The image.
-        classes: The names and colors of the class ids.
+        prediction: The image and its label.
         min_area: As of `polygon_annotations`.
         most_corners: As of `polygon_annotations`.
 
     Raises:
         TooManyCornersError: If polygons have more.
-        ValueError: If `kinds` are invalid, or include probabilities that are not given.
+        ValueError: If `kinds` are invalid, or include probabilities and the prediction has no scores.
 
     Example:
+        >>> import numpy as np
+        >>> from fcn.classes import Classes
         >>> pixels = np.zeros((30, 40, 3), np.uint8)
-        >>> labeled = LabeledImage(pixels, pixels[..., 0], 0.9)
-        >>> rendered = render(["palette"], labeled, Classes.named(("sky", "sea")))
+        >>> prediction = Prediction(pixels, Classes.named(("sky", "sea")), (pixels[..., 0], 0.9))
+        >>> rendered = render(["palette"], prediction)
         >>> list(rendered.files), rendered.record["areas"]
         (['.png'], {'sky': 1.0})
     """
+    label, classes = prediction.label, prediction.classes
     files: dict[str, bytes] = {}
     annotations: list[Annotation] = []
     for kind in check_outputs(kinds):
         match kind:
             case "palette":
-                files[SUFFIXES[kind]] = encode_label(labeled.label, classes)
+                files[SUFFIXES[kind]] = encode_label(label, classes)
             case "ids":
-                files[SUFFIXES[kind]] = encode_label(labeled.label)
+                files[SUFFIXES[kind]] = encode_label(label)
             case "overlay":
-                image, label = (upright(part, labeled.orientation) for part in labeled[:2])
-                files[SUFFIXES[kind]] = encode_jpeg(jpeg_overlay(image, label, classes))
+                image, shown = (upright(part, prediction.orientation) for part in (prediction.image, label))
+                files[SUFFIXES[kind]] = encode_jpeg(jpeg_overlay(image, shown, classes))
             case "probabilities":
-                if labeled.probabilities is None:
-                    raise ValueError("Expected `labeled.probabilities` for this output. Received: None.")
-                files[SUFFIXES[kind]] = encode_probabilities(labeled.probabilities, classes)
+                if prediction.logits is None:
+                    raise ValueError("Expected a prediction with scores for this output. Received: none.")
+                files[SUFFIXES[kind]] = encode_probabilities(prediction.logits, classes)
             case "rle":
-                annotations = rle_annotations(labeled.label)
+                annotations = rle_annotations(label)
             case "polygons":
-                annotations = polygon_annotations(labeled.label, min_area, most_corners)
-    height, width = labeled.label.shape
+                annotations = polygon_annotations(label, min_area, most_corners)
+    height, width = label.shape
     record: Record = {
         "height": height,
         "width": width,
-        "mean_confidence": labeled.mean_confidence,
-        "areas": class_areas(labeled.label, classes),
+        "mean_confidence": prediction.mean_confidence,
+        "areas": prediction.areas(),
         "annotations": annotations,
     }
     return Rendered(files, record)
-
-
-def encode_probabilities(probabilities: Floats, classes: Classes) -> bytes:
-    """Encodes probabilities as a compressed `.npz` file that `numpy.load` reads.
-
-    Its arrays are `probabilities`, `float16[H, W, C]`, and `classes`, the C names. The error of half
-    precision is at most 2^-12 (0.00024), and above 2^-14 at most 2^-11 of the value, so that small
-    probabilities can still be compared; bytes would take half the space with an error of 0.002.
-
-    Args:
-        probabilities: `float32[H, W, C]`, 0 to 1.
-        classes: The names of the C classes.
-    """
-    buffer = BytesIO()
-    halves: npt.NDArray[np.float16] = probabilities.astype(np.float16)
-    np.savez_compressed(buffer, probabilities=halves, classes=np.array(classes.names))
-    return buffer.getvalue()

@@ -7,17 +7,15 @@ images that have arrived meanwhile are labeled.
 import threading
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Sequence
 from concurrent.futures import Future
-from enum import Enum
-from typing import Any, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from typing import NamedTuple
 
 from fcn.data.image_io import Pixels
 from fcn.errors import ImageTooLargeError
-from fcn.inference.engines.engine import BATCH_PIXELS, Engine, Floats, GradualEngine, Labeled
+from fcn.inference.engines.engine import BATCH_PIXELS
+from fcn.inference.predictor import Predictor
+from fcn.outputs.prediction import Prediction
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.observability.metrics import Metrics
 
@@ -25,45 +23,26 @@ _SMOOTHING = 0.1
 """Weight of the newest value in the moving average of the seconds per image."""
 
 
-class OutputKind(Enum):
-    """Output that the engine computes."""
-
-    LABEL = "label"
-    LOGITS = "logits"
-
-
-class EngineResult(NamedTuple):
-    """Result of the engine for one image.
-
-    Attributes:
-        values: The label, `uint8[H, W]`, class ids, or the logits, `float32[H, W, C]`, as requested.
-        mean_confidence: Probability of the predicted class, averaged over all pixels; NaN for logits.
-    """
-
-    values: npt.NDArray[Any]
-    mean_confidence: float
-
-
 class PendingImage(NamedTuple):
     """Image in the queue of the engine.
 
     Attributes:
         image: `uint8[H, W, 3]`, RGB.
-        output_kind: Requested output.
+        with_logits: Whether the scores of all classes are wanted.
         queued_at: Time at which it was queued, in seconds of `time.monotonic`.
         deadline: Time at which its client stops waiting, on the same clock.
         result: Receives the result or an error.
     """
 
     image: Pixels
-    output_kind: OutputKind
+    with_logits: bool
     queued_at: float
     deadline: float
-    result: "Future[EngineResult]"
+    result: "Future[Prediction]"
 
     def can_batch_with(self, other: "PendingImage") -> bool:
         """Returns whether both can be in one batch."""
-        return self.image.shape == other.image.shape and self.output_kind == other.output_kind
+        return self.image.shape == other.image.shape and self.with_logits == other.with_logits
 
 
 class _LargeImage:
@@ -75,13 +54,9 @@ class _LargeImage:
         seconds: Time that the engine has spent on it.
     """
 
-    def __init__(self, item: PendingImage, engine: GradualEngine) -> None:
+    def __init__(self, item: PendingImage, predictor: Predictor) -> None:
         self.item = item
-        self.steps: Generator[None, None, Labeled] | Generator[None, None, Floats] = (
-            engine.logits_in_turns(item.image)
-            if item.output_kind is OutputKind.LOGITS
-            else engine.label_in_turns(item.image)
-        )
+        self.steps = predictor.predict_in_turns(item.image, item.with_logits)
         self.seconds = 0.0
 
 
@@ -95,7 +70,7 @@ class Batcher:
     specializes on it does so only a few times.
 
     Args:
-        engine: Engine that labels images.
+        predictor: The net that labels images.
         batch_images: Maximum number of images in a batch.
         wait_seconds: How long the first image of a batch waits for others of its size.
         metrics: Metrics in which batches are counted.
@@ -104,8 +79,10 @@ class Batcher:
         seconds_per_image: Moving average of the time of the engine for one image.
     """
 
-    def __init__(self, engine: Engine, batch_images: int, wait_seconds: float, metrics: Metrics) -> None:
-        self._engine, self._wait_seconds, self._metrics = engine, wait_seconds, metrics
+    def __init__(
+        self, predictor: Predictor, batch_images: int, wait_seconds: float, metrics: Metrics
+    ) -> None:
+        self._predictor, self._wait_seconds, self._metrics = predictor, wait_seconds, metrics
         self._batch_images = 1 << (batch_images.bit_length() - 1)
         self._waiting: deque[PendingImage] = deque()
         self._large: deque[_LargeImage] = deque()
@@ -118,19 +95,19 @@ class Batcher:
         self._thread = threading.Thread(target=self._run, name="fcn-engine", daemon=True)
         self._thread.start()
 
-    def submit(self, image: Pixels, output_kind: OutputKind, deadline: float) -> "Future[EngineResult]":
+    def submit(self, image: Pixels, deadline: float, with_logits: bool = False) -> "Future[Prediction]":
         """Adds an image to the queue.
 
         Args:
             image: `uint8[H, W, 3]`, RGB.
-            output_kind: Requested output.
             deadline: Time after which the result is of no use, on the clock of `time.monotonic`.
+            with_logits: Whether the scores of all classes are wanted.
 
         Returns:
-            A future of the result; it raises `ServerError` if the image is rejected. It can be canceled while
-            the image is in the queue, and between the windows of a large image.
+            A future of the prediction; it raises `ServerError` if the image is rejected. It can be canceled
+            while the image is in the queue, and between the windows of a large image.
         """
-        item = PendingImage(image, output_kind, time.monotonic(), deadline, Future())
+        item = PendingImage(image, with_logits, time.monotonic(), deadline, Future())
         with self._changed:
             if self._closing:
                 item.result.set_exception(ServerError(ErrorKind.STOPPING, "The server is stopping."))
@@ -165,7 +142,7 @@ class Batcher:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _remove_canceled(self, result: "Future[EngineResult]") -> None:
+    def _remove_canceled(self, result: "Future[Prediction]") -> None:
         """Removes a canceled image from the queue, which frees its memory at once."""
         if result.cancelled():
             with self._changed:
@@ -196,12 +173,11 @@ class Batcher:
 
     def _start(self, batch: list[PendingImage]) -> None:
         """Computes a batch, or lines up large images."""
-        engine = self._engine
-        if isinstance(engine, GradualEngine) and engine.is_large(batch[0].image):
+        if self._predictor.is_large(batch[0].image):
             with self._changed:
                 for item in batch:
                     self._metrics.queue_seconds.observe(time.monotonic() - item.queued_at)
-                    self._large.append(_LargeImage(item, engine))
+                    self._large.append(_LargeImage(item, self._predictor))
         elif in_time := [item for item in batch if self._start_in_time(item)]:
             self._process(in_time)
 
@@ -231,7 +207,7 @@ class Batcher:
             self._drop_first()
             self._count(large.seconds + time.perf_counter() - start, 1)
             if item.result.set_running_or_notify_cancel():
-                item.result.set_result(_results(item.output_kind, ended.value)[0])
+                item.result.set_result(ended.value)
         except Exception as error:  # an engine may raise anything; the next image may succeed
             self._drop_first()
             if item.result.set_running_or_notify_cancel():
@@ -284,19 +260,18 @@ class Batcher:
         return False
 
     def _process(self, batch: list[PendingImage]) -> None:
+        images, start = [item.image for item in batch], time.perf_counter()
+        results: Sequence[Prediction | Exception]
         try:
-            start = time.perf_counter()
-            results = self._run_engine(batch)
-            self._count(time.perf_counter() - start, len(batch))
+            results = self._predictor.predict_each(images, batch[0].with_logits)
         except Exception as error:  # an engine may raise anything; the next batch may succeed
-            if isinstance(error, MemoryError) and len(batch) > 1:  # each image may fit alone
-                for item in batch:
-                    self._process([item])
-                return
-            for item in batch:
-                item.result.set_exception(_refusal(error, item))
-        else:
-            for item, result in zip(batch, results, strict=True):
+            results = [error] * len(batch)
+        if labeled := sum(isinstance(result, Prediction) for result in results):
+            self._count(time.perf_counter() - start, labeled)
+        for item, result in zip(batch, results, strict=True):
+            if isinstance(result, Exception):
+                item.result.set_exception(_refusal(result, item))
+            else:
                 item.result.set_result(result)
 
     def _count(self, seconds: float, images: int) -> None:
@@ -307,22 +282,6 @@ class Batcher:
         self._metrics.images.inc(images)
         change = _SMOOTHING if self.seconds_per_image else 1.0
         self.seconds_per_image += change * (seconds / images - self.seconds_per_image)
-
-    def _run_engine(self, batch: list[PendingImage]) -> list[EngineResult]:
-        images = np.stack([item.image for item in batch])
-        kind = batch[0].output_kind
-        compute = self._engine.logits if kind is OutputKind.LOGITS else self._engine.label
-        return _results(kind, compute(images))
-
-
-def _results(kind: OutputKind, computed: Any) -> list[EngineResult]:
-    """Returns the result for each image of a batch: of logits `float32[B, H, W, C]`, or of `Labeled`."""
-    if kind is OutputKind.LOGITS:
-        return [EngineResult(logits, float("nan")) for logits in computed]
-    return [
-        EngineResult(label, float(confidence.mean(dtype=np.float64)))
-        for label, confidence in zip(*computed, strict=True)
-    ]
 
 
 def _waited_too_long(item: PendingImage) -> ServerError:

@@ -14,10 +14,9 @@ import numpy.typing as npt
 
 from fcn.classes import Classes, count_ids
 from fcn.data.image_io import Pixels, encode_label
-from fcn.inference.engines.engine import Engine
 from fcn.inference.engines.signatures import PREDICT_LOGITS, SERVING_DEFAULT, Signature
-from fcn.outputs.render import LabeledImage
-from fcn.server.batcher import EngineResult, OutputKind
+from fcn.inference.predictor import Predictor
+from fcn.outputs.prediction import Prediction
 from fcn.server.decoding import Decoders
 from fcn.server.interface import (
     ErrorKind,
@@ -79,7 +78,7 @@ class Service:
     Args:
         name: Name of the model in URLs.
         model: A folder of versions, or a version, run folder or `.keras` file.
-        open_engine: Opens an engine from the path of a model.
+        open_predictor: Opens the net at the path of a model.
         limits: Limits of requests.
         metrics: Metrics of the server.
         decoders: Processes that decode images.
@@ -97,14 +96,14 @@ class Service:
         self,
         name: str,
         model: Path,
-        open_engine: Callable[[Path], Engine],
+        open_predictor: Callable[[Path], Predictor],
         limits: Limits,
         metrics: Metrics,
         decoders: Decoders,
     ) -> None:
         self.name, self.limits, self.metrics = name, check_limits(limits), metrics
         self._decoders = decoders
-        self._versions = VersionManager(model, open_engine, limits, metrics)
+        self._versions = VersionManager(model, open_predictor, limits, metrics)
         self._codec_threads = ThreadPoolExecutor(_CODEC_THREADS, thread_name_prefix="fcn-codec")
         self._decoded_pixels = WeightedSemaphore(limits.decoded_pixels)
         self._logit_bytes = WeightedSemaphore(limits.answer_bytes)
@@ -180,7 +179,8 @@ class Service:
             elif request.signature == PREDICT_LOGITS:
                 outputs = await self._compute_logits(loaded, images, deadline)
             else:
-                outputs = await self._label_pixels(loaded, images, OutputKind.LABEL, deadline)
+                labeled = await self._predict_pixels(loaded, images, deadline)
+                outputs = {"label": np.stack([one.label for one in labeled])}
             names = loaded.signatures[request.signature].outputs
             chosen = {name: outputs[name] for name in names if name in (request.outputs or names)}
             return InferenceResponse(loaded.number, chosen)
@@ -188,14 +188,14 @@ class Service:
     async def segment(
         self,
         data: bytes,
-        render: Callable[[LabeledImage, Classes], _T],
+        render: Callable[[Prediction], _T],
         version: int | None = None,
     ) -> SegmentationResult[_T]:
         """Labels one encoded image. Its place and its memory are kept until it is rendered.
 
         Args:
             data: The content of an image file.
-            render: Makes the answer of the labeled image, in a thread.
+            render: Makes the answer of the prediction, in a thread.
             version: Requested version; None for the newest.
 
         Raises:
@@ -206,11 +206,10 @@ class Service:
             start = time.perf_counter()
             async with self._decoded(loaded, data, _IMAGE_NAME, deadline) as image:
                 decoded = time.perf_counter()
-                scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
+                prediction = await self._predict(loaded, image, deadline)
                 labeled_at = time.perf_counter()
-                labeled = LabeledImage(image, scored.values, scored.mean_confidence)
                 with self.metrics.encode_seconds.time():
-                    rendered = await self._in_time(self._render(render, labeled, loaded.classes), deadline)
+                    rendered = await self._in_time(self._render(render, prediction), deadline)
             seconds = {
                 "decode": decoded - start,
                 "engine": labeled_at - decoded,
@@ -319,25 +318,24 @@ class Service:
         self, loaded: LoadedVersion, data: bytes, deadline: float, name: str
     ) -> tuple[bytes, _Array, float]:
         async with self._decoded(loaded, data, name, deadline) as image:
-            scored = await self._run_engine(loaded, image, OutputKind.LABEL, deadline)
-            encoded = self._render(_encode, scored.values, len(loaded.classes.names))
+            prediction = await self._predict(loaded, image, deadline)
+            encoded = self._render(_encode, prediction)
             with self.metrics.encode_seconds.time():
                 png, areas = await self._in_time(encoded, deadline)
-        return png, areas, scored.mean_confidence
+        return png, areas, prediction.mean_confidence
 
-    async def _label_pixels(
-        self, loaded: LoadedVersion, images: _Array, output_kind: OutputKind, deadline: float
-    ) -> dict[str, _Array]:
+    async def _predict_pixels(
+        self, loaded: LoadedVersion, images: _Array, deadline: float, with_logits: bool = False
+    ) -> list[Prediction]:
         if images[0].size == 0:
             raise ServerError(
                 ErrorKind.BAD_REQUEST,
                 f"Expected images with one or more pixels. Received: shape {list(images.shape)}.",
             )
         self._check_size(*images.shape[1:3])
-        scored = await _gather_or_cancel(
-            self._run_engine(loaded, image, output_kind, deadline) for image in images
+        return await _gather_or_cancel(
+            self._predict(loaded, image, deadline, with_logits) for image in images
         )
-        return {output_kind.value: np.stack([one.values for one in scored])}
 
     async def _compute_logits(
         self, loaded: LoadedVersion, images: _Array, deadline: float
@@ -348,12 +346,13 @@ class Service:
             resources = request_resources.get() or until_scored
             reserved = resources.enter_async_context(self._logit_bytes.acquire(size))
             await self._in_time(reserved, deadline)
-            return await self._label_pixels(loaded, images, OutputKind.LOGITS, deadline)
+            scored = await self._predict_pixels(loaded, images, deadline, with_logits=True)
+            return {"logits": np.stack([one.logits for one in scored if one.logits is not None])}
 
-    async def _run_engine(
-        self, loaded: LoadedVersion, image: Pixels, output_kind: OutputKind, deadline: float
-    ) -> EngineResult:
-        result = asyncio.wrap_future(loaded.batcher.submit(image, output_kind, deadline))
+    async def _predict(
+        self, loaded: LoadedVersion, image: Pixels, deadline: float, with_logits: bool = False
+    ) -> Prediction:
+        result = asyncio.wrap_future(loaded.batcher.submit(image, deadline, with_logits))
         return await self._in_time(result, deadline)
 
     @asynccontextmanager
@@ -403,7 +402,8 @@ async def _gather_or_cancel(answers: Iterable[Coroutine[Any, Any, _T]]) -> list[
         raise
 
 
-def _encode(label: Pixels, num_classes: int) -> tuple[bytes, _Array]:
+def _encode(prediction: Prediction) -> tuple[bytes, _Array]:
     """Returns a label as a grayscale PNG, and the area of each class, 0 to 1."""
-    areas = count_ids(label)[:num_classes] / label.size
+    label = prediction.label
+    areas = count_ids(label)[: len(prediction.classes.names)] / label.size
     return encode_label(label), areas

@@ -11,11 +11,11 @@ import numpy as np
 
 from fcn.classes import Classes
 from fcn.errors import FcnError, RunError
-from fcn.inference.engines.engine import Engine
 from fcn.inference.engines.signatures import Signature, signatures
+from fcn.inference.predictor import Predictor
 from fcn.runs.arrival import Arrivals, file_sizes
 from fcn.runs.folder import exported_versions, is_exported, model_file
-from fcn.server.batcher import Batcher, OutputKind
+from fcn.server.batcher import Batcher
 from fcn.server.interface import ErrorKind, ServerError, VersionState
 from fcn.server.limits import Limits
 from fcn.server.observability.metrics import Metrics, Values
@@ -36,7 +36,7 @@ class LoadedVersion:
 
     Args:
         number: Its number.
-        engine: Engine that labels images.
+        predictor: The net that labels images.
         limits: Limits of batches.
         metrics: Metrics of the server.
 
@@ -48,13 +48,13 @@ class LoadedVersion:
         batcher: Queue of its engine.
     """
 
-    def __init__(self, number: int, engine: Engine, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, number: int, predictor: Predictor, limits: Limits, metrics: Metrics) -> None:
         self.number = number
-        self.classes: Classes = engine.classes
-        self.bits = engine.bits
-        self.signatures: dict[str, Signature] = signatures(len(engine.classes.names))
-        self.engine_name = f"{engine.name} {engine.precision}"
-        self.batcher = Batcher(engine, limits.batch_images, limits.batch_wait_seconds, metrics)
+        self.classes: Classes = predictor.classes
+        self.bits = predictor.bits
+        self.signatures: dict[str, Signature] = signatures(len(predictor.classes.names))
+        self.engine_name = f"{predictor.engine.name} {predictor.engine.precision}"
+        self.batcher = Batcher(predictor, limits.batch_images, limits.batch_wait_seconds, metrics)
         self.values_before: Values = {}
         """Metrics of the server before its first request; `VersionManager` sets them."""
         self.active_requests = 0
@@ -63,7 +63,7 @@ class LoadedVersion:
     def warm_up(self) -> None:
         """Labels a gray image, so that the first real one does not wait for one-time preparations."""
         image = np.full((*_WARM_UP_SIZE, 3), 128, np.uint8)
-        self.batcher.submit(image, OutputKind.LABEL, float("inf")).result()
+        self.batcher.submit(image, float("inf")).result()
 
 
 class VersionManager:
@@ -78,7 +78,7 @@ class VersionManager:
 
     Args:
         model: A folder of versions, or a version, run folder or `.keras` file.
-        open_engine: Opens an engine from the path of a model.
+        open_predictor: Opens the net at the path of a model.
         limits: Limits of batches.
         metrics: Metrics of the server.
         poll_seconds: Seconds between two looks at the folder.
@@ -92,13 +92,18 @@ class VersionManager:
     def __init__(
         self,
         model: Path,
-        open_engine: Callable[[Path], Engine],
+        open_predictor: Callable[[Path], Predictor],
         limits: Limits,
         metrics: Metrics,
         poll_seconds: float = 2.0,
         settle_seconds: float = 5.0,
     ) -> None:
-        self._model, self._open_engine, self._limits, self._metrics = model, open_engine, limits, metrics
+        self._model, self._open_predictor, self._limits, self._metrics = (
+            model,
+            open_predictor,
+            limits,
+            metrics,
+        )
         self._changed = threading.Condition()
         self._states: dict[int, VersionState] = {}
         self._retry_at: dict[int, tuple[float, float]] = {}
@@ -195,7 +200,7 @@ class VersionManager:
         if not is_again:
             self._set_state(number, LOADING)
         try:
-            loaded = LoadedVersion(number, self._open_engine(path), self._limits, self._metrics)
+            loaded = LoadedVersion(number, self._open_predictor(path), self._limits, self._metrics)
         except Exception as error:
             if not is_again:
                 self._set_state(number, END, str(error))

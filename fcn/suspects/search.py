@@ -10,7 +10,8 @@ from fcn.config.file import Config
 from fcn.data.voc import Example, read_classes, read_split
 from fcn.errors import DataError, RunError
 from fcn.inference.engines.choose import open_engine
-from fcn.inference.tiling.tiles import MEMORY_GIGABYTES, TiledEngine, tiled
+from fcn.inference.predictor import MEMORY_GIGABYTES
+from fcn.inference.tiling.tiles import TiledEngine, tiled
 from fcn.runs.folder import RunFolder, model_file
 from fcn.runs.lineage import describe_earlier, find_run, trained_before, training_of
 from fcn.suspects.folds import fold_nets

@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 
 from fcn.cli.main import main
-from fcn.data.image_io import decode_image
 from fcn.inference.predictor import Predictor
-from fcn.outputs.render import LabeledImage, render
+from fcn.outputs.render import render
 
 pytestmark = pytest.mark.slow
 
@@ -101,9 +100,8 @@ def test_answers_are_those_of_infer(served, said, jpeg, output, kind):
     status, headers, body = served.request(
         "POST", f"/v1/models/my-net:segment?output={output}", jpeg, Authorization="Bearer very-secret"
     )
-    labeled = LabeledImage(decode_image(jpeg), said.label, said.mean_confidence)
     assert status == 200
-    assert body == next(iter(render([kind], labeled, said.classes).files.values()))
+    assert body == next(iter(render([kind], said).files.values()))
     assert float(headers["X-Fcn-Mean-Confidence"]) == pytest.approx(said.mean_confidence, abs=1e-5)
     assert json.loads(headers["X-Fcn-Areas"]) == pytest.approx(said.areas(), abs=1e-6)
 

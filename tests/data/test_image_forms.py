@@ -12,8 +12,9 @@ import pytest
 from conftest import MakeDataset
 from PIL import Image
 
+from fcn.data.encoded_image import EncodedImage
 from fcn.data.image_forms import IMAGE_FORMATS, IMAGE_SUFFIXES, UNREADABLE_SUFFIXES, find_form
-from fcn.data.image_io import decode_image, decode_stored, read_image, read_size
+from fcn.data.image_io import decode_image, read_image, read_size
 from fcn.data.orientation import exif_orientation, upright
 from fcn.data.voc import read_split
 from fcn.errors import DataError
@@ -80,7 +81,7 @@ def test_an_avif_is_upright(orientation: int) -> None:
     exif[0x0112] = orientation
     data = encoded(draw(), "AVIF", exif=exif, quality=95)
     assert exif_orientation(data) == orientation
-    stored = decode_stored(data)
+    stored = EncodedImage(data).decode_stored()
     assert stored.shape == (45, 67, 3)
     np.testing.assert_array_equal(decode_image(data), upright(stored, orientation))
     assert np.abs(stored - np.array(draw()).astype(int)).mean() < 9

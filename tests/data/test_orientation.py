@@ -15,8 +15,9 @@ import pytest
 from exif_files import damaged_exif, exif_block, jpeg_with, png_with
 from PIL import ExifTags, Image, ImageOps
 
+from fcn.data.encoded_image import EncodedImage
 from fcn.data.image_header import open_header
-from fcn.data.image_io import decode_image, decode_stored, read_image, read_size
+from fcn.data.image_io import decode_image, read_image, read_size
 from fcn.data.orientation import (
     exif_orientation,
     orientation_of,
@@ -83,7 +84,7 @@ def test_every_orientation_is_turned_as_pillow_does(
     np.testing.assert_array_equal(read_image(tmp_path / "image"), pixels)
     assert read_size(tmp_path / "image") == pixels.shape[:2]
     assert exif_orientation(data) == read_orientation(tmp_path / "image") == orientation
-    stored = decode_stored(data)
+    stored = EncodedImage(data).decode_stored()
     assert stored.shape == (21, 34, 3)
     np.testing.assert_array_equal(upright(stored, orientation), pixels)
     np.testing.assert_array_equal(upright(pixels, turned_back(orientation)), stored)

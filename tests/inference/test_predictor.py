@@ -6,10 +6,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from job_program import Brightness
+from PIL import Image
 
-from fcn.classes import VOC_CLASS_NAMES, Classes
-from fcn.errors import DataError, RunError
-from fcn.inference.predictor import Prediction, Predictor
+from fcn.data.image_io import Pixels
+from fcn.errors import DataError, ImageTooLargeError, RunError
+from fcn.inference.engines.engine import Labeled
+from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 
 
@@ -54,6 +57,65 @@ def test_a_net_as_a_file_says_the_same(
         loaded = Predictor(given)
         assert loaded.classes == predictor.classes
         np.testing.assert_array_equal(loaded.predict(image).label, label)
+
+
+def test_an_image_of_pillow_is_read_as_its_file_is(
+    predictor: Predictor, image: npt.NDArray[np.uint8], tmp_path: Path
+) -> None:
+    path, exif = tmp_path / "turned.png", Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(image).convert("P").save(path, exif=exif)
+    with Image.open(path) as opened:
+        prediction = predictor.predict(opened)
+    expected = predictor.predict(path)
+    assert expected.label.shape == image.shape[1::-1]  # turned by a quarter
+    np.testing.assert_array_equal(prediction.image, expected.image)
+    np.testing.assert_array_equal(prediction.label, expected.label)
+    with pytest.raises(ValueError, match=r"8 bits a channel.*mode I;16.*path"):
+        predictor.predict(Image.fromarray(np.zeros((4, 5), np.uint16)))
+
+
+def test_scores_give_the_same_label_and_confidence(
+    predictor: Predictor, image: npt.NDArray[np.uint8]
+) -> None:
+    plain, scored = predictor.predict(image), predictor.predict(image, with_logits=True)
+    assert plain.logits is None
+    assert scored.logits is not None
+    np.testing.assert_array_equal(scored.label, plain.label)
+    assert scored.mean_confidence == pytest.approx(plain.mean_confidence, rel=1e-5)
+    np.testing.assert_array_equal(scored.probabilities(), predictor.probabilities(image))
+
+
+class Small(Brightness):
+    """Takes two images of at most 100 pixels at once, and none that begins with white."""
+
+    def label(self, images: Pixels) -> Labeled:
+        count, height, width, _ = images.shape
+        if height * width > 100:
+            raise ImageTooLargeError("is too large")
+        if count > 2:
+            raise MemoryError
+        if (images[:, 0, 0] == 255).any():
+            raise KeyError("a fault of the engine")
+        return super().label(images)
+
+
+def test_images_of_one_size_are_labeled_at_once_and_each_fails_alone() -> None:
+    engine = Small()
+    predictor = Predictor.from_engine(engine)
+    images = [np.full((*size, 3), value, np.uint8) for value, size in enumerate([(4, 5), (9, 8), (4, 5)])]
+    found = predictor.predict_each(images)
+    assert [shape[:2] for shape in engine.batches] == [(2, 4), (1, 9)]
+    assert [one.image[0, 0, 0] for one in found if not isinstance(one, Exception)] == [0, 1, 2]
+    engine.batches.clear()
+    first, large, *rest = predictor.predict_each(
+        [images[0], np.zeros((20, 20, 3), np.uint8), images[0], images[0]]
+    )
+    assert isinstance(large, ImageTooLargeError)
+    assert not any(isinstance(one, Exception) for one in (first, *rest))
+    assert [shape[0] for shape in engine.batches] == [1, 1, 1]  # three at once were too many
+    with pytest.raises(KeyError):  # a fault of the engine is no property of an image
+        predictor.predict_each([np.full((4, 5, 3), 255, np.uint8)])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (33, 2), (70, 71)])
@@ -108,10 +170,3 @@ def test_areas_are_shares_of_the_image(predictor: Predictor, image: npt.NDArray[
         class_id = predictor.classes.names.index(name)
         assert share == pytest.approx((prediction.label == class_id).mean())
         assert share > 0
-
-
-def test_areas_by_hand() -> None:
-    label = np.array([[0, 15, 15, 15], [15, 0, 20, 15]], np.uint8)
-    areas = Prediction(label, Classes.named(VOC_CLASS_NAMES), 1.0).areas()
-    assert areas == {"background": 2 / 8, "person": 5 / 8, "tvmonitor": 1 / 8}
-    assert list(areas) == ["background", "person", "tvmonitor"]

@@ -12,6 +12,7 @@ from fcn.classes import Classes
 from fcn.data.image_io import Pixels, read_label
 from fcn.errors import DataError, OutputError
 from fcn.inference.engines.engine import Floats, Labeled
+from fcn.inference.predictor import Predictor
 from fcn.inference.video import VIDEO_SUFFIXES, LabeledVideo, check_video, label_video
 from fcn.outputs.overlay import legend_of_classes, tint
 
@@ -69,11 +70,15 @@ def read_video(path: Path) -> tuple[list[npt.NDArray[np.int_]], float]:
     return frames, rate
 
 
+def predictor() -> Predictor:
+    return Predictor.from_engine(BrightnessEngine())
+
+
 @pytest.mark.parametrize("suffix", sorted(VIDEO_SUFFIXES))
 def test_each_frame_is_labeled_in_order(suffix: str, tmp_path: Path) -> None:
     source = write_video(tmp_path / f"film{suffix}", 7)
     target, labels, engine = tmp_path / "out" / "film.overlay.mp4", tmp_path / "labels", BrightnessEngine()
-    result = label_video(engine, source, target, 3, labels)
+    result = label_video(Predictor.from_engine(engine), source, target, 3, labels)
     assert result == LabeledVideo(target, 7, 7)
     assert not result.truncated
     assert engine.batches == [3, 3, 1]
@@ -94,13 +99,13 @@ def test_each_frame_is_labeled_in_order(suffix: str, tmp_path: Path) -> None:
 
 def test_labels_are_written_only_if_wanted(tmp_path: Path) -> None:
     source = write_video(tmp_path / "film.mp4", 2)
-    label_video(BrightnessEngine(), source, tmp_path / "film.overlay.mp4", 2)
+    label_video(predictor(), source, tmp_path / "film.overlay.mp4", 2)
     assert {path.name for path in tmp_path.iterdir()} == {"film.mp4", "film.overlay.mp4"}
 
 
 def test_the_legend_is_below_and_the_size_is_even(tmp_path: Path) -> None:
     source = write_video(tmp_path / "film.avi", 3, height=50, width=66)
-    label_video(BrightnessEngine(), source, tmp_path / "film.overlay.mp4", 1)
+    label_video(predictor(), source, tmp_path / "film.overlay.mp4", 1)
     strip = legend_of_classes(BrightnessEngine.classes, (50, 66))
     frames, _ = read_video(tmp_path / "film.overlay.mp4")
     height = 50 + len(strip)
@@ -115,7 +120,7 @@ def test_a_video_that_ends_early_is_labeled_as_far_as_it_goes(suffix: str, tmp_p
     source = write_video(tmp_path / f"film{suffix}", 20)
     data = source.read_bytes()
     source.write_bytes(data[: len(data) * 6 // 10])
-    result = label_video(BrightnessEngine(), source, tmp_path / "film.overlay.mp4", 4)
+    result = label_video(predictor(), source, tmp_path / "film.overlay.mp4", 4)
     assert 3 < result.frames < 20
     assert result.announced == 20
     assert result.truncated
@@ -134,7 +139,7 @@ def test_an_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
     data = source.read_bytes()
     source.write_bytes(data[: len(data) * 6 // 10])
     with pytest.raises(DataError, match=r"film\.mp4: is truncated or cannot be decoded"):
-        label_video(BrightnessEngine(), source, tmp_path / "film.overlay.mp4", 4)
+        label_video(predictor(), source, tmp_path / "film.overlay.mp4", 4)
     assert list(tmp_path.iterdir()) == [source]
 
 
@@ -150,7 +155,10 @@ def test_an_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_video_is_refused_unopened(content: bytes, message: str, tmp_path: Path) -> None:
     source = tmp_path / "film.mp4"
     source.write_bytes(content)
-    for refuse in (check_video, lambda path: label_video(BrightnessEngine(), path, tmp_path / "out.mp4", 1)):
+    for refuse in (
+        check_video,
+        lambda path: label_video(predictor(), path, tmp_path / "out.mp4", 1),
+    ):
         with pytest.raises(DataError, match=rf"film\.mp4: .*{message}"):
             refuse(source)
     with pytest.raises(DataError, match="No such file"):
@@ -162,7 +170,7 @@ def test_a_video_without_frames_is_refused(tmp_path: Path) -> None:
     data = source.read_bytes()
     source.write_bytes(data[: data.index(b"movi") + 4])
     with pytest.raises(DataError, match=r"film\.avi: "):
-        label_video(BrightnessEngine(), source, tmp_path / "out.mp4", 1)
+        label_video(predictor(), source, tmp_path / "out.mp4", 1)
     assert list(tmp_path.iterdir()) == [source]
 
 
@@ -170,15 +178,21 @@ def test_a_place_that_cannot_be_written_to_is_an_output_error(tmp_path: Path) ->
     source = write_video(tmp_path / "film.mp4", 2)
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(OutputError, match="taken"):
-        label_video(BrightnessEngine(), source, tmp_path / "taken" / "film.mp4", 1)
+        label_video(predictor(), source, tmp_path / "taken" / "film.mp4", 1)
     with pytest.raises(OutputError, match="taken"):
-        label_video(BrightnessEngine(), source, tmp_path / "out.mp4", 1, labels=tmp_path / "taken")
+        label_video(
+            predictor(),
+            source,
+            tmp_path / "out.mp4",
+            1,
+            labels=tmp_path / "taken",
+        )
     assert {path.name for path in tmp_path.iterdir()} == {"film.mp4", "taken"}
 
 
 def test_a_batch_holds_a_frame_at_least(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="batch_size"):
-        label_video(BrightnessEngine(), tmp_path / "film.mp4", tmp_path / "out.mp4", 0)
+        label_video(predictor(), tmp_path / "film.mp4", tmp_path / "out.mp4", 0)
 
 
 def test_an_interrupted_job_leaves_what_was_there(tmp_path: Path) -> None:
@@ -193,7 +207,7 @@ def test_an_interrupted_job_leaves_what_was_there(tmp_path: Path) -> None:
 
     engine.label = stop  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        label_video(engine, source, target, 2)
+        label_video(Predictor.from_engine(engine), source, target, 2)
     assert target.read_bytes() == b"an earlier one"
     assert {path.name for path in tmp_path.iterdir()} == {"film.mp4", "out.mp4"}
 
@@ -202,9 +216,9 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     height, width = 240, 320
     short = write_video(tmp_path / "short.mp4", 12, height, width)
     long = write_video(tmp_path / "long.mp4", 240, height, width)
-    label_video(BrightnessEngine(), short, tmp_path / "out.mp4", 2)
+    label_video(predictor(), short, tmp_path / "out.mp4", 2)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    label_video(BrightnessEngine(), long, tmp_path / "out.mp4", 2)
+    label_video(predictor(), long, tmp_path / "out.mp4", 2)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     # All frames together are 55 MB.
     assert grown < 240 * height * width * 3 / 3
@@ -216,7 +230,7 @@ def test_a_disk_that_fills_up_is_an_output_error(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
     try:
         with pytest.raises(OutputError, match=r"out\.mp4: .* of 40 frames were written"):
-            label_video(BrightnessEngine(), source, tmp_path / "out.mp4", 8)
+            label_video(predictor(), source, tmp_path / "out.mp4", 8)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == [source]

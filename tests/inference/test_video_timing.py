@@ -9,6 +9,7 @@ import pytest
 from job_program import Brightness, run_job
 
 from fcn.errors import DataError
+from fcn.inference.predictor import Predictor
 from fcn.inference.video import LabeledVideo, label_video
 from fcn.inference.video_writer import check_written, open_writer
 
@@ -62,7 +63,7 @@ def timing_of(path: Path) -> tuple[float, int]:
 @pytest.mark.parametrize("rate", [0.5, 23.976, 59.94, 65.534, 119.967, 211.222, 656.789, 1000.0])
 def test_a_video_of_any_rate_is_labeled(rate: float, tmp_path: Path) -> None:
     source, target = write_frames(tmp_path / "film.avi", 7, rate), tmp_path / "out.mp4"
-    result = label_video(Brightness(), source, target, 4)
+    result = label_video(Predictor.from_engine(Brightness()), source, target, 4)
     assert (result, result.truncated) == (LabeledVideo(target, 7, 7), False)
     labeled_rate, frames = timing_of(target)
     assert frames == 7
@@ -78,7 +79,7 @@ def test_a_browser_s_video_plays_as_long_as_it_did(kept: float, frames: int | ra
     source.write_bytes(data)
     assert timing_of(source) == (1000.0, 4000)
     source.write_bytes(data[: int(len(data) * kept)])
-    result = label_video(Brightness(), source, target, 8)
+    result = label_video(Predictor.from_engine(Brightness()), source, target, 8)
     if isinstance(frames, range):
         assert result.frames in frames
         assert result.announced == 100

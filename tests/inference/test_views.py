@@ -11,10 +11,11 @@ import pytest
 
 from fcn.classes import Classes
 from fcn.inference.engines.choose import open_engine
-from fcn.inference.engines.engine import Engine, Floats, Labeled, softmax
+from fcn.inference.engines.engine import Engine, Floats, Labeled
 from fcn.inference.predictor import Predictor
 from fcn.inference.views import MultiScaleEngine, Views, check_scales, multi_scale_engine
 from fcn.models.fcn import FCN
+from fcn.outputs.probabilities import softmax
 
 Images = npt.NDArray[np.uint8]
 

@@ -12,7 +12,8 @@ import pytest
 from photographs import contents_below, files_below, random_predictor, write_image
 from PIL import ExifTags, Image
 
-from fcn.data.image_io import decode_stored, encode_jpeg, read_image, read_label, read_palette
+from fcn.data.encoded_image import EncodedImage
+from fcn.data.image_io import encode_jpeg, read_image, read_label, read_palette
 from fcn.errors import OutputError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.label_images import label_images
@@ -189,7 +190,7 @@ def test_labels_and_overlays_are_upright(predictor: Predictor, folder: Path) -> 
     label_images(predictor, [path], output, outputs=("palette", "overlay", "areas"))
     label = read_label(output / "turned.png")
     # Orientation 6: turned by a quarter, clockwise, the stored pixels are upright.
-    image = np.rot90(decode_stored(path.read_bytes()), -1).copy()
+    image = np.rot90(EncodedImage(path.read_bytes()).decode_stored(), -1).copy()
     np.testing.assert_array_equal(label, predictor.predict(image).label)
     np.testing.assert_array_equal(label, predictor.predict(path).label)
     np.testing.assert_array_equal(label, predictor.predict(path.read_bytes()).label)

@@ -9,7 +9,8 @@ import pytest
 from photographs import random_predictor, write_image
 from PIL import ExifTags, Image
 
-from fcn.data.image_io import Pixels, decode_image, decode_stored, encode_jpeg, read_image, read_label
+from fcn.data.encoded_image import EncodedImage
+from fcn.data.image_io import Pixels, decode_image, encode_jpeg, read_image, read_label
 from fcn.data.orientation import upright
 from fcn.inference.predictor import Predictor
 from fcn.jobs.job import open_job
@@ -84,7 +85,7 @@ def test_a_job_of_before_continues_in_stored_order_and_says_so_until_it_is_resta
         error = capsys.readouterr().err
         assert (NOTICE in error, "--restart" in error) == (True, True)
         for path in paths:
-            check(output, path, predictor, decode_stored(path.read_bytes()), int(path.stem))
+            check(output, path, predictor, EncodedImage(path.read_bytes()).decode_stored(), int(path.stem))
         if len(paths) == 3:
             paths.append(write_turned(images / "8.jpg", 8))
     forget_job(output)
@@ -112,7 +113,7 @@ def test_a_job_that_was_not_started_is_upright(
 def test_images_in_processes_have_the_same_order(orientation: int, tmp_path: Path) -> None:
     path = write_turned(tmp_path / "image.jpg", orientation)
     data = path.read_bytes()
-    for order, expected in (("upright", decode_image(data)), ("stored", decode_stored(data))):
+    for order, expected in (("upright", decode_image(data)), ("stored", EncodedImage(data).decode_stored())):
         with ImageReader(order=order) as reader:
             here = reader.read(Claimed(1, str(path), "image", "image"))
             header, there = reader._decode(data, "http://a")

@@ -15,8 +15,9 @@ from pycocotools.coco import COCO
 
 from fcn.classes import Classes
 from fcn.errors import OutputError
+from fcn.outputs.prediction import Prediction
 from fcn.outputs.record import Record
-from fcn.outputs.render import LabeledImage, render
+from fcn.outputs.render import render
 from fcn.outputs.summaries import write_summaries
 
 CLASSES = Classes.named(("background", "cat", 'a "quoted", name'))
@@ -37,7 +38,7 @@ def make_records(kinds: list[str]) -> list[tuple[str, Record]]:
     records = []
     for name, label in make_labels().items():
         image = np.zeros((*label.shape, 3), np.uint8)
-        record = render(kinds, LabeledImage(image, label, 0.75), CLASSES).record
+        record = render(kinds, Prediction(image, CLASSES, (label, 0.75))).record
         records.append((name, json.loads(json.dumps(record))))
     return records
 
@@ -95,7 +96,7 @@ def test_a_name_that_is_no_utf_8_has_its_own_bytes_in_the_table(tmp_path: Path) 
 def test_no_cell_of_the_table_is_a_formula(tmp_path: Path) -> None:
     classes = Classes.named(("=1+1", "-sky", "a;@x", "sea"))
     label = np.full((1, 4), 1, np.uint8)
-    record = render(["areas"], LabeledImage(np.zeros((1, 4, 3), np.uint8), label, 0.5), classes).record
+    record = render(["areas"], Prediction(np.zeros((1, 4, 3), np.uint8), classes, (label, 0.5))).record
     formulas = ["=cmd|' -C calc'!A0.jpg", "-1.jpg", "@x/+1.jpg", "+1.jpg"]
     others = ["1.jpg", "x/=1.jpg", "odd\udcff\x1b[m.jpg"]
     (path,) = write_summaries(["areas"], [(name, record) for name in formulas + others], tmp_path, classes)

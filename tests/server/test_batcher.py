@@ -7,10 +7,11 @@ import pytest
 from http_server import wait_until
 from pausable_engine import PausableEngine, flat
 
+from fcn.inference.predictor import Predictor
 from fcn.inference.tiling.tiles import TiledEngine, least_map_bytes
 from fcn.inference.tiling.windows import smallest_window
 from fcn.models.fields import NetDescription
-from fcn.server.batcher import Batcher, OutputKind
+from fcn.server.batcher import Batcher
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.observability.metrics import Metrics
 
@@ -24,7 +25,7 @@ def engine():
 
 @pytest.fixture
 def batcher(engine):
-    batcher = Batcher(engine, batch_images=4, wait_seconds=0, metrics=Metrics())
+    batcher = Batcher(Predictor.from_engine(engine), batch_images=4, wait_seconds=0, metrics=Metrics())
     yield batcher
     engine.resumed.set()
     batcher.close()
@@ -33,21 +34,21 @@ def batcher(engine):
 def hold(engine, batcher):
     """Lets the engine start with one image and pause; returns the future of its label."""
     engine.resumed.clear()
-    first = batcher.submit(flat(0), OutputKind.LABEL, NEVER)
+    first = batcher.submit(flat(0), NEVER)
     assert engine.started.wait(10)
     return first
 
 
 def test_each_image_gets_its_own_answer(batcher):
-    waiting = [batcher.submit(flat(value), OutputKind.LABEL, NEVER) for value in range(20)]
+    waiting = [batcher.submit(flat(value), NEVER) for value in range(20)]
     for value, answer in enumerate(waiting):
-        np.testing.assert_array_equal(answer.result(10).values, np.full((4, 5), value))
+        np.testing.assert_array_equal(answer.result(10).label, np.full((4, 5), value))
         assert answer.result().mean_confidence == 0.5
 
 
 def test_images_of_one_size_that_wait_are_labeled_together_in_powers_of_two(engine, batcher):
     first = hold(engine, batcher)
-    waiting = [batcher.submit(flat(value), OutputKind.LABEL, NEVER) for value in range(7)]
+    waiting = [batcher.submit(flat(value), NEVER) for value in range(7)]
     engine.resumed.set()
     for answer in [first, *waiting]:
         answer.result(10)
@@ -57,30 +58,33 @@ def test_images_of_one_size_that_wait_are_labeled_together_in_powers_of_two(engi
 def test_other_sizes_and_other_wishes_wait_for_a_batch_of_their_own(engine, batcher):
     first = hold(engine, batcher)
     wishes = [
-        (4, OutputKind.LABEL),
-        (9, OutputKind.LABEL),
-        (4, OutputKind.LOGITS),
-        (4, OutputKind.LABEL),
-        (9, OutputKind.LABEL),
+        (4, False),
+        (9, False),
+        (4, True),
+        (4, False),
+        (9, False),
     ]
-    waiting = [batcher.submit(flat(1, height), wanted, NEVER) for height, wanted in wishes]
+    waiting = [batcher.submit(flat(1, height), NEVER, with_logits) for height, with_logits in wishes]
     engine.resumed.set()
-    shapes = [answer.result(10).values.shape for answer in [first, *waiting]]
-    assert shapes == [(4, 5), (4, 5), (9, 5), (4, 5, 3), (4, 5), (9, 5)]
+    shapes = [answer.result(10).label.shape for answer in [first, *waiting]]
+    assert shapes == [(4, 5), (4, 5), (9, 5), (4, 5), (4, 5), (9, 5)]
+    scores = [answer.result().logits for answer in waiting]
+    assert [None if one is None else one.shape for one in scores] == [None, None, (4, 5, 3), None, None]
     # The oldest that waits is always among the next.
     assert [shape[:2] for shape in engine.batches] == [(1, 4), (2, 4), (2, 9), (1, 4)]
 
 
 def test_logits_are_those_of_the_image(batcher):
-    answer = batcher.submit(flat(2), OutputKind.LOGITS, NEVER).result(10)
-    np.testing.assert_array_equal(answer.values[0, 0], [0, 0, 1])
-    assert np.isnan(answer.mean_confidence)
+    answer = batcher.submit(flat(2), NEVER, with_logits=True).result(10)
+    np.testing.assert_array_equal(answer.logits[0, 0], [0, 0, 1])
+    assert (answer.label == 2).all()
+    assert answer.mean_confidence == pytest.approx(np.e / (np.e + 2))
 
 
 def test_the_first_of_a_batch_waits_for_others_but_not_for_ever(engine):
-    batcher = Batcher(engine, batch_images=2, wait_seconds=0.5, metrics=Metrics())
-    pair = [batcher.submit(flat(value), OutputKind.LABEL, NEVER) for value in range(2)]
-    alone = batcher.submit(flat(2), OutputKind.LABEL, NEVER)
+    batcher = Batcher(Predictor.from_engine(engine), batch_images=2, wait_seconds=0.5, metrics=Metrics())
+    pair = [batcher.submit(flat(value), NEVER) for value in range(2)]
+    alone = batcher.submit(flat(2), NEVER)
     for answer in [*pair, alone]:
         answer.result(10)
     batcher.close()
@@ -88,19 +92,19 @@ def test_the_first_of_a_batch_waits_for_others_but_not_for_ever(engine):
 
 
 def test_closing_answers_what_waits_at_once_and_refuses_the_rest(engine):
-    batcher = Batcher(engine, batch_images=2, wait_seconds=3600, metrics=Metrics())
-    waiting = batcher.submit(flat(1), OutputKind.LABEL, NEVER)
+    batcher = Batcher(Predictor.from_engine(engine), batch_images=2, wait_seconds=3600, metrics=Metrics())
+    waiting = batcher.submit(flat(1), NEVER)
     batcher.close()
-    assert waiting.result(0).values[0, 0] == 1
+    assert waiting.result(0).label[0, 0] == 1
     with pytest.raises(ServerError) as refused:
-        batcher.submit(flat(1), OutputKind.LABEL, NEVER).result(0)
+        batcher.submit(flat(1), NEVER).result(0)
     assert refused.value.kind is ErrorKind.STOPPING
 
 
 def test_an_image_whose_time_is_over_is_not_labeled(engine, batcher):
     first = hold(engine, batcher)
-    late = batcher.submit(flat(1), OutputKind.LABEL, time.monotonic() - 1)
-    in_time = batcher.submit(flat(2, 8), OutputKind.LABEL, NEVER)
+    late = batcher.submit(flat(1), time.monotonic() - 1)
+    in_time = batcher.submit(flat(2, 8), NEVER)
     engine.resumed.set()
     with pytest.raises(ServerError, match="waited") as refused:
         late.result(10)
@@ -112,7 +116,7 @@ def test_an_image_whose_time_is_over_is_not_labeled(engine, batcher):
 
 def test_an_image_that_nobody_waits_for_is_not_labeled(engine, batcher):
     first = hold(engine, batcher)
-    given_up = batcher.submit(flat(1), OutputKind.LABEL, NEVER)
+    given_up = batcher.submit(flat(1), NEVER)
     assert given_up.cancel()
     engine.resumed.set()
     first.result(10)
@@ -123,7 +127,7 @@ def test_an_image_that_nobody_waits_for_is_not_labeled(engine, batcher):
 def test_an_image_that_nobody_waits_for_takes_no_memory_while_the_engine_is_busy(engine, batcher):
     first = hold(engine, batcher)
     image = flat(1)
-    kept, given_up = weakref.ref(image), batcher.submit(image, OutputKind.LABEL, NEVER)
+    kept, given_up = weakref.ref(image), batcher.submit(image, NEVER)
     del image
     gc.collect()
     assert kept() is not None
@@ -135,11 +139,11 @@ def test_an_image_that_nobody_waits_for_takes_no_memory_while_the_engine_is_busy
 
 
 def test_the_first_of_a_batch_may_be_given_up_while_it_waits_for_others(engine):
-    batcher = Batcher(engine, batch_images=2, wait_seconds=0.3, metrics=Metrics())
-    given_up = batcher.submit(flat(1), OutputKind.LABEL, NEVER)
+    batcher = Batcher(Predictor.from_engine(engine), batch_images=2, wait_seconds=0.3, metrics=Metrics())
+    given_up = batcher.submit(flat(1), NEVER)
     time.sleep(0.1)
     assert given_up.cancel()
-    assert batcher.submit(flat(2, 8), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 2
+    assert batcher.submit(flat(2, 8), NEVER).result(10).label[0, 0] == 2
     batcher.close()
     assert [shape[:2] for shape in engine.batches] == [(1, 8)]
 
@@ -156,7 +160,7 @@ class WindowedEngine(PausableEngine):
 @pytest.fixture
 def windowed(engine):
     engine = WindowedEngine()
-    batcher = Batcher(TiledEngine(engine, least_map_bytes(engine)), 4, 0, Metrics())
+    batcher = Batcher(Predictor.from_engine(TiledEngine(engine, least_map_bytes(engine))), 4, 0, Metrics())
     yield engine, batcher
     engine.resumed.set()
     batcher.close()
@@ -172,14 +176,12 @@ def test_images_that_arrive_meanwhile_come_between_the_windows_of_a_large_one(wi
     engine, batcher = windowed
     image = large_image()
     engine.resumed.clear()
-    large = batcher.submit(image, OutputKind.LABEL, NEVER)
+    large = batcher.submit(image, NEVER)
     assert engine.started.wait(10)
-    small = [
-        batcher.submit(flat(value, height), OutputKind.LABEL, NEVER) for value, height in ((1, 4), (2, 9))
-    ]
+    small = [batcher.submit(flat(value, height), NEVER) for value, height in ((1, 4), (2, 9))]
     engine.resumed.set()
-    assert [answer.result(10).values[0, 0] for answer in small] == [1, 2]
-    np.testing.assert_array_equal(large.result(20).values, image[..., 0])
+    assert [answer.result(10).label[0, 0] for answer in small] == [1, 2]
+    np.testing.assert_array_equal(large.result(20).label, image[..., 0])
     heights = [shape[1] for shape in engine.batches]
     windows = heights.count(len(image))
     assert windows > 3
@@ -189,15 +191,15 @@ def test_images_that_arrive_meanwhile_come_between_the_windows_of_a_large_one(wi
 def test_a_large_image_goes_on_while_small_ones_come(windowed):
     engine, batcher = windowed
     engine.resumed.clear()
-    large = batcher.submit(large_image(), OutputKind.LOGITS, NEVER)
+    large = batcher.submit(large_image(), NEVER, with_logits=True)
     assert engine.started.wait(10)
-    answers = [batcher.submit(flat(1), OutputKind.LABEL, NEVER) for _ in range(9)]
+    answers = [batcher.submit(flat(1), NEVER) for _ in range(9)]
     engine.resumed.set()
     while not large.done():  # the next comes as soon as the last is answered
-        answers.append(batcher.submit(flat(1), OutputKind.LABEL, NEVER))
+        answers.append(batcher.submit(flat(1), NEVER))
         answers[-1].result(10)
-    assert large.result().values.shape == (*large_image().shape[:2], 3)
-    assert all(answer.result(10).values[0, 0] == 1 for answer in answers)
+    assert large.result().logits.shape == (*large_image().shape[:2], 3)
+    assert all(answer.result(10).label[0, 0] == 1 for answer in answers)
 
 
 def test_a_large_image_that_nobody_waits_for_is_given_up_after_a_window(windowed):
@@ -205,12 +207,12 @@ def test_a_large_image_that_nobody_waits_for_is_given_up_after_a_window(windowed
     image = large_image()
     kept = weakref.ref(image)
     engine.resumed.clear()
-    large = batcher.submit(image, OutputKind.LABEL, NEVER)
+    large = batcher.submit(image, NEVER)
     del image
     assert engine.started.wait(10)
     assert large.cancel()
     engine.resumed.set()
-    assert batcher.submit(flat(1), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 1
+    assert batcher.submit(flat(1), NEVER).result(10).label[0, 0] == 1
     batcher.close()
     assert [shape[1] for shape in engine.batches][1:] == [4]
     del large
@@ -222,7 +224,7 @@ def test_a_large_image_whose_time_is_over_is_given_up_after_a_window(windowed):
     engine, batcher = windowed
     engine.resumed.clear()
     deadline = time.monotonic() + 2
-    large = batcher.submit(large_image(), OutputKind.LABEL, deadline)
+    large = batcher.submit(large_image(), deadline)
     assert engine.started.wait(10)
     wait_until(lambda: time.monotonic() > deadline)
     engine.resumed.set()
@@ -236,13 +238,13 @@ def test_an_engine_that_gets_on_is_not_stuck(engine, batcher):
     assert batcher.stuck_seconds() == 0
     first = hold(engine, batcher)
     time.sleep(0.2)
-    second = batcher.submit(flat(1), OutputKind.LABEL, NEVER)
+    second = batcher.submit(flat(1), NEVER)
     assert 0.2 <= batcher.stuck_seconds() < 10
     second.cancel()
     first.cancel()
     assert batcher.stuck_seconds() >= 0.2  # the engine is still at it
     engine.resumed.set()
-    assert batcher.submit(flat(1), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 1
+    assert batcher.submit(flat(1), NEVER).result(10).label[0, 0] == 1
     wait_until(lambda: batcher.stuck_seconds() == 0)
 
 
@@ -250,7 +252,7 @@ def test_an_engine_that_gets_on_is_not_stuck(engine, batcher):
 def waiting_batcher():
     """A batcher whose images wait for others, with an engine for large images."""
     engine = WindowedEngine()
-    batcher = Batcher(TiledEngine(engine, least_map_bytes(engine)), 4, 0.3, Metrics())
+    batcher = Batcher(Predictor.from_engine(TiledEngine(engine, least_map_bytes(engine))), 4, 0.3, Metrics())
     yield engine, batcher
     engine.resumed.set()
     batcher.close()
@@ -259,24 +261,24 @@ def waiting_batcher():
 def test_a_large_image_goes_on_when_the_last_small_one_is_given_up(waiting_batcher):
     engine, batcher = waiting_batcher
     engine.resumed.clear()
-    large = batcher.submit(large_image(), OutputKind.LABEL, NEVER)
+    large = batcher.submit(large_image(), NEVER)
     assert engine.started.wait(10)
-    small = batcher.submit(flat(1), OutputKind.LABEL, NEVER)
+    small = batcher.submit(flat(1), NEVER)
     engine.resumed.set()
     wait_until(lambda: engine.batches)
     time.sleep(0.1)  # the small one waits for others of its size
     small.cancel()
-    assert large.result(10).values.shape == large_image().shape[:2]
+    assert large.result(10).label.shape == large_image().shape[:2]
     wait_until(lambda: batcher.stuck_seconds() == 0)
 
 
 def test_large_images_that_nobody_waits_for_take_no_memory_behind_another(windowed):
     engine, batcher = windowed
     engine.resumed.clear()
-    first = batcher.submit(large_image(), OutputKind.LABEL, NEVER)
+    first = batcher.submit(large_image(), NEVER)
     assert engine.started.wait(10)
     image = large_image()
-    kept, second = weakref.ref(image), batcher.submit(image, OutputKind.LABEL, NEVER)
+    kept, second = weakref.ref(image), batcher.submit(image, NEVER)
     del image
     engine.started.clear()
     engine.resumed.set()
@@ -288,45 +290,47 @@ def test_large_images_that_nobody_waits_for_take_no_memory_behind_another(window
     gc.collect()
     wait_until(lambda: gc.collect() is not None and kept() is None)
     engine.resumed.set()
-    assert first.result(10).values.shape == large_image().shape[:2]
+    assert first.result(10).label.shape == large_image().shape[:2]
 
 
 def test_closing_finishes_large_images(windowed):
     _, batcher = windowed
     image = large_image()
-    waiting = [batcher.submit(image, OutputKind.LABEL, NEVER) for _ in range(2)]
+    waiting = [batcher.submit(image, NEVER) for _ in range(2)]
     batcher.close()
     for answer in waiting:
-        np.testing.assert_array_equal(answer.result(0).values, image[..., 0])
+        np.testing.assert_array_equal(answer.result(0).label, image[..., 0])
 
 
 def test_an_engine_that_fails_answers_the_next(batcher):
-    broken = batcher.submit(flat(0, mark=98), OutputKind.LABEL, NEVER)
+    broken = batcher.submit(flat(0, mark=98), NEVER)
     with pytest.raises(RuntimeError, match="broken"):
         broken.result(10)
-    assert batcher.submit(flat(2), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 2
+    assert batcher.submit(flat(2), NEVER).result(10).label[0, 0] == 2
 
 
 def test_too_little_memory_is_said_of_the_image(batcher):
     with pytest.raises(ServerError, match="5 x 4 pixels") as refused:
-        batcher.submit(flat(0, mark=99), OutputKind.LABEL, NEVER).result(10)
+        batcher.submit(flat(0, mark=99), NEVER).result(10)
     assert refused.value.kind is ErrorKind.TOO_LARGE
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_labeled_one_by_one(engine, batcher):
     first = hold(engine, batcher)
-    waiting = [batcher.submit(flat(value, mark=97), OutputKind.LABEL, NEVER) for value in range(4)]
+    waiting = [batcher.submit(flat(value, mark=97), NEVER) for value in range(4)]
     engine.resumed.set()
     first.result(10)
-    assert [answer.result(10).values[0, 0] for answer in waiting] == [0, 1, 2, 3]
+    assert [answer.result(10).label[0, 0] for answer in waiting] == [0, 1, 2, 3]
     assert [shape[0] for shape in engine.batches] == [1, 4, 1, 1, 1, 1]
 
 
 def test_batches_are_counted():
     metrics = Metrics()
-    batcher = Batcher(PausableEngine(), batch_images=4, wait_seconds=0, metrics=metrics)
+    batcher = Batcher(
+        Predictor.from_engine(PausableEngine()), batch_images=4, wait_seconds=0, metrics=metrics
+    )
     for value in range(3):
-        batcher.submit(flat(value), OutputKind.LABEL, NEVER).result(10)
+        batcher.submit(flat(value), NEVER).result(10)
     batcher.close()
     assert b"fcn_images_total 3.0" in metrics.text()
     assert b"fcn_batch_images_count 3.0" in metrics.text()

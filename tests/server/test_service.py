@@ -13,6 +13,7 @@ from pausable_engine import PausableEngine, flat
 from PIL import Image
 
 from fcn.data.image_io import encode_png
+from fcn.inference.predictor import Predictor
 from fcn.runs.arrival import write_file_sizes
 from fcn.server.interface import ErrorKind, InferenceRequest, ServerError, string_tensor
 from fcn.server.limits import Limits
@@ -35,8 +36,9 @@ def make(tmp_path, engine):
     services = []
 
     def make(**limits):
+        predictor = Predictor.from_engine(engine)
         services.append(
-            Service("fcn", tmp_path, lambda path: engine, Limits(**limits), Metrics(), decoders())
+            Service("fcn", tmp_path, lambda path: predictor, Limits(**limits), Metrics(), decoders())
         )
         return services[-1]
 
@@ -84,9 +86,9 @@ def test_pixels_are_answered_with_labels_or_logits(make):
     np.testing.assert_array_equal(logits.argmax(axis=-1), images[..., 0])
 
 
-def both(labeled, classes):
+def as_it_is(prediction):
     """Renders nothing."""
-    return labeled, classes
+    return prediction
 
 
 def test_a_photograph_is_segmented_upright(make):
@@ -95,12 +97,12 @@ def test_a_photograph_is_segmented_upright(make):
     file, exif = BytesIO(), Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(stored).save(file, "PNG", exif=exif)
-    segmented = run(make().segment(file.getvalue(), both))
-    labeled, classes = segmented.rendered
+    segmented = run(make().segment(file.getvalue(), as_it_is))
+    labeled = segmented.rendered
     np.testing.assert_array_equal(labeled.label, np.rot90(stored[..., 0], -1))
     np.testing.assert_array_equal(labeled.image, np.rot90(stored, -1))
     assert labeled.orientation == 1
-    assert classes.names == ("0", "1", "2")
+    assert labeled.classes.names == ("0", "1", "2")
     assert segmented.engine == "held float32"
     assert set(segmented.seconds) == {"decode", "engine", "encode"}
 
@@ -116,10 +118,10 @@ def test_a_full_queue_says_when_to_come_again(make, engine):
         )
         await asyncio.sleep(0.05)
         with pytest.raises(ServerError, match="queue is full: 3 images are waiting") as refused:
-            await service.segment(encode_png(flat(1)), both)
+            await service.segment(encode_png(flat(1)), as_it_is)
         engine.resumed.set()
         await asyncio.gather(one, two)
-        await service.segment(encode_png(flat(1)), both)  # places were given back
+        await service.segment(encode_png(flat(1)), as_it_is)  # places were given back
         return refused.value
 
     refused = run(crowd())
@@ -199,7 +201,7 @@ def test_rendering_keeps_the_place_and_the_memory_and_ends_with_the_time(make):
     service = make(answer_seconds=2.0, queue_images=1, decoded_pixels=100)
     rendering, go_on = threading.Event(), threading.Event()
 
-    def slow(labeled, classes):
+    def slow(prediction):
         rendering.set()
         go_on.wait(20)
 
@@ -208,11 +210,11 @@ def test_rendering_keeps_the_place_and_the_memory_and_ends_with_the_time(make):
         while not rendering.is_set():
             await asyncio.sleep(0.01)
         with pytest.raises(ServerError, match="queue is full"):
-            await service.segment(encode_png(flat(1)), both)
+            await service.segment(encode_png(flat(1)), as_it_is)
         with pytest.raises(ServerError, match="waited longer than 2 s") as refused:
             await asyncio.wait_for(one, 10)
         assert not go_on.is_set()
-        labeled, _ = (await service.segment(encode_png(flat(2)), both)).rendered  # another thread renders it
+        labeled = (await service.segment(encode_png(flat(2)), as_it_is)).rendered  # another thread renders it
         go_on.set()
         return refused.value.kind, labeled.label[0, 0]
 
@@ -231,7 +233,7 @@ def test_the_decoder_is_the_one_of_infer(make):
     noise = np.random.default_rng(1).integers(0, 3, (20, 30, 3), np.uint8)
     _, jpeg = cv2.imencode(".jpg", noise)
     expected = cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB)
-    np.testing.assert_array_equal(run(make().segment(jpeg.tobytes(), both)).rendered[0].image, expected)
+    np.testing.assert_array_equal(run(make().segment(jpeg.tobytes(), as_it_is)).rendered.image, expected)
 
 
 def test_logits_that_are_too_much_are_refused_and_their_labels_are_not(make):

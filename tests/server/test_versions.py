@@ -7,8 +7,8 @@ import pytest
 from pausable_engine import PausableEngine, flat
 
 from fcn.errors import RunError
+from fcn.inference.predictor import Predictor
 from fcn.runs.arrival import Arrivals, write_file_sizes
-from fcn.server.batcher import OutputKind
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits
 from fcn.server.observability.metrics import Metrics
@@ -33,7 +33,7 @@ class Opened(dict):
         if path.name in self.broken:
             raise RunError(f"{path}: cannot be read.")
         self[path.name] = PausableEngine(num_classes=int(path.name))
-        return self[path.name]
+        return Predictor.from_engine(self[path.name])
 
 
 @pytest.fixture
@@ -92,14 +92,14 @@ def test_another_version_is_refused_with_the_one_to_ask_for(versions):
 def test_a_new_version_takes_over_while_the_old_one_answers_what_it_has(versions, folder, opened):
     with versions.lease(None) as old:
         opened["3"].resumed.clear()
-        waiting = old.batcher.submit(flat(7), OutputKind.LABEL, NEVER)
+        waiting = old.batcher.submit(flat(7), NEVER)
         add_version(folder, 10)  # higher as a number, not as a word
         wait_until(lambda: newest(versions) == 10)
         assert states(versions)[3] == "UNLOADING"
         # A running request may still use the old one.
-        late = old.batcher.submit(flat(8), OutputKind.LABEL, NEVER)
+        late = old.batcher.submit(flat(8), NEVER)
         opened["3"].resumed.set()
-        assert [waiting.result(10).values[0, 0], late.result(10).values[0, 0]] == [7, 8]
+        assert [waiting.result(10).label[0, 0], late.result(10).label[0, 0]] == [7, 8]
     wait_until(lambda: states(versions) == {10: "AVAILABLE", 3: "END"})
 
 
@@ -110,8 +110,8 @@ def test_no_request_is_dropped_while_versions_change(versions, folder):
         while not stop.is_set():
             try:
                 with versions.lease(None) as loaded:
-                    label = loaded.batcher.submit(flat(5), OutputKind.LABEL, NEVER).result(10)
-                    answers.add((loaded.number, int(label.values[0, 0])))
+                    label = loaded.batcher.submit(flat(5), NEVER).result(10)
+                    answers.add((loaded.number, int(label.label[0, 0])))
             except Exception as error:
                 errors.append(error)
 
@@ -173,7 +173,9 @@ def test_a_version_that_cannot_label_is_not_taken(folder, opened):
             raise RuntimeError("no such operation")
 
     with pytest.raises(RuntimeError, match="no such operation"):
-        VersionManager(folder, lambda path: Broken(), Limits(), Metrics(), settle_seconds=0.0)
+        VersionManager(
+            folder, lambda path: Predictor.from_engine(Broken()), Limits(), Metrics(), settle_seconds=0.0
+        )
 
 
 def test_a_version_that_has_too_little_memory_to_begin_with_is_a_mistake_of_who_runs_it(folder, opened):
@@ -182,7 +184,9 @@ def test_a_version_that_has_too_little_memory_to_begin_with_is_a_mistake_of_who_
             raise MemoryError
 
     with pytest.raises(RunError, match=r"3: cannot label a first image of 512 x 384 pixels.*memory"):
-        VersionManager(folder, lambda path: Large(), Limits(), Metrics(), settle_seconds=0.0)
+        VersionManager(
+            folder, lambda path: Predictor.from_engine(Large()), Limits(), Metrics(), settle_seconds=0.0
+        )
 
 
 def test_a_version_that_is_named_itself_is_not_replaced(folder, opened):
@@ -239,7 +243,7 @@ def test_a_version_is_loaded_again_when_another_format_arrives(versions, folder,
     (folder / "3" / "openvino" / "model.xml").touch()
     wait_until(lambda: opened["3"] is not before and states(versions) == {3: "AVAILABLE"})
     with versions.lease(None) as loaded:
-        assert loaded.batcher.submit(flat(5), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 5
+        assert loaded.batcher.submit(flat(5), NEVER).result(10).label[0, 0] == 5
     after = opened["3"]
     time.sleep(0.8)  # nothing new
     (folder / "3" / "openvino" / "model.xml").unlink()
@@ -268,7 +272,7 @@ def test_a_version_that_cannot_be_loaded_again_stays_available(versions, folder,
     time.sleep(1.2)
     assert states(versions) == {3: "AVAILABLE"}
     with versions.lease(None) as loaded:
-        assert loaded.batcher.submit(flat(5), OutputKind.LABEL, NEVER).result(10).values[0, 0] == 5
+        assert loaded.batcher.submit(flat(5), NEVER).result(10).label[0, 0] == 5
 
 
 def test_links_in_a_version_are_followed(versions, folder, tmp_path_factory):

@@ -133,23 +133,3 @@ def check_scores(images: Pixels, num_classes: int, score_bytes: int, copies: flo
             f"and the memory allows {score_bytes / 1e9:.1f}. Allow more (--memory), or leave out "
             "probabilities, --flip and --scales."
         )
-
-
-def softmax(logits: Floats) -> Floats:
-    """Returns the probabilities of the classes.
-
-    Args:
-        logits: `float32[..., C]`.
-
-    Returns:
-        `float32[..., C]`; they sum to 1 over the last axis.
-
-    Example:
-        >>> softmax(np.array([0, 0], np.float32)).tolist()
-        [0.5, 0.5]
-    """
-    # In one array: the maps of a large image take gigabytes.
-    probabilities: Floats = logits - logits.max(axis=-1, keepdims=True)
-    np.exp(probabilities, out=probabilities)
-    probabilities /= probabilities.sum(axis=-1, keepdims=True)
-    return probabilities

@@ -15,9 +15,6 @@ from fcn.models.fields import NetDescription
 from fcn.models.resizing import shrunk_size
 from fcn.system.progress import track
 
-MEMORY_GIGABYTES = 4.0
-"""Default memory limit of a process that labels."""
-
 # For the program and its libraries, 0.8 GB; the weights of a full net, 0.5, and what is left from reading
 # them; an image of 108 megapixels, its label and confidences, 0.9.
 _RESERVED_GIGABYTES = 2.5

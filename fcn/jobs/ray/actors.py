@@ -15,7 +15,7 @@ from typing import Any
 
 from fcn.classes import Classes
 from fcn.errors import BackendError
-from fcn.inference.engines.engine import Engine
+from fcn.inference.predictor import Predictor
 from fcn.inference.video import is_video
 from fcn.jobs.job import Job, LabelingResult
 from fcn.jobs.pipeline import write_image
@@ -23,7 +23,7 @@ from fcn.jobs.ray.cluster import Share, cluster_share, open_cluster, reason
 from fcn.jobs.ray.labeler import (
     Attempts,
     Labeler,
-    OpenEngine,
+    OpenPredictor,
     RemoteAttempts,
     Request,
     Result,
@@ -45,7 +45,7 @@ _FORWARDED_VARIABLES = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_", "OMP_", "OPENCV_
 
 def run_on_ray(
     job: Job,
-    open_engine: OpenEngine,
+    open_predictor: OpenPredictor,
     address: str,
     actors: int | None = None,
     begin: Callable[[], None] | None = None,
@@ -54,19 +54,19 @@ def run_on_ray(
 
     Args:
         job: The job.
-        open_engine: Opens the engine that labels, in each actor.
+        open_predictor: Opens the net that labels, in each actor.
         address: Address of the cluster, as for `open_cluster`.
         actors: How many processes label; None for a number that suits the cluster.
         begin: Called before any work on the job, once the cluster is connected.
 
     Raises:
         BackendError: If Ray is not installed, cannot be reached or fails.
-        FcnError: As raised by `Job.run` and `open_engine`.
+        FcnError: As raised by `Job.run` and `open_predictor`.
     """
     if begin is None and not job.remaining():
-        return job.run(open_engine())
+        return job.run(open_predictor())
     with open_cluster(address):
-        processor = RayBatchProcessor(job, open_engine, cluster_share(actors))
+        processor = RayBatchProcessor(job, open_predictor, cluster_share(actors))
         if begin:
             begin()
         job.delegate()
@@ -78,11 +78,11 @@ class RayBatchProcessor:
 
     Args:
         job: The job.
-        open_engine: Opens the engine that labels.
+        open_predictor: Opens the net that labels.
         share: The number of actors and their CPUs and GPUs.
     """
 
-    def __init__(self, job: Job, open_engine: OpenEngine, share: Share) -> None:
+    def __init__(self, job: Job, open_predictor: OpenPredictor, share: Share) -> None:
         self._job = job
         self._share = share
         environment = {
@@ -90,7 +90,7 @@ class RayBatchProcessor:
         }
         threads = None if share.gpus else share.cpus
         self._request = Request(
-            *(open_engine, job.kinds, environment, threads, platform.node(), __version__),
+            *(open_predictor, job.kinds, environment, threads, platform.node(), __version__),
             *(job.file_seconds, job.order),
         )
         self._engine_in_use: tuple[str, str, str] | None = None
@@ -99,7 +99,7 @@ class RayBatchProcessor:
     def classes(self) -> Classes:
         """Returns the classes of the labels."""
         # Without an answer, another worker has labeled everything.
-        return self._engine.classes if self._classes is None else self._classes
+        return self._predictor.classes if self._classes is None else self._classes
 
     def __call__(self, claims: Iterator[list[Claimed]]) -> Generator[list[Outcome], None, None]:
         """Yields the outcomes of each batch, in any order."""
@@ -113,14 +113,14 @@ class RayBatchProcessor:
                 yield from map_ahead(self._write, results, ahead=2)
         if videos:
             # A video is written frame by frame, so it is labeled where the output folder is.
-            engine = self._engine
+            engine = self._predictor.engine
             self._check_same_engine(engine.name, engine.precision, self._request.host)
-            yield from self._job.processor(engine)(iter(videos))
+            yield from self._job.processor(self._predictor)(iter(videos))
 
     @cached_property
-    def _engine(self) -> Engine:
-        """The engine of this process, opened when it is first needed; each video is a call of its own."""
-        return self._request.open_engine()
+    def _predictor(self) -> Predictor:
+        """The net of this process, opened when it is first needed; each video is a call of its own."""
+        return self._request.open_predictor()
 
     def _results(self, batches: Sequence[list[Claimed]]) -> Generator[Result, None, None]:
         import ray

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from fcn.classes import Classes
 from fcn.errors import BackendError, FcnError
-from fcn.inference.engines.engine import Engine
+from fcn.inference.predictor import Predictor
 from fcn.jobs.pipeline import LabeledBatch, RenderedImage, add_seconds, label_batches, render_batch
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.sources.remote import is_url
@@ -37,15 +37,15 @@ Key = int | str | tuple[int, ...]
 """Identifies an attempt: opening a model by the actor's id, a group of batches by its first image, one batch
 by all of its images."""
 
-OpenEngine = Callable[[], Engine]
-"""Opens the engine that labels; a module-level function or a `partial` of one, so that it can be pickled."""
+OpenPredictor = Callable[[], Predictor]
+"""Opens the net that labels; a module-level function or a `partial` of one, so that it can be pickled."""
 
 
 class Request(NamedTuple):
     """The setup of all actors of a job.
 
     Attributes:
-        open_engine: Opens the engine that labels.
+        open_predictor: Opens the net that labels.
         kinds: What to write, some of `OUTPUTS`.
         environment: Environment variables that choose how nets compute.
         threads: CPUs of each actor; None if a GPU computes.
@@ -55,7 +55,7 @@ class Request(NamedTuple):
         order: Order of the pixels that are labeled.
     """
 
-    open_engine: OpenEngine
+    open_predictor: OpenPredictor
     kinds: tuple[str, ...]
     environment: dict[str, str]
     threads: int | None
@@ -160,7 +160,7 @@ class Labeler:
                     f"expected fcn {request.version}, which runs on {request.host}. Found: "
                     f"{__version__}. Install the same version on every machine."
                 )
-            self._engine = request.open_engine()
+            self._predictor = request.open_predictor()
             self._attempts.succeed(actor)
         except Exception as error:
             self._setup_error = self._as_answer(error)
@@ -184,7 +184,7 @@ class Labeler:
 
     def _label(self, claims: Sequence[list[Claimed]]) -> Iterator[Result]:
         return label_batches(
-            claims, self._engine, self._kinds, self._finish, _refuse_video, self._file_seconds, self._order
+            claims, self._predictor, self._kinds, self._finish, _refuse_video, self._file_seconds, self._order
         )
 
     def _label_alone(self, batch: list[Claimed]) -> Result:
@@ -212,7 +212,7 @@ class Labeler:
         return self._result([], [_crash_outcome(batch[0])])
 
     def _finish(self, batch: LabeledBatch) -> Result:
-        rendered = list(render_batch(batch, self._engine, self._kinds))
+        rendered = list(render_batch(batch, self._kinds))
         images = [image for image in rendered if isinstance(image, RenderedImage)]
         failed = [outcome for outcome in rendered if isinstance(outcome, Outcome)]
         outcomes = add_seconds([*(image.outcome for image in images), *failed, *batch.unlabeled], batch.began)
@@ -220,7 +220,7 @@ class Labeler:
         return self._result(labeled, outcomes[len(images) :])
 
     def _result(self, images: list[RenderedImage], failed: list[Outcome]) -> Result:
-        engine = self._engine
+        engine = self._predictor.engine
         return Result(images, failed, engine.name, engine.precision, engine.classes, platform.node())
 
     def _add_host(self, batch: Sequence[Claimed], result: Result) -> Result:

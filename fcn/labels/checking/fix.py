@@ -11,8 +11,9 @@ import numpy as np
 from fcn.classes import VOID, Classes
 from fcn.data.class_list import format_class_list, read_class_list
 from fcn.data.class_names import CLASS_LIST, find_class_list
+from fcn.data.encoded_image import EncodedImage
 from fcn.data.image_header import read_image_file
-from fcn.data.image_io import Pixels, decode_stored, encode_label, read_label, read_palette
+from fcn.data.image_io import Pixels, encode_label, read_label, read_palette
 from fcn.data.split_list import IMAGES, LABELS, SPLITS, Example, Finder, read_entries
 from fcn.data.voc import check_root, listed, read_classes
 from fcn.errors import DataError
@@ -205,7 +206,7 @@ def _ids_of_colors(path: Path, classes: Classes) -> Pixels:
         pixels = rows[label]
         void = label == VOID
     else:
-        pixels = decode_stored(read_image_file(path), path)
+        pixels = EncodedImage(read_image_file(path), path).decode_stored()
         void = np.zeros(pixels.shape[:2], bool)
     codes = pixels.astype(np.int64) @ np.array([65536, 256, 1])
     ids = np.full(codes.shape, VOID, np.uint8)

@@ -8,11 +8,11 @@ import orjson
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from fcn.classes import Classes
 from fcn.data.image_header import IMAGE_FORMATS
 from fcn.outputs.coco import TooManyCornersError, categories
+from fcn.outputs.prediction import Prediction
 from fcn.outputs.record import Record
-from fcn.outputs.render import LabeledImage, render
+from fcn.outputs.render import render
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.openapi import GZIP_NOTE, JSON
 from fcn.server.protocols.routes import json_response
@@ -154,16 +154,16 @@ async def _segment(
     return Response(content, headers=headers, media_type=_MEDIA_TYPES.get(output, JSON))
 
 
-def _encode(output: Output, min_area: int, labeled: LabeledImage, classes: Classes) -> tuple[bytes, Record]:
+def _encode(output: Output, min_area: int, prediction: Prediction) -> tuple[bytes, Record]:
     """Returns the body of a response, the same bytes as `infer.py` writes, and the record of the image."""
-    rendered = render([_INFER_OUTPUTS.get(output, output)], labeled, classes, min_area, _MOST_CORNERS)
+    rendered = render([_INFER_OUTPUTS.get(output, output)], prediction, min_area, _MOST_CORNERS)
     if output not in _JSON_OUTPUTS:
         (content,) = rendered.files.values()
         return content, rendered.record
     record = rendered.record
     document = {
         "image": {"id": 1, "width": record["width"], "height": record["height"]},
-        "categories": categories(classes),
+        "categories": categories(prediction.classes),
         "annotations": [
             {"id": number, "image_id": 1, **annotation}
             for number, annotation in enumerate(record["annotations"], start=1)

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from fcn.errors import BackendError, RunError
 from fcn.inference.engines.choose import open_engine
-from fcn.inference.engines.engine import softmax
 from fcn.inference.engines.openvino import OpenVinoEngine, import_openvino
 from fcn.inference.engines.openvino_graph import convert_exported
 from fcn.models.fcn import FCN
+from fcn.outputs.probabilities import softmax
 from fcn.system.bfloat16 import bfloat16_instructions
 
 import_openvino()

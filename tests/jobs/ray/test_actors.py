@@ -17,6 +17,7 @@ from photographs import contents_below, write_image, write_video
 from ray_processes import TESTS, RayPrograms, finish, wait_for
 
 from fcn.exports.export import export
+from fcn.inference.predictor import Predictor
 from fcn.jobs.job import open_job
 from fcn.jobs.ray.actors import RayBatchProcessor
 from fcn.jobs.ray.cluster import Share
@@ -103,12 +104,12 @@ def test_one_engine_labels_all_videos_of_a_job(tmp_path: Path) -> None:
     videos = [write_video(tmp_path / name, 2) for name in ("a.mp4", "b.mp4")]
     opened: list[Brightness] = []
 
-    def open_engine() -> Brightness:
+    def open_predictor() -> Predictor:
         opened.append(Brightness())
-        return opened[-1]
+        return Predictor.from_engine(opened[-1])
 
     with open_job(tmp_path / "out", videos, {"model": "brightness"}, ("palette",)) as job:
-        processor = RayBatchProcessor(job, open_engine, Share(1, 1, 0))
+        processor = RayBatchProcessor(job, open_predictor, Share(1, 1, 0))
         assert job.run_with(processor, processor.classes).videos == 2
     assert len(opened) == 1
     assert len(opened[0].batches) == 4

@@ -10,10 +10,15 @@ from photographs import write_image
 
 import fcn
 from fcn.errors import BackendError
+from fcn.inference.predictor import Predictor
 from fcn.jobs.ray.labeler import Attempts, Labeler, Request, Result, from_table, to_table
 from fcn.jobs.store import Claimed
 
 pytest.importorskip("ray")
+
+
+def open_brightness() -> Predictor:
+    return Predictor.from_engine(Brightness())
 
 
 def label(batches: list[list[Claimed]], deadly: set[int], companies: int) -> list[Any]:
@@ -27,7 +32,7 @@ def label(batches: list[list[Claimed]], deadly: set[int], companies: int) -> lis
             for key in {ids, *((number,) for number in ids if number in deadly)}:
                 for _ in range(2):
                     attempts.begin(key)
-    request = Request(Brightness, ("palette",), {}, None, platform.node(), fcn.__version__)
+    request = Request(open_brightness, ("palette",), {}, None, platform.node(), fcn.__version__)
     tables = Labeler(request, attempts)(to_table(batches))
     return [answer for table in tables for answer in from_table(table)]
 

@@ -16,7 +16,8 @@ from pycocotools import mask as coco_mask
 
 from fcn.classes import Classes
 from fcn.data.image_io import encode_png
-from fcn.outputs.render import LabeledImage, render
+from fcn.outputs.prediction import Prediction
+from fcn.outputs.render import render
 
 CLASSES = Classes.named(("0", "1", "2"))
 URL = "/v1/models/fcn:segment"
@@ -57,8 +58,8 @@ def test_files_are_those_of_infer(client, image, output, kind, media_type, orien
     answer = client.post(f"{URL}?output={output}", content=file.getvalue())
     # Orientation 6: turned by a quarter, clockwise, the stored pixels are upright.
     upright = np.rot90(image, -1).copy() if orientation == 6 else image
-    labeled = LabeledImage(upright, upright[..., 0].copy(), 0.5)
-    assert answer.content == next(iter(render([kind], labeled, CLASSES).files.values()))
+    prediction = Prediction(upright, CLASSES, (upright[..., 0].copy(), 0.5))
+    assert answer.content == next(iter(render([kind], prediction).files.values()))
     assert answer.headers["content-type"] == media_type
     assert answer.headers["x-fcn-orientation"] == "1"
 

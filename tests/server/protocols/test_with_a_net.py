@@ -20,7 +20,7 @@ PREDICT, INFER = "/v1/models/fcn:predict", "/v2/models/fcn/infer"
 
 @pytest.fixture(scope="module")
 def client(model_path):
-    service = Service("fcn", model_path, lambda path: Predictor(path).engine, Limits(), Metrics(), decoders())
+    service = Service("fcn", model_path, Predictor, Limits(), Metrics(), decoders())
     with running_service(service) as server:
         yield server.client
     service.close()

@@ -1,0 +1,110 @@
+"""What a net says about one image."""
+
+from functools import cached_property
+from pathlib import Path
+
+from fcn.classes import Classes
+from fcn.data.image_io import Pixels, write_label
+from fcn.outputs.areas import class_areas
+from fcn.outputs.coco import polygon_annotations
+from fcn.outputs.overlay import overlay_image
+from fcn.outputs.probabilities import Floats, most_probable, softmax
+from fcn.outputs.record import Annotation
+
+
+class Prediction:
+    """What a net says about one image: its label, or the scores from which the label follows.
+
+    Args:
+        image: The image, `uint8[H, W, 3]`, RGB.
+        classes: The names and colors of the class ids.
+        labeled: The label, and its probability on average over all pixels; None if they follow from `logits`.
+        logits: The scores of all classes; None if they were not asked for.
+        orientation: EXIF orientation by which overlays are turned; 1 for an upright image. Only jobs that an
+            older version started have images in stored pixel order.
+
+    Attributes:
+        image: The image, `uint8[H, W, 3]`, RGB.
+        classes: The names and colors of the class ids.
+        logits: `float32[H, W, C]`, the scores of all classes; None if they were not asked for.
+        orientation: EXIF orientation by which overlays are turned.
+
+    Raises:
+        ValueError: If there are neither a label nor scores.
+
+    Example:
+        >>> import numpy as np
+        >>> pixels = np.zeros((30, 40, 3), np.uint8)
+        >>> prediction = Prediction(pixels, Classes.named(("sky", "sea")), (pixels[..., 0], 0.9))
+        >>> prediction.areas(), prediction.mean_confidence
+        ({'sky': 1.0}, 0.9)
+    """
+
+    def __init__(
+        self,
+        image: Pixels,
+        classes: Classes,
+        labeled: tuple[Pixels, float] | None = None,
+        logits: Floats | None = None,
+        orientation: int = 1,
+    ) -> None:
+        if labeled is None and logits is None:
+            raise ValueError("Expected a label or scores. Received: None.")
+        self.image, self.classes, self.logits, self.orientation = image, classes, logits, orientation
+        self._given = labeled
+
+    @cached_property
+    def _labeled(self) -> tuple[Pixels, float]:
+        if self._given is not None:
+            return self._given
+        assert self.logits is not None
+        return most_probable(self.logits)
+
+    @property
+    def label(self) -> Pixels:
+        """The most probable class id of each pixel, `uint8[H, W]`, at the image's own size."""
+        return self._labeled[0]
+
+    @property
+    def mean_confidence(self) -> float:
+        """Probability of the label, on average over all pixels, 1/C to 1."""
+        return self._labeled[1]
+
+    def probabilities(self) -> Floats:
+        """Returns the probability of each class at each pixel, `float32[H, W, C]`.
+
+        Raises:
+            ValueError: If the scores were not asked for.
+        """
+        if self.logits is None:
+            raise ValueError(
+                "Expected a prediction with scores. Ask for them: predict(..., with_logits=True)."
+            )
+        return softmax(self.logits)
+
+    def areas(self) -> dict[str, float]:
+        """Returns the share of the image that each class covers, by class name; absent ones are left out."""
+        return class_areas(self.label, self.classes)
+
+    def polygons(self, min_area: int = 1) -> list[Annotation]:
+        """Returns COCO annotations of the connected regions of each class, as `polygon_annotations` does.
+
+        Args:
+            min_area: Smaller regions are left out, in pixels.
+        """
+        return polygon_annotations(self.label, min_area)
+
+    def overlay(self) -> Pixels:
+        """Returns the image with its label laid over it and a legend, `uint8[h, w, 3]`, RGB."""
+        return overlay_image(self.image, self.label, self.classes)
+
+    def save(self, path: Path | str) -> None:
+        """Writes the label as a PNG of class ids, shown in the colors of the classes.
+
+        Args:
+            path: The file, by custom with the ending `.png`.
+
+        Raises:
+            OutputError: If the place cannot be written to or the disk is full.
+        """
+        write_label(Path(path), self.label, self.classes)
