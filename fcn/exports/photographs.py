@@ -8,7 +8,6 @@ import numpy as np
 
 from fcn.data.image_io import Pixels
 from fcn.errors import DataError
-from fcn.inference.video import is_video
 from fcn.jobs.sources.search import FORMATS, Unusable, find_images
 
 LARGEST_SIDE = 1024
@@ -26,7 +25,7 @@ def find_photographs(place: Path) -> list[Path]:
     for found in find_images([place], no_output):
         if isinstance(found, Unusable):
             raise DataError(f"{found.path}: {found.reason}")
-        if not is_video(found.path):
+        if found.kind == "image":
             paths.append(Path(found.path))
     paths.sort()  # folders list what they hold in any order
     if not paths:

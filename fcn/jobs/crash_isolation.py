@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from sqlite3 import Connection
 
-from fcn.inference.video import is_video
 from fcn.jobs.integrity import output_path
 from fcn.system.files import remove
 
@@ -42,12 +41,12 @@ def count_crashes(connection: Connection, output: Path, worker: str) -> None:
         worker: Name of the dead worker.
     """
     held = connection.execute(
-        "SELECT place, delegates FROM images JOIN workers ON workers.name = worker "
+        "SELECT kind, delegates FROM images JOIN workers ON workers.name = worker "
         "WHERE status = 'doing' AND worker = ? LIMIT 1",
         (worker,),
     ).fetchone()
     # A worker holds a video alone, so the first row tells.
-    if held is None or (held["delegates"] and not is_video(os.fsdecode(held["place"]))):
+    if held is None or (held["delegates"] and held["kind"] != "video"):
         return
     connection.execute(
         "UPDATE images SET lost = lost + 1, blamed = blamed + (lost > 0 AND "

@@ -2,7 +2,7 @@
 
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ _WRONG = {
     "images": (
         ("status", "status NOT IN ('waiting', 'doing', 'done', 'failed')"),
         ("name", "name IS NULL AND status <> 'failed'"),
+        ("kind", "kind NOT IN ('image', 'video')"),
         *((side, f"{side} NOT BETWEEN 1 AND 1 << 31") for side in ("height", "width")),
         *((count, f"{count} NOT BETWEEN 0 AND 1 << 40") for count in _COUNTS),
         ("files", "files IS NULL AND status = 'done'"),
@@ -77,12 +78,13 @@ def output_path(output: Path, name: str) -> Path:
         raise damaged(store, reason) from error
 
 
-def check_store(connection: sqlite3.Connection, store: Path) -> None:
+def check_store(connection: sqlite3.Connection, store: Path, lacking: Sequence[str] = ()) -> None:
     """Checks every field of a store but the records of images, which `read_record` checks.
 
     Args:
         connection: The open store.
         store: Its file, for the message.
+        lacking: Columns that stores of its version do not have.
 
     Raises:
         OutputError: If a table or column is missing, a value is not one that a job writes, or there are
@@ -94,11 +96,13 @@ def check_store(connection: sqlite3.Connection, store: Path) -> None:
         raise damaged(store, f"it has a {row[0]} of its own")
     for table, types in _columns().items():
         found = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        types = {name: allowed for name, allowed in types.items() if name not in lacking}
         missing = sorted(types.keys() - found)
         if missing:
             raise damaged(store, f"{table} has no {', '.join(missing)}")
         cases = [(name, f"typeof({name}) NOT IN {allowed}") for name, allowed in types.items()]
-        whens = " ".join(f"WHEN {wrong} THEN '{name}'" for name, wrong in (*cases, *_WRONG.get(table, ())))
+        cases += [(name, wrong) for name, wrong in _WRONG.get(table, ()) if name not in lacking]
+        whens = " ".join(f"WHEN {wrong} THEN '{name}'" for name, wrong in cases)
         query = f"SELECT wrong FROM (SELECT CASE {whens} END AS wrong FROM {table}) WHERE wrong IS NOT NULL"
         row = connection.execute(f"{query} LIMIT 1").fetchone()
         if row is not None:

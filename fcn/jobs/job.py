@@ -241,6 +241,8 @@ def open_job(
                     "orientation is not applied. Add --restart to label everything upright."
                 )
             yield job
+            if not job.remaining():
+                store.remove_copy()
     finally:
         _close(store, made)
 

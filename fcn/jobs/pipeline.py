@@ -8,10 +8,9 @@ from typing import NamedTuple, TypeVar
 
 from fcn.errors import OutputError
 from fcn.inference.predictor import Predictor
-from fcn.inference.video import is_video
 from fcn.jobs.integrity import output_path
 from fcn.jobs.reading import FILE_SECONDS, NO_MEMORY, ImageReader, PixelOrder, ReadImage
-from fcn.jobs.store import Claimed, Outcome
+from fcn.jobs.task import Outcome, Task
 from fcn.jobs.videos import label_claimed_video
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.render import Rendered, render
@@ -43,7 +42,7 @@ class _PixelBudget:
 
 
 class _Batch(NamedTuple):
-    videos: list[Claimed]
+    videos: list[Task]
     read: list[ReadImage]
     failed: list[Outcome]
     pixels: int
@@ -81,7 +80,7 @@ class RenderedImage(NamedTuple):
 
 
 def label_in_process(
-    claims: Iterable[list[Claimed]],
+    claims: Iterable[list[Task]],
     output: Path,
     predictor: Predictor,
     kinds: Sequence[str],
@@ -111,18 +110,18 @@ def label_in_process(
         ]
         return add_seconds([*outcomes, *batch.unlabeled], batch.began)
 
-    def label_video(video: Claimed) -> Outcome:
+    def label_video(video: Task) -> Outcome:
         return label_claimed_video(predictor, video, output, frames)
 
     yield from label_batches(claims, predictor, kinds, write, label_video, file_seconds, order)
 
 
 def label_batches(
-    claims: Iterable[list[Claimed]],
+    claims: Iterable[list[Task]],
     predictor: Predictor,
     kinds: Sequence[str],
     finish: Callable[[LabeledBatch], T],
-    label_video: Callable[[Claimed], Outcome],
+    label_video: Callable[[Task], Outcome],
     file_seconds: float,
     order: PixelOrder = "upright",
 ) -> Generator[T, None, None]:
@@ -141,12 +140,12 @@ def label_batches(
     # A pixel, its label and confidence take 8 bytes, and each of its probabilities half of that.
     half_weights = 2 + len(predictor.classes.names) if "probabilities" in kinds else 2
 
-    def count_claims() -> Iterator[list[Claimed]]:
+    def count_claims() -> Iterator[list[Task]]:
         for claimed in claims:
             budget.change(_estimate_pixels(claimed) * half_weights // 2)
             yield claimed
 
-    def read(claimed: list[Claimed]) -> _Batch:
+    def read(claimed: list[Task]) -> _Batch:
         batch = _read_batch(claimed, reader)
         budget.change(batch.pixels * half_weights // 2 - _estimate_pixels(claimed) * half_weights // 2)
         return batch
@@ -184,16 +183,16 @@ def add_seconds(outcomes: Sequence[Outcome], began: float) -> list[Outcome]:
     return [outcome._replace(seconds=seconds) for outcome in outcomes]
 
 
-def _estimate_pixels(claimed: Sequence[Claimed]) -> int:
+def _estimate_pixels(claimed: Sequence[Task]) -> int:
     """Returns how many pixels images have, as far as that is known before they are read."""
     return sum(image.pixels or _ASSUMED_PIXELS for image in claimed)
 
 
-def _read_batch(claimed: Sequence[Claimed], reader: ImageReader) -> _Batch:
+def _read_batch(claimed: Sequence[Task], reader: ImageReader) -> _Batch:
     """Reads images, but not videos."""
     began = time.monotonic()
-    videos = [image for image in claimed if is_video(image.place)]
-    results = [reader.read(image) for image in claimed if image not in videos]
+    videos = [task for task in claimed if task.is_video]
+    results = [reader.read(task) for task in claimed if not task.is_video]
     read = [result for result in results if isinstance(result, ReadImage)]
     failed = [result for result in results if isinstance(result, Outcome)]
     return _Batch(videos, read, failed, sum(image.image.size // 3 for image in read), began)

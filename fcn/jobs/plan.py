@@ -17,7 +17,7 @@ from fcn.data.image_forms import START_BYTES, is_risky
 from fcn.data.image_io import read_size
 from fcn.errors import DataError, PlaceError
 from fcn.inference.engines.engine import BATCH_PIXELS
-from fcn.inference.video import VIDEO_MARK, is_video
+from fcn.inference.video import VIDEO_MARK
 from fcn.jobs.changes import mark_changes, mark_deleted
 from fcn.jobs.naming import name_outputs
 from fcn.jobs.sources.inputs import Input, find_all
@@ -36,7 +36,7 @@ T = TypeVar("T")
 _CHUNK = 1000
 _TABLES = """
 CREATE TEMP TABLE found (
-  place BLOB PRIMARY KEY, path BLOB, folder BLOB, short BLOB, full BLOB, name BLOB,
+  place BLOB PRIMARY KEY, path BLOB, folder BLOB, short BLOB, full BLOB, name BLOB, kind TEXT,
   size INTEGER, changed INTEGER, height INTEGER, width INTEGER, verdict TEXT
 );
 CREATE TEMP TABLE unusable (place BLOB PRIMARY KEY, path BLOB, reason TEXT)
@@ -128,8 +128,8 @@ def _search(store: JobStore, inputs: Sequence[Input]) -> None:
                 unusable.append(_unusable_row(found.path, str(error).removeprefix(f"{found.path}: ")))
         store.connection.execute("BEGIN")  # temporary tables: no other process waits
         store.connection.executemany(
-            "INSERT OR IGNORE INTO temp.found (place, path, folder, short, full, size, changed) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO temp.found (place, path, folder, short, full, kind, size, changed) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             images,
         )
         store.connection.executemany("INSERT OR IGNORE INTO temp.unusable VALUES (?, ?, ?)", unusable)
@@ -147,7 +147,7 @@ def _found_row(found: FoundImage, output: Path) -> tuple[object, ...]:
     name = os.path.basename(path_of_url(found.place) if is_url(found.place) else found.place)
     path_below(output, posixpath.join(found.folder, name), found.path)
     stem = PurePosixPath(name).stem
-    if is_video(found.place):  # its only output, so a video does not clash with an image of the same name
+    if found.kind == "video":  # its only output, so a video does not clash with an image of the same name
         stem, name = f"{stem}{VIDEO_MARK}", f"{name}{VIDEO_MARK}"
     size, changed = _stat(found.place)
     paths = (
@@ -156,7 +156,7 @@ def _found_row(found: FoundImage, output: Path) -> tuple[object, ...]:
         found.folder,
         *(posixpath.join(found.folder, end) for end in (stem, name)),
     )
-    return (*(os.fsencode(path) for path in paths), size, changed)
+    return (*(os.fsencode(path) for path in paths), found.kind, size, changed)
 
 
 def _unusable_row(path: str, reason: str) -> tuple[object, ...]:
@@ -178,18 +178,16 @@ def _stat(place: str) -> tuple[int | None, int | None]:
 
 
 def _measure(store: JobStore) -> None:
-    """Reads the sizes of images to label from their headers."""
+    """Reads the sizes of images to label from their headers; videos have none."""
     connection = store.connection
-    (total,) = connection.execute(
-        "SELECT count(*) FROM temp.found WHERE verdict IN ('new', 'changed')"
-    ).fetchone()
+    wanted = "kind = 'image' AND verdict IN ('new', 'changed')"
+    (total,) = connection.execute(f"SELECT count(*) FROM temp.found WHERE {wanted}").fetchone()
     last = b""
 
     def waiting() -> Iterator[bytes]:
         nonlocal last
         while rows := connection.execute(
-            "SELECT place FROM temp.found WHERE place > ? AND verdict IN ('new', 'changed') "
-            "ORDER BY place LIMIT ?",
+            f"SELECT place FROM temp.found WHERE place > ? AND {wanted} ORDER BY place LIMIT ?",
             (last, _CHUNK),
         ).fetchall():
             last = rows[-1]["place"]
@@ -206,7 +204,7 @@ def _read_size(place: bytes) -> tuple[int | None, int | None, bytes]:
     """Returns (height, width, place); None if the header has no size: decoding will give the reason."""
     path = os.fsdecode(place)
     try:
-        if is_url(path) or is_video(path) or _is_risky(path):
+        if is_url(path) or _is_risky(path):
             return None, None, place
         return (*read_size(Path(path)), place)
     except (DataError, OSError):
@@ -237,8 +235,8 @@ def _merge(store: JobStore, suffixes: Sequence[str], alone: bool) -> None:
         connection.executemany("INSERT OR IGNORE INTO folders VALUES (?)", [(parent,) for parent in parents])
     name_outputs(connection, suffixes)
     connection.execute(
-        "INSERT INTO images (place, path, name, size, changed, height, width, status) "
-        "SELECT place, path, name, size, changed, height, width, 'waiting' FROM temp.found "
+        "INSERT INTO images (place, path, name, kind, size, changed, height, width, status) "
+        "SELECT place, path, name, kind, size, changed, height, width, 'waiting' FROM temp.found "
         "WHERE verdict = 'new' ORDER BY name"
     )
     connection.execute(

@@ -17,7 +17,7 @@ from fcn.data.orientation import turned_back, upright
 from fcn.data.pillow_decoding import MOST_BITS, needed_bits
 from fcn.errors import DataError
 from fcn.jobs.sources.remote import is_url, read_remote
-from fcn.jobs.store import Claimed, Outcome
+from fcn.jobs.task import Outcome, Task
 from fcn.system.files import unreadable
 from fcn.system.text import print_notice
 
@@ -52,7 +52,7 @@ class ReadImage(NamedTuple):
         orientation: EXIF orientation that turns it upright; 1 if it is.
     """
 
-    claimed: Claimed
+    claimed: Task
     outcome: Outcome
     image: Pixels
     orientation: int = 1
@@ -84,7 +84,7 @@ class ImageReader:
         for decoder in self._free:
             decoder.close()
 
-    def read(self, claimed: Claimed) -> ReadImage | Outcome:
+    def read(self, claimed: Task) -> ReadImage | Outcome:
         """Returns an image; or the outcome if it cannot be read, so that the job continues."""
         outcome = Outcome(claimed.id)
         try:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fcn.errors import OutputError
+from fcn.jobs.migration import copy_path
 from fcn.jobs.schema import STORE_NAME
 from fcn.jobs.store import JobStore
 from fcn.jobs.worker_lease import WorkerLease
@@ -100,6 +101,7 @@ def remove_store(output: Path) -> None:
         raise unwritable(path, error) from error
     for ending in ("-wal", "-shm"):
         remove(output / f"{STORE_NAME}{ending}")
+    remove(copy_path(output))
 
 
 def _check_idle(output: Path) -> None:

@@ -3,10 +3,13 @@
 STORE_NAME = ".fcn-job.sqlite"
 """Name of a job's store in its output folder."""
 
-VERSION = 3
-"""Increased with each change of the tables; a store of another version is refused."""
+VERSION = 4
+"""Increased with each change of the tables; `migration.py` brings older ones up to date."""
 
-SCHEMA = """
+KIND_COLUMN = "kind TEXT NOT NULL DEFAULT 'image' CHECK (kind IN ('image', 'video'))"
+"""The column of version 4, as new stores and migrated ones have it."""
+
+SCHEMA = f"""
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE workers (
   name TEXT PRIMARY KEY, host TEXT NOT NULL, process INTEGER NOT NULL, began REAL NOT NULL,
@@ -25,7 +28,8 @@ CREATE TABLE images (
   attempts INTEGER NOT NULL DEFAULT 0,
   lost INTEGER NOT NULL DEFAULT 0, blamed INTEGER NOT NULL DEFAULT 0,
   labeled INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0,
-  seconds REAL, error TEXT, files TEXT, record TEXT
+  seconds REAL, error TEXT, files TEXT, record TEXT,
+  {KIND_COLUMN}
 );
 CREATE INDEX images_by_status ON images (status, lost, batch);
 CREATE INDEX images_in_hand ON images (worker) WHERE status = 'doing';
@@ -44,3 +48,4 @@ CREATE INDEX images_in_hand ON images (worker) WHERE status = 'doing';
 #   blamed: solo crash count, how often that worker had finished nothing and had nothing else in hand.
 #   gone: whether it was deleted after it was labeled.
 #   files: sizes of its outputs by suffix, as JSON.
+#   kind: what it is; a video is a batch of its own.

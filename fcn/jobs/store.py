@@ -12,59 +12,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from fcn.errors import OutputError
-from fcn.inference.video import is_video
 from fcn.jobs.crash_isolation import release_claims, remove_outputs
 from fcn.jobs.integrity import check_store, damaged, read_record
+from fcn.jobs.migration import copy_path, migrate
 from fcn.jobs.schema import SCHEMA, STORE_NAME, VERSION
+from fcn.jobs.task import Outcome, Task
 from fcn.outputs.record import Record
-from fcn.system.files import unwritable
+from fcn.system.files import remove, unwritable
 
 _MAX_WAIT_SECONDS = 600
-
-
-class Claimed(NamedTuple):
-    """An image that this worker has claimed.
-
-    Attributes:
-        id: Its row.
-        place: Where to read it, an absolute path or a URL.
-        path: Its path or URL as the user wrote it.
-        name: Path of its outputs without their suffixes, relative to the output folder.
-        pixels: How many it has by its header; None if that is unknown.
-    """
-
-    id: int
-    place: str
-    path: str
-    name: str
-    pixels: int | None = None
-
-
-class Outcome(NamedTuple):
-    """The outcome of labeling an image.
-
-    Attributes:
-        id: Its row.
-        error: Why it could not be labeled; None if it was labeled.
-        seconds: How long it took.
-        size: Size of the file in bytes; None if it could not be read.
-        changed: When the file was changed, in nanoseconds; None if that is unknown.
-        hash: SHA-256 of the file.
-        files: Sizes of the outputs, by suffix.
-        record: What summaries are made from; JSON values.
-    """
-
-    id: int
-    error: str | None = None
-    seconds: float = 0
-    size: int | None = None
-    changed: int | None = None
-    hash: str | None = None
-    files: Mapping[str, int] = {}
-    record: Mapping[str, Any] = {}
 
 
 class JobStore:
@@ -103,6 +61,7 @@ class JobStore:
             except BaseException:
                 self.connection.close()
                 raise
+        self._has_copy = copy_path(output).exists()
 
     def _prepare(self) -> None:
         started = time.monotonic()
@@ -123,11 +82,7 @@ class JobStore:
                 for statement in SCHEMA.split(";"):
                     self.connection.execute(statement)
                 self.connection.execute(f"PRAGMA user_version = {VERSION}")
-        if version not in (0, VERSION):
-            raise OutputError(
-                f"{self.path}: was written by another version of this package. Choose another output folder, "
-                "or delete the file to label everything again."
-            )
+            migrate(self.connection, self.path)
         check_store(self.connection, self.path)
 
     @contextmanager
@@ -189,12 +144,12 @@ class JobStore:
             return int(self.connection.execute(query, statuses).fetchone()[0])
 
     def count_videos(self) -> int:
-        """Returns how many of the labeled images are videos; only they have no record."""
-        query = "SELECT count(*) FROM images WHERE status = 'done' AND record = '{}'"
+        """Returns how many of the labeled images are videos."""
+        query = "SELECT count(*) FROM images WHERE status = 'done' AND kind = 'video'"
         with self.guarded():
             return int(self.connection.execute(query).fetchone()[0])
 
-    def claim(self, worker: str) -> list[Claimed]:
+    def claim(self, worker: str) -> list[Task]:
         """Claims the next batch for a worker; returns an empty one if nothing waits that it may take now.
 
         A batch with crashes comes after all others, and only a worker with nothing else in hand may take it:
@@ -204,10 +159,10 @@ class JobStore:
         """
         with self.transaction():
             following = self.connection.execute(
-                "SELECT lost, batch, place FROM images WHERE status = 'waiting' ORDER BY lost, batch LIMIT 1"
+                "SELECT lost, batch, kind FROM images WHERE status = 'waiting' ORDER BY lost, batch LIMIT 1"
             ).fetchone()
             in_hand = self.connection.execute(
-                "SELECT lost, place, delegates FROM images JOIN workers ON workers.name = worker "
+                "SELECT lost, kind, delegates FROM images JOIN workers ON workers.name = worker "
                 "WHERE status = 'doing' AND worker = ? LIMIT 1",
                 (worker,),
             ).fetchone()
@@ -216,16 +171,17 @@ class JobStore:
             rows = self.connection.execute(
                 "UPDATE images SET status = 'doing', worker = ?, attempts = attempts + 1 "
                 "WHERE status = 'waiting' AND lost = ? AND batch = ? "
-                "RETURNING id, place, path, name, height * width AS pixels",
+                "RETURNING id, place, path, name, kind, height * width AS pixels",
                 (worker, following["lost"], following["batch"]),
             ).fetchall()
         # RETURNING promises no order.
         return [
-            Claimed(
+            Task(
                 row["id"],
                 os.fsdecode(row["place"]),
                 os.fsdecode(row["path"]),
                 os.fsdecode(row["name"]),
+                row["kind"],
                 row["pixels"],
             )
             for row in sorted(rows, key=lambda row: bytes(row["name"]))
@@ -260,6 +216,13 @@ class JobStore:
             self.connection.execute(
                 "UPDATE workers SET finished = finished + ? WHERE name = ?", (len(rows), worker)
             )
+        self.remove_copy()
+
+    def remove_copy(self) -> None:
+        """Removes the copy of the store of an older version, which is no longer needed."""
+        if self._has_copy:
+            remove(copy_path(self.output))
+            self._has_copy = False
 
     def release(self, worker: str) -> int:
         """Makes what a worker claimed and did not finish wait again; returns how many images."""
@@ -286,7 +249,7 @@ class JobStore:
         with self.guarded():
             rows = self.connection.execute(
                 f"SELECT {column}, name, record FROM images "
-                "WHERE status = 'done' AND NOT gone AND record <> '{}' ORDER BY name"
+                "WHERE status = 'done' AND kind = 'image' AND NOT gone ORDER BY name"
             )
             for row in rows:
                 yield (
@@ -300,7 +263,7 @@ def _may_hold_both(following: sqlite3.Row, in_hand: sqlite3.Row) -> bool:
     """Returns whether a worker may have both in hand at once."""
     both = (following, in_hand)
     suspects = not in_hand["delegates"] and any(row["lost"] for row in both)
-    return not suspects and not any(is_video(os.fsdecode(row["place"])) for row in both)
+    return not suspects and all(row["kind"] == "image" for row in both)
 
 
 def escape_undecodable(text: str) -> str:

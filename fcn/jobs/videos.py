@@ -7,11 +7,11 @@ from fcn.errors import DataError, OutputError, RunError
 from fcn.inference.predictor import Predictor
 from fcn.inference.video import VIDEO_ENDING, label_video
 from fcn.jobs.integrity import output_path
-from fcn.jobs.store import Claimed, Outcome
+from fcn.jobs.task import Outcome, Task
 from fcn.system.files import content_hash, name_is_too_long, unreadable
 
 
-def label_claimed_video(predictor: Predictor, claimed: Claimed, output: Path, batch_size: int) -> Outcome:
+def label_claimed_video(predictor: Predictor, claimed: Task, output: Path, batch_size: int) -> Outcome:
     """Labels a video; an error is an outcome, not an exception, so that the job continues.
 
     A video that ends early has failed; its overlay video, up to there, is kept.

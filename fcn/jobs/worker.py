@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
-from fcn.jobs.store import Claimed, JobStore, Outcome
+from fcn.jobs.store import JobStore
+from fcn.jobs.task import Outcome, Task
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.progress import progress_bar
 
 _POLL_SECONDS = 0.3
 
-BatchProcessor = Callable[[Iterator[list[Claimed]]], Generator[list[Outcome], None, None]]
+BatchProcessor = Callable[[Iterator[list[Task]]], Generator[list[Outcome], None, None]]
 """Labels claimed batches and writes their outputs; yields the outcomes of each batch, in any order."""
 
 
@@ -33,7 +34,7 @@ def work(store: JobStore, lease: WorkerLease, processor: BatchProcessor) -> int:
     labeled = 0
     total = store.count("waiting", "doing")
 
-    def claims() -> Iterator[list[Claimed]]:
+    def claims() -> Iterator[list[Task]]:
         while claimed := store.claim(lease.name):
             yield claimed
 

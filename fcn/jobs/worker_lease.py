@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from fcn.errors import OutputError
 from fcn.jobs.crash_isolation import count_crashes, release_claims
 from fcn.jobs.integrity import output_path
+from fcn.jobs.locks import is_locked, lock_path, open_lock
 from fcn.jobs.store import JobStore
 from fcn.system.files import partial_files, remove, unwritable
 
@@ -38,7 +37,7 @@ class WorkerLease:
     def __init__(self, store: JobStore) -> None:
         self.name = secrets.token_hex(8)
         self._store = store
-        self._lock = _open_lock(self._lock_path(self.name))
+        self._lock = open_lock(self._lock_path(self.name))
 
     def acquire(self) -> None:
         """Registers this process; if no other worker is alive, cleans up after those that died.
@@ -133,32 +132,11 @@ class WorkerLease:
             remove(self._lock_path(name))
 
     def _is_alive(self, name: str) -> bool:
-        """Returns whether a worker holds its lock. To be called in a transaction.
-
-        In a transaction no worker can remove its file between the two steps; an attempt to lock it would
-        make the file again.
-        """
-        if name == self.name:
-            return True
-        path = self._lock_path(name)
-        if not path.exists():
-            return False
-        try:
-            with _open_lock(path).acquire(blocking=False):
-                return False
-        except Timeout:
-            return True
-        except OSError:  # a file of another user, or a file system without locks
-            return False
+        """Returns whether a worker holds its lock. To be called in a transaction."""
+        return name == self.name or is_locked(self._lock_path(name))
 
     def _lock_path(self, name: str) -> Path:
-        return self._store.output / f".fcn-job.{name}.lock"
-
-
-def _open_lock(path: Path) -> FileLock:
-    """Returns the lock of a file, not yet taken. Releasing it leaves the file: it shows who was killed."""
-    # This also rules out filelock's substitute on file systems without locks, a marker that outlives a kill.
-    return FileLock(path, thread_local=False, preserve_lock_file=True)
+        return lock_path(self._store.output, name)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from photographs import contents_below, write_image, write_video
 
 from fcn.jobs.crash_isolation import note_delegation
 from fcn.jobs.job import open_job
-from fcn.jobs.store import STORE_NAME, Claimed, JobStore, Outcome
+from fcn.jobs.store import STORE_NAME, JobStore
+from fcn.jobs.task import Outcome, Task
 from fcn.jobs.worker_lease import WorkerLease
 
 TESTS = Path(__file__).parents[1]
@@ -98,7 +99,7 @@ class Worker:
         self.lease = WorkerLease(self.store)
         self.lease.acquire()
 
-    def claim(self) -> list[Claimed]:
+    def claim(self) -> list[Task]:
         return self.store.claim(self.lease.name)
 
     def delegate(self) -> None:
@@ -211,7 +212,7 @@ def test_killed_at_random_moments_no_healthy_image_fails_and_no_batch_is_split(
     chance = random.Random(seed)
     for _ in range(30):
         worker = Worker(output)
-        in_hand: list[list[Claimed]] = []
+        in_hand: list[list[Task]] = []
         for finished in range(chance.choice([0, 1, 1, 2, 2, 3]), -1, -1):
             while len(in_hand) < 4 and (claimed := worker.claim()):
                 in_hand.append(claimed)

@@ -17,7 +17,7 @@ from fcn.jobs.job import open_job
 from fcn.jobs.label_images import forget_job, label_images
 from fcn.jobs.reading import ImageReader, ReadImage
 from fcn.jobs.schema import STORE_NAME
-from fcn.jobs.store import Claimed
+from fcn.jobs.task import Task
 from fcn.outputs.overlay import overlay_image
 
 NOTICE = "was started by an older version, so it continues in stored pixel order"
@@ -115,7 +115,7 @@ def test_images_in_processes_have_the_same_order(orientation: int, tmp_path: Pat
     data = path.read_bytes()
     for order, expected in (("upright", decode_image(data)), ("stored", EncodedImage(data).decode_stored())):
         with ImageReader(order=order) as reader:
-            here = reader.read(Claimed(1, str(path), "image", "image"))
+            here = reader.read(Task(1, str(path), "image", "image"))
             header, there = reader._decode(data, "http://a")
         assert isinstance(here, ReadImage)
         np.testing.assert_array_equal(here.image, expected)

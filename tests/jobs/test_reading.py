@@ -19,7 +19,7 @@ from fcn.data.image_bounds import decoding_seconds
 from fcn.data.image_header import open_header
 from fcn.data.image_io import encode_png, read_image
 from fcn.jobs.reading import ImageReader, ReadImage
-from fcn.jobs.store import Claimed, Outcome
+from fcn.jobs.task import Outcome, Task
 
 PNG = encode_png(np.arange(60, dtype=np.uint8).reshape(4, 5, 3))
 
@@ -50,7 +50,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Decoder]]:
 
 def read(place: object, **options: float) -> ReadImage | Outcome:
     with ImageReader(**options) as reader:
-        return reader.read(Claimed(7, str(place), str(place), "a"))
+        return reader.read(Task(7, str(place), str(place), "a"))
 
 
 def children() -> int:
@@ -110,7 +110,7 @@ def test_one_process_decodes_one_image_after_the_other(
     monkeypatch.setattr(fcn.jobs.reading, "_SECONDS_IN_THIS_PROCESS", 0.0)
     with ImageReader() as reader:
         for _ in range(3):
-            reader.read(Claimed(7, str(path), str(path), "a"))
+            reader.read(Task(7, str(path), str(path), "a"))
     assert len(started) == 1
 
 
@@ -140,7 +140,7 @@ def test_few_bright_pixels_do_not_hide_that_an_image_is_nearly_black(
     path = str(write_deep(tmp_path / "a.png", bits, bright))
     with ImageReader() as reader:
         for _ in range(2):
-            assert isinstance(reader.read(Claimed(7, path, path, "a")), ReadImage)
+            assert isinstance(reader.read(Task(7, path, path, "a")), ReadImage)
     errors = capsys.readouterr().err
     assert told in errors
     assert errors.count("Warning") == bool(told)

@@ -16,7 +16,6 @@ from typing import Any
 from fcn.classes import Classes
 from fcn.errors import BackendError
 from fcn.inference.predictor import Predictor
-from fcn.inference.video import is_video
 from fcn.jobs.job import Job, LabelingResult
 from fcn.jobs.pipeline import write_image
 from fcn.jobs.ray.cluster import Share, cluster_share, open_cluster, reason
@@ -30,7 +29,7 @@ from fcn.jobs.ray.labeler import (
     from_table,
     to_table,
 )
-from fcn.jobs.store import Claimed, Outcome
+from fcn.jobs.task import Outcome, Task
 from fcn.system.parallel import map_ahead
 from fcn.version import __version__
 
@@ -101,10 +100,10 @@ class RayBatchProcessor:
         # Without an answer, another worker has labeled everything.
         return self._predictor.classes if self._classes is None else self._classes
 
-    def __call__(self, claims: Iterator[list[Claimed]]) -> Generator[list[Outcome], None, None]:
+    def __call__(self, claims: Iterator[list[Task]]) -> Generator[list[Outcome], None, None]:
         """Yields the outcomes of each batch, in any order."""
         most = min(_PASS_IMAGES, _PASS_IMAGES_PER_ACTOR * self._share.actors)
-        videos: list[list[Claimed]] = []
+        videos: list[list[Task]] = []
         while claimed := list(_images_up_to(claims, most)):
             videos += [batch for batch in claimed if _has_video(batch)]
             batches = [batch for batch in claimed if not _has_video(batch)]
@@ -122,7 +121,7 @@ class RayBatchProcessor:
         """The net of this process, opened when it is first needed; each video is a call of its own."""
         return self._request.open_predictor()
 
-    def _results(self, batches: Sequence[list[Claimed]]) -> Generator[Result, None, None]:
+    def _results(self, batches: Sequence[list[Task]]) -> Generator[Result, None, None]:
         import ray
 
         if not batches:
@@ -171,7 +170,7 @@ class RayBatchProcessor:
         return [*(write_image(output, image) for image in result.images), *result.failed]
 
 
-def _answers(batches: Sequence[list[Claimed]], request: Request, share: Share) -> Generator[Any, None, None]:
+def _answers(batches: Sequence[list[Task]], request: Request, share: Share) -> Generator[Any, None, None]:
     """Yields the answers of actors as they come, each a `Result` or an `Exception`."""
     import ray
 
@@ -196,11 +195,11 @@ def _answers(batches: Sequence[list[Claimed]], request: Request, share: Share) -
         yield from from_table(table)
 
 
-def _has_video(batch: Sequence[Claimed]) -> bool:
-    return any(is_video(claimed.place) for claimed in batch)
+def _has_video(batch: Sequence[Task]) -> bool:
+    return any(task.is_video for task in batch)
 
 
-def _images_up_to(claims: Iterator[list[Claimed]], count: int) -> Iterator[list[Claimed]]:
+def _images_up_to(claims: Iterator[list[Task]], count: int) -> Iterator[list[Task]]:
     """Yields batches until they have a number of images."""
     while count > 0 and (batch := next(claims, None)):
         count -= len(batch)

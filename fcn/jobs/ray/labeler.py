@@ -20,7 +20,7 @@ from fcn.inference.predictor import Predictor
 from fcn.jobs.pipeline import LabeledBatch, RenderedImage, add_seconds, label_batches, render_batch
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.sources.remote import is_url
-from fcn.jobs.store import Claimed, Outcome
+from fcn.jobs.task import Outcome, Task
 from fcn.version import __version__
 
 _MAX_OPENINGS = 4
@@ -182,12 +182,12 @@ class Labeler:
         except Exception as error:
             yield to_table([self._as_answer(error)])
 
-    def _label(self, claims: Sequence[list[Claimed]]) -> Iterator[Result]:
+    def _label(self, claims: Sequence[list[Task]]) -> Iterator[Result]:
         return label_batches(
             claims, self._predictor, self._kinds, self._finish, _refuse_video, self._file_seconds, self._order
         )
 
-    def _label_alone(self, batch: list[Claimed]) -> Result:
+    def _label_alone(self, batch: list[Task]) -> Result:
         """Labels a batch, or else each of its images, with nothing else in hand; an image may fail.
 
         Raises:
@@ -223,7 +223,7 @@ class Labeler:
         engine = self._predictor.engine
         return Result(images, failed, engine.name, engine.precision, engine.classes, platform.node())
 
-    def _add_host(self, batch: Sequence[Claimed], result: Result) -> Result:
+    def _add_host(self, batch: Sequence[Task], result: Result) -> Result:
         """Adds this machine's name to the failures of files that only the machine with the list can see."""
         if not self._host:
             return result
@@ -243,7 +243,7 @@ class Labeler:
         return type(error)(f"on {self._host}: {error}") if self._host else error
 
 
-def _crash_outcome(claimed: Claimed) -> Outcome:
+def _crash_outcome(claimed: Task) -> Outcome:
     """Returns the outcome of an image that kills actors; it waits again once its file changes."""
     outcome = Outcome(
         claimed.id,
@@ -257,7 +257,7 @@ def _crash_outcome(claimed: Claimed) -> Outcome:
     return outcome
 
 
-def _refuse_video(claimed: Claimed) -> Outcome:
+def _refuse_video(claimed: Task) -> Outcome:
     raise ValueError(f"Expected images alone. Received: {claimed.path!r}.")
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from fcn.data.image_forms import IMAGE_FORMATS, IMAGE_SUFFIXES, UNREADABLE_SUFFIXES
 from fcn.errors import DataError
 from fcn.inference.video import VIDEO_FORMATS, is_video
+from fcn.jobs.task import Kind
 from fcn.system.files import unreadable
 
 FORMATS = f"{IMAGE_FORMATS} ({', '.join(sorted(IMAGE_SUFFIXES))})"
@@ -32,6 +33,11 @@ class FoundImage(NamedTuple):
     place: str
     path: str
     folder: str
+
+    @property
+    def kind(self) -> Kind:
+        """What it is, by its name."""
+        return "video" if is_video(self.place) else "image"
 
 
 class Unusable(NamedTuple):

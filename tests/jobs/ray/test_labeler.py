@@ -12,7 +12,7 @@ import fcn
 from fcn.errors import BackendError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.ray.labeler import Attempts, Labeler, Request, Result, from_table, to_table
-from fcn.jobs.store import Claimed
+from fcn.jobs.task import Task
 
 pytest.importorskip("ray")
 
@@ -21,7 +21,7 @@ def open_brightness() -> Predictor:
     return Predictor.from_engine(Brightness())
 
 
-def label(batches: list[list[Claimed]], deadly: set[int], companies: int) -> list[Any]:
+def label(batches: list[list[Task]], deadly: set[int], companies: int) -> list[Any]:
     """Labels batches as if actors had died of each as often as they may, and of some images alone."""
     attempts = Attempts()
     for _ in range(companies):
@@ -37,9 +37,9 @@ def label(batches: list[list[Claimed]], deadly: set[int], companies: int) -> lis
     return [answer for table in tables for answer in from_table(table)]
 
 
-def claimed(folder: Path, batches: int, size: int) -> list[list[Claimed]]:
+def claimed(folder: Path, batches: int, size: int) -> list[list[Task]]:
     places = [str(write_image(folder / f"{number}.png")) for number in range(batches * size)]
-    images = [Claimed(number, place, place, str(number)) for number, place in enumerate(places)]
+    images = [Task(number, place, place, str(number)) for number, place in enumerate(places)]
     return [images[start : start + size] for start in range(0, len(images), size)]
 
 

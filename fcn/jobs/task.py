@@ -1,0 +1,56 @@
+"""One thing to label of a job, an image or a video, and what became of it."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+Kind = Literal["image", "video"]
+"""What a task is, given once, when its file or URL is found."""
+
+
+class Task(NamedTuple):
+    """An image or a video that a worker has claimed.
+
+    Attributes:
+        id: Its row in the store.
+        place: Where to read it, an absolute path or a URL.
+        path: Its path or URL as the user wrote it.
+        name: Path of its outputs without their suffixes, relative to the output folder.
+        kind: What it is.
+        pixels: How many it has by its header; None if that is unknown.
+    """
+
+    id: int
+    place: str
+    path: str
+    name: str
+    kind: Kind = "image"
+    pixels: int | None = None
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is a video."""
+        return self.kind == "video"
+
+
+class Outcome(NamedTuple):
+    """The outcome of labeling an image or a video.
+
+    Attributes:
+        id: Its row.
+        error: Why it could not be labeled; None if it was labeled.
+        seconds: How long it took.
+        size: Size of the file in bytes; None if it could not be read.
+        changed: When the file was changed, in nanoseconds; None if that is unknown.
+        hash: SHA-256 of the file.
+        files: Sizes of the outputs, by suffix.
+        record: What summaries are made from; JSON values.
+    """
+
+    id: int
+    error: str | None = None
+    seconds: float = 0
+    size: int | None = None
+    changed: int | None = None
+    hash: str | None = None
+    files: Mapping[str, int] = {}
+    record: Mapping[str, Any] = {}
