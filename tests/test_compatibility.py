@@ -228,10 +228,12 @@ def test_a_job_goes_on(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, document["written"], document["labeled"], document["failed"]) == (0, 1, 10, [])
 
 
-@pytest.mark.parametrize("engine", ["auto", "tensorflow", "openvino"])
+PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime", "litert": "ai_edge_litert"}
+
+
+@pytest.mark.parametrize("engine", ["auto", "tensorflow", "openvino", "onnx", "litert"])
 def test_an_export_labels_and_scores(engine: str, place: Path) -> None:
-    if engine == "openvino":
-        pytest.importorskip("openvino")
+    pytest.importorskip(PACKAGES.get(engine, "fcn"))
     predictor = fcn.Predictor("export", engine, "float32")
     check_label(predictor.predict(IMAGE).label, "export")
     check_scores(fcn.evaluate(predictor, "drawn"), EXPECTED["runs"]["largefov"]["scores"])

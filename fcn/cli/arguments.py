@@ -82,7 +82,8 @@ def add_engine(command: argparse.ArgumentParser) -> None:
         type=_one_of("ENGINES"),
         default="auto",
         metavar="NAME",
-        help="library that computes: tensorflow, openvino, jax or torch; default: auto",
+        help="library that computes: tensorflow, openvino, onnx, litert (of an export with --format onnx or "
+        "litert), jax or torch; default: auto",
     )
     command.add_argument(
         "--precision",

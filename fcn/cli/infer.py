@@ -126,7 +126,7 @@ def run(options: argparse.Namespace) -> None:
     if options.actors and not options.ray:
         raise BackendError(f"--actors {options.actors}: needs --ray. Add that, or leave it out.")
     options.model = find_model(options.model, options.engine)
-    model = model_setting(options.model)
+    model = model_setting(options.model, options.engine)
     views = Views(options.flip, options.scales)
     settings: dict[str, Setting | str] = {"model": model, "views": views.describe()}
     kinds = check_outputs([*options.outputs, *(["overlay"] if options.overlay else [])])
@@ -191,7 +191,7 @@ def _open_same(content: str, model: Path, *settings: Any) -> "Predictor":
     """
     from fcn.jobs.job import model_setting
 
-    if model_setting(model).value != content:
+    if model_setting(model, settings[0]).value != content:
         raise RunError(
             f"{model}: is not the model that the job was started with. Copy that model here, then run the "
             "command again."

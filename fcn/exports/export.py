@@ -10,9 +10,11 @@ import keras
 from fcn.config.sections import FORMATS
 from fcn.data.image_io import read_image
 from fcn.errors import BackendError, OutputError
-from fcn.exports.formats.onnx import import_onnxruntime, write_onnx
+from fcn.exports.formats.onnx import write_onnx
 from fcn.exports.formats.onnx_graph import import_onnx
 from fcn.inference.engines.exported import CLASSES_ASSET, MODEL_ASSET, classes_document
+from fcn.inference.engines.litert import import_interpreter
+from fcn.inference.engines.onnx import import_onnxruntime
 from fcn.inference.engines.openvino import import_openvino
 from fcn.models.net import SegmentationNet
 from fcn.runs.arrival import write_file_sizes
@@ -35,7 +37,7 @@ except ImportError as error:
     ) from error
 
 from fcn.exports.card.model_card import write_card
-from fcn.exports.formats.litert import import_interpreter, write_litert
+from fcn.exports.formats.litert import write_litert
 from fcn.exports.formats.openvino import Calibration, add_openvino, check_calibration
 from fcn.exports.photographs import find_photographs, spread
 from fcn.exports.saved_model import ServedModel

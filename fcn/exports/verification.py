@@ -14,8 +14,6 @@ from fcn.data.encoded_image import EncodedImage
 from fcn.data.image_header import read_image_file
 from fcn.data.image_io import Pixels, decode_image, encode_jpeg
 from fcn.errors import RunError, VerificationError
-from fcn.exports.formats.litert import litert_labeler
-from fcn.exports.formats.onnx import onnx_labeler
 from fcn.exports.photographs import middle
 from fcn.exports.plain_process import PlainLabels, plain_process
 from fcn.inference.engines.choose import open_engine
@@ -86,23 +84,16 @@ class _Photograph(NamedTuple):
     data: bytes
 
 
-def openvino_labeler(version: Path, precision: str = "float32") -> Labeler:
-    """Returns a function that labels with the OpenVINO format of a version.
+def format_labeler(version: Path, name: str, precision: str = "float32") -> Labeler:
+    """Returns a function that labels with a format of a version.
 
     Args:
         version: Folder of the version.
+        name: Name of the format, which is that of its engine too: one of `fcn.config.sections.FORMATS`.
         precision: One of `fcn.inference.engines.engine.PRECISIONS`, but "auto".
     """
-    predictor = Predictor.from_engine(open_engine(version, "openvino", precision))
+    predictor = Predictor.from_engine(open_engine(version, name, precision))
     return lambda image: predictor.predict(image).label
-
-
-LABELERS: dict[str, Callable[[Path], Labeler]] = {
-    "openvino": openvino_labeler,
-    "onnx": onnx_labeler,
-    "litert": litert_labeler,
-}
-"""Functions that label with a version in float32, by the format beside the SavedModel."""
 
 
 def verify(
@@ -116,7 +107,7 @@ def verify(
         model: The net.
         version: Folder with what was exported.
         paths: Images. Of large ones the middle is compared.
-        formats: The formats beside the SavedModel, keys of `LABELERS`.
+        formats: The formats beside the SavedModel, some of `fcn.config.sections.FORMATS`.
 
     Raises:
         DataError: If an image cannot be read.
@@ -136,11 +127,11 @@ def verify(
         compare(SERVING_DEFAULT, (answer.serving_default for answer in answers)),
     ]
     for name in dict.fromkeys(formats):
-        labels = _label(photographs, LABELERS[name](version), name)
+        labels = _label(photographs, format_labeler(version, name), name)
         comparisons.append(compare(f"{name} float32", labels))
     for precision in _measured_precisions(version):
         name = f"openvino {precision}"
-        labels = _label(photographs, openvino_labeler(version, precision), name)
+        labels = _label(photographs, format_labeler(version, "openvino", precision), name)
         comparisons.append(compare(name, labels, LOWEST_AGREEMENT))
     verification = Verification(len(photographs), sum(label.size for label in expected), tuple(comparisons))
     _check(verification)

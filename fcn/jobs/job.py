@@ -247,16 +247,20 @@ def open_job(
         _close(store, made)
 
 
-def model_setting(path: Path) -> Setting:
+def model_setting(path: Path, engine: str = "auto") -> Setting:
     """Returns what identifies the model at a path: a hash of its files' content, not its name.
 
-    For an exported model the largest files are not read, which would take seconds; smaller files identify
-    their content.
+    For an exported model the largest files are not read where smaller files identify their content, since
+    that would take seconds.
+
+    Args:
+        path: The model.
+        engine: Name of the engine that labels.
 
     Raises:
         RunError: If there is no model.
     """
-    files = identifying_files(exported_version(path)) if is_exported(path) else [model_file(path)]
+    files = identifying_files(exported_version(path), engine) if is_exported(path) else [model_file(path)]
     return Setting(content_hash(files), str(path))
 
 

@@ -48,14 +48,16 @@ def label_images(
             labels stay.
         ValueError: If `outputs` are unknown or exclude each other.
     """
-    model = model_setting(predictor.path) if predictor.path else _memory_setting(predictor)
+    model = _model_setting(predictor)
     settings: dict[str, Setting | str] = {"model": model, "views": predictor.views.describe()}
     with open_job(output, inputs, settings, check_outputs(outputs), batch_size) as job:
         return job.run(predictor)
 
 
-def _memory_setting(predictor: Predictor) -> Setting:
-    """Returns what identifies a net that was not read from a file: a hash of its weights."""
+def _model_setting(predictor: Predictor) -> Setting:
+    """Returns what identifies a net: its files, or a hash of its weights if it was not read from any."""
+    if predictor.path:
+        return model_setting(predictor.path, predictor.engine.name)
     digest = hashlib.sha256()
     for weight in predictor.net.get_weights() if predictor.net is not None else ():
         digest.update(np.ascontiguousarray(weight).data)

@@ -107,17 +107,21 @@ def exported_version(path: Path) -> Path:
     return path if (path / "saved_model.pb").exists() else exported_versions(path)[-1]
 
 
-def identifying_files(version: Path) -> list[Path]:
+def identifying_files(version: Path, engine: str = "auto") -> list[Path]:
     """Returns the files that differ between versions of an export with different results.
 
-    Files that describe it are left out, and so are formats that only other programs use. The largest files
-    are left out too, since others hold their checksums.
+    Files that describe it are left out, and so are formats that are not used. The largest files are left out
+    too, if others hold their checksums.
+
+    Args:
+        version: Folder of the version.
+        engine: Name of the engine that labels. "onnx" and "litert" use the folder of their format.
     """
     return sorted(
         found
         for found in version.rglob("*")
         if found.is_file()
-        and found.relative_to(version).parts[0] in _COMPUTING
+        and found.relative_to(version).parts[0] in (*_COMPUTING, engine)
         and not any(found.match(pattern) for pattern in _TENSORS)
     )
 

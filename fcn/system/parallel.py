@@ -21,6 +21,12 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def wanted_threads() -> int | None:
+    """Returns the number of threads in `OMP_NUM_THREADS`, for libraries that ignore it; None without one."""
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return int(threads) if threads.isdecimal() and int(threads) else None
+
+
 def map_on_all_cores(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Yields `function(item)` in order, computed on all cores that this process may use.
 

@@ -1,7 +1,7 @@
 """The refusal of parts of models that could run code, and bounded reading of what describes a model.
 
 What a model may hold is checked before a library loads it: of Keras in `fcn/runs/keras_check.py`, of
-TensorFlow and OpenVINO in `fcn/inference/engines/`, of ONNX in `fcn/exports/formats/onnx_check.py`.
+TensorFlow, OpenVINO and ONNX in `fcn/inference/engines/`.
 """
 
 from pathlib import Path

@@ -1,19 +1,14 @@
-"""Writes and runs a net in the ONNX format, layer by layer, with little more memory than its weights take."""
+"""Writes a net in the ONNX format, layer by layer, with little more memory than its weights take."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from fcn.data.image_io import Pixels
-from fcn.errors import OutputError, RunError
-from fcn.exports.formats.onnx_check import check_onnx
+from fcn.errors import OutputError
 from fcn.exports.formats.onnx_graph import OnnxGraph
 from fcn.exports.formats.onnx_layers import add_layer
-from fcn.inference.engines.exported import check_num_classes, onnx_file
-from fcn.system.optional import import_optional
+from fcn.inference.engines.exported import onnx_file
 
 
 def write_onnx(net: keras.Model, version: Path) -> Path:
@@ -63,46 +58,3 @@ def write_onnx(net: keras.Model, version: Path) -> Path:
             f"{path}: cannot be written ({error}). Free space or choose a folder you may write to."
         ) from error
     return path
-
-
-def import_onnxruntime() -> Any:
-    """Returns the package `onnxruntime`.
-
-    Raises:
-        BackendError: If it is not installed.
-    """
-    return import_optional("onnxruntime", "format=onnx", "onnx")
-
-
-def onnx_labeler(version: Path) -> Callable[[Pixels], Pixels]:
-    """Returns a function that labels an image with ONNX Runtime on a CPU.
-
-    Args:
-        version: Folder of an exported version that has ONNX's form.
-
-    Returns:
-        A function from an image `uint8[H, W, 3]` RGB, of any size, to its label `uint8[H, W]`, class ids.
-
-    Raises:
-        BackendError: If `onnxruntime` is not installed.
-        RunError: If there is no such file, it cannot be read, or has another number of classes than the
-            version.
-        TrustError: If it has operations of extensions, or weights in other files.
-    """
-    onnxruntime = import_onnxruntime()
-    path = onnx_file(version)
-    check_onnx(path)
-    try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exceptions have no class in common
-        raise RunError(
-            f"{path}: cannot be read by ONNX Runtime ({error}). Export the model again with --format onnx."
-        ) from error
-    shapes = {output.name: output.shape for output in session.get_outputs()}
-    check_num_classes(version, path, (shapes.get("logits") or [None])[-1])
-
-    def label(image: Pixels) -> Pixels:
-        labels: Pixels = session.run(["label"], {"images": image[np.newaxis]})[0][0]
-        return labels
-
-    return label

@@ -9,13 +9,15 @@ from typing import Any
 import keras
 
 from fcn.errors import BackendError, RunError
-from fcn.inference.engines.engine import ENGINES, PRECISIONS, NetEngine
+from fcn.inference.engines.engine import ENGINES, FORMAT_ENGINES, PRECISIONS, NetEngine
 from fcn.inference.engines.exported import (
     check_num_classes,
     exported_classes,
     exported_net,
     openvino_file,
 )
+from fcn.inference.engines.litert import LiteRtEngine
+from fcn.inference.engines.onnx import OnnxEngine
 from fcn.inference.engines.openvino import OpenVinoEngine, import_openvino, num_scores, read_model
 from fcn.inference.engines.table import choose, read_table
 from fcn.models.fields import NetDescription
@@ -63,6 +65,11 @@ def open_engine(
         return _open_exported(exported_version(Path(model)), name, precision, trust)
     if precision == "int8":
         raise BackendError(f"precision=int8: expected an exported model. {_INT8_REMEDY}")
+    if name in FORMAT_ENGINES:
+        raise BackendError(
+            f"engine={name}: expected an exported model. Export this one with --format {name}, and give the "
+            "exported folder."
+        )
     if precision == "auto":
         precision = "float32"
     if name == "openvino":
@@ -91,6 +98,8 @@ def open_engine(
 def _open_exported(version: Path, name: str, precision: str, trust: bool) -> NetEngine:
     if choice := choose(read_table(version), name, precision):
         name, precision = choice.engine, choice.precision
+    if name in FORMAT_ENGINES:
+        return _open_format(version, name, precision, trust)
     if name == "openvino" or precision == "int8":
         return _open_openvino(version, "float32" if precision == "auto" else precision, trust)
     if precision == "auto":
@@ -110,6 +119,17 @@ def _open_exported(version: Path, name: str, precision: str, trust: bool) -> Net
                 "folder or the .keras file that was exported."
             )
     return exported_engine(version, precision, trust)
+
+
+def _open_format(version: Path, name: str, precision: str, trust: bool) -> NetEngine:
+    if precision not in ("auto", "float32"):
+        raise BackendError(
+            f"precision={precision}: engine={name} computes in float32 only. Leave the option out, or use "
+            "engine=openvino."
+        )
+    if name == "onnx":
+        return OnnxEngine(version, trust)
+    return LiteRtEngine(version)
 
 
 def _open_openvino(version: Path, precision: str, trust: bool) -> NetEngine:

@@ -16,8 +16,11 @@ if TYPE_CHECKING:  # it imports Keras, which takes seconds and which a finished 
 
 Floats = npt.NDArray[np.float32]
 
-ENGINES = ("auto", "tensorflow", "openvino", "jax", "torch")
+ENGINES = ("auto", "tensorflow", "openvino", "onnx", "litert", "jax", "torch")
 """Names of engines; "auto" chooses one for the model and the machine."""
+
+FORMAT_ENGINES = ("onnx", "litert")
+"""Engines that compute a format of exported models only, in float32."""
 
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 """Precisions of engines; "auto" is the one that the export recommends, or else float32."""
@@ -27,10 +30,10 @@ BATCH_PIXELS = 1 << 24
 """Most pixels in a batch of several images: enough to fill a GPU. An engine with less memory splits it."""
 
 # Words in errors of engines that are out of memory; nothing else marks these errors. First JAX and PyTorch on
-# a GPU and PyTorch on a CPU, then OpenVINO: its C++ library, its core and its CPU plugin.
+# a GPU and PyTorch on a CPU, then OpenVINO: its C++ library, its core and its CPU plugin; ONNX Runtime.
 _NO_MEMORY = (
     *("resource_exhausted", "out of memory", "can't alloc"),
-    *("bad_alloc", "could not allocate", "cannot allocate", "bytes of memory"),
+    *("bad_alloc", "could not allocate", "cannot allocate", "bytes of memory", "failed to allocate"),
 )
 
 
@@ -103,11 +106,15 @@ class GradualEngine(Engine, Protocol):
 
 
 @contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turns an engine's error about missing memory into a `MemoryError`."""
+def memory_errors(kind: type[Exception] = RuntimeError) -> Iterator[None]:
+    """Turns an engine's error about missing memory into a `MemoryError`.
+
+    Args:
+        kind: A class of all errors of the engine.
+    """
     try:
         yield
-    except RuntimeError as error:
+    except kind as error:
         if any(words in str(error).lower() for words in _NO_MEMORY):
             raise MemoryError(str(error)) from error
         raise
@@ -133,3 +140,18 @@ def check_scores(images: Pixels, num_classes: int, score_bytes: int, copies: flo
             f"and the memory allows {score_bytes / 1e9:.1f}. Allow more (--memory), or leave out "
             "probabilities, --flip and --scales."
         )
+
+
+def label_confidence(logits: Floats) -> Floats:
+    """Returns the probability of the most probable class, `float32[...]`.
+
+    Args:
+        logits: `float32[..., C]`; they are overwritten, since those of a large image take gigabytes.
+
+    Example:
+        >>> label_confidence(np.array([0, 0], np.float32)).item()
+        0.5
+    """
+    logits -= logits.max(axis=-1, keepdims=True)
+    confidence: Floats = 1 / np.exp(logits, out=logits).sum(axis=-1)
+    return confidence

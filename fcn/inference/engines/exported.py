@@ -7,7 +7,7 @@ import numpy as np
 
 from fcn.classes import MAX_CLASSES, MAX_CLASSES_FILE_BYTES, Classes, check_class_names
 from fcn.data.pillow_decoding import FEWEST_BITS, MOST_BITS
-from fcn.errors import RunError
+from fcn.errors import ImageTooLargeError, RunError
 from fcn.models.architecture import CHANNELS_BY_FC6, CONTEXTS
 from fcn.models.arguments import Geometry
 from fcn.models.fields import NetDescription
@@ -150,6 +150,21 @@ def check_num_classes(version: Path, graph: Path, num_scores: object) -> None:
             f"{version}: expected the same number of classes in all files. Received: {found}. Export it "
             "again."
         )
+
+
+def not_in_windows(path: Path | None, height: int, width: int) -> ImageTooLargeError:
+    """Returns the error for a large image and a model that lacks what labeling in windows needs.
+
+    Args:
+        path: The model, or the file of it that lacks that.
+        height: Rows of the image, or of a window of it.
+        width: Its columns.
+    """
+    return ImageTooLargeError(
+        f"{path or 'This model'}: was exported by an old version and cannot label large images in windows; "
+        f"one of {width} x {height} pixels is too large for the memory. Export it again, or allow more "
+        "memory."
+    )
 
 
 def _is_possible(net: NetDescription) -> bool:

@@ -1,7 +1,6 @@
 """Labels with OpenVINO on a CPU: in float32, in bfloat16, or with layers in int8."""
 
 import importlib.util
-import os
 import platform
 import sys
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from fcn.inference.engines.openvino_check import check_openvino
 from fcn.models.fields import NetDescription
 from fcn.system.bfloat16 import bfloat16_instructions
 from fcn.system.optional import import_optional
+from fcn.system.parallel import wanted_threads
 
 _KEPT_KERNELS = 500
 """Most compiled kernels to keep; each image size needs about 40. With OpenVINO's default of 5,000, memory
@@ -96,9 +96,8 @@ class OpenVinoEngine:
             "INFERENCE_PRECISION_HINT": "f32" if in_float32 else "bf16",
             "CPU_RUNTIME_CACHE_CAPACITY": str(_KEPT_KERNELS),
         }
-        threads = os.environ.get("OMP_NUM_THREADS", "")
-        if threads.isdecimal() and int(threads):  # OpenVINO ignores the variable
-            self._hints["INFERENCE_NUM_THREADS"] = threads
+        if threads := wanted_threads():
+            self._hints["INFERENCE_NUM_THREADS"] = str(threads)
         self._model = model
         self._label = _Program(lambda: self._compile(_label_model(model)))
         self._logits: _Program | None = None

@@ -1,5 +1,6 @@
 """The table of engines in an exported model, written at export, from which "auto" chooses."""
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -63,6 +64,14 @@ def read_table(version: Path) -> list[Choice]:
     return choices
 
 
+def _is_installed(engine: str) -> bool:
+    """Returns whether the package of an engine can be imported; that of a backend is."""
+    if engine == "openvino":
+        return openvino_installed()
+    module = {"onnx": "onnxruntime", "litert": "ai_edge_litert"}.get(engine)
+    return module is None or importlib.util.find_spec(module) is not None
+
+
 def choose(choices: Sequence[Choice], engine: str, precision: str) -> Choice | None:
     """Returns the first choice that this machine can compute; "auto" matches any engine or precision.
 
@@ -76,7 +85,7 @@ def choose(choices: Sequence[Choice], engine: str, precision: str) -> Choice | N
     else:
         devices = {CPU, BFLOAT16_CPU} if bfloat16_instructions() else {CPU}
     for choice in choices:
-        there = choice.engine != "openvino" or openvino_installed()
+        there = _is_installed(choice.engine)
         wanted = engine in ("auto", choice.engine) and precision in ("auto", choice.precision)
         if choice.device in devices and there and wanted:
             return choice

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from fcn.data.image_io import Pixels
-from fcn.errors import ImageTooLargeError
-from fcn.inference.engines.engine import Floats, Labeled, NetEngine, check_scores
+from fcn.inference.engines.engine import Floats, Labeled, NetEngine, check_scores, label_confidence
+from fcn.inference.engines.exported import not_in_windows
 from fcn.inference.tiling.resampling import divide_outputs, linear_taps, resample
 from fcn.inference.tiling.windows import Span, choose_windows, smallest_window
 from fcn.models.fields import NetDescription
@@ -213,11 +213,7 @@ class TiledEngine:
 
     def _choose_windows(self, size: tuple[int, ...] | list[int], overlap: int) -> list[tuple[Span, Span]]:
         if self._engine.net is None:
-            raise ImageTooLargeError(
-                f"{self._path or 'This model'}: was exported by an old version and cannot label large images "
-                f"in windows; one of {size[1]} x {size[0]} pixels is too large for the memory. "
-                "Export it again, or allow more memory."
-            )
+            raise not_in_windows(self._path, size[0], size[1])
 
         def fits(height: int, width: int) -> bool:
             return self._net.map_bytes(height, width) <= self._map_bytes
@@ -300,5 +296,4 @@ def _inside_window(row: Span, column: Span) -> _Place:
 def _most_probable(logits: Floats) -> Labeled:
     """Returns the most probable classes; `logits`, `float32[..., C]`, are overwritten."""
     label = logits.argmax(axis=-1).astype(np.uint8)
-    logits -= logits.max(axis=-1, keepdims=True)
-    return Labeled(label, 1 / np.exp(logits, out=logits).sum(axis=-1))
+    return Labeled(label, label_confidence(logits))

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from fcn.data.image_io import read_image
-from fcn.exports.formats.litert import litert_labeler
-from fcn.exports.formats.onnx import onnx_labeler
+from fcn.exports.verification import format_labeler
 from fcn.inference.engines.exported import litert_file, onnx_file
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
@@ -17,7 +16,6 @@ from fcn.runs.model_file import save_model
 
 MEASURED = Path(__file__).parents[2] / "measured_command.py"
 WEIGHTS = 538e6
-LABELERS = {"onnx": onnx_labeler, "litert": litert_labeler}
 FILES = {"onnx": onnx_file, "litert": litert_file}
 # In kB: the SavedModel alone takes 3.6 million, 2.2 of them the net that was read.
 HIGHEST = {"onnx": 4.2e6, "litert": 6.5e6}
@@ -37,7 +35,7 @@ def full_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("form", LABELERS)
+@pytest.mark.parametrize("form", FILES)
 def test_a_full_net_is_written_in_little_memory(
     form: str, full_net: Path, voc_root: Path, tmp_path: Path
 ) -> None:
@@ -46,7 +44,7 @@ def test_a_full_net_is_written_in_little_memory(
     assert int(done.stderr.split()[-2]) < HIGHEST[form]
     version = tmp_path / "1"
     assert WEIGHTS / 1.01 < FILES[form](version).stat().st_size < WEIGHTS * 1.01
-    label, predictor = LABELERS[form](version), Predictor(full_net)
+    label, predictor = format_labeler(version, form), Predictor(full_net)
     agreeing = pixels = 0
     for path in sorted((voc_root / "JPEGImages").iterdir())[:400:200]:
         image = read_image(path)

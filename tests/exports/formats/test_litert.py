@@ -1,30 +1,28 @@
-"""Tests of a net in LiteRT's form, with its own interpreter."""
+"""Tests of a net in LiteRT's form, with its own interpreter; its engine is in `tests/inference/engines`."""
 
 import sys
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
-from net_kinds import NET_KINDS, Answer, check_equal, odd_images, random_net, randomize
+from net_kinds import NET_KINDS, Answer, check_equal, odd_images, random_net
 from photographs import write_image
 
 from fcn.data.image_io import Pixels
-from fcn.errors import BackendError, OutputError, RunError
+from fcn.errors import BackendError, OutputError
 from fcn.exports.export import export
-from fcn.exports.formats.litert import SIGNATURE, litert_labeler, write_litert
-from fcn.exports.formats.onnx import onnx_labeler
+from fcn.exports.formats.litert import write_litert
 from fcn.inference.engines.exported import litert_file
-from fcn.inference.predictor import Predictor
+from fcn.inference.engines.litert import SHRUNK_SIGNATURE, SIGNATURE
+from fcn.models.net import SegmentationNet
 
 pytestmark = pytest.mark.slow
 
-pytest.importorskip("onnx")
 Interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter
 
 
-def check(net: keras.Model, version: Path) -> Any:
+def check(net: SegmentationNet, version: Path) -> Any:
     """Checks a net against the file it is written to; returns the file's interpreter."""
     interpreter = Interpreter(str(write_litert(net, version)))
     predict = interpreter.get_signature_runner(SIGNATURE)
@@ -47,20 +45,16 @@ def check(net: keras.Model, version: Path) -> Any:
     ],
 )
 def test_labels_and_logits_are_those_of_the_net(kind: str, tmp_path: Path) -> None:
-    interpreter = check(random_net(kind), tmp_path)
-    assert interpreter.get_signature_list() == {
-        "predict": {"inputs": ["images"], "outputs": ["label", "logits"]}
-    }
+    net = random_net(kind)
+    interpreter = check(net, tmp_path)
+    signatures = {SIGNATURE: {"inputs": ["images"], "outputs": ["label", "logits"]}}
+    if net.input_scale != 1:
+        signatures[SHRUNK_SIGNATURE] = {"inputs": ["images"], "outputs": ["logits"]}
+    assert interpreter.get_signature_list() == signatures
+    # Both signatures use the same weights; the rest of a file takes 150 kB at most.
+    assert litert_file(tmp_path).stat().st_size < 4 * net.count_params() + 150e3 < 8 * net.count_params()
     (taken,) = interpreter.get_input_details()
     assert (taken["dtype"], taken["shape_signature"].tolist()) == (np.uint8, [1, -1, -1, 3])
-
-
-def test_dilated_layers_are_those_of_the_net(tmp_path: Path) -> None:
-    images = keras.Input((None, None, 3), name="images")
-    maps = keras.layers.Conv2D(8, 3, dilation_rate=2, padding="same")(images)
-    net = keras.Model(images, keras.layers.Conv2D(3, 7, dilation_rate=4, padding="same")(maps))
-    randomize(net)
-    check(net, tmp_path)
 
 
 def test_it_is_used_without_the_signature_too(tmp_path: Path) -> None:
@@ -78,26 +72,8 @@ def test_it_is_used_without_the_signature_too(tmp_path: Path) -> None:
         np.testing.assert_array_equal(label, expected)
 
 
-def test_an_export_labels_as_its_saved_model(tmp_path: Path) -> None:
-    version = export(random_net("fcn8s"), tmp_path, ["litert", "onnx"])
-    assert [path.name for path in litert_file(version).parent.iterdir()] == ["model.tflite"]
-    labelers, predictor = (litert_labeler(version), onnx_labeler(version)), Predictor(version)
-    for images in odd_images():
-        expected = predictor.predict(images[1]).label
-        for label in labelers:
-            np.testing.assert_array_equal(label(images[1]), expected)
-
-
-def test_what_cannot_be_read_or_written_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"model\.tflite: cannot be read by LiteRT .*--format litert"):
-        litert_labeler(tmp_path)
-    path = litert_file(tmp_path)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"no model")
-    with pytest.raises(RunError, match=r"model\.tflite: cannot be read by LiteRT"):
-        litert_labeler(tmp_path)
-    path.unlink()
-    path.mkdir()
+def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    litert_file(tmp_path).mkdir(parents=True)
     with pytest.raises(OutputError, match=r"model\.tflite: cannot be written"):
         write_litert(random_net("fcn32s"), tmp_path)
 
@@ -109,5 +85,3 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(BackendError, match=named):
         export(random_net("fcn32s"), tmp_path / "out", ["litert"], photographs=photograph)
     assert not (tmp_path / "out").exists()
-    with pytest.raises(BackendError, match="ai-edge-litert is not installed"):
-        litert_labeler(tmp_path)

@@ -9,9 +9,9 @@ from net_kinds import NET_KINDS, Answer, check_equal, odd_images, random_net
 from photographs import write_image
 
 from fcn.data.image_io import Pixels
-from fcn.errors import BackendError, OutputError, RunError
+from fcn.errors import BackendError, OutputError
 from fcn.exports.export import export
-from fcn.exports.formats.onnx import onnx_labeler, write_onnx
+from fcn.exports.formats.onnx import write_onnx
 from fcn.inference.engines.exported import onnx_file
 
 onnx = pytest.importorskip("onnx")
@@ -57,15 +57,6 @@ def test_what_it_takes_and_answers(tmp_path: Path) -> None:
     }
 
 
-def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"model\.onnx: cannot be read by ONNX Runtime .*--format onnx"):
-        onnx_labeler(tmp_path)
-    path = write_onnx(random_net("fcn32s"), tmp_path)
-    path.write_bytes(path.read_bytes()[:10_000])
-    with pytest.raises(RunError, match=r"model\.onnx: cannot be read by ONNX Runtime"):
-        onnx_labeler(tmp_path)
-
-
 def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     onnx_file(tmp_path).mkdir(parents=True)
     with pytest.raises(OutputError, match=r"model\.onnx: cannot be written"):
@@ -82,5 +73,3 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(BackendError, match="package onnxruntime is not"):
         export(net, tmp_path / "out", ["onnx"], photographs=write_image(tmp_path / "a.png"))
     assert not (tmp_path / "out").exists()
-    with pytest.raises(BackendError, match=r"package onnxruntime is not .*pip install 'keras-fcn\[onnx\]'"):
-        onnx_labeler(tmp_path)

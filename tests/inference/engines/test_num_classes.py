@@ -9,10 +9,12 @@ from net_kinds import random_net
 
 from fcn.classes import Classes
 from fcn.errors import RunError
-from fcn.exports.formats.litert import litert_labeler, write_litert
-from fcn.exports.formats.onnx import onnx_labeler, write_onnx
+from fcn.exports.formats.litert import write_litert
+from fcn.exports.formats.onnx import write_onnx
 from fcn.inference.engines.choose import open_engine
 from fcn.inference.engines.exported import check_num_classes, classes_document
+from fcn.inference.engines.litert import LiteRtEngine
+from fcn.inference.engines.onnx import OnnxEngine
 
 NET = {"stride": 8, "geometry": "same", "input_scale": 1, "width": 0.5, "num_classes": 2}
 
@@ -104,17 +106,19 @@ def test_onnx_refuses_a_graph_with_other_classes_than_its_files(tmp_path: Path) 
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     write_onnx(random_net("fcn32s"), tmp_path)
-    onnx_labeler(tmp_path)
+    write_assets(tmp_path, 5, 5)
+    assert OnnxEngine(tmp_path).classes.names == ("0", "1", "2", "3", "4")
     write_assets(tmp_path, 4, 4)
     with pytest.raises(RunError, match=r"4 in assets/model\.json, 5 in onnx/model\.onnx"):
-        onnx_labeler(tmp_path)
+        OnnxEngine(tmp_path)
 
 
 @pytest.mark.slow
 def test_litert_refuses_a_graph_with_other_classes_than_its_files(tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     write_litert(random_net("fcn32s"), tmp_path)
-    litert_labeler(tmp_path)
+    write_assets(tmp_path, 5, 5)
+    assert LiteRtEngine(tmp_path).classes.names == ("0", "1", "2", "3", "4")
     write_assets(tmp_path, 4, 4)
     with pytest.raises(RunError, match=r"4 in assets/model\.json, 5 in litert/model\.tflite"):
-        litert_labeler(tmp_path)
+        LiteRtEngine(tmp_path)

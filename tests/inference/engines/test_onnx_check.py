@@ -9,13 +9,15 @@ import pytest
 from net_kinds import NET_KINDS, random_net
 
 from fcn.errors import RunError, TrustError
-from fcn.exports.formats.onnx import onnx_labeler, write_onnx
-from fcn.exports.formats.onnx_check import check_onnx
+from fcn.exports.formats.onnx import write_onnx
+from fcn.inference.engines.choose import open_engine
+from fcn.inference.engines.onnx_check import check_onnx
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-FIXTURE = Path(__file__).parents[2] / "fixtures" / "export" / "1" / "onnx" / "model.onnx"
+EXPORT = Path(__file__).parents[2] / "fixtures" / "export" / "1"
+FIXTURE = EXPORT / "onnx" / "model.onnx"
 
 
 def use_an_extension(model: Any) -> None:
@@ -74,11 +76,11 @@ def test_extensions_and_other_files_are_refused(
 ) -> None:
     model = onnx.load(FIXTURE)
     edit(model)
-    path = tmp_path / "onnx" / "model.onnx"
-    path.parent.mkdir()
-    path.write_bytes(model.SerializeToString())
+    version = tmp_path / "1"
+    shutil.copytree(EXPORT, version)
+    (version / "onnx" / "model.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(TrustError, match=rf"model\.onnx: holds .*{words}.*--trust") as caught:
-        onnx_labeler(tmp_path)
+        open_engine(version, "onnx")
     assert caught.value.exit_code == 2
 
 
@@ -94,11 +96,20 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         check_onnx(path)
 
 
-def test_exports_of_earlier_versions_pass(tmp_path: Path) -> None:
+def test_what_is_trusted_is_not_checked(tmp_path: Path) -> None:
+    model = onnx.load(FIXTURE)
+    model.training_info.add()  # ONNX Runtime ignores it
+    version = tmp_path / "1"
+    shutil.copytree(EXPORT, version)
+    (version / "onnx" / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(TrustError, match="training"):
+        open_engine(version, "onnx")
+    assert open_engine(version, "onnx", trust=True).name == "onnx"
+
+
+def test_exports_of_earlier_versions_pass() -> None:
     check_onnx(FIXTURE)
-    (tmp_path / "onnx").mkdir()
-    shutil.copyfile(FIXTURE, tmp_path / "onnx" / "model.onnx")
-    onnx_labeler(tmp_path)
+    assert open_engine(EXPORT, "onnx").name == "onnx"
 
 
 @pytest.mark.parametrize("kind", NET_KINDS)

@@ -1,0 +1,155 @@
+"""Labels with ONNX Runtime on a CPU: the ONNX form of an exported model."""
+
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from fcn.data.image_io import Pixels
+from fcn.data.pillow_decoding import MOST_BITS
+from fcn.errors import RunError
+from fcn.inference.engines.engine import Floats, Labeled, label_confidence, memory_errors
+from fcn.inference.engines.exported import (
+    check_num_classes,
+    exported_classes,
+    exported_net,
+    not_in_windows,
+    onnx_file,
+)
+from fcn.inference.engines.onnx_check import check_onnx
+from fcn.system.optional import import_optional
+from fcn.system.parallel import wanted_threads
+
+SHRUNK, SHRUNK_LOGITS = "shrink/maps", "shrunk_logits/maps"
+"""Names of what the layers of a net with an `input_scale` read and compute in its file, `[B, C, h, w]`."""
+
+
+def import_onnxruntime() -> Any:
+    """Returns the package `onnxruntime`.
+
+    Raises:
+        BackendError: If it is not installed.
+    """
+    return import_optional("onnxruntime", "engine=onnx", "onnx")
+
+
+class OnnxEngine:
+    """An engine with one program for all image sizes, in float32.
+
+    Its threads are as many as cores, or `OMP_NUM_THREADS`.
+
+    Args:
+        version: Folder of an exported version that has the ONNX form.
+        trust: Whether to load also operations of extensions, and weights in other files.
+
+    Attributes:
+        classes: The names and colors of the classes.
+        bits: How many bits the values of image files of 16 bits use.
+        net: The description of the net; None for an export of an old version without one.
+
+    Raises:
+        BackendError: If `onnxruntime` is not installed.
+        RunError: If there is no such file, it cannot be read, or has another number of classes than the
+            version.
+        TrustError: If it has operations of extensions, or weights in other files.
+    """
+
+    name = "onnx"
+    precision = "float32"
+
+    def __init__(self, version: Path, trust: bool = False) -> None:
+        self._path = onnx_file(version)
+        import_onnxruntime()  # outside of the block below, which blames the file
+        if not trust:
+            check_onnx(self._path)
+        try:
+            self._session = _open(self._path)
+        except Exception as error:  # its exceptions have no class in common
+            raise RunError(
+                f"{self._path}: cannot be read by ONNX Runtime ({error}). Export the model again with "
+                "--format onnx."
+            ) from error
+        shapes = {output.name: output.shape for output in self._session.get_outputs()}
+        check_num_classes(version, self._path, (shapes.get("logits") or [None])[-1])
+        self.classes = exported_classes(version)
+        self.net = exported_net(version)
+        self.bits = MOST_BITS if self.net is None else self.net.bits
+        self._layers: Any = None
+        self._lock = Lock()
+
+    def label(self, images: Pixels) -> Labeled:
+        """Labels images `uint8[B, H, W, 3]`, RGB."""
+        label, logits = _run(self._session, ["label", "logits"], images)
+        return Labeled(label, label_confidence(logits))
+
+    def logits(self, images: Pixels) -> Floats:
+        """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
+        logits: Floats = _run(self._session, ["logits"], images)[0]
+        return logits
+
+    def shrunk_logits(self, images: Floats) -> Floats:
+        """Returns `float32[B, h, w, C]` for images `float32[B, h, w, 3]` at the size of the layers' input.
+
+        Raises:
+            BackendError: If the package `onnx`, which takes these layers out of the file, is not installed.
+            ImageTooLargeError: If the file does not name them as those of this package do.
+        """
+        with self._lock:
+            if self._layers is None:  # rarely used, and it needs another copy of the weights
+                self._layers = _open(_extract_layers(self._path, *images.shape[1:3]))
+        logits: Floats = _run(self._layers, ["logits"], images)[0]
+        return logits
+
+
+def _open(model: Path | bytes) -> Any:
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # errors are raised, and would be printed too
+    options.intra_op_num_threads = wanted_threads() or 0
+    # Both keep memory for sizes of images that may never come again.
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: Any, outputs: list[str], images: Pixels | Floats) -> list[Any]:
+    with memory_errors(Exception):
+        found: list[Any] = session.run(outputs, {"images": np.ascontiguousarray(images)})
+    return found
+
+
+def _extract_layers(path: Path, height: int, width: int) -> bytes:
+    """Returns the model without its first and last resizing, from images `float32[B, h, w, 3]`.
+
+    Args:
+        path: The file.
+        height: Rows of the image that needs it, for the error.
+        width: Its columns.
+    """
+    onnx = import_optional("onnx", "engine=onnx", "onnx")
+    model = onnx.load(path)
+    graph = model.graph
+    makers = {output: node for node in graph.node for output in node.output}
+    if not {SHRUNK, SHRUNK_LOGITS} <= makers.keys():
+        raise not_in_windows(path, height, width)
+    needed, waiting = set(), [SHRUNK_LOGITS]
+    while waiting:
+        name = waiting.pop()
+        if name not in needed and name != SHRUNK:
+            needed.add(name)
+            waiting += makers[name].input if name in makers else ()
+    transpose = onnx.helper.make_node
+    kept = [node for node in graph.node if not needed.isdisjoint(node.output)]
+    nodes = [
+        transpose("Transpose", ["images"], [SHRUNK], perm=[0, 3, 1, 2]),
+        *kept,
+        transpose("Transpose", [SHRUNK_LOGITS], ["logits"], perm=[0, 2, 3, 1]),
+    ]
+    weights = [tensor for tensor in graph.initializer if tensor.name in needed]
+    float32 = onnx.TensorProto.FLOAT
+    ends = [onnx.helper.make_tensor_value_info(name, float32, [None] * 4) for name in ("images", "logits")]
+    layers = onnx.helper.make_graph(nodes, graph.name, ends[:1], ends[1:], weights)
+    content: bytes = onnx.helper.make_model(
+        layers, opset_imports=model.opset_import, ir_version=model.ir_version
+    ).SerializeToString()
+    return content
