@@ -17,7 +17,7 @@ from fcn.errors import BackendError, ImageTooLargeError, RunError
 from fcn.exports.formats.litert import write_litert
 from fcn.exports.formats.onnx import write_onnx
 from fcn.inference.engines.choose import open_engine
-from fcn.inference.engines.engine import FORMAT_ENGINES, NetEngine, softmax
+from fcn.inference.engines.engine import FORMAT_ENGINES, NetEngine
 from fcn.inference.engines.exported import classes_document, litert_file, onnx_file
 from fcn.inference.engines.litert import LiteRtEngine
 from fcn.inference.engines.onnx import OnnxEngine
@@ -25,6 +25,7 @@ from fcn.inference.engines.table import CPU, Choice, write_table
 from fcn.inference.tiling.tiles import TiledEngine
 from fcn.jobs.job import model_setting
 from fcn.models.net import SegmentationNet
+from fcn.outputs.probabilities import softmax
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
