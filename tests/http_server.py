@@ -20,9 +20,12 @@ from fcn.inference.predictor import Predictor
 from fcn.runs.arrival import write_file_sizes
 from fcn.server.app import ServerSettings, create_app
 from fcn.server.decoding import Decoders
+from fcn.server.engine_memory import EngineMemory
 from fcn.server.limits import Limits
 from fcn.server.listening import configure, open_socket
 from fcn.server.observability.metrics import Metrics
+from fcn.server.resources import ServerResources
+from fcn.server.served_models import ServedModels
 from fcn.server.service import Service
 
 _PLAIN = ServerSettings()
@@ -90,6 +93,16 @@ def decoders():
     return started
 
 
+def server_resources(gigabytes=4.0, swap="beside", **limits):
+    """Returns the resources of a server."""
+    return ServerResources(Limits(**limits), Metrics(), decoders(), EngineMemory(gigabytes), swap)
+
+
+def model_metrics():
+    """Returns the metrics of a model."""
+    return Metrics().of_model("fcn")
+
+
 @contextmanager
 def engine_service(folder: Path, engine: PausableEngine, version=1, **limits):
     """Yields a service of one version."""
@@ -97,7 +110,7 @@ def engine_service(folder: Path, engine: PausableEngine, version=1, **limits):
     (folder / str(version) / "saved_model.pb").touch()
     write_file_sizes(folder / str(version))
     predictor = Predictor.from_engine(engine)
-    service = Service("fcn", folder, lambda path: predictor, Limits(**limits), Metrics(), decoders())
+    service = Service("fcn", folder, lambda path: predictor, server_resources(**limits))
     try:
         yield service
     finally:
@@ -121,7 +134,15 @@ def running_server(folder: Path, engine: PausableEngine, settings=_PLAIN, versio
 @contextmanager
 def running_service(service: Service, settings=_PLAIN):
     """Yields a server in a thread, with a service."""
-    server = uvicorn.Server(configure(create_app(service, settings), service.limits))
+    app = create_app(ServedModels([service]), service.resources, settings)
+    with running_app(app, service.resources) as (port, client):
+        yield RunningServer(port, service, client)
+
+
+@contextmanager
+def running_app(app, resources):
+    """Yields the port and a client of an application that answers in a thread."""
+    server = uvicorn.Server(configure(app, resources.limits))
     with open_socket("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         thread = threading.Thread(target=server.run, args=([listener],))
@@ -129,7 +150,31 @@ def running_service(service: Service, settings=_PLAIN):
         wait_until(lambda: server.started)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-                yield RunningServer(port, service, client)
+                yield port, client
         finally:
             server.should_exit = True
             thread.join(30)
+
+
+@contextmanager
+def running_models(folder: Path, engines: dict[str, PausableEngine], settings=_PLAIN, **limits):
+    """Yields a server in a thread with a model for each engine, and the services by name."""
+    resources = server_resources(**limits)
+    services = {}
+    try:
+        for name, engine in engines.items():
+            (folder / name / "1").mkdir(parents=True)
+            (folder / name / "1" / "saved_model.pb").touch()
+            write_file_sizes(folder / name / "1")
+            services[name] = Service(
+                name, folder / name, lambda _, engine=engine: Predictor.from_engine(engine), resources
+            )
+        app = create_app(ServedModels([*services.values()]), resources, settings)
+        with running_app(app, resources) as (port, client):
+            yield RunningServer(port, services[next(iter(services))], client), services
+    finally:
+        for engine in engines.values():
+            engine.resumed.set()
+        for service in services.values():
+            service.close()
+        resources.close()

@@ -12,10 +12,13 @@ from fcn.inference.predictor import Predictor
 from fcn.runs.arrival import write_file_sizes
 from fcn.server.app import ServerSettings, create_app
 from fcn.server.decoding import Decoders
+from fcn.server.engine_memory import EngineMemory
 from fcn.server.limits import Limits
 from fcn.server.listening import answer_requests, open_socket, url_of
 from fcn.server.observability.logs import start_logs
 from fcn.server.observability.metrics import Metrics
+from fcn.server.resources import ServerResources
+from fcn.server.served_models import ServedModels
 from fcn.server.service import Service
 
 
@@ -45,16 +48,14 @@ def main(folder, drain_seconds=0.0):
             "fcn",
             folder,
             lambda path: Predictor.from_engine(WaitingEngine(folder / "go")),
-            Limits(drain_seconds=drain_seconds),
-            Metrics(),
-            decoders,
+            ServerResources(Limits(drain_seconds=drain_seconds), Metrics(), decoders, EngineMemory(4.0)),
         )
         number = answer_requests(
-            create_app(service, ServerSettings()),
+            create_app(ServedModels([service]), service.resources, ServerSettings()),
             listener,
             service.limits,
             lambda: print(url_of(listener), flush=True),
-            service.drain,
+            service.resources.drain,
         )
         service.close()
     print(f"stopped by {number}", flush=True)

@@ -1,18 +1,15 @@
 """The command `fcn serve`."""
 
 import argparse
-import json
 import logging
 import os
 import re
 import signal
-import socket
-import sys
+from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
-from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from fcn.cli.arguments import (
     MODEL_HELP,
@@ -24,16 +21,14 @@ from fcn.cli.arguments import (
     add_trust,
     at_least,
     describe_export,
-    find_model,
     open_predictor,
 )
+from fcn.cli.serve_models import find_models, print_address, read_name, read_named_model
 from fcn.errors import ConfigError
-from fcn.runs.folder import is_exported, model_file
 from fcn.server.cross_origin import check_origins, is_origin
-from fcn.server.limits import Limits, check_limits
+from fcn.server.limits import Limits, Swap, check_limits
 from fcn.system.backend import start_backend
 from fcn.system.optional import missing_package
-from fcn.system.text import print_lines
 
 if TYPE_CHECKING:
     from fcn.inference.predictor import Predictor
@@ -52,17 +47,24 @@ def add_parser(commands: Commands) -> None:
         commands,
         "serve",
         run,
-        "Serve a net over HTTP, with a page to try it on.",
+        "Serve nets over HTTP, with a page to try them on.",
         "python -m fcn serve exported/voc --port 8501",
     )
     count = at_least(1)
     serve.add_argument(
-        "model",
-        type=Path,
-        metavar="MODEL",
-        help=f"{MODEL_HELP}; new versions in an exported folder are loaded as they appear",
+        "models",
+        type=read_named_model,
+        nargs="+",
+        metavar="[NAME=]MODEL",
+        help=f"{MODEL_HELP}; new versions in an exported folder are loaded as they appear. Several, with a "
+        "name each, share the queue and the memory",
     )
-    serve.add_argument("--name", type=_name, default="fcn", help="name of the model in URLs; default: fcn")
+    serve.add_argument(
+        "--name",
+        type=read_name,
+        default="fcn",
+        help="name in URLs of the model that is given without one; default: fcn",
+    )
     serve.add_argument(
         "--host",
         default="127.0.0.1",
@@ -77,6 +79,13 @@ def add_parser(commands: Commands) -> None:
     )
     add_engine(serve)
     add_memory(serve, "4")
+    serve.add_argument(
+        "--swap",
+        choices=get_args(Swap),
+        default="beside",
+        help="what to do when a new version and the one before do not both fit into the memory. beside: "
+        "refuse the new one; drain: unload the old one first, while requests get 503; default: beside",
+    )
     serve.add_argument(
         "--max-connections",
         type=count,
@@ -166,7 +175,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Serves a net until the process is told to stop."""
+    """Serves nets until the process is told to stop."""
     for package in _PACKAGES:
         if find_spec(package) is None:  # importing them takes a second; mistakes in arguments come first
             raise missing_package("serve", package, "serve")
@@ -174,9 +183,7 @@ def run(options: argparse.Namespace) -> None:
     check_origins(options.cors_origin, token is not None)
     if options.examples is not None and not options.examples.is_dir():
         raise ConfigError(f"--examples {options.examples}: expected a folder of images.")
-    options.model = find_model(options.model, options.engine)
-    if not is_exported(options.model):
-        model_file(options.model)  # raises an error that explains what is wrong with the path
+    models = find_models(options.models, options.name, options.engine)
     from fcn.server.decoding import DECODERS_BYTES, Decoders
     from fcn.server.listening import answer_requests, open_socket
 
@@ -187,28 +194,35 @@ def run(options: argparse.Namespace) -> None:
 
         start_backend(options.engine)
         start_logs()
+        from fcn.inference.predictor import MEMORY_GIGABYTES
         from fcn.inference.views import PLAIN
         from fcn.server.app import ServerSettings, create_app
+        from fcn.server.engine_memory import EngineMemory
         from fcn.server.observability.metrics import Metrics
+        from fcn.server.resources import ServerResources
+        from fcn.server.served_models import ServedModels
         from fcn.server.service import Service
 
         def open_net(path: Path) -> "Predictor":
             engine, precision, memory = options.engine, options.precision, options.memory
             return open_predictor(path, engine, precision, PLAIN, memory, options.trust, DECODERS_BYTES)
 
-        if notice := describe_export(options.model):
-            logging.getLogger("fcn.server").warning(notice)
-        service = Service(options.name, options.model, open_net, limits, Metrics(), decoders)
-        try:
+        for model in models.values():
+            if notice := describe_export(model):
+                logging.getLogger("fcn.server").warning(notice)
+        memory = EngineMemory(options.memory or MEMORY_GIGABYTES, DECODERS_BYTES)
+        resources = ServerResources(limits, Metrics(), decoders, memory, options.swap)
+        with ExitStack() as closing:
+            closing.callback(resources.close)
+            services = []
+            for name, model in models.items():
+                services.append(Service(name, model, open_net, resources))
+                closing.callback(services[-1].close)
             hosts, origins = (options.host, *options.allowed_host), tuple(options.cors_origin)
             settings = ServerSettings(token, options.examples, hosts, origins)
-            app = create_app(service, settings)
-            served = service.describe()
-            what = {"name": options.name, "version": served.version, "engine": served.engine}
-            print_address = partial(_print_address, listener, what, token is not None, options.json)
-            number = answer_requests(app, listener, limits, print_address, service.drain)
-        finally:
-            service.close()
+            app = create_app(ServedModels(services), resources, settings)
+            when_ready = partial(print_address, listener, services, token is not None, options.json)
+            number = answer_requests(app, listener, limits, when_ready, resources.drain)
     if number is not None:
         signal.raise_signal(number)  # the process ends as for any other command
 
@@ -249,37 +263,6 @@ def _token(path: Path | None) -> str | None:
             f"{where}: expected a token of one or more ASCII letters, digits or signs, on one line."
         )
     return token
-
-
-def _print_address(
-    listener: socket.socket, what: dict[str, object], has_token: bool, as_document: bool
-) -> None:
-    """Prints the address of the server."""
-    from fcn.server.listening import url_of
-
-    url, (host, port) = url_of(listener), listener.getsockname()[:2]
-    if not has_token and not ip_address(host).is_loopback:
-        logging.getLogger("fcn.server").warning(
-            "other machines can send requests without a token; --token-file sets one", extra={"host": host}
-        )
-    if as_document:
-        print_lines(json.dumps({"url": url, "host": host, "port": port, "pid": os.getpid(), **what}))
-        sys.stdout.flush()
-        return
-    name, version, engine = what.values()
-    token = " -H 'Authorization: Bearer TOKEN'" if has_token else ""
-    print_lines(
-        f"Serving {name}, version {version}, with {engine} at {url} (Ctrl-C stops it).",
-        f"Next: curl{token} --data-binary @IMAGE "
-        f"'{url}v1/models/{name}:segment?output=overlay' > overlay.jpg",
-    )
-    sys.stdout.flush()
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text):
-        raise argparse.ArgumentTypeError(f"expected letters, digits, _ . and -, received {text!r}")
-    return text
 
 
 def _host_name(text: str) -> str:

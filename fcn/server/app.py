@@ -1,5 +1,6 @@
 """The HTTP application: all protocols, the page and the error format."""
 
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from fcn.server.protocols.segment import segment_routes
 from fcn.server.protocols.tensorflow_rest import tensorflow_routes
 from fcn.server.protocols.v2_rest import v2_routes
 from fcn.server.request_body import read_body
+from fcn.server.resources import ServerResources
+from fcn.server.served_models import ServedModels
 from fcn.server.service import Service
 from fcn.server.validation import shorten
 from fcn.version import __version__
@@ -65,14 +68,17 @@ class ServerSettings(NamedTuple):
     cors_origins: tuple[str, ...] = ()
 
 
-def create_app(service: Service, settings: ServerSettings) -> FastAPI:
-    """Returns the application that serves a model.
+def create_app(
+    models: ServedModels[Service], resources: ServerResources, settings: ServerSettings
+) -> FastAPI:
+    """Returns the application that serves models.
 
     `/v1/models/NAME` is TensorFlow Serving's REST API, extended by `:segment` and `:classes`; `/v2` is the
     Open Inference Protocol; `/` is a page for the browser; `/metrics` and `/healthz` are for operators.
 
     Args:
-        service: Service that runs the model. The caller closes it.
+        models: The models. The caller closes their services.
+        resources: What the models share.
         settings: Token, example images, names and origins.
 
     Raises:
@@ -83,27 +89,27 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
     app = FastAPI(
         title="fcn",
         version=__version__,
-        description=f"Semantic segmentation with the model {service.name!r}. HEAD is answered as GET.",
+        description=f"Semantic segmentation with {_model_names(models.names)}. HEAD is answered as GET.",
         docs_url=None,  # would load scripts from another host
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.include_router(segment_routes(service), responses=_ERROR_RESPONSES)
-    app.include_router(tensorflow_routes(service, read_body))
-    app.include_router(v2_routes(service, read_body))
-    app.include_router(_operations_routes(service))
+    app.include_router(segment_routes(models), responses=_ERROR_RESPONSES)
+    app.include_router(tensorflow_routes(models, read_body))
+    app.include_router(v2_routes(models, read_body))
+    app.include_router(_operations_routes(resources))
     examples = (
         DrawnExamples()
         if settings.examples is None
-        else FolderExamples(settings.examples, service.decoded, service.limits.request_bytes)
+        else FolderExamples(settings.examples, next(iter(models)).decoded, resources.limits.request_bytes)
     )
-    app.router.routes.extend(page_routes(service.name, examples))
+    app.router.routes.extend(page_routes(models.names, examples))
     _describe_token(app, settings.token)
-    _add_error_handlers(app, service.name)
+    _add_error_handlers(app, models.names)
     app.add_middleware(
         RequestMiddleware,
-        limits=service.limits,
-        metrics=service.metrics,
+        limits=resources.limits,
+        metrics=resources.metrics,
         token=settings.token,
         allowed_hosts=settings.allowed_hosts,
         cors_origins=settings.cors_origins,
@@ -111,7 +117,7 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
     return app
 
 
-def _operations_routes(service: Service) -> APIRouter:
+def _operations_routes(resources: ServerResources) -> APIRouter:
     """Returns the routes for health checks and metrics."""
     router = APIRouter(tags=["server"])
 
@@ -133,9 +139,19 @@ def _operations_routes(service: Service) -> APIRouter:
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     async def metrics() -> Response:
-        return Response(service.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+        return Response(resources.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
     return router
+
+
+def _model_names(names: Sequence[str]) -> str:
+    """Returns the names of models in a sentence.
+
+    Example:
+        >>> _model_names(["fcn"]), _model_names(["voc", "camvid"])
+        ("the model 'fcn'", "the models 'voc', 'camvid'")
+    """
+    return f"the model{'s' * (len(names) > 1)} {', '.join(map(repr, names))}"
 
 
 def _describe_token(app: FastAPI, token: str | None) -> None:
@@ -168,7 +184,7 @@ def _with_head(allow: str) -> str:
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
-def _add_error_handlers(app: FastAPI, name: str) -> None:
+def _add_error_handlers(app: FastAPI, names: Sequence[str]) -> None:
     """Makes all errors use the JSON format of the protocols."""
 
     async def server_error(_: Request, error: Any) -> Response:
@@ -185,7 +201,7 @@ def _add_error_handlers(app: FastAPI, name: str) -> None:
     async def http_error(request: Request, error: Any) -> Response:
         where = f"{request.method} {request.url.path}"
         if error.status_code == ErrorKind.NOT_FOUND.value:
-            text = f"{where}: not found. The model is called {name!r}; /openapi.json lists all paths."
+            text = f"{where}: not found. There is {_model_names(names)}; /openapi.json lists all paths."
         elif error.status_code == ErrorKind.METHOD_NOT_ALLOWED.value:
             text = f"{where}: method not allowed. The header Allow lists the methods of this path."
             return error_response(error.status_code, text, {"Allow": _with_head(error.headers["Allow"])})

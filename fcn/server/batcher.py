@@ -16,8 +16,9 @@ from fcn.errors import ImageTooLargeError
 from fcn.inference.engines.engine import BATCH_PIXELS
 from fcn.inference.predictor import Predictor
 from fcn.outputs.prediction import Prediction
+from fcn.server.engine_turns import EngineTurns
 from fcn.server.interface import ErrorKind, ServerError
-from fcn.server.observability.metrics import Metrics
+from fcn.server.observability.metrics import ModelMetrics
 
 _SMOOTHING = 0.1
 """Weight of the newest value in the moving average of the seconds per image."""
@@ -74,15 +75,22 @@ class Batcher:
         batch_images: Maximum number of images in a batch.
         wait_seconds: How long the first image of a batch waits for others of its size.
         metrics: Metrics in which batches are counted.
+        turns: Turns of all engines of the server.
 
     Attributes:
         seconds_per_image: Moving average of the time of the engine for one image.
     """
 
     def __init__(
-        self, predictor: Predictor, batch_images: int, wait_seconds: float, metrics: Metrics
+        self,
+        predictor: Predictor,
+        batch_images: int,
+        wait_seconds: float,
+        metrics: ModelMetrics,
+        turns: EngineTurns,
     ) -> None:
         self._predictor, self._wait_seconds, self._metrics = predictor, wait_seconds, metrics
+        self._turns = turns
         self._batch_images = 1 << (batch_images.bit_length() - 1)
         self._waiting: deque[PendingImage] = deque()
         self._large: deque[_LargeImage] = deque()
@@ -115,7 +123,7 @@ class Batcher:
             if not self._has_work():
                 self._last_progress = item.queued_at
             self._waiting.append(item)
-            self._changed.notify()
+            self._changed.notify_all()
         item.result.add_done_callback(self._remove_canceled)
         return item.result
 
@@ -138,9 +146,22 @@ class Batcher:
         """
         with self._changed:
             self._closing = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join(timeout)
+        self._turns.forget(self._predictor.engine)
         return not self._thread.is_alive()
+
+    def finish_large(self, timeout: float) -> None:
+        """Waits until the images that are labeled in windows now are finished.
+
+        Args:
+            timeout: Seconds to wait at most.
+        """
+        with self._changed:
+            now = {id(large): large for large in self._large}
+            self._changed.wait_for(
+                lambda: not any(id(large) in now for large in self._large), max(0.0, timeout)
+            )
 
     def _remove_canceled(self, result: "Future[Prediction]") -> None:
         """Removes a canceled image from the queue, which frees its memory at once."""
@@ -153,6 +174,7 @@ class Batcher:
                     for index, large in enumerate(self._large)
                     if not index or large.item.result is not result
                 )
+                self._changed.notify_all()
 
     def _run(self) -> None:
         while True:
@@ -189,6 +211,7 @@ class Batcher:
     def _drop_first(self) -> None:
         with self._changed:
             self._large.popleft()
+            self._changed.notify_all()
 
     def _continue_large(self) -> None:
         """Computes a window of the first large image, if anyone still waits for it."""
@@ -200,19 +223,22 @@ class Batcher:
             if item.result.set_running_or_notify_cancel():
                 item.result.set_exception(_waited_too_long(item))
             return
-        start = time.perf_counter()
         try:
-            next(large.steps)
+            with self._turns.take(self._predictor.engine, (1, *item.image.shape)):
+                start = time.perf_counter()
+                try:
+                    next(large.steps)
+                finally:
+                    large.seconds += time.perf_counter() - start
         except StopIteration as ended:
             self._drop_first()
-            self._count(large.seconds + time.perf_counter() - start, 1)
+            self._count(large.seconds, 1)
             if item.result.set_running_or_notify_cancel():
                 item.result.set_result(ended.value)
         except Exception as error:  # an engine may raise anything; the next image may succeed
             self._drop_first()
             if item.result.set_running_or_notify_cancel():
                 item.result.set_exception(_refusal(error, item))
-        large.seconds += time.perf_counter() - start
 
     def _next_batch(self) -> list[PendingImage]:
         """Waits for images; returns the next batch, an empty one after the last image of a closed batcher."""
@@ -263,7 +289,9 @@ class Batcher:
         images, start = [item.image for item in batch], time.perf_counter()
         results: Sequence[Prediction | Exception]
         try:
-            results = self._predictor.predict_each(images, batch[0].with_logits)
+            with self._turns.take(self._predictor.engine, (len(images), *images[0].shape)):
+                start = time.perf_counter()
+                results = self._predictor.predict_each(images, batch[0].with_logits)
         except Exception as error:  # an engine may raise anything; the next batch may succeed
             results = [error] * len(batch)
         if labeled := sum(isinstance(result, Prediction) for result in results):
@@ -277,7 +305,7 @@ class Batcher:
     def _count(self, seconds: float, images: int) -> None:
         """Counts a batch that the engine has computed."""
         self._metrics.engine_seconds.observe(seconds)
-        self._metrics.batch_seconds.labels(str(images)).observe(seconds)
+        self._metrics.batch_seconds(images).observe(seconds)
         self._metrics.batch_images.observe(images)
         self._metrics.images.inc(images)
         change = _SMOOTHING if self.seconds_per_image else 1.0

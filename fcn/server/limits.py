@@ -1,11 +1,15 @@
 """Limits of the server; requests beyond them are rejected."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fcn.errors import ConfigError
 
 _MIB = 2**20
 _MEGAPIXEL = 10**6
+
+Swap = Literal["beside", "drain"]
+"""What happens when a newer version comes and the memory does not hold both: it is refused; or the one before
+is unloaded first, and requests are refused meanwhile."""
 
 
 class Limits(NamedTuple):

@@ -4,8 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -17,7 +16,6 @@ from fcn.data.image_io import Pixels, encode_label
 from fcn.inference.engines.signatures import PREDICT_LOGITS, SERVING_DEFAULT, Signature
 from fcn.inference.predictor import Predictor
 from fcn.outputs.prediction import Prediction
-from fcn.server.decoding import Decoders
 from fcn.server.interface import (
     ErrorKind,
     InferenceRequest,
@@ -27,16 +25,14 @@ from fcn.server.interface import (
     VersionStatistics,
     string_tensor,
 )
-from fcn.server.limits import Limits, check_limits
-from fcn.server.observability.metrics import FAILURE, LAST_INFERENCE, SUCCESS, Metrics
+from fcn.server.loaded_version import LoadedVersion
+from fcn.server.observability.metrics import FAILURE, LAST_INFERENCE, SUCCESS
 from fcn.server.request_resources import request_resources
-from fcn.server.versions import LoadedVersion, VersionManager
-from fcn.server.weighted_semaphore import WeightedSemaphore
+from fcn.server.resources import ServerResources
+from fcn.server.versions import VersionManager
 
 _T = TypeVar("_T")
 _Array = npt.NDArray[Any]
-_CODEC_THREADS = 2
-"""Number of threads that encode images; the engine uses all cores itself."""
 _BYTES_PER_LOGIT = 4
 _IMAGE_NAME = "image"
 """Name of an image in error messages."""
@@ -79,17 +75,16 @@ class Service:
         name: Name of the model in URLs.
         model: A folder of versions, or a version, run folder or `.keras` file.
         open_predictor: Opens the net at the path of a model.
-        limits: Limits of requests.
-        metrics: Metrics of the server.
-        decoders: Processes that decode images.
+        resources: Resources that it shares with the other models of the server.
 
     Attributes:
         name: Name of the model in URLs.
         limits: Limits of requests.
         metrics: Metrics of the server.
+        resources: Resources that it shares with the other models of the server.
 
     Raises:
-        FcnError: If the model cannot be loaded, or the limits are inconsistent.
+        FcnError: If the model cannot be loaded.
     """
 
     def __init__(
@@ -97,18 +92,12 @@ class Service:
         name: str,
         model: Path,
         open_predictor: Callable[[Path], Predictor],
-        limits: Limits,
-        metrics: Metrics,
-        decoders: Decoders,
+        resources: ServerResources,
     ) -> None:
-        self.name, self.limits, self.metrics = name, check_limits(limits), metrics
-        self._decoders = decoders
-        self._versions = VersionManager(model, open_predictor, limits, metrics)
-        self._codec_threads = ThreadPoolExecutor(_CODEC_THREADS, thread_name_prefix="fcn-codec")
-        self._decoded_pixels = WeightedSemaphore(limits.decoded_pixels)
-        self._logit_bytes = WeightedSemaphore(limits.answer_bytes)
-        self._accepted = 0
-        self._is_draining = False
+        self.name, self.resources = name, resources
+        self.limits, self.metrics = resources.limits, resources.metrics
+        self._metrics = resources.metrics.of_model(name)
+        self._versions = VersionManager(model, open_predictor, resources, self._metrics)
 
     def versions(self) -> Sequence[VersionState]:
         """Returns the state of each version, newest first."""
@@ -123,10 +112,6 @@ class Service:
         with self._versions.lease(version) as loaded:
             return loaded.signatures
 
-    def drain(self) -> None:
-        """Says from now on that the server is not ready, while it still answers."""
-        self._is_draining = True
-
     def check_ready(self) -> None:
         """Checks that a new request would be answered.
 
@@ -134,7 +119,7 @@ class Service:
             ServerError: If the server is stopping, or the engine has had work for longer than a request may
                 take and has finished nothing.
         """
-        if self._is_draining:
+        if self.resources.is_draining:
             raise ServerError(ErrorKind.STOPPING, "The server is stopping.")
         with self._versions.lease(None) as loaded:
             stuck = loaded.batcher.stuck_seconds()
@@ -155,7 +140,7 @@ class Service:
             ServerError: If no such version is available.
         """
         with self._versions.lease(version) as loaded:
-            before, now = loaded.values_before, self.metrics.values()
+            before, now = loaded.values_before, self._metrics.values()
             since = {key: value - before.get(key, 0.0) for key, value in now.items()}
             return VersionStatistics(loaded.number, now[LAST_INFERENCE], since)
 
@@ -208,7 +193,7 @@ class Service:
                 decoded = time.perf_counter()
                 prediction = await self._predict(loaded, image, deadline)
                 labeled_at = time.perf_counter()
-                with self.metrics.encode_seconds.time():
+                with self._metrics.encode_seconds.time():
                     rendered = await self._in_time(self._render(render, prediction), deadline)
             seconds = {
                 "decode": decoded - start,
@@ -235,7 +220,9 @@ class Service:
 
     async def _render(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Runs a function that keeps a core busy, such as encoding an image, in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._codec_threads, function, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(
+            self.resources.codec_threads, function, *arguments
+        )
 
     async def _in_time(self, result: Awaitable[_T], deadline: float) -> _T:
         """Waits for a result until the deadline, in seconds of `time.monotonic`.
@@ -256,7 +243,6 @@ class Service:
     def close(self) -> None:
         """Answers accepted requests and stops; new requests are not allowed."""
         self._versions.close()
-        self._codec_threads.shutdown()
 
     @contextmanager
     def _measured(self) -> Iterator[None]:
@@ -265,39 +251,17 @@ class Service:
         try:
             yield
             outcome = SUCCESS
-            self.metrics.last_inference.set_to_current_time()
+            self._metrics.last_inference.set_to_current_time()
         finally:
-            self.metrics.inference_seconds.labels(outcome).observe(time.perf_counter() - start)
+            self._metrics.inference_seconds(outcome).observe(time.perf_counter() - start)
 
-    @contextmanager
-    def _admit(self, images: int, loaded: LoadedVersion) -> Iterator[None]:
+    def _admit(self, images: int, loaded: LoadedVersion) -> AbstractContextManager[None]:
         """Reserves places in the queue for the images of a request, and frees them afterwards.
 
         Raises:
             ServerError: If too few are free.
         """
-        limit = self.limits.queue_images
-        if images > limit:
-            raise ServerError(
-                ErrorKind.TOO_LARGE,
-                f"Expected at most {limit} images in a request. Received: {images}. Send fewer.",
-            )
-        if self._accepted + images > limit:
-            raise ServerError(
-                ErrorKind.BUSY,
-                f"The queue is full: {self._accepted} images are waiting. Try again later.",
-                retry_after_seconds=self._retry_after_seconds(loaded),
-            )
-        self._accepted += images
-        self.metrics.queue_images.set(self._accepted)
-        try:
-            yield
-        finally:
-            self._accepted -= images
-            self.metrics.queue_images.set(self._accepted)
-
-    def _retry_after_seconds(self, loaded: LoadedVersion) -> int:
-        return max(1, round(self._accepted * loaded.batcher.seconds_per_image))
+        return self.resources.admit(images, loaded.batcher.seconds_per_image)
 
     async def _label_encoded(self, loaded: LoadedVersion, images: Any, deadline: float) -> dict[str, _Array]:
         count = len(images)
@@ -320,7 +284,7 @@ class Service:
         async with self._decoded(loaded, data, name, deadline) as image:
             prediction = await self._predict(loaded, image, deadline)
             encoded = self._render(_encode, prediction)
-            with self.metrics.encode_seconds.time():
+            with self._metrics.encode_seconds.time():
                 png, areas = await self._in_time(encoded, deadline)
         return png, areas, prediction.mean_confidence
 
@@ -344,7 +308,7 @@ class Service:
         size = self._check_logit_bytes(images.shape[:3], len(loaded.classes.names))
         async with AsyncExitStack() as until_scored:
             resources = request_resources.get() or until_scored
-            reserved = resources.enter_async_context(self._logit_bytes.acquire(size))
+            reserved = resources.enter_async_context(self.resources.logit_bytes.acquire(size))
             await self._in_time(reserved, deadline)
             scored = await self._predict_pixels(loaded, images, deadline, with_logits=True)
             return {"logits": np.stack([one.logits for one in scored if one.logits is not None])}
@@ -361,11 +325,11 @@ class Service:
     ) -> AsyncIterator[Pixels]:
         """Yields the pixels of an image; their memory stays reserved until the block ends."""
         async with AsyncExitStack() as reserved:
-            async with self._decoders.open(data, name, deadline) as image:
+            async with self.resources.decoders.open(data, name, deadline) as image:
                 height, width = image.header.size
                 self._check_size(height, width)
-                await reserved.enter_async_context(self._decoded_pixels.acquire(height * width))
-                with self.metrics.decode_seconds.time():
+                await reserved.enter_async_context(self.resources.decoded_pixels.acquire(height * width))
+                with self._metrics.decode_seconds.time():
                     pixels = await image.decode(loaded.bits)
             yield pixels
 

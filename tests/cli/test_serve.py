@@ -65,7 +65,19 @@ def served(model_path, tmp_path_factory):
     folder = tmp_path_factory.mktemp("serving")
     token = folder / "token"
     token.write_text("very-secret\n")
-    command = [model_path, "--port", 0, "--json", "--name", "my-net", "--token-file", token, "--max-mb", 1]
+    command = [
+        model_path,
+        f"other={model_path}",
+        "--port",
+        0,
+        "--json",
+        "--name",
+        "my-net",
+        "--token-file",
+        token,
+        "--max-mb",
+        1,
+    ]
     command += ["--timeout", 90]  # which is longer than stopping usually takes
     served = Serving(folder / "log", *command)
     yield served
@@ -74,8 +86,8 @@ def served(model_path, tmp_path_factory):
     # All that a server writes to stderr is its log, and it says when it began and ended.
     assert code == 128 + signal.SIGTERM
     assert [line["message"] for line in lines if line["message"].startswith("version")] == [
-        "version loaded",
-        "version unloaded",
+        *["version loaded"] * 2,
+        *["version unloaded"] * 2,
     ]
     assert all({"time", "level", "logger", "message"} <= set(line) for line in lines)
     assert not [line for line in lines if line["level"] in ("warning", "error")]
@@ -87,12 +99,25 @@ def test_it_says_where_it_is(served, model_path):
     assert served.said["pid"] == served.process.pid
     assert (served.said["name"], served.said["version"]) == ("my-net", 1)
     assert served.said["engine"] == "tensorflow float32"
+    assert [(model["name"], model["version"]) for model in served.said["models"]] == [
+        ("my-net", 1),
+        ("other", 1),
+    ]
     assert served.request("GET", "/healthz")[0] == 200
 
 
 @pytest.fixture(scope="module")
 def said(model_path, jpeg):
     return Predictor(model_path).predict(jpeg)
+
+
+def test_each_model_has_its_name(served, jpeg):
+    answers = [
+        served.request("POST", f"/v1/models/{name}:segment", jpeg, Authorization="Bearer very-secret")
+        for name in ("my-net", "other")
+    ]
+    assert answers[0][0] == answers[1][0] == 200
+    assert answers[0][2] == answers[1][2]
 
 
 @pytest.mark.parametrize(("output", "kind"), [("ids", "ids"), ("label", "palette"), ("overlay", "overlay")])
@@ -148,6 +173,13 @@ def test_a_host_that_is_none_is_one_message(model_path, capsys):
         (["nothing", "--port", "0"], "no such model"),
         (["nothing", "--port", "70000"], "expected 0 to 65535"),
         (["nothing", "--name", "a/b"], "expected letters"),
+        (["a=nothing", "b=nothing", "--port", "0"], "nothing: no such model"),
+        (["a/b=nothing"], "expected letters"),
+        (["a="], "expected NAME=MODEL"),
+        (["a=one", "b=one", "a=two"], "different names. Received: a more than once"),
+        (["one", "two"], "different names. Received: fcn more than once"),
+        (["one", "fcn=two"], "different names. Received: fcn more than once"),
+        (["nothing", "--swap", "both"], "invalid choice: 'both'"),
         (["nothing", "--allowed-host", "here:80"], "expected a name without a port"),
         (["nothing", "--allowed-host", ""], "expected a name without a port"),
         (["nothing", "--cors-origin", "null"], "expected an origin as browsers send it"),

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from fcn.server.decoding import DECODERS_BYTES
+from fcn.server.engine_memory import EngineMemory
 from fcn.server.limits import Limits
 
 ROOT = Path(__file__).parents[2]
@@ -61,12 +63,29 @@ def test_what_was_accepted_is_answered_before_the_service_is_killed() -> None:
     assert int(match[1]) > Limits().stop_seconds
 
 
+def test_the_memory_that_the_server_divides_fits_into_the_limit(tmp_path: Path) -> None:
+    """With what is beside it: bodies of requests, and logits."""
+    service, limits = SERVICES["fcn"], Limits()
+    command = service["command"]
+    divided = float(re.fullmatch(r"\$\{FCN_SERVE_MEMORY:-(.*)\}", command[command.index("--memory") + 1])[1])
+    gibibytes = int(re.fullmatch(r"\$\{FCN_MEMORY:-(\d+)g\}", service["mem_limit"])[1])
+    assert divided * 1e9 + limits.body_bytes + limits.answer_bytes <= gibibytes * 2**30
+    memory = EngineMemory(divided, DECODERS_BYTES)
+    for number in (1, 2):  # full nets: the one that is served, and the next version
+        (tmp_path / str(number) / "variables").mkdir(parents=True)
+        with (tmp_path / str(number) / "variables" / "variables.data-00000-of-00001").open("wb") as weights:
+            weights.truncate(540_000_000)
+        (tmp_path / str(number) / "saved_model.pb").touch()
+        memory.reserve(tmp_path / str(number))
+
+
 def test_variables_without_a_default_say_what_they_are() -> None:
     variables = re.findall(r"\$\{(\w+)(:[-?][^}]*)?\}", COMPOSE.read_text())
     assert {name for name, _ in variables} == {
         "FCN_CPUS",
         "FCN_EXPORT",
         "FCN_MEMORY",
+        "FCN_SERVE_MEMORY",
         "TENSORFLOW_SERVING_IMAGE",
     }
     assert all(rest for _, rest in variables)

@@ -16,7 +16,8 @@ from fcn.inference.engines.choose import open_engine
 from fcn.inference.engines.engine import check_scores, memory_errors
 from fcn.inference.engines.openvino import _Program
 from fcn.inference.engines.tensorflow import TensorFlowEngine
-from fcn.inference.tiling.tiles import TiledEngine, least_map_bytes
+from fcn.inference.tiling.memory import least_map_bytes
+from fcn.inference.tiling.tiles import TiledEngine
 from fcn.inference.views import MultiScaleEngine, Views
 
 pytestmark = pytest.mark.slow

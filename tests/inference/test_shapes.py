@@ -14,7 +14,7 @@ import ctypes, gc, json, sys
 import numpy as np
 import tensorflow as tf
 from fcn.inference.engines.choose import open_engine
-from fcn.inference.tiling.tiles import labeling_bytes
+from fcn.inference.tiling.memory import labeling_bytes
 from fcn.models.factory import build_model
 
 options, shapes = json.loads(sys.argv[1]), json.loads(sys.argv[2])

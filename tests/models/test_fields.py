@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from net_kinds import NET_KINDS
 
-from fcn.inference.tiling.tiles import labeling_bytes
+from fcn.inference.tiling.memory import labeling_bytes
 from fcn.models.architecture import REFLECTION_PADDING
 from fcn.models.axis_operations import Sliding, Source, Span, Transposing, grids, seen_by, seen_by_neighbors
 from fcn.models.dilated import DilatedNet

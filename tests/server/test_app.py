@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fcn.data.image_io import encode_png
 from fcn.server.app import ServerSettings, create_app
+from fcn.server.served_models import ServedModels
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,12 @@ def test_what_is_not_there_is_refused_in_one_format(client, method, path, status
     "path",
     [
         *("/", "/page/page.js", "/examples", "/examples/0", "/healthz", "/metrics", "/openapi.json"),
-        *("/v1/models/fcn", "/v1/models/fcn/metadata", "/v1/models/fcn/versions/1", "/v1/models/fcn:classes"),
+        *(
+            "/v1/models/fcn",
+            "/v1/models/fcn/metadata",
+            "/v1/models/fcn/versions/1",
+            "/v1/models/fcn:classes",
+        ),
         *("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/fcn", "/v2/models/fcn/ready"),
         *("/nothing", "/v2/models/half", "/v1/models/fcn:segment"),
     ],
@@ -87,9 +93,9 @@ def test_counters_are_in_the_format_of_prometheus(client):
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
-    assert samples["fcn_images_total",] >= 2  # one of them warmed the engine
+    assert samples["fcn_images_total", "fcn"] >= 2  # one of them warmed the engine
     assert samples["fcn_queue_images",] == 0
-    assert samples["fcn_model_version",] == 1
+    assert samples["fcn_model_version", "fcn"] == 1
     assert samples["fcn_request_seconds_count", "segment"] >= 1
 
 
@@ -100,21 +106,29 @@ def test_a_page_is_at_the_root(client):
 
 def test_every_route_is_described_with_how_it_refuses(client):
     document = client.get("/openapi.json").json()
-    segment = document["paths"]["/v1/models/fcn:segment"]["post"]
+    segment = document["paths"]["/v1/models/{name}:segment"]["post"]
     assert {"200", "400", "408", "413", "422", "429", "503", "504"} <= set(segment["responses"])
     assert "HTTPValidationError" not in str(document)
     assert set(segment["responses"]["200"]["content"]) == {"image/png", "image/jpeg", "application/json"}
-    names = {"/v1/models/fcn:classes", "/v1/models/fcn/versions/{version}:segment", "/healthz", "/metrics"}
+    names = {
+        "/v1/models/{name}:classes",
+        "/v1/models/{name}/versions/{version}:segment",
+        "/healthz",
+        "/metrics",
+    }
     assert names <= set(document["paths"])
 
 
 def test_a_token_is_described_where_it_is_wanted(tmp_path):
     with engine_service(tmp_path, PausableEngine()) as service:
-        free = create_app(service, ServerSettings()).openapi()
-        guarded = create_app(service, ServerSettings(token="x")).openapi()
+        free = create_app(ServedModels([service]), service.resources, ServerSettings()).openapi()
+        guarded = create_app(ServedModels([service]), service.resources, ServerSettings(token="x")).openapi()
     assert "security" not in str(free)
     assert guarded["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
-    segment, metrics = guarded["paths"]["/v1/models/fcn:segment"]["post"], guarded["paths"]["/metrics"]["get"]
+    segment, metrics = (
+        guarded["paths"]["/v1/models/{name}:segment"]["post"],
+        guarded["paths"]["/metrics"]["get"],
+    )
     for operation in (segment, metrics):
         assert operation["security"] == [{"token": []}]
         assert "401" in operation["responses"]

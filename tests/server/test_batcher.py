@@ -8,14 +8,21 @@ from http_server import wait_until
 from pausable_engine import PausableEngine, flat
 
 from fcn.inference.predictor import Predictor
-from fcn.inference.tiling.tiles import TiledEngine, least_map_bytes
+from fcn.inference.tiling.memory import least_map_bytes
+from fcn.inference.tiling.tiles import TiledEngine
 from fcn.inference.tiling.windows import smallest_window
 from fcn.models.fields import NetDescription
 from fcn.server.batcher import Batcher
+from fcn.server.engine_turns import EngineTurns
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.observability.metrics import Metrics
 
 NEVER = float("inf")
+
+
+def make_batcher(engine, batch_images, wait_seconds, metrics=None):
+    predictor, of_model = Predictor.from_engine(engine), (metrics or Metrics()).of_model("fcn")
+    return Batcher(predictor, batch_images, wait_seconds, of_model, EngineTurns(60))
 
 
 @pytest.fixture
@@ -25,7 +32,7 @@ def engine():
 
 @pytest.fixture
 def batcher(engine):
-    batcher = Batcher(Predictor.from_engine(engine), batch_images=4, wait_seconds=0, metrics=Metrics())
+    batcher = make_batcher(engine, 4, 0)
     yield batcher
     engine.resumed.set()
     batcher.close()
@@ -82,7 +89,7 @@ def test_logits_are_those_of_the_image(batcher):
 
 
 def test_the_first_of_a_batch_waits_for_others_but_not_for_ever(engine):
-    batcher = Batcher(Predictor.from_engine(engine), batch_images=2, wait_seconds=0.5, metrics=Metrics())
+    batcher = make_batcher(engine, 2, 0.5)
     pair = [batcher.submit(flat(value), NEVER) for value in range(2)]
     alone = batcher.submit(flat(2), NEVER)
     for answer in [*pair, alone]:
@@ -92,7 +99,7 @@ def test_the_first_of_a_batch_waits_for_others_but_not_for_ever(engine):
 
 
 def test_closing_answers_what_waits_at_once_and_refuses_the_rest(engine):
-    batcher = Batcher(Predictor.from_engine(engine), batch_images=2, wait_seconds=3600, metrics=Metrics())
+    batcher = make_batcher(engine, 2, 3600)
     waiting = batcher.submit(flat(1), NEVER)
     batcher.close()
     assert waiting.result(0).label[0, 0] == 1
@@ -139,7 +146,7 @@ def test_an_image_that_nobody_waits_for_takes_no_memory_while_the_engine_is_busy
 
 
 def test_the_first_of_a_batch_may_be_given_up_while_it_waits_for_others(engine):
-    batcher = Batcher(Predictor.from_engine(engine), batch_images=2, wait_seconds=0.3, metrics=Metrics())
+    batcher = make_batcher(engine, 2, 0.3)
     given_up = batcher.submit(flat(1), NEVER)
     time.sleep(0.1)
     assert given_up.cancel()
@@ -160,7 +167,7 @@ class WindowedEngine(PausableEngine):
 @pytest.fixture
 def windowed(engine):
     engine = WindowedEngine()
-    batcher = Batcher(Predictor.from_engine(TiledEngine(engine, least_map_bytes(engine))), 4, 0, Metrics())
+    batcher = make_batcher(TiledEngine(engine, least_map_bytes(engine)), 4, 0)
     yield engine, batcher
     engine.resumed.set()
     batcher.close()
@@ -252,7 +259,7 @@ def test_an_engine_that_gets_on_is_not_stuck(engine, batcher):
 def waiting_batcher():
     """A batcher whose images wait for others, with an engine for large images."""
     engine = WindowedEngine()
-    batcher = Batcher(Predictor.from_engine(TiledEngine(engine, least_map_bytes(engine))), 4, 0.3, Metrics())
+    batcher = make_batcher(TiledEngine(engine, least_map_bytes(engine)), 4, 0.3)
     yield engine, batcher
     engine.resumed.set()
     batcher.close()
@@ -326,12 +333,10 @@ def test_a_batch_that_does_not_fit_into_memory_is_labeled_one_by_one(engine, bat
 
 def test_batches_are_counted():
     metrics = Metrics()
-    batcher = Batcher(
-        Predictor.from_engine(PausableEngine()), batch_images=4, wait_seconds=0, metrics=metrics
-    )
+    batcher = make_batcher(PausableEngine(), 4, 0, metrics)
     for value in range(3):
         batcher.submit(flat(value), NEVER).result(10)
     batcher.close()
-    assert b"fcn_images_total 3.0" in metrics.text()
-    assert b"fcn_batch_images_count 3.0" in metrics.text()
+    assert b'fcn_images_total{model="fcn"} 3.0' in metrics.text()
+    assert b'fcn_batch_images_count{model="fcn"} 3.0' in metrics.text()
     assert batcher.seconds_per_image > 0

@@ -15,6 +15,7 @@ from pausable_engine import PausableEngine, flat
 from fcn.data.image_io import encode_png
 from fcn.errors import ConfigError
 from fcn.server.app import ServerSettings, create_app
+from fcn.server.served_models import ServedModels
 
 TOKEN, PNG = "secret", encode_png(flat(1))
 FRIEND, SECOND = "https://labels.example.com", "http://localhost:3000"
@@ -148,7 +149,11 @@ def test_every_origin_and_a_token_are_refused(tmp_path):
         engine_service(tmp_path, PausableEngine()) as service,
         pytest.raises(ConfigError, match="by name for a server with a token"),
     ):
-        create_app(service, ServerSettings(token=TOKEN, cors_origins=(FRIEND, "*")))
+        create_app(
+            ServedModels([service]),
+            service.resources,
+            ServerSettings(token=TOKEN, cors_origins=(FRIEND, "*")),
+        )
 
 
 @contextmanager
@@ -215,7 +220,9 @@ def test_a_page_of_an_allowed_site_labels_an_image_in_a_browser(browser, tmp_pat
             metrics = httpx.get(
                 f"http://127.0.0.1:{server.port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}
             )
-            assert "fcn_images_total 2.0" in metrics.text  # the one that warmed the engine, and one
+            assert (
+                'fcn_images_total{model="fcn"} 2.0' in metrics.text
+            )  # the one that warmed the engine, and one
 
 
 def test_every_page_but_one_of_no_origin_uses_a_public_server_in_a_browser(browser, public):

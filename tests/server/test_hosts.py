@@ -77,7 +77,9 @@ def test_no_path_is_answered_for_another_name(server, path):
 def test_an_image_for_another_name_is_not_labeled(server):
     answer = server.client.post("/v1/models/fcn:segment", content=PNG, headers={"Host": "evil.example.org"})
     assert answer.status_code == 421
-    assert b"fcn_images_total 1.0" in server.service.metrics.text()  # the one that warmed the engine
+    assert (
+        b'fcn_images_total{model="fcn"} 1.0' in server.service.metrics.text()
+    )  # the one that warmed the engine
 
 
 def test_two_names_are_no_request(server):

@@ -172,7 +172,9 @@ def test_without_the_token_nothing_is_told(guarded, path):
 
 def test_an_image_without_the_token_is_not_labeled(guarded, guarded_server):
     assert guarded.post("/v1/models/fcn:segment", content=PNG).status_code == 401
-    assert b"fcn_images_total 1.0" in guarded_server.service.metrics.text()  # the one that warmed the engine
+    assert (
+        b'fcn_images_total{model="fcn"} 1.0' in guarded_server.service.metrics.text()
+    )  # the one that warmed the engine
     answer = guarded.post("/v1/models/fcn:segment", content=PNG, headers={"Authorization": f"bearer {TOKEN}"})
     assert answer.status_code == 200
 

@@ -19,9 +19,9 @@ PROTOCOLS = [
     for prefix in (prefix, prefix + "/versions/{version}")
     for end in ends
 ]
-SEGMENT = ["/v1/models/fcn:segment", "/v1/models/fcn/versions/{version}:segment"]
+SEGMENT = ["/v1/models/{name}:segment", "/v1/models/{name}/versions/{version}:segment"]
 PLAIN = [
-    *("/v1/models/fcn:classes", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats"),
+    *("/v1/models/{name}:classes", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats"),
     *("/healthz", "/metrics"),
 ]
 INDEX = "/v2/repository/index"

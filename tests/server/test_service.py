@@ -8,7 +8,7 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
-from http_server import decoders, wait_until
+from http_server import server_resources, wait_until
 from pausable_engine import PausableEngine, flat
 from PIL import Image
 
@@ -16,8 +16,6 @@ from fcn.data.image_io import encode_png
 from fcn.inference.predictor import Predictor
 from fcn.runs.arrival import write_file_sizes
 from fcn.server.interface import ErrorKind, InferenceRequest, ServerError, string_tensor
-from fcn.server.limits import Limits
-from fcn.server.observability.metrics import Metrics
 from fcn.server.request_resources import request_resources
 from fcn.server.service import Service
 
@@ -37,9 +35,7 @@ def make(tmp_path, engine):
 
     def make(**limits):
         predictor = Predictor.from_engine(engine)
-        services.append(
-            Service("fcn", tmp_path, lambda path: predictor, Limits(**limits), Metrics(), decoders())
-        )
+        services.append(Service("fcn", tmp_path, lambda path: predictor, server_resources(**limits)))
         return services[-1]
 
     yield make
@@ -314,6 +310,6 @@ def test_an_engine_that_is_stuck_is_not_ready(make, engine):
 
     assert run(stuck()) is ErrorKind.STOPPING
     service.check_ready()
-    service.drain()
+    service.resources.drain()
     with pytest.raises(ServerError, match="stopping"):
         service.check_ready()

@@ -4,14 +4,13 @@ import time
 from pathlib import Path
 
 import pytest
+from http_server import model_metrics, server_resources
 from pausable_engine import PausableEngine, flat
 
 from fcn.errors import RunError
 from fcn.inference.predictor import Predictor
 from fcn.runs.arrival import Arrivals, write_file_sizes
 from fcn.server.interface import ErrorKind, ServerError
-from fcn.server.limits import Limits
-from fcn.server.observability.metrics import Metrics
 from fcn.server.versions import VersionManager
 
 NEVER = float("inf")
@@ -50,8 +49,10 @@ def folder(tmp_path):
 
 @pytest.fixture
 def versions(folder, opened):
-    limits = Limits(stop_seconds=20)
-    versions = VersionManager(folder, opened, limits, Metrics(), poll_seconds=0.02, settle_seconds=0.5)
+    resources = server_resources(stop_seconds=20, answer_seconds=2)
+    versions = VersionManager(
+        folder, opened, resources, model_metrics(), poll_seconds=0.02, settle_seconds=0.5
+    )
     yield versions
     for engine in opened.values():
         engine.resumed.set()
@@ -64,6 +65,11 @@ def wait_until(happened):
         if time.monotonic() > until:
             raise TimeoutError("it did not happen")
         time.sleep(0.01)
+
+
+def opens(engine):
+    """Returns a function that opens an engine, whatever the path."""
+    return lambda path: Predictor.from_engine(engine)
 
 
 def states(versions):
@@ -154,7 +160,7 @@ def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_tried_again(vers
 
 def test_a_damaged_newest_version_does_not_keep_a_server_from_starting(folder, opened):
     opened.broken.add("3")
-    versions = VersionManager(folder, opened, Limits(), Metrics(), poll_seconds=0.02, settle_seconds=0.5)
+    versions = VersionManager(folder, opened, server_resources(), model_metrics(), 0.02, 0.5)
     assert states(versions) == {3: "END", 2: "AVAILABLE"}
     opened.broken.clear()
     wait_until(lambda: newest(versions) == 3)
@@ -164,7 +170,7 @@ def test_a_damaged_newest_version_does_not_keep_a_server_from_starting(folder, o
 def test_no_version_that_can_be_loaded_is_said(folder, opened):
     opened.broken |= {"2", "3"}
     with pytest.raises(RunError, match="3: cannot be read"):
-        VersionManager(folder, opened, Limits(), Metrics(), settle_seconds=0.0)
+        VersionManager(folder, opened, server_resources(), model_metrics(), settle_seconds=0.0)
 
 
 def test_a_version_that_cannot_label_is_not_taken(folder, opened):
@@ -174,7 +180,11 @@ def test_a_version_that_cannot_label_is_not_taken(folder, opened):
 
     with pytest.raises(RuntimeError, match="no such operation"):
         VersionManager(
-            folder, lambda path: Predictor.from_engine(Broken()), Limits(), Metrics(), settle_seconds=0.0
+            folder,
+            opens(Broken()),
+            server_resources(),
+            model_metrics(),
+            settle_seconds=0.0,
         )
 
 
@@ -185,14 +195,16 @@ def test_a_version_that_has_too_little_memory_to_begin_with_is_a_mistake_of_who_
 
     with pytest.raises(RunError, match=r"3: cannot label a first image of 512 x 384 pixels.*memory"):
         VersionManager(
-            folder, lambda path: Predictor.from_engine(Large()), Limits(), Metrics(), settle_seconds=0.0
+            folder,
+            opens(Large()),
+            server_resources(),
+            model_metrics(),
+            settle_seconds=0.0,
         )
 
 
 def test_a_version_that_is_named_itself_is_not_replaced(folder, opened):
-    versions = VersionManager(
-        folder / "2", opened, Limits(), Metrics(), poll_seconds=0.02, settle_seconds=0.5
-    )
+    versions = VersionManager(folder / "2", opened, server_resources(), model_metrics(), 0.02, 0.5)
     add_version(folder, 4)
     time.sleep(0.2)
     assert newest(versions) == 2
@@ -201,7 +213,7 @@ def test_a_version_that_is_named_itself_is_not_replaced(folder, opened):
 
 def test_no_model_at_all_is_said_before_anything_is_opened(tmp_path, opened):
     with pytest.raises(RunError, match="no such model"):
-        VersionManager(tmp_path / "none", opened, Limits(), Metrics(), settle_seconds=0.0)
+        VersionManager(tmp_path / "none", opened, server_resources(), model_metrics(), settle_seconds=0.0)
     assert not opened
 
 
@@ -292,7 +304,171 @@ def test_links_in_a_version_are_followed(versions, folder, tmp_path_factory):
 def test_a_start_waits_for_the_first_version(tmp_path, opened):
     add_version(tmp_path, 1)
     begin = time.monotonic()
-    versions = VersionManager(tmp_path, opened, Limits(), Metrics(), poll_seconds=0.02, settle_seconds=0.5)
+    versions = VersionManager(tmp_path, opened, server_resources(), model_metrics(), 0.02, 0.5)
     assert time.monotonic() - begin > 0.3
     assert newest(versions) == 1
     versions.close()
+
+
+class Sized(PausableEngine):
+    """An engine whose maps are limited, as `TiledEngine` limits them."""
+
+    least_map_bytes = 300_000_000
+
+    def __init__(self):
+        super().__init__()
+        self.map_bytes, self.released = 0, 0
+
+    def limit(self, map_bytes):
+        assert map_bytes >= self.least_map_bytes
+        self.map_bytes = map_bytes
+
+    def needed_bytes(self, shape):
+        return self.map_bytes
+
+    def release(self):
+        self.released += 1
+
+
+def add_weights(folder, number, megabytes):
+    """Adds a version whose weights take so many megabytes in memory; on disk, its file has only holes."""
+    (folder / str(number) / "variables").mkdir(parents=True)
+    with (folder / str(number) / "variables" / "variables.data-00000-of-00001").open("wb") as weights:
+        weights.truncate(megabytes * 1_000_000 * 2 // 3)
+    (folder / str(number) / "saved_model.pb").touch()
+    write_file_sizes(folder / str(number))
+
+
+@pytest.fixture
+def manage(tmp_path):
+    """Makes managers of the versions in a folder, whose engines have limits."""
+    managers, engines = [], {}
+
+    def open_engine(path):
+        engines[path.name] = Sized()
+        return Predictor.from_engine(engines[path.name])
+
+    def manage(gigabytes, swap="beside", open_engine=open_engine, **limits):
+        resources = server_resources(gigabytes, swap, **{"answer_seconds": 2, **limits})
+        managers.append(VersionManager(tmp_path, open_engine, resources, model_metrics(), 0.02, 0.5))
+        return managers[-1], engines
+
+    yield manage
+    for manager in managers:
+        manager.close()
+
+
+def test_versions_that_fit_share_the_memory_and_the_new_one_gets_it_all(manage, tmp_path):
+    add_weights(tmp_path, 1, 800)
+    versions, engines = manage(4)
+    assert engines["1"].map_bytes == pytest.approx(1.5e9)
+    lowest = []
+    engines["1"].limit = lambda map_bytes: lowest.append(map_bytes)
+    with versions.lease(None) as loaded:  # the old one has a request until both are loaded
+        add_weights(tmp_path, 2, 800)
+        wait_until(lambda: newest(versions) == 2)
+        assert engines["2"].map_bytes == pytest.approx(0.7e9)
+        assert loaded.batcher.submit(flat(5), NEVER).result(10).label[0, 0] == 5
+    wait_until(lambda: states(versions) == {1: "END", 2: "AVAILABLE"})
+    assert min(lowest) == pytest.approx(0.7e9)
+    assert engines["2"].map_bytes == pytest.approx(1.5e9)
+
+
+def test_a_version_that_does_not_fit_is_refused_with_the_number_needed(manage, tmp_path, caplog):
+    add_weights(tmp_path, 1, 800)
+    versions, engines = manage(3.5)
+    add_weights(tmp_path, 2, 900)
+    wait_until(lambda: states(versions).get(2) == "END")
+    (refused,) = (state for state in versions.states() if state.version == 2)
+    # 2.5 for the process with the larger weights, 0.8 for the others, and the maps of a window.
+    assert "needs --memory 3.60 beside what is loaded. Received: 3.5." in refused.error
+    assert "--swap drain" in refused.error
+    assert "version could not be loaded" in [record.message for record in caplog.records]
+    assert (newest(versions), list(engines)) == (1, ["1"])
+    assert engines["1"].map_bytes == pytest.approx(1e9)
+
+
+def test_a_version_that_does_not_fit_takes_the_place_of_the_old_one_with_drain(manage, tmp_path):
+    add_weights(tmp_path, 1, 800)
+    loads = threading.Event()
+
+    def open_engine(path):
+        if path.name == "2":
+            assert loads.wait(20)
+        return Predictor.from_engine(Sized())
+
+    versions, _ = manage(3.5, "drain", open_engine)
+    with versions.lease(None) as loaded:
+        add_weights(tmp_path, 2, 900)
+        wait_until(lambda: states(versions).get(1) == "UNLOADING")
+        # What was accepted is answered by the old one.
+        assert loaded.batcher.submit(flat(5), NEVER).result(10).label[0, 0] == 5
+        assert states(versions)[2] == "END"
+    wait_until(lambda: states(versions) == {1: "END", 2: "LOADING"})
+    with pytest.raises(ServerError, match="Another version") as refused:
+        newest(versions)
+    assert refused.value.kind is ErrorKind.STOPPING
+    assert refused.value.retry_after_seconds >= 1
+    loads.set()
+    wait_until(lambda: states(versions) == {1: "END", 2: "AVAILABLE"})
+    assert newest(versions) == 2
+
+
+def test_the_old_version_comes_back_when_the_new_one_cannot_be_loaded_and_that_is_tried_once(
+    manage, tmp_path
+):
+    add_weights(tmp_path, 1, 800)
+    opened = []
+
+    def open_engine(path):
+        opened.append(path.name)
+        if path.name == "2" and len(opened) < 4:
+            raise RunError(f"{path}: cannot be read.")
+        return Predictor.from_engine(Sized())
+
+    versions, _ = manage(3.5, "drain", open_engine)
+    add_weights(tmp_path, 2, 900)
+    wait_until(lambda: len(opened) == 3 and states(versions) == {1: "AVAILABLE", 2: "END"})
+    time.sleep(0.3)
+    assert opened == ["1", "2", "1"]
+    assert newest(versions) == 1
+    (tmp_path / "2" / "assets").mkdir()
+    (tmp_path / "2" / "assets" / "model.json").touch()
+    write_file_sizes(tmp_path / "2")
+    wait_until(lambda: len(opened) == 4)
+    wait_until(lambda: states(versions) == {1: "END", 2: "AVAILABLE"})
+
+
+def test_an_engine_that_hangs_with_its_first_image_is_left_behind(manage, tmp_path):
+    add_weights(tmp_path, 1, 1)
+    hanging = Sized()
+    hanging.resumed.clear()
+    versions, _ = manage(
+        4, open_engine=lambda path: Predictor.from_engine(hanging if path.name == "2" else Sized())
+    )
+    add_weights(tmp_path, 2, 1)
+    wait_until(lambda: states(versions).get(2) == "END")
+    (state,) = (state for state in versions.states() if state.version == 2)
+    assert "2: has not labeled a first image of 512 x 384 pixels within 4 s" in state.error
+    with versions.lease(None) as loaded:
+        assert loaded.number == 1
+        assert loaded.batcher.submit(flat(5), NEVER).result(10).label[0, 0] == 5
+    hanging.resumed.set()
+
+
+def test_no_exception_ends_the_watch(manage, tmp_path, monkeypatch, caplog):
+    add_weights(tmp_path, 1, 1)
+    versions, _ = manage(4)
+    broken = threading.Event()
+
+    def find(manager):
+        broken.set()
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(VersionManager, "_find_wanted", find)
+        assert broken.wait(10)
+        time.sleep(0.2)
+    assert [record.exc_info[1].args for record in caplog.records if record.exc_info] == [("a bug",)]
+    add_weights(tmp_path, 2, 1)
+    wait_until(lambda: newest(versions) == 2)

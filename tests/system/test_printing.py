@@ -29,8 +29,10 @@ REVIEWED = {
     ("fcn/server/observability/logs.py", LOGGING): 1,
     ("fcn/server/listening.py", LOGGING): 1,
     ("fcn/server/middleware.py", LOGGING): 1,
+    ("fcn/server/load_retries.py", LOGGING): 1,
     ("fcn/server/versions.py", LOGGING): 1,
     ("fcn/cli/serve.py", LOGGING): 1,
+    ("fcn/cli/serve_models.py", LOGGING): 1,
     # These make other packages quiet.
     ("fcn/jobs/ray/cluster.py", LOGGING): 1,
     ("fcn/exports/formats/quantization.py", LOGGING): 1,

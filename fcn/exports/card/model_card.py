@@ -12,7 +12,7 @@ from fcn.exports.card.markdown import Code, block, code, plain, table
 from fcn.exports.card.results import agreement, engines, files, license_terms, scores, training
 from fcn.inference.engines.exported import MODEL_CARD
 from fcn.inference.engines.signatures import ANY, SERVING_DEFAULT, Tensor, signatures
-from fcn.inference.tiling.tiles import labeling_bytes
+from fcn.inference.tiling.memory import labeling_bytes
 from fcn.models.fields import NetDescription
 from fcn.models.net import SegmentationNet
 from fcn.system.files import write_text

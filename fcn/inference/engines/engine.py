@@ -105,6 +105,36 @@ class GradualEngine(Engine, Protocol):
         """Computes its logits, yields after each window, and returns `float32[1, H, W, C]`."""
 
 
+@runtime_checkable
+class KeepingEngine(Protocol):
+    """An engine that keeps the memory of its maps for the next images."""
+
+    def release(self) -> None:
+        """Gives back the memory of maps; the next images take it again."""
+
+
+@runtime_checkable
+class BoundedEngine(Engine, Protocol):
+    """An engine whose maps stay within a limit, which may change between two images.
+
+    Attributes:
+        map_bytes: The limit.
+        least_map_bytes: The lowest limit that is possible.
+    """
+
+    map_bytes: int
+    least_map_bytes: int
+
+    def limit(self, map_bytes: int) -> None:
+        """Sets the limit; a large image that is being labeled keeps the one before."""
+
+    def needed_bytes(self, shape: tuple[int, ...]) -> int:
+        """Returns the memory for the maps of images of shape `[B, H, W, 3]`."""
+
+    def release(self) -> None:
+        """Gives back what it keeps of that memory for the next images."""
+
+
 @contextmanager
 def memory_errors(kind: type[Exception] = RuntimeError) -> Iterator[None]:
     """Turns an engine's error about missing memory into a `MemoryError`.

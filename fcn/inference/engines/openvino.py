@@ -131,6 +131,13 @@ class OpenVinoEngine:
             logits: Floats = self._shrunk_logits.run(images)[0]
             return logits
 
+    def release(self) -> None:
+        """Gives back the memory of maps, which OpenVINO keeps for the next images."""
+        with self._lock:
+            for program in (self._label, self._logits, self._shrunk_logits):
+                if program is not None:
+                    program.release()
+
     def _compile(self, model: Any) -> Any:
         return import_openvino().Core().compile_model(model, "CPU", self._hints).create_infer_request()
 
@@ -166,6 +173,11 @@ class _Program:
             # The request, and any other of its program, would ask for as much memory for all later images.
             self._request = None
             raise
+
+    def release(self) -> None:
+        """Gives back the memory of maps."""
+        if self._request is not None:
+            self._request.get_compiled_model().release_memory()
 
 
 def read_model(path: Path, trust: bool = False) -> Any:

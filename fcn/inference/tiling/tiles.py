@@ -7,23 +7,26 @@ from pathlib import Path
 import numpy as np
 
 from fcn.data.image_io import Pixels
-from fcn.inference.engines.engine import Floats, Labeled, NetEngine, check_scores, label_confidence
+from fcn.inference.engines.engine import (
+    Floats,
+    KeepingEngine,
+    Labeled,
+    NetEngine,
+    check_scores,
+    label_confidence,
+)
 from fcn.inference.engines.exported import not_in_windows
+from fcn.inference.tiling.memory import (
+    OVERLAP,
+    RESERVED_GIGABYTES,
+    describe_net,
+    labeling_bytes,
+    least_map_bytes,
+)
 from fcn.inference.tiling.resampling import divide_outputs, linear_taps, resample
-from fcn.inference.tiling.windows import Span, choose_windows, smallest_window
-from fcn.models.fields import NetDescription
+from fcn.inference.tiling.windows import Span, choose_windows
 from fcn.models.resizing import shrunk_size
 from fcn.system.progress import track
-
-# For the program and its libraries, 0.8 GB; the weights of a full net, 0.5, and what is left from reading
-# them; an image of 108 megapixels, its label and confidences, 0.9.
-_RESERVED_GIGABYTES = 2.5
-
-# When logits are enlarged, neighboring windows share the inputs of two outputs, including those of weight 0.
-# So each output has all its inputs in one window.
-_OVERLAP = 6
-
-_FLOAT_BYTES = 4
 
 _Place = tuple[slice, slice]
 
@@ -49,6 +52,8 @@ class TiledEngine:
         precision: Precision of the inner engine.
         bits: Bits of the inner engine.
         score_bytes: Memory limit for the logits of a whole image.
+        map_bytes: Memory limit for the maps of the net.
+        least_map_bytes: The lowest limit that is possible.
 
     Raises:
         ValueError: If no window fits into `map_bytes`.
@@ -59,14 +64,40 @@ class TiledEngine:
     ) -> None:
         self.classes, self.name, self.precision = engine.classes, engine.name, engine.precision
         self.bits = engine.bits
+        self.score_bytes: int | None = None
+        self._engine, self._path = engine, path
+        self._net = describe_net(engine)
+        self.least_map_bytes = least_map_bytes(engine)
+        self.limit(map_bytes)
         self.score_bytes = score_bytes
-        self._engine, self._map_bytes, self._path = engine, map_bytes, path
-        self._net = _description(engine)
-        if map_bytes < least_map_bytes(engine):
+
+    def limit(self, map_bytes: int) -> None:
+        """Sets another memory limit; a large image that is being labeled keeps the one before.
+
+        Args:
+            map_bytes: Limit for the maps, and for the logits of a whole image if these have one.
+
+        Raises:
+            ValueError: If no window fits into it.
+        """
+        if map_bytes < self.least_map_bytes:
             raise ValueError(
-                f"Expected `map_bytes` of at least {least_map_bytes(engine):,} for this net. "
+                f"Expected `map_bytes` of at least {self.least_map_bytes:,} for this net. "
                 f"Received: {map_bytes:,}."
             )
+        self.map_bytes = map_bytes
+        if self.score_bytes is not None:
+            self.score_bytes = map_bytes
+
+    def needed_bytes(self, shape: tuple[int, ...]) -> int:
+        """Returns the memory for the maps of images of shape `[B, H, W, 3]`."""
+        batch, height, width, _ = shape
+        return min(self.map_bytes, batch * labeling_bytes(self._net, height, width))
+
+    def release(self) -> None:
+        """Gives back what the engine keeps of that memory for the next images."""
+        if isinstance(self._engine, KeepingEngine):
+            self._engine.release()
 
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB.
@@ -149,11 +180,11 @@ class TiledEngine:
         """Returns whether images can be labeled at once within the memory."""
         batch, height, width, _ = images.shape
         needed: int = batch * labeling_bytes(self._net, height, width)
-        return needed <= self._map_bytes
+        return needed <= self.map_bytes
 
     def _parts(self, images: Pixels) -> Iterator[slice]:
         """Yields parts of a batch to label at once; an image that is too large is a part of its own."""
-        fitting = max(1, self._map_bytes // labeling_bytes(self._net, *images.shape[1:3]))
+        fitting = max(1, self.map_bytes // labeling_bytes(self._net, *images.shape[1:3]))
         return (slice(first, first + fitting) for first in range(0, len(images), fitting))
 
     def _label_parts(self, image: Pixels) -> Iterator[tuple[_Place, Labeled]]:
@@ -198,7 +229,7 @@ class TiledEngine:
         small = [shrunk_size(length, self._net.input_scale) for length in size]
         shrinking = [linear_taps(length, less) for length, less in zip(size, small, strict=True)]
         enlarging = [linear_taps(less, length) for length, less in zip(size, small, strict=True)]
-        windows = self._choose_windows(small, _OVERLAP)
+        windows = self._choose_windows(small, OVERLAP)
         answered = [
             divide_outputs(taps, [window[axis].last for window in windows])
             for axis, taps in enumerate(enlarging)
@@ -216,7 +247,7 @@ class TiledEngine:
             raise not_in_windows(self._path, size[0], size[1])
 
         def fits(height: int, width: int) -> bool:
-            return self._net.map_bytes(height, width) <= self._map_bytes
+            return self._net.map_bytes(height, width) <= self.map_bytes
 
         rows, columns = choose_windows((size[0], size[1]), fits, self._net.halo(), overlap)
         return list(product(rows, columns))
@@ -236,47 +267,13 @@ def tiled(engine: NetEngine, memory_gigabytes: float, path: Path | None = None) 
     Raises:
         ValueError: If the limit is too low for the net.
     """
-    least = _RESERVED_GIGABYTES + least_map_bytes(engine) / 1e9
+    least = RESERVED_GIGABYTES + least_map_bytes(engine) / 1e9
     if not memory_gigabytes >= least:
         raise ValueError(
             f"Expected `memory_gigabytes` of at least {least:.2f} for this net. Received: {memory_gigabytes}."
         )
-    map_bytes = int((memory_gigabytes - _RESERVED_GIGABYTES) * 1e9)
+    map_bytes = int((memory_gigabytes - RESERVED_GIGABYTES) * 1e9)
     return TiledEngine(engine, map_bytes, path, score_bytes=map_bytes)
-
-
-def least_map_bytes(engine: NetEngine) -> int:
-    """Returns the memory for the maps of the smallest window of a net."""
-    net = _description(engine)
-    side = smallest_window(net.halo(), _OVERLAP)
-    return net.map_bytes(side, side)
-
-
-def labeling_bytes(net: NetDescription, height: int, width: int) -> int:
-    """Estimates the memory that labeling an image in one piece takes, but for the image and the result.
-
-    A net with an `input_scale` also holds two copies of the image as floats, and three of the logits at the
-    image's size.
-
-    Args:
-        net: The net.
-        height: Rows of the image.
-        width: Its columns.
-
-    Example:
-        >>> labeling_bytes(NetDescription(8, "same", 0.5, 1.0, 21), 320, 320) / 320**2
-        510.0
-    """
-    if net.input_scale == 1:
-        return net.map_bytes(height, width)
-    small = (shrunk_size(height, net.input_scale), shrunk_size(width, net.input_scale))
-    floats = 2 * 3 + 3 * net.num_classes
-    return net.map_bytes(*small) + _FLOAT_BYTES * floats * height * width
-
-
-def _description(engine: NetEngine) -> NetDescription:
-    # Of a net without a description only the memory matters: take the largest.
-    return engine.net or NetDescription(8, "same", 1.0, 1.0, len(engine.classes.names))
 
 
 _EVERYWHERE = (slice(None), slice(None))

@@ -1,5 +1,6 @@
 """Routes of the page at `/`, on which people try the model in a browser."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -25,8 +26,8 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_MODEL_PLACEHOLDER = b"MODEL"
-"""Placeholder in `index.html` for the name of the model."""
+_MODELS_PLACEHOLDER = b"MODELS"
+"""Placeholder in `index.html` for the names of the models, between blanks."""
 
 _SECURITY_HEADERS = {
     # The page contacts only its own server; it holds images itself, as blobs.
@@ -49,14 +50,14 @@ class PageFile(NamedTuple):
     headers: dict[str, str]
 
 
-def read_page(name: str) -> dict[str, PageFile]:
+def read_page(names: Sequence[str]) -> dict[str, PageFile]:
     """Returns the files of the page by name.
 
     Args:
-        name: Name of the model.
+        names: Names of the models.
 
     Example:
-        >>> files = read_page("voc")
+        >>> files = read_page(["voc"])
         >>> b'content="voc"' in files["index.html"].content, files["page.js"].headers["Content-Type"]
         (True, 'text/javascript; charset=utf-8')
     """
@@ -66,7 +67,7 @@ def read_page(name: str) -> dict[str, PageFile]:
         if kind is not None:
             content = path.read_bytes()
             if path.name == "index.html":
-                content = content.replace(_MODEL_PLACEHOLDER, escape(name).encode())
+                content = content.replace(_MODELS_PLACEHOLDER, escape(" ".join(names)).encode())
             headers = {
                 **_SECURITY_HEADERS,
                 "Content-Type": kind,
@@ -78,14 +79,14 @@ def read_page(name: str) -> dict[str, PageFile]:
     return files
 
 
-def page_routes(name: str, examples: Examples) -> list[BaseRoute]:
+def page_routes(names: Sequence[str], examples: Examples) -> list[BaseRoute]:
     """Returns the routes of the page, and of the example images below `/examples`.
 
     Args:
-        name: Name of the model.
+        names: Names of the models.
         examples: The example images.
     """
-    files = read_page(name)
+    files = read_page(names)
     numbers = {str(number): number for number in range(len(examples.names))}
     listing = orjson.dumps({"classes": examples.classes, "names": examples.names})
     example_headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}

@@ -1,6 +1,6 @@
 """Parts that the routes of the protocols share: model and version in paths, bodies, and descriptions."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import orjson
 from fastapi import APIRouter
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from fcn.server.interface import ErrorKind, ModelService, ServerError
 from fcn.server.openapi import ERROR, JSON, Schema
-from fcn.server.validation import shorten
+from fcn.server.served_models import ServedModels
 from fcn.server.versions import AVAILABLE
 
 ReadBody = Callable[[Request], Awaitable[bytes]]
@@ -53,20 +53,14 @@ NAME = "/models/{name:model_name}"
 """Part of a path with the model."""
 
 
-def requested_version(request: Request, service: ModelService) -> int | None:
-    """Returns the version in the path of a request; None for the newest.
+def requested_model(request: Request, models: ServedModels[ModelService]) -> tuple[ModelService, int | None]:
+    """Returns the model and the version in the path of a request; None for the newest version.
 
     Raises:
-        ServerError: If the path names another model.
+        ServerError: If there is no such model.
     """
-    name = request.path_params["name"]
-    if name != service.name:
-        raise ServerError(
-            ErrorKind.NOT_FOUND,
-            f"Expected the served model, {service.name}. Received: {shorten(name)}.",
-        )
     version: int | None = request.path_params.get("version")
-    return version
+    return models.find(request.path_params["name"]), version
 
 
 def available_versions(service: ModelService) -> list[int]:
@@ -91,23 +85,23 @@ def add_model_routes(
     method: str,
     path: str,
     handler: Handler,
-    model: str,
+    models: Sequence[str],
     operation: Schema,
     answers: Schema,
 ) -> None:
-    """Adds a route for the model, and one for a version of it.
+    """Adds a route for the models, and one for a version of it.
 
     Args:
         router: Router to add them to.
         method: "GET" or "POST".
         path: The path, which contains `NAME`.
         handler: Function that handles requests.
-        model: Name of the model.
+        models: Names of the models.
         operation: OpenAPI description of the operation with its parameters and body.
         answers: OpenAPI description of the body of a successful response, by media type.
     """
     before, after = path.split(NAME)
-    name = {"in": "path", "name": "name", "required": True, "schema": {"enum": [model]}}
+    name = {"in": "path", "name": "name", "required": True, "schema": {"enum": [*models]}}
     version = {
         "in": "path",
         "name": "version",
@@ -153,7 +147,7 @@ def add_route(
             "description": kind.name.replace("_", " ").capitalize() + ".",
             "content": {JSON: {"schema": ERROR}},
         }
-        if kind is ErrorKind.BUSY:
+        if kind in (ErrorKind.BUSY, ErrorKind.STOPPING):
             described["headers"] = {"Retry-After": {"schema": {"type": "string"}}}
         responses[kind.value] = described
     router.add_api_route(

@@ -15,8 +15,9 @@ from fcn.outputs.record import Record
 from fcn.outputs.render import render
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.openapi import GZIP_NOTE, JSON
-from fcn.server.protocols.routes import json_response
+from fcn.server.protocols.routes import NAME, json_response
 from fcn.server.request_body import read_body
+from fcn.server.served_models import ServedModels
 from fcn.server.service import Service
 
 Output = Literal["label", "ids", "overlay", "rle", "polygons"]
@@ -67,44 +68,49 @@ _ROUTE: dict[str, Any] = {
 }
 
 
-def segment_routes(service: Service) -> APIRouter:
+def segment_routes(models: ServedModels[Service]) -> APIRouter:
     """Returns the routes that label an image file and list the classes.
 
     Args:
-        service: Service that runs the model.
+        models: The models.
     """
     router = APIRouter()
-    model = f"/v1/models/{service.name}"
+    path = "/v1" + NAME
+    model = Annotated[str, Path(json_schema_extra={"enum": [*models.names]})]
     how = Annotated[Output, Query(description="Form of the response.")]
     smallest = Annotated[int, Query(ge=1, description="For polygons: regions of fewer pixels are left out.")]
 
-    @router.post(f"{model}:segment", summary="Labels an image", operation_id="segment", **_ROUTE)
-    async def segment(request: Request, output: how = "label", min_area: smallest = 1) -> Response:
-        return await _segment(service, request, output, min_area, None)
+    @router.post(f"{path}:segment", summary="Labels an image", operation_id="segment", **_ROUTE)
+    async def segment(
+        request: Request, name: model, output: how = "label", min_area: smallest = 1
+    ) -> Response:
+        return await _segment(models.find(name), request, output, min_area, None)
 
     @router.post(
-        f"{model}/versions/{{version}}:segment",
+        f"{path}/versions/{{version}}:segment",
         summary="Labels an image with one version of the model",
         operation_id="segment_version",
         **_ROUTE,
     )
     async def segment_version(
         request: Request,
+        name: model,
         version: Annotated[int, Path(ge=0)],
         output: how = "label",
         min_area: smallest = 1,
     ) -> Response:
-        return await _segment(service, request, output, min_area, version)
+        return await _segment(models.find(name), request, output, min_area, version)
 
     @router.get(
-        f"{model}:classes",
-        summary="Returns the classes of the model",
+        f"{path}:classes",
+        summary="Returns the classes of a model",
         operation_id="classes",
         response_class=Response,
         responses={200: {"content": {JSON: {"schema": {"type": "object"}}}}},
         tags=["segment"],
     )
-    async def classes() -> Response:
+    async def classes(name: model) -> Response:
+        service = models.find(name)
         served = service.describe()
         document = {
             "name": service.name,

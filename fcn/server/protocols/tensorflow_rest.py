@@ -15,7 +15,7 @@ from fcn.server.protocols.routes import (
     add_model_routes,
     available_versions,
     json_response,
-    requested_version,
+    requested_model,
 )
 from fcn.server.protocols.tensorflow_json import (
     metadata_document,
@@ -24,13 +24,14 @@ from fcn.server.protocols.tensorflow_json import (
     write_predict,
 )
 from fcn.server.serial_executor import SerialExecutor
+from fcn.server.served_models import ServedModels
 
 
-def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
+def tensorflow_routes(models: ServedModels[ModelService], read_body: ReadBody) -> APIRouter:
     """Returns the routes of TensorFlow Serving's REST API: status, metadata and predict.
 
     Args:
-        service: Service that runs the model.
+        models: The models.
         read_body: Reads the body of a request, within limits.
 
     Returns:
@@ -40,7 +41,7 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
     executor = SerialExecutor()
 
     async def status(request: Request) -> Response:
-        version = requested_version(request, service)
+        service, version = requested_model(request, models)
         states = [state for state in service.versions() if version in (None, state.version)]
         if not states:
             raise ServerError(
@@ -50,7 +51,7 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         return json_response(status_document(states))
 
     async def metadata(request: Request) -> Response:
-        version = requested_version(request, service)
+        service, version = requested_model(request, models)
         signatures = service.signatures(version)
         if version is None:
             version = available_versions(service)[0]
@@ -58,7 +59,7 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
 
     async def predict(request: Request) -> Response:
         body = await read_body(request)
-        version = requested_version(request, service)
+        service, version = requested_model(request, models)
         call, layout = await executor.run(read_predict, body, service.signatures(version), version)
         del body  # frees its memory while the image waits
         answer = await service.infer(call)
@@ -71,7 +72,7 @@ def tensorflow_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         ("POST", ":predict", predict, _PREDICT, _PREDICT_ANSWER),
     ):
         answers = {JSON: {"schema": answer}}
-        add_model_routes(router, method, path + end, handler, service.name, operation, answers)
+        add_model_routes(router, method, path + end, handler, models.names, operation, answers)
     return router
 
 

@@ -3,6 +3,8 @@
 Source: https://github.com/kserve/open-inference-protocol and Triton's docs/protocol/extension_binary_data.md.
 """
 
+from itertools import chain
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +20,7 @@ from fcn.server.protocols.routes import (
     add_route,
     available_versions,
     json_response,
-    requested_version,
+    requested_model,
 )
 from fcn.server.protocols.v2_messages import (
     HEADER_LENGTH,
@@ -29,6 +31,7 @@ from fcn.server.protocols.v2_messages import (
 )
 from fcn.server.protocols.v2_statistics import index_document, statistics_document
 from fcn.server.serial_executor import SerialExecutor
+from fcn.server.served_models import ServedModels
 from fcn.server.validation import find_signature
 from fcn.version import __version__
 
@@ -36,11 +39,11 @@ _SIGNATURE = "signature_name"
 _EXTENSIONS = ["binary_tensor_data", "statistics"]
 
 
-def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
+def v2_routes(models: ServedModels[ModelService], read_body: ReadBody) -> APIRouter:
     """Returns the routes of the Open Inference Protocol v2: health, metadata and infer.
 
     Args:
-        service: Service that runs the model.
+        models: The models.
         read_body: Reads the body of a request, within limits.
 
     Returns:
@@ -56,39 +59,42 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         return json_response({"live": True})
 
     async def ready() -> Response:
-        service.check_ready()
+        models.check_ready()
         # The specification has `live` here too; servers that implement it return `ready`.
         return json_response({"live": True, "ready": True})
 
     async def model_ready(request: Request) -> Response:
-        service.signatures(requested_version(request, service))
+        service, version = requested_model(request, models)
+        service.signatures(version)
         service.check_ready()
         return json_response({"name": service.name, "ready": True})
 
     async def metadata(request: Request) -> Response:
-        version = requested_version(request, service)
+        service, version = requested_model(request, models)
         name = request.query_params.get(_SIGNATURE, SERVING_DEFAULT)
         signature = find_signature(service.signatures(version), name)
         return json_response(metadata_document(service.name, available_versions(service), signature))
 
-    def statistics_of(version: int | None) -> Response:
+    async def all_statistics() -> Response:
+        documents = [statistics_document(service.name, service.statistics(None)) for service in models]
+        return json_response({"model_stats": documents})
+
+    async def statistics(request: Request) -> Response:
+        service, version = requested_model(request, models)
         return json_response(
             {"model_stats": [statistics_document(service.name, service.statistics(version))]}
         )
 
-    async def all_statistics() -> Response:
-        return statistics_of(None)
-
-    async def statistics(request: Request) -> Response:
-        return statistics_of(requested_version(request, service))
-
     async def index(request: Request) -> Response:
         only_ready = read_index(await read_body(request))
-        return json_response(index_document(service.name, service.versions(), only_ready=only_ready))
+        documents = [
+            index_document(service.name, service.versions(), only_ready=only_ready) for service in models
+        ]
+        return json_response([*chain.from_iterable(documents)])
 
     async def infer(request: Request) -> Response:
         body = await read_body(request)
-        version = requested_version(request, service)
+        service, version = requested_model(request, models)
         header_length, signatures = request.headers.get(HEADER_LENGTH), service.signatures(version)
         v2_request = await executor.run(read_infer, body, header_length, signatures, service.name, version)
         del body  # frees its memory while the image waits
@@ -115,7 +121,7 @@ def v2_routes(service: ModelService, read_body: ReadBody) -> APIRouter:
         ("GET", "/stats", statistics, _STATISTICS, {JSON: {"schema": _STATISTICS_ANSWER}}),
         ("POST", "/infer", infer, _INFER, {JSON: {"schema": _INFER_ANSWER}, BINARY: {}}),
     ):
-        add_model_routes(router, method, path + end, handler, service.name, operation, answers)
+        add_model_routes(router, method, path + end, handler, models.names, operation, answers)
     return router
 
 
@@ -138,9 +144,12 @@ _COUNT: Schema = {"type": "integer", "minimum": 0}
 _DURATION = object_of(count=_COUNT, ns=_COUNT)
 _STATISTICS: Schema = {
     "operationId": "v2_statistics",
-    "summary": "Returns counts and times of the model since its version was loaded.",
+    "summary": "Returns counts and times of a model since its version was loaded.",
 }
-_ALL_STATISTICS: Schema = _STATISTICS | {"operationId": "v2_all_statistics"}
+_ALL_STATISTICS: Schema = {
+    "operationId": "v2_all_statistics",
+    "summary": "Returns counts and times of all models since their versions were loaded.",
+}
 _STATISTICS_ANSWER = object_of(
     model_stats=list_of(
         object_of(
@@ -156,7 +165,7 @@ _STATISTICS_ANSWER = object_of(
 )
 _INDEX: Schema = {
     "operationId": "v2_index",
-    "summary": "Returns the versions of the model with their states.",
+    "summary": "Returns the versions of all models with their states.",
     "requestBody": {
         "description": GZIP_NOTE,
         "content": {JSON: {"schema": {"type": "object", "properties": {"ready": FLAG}}}},

@@ -13,7 +13,8 @@ from fcn.inference.engines.choose import open_engine
 from fcn.inference.engines.engine import NetEngine
 from fcn.inference.engines.exported import MODEL_ASSET
 from fcn.inference.predictor import Predictor
-from fcn.inference.tiling.tiles import TiledEngine, labeling_bytes, least_map_bytes, tiled
+from fcn.inference.tiling.memory import labeling_bytes, least_map_bytes
+from fcn.inference.tiling.tiles import TiledEngine, tiled
 from fcn.models.factory import AT_ONCE_SKIP_SCALES, build_model
 
 KINDS: dict[str, dict[str, Any]] = {

@@ -47,7 +47,7 @@ def test_all_that_the_page_asks_for_is_there(make):
     page = client.get("/")
     assert page.status_code == 200
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert '<meta name="model" content="fcn">' in page.text
+    assert '<meta name="models" content="fcn">' in page.text
     todo, done = Links(page.text).found, {}
     assert todo == {"page/colors.css", "page/page.css", "page/page.js", "page/icon.svg"}
     while todo:
@@ -99,14 +99,14 @@ def test_what_has_not_changed_is_not_sent_again(make, path):
 
 
 def test_the_name_of_the_model_does_not_leave_its_place():
-    text = read_page('"><script>')["index.html"].content.decode()
+    text = read_page(['"><script>'])["index.html"].content.decode()
     assert 'content="&quot;&gt;&lt;script&gt;"' in text
-    assert read_page("a")["index.html"].headers["ETag"] != read_page("b")["index.html"].headers["ETag"]
+    assert read_page(["a"])["index.html"].headers["ETag"] != read_page(["b"])["index.html"].headers["ETag"]
 
 
 def test_no_script_turns_text_into_markup():
     """Names of classes, files and versions come from elsewhere; scripts show them as text."""
-    scripts = {name: file.content.decode() for name, file in read_page("a").items() if name.endswith(".js")}
+    scripts = {name: file.content.decode() for name, file in read_page(["a"]).items() if name.endswith(".js")}
     assert len(scripts) > 3
     for name, text in scripts.items():
         found = re.search(r"(inner|outer|Adjacent)HTML|document\.write|DOMParser|srcdoc|\beval\b", text)

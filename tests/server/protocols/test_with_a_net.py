@@ -5,13 +5,11 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
-from http_server import decoders, png_pixels, running_service
+from http_server import png_pixels, running_service, server_resources
 from PIL import Image
 
 from fcn.data.image_io import decode_image, encode_png
 from fcn.inference.predictor import Predictor
-from fcn.server.limits import Limits
-from fcn.server.observability.metrics import Metrics
 from fcn.server.protocols.json_tensors import decode_base64, encode_base64
 from fcn.server.service import Service
 
@@ -20,7 +18,7 @@ PREDICT, INFER = "/v1/models/fcn:predict", "/v2/models/fcn/infer"
 
 @pytest.fixture(scope="module")
 def client(model_path):
-    service = Service("fcn", model_path, Predictor, Limits(), Metrics(), decoders())
+    service = Service("fcn", model_path, Predictor, server_resources())
     with running_service(service) as server:
         yield server.client
     service.close()

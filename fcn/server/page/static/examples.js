@@ -14,6 +14,7 @@ export async function showExamples(box, names, choose) {
   box.querySelector("p").textContent = describe(offered, names);
   box.hidden = false;
   const list = box.querySelector("ul");
+  list.replaceChildren(); // they may be shown again, for another model
   for (const [number, name] of offered.names.entries()) {
     const image = await fetchExample(number);
     const picture = document.createElement("img");

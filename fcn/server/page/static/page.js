@@ -5,15 +5,17 @@ import { readLabel } from "./label.js";
 import { Legend, percent } from "./legend.js";
 import { decodePhoto } from "./photo.js";
 import { Picture } from "./picture.js";
-import { fetchModel, storeToken, MODEL, RequestError, segment } from "./server.js";
+import { fetchModel, storeToken, MODELS, RequestError, segment } from "./server.js";
 
 const find = (selector) => document.querySelector(selector);
 const MIB = 2 ** 20;
 const MEGAPIXEL = 10 ** 6;
 
-let model = null; // description of the newest version
+const wantedName = new URLSearchParams(location.search).get("model");
+let modelName = MODELS.includes(wantedName) ? wantedName : MODELS[0];
+let model = null; // description of its newest version
 let modelRequest = null; // promise of the first description
-let shown = null; // the image on display, its label, and the version that labeled it
+let shown = null; // the image on display, its label, and the model and version that labeled it
 let task = null; // the current or last task: { abort, doing, work(signal) }
 
 const picture = new Picture(find("#stage"), {
@@ -81,6 +83,7 @@ function choose(file, name) {
     const kept = await copy(file, name);
     const photo = decodePhoto(kept);
     const answer = await segment(kept, "label", {
+      model: model.name,
       signal,
       onSent: (fraction) => {
         if (signal.aborted) return;
@@ -93,7 +96,7 @@ function choose(file, name) {
     if (version !== model.version) await loadModel();
     const decoded = await photo;
     if (signal.aborted) return;
-    show({ image: kept, name, version, answer, label, photo: decoded });
+    show({ image: kept, name, model: model.name, version, answer, label, photo: decoded });
   });
 }
 
@@ -120,7 +123,9 @@ function loadModelOnce() {
 }
 
 async function loadModel() {
-  model = await fetchModel();
+  const described = await fetchModel(modelName);
+  if (described.name !== modelName) return; // another one was chosen meanwhile
+  model = described;
   const { name, version, engine, names } = model;
   find("#model").textContent = `Model ${name}, version ${version}, ${engine}, ${names.length} classes`;
   const pixels = Math.floor(model.max_pixels / MEGAPIXEL);
@@ -200,10 +205,10 @@ function linkLabel(answer) {
 
 function linkOutput(button, output, ending) {
   find(button).addEventListener("click", () => {
-    const { image, version } = shown;
+    const { image, model, version } = shown;
     const file = `${stem()}${ending}`;
     runTask(`Preparing ${file}…`, async (signal) => {
-      const answer = await segment(image, output, { version, signal });
+      const answer = await segment(image, output, { model, version, signal });
       const link = document.createElement("a");
       link.href = URL.createObjectURL(answer.blob());
       link.download = file;
@@ -265,6 +270,24 @@ for (const radio of document.querySelectorAll("[name=view]")) {
 find("#opacity").addEventListener("input", (event) => picture.setOpacity(event.target.value / 100));
 linkOutput("#download-overlay", "overlay", ".overlay.jpg");
 linkOutput("#download-polygons", "polygons", ".coco.json");
-find("#curl").textContent =
-  `curl --data-binary @image.jpg '${new URL(`v1/models/${MODEL}:segment`, location)}?output=overlay' > overlay.jpg`;
+/** Shows how to label an image without the page. */
+function showCurl() {
+  const address = new URL(`v1/models/${modelName}:segment?output=overlay`, location);
+  find("#curl").textContent = `curl --data-binary @image.jpg '${address}' > overlay.jpg`;
+}
+
+/** Changes to another model, and labels the image on display with it. */
+function chooseModel(name) {
+  modelName = name;
+  modelRequest = null;
+  history.replaceState(null, "", `?${new URLSearchParams({ model: name })}`);
+  showCurl();
+  if (shown) choose(shown.image, shown.name);
+  else runTask("Loading the model description…", loadModelOnce);
+}
+
+find("#models").hidden = MODELS.length < 2;
+find("#model-name").append(...MODELS.map((name) => new Option(name, name, false, name === modelName)));
+find("#model-name").addEventListener("change", (event) => chooseModel(event.target.value));
+showCurl();
 runTask("Loading the model description…", loadModelOnce);

@@ -3,7 +3,8 @@
 const TOKEN = "fcn-token";
 const NO_ANSWER = 0;
 
-export const MODEL = document.querySelector('meta[name="model"]').content;
+/** Names of the models. */
+export const MODELS = document.querySelector('meta[name="models"]').content.split(" ");
 
 /** An error of a request, with a message for people. */
 export class RequestError extends Error {
@@ -28,9 +29,9 @@ export class RequestError extends Error {
   }
 }
 
-/** Returns name, classes and limits of the model. */
-export async function fetchModel() {
-  return (await send("GET", `v1/models/${MODEL}:classes`)).json();
+/** Returns name, classes and limits of a model. */
+export async function fetchModel(name) {
+  return (await send("GET", `v1/models/${name}:classes`)).json();
 }
 
 /** Returns the names of the examples, and their classes if they are drawn scenes. */
@@ -48,12 +49,12 @@ export async function fetchExample(number) {
  *
  * @param {Blob} image The file as it is.
  * @param {string} output "label", "overlay" or "polygons".
- * @param {object} options `version` of the model, by default the newest; `signal` to cancel; `onSent(fraction)` for progress.
+ * @param {object} options `model`; its `version`, by default the newest; `signal` to cancel; `onSent(fraction)` for progress.
  * @returns {Promise<ServerResponse>}
  */
-export function segment(image, output, { version, ...options } = {}) {
-  const model = version === undefined ? MODEL : `${MODEL}/versions/${version}`;
-  return send("POST", `v1/models/${model}:segment?output=${output}`, image, options);
+export function segment(image, output, { model, version, ...options }) {
+  const path = version === undefined ? model : `${model}/versions/${version}`;
+  return send("POST", `v1/models/${path}:segment?output=${output}`, image, options);
 }
 
 /** Stores a token until the tab is closed. */
@@ -141,7 +142,7 @@ function errorMessage(status, answer, hadToken) {
       return `The server is busy. Try again in ${seconds} second${seconds === 1 ? "" : "s"}.`;
     }
     case 503:
-      return "The server is stopping. Try again in a moment.";
+      return "The server is stopping, or is loading another version of the model. Try again in a moment.";
     case 504:
       return "The server was too busy to label this image in time. Try again later.";
     default:

@@ -1,0 +1,92 @@
+"""Turns of the engines: of all that are loaded, one computes at a time."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fcn.inference.engines.engine import BoundedEngine, Engine
+
+
+class EngineTurns:
+    """Turns of the engines of all models of a server, first come, first served.
+
+    An engine uses all cores by itself, and there is memory for the maps of one. What engines keep of it for
+    their next images, they give back when another engine needs it.
+
+    Args:
+        limit_seconds: An engine that computes for longer is taken to hang, and the others go on without it.
+    """
+
+    def __init__(self, limit_seconds: float) -> None:
+        self._limit_seconds = limit_seconds
+        self._changed = threading.Condition()
+        self._waiting: deque[_Turn] = deque()
+        self._current: _Turn | None = None
+        self._kept: dict[BoundedEngine, int] = {}
+
+    @contextmanager
+    def take(self, engine: Engine, shape: tuple[int, ...]) -> Iterator[None]:
+        """Waits until an engine may compute, and keeps its turn until the block ends.
+
+        Args:
+            engine: The engine.
+            shape: Shape of the images, `[B, H, W, 3]`.
+        """
+        turn = _Turn(engine)
+        with self._changed:
+            self._waiting.append(turn)
+            while not self._may_start(turn):
+                self._changed.wait(None if self._current is None else self._seconds_left(self._current))
+            self._current, turn.since = self._waiting.popleft(), time.monotonic()
+            self._changed.notify_all()  # the others wait for this one now, but not for ever
+        try:
+            if isinstance(engine, BoundedEngine):
+                self._make_room(engine, shape)
+            yield
+        finally:
+            with self._changed:
+                if self._current is turn:
+                    self._current = None
+                self._changed.notify_all()
+
+    def forget(self, engine: Engine) -> None:
+        """Forgets an engine that is unloaded."""
+        with self._changed:
+            if isinstance(engine, BoundedEngine):
+                self._kept.pop(engine, None)
+
+    def _may_start(self, turn: "_Turn") -> bool:
+        if self._current is not None and self._seconds_left(self._current) <= 0:
+            if isinstance(self._current.engine, BoundedEngine):  # it could not give back anything
+                self._kept.pop(self._current.engine, None)
+            self._current = None
+        return self._current is None and self._waiting[0] is turn
+
+    def _seconds_left(self, turn: "_Turn") -> float:
+        return turn.since + self._limit_seconds - time.monotonic()
+
+    def _make_room(self, engine: BoundedEngine, shape: tuple[int, ...]) -> None:
+        """Makes the others give back what they keep if that and the maps of these images are too much."""
+        with self._changed:
+            needed = max(engine.needed_bytes(shape), self._kept.get(engine, 0))
+            others = [other for other in self._kept if other is not engine]
+            too_much = sum(self._kept[other] for other in others) + needed > engine.map_bytes
+            for other in others if too_much else []:
+                del self._kept[other]
+            self._kept[engine] = needed
+        for other in others if too_much else []:
+            other.release()
+
+
+class _Turn:
+    """Turn of an engine.
+
+    Attributes:
+        engine: The engine.
+        since: When it began, in seconds of `time.monotonic`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.since = engine, 0.0
