@@ -137,7 +137,7 @@ def test_a_form_and_what_is_compressed_are_refused(client, image):
         ("/v1/models/fcn/versions/one:segment", b"", 422, "version"),
         ("/v1/models/fcn/versions/-1:segment", b"", 422, "version"),
         (f"/v1/models/fcn/versions/{10**30}:segment", b"", 404, "request version 1"),
-        ("/v1/models/other:segment", b"", 404, "called 'fcn'"),
+        ("/v1/models/other:segment", b"", 404, "the served model, fcn"),
     ],
 )
 def test_what_cannot_be_labeled_is_refused(client, path, content, status, message):
