@@ -15,9 +15,9 @@ import tensorflow as tf
 
 from fcn.data.generated.scene import draw_scene
 from fcn.data.image_io import Pixels, encode_jpeg, encode_png
-from fcn.exports.protobuf import field
 from fcn.inference.engines.exported import WARMUP
 from fcn.inference.engines.signatures import PREDICT_LOGITS, PREDICT_TENSOR, SERVING_DEFAULT
+from fcn.system.protobuf import field
 
 _SIZE = (240, 320)
 _SMALL = 64

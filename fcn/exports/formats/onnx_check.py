@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fcn.errors import RunError
-from fcn.exports.protobuf import Field, read_fields
+from fcn.system.protobuf import Field, read_fields
 from fcn.system.trust import untrusted
 
 # Numbers of fields in `onnx.proto`.

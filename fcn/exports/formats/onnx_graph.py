@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.errors import BackendError
-from fcn.exports.protobuf import field_head
 from fcn.system.optional import import_optional
+from fcn.system.protobuf import field_head
 
 Numbers = npt.NDArray[Any]
 

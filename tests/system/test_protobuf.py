@@ -3,7 +3,7 @@
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from fcn.exports.protobuf import field, field_head
+from fcn.system.protobuf import field, field_head
 
 NAME = FileDescriptorProto.NAME_FIELD_NUMBER
 
