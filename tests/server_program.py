@@ -1,4 +1,4 @@
-"""A server whose engine waits for a file `FOLDER/go`: `server_program.py FOLDER [DRAIN_SECONDS]`."""
+"""A server whose engine waits for a file `FOLDER/go`: `server_program.py FOLDER [DRAIN_SECONDS] [grpc]`."""
 
 import sys
 import time
@@ -16,6 +16,7 @@ from fcn.server.limits import Limits
 from fcn.server.listening import answer_requests, open_socket, url_of
 from fcn.server.observability.logs import start_logs
 from fcn.server.observability.metrics import Metrics
+from fcn.server.request_body import BodyPool
 from fcn.server.service import Service
 
 
@@ -35,7 +36,7 @@ class WaitingEngine:
         return Labeled(np.ones(images.shape[:3], np.uint8), np.ones(images.shape[:3], np.float32))
 
 
-def main(folder, drain_seconds=0.0):
+def main(folder, drain_seconds=0.0, has_grpc=False):
     (folder / "1").mkdir(exist_ok=True)
     (folder / "1" / "saved_model.pb").touch()
     write_file_sizes(folder / "1")
@@ -49,16 +50,23 @@ def main(folder, drain_seconds=0.0):
             Metrics(),
             decoders,
         )
+        pool, other = BodyPool(service.limits.body_bytes), None
+        if has_grpc:
+            from fcn.server.grpc.server import GrpcServer
+
+            other = GrpcServer(service, None, pool, open_socket("127.0.0.1", 0, "--grpc-port"))
+            print(other.address, flush=True)
         number = answer_requests(
-            create_app(service, ServerSettings()),
+            create_app(service, ServerSettings(), pool),
             listener,
             service.limits,
             lambda: print(url_of(listener), flush=True),
             service.drain,
+            other,
         )
         service.close()
     print(f"stopped by {number}", flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(float, sys.argv[2:]))
+    main(Path(sys.argv[1]), *map(float, sys.argv[2:3]), has_grpc="grpc" in sys.argv[3:])

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import sys
+from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _TOKEN = "FCN_SERVE_TOKEN"
 _PACKAGES = ("fastapi", "orjson", "prometheus_client", "uvicorn")
+_GRPC_PORT = "--grpc-port"
 _MIB, _MEGAPIXEL = 2**20, 10**6
 _USUAL = Limits()
 _LONGEST_HOST_NAME = 253
@@ -74,6 +76,13 @@ def add_parser(commands: Commands) -> None:
         default=8501,
         metavar="N",
         help="port to listen on; 0 for any free one; default: 8501",
+    )
+    serve.add_argument(
+        _GRPC_PORT,
+        type=_port,
+        metavar="N",
+        help="also answer gRPC at this port, of TensorFlow Serving and of the Open Inference Protocol; 0 for "
+        "any free one; default: no gRPC",
     )
     add_engine(serve)
     add_memory(serve, "4")
@@ -170,6 +179,7 @@ def run(options: argparse.Namespace) -> None:
     for package in _PACKAGES:
         if find_spec(package) is None:  # importing them takes a second; mistakes in arguments come first
             raise missing_package("serve", package, "serve")
+    _check_grpc(options.grpc_port, options.port)
     limits, token = _limits(options), _token(options.token_file)
     check_origins(options.cors_origin, token is not None)
     if options.examples is not None and not options.examples.is_dir():
@@ -181,7 +191,12 @@ def run(options: argparse.Namespace) -> None:
     from fcn.server.listening import answer_requests, open_socket
 
     # Both before the model, which takes seconds and makes this process large.
-    with open_socket(options.host, options.port) as listener, Decoders() as decoders:
+    with ExitStack() as opened:
+        listener = opened.enter_context(open_socket(options.host, options.port))
+        grpc_listener = None
+        if options.grpc_port is not None:
+            grpc_listener = opened.enter_context(open_socket(options.host, options.grpc_port, _GRPC_PORT))
+        decoders = opened.enter_context(Decoders())
         decoders.start()
         from fcn.server.observability.logs import start_logs
 
@@ -190,6 +205,7 @@ def run(options: argparse.Namespace) -> None:
         from fcn.inference.views import PLAIN
         from fcn.server.app import ServerSettings, create_app
         from fcn.server.observability.metrics import Metrics
+        from fcn.server.request_body import BodyPool
         from fcn.server.service import Service
 
         def open_net(path: Path) -> "Predictor":
@@ -202,15 +218,37 @@ def run(options: argparse.Namespace) -> None:
         try:
             hosts, origins = (options.host, *options.allowed_host), tuple(options.cors_origin)
             settings = ServerSettings(token, options.examples, hosts, origins)
-            app = create_app(service, settings)
+            pool = BodyPool(limits.body_bytes)
+            app = create_app(service, settings, pool)
             served = service.describe()
             what = {"name": options.name, "version": served.version, "engine": served.engine}
+            grpc_server = None
+            if grpc_listener is not None:
+                from fcn.server.grpc.server import GrpcServer
+
+                grpc_server = GrpcServer(service, token, pool, grpc_listener)
+                what["grpc"] = grpc_server.address
             print_address = partial(_print_address, listener, what, token is not None, options.json)
-            number = answer_requests(app, listener, limits, print_address, service.drain)
+            number = answer_requests(app, listener, limits, print_address, service.drain, grpc_server)
         finally:
             service.close()
     if number is not None:
         signal.raise_signal(number)  # the process ends as for any other command
+
+
+def _check_grpc(grpc_port: int | None, port: int) -> None:
+    """Checks the port for gRPC, and that its package is there.
+
+    Raises:
+        ConfigError: If it is that for HTTP.
+        BackendError: If the package is missing.
+    """
+    if grpc_port is None:
+        return
+    if grpc_port == port != 0:
+        raise ConfigError(f"{_GRPC_PORT} {grpc_port}: expected another port than --port {port}.")
+    if find_spec("grpc") is None:
+        raise missing_package(_GRPC_PORT, "grpcio", "serve")
 
 
 def _limits(options: argparse.Namespace) -> Limits:
@@ -266,12 +304,13 @@ def _print_address(
         print_lines(json.dumps({"url": url, "host": host, "port": port, "pid": os.getpid(), **what}))
         sys.stdout.flush()
         return
-    name, version, engine = what.values()
+    grpc = f", gRPC at {what['grpc']}" if "grpc" in what else ""
     token = " -H 'Authorization: Bearer TOKEN'" if has_token else ""
     print_lines(
-        f"Serving {name}, version {version}, with {engine} at {url} (Ctrl-C stops it).",
+        "Serving {name}, version {version}, with {engine}".format(**what)
+        + f" at {url}{grpc} (Ctrl-C stops it).",
         f"Next: curl{token} --data-binary @IMAGE "
-        f"'{url}v1/models/{name}:segment?output=overlay' > overlay.jpg",
+        f"'{url}v1/models/{what['name']}:segment?output=overlay' > overlay.jpg",
     )
     sys.stdout.flush()
 

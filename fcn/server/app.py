@@ -21,7 +21,7 @@ from fcn.server.page.routes import page_routes
 from fcn.server.protocols.segment import segment_routes
 from fcn.server.protocols.tensorflow_rest import tensorflow_routes
 from fcn.server.protocols.v2_rest import v2_routes
-from fcn.server.request_body import read_body
+from fcn.server.request_body import BodyPool, read_body
 from fcn.server.service import Service
 from fcn.server.validation import shorten
 from fcn.version import __version__
@@ -65,7 +65,7 @@ class ServerSettings(NamedTuple):
     cors_origins: tuple[str, ...] = ()
 
 
-def create_app(service: Service, settings: ServerSettings) -> FastAPI:
+def create_app(service: Service, settings: ServerSettings, pool: BodyPool | None = None) -> FastAPI:
     """Returns the application that serves a model.
 
     `/v1/models/NAME` is TensorFlow Serving's REST API, extended by `:segment` and `:classes`; `/v2` is the
@@ -74,6 +74,7 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
     Args:
         service: Service that runs the model. The caller closes it.
         settings: Token, example images, names and origins.
+        pool: Memory for the bodies of all requests, where it is shared with another server.
 
     Raises:
         ConfigError: If the folder of example images holds none, or pages of every origin may use a server
@@ -107,6 +108,7 @@ def create_app(service: Service, settings: ServerSettings) -> FastAPI:
         token=settings.token,
         allowed_hosts=settings.allowed_hosts,
         cors_origins=settings.cors_origins,
+        pool=pool,
     )
     return app
 
