@@ -57,6 +57,8 @@ WORKDIR /work
 FROM runtime AS serve
 COPY --from=serve-packages /opt/venv/ /opt/venv/
 EXPOSE 8501
+# For gRPC, with docker run ... -p 127.0.0.1:8500:8500 fcn-serve /models --grpc-port 8500.
+EXPOSE 8500
 STOPSIGNAL SIGTERM
 # With Python, since a slim base has no curl. It succeeds while a model is loaded and its engine gets on.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=2m \

@@ -1,4 +1,4 @@
-"""A server whose engine waits for a file `FOLDER/go`: `server_program.py FOLDER [DRAIN_SECONDS]`."""
+"""A server whose engine waits for a file `FOLDER/go`: `server_program.py FOLDER [DRAIN_SECONDS] [grpc]`."""
 
 import sys
 import time
@@ -38,7 +38,7 @@ class WaitingEngine:
         return Labeled(np.ones(images.shape[:3], np.uint8), np.ones(images.shape[:3], np.float32))
 
 
-def main(folder, drain_seconds=0.0):
+def main(folder, drain_seconds=0.0, has_grpc=False):
     (folder / "1").mkdir(exist_ok=True)
     (folder / "1" / "saved_model.pb").touch()
     write_file_sizes(folder / "1")
@@ -50,16 +50,23 @@ def main(folder, drain_seconds=0.0):
             lambda path: Predictor.from_engine(WaitingEngine(folder / "go")),
             ServerResources(Limits(drain_seconds=drain_seconds), Metrics(), decoders, EngineMemory(4.0)),
         )
+        models, other = ServedModels([service]), None
+        if has_grpc:
+            from fcn.server.grpc.server import GrpcServer
+
+            other = GrpcServer(models, service.resources, None, open_socket("127.0.0.1", 0, "--grpc-port"))
+            print(other.address, flush=True)
         number = answer_requests(
-            create_app(ServedModels([service]), service.resources, ServerSettings()),
+            create_app(models, service.resources, ServerSettings()),
             listener,
             service.limits,
             lambda: print(url_of(listener), flush=True),
             service.resources.drain,
+            other,
         )
         service.close()
     print(f"stopped by {number}", flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(float, sys.argv[2:]))
+    main(Path(sys.argv[1]), *map(float, sys.argv[2:3]), has_grpc="grpc" in sys.argv[3:])

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _TOKEN = "FCN_SERVE_TOKEN"
 _PACKAGES = ("fastapi", "orjson", "prometheus_client", "uvicorn")
+_GRPC_PORT = "--grpc-port"
 _MIB, _MEGAPIXEL = 2**20, 10**6
 _USUAL = Limits()
 _LONGEST_HOST_NAME = 253
@@ -76,6 +77,13 @@ def add_parser(commands: Commands) -> None:
         default=8501,
         metavar="N",
         help="port to listen on; 0 for any free one; default: 8501",
+    )
+    serve.add_argument(
+        _GRPC_PORT,
+        type=_port,
+        metavar="N",
+        help="also answer gRPC at this port, of TensorFlow Serving and of the Open Inference Protocol; 0 for "
+        "any free one; default: no gRPC",
     )
     add_engine(serve)
     add_memory(serve, "4")
@@ -179,16 +187,22 @@ def run(options: argparse.Namespace) -> None:
     for package in _PACKAGES:
         if find_spec(package) is None:  # importing them takes a second; mistakes in arguments come first
             raise missing_package("serve", package, "serve")
+    _check_grpc(options.grpc_port, options.port)
     limits, token = _limits(options), _token(options.token_file)
     check_origins(options.cors_origin, token is not None)
     if options.examples is not None and not options.examples.is_dir():
         raise ConfigError(f"--examples {options.examples}: expected a folder of images.")
-    models = find_models(options.models, options.name, options.engine)
+    found = find_models(options.models, options.name, options.engine)
     from fcn.server.decoding import DECODERS_BYTES, Decoders
     from fcn.server.listening import answer_requests, open_socket
 
     # Both before the model, which takes seconds and makes this process large.
-    with open_socket(options.host, options.port) as listener, Decoders() as decoders:
+    with ExitStack() as opened:
+        listener = opened.enter_context(open_socket(options.host, options.port))
+        grpc_listener = None
+        if options.grpc_port is not None:
+            grpc_listener = opened.enter_context(open_socket(options.host, options.grpc_port, _GRPC_PORT))
+        decoders = opened.enter_context(Decoders())
         decoders.start()
         from fcn.server.observability.logs import start_logs
 
@@ -207,7 +221,7 @@ def run(options: argparse.Namespace) -> None:
             engine, precision, memory = options.engine, options.precision, options.memory
             return open_predictor(path, engine, precision, PLAIN, memory, options.trust, DECODERS_BYTES)
 
-        for model in models.values():
+        for model in found.values():
             if notice := describe_export(model):
                 logging.getLogger("fcn.server").warning(notice)
         memory = EngineMemory(options.memory or MEMORY_GIGABYTES, DECODERS_BYTES)
@@ -215,16 +229,38 @@ def run(options: argparse.Namespace) -> None:
         with ExitStack() as closing:
             closing.callback(resources.close)
             services = []
-            for name, model in models.items():
+            for name, model in found.items():
                 services.append(Service(name, model, open_net, resources))
                 closing.callback(services[-1].close)
             hosts, origins = (options.host, *options.allowed_host), tuple(options.cors_origin)
             settings = ServerSettings(token, options.examples, hosts, origins)
-            app = create_app(ServedModels(services), resources, settings)
-            when_ready = partial(print_address, listener, services, token is not None, options.json)
-            number = answer_requests(app, listener, limits, when_ready, resources.drain)
+            models = ServedModels(services)
+            app, grpc_server = create_app(models, resources, settings), None
+            if grpc_listener is not None:
+                from fcn.server.grpc.server import GrpcServer
+
+                grpc_server = GrpcServer(models, resources, token, grpc_listener)
+            grpc_address = None if grpc_server is None else grpc_server.address
+            what = (listener, services, token is not None, options.json, grpc_address)
+            when_ready = partial(print_address, *what)
+            number = answer_requests(app, listener, limits, when_ready, resources.drain, grpc_server)
     if number is not None:
         signal.raise_signal(number)  # the process ends as for any other command
+
+
+def _check_grpc(grpc_port: int | None, port: int) -> None:
+    """Checks the port for gRPC, and that its package is there.
+
+    Raises:
+        ConfigError: If it is that for HTTP.
+        BackendError: If the package is missing.
+    """
+    if grpc_port is None:
+        return
+    if grpc_port == port != 0:
+        raise ConfigError(f"{_GRPC_PORT} {grpc_port}: expected another port than --port {port}.")
+    if find_spec("grpc") is None:
+        raise missing_package(_GRPC_PORT, "grpcio", "serve")
 
 
 def _limits(options: argparse.Namespace) -> Limits:

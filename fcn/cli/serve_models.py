@@ -67,7 +67,11 @@ def find_models(given: Sequence[tuple[str | None, Path]], default_name: str, eng
 
 
 def print_address(
-    listener: socket.socket, services: "Sequence[Service]", has_token: bool, as_document: bool
+    listener: socket.socket,
+    services: "Sequence[Service]",
+    has_token: bool,
+    as_document: bool,
+    grpc: str | None = None,
 ) -> None:
     """Prints the address of a server with its models.
 
@@ -76,6 +80,7 @@ def print_address(
         services: Services of the models.
         has_token: Whether clients must send a token.
         as_document: Whether to print a line of JSON.
+        grpc: Address for gRPC; None without it.
     """
     from fcn.server.listening import url_of
 
@@ -90,6 +95,7 @@ def print_address(
         models.append({"name": service.name, "version": served.version, "engine": served.engine})
     if as_document:
         address = {"url": url, "host": host, "port": port, "pid": os.getpid()}
+        address |= {} if grpc is None else {"grpc": grpc}
         print_lines(json.dumps({**address, **models[0], "models": models}))
         sys.stdout.flush()
         return
@@ -98,7 +104,7 @@ def print_address(
     )
     token = " -H 'Authorization: Bearer TOKEN'" if has_token else ""
     print_lines(
-        f"Serving {what} at {url} (Ctrl-C stops it).",
+        f"Serving {what} at {url}{'' if grpc is None else f', gRPC at {grpc}'} (Ctrl-C stops it).",
         f"Next: curl{token} --data-binary @IMAGE "
         f"'{url}v1/models/{services[0].name}:segment?output=overlay' > overlay.jpg",
     )

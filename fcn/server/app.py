@@ -113,6 +113,7 @@ def create_app(
         token=settings.token,
         allowed_hosts=settings.allowed_hosts,
         cors_origins=settings.cors_origins,
+        pool=resources.bodies,
     )
     return app
 

@@ -8,7 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -25,22 +25,38 @@ _BACKLOG = 2048
 # After so many, those beyond the limit are closed before more are accepted. There is a reserve of descriptors
 # for them.
 _ACCEPTED_AT_ONCE = 4
+_OTHER_SHARE = 4
 # Longer than clients and proxies usually keep an idle connection: if the client closes it first, no request
 # is lost on the way.
 _KEEP_ALIVE_SECONDS = 75
 
 
-def open_socket(host: str, port: int) -> socket.socket:
+class OtherServer(Protocol):
+    """Server that answers in the event loop of the one for HTTP, as that for gRPC does."""
+
+    async def start(self, connections: int) -> None:
+        """Accepts at most so many connections from now on.
+
+        Raises:
+            AddressError: If another server took the address meanwhile.
+        """
+
+    async def stop(self, seconds: float) -> None:
+        """Answers accepted requests within a time, and stops."""
+
+
+def open_socket(host: str, port: int, option: str = "--port") -> socket.socket:
     """Binds a socket to an address; connections are accepted later.
 
     Args:
         host: A name or address of this machine.
         port: 0 for any free port.
+        option: Name of the option for the port, in errors.
 
     Raises:
         AddressError: If the host is not an address of this machine, or the port is in use or not permitted.
     """
-    where = f"--host {host} --port {port}"
+    where = f"--host {host} {option} {port}"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -81,6 +97,7 @@ def answer_requests(
     limits: Limits,
     when_ready: Callable[[], None],
     when_stopping: Callable[[], None] = lambda: None,
+    other: OtherServer | None = None,
 ) -> int | None:
     """Serves requests until SIGINT or SIGTERM, then finishes accepted ones; a second signal ends the process.
 
@@ -92,6 +109,7 @@ def answer_requests(
         limits: Limits of time and number for clients, and of time for stopping.
         when_ready: Called once connections are accepted.
         when_stopping: Called when the signal has come.
+        other: Server to run beside this one. It gets a share of the connections.
 
     Returns:
         The number of the signal.
@@ -99,14 +117,16 @@ def answer_requests(
     Raises:
         AddressError: If another server took the address meanwhile.
     """
-    connections = reserve_descriptors(limits.connections)
-    if connections < limits.connections:
+    wanted = limits.connections + (0 if other is None else _share(limits.connections))
+    connections = reserve_descriptors(wanted)
+    if connections < wanted:
         _LOG.warning(
             "the limit of open files of this system permits fewer connections than --max-connections",
             extra={"connections": connections},
         )
-    config = configure(app, limits._replace(connections=connections))
-    server = _Server(config, when_ready, when_stopping, limits.drain_seconds)
+    others = 0 if other is None else _share(connections)
+    config = configure(app, limits._replace(connections=max(1, connections - others)))
+    server = _Server(config, when_ready, when_stopping, limits, other, others)
     host, port = listener.getsockname()[:2]
     try:
         # Two sockets can be bound to one address as long as neither listens.
@@ -115,6 +135,11 @@ def answer_requests(
         raise _in_use(f"--host {host} --port {port}", error) from error
     server.run(sockets=[listener])
     return server.stopped_by
+
+
+def _share(connections: int) -> int:
+    """Returns how many connections the other server gets: it needs fewer, each for many requests at once."""
+    return max(1, connections // _OTHER_SHARE)
 
 
 def configure(app: ASGIApp, limits: Limits) -> uvicorn.Config:
@@ -148,11 +173,13 @@ class _Server(uvicorn.Server):
         config: uvicorn.Config,
         when_ready: Callable[[], None],
         when_stopping: Callable[[], None],
-        drain_seconds: float,
+        limits: Limits,
+        other: OtherServer | None,
+        others: int,
     ) -> None:
         super().__init__(config)
-        self._when_ready, self._when_stopping = when_ready, when_stopping
-        self._drain_seconds = drain_seconds
+        self._when_ready, self._when_stopping, self._limits = when_ready, when_stopping, limits
+        self._other, self._others = other, others
         self._no_descriptors = StateWarning("the system has no descriptors left for connections")
         self.stopped_by: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -164,7 +191,15 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         for listener in sockets or []:
             listener.listen(_BACKLOG)
+        if self._other is not None:
+            await self._other.start(self._others)
         self._when_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        stopping = [super().shutdown(sockets)]
+        if self._other is not None:
+            stopping.append(self._other.stop(self._limits.stop_seconds))
+        await asyncio.gather(*stopping)
 
     def _handle_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Makes room if a connection cannot be accepted, where asyncio would only log thousands of lines."""
@@ -191,8 +226,9 @@ class _Server(uvicorn.Server):
             signal.raise_signal(sig)
         self.stopped_by = sig
         self._when_stopping()
-        if sig == signal.SIGTERM and self._drain_seconds and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.call_later, self._drain_seconds, self._end)
+        drain_seconds = self._limits.drain_seconds
+        if sig == signal.SIGTERM and drain_seconds and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.call_later, drain_seconds, self._end)
         else:
             self._end()
 

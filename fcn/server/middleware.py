@@ -42,6 +42,7 @@ class RequestMiddleware:
         token: Token that clients must send; None for no token.
         allowed_hosts: Further names under which a server without a token answers.
         cors_origins: Origins whose pages may use the server, as for `CrossOrigin`.
+        pool: Memory for the bodies of all requests.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class RequestMiddleware:
         token: str | None,
         allowed_hosts: Collection[str] = (),
         cors_origins: Collection[str] = (),
+        *,
+        pool: BodyPool,
     ) -> None:
         self._app, self._limits, self._metrics = app, limits, metrics
         self._token = None if token is None else token.encode()
         self._known_hosts = known_hosts(allowed_hosts)
         self._cross_origin = CrossOrigin(cors_origins)
-        self._pool = BodyPool(limits.body_bytes)
+        self._pool = pool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one HTTP request; passes other ASGI events on."""
@@ -128,20 +131,12 @@ class RequestMiddleware:
 
     def _check_token(self, path: str, authorization: str) -> ServerError | None:
         """Returns the error for a request without the token, if there is one."""
-        if self._token is None or not needs_token(path) or self._is_token(authorization, self._token):
+        if self._token is None or not needs_token(path) or is_token(authorization, self._token):
             return None
         return ServerError(
             ErrorKind.UNAUTHORIZED,
             "Expected the header Authorization: Bearer TOKEN, with the server's token.",
         )
-
-    @staticmethod
-    def _is_token(authorization: str, token: bytes) -> bool:
-        """Returns whether a header holds the token."""
-        scheme, _, given = authorization.partition(" ")
-        # Header values are bytes, which Starlette decodes as Latin-1.
-        same = hmac.compare_digest(given.strip().encode("latin-1"), token)
-        return same and scheme.lower() == "bearer"
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         protocol = _protocol(scope["path"])
@@ -195,6 +190,19 @@ def needs_token(path: str) -> bool:
         (True, False, False)
     """
     return path not in _OPEN and not path.startswith(f"{_OPEN_FOLDER}/")
+
+
+def is_token(authorization: str, token: bytes) -> bool:
+    """Returns whether a header `Authorization` holds the token.
+
+    Example:
+        >>> is_token("Bearer secret", b"secret"), is_token("Basic secret", b"secret")
+        (True, False)
+    """
+    scheme, _, given = authorization.partition(" ")
+    # A token is ASCII, so it does not matter how other bytes were decoded.
+    same = hmac.compare_digest(given.strip().encode(), token)
+    return same and scheme.lower() == "bearer"
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -46,6 +46,11 @@ class BodyPool:
     def __init__(self, total: int) -> None:
         self._total, self._reserved = total, 0
 
+    @property
+    def free(self) -> int:
+        """Number of bytes that are not reserved."""
+        return self._total - self._reserved
+
     def acquire(self, amount: int) -> None:
         """Reserves a number of bytes.
 

@@ -10,6 +10,7 @@ from fcn.server.engine_turns import EngineTurns
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.limits import Limits, Swap, check_limits
 from fcn.server.observability.metrics import Metrics
+from fcn.server.request_body import BodyPool
 from fcn.server.weighted_semaphore import WeightedSemaphore
 
 _CODEC_THREADS = 2
@@ -36,6 +37,7 @@ class ServerResources:
         codec_threads: Threads that encode images.
         decoded_pixels: Pixels of all images that are decoded.
         logit_bytes: Bytes of all logits that are not sent yet.
+        bodies: Memory for the bodies of all requests.
         is_draining: Whether the server is stopping, while it still answers.
 
     Raises:
@@ -56,6 +58,7 @@ class ServerResources:
         self.codec_threads = ThreadPoolExecutor(_CODEC_THREADS, thread_name_prefix="fcn-codec")
         self.decoded_pixels = WeightedSemaphore(limits.decoded_pixels)
         self.logit_bytes = WeightedSemaphore(limits.answer_bytes)
+        self.bodies = BodyPool(limits.body_bytes)
         self.is_draining = False
         self._accepted = 0
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tritonclient.grpc as triton
 
 from fcn.cli.main import main
 from fcn.inference.predictor import Predictor
@@ -78,7 +79,7 @@ def served(model_path, tmp_path_factory):
         "--max-mb",
         1,
     ]
-    command += ["--timeout", 90]  # which is longer than stopping usually takes
+    command += ["--grpc-port", 0, "--timeout", 90]  # which is longer than stopping usually takes
     served = Serving(folder / "log", *command)
     yield served
     code = served.stop()
@@ -138,6 +139,19 @@ def test_a_token_is_wanted_where_a_file_says_so(served, jpeg):
     assert (status, b"fcn_images_total" in body) == (200, True)
 
 
+def test_labels_over_grpc_are_the_same_and_need_the_token(served, said, jpeg):
+    with triton.InferenceServerClient(served.said["grpc"]) as client:
+        assert client.is_server_ready()
+        files = triton.InferInput("image_bytes", [1], "BYTES")
+        files.set_data_from_numpy(np.array([jpeg], object))
+        with pytest.raises(triton.InferenceServerException, match="UNAUTHENTICATED"):
+            client.infer("my-net", [files])
+        answer = client.infer("my-net", [files], headers={"authorization": "Bearer very-secret"})
+    (png,) = answer.as_numpy("label_png_bytes")
+    assert np.array_equal(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED), said.label)
+    assert answer.as_numpy("mean_confidence")[0] == pytest.approx(said.mean_confidence, abs=1e-5)
+
+
 def test_limits_are_those_of_the_command(served):
     status, _, body = served.request(
         "POST", "/v1/models/my-net:segment", bytes(2**20 + 1), Authorization="Bearer very-secret"
@@ -151,6 +165,16 @@ def run(arguments, capsys):
         main(["serve", *(str(argument) for argument in arguments)])
     captured = capsys.readouterr()
     return stopped.value.code, captured.err
+
+
+def test_a_port_for_grpc_is_another_one_and_free(model_path, capsys):
+    code, errors = run([model_path, "--port", 8501, "--grpc-port", 8501], capsys)
+    assert (code, errors) == (2, "Error: --grpc-port 8501: expected another port than --port 8501.\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, errors = run([model_path, "--port", 0, "--grpc-port", port], capsys)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert f"--grpc-port {port}: cannot be used" in errors
 
 
 def test_a_port_in_use_is_one_message(model_path, capsys):

@@ -40,15 +40,17 @@ def test_a_service_has_descriptors_for_all_of_its_connections(name: str) -> None
 
 def test_no_two_services_take_the_same_port() -> None:
     ports = [port.split(":")[1] for service in SERVICES.values() for port in service["ports"]]
-    assert len(set(ports)) == len(ports) == 3
+    assert len(set(ports)) == len(ports) == 4
 
 
 def test_our_own_service_is_built_from_a_stage_that_there_is() -> None:
     build = SERVICES["fcn"]["build"]
     assert (COMPOSE.parent / build["context"]).resolve() == ROOT
     assert f"AS {build['target']}\n" in DOCKERFILE
-    (port,) = SERVICES["fcn"]["ports"]
-    assert f"EXPOSE {port.split(':')[-1]}\n" in DOCKERFILE
+    inside = [port.split(":")[-1] for port in SERVICES["fcn"]["ports"]]
+    assert sorted(inside) == sorted(re.findall(r"^EXPOSE (\d+)$", DOCKERFILE, re.MULTILINE))
+    command = SERVICES["fcn"]["command"]
+    assert command[command.index("--grpc-port") + 1] in inside
 
 
 def test_our_own_service_serves_what_is_mounted_under_the_name_of_the_other() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from grpc_server import running_grpc
 from http_server import running_server
 from pausable_engine import PausableEngine
 from tensorflow import make_ndarray, make_tensor_proto
@@ -139,6 +140,20 @@ def test_the_client_for_grpc_takes_answers_beyond_4_mib(
     with pytest.raises(grpc.RpcError, match="larger than max") as refused:
         exec(careless, {})
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_the_client_for_grpc_works_with_our_server_without_the_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, label = image_and_label(0, 31, 47)
+    monkeypatch.chdir(tmp_path)
+    Path("image.jpg").write_bytes(data)
+    code, count = re.subn(r"(\.name), request\.model_spec\.version_label = (\S+), .*", r"\1 = \2", GRPC)
+    assert count == 1
+    (tmp_path / "model").mkdir()
+    with running_grpc(tmp_path / "model", PausableEngine(num_classes=4)) as server:
+        exec(code.replace("localhost:8500", server.address), {})
+    assert np.array_equal(read_label(tmp_path / "label.png"), label)
 
 
 def test_what_is_said_of_sizes_is_so() -> None:

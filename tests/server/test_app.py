@@ -1,5 +1,8 @@
 """Tests of the application's description, and of its errors for unknown requests."""
 
+import asyncio
+
+import httpx
 import pytest
 from http_server import engine_service, running_server
 from pausable_engine import PausableEngine, flat
@@ -133,3 +136,20 @@ def test_a_token_is_described_where_it_is_wanted(tmp_path):
         assert operation["security"] == [{"token": []}]
         assert "401" in operation["responses"]
     assert "security" not in guarded["paths"]["/healthz"]["get"]
+
+
+def test_memory_of_bodies_is_shared_with_other_servers(tmp_path):
+    with engine_service(tmp_path, PausableEngine(), body_bytes=100, request_bytes=100) as service:
+        app = create_app(ServedModels([service]), service.resources, ServerSettings())
+        pool, transport = service.resources.bodies, httpx.ASGITransport(app)
+
+        async def send():
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                return await client.post("/v1/models/fcn:predict", content=b"{}" + b" " * 58)
+
+        assert asyncio.run(send()).status_code == 400
+        pool.acquire(41)
+        answer = asyncio.run(send())
+        assert answer.status_code == 429
+        assert "41 of 100 bytes" in answer.json()["error"]
+        assert pool.free == 59

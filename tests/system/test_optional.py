@@ -45,6 +45,24 @@ def test_a_package_of_no_extra_is_installed_by_its_name() -> None:
     )
 
 
+def test_only_a_port_for_grpc_needs_its_package(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    from fcn.cli.main import main
+
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    for options, expected in (
+        (
+            ["--grpc-port", "8500"],
+            "Error: --grpc-port: the package grpcio is not installed. "
+            "Install it: pip install 'keras-fcn[serve]'.\n",
+        ),
+        ([], "Error: nothing: "),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(["serve", "nothing", *options])
+        assert stopped.value.code == 2
+        assert capsys.readouterr().err.startswith(expected)
+
+
 def test_serving_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     from fcn.cli.main import main
 

@@ -10,16 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from fcn.inference.engines.signatures import FLOAT32, SERVING_DEFAULT, STRING, UINT8, Signature, Tensor
+from fcn.inference.engines.signatures import FLOAT32, STRING, UINT8, Signature, Tensor
 from fcn.server.interface import InferenceRequest, InferenceResponse
 from fcn.server.protocols.json_tensors import read_object
-from fcn.server.protocols.v2_tensors import DATATYPES, read_tensor, tensor_bytes, tensor_data
-from fcn.server.validation import describe, find_signature, invalid, shorten
+from fcn.server.protocols.v2_calls import read_call, read_flag
+from fcn.server.protocols.v2_tensors import DATATYPES, tensor_bytes, tensor_data
+from fcn.server.validation import describe, invalid, shorten
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON in a body in which binary tensors follow it."""
 
-_SIZE, _AS_BINARY, _ALL_BINARY = "binary_data_size", "binary_data", "binary_data_output"
+_SIZE = "binary_data_size"
 
 
 class V2Request(NamedTuple):
@@ -75,17 +76,10 @@ def read_infer(
     request_id = document.get("id")
     if "id" in document and not isinstance(request_id, str):
         raise invalid("a string as `id`", describe(request_id))
-    parameters = _parameters(document, "the request")
-    inputs_given = _entries(document.pop("inputs", None), "inputs")
-    outputs_given = _entries(document.get("outputs", []), "outputs")
-    name = parameters.get("signature_name", _fitting_signature(signatures, inputs_given, outputs_given))
-    if not isinstance(name, str):
-        raise invalid("a string as `signature_name`", describe(name))
-    signature = find_signature(signatures, name)
-    all_binary = _flag(parameters, _ALL_BINARY, default=False)
-    outputs, binary = _read_outputs(outputs_given, name, signature, all_binary)
-    inputs = _read_inputs(inputs_given, name, signature, rest)
-    return V2Request(InferenceRequest(name, inputs, outputs, version), request_id, frozenset(binary))
+    chunks = _Chunks(rest)
+    call, binary = read_call(document, signatures, version, chunks.take)
+    chunks.check_end()
+    return V2Request(call, request_id, frozenset(binary))
 
 
 def read_index(body: bytes) -> bool:
@@ -98,7 +92,7 @@ def read_index(body: bytes) -> bool:
         >>> read_index(b""), read_index(b'{"ready": true}')
         (False, True)
     """
-    return _flag(read_object(body, "the body"), "ready", default=False) if body else False
+    return read_flag(read_object(body, "the body"), "ready", default=False) if body else False
 
 
 def write_infer(request: V2Request, model: str, answer: InferenceResponse) -> ResponseBody:
@@ -114,7 +108,7 @@ def write_infer(request: V2Request, model: str, answer: InferenceResponse) -> Re
     chunks: list[bytes] = []
     outputs = []
     for name, values in answer.outputs.items():
-        described: dict[str, Any] = {"name": name, "datatype": _datatype(values), "shape": list(values.shape)}
+        described: dict[str, Any] = {"name": name, "datatype": datatype(values), "shape": list(values.shape)}
         if name in request.binary:
             chunks.append(tensor_bytes(values))
             described["parameters"] = {_SIZE: len(chunks[-1])}
@@ -152,7 +146,8 @@ def _describe_tensors(tensors: Mapping[str, Tensor]) -> list[dict[str, Any]]:
     ]
 
 
-def _datatype(values: npt.NDArray[Any]) -> str:
+def datatype(values: npt.NDArray[Any]) -> str:
+    """Returns the protocol's name for the type of an output."""
     return DATATYPES[{np.dtype(np.uint8): UINT8, np.dtype(np.float32): FLOAT32}.get(values.dtype, STRING)]
 
 
@@ -170,107 +165,31 @@ def _split(body: bytes, header_length: str | None) -> tuple[memoryview, memoryvi
     return view[:length], view[length:]
 
 
-def _parameters(entry: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Returns the parameters of a request, input or output; refuses those that would change the answer.
+class _Chunks:
+    """The bytes of inputs that follow the JSON, one after the other."""
 
-    Unknown ones, such as Triton's `priority` and `sequence_id`, are ignored.
-    """
-    parameters = entry.get("parameters", {})
-    if not isinstance(parameters, dict):
-        raise invalid(f"an object as parameters of {what}", describe(parameters))
-    for name in parameters:
-        if name.startswith("shared_memory"):
-            raise invalid(f"data in the body for {what}", "a region of shared memory, which is not supported")
-    if "classification" in parameters:
-        raise invalid(
-            f"no classification of {what} (a label has a class for each pixel)",
-            describe(parameters["classification"]),
-        )
-    return parameters
+    def __init__(self, rest: memoryview) -> None:
+        self._rest = rest
 
+    def take(self, name: str, parameters: Mapping[str, Any]) -> memoryview | None:
+        """Returns the bytes of an input."""
+        if _SIZE not in parameters:
+            return None
+        size, rest = parameters[_SIZE], self._rest
+        if type(size) is not int or not 0 <= size <= len(rest):
+            raise invalid(
+                f"0 to {len(rest)}, the bytes that follow the JSON ({HEADER_LENGTH} says where it ends), "
+                f"as `{_SIZE}` of `{name}`",
+                describe(size),
+            )
+        self._rest = rest[size:]
+        return rest[:size]
 
-def _flag(parameters: Mapping[str, Any], name: str, *, default: bool) -> bool:
-    value = parameters.get(name, default)
-    if not isinstance(value, bool):
-        raise invalid(f"true or false as `{name}`", describe(value))
-    return value
+    def check_end(self) -> None:
+        """Checks that inputs have all bytes.
 
-
-def _entries(value: object, what: str) -> list[dict[str, Any]]:
-    """Returns the inputs or outputs of a request: objects with unique names."""
-    if not isinstance(value, list):
-        raise invalid(f"a list of objects as `{what}`", describe(value))
-    names = set()
-    for index, entry in enumerate(value):
-        if not isinstance(entry, dict):
-            raise invalid(f"an object at {what}[{index}]", describe(entry))
-        name = entry.get("name")
-        if not isinstance(name, str):
-            raise invalid(f"a string as `name` of {what}[{index}]", describe(name))
-        if name in names:
-            raise invalid(f"each name once in `{what}`", f"{shorten(name)} twice")
-        names.add(name)
-    return value
-
-
-def _fitting_signature(
-    signatures: Mapping[str, Signature],
-    inputs: Sequence[Mapping[str, Any]],
-    outputs: Sequence[Mapping[str, Any]],
-) -> str:
-    """Returns the name of the first signature with these inputs that has these outputs; else a near one.
-
-    A model of Triton has no signatures: its clients only name inputs and outputs.
-    """
-    given, wanted = {entry["name"] for entry in inputs}, {entry["name"] for entry in outputs}
-    fitting = [name for name, signature in signatures.items() if signature.inputs.keys() == given]
-    best = (name for name in fitting if wanted <= signatures[name].outputs.keys())
-    return next(best, (fitting or [SERVING_DEFAULT])[0])
-
-
-def _read_outputs(
-    entries: Sequence[Mapping[str, Any]], signature_name: str, signature: Signature, all_binary: bool
-) -> tuple[tuple[str, ...], list[str]]:
-    """Returns the names of the requested outputs, and of those to send as bytes."""
-    binary = []
-    for entry in entries:
-        name = entry["name"]
-        if name not in signature.outputs:
-            raise invalid(f"outputs among {', '.join(signature.outputs)} for {signature_name}", shorten(name))
-        parameters = _parameters(entry, f"the output `{name}`")
-        if _flag(parameters, _AS_BINARY, default=all_binary):
-            binary.append(name)
-    if not entries:
-        return (), list(signature.outputs) if all_binary else []
-    return tuple(entry["name"] for entry in entries), binary
-
-
-def _read_inputs(
-    entries: Sequence[Mapping[str, Any]], signature_name: str, signature: Signature, rest: memoryview
-) -> dict[str, npt.NDArray[Any]]:
-    names = [entry["name"] for entry in entries]
-    if sorted(names) != sorted(signature.inputs):
-        received = ", ".join(map(shorten, names[:3])) or "none"
-        raise invalid(
-            f"the inputs {', '.join(signature.inputs)} for {signature_name} (the parameter `signature_name` "
-            "chooses another)",
-            received,
-        )
-    inputs = {}
-    for entry in entries:
-        name = entry["name"]
-        parameters = _parameters(entry, f"the input `{name}`")
-        chunk = None
-        if _SIZE in parameters:
-            size = parameters[_SIZE]
-            if type(size) is not int or not 0 <= size <= len(rest):
-                raise invalid(
-                    f"0 to {len(rest)}, the bytes that follow the JSON ({HEADER_LENGTH} says where it ends), "
-                    f"as `{_SIZE}` of `{name}`",
-                    describe(size),
-                )
-            chunk, rest = rest[:size], rest[size:]
-        inputs[name] = read_tensor(entry, signature.inputs[name], chunk)
-    if len(rest):
-        raise invalid("only the bytes of inputs after the JSON", f"{len(rest)} more")
-    return inputs
+        Raises:
+            ServerError: If more follow.
+        """
+        if len(self._rest):
+            raise invalid("only the bytes of inputs after the JSON", f"{len(self._rest)} more")

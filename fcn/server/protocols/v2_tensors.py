@@ -56,7 +56,7 @@ def read_tensor(entry: Mapping[str, Any], tensor: Tensor, chunk: memoryview | No
     datatype = DATATYPES[tensor.dtype]
     if entry.get("datatype") != datatype:
         raise invalid(f"the datatype {datatype} of `{name}`", describe(entry.get("datatype")))
-    shape = _read_shape(entry.get("shape"), tensor, name)
+    shape = read_shape(entry.get("shape"), tensor, name)
     if chunk is None:
         return _read_json(entry, tensor, shape)
     if "data" in entry:
@@ -95,7 +95,16 @@ def tensor_data(values: npt.NDArray[Any]) -> dict[str, Any]:
     return {"data": np.ascontiguousarray(values).reshape(-1)}
 
 
-def _read_shape(shape: object, tensor: Tensor, name: str) -> list[int]:
+def read_shape(shape: object, tensor: Tensor, name: str) -> list[int]:
+    """Returns the shape of an input.
+
+    Raises:
+        ServerError: If it does not fit the signature.
+
+    Example:
+        >>> read_shape([2, 1], Tensor(UINT8, (ANY, 1)), "x")
+        [2, 1]
+    """
     expected = list(tensor.shape)
     if not isinstance(shape, list) or len(shape) != len(expected):
         raise invalid(f"the shape {expected} of `{name}`, -1 for any length", _format_received(shape))
