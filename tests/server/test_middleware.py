@@ -20,6 +20,7 @@ from fcn.server.limits import Limits
 from fcn.server.middleware import RequestMiddleware
 from fcn.server.observability.logs import JsonFormatter
 from fcn.server.observability.metrics import Metrics
+from fcn.server.request_body import BodyPool
 
 TOKEN = "Zm9v-secret+/="
 PNG = encode_png(flat(1))
@@ -79,7 +80,9 @@ def test_a_handler_that_knows_nothing_of_limits_may_read_the_body():
         return Response(await request.body())
 
     echoing = Starlette(routes=[Route("/", echo, methods=["POST"])])
-    transport = httpx.ASGITransport(RequestMiddleware(echoing, Limits(), Metrics(), token=None))
+    transport = httpx.ASGITransport(
+        RequestMiddleware(echoing, Limits(), Metrics(), token=None, pool=BodyPool(2**20))
+    )
 
     async def ask():
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

@@ -27,6 +27,7 @@ REVIEWED = {
     ("fcn/suspects/table.py", "csv.DictWriter"): 1,  # names and paths go through csv_text
     # The formatter of the server's log writes ASCII alone.
     ("fcn/server/observability/logs.py", LOGGING): 1,
+    ("fcn/server/grpc/calls.py", LOGGING): 1,
     ("fcn/server/listening.py", LOGGING): 1,
     ("fcn/server/middleware.py", LOGGING): 1,
     ("fcn/server/load_retries.py", LOGGING): 1,

@@ -10,7 +10,7 @@ from fcn.server.grpc import open_inference, tensorflow_serving
 from fcn.server.grpc.messages import write_message
 from fcn.server.grpc.method import Method, Methods
 from fcn.server.grpc.open_inference import is_ready
-from fcn.server.interface import ErrorKind, ServerError
+from fcn.server.interface import ErrorKind, ModelService, ServerError
 from fcn.server.served_models import ServedModels
 from fcn.server.validation import shorten
 

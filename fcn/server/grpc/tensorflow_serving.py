@@ -8,7 +8,7 @@ from typing import Any
 from fcn.server.grpc.messages import write_message
 from fcn.server.grpc.method import Method, Methods
 from fcn.server.grpc.predict import read_model_version, read_predict, signature_map, write_predict
-from fcn.server.interface import ErrorKind, ServerError
+from fcn.server.interface import ErrorKind, ModelService, ServerError
 from fcn.server.protocols.routes import available_versions
 from fcn.server.serial_executor import SerialExecutor
 from fcn.server.served_models import ServedModels
