@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import grpc
 from http_server import engine_service
+from prometheus_client.parser import text_string_to_metric_families
 
 from fcn.server.grpc.messages import MESSAGES
 from fcn.server.grpc.server import GrpcServer
@@ -46,7 +47,17 @@ class RunningGrpc(NamedTuple):
 
     def requests(self, protocol, status):
         """Returns how many calls were counted."""
-        return self.service.metrics.values().get(("fcn_requests_total", protocol, status), 0)
+        return self.metric("fcn_requests_total", protocol, status)
+
+    def metric(self, name, *labels):
+        """Returns the number that a metric has for these values of labels, of whatever model; 0 for none."""
+        families = text_string_to_metric_families(self.service.resources.metrics.text().decode())
+        return sum(
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == name and {*labels} <= {*sample.labels.values()}
+        )
 
 
 @contextmanager

@@ -14,6 +14,6 @@ def test_health_is_understood(tmp_path: Path) -> None:
     with running_grpc(tmp_path, PausableEngine()) as server:
         said = run_peer("python", PROGRAM, server.address, *SERVICES, folder=tmp_path)
         assert said.split() == ["SERVING", "SERVING", "SERVING", "NOT_FOUND"]
-        server.service.drain()
+        server.service.resources.drain()
         said = run_peer("python", PROGRAM, server.address, *SERVICES[:2], folder=tmp_path)
         assert said.split() == ["NOT_SERVING", "NOT_SERVING"]

@@ -116,7 +116,7 @@ def test_stopping_answers_what_has_come_and_refuses_the_rest(tmp_path):
             engine.resumed.clear()
             channel = grpc.insecure_channel(server.address, ANY_SIZE)
             waiting = channel.unary_unary(INFER).future(REQUEST, timeout=20)
-            wait_until(lambda: server.service.metrics.values()["fcn_queue_images",] == 1)
+            wait_until(lambda: server.metric("fcn_queue_images") == 1)
             later = clients.submit(engine.resumed.wait, 20)
         # The server was stopped while the call waited for the engine.
         assert later.result()
