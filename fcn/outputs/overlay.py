@@ -1,5 +1,6 @@
 """Draws pictures of labels for people."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -189,9 +190,9 @@ def legend_strip(entries: Sequence[LegendEntry], size: tuple[int, ...]) -> Pixel
     def shorten(text: str, room: int) -> str:
         if text_width(text) <= room:
             return text
-        while text and text_width(f"{text}…") > room:
-            text = text[:-1]
-        return f"{text}…" if text else ""
+        lengths = range(1, len(text) + 1)
+        fitting = bisect_right(lengths, room, key=lambda length: text_width(f"{text[:length]}…"))
+        return f"{text[:fitting]}…" if fitting else ""
 
     room = width - 2 * margin
     widest = max(swatch + text_width(entry.name) + text_width(entry.share) + 2 * gap for entry in entries)

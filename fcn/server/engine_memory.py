@@ -1,5 +1,6 @@
 """Memory of the engines of a server: weights of all that are loaded, and maps of the one that computes."""
 
+import math
 import threading
 from pathlib import Path
 
@@ -83,9 +84,10 @@ class EngineMemory:
         """Checks that models fit, one of which is new."""
         least_maps = max(share.footprint.map_bytes for share in shares)
         needed = (self._reserved_bytes + _further_weights(shares) + least_maps) / 1e9
+        rounded = math.ceil(100 * needed) / 100
         if len(shares) > 1 and needed > self._gigabytes:
             raise NotEnoughMemoryError(
-                f"{model}: needs --memory {needed:.2f} beside what is loaded. Received: "
+                f"{model}: needs --memory {rounded:.2f} beside what is loaded. Received: "
                 f"{self._gigabytes:g}. Allow more, serve fewer models, or use --swap drain, which unloads a "
                 "version before its successor is loaded."
             )

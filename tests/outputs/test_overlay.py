@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcn.classes import VOC_CLASS_NAMES, VOID, Classes
-from fcn.outputs.overlay import overlay_image
+from fcn.outputs.overlay import LegendEntry, legend_strip, overlay_image
 
 CLASSES = Classes.named(("background", "cat", "dog"))
 COLORFUL = Classes(("background", "red", "green"), ((0, 0, 255), (255, 0, 0), (0, 255, 0)))
@@ -145,3 +145,18 @@ def test_a_picture_that_is_drawn_in_parts_is_the_same(at_once: int, monkeypatch:
     whole = overlay_image(image, label, COLORFUL)
     monkeypatch.setattr("fcn.outputs.overlay._TINTED_PIXELS", at_once)
     np.testing.assert_array_equal(overlay_image(image, label, COLORFUL), whole)
+
+
+@pytest.mark.parametrize("letter", ["x", "W"])
+@pytest.mark.parametrize("width", [64, 300])
+def test_a_name_is_shortened_to_the_longest_that_fits(letter: str, width: int) -> None:
+    """The legend is that of this shorter name, and of longer ones, which are shortened to it too."""
+    most = 80
+
+    def legend(name: str) -> npt.NDArray[np.uint8]:
+        return legend_strip([LegendEntry(name, "50.0%", (1, 2, 3))], (60, width))
+
+    long = legend(letter * most)
+    same = [count for count in range(1, most) if np.array_equal(legend(f"{letter * count}…"), long)]
+    assert 1 <= same[0] < most - 1
+    assert same == [*range(same[0], most)]

@@ -121,14 +121,16 @@ def test_engines_of_two_models_never_compute_at_once(server, engines):
 
 
 def test_models_share_the_places_of_the_queue(server, engines):
-    engines["voc"].resumed.clear()
+    for engine in engines.values():
+        engine.resumed.clear()
     with ThreadPoolExecutor(4) as clients:
         waiting = [clients.submit(segment, server, name) for name in ("voc", "voc", "camvid", "camvid")]
         wait_until(lambda: server.queue() == 4)
         for name in engines:
             refused = segment(server, name)
             assert (refused.status_code, "queue is full: 4 images" in refused.text) == (429, True)
-        engines["voc"].resumed.set()
+        for engine in engines.values():
+            engine.resumed.set()
         assert {answer.result().status_code for answer in waiting} == {200}
 
 

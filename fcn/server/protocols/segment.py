@@ -1,7 +1,9 @@
 """`POST /v1/models/NAME:segment`: takes an image file, returns its label in one of several forms."""
 
 import json
+from collections.abc import Mapping
 from functools import partial
+from itertools import accumulate
 from typing import Annotated, Any, Literal, get_args
 
 import orjson
@@ -26,6 +28,8 @@ Output = Literal["label", "ids", "overlay", "rle", "polygons"]
 _JSON_OUTPUTS = ("rle", "polygons")
 _MOST_CORNERS = 100_000
 """Of the polygons of an answer; tracing them takes at most some seconds of a core."""
+# Proxies have 4 KiB for all headers of a response, such as nginx by default, and answer 502 beyond that.
+_AREAS_BYTES = 2048
 _INFER_OUTPUTS = {"label": "palette"}  # names of `infer.py` that differ
 _MEDIA_TYPES = {"label": "image/png", "ids": "image/png", "overlay": "image/jpeg"}
 
@@ -33,7 +37,11 @@ _HEADERS: dict[str, tuple[str, str]] = {
     "X-Fcn-Version": ("integer", "Version of the model that labeled the image."),
     "X-Fcn-Engine": ("string", "Name and precision of the engine."),
     "X-Fcn-Mean-Confidence": ("number", "Probability of the predicted class, averaged over all pixels."),
-    "X-Fcn-Areas": ("string", "JSON object in ASCII: area of each class that occurs, 0 to 1, largest first."),
+    "X-Fcn-Areas": (
+        "string",
+        "JSON object in ASCII: area of each class that occurs, 0 to 1, largest first, in at most 2 KiB.",
+    ),
+    "X-Fcn-Areas-Left-Out": ("integer", "How many further classes occur; only if there are any."),
     "X-Fcn-Orientation": (
         "integer",
         "1: labels and overlays are upright, whatever the EXIF orientation of the image.",
@@ -146,18 +154,33 @@ async def _segment(
             f"out small regions with a larger min_area than {min_area}, or request output=rle.",
         ) from None
     content, record = segmented.rendered
-    areas = sorted(record["areas"].items(), key=lambda area: -area[1])
     headers = {
         "X-Fcn-Version": str(segmented.version),
         "X-Fcn-Engine": segmented.engine,
         "X-Fcn-Mean-Confidence": f"{record['mean_confidence']:.6f}",
-        "X-Fcn-Areas": json.dumps({name: round(share, 6) for name, share in areas}),
+        **_area_headers(record["areas"]),
         "X-Fcn-Orientation": "1",
         "Server-Timing": ", ".join(
             f"{name};dur={1000 * value:.2f}" for name, value in segmented.seconds.items()
         ),
     }
     return Response(content, headers=headers, media_type=_MEDIA_TYPES.get(output, JSON))
+
+
+def _area_headers(areas: Mapping[str, float]) -> dict[str, str]:
+    """Returns the headers with the areas of classes; the smallest are left out if they do not fit.
+
+    Example:
+        >>> _area_headers({"sky": 0.25, "sea": 0.75})
+        {'X-Fcn-Areas': '{"sea": 0.75, "sky": 0.25}'}
+    """
+    shares = [(name, round(share, 6)) for name, share in sorted(areas.items(), key=lambda area: -area[1])]
+    sizes = accumulate(len(json.dumps({name: share})) for name, share in shares)
+    fitting = sum(size <= _AREAS_BYTES for size in sizes)
+    headers = {"X-Fcn-Areas": json.dumps(dict(shares[:fitting]))}
+    if fitting < len(shares):
+        headers["X-Fcn-Areas-Left-Out"] = str(len(shares) - fitting)
+    return headers
 
 
 def _encode(output: Output, min_area: int, prediction: Prediction) -> tuple[bytes, Record]:
