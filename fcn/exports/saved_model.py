@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from fcn.exports.graph import decode_image, encode_label
+from fcn.inference.engines.dilation import scoring
 from fcn.inference.engines.signatures import PREDICT_LOGITS, PREDICT_TENSOR, SERVING_DEFAULT
 from fcn.models.net import SegmentationNet
 
@@ -26,10 +27,9 @@ class ServedModel(tf.Module):  # type: ignore[misc]
 
     def __init__(self, model: SegmentationNet, classes_path: Path, model_path: Path) -> None:
         super().__init__()
-        layers = model.without_resizing()
         # As functions: attributes that are models would be saved too, and all weights once more.
-        self._score: Callable[[Any], Any] = lambda images: model(images, training=False)
-        self._score_shrunk: Callable[[Any], Any] = lambda images: layers(images, training=False)
+        self._score: Callable[[Any], Any] = scoring(model)
+        self._score_shrunk: Callable[[Any], Any] = scoring(model.without_resizing())
         self._variables = [variable.value for variable in model.variables]
         self._num_classes: int = model.num_classes
         self._bits: int = model.bits

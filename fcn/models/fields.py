@@ -173,8 +173,9 @@ class NetDescription(NamedTuple):
 
         TensorFlow keeps three maps on a CPU: the input of a layer, its output, and a copy of the larger one
         in its kernels' own order. fc6 and the last upsampling keep what `fcn.models.patches` gathers, and a
-        dilated layer the parts that it cuts its input and output into, and a copy of its kernel. The layer
-        that takes most counts. Of most images it is in block1; of a single row of pixels it is fc6 or the
+        dilated layer a copy of its kernel. In graphs of earlier exports, and wherever Keras computes it, it
+        also keeps the parts that it cuts its input and output into, so these are counted. The layer that
+        takes most counts. Of most images it is in block1; of a single row of pixels it is fc6 or the
         last upsampling, since no pooling makes that row any lower. Logits and their exponentials are added.
         640 to 1,000 bytes a pixel were measured for images with 64 channels in block1 and 21 classes.
 
@@ -218,9 +219,9 @@ class NetDescription(NamedTuple):
 
 
 def _in_parts(step: Sliding, length: int) -> tuple[int, int]:
-    """Returns rows or columns of the padded input and of the output of a dilated layer.
+    """Returns rows or columns of the padded input and of the output of a dilated layer, as Keras computes it.
 
-    TensorFlow cuts both into as many parts as the rate of dilation, all of one size.
+    It cuts both into as many parts as the rate of dilation, all of one size.
 
     Args:
         step: The layer.

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from fcn.errors import BackendError, RunError
+from fcn.inference.engines.dilation import scoring
 from fcn.inference.engines.openvino import import_openvino
 from fcn.inference.engines.saved_model_check import check_saved_model
 from fcn.models.net import SegmentationNet
@@ -42,9 +43,11 @@ def convert_layers(model: SegmentationNet) -> Any:
 
 
 def _convert(model: keras.Model, images_like: tf.TensorSpec) -> Any:
+    score = scoring(model)
+
     @tf.function(input_signature=[images_like])  # type: ignore[untyped-decorator]
     def logits(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"logits": model(tf.cast(images, tf.float32), training=False)}
+        return {"logits": score(tf.cast(images, tf.float32))}
 
     with ordinary_convolutions():
         function = logits.get_concrete_function()

@@ -10,6 +10,7 @@ from fcn.classes import Classes
 from fcn.data.image_io import Pixels
 from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import RunError
+from fcn.inference.engines.dilation import scoring
 from fcn.inference.engines.engine import Floats, Labeled
 from fcn.inference.engines.exported import check_num_classes, exported_classes, exported_net
 from fcn.inference.engines.saved_model_check import check_saved_model
@@ -96,13 +97,13 @@ class TensorFlowEngine:
 
 def net_engine(model: SegmentationNet, precision: str) -> TensorFlowEngine:
     """Returns the engine of a net; each call uses the net's current weights."""
-    layers = model.without_resizing()
+    score = scoring(model)
     return TensorFlowEngine(
         model.classes,
-        lambda images: model(tf.cast(images, tf.float32), training=False),
+        lambda images: score(tf.cast(images, tf.float32)),
         precision,
         NetDescription.from_config(model.get_config()),
-        lambda images: layers(images, training=False),
+        scoring(model.without_resizing()),
     )
 
 
