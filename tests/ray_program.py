@@ -14,40 +14,41 @@ from pathlib import Path
 from job_program import Brightness
 
 from fcn.errors import FcnError, RunError
+from fcn.inference.predictor import Predictor
 from fcn.jobs.job import open_job
 from fcn.jobs.ray.actors import run_on_ray
 
 
-def opened(seconds: float) -> Brightness:
+def opened(seconds: float) -> Predictor:
     import ray
 
     if path := os.environ.get("OPENED"):
         cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 0)
         with open(path, "a") as file:
             file.write(f"{os.environ.get('OMP_NUM_THREADS')} {cpus:g}\n")
-    return Brightness(seconds)
+    return Predictor.from_engine(Brightness(seconds))
 
 
-def deadly(seconds: float) -> Brightness:
+def deadly(seconds: float) -> Predictor:
     """Kills the process, as a lack of memory would."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
 
 
-def refused(seconds: float) -> Brightness:
+def refused(seconds: float) -> Predictor:
     raise RunError("net.keras: does not exist.")
 
 
-def broken(seconds: float) -> Brightness:
+def broken(seconds: float) -> Predictor:
     raise ZeroDivisionError("a bug")
 
 
-def differing(seconds: float) -> Brightness:
+def differing(seconds: float) -> Predictor:
     """Opens what the first actor takes for int8, and others for float32."""
     engine = Brightness(seconds)
     with suppress(FileExistsError), open(os.environ["OPENED"], "x"):
         engine.precision = "int8"
-    return engine
+    return Predictor.from_engine(engine)
 
 
 ENGINES = {
@@ -66,11 +67,11 @@ def main() -> None:
     # Actors must find these by name, in a module that they can import.
     import ray_program
 
-    engine = partial(ray_program.ENGINES[name], float(seconds))
+    net = partial(ray_program.ENGINES[name], float(seconds))
     kinds = ("palette", "overlay")
     try:
         with open_job(Path(output), [Path(folder)], {"model": "brightness"}, kinds, batch_size=3) as job:
-            result = run_on_ray(job, engine, address, actors=2)
+            result = run_on_ray(job, net, address, actors=2)
     except FcnError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -105,6 +105,12 @@ def add_parser(commands: Commands) -> None:
         help="with --ray: number of processes; default: one for each GPU, or else one for every four CPUs",
     )
     infer.add_argument(
+        "--workers",
+        type=at_least(1),
+        metavar="N",
+        help="label in N processes of this machine, which share its cores; each takes --memory",
+    )
+    infer.add_argument(
         "--retry-failed",
         action="store_true",
         help="also try images again that failed before and have not changed",
@@ -119,12 +125,17 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Labels images and videos."""
     from fcn.inference.views import Views
-    from fcn.jobs.job import Setting, model_setting, open_job
+    from fcn.jobs.job import open_job
     from fcn.jobs.restart import recover_restart, restarting
+    from fcn.jobs.settings import Setting, model_setting
     from fcn.outputs.render import check_outputs
 
     if options.actors and not options.ray:
         raise BackendError(f"--actors {options.actors}: needs --ray. Add that, or leave it out.")
+    if options.workers and options.ray:
+        raise BackendError(
+            f"--workers {options.workers}: not with --ray, whose processes --actors counts. Leave one out."
+        )
     options.model = find_model(options.model, options.engine)
     model = model_setting(options.model, options.engine)
     views = Views(options.flip, options.scales)
@@ -145,16 +156,20 @@ def run(options: argparse.Namespace) -> None:
                 print_notice(notice)
             memory = options.memory or job.memory()
             arguments = (options.engine, options.precision, views, memory, options.trust)
+            path = Path(os.path.abspath(options.model))  # actors work in another folder
+            same_net = partial(_open_same, model.value, path, *arguments)
+            begin = partial(_begin, job, memory, retry)
             if options.ray:
                 from fcn.jobs.ray.actors import run_on_ray
 
-                path = Path(os.path.abspath(options.model))  # actors work in another folder
-                same_net = partial(_open_same, model.value, path, *arguments)
-                begin = partial(_begin, job, memory, retry)
                 result = run_on_ray(job, same_net, options.ray, options.actors, begin)
+            elif options.workers:
+                from fcn.jobs.processes.pool import run_in_processes
+
+                result = run_in_processes(job, same_net, options.workers, begin)
             else:
                 predictor = _open(options.model, *arguments)
-                _begin(job, memory, retry)
+                begin()
                 result = job.run(predictor)
     _print_result(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
 
@@ -189,7 +204,7 @@ def _open_same(content: str, model: Path, *settings: Any) -> "Predictor":
         FcnError: What `_open` raises.
         RunError: If there is no model, or another one.
     """
-    from fcn.jobs.job import model_setting
+    from fcn.jobs.settings import model_setting
 
     if model_setting(model, settings[0]).value != content:
         raise RunError(

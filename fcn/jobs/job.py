@@ -1,8 +1,8 @@
 """A job: labels a folder of images, and continues after a stop, a crash or a change of the images."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +12,11 @@ from fcn.errors import OutputError
 from fcn.inference.predictor import Predictor
 from fcn.inference.video import VIDEO_ENDING
 from fcn.jobs.crash_isolation import note_delegation
-from fcn.jobs.integrity import ADJUSTABLE_SETTINGS
 from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import plan
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.restart import remove_store
+from fcn.jobs.settings import ORDER, Setting, Settings, check_settings, read_pixel_order
 from fcn.jobs.sources.inputs import Input, list_folders
 from fcn.jobs.sources.remote import is_url
 from fcn.jobs.store import JobStore
@@ -24,28 +24,11 @@ from fcn.jobs.worker import BatchProcessor, work
 from fcn.jobs.worker_lease import WorkerLease, leased_worker
 from fcn.outputs.render import ENDINGS
 from fcn.outputs.summaries import summary_paths, write_summaries
-from fcn.runs.folder import exported_version, identifying_files, is_exported, model_file
-from fcn.system.files import content_hash, remove
+from fcn.system.files import remove
 from fcn.system.text import print_notice
 
-_INPUT_FOLDERS, _ORDER = "input folders", "pixel order"
+_INPUT_FOLDERS = "input folders"
 _GPU = Path("/dev/nvidia0")
-
-
-class Setting(NamedTuple):
-    """A setting that must not change when a job is resumed.
-
-    Attributes:
-        value: What is compared.
-        shown: What a message shows instead of the value.
-    """
-
-    value: str
-    shown: str
-
-
-Settings = Mapping[str, Setting | str]
-"""The settings of a job by the name that messages use; a `str` is both value and what is shown."""
 
 
 class LabelingResult(NamedTuple):
@@ -76,6 +59,7 @@ class Job:
         kinds: What it writes, some of `OUTPUTS`.
         order: Order of the pixels that are labeled.
         file_seconds: Longest time that a process may decode an image.
+        lease: This process.
     """
 
     def __init__(
@@ -85,7 +69,7 @@ class Job:
         self.kinds = tuple(kinds)
         self.order = order
         self.file_seconds = FILE_SECONDS
-        self._lease = lease
+        self.lease = lease
 
     @property
     def finished(self) -> bool:
@@ -142,7 +126,7 @@ class Job:
     def delegate(self) -> None:
         """Notes that other processes label the images for this one, so that no image can crash it."""
         with self.store.transaction():
-            note_delegation(self.store.connection, self._lease.name)
+            note_delegation(self.store.connection, self.lease.name)
 
     def run_with(self, processor: BatchProcessor, classes: Callable[[], Classes]) -> LabelingResult:
         """Labels all remaining images with a processor of the caller, then writes the summaries.
@@ -154,12 +138,24 @@ class Job:
         Raises:
             OutputError: If the output folder cannot be written to. Finished labels stay.
         """
+        return self.complete(lambda: work(self.store, self.lease, processor), classes)
+
+    def complete(self, label: Callable[[], int], classes: Callable[[], Classes]) -> LabelingResult:
+        """Labels all remaining images with a function of the caller, then writes the summaries.
+
+        Args:
+            label: Labels until nothing is left to do; returns how many images it has labeled.
+            classes: Returns the classes of the labels; called when all is labeled.
+
+        Raises:
+            OutputError: If the output folder cannot be written to. Finished labels stay.
+        """
         if self.finished:
             return self.result()
         if self.remaining():
             for path in summary_paths(self.kinds, self.store.output):
                 remove(path)  # without the new images it must not look complete if this run is stopped
-        written = work(self.store, self._lease, processor)
+        written = label()
         records = ((path, record) for path, _, record in self.store.records())
         write_summaries(self.kinds, records, self.store.output, classes())
         return self.result(written)
@@ -186,7 +182,7 @@ class Job:
             OutputError: If the job was started with others.
         """
         with self.store.transaction():
-            _check_settings(self.store, {"engine": engine, "precision": precision})
+            check_settings(self.store, {"engine": engine, "precision": precision})
 
 
 @contextmanager
@@ -229,8 +225,8 @@ def open_job(
                     # No image was claimed yet, so it may become another job.
                     for table in ("settings", "images", "folders"):
                         store.connection.execute(f"DELETE FROM {table}")
-                order = _pixel_order(store)
-                _check_settings(store, {**wanted, _ORDER: order})
+                order = read_pixel_order(store)
+                check_settings(store, {**wanted, ORDER: order})
             size = batch_size or int(store.settings().get("batch_size", default_batch_size()))
             # All endings, written or not, so that an image has the same name for every choice of outputs.
             plan(store, lease, inputs, (*ENDINGS, VIDEO_ENDING), size, summary_paths(kinds, output))
@@ -247,65 +243,26 @@ def open_job(
         _close(store, made)
 
 
-def model_setting(path: Path, engine: str = "auto") -> Setting:
-    """Returns what identifies the model at a path: a hash of its files' content, not its name.
-
-    For an exported model the largest files are not read where smaller files identify their content, since
-    that would take seconds.
+@contextmanager
+def join_job(output: Path, kinds: Sequence[str], order: PixelOrder) -> Iterator[Job]:
+    """Opens the job of an output folder as it was planned by a process that is still alive.
 
     Args:
-        path: The model.
-        engine: Name of the engine that labels.
+        output: The folder.
+        kinds: What the job writes.
+        order: Order of its pixels.
 
     Raises:
-        RunError: If there is no model.
+        OutputError: If the folder cannot be written to.
     """
-    files = identifying_files(exported_version(path), engine) if is_exported(path) else [model_file(path)]
-    return Setting(content_hash(files), str(path))
+    store = JobStore(output)
+    with closing(store), leased_worker(store) as lease:
+        yield Job(store, lease, kinds, order)
 
 
 def default_batch_size() -> int:
     """Returns the default batch size: 1 on a CPU, where larger batches are not faster."""
     return 8 if _GPU.exists() else 1
-
-
-def _check_settings(store: JobStore, wanted: Settings) -> None:
-    """Stores the settings of a job, or compares them with the stored ones. Call it in a transaction.
-
-    Raises:
-        OutputError: If they differ.
-    """
-    known = {
-        name: Setting(*json.loads(text))
-        for name, text in store.settings().items()
-        if name not in ADJUSTABLE_SETTINGS
-    }
-    given = {
-        name: setting if isinstance(setting, Setting) else Setting(setting, setting)
-        for name, setting in wanted.items()
-    }
-    differences = []
-    for name, setting in given.items():
-        before = known.get(name, setting)
-        if setting.value != before.value:
-            other = " with other content" if setting.shown == before.shown else ""
-            differences.append(f"{name}: {before.shown}, now {setting.shown}{other}")
-    if differences:
-        raise OutputError(
-            f"{store.output}: holds the labels of a job with other settings "
-            f"({'; '.join(differences)}). Choose another output folder, use the earlier settings, or add "
-            "--restart to label everything again."
-        )
-    new = {name: json.dumps(setting) for name, setting in given.items() if name not in known}
-    store.keep_settings(new)
-
-
-def _pixel_order(store: JobStore) -> PixelOrder:
-    """Returns the order of the pixels in a job; those of older versions have no such setting."""
-    known = store.settings()
-    if not known:
-        return "upright"
-    return "upright" if _ORDER in known and json.loads(known[_ORDER])[0] == "upright" else "stored"
 
 
 def _was_started(store: JobStore) -> bool:

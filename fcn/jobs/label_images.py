@@ -8,8 +8,9 @@ import numpy as np
 
 from fcn.inference.predictor import Predictor
 from fcn.jobs.job import LabelingResult as LabelingResult
-from fcn.jobs.job import Setting, model_setting, open_job
+from fcn.jobs.job import open_job
 from fcn.jobs.restart import forget_job as forget_job
+from fcn.jobs.settings import Setting, model_setting
 from fcn.jobs.sources.inputs import Input
 from fcn.outputs.render import check_outputs
 

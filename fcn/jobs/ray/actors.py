@@ -2,42 +2,28 @@
 
 The driver, the process that was started, claims batches, hands them to actors, and writes their answers and
 the store; for the job it is one worker like any other. An actor reads images, labels them and renders their
-files; it writes nothing. Ray restarts actors that died and repeats what they had not answered. Videos are
-labeled by the driver.
+files; it writes nothing. Videos are labeled by the driver.
 """
 
 import os
 import platform
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import cached_property
-from typing import Any
 
 from fcn.classes import Classes
 from fcn.errors import BackendError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.job import Job, LabelingResult
 from fcn.jobs.pipeline import write_image
+from fcn.jobs.ray.actor_pool import ActorPool
 from fcn.jobs.ray.cluster import Share, cluster_share, open_cluster, reason
-from fcn.jobs.ray.labeler import (
-    Attempts,
-    Labeler,
-    OpenPredictor,
-    RemoteAttempts,
-    Request,
-    Result,
-    from_table,
-    to_table,
-)
+from fcn.jobs.ray.labeler import Opened, OpenPredictor, Request, Result, opened
+from fcn.jobs.ray.work_queue import RESUME, WorkQueue
 from fcn.jobs.task import Outcome, Task
 from fcn.system.parallel import map_ahead
 from fcn.version import __version__
 
-_PASS_IMAGES, _PASS_IMAGES_PER_ACTOR = 200_000, 10_000
-"""Images claimed at once: minutes of work, so that starting actors for each pass costs little, but no more
-than fit in 100 MB."""
-_GROUP_BATCHES = 8
-"""Batches in one task; an actor reads ahead within it."""
 # Variables with which users choose how nets compute; the actors of a cluster do not inherit them.
 _FORWARDED_VARIABLES = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_", "OMP_", "OPENCV_")
 
@@ -92,28 +78,22 @@ class RayBatchProcessor:
             *(open_predictor, job.kinds, environment, threads, platform.node(), __version__),
             *(job.file_seconds, job.order),
         )
-        self._engine_in_use: tuple[str, str, str] | None = None
-        self._classes: Classes | None = None
+        self._first: Opened | None = None
 
     def classes(self) -> Classes:
         """Returns the classes of the labels."""
         # Without an answer, another worker has labeled everything.
-        return self._predictor.classes if self._classes is None else self._classes
+        return self._predictor.classes if self._first is None else self._first.classes
 
     def __call__(self, claims: Iterator[list[Task]]) -> Generator[list[Outcome], None, None]:
         """Yields the outcomes of each batch, in any order."""
-        most = min(_PASS_IMAGES, _PASS_IMAGES_PER_ACTOR * self._share.actors)
         videos: list[list[Task]] = []
-        while claimed := list(_images_up_to(claims, most)):
-            videos += [batch for batch in claimed if _has_video(batch)]
-            batches = [batch for batch in claimed if not _has_video(batch)]
-            # In two threads, as without Ray: the next results are received while these are written.
-            with closing(self._results(batches)) as results:
-                yield from map_ahead(self._write, results, ahead=2)
+        # In two threads, as without Ray: the next results are received while these are written.
+        with closing(self._results(_images(claims, videos))) as results:
+            yield from map_ahead(self._write, results, ahead=2)
         if videos:
             # A video is written frame by frame, so it is labeled where the output folder is.
-            engine = self._predictor.engine
-            self._check_same_engine(engine.name, engine.precision, self._request.host)
+            self._check(opened(self._predictor))
             yield from self._job.processor(self._predictor)(iter(videos))
 
     @cached_property
@@ -121,48 +101,34 @@ class RayBatchProcessor:
         """The net of this process, opened when it is first needed; each video is a call of its own."""
         return self._request.open_predictor()
 
-    def _results(self, batches: Sequence[list[Task]]) -> Generator[Result, None, None]:
+    def _results(self, batches: Iterator[list[Task]]) -> Generator[Result, None, None]:
         import ray
 
-        if not batches:
-            return
-        missing = sum(map(len, batches))
+        queue = WorkQueue(batches, self._job.store.count("waiting"), self._share.actors)
+        pool = ActorPool(self._request, self._share, queue, self._check)
         try:
-            with closing(_answers(batches, self._request, self._share)) as answers:
-                for answer in answers:
-                    if isinstance(answer, Exception):
-                        raise answer
-                    self._check_same_engine(answer.engine, answer.precision, answer.host)
-                    self._classes = answer.classes
-                    missing -= len(answer.images) + len(answer.failed)
-                    yield answer
+            with closing(pool.results()) as results:
+                yield from results
         except ray.exceptions.RayError as error:
-            raise BackendError(
-                f"--ray: the cluster failed ({reason(error)}). Finished labels stay; run the same command "
-                "again to continue."
-            ) from error
-        if missing:
-            raise BackendError(
-                f"--ray: Ray gave no answer for {missing} images. Finished labels stay; run the same command "
-                "again to continue."
-            )
+            raise BackendError(f"--ray: the cluster failed ({reason(error)}). {RESUME}") from error
 
-    def _check_same_engine(self, engine: str, precision: str, host: str) -> None:
+    def _check(self, answer: Opened) -> None:
         """Checks that all machines use the same engine and precision, also as in an earlier run.
 
         Raises:
             BackendError: If machines chose differently.
             OutputError: If the job was started with another engine or precision.
         """
-        if self._engine_in_use is None:
-            self._job.check_engine(engine, precision)
-            self._engine_in_use = engine, precision, host
-        known, known_precision, first = self._engine_in_use
-        if (engine, precision) != (known, known_precision):
+        if self._first is None:
+            self._job.check_engine(answer.engine, answer.precision)
+            self._first = answer
+        first = self._first
+        if (answer.engine, answer.precision) != (first.engine, first.precision):
             raise BackendError(
-                f"--ray: machines would give different labels: {first} computes with {known} in "
-                f"{known_precision}, {host} with {engine} in {precision}. Choose one for all: "
-                f"--engine {known} --precision {known_precision}, with which the job was started."
+                f"--ray: machines would give different labels: {first.host} computes with {first.engine} in "
+                f"{first.precision}, {answer.host} with {answer.engine} in {answer.precision}. Choose one "
+                f"for all: --engine {first.engine} --precision {first.precision}, with which the job was "
+                "started."
             )
 
     def _write(self, result: Result) -> list[Outcome]:
@@ -170,37 +136,10 @@ class RayBatchProcessor:
         return [*(write_image(output, image) for image in result.images), *result.failed]
 
 
-def _answers(batches: Sequence[list[Task]], request: Request, share: Share) -> Generator[Any, None, None]:
-    """Yields the answers of actors as they come, each a `Result` or an `Exception`."""
-    import ray
-
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    context.target_max_block_size = 1  # each batch comes as soon as it is labeled
-    # Counted in an actor of its own, since those that die cannot count; Ray restarts it if its machine fails.
-    attempts = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Attempts).remote()
-    size = max(1, min(_GROUP_BATCHES, len(batches) // (4 * share.actors)))
-    groups = [to_table(batches[start : start + size]) for start in range(0, len(batches), size)]
-    labeled = ray.data.from_arrow(groups).map_batches(
-        Labeler,
-        fn_constructor_args=(request, RemoteAttempts(attempts)),
-        batch_size=size,
-        batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(size=min(share.actors, len(groups))),
-        num_cpus=share.cpus,
-        num_gpus=share.gpus or None,
-    )
-    for table in labeled.iter_batches(batch_size=None, batch_format="pyarrow"):
-        yield from from_table(table)
-
-
-def _has_video(batch: Sequence[Task]) -> bool:
-    return any(task.is_video for task in batch)
-
-
-def _images_up_to(claims: Iterator[list[Task]], count: int) -> Iterator[list[Task]]:
-    """Yields batches until they have a number of images."""
-    while count > 0 and (batch := next(claims, None)):
-        count -= len(batch)
+def _images(claims: Iterator[list[Task]], videos: list[list[Task]]) -> Iterator[list[Task]]:
+    """Yields batches up to the first that is a video, which is added to `videos`."""
+    for batch in claims:
+        if batch[0].is_video:
+            videos.append(batch)
+            return
         yield batch

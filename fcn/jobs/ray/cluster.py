@@ -30,7 +30,6 @@ _LOCAL_STORE_BYTES = 1 << 30
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # also for this process, where Ray's own code writes to stderr
     # Avoids a warning; GPUs stay hidden from actors that have none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
@@ -170,13 +169,7 @@ def _start(ray: Any, options: Mapping[str, Any]) -> Exception | None:
 
 
 def _import_ray() -> Any:
-    ray = import_optional("ray", "--ray", "distributed")
-    import_optional("ray.data", "--ray", "distributed")
-    # Its console handler; what goes wrong is raised as well.
-    for handler in logging.getLogger("ray.data").handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setLevel(logging.CRITICAL + 1)
-    return ray
+    return import_optional("ray", "--ray", "distributed")
 
 
 def _check_reachable(address: str) -> None:

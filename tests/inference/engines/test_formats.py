@@ -25,7 +25,7 @@ from fcn.inference.engines.litert import LiteRtEngine
 from fcn.inference.engines.onnx import OnnxEngine
 from fcn.inference.engines.table import CPU, Choice, write_table
 from fcn.inference.tiling.tiles import TiledEngine
-from fcn.jobs.job import model_setting
+from fcn.jobs.settings import model_setting
 from fcn.models.net import SegmentationNet
 from fcn.outputs.probabilities import softmax
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fcn.exports.export import export
-from fcn.jobs.job import model_setting
+from fcn.jobs.settings import model_setting
 from fcn.models.fcn import FCN
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,73 @@
+"""The messages between a command and its worker processes, as pickles that only this package writes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from fcn.classes import Classes
+from fcn.inference.predictor import Predictor
+from fcn.jobs.reading import PixelOrder
+
+OpenPredictor = Callable[[], Predictor]
+"""Opens the net that labels; a module-level function or a `partial` of one, so that it can be pickled."""
+
+
+class Request(NamedTuple):
+    """What a worker process is to do.
+
+    Attributes:
+        open_predictor: Opens the net that labels.
+        output: Folder of the job.
+        kinds: What it writes, some of `OUTPUTS`.
+        order: Order of the pixels that are labeled.
+        file_seconds: Longest time that a process may decode an image.
+    """
+
+    open_predictor: OpenPredictor
+    output: Path
+    kinds: tuple[str, ...]
+    order: PixelOrder
+    file_seconds: float
+
+
+class Ready(NamedTuple):
+    """A worker has opened the net.
+
+    Attributes:
+        worker: Its name in the store.
+        classes: The classes of its labels.
+    """
+
+    worker: str
+    classes: Classes
+
+
+class Progress(NamedTuple):
+    """A worker has finished a batch.
+
+    Attributes:
+        labeled: Number of images that it labeled.
+        finished: Number of images that it labeled or that have failed.
+    """
+
+    labeled: int
+    finished: int
+
+
+class Notice(NamedTuple):
+    """A worker has printed a line."""
+
+    line: str
+
+
+class Ended(NamedTuple):
+    """A worker has ended; its last message.
+
+    Attributes:
+        error: Why; None if nothing is left to do.
+    """
+
+    error: Exception | None
+
+
+Message = Ready | Progress | Notice | Ended
