@@ -64,6 +64,7 @@ class LiteRtEngine:
         import_interpreter()  # outside of the block below, which blames the file
         try:
             self._interpreter = self._open()
+            self._interpreter.allocate_tensors()  # looks for all operations
             predict = self._interpreter.get_signature_runner(SIGNATURE)
             shapes = [
                 details[name]["shape_signature"].tolist()

@@ -121,6 +121,23 @@ def test_other_precisions_and_models_without_the_format_are_refused(
         open_engine(version, name)
 
 
+def test_operations_that_litert_does_not_have_are_refused(tmp_path: Path) -> None:
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    flatbuffers = pytest.importorskip("flatbuffers")
+    version = tmp_path / "1"
+    shutil.copytree(EXPORT, version)
+    path = litert_file(version)
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    code = model.operatorCodes[0]
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    code.customCode = b"FlexWriteFile"
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(builder.Output())
+    with pytest.raises(RunError, match=r"model\.tflite: cannot be read by LiteRT .*not supported"):
+        open_engine(version, "litert")
+
+
 @pytest.mark.parametrize(("name", "package"), [("onnx", "onnxruntime"), ("litert", "ai-edge-litert")])
 def test_a_missing_package_is_named(name: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("onnxruntime", "ai_edge_litert", "ai_edge_litert.interpreter"):
