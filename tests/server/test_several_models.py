@@ -134,6 +134,7 @@ def test_models_share_the_places_of_the_queue(server, engines):
         assert {answer.result().status_code for answer in waiting} == {200}
 
 
+@pytest.mark.slow
 def test_the_server_is_ready_when_all_models_are(tmp_path, engines):
     with running_models(tmp_path, engines, answer_seconds=4.0) as (server, _):
         check_ready(server, engines)

@@ -4,13 +4,15 @@ import time
 from pathlib import Path
 
 import pytest
-from http_server import model_metrics, server_resources
+from http_server import model_metrics, running_service, server_resources
 from pausable_engine import PausableEngine, flat
 
+from fcn.data.image_io import encode_png
 from fcn.errors import RunError
 from fcn.inference.predictor import Predictor
 from fcn.runs.arrival import Arrivals, write_file_sizes
 from fcn.server.interface import ErrorKind, ServerError
+from fcn.server.service import Service
 from fcn.server.versions import VersionManager
 
 NEVER = float("inf")
@@ -439,6 +441,7 @@ def test_the_old_version_comes_back_when_the_new_one_cannot_be_loaded_and_that_i
     wait_until(lambda: states(versions) == {1: "END", 2: "AVAILABLE"})
 
 
+@pytest.mark.slow
 def test_an_engine_that_hangs_with_its_first_image_is_left_behind(manage, tmp_path):
     add_weights(tmp_path, 1, 1)
     hanging = Sized()
@@ -472,3 +475,40 @@ def test_no_exception_ends_the_watch(manage, tmp_path, monkeypatch, caplog):
     assert [record.exc_info[1].args for record in caplog.records if record.exc_info] == [("a bug",)]
     add_weights(tmp_path, 2, 1)
     wait_until(lambda: newest(versions) == 2)
+
+
+@pytest.mark.slow
+def test_requests_are_told_when_to_come_again_while_a_version_is_replaced(tmp_path):
+    add_weights(tmp_path, 1, 800)
+    loads = threading.Event()
+
+    def open_predictor(path):
+        assert path.name == "1" or loads.wait(30)
+        return Predictor.from_engine(Sized())
+
+    resources = server_resources(3.5, "drain")
+    service = Service("fcn", tmp_path, open_predictor, resources)
+    try:
+        with running_service(service) as server:
+            add_weights(tmp_path, 2, 900)
+            wait_until(lambda: server.client.get("/v2/health/ready").status_code == 503)
+            for method, path in (
+                ("POST", "/v1/models/fcn:segment"),
+                ("GET", "/v1/models/fcn:classes"),
+                ("GET", "/v2/models/fcn/ready"),
+            ):
+                refused = server.client.request(method, path, content=encode_png(flat(1)))
+                assert (refused.status_code, int(refused.headers["retry-after"]) >= 1) == (503, True)
+                assert refused.json()["error"].startswith("Another version of the model is being loaded")
+            states = server.client.get("/v1/models/fcn").json()["model_version_status"]
+            assert {state["version"]: state["state"] for state in states}["1"] == "END"
+            index = server.client.post("/v2/repository/index").json()
+            assert {one["version"]: one["state"] for one in index}["1"] == "UNAVAILABLE"
+            loads.set()
+            wait_until(lambda: server.client.get("/v2/health/ready").status_code == 200)
+            answer = server.client.post("/v1/models/fcn:segment", content=encode_png(flat(1)))
+            assert (answer.status_code, answer.headers["x-fcn-version"]) == (200, "2")
+    finally:
+        loads.set()
+        service.close()
+        resources.close()

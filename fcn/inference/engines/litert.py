@@ -107,6 +107,11 @@ class LiteRtEngine:
         logits: Floats = np.concatenate([self._run(SHRUNK_SIGNATURE, image)["logits"] for image in images])
         return logits
 
+    def release(self) -> None:
+        """Gives back the memory of maps, which the interpreter keeps for the next images."""
+        with self._lock:
+            self._interpreter = None
+
     def _open(self) -> Any:
         threads = wanted_threads() or available_cores()
         with stderr_held_back():  # it prints which of its kernels it uses

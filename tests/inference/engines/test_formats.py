@@ -1,5 +1,6 @@
 """Tests of the engines that compute the ONNX and the LiteRT form of an export."""
 
+import gc
 import json
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from net_kinds import random_net
 from photographs import write_image
+from process_memory import anonymous_bytes
 
 from fcn.cli.main import main
 from fcn.errors import BackendError, ImageTooLargeError, RunError
@@ -84,6 +86,18 @@ def test_results_are_not_overwritten_by_the_next_images(name: str) -> None:
     engine.label(images[1:]), engine.logits(images[1:])
     for array, before in zip((*first[0], first[1]), kept, strict=True):
         np.testing.assert_array_equal(array, before)
+
+
+def test_memory_of_maps_is_given_back_and_taken_again() -> None:
+    engine = open_engine(EXPORT, "litert")
+    assert isinstance(engine, LiteRtEngine)
+    before = engine.label(noise(1, 300, 400))
+    kept = anonymous_bytes()
+    engine.release()
+    gc.collect()
+    assert anonymous_bytes() < kept - 2_000_000
+    for one, other in zip(before, engine.label(noise(1, 300, 400)), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @every_format

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tensorflow as tf
+from process_memory import anonymous_bytes
 
 from fcn.errors import BackendError, RunError
 from fcn.inference.engines.choose import open_engine
@@ -101,6 +102,18 @@ def test_large_scores_do_not_overflow(thin_net) -> None:
     confidence = open_engine(net, "openvino").label(images((40, 57))).confidence
     assert np.isfinite(confidence).all()
     assert confidence.max() <= 1
+
+
+def test_memory_of_maps_is_given_back_and_taken_again(net: FCN) -> None:
+    engine = open_engine(net, "openvino")
+    engine.release()  # nothing yet
+    before = engine.label(images((600, 800)))
+    kept = anonymous_bytes()
+    engine.release()
+    assert anonymous_bytes() < kept - 20_000_000
+    after = engine.label(images((600, 800)))
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_results_are_not_overwritten_by_the_next_images(engine: OpenVinoEngine) -> None:
