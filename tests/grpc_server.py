@@ -63,27 +63,39 @@ class RunningGrpc(NamedTuple):
 @contextmanager
 def running_grpc(folder, engine, token=None, version=1, connections=16, **limits):
     """Yields a server in a thread, with an engine."""
-    with engine_service(folder, engine, version, **limits) as service:
-        listener = open_socket("127.0.0.1", 0, "--grpc-port")
-        server = GrpcServer(ServedModels([service]), service.resources, token, listener)
-        started, stopped = threading.Event(), threading.Event()
-
-        async def serve():
-            await server.start(connections)
-            started.set()
-            await asyncio.to_thread(stopped.wait)
-            await server.stop(service.limits.stop_seconds)
-
-        thread = threading.Thread(target=asyncio.run, args=(serve(),))
-        thread.start()
+    with (
+        engine_service(folder, engine, version, **limits) as service,
+        running_services([service], token, connections) as server,
+    ):
         try:
-            assert started.wait(20)
-            with grpc.insecure_channel(server.address, ANY_SIZE) as channel:
-                yield RunningGrpc(server.address, service, channel)
+            yield server
         finally:
             engine.resumed.set()
-            stopped.set()
-            thread.join(30)
+
+
+@contextmanager
+def running_services(services, token=None, connections=16):
+    """Yields a server in a thread, with services that share their resources."""
+    first = services[0]
+    listener = open_socket("127.0.0.1", 0, "--grpc-port")
+    server = GrpcServer(ServedModels(services), first.resources, token, listener)
+    started, stopped = threading.Event(), threading.Event()
+
+    async def serve():
+        await server.start(connections)
+        started.set()
+        await asyncio.to_thread(stopped.wait)
+        await server.stop(first.limits.stop_seconds)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        assert started.wait(20)
+        with grpc.insecure_channel(server.address, ANY_SIZE) as channel:
+            yield RunningGrpc(server.address, first, channel)
+    finally:
+        stopped.set()
+        thread.join(30)
 
 
 def message(name, **fields):

@@ -157,8 +157,8 @@ def running_app(app, resources):
 
 
 @contextmanager
-def running_models(folder: Path, engines: dict[str, PausableEngine], settings=_PLAIN, **limits):
-    """Yields a server in a thread with a model for each engine, and the services by name."""
+def engine_services(folder: Path, engines: dict[str, PausableEngine], **limits):
+    """Yields a service by name for each engine; they share their resources."""
     resources = server_resources(**limits)
     services = {}
     try:
@@ -169,12 +169,20 @@ def running_models(folder: Path, engines: dict[str, PausableEngine], settings=_P
             services[name] = Service(
                 name, folder / name, lambda _, engine=engine: Predictor.from_engine(engine), resources
             )
-        app = create_app(ServedModels([*services.values()]), resources, settings)
-        with running_app(app, resources) as (port, client):
-            yield RunningServer(port, services[next(iter(services))], client), services
+        yield services
     finally:
         for engine in engines.values():
             engine.resumed.set()
         for service in services.values():
             service.close()
         resources.close()
+
+
+@contextmanager
+def running_models(folder: Path, engines: dict[str, PausableEngine], settings=_PLAIN, **limits):
+    """Yields a server in a thread with a model for each engine, and the services by name."""
+    with engine_services(folder, engines, **limits) as services:
+        first = next(iter(services.values()))
+        app = create_app(ServedModels([*services.values()]), first.resources, settings)
+        with running_app(app, first.resources) as (port, client):
+            yield RunningServer(port, first, client), services

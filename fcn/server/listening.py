@@ -25,6 +25,7 @@ _BACKLOG = 2048
 # After so many, those beyond the limit are closed before more are accepted. There is a reserve of descriptors
 # for them.
 _ACCEPTED_AT_ONCE = 4
+# The other server gets one connection for so many of this one: each is for many requests at once.
 _OTHER_SHARE = 4
 # Longer than clients and proxies usually keep an idle connection: if the client closes it first, no request
 # is lost on the way.
@@ -117,14 +118,15 @@ def answer_requests(
     Raises:
         AddressError: If another server took the address meanwhile.
     """
-    wanted = limits.connections + (0 if other is None else _share(limits.connections))
+    others = 0 if other is None else max(1, limits.connections // _OTHER_SHARE)
+    wanted = limits.connections + others
     connections = reserve_descriptors(wanted)
     if connections < wanted:
         _LOG.warning(
             "the limit of open files of this system permits fewer connections than --max-connections",
             extra={"connections": connections},
         )
-    others = 0 if other is None else _share(connections)
+    others = max(min(1, others), connections * others // wanted)
     config = configure(app, limits._replace(connections=max(1, connections - others)))
     server = _Server(config, when_ready, when_stopping, limits, other, others)
     host, port = listener.getsockname()[:2]
@@ -135,11 +137,6 @@ def answer_requests(
         raise _in_use(f"--host {host} --port {port}", error) from error
     server.run(sockets=[listener])
     return server.stopped_by
-
-
-def _share(connections: int) -> int:
-    """Returns how many connections the other server gets: it needs fewer, each for many requests at once."""
-    return max(1, connections // _OTHER_SHARE)
 
 
 def configure(app: ASGIApp, limits: Limits) -> uvicorn.Config:

@@ -139,14 +139,15 @@ def test_a_token_is_wanted_where_a_file_says_so(served, jpeg):
     assert (status, b"fcn_images_total" in body) == (200, True)
 
 
-def test_labels_over_grpc_are_the_same_and_need_the_token(served, said, jpeg):
+@pytest.mark.parametrize("name", ["my-net", "other"])
+def test_labels_over_grpc_are_the_same_and_need_the_token(served, said, jpeg, name):
     with triton.InferenceServerClient(served.said["grpc"]) as client:
         assert client.is_server_ready()
         files = triton.InferInput("image_bytes", [1], "BYTES")
         files.set_data_from_numpy(np.array([jpeg], object))
         with pytest.raises(triton.InferenceServerException, match="UNAUTHENTICATED"):
-            client.infer("my-net", [files])
-        answer = client.infer("my-net", [files], headers={"authorization": "Bearer very-secret"})
+            client.infer(name, [files])
+        answer = client.infer(name, [files], headers={"authorization": "Bearer very-secret"})
     (png,) = answer.as_numpy("label_png_bytes")
     assert np.array_equal(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED), said.label)
     assert answer.as_numpy("mean_confidence")[0] == pytest.approx(said.mean_confidence, abs=1e-5)

@@ -156,3 +156,19 @@ def test_a_server_that_is_told_to_stop_drains_before(tmp_path, number, drains):
             assert answer.status_code == 200
         assert process.wait(30) == 0
         assert (time.monotonic() - begin >= drain_seconds) == drains
+
+
+def test_another_server_gets_a_quarter_as_many_connections_and_may_fail_to_start():
+    class Other:
+        async def start(self, connections):
+            self.connections = connections
+            raise AddressError("--grpc-port 1: cannot be used")
+
+        async def stop(self, seconds):
+            raise AssertionError("it was not started")
+
+    for connections, expected in ((100, 25), (2, 1)):
+        other = Other()
+        with open_socket("127.0.0.1", 0) as listener, pytest.raises(AddressError, match="--grpc-port 1"):
+            answer_requests(None, listener, Limits(connections=connections), lambda: None, other=other)
+        assert other.connections == expected

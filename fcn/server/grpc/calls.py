@@ -182,7 +182,7 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     async def _place(self, method: Method) -> AsyncIterator[bool]:
         """Waits for a place to receive a message; yields whether there is one."""
         if method.is_open:
-            has_place = self._open_places > 0
+            has_place = self._open_places > 0 and self._pool.free >= self._limits.request_bytes
             self._open_places -= has_place
             try:
                 yield has_place

@@ -27,7 +27,8 @@ class Metrics:
     """Metrics of one server; several servers in one process have separate ones.
 
     Attributes:
-        requests: Requests, by protocol ("tensorflow", "v2", "segment", "page", ...) and status.
+        requests: Requests, by protocol ("tensorflow", "v2", "segment", "page", "v2-grpc", ...) and status, of
+            gRPC its name.
         request_seconds: Time from the first byte of a request to the last of its response, by protocol.
         queue_images: Images that are accepted and not answered yet, of all models.
     """

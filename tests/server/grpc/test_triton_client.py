@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-from grpc_server import running_grpc
-from http_server import png_pixels
+from grpc_server import running_grpc, running_services
+from http_server import engine_services, png_pixels, wait_until
 from pausable_engine import PausableEngine, flat
 
 from fcn.data.image_io import encode_png
@@ -135,6 +135,32 @@ def test_statistics_count_what_was_asked(tmp_path):
         assert after.inference_stats.compute_infer.ns > 0
         assert sum(batch.batch_size * batch.compute_infer.count for batch in after.batch_stats) == 2
         assert after.last_inference > 0
+
+
+def test_several_models_are_chosen_by_name_and_share_the_queue(tmp_path):
+    engines = {"one": PausableEngine(), "two": PausableEngine(num_classes=4)}
+    pixels, logits = [given("images", PIXELS, "UINT8")], [triton.InferRequestedOutput("logits")]
+    with (
+        engine_services(tmp_path, engines, queue_images=2) as services,
+        running_services([*services.values()]) as server,
+        triton.InferenceServerClient(server.address) as client,
+    ):
+        for name, num_classes in (("one", 3), ("two", 4)):
+            answer = client.infer(name, pixels, outputs=logits)
+            assert answer.as_numpy("logits").shape[-1] == num_classes
+        assert refusal(client, "three", pixels) == (
+            "StatusCode.NOT_FOUND",
+            'Expected one of the served models, one, two. Received: "three".',
+        )
+        assert [model.name for model in client.get_model_repository_index().models] == ["one", "two"]
+        assert [model.name for model in client.get_inference_statistics().model_stats] == ["one", "two"]
+        engines["one"].resumed.clear()
+        client.async_infer("one", pixels, callback=lambda result, error: None)
+        wait_until(lambda: server.metric("fcn_queue_images") == 2)
+        assert refusal(client, "two", pixels)[0] == "StatusCode.RESOURCE_EXHAUSTED"
+        engines["one"].resumed.set()
+        wait_until(lambda: server.metric("fcn_queue_images") == 0)
+        assert client.infer("two", pixels).as_numpy("label").shape == (2, 4, 5)
 
 
 def test_lists_of_numbers_are_answered_as_lists(server):
