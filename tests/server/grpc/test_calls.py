@@ -227,6 +227,7 @@ def test_a_deadline_and_a_canceled_call_free_engine_place_and_memory(tmp_path, i
     engine = PausableEngine()
     with running_grpc(tmp_path, engine, answer_seconds=30.0) as server:
         engine.resumed.clear()
+        engine.started.clear()  # it was set when the engine was warmed up
         call = server.channel.unary_unary(INFER)
         first = call.future(infer_request(flat(2)), timeout=20)
         wait_until(engine.started.is_set)
