@@ -29,7 +29,7 @@ import numpy as np
 from machine import describe_cpu, describe_load
 from rounds import REPOSITORY, Worker
 
-from fcn.data import image_header, image_io
+from fcn.data import encoded_image, image_header, image_io
 from fcn.data.image_io import encode_jpeg, read_image
 
 Seconds = Callable[[], float]
@@ -38,7 +38,7 @@ Seconds = Callable[[], float]
 _DECODED = 50
 """Images that are decoded between two looks at the clock."""
 _BOUNDS = (
-    (image_io, "check_content"),
+    (encoded_image, "check_content"),
     *((image_header, name) for name in ("check_sides", "check_tiles", "check_tags", "check_boxes")),
 )
 
