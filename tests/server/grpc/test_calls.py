@@ -242,7 +242,7 @@ def test_a_deadline_and_a_canceled_call_free_engine_place_and_memory(tmp_path, i
         wait_until(lambda: waiting_images(server) == 1)
         assert time.monotonic() - start < 5
         wait_until(lambda: server.pool.free == server.service.limits.body_bytes - len(infer_request(flat(2))))
-        assert server.requests("v2-grpc", "CANCELLED") == 1
+        wait_until(lambda: server.requests("v2-grpc", "CANCELLED") == 1)
         engine.resumed.set()
         assert read_label(first.result()).max() == 2
         # The engine has never seen the image of the call that ended.
