@@ -165,7 +165,9 @@ def _open(source: Path) -> Iterator[cv2.VideoCapture]:
     check_video(source)
     try:
         # FFmpeg never takes an absolute path for an address.
-        video = cv2.VideoCapture(str(source.absolute()), cv2.CAP_FFMPEG)
+        path = str(source.absolute())
+        path.encode()  # OpenCV 4.14 crashes where earlier versions raise this error
+        video = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
     except UnicodeEncodeError as error:
         raise DataError(
             f"{source}: has a name that is not valid UTF-8, which OpenCV cannot open. Rename it."

@@ -57,6 +57,7 @@ def open_writer(
         )
     codec = cv2.VideoWriter.fourcc(*_CODEC)
     try:
+        str(temporary).encode()  # OpenCV 4.14 crashes where earlier versions raise this error
         writer = cv2.VideoWriter(str(temporary), cv2.CAP_FFMPEG, codec, encodable_rate(rate), (width, height))
     except UnicodeEncodeError as error:
         raise OutputError(

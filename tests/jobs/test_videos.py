@@ -116,3 +116,17 @@ def test_what_else_is_named_is_told_what_is_expected(folder: Path, tmp_path: Pat
     (folder / "a.pdf").write_bytes(b"%PDF-1.7")
     result = run_job(tmp_path / "out", folder / "a.pdf", folder / "a.mp4")
     assert "or MP4, MOV, AVI, MKV or WebM videos" in result.failed[0][1]
+
+
+def test_a_video_whose_name_is_not_utf8_fails_and_others_are_labeled(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.mp4").rename(folder / "a \udcff.mp4")
+    result = run_job(tmp_path / "out", folder)
+    assert (result.labeled, result.videos) == (2, 1)
+    [(path, reason)] = result.failed
+    assert Path(path).name == "a \udcff.mp4"
+    assert "has a name that is not valid UTF-8" in reason
+
+
+def test_a_folder_for_videos_whose_name_is_not_utf8_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="has a name that is not valid UTF-8"):
+        run_job(tmp_path / "out \udcff", folder)
