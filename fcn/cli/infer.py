@@ -175,7 +175,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _begin(job: "Job", memory: float | None, retry: bool) -> None:
-    """Changes the job as the options ask, once the model is known to work."""
+    """Changes the job as the options ask: once the model is known to work, or before workers open it."""
     job.keep_memory(memory)
     if retry:
         job.retry_failed()

@@ -143,10 +143,9 @@ def _label(predictor: Predictor, image: Pixels, label: Pixels, loss: Loss | None
     if loss is None or 4 * label.size * len(predictor.classes.names) > _LOGIT_BYTES:
         return predictor.predict(image).label, math.nan
     prediction = predictor.predict(image, with_logits=True)
-    assert prediction.logits is not None
-    known = (label != VOID).any()
-    found = float(loss(label[np.newaxis], prediction.logits[np.newaxis])) if known else math.nan
-    return prediction.label, found
+    if prediction.logits is None or (label == VOID).all():
+        return prediction.label, math.nan
+    return prediction.label, float(loss(label[np.newaxis], prediction.logits[np.newaxis]))
 
 
 def evaluate(

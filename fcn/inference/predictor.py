@@ -95,18 +95,23 @@ class Predictor:
         views = Views(flip, check_scales(scales))
         one_view = tiled(open_engine(path or model, engine, precision, trust), memory_gigabytes, path)
         self._set(multi_scale_engine(one_view, views, one_view.score_bytes), views, path, net)
-        Predictor._process = os.getpid()
 
     @classmethod
     def from_engine(cls, engine: Engine) -> "Predictor":
-        """Returns a predictor that labels with an engine that is open, of one view of each image."""
+        """Returns a predictor that labels with an engine that is open, of one view of each image.
+
+        Raises:
+            BackendError: If this process was forked from one that had loaded a model.
+        """
         predictor = cls.__new__(cls)
+        predictor._check_process()
         predictor._set(engine, PLAIN, None, None)
         return predictor
 
     def _set(self, engine: Engine, views: Views, path: Path | None, net: "SegmentationNet | None") -> None:
         self._engine, self.views, self.path, self.net = engine, views, path, net
         self.classes, self.bits = engine.classes, engine.bits
+        Predictor._process = os.getpid()
 
     @property
     def engine(self) -> Engine:
@@ -210,9 +215,11 @@ class Predictor:
         Raises:
             MemoryError: If there is not enough.
             RunError: As `predict` does.
+            ValueError: If `is_large` does not hold.
         """
         engine = self.engine
-        assert isinstance(engine, GradualEngine)
+        if not isinstance(engine, GradualEngine):
+            raise ValueError("Expected an image for which `is_large` holds. Received: another one.")
         if with_logits:
             logits = yield from engine.logits_in_turns(image)
             return Prediction(image, self.classes, logits=logits[0])

@@ -1,8 +1,8 @@
 """Brings the store of an older version up to date: in one transaction, with a copy of the old file beside it.
 
 A process that is killed meanwhile leaves the old store or the new one, each whole. The copy stays until the
-first images are finished with the new store, so that an earlier version of this package can go on from it: it
-takes the place of the store when it is renamed.
+first images are finished with the new store, so that an earlier version of this package can go on from it.
+For that, delete the store with its `-wal` and `-shm` files, which belong to the new one, and rename the copy.
 """
 
 import os

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["image", "video"]
-"""What a task is, given once, when its file or URL is found."""
+"""Kind of a task, given once, when its file or URL is found."""
 
 
 class Task(NamedTuple):

@@ -1,19 +1,20 @@
-"""What a net says about one image."""
+"""The prediction of a net for one image: its label, and what can be made of it."""
 
 from functools import cached_property
 from pathlib import Path
 
 from fcn.classes import Classes
-from fcn.data.image_io import Pixels, write_label
+from fcn.data.image_io import Pixels, encode_jpeg, write_label
+from fcn.data.orientation import upright
 from fcn.outputs.areas import class_areas
 from fcn.outputs.coco import polygon_annotations
-from fcn.outputs.overlay import overlay_image
-from fcn.outputs.probabilities import Floats, most_probable, softmax
+from fcn.outputs.overlay import jpeg_overlay, overlay_image
+from fcn.outputs.probabilities import Floats, encode_probabilities, most_probable, softmax
 from fcn.outputs.record import Annotation
 
 
 class Prediction:
-    """What a net says about one image: its label, or the scores from which the label follows.
+    """The prediction of a net for one image: its label, or the scores from which the label follows.
 
     Args:
         image: The image, `uint8[H, W, 3]`, RGB.
@@ -55,10 +56,7 @@ class Prediction:
 
     @cached_property
     def _labeled(self) -> tuple[Pixels, float]:
-        if self._given is not None:
-            return self._given
-        assert self.logits is not None
-        return most_probable(self.logits)
+        return most_probable(self._scores()) if self._given is None else self._given
 
     @property
     def label(self) -> Pixels:
@@ -76,11 +74,15 @@ class Prediction:
         Raises:
             ValueError: If the scores were not asked for.
         """
-        if self.logits is None:
-            raise ValueError(
-                "Expected a prediction with scores. Ask for them: predict(..., with_logits=True)."
-            )
-        return softmax(self.logits)
+        return softmax(self._scores())
+
+    def encoded_probabilities(self) -> bytes:
+        """Returns the probabilities as `encode_probabilities` writes them.
+
+        Raises:
+            ValueError: If the scores were not asked for.
+        """
+        return encode_probabilities(self._scores(), self.classes)
 
     def areas(self) -> dict[str, float]:
         """Returns the share of the image that each class covers, by class name; absent ones are left out."""
@@ -95,8 +97,21 @@ class Prediction:
         return polygon_annotations(self.label, min_area)
 
     def overlay(self) -> Pixels:
-        """Returns the image with its label laid over it and a legend, `uint8[h, w, 3]`, RGB."""
-        return overlay_image(self.image, self.label, self.classes)
+        """Returns the upright image with its label laid over it and a legend, `uint8[h, w, 3]`, RGB."""
+        return overlay_image(*self._upright(), self.classes)
+
+    def encoded_overlay(self) -> bytes:
+        """Returns the same as a JPEG; an overlay that is too large for one is made smaller."""
+        return encode_jpeg(jpeg_overlay(*self._upright(), self.classes))
+
+    def _upright(self) -> tuple[Pixels, Pixels]:
+        """Returns the upright image and label."""
+        return upright(self.image, self.orientation), upright(self.label, self.orientation)
+
+    def _scores(self) -> Floats:
+        if self.logits is None:
+            raise ValueError("Expected a prediction with scores. Ask for them: with_logits=True.")
+        return self.logits
 
     def save(self, path: Path | str) -> None:
         """Writes the label as a PNG of class ids, shown in the colors of the classes.

@@ -3,12 +3,9 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from fcn.data.image_io import encode_jpeg, encode_label
-from fcn.data.orientation import upright
+from fcn.data.image_io import encode_label
 from fcn.outputs.coco import polygon_annotations, rle_annotations
-from fcn.outputs.overlay import jpeg_overlay
 from fcn.outputs.prediction import Prediction
-from fcn.outputs.probabilities import encode_probabilities
 from fcn.outputs.record import Annotation, Record
 
 OUTPUTS = ("palette", "ids", "overlay", "probabilities", "rle", "polygons", "areas")
@@ -100,12 +97,9 @@ def render(
             case "ids":
                 files[SUFFIXES[kind]] = encode_label(label)
             case "overlay":
-                image, shown = (upright(part, prediction.orientation) for part in (prediction.image, label))
-                files[SUFFIXES[kind]] = encode_jpeg(jpeg_overlay(image, shown, classes))
+                files[SUFFIXES[kind]] = prediction.encoded_overlay()
             case "probabilities":
-                if prediction.logits is None:
-                    raise ValueError("Expected a prediction with scores for this output. Received: none.")
-                files[SUFFIXES[kind]] = encode_probabilities(prediction.logits, classes)
+                files[SUFFIXES[kind]] = prediction.encoded_probabilities()
             case "rle":
                 annotations = rle_annotations(label)
             case "polygons":

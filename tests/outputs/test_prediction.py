@@ -48,6 +48,14 @@ def test_its_forms_are_those_of_infer(prediction: Prediction, tmp_path: Path) ->
         prediction.save(path / "no folder" / "label.png")
 
 
+def test_an_overlay_is_upright(prediction: Prediction) -> None:
+    image, label = prediction.image, prediction.label
+    stored = Prediction(image, CLASSES, (label, 0.75), orientation=6)
+    expected = overlay_image(np.rot90(image, -1), np.rot90(label, -1), CLASSES)
+    np.testing.assert_array_equal(stored.overlay(), expected)
+    np.testing.assert_array_equal(stored.label, label)
+
+
 def test_a_label_follows_from_scores(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     logits = rng.normal(0, 3, (20, 17, 3)).astype(np.float32)
     shares = softmax(logits)

@@ -16,11 +16,11 @@ from fcn.data.image_io import decode_image
 from fcn.outputs.areas import class_areas
 from fcn.outputs.overlay import overlay_image
 from fcn.outputs.prediction import Prediction
+from fcn.outputs.probabilities import encode_probabilities
 from fcn.outputs.render import (
     OUTPUTS,
     SUFFIXES,
     check_outputs,
-    encode_probabilities,
     render,
 )
 

@@ -1,19 +1,15 @@
 """The messages between a command and its worker processes, as pickles that only this package writes."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from fcn.classes import Classes
-from fcn.inference.predictor import Predictor
+from fcn.jobs.helpers import OpenPredictor
 from fcn.jobs.reading import PixelOrder
-
-OpenPredictor = Callable[[], Predictor]
-"""Opens the net that labels; a module-level function or a `partial` of one, so that it can be pickled."""
 
 
 class Request(NamedTuple):
-    """What a worker process is to do.
+    """The task of a worker process.
 
     Attributes:
         open_predictor: Opens the net that labels.

@@ -19,9 +19,10 @@ from typing import Any
 
 from fcn.classes import Classes
 from fcn.errors import BackendError
+from fcn.jobs.helpers import MAX_OPENINGS, RESUME, OpenPredictor, died_while_opening
 from fcn.jobs.job import Job, LabelingResult
 from fcn.jobs.locks import lock_path
-from fcn.jobs.processes.messages import Ended, Message, Notice, OpenPredictor, Progress, Ready, Request
+from fcn.jobs.processes.messages import Ended, Message, Notice, Progress, Ready, Request
 from fcn.system.files import remove
 from fcn.system.parallel import available_cores
 from fcn.system.progress import progress_bar
@@ -30,13 +31,10 @@ from fcn.system.text import print_notice
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from fcn.jobs.processes.program import main; main()"
 _STOP_SECONDS = 10
 """Longest time that workers may take to stop; then they are killed."""
-_MAX_OPENINGS = 4
-"""Most starts of a worker that dies while it opens the model."""
 _MAX_DEATHS = 40
 """Deaths of workers in a row, with nothing labeled in between; then the images are not the cause. Before an
 image has failed, some ten workers may die of it and its batch."""
 _REMEDY = "If memory is short, use fewer workers (--workers) or a lower --memory"
-_RESUME = "Finished labels stay; run the same command again to continue."
 
 
 def run_in_processes(
@@ -48,7 +46,7 @@ def run_in_processes(
         job: The job.
         open_predictor: Opens the net that labels, in each process.
         workers: Number of processes.
-        begin: Called before any work on the job.
+        begin: Called first, since the workers begin with what waits then.
 
     Raises:
         BackendError: If workers cannot be started, are stopped by a signal, or die without end.
@@ -101,10 +99,12 @@ class _Worker:
     def read(self, messages: "queue.Queue[tuple[_Worker, Message | None]]") -> None:
         """Puts its messages into a queue until it ends, and then None; runs in a thread."""
         stream: Any = self.process.stdout
-        with stream, suppress(EOFError, OSError, pickle.UnpicklingError):
-            while True:
-                messages.put((self, pickle.load(stream)))
-        messages.put((self, None))
+        try:
+            with stream, suppress(EOFError, OSError, pickle.UnpicklingError):
+                while True:
+                    messages.put((self, pickle.load(stream)))
+        finally:
+            messages.put((self, None))
 
 
 class WorkerPool:
@@ -127,13 +127,13 @@ class WorkerPool:
         self._workers: list[_Worker] = []
         self._openings = [0] * workers
         self._deaths = 0
-        self._said: set[str] = set()
+        self._printed: set[str] = set()
         self._classes: Classes | None = None
 
     def classes(self) -> Classes:
         """Returns the classes of the labels."""
         if self._classes is None:
-            raise BackendError(f"--workers: no worker has opened the model. {_RESUME}")
+            raise BackendError(f"--workers: no worker has opened the model. {RESUME}")
         return self._classes
 
     def label(self) -> int:
@@ -156,7 +156,7 @@ class WorkerPool:
                         self._deaths = 0
                         bar.advance(task, message.finished)
                     else:
-                        self._hear(worker, message)
+                        self._handle_message(worker, message)
             return labeled
         finally:
             self._stop()
@@ -166,16 +166,16 @@ class WorkerPool:
         self._workers.append(worker)
         threading.Thread(target=worker.read, args=(self._messages,), daemon=True).start()
 
-    def _hear(self, worker: _Worker, message: Message | None) -> None:
-        """Does what a message, or the end of a worker, asks for.
+    def _handle_message(self, worker: _Worker, message: Message | None) -> None:
+        """Handles a message, or the end of a worker.
 
         Raises:
             BackendError: If workers are stopped by a signal or die without end.
             Exception: What the worker could not do.
         """
         if isinstance(message, Notice):
-            if message.line not in self._said:  # each worker may say it
-                self._said.add(message.line)
+            if message.line not in self._printed:  # each worker may say it
+                self._printed.add(message.line)
                 print_notice(message.line)
         elif isinstance(message, Ready):
             worker.ready, self._classes = message, message.classes
@@ -199,20 +199,17 @@ class WorkerPool:
             BackendError: If it was told to stop, or workers die without end.
         """
         if code in (-signal.SIGTERM, 128 + signal.SIGTERM):
-            raise BackendError(f"--workers: process {worker.process.pid} was stopped by SIGTERM. {_RESUME}")
+            raise BackendError(f"--workers: process {worker.process.pid} was stopped by SIGTERM. {RESUME}")
         if worker.ready is None:
             self._openings[worker.number] += 1
-            if self._openings[worker.number] == _MAX_OPENINGS:
-                raise BackendError(
-                    f"--workers: a worker died {_MAX_OPENINGS} times while the model was opened. {_REMEDY}. "
-                    f"{_RESUME}"
-                )
+            if self._openings[worker.number] == MAX_OPENINGS:
+                raise died_while_opening("--workers: a worker", _REMEDY)
         else:
             self._deaths += 1
             if self._deaths == _MAX_DEATHS:
                 raise BackendError(
                     f"--workers: workers died {_MAX_DEATHS} times in a row without finishing an image. "
-                    f"{_REMEDY}, and add --retry-failed. {_RESUME}"
+                    f"{_REMEDY}, and add --retry-failed. {RESUME}"
                 )
         self._job.lease.take_over()
         if self._job.remaining():
@@ -248,10 +245,26 @@ def _environment(number: int, workers: int) -> dict[str, str]:
     """Returns the environment of a worker: its share of the threads, and one of the GPUs."""
     threads = str(max(1, available_cores() // workers))
     shared = {"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads}
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = visible.split(",") if visible else [path.name[6:] for path in Path("/dev").glob("nvidia[0-9]*")]
-    gpu = {"CUDA_VISIBLE_DEVICES": sorted(gpus)[number % len(gpus)]} if len(gpus) > 1 else {}
+    gpus = _visible_gpus(os.environ.get("CUDA_VISIBLE_DEVICES"), len([*Path("/dev").glob("nvidia[0-9]*")]))
+    gpu = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if len(gpus) > 1 else {}
     return shared | os.environ | gpu
+
+
+def _visible_gpus(visible: str | None, devices: int) -> list[str]:
+    """Returns the names of the GPUs that this process may use, as CUDA knows them.
+
+    Args:
+        visible: Value of `CUDA_VISIBLE_DEVICES`; None if it is not set.
+        devices: Number of the GPUs that the system shows. CUDA numbers them from 0, whatever their files are
+            called.
+
+    Example:
+        >>> _visible_gpus(None, 2), _visible_gpus("3,1", 4), _visible_gpus("", 4)
+        (['0', '1'], ['3', '1'], [])
+    """
+    if visible is None:
+        return [str(number) for number in range(devices)]
+    return visible.split(",") if visible else []
 
 
 @contextmanager

@@ -6,16 +6,18 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from fcn.errors import BackendError
+from fcn.jobs.helpers import MAX_OPENINGS, RESUME, died_while_opening
 from fcn.jobs.ray.cluster import Share
 from fcn.jobs.ray.labeler import Labeler, Opened, Request, Result
-from fcn.jobs.ray.work_queue import REMEDY, RESUME, Work, WorkQueue
+from fcn.jobs.ray.work_queue import REMEDY, Work, WorkQueue
+from fcn.system.text import counted, print_notice
 
-_MAX_OPENINGS = 4
-"""Most starts of an actor that dies while it opens the model."""
 _MAX_CALLS = 2
 """Calls that an actor has: the next waits there, so that it begins at once."""
 _END_SECONDS = 10
 """Longest time that actors may take to end; then they are killed."""
+_ROOM_SECONDS = 60
+"""After so long without an open actor, a line says what is waited for."""
 
 
 class _Call(NamedTuple):
@@ -63,6 +65,8 @@ class ActorPool:
         self._request, self._queue, self._check = request, queue, check
         self._class = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus or None)(Labeler)
         self._seats = [_Seat() for _ in range(share.actors)]
+        self._needs = "1 GPU" if share.gpus else counted(share.cpus, "CPU")
+        self._has_waited = False
         errors = ray.exceptions
         self._deaths = (
             *(errors.RayActorError, errors.WorkerCrashedError, errors.OutOfMemoryError),
@@ -79,7 +83,7 @@ class ActorPool:
         try:
             while self._give_work():
                 heads = {head: seat for seat in self._seats if (head := seat.head()) is not None}
-                self._ray.wait([*heads], num_returns=1)
+                self._wait_for_one([*heads])
                 # All that are ready, so that none has to wait for the others.
                 ready, _ = self._ray.wait([*heads], num_returns=len(heads), timeout=0)
                 for head in ready:
@@ -90,6 +94,19 @@ class ActorPool:
         finally:
             for seat in self._seats:
                 self._end_actor(seat)
+
+    def _wait_for_one(self, heads: list[Any]) -> None:
+        """Waits for an answer, and says once what it waits for if no actor has found a place so far."""
+        is_waiting = not self._has_waited and not any(seat.is_open for seat in self._seats)
+        ready, _ = self._ray.wait(heads, num_returns=1, timeout=_ROOM_SECONDS if is_waiting else None)
+        if not ready:
+            self._has_waited = True
+            print_notice(
+                f"--ray: no actor with {self._needs} has opened the model after {_ROOM_SECONDS} s. If the "
+                "cluster is busy, the job waits until there is room; Ctrl-C ends it, and the same command "
+                "continues."
+            )
+            self._ray.wait(heads, num_returns=1)
 
     def _give_work(self) -> bool:
         """Gives each open actor its calls, and starts others; returns whether there is any work."""
@@ -138,11 +155,8 @@ class ActorPool:
         self._end_actor(seat)
         if not was_open:
             seat.deaths += 1
-            if seat.deaths == _MAX_OPENINGS:
-                raise BackendError(
-                    f"--ray: an actor died {_MAX_OPENINGS} times while the model was opened. {REMEDY}. "
-                    f"{RESUME}"
-                )
+            if seat.deaths == MAX_OPENINGS:
+                raise died_while_opening("--ray: an actor", REMEDY)
             return
         first, *others = [call.work for call in seat.calls]
         seat.calls.clear()

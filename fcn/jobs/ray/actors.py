@@ -14,12 +14,13 @@ from functools import cached_property
 from fcn.classes import Classes
 from fcn.errors import BackendError
 from fcn.inference.predictor import Predictor
+from fcn.jobs.helpers import RESUME, OpenPredictor
 from fcn.jobs.job import Job, LabelingResult
 from fcn.jobs.pipeline import write_image
 from fcn.jobs.ray.actor_pool import ActorPool
 from fcn.jobs.ray.cluster import Share, cluster_share, open_cluster, reason
-from fcn.jobs.ray.labeler import Opened, OpenPredictor, Request, Result, opened
-from fcn.jobs.ray.work_queue import RESUME, WorkQueue
+from fcn.jobs.ray.labeler import Opened, Request, Result, opened
+from fcn.jobs.ray.work_queue import WorkQueue
 from fcn.jobs.task import Outcome, Task
 from fcn.system.parallel import map_ahead
 from fcn.version import __version__

@@ -3,20 +3,18 @@
 import os
 import platform
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from fcn.classes import Classes
 from fcn.errors import BackendError, FcnError
 from fcn.inference.predictor import Predictor
+from fcn.jobs.helpers import OpenPredictor
 from fcn.jobs.pipeline import LabeledBatch, RenderedImage, add_seconds, label_batches, render_batch
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.sources.remote import is_url
 from fcn.jobs.task import Outcome, Task
 from fcn.version import __version__
-
-OpenPredictor = Callable[[], Predictor]
-"""Opens the net that labels; a module-level function or a `partial` of one, so that it can be pickled."""
 
 
 class Request(NamedTuple):

@@ -1,4 +1,4 @@
-"""What actors are given, and what follows when they die of it.
+"""The queue of work for actors, and the rules for work that they die of.
 
 Work that two actors died of is divided: several batches into single ones, a batch into its images. An image
 that two actors died of alone has failed, and the job continues.
@@ -11,11 +11,11 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from fcn.errors import BackendError
+from fcn.jobs.helpers import RESUME
 from fcn.jobs.sources.remote import is_url
 from fcn.jobs.task import Outcome, Task
 
 REMEDY = "If memory is short, use fewer actors (--actors) or a lower --memory"
-RESUME = "Finished labels stay; run the same command again to continue."
 
 _MAX_BATCHES = 8
 """Batches that an actor is given at once; it reads ahead within them."""

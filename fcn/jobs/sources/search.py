@@ -36,7 +36,7 @@ class FoundImage(NamedTuple):
 
     @property
     def kind(self) -> Kind:
-        """What it is, by its name."""
+        """Its kind, by its name."""
         return "video" if is_video(self.place) else "image"
 
 
