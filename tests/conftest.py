@@ -1,5 +1,6 @@
 """Fixtures that several tests share: thin nets, tiny data sets and, if available, real images."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -11,26 +12,26 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import hypothesis
-import keras
 import numpy as np
 import pytest
 from build_once import build_once
-from eager_training import eager_training
-from photographs import write_smooth_images
 
 from fcn.classes import VOID, Classes
 from fcn.data.image_io import encode_label
-from fcn.models.fcn import FCN
+
+# Fixtures import Keras: the process that only deals out tests starts without it.
+if TYPE_CHECKING:
+    from fcn.models.fcn import FCN
 
 # How long an example takes says how busy the machine is; no test is timed.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-ThinNet = Callable[..., FCN]
+ThinNet = Callable[..., "FCN"]
 MakeDataset = Callable[..., Path]
 
 
@@ -73,6 +74,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Imports the tests without looking for garbage, of which there is none, and passes over them later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def photographs(folder: str) -> Path:
     found = os.environ.get("FCN_DATA")
     root = Path(found or "") / folder
@@ -97,7 +109,7 @@ def own_root() -> Path:
     return photographs("own")
 
 
-def build_thin_net(stride: int = 8, *, awake: bool = True, seed: int = 0, **options: Any) -> FCN:
+def build_thin_net(stride: int = 8, *, awake: bool = True, seed: int = 0, **options: Any) -> "FCN":
     """Builds a net that is small enough for a test.
 
     Args:
@@ -106,6 +118,10 @@ def build_thin_net(stride: int = 8, *, awake: bool = True, seed: int = 0, **opti
         seed: Where the weights come from.
         options: Other arguments of `FCN`.
     """
+    import keras
+
+    from fcn.models.fcn import FCN
+
     keras.utils.set_random_seed(seed)
     net = FCN(**{"num_classes": 3, "stride": stride, "width": 1 / 32, "fc_channels": 16, **options})
     if awake:
@@ -123,13 +139,13 @@ def thin_net() -> ThinNet:
 
 
 @pytest.fixture(scope="session")
-def net() -> FCN:
+def net() -> "FCN":
     """An FCN-8s of three classes with random weights; tests only look at it."""
     return build_thin_net()
 
 
 @pytest.fixture(scope="session")
-def model_path(net: FCN, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model_path(net: "FCN", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same net as a file."""
     path = tmp_path_factory.mktemp("model") / "net.keras"
     net.save(path)
@@ -192,7 +208,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def plain_export(net: FCN, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plain_export(net: "FCN", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A version folder with a SavedModel of `net` alone; tests only look at it."""
     from fcn.exports.export import export
 
@@ -204,6 +220,8 @@ def plain_export(net: FCN, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def smooth_photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of twelve smooth pictures of two sizes; tests only look at it."""
 
+    from photographs import write_smooth_images
+
     def build(path: Path) -> None:
         path.mkdir()
         write_smooth_images(path, 12)
@@ -213,7 +231,7 @@ def smooth_photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def calibrated_export(
-    net: FCN, smooth_photographs: Path, make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory
+    net: "FCN", smooth_photographs: Path, make_dataset: MakeDataset, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """An export of `net` for OpenVINO, int8 with it, which may cost what it wants: random weights lose much.
 
@@ -232,6 +250,8 @@ def calibrated_export(
 @pytest.fixture(scope="module")
 def eager() -> Iterator[None]:
     """Trains without graphs, in all tests of a file that begins with `pytestmark = usefixtures("eager")`."""
+    from eager_training import eager_training
+
     with eager_training():
         yield
 

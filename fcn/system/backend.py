@@ -1,5 +1,6 @@
 """Starting Keras' backend, quietly, and together with the other processes of a training."""
 
+import gc
 import importlib.util
 import os
 import signal
@@ -43,16 +44,20 @@ def start_backend(engine: str = "auto") -> None:
             f"{_PROCESSES}={os.environ[_PROCESSES]}: expected KERAS_BACKEND=jax, the only backend on "
             f"which several processes train together. Received: {backend}."
         )
+    is_first = "keras" not in sys.modules
     if backend == "tensorflow":
         _start_tensorflow()
     elif backend == "jax":
-        with _hidden(_UNUSED_WITH_JAX):
+        with _hidden(_UNUSED_WITH_JAX), _without_collection():
             import keras
         if _PROCESSES in os.environ:
             # JAX must know of the other processes before it computes anything.
             keras.distribution.initialize()
             # JAX has installed a handler of its own, which goes on.
             signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    if is_first:
+        # Modules stay until the command ends, and hold most of its objects: the collector passes over them.
+        gc.freeze()
 
 
 def start_quietly_in_notebook() -> None:
@@ -77,6 +82,18 @@ def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
     finally:
         for package in hidden:
             sys.modules.pop(package, None)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Stops the garbage collector for a while: going through all that many modules make finds no garbage."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _choose_backend() -> str:
@@ -128,7 +145,7 @@ def _start_tensorflow() -> None:
 
 
 def _import_tensorflow() -> None:
-    with _hidden(_UNUSED):
+    with _hidden(_UNUSED), _without_collection():
         import tensorflow as tf  # imports Keras
 
     for gpu in tf.config.list_physical_devices("GPU"):

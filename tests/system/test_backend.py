@@ -86,12 +86,29 @@ def test_several_processes_need_jax() -> None:
     assert "expected KERAS_BACKEND=jax" in said
 
 
-@pytest.mark.slow
-def test_packages_that_nothing_here_uses_are_not_imported() -> None:
+@pytest.fixture(scope="module")
+def started() -> list[str]:
+    """What a process prints that starts TensorFlow twice."""
     done = python(
-        "import sys; from fcn.system.backend import start_backend; start_backend()\n"
+        "import gc, sys; from fcn.system.backend import start_backend; start_backend()\n"
         "print([name for name in ('jax', 'pandas', 'scipy', 'sklearn') if name in sys.modules])\n"
+        "frozen = gc.get_freeze_count(); kept = [[]]; start_backend()\n"
+        "print(gc.isenabled(), frozen > 100_000, gc.get_freeze_count() == frozen)\n"
         "import scipy.ndimage; print(scipy.ndimage.label([1, 0, 1])[1])",
         KERAS_BACKEND="tensorflow",
     )
-    assert (done.returncode, done.stdout) == (0, "[]\n2\n"), done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_packages_that_nothing_here_uses_are_not_imported(started: list[str]) -> None:
+    assert started[0] == "[]"
+    assert started[2] == "2"
+
+
+@pytest.mark.slow
+def test_the_collector_passes_over_modules_and_not_over_what_a_program_makes_later(
+    started: list[str],
+) -> None:
+    assert started[1] == "True True True"
