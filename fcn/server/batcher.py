@@ -9,56 +9,20 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
+from itertools import islice
 
 from fcn.data.image_io import Pixels
-from fcn.errors import ImageTooLargeError
 from fcn.inference.engines.engine import BATCH_PIXELS
 from fcn.inference.predictor import Predictor
 from fcn.outputs.prediction import Prediction
-from fcn.server.engine_turns import EngineTurns
+from fcn.server.engine_turns import EngineTurns, Turn
 from fcn.server.interface import ErrorKind, ServerError
+from fcn.server.large_images import LargeImages
 from fcn.server.observability.metrics import ModelMetrics
+from fcn.server.pending_image import PendingImage
 
 _SMOOTHING = 0.1
 """Weight of the newest value in the moving average of the seconds per image."""
-
-
-class PendingImage(NamedTuple):
-    """Image in the queue of the engine.
-
-    Attributes:
-        image: `uint8[H, W, 3]`, RGB.
-        with_logits: Whether the scores of all classes are wanted.
-        queued_at: Time at which it was queued, in seconds of `time.monotonic`.
-        deadline: Time at which its client stops waiting, on the same clock.
-        result: Receives the result or an error.
-    """
-
-    image: Pixels
-    with_logits: bool
-    queued_at: float
-    deadline: float
-    result: "Future[Prediction]"
-
-    def can_batch_with(self, other: "PendingImage") -> bool:
-        """Returns whether both can be in one batch."""
-        return self.image.shape == other.image.shape and self.with_logits == other.with_logits
-
-
-class _LargeImage:
-    """Image that is labeled in windows.
-
-    Attributes:
-        item: The image.
-        steps: Computes a window at each `next`, and at last returns the result.
-        seconds: Time that the engine has spent on it.
-    """
-
-    def __init__(self, item: PendingImage, predictor: Predictor) -> None:
-        self.item = item
-        self.steps = predictor.predict_in_turns(item.image, item.with_logits)
-        self.seconds = 0.0
 
 
 class Batcher:
@@ -93,11 +57,11 @@ class Batcher:
         self._turns = turns
         self._batch_images = 1 << (batch_images.bit_length() - 1)
         self._waiting: deque[PendingImage] = deque()
-        self._large: deque[_LargeImage] = deque()
         self._window_ended = 0.0
         self._is_computing = False
         self._last_progress = 0.0
         self._changed = threading.Condition()
+        self._large = LargeImages(predictor, metrics, self._changed, self._count)
         self._closing = False
         self.seconds_per_image = 0.0
         self._thread = threading.Thread(target=self._run, name="fcn-engine", daemon=True)
@@ -157,123 +121,91 @@ class Batcher:
         Args:
             timeout: Seconds to wait at most.
         """
-        with self._changed:
-            now = {id(large): large for large in self._large}
-            self._changed.wait_for(
-                lambda: not any(id(large) in now for large in self._large), max(0.0, timeout)
-            )
+        self._large.wait_for_present(timeout)
 
     def _remove_canceled(self, result: "Future[Prediction]") -> None:
         """Removes a canceled image from the queue, which frees its memory at once."""
         if result.cancelled():
             with self._changed:
                 self._waiting = deque(item for item in self._waiting if item.result is not result)
-                # The engine may be at the first; it gives it up after this window.
-                self._large = deque(
-                    large
-                    for index, large in enumerate(self._large)
-                    if not index or large.item.result is not result
-                )
+                self._large.remove(result)
                 self._changed.notify_all()
 
     def _run(self) -> None:
-        while True:
+        while self._wait_for_work():
+            with self._turns.take(self._predictor.engine) as turn:
+                with self._changed:
+                    self._is_computing = True
+                self._compute(turn)
             with self._changed:
                 self._is_computing = False
                 self._last_progress = time.monotonic()
-            if self._large and not self._has_waited():
-                self._continue_large()
-                self._window_ended = time.monotonic()
-                continue
-            batch = self._next_batch()
-            if not batch:
-                if self._large:
-                    continue
-                return
-            self._start(batch)
-            del batch  # its images are large, and the next one may be long in coming
 
-    def _start(self, batch: list[PendingImage]) -> None:
-        """Computes a batch, or lines up large images."""
-        if self._predictor.is_large(batch[0].image):
-            with self._changed:
-                for item in batch:
-                    self._metrics.queue_seconds.observe(time.monotonic() - item.queued_at)
-                    self._large.append(_LargeImage(item, self._predictor))
-        elif in_time := [item for item in batch if self._start_in_time(item)]:
-            self._process(in_time)
+    def _wait_for_work(self) -> bool:
+        """Waits for a whole batch or a large image; returns False when a closed batcher has no more."""
+        with self._changed:
+            while not self._large or self._has_waited():
+                if not self._waiting:
+                    if self._closing:
+                        return False
+                    self._changed.wait()
+                elif self._wait_for_batch(self._waiting[0]):  # nothing if the first was canceled
+                    break
+            return True
+
+    def _compute(self, turn: Turn) -> None:
+        """Computes a batch, or a window of a large image.
+
+        The images leave the queue only now, when the engine has its turn: those whose clients have left
+        meanwhile are not among them.
+        """
+        batch = [] if self._large and not self._has_waited() else self._next_batch()
+        if batch and not self._predictor.is_large(batch[0].image):
+            if in_time := [item for item in batch if self._start_in_time(item)]:
+                self._process(in_time, turn)
+            return
+        self._large.add(batch)
+        if not self._has_waited():
+            self._large.continue_first(turn)
+            self._window_ended = time.monotonic()
 
     def _has_waited(self) -> bool:
         """Returns whether an image has waited since before the last window of a large one ended."""
         with self._changed:
             return bool(self._waiting) and self._waiting[0].queued_at <= self._window_ended
 
-    def _drop_first(self) -> None:
-        with self._changed:
-            self._large.popleft()
-            self._changed.notify_all()
-
-    def _continue_large(self) -> None:
-        """Computes a window of the first large image, if anyone still waits for it."""
-        large = self._large[0]
-        item = large.item
-        if item.result.cancelled() or time.monotonic() > item.deadline:
-            self._drop_first()
-            large.steps.close()
-            if item.result.set_running_or_notify_cancel():
-                item.result.set_exception(_waited_too_long(item))
-            return
-        try:
-            with self._turns.take(self._predictor.engine, (1, *item.image.shape)):
-                start = time.perf_counter()
-                try:
-                    next(large.steps)
-                finally:
-                    large.seconds += time.perf_counter() - start
-        except StopIteration as ended:
-            self._drop_first()
-            self._count(large.seconds, 1)
-            if item.result.set_running_or_notify_cancel():
-                item.result.set_result(ended.value)
-        except Exception as error:  # an engine may raise anything; the next image may succeed
-            self._drop_first()
-            if item.result.set_running_or_notify_cancel():
-                item.result.set_exception(_refusal(error, item))
-
     def _next_batch(self) -> list[PendingImage]:
-        """Waits for images; returns the next batch, an empty one after the last image of a closed batcher."""
+        """Returns the next batch; it is empty if no image waits."""
         with self._changed:
-            matching: list[PendingImage] = []
-            while not matching:  # again if the first image was canceled
-                while not self._waiting:
-                    if self._large or self._closing:
-                        return []
-                    self._changed.wait()
-                matching = self._wait_for_batch(self._waiting[0])
+            if not self._waiting:
+                return []
+            matching = self._find_matching(self._waiting[0])
             batch = matching[: 1 << (len(matching).bit_length() - 1)]
             taken = {id(item) for item in batch}
             self._waiting = deque(item for item in self._waiting if id(item) not in taken)
-            self._is_computing = True
             return batch
 
     def _wait_for_batch(self, first: PendingImage) -> list[PendingImage]:
         """Waits for images that match the first; returns all that fit into one batch."""
-        full = min(self._batch_images, max(1, BATCH_PIXELS // (first.image.size // 3)))
         until = first.queued_at + self._wait_seconds
-        matching = self._find_matching(first, full)
-        while 0 < len(matching) < full and not self._closing and (left := until - time.monotonic()) > 0:
+        matching = self._find_matching(first)
+        while (
+            0 < len(matching) < self._batch_size(first)
+            and not self._closing
+            and (left := until - time.monotonic()) > 0
+        ):
             self._changed.wait(left)
-            matching = self._find_matching(first, full)
+            matching = self._find_matching(first)
         return matching
 
-    def _find_matching(self, first: PendingImage, most: int) -> list[PendingImage]:
-        matching = []
-        for item in self._waiting:
-            if item.can_batch_with(first):
-                matching.append(item)
-                if len(matching) == most:
-                    break
-        return matching
+    def _batch_size(self, item: PendingImage) -> int:
+        """Returns how many images like this one may be in a batch."""
+        return min(self._batch_images, max(1, BATCH_PIXELS // (item.image.size // 3)))
+
+    def _find_matching(self, first: PendingImage) -> list[PendingImage]:
+        """Returns the images that can be in a batch with one, at most as many as it may hold."""
+        matching = (item for item in self._waiting if item.can_batch_with(first))
+        return list(islice(matching, self._batch_size(first)))
 
     def _start_in_time(self, item: PendingImage) -> bool:
         if not item.result.set_running_or_notify_cancel():
@@ -282,23 +214,23 @@ class Batcher:
         self._metrics.queue_seconds.observe(now - item.queued_at)
         if now <= item.deadline:
             return True
-        item.result.set_exception(_waited_too_long(item))
+        item.result.set_exception(item.late_error())
         return False
 
-    def _process(self, batch: list[PendingImage]) -> None:
+    def _process(self, batch: list[PendingImage], turn: Turn) -> None:
         images, start = [item.image for item in batch], time.perf_counter()
         results: Sequence[Prediction | Exception]
         try:
-            with self._turns.take(self._predictor.engine, (len(images), *images[0].shape)):
-                start = time.perf_counter()
-                results = self._predictor.predict_each(images, batch[0].with_logits)
+            turn.make_room((len(images), *images[0].shape))
+            start = time.perf_counter()
+            results = self._predictor.predict_each(images, batch[0].with_logits)
         except Exception as error:  # an engine may raise anything; the next batch may succeed
             results = [error] * len(batch)
         if labeled := sum(isinstance(result, Prediction) for result in results):
             self._count(time.perf_counter() - start, labeled)
         for item, result in zip(batch, results, strict=True):
             if isinstance(result, Exception):
-                item.result.set_exception(_refusal(result, item))
+                item.result.set_exception(item.refusal(result))
             else:
                 item.result.set_result(result)
 
@@ -310,23 +242,3 @@ class Batcher:
         self._metrics.images.inc(images)
         change = _SMOOTHING if self.seconds_per_image else 1.0
         self.seconds_per_image += change * (seconds / images - self.seconds_per_image)
-
-
-def _waited_too_long(item: PendingImage) -> ServerError:
-    waited = time.monotonic() - item.queued_at
-    return ServerError(
-        ErrorKind.TIMED_OUT, f"The image waited {waited:.1f} s, longer than allowed. Try again later."
-    )
-
-
-def _refusal(error: Exception, item: PendingImage) -> Exception:
-    """Returns the error of a client whose image the engine could not compute.
-
-    Only one that is too large is the client's mistake. The text of other errors may name files of the server.
-    """
-    if isinstance(error, (MemoryError, ImageTooLargeError)):
-        height, width, _ = item.image.shape
-        return ServerError(
-            ErrorKind.TOO_LARGE, f"Not enough memory for {width} x {height} pixels. Send smaller images."
-        )
-    return error

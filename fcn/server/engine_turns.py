@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fcn.inference.engines.engine import BoundedEngine, Engine
@@ -22,19 +22,14 @@ class EngineTurns:
     def __init__(self, limit_seconds: float) -> None:
         self._limit_seconds = limit_seconds
         self._changed = threading.Condition()
-        self._waiting: deque[_Turn] = deque()
-        self._current: _Turn | None = None
+        self._waiting: deque[Turn] = deque()
+        self._current: Turn | None = None
         self._kept: dict[BoundedEngine, int] = {}
 
     @contextmanager
-    def take(self, engine: Engine, shape: tuple[int, ...]) -> Iterator[None]:
-        """Waits until an engine may compute, and keeps its turn until the block ends.
-
-        Args:
-            engine: The engine.
-            shape: Shape of the images, `[B, H, W, 3]`.
-        """
-        turn = _Turn(engine)
+    def take(self, engine: Engine) -> "Iterator[Turn]":
+        """Waits until an engine may compute, and yields its turn, which ends with the block."""
+        turn = Turn(engine, self._make_room)
         with self._changed:
             self._waiting.append(turn)
             while not self._may_start(turn):
@@ -42,9 +37,7 @@ class EngineTurns:
             self._current, turn.since = self._waiting.popleft(), time.monotonic()
             self._changed.notify_all()  # the others wait for this one now, but not for ever
         try:
-            if isinstance(engine, BoundedEngine):
-                self._make_room(engine, shape)
-            yield
+            yield turn
         finally:
             with self._changed:
                 if self._current is turn:
@@ -57,14 +50,14 @@ class EngineTurns:
             if isinstance(engine, BoundedEngine):
                 self._kept.pop(engine, None)
 
-    def _may_start(self, turn: "_Turn") -> bool:
+    def _may_start(self, turn: "Turn") -> bool:
         if self._current is not None and self._seconds_left(self._current) <= 0:
             if isinstance(self._current.engine, BoundedEngine):  # it could not give back anything
                 self._kept.pop(self._current.engine, None)
             self._current = None
         return self._current is None and self._waiting[0] is turn
 
-    def _seconds_left(self, turn: "_Turn") -> float:
+    def _seconds_left(self, turn: "Turn") -> float:
         return turn.since + self._limit_seconds - time.monotonic()
 
     def _make_room(self, engine: BoundedEngine, shape: tuple[int, ...]) -> None:
@@ -80,7 +73,7 @@ class EngineTurns:
             other.release()
 
 
-class _Turn:
+class Turn:
     """Turn of an engine.
 
     Attributes:
@@ -88,5 +81,15 @@ class _Turn:
         since: When it began, in seconds of `time.monotonic`.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, make_room: Callable[[BoundedEngine, tuple[int, ...]], None]) -> None:
         self.engine, self.since = engine, 0.0
+        self._make_room = make_room
+
+    def make_room(self, shape: tuple[int, ...]) -> None:
+        """Makes the other engines give back what they keep, if images need that memory.
+
+        Args:
+            shape: Shape of the images, `[B, H, W, 3]`.
+        """
+        if isinstance(self.engine, BoundedEngine):
+            self._make_room(self.engine, shape)

@@ -28,6 +28,7 @@ class LoadedVersion:
     Args:
         number: Its number.
         path: Its folder or file.
+        files: Sizes of its files before it was opened.
         predictor: The net that labels images.
         share: Memory of the engine.
         resources: Resources of the server.
@@ -36,7 +37,7 @@ class LoadedVersion:
     Attributes:
         number: Its number.
         path: Its folder or file.
-        files: Sizes of its files when it was loaded.
+        files: Sizes of its files before it was opened.
         classes: Names and colors of its classes.
         bits: How many bits the values of image files of 16 bits use.
         signatures: Its signatures by name.
@@ -50,12 +51,13 @@ class LoadedVersion:
         self,
         number: int,
         path: Path,
+        files: dict[str, int],
         predictor: Predictor,
         share: EngineShare,
         resources: ServerResources,
         metrics: ModelMetrics,
     ) -> None:
-        self.number, self.path, self.files = number, path, file_sizes(path)
+        self.number, self.path, self.files = number, path, files
         self.classes: Classes = predictor.classes
         self.bits = predictor.bits
         self.signatures: dict[str, Signature] = signatures(len(predictor.classes.names))
@@ -128,8 +130,9 @@ def load_version(
     share = resources.memory.reserve(path)
     try:
         resources.memory.finish_large(resources.limits.answer_seconds)
+        files = file_sizes(path)  # before it is opened: what arrives meanwhile is not in it
         predictor = open_predictor(path)
-        loaded = LoadedVersion(number, path, predictor, share, resources, metrics)
+        loaded = LoadedVersion(number, path, files, predictor, share, resources, metrics)
     except BaseException:
         share.free()
         raise

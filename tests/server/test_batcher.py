@@ -20,9 +20,9 @@ from fcn.server.observability.metrics import Metrics
 NEVER = float("inf")
 
 
-def make_batcher(engine, batch_images, wait_seconds, metrics=None):
+def make_batcher(engine, batch_images, wait_seconds, metrics=None, turns=None):
     predictor, of_model = Predictor.from_engine(engine), (metrics or Metrics()).of_model("fcn")
-    return Batcher(predictor, batch_images, wait_seconds, of_model, EngineTurns(60))
+    return Batcher(predictor, batch_images, wait_seconds, of_model, turns or EngineTurns(60))
 
 
 @pytest.fixture
@@ -298,6 +298,68 @@ def test_large_images_that_nobody_waits_for_take_no_memory_behind_another(window
     wait_until(lambda: gc.collect() is not None and kept() is None)
     engine.resumed.set()
     assert first.result(10).label.shape == large_image().shape[:2]
+
+
+@pytest.fixture
+def other_model(engine):
+    """Yields an engine, its batcher, and turns that they share with the batchers of other models."""
+    turns = EngineTurns(60)
+    batcher = make_batcher(engine, 4, 0, turns=turns)
+    yield engine, batcher, turns
+    engine.resumed.set()
+    batcher.close()
+
+
+def test_images_that_nobody_waits_for_are_not_labeled_when_the_turn_of_their_model_comes(other_model):
+    busy, other, turns = other_model
+    metrics, engine = Metrics(), PausableEngine()
+    batcher = make_batcher(engine, 4, 0, metrics, turns)
+    first = hold(busy, other)
+    image, deadline = flat(1), time.monotonic() + 0.3
+    kept, given_up = weakref.ref(image), batcher.submit(image, NEVER)
+    del image
+    late = batcher.submit(flat(2), deadline)
+    time.sleep(0.1)  # the batcher waits for its turn
+    wanted = [batcher.submit(flat(value), NEVER) for value in range(2)]
+    assert given_up.cancel()
+    gc.collect()
+    assert kept() is None
+    assert batcher.stuck_seconds() > 0
+    wait_until(lambda: time.monotonic() > deadline)
+    busy.resumed.set()
+    with pytest.raises(ServerError, match="waited") as refused:
+        late.result(10)
+    assert refused.value.kind is ErrorKind.TIMED_OUT
+    assert [answer.result(10).label[0, 0] for answer in [first, *wanted]] == [0, 0, 1]
+    batcher.close()
+    assert sum(shape[0] for shape in engine.batches) == 2
+    waited = metrics.of_model("fcn").values()["fcn_queue_seconds_sum",]
+    assert 3 * 0.15 < waited < 30
+
+
+def test_a_large_image_that_nobody_waits_for_is_given_up_while_another_model_has_its_turn(other_model):
+    busy, other, turns = other_model
+    engine = WindowedEngine()
+    batcher = make_batcher(TiledEngine(engine, least_map_bytes(engine)), 4, 0, turns=turns)
+    engine.resumed.clear()
+    image, deadline = large_image(), time.monotonic() + 2
+    kept, given_up = weakref.ref(image), batcher.submit(image, NEVER)
+    late = batcher.submit(large_image(), deadline)
+    del image
+    assert engine.started.wait(10)
+    busy.resumed.clear()
+    first = other.submit(flat(0), NEVER)
+    engine.resumed.set()
+    assert busy.started.wait(10)  # between two windows
+    assert given_up.cancel()
+    wait_until(lambda: gc.collect() is not None and kept() is None)
+    wait_until(lambda: time.monotonic() > deadline)
+    busy.resumed.set()
+    with pytest.raises(ServerError, match="waited"):
+        late.result(10)
+    first.result(10)
+    batcher.close()
+    assert len(engine.batches) == 1
 
 
 def test_closing_finishes_large_images(windowed):

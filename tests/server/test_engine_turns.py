@@ -34,11 +34,11 @@ def test_turns_come_in_the_order_of_asking():
     turns, order, threads = EngineTurns(60), [], []
 
     def compute(number):
-        with turns.take(Bounded(1), SHAPE):
+        with turns.take(Bounded(1)):
             order.append(number)
             time.sleep(0.01)
 
-    with turns.take(Bounded(1), SHAPE):
+    with turns.take(Bounded(1)):
         for number in range(4):
             threads.append(threading.Thread(target=compute, args=(number,)))
             threads[-1].start()
@@ -55,7 +55,7 @@ def test_two_engines_that_always_have_work_alternate():
     def compute(name):
         both.wait(10)
         for _ in range(20):
-            with turns.take(Bounded(1), SHAPE):
+            with turns.take(Bounded(1)):
                 order.append(name)
                 time.sleep(0.005)
 
@@ -73,7 +73,8 @@ def test_an_engine_that_hangs_keeps_its_turn_for_the_limit_only():
     hanging = Bounded(90)
 
     def hang():
-        with turns.take(hanging, SHAPE):
+        with turns.take(hanging) as turn:
+            turn.make_room(SHAPE)
             go_on.wait(20)
 
     thread = threading.Thread(target=hang)
@@ -81,34 +82,39 @@ def test_an_engine_that_hangs_keeps_its_turn_for_the_limit_only():
     wait_until(lambda: turns._current is not None)
     begin = time.monotonic()
     for _ in range(2):  # it is waited for once
-        with turns.take(Bounded(90), SHAPE):
+        with turns.take(Bounded(90)) as turn:
+            turn.make_room(SHAPE)
             assert 0.1 < time.monotonic() - begin < 10
     go_on.set()
     thread.join(10)
     assert hanging.released == 0  # it could not answer
-    with turns.take(hanging, SHAPE):
+    with turns.take(hanging):
         pass
 
 
 def test_an_error_gives_the_turn_back():
     turns = EngineTurns(60)
-    with pytest.raises(StopIteration), turns.take(Bounded(1), SHAPE):
+    with pytest.raises(StopIteration), turns.take(Bounded(1)):
         raise StopIteration
-    with turns.take(Bounded(1), SHAPE):
+    with turns.take(Bounded(1)):
         pass
+
+
+def compute(turns, engine):
+    with turns.take(engine) as turn:
+        turn.make_room(SHAPE)
 
 
 def test_engines_give_back_what_they_keep_only_where_it_is_needed():
     turns, one, two = EngineTurns(60), Bounded(40), Bounded(50)
     for engine in (one, two, one, two):
-        with turns.take(engine, SHAPE):
-            pass
+        compute(turns, engine)
     assert (one.released, two.released) == (0, 0)
     two.needed = 70
-    with turns.take(two, SHAPE):
-        assert (one.released, two.released) == (1, 0)
-    with turns.take(one, SHAPE):  # the other keeps the most that it needed
-        assert (one.released, two.released) == (1, 1)
+    compute(turns, two)
+    assert (one.released, two.released) == (1, 0)
+    compute(turns, one)  # the other keeps the most that it needed
+    assert (one.released, two.released) == (1, 1)
     turns.forget(one)
-    with turns.take(two, SHAPE):
-        assert one.released == 1
+    compute(turns, two)
+    assert one.released == 1

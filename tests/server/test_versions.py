@@ -265,6 +265,22 @@ def test_a_version_is_loaded_again_when_another_format_arrives(versions, folder,
     assert opened["3"] is after
 
 
+def test_a_format_that_arrives_while_its_version_is_opened_is_taken_afterwards(manage, tmp_path):
+    add_weights(tmp_path, 1, 1)
+    formats = []
+
+    def open_engine(path):
+        formats.append((path / "openvino").exists())
+        (path / "openvino").mkdir(exist_ok=True)
+        (path / "openvino" / "model.xml").touch()
+        return Predictor.from_engine(Sized())
+
+    versions, _ = manage(4, open_engine=open_engine)
+    wait_until(lambda: formats == [False, True] and states(versions) == {1: "AVAILABLE"})
+    time.sleep(0.8)
+    assert formats == [False, True]
+
+
 def test_a_format_that_is_still_copied_is_not_taken_into_a_version_that_lists_its_files(
     versions, folder, opened
 ):
