@@ -89,6 +89,9 @@ class Search:
     def find(self, shapes: Sequence[Shape]) -> TrialResult:
         """Returns the trial of the largest examples that fit into the memory and leave time for enough steps.
 
+        Where a step is too slow, smaller examples are tried; where these leave room, larger ones again, since
+        on a busy machine some steps look slower than they are.
+
         Args:
             shapes: What to choose from, the most work first.
 
@@ -99,18 +102,44 @@ class Search:
         most_seconds = self.seconds / ENOUGH_STEPS
         last = max(index for index, shape in enumerate(shapes) if not shape.is_reserve)
         first = rounds = 0
+        too_slow = -1
         while True:
             rounds += 1
             is_last = first >= last or rounds == _MOST_ROUNDS
             found = self._fitting(shapes[first:], None if is_last else most_seconds)
             if found.cost is None:
                 raise ConfigError(*self._too_small(found))
-            slow = found.cost.step_seconds / (_SAFE * most_seconds)
-            if is_last or slow * _SAFE <= 1:
+            if found.cost.step_seconds <= most_seconds:
+                fits = found.option.shape == shapes[first]  # else memory has no room for more
+                larger = shapes[too_slow + 1 : first] if fits else ()
+                return self._climb(found, larger, most_seconds, _MOST_ROUNDS - rounds)
+            if is_last:
                 return found
-            pixels = found.option.shape.net_pixels / slow
+            pixels = _affordable_pixels(found, most_seconds)
             smaller = (index for index in range(first + 1, last + 1) if shapes[index].net_pixels <= pixels)
-            first = next(smaller, last)
+            too_slow, first = first, next(smaller, last)
+
+    def _climb(
+        self, found: TrialResult, larger: Sequence[Shape], most_seconds: float, rounds: int
+    ) -> TrialResult:
+        """Returns the trial of larger examples than those of one that fits, or that one.
+
+        Args:
+            found: The trial that fits.
+            larger: What may fit too, the most work first.
+            most_seconds: What a step may take.
+            rounds: How often something may be tried.
+        """
+        for _ in range(rounds):
+            pixels = _affordable_pixels(found, most_seconds)
+            index = next((index for index, shape in enumerate(larger) if shape.net_pixels <= pixels), None)
+            if index is None:
+                break
+            tried = self._fitting(larger[index:], most_seconds)
+            if tried.cost is None or tried.cost.step_seconds > most_seconds:
+                break
+            found, larger = tried, larger[:index] if tried.option.shape == larger[index] else ()
+        return found
 
     def in_bfloat16(self, found: TrialResult) -> TrialResult:
         """Returns a trial in bfloat16 if that is faster, else the one that was found in float32.
@@ -192,6 +221,13 @@ class Search:
             f"{option.shape.describe()}. Give more, or a smaller net: --set model.width=0.5, or a smaller "
             "model.fc_channels."
         ]
+
+
+def _affordable_pixels(tried: TrialResult, most_seconds: float) -> float:
+    """Returns for how many pixels there is time, if time grows with them; often it grows more slowly."""
+    if tried.cost is None:
+        return 0.0
+    return tried.option.shape.net_pixels * _SAFE * most_seconds / tried.cost.step_seconds
 
 
 def _describe(tried: TrialResult) -> str:

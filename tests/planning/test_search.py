@@ -14,12 +14,21 @@ SHAPES = choose_shapes((500, 500))
 
 
 class Formula(Search):
-    """Takes no steps: memory and time of a trial are in proportion to the pixels of the net."""
+    """Takes no steps: memory and time of a trial are in proportion to the pixels of the net.
+
+    Attributes:
+        same_seconds: Time of a step that is the same for all sizes.
+        slowness: How much longer a step of the first trial seems to take, as on a busy machine.
+    """
+
+    same_seconds = 0.0
+    slowness = 1.0
 
     def _try(self, option: Option, most_step_seconds: float | None) -> TrialResult:
         batch, pixels = self.config.train.batch_size, option.shape.net_pixels
         peak = int(1e9 + 1e3 * pixels * batch / option.accumulate)
         seconds = 1e-5 * pixels * batch * (0.4 if option.precision == "bfloat16" else 1)
+        seconds = self.same_seconds + seconds * (1 if self.trials else self.slowness)
         steps = 3 if seconds > (most_step_seconds or seconds) else FEWEST_STEPS
         cost = Cost(steps, 9.0, seconds, 0.0, 0.0, 0.0, "CPU", None)
         if self.limit_bytes is not None and peak > MARGIN * self.limit_bytes:
@@ -69,6 +78,30 @@ def test_examples_are_small_enough_for_the_time(hours: float) -> None:
     enough = found.cost.step_seconds <= 3600 * hours / ENOUGH_STEPS
     assert enough or found.option.shape == smallest
     assert len(trials.trials) <= 4
+
+
+@pytest.mark.parametrize(("same_seconds", "slowness"), [(1.0, 4.0), (0.0, 8.0)])
+@pytest.mark.parametrize("gigabytes", [None, 1.3, 1.5, 2.0])
+def test_examples_grow_again_where_the_first_trial_seemed_too_slow(
+    same_seconds: float, slowness: float, gigabytes: float | None
+) -> None:
+    trials = search(None if gigabytes is None else 1e9 * gigabytes, 0.6)
+    trials.same_seconds, trials.slowness = same_seconds, slowness
+    found = trials.find(SHAPES)
+    most = 3600 * 0.6 / ENOUGH_STEPS
+    assert found.cost is not None
+    assert found.cost.step_seconds <= most
+    assert found.cost.steps == FEWEST_STEPS
+    assert found in trials.trials
+    tried = [one for one in trials.trials if one.cost is not None and one.cost.steps == FEWEST_STEPS]
+    pixels = [one.option.shape.net_pixels for one in tried]
+    assert found.option.shape.net_pixels == max(pixels)
+    if gigabytes is None:
+        assert len(trials.trials) <= 4
+        assert max(pixels) > pixels[0]
+    else:
+        assert found.peak_bytes is not None
+        assert found.peak_bytes <= MARGIN * 1e9 * gigabytes
 
 
 def test_too_little_memory_and_devices_that_share_a_batch() -> None:
