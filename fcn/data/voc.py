@@ -93,7 +93,11 @@ def tells_apart(colors: npt.NDArray[np.uint8]) -> bool:
 
 
 def read_split(
-    root: Path, split: str, label_orientation: LabelOrientation = "upright", bits: int = MOST_BITS
+    root: Path,
+    split: str,
+    label_orientation: LabelOrientation = "upright",
+    bits: int = MOST_BITS,
+    lists: Path | None = None,
 ) -> list[Example]:
     """Returns the examples of a split, in the order of its list.
 
@@ -102,18 +106,19 @@ def read_split(
         split: Name of a list in `ImageSets/Segmentation`, such as "train" or "val".
         label_orientation: What the labels are of.
         bits: How many bits the values of images of 16 bits use.
+        lists: Folder of the list, as `fcn.runs.splits.find_lists` returns it; None for that of the data set.
 
     Raises:
         DataError: If the list is missing, empty or names something twice, or an image or label is missing.
     """
-    examples, problems = find_examples(root, split, label_orientation)
+    examples, problems = find_examples(root, split, label_orientation, lists)
     if problems:
         raise DataError(*listed(problems, "more lines like these"))
     return [example._replace(bits=bits) for example in examples]
 
 
 def find_examples(
-    root: Path, split: str, label_orientation: LabelOrientation = "upright"
+    root: Path, split: str, label_orientation: LabelOrientation = "upright", lists: Path | None = None
 ) -> tuple[list[Example], list[str]]:
     """Returns the examples of a split that are there, and a message for each line without one.
 
@@ -121,15 +126,16 @@ def find_examples(
         root: The folder that holds `JPEGImages`.
         split: Name of a list.
         label_orientation: What the labels are of.
+        lists: Folder of the list; None for that of the data set.
 
     Raises:
         DataError: If the list is missing, empty or names something twice.
         PlaceError: If a name leads out of the data set.
     """
-    list_path, finder = root / SPLITS / f"{split}.txt", Finder(root, label_orientation)
+    list_path, finder = (lists or root / SPLITS) / f"{split}.txt", Finder(root, label_orientation)
     examples: list[Example] = []
     problems = []
-    for entry in _read_split(root, split):
+    for entry in _read_split(root, split, lists):
         try:
             examples.append(finder.find(entry, list_path))
         except PlaceError:
@@ -239,9 +245,9 @@ def check_root(root: Path) -> None:
     raise DataError(f"{root}: holds no folder {IMAGES}, so it is not a data set in VOC layout. {hint}")
 
 
-def _read_split(root: Path, split: str) -> list[Entry]:
+def _read_split(root: Path, split: str, lists: Path | None = None) -> list[Entry]:
     check_root(root)
-    path = path_below(root / SPLITS, f"{split}.txt", f"the split {split!r}")
+    path = path_below(lists or root / SPLITS, f"{split}.txt", f"the split {split!r}")
     if not is_there(path):
         known = ", ".join(sorted(found.stem for found in path.parent.glob("*.txt"))) or "none"
         raise DataError(

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from fcn.classes import VOID
 from fcn.config.sections import DataConfig
-from fcn.data.examination import Examination
+from fcn.data.examination import Examination, examine_examples
 from fcn.data.split_list import LABELS
-from fcn.data.voc import Example, has_split, read_names
+from fcn.data.voc import Example, read_names, read_split
 from fcn.errors import DataError
 from fcn.labels.importing.splitting import VAL, Division, divide
 from fcn.runs.folder import RunFolder
+from fcn.runs.splits import is_divided
 from fcn.system.files import unwritable, write_text
 from fcn.system.text import counted, print_notice
 
@@ -21,9 +22,7 @@ def lists_of(config: DataConfig) -> tuple[str, ...]:
     Args:
         config: The data set.
     """
-    if config.val_share is None or has_split(config.root, config.val_split):
-        return config.train_split, config.val_split
-    return (config.train_split,)
+    return (config.train_split,) if is_divided(config) else (config.train_split, config.val_split)
 
 
 def divide_examples(root: Path, found: Examination, share: float) -> tuple[Examination, int]:
@@ -55,6 +54,26 @@ def divide_examples(root: Path, found: Examination, share: float) -> tuple[Exami
     return divided, len(names) - splits.count(VAL)
 
 
+def read_divided(config: DataConfig, num_classes: int) -> tuple[list[Example], list[Example]]:
+    """Returns the training and the validation examples of a data set that a training divides itself.
+
+    Args:
+        config: The data set.
+        num_classes: Number of its classes.
+
+    Raises:
+        DataError: If an image or label cannot be used, or there are fewer than two.
+        ValueError: If there is no share.
+    """
+    if config.val_share is None:
+        raise ValueError("Expected data.val_share. Received: None.")
+    examples = read_split(config.root, config.train_split, config.label_orientation, config.used_bits)
+    found = examine_examples(examples, num_classes)
+    found.usable_facts()
+    divided, count = divide_examples(config.root, found, config.val_share)
+    return [*divided.examples[:count]], [*divided.examples[count:]]
+
+
 def count_training_images(config: DataConfig) -> int:
     """Returns how many images a training learns from; about how many where a share of them is left out.
 
@@ -62,7 +81,7 @@ def count_training_images(config: DataConfig) -> int:
         DataError: If the training split cannot be read.
     """
     count = len(read_names(config.root, config.train_split))
-    if config.val_share is None or len(lists_of(config)) > 1:
+    if config.val_share is None or not is_divided(config):
         return count
     return max(1, count - max(1, round(config.val_share * count)))
 
@@ -71,6 +90,8 @@ def record_division(
     run: RunFolder, config: DataConfig, train: Sequence[Example], val: Sequence[Example]
 ) -> None:
     """Writes the lists of both splits to a run, and says how the images were divided.
+
+    A run that is resumed keeps its lists: its data may have changed, which refuses it only later.
 
     Args:
         run: The folder.
@@ -84,7 +105,9 @@ def record_division(
     try:
         run.splits.mkdir(exist_ok=True)
         for name, examples in ((config.train_split, train), (config.val_split, val)):
-            write_text(run.splits / f"{name}.txt", "".join(f"{_line(example)}\n" for example in examples))
+            path = run.splits / f"{name}.txt"
+            if not (run.exists() and path.exists()):
+                write_text(path, "".join(f"{_line(example)}\n" for example in examples))
     except OSError as error:
         raise unwritable(run.splits, error) from error
     count = len(train) + len(val)

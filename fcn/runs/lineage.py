@@ -11,6 +11,7 @@ from fcn.data.voc import Example, read_split
 from fcn.errors import ConfigError, DataError
 from fcn.runs.digests import DataRecord, TrainingImages, read_record
 from fcn.runs.folder import DIGESTS, RunFolder, exported_version, is_exported
+from fcn.runs.splits import find_lists
 from fcn.weights.catalog import NETS
 
 # Runs that start from runs: three stages are usual. The limit also ends a circle.
@@ -94,7 +95,7 @@ def training_of(
     except ConfigError:
         return None
     earlier = trained_before(config.model.weights, scored, digests)
-    return split_of(config.data, scored, digests)._replace(earlier=earlier)
+    return split_of(run, config.data, scored, digests)._replace(earlier=earlier)
 
 
 def compare_earlier(
@@ -110,17 +111,18 @@ def compare_earlier(
 
 
 def split_of(
-    data: DataConfig, scored: Sequence[Example], digests: Sequence[bytes] | None = None
+    run: RunFolder, data: DataConfig, scored: Sequence[Example], digests: Sequence[bytes] | None = None
 ) -> TrainingSplit:
     """Returns what a net was trained on, without what it started from, from its data where they are now.
 
     Args:
+        run: Its run.
         data: Data configuration of its training.
         scored: The examples it is scored on.
         digests: Digest of each of these images; None to read them where they are needed.
     """
     try:
-        train = _training_examples(data)
+        train = _training_examples(run, data)
         shared = shared_images(train, scored, digests)
     except DataError:  # the data of a run may have been removed
         return TrainingSplit(data.train_split, None, None)
@@ -146,7 +148,7 @@ def trained_before(
             digests = digest_images(scored) if digests is None else digests
             found += compare_earlier([record.train._replace(run=name), *record.earlier], digests)
         elif config is not None:
-            training = split_of(config.data, scored, digests)
+            training = split_of(RunFolder(Path(name)), config.data, scored, digests)
             found.append(EarlierTraining(name, training.split, training.num_scored))
         else:
             found.append(EarlierTraining(name, None, None))
@@ -165,7 +167,8 @@ def earlier_images(weights: str, known: Mapping[Path, bytes]) -> tuple[TrainingI
         if record is not None:
             found += [record.train._replace(run=name), *record.earlier]
         elif config is not None:
-            found.append(TrainingImages(name, config.data.train_split, _digests(config.data, known)))
+            images = _digests(RunFolder(Path(name)), config.data, known)
+            found.append(TrainingImages(name, config.data.train_split, images))
         else:
             found.append(TrainingImages(name, None, None))
     return tuple(found)
@@ -195,19 +198,19 @@ def _follow(weights: str) -> Iterator[tuple[str, DataRecord | None, Config | Non
         weights = config.model.weights
 
 
-def _training_examples(data: DataConfig) -> list[Example]:
+def _training_examples(run: RunFolder, data: DataConfig) -> list[Example]:
     """Returns the images that a run was trained on, with the bits that it read them with.
 
     Raises:
         DataError: If they are gone.
     """
-    return read_split(data.root, data.train_split, bits=data.used_bits)
+    return read_split(data.root, data.train_split, bits=data.used_bits, lists=find_lists(run, data))
 
 
-def _digests(data: DataConfig, known: Mapping[Path, bytes]) -> tuple[bytes, ...] | None:
+def _digests(run: RunFolder, data: DataConfig, known: Mapping[Path, bytes]) -> tuple[bytes, ...] | None:
     """Returns the digests of the training images of a run that keeps none; None if the images are gone."""
     try:
-        train = _training_examples(data)
+        train = _training_examples(run, data)
         paths = [example.image_path.resolve() for example in train]
         unread = [number for number, path in enumerate(paths) if path not in known]
         read = dict(zip(unread, digest_images([train[number] for number in unread]), strict=True))

@@ -27,6 +27,7 @@ from fcn.errors import DataError, RunError
 from fcn.labels.checking.copies import group_near
 from fcn.runs.digests import SplitDigests
 from fcn.runs.folder import RunFolder, model_file
+from fcn.runs.splits import find_lists
 from fcn.suspects.ranking import Net
 from fcn.system.files import as_json, remove, unwritable, write_text
 from fcn.system.json_files import read_json_file
@@ -114,7 +115,8 @@ def fold_nets(
         RunError: If another process works in the folder.
     """
     data = config.data
-    val_examples = read_split(data.root, data.val_split, data.label_orientation, data.used_bits)
+    lists = find_lists(run, data)
+    val_examples = read_split(data.root, data.val_split, data.label_orientation, data.used_bits, lists)
     found = examine_examples([*examples, *val_examples], len(classes.names))
     facts = found.usable_facts()
     digests = [one.digest for one in facts]
@@ -123,7 +125,7 @@ def fold_nets(
     if alike:
         print_notice(f"{alike:,} of {len(groups):,} images look nearly like another; these share a fold.")
     numbers = divide_into_folds(groups, count, config.train.seed)
-    entries = read_entries(data.root / SPLITS / f"{data.train_split}.txt")
+    entries = read_entries(lists / f"{data.train_split}.txt")
     folds = [
         Fold(
             [example for example, other in zip(examples, numbers, strict=True) if other == number],
@@ -144,7 +146,7 @@ def fold_nets(
     with _only_one(work):
         try:
             _prepare(work, plan)
-            _write_data(work / _DATA, config, classes, folds)
+            _write_data(work / _DATA, config, classes, folds, lists)
         except OSError as error:
             raise unwritable(work, error) from error
         nets = []
@@ -190,7 +192,7 @@ def _prepare(work: Path, plan: dict[str, Any]) -> None:
     write_text(path, as_json(plan) + "\n")
 
 
-def _write_data(root: Path, config: Config, classes: Classes, folds: Sequence[Fold]) -> None:
+def _write_data(root: Path, config: Config, classes: Classes, folds: Sequence[Fold], lists: Path) -> None:
     """Writes a data set with lists of its own; its folders are links to those of the run's data set."""
     source = config.data.root.resolve()
     remove(root)
@@ -203,7 +205,7 @@ def _write_data(root: Path, config: Config, classes: Classes, folds: Sequence[Fo
         write_text(root / CLASS_LIST, format_class_list(classes.names))
     else:
         (root / CLASS_LIST).symlink_to(names)
-    _write_list(root, _VAL, read_entries(source / SPLITS / f"{config.data.val_split}.txt"))
+    _write_list(root, _VAL, read_entries(lists / f"{config.data.val_split}.txt"))
     for number, fold in enumerate(folds):
         _write_list(root, _train_list(number), fold.others)
 

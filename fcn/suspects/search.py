@@ -14,6 +14,7 @@ from fcn.inference.predictor import MEMORY_GIGABYTES
 from fcn.inference.tiling.tiles import TiledEngine, tiled
 from fcn.runs.folder import RunFolder, model_file
 from fcn.runs.lineage import describe_earlier, find_run, trained_before, training_of
+from fcn.runs.splits import find_lists, is_divided
 from fcn.suspects.folds import fold_nets
 from fcn.suspects.ranking import Net, Ranking, SuspectImage, SuspectRegion, compare_examples
 from fcn.system.progress import track
@@ -120,8 +121,10 @@ def prepare(request: Request) -> Task:
             "give its folder: --data ROOT."
         )
     split = data.train_split if request.split == "train" else data.val_split
-    classes = read_classes(data.root, (split,), data.classes, saved_class_names(run))
-    examples = read_split(data.root, split, data.label_orientation, data.used_bits)
+    listed = data.train_split if is_divided(data) else split
+    classes = read_classes(data.root, (listed,), data.classes, saved_class_names(run))
+    lists = find_lists(run, data)
+    examples = read_split(data.root, split, data.label_orientation, data.used_bits, lists)
     return Task(request, run, config, split, classes, examples)
 
 

@@ -144,6 +144,33 @@ def test_data_that_has_changed_or_moved_is_said(
     assert notes[1].startswith(f"1 of these 3 images are not those that {path} was trained on")
 
 
+@pytest.mark.slow
+def test_a_run_that_divided_its_images_knows_which_it_was_trained_on(
+    root_and_run: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, path = root_and_run
+    config = Config.model_validate({"data": {"root": root, "val_share": 0.4}})
+    (path / "config.yaml").write_text(config.to_yaml())
+    lists = root / "ImageSets" / "Segmentation"
+    shutil.copytree(lists, path / "splits")
+    (lists / "train.txt").write_text(f"{HOSTILE}\nb\nc\nx\ny\n")
+    (lists / "val.txt").unlink()
+    code, output, errors = run([path, "--json"], capsys)
+    assert code == 0
+    found = sorted(one["image"] for one in json.loads(output)["images"])
+    assert found == [f"JPEGImages/{name}.jpg" for name in (HOSTILE, "b", "c")]
+    assert f"{path} was trained on 3 of these 3 images" in errors
+    code, output, errors = run([path, "--split", "val", "--json"], capsys)
+    assert code == 0
+    assert sorted(one["image"] for one in json.loads(output)["images"]) == [
+        "JPEGImages/x.jpg",
+        "JPEGImages/y.jpg",
+    ]
+    assert errors == ""
+    (path / "splits" / "val.txt").unlink()
+    assert refused([path, "--split", "val"], capsys).startswith(f"{path}/splits/val.txt: no such split")
+
+
 def test_mistakes_are_named(root_and_run: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     root, path = root_and_run
     assert refused([path.parent / "none"], capsys).startswith(f"{path.parent / 'none'}: is not the folder of")

@@ -7,9 +7,12 @@ from thin_training import thin_config
 
 from fcn.config.file import Config
 from fcn.config.sections import DataConfig
-from fcn.data.voc import has_split
+from fcn.data.voc import has_split, read_split
 from fcn.errors import DataError
-from fcn.labels.validation_split import lists_of
+from fcn.labels.validation_split import lists_of, record_division
+from fcn.runs.folder import RunFolder
+from fcn.runs.lineage import training_of
+from fcn.runs.splits import find_lists
 from fcn.training.checked_data import read_checked
 from fcn.training.loop import train
 from fcn.training.steps import with_steps
@@ -66,6 +69,22 @@ def test_epochs_are_of_the_images_that_are_left(undivided: Path) -> None:
     config = configured(undivided)
     settings = config.train.model_copy(update={"epochs": 3.0})
     assert with_steps(config.model_copy(update={"train": settings})).train.steps == 3 * 8 / 2
+
+
+def test_a_run_keeps_its_lists_and_what_it_was_trained_on_is_told_by_them(
+    undivided: Path, tmp_path: Path
+) -> None:
+    config, run = configured(undivided), RunFolder(tmp_path)
+    data = read_checked(config.data)
+    record_division(run, config.data, data.val_examples, data.train_examples)
+    record_division(run, config.data, data.train_examples, data.val_examples)  # an earlier start had failed
+    run.config.write_text(config.to_yaml())
+    record_division(run, config.data, data.val_examples, data.train_examples)
+    listed = read_split(undivided, "train", lists=find_lists(run, config.data))
+    assert listed == data.train_examples
+    # An older run without digests, or one of another version of OpenCV, has nothing but its lists.
+    known = [training_of(tmp_path, examples) for examples in (data.train_examples, data.val_examples)]
+    assert [one and (one.num_images, one.num_scored) for one in known] == [(8, 8), (8, 0)]
 
 
 @pytest.mark.slow
