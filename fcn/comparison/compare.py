@@ -107,7 +107,12 @@ def _scored(
     """Scores a net and labels the images that are shown; adds to the warnings."""
     predictor = Predictor(candidate.path, labeler.engine, labeler.precision, trust=labeler.trust)
     checked = evaluate_and_check(
-        predictor, plan.root, plan.split, boundary=True, label_orientation=plan.label_orientation
+        predictor,
+        plan.root,
+        plan.split,
+        boundary=True,
+        label_orientation=plan.label_orientation,
+        examples=None if plan.val_share is None else plan.examples,
     )
     warnings += [f"{candidate.name}: {text}" for text in (*checked.warnings, *checked.notes)]
     pictures = tuple(label_picture(predictor, example) for example in shown)

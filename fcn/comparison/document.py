@@ -22,6 +22,7 @@ def comparison_document(comparison: Comparison, command_line: Sequence[str]) -> 
         "data": str(plan.root),
         "split": plan.split,
         "num_images": len(plan.examples),
+        "val_share": plan.val_share,
         "classes": list(names),
         "size": list(comparison.size),
         "labels_by": comparison.engine,

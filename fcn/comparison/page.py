@@ -104,6 +104,7 @@ def write_comparison_page(path: Path, comparison: Comparison, command: str) -> N
         name=_title(comparison),
         num_images=len(plan.examples),
         split=plan.split,
+        division=plan.division,
         root=plan.root,
         written=datetime.now().astimezone(),
         warnings=[*comparison.warnings, *(f"{name}: {why}" for name, why in comparison.failures.items())],

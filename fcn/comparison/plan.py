@@ -8,11 +8,14 @@ from fcn.classes import Classes
 from fcn.comparison.candidates import Candidate, Request, find_candidates
 from fcn.comparison.halving import rung_steps
 from fcn.config.file import Config
-from fcn.config.sections import LabelOrientation
+from fcn.config.sections import DataConfig, LabelOrientation
 from fcn.data.leaks import check_disjoint
+from fcn.data.split_list import SPLITS
 from fcn.data.voc import Example, read_classes, read_split
 from fcn.errors import ConfigError, RunError
+from fcn.labels.validation_split import read_divided
 from fcn.runs.folder import RunFolder, net_file
+from fcn.runs.splits import is_divided
 
 _SPLIT = "val"
 
@@ -28,6 +31,7 @@ class Plan(NamedTuple):
         examples: The split.
         label_orientation: What its labels are of.
         varied: Keys that vary, in the order of the command.
+        val_share: Share of the training images that is scored in place of a list; None if there is a list.
         rungs: Steps after which the better half is chosen, and at last the steps of a whole training; empty
             if all nets are trained for all steps.
     """
@@ -40,6 +44,17 @@ class Plan(NamedTuple):
     label_orientation: LabelOrientation = "upright"
     varied: tuple[str, ...] = ()
     rungs: tuple[int, ...] = ()
+    val_share: float | None = None
+
+    @property
+    def division(self) -> str:
+        """How the examples were chosen, a sentence; empty where a list names them."""
+        if self.val_share is None:
+            return ""
+        return (
+            f"No list {self.split!r}: data.val_share={self.val_share:g} of the images are left out of each "
+            "training, and scored."
+        )
 
 
 def plan_comparison(request: Request) -> Plan:
@@ -77,12 +92,38 @@ def plan_comparison(request: Request) -> Plan:
     orientation: LabelOrientation = (
         _same(orientations, "data.label_orientation", "Set the same for all") or "upright"
     )
+    moved = {name: config.with_values("data", root=root).data for name, config in known.items()}
+    if any(is_divided(data) and data.val_split == split for data in moved.values()):
+        share, classes, examples = _divide(moved)
+        return Plan(candidates, root, split, classes, examples, orientation, varied, rungs, share)
     classes, examples = read_classes(root, (split,), configured), read_split(root, split, orientation)
     if train_split is not None:
         train_examples = read_split(root, train_split)
-        for val_split in sorted(set(splits.values())):
+        for val_split in sorted({data.val_split for data in moved.values() if not is_divided(data)}):
             check_disjoint(train_examples, read_split(root, val_split), root)
     return Plan(candidates, root, split, classes, examples, orientation, varied, rungs)
+
+
+def _divide(data: Mapping[str, DataConfig]) -> tuple[float | None, Classes, list[Example]]:
+    """Returns the share of a data set that its trainings score on, its classes, and these examples.
+
+    Args:
+        data: The data set, by the name of the net.
+
+    Raises:
+        ConfigError: If nets differ in what is divided.
+        DataError: If an image or label cannot be used, or there are fewer than two.
+    """
+    first = next(iter(data.values()))
+    remedy = (
+        f"Set the same for all, or copy the lists of one run (RUN/splits) to {first.root / SPLITS}, which "
+        "then are those of all"
+    )
+    share: float | None = _same({name: one.val_share for name, one in data.items()}, "data.val_share", remedy)
+    _same({name: one.train_split for name, one in data.items()}, "data.train_split", remedy)
+    classes = read_classes(first.root, (first.train_split,), first.classes)
+    _, examples = read_divided(first, len(classes.names))
+    return share, classes, examples
 
 
 def _check_budgets(trained: Mapping[str, Config], varied: Sequence[str]) -> None:

@@ -37,6 +37,8 @@ def print_comparison(comparison: Comparison) -> None:
     if not console.is_terminal:  # a file or a pipe has no width, so no name is folded
         console = TerminalConsole(highlight=False, width=_ENDLESS)
     console.print(table)
+    if plan.division:
+        console.print(plan.division)
     console.print(memory_note(comparison.nets))
     if comparison.rungs:
         console.print(_rungs(comparison))

@@ -188,6 +188,7 @@ def evaluate_and_check(
     split: str,
     boundary: bool = False,
     label_orientation: LabelOrientation = "upright",
+    examples: Sequence[Example] | None = None,
 ) -> CheckedEvaluation:
     """Scores a net on a split of a data set, and checks whether it was trained on scored images.
 
@@ -199,11 +200,12 @@ def evaluate_and_check(
         split: Name of one of its lists.
         boundary: Whether to compute boundary IoU too.
         label_orientation: What the labels are of, as in `read_split`.
+        examples: The split, where no list names it; None to read the list.
 
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
     """
-    evaluation = evaluate_split(predictor, root, split, boundary, label_orientation)
+    evaluation = evaluate_split(predictor, root, split, boundary, label_orientation, examples)
     training = find_training(predictor.path, evaluation)
     described = predictor.path, training, len(evaluation.images)
     warnings, notes = describe_training(*described), describe_unchecked(*described)
@@ -219,6 +221,7 @@ def evaluate_split(
     split: str,
     boundary: bool = False,
     label_orientation: LabelOrientation = "upright",
+    examples: Sequence[Example] | None = None,
 ) -> Evaluation:
     """Scores a net on a split of a data set, whatever it was trained on.
 
@@ -228,13 +231,14 @@ def evaluate_split(
         split: Name of one of its lists.
         boundary: Whether to compute boundary IoU too.
         label_orientation: What the labels are of, as in `read_split`.
+        examples: The split, where no list names it; None to read the list.
 
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
     """
     configured, run_names = _names_of_run(predictor, root)
-    classes = read_classes(root, (split,), configured, run_names)
-    examples = read_split(root, split, label_orientation)
+    classes = read_classes(root, (split,) if examples is None else (), configured, run_names)
+    examples = read_split(root, split, label_orientation) if examples is None else examples
     if classes.names != predictor.classes.names:
         raise DataError(
             f"{root}: expected the classes the model was trained on: {', '.join(predictor.classes.names)}. "

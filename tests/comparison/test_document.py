@@ -9,7 +9,7 @@ from fcn.system.files import as_json
 def test_everything_by_name(comparison) -> None:
     document = json.loads(as_json(comparison_document(comparison, ["fcn", "compare", "a b"])))
     assert document["size"] == [20, 26]
-    assert document["num_images"] == 2
+    assert (document["num_images"], document["val_share"]) == (2, None)
     assert (document["split"], document["labels_by"]) == ("val", "tensorflow float32")
     assert document["command"] == ["fcn", "compare", "a b"]
     assert document["warnings"] == ["first: saw <all>"]

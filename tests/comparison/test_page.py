@@ -126,3 +126,11 @@ def test_without_a_grid_there_is_neither(text: str) -> None:
     assert 'class="varied"' not in text
     assert 'class="rungs"' not in text
     assert "Successive halving" not in text
+
+
+def test_a_split_that_was_chosen_by_chance_is_told(comparison, text: str, tmp_path: Path) -> None:
+    divided = comparison._replace(plan=comparison.plan._replace(val_share=0.25))
+    write_comparison_page(tmp_path / "page.html", divided, "fcn compare")
+    told = "No list 'val': data.val_share=0.25 of the images are left out of each training, and scored."
+    assert told in Page((tmp_path / "page.html").read_text()).text
+    assert "val_share" not in text

@@ -9,6 +9,7 @@ from fcn.comparison.candidates import Request
 from fcn.comparison.plan import plan_comparison
 from fcn.config.file import load_config
 from fcn.errors import ConfigError, DataError, FcnError, RunError
+from fcn.training.checked_data import read_checked
 
 
 def write_net(path: Path) -> Path:
@@ -107,6 +108,39 @@ def test_one_data_set_for_all(write_config, tmp_path: Path, dataset: Path, make_
     splits = [configs[0], write_config("four", more=", val_split: train, train_split: val")]
     with pytest.raises(ConfigError, match=r"data\.val_split"):
         plan_comparison(Request(splits, tmp_path))
+
+
+def test_a_share_of_the_training_images_is_scored_as_trainings_do(
+    write_config, make_dataset, tmp_path: Path
+) -> None:
+    names = [f"n{number}" for number in range(8)]
+    root = make_dataset(tmp_path / "undivided", {"train": names, "few": names[:2]})
+    one = write_config("one", root=root, more=", val_share: 0.25")
+    plan = plan_comparison(Request([one], tmp_path, nets=("fcn8s", "fcn32s")))
+    for candidate in plan.candidates:
+        data = read_checked(candidate.config.data)
+        assert plan.examples == data.val_examples
+        assert len(data.train_examples) == 6
+    assert "data.val_share=0.25" in plan.division
+    run = write_run(tmp_path / "run", one)
+    assert plan_comparison(Request([run], tmp_path)).examples == plan.examples
+    copy = write_config("copy", more=", val_share: 0.25")
+    listed = plan_comparison(Request([copy], tmp_path))
+    assert (listed.division, [example.name for example in listed.examples]) == ("", ["x", "y", "z"])
+    assert plan_comparison(Request([copy], tmp_path, data=root)).examples == plan.examples
+    others = plan_comparison(Request([one], tmp_path, split="few"))
+    assert (others.division, [example.name for example in others.examples]) == ("", names[:2])
+    for more in ("", ", val_share: 0.5"):
+        other = write_config("other", root=root, more=more)
+        with pytest.raises(
+            ConfigError, match=r"data\.val_share: expected the same.*copy the lists of one run"
+        ):
+            plan_comparison(Request([one, other], tmp_path))
+    with pytest.raises(DataError, match=r"val\.txt: no such split"):
+        plan_comparison(Request([write_config("none", root=root)], tmp_path))
+    (root / "SegmentationClass" / "n3.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"n3\.png"):
+        plan_comparison(Request([one], tmp_path))
 
 
 def test_data_are_checked(write_config, tmp_path: Path, dataset: Path) -> None:

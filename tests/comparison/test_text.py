@@ -30,3 +30,12 @@ def test_values_of_a_grid_and_its_rungs(grid, capsys) -> None:
     # Then the rungs.
     assert rows[2:] == [["first<i>", "50.00%", "75.00%"], ["third", "25.00%", "-"], ["fourth", "-", "-"]]
     assert ["net", "600", "1,200"] in lines
+
+
+def test_a_split_that_was_chosen_by_chance_is_told(comparison, capsys) -> None:
+    print_comparison(comparison._replace(plan=comparison.plan._replace(val_share=0.25)))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert (
+        "No list 'val': data.val_share=0.25 of the images are left out of each training, and scored." in lines
+    )

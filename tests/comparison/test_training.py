@@ -1,5 +1,6 @@
 """Tests of the trainings of a comparison; those that are killed are in `test_killed_grid.py`."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,10 @@ import pytest
 from fcn.comparison.candidates import Request
 from fcn.comparison.plan import Plan, plan_comparison
 from fcn.comparison.training import describe_trainings, train_all
+from fcn.data.voc import read_split
 from fcn.errors import NonFiniteLossError
+from fcn.evaluation.evaluate import evaluate_and_check
+from fcn.inference.predictor import Predictor
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -52,3 +56,22 @@ def test_a_rate_that_is_too_high_does_not_end_a_grid(write_config, capsys) -> No
     assert "Training 1e+30 (1 of 1)" in capsys.readouterr().err
     with pytest.raises(NonFiniteLossError):
         train_all(planned(config, changes=["train.learning_rate=1e30"], steps=3))
+
+
+@pytest.mark.slow
+def test_all_nets_are_trained_and_scored_on_one_division(write_config, make_dataset, tmp_path: Path) -> None:
+    root = make_dataset(tmp_path / "undivided", {"train": [f"n{number}" for number in range(5)]})
+    config = write_config(root=root, more=", val_share: 0.4")
+    plan = planned(config, "train.seed=1,2", steps=1)
+    train_all(plan)
+    for candidate in plan.candidates:
+        splits = {name: read_split(root, name, lists=candidate.path / "splits") for name in ("train", "val")}
+        assert (splits["val"], len(splits["train"])) == (plan.examples, 3)
+        checked = evaluate_and_check(
+            Predictor(candidate.path), root, plan.split, boundary=True, examples=plan.examples
+        )
+        assert [image.example for image in checked.evaluation.images] == plan.examples
+        assert checked.training is not None
+        assert (checked.training.num_images, checked.training.num_scored) == (3, 0)
+        kept = json.loads((candidate.path / "scores.json").read_text())
+        assert checked.evaluation.scores.mean_iou == pytest.approx(kept["mean_iou"])
