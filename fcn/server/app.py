@@ -16,7 +16,7 @@ from fcn.server.error_response import error_response, response_for
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.middleware import RequestMiddleware, needs_token
 from fcn.server.observability.metrics import CONTENT_TYPE
-from fcn.server.openapi import ERROR, JSON
+from fcn.server.openapi import JSON, ErrorMessage, describe_error
 from fcn.server.page.examples import DrawnExamples, FolderExamples
 from fcn.server.page.routes import page_routes
 from fcn.server.protocols.segment import segment_routes
@@ -29,13 +29,8 @@ from fcn.server.service import Service
 from fcn.server.validation import shorten
 from fcn.version import __version__
 
-
-def _error_description(text: str) -> dict[str, Any]:
-    return {"description": text, "content": {JSON: {"schema": ERROR}}}
-
-
 _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: _error_description(text)
+    status: describe_error(text)
     for status, text in (
         (400, "The request is malformed."),
         (404, "No such model or version."),
@@ -168,7 +163,10 @@ def _describe_token(app: FastAPI, token: str | None) -> None:
         guarded = [path for path in document["paths"] if needs_token(path)]
         for operation in chain.from_iterable(document["paths"][path].values() for path in guarded):
             operation["security"] = [{"token": []}]
-            operation["responses"]["401"] = _error_description("The token is missing or wrong.")
+            operation["responses"]["401"] = {
+                "description": "The token is missing or wrong.",
+                "content": {JSON: {"schema": ErrorMessage.model_json_schema()}},
+            }
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # as in FastAPI's documentation

@@ -8,7 +8,9 @@ from pausable_engine import PausableEngine
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from fcn.server.openapi import FLAG, TEXT, closed, list_of, object_of
+from fcn.server.protocols.message import schema_of
+from fcn.server.protocols.tensorflow_messages import PredictRequest
+from fcn.server.protocols.v2_request import IndexRequest, InferRequest
 
 PROTOCOLS = [
     prefix + end
@@ -59,17 +61,25 @@ def test_every_path_is_described(description):
     names = [operation["operationId"] for path in paths.values() for operation in path.values()]
     assert len(set(names)) == len(names) == 24
     predict = paths["/v1/models/{name}:predict"]["post"]
+    assert predict["summary"] == "Labels images."
     assert {"200", "400", "404", "413", "415", "429", "503", "504"} <= set(predict["responses"])
     assert predict["parameters"][0]["schema"] == {"enum": ["fcn"]}
 
 
-def test_parts_of_descriptions():
-    point = object_of(x=FLAG)
-    assert closed(point, y=TEXT) == {
-        "type": "object",
-        "properties": {"x": {"type": "boolean"}, "y": {"type": "string"}},
-        "required": ["x"],
-        "additionalProperties": False,
-    }
-    assert point == object_of(x=FLAG)
-    assert list_of(TEXT, 2)["minItems"] == 2
+def test_messages_are_described_by_what_checks_them(description):
+    paths = description.raw_schema["paths"]
+    assert content(paths["/v2/models/{name}/infer"], "requestBody") == schema_of(InferRequest)
+    assert content(paths["/v1/models/{name}:predict"], "requestBody") == schema_of(PredictRequest)
+    assert content(paths["/v2/repository/index"], "requestBody") == schema_of(IndexRequest)
+    answer = content(paths["/v2/models/{name}/infer"], "responses", "200")
+    assert answer["$ref"].endswith("/InferResponse")
+    error = content(paths["/v2/models/{name}/infer"], "responses", "400")
+    assert error["$ref"].endswith("/ErrorMessage")
+
+
+def content(path, *keys):
+    """Returns the schema of the JSON in one part of the description of a path."""
+    node = path["post"]
+    for key in keys:
+        node = node[key]
+    return node["content"]["application/json"]["schema"]

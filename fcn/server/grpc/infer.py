@@ -13,8 +13,10 @@ from fcn.inference.engines.signatures import Signature
 from fcn.server.grpc.messages import MESSAGES
 from fcn.server.grpc.numbers import read_uint8, write_uint8
 from fcn.server.interface import InferenceRequest, InferenceResponse, string_tensor
+from fcn.server.protocols.message import read_message
 from fcn.server.protocols.v2_calls import read_call
 from fcn.server.protocols.v2_messages import datatype
+from fcn.server.protocols.v2_request import InferRequest
 from fcn.server.protocols.v2_tensors import tensor_bytes
 from fcn.server.validation import invalid
 
@@ -61,7 +63,8 @@ def read_infer(request: Any, signatures: dict[str, Signature], version: int | No
             for wanted in request.outputs
         ],
     }
-    call, _ = read_call(document, signatures, version, lambda name, _: chunks[name])
+    message = read_message(InferRequest, document)
+    call, _ = read_call(message, signatures, version, lambda given: chunks[given.name])
     return InferCall(call, request.id, bool(request.raw_input_contents))
 
 

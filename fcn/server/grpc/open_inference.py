@@ -11,8 +11,8 @@ from fcn.server.grpc.messages import write_message
 from fcn.server.grpc.method import Method, Methods, read_version
 from fcn.server.interface import ModelService, ServerError
 from fcn.server.protocols.routes import available_versions
-from fcn.server.protocols.v2_messages import metadata_document
-from fcn.server.protocols.v2_statistics import index_document, statistics_document
+from fcn.server.protocols.v2_messages import describe_model
+from fcn.server.protocols.v2_statistics import describe_statistics, describe_versions
 from fcn.server.serial_executor import SerialExecutor
 from fcn.server.served_models import ServedModels
 from fcn.version import __version__
@@ -52,8 +52,8 @@ def inference_methods(models: ServedModels[ModelService], executor: SerialExecut
     async def metadata(request: Any) -> bytes:
         model = models.find(request.name)
         signature = model.signatures(read_version(request.version))[SERVING_DEFAULT]
-        document = metadata_document(model.name, available_versions(model), signature)
-        return write_message("inference.ModelMetadataResponse", **document)
+        described = describe_model(model.name, available_versions(model), signature)
+        return write_message("inference.ModelMetadataResponse", **described.model_dump())
 
     async def infer(request: Any) -> bytes:
         model, version = models.find(request.model_name), read_version(request.model_version)
@@ -65,16 +65,16 @@ def inference_methods(models: ServedModels[ModelService], executor: SerialExecut
 
     async def index(request: Any) -> bytes:
         listed = [
-            entry
+            entry.model_dump()
             for model in models
-            for entry in index_document(model.name, model.versions(), only_ready=request.ready)
+            for entry in describe_versions(model.name, model.versions(), only_ready=request.ready)
         ]
         return write_message("inference.RepositoryIndexResponse", models=listed)
 
     async def statistics(request: Any) -> bytes:
         version = read_version(request.version)
         documents = [
-            statistics_document(model.name, model.statistics(version))
+            describe_statistics(model.name, model.statistics(version)).model_dump()
             for model in ([models.find(request.name)] if request.name else models)
         ]
         return write_message("inference.ModelStatisticsResponse", model_stats=documents)

@@ -1,15 +1,17 @@
 """Parts that the routes of the protocols share: model and version in paths, bodies, and descriptions."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
 from fcn.server.interface import ErrorKind, ModelService, ServerError
-from fcn.server.openapi import ERROR, JSON, Schema
+from fcn.server.openapi import GZIP_NOTE, JSON, Schema, describe_error
 from fcn.server.served_models import ServedModels
 from fcn.server.versions import AVAILABLE
 
@@ -76,8 +78,30 @@ def available_versions(service: ModelService) -> list[int]:
 
 
 def json_response(document: object) -> Response:
-    """Returns a small document as JSON."""
-    return Response(orjson.dumps(document), media_type=JSON)
+    """Returns a small document as JSON; messages in it may be models."""
+    return Response(orjson.dumps(document, default=BaseModel.model_dump), media_type=JSON)
+
+
+class Operation(NamedTuple):
+    """Description of an operation, for `/openapi.json`.
+
+    Attributes:
+        name: Its name, for programs.
+        summary: What it does, in a sentence.
+        answer: Type of a successful response.
+        bodies: Schemas of the body of the request by media type; none if it has no body.
+        parameters: Parameters in the query and in headers.
+        other_answers: Further media types of a successful response.
+        needs_body: Whether a request without a body is refused.
+    """
+
+    name: str
+    summary: str
+    answer: Any
+    bodies: Mapping[str, Schema] = {}
+    parameters: Sequence[Schema] = ()
+    other_answers: Sequence[str] = ()
+    needs_body: bool = True
 
 
 def add_model_routes(
@@ -86,8 +110,7 @@ def add_model_routes(
     path: str,
     handler: Handler,
     models: Sequence[str],
-    operation: Schema,
-    answers: Schema,
+    operation: Operation,
 ) -> None:
     """Adds a route for the models, and one for a version of it.
 
@@ -97,8 +120,7 @@ def add_model_routes(
         path: The path, which contains `NAME`.
         handler: Function that handles requests.
         models: Names of the models.
-        operation: OpenAPI description of the operation with its parameters and body.
-        answers: OpenAPI description of the body of a successful response, by media type.
+        operation: Description of the operation.
     """
     before, after = path.split(NAME)
     name = {"in": "path", "name": "name", "required": True, "schema": {"enum": [*models]}}
@@ -109,16 +131,10 @@ def add_model_routes(
         "schema": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
     }
     for middle, parameters, suffix in ((NAME, [name], ""), (NAME + VERSION, [name, version], "_version")):
-        described = operation | {"parameters": [*parameters, *operation.get("parameters", [])]}
-        add_route(
-            router,
-            method,
-            before + middle + after,
-            handler,
-            described | {"operationId": described["operationId"] + suffix},
-            answers,
-            _error_kinds(method),
+        described = operation._replace(
+            name=operation.name + suffix, parameters=[*parameters, *operation.parameters]
         )
+        add_route(router, method, before + middle + after, handler, described, _error_kinds(method))
 
 
 def add_route(
@@ -126,8 +142,7 @@ def add_route(
     method: str,
     path: str,
     handler: Handler,
-    operation: Schema,
-    answers: Schema,
+    operation: Operation,
     error_kinds: Iterable[ErrorKind],
 ) -> None:
     """Adds a route and its description.
@@ -137,19 +152,28 @@ def add_route(
         method: "GET" or "POST".
         path: The path.
         handler: Function that handles requests.
-        operation: OpenAPI description of the operation.
-        answers: OpenAPI description of the body of a successful response, by media type.
+        operation: Description of the operation.
         error_kinds: Reasons for which it may reject a request.
     """
-    responses: dict[int | str, Schema] = {200: {"description": "The response.", "content": answers}}
-    for kind in error_kinds:
-        described: Schema = {
-            "description": kind.name.replace("_", " ").capitalize() + ".",
-            "content": {JSON: {"schema": ERROR}},
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {
+            "description": "The response.",
+            "model": operation.answer,
+            "content": {kind: {} for kind in operation.other_answers},
         }
+    }
+    for kind in error_kinds:
+        described = describe_error(kind.name.replace("_", " ").capitalize() + ".")
         if kind in (ErrorKind.BUSY, ErrorKind.STOPPING):
             described["headers"] = {"Retry-After": {"schema": {"type": "string"}}}
         responses[kind.value] = described
+    extra: Schema = {"parameters": [*operation.parameters]}
+    if operation.bodies:
+        extra["requestBody"] = {
+            "description": GZIP_NOTE,
+            "required": operation.needs_body,
+            "content": {kind: {"schema": schema} for kind, schema in operation.bodies.items()},
+        }
     router.add_api_route(
         path,
         handler,
@@ -157,7 +181,9 @@ def add_route(
         response_class=Response,
         response_model=None,
         responses=responses,
-        openapi_extra=operation,
+        operation_id=operation.name,
+        summary=operation.summary,
+        openapi_extra=extra,
     )
 
 

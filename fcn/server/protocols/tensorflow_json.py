@@ -28,6 +28,17 @@ from fcn.server.protocols.json_tensors import (
     read_pixels,
     read_strings,
 )
+from fcn.server.protocols.message import read_message
+from fcn.server.protocols.tensorflow_messages import (
+    Metadata,
+    MetadataResponse,
+    ModelSpec,
+    PredictRequest,
+    SignatureMap,
+    Status,
+    StatusResponse,
+    VersionStatus,
+)
 from fcn.server.validation import describe, find_signature, invalid
 
 _BASE64 = "b64"
@@ -57,21 +68,13 @@ def read_predict(
     Raises:
         ServerError: If the body does not fit a signature.
     """
-    document = read_object(body, "the body")
-    name = document.get("signature_name", SERVING_DEFAULT)
-    if not isinstance(name, str):
-        raise invalid("a string as `signature_name`", describe(name))
-    name = name or SERVING_DEFAULT
+    request = read_message(PredictRequest, read_object(body, "the body"))
+    name = request.signature_name or SERVING_DEFAULT
     ((input_name, tensor),) = find_signature(signatures, name).inputs.items()
-    match "instances" in document, "inputs" in document:
-        case True, False:
-            layout, what = Layout.ROWS, "instances"
-            value = _unwrap_rows(document.pop(what), input_name)
-        case False, True:
-            layout, what = Layout.COLUMNS, "inputs"
-            value = _unwrap_column(document.pop(what), input_name)
-        case both, _:
-            raise invalid("one of `instances` and `inputs`", "both" if both else "neither")
+    if request.instances is not None:
+        layout, what, value = Layout.ROWS, "instances", _unwrap_rows(request.instances, input_name)
+    else:
+        layout, what, value = Layout.COLUMNS, "inputs", _unwrap_column(request.inputs, input_name)
     if tensor.dtype == STRING and isinstance(value, orjson.Fragment):
         expected = f"strings in `{what}` for {name} (pixels are for `signature_name` {PREDICT_TENSOR})"
         raise invalid(expected, describe(value))
@@ -107,26 +110,26 @@ def write_predict(answer: InferenceResponse, layout: Layout) -> bytes:
     return orjson.dumps({layout.value: document}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def status_document(states: Sequence[VersionState]) -> dict[str, Any]:
+def describe_status(states: Sequence[VersionState]) -> StatusResponse:
     """Returns the status of versions.
 
     Example:
-        >>> status_document([VersionState(3, "AVAILABLE")])["model_version_status"][0]["version"]
+        >>> describe_status([VersionState(3, "AVAILABLE")]).model_version_status[0].version
         '3'
     """
-    return {
-        "model_version_status": [
-            {
-                "version": str(version),
-                "state": state,
-                "status": {"error_code": "INTERNAL" if error else "OK", "error_message": error},
-            }
+    return StatusResponse(
+        model_version_status=[
+            VersionStatus(
+                version=str(version),
+                state=state,
+                status=Status(error_code="INTERNAL" if error else "OK", error_message=error),
+            )
             for version, state, error in states
         ]
-    }
+    )
 
 
-def metadata_document(name: str, version: int, signatures: Mapping[str, Signature]) -> dict[str, Any]:
+def describe_model(name: str, version: int, signatures: Mapping[str, Signature]) -> MetadataResponse:
     """Returns the signatures of a model as JSON of TensorFlow's protocol buffers.
 
     Args:
@@ -143,10 +146,10 @@ def metadata_document(name: str, version: int, signatures: Mapping[str, Signatur
         }
         for signature_name, signature in signatures.items()
     }
-    return {
-        "model_spec": {"name": name, "signature_name": "", "version": str(version)},
-        "metadata": {"signature_def": {"signature_def": definitions}},
-    }
+    return MetadataResponse(
+        model_spec=ModelSpec(name=name, signature_name="", version=str(version)),
+        metadata=Metadata(signature_def=SignatureMap(signature_def=definitions)),
+    )
 
 
 def _tensor_infos(signature_name: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -8,20 +8,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fcn.server.interface import ErrorKind, ModelService, ServerError
-from fcn.server.openapi import GZIP_NOTE, JSON, TEXT, Schema, closed, list_of, object_of
+from fcn.server.openapi import JSON
+from fcn.server.protocols.message import schema_of
 from fcn.server.protocols.routes import (
     NAME,
+    Operation,
     ReadBody,
     add_model_routes,
     available_versions,
     json_response,
     requested_model,
 )
-from fcn.server.protocols.tensorflow_json import (
-    metadata_document,
-    read_predict,
-    status_document,
-    write_predict,
+from fcn.server.protocols.tensorflow_json import describe_model, describe_status, read_predict, write_predict
+from fcn.server.protocols.tensorflow_messages import (
+    MetadataResponse,
+    PredictRequest,
+    PredictResponse,
+    StatusResponse,
 )
 from fcn.server.serial_executor import SerialExecutor
 from fcn.server.served_models import ServedModels
@@ -48,14 +51,14 @@ def tensorflow_routes(models: ServedModels[ModelService], read_body: ReadBody) -
                 ErrorKind.NOT_FOUND,
                 f"Expected an existing version of {service.name}. Received: {version}.",
             )
-        return json_response(status_document(states))
+        return json_response(describe_status(states))
 
     async def metadata(request: Request) -> Response:
         service, version = requested_model(request, models)
         signatures = service.signatures(version)
         if version is None:
             version = available_versions(service)[0]
-        return json_response(metadata_document(service.name, version, signatures))
+        return json_response(describe_model(service.name, version, signatures))
 
     async def predict(request: Request) -> Response:
         body = await read_body(request)
@@ -66,89 +69,17 @@ def tensorflow_routes(models: ServedModels[ModelService], read_body: ReadBody) -
         return Response(await executor.run(write_predict, answer, layout), media_type=JSON)
 
     path = "/v1" + NAME
-    for method, end, handler, operation, answer in (
-        ("GET", "", status, _STATUS, _STATUS_ANSWER),
-        ("GET", "/metadata", metadata, _METADATA, _METADATA_ANSWER),
-        ("POST", ":predict", predict, _PREDICT, _PREDICT_ANSWER),
+    for method, end, handler, operation in (
+        ("GET", "", status, _STATUS),
+        ("GET", "/metadata", metadata, _METADATA),
+        ("POST", ":predict", predict, _PREDICT),
     ):
-        answers = {JSON: {"schema": answer}}
-        add_model_routes(router, method, path + end, handler, models.names, operation, answers)
+        add_model_routes(router, method, path + end, handler, models.names, operation)
     return router
 
 
-_BASE64: Schema = {
-    "type": "string",
-    "format": "byte",
-    "description": "Line breaks and padding do not matter.",
-}
-_BYTES: Schema = closed(object_of(b64=_BASE64))
-_STRING: Schema = {"anyOf": [TEXT, _BYTES]}
-_PIXEL: Schema = {
-    "type": "array",
-    "items": {"type": "integer", "minimum": 0, "maximum": 255},
-    "minItems": 3,
-    "maxItems": 3,
-}
-
-
-def _some(items: Schema) -> Schema:
-    return list_of(items, 1)
-
-
-_IMAGE = _some(_some(_PIXEL))
-_ROW: Schema = {
-    "anyOf": [
-        _STRING,
-        _IMAGE,
-        closed(object_of(image_bytes=_STRING)),
-        closed(object_of(images=_IMAGE)),
-    ]
-}
-_COLUMN: Schema = {
-    "anyOf": [
-        _some(_STRING),
-        _some(_IMAGE),
-        closed(object_of(image_bytes=_some(_STRING))),
-        closed(object_of(images=_some(_IMAGE))),
-    ]
-}
-_STATUS: Schema = {
-    "operationId": "tensorflow_status",
-    "summary": "Returns the state of the versions of the model.",
-}
-_STATUS_ANSWER = object_of(
-    model_version_status=_some(
-        object_of(version=TEXT, state=TEXT, status=object_of(error_code=TEXT, error_message=TEXT))
-    )
+_STATUS = Operation("tensorflow_status", "Returns the state of the versions of the model.", StatusResponse)
+_METADATA = Operation("tensorflow_metadata", "Returns the signatures of the model.", MetadataResponse)
+_PREDICT = Operation(
+    "tensorflow_predict", "Labels images.", PredictResponse, bodies={JSON: schema_of(PredictRequest)}
 )
-_METADATA: Schema = {
-    "operationId": "tensorflow_metadata",
-    "summary": "Returns the signatures of the model.",
-}
-_METADATA_ANSWER = object_of(
-    model_spec=object_of(name=TEXT, signature_name=TEXT, version=TEXT),
-    metadata=object_of(signature_def=object_of(signature_def={"type": "object"})),
-)
-_PREDICT: Schema = {
-    "operationId": "tensorflow_predict",
-    "summary": "Labels images.",
-    "requestBody": {
-        "description": GZIP_NOTE,
-        "required": True,
-        "content": {
-            JSON: {
-                "schema": {
-                    "type": "object",
-                    "properties": {"signature_name": TEXT, "instances": _some(_ROW), "inputs": _COLUMN},
-                    "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
-                }
-            }
-        },
-    },
-}
-_PREDICT_ANSWER: Schema = {
-    "type": "object",
-    "properties": {"predictions": {"type": "array"}, "outputs": {"type": ["array", "object"]}},
-    "oneOf": [{"required": ["predictions"]}, {"required": ["outputs"]}],
-    "additionalProperties": False,
-}

@@ -13,14 +13,15 @@ import orjson
 from fcn.inference.engines.signatures import FLOAT32, STRING, UINT8, Signature, Tensor
 from fcn.server.interface import InferenceRequest, InferenceResponse
 from fcn.server.protocols.json_tensors import read_object
-from fcn.server.protocols.v2_calls import read_call, read_flag
-from fcn.server.protocols.v2_tensors import DATATYPES, tensor_bytes, tensor_data
+from fcn.server.protocols.message import read_message
+from fcn.server.protocols.v2_calls import read_call
+from fcn.server.protocols.v2_request import DATATYPES, IndexRequest, InferRequest, InputTensor
+from fcn.server.protocols.v2_response import InferResponse, ModelMetadata, OutputTensor, TensorMetadata
+from fcn.server.protocols.v2_tensors import tensor_bytes, tensor_data
 from fcn.server.validation import describe, invalid, shorten
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON in a body in which binary tensors follow it."""
-
-_SIZE = "binary_data_size"
 
 
 class V2Request(NamedTuple):
@@ -69,17 +70,14 @@ def read_infer(
         ServerError: If the body does not fit a signature.
     """
     text, rest = _split(body, header_length)
-    document = read_object(bytes(text), "the body")
+    request = read_message(InferRequest, read_object(bytes(text), "the body"))
     # Triton's own examples repeat the name of the model.
-    if document.get("model_name", model) != model:
-        raise invalid(f'"{model}" as `model_name`', describe(document["model_name"]))
-    request_id = document.get("id")
-    if "id" in document and not isinstance(request_id, str):
-        raise invalid("a string as `id`", describe(request_id))
+    if request.model_name not in (None, model):
+        raise invalid(f'"{model}" as `model_name`', describe(request.model_name))
     chunks = _Chunks(rest)
-    call, binary = read_call(document, signatures, version, chunks.take)
+    call, binary = read_call(request, signatures, version, chunks.take)
     chunks.check_end()
-    return V2Request(call, request_id, frozenset(binary))
+    return V2Request(call, request.id, frozenset(binary))
 
 
 def read_index(body: bytes) -> bool:
@@ -92,7 +90,7 @@ def read_index(body: bytes) -> bool:
         >>> read_index(b""), read_index(b'{"ready": true}')
         (False, True)
     """
-    return read_flag(read_object(body, "the body"), "ready", default=False) if body else False
+    return read_message(IndexRequest, read_object(body, "the body")).ready if body else False
 
 
 def write_infer(request: V2Request, model: str, answer: InferenceResponse) -> ResponseBody:
@@ -108,21 +106,22 @@ def write_infer(request: V2Request, model: str, answer: InferenceResponse) -> Re
     chunks: list[bytes] = []
     outputs = []
     for name, values in answer.outputs.items():
-        described: dict[str, Any] = {"name": name, "datatype": datatype(values), "shape": list(values.shape)}
+        fields: dict[str, Any]
         if name in request.binary:
             chunks.append(tensor_bytes(values))
-            described["parameters"] = {_SIZE: len(chunks[-1])}
+            fields = {"parameters": {"binary_data_size": len(chunks[-1])}}
         else:
-            described |= tensor_data(values)
-        outputs.append(described)
-    document = {"model_name": model, "model_version": str(answer.version), "outputs": outputs}
+            fields = tensor_data(values)
+        outputs.append(OutputTensor(name=name, datatype=datatype(values), shape=[*values.shape], **fields))
+    response = InferResponse(model_name=model, model_version=str(answer.version), outputs=outputs)
     if request.request_id is not None:
-        document["id"] = request.request_id
+        response.id = request.request_id
+    document = response.model_dump(exclude_unset=True)
     text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
     return ResponseBody(b"".join([text, *chunks]), len(text) if chunks else None)
 
 
-def metadata_document(name: str, versions: Sequence[int], signature: Signature) -> dict[str, Any]:
+def describe_model(name: str, versions: Sequence[int], signature: Signature) -> ModelMetadata:
     """Returns the metadata of a model.
 
     Args:
@@ -130,18 +129,18 @@ def metadata_document(name: str, versions: Sequence[int], signature: Signature) 
         versions: Its available versions.
         signature: The signature to describe.
     """
-    return {
-        "name": name,
-        "versions": [str(version) for version in versions],
-        "platform": "fcn",
-        "inputs": _describe_tensors(signature.inputs),
-        "outputs": _describe_tensors(signature.outputs),
-    }
+    return ModelMetadata(
+        name=name,
+        versions=[str(version) for version in versions],
+        platform="fcn",
+        inputs=_describe_tensors(signature.inputs),
+        outputs=_describe_tensors(signature.outputs),
+    )
 
 
-def _describe_tensors(tensors: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+def _describe_tensors(tensors: Mapping[str, Tensor]) -> list[TensorMetadata]:
     return [
-        {"name": name, "datatype": DATATYPES[tensor.dtype], "shape": list(tensor.shape)}
+        TensorMetadata(name=name, datatype=DATATYPES[tensor.dtype], shape=[*tensor.shape])
         for name, tensor in tensors.items()
     ]
 
@@ -171,15 +170,15 @@ class _Chunks:
     def __init__(self, rest: memoryview) -> None:
         self._rest = rest
 
-    def take(self, name: str, parameters: Mapping[str, Any]) -> memoryview | None:
+    def take(self, entry: InputTensor) -> memoryview | None:
         """Returns the bytes of an input."""
-        if _SIZE not in parameters:
+        size, rest = entry.parameters.binary_data_size, self._rest
+        if size is None:
             return None
-        size, rest = parameters[_SIZE], self._rest
-        if type(size) is not int or not 0 <= size <= len(rest):
+        if size > len(rest):
             raise invalid(
                 f"0 to {len(rest)}, the bytes that follow the JSON ({HEADER_LENGTH} says where it ends), "
-                f"as `{_SIZE}` of `{name}`",
+                f"as `binary_data_size` of `{entry.name}`",
                 describe(size),
             )
         self._rest = rest[size:]

@@ -6,13 +6,12 @@ docs/protocol/extension_binary_data.md.
 
 import math
 import struct
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fcn.inference.engines.signatures import ANY, FLOAT32, STRING, UINT8, Tensor
+from fcn.inference.engines.signatures import ANY, STRING, Tensor
 from fcn.server.interface import string_tensor
 from fcn.server.protocols.json_tensors import (
     MAX_STRINGS,
@@ -22,10 +21,8 @@ from fcn.server.protocols.json_tensors import (
     read_pixels,
     read_strings,
 )
+from fcn.server.protocols.v2_request import DATATYPES, InputTensor
 from fcn.server.validation import describe, invalid
-
-DATATYPES = {UINT8: "UINT8", FLOAT32: "FP32", STRING: "BYTES"}
-"""Names of the data types in the protocol."""
 
 _BASE64 = "base64"
 """MLServer's `content_type` of strings in base64; others say nothing about the bytes of a tensor."""
@@ -33,7 +30,7 @@ _BASE64 = "base64"
 _LENGTH = struct.Struct("<I")
 
 
-def read_tensor(entry: Mapping[str, Any], tensor: Tensor, chunk: memoryview | None) -> npt.NDArray[Any]:
+def read_tensor(entry: InputTensor, tensor: Tensor, chunk: memoryview | None) -> npt.NDArray[Any]:
     """Reads an input.
 
     Args:
@@ -48,18 +45,17 @@ def read_tensor(entry: Mapping[str, Any], tensor: Tensor, chunk: memoryview | No
         ServerError: If its shape, type or data do not fit the signature or each other.
 
     Example:
-        >>> entry = {"name": "x", "datatype": "UINT8", "shape": [2, 1], "data": [7, 8]}
-        >>> read_tensor(entry, Tensor(UINT8, (ANY, 1)), None).tolist()
+        >>> entry = InputTensor(name="x", datatype="UINT8", shape=[2, 1], data=[7, 8])
+        >>> read_tensor(entry, Tensor("uint8", (ANY, 1)), None).tolist()
         [[7], [8]]
     """
-    name = entry["name"]
-    datatype = DATATYPES[tensor.dtype]
-    if entry.get("datatype") != datatype:
-        raise invalid(f"the datatype {datatype} of `{name}`", describe(entry.get("datatype")))
-    shape = read_shape(entry.get("shape"), tensor, name)
+    name, datatype = entry.name, DATATYPES[tensor.dtype]
+    if entry.datatype != datatype:
+        raise invalid(f"the datatype {datatype} of `{name}`", describe(entry.datatype))
+    shape = read_shape(entry.shape, tensor, name)
     if chunk is None:
         return _read_json(entry, tensor, shape)
-    if "data" in entry:
+    if entry.data is not None:
         raise invalid(f"either `data` or `binary_data_size` of `{name}`", "both")
     if tensor.dtype == STRING:
         return _read_byte_strings(chunk, shape[0], name)
@@ -102,7 +98,7 @@ def read_shape(shape: object, tensor: Tensor, name: str) -> list[int]:
         ServerError: If it does not fit the signature.
 
     Example:
-        >>> read_shape([2, 1], Tensor(UINT8, (ANY, 1)), "x")
+        >>> read_shape([2, 1], Tensor("uint8", (ANY, 1)), "x")
         [2, 1]
     """
     expected = list(tensor.shape)
@@ -120,14 +116,13 @@ def _format_received(shape: object) -> str:
     return describe(shape)
 
 
-def _read_json(entry: Mapping[str, Any], tensor: Tensor, shape: list[int]) -> npt.NDArray[Any]:
-    name, data = entry["name"], entry.get("data")
-    content_type = entry.get("parameters", {}).get("content_type")
-    what = f"{name}.data"
+def _read_json(entry: InputTensor, tensor: Tensor, shape: list[int]) -> npt.NDArray[Any]:
+    data, what = entry.data, f"{entry.name}.data"
     if tensor.dtype == STRING:
         if isinstance(data, list) and data and len(data) != shape[0]:
             raise invalid(f"{shape[0]} strings in `{what}`, as the shape says", str(len(data)))
-        return read_strings(data, decode_base64 if content_type == _BASE64 else _encode_text, what)
+        is_base64 = entry.parameters.content_type == _BASE64
+        return read_strings(data, decode_base64 if is_base64 else _encode_text, what)
     if holds_lists(data, what):
         return read_pixels(data, shape, what)
     return read_pixels(data, [math.prod(shape)], what).reshape(shape)

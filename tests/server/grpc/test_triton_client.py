@@ -93,7 +93,11 @@ def test_what_would_get_a_wrong_answer_is_refused(client):
     shared.set_shared_memory("region", PIXELS.size)
     for inputs, outputs, text in (
         ([shared], None, "shared memory, which is not supported"),
-        ([pixels], [triton.InferRequestedOutput("label", class_count=2)], "Expected no classification"),
+        (
+            [pixels],
+            [triton.InferRequestedOutput("label", class_count=2)],
+            "Expected an object without classification",
+        ),
         ([pixels, given("image_bytes", string_tensor([b""]), "BYTES")], None, "Expected the inputs"),
         ([given("images", PIXELS.astype(np.float32), "FP32")], None, "Expected the datatype UINT8"),
         ([given("images", PIXELS[0], "UINT8")], None, "Expected the shape [-1, -1, -1, 3]"),

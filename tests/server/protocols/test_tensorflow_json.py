@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from fcn.inference.engines.signatures import signatures
 from fcn.server.interface import InferenceResponse, VersionState, string_tensor
-from fcn.server.protocols.tensorflow_json import Layout, read_predict, status_document, write_predict
+from fcn.server.protocols.tensorflow_json import Layout, describe_status, read_predict, write_predict
 
 KNOWN = signatures(3)
 IMAGES = array_shapes(min_dims=3, max_dims=3, max_side=9).flatmap(lambda shape: arrays(np.uint8, (*shape, 3)))
@@ -111,7 +111,7 @@ def test_parts_of_arrays_and_numbers_that_are_none_can_be_written():
 
 def test_a_version_that_could_not_be_loaded_says_why():
     states = [VersionState(2, "END", "no such file"), VersionState(1, "AVAILABLE")]
-    assert [one["status"] for one in status_document(states)["model_version_status"]] == [
+    assert [one.status.model_dump() for one in describe_status(states).model_version_status] == [
         {"error_code": "INTERNAL", "error_message": "no such file"},
         {"error_code": "OK", "error_message": ""},
     ]

@@ -7,7 +7,7 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
 
 from fcn.inference.engines.signatures import signatures
 from fcn.server.interface import VersionState
-from fcn.server.protocols.tensorflow_json import metadata_document, status_document
+from fcn.server.protocols.tensorflow_json import describe_model, describe_status
 from fcn.server.versions import AVAILABLE, END, LOADING, UNLOADING
 
 
@@ -19,12 +19,12 @@ def there_and_back(document, message):
 @pytest.mark.parametrize("state", [LOADING, AVAILABLE, UNLOADING, END])
 @pytest.mark.parametrize("error", ["", "damaged"])
 def test_the_status_is_a_status_response(state, error):
-    document = status_document([VersionState(4, state, error), VersionState(3, AVAILABLE)])
+    document = describe_status([VersionState(4, state, error), VersionState(3, AVAILABLE)]).model_dump()
     assert there_and_back(document, GetModelStatusResponse()) == document
 
 
 def test_the_metadata_are_a_map_of_signatures():
-    document = metadata_document("fcn", 4, signatures(3))
+    document = describe_model("fcn", 4, signatures(3)).model_dump()
     assert document["model_spec"] == {"name": "fcn", "signature_name": "", "version": "4"}
     found = document["metadata"]["signature_def"]
     message = SignatureDefMap()

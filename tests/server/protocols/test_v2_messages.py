@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from fcn.inference.engines.signatures import signatures
 from fcn.server.interface import InferenceRequest, InferenceResponse, ServerError, string_tensor
-from fcn.server.protocols.v2_messages import V2Request, metadata_document, read_infer, write_infer
+from fcn.server.protocols.v2_messages import V2Request, describe_model, read_infer, write_infer
 from fcn.server.protocols.v2_tensors import tensor_bytes
 
 KNOWN = signatures(3)
@@ -161,7 +161,8 @@ def test_binary_outputs_follow_in_their_order(logits, label, first, second):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({}, "a list of objects as `inputs`. Received: null."),
+        ({}, "the key `inputs` in the body. Received: an object with no keys."),
+        ({"inputs": 1}, "a list as `inputs`. Received: 1."),
         (
             {"inputs": []},
             "the inputs image_bytes for serving_default (the parameter `signature_name` chooses another). "
@@ -176,32 +177,42 @@ def test_binary_outputs_follow_in_their_order(logits, label, first, second):
             'outputs among label for predict_tensor. Received: "logits".',
         ),
         ({"inputs": [1]}, "an object at inputs[0]. Received: 1."),
-        ({"inputs": [{}]}, "a string as `name` of inputs[0]. Received: null."),
-        ({"inputs": [TEXT | {"parameters": []}]}, "an object as parameters of the input `image_bytes`"),
+        ({"inputs": [{}]}, "the key `name` in inputs[0]. Received: an object with no keys."),
+        ({"inputs": [TEXT | {"name": 1}]}, "a string as `name` of inputs[0]. Received: 1."),
+        (
+            {"inputs": [TEXT | {"parameters": []}]},
+            "an object as `parameters` of inputs[0]. Received: a list of 0.",
+        ),
         ({"inputs": [TEXT], "id": 1}, "a string as `id`. Received: 1."),
-        ({"inputs": [TEXT], "id": None}, "a string as `id`. Received: null."),
+        ({"inputs": [TEXT], "id": None}, "a value, or no such key, as `id`. Received: null."),
         ({"inputs": [TEXT], "model_name": "x"}, '"fcn" as `model_name`'),
-        ({"inputs": [TEXT], "parameters": {"shared_memory_x": 1}}, "data in the body for the request"),
-        ({"inputs": [TEXT], "parameters": {"signature_name": 1}}, "a string as `signature_name`"),
+        (
+            {"inputs": [TEXT], "parameters": {"shared_memory_x": 1}},
+            'send data in the body, as `parameters`. Received: an object with "shared_memory_x".',
+        ),
+        (
+            {"inputs": [TEXT], "parameters": {"signature_name": 1}},
+            "a string as `signature_name` of parameters. Received: 1.",
+        ),
         ({"inputs": [TEXT], "parameters": {"signature_name": "x"}}, "one of the signatures"),
         (
             {"inputs": [TEXT], "parameters": {"binary_data_output": 1}},
-            "true or false as `binary_data_output`",
+            "true or false as `binary_data_output` of parameters. Received: 1.",
         ),
-        ({"inputs": [TEXT], "outputs": {}}, "a list of objects as `outputs`"),
+        ({"inputs": [TEXT], "outputs": {}}, "a list as `outputs`. Received: an object with no keys."),
         ({"inputs": [TEXT], "outputs": [{"name": "label"}]}, "outputs among label_png_bytes"),
         ({"inputs": [TEXT], "outputs": [AREAS, AREAS]}, "each name once in `outputs`"),
         (
             {"inputs": [TEXT], "outputs": [AREAS | {"parameters": {"shared_memory_region": "x"}}]},
-            "data in the body for the output `class_areas`",
+            "send data in the body, as `parameters` of outputs[0]. Received: an object with",
         ),
         (
             {"inputs": [TEXT], "outputs": [AREAS | {"parameters": {"classification": 2}}]},
-            "no classification of the output `class_areas`",
+            "without classification (a label has a class for each pixel) as `parameters` of outputs[0]",
         ),
         (
             {"inputs": [TEXT | {"parameters": {"shared_memory_region": "x"}}]},
-            "a region of shared memory, which is not supported",
+            "an object without shared memory, which is not supported",
         ),
         ({"inputs": [BINARY], "parameters": TENSOR["parameters"]}, "0 to 0, the bytes that follow the JSON"),
     ],
@@ -233,7 +244,7 @@ def test_bytes_that_do_not_fit_are_refused(rest, header, message):
 
 
 def test_metadata_name_types_and_shapes():
-    assert metadata_document("fcn", [3], KNOWN["predict_logits"]) == {
+    assert describe_model("fcn", [3], KNOWN["predict_logits"]).model_dump() == {
         "name": "fcn",
         "versions": ["3"],
         "platform": "fcn",

@@ -1,5 +1,5 @@
 from fcn.server.interface import VersionState, VersionStatistics
-from fcn.server.protocols.v2_statistics import index_document, statistics_document
+from fcn.server.protocols.v2_statistics import describe_statistics, describe_versions
 
 
 def test_statistics_are_worked_by_hand():
@@ -16,7 +16,7 @@ def test_statistics_are_worked_by_hand():
         ("fcn_inference_seconds_count", "failure"): 3.0,
         ("fcn_inference_seconds_sum", "failure"): 0.125,
     }
-    document = statistics_document("fcn", VersionStatistics(2, 1700000000.5, values))
+    document = describe_statistics("fcn", VersionStatistics(2, 1700000000.5, values)).model_dump()
     assert document["last_inference"] == 1700000000500
     assert (document["inference_count"], document["execution_count"]) == (5, 2)
     assert document["batch_stats"] == [
@@ -29,7 +29,7 @@ def test_statistics_are_worked_by_hand():
 
 
 def test_a_version_that_answered_nothing_has_no_last_time():
-    assert statistics_document("fcn", VersionStatistics(2, 1.0, {}))["last_inference"] == 0
+    assert describe_statistics("fcn", VersionStatistics(2, 1.0, {})).last_inference == 0
 
 
 def test_the_index_has_every_state():
@@ -40,12 +40,12 @@ def test_the_index_has_every_state():
         VersionState(1, "END"),
         VersionState(0, "END", "damaged"),
     ]
-    index = index_document("fcn", states, only_ready=False)
-    assert [(one["version"], one["state"], one["reason"]) for one in index] == [
+    index = describe_versions("fcn", states, only_ready=False)
+    assert [(one.version, one.state, one.reason) for one in index] == [
         ("4", "LOADING", ""),
         ("3", "READY", ""),
         ("2", "UNLOADING", ""),
         ("1", "UNAVAILABLE", "unloaded"),
         ("0", "UNAVAILABLE", "damaged"),
     ]
-    assert index_document("fcn", states, only_ready=True) == index[1:2]
+    assert describe_versions("fcn", states, only_ready=True) == index[1:2]
