@@ -7,7 +7,7 @@ images that have arrived meanwhile are labeled.
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from itertools import islice
 
@@ -63,6 +63,7 @@ class Batcher:
         self._changed = threading.Condition()
         self._large = LargeImages(predictor, metrics, self._changed, self._count)
         self._closing = False
+        self._when_stopped: Callable[[], object] | None = None
         self.seconds_per_image = 0.0
         self._thread = threading.Thread(target=self._run, name="fcn-engine", daemon=True)
         self._thread.start()
@@ -99,16 +100,19 @@ class Batcher:
     def _has_work(self) -> bool:
         return bool(self._waiting or self._large or self._is_computing)
 
-    def close(self, timeout: float | None = None) -> bool:
+    def close(self, timeout: float | None = None, when_stopped: Callable[[], object] | None = None) -> bool:
         """Labels all images in the queue, then stops the thread.
 
         Args:
             timeout: Seconds to wait for that; None to wait for ever.
+            when_stopped: Is called when the engine computes nothing any more: before this returns True, or
+                later by the thread.
 
         Returns:
             Whether it has stopped. An engine that hangs is left behind, with its thread.
         """
         with self._changed:
+            self._when_stopped = when_stopped
             self._closing = True
             self._changed.notify_all()
         self._thread.join(timeout)
@@ -140,6 +144,8 @@ class Batcher:
             with self._changed:
                 self._is_computing = False
                 self._last_progress = time.monotonic()
+        if self._when_stopped is not None:
+            self._when_stopped()
 
     def _wait_for_work(self) -> bool:
         """Waits for a whole batch or a large image; returns False when a closed batcher has no more."""

@@ -73,13 +73,12 @@ class LoadedVersion:
     def close(self, seconds: float) -> bool:
         """Labels what is in the queue and unloads the engine; returns False if it hangs and is left behind.
 
+        An engine that is left behind gives its memory to the others if it ends after all.
+
         Args:
             seconds: How long to wait for the engine.
         """
-        if not self.batcher.close(seconds):
-            return False
-        self._share.free()
-        return True
+        return self.batcher.close(seconds, self._share.free)
 
     def warm_up(self) -> None:
         """Labels a gray image, so that the first real one does not wait for one-time preparations.

@@ -232,7 +232,8 @@ class VersionManager:
         try:
             loaded = self._load(number, path)
         except Exception as error:  # a damaged version may raise anything
-            if not (isinstance(error, NotEnoughMemoryError) and self._resources.swap == "drain"):
+            can_drain = self._current is not None and self._resources.swap == "drain"
+            if not (isinstance(error, NotEnoughMemoryError) and can_drain):
                 self._retries.schedule(number, error)
                 return
         else:

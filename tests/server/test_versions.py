@@ -458,6 +458,27 @@ def test_the_old_version_comes_back_when_the_new_one_cannot_be_loaded_and_that_i
 
 
 @pytest.mark.slow
+def test_a_version_that_takes_too_long_to_unload_is_served_again_when_its_memory_is_free(manage, tmp_path):
+    add_weights(tmp_path, 1, 800)
+    versions, engines = manage(3.5, "drain", answer_seconds=1, stop_seconds=1)
+    slow = engines["1"]
+    slow.resumed.clear()
+    with versions.lease(None) as loaded:
+        waiting = loaded.batcher.submit(flat(5), NEVER)
+    assert slow.started.wait(10)
+    add_weights(tmp_path, 2, 900)
+    wait_until(lambda: states(versions) == {1: "END", 2: "END"})
+    time.sleep(1)
+    with pytest.raises(ServerError, match="Another version"):
+        newest(versions)
+    slow.resumed.set()
+    assert waiting.result(10).label[0, 0] == 5
+    wait_until(lambda: states(versions) == {1: "AVAILABLE", 2: "END"})
+    assert engines["1"].map_bytes == pytest.approx(1e9)
+    assert newest(versions) == 1
+
+
+@pytest.mark.slow
 def test_an_engine_that_hangs_with_its_first_image_is_left_behind(manage, tmp_path):
     add_weights(tmp_path, 1, 1)
     hanging = Sized()
