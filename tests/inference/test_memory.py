@@ -49,6 +49,7 @@ def test_other_backends_say_so_and_other_errors_stay() -> None:
             "Failed to allocate 36 bytes of memory",
             "node 'a' can't alloc",
             "Could not allocate",
+            "XNNPack delegate failed to reshape runtimeNode number 136 (TfLiteXNNPackDelegate) failed to",
         ),
     ):
         with pytest.raises(MemoryError, match=words[:10]), memory_errors():

@@ -31,9 +31,11 @@ BATCH_PIXELS = 1 << 24
 
 # Words in errors of engines that are out of memory; nothing else marks these errors. First JAX and PyTorch on
 # a GPU and PyTorch on a CPU, then OpenVINO: its C++ library, its core and its CPU plugin; ONNX Runtime.
+# LiteRT says only that the maps of an image cannot be prepared.
 _NO_MEMORY = (
     *("resource_exhausted", "out of memory", "can't alloc"),
     *("bad_alloc", "could not allocate", "cannot allocate", "bytes of memory", "failed to allocate"),
+    "failed to reshape runtime",
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from fcn.data.image_io import Pixels
 from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import RunError
-from fcn.inference.engines.engine import Floats, Labeled, label_confidence
+from fcn.inference.engines.engine import Floats, Labeled, label_confidence, memory_errors
 from fcn.inference.engines.exported import (
     check_num_classes,
     exported_classes,
@@ -125,16 +125,15 @@ class LiteRtEngine:
             MemoryError: If there is not enough memory.
         """
         with self._lock:
-            self._interpreter = self._interpreter or self._open()
             try:
-                found: dict[str, Any] = self._interpreter.get_signature_runner(signature)(
-                    images=image[np.newaxis]
-                )
-            except (RuntimeError, MemoryError) as error:
-                # Images of any size fit the graph, so only memory can be missing. The interpreter would fail
-                # for all later images too.
-                self._interpreter = None
-                raise MemoryError(str(error)) from error
+                with memory_errors():
+                    self._interpreter = self._interpreter or self._open()
+                    found: dict[str, Any] = self._interpreter.get_signature_runner(signature)(
+                        images=image[np.newaxis]
+                    )
+            except BaseException:
+                self._interpreter = None  # it would fail for all later images too
+                raise
             return found
 
     def _signatures(self) -> Any:

@@ -5,7 +5,9 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -121,21 +123,44 @@ def test_other_precisions_and_models_without_the_format_are_refused(
         open_engine(version, name)
 
 
-def test_operations_that_litert_does_not_have_are_refused(tmp_path: Path) -> None:
+def change_litert(version: Path, change: Callable[[Any, Any], None]) -> None:
+    """Changes a copy of the LiteRT file: `change` gets the schema of such files and the content."""
     schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
     flatbuffers = pytest.importorskip("flatbuffers")
-    version = tmp_path / "1"
     shutil.copytree(EXPORT, version)
     path = litert_file(version)
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
-    code = model.operatorCodes[0]
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
-    code.customCode = b"FlexWriteFile"
+    change(schema, model)
     builder = flatbuffers.Builder()
     builder.Finish(model.Pack(builder), b"TFL3")
     path.write_bytes(builder.Output())
+
+
+def test_operations_that_litert_does_not_have_are_refused(tmp_path: Path) -> None:
+    def rename(schema: Any, model: Any) -> None:
+        code = model.operatorCodes[0]
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+        code.customCode = b"FlexWriteFile"
+
+    change_litert(tmp_path / "1", rename)
     with pytest.raises(RunError, match=r"model\.tflite: cannot be read by LiteRT .*not supported"):
-        open_engine(version, "litert")
+        open_engine(tmp_path / "1", "litert")
+
+
+def test_a_fault_of_a_file_is_not_missing_memory(tmp_path: Path) -> None:
+    def divide_by_zero(schema: Any, model: Any) -> None:
+        graph = model.subgraphs[0]
+        for operation in graph.operators:
+            kind = model.operatorCodes[operation.opcodeIndex].builtinCode
+            if kind == schema.BuiltinOperator.FLOOR_MOD:
+                divisor = model.buffers[graph.tensors[operation.inputs[1]].buffer]
+                divisor.data = np.zeros_like(divisor.data)
+
+    change_litert(tmp_path / "1", divide_by_zero)
+    engine = open_engine(tmp_path / "1", "litert")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"(?i)divi.*(0|zero)"):
+            engine.label(noise(1, 20, 30))
 
 
 @pytest.mark.parametrize(("name", "package"), [("onnx", "onnxruntime"), ("litert", "ai-edge-litert")])
