@@ -349,6 +349,7 @@ def test_a_large_image_that_nobody_waits_for_is_given_up_while_another_model_has
     assert engine.started.wait(10)
     busy.resumed.clear()
     first = other.submit(flat(0), NEVER)
+    wait_until(lambda: turns._waiting)  # it comes before the next window
     engine.resumed.set()
     assert busy.started.wait(10)  # between two windows
     assert given_up.cancel()
