@@ -25,6 +25,7 @@ from fcn.server.interface import (
     VersionStatistics,
     string_tensor,
 )
+from fcn.server.kept_resources import KeptResources
 from fcn.server.loaded_version import LoadedVersion
 from fcn.server.observability.metrics import FAILURE, LAST_INFERENCE, SUCCESS
 from fcn.server.request_resources import request_resources
@@ -153,22 +154,20 @@ class Service:
         (images,) = request.inputs.values()
         if not len(images):
             raise ServerError(ErrorKind.BAD_REQUEST, "Expected one or more images. Received: none.")
-        with (
-            self._versions.lease(request.version) as loaded,
-            self._measured(),
-            self._admit(len(images), loaded),
-        ):
-            deadline = time.monotonic() + self.limits.answer_seconds
-            if request.signature == SERVING_DEFAULT:
-                outputs = await self._label_encoded(loaded, images, deadline)
-            elif request.signature == PREDICT_LOGITS:
-                outputs = await self._compute_logits(loaded, images, deadline)
-            else:
-                labeled = await self._predict_pixels(loaded, images, deadline)
-                outputs = {"label": np.stack([one.label for one in labeled])}
-            names = loaded.signatures[request.signature].outputs
-            chosen = {name: outputs[name] for name in names if name in (request.outputs or names)}
-            return InferenceResponse(loaded.number, chosen)
+        async with KeptResources(self.resources.codec_threads) as kept:
+            with self._versions.lease(request.version) as loaded, self._measured():
+                kept.enter(self._admit(len(images), loaded))
+                deadline = time.monotonic() + self.limits.answer_seconds
+                if request.signature == SERVING_DEFAULT:
+                    outputs = await self._label_encoded(loaded, images, deadline, kept)
+                elif request.signature == PREDICT_LOGITS:
+                    outputs = await self._compute_logits(loaded, images, deadline)
+                else:
+                    labeled = await self._predict_pixels(loaded, images, deadline)
+                    outputs = {"label": np.stack([one.label for one in labeled])}
+                names = loaded.signatures[request.signature].outputs
+                chosen = {name: outputs[name] for name in names if name in (request.outputs or names)}
+                return InferenceResponse(loaded.number, chosen)
 
     async def segment(
         self,
@@ -186,21 +185,23 @@ class Service:
         Raises:
             ServerError: If the request is rejected.
         """
-        with self._versions.lease(version) as loaded, self._measured(), self._admit(1, loaded):
-            deadline = time.monotonic() + self.limits.answer_seconds
-            start = time.perf_counter()
-            async with self._decoded(loaded, data, _IMAGE_NAME, deadline) as image:
+        async with KeptResources(self.resources.codec_threads) as kept:
+            with self._versions.lease(version) as loaded, self._measured():
+                kept.enter(self._admit(1, loaded))
+                deadline = time.monotonic() + self.limits.answer_seconds
+                start = time.perf_counter()
+                image = await self._decode(loaded, data, _IMAGE_NAME, deadline, kept)
                 decoded = time.perf_counter()
                 prediction = await self._predict(loaded, image, deadline)
                 labeled_at = time.perf_counter()
                 with self._metrics.encode_seconds.time():
-                    rendered = await self._in_time(self._render(render, prediction), deadline)
-            seconds = {
-                "decode": decoded - start,
-                "engine": labeled_at - decoded,
-                "encode": time.perf_counter() - labeled_at,
-            }
-            return SegmentationResult(rendered, loaded.number, loaded.engine_name, seconds)
+                    rendered = await self._in_time(kept.run(render, prediction), deadline)
+                seconds = {
+                    "decode": decoded - start,
+                    "engine": labeled_at - decoded,
+                    "encode": time.perf_counter() - labeled_at,
+                }
+                return SegmentationResult(rendered, loaded.number, loaded.engine_name, seconds)
 
     @asynccontextmanager
     async def decoded(self, data: bytes, name: str) -> AsyncIterator[Pixels]:
@@ -215,14 +216,8 @@ class Service:
         """
         deadline = time.monotonic() + self.limits.answer_seconds
         with self._versions.lease(None) as loaded:
-            async with self._decoded(loaded, data, name, deadline) as pixels:
-                yield pixels
-
-    async def _render(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Runs a function that keeps a core busy, such as encoding an image, in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self.resources.codec_threads, function, *arguments
-        )
+            async with KeptResources(self.resources.codec_threads) as kept:
+                yield await self._decode(loaded, data, name, deadline, kept)
 
     async def _in_time(self, result: Awaitable[_T], deadline: float) -> _T:
         """Waits for a result until the deadline, in seconds of `time.monotonic`.
@@ -263,13 +258,16 @@ class Service:
         """
         return self.resources.admit(images, loaded.batcher.seconds_per_image)
 
-    async def _label_encoded(self, loaded: LoadedVersion, images: Any, deadline: float) -> dict[str, _Array]:
+    async def _label_encoded(
+        self, loaded: LoadedVersion, images: Any, deadline: float, kept: KeptResources
+    ) -> dict[str, _Array]:
         count = len(images)
         names = (
             [f"image {number} of {count}" for number in range(1, count + 1)] if count > 1 else [_IMAGE_NAME]
         )
         scored = await _gather_or_cancel(
-            self._label_one(loaded, data, deadline, name) for data, name in zip(images, names, strict=True)
+            self._label_one(loaded, data, deadline, name, kept)
+            for data, name in zip(images, names, strict=True)
         )
         num_classes = len(loaded.classes.names)
         return {
@@ -279,13 +277,13 @@ class Service:
         }
 
     async def _label_one(
-        self, loaded: LoadedVersion, data: bytes, deadline: float, name: str
+        self, loaded: LoadedVersion, data: bytes, deadline: float, name: str, of_request: KeptResources
     ) -> tuple[bytes, _Array, float]:
-        async with self._decoded(loaded, data, name, deadline) as image:
+        async with KeptResources(self.resources.codec_threads, of_request) as kept:
+            image = await self._decode(loaded, data, name, deadline, kept)
             prediction = await self._predict(loaded, image, deadline)
-            encoded = self._render(_encode, prediction)
             with self._metrics.encode_seconds.time():
-                png, areas = await self._in_time(encoded, deadline)
+                png, areas = await self._in_time(kept.run(_encode, prediction), deadline)
         return png, areas, prediction.mean_confidence
 
     async def _predict_pixels(
@@ -319,19 +317,16 @@ class Service:
         result = asyncio.wrap_future(loaded.batcher.submit(image, deadline, with_logits))
         return await self._in_time(result, deadline)
 
-    @asynccontextmanager
-    async def _decoded(
-        self, loaded: LoadedVersion, data: bytes, name: str, deadline: float
-    ) -> AsyncIterator[Pixels]:
-        """Yields the pixels of an image; their memory stays reserved until the block ends."""
-        async with AsyncExitStack() as reserved:
-            async with self.resources.decoders.open(data, name, deadline) as image:
-                height, width = image.header.size
-                self._check_size(height, width)
-                await reserved.enter_async_context(self.resources.decoded_pixels.acquire(height * width))
-                with self._metrics.decode_seconds.time():
-                    pixels = await image.decode(loaded.bits)
-            yield pixels
+    async def _decode(
+        self, loaded: LoadedVersion, data: bytes, name: str, deadline: float, kept: KeptResources
+    ) -> Pixels:
+        """Returns the pixels of an image; their memory is among the resources that are kept."""
+        async with self.resources.decoders.open(data, name, deadline) as image:
+            height, width = image.header.size
+            self._check_size(height, width)
+            await kept.acquire(self.resources.decoded_pixels.acquire(height * width))
+            with self._metrics.decode_seconds.time():
+                return await image.decode(loaded.bits)
 
     def _check_size(self, height: int, width: int) -> None:
         if height * width > self.limits.image_pixels:

@@ -210,11 +210,48 @@ def test_rendering_keeps_the_place_and_the_memory_and_ends_with_the_time(make):
         with pytest.raises(ServerError, match="waited longer than 2 s") as refused:
             await asyncio.wait_for(one, 10)
         assert not go_on.is_set()
-        labeled = (await service.segment(encode_png(flat(2)), as_it_is)).rendered  # another thread renders it
+        with pytest.raises(ServerError, match="queue is full"):  # the thread goes on
+            await service.segment(encode_png(flat(1)), as_it_is)
         go_on.set()
+        while b"fcn_queue_images 0.0" not in service.metrics.text():
+            await asyncio.sleep(0.01)
+        labeled = (await service.segment(encode_png(flat(2)), as_it_is)).rendered
         return refused.value.kind, labeled.label[0, 0]
 
     assert run(crowd()) == (ErrorKind.TIMED_OUT, 2)
+
+
+def test_images_that_are_encoded_keep_their_memory_when_their_request_is_given_up(make, monkeypatch):
+    service = make(queue_images=4, decoded_pixels=40)
+    encoding, go_on, ended = threading.Barrier(3), threading.Event(), []
+
+    def slow(prediction):
+        encoding.wait(20)
+        go_on.wait(20)
+        ended.append(prediction)
+        raise ValueError("broken")
+
+    monkeypatch.setattr("fcn.server.service._encode", slow)
+
+    async def leave():
+        images = InferenceRequest("serving_default", encoded(*[flat(1)] * 2))
+        given_up = asyncio.create_task(service.infer(images))
+        await asyncio.to_thread(encoding.wait, 20)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        assert b"fcn_queue_images 2.0" in service.metrics.text()
+        waiting = asyncio.create_task(service.segment(encode_png(flat(2)), as_it_is))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()  # no memory for its pixels
+        assert not ended
+        go_on.set()
+        assert (await waiting).rendered.label[0, 0] == 2
+        while b"fcn_queue_images 0.0" not in service.metrics.text():
+            await asyncio.sleep(0.01)
+        return len(ended)
+
+    assert run(leave()) == 2
 
 
 def test_decoded_images_share_a_budget(make, engine):
