@@ -27,8 +27,12 @@ class EngineTurns:
         self._kept: dict[BoundedEngine, int] = {}
 
     @contextmanager
-    def take(self, engine: Engine) -> "Iterator[Turn]":
-        """Waits until an engine may compute, and yields its turn, which ends with the block."""
+    def take(self, engine: Engine | None) -> "Iterator[Turn]":
+        """Waits until an engine may compute, and yields its turn, which ends with the block.
+
+        Args:
+            engine: The engine; None if no engine may compute in the block.
+        """
         turn = Turn(engine, self._make_room)
         with self._changed:
             self._waiting.append(turn)
@@ -43,6 +47,17 @@ class EngineTurns:
                 if self._current is turn:
                     self._current = None
                 self._changed.notify_all()
+
+    def release_beyond_limit(self) -> None:
+        """Waits for the engine that computes; then all give back what they keep, if that exceeds a limit."""
+        with self.take(None):
+            with self._changed:
+                limit = min((engine.map_bytes for engine in self._kept), default=0)
+                kept = [*self._kept] if sum(self._kept.values()) > limit else []
+                for engine in kept:
+                    del self._kept[engine]
+            for engine in kept:
+                engine.release()
 
     def forget(self, engine: Engine) -> None:
         """Forgets an engine that is unloaded."""
@@ -77,11 +92,13 @@ class Turn:
     """Turn of an engine.
 
     Attributes:
-        engine: The engine.
+        engine: The engine; None for a turn in which none computes.
         since: When it began, in seconds of `time.monotonic`.
     """
 
-    def __init__(self, engine: Engine, make_room: Callable[[BoundedEngine, tuple[int, ...]], None]) -> None:
+    def __init__(
+        self, engine: Engine | None, make_room: Callable[[BoundedEngine, tuple[int, ...]], None]
+    ) -> None:
         self.engine, self.since = engine, 0.0
         self._make_room = make_room
 

@@ -129,6 +129,7 @@ def load_version(
     share = resources.memory.reserve(path)
     try:
         resources.memory.finish_large(resources.limits.answer_seconds)
+        resources.turns.release_beyond_limit()
         files = file_sizes(path)  # before it is opened: what arrives meanwhile is not in it
         predictor = open_predictor(path)
         loaded = LoadedVersion(number, path, files, predictor, share, resources, metrics)

@@ -118,3 +118,16 @@ def test_engines_give_back_what_they_keep_only_where_it_is_needed():
     turns.forget(one)
     compute(turns, two)
     assert one.released == 1
+
+
+def test_engines_give_back_what_they_keep_when_the_limit_is_lower():
+    turns, one, two = EngineTurns(60), Bounded(40), Bounded(50)
+    compute(turns, one)
+    compute(turns, two)
+    turns.release_beyond_limit()
+    assert (one.released, two.released) == (0, 0)
+    one.map_bytes = two.map_bytes = 80  # less than both together
+    turns.release_beyond_limit()
+    assert (one.released, two.released) == (1, 1)
+    turns.release_beyond_limit()  # nothing is kept any more
+    assert (one.released, two.released) == (1, 1)

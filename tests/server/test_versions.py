@@ -392,6 +392,32 @@ def test_versions_that_fit_share_the_memory_and_the_new_one_gets_it_all(manage, 
     assert engines["2"].map_bytes == pytest.approx(1.5e9)
 
 
+def test_engines_are_within_the_lower_limit_before_a_version_is_opened(manage, tmp_path):
+    add_weights(tmp_path, 1, 800)
+    opened = []
+
+    def open_engine(path):
+        engine = Sized()
+        opened.append((path.name, [other.released for _, _, other in opened], engine))
+        return Predictor.from_engine(engine)
+
+    versions, _ = manage(4, open_engine=open_engine, answer_seconds=20, stop_seconds=20)
+    (_, _, first) = opened[0]
+    first.resumed.clear()
+    first.started.clear()
+    with versions.lease(None) as loaded:
+        waiting = loaded.batcher.submit(flat(5), NEVER)  # in one piece, with 1.5 GB
+    assert first.started.wait(10)
+    add_weights(tmp_path, 2, 800)
+    wait_until(lambda: first.map_bytes == pytest.approx(0.7e9))
+    time.sleep(0.2)
+    assert len(opened) == 1
+    first.resumed.set()
+    assert waiting.result(10).label[0, 0] == 5
+    wait_until(lambda: newest(versions) == 2)
+    assert [(name, released) for name, released, _ in opened] == [("1", []), ("2", [1])]
+
+
 def test_a_version_that_does_not_fit_is_refused_with_the_number_needed(manage, tmp_path, caplog):
     add_weights(tmp_path, 1, 800)
     versions, engines = manage(3.5)
