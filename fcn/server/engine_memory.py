@@ -88,8 +88,7 @@ class EngineMemory:
         if len(shares) > 1 and needed > self._gigabytes:
             raise NotEnoughMemoryError(
                 f"{model}: needs --memory {rounded:.2f} beside what is loaded. Received: "
-                f"{self._gigabytes:g}. Allow more, serve fewer models, or use --swap drain, which unloads a "
-                "version before its successor is loaded."
+                f"{self._gigabytes:g}. Allow more, or serve fewer models."
             )
 
 

@@ -164,7 +164,7 @@ class VersionManager:
 
     def _load(self, number: int, path: Path) -> LoadedVersion:
         start = time.monotonic()
-        with self._reported(number):
+        with self._reported(number), self._remedy_named():
             loaded = load_version(number, path, self._open_predictor, self._resources, self._metrics)
         self._load_seconds = time.monotonic() - start
         loaded.values_before = self._metrics.values()
@@ -174,6 +174,18 @@ class VersionManager:
             extra={"version": number, "engine": loaded.engine_name, "seconds": self._load_seconds},
         )
         return loaded
+
+    @contextmanager
+    def _remedy_named(self) -> Iterator[None]:
+        """Adds `--swap drain` to an error about memory, if it would help."""
+        try:
+            yield
+        except NotEnoughMemoryError as error:
+            if self._current is None or self._resources.swap != "beside":
+                raise
+            raise NotEnoughMemoryError(
+                f"{error} Or use --swap drain, which unloads a version before its successor is loaded."
+            ) from error
 
     @contextmanager
     def _reported(self, number: int) -> Iterator[None]:

@@ -448,6 +448,7 @@ def test_a_version_that_does_not_fit_takes_the_place_of_the_old_one_with_drain(m
         # What was accepted is answered by the old one.
         assert loaded.batcher.submit(flat(5), NEVER).result(10).label[0, 0] == 5
         assert states(versions)[2] == "END"
+        assert "--swap" not in versions.states()[0].error  # it is drained
     wait_until(lambda: states(versions) == {1: "END", 2: "LOADING"})
     with pytest.raises(ServerError, match="Another version") as refused:
         newest(versions)
