@@ -506,7 +506,21 @@ def test_a_version_that_takes_too_long_to_unload_is_served_again_when_its_memory
 
 
 @pytest.mark.slow
-def test_an_engine_that_hangs_with_its_first_image_is_left_behind(manage, tmp_path):
+def test_the_first_image_may_take_longer_than_clients_are_promised_for_theirs(manage, tmp_path):
+    class Compiling(Sized):
+        def label(self, images):
+            if not self.batches:
+                time.sleep(1)
+            return super().label(images)
+
+    add_weights(tmp_path, 1, 1)
+    versions, _ = manage(4, open_engine=opens(Compiling()), answer_seconds=0.25)
+    assert newest(versions) == 1
+
+
+@pytest.mark.slow
+def test_an_engine_that_hangs_with_its_first_image_is_left_behind(manage, tmp_path, monkeypatch):
+    monkeypatch.setattr("fcn.server.loaded_version._WARM_UP_SECONDS", 3.0)
     add_weights(tmp_path, 1, 1)
     hanging = Sized()
     hanging.resumed.clear()
