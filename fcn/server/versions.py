@@ -23,6 +23,8 @@ from fcn.server.resources import ServerResources
 _LOG = logging.getLogger("fcn.server")
 _LONGEST_ARRIVAL_SECONDS = 600.0
 _LOOK_SECONDS = 0.2
+_CLOSE_SECONDS = 0.1
+"""Time in which an engine without work ends."""
 
 LOADING, AVAILABLE, UNLOADING, END = "LOADING", "AVAILABLE", "UNLOADING", "END"
 """States of a version, as in TensorFlow Serving."""
@@ -118,9 +120,10 @@ class VersionManager:
     def close(self) -> None:
         """Stops polling, answers accepted requests, and unloads the current version."""
         self._stopped.set()
-        self._watcher.join(self._stop_seconds)
+        until = self._resources.stop_time()
+        self._watcher.join(max(0.0, until - time.monotonic()))
         if self._current is not None:
-            self._unload(self._current)
+            self._unload(self._current, until)
 
     def _find_versions(self) -> list[tuple[int, Path]]:
         """Returns the versions in the folder, oldest first."""
@@ -283,14 +286,24 @@ class VersionManager:
         gc.collect()  # engines are in cycles, and their memory is needed now
         return before
 
-    def _unload(self, loaded: LoadedVersion) -> None:
+    def _unload(self, loaded: LoadedVersion, until: float | None = None) -> None:
+        """Unloads a version after its last request.
+
+        Args:
+            loaded: The version.
+            until: When to leave behind what still computes, in seconds of `time.monotonic`; None for
+                `stop_seconds` from now.
+        """
+        if until is None:
+            until = time.monotonic() + self._stop_seconds
         current = self._current
         is_replaced = current is not None and current is not loaded and current.number == loaded.number
         if not is_replaced:
             self._set_state(loaded.number, UNLOADING)
         with self._changed:
-            self._changed.wait_for(lambda: loaded.active_requests == 0, timeout=self._stop_seconds)
-        if not loaded.close(self._stop_seconds):
+            left = max(0.0, until - time.monotonic())
+            self._changed.wait_for(lambda: loaded.active_requests == 0, timeout=left)
+        if not loaded.close(max(_CLOSE_SECONDS, until - time.monotonic())):
             _LOG.error("the engine of a version hangs and is left behind", extra={"version": loaded.number})
         if not is_replaced:
             self._set_state(loaded.number, END)

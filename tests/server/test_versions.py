@@ -1,6 +1,7 @@
 import shutil
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -535,6 +536,31 @@ def test_an_engine_that_hangs_with_its_first_image_is_left_behind(manage, tmp_pa
         assert loaded.number == 1
         assert loaded.batcher.submit(flat(5), NEVER).result(10).label[0, 0] == 5
     hanging.resumed.set()
+
+
+@pytest.mark.slow
+def test_the_time_to_stop_is_for_all_models_and_threads_together(tmp_path):
+    resources = server_resources(answer_seconds=1.5, stop_seconds=1.5)
+    managers, engines, go_on = [], [], threading.Event()
+    with ExitStack() as requests:
+        for name in ("voc", "camvid", "own"):
+            add_version(tmp_path / name, 1)
+            write_file_sizes(tmp_path / name / "1")
+            engines.append(PausableEngine())
+            managers.append(VersionManager(tmp_path / name, opens(engines[-1]), resources, model_metrics()))
+            engines[-1].resumed.clear()
+            loaded = requests.enter_context(managers[-1].lease(None))
+            loaded.batcher.submit(flat(1), NEVER)
+        running = [resources.codec_threads.submit(go_on.wait, 20) for _ in range(3)]
+        begin = time.monotonic()
+        for manager in managers:
+            manager.close()
+        resources.close()
+        assert 1.4 < time.monotonic() - begin < 3
+        assert [one.cancelled() for one in running] == [False, False, True]
+    go_on.set()
+    for engine in engines:
+        engine.resumed.set()
 
 
 def test_no_exception_ends_the_watch(manage, tmp_path, monkeypatch, caplog):
