@@ -15,6 +15,7 @@ from fcn.runs.arrival import Arrivals, file_sizes
 from fcn.runs.folder import exported_versions, is_exported, model_file
 from fcn.server.engine_memory import NotEnoughMemoryError
 from fcn.server.interface import ErrorKind, ServerError, VersionState
+from fcn.server.load_errors import describe_load_error
 from fcn.server.load_retries import LoadRetries
 from fcn.server.loaded_version import LoadedVersion, load_version
 from fcn.server.observability.metrics import ModelMetrics
@@ -167,7 +168,7 @@ class VersionManager:
 
     def _load(self, number: int, path: Path) -> LoadedVersion:
         start = time.monotonic()
-        with self._reported(number), self._remedy_named():
+        with self._reported(number, path), self._remedy_named():
             loaded = load_version(number, path, self._open_predictor, self._resources, self._metrics)
         self._load_seconds = time.monotonic() - start
         loaded.values_before = self._metrics.values()
@@ -191,7 +192,7 @@ class VersionManager:
             ) from error
 
     @contextmanager
-    def _reported(self, number: int) -> Iterator[None]:
+    def _reported(self, number: int, path: Path) -> Iterator[None]:
         """Shows in the state of a version that it is loaded in the block."""
         if self._current is not None and self._current.number == number:
             yield  # it stays available, whatever comes of loading it again
@@ -200,7 +201,7 @@ class VersionManager:
         try:
             yield
         except Exception as error:
-            self._set_state(number, END, str(error))
+            self._set_state(number, END, describe_load_error(error, path))
             raise
         self._set_state(number, AVAILABLE)
 
