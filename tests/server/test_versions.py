@@ -5,14 +5,18 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from http_server import model_metrics, running_service, server_resources
+from grpc_server import running_services
+from http_server import model_metrics, running_app, running_service, server_resources
 from pausable_engine import PausableEngine, flat
 
 from fcn.data.image_io import encode_png
 from fcn.errors import RunError
 from fcn.inference.predictor import Predictor
 from fcn.runs.arrival import Arrivals, write_file_sizes
+from fcn.server.app import ServerSettings, create_app
+from fcn.server.grpc.messages import read_message
 from fcn.server.interface import ErrorKind, ServerError
+from fcn.server.served_models import ServedModels
 from fcn.server.service import Service
 from fcn.server.versions import VersionManager
 
@@ -616,4 +620,40 @@ def test_requests_are_told_when_to_come_again_while_a_version_is_replaced(tmp_pa
     finally:
         loads.set()
         service.close()
+        resources.close()
+
+
+@pytest.mark.slow
+def test_lists_have_the_other_models_while_a_version_is_replaced(tmp_path):
+    for name, megabytes in (("voc", 800), ("camvid", 1)):
+        add_weights(tmp_path / name, 1, megabytes)
+    loads = threading.Event()
+
+    def open_predictor(path):
+        assert path.name == "1" or loads.wait(30)
+        return Predictor.from_engine(Sized())
+
+    resources = server_resources(3.5, "drain")
+    services = [Service(name, tmp_path / name, open_predictor, resources) for name in ("voc", "camvid")]
+    models = ServedModels(services)
+    try:
+        with running_app(create_app(models, resources, ServerSettings()), resources) as (_, client):
+            add_weights(tmp_path / "voc", 2, 900)
+            wait_until(lambda: client.get("/v2/models/voc/ready").status_code == 503)
+            assert client.get("/v2/models/camvid/ready").status_code == 200
+            statistics = client.get("/v2/models/stats")
+            assert statistics.status_code == 200
+            assert [one["name"] for one in statistics.json()["model_stats"]] == ["camvid"]
+            assert client.get("/v2/models/voc/stats").status_code == 503
+            assert {one["name"] for one in client.post("/v2/repository/index").json()} == {"voc", "camvid"}
+            with running_services(services) as server:
+                answer = server.call("/inference.GRPCInferenceService/ModelStatistics", b"")
+                listed = read_message("inference.ModelStatisticsResponse", answer).model_stats
+                assert [one.name for one in listed] == ["camvid"]
+            loads.set()
+            wait_until(lambda: len(client.get("/v2/models/stats").json()["model_stats"]) == 2)
+    finally:
+        loads.set()
+        for service in services:
+            service.close()
         resources.close()
