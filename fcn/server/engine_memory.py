@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from pathlib import Path
 
 from fcn.errors import RunError
@@ -54,8 +55,9 @@ class EngineMemory:
         """Waits for the images that engines label in windows of an earlier limit, but not for longer."""
         with self._changed:
             batchers = [share.batcher for share in self._shares if share.batcher is not None]
+        until = time.monotonic() + seconds
         for batcher in batchers:
-            batcher.finish_large(seconds)
+            batcher.finish_large(until - time.monotonic())
 
     def attach(self, share: "EngineShare", engine: object, batcher: Batcher) -> None:
         """Gives an engine its memory for maps, now and whenever that changes; `EngineShare` calls it."""
@@ -88,8 +90,7 @@ class EngineMemory:
         if len(shares) > 1 and needed > self._gigabytes:
             raise NotEnoughMemoryError(
                 f"{model}: needs --memory {rounded:.2f} beside what is loaded. Received: "
-                f"{self._gigabytes:g}. Allow more, serve fewer models, or use --swap drain, which unloads a "
-                "version before its successor is loaded."
+                f"{self._gigabytes:g}. Allow more, or serve fewer models."
             )
 
 

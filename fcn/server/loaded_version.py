@@ -18,6 +18,8 @@ from fcn.server.resources import ServerResources
 
 # An engine prepares some things only once, with the first image.
 _WARM_UP_SIZE = (384, 512)
+# That can take far longer than what clients are promised for theirs, `--timeout`.
+_WARM_UP_SECONDS = 60.0
 # An engine that has not labeled the only image by then hangs; its thread and its memory are left behind.
 _CLOSE_SECONDS = 1.0
 
@@ -87,7 +89,7 @@ class LoadedVersion:
             RunError: If the engine lacks memory for it, or has not labeled it in time.
         """
         # The engine that computes before it may take as long until it is taken to hang.
-        seconds = 2 * self._resources.limits.answer_seconds
+        seconds = max(_WARM_UP_SECONDS, 2 * self._resources.limits.answer_seconds)
         height, width = _WARM_UP_SIZE
         image = np.full((height, width, 3), 128, np.uint8)
         first = self.batcher.submit(image, float("inf"))

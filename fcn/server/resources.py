@@ -1,5 +1,6 @@
 """Resources that all models of a server share."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -61,6 +62,7 @@ class ServerResources:
         self.bodies = BodyPool(limits.body_bytes)
         self.is_draining = False
         self._accepted = 0
+        self._stop_at: float | None = None
 
     @contextmanager
     def admit(self, images: int, seconds_per_image: float) -> Iterator[None]:
@@ -97,6 +99,15 @@ class ServerResources:
         """Says from now on that the server is not ready, while it still answers."""
         self.is_draining = True
 
+    def stop_time(self) -> float:
+        """Returns when all services must have stopped, in seconds of `time.monotonic`.
+
+        It is `stop_seconds` after the first call: the services stop one after the other, within this time.
+        """
+        if self._stop_at is None:
+            self._stop_at = time.monotonic() + self.limits.stop_seconds
+        return self._stop_at
+
     def close(self) -> None:
-        """Stops the threads, once all services are closed."""
-        self.codec_threads.shutdown()
+        """Stops the threads, once all services are closed; does not wait for what they compute."""
+        self.codec_threads.shutdown(wait=False, cancel_futures=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
-from fcn.server.interface import ErrorKind, ModelService, ServerError
+from fcn.server.interface import ErrorKind, ModelService, ServerError, VersionStatistics
 from fcn.server.validation import shorten
 
 _Service_co = TypeVar("_Service_co", bound=ModelService, covariant=True)
@@ -45,6 +45,17 @@ class ServedModels(Generic[_Service_co]):
                 ErrorKind.NOT_FOUND,
                 f"Expected {expected}, {', '.join(self.names)}. Received: {shorten(name)}.",
             )
+        return found
+
+    def statistics(self) -> list[tuple[str, VersionStatistics]]:
+        """Returns names and statistics of the models, without those whose version is being replaced."""
+        found = []
+        for service in self:
+            try:
+                found.append((service.name, service.statistics(None)))
+            except ServerError as error:
+                if error.kind is not ErrorKind.STOPPING:
+                    raise
         return found
 
     def check_ready(self) -> None:

@@ -15,6 +15,7 @@ from fcn.runs.arrival import Arrivals, file_sizes
 from fcn.runs.folder import exported_versions, is_exported, model_file
 from fcn.server.engine_memory import NotEnoughMemoryError
 from fcn.server.interface import ErrorKind, ServerError, VersionState
+from fcn.server.load_errors import describe_load_error
 from fcn.server.load_retries import LoadRetries
 from fcn.server.loaded_version import LoadedVersion, load_version
 from fcn.server.observability.metrics import ModelMetrics
@@ -23,6 +24,8 @@ from fcn.server.resources import ServerResources
 _LOG = logging.getLogger("fcn.server")
 _LONGEST_ARRIVAL_SECONDS = 600.0
 _LOOK_SECONDS = 0.2
+_CLOSE_SECONDS = 0.1
+"""Time in which an engine without work ends."""
 
 LOADING, AVAILABLE, UNLOADING, END = "LOADING", "AVAILABLE", "UNLOADING", "END"
 """States of a version, as in TensorFlow Serving."""
@@ -118,9 +121,10 @@ class VersionManager:
     def close(self) -> None:
         """Stops polling, answers accepted requests, and unloads the current version."""
         self._stopped.set()
-        self._watcher.join(self._stop_seconds)
+        until = self._resources.stop_time()
+        self._watcher.join(max(0.0, until - time.monotonic()))
         if self._current is not None:
-            self._unload(self._current)
+            self._unload(self._current, until)
 
     def _find_versions(self) -> list[tuple[int, Path]]:
         """Returns the versions in the folder, oldest first."""
@@ -164,7 +168,7 @@ class VersionManager:
 
     def _load(self, number: int, path: Path) -> LoadedVersion:
         start = time.monotonic()
-        with self._reported(number):
+        with self._reported(number, path), self._remedy_named():
             loaded = load_version(number, path, self._open_predictor, self._resources, self._metrics)
         self._load_seconds = time.monotonic() - start
         loaded.values_before = self._metrics.values()
@@ -176,7 +180,19 @@ class VersionManager:
         return loaded
 
     @contextmanager
-    def _reported(self, number: int) -> Iterator[None]:
+    def _remedy_named(self) -> Iterator[None]:
+        """Adds `--swap drain` to an error about memory, if it would help."""
+        try:
+            yield
+        except NotEnoughMemoryError as error:
+            if self._current is None or self._resources.swap != "beside":
+                raise
+            raise NotEnoughMemoryError(
+                f"{error} Or use --swap drain, which unloads a version before its successor is loaded."
+            ) from error
+
+    @contextmanager
+    def _reported(self, number: int, path: Path) -> Iterator[None]:
         """Shows in the state of a version that it is loaded in the block."""
         if self._current is not None and self._current.number == number:
             yield  # it stays available, whatever comes of loading it again
@@ -185,7 +201,7 @@ class VersionManager:
         try:
             yield
         except Exception as error:
-            self._set_state(number, END, str(error))
+            self._set_state(number, END, describe_load_error(error, path))
             raise
         self._set_state(number, AVAILABLE)
 
@@ -271,14 +287,24 @@ class VersionManager:
         gc.collect()  # engines are in cycles, and their memory is needed now
         return before
 
-    def _unload(self, loaded: LoadedVersion) -> None:
+    def _unload(self, loaded: LoadedVersion, until: float | None = None) -> None:
+        """Unloads a version after its last request.
+
+        Args:
+            loaded: The version.
+            until: When to leave behind what still computes, in seconds of `time.monotonic`; None for
+                `stop_seconds` from now.
+        """
+        if until is None:
+            until = time.monotonic() + self._stop_seconds
         current = self._current
         is_replaced = current is not None and current is not loaded and current.number == loaded.number
         if not is_replaced:
             self._set_state(loaded.number, UNLOADING)
         with self._changed:
-            self._changed.wait_for(lambda: loaded.active_requests == 0, timeout=self._stop_seconds)
-        if not loaded.close(self._stop_seconds):
+            left = max(0.0, until - time.monotonic())
+            self._changed.wait_for(lambda: loaded.active_requests == 0, timeout=left)
+        if not loaded.close(max(_CLOSE_SECONDS, until - time.monotonic())):
             _LOG.error("the engine of a version hangs and is left behind", extra={"version": loaded.number})
         if not is_replaced:
             self._set_state(loaded.number, END)

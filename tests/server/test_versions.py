@@ -1,17 +1,22 @@
 import shutil
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from http_server import model_metrics, running_service, server_resources
+from grpc_server import running_services
+from http_server import model_metrics, running_app, running_service, server_resources
 from pausable_engine import PausableEngine, flat
 
 from fcn.data.image_io import encode_png
 from fcn.errors import RunError
 from fcn.inference.predictor import Predictor
 from fcn.runs.arrival import Arrivals, write_file_sizes
+from fcn.server.app import ServerSettings, create_app
+from fcn.server.grpc.messages import read_message
 from fcn.server.interface import ErrorKind, ServerError
+from fcn.server.served_models import ServedModels
 from fcn.server.service import Service
 from fcn.server.versions import VersionManager
 
@@ -149,12 +154,13 @@ def test_all_versions_taken_away_leave_the_loaded_one(versions, folder, opened):
     assert newest(versions) == 3
 
 
-def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_tried_again(versions, folder, opened):
+def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_tried_again(versions, folder, opened, caplog):
     opened.broken.add("9")
     add_version(folder, 9)
     wait_until(lambda: states(versions).get(9) == "END")
     (broken,) = (state for state in versions.states() if state.version == 9)
-    assert "cannot be read" in broken.error
+    assert broken.error == "cannot be read."  # its path is in the log only
+    assert f"{folder}/9: cannot be read." in [getattr(record, "error", None) for record in caplog.records]
     assert newest(versions) == 3
     opened.broken.clear()
     wait_until(lambda: newest(versions) == 9)
@@ -448,6 +454,7 @@ def test_a_version_that_does_not_fit_takes_the_place_of_the_old_one_with_drain(m
         # What was accepted is answered by the old one.
         assert loaded.batcher.submit(flat(5), NEVER).result(10).label[0, 0] == 5
         assert states(versions)[2] == "END"
+        assert "--swap" not in versions.states()[0].error  # it is drained
     wait_until(lambda: states(versions) == {1: "END", 2: "LOADING"})
     with pytest.raises(ServerError, match="Another version") as refused:
         newest(versions)
@@ -505,7 +512,21 @@ def test_a_version_that_takes_too_long_to_unload_is_served_again_when_its_memory
 
 
 @pytest.mark.slow
-def test_an_engine_that_hangs_with_its_first_image_is_left_behind(manage, tmp_path):
+def test_the_first_image_may_take_longer_than_clients_are_promised_for_theirs(manage, tmp_path):
+    class Compiling(Sized):
+        def label(self, images):
+            if not self.batches:
+                time.sleep(1)
+            return super().label(images)
+
+    add_weights(tmp_path, 1, 1)
+    versions, _ = manage(4, open_engine=opens(Compiling()), answer_seconds=0.25)
+    assert newest(versions) == 1
+
+
+@pytest.mark.slow
+def test_an_engine_that_hangs_with_its_first_image_is_left_behind(manage, tmp_path, monkeypatch):
+    monkeypatch.setattr("fcn.server.loaded_version._WARM_UP_SECONDS", 3.0)
     add_weights(tmp_path, 1, 1)
     hanging = Sized()
     hanging.resumed.clear()
@@ -515,11 +536,36 @@ def test_an_engine_that_hangs_with_its_first_image_is_left_behind(manage, tmp_pa
     add_weights(tmp_path, 2, 1)
     wait_until(lambda: states(versions).get(2) == "END")
     (state,) = (state for state in versions.states() if state.version == 2)
-    assert "2: has not labeled a first image of 512 x 384 pixels within 4 s" in state.error
+    assert state.error.startswith("has not labeled a first image of 512 x 384 pixels within 4 s")
     with versions.lease(None) as loaded:
         assert loaded.number == 1
         assert loaded.batcher.submit(flat(5), NEVER).result(10).label[0, 0] == 5
     hanging.resumed.set()
+
+
+@pytest.mark.slow
+def test_the_time_to_stop_is_for_all_models_and_threads_together(tmp_path):
+    resources = server_resources(answer_seconds=1.5, stop_seconds=1.5)
+    managers, engines, go_on = [], [], threading.Event()
+    with ExitStack() as requests:
+        for name in ("voc", "camvid", "own"):
+            add_version(tmp_path / name, 1)
+            write_file_sizes(tmp_path / name / "1")
+            engines.append(PausableEngine())
+            managers.append(VersionManager(tmp_path / name, opens(engines[-1]), resources, model_metrics()))
+            engines[-1].resumed.clear()
+            loaded = requests.enter_context(managers[-1].lease(None))
+            loaded.batcher.submit(flat(1), NEVER)
+        running = [resources.codec_threads.submit(go_on.wait, 20) for _ in range(3)]
+        begin = time.monotonic()
+        for manager in managers:
+            manager.close()
+        resources.close()
+        assert 1.4 < time.monotonic() - begin < 3
+        assert [one.cancelled() for one in running] == [False, False, True]
+    go_on.set()
+    for engine in engines:
+        engine.resumed.set()
 
 
 def test_no_exception_ends_the_watch(manage, tmp_path, monkeypatch, caplog):
@@ -574,4 +620,40 @@ def test_requests_are_told_when_to_come_again_while_a_version_is_replaced(tmp_pa
     finally:
         loads.set()
         service.close()
+        resources.close()
+
+
+@pytest.mark.slow
+def test_lists_have_the_other_models_while_a_version_is_replaced(tmp_path):
+    for name, megabytes in (("voc", 800), ("camvid", 1)):
+        add_weights(tmp_path / name, 1, megabytes)
+    loads = threading.Event()
+
+    def open_predictor(path):
+        assert path.name == "1" or loads.wait(30)
+        return Predictor.from_engine(Sized())
+
+    resources = server_resources(3.5, "drain")
+    services = [Service(name, tmp_path / name, open_predictor, resources) for name in ("voc", "camvid")]
+    models = ServedModels(services)
+    try:
+        with running_app(create_app(models, resources, ServerSettings()), resources) as (_, client):
+            add_weights(tmp_path / "voc", 2, 900)
+            wait_until(lambda: client.get("/v2/models/voc/ready").status_code == 503)
+            assert client.get("/v2/models/camvid/ready").status_code == 200
+            statistics = client.get("/v2/models/stats")
+            assert statistics.status_code == 200
+            assert [one["name"] for one in statistics.json()["model_stats"]] == ["camvid"]
+            assert client.get("/v2/models/voc/stats").status_code == 503
+            assert {one["name"] for one in client.post("/v2/repository/index").json()} == {"voc", "camvid"}
+            with running_services(services) as server:
+                answer = server.call("/inference.GRPCInferenceService/ModelStatistics", b"")
+                listed = read_message("inference.ModelStatisticsResponse", answer).model_stats
+                assert [one.name for one in listed] == ["camvid"]
+            loads.set()
+            wait_until(lambda: len(client.get("/v2/models/stats").json()["model_stats"]) == 2)
+    finally:
+        loads.set()
+        for service in services:
+            service.close()
         resources.close()

@@ -73,10 +73,12 @@ def inference_methods(models: ServedModels[ModelService], executor: SerialExecut
 
     async def statistics(request: Any) -> bytes:
         version = read_version(request.version)
-        documents = [
-            describe_statistics(model.name, model.statistics(version)).model_dump()
-            for model in ([models.find(request.name)] if request.name else models)
-        ]
+        if request.name:
+            model = models.find(request.name)
+            found = [(model.name, model.statistics(version))]
+        else:
+            found = models.statistics()
+        documents = [describe_statistics(*one).model_dump() for one in found]
         return write_message("inference.ModelStatisticsResponse", model_stats=documents)
 
     methods = {

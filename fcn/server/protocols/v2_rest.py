@@ -88,7 +88,7 @@ def v2_routes(models: ServedModels[ModelService], read_body: ReadBody) -> APIRou
         return json_response(describe_model(service.name, available_versions(service), signature))
 
     async def all_statistics() -> Response:
-        described = [describe_statistics(service.name, service.statistics(None)) for service in models]
+        described = [describe_statistics(name, statistics) for name, statistics in models.statistics()]
         return json_response(StatisticsResponse(model_stats=described))
 
     async def statistics(request: Request) -> Response:
