@@ -209,6 +209,27 @@ def test_large_images_are_labeled_in_windows(name: str, kind: str, tmp_path: Pat
     np.testing.assert_allclose(confidence, softmax(wanted).max(-1), rtol=1e-3)
 
 
+@pytest.mark.slow
+@every_format
+def test_a_file_that_is_replaced_or_removed_later_changes_nothing(name: str, tmp_path: Path) -> None:
+    version = tmp_path / "1"
+    engine = write(random_net("half"), name, version)
+    image = noise(1, 40, 60)
+    shrunk = image.astype(np.float32)
+    expected = engine.logits(image), type(engine)(version).shrunk_logits(shrunk)
+    other = random_net("half")
+    for weight in other.trainable_weights:
+        weight.assign(-weight)
+    WRITERS[name](other, version)
+    if isinstance(engine, LiteRtEngine):
+        engine.release()
+    np.testing.assert_array_equal(engine.shrunk_logits(shrunk), expected[1])
+    shutil.rmtree(version)
+    if isinstance(engine, LiteRtEngine):
+        engine.release()
+    np.testing.assert_array_equal(engine.logits(image), expected[0])
+
+
 @every_format
 def test_a_file_without_the_layers_alone_refuses_large_images(name: str, tmp_path: Path) -> None:
     version = tmp_path / "1"
