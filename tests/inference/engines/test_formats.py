@@ -26,6 +26,7 @@ from fcn.inference.engines.exported import classes_document, litert_file, onnx_f
 from fcn.inference.engines.litert import LiteRtEngine
 from fcn.inference.engines.onnx import OnnxEngine
 from fcn.inference.engines.table import CPU, Choice, write_table
+from fcn.inference.tiling.memory import least_map_bytes
 from fcn.inference.tiling.tiles import TiledEngine
 from fcn.jobs.settings import model_setting
 from fcn.models.net import SegmentationNet
@@ -198,8 +199,10 @@ def test_large_images_are_labeled_in_windows(name: str, kind: str, tmp_path: Pat
     net = random_net(kind)
     engine = write(net, name, tmp_path / "1")
     scale = engine.net.input_scale
-    height, width = (round(size / scale) for size in (640, 700))
-    windows = TiledEngine(engine, engine.net.map_bytes(608, 608))
+    # Windows of nets with a context are larger.
+    side = 608 if engine.net.context in (None, "none") else 1008
+    height, width = (round(size / scale) for size in (side + 32, side + 92))
+    windows = TiledEngine(engine, max(engine.net.map_bytes(side, side), least_map_bytes(engine)))
     image = noise(1, height, width)
     assert windows.is_large(image[0])
     wanted = open_engine(net).logits(image)
