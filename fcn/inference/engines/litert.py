@@ -63,6 +63,8 @@ class LiteRtEngine:
         self._path = litert_file(version)
         import_interpreter()  # outside of the block below, which blames the file
         try:
+            # Read once: the file may be replaced or removed before the interpreter is opened again.
+            self._content = self._path.read_bytes()
             self._interpreter = self._open()
             self._interpreter.allocate_tensors()  # looks for all operations
             predict = self._interpreter.get_signature_runner(SIGNATURE)
@@ -75,7 +77,7 @@ class LiteRtEngine:
             ]
             if shapes[0] != _ANY_SIZE:
                 raise ValueError(f"expected images of the shape {_ANY_SIZE}, and it has {shapes[0]}")
-        except (ValueError, RuntimeError, KeyError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise RunError(
                 f"{self._path}: cannot be read by LiteRT ({error}). Export the model again with "
                 "--format litert."
@@ -116,7 +118,7 @@ class LiteRtEngine:
     def _open(self) -> Any:
         threads = wanted_threads() or available_cores()
         with stderr_held_back():  # it prints which of its kernels it uses
-            return import_interpreter()(str(self._path), num_threads=threads)
+            return import_interpreter()(model_content=self._content, num_threads=threads)
 
     def _run(self, signature: str, image: Pixels | Floats) -> dict[str, Any]:
         """Returns the outputs of a signature for an image; the next call does not overwrite them.

@@ -17,7 +17,7 @@ from fcn.inference.engines.exported import (
     not_in_windows,
     onnx_file,
 )
-from fcn.inference.engines.onnx_check import check_onnx
+from fcn.inference.engines.onnx_check import read_checked_onnx
 from fcn.system.optional import import_optional
 from fcn.system.parallel import wanted_threads
 
@@ -61,10 +61,10 @@ class OnnxEngine:
     def __init__(self, version: Path, trust: bool = False) -> None:
         self._path = onnx_file(version)
         import_onnxruntime()  # outside of the block below, which blames the file
-        if not trust:
-            check_onnx(self._path)
+        # Weights in other files are looked for beside the path.
+        source = self._path if trust else read_checked_onnx(self._path)
         try:
-            self._session = _open(self._path)
+            self._session = _open(source)
         except Exception as error:  # its exceptions have no class in common
             raise RunError(
                 f"{self._path}: cannot be read by ONNX Runtime ({error}). Export the model again with "
@@ -75,6 +75,9 @@ class OnnxEngine:
         self.classes = exported_classes(version)
         self.net = exported_net(version)
         self.bits = MOST_BITS if self.net is None else self.net.bits
+        # Only such a net has layers of their own. They are taken out of what was checked and is labeled with,
+        # even if the file is replaced or removed before the first large image.
+        self._source = source if self.net is not None and self.net.input_scale != 1 else None
         self._layers: Any = None
         self._lock = Lock()
 
@@ -97,7 +100,10 @@ class OnnxEngine:
         """
         with self._lock:
             if self._layers is None:  # rarely used, and it needs another copy of the weights
-                self._layers = _open(_extract_layers(self._path, *images.shape[1:3]))
+                if self._source is None:
+                    raise not_in_windows(self._path, *images.shape[1:3])
+                layers = _extract_layers(self._source, self._path, *images.shape[1:3])
+                self._layers, self._source = _open(layers), None
         logits: Floats = _run(self._layers, ["logits"], images)[0]
         return logits
 
@@ -118,16 +124,17 @@ def _run(session: Any, outputs: list[str], images: Pixels | Floats) -> list[Any]
     return found
 
 
-def _extract_layers(path: Path, height: int, width: int) -> bytes:
+def _extract_layers(source: Path | bytes, path: Path, height: int, width: int) -> bytes:
     """Returns the model without its first and last resizing, from images `float32[B, h, w, 3]`.
 
     Args:
-        path: The file.
+        source: The file, or its content.
+        path: The file, for the error.
         height: Rows of the image that needs it, for the error.
         width: Its columns.
     """
     onnx = import_optional("onnx", "engine=onnx", "onnx")
-    model = onnx.load(path)
+    model = onnx.load(source) if isinstance(source, Path) else onnx.load_from_string(source)
     graph = model.graph
     makers = {output: node for node in graph.node for output in node.output}
     if not {SHRUNK, SHRUNK_LOGITS} <= makers.keys():

@@ -3,7 +3,6 @@
 The file holds the weights too, so only the fields that name operations are read, and weights are skipped.
 """
 
-import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,27 +23,29 @@ _DOMAINS = ("", "ai.onnx")
 _MOST_FIELDS = 1_000_000
 
 
-def check_onnx(path: Path) -> None:
-    """Refuses an ONNX model with operations of extensions, with functions, or with weights in other files.
+def read_checked_onnx(path: Path) -> bytes:
+    """Reads an ONNX model unless it has operations of extensions, functions, or weights in other files.
 
     Args:
         path: The file.
+
+    Returns:
+        Its content, which has been checked whatever becomes of the file.
 
     Raises:
         RunError: If it cannot be read.
         TrustError: If it has one of these.
     """
     try:
-        with (
-            path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-            memoryview(content) as view,
-        ):
-            _Checker(path, view).check()
+        content = path.read_bytes()
+        if not content:
+            raise ValueError("it is empty")
+        _Checker(path, memoryview(content)).check()
     except (OSError, ValueError) as error:
         raise RunError(
             f"{path}: cannot be read by ONNX Runtime ({error}). Export the model again with --format onnx."
         ) from error
+    return content
 
 
 class _Checker:

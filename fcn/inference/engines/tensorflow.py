@@ -1,9 +1,11 @@
 """Labels with TensorFlow: a Keras net or an exported model."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from fcn.classes import Classes
@@ -16,6 +18,7 @@ from fcn.inference.engines.exported import check_num_classes, exported_classes, 
 from fcn.inference.engines.saved_model_check import check_saved_model
 from fcn.models.fields import NetDescription
 from fcn.models.net import SegmentationNet
+from fcn.models.patches import tensorflow_on_cpu
 from fcn.runs.model_file import exported_version
 from fcn.system.bfloat16 import bfloat16_graphs
 
@@ -97,14 +100,19 @@ class TensorFlowEngine:
 
 def net_engine(model: SegmentationNet, precision: str) -> TensorFlowEngine:
     """Returns the engine of a net; each call uses the net's current weights."""
-    score = scoring(model)
+    score, score_shrunk = (_computing(net) for net in (model, model.without_resizing()))
     return TensorFlowEngine(
         model.classes,
         lambda images: score(tf.cast(images, tf.float32)),
         precision,
         NetDescription.from_config(model.get_config()),
-        scoring(model.without_resizing()),
+        score_shrunk,
     )
+
+
+def _computing(model: keras.Model) -> _Compute:
+    # Dilating kernels were measured on CPUs only; elsewhere a net is computed as in training.
+    return scoring(model) if tensorflow_on_cpu() else partial(model, training=False)
 
 
 def exported_engine(path: Path, precision: str, trust: bool = False) -> TensorFlowEngine:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -70,6 +71,19 @@ def test_a_net_without_dilation_has_the_same_logits_to_the_bit() -> None:
     found = tf.function(scoring(net), input_signature=[IMAGES])
     as_floats = images.astype(np.float32)
     np.testing.assert_array_equal(found(as_floats).numpy(), expected(as_floats).numpy())
+
+
+@pytest.mark.slow
+def test_with_a_gpu_the_engine_computes_as_keras_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = build("context", {"input_scale": 0.5})
+    images = next(odd_images())
+    on_cpu = net_engine(net, "float32").logits(images)
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: ["gpu:0"])
+    engine = net_engine(net, "float32")
+    np.testing.assert_allclose(engine.logits(images), on_cpu, rtol=0, atol=1e-4 * np.abs(on_cpu).max())
+    for function in (engine._logits, engine._shrunk_logits):
+        kinds = {operation.type for operation in function.get_concrete_function().graph.get_operations()}
+        assert {"SpaceToBatchND", "BatchToSpaceND"} <= kinds
 
 
 def test_weights_that_change_later_count() -> None:

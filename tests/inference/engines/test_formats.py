@@ -26,6 +26,7 @@ from fcn.inference.engines.exported import classes_document, litert_file, onnx_f
 from fcn.inference.engines.litert import LiteRtEngine
 from fcn.inference.engines.onnx import OnnxEngine
 from fcn.inference.engines.table import CPU, Choice, write_table
+from fcn.inference.tiling.memory import least_map_bytes
 from fcn.inference.tiling.tiles import TiledEngine
 from fcn.jobs.settings import model_setting
 from fcn.models.net import SegmentationNet
@@ -198,8 +199,10 @@ def test_large_images_are_labeled_in_windows(name: str, kind: str, tmp_path: Pat
     net = random_net(kind)
     engine = write(net, name, tmp_path / "1")
     scale = engine.net.input_scale
-    height, width = (round(size / scale) for size in (640, 700))
-    windows = TiledEngine(engine, engine.net.map_bytes(608, 608))
+    # Windows of nets with a context are larger.
+    side = 608 if engine.net.context in (None, "none") else 1008
+    height, width = (round(size / scale) for size in (side + 32, side + 92))
+    windows = TiledEngine(engine, max(engine.net.map_bytes(side, side), least_map_bytes(engine)))
     image = noise(1, height, width)
     assert windows.is_large(image[0])
     wanted = open_engine(net).logits(image)
@@ -207,6 +210,27 @@ def test_large_images_are_labeled_in_windows(name: str, kind: str, tmp_path: Pat
     label, confidence = windows.label(image)
     assert (label == wanted.argmax(-1)).mean() >= 0.9999
     np.testing.assert_allclose(confidence, softmax(wanted).max(-1), rtol=1e-3)
+
+
+@pytest.mark.slow
+@every_format
+def test_a_file_that_is_replaced_or_removed_later_changes_nothing(name: str, tmp_path: Path) -> None:
+    version = tmp_path / "1"
+    engine = write(random_net("half"), name, version)
+    image = noise(1, 40, 60)
+    shrunk = image.astype(np.float32)
+    expected = engine.logits(image), type(engine)(version).shrunk_logits(shrunk)
+    other = random_net("half")
+    for weight in other.trainable_weights:
+        weight.assign(-weight)
+    WRITERS[name](other, version)
+    if isinstance(engine, LiteRtEngine):
+        engine.release()
+    np.testing.assert_array_equal(engine.shrunk_logits(shrunk), expected[1])
+    shutil.rmtree(version)
+    if isinstance(engine, LiteRtEngine):
+        engine.release()
+    np.testing.assert_array_equal(engine.logits(image), expected[0])
 
 
 @every_format

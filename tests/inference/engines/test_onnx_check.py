@@ -11,7 +11,7 @@ from net_kinds import NET_KINDS, random_net
 from fcn.errors import RunError, TrustError
 from fcn.exports.formats.onnx import write_onnx
 from fcn.inference.engines.choose import open_engine
-from fcn.inference.engines.onnx_check import check_onnx
+from fcn.inference.engines.onnx_check import read_checked_onnx
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -90,10 +90,10 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     for damaged in (b"", b"\x0a", good[: len(good) // 2], b"\xff" * 100, b"\x0b" + good):
         path.write_bytes(damaged)
         with pytest.raises(RunError, match=r"model\.onnx: cannot be read by ONNX Runtime"):
-            check_onnx(path)
+            read_checked_onnx(path)
     path.write_bytes(b"\x08\x00" * 1_100_000)
     with pytest.raises(RunError, match="more than 1000000 fields"):
-        check_onnx(path)
+        read_checked_onnx(path)
 
 
 def test_what_is_trusted_is_not_checked(tmp_path: Path) -> None:
@@ -108,10 +108,10 @@ def test_what_is_trusted_is_not_checked(tmp_path: Path) -> None:
 
 
 def test_exports_of_earlier_versions_pass() -> None:
-    check_onnx(FIXTURE)
+    read_checked_onnx(FIXTURE)
     assert open_engine(EXPORT, "onnx").name == "onnx"
 
 
 @pytest.mark.parametrize("kind", NET_KINDS)
 def test_exports_of_every_kind_pass(kind: str, tmp_path: Path) -> None:
-    check_onnx(write_onnx(random_net(kind), tmp_path))
+    read_checked_onnx(write_onnx(random_net(kind), tmp_path))
