@@ -60,12 +60,15 @@ def start_together(request: dict, count: int = 2, **environment: str) -> list[su
     ]
 
 
-def finish(*processes: subprocess.Popen[str]) -> None:
-    """Waits for processes to succeed; none of them outlives this."""
+def finish(*processes: subprocess.Popen[str]) -> list[str]:
+    """Waits for processes to succeed, none of which outlives this; returns what they printed."""
+    outputs = []
     try:
         for process in processes:
             output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
             assert process.returncode == 0, output
+            outputs.append(output)
+        return outputs
     finally:
         for process in processes:
             process.kill()

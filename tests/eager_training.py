@@ -6,19 +6,27 @@ from typing import Any
 
 import keras
 import pytest
+import tensorflow as tf
+
+from fcn.inference.engines.tensorflow import TensorFlowEngine
 
 
 @contextmanager
 def eager_training() -> Iterator[None]:
-    """Makes Keras take the steps of every training within the block one operation at a time.
+    """Makes every training within the block take its steps, and label its images, one operation at a time.
 
-    For a few steps of a thin net, tracing a graph takes longer than all of them.
+    For a few steps and images of a thin net, tracing graphs takes longer than all of them. A training traces
+    one for its steps, and two for each net that it scores and shows.
     """
     compile_model = keras.Model.compile
 
     def compile_eagerly(model: keras.Model, **options: Any) -> None:
         compile_model(model, **options | {"run_eagerly": True, "jit_compile": False})
 
+    def label_eagerly(engine: TensorFlowEngine, function: Any, images: Any) -> Any:
+        return function.python_function(tf.convert_to_tensor(images))
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.Model, "compile", compile_eagerly)
+        patch.setattr(TensorFlowEngine, "_run", label_eagerly)
         yield

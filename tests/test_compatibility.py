@@ -38,10 +38,13 @@ AS_RECORDED = ENVIRONMENT | {
     "NPY_DISABLE_CPU_FEATURES": " ".join(("X86_V4", *AVX_512)),
     "TF_ENABLE_ONEDNN_OPTS": "0",
 }
+# Without graphs, which take longer to trace than the steps that are left.
 RESUME = """
 import sys, fcn
-for name in sys.argv[1:]:
-    fcn.train(f"runs/{name}/config.yaml", f"runs/{name}", resume=True)
+from eager_training import eager_training
+with eager_training():
+    for name in sys.argv[1:]:
+        fcn.train(f"runs/{name}/config.yaml", f"runs/{name}", resume=True)
 """
 
 Label = npt.NDArray[np.uint8]
@@ -76,8 +79,13 @@ def resumed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as `place`, in which all runs were resumed."""
     folder = tmp_path_factory.mktemp("resumed")
     copy_fixtures(data, folder)
+    paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
     done = subprocess.run(
-        [sys.executable, "-c", RESUME, *RUNS], cwd=folder, env=AS_RECORDED, capture_output=True, text=True
+        [sys.executable, "-c", RESUME, *RUNS],
+        cwd=folder,
+        env=AS_RECORDED | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return folder

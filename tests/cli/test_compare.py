@@ -16,6 +16,8 @@ from fcn.inspection.facts import inspect_model
 from fcn.models.fcn import FCN
 from fcn.runs.model_file import load_model
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 CONFIG = """
 data: {{root: {root}}}
 augmentation: {{crop_size: [24, 24]}}

@@ -8,6 +8,8 @@ import pytest
 from fcn.cli.main import main
 from fcn.runs.log import read_log
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 RECIPE = """
 data: {root: ROOT}
 augmentation: {crop_size: [16, 16]}

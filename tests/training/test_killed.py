@@ -125,11 +125,11 @@ def test_killed_at_named_points_equals_never_killed(points: tuple[str, ...], tmp
         tmp_path,
         SAMPLING="balanced",
         NET="fcn32s",
-        STEPS=10,
-        LOGGED=4,
+        STEPS=5,
+        LOGGED=3,
         SAVED=100,
         MINUTES=1e-5,
-        SCORED=8,
+        SCORED=4,
     )
     whole, run = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed")
     # Each goes on where the one before it was killed; the last is not.

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from backends import assert_same_training
+from eager_training import eager_training
 
 from fcn.config.file import Config, changed_keys
 from fcn.data.image_io import encode_label
@@ -124,7 +125,7 @@ def test_resuming_a_finished_run_only_reports(finished, dataset: Path) -> None:
 def test_a_loss_that_is_not_finite_ends_it(dataset: Path, tmp_path: Path) -> None:
     # The step that breaks the weights still has a finite loss: what it leaves must not be kept.
     config = configured(dataset, learning_rate=1e20, steps=20, checkpoint_steps=1)
-    with pytest.raises(NonFiniteLossError, match=r"step \d+.*learning rate"):
+    with eager_training(), pytest.raises(NonFiniteLossError, match=r"step \d+.*learning rate"):
         train(config, tmp_path / "run")
     last = RunFolder(tmp_path / "run").last
     assert not last.exists() or all(np.isfinite(weight.numpy()).all() for weight in load_model(last).weights)
@@ -142,7 +143,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(
         keras.saving.save_model(model, path)
 
     monkeypatch.setattr("fcn.models.fcn.FCN.save", save)
-    with pytest.raises(OutputError, match="No space left"):
+    with eager_training(), pytest.raises(OutputError, match="No space left"):
         train(configured(dataset, checkpoint_steps=1), run.path)
     assert load_model(run.last).name == "fcn8s"
     names = sorted(path.name for path in run.last.parent.iterdir())
@@ -164,7 +165,8 @@ def test_an_image_that_is_lost_on_the_way_is_named(make_dataset, tmp_path: Path)
         def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
             (root / "JPEGImages" / "a.jpg").write_bytes(b"")
 
-    with pytest.raises(DataError, match=r"a\.jpg: is empty .* resume it: fcn\.train\(None, "):
+    message = r"a\.jpg: is empty .* resume it: fcn\.train\(None, "
+    with eager_training(), pytest.raises(DataError, match=message):
         train(configured(root, steps=300, evaluate_steps=1000), tmp_path / "run", callbacks=[Loss()])
 
 

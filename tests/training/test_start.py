@@ -3,6 +3,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from eager_training import eager_training
 from net_kinds import randomize
 from weight_files import encode_keras, vgg16_arrays
 
@@ -286,7 +287,8 @@ def configuration(root: Path, **model: object) -> Config:
 @pytest.mark.slow
 def test_one_command_trains_from_coarse_to_fine(dataset: Path, tmp_path: Path, capsys) -> None:
     config = configuration(dataset, skip_scales=(0.5, 0.25))
-    result = train_stages(config, tmp_path / "run")
+    with eager_training():
+        result = train_stages(config, tmp_path / "run")
     assert result.run.path == tmp_path / "run" / "fcn8s"
     assert [load_model(tmp_path / "run" / net).stride for net in ("fcn32s", "fcn16s", "fcn8s")] == [32, 16, 8]
     said = capsys.readouterr().err
