@@ -1,4 +1,4 @@
-"""The content of one image file: what its header says, and its pixels."""
+"""An image file in memory, with its header and its pixels."""
 
 import math
 
@@ -8,7 +8,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from fcn.data.image_bounds import check_content
 from fcn.data.image_header import open_header, stored_size
-from fcn.data.orientation import Pixels, is_sideways, orientation_of, upright
+from fcn.data.orientation import Pixels, orientation_of, turned_size, upright
 from fcn.data.pillow_decoding import MOST_BITS, decode_other, decode_tiff, stored_bits, to_8_bits
 from fcn.errors import DataError
 
@@ -50,8 +50,8 @@ class EncodedImage:
         self.header = open_header(data, name)
         self.orientation = orientation_of(self.header)
         self.stored_bits = stored_bits(self.header)
-        self.stored_size = height, width = stored_size(self.header)
-        self.size = (width, height) if is_sideways(self.orientation) else (height, width)
+        self.stored_size = stored_size(self.header)
+        self.size = turned_size(self.stored_size, self.orientation)
 
     def decode(self, bits: int = MOST_BITS) -> Pixels:
         """Returns the pixels, `uint8[H, W, 3]`, RGB, upright.

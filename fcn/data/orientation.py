@@ -85,8 +85,22 @@ def orientation_of(image: ImageFile) -> int:
 
 def upright_size(image: ImageFile) -> tuple[int, int]:
     """Returns (height, width) that the pixels of an opened image have when they are upright."""
-    height, width = stored_size(image)
-    return (width, height) if is_sideways(orientation_of(image)) else (height, width)
+    return turned_size(stored_size(image), orientation_of(image))
+
+
+def turned_size(stored: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Returns (height, width) of upright pixels.
+
+    Args:
+        stored: (height, width) in stored pixel order.
+        orientation: EXIF orientation, 1 to 8.
+
+    Example:
+        >>> turned_size((2, 3), 3), turned_size((2, 3), 6)
+        ((2, 3), (3, 2))
+    """
+    height, width = stored
+    return (width, height) if is_sideways(orientation) else stored
 
 
 def is_sideways(orientation: int) -> bool:

@@ -3,13 +3,15 @@
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels, encode_jpeg, write_label
 from fcn.data.orientation import upright
 from fcn.outputs.areas import class_areas
 from fcn.outputs.coco import polygon_annotations
 from fcn.outputs.overlay import jpeg_overlay, overlay_image
-from fcn.outputs.probabilities import Floats, encode_probabilities, most_probable, softmax
+from fcn.outputs.probabilities import Floats, encode_probabilities, mean_confidence, softmax
 from fcn.outputs.record import Annotation
 
 
@@ -34,7 +36,6 @@ class Prediction:
         ValueError: If there are neither a label nor scores.
 
     Example:
-        >>> import numpy as np
         >>> pixels = np.zeros((30, 40, 3), np.uint8)
         >>> prediction = Prediction(pixels, Classes.named(("sky", "sea")), (pixels[..., 0], 0.9))
         >>> prediction.areas(), prediction.mean_confidence
@@ -55,18 +56,14 @@ class Prediction:
         self._given = labeled
 
     @cached_property
-    def _labeled(self) -> tuple[Pixels, float]:
-        return most_probable(self._scores()) if self._given is None else self._given
-
-    @property
     def label(self) -> Pixels:
         """The most probable class id of each pixel, `uint8[H, W]`, at the image's own size."""
-        return self._labeled[0]
+        return self._scores().argmax(axis=-1).astype(np.uint8) if self._given is None else self._given[0]
 
-    @property
+    @cached_property
     def mean_confidence(self) -> float:
         """Probability of the label, on average over all pixels, 1/C to 1."""
-        return self._labeled[1]
+        return mean_confidence(self._scores()) if self._given is None else self._given[1]
 
     def probabilities(self) -> Floats:
         """Returns the probability of each class at each pixel, `float32[H, W, C]`.

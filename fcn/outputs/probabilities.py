@@ -33,24 +33,35 @@ def softmax(logits: Floats) -> Floats:
     return probabilities
 
 
-def most_probable(logits: Floats) -> tuple[npt.NDArray[np.uint8], float]:
-    """Returns the most probable class id of each pixel, and its mean probability.
+def label_confidence(logits: Floats) -> Floats:
+    """Returns the probability of the most probable class, `float32[...]`.
+
+    Args:
+        logits: `float32[..., C]`; they are overwritten, since those of a large image take gigabytes.
+
+    Example:
+        >>> label_confidence(np.array([0, 0], np.float32)).item()
+        0.5
+    """
+    logits -= logits.max(axis=-1, keepdims=True)
+    confidence: Floats = 1 / np.exp(logits, out=logits).sum(axis=-1)
+    return confidence
+
+
+def mean_confidence(logits: Floats) -> float:
+    """Returns the probability of the most probable class, on average over all pixels, 1/C to 1.
 
     Args:
         logits: `float32[H, W, C]`.
 
-    Returns:
-        `uint8[H, W]`, and a number from 1/C to 1.
-
     Example:
-        >>> most_probable(np.array([[[0, 0, 0], [0, 1e3, 0]]], np.float32))[0].tolist()
-        [[0, 1]]
+        >>> mean_confidence(np.array([[[0, 0], [0, 0]]], np.float32))
+        0.5
     """
-    label = logits.argmax(axis=-1).astype(np.uint8)
-    confidence = np.empty(label.shape, np.float32)
+    confidence = np.empty(logits.shape[:2], np.float32)
     for band in _bands(logits):
-        confidence[band] = softmax(logits[band]).max(axis=-1)
-    return label, float(confidence.mean(dtype=np.float64))
+        confidence[band] = label_confidence(logits[band].copy())
+    return float(confidence.mean(dtype=np.float64))
 
 
 def encode_probabilities(logits: Floats, classes: Classes) -> bytes:

@@ -79,12 +79,13 @@ class EngineTurns:
         """Makes the others give back what they keep if that and the maps of these images are too much."""
         with self._changed:
             needed = max(engine.needed_bytes(shape), self._kept.get(engine, 0))
-            others = [other for other in self._kept if other is not engine]
-            too_much = sum(self._kept[other] for other in others) + needed > engine.map_bytes
-            for other in others if too_much else []:
+            others = {other: kept for other, kept in self._kept.items() if other is not engine}
+            if sum(others.values()) + needed <= engine.map_bytes:
+                others = {}
+            for other in others:
                 del self._kept[other]
             self._kept[engine] = needed
-        for other in others if too_much else []:
+        for other in others:
             other.release()
 
 

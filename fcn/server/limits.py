@@ -8,8 +8,8 @@ _MIB = 2**20
 _MEGAPIXEL = 10**6
 
 Swap = Literal["beside", "drain"]
-"""What happens when a newer version comes and the memory does not hold both: it is refused; or the one before
-is unloaded first, and requests are refused meanwhile."""
+"""How to load a new version if the memory cannot hold it together with the current one: refuse it ("beside"),
+or unload the current one first and refuse requests meanwhile ("drain")."""
 
 
 class Limits(NamedTuple):

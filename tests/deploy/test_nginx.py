@@ -27,7 +27,7 @@ PROGRAM = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 PNG = encode_png(flat(1))
 SEGMENT = "/v1/models/fcn:segment?output=ids"
 HEAD_BYTES = 4096
-"""What nginx has for the headers of a response (proxy_buffer_size)."""
+"""Size of the buffer that nginx uses for the headers of a response (proxy_buffer_size)."""
 
 # What Debian's nginx.conf sets, with places of our own. The second server allows larger bodies, and gives
 # the upstream a name.

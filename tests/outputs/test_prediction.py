@@ -1,4 +1,4 @@
-"""Tests of what a net says about an image."""
+"""Tests of the prediction for one image."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from fcn.errors import OutputError
 from fcn.outputs import probabilities
 from fcn.outputs.overlay import overlay_image
 from fcn.outputs.prediction import Prediction
-from fcn.outputs.probabilities import most_probable, softmax
+from fcn.outputs.probabilities import mean_confidence, softmax
 
 CLASSES = Classes(("sky", "sea", "sun"), ((10, 20, 30), (200, 0, 0), (0, 90, 250)))
 
@@ -63,11 +63,9 @@ def test_a_label_follows_from_scores(rng: np.random.Generator, monkeypatch: pyte
     np.testing.assert_array_equal(prediction.label, shares.argmax(axis=-1))
     assert prediction.mean_confidence == pytest.approx(shares.max(axis=-1).mean(), rel=1e-6)
     np.testing.assert_array_equal(prediction.probabilities(), shares)
-    whole = most_probable(logits)
+    whole = mean_confidence(logits)
     monkeypatch.setattr(probabilities, "_BAND_SCORES", 3 * 17 * 3)  # three rows at a time
-    label, confidence = most_probable(logits)
-    np.testing.assert_array_equal(label, whole[0])
-    assert confidence == whole[1]
+    assert mean_confidence(logits) == whole == prediction.mean_confidence
 
 
 def test_without_label_and_scores_there_is_nothing_to_say(prediction: Prediction) -> None:

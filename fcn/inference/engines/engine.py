@@ -172,18 +172,3 @@ def check_scores(images: Pixels, num_classes: int, score_bytes: int, copies: flo
             f"and the memory allows {score_bytes / 1e9:.1f}. Allow more (--memory), or leave out "
             "probabilities, --flip and --scales."
         )
-
-
-def label_confidence(logits: Floats) -> Floats:
-    """Returns the probability of the most probable class, `float32[...]`.
-
-    Args:
-        logits: `float32[..., C]`; they are overwritten, since those of a large image take gigabytes.
-
-    Example:
-        >>> label_confidence(np.array([0, 0], np.float32)).item()
-        0.5
-    """
-    logits -= logits.max(axis=-1, keepdims=True)
-    confidence: Floats = 1 / np.exp(logits, out=logits).sum(axis=-1)
-    return confidence

@@ -9,7 +9,7 @@ import numpy as np
 from fcn.data.image_io import Pixels
 from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import RunError
-from fcn.inference.engines.engine import Floats, Labeled, label_confidence, memory_errors
+from fcn.inference.engines.engine import Floats, Labeled, memory_errors
 from fcn.inference.engines.exported import (
     check_num_classes,
     exported_classes,
@@ -17,6 +17,7 @@ from fcn.inference.engines.exported import (
     litert_file,
     not_in_windows,
 )
+from fcn.outputs.probabilities import label_confidence
 from fcn.system.optional import import_optional
 from fcn.system.parallel import available_cores, wanted_threads
 from fcn.system.stderr import stderr_held_back
@@ -52,7 +53,7 @@ class LiteRtEngine:
 
     Raises:
         BackendError: If `ai-edge-litert` is not installed.
-        RunError: If there is no such file, it cannot be read, or has another number of classes than the
+        RunError: If the file is missing, cannot be read, or has a different number of classes than the
             version.
     """
 

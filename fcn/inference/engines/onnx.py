@@ -9,7 +9,7 @@ import numpy as np
 from fcn.data.image_io import Pixels
 from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import RunError
-from fcn.inference.engines.engine import Floats, Labeled, label_confidence, memory_errors
+from fcn.inference.engines.engine import Floats, Labeled, memory_errors
 from fcn.inference.engines.exported import (
     check_num_classes,
     exported_classes,
@@ -18,6 +18,7 @@ from fcn.inference.engines.exported import (
     onnx_file,
 )
 from fcn.inference.engines.onnx_check import read_checked_onnx
+from fcn.outputs.probabilities import label_confidence
 from fcn.system.optional import import_optional
 from fcn.system.parallel import wanted_threads
 
@@ -50,7 +51,7 @@ class OnnxEngine:
 
     Raises:
         BackendError: If `onnxruntime` is not installed.
-        RunError: If there is no such file, it cannot be read, or has another number of classes than the
+        RunError: If the file is missing, cannot be read, or has a different number of classes than the
             version.
         TrustError: If it has operations of extensions, or weights in other files.
     """
@@ -145,12 +146,12 @@ def _extract_layers(source: Path | bytes, path: Path, height: int, width: int) -
         if name not in needed and name != SHRUNK:
             needed.add(name)
             waiting += makers[name].input if name in makers else ()
-    transpose = onnx.helper.make_node
+    make_node = onnx.helper.make_node
     kept = [node for node in graph.node if not needed.isdisjoint(node.output)]
     nodes = [
-        transpose("Transpose", ["images"], [SHRUNK], perm=[0, 3, 1, 2]),
+        make_node("Transpose", ["images"], [SHRUNK], perm=[0, 3, 1, 2]),
         *kept,
-        transpose("Transpose", [SHRUNK_LOGITS], ["logits"], perm=[0, 2, 3, 1]),
+        make_node("Transpose", [SHRUNK_LOGITS], ["logits"], perm=[0, 2, 3, 1]),
     ]
     weights = [tensor for tensor in graph.initializer if tensor.name in needed]
     float32 = onnx.TensorProto.FLOAT

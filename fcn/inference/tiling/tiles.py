@@ -13,7 +13,6 @@ from fcn.inference.engines.engine import (
     Labeled,
     NetEngine,
     check_scores,
-    label_confidence,
 )
 from fcn.inference.engines.exported import not_in_windows
 from fcn.inference.tiling.memory import (
@@ -26,6 +25,7 @@ from fcn.inference.tiling.memory import (
 from fcn.inference.tiling.resampling import divide_outputs, linear_taps, resample
 from fcn.inference.tiling.windows import Span, choose_windows
 from fcn.models.resizing import shrunk_size
+from fcn.outputs.probabilities import label_confidence
 from fcn.system.progress import track
 
 _Place = tuple[slice, slice]

@@ -75,7 +75,7 @@ class WorkQueue:
         return min(most, len(self._returned))
 
     def put_back(self, work: Work) -> None:
-        """Takes work back that an actor had not begun."""
+        """Returns work to the queue that an actor has not started."""
         self._returned.appendleft(work)
 
     def note_success(self) -> None:
