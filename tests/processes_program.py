@@ -10,9 +10,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from failing_nets import broken, deadly, refused
 from job_program import Brightness
 
-from fcn.errors import FcnError, RunError
+from fcn.errors import FcnError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.job import open_job
 from fcn.jobs.processes.pool import run_in_processes
@@ -26,20 +27,6 @@ def opened(seconds: float) -> Predictor:
             file.write(f"{os.getpid()} {os.environ['TF_NUM_INTRAOP_THREADS']}\n")
     print_notice("opened")
     return Predictor.from_engine(Brightness(seconds))
-
-
-def deadly(seconds: float) -> Predictor:
-    """Kills the process, as a lack of memory would."""
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
-
-
-def refused(seconds: float) -> Predictor:
-    raise RunError("net.keras: does not exist.")
-
-
-def broken(seconds: float) -> Predictor:
-    raise ZeroDivisionError("a bug")
 
 
 def other_precision(seconds: float) -> Predictor:

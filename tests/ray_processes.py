@@ -1,15 +1,28 @@
-"""Programs that use Ray, with a folder of temporary files by which their processes are known."""
+"""Programs that start processes or use Ray, known by their folder of temporary files, and their stores."""
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+from fcn.jobs.store import STORE_NAME
 
 TESTS = Path(__file__).parent
 TIMEOUT_SECONDS = 300
+COLUMNS = "place, name, size, changed, hash, batch, status, error, labeled, files, record"
+"""What does not depend on the processes that labeled a job."""
+
+
+def rows(output: Path, columns: str = COLUMNS) -> list[tuple[Any, ...]]:
+    """Returns columns of all tasks in the store of a job."""
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
+        return connection.execute(f"SELECT {columns} FROM images ORDER BY place").fetchall()
 
 
 class RayPrograms:

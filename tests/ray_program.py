@@ -11,9 +11,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from failing_nets import broken, deadly, refused
 from job_program import Brightness
 
-from fcn.errors import FcnError, RunError
+from fcn.errors import FcnError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.job import open_job
 from fcn.jobs.ray.actors import run_on_ray
@@ -27,20 +28,6 @@ def opened(seconds: float) -> Predictor:
         with open(path, "a") as file:
             file.write(f"{os.environ.get('OMP_NUM_THREADS')} {cpus:g}\n")
     return Predictor.from_engine(Brightness(seconds))
-
-
-def deadly(seconds: float) -> Predictor:
-    """Kills the process, as a lack of memory would."""
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
-
-
-def refused(seconds: float) -> Predictor:
-    raise RunError("net.keras: does not exist.")
-
-
-def broken(seconds: float) -> Predictor:
-    raise ZeroDivisionError("a bug")
 
 
 def differing(seconds: float) -> Predictor:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
+from process_memory import starved_program
 
 from fcn.classes import Classes
 from fcn.errors import RunError
@@ -120,31 +121,19 @@ def test_openvino_is_of_use_again_after_an_image_that_was_too_large(fails: Calla
     assert program.run(image(8, 9))[0].shape == (1, 8, 9)
 
 
-STARVED = """
-import resource
-import numpy as np
-from fcn.inference.engines.choose import open_engine
+OPENING = """
 from fcn.models.fcn import FCN
-
 engine = open_engine(FCN(num_classes=3, width=1 / 16, fc_channels=8), "openvino")
-small = np.zeros((1, 64, 64, 3), np.uint8)
-engine.label(small)
-with open("/proc/self/statm") as file:
-    taken = int(file.read().split()[0]) * resource.getpagesize()
-_, most = resource.getrlimit(resource.RLIMIT_AS)
-# Enough to compile the model again: the allocator reserves 64 MB of addresses for each new thread.
-resource.setrlimit(resource.RLIMIT_AS, (taken + 2**28, most))
-try:
-    engine.label(np.zeros((1, 5000, 5000, 3), np.uint8))
-except MemoryError:
-    print("too large")
-print(engine.label(small).label.shape)
 """
 
 
 def test_openvino_that_runs_out_of_memory_goes_on() -> None:
     pytest.importorskip("openvino")
     done = subprocess.run(
-        [sys.executable, "-c", STARVED], capture_output=True, text=True, check=False, env=os.environ
+        [sys.executable, "-c", starved_program(OPENING)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ,
     )
     assert done.stdout == "too large\n(1, 64, 64)\n", done.stderr

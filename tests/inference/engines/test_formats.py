@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 from net_kinds import random_net
 from photographs import write_image
-from process_memory import anonymous_bytes
+from process_memory import anonymous_bytes, starved_program
 
 from fcn.cli.main import main
 from fcn.errors import BackendError, ImageTooLargeError, RunError
@@ -272,30 +272,10 @@ def test_a_job_knows_the_file_that_its_engine_reads(name: str, tmp_path: Path) -
     assert all(model_setting(EXPORT, one).value == model_setting(other, one).value for one in others)
 
 
-STARVED = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-from fcn.inference.engines.choose import open_engine
-
-engine = open_engine(Path(sys.argv[1]), sys.argv[2])
-small = np.zeros((1, 64, 64, 3), np.uint8)
-engine.label(small)
-with open("/proc/self/statm") as file:
-    taken = int(file.read().split()[0]) * resource.getpagesize()
-_, most = resource.getrlimit(resource.RLIMIT_AS)
-resource.setrlimit(resource.RLIMIT_AS, (taken + 2**28, most))
-try:
-    engine.label(np.zeros((1, 5000, 5000, 3), np.uint8))
-except MemoryError:
-    print("too large")
-print(engine.label(small[:, 1:]).label.shape)
-"""
-
-
 @pytest.mark.slow
 @every_format
 def test_one_that_runs_out_of_memory_goes_on(name: str) -> None:
-    command = [sys.executable, "-c", STARVED, EXPORT, name]
+    program = starved_program("engine = open_engine(sys.argv[1], sys.argv[2])", "small[:, 1:]")
+    command = [sys.executable, "-c", program, EXPORT, name]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "too large\n(1, 63, 64)\n", done.stderr

@@ -2,12 +2,9 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -15,22 +12,14 @@ import numpy as np
 import pytest
 from job_program import run_job
 from photographs import contents_below, write_image, write_video
-from ray_processes import TESTS, RayPrograms, finish, wait_for
+from ray_processes import TESTS, RayPrograms, finish, rows, wait_for
 
 from fcn.cli.main import main
 from fcn.jobs.store import STORE_NAME
 
 pytestmark = pytest.mark.slow
 
-COLUMNS = "place, name, size, changed, hash, batch, status, error, labeled, files, record"
 WORKER = "fcn.jobs.processes.program"
-
-
-@pytest.fixture
-def programs() -> Iterator[RayPrograms]:
-    started = RayPrograms()
-    yield started
-    started.end()
 
 
 @pytest.fixture
@@ -46,11 +35,6 @@ def whole(images: Path, tmp_path: Path) -> Path:
     """The labels of a job of this process alone."""
     run_job(tmp_path / "whole", images, batch_size=3)
     return tmp_path / "whole"
-
-
-def rows(output: Path, columns: str = COLUMNS) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
-        return connection.execute(f"SELECT {columns} FROM images ORDER BY place").fetchall()
 
 
 def assert_same(output: Path, whole: Path) -> None:

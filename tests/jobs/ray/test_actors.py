@@ -5,7 +5,6 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 from job_program import Brightness, run_job
 from photographs import contents_below, write_image, write_video
-from ray_processes import TESTS, RayPrograms, finish, wait_for
+from ray_processes import TESTS, RayPrograms, finish, rows, wait_for
 
 from fcn.exports.export import export
 from fcn.inference.predictor import Predictor
@@ -26,15 +25,6 @@ from fcn.models.fcn import FCN
 
 pytestmark = pytest.mark.slow
 
-COLUMNS = "place, name, size, changed, hash, batch, status, error, labeled, files, record"
-
-
-@pytest.fixture
-def programs() -> Iterator[RayPrograms]:
-    started = RayPrograms()
-    yield started
-    started.end()
-
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
@@ -43,11 +33,6 @@ def photographs(tmp_path: Path) -> Path:
         write_image(tmp_path / "photographs" / name, 16 + 8 * (number % 3), 24)
     (tmp_path / "photographs" / "bad.jpg").write_bytes(b"nothing")
     return tmp_path / "photographs"
-
-
-def rows(output: Path, columns: str = COLUMNS) -> list[tuple[int, ...]]:
-    with closing(sqlite3.connect(output / STORE_NAME)) as connection:
-        return connection.execute(f"SELECT {columns} FROM images ORDER BY place").fetchall()
 
 
 @pytest.fixture
