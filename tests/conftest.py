@@ -37,9 +37,11 @@ MakeDataset = Callable[..., Path]
 
 # The files whose tests take longest, which must not be the last to start. Others follow in the usual order.
 LONGEST_FILES = (
+    "planning/test_plan.py",
     "training/test_devices.py",
     "jobs/ray/test_actors.py",
     "test_compatibility.py",
+    "training/test_changes.py",
     "training/test_loop.py",
     "inference/tiling/test_tiles.py",
     "cli/test_main.py",
@@ -51,7 +53,11 @@ LONGEST_FILES = (
     "cli/test_compare.py",
     "examples/test_quickstart.py",
     "training/test_killed.py",
+    "comparison/test_killed_grid.py",
+    "models/test_keras_defaults.py",
+    "training/test_start.py",
     "exports/test_export.py",
+    "suspects/test_killed.py",
     "inference/engines/test_openvino.py",
     "training/test_backends.py",
     "deploy/test_wheel.py",

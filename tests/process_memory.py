@@ -8,6 +8,8 @@ import pytest
 
 _STARVED = """
 import resource, sys
+from fcn.system.backend import start_backend
+start_backend()
 import numpy as np
 from fcn.inference.engines.choose import open_engine
 

@@ -41,6 +41,8 @@ AS_RECORDED = ENVIRONMENT | {
 # Without graphs, which take longer to trace than the steps that are left.
 RESUME = """
 import sys, fcn
+from fcn.system.backend import start_backend
+start_backend()
 from eager_training import eager_training
 with eager_training():
     for name in sys.argv[1:]:

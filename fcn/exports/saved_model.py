@@ -45,7 +45,10 @@ class ServedModel(tf.Module):  # type: ignore[misc]
             PREDICT_LOGITS: self.predict_logits,
         }
         if self._shrinks:
-            signatures["predict_shrunk_logits"] = self.predict_shrunk_logits
+            # A function of the class would be traced and saved for every net.
+            signatures["predict_shrunk_logits"] = tf.function(
+                self._predict_shrunk_logits, input_signature=[_SHRUNK_IMAGES]
+            )
         tf.saved_model.save(self, str(folder), signatures=signatures)
 
     @tf.function(input_signature=[_ANY_IMAGES])  # type: ignore[untyped-decorator]
@@ -60,8 +63,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         """
         return {"logits": self._score(tf.cast(images, tf.float32))}
 
-    @tf.function(input_signature=[_SHRUNK_IMAGES])  # type: ignore[untyped-decorator]
-    def predict_shrunk_logits(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _predict_shrunk_logits(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores pixels of images that were made smaller by the net's `input_scale` already.
 
         Args:

@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import ctypes, gc, json, sys
+from fcn.system.backend import start_backend
+start_backend()
 import numpy as np
 import tensorflow as tf
 from fcn.inference.engines.choose import open_engine
