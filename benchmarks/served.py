@@ -51,15 +51,26 @@ class Reply(NamedTuple):
 
 
 @contextmanager
-def served(model: Path, arguments: Sequence[str] = ()) -> Iterator[Server]:
-    """Starts `fcn serve` on a free port, and ends it after the block."""
-    command = [sys.executable, "-m", "fcn", "serve", str(model), "--port", "0", "--json", *arguments]
-    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+def served(model: Path, arguments: Sequence[str] = (), checkout: Path = REPOSITORY) -> Iterator[Server]:
+    """Starts `fcn serve` of a checkout on a free port, and ends it after the block."""
+    command = [
+        sys.executable,
+        "-m",
+        "fcn",
+        "serve",
+        str(model.resolve()),
+        "--port",
+        "0",
+        "--json",
+        *arguments,
+    ]
+    paths = [str(checkout), *filter(None, [os.environ.get("PYTHONPATH")])]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        cwd=checkout,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
     ) as process:
         try:
