@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, get_args
 from fcn.cli.arguments import (
     MODEL_HELP,
     Commands,
-    above_zero,
     add_command,
     add_engine,
     add_memory,
     add_trust,
-    at_least,
     describe_export,
     open_predictor,
 )
+from fcn.cli.serve_limits import add_limits, read_limits
 from fcn.cli.serve_models import find_models, print_address, read_name, read_named_model
 from fcn.errors import ConfigError
 from fcn.server.cross_origin import check_origins, is_origin
-from fcn.server.limits import Limits, Swap, check_limits
+from fcn.server.limits import Swap
 from fcn.system.backend import start_backend
 from fcn.system.optional import missing_package
 
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 _TOKEN = "FCN_SERVE_TOKEN"
 _PACKAGES = ("fastapi", "orjson", "prometheus_client", "uvicorn")
 _GRPC_PORT = "--grpc-port"
-_MIB, _MEGAPIXEL = 2**20, 10**6
-_USUAL = Limits()
 _LONGEST_HOST_NAME = 253
 """Number of characters, from RFC 1035."""
 
@@ -51,7 +48,6 @@ def add_parser(commands: Commands) -> None:
         "Serve nets over HTTP, with a page to try them on.",
         "python -m fcn serve exported/voc --port 8501",
     )
-    count = at_least(1)
     serve.add_argument(
         "models",
         type=read_named_model,
@@ -94,65 +90,7 @@ def add_parser(commands: Commands) -> None:
         help="what to do when a new version and the one before do not both fit into the memory. beside: "
         "refuse the new one; drain: unload the old one first, while requests get 503; default: beside",
     )
-    serve.add_argument(
-        "--max-connections",
-        type=count,
-        default=_USUAL.connections,
-        metavar="N",
-        help="most connections; a new one takes the place of an idle one, or is refused with 503; default: "
-        f"{_USUAL.connections}",
-    )
-    serve.add_argument(
-        "--queue",
-        type=count,
-        default=_USUAL.queue_images,
-        metavar="N",
-        help=f"most images that may wait; others are refused with 429; default: {_USUAL.queue_images}",
-    )
-    serve.add_argument(
-        "--batch",
-        type=count,
-        default=_USUAL.batch_images,
-        metavar="N",
-        help=f"most images of one size to label at once; default: {_USUAL.batch_images}",
-    )
-    serve.add_argument(
-        "--batch-wait",
-        type=_milliseconds,
-        default=_USUAL.batch_wait_seconds,
-        metavar="MS",
-        help="longest time that an image waits for others of its size, in milliseconds; default: "
-        f"{1000 * _USUAL.batch_wait_seconds:g}",
-    )
-    serve.add_argument(
-        "--max-mb",
-        type=count,
-        default=_USUAL.request_bytes // _MIB,
-        metavar="N",
-        help=f"largest request, in MB; default: {_USUAL.request_bytes // _MIB}",
-    )
-    serve.add_argument(
-        "--max-megapixels",
-        type=count,
-        default=_USUAL.image_pixels // _MEGAPIXEL,
-        metavar="N",
-        help=f"largest image, in megapixels; default: {_USUAL.image_pixels // _MEGAPIXEL}",
-    )
-    serve.add_argument(
-        "--timeout",
-        type=count,
-        default=round(_USUAL.answer_seconds),
-        metavar="S",
-        help=f"longest time until an image is answered, in seconds; default: {_USUAL.answer_seconds:g}",
-    )
-    serve.add_argument(
-        "--drain",
-        type=_drain_seconds,
-        default=_USUAL.drain_seconds,
-        metavar="S",
-        help="seconds after SIGTERM in which new requests are still answered, while /v2/health/ready gives "
-        f"503, for a load balancer; default: {_USUAL.drain_seconds:g}",
-    )
+    add_limits(serve)
     serve.add_argument(
         "--token-file",
         type=Path,
@@ -188,7 +126,7 @@ def run(options: argparse.Namespace) -> None:
         if find_spec(package) is None:  # importing them takes a second; mistakes in arguments come first
             raise missing_package("serve", package, "serve")
     _check_grpc(options.grpc_port, options.port)
-    limits, token = _limits(options), _token(options.token_file)
+    limits, token = read_limits(options), _token(options.token_file)
     check_origins(options.cors_origin, token is not None)
     if options.examples is not None and not options.examples.is_dir():
         raise ConfigError(f"--examples {options.examples}: expected a folder of images.")
@@ -263,24 +201,6 @@ def _check_grpc(grpc_port: int | None, port: int) -> None:
         raise missing_package(_GRPC_PORT, "grpcio", "serve")
 
 
-def _limits(options: argparse.Namespace) -> Limits:
-    size = options.max_mb * _MIB
-    return check_limits(
-        _USUAL._replace(
-            connections=options.max_connections,
-            queue_images=options.queue,
-            batch_images=options.batch,
-            batch_wait_seconds=options.batch_wait,
-            request_bytes=size,
-            body_bytes=max(size, _USUAL.body_bytes),
-            image_pixels=options.max_megapixels * _MEGAPIXEL,
-            answer_seconds=float(options.timeout),
-            drain_seconds=options.drain,
-            stop_seconds=max(float(options.timeout), _USUAL.stop_seconds),
-        )
-    )
-
-
 def _token(path: Path | None) -> str | None:
     """Returns the token that clients must send.
 
@@ -322,19 +242,3 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"expected 0 to 65535, received {text!r}")
     return int(text)
-
-
-def _drain_seconds(text: str) -> float:
-    """Reads seconds; 0 is allowed."""
-    return 0.0 if text == "0" else above_zero("seconds, such as 10, or 0")(text)
-
-
-def _milliseconds(text: str) -> float:
-    """Reads milliseconds, as seconds."""
-    try:
-        value = float(text) / 1000
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 60:
-        raise argparse.ArgumentTypeError(f"expected milliseconds, 0 to 60000, received {text!r}")
-    return value

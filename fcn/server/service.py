@@ -1,10 +1,9 @@
 """Service between the protocols and the engine: decodes, queues, labels and encodes images."""
 
-import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -30,6 +29,7 @@ from fcn.server.loaded_version import LoadedVersion
 from fcn.server.observability.metrics import FAILURE, LAST_INFERENCE, SUCCESS
 from fcn.server.request_resources import request_resources
 from fcn.server.resources import ServerResources
+from fcn.server.timed_model import TimedModel, gather_or_cancel
 from fcn.server.versions import VersionManager
 
 _T = TypeVar("_T")
@@ -156,14 +156,13 @@ class Service:
             raise ServerError(ErrorKind.BAD_REQUEST, "Expected one or more images. Received: none.")
         async with KeptResources(self.resources.codec_threads) as kept:
             with self._versions.lease(request.version) as loaded, self._measured():
-                kept.enter(self._admit(len(images), loaded))
-                deadline = time.monotonic() + self.limits.answer_seconds
+                model = self._admit(len(images), loaded, kept)
                 if request.signature == SERVING_DEFAULT:
-                    outputs = await self._label_encoded(loaded, images, deadline, kept)
+                    outputs = await self._label_encoded(model, images, kept)
                 elif request.signature == PREDICT_LOGITS:
-                    outputs = await self._compute_logits(loaded, images, deadline)
+                    outputs = await self._compute_logits(model, images)
                 else:
-                    labeled = await self._predict_pixels(loaded, images, deadline)
+                    labeled = await model.predict_all(images)
                     outputs = {"label": np.stack([one.label for one in labeled])}
                 names = loaded.signatures[request.signature].outputs
                 chosen = {name: outputs[name] for name in names if name in (request.outputs or names)}
@@ -187,15 +186,13 @@ class Service:
         """
         async with KeptResources(self.resources.codec_threads) as kept:
             with self._versions.lease(version) as loaded, self._measured():
-                kept.enter(self._admit(1, loaded))
-                deadline = time.monotonic() + self.limits.answer_seconds
+                model = self._admit(1, loaded, kept)
                 start = time.perf_counter()
-                image = await self._decode(loaded, data, _IMAGE_NAME, deadline, kept)
+                image = await model.decode(data, _IMAGE_NAME, kept)
                 decoded = time.perf_counter()
-                prediction = await self._predict(loaded, image, deadline)
+                prediction = await model.predict(image)
                 labeled_at = time.perf_counter()
-                with self._metrics.encode_seconds.time():
-                    rendered = await self._in_time(kept.run(render, prediction), deadline)
+                rendered = await model.render(render, prediction, kept)
                 seconds = {
                     "decode": decoded - start,
                     "engine": labeled_at - decoded,
@@ -214,26 +211,9 @@ class Service:
         Raises:
             ServerError: If it is not an image, is too large, or cannot be decoded in time.
         """
-        deadline = time.monotonic() + self.limits.answer_seconds
         with self._versions.lease(None) as loaded:
             async with KeptResources(self.resources.codec_threads) as kept:
-                yield await self._decode(loaded, data, name, deadline, kept)
-
-    async def _in_time(self, result: Awaitable[_T], deadline: float) -> _T:
-        """Waits for a result until the deadline, in seconds of `time.monotonic`.
-
-        Raises:
-            ServerError: If the deadline passes.
-        """
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                return await result
-        except TimeoutError:
-            raise ServerError(
-                ErrorKind.TIMED_OUT,
-                f"The image waited longer than {self.limits.answer_seconds:g} s, the time allowed. Try again "
-                "later.",
-            ) from None
+                yield await self._timed(loaded).decode(data, name, kept)
 
     def close(self) -> None:
         """Answers accepted requests and stops; new requests are not allowed."""
@@ -250,26 +230,28 @@ class Service:
         finally:
             self._metrics.inference_seconds(outcome).observe(time.perf_counter() - start)
 
-    def _admit(self, images: int, loaded: LoadedVersion) -> AbstractContextManager[None]:
-        """Reserves places in the queue for the images of a request, and frees them afterwards.
+    def _timed(self, loaded: LoadedVersion) -> TimedModel:
+        """Returns a version for a request that begins now."""
+        return TimedModel(loaded, self.resources, self._metrics)
+
+    def _admit(self, images: int, loaded: LoadedVersion, kept: KeptResources) -> TimedModel:
+        """Reserves places in the queue for the images of a request, among the resources that are kept.
 
         Raises:
             ServerError: If too few are free.
         """
-        return self.resources.admit(images, loaded.batcher.seconds_per_image)
+        kept.enter(self.resources.admit(images, loaded.batcher.seconds_per_image))
+        return self._timed(loaded)
 
-    async def _label_encoded(
-        self, loaded: LoadedVersion, images: Any, deadline: float, kept: KeptResources
-    ) -> dict[str, _Array]:
+    async def _label_encoded(self, model: TimedModel, images: Any, kept: KeptResources) -> dict[str, _Array]:
         count = len(images)
         names = (
             [f"image {number} of {count}" for number in range(1, count + 1)] if count > 1 else [_IMAGE_NAME]
         )
-        scored = await _gather_or_cancel(
-            self._label_one(loaded, data, deadline, name, kept)
-            for data, name in zip(images, names, strict=True)
+        scored = await gather_or_cancel(
+            self._label_one(model, data, name, kept) for data, name in zip(images, names, strict=True)
         )
-        num_classes = len(loaded.classes.names)
+        num_classes = len(model.classes.names)
         return {
             "label_png_bytes": string_tensor([png for png, _, _ in scored]),
             "class_areas": np.array([areas for _, areas, _ in scored], np.float32).reshape(-1, num_classes),
@@ -277,64 +259,21 @@ class Service:
         }
 
     async def _label_one(
-        self, loaded: LoadedVersion, data: bytes, deadline: float, name: str, of_request: KeptResources
+        self, model: TimedModel, data: bytes, name: str, of_request: KeptResources
     ) -> tuple[bytes, _Array, float]:
         async with KeptResources(self.resources.codec_threads, of_request) as kept:
-            image = await self._decode(loaded, data, name, deadline, kept)
-            prediction = await self._predict(loaded, image, deadline)
-            with self._metrics.encode_seconds.time():
-                png, areas = await self._in_time(kept.run(_encode, prediction), deadline)
+            prediction = await model.predict(await model.decode(data, name, kept))
+            png, areas = await model.render(_encode, prediction, kept)
         return png, areas, prediction.mean_confidence
 
-    async def _predict_pixels(
-        self, loaded: LoadedVersion, images: _Array, deadline: float, with_logits: bool = False
-    ) -> list[Prediction]:
-        if images[0].size == 0:
-            raise ServerError(
-                ErrorKind.BAD_REQUEST,
-                f"Expected images with one or more pixels. Received: shape {list(images.shape)}.",
-            )
-        self._check_size(*images.shape[1:3])
-        return await _gather_or_cancel(
-            self._predict(loaded, image, deadline, with_logits) for image in images
-        )
-
-    async def _compute_logits(
-        self, loaded: LoadedVersion, images: _Array, deadline: float
-    ) -> dict[str, _Array]:
+    async def _compute_logits(self, model: TimedModel, images: _Array) -> dict[str, _Array]:
         """Computes logits; their memory stays reserved until they are sent."""
-        size = self._check_logit_bytes(images.shape[:3], len(loaded.classes.names))
+        size = self._check_logit_bytes(images.shape[:3], len(model.classes.names))
         async with AsyncExitStack() as until_scored:
             resources = request_resources.get() or until_scored
-            reserved = resources.enter_async_context(self.resources.logit_bytes.acquire(size))
-            await self._in_time(reserved, deadline)
-            scored = await self._predict_pixels(loaded, images, deadline, with_logits=True)
+            await model.in_time(resources.enter_async_context(self.resources.logit_bytes.acquire(size)))
+            scored = await model.predict_all(images, with_logits=True)
             return {"logits": np.stack([one.logits for one in scored if one.logits is not None])}
-
-    async def _predict(
-        self, loaded: LoadedVersion, image: Pixels, deadline: float, with_logits: bool = False
-    ) -> Prediction:
-        result = asyncio.wrap_future(loaded.batcher.submit(image, deadline, with_logits))
-        return await self._in_time(result, deadline)
-
-    async def _decode(
-        self, loaded: LoadedVersion, data: bytes, name: str, deadline: float, kept: KeptResources
-    ) -> Pixels:
-        """Returns the pixels of an image; their memory is among the resources that are kept."""
-        async with self.resources.decoders.open(data, name, deadline) as image:
-            height, width = image.header.size
-            self._check_size(height, width)
-            await kept.acquire(self.resources.decoded_pixels.acquire(height * width))
-            with self._metrics.decode_seconds.time():
-                return await image.decode(loaded.bits)
-
-    def _check_size(self, height: int, width: int) -> None:
-        if height * width > self.limits.image_pixels:
-            raise ServerError(
-                ErrorKind.TOO_LARGE,
-                f"Expected at most {self.limits.image_pixels} pixels. Received: {width} x {height}. "
-                "Send a smaller image.",
-            )
 
     def _check_logit_bytes(self, sides: tuple[int, ...], num_classes: int) -> int:
         """Returns the size of the logits of images, in bytes."""
@@ -347,18 +286,6 @@ class Service:
                 "labels.",
             )
         return size
-
-
-async def _gather_or_cancel(answers: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """Waits for all results; cancels the others if one fails."""
-    tasks = [asyncio.ensure_future(answer) for answer in answers]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 def _encode(prediction: Prediction) -> tuple[bytes, _Array]:

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from fcn.errors import RunError
 from fcn.inference.predictor import Predictor
-from fcn.runs.arrival import Arrivals, file_sizes
-from fcn.runs.folder import exported_versions, is_exported, model_file
 from fcn.server.engine_memory import NotEnoughMemoryError
 from fcn.server.interface import ErrorKind, ServerError, VersionState
 from fcn.server.load_errors import describe_load_error
@@ -20,10 +18,9 @@ from fcn.server.load_retries import LoadRetries
 from fcn.server.loaded_version import LoadedVersion, load_version
 from fcn.server.observability.metrics import ModelMetrics
 from fcn.server.resources import ServerResources
+from fcn.server.version_folder import VersionFolder
 
 _LOG = logging.getLogger("fcn.server")
-_LONGEST_ARRIVAL_SECONDS = 600.0
-_LOOK_SECONDS = 0.2
 _CLOSE_SECONDS = 0.1
 """Time in which an engine without work ends."""
 
@@ -64,7 +61,7 @@ class VersionManager:
         poll_seconds: float = 2.0,
         settle_seconds: float = 5.0,
     ) -> None:
-        self._model, self._open_predictor = model, open_predictor
+        self._folder, self._open_predictor = VersionFolder(model, settle_seconds), open_predictor
         self._resources, self._metrics = resources, metrics
         self._stop_seconds = resources.limits.stop_seconds
         self._changed = threading.Condition()
@@ -73,7 +70,6 @@ class VersionManager:
         self._load_seconds = 1.0
         self._trouble = ""
         self._stopped = threading.Event()
-        self._arrivals = Arrivals(settle_seconds)
         self._current: LoadedVersion | None = None
         self._current = self._load_newest(poll_seconds)
         self._watcher = threading.Thread(
@@ -126,37 +122,9 @@ class VersionManager:
         if self._current is not None:
             self._unload(self._current, until)
 
-    def _find_versions(self) -> list[tuple[int, Path]]:
-        """Returns the versions in the folder, oldest first."""
-        if (self._model / "saved_model.pb").exists() or not is_exported(self._model):
-            if not is_exported(self._model):
-                model_file(self._model)  # raises an error for a wrong path before an engine is opened
-            name = self._model.name
-            return [(int(name) if name.isdecimal() else 1, self._model)]
-        return [(int(path.name), path) for path in exported_versions(self._model)]
-
-    def _arrived_versions(self) -> list[tuple[int, Path]]:
-        """Returns the versions that have arrived whole, oldest first. A version that is named has."""
-        return [
-            (number, path)
-            for number, path in self._find_versions()
-            if path == self._model or self._arrivals.has_arrived(path)
-        ]
-
     def _load_newest(self, poll_seconds: float) -> LoadedVersion:
         """Loads the newest version that can be loaded, so that a damaged one does not prevent the start."""
-        versions, errors = self._arrived_versions(), []
-        until = time.monotonic() + _LONGEST_ARRIVAL_SECONDS
-        if not versions:
-            _LOG.info("waiting for a version that is being copied", extra={"model": str(self._model)})
-        while not versions:
-            if time.monotonic() > until:
-                raise RunError(
-                    f"{self._model}: no version has arrived whole within "
-                    f"{_LONGEST_ARRIVAL_SECONDS:.0f} s. Copy it again."
-                )
-            time.sleep(min(poll_seconds, _LOOK_SECONDS))
-            versions = self._arrived_versions()
+        versions, errors = self._folder.wait_for_arrival(poll_seconds), []
         for number, path in reversed(versions):
             try:
                 return self._load(number, path)
@@ -228,20 +196,9 @@ class VersionManager:
         """Returns the version to load now; None if that is the one that is loaded, as it is."""
         current = self._current
         if current is None:
-            return max(
-                (found for found in self._arrived_versions() if self._retries.may_load(*found)), default=None
-            )
-        present = dict(self._find_versions())
-        path = present.get(current.number)
-        if path == self._model:
-            return None
-        if path is None:  # it was taken away
-            return max(self._arrived_versions(), default=None)
-        for number in sorted(present, reverse=True):
-            if number > current.number and self._arrivals.has_arrived(present[number]):
-                return number, present[number]
-        further = set(file_sizes(path).items()) - set(current.files.items())
-        return (current.number, path) if further and self._arrivals.has_arrived(path) else None
+            arrived = self._folder.find_arrived()
+            return max((found for found in arrived if self._retries.may_load(*found)), default=None)
+        return self._folder.find_successor(current.number, current.files)
 
     def _replace(self, number: int, path: Path) -> None:
         """Loads a version in place of the current one; the current one stays if that fails."""
