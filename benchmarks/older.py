@@ -59,6 +59,11 @@ def asked(port: int, name: str, data: bytes) -> Seconds:
     return ask
 
 
+def labeled(worker: Worker) -> Seconds:
+    """Returns a variant that labels the image in a worker."""
+    return lambda: float(worker.ask({})["seconds"])
+
+
 def row(what: str, before: float, now: float) -> None:
     """Prints a row of two times and their ratio."""
     print(
@@ -84,7 +89,7 @@ def compare_engines_and_servers(options: argparse.Namespace, checkouts: Mapping[
             worker = Worker(when, sys.executable, "older_worker.py", arguments, {})
             stack.callback(worker.close)
             server = stack.enter_context(served(options.model, chosen, checkout))
-            variants[f"{when} engine"] = lambda worker=worker: worker.ask({})["seconds"]
+            variants[f"{when} engine"] = labeled(worker)
             variants[f"{when} server"] = asked(server.port, server.about["name"], data)
         seconds = in_turns(variants, options.rounds, 5)
     median = {name: statistics.median(values) for name, values in seconds.items()}
@@ -125,14 +130,17 @@ def main() -> int:
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--rounds", type=int, default=60, help="rounds of engines and servers; default: 60")
-    parser.add_argument("--starts", type=int, default=5, help="starts of `fcn infer` of each; default: 5")
+    parser.add_argument(
+        "--starts", type=int, default=5, help="starts of `fcn infer` of each, or 0; default: 5"
+    )
     options = parser.parse_args()
     print(describe_cpu())
     print(describe_load())
     checkouts = {"before": options.before.resolve(), "now": REPOSITORY}
     options.model = options.model.resolve()
     compare_engines_and_servers(options, checkouts)
-    compare_first_labels(options, checkouts)
+    if options.starts:
+        compare_first_labels(options, checkouts)
     print(describe_load())
     return 0
 

@@ -99,13 +99,14 @@ class Decoder:
                 ) from error
         self._connection, self._ready, self._stopped = ours, False, False
 
-    def open(self, data: bytes, name: object, seconds: float) -> Header:
+    def open(self, data: bytes, name: object, seconds: float, bits: int = MOST_BITS) -> Header:
         """Reads the header of an image, which `decode` decodes afterwards.
 
         Args:
             data: The content of an image file.
             name: The image's name in an error, usually its path.
             seconds: The process is stopped after so long.
+            bits: How many bits the values of a file of 16 bits use.
 
         Raises:
             BackendError: If the process cannot be started.
@@ -113,19 +114,18 @@ class Decoder:
         """
         self._opened = None
         self._make_ready()
-        request = {"task": "open", "bytes": len(data), "seconds": seconds}
+        request = {"task": "open", "bytes": len(data), "seconds": seconds, "bits": bits}
         answer, _ = self._ask(request, data, 0, name, seconds)
         height, width = answer["size"]
         header = Header((int(height), int(width)), int(answer["orientation"]), int(answer["bits"]))
         self._opened = name, header
         return header
 
-    def decode(self, seconds: float, bits: int = MOST_BITS) -> Pixels:
+    def decode(self, seconds: float) -> Pixels:
         """Returns the pixels of the opened image, `uint8[H, W, 3]`, RGB, upright.
 
         Args:
             seconds: The process is stopped after so long.
-            bits: How many bits the values of a file of 16 bits use.
 
         Raises:
             DataError: If the image is damaged, or the process was stopped.
@@ -135,7 +135,7 @@ class Decoder:
             raise ValueError("Expected an opened image. Received: none.")
         (name, header), self._opened = self._opened, None
         height, width = header.size
-        request = {"task": "decode", "seconds": seconds, "bits": bits}
+        request = {"task": "decode", "seconds": seconds}
         _, pixels = self._ask(request, b"", height * width * 3, name, seconds)
         return pixels.reshape(height, width, 3)
 

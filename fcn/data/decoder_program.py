@@ -37,35 +37,53 @@ _SECONDS_MORE = 2.0
 _STATISTICS = Path("/proc/self/statm")
 _DATA_PAGES = 5
 """Place of the number of pages that `RLIMIT_DATA` limits in `/proc/self/statm`."""
+_AHEAD_PIXELS = 1 << 20
+"""Most pixels of an image that is decoded before it is asked for, which nearly always follows at once."""
 _NO_MEMORY = "needs more memory to decode than other images of its size. Save it again with an image editor."
 
 
 class _Image:
     """The image of the last request to open one.
 
+    Args:
+        data: The content of its file.
+        bits: How many bits the values of a file of 16 bits use.
+
     Raises:
         DataError: If it may not be decoded.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, bits: int) -> None:
         with limited_memory(0):
             self._encoded = EncodedImage(data, NAME)
         self.size = height, width = self._encoded.size
         self.orientation, self.bits = self._encoded.orientation, self._encoded.stored_bits
         if min(self.size) < 1:
             raise DataError(f"{NAME}: expected pixels. Received: {width} x {height} pixels.")
+        self._bits = bits
+        self._ahead: Pixels | Exception | None = None
 
-    def decode(self, bits: int) -> Pixels:
+    def decode_ahead(self) -> None:
+        """Decodes a small image, for `decode` to return."""
+        if math.prod(self.size) <= _AHEAD_PIXELS:
+            try:
+                self._ahead = self.decode()
+            except (DataError, MemoryError) as error:
+                self._ahead = error
+
+    def decode(self) -> Pixels:
         """Returns the pixels, of the size that the header says.
-
-        Args:
-            bits: How many bits the values of a file of 16 bits use.
 
         Raises:
             DataError: If they cannot be decoded.
+            MemoryError: If that takes too much memory.
         """
+        if isinstance(self._ahead, Exception):
+            raise self._ahead
+        if self._ahead is not None:
+            return self._ahead
         with limited_memory(math.prod(self.size)):
-            pixels = self._encoded.decode(bits)
+            pixels = self._encoded.decode(self._bits)
         if pixels.shape[:2] != self.size:
             raise DataError(f"{NAME}: is damaged: its pixels have another size than its header says.")
         return pixels
@@ -89,17 +107,19 @@ def main() -> None:
             try:
                 if request["task"] == "open":
                     image = None
-                    image, answer = _open(requests, request["bytes"])
+                    image, answer = _open(requests, request["bytes"], request["bits"])
                 elif image is not None:
-                    pixels, answer, image = image.decode(request["bits"]), {}, None
+                    pixels, answer, image = image.decode(), {}, None
             except DataError as error:
                 answer = {"error": str(error).removeprefix(f"{NAME}: ")}
             except MemoryError:
                 answer = {"error": _NO_MEMORY}
-            signal.setitimer(signal.ITIMER_REAL, 0)
             connection.sendall(_encode(answer))
             if pixels is not None:
                 connection.sendall(np.ascontiguousarray(pixels).data)
+            elif image is not None:
+                image.decode_ahead()
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _encode(answer: dict[str, Any]) -> bytes:
@@ -109,14 +129,19 @@ def _encode(answer: dict[str, Any]) -> bytes:
     return data.ljust(ANSWER_BYTES)
 
 
-def _open(requests: IO[bytes], size: int) -> tuple[_Image, dict[str, Any]]:
+def _open(requests: IO[bytes], size: int, bits: int) -> tuple[_Image, dict[str, Any]]:
     """Reads the image in the next `size` bytes; returns it, and its size and orientation.
+
+    Args:
+        requests: What to read from.
+        size: Number of bytes.
+        bits: How many bits the values of a file of 16 bits use.
 
     Raises:
         DataError: If it may not be decoded.
         MemoryError: If its header needs too much memory.
     """
-    image = _Image(requests.read(size))
+    image = _Image(requests.read(size), bits)
     return image, {"size": image.size, "orientation": image.orientation, "bits": image.bits}
 
 

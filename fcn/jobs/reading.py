@@ -140,8 +140,8 @@ class ImageReader:
                 return header, decode(self._bits)
         decoder = self._free.pop() if self._free else Decoder()
         try:
-            header = decoder.open(data, place, self._file_seconds)
-            pixels = decoder.decode(self._file_seconds, self._bits)
+            header = decoder.open(data, place, self._file_seconds, self._bits)
+            pixels = decoder.decode(self._file_seconds)
         finally:
             self._free.append(decoder)
         if self._order == "stored":

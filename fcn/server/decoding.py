@@ -52,13 +52,16 @@ class Decoders:
             decoder.start()
 
     @asynccontextmanager
-    async def open(self, data: bytes, name: str, deadline: float) -> AsyncIterator["OpenedImage"]:
+    async def open(
+        self, data: bytes, name: str, deadline: float, bits: int = MOST_BITS
+    ) -> AsyncIterator["OpenedImage"]:
         """Yields an image with its header; until the block ends, no other image has its process.
 
         Args:
             data: The content of an image file.
             name: Name of the image in errors.
             deadline: Time at which its client stops waiting, in seconds of `time.monotonic`.
+            bits: How many bits the values of a file of 16 bits use.
 
         Raises:
             ServerError: If it is not an image that may be decoded, or the deadline passes.
@@ -67,7 +70,7 @@ class Decoders:
             decoder = self._free.pop()
             try:
                 image = OpenedImage(decoder, self._threads, deadline)
-                await image.open(data, name)
+                await image.open(data, name, bits)
                 yield image
             finally:
                 self._free.append(decoder)
@@ -93,25 +96,27 @@ class OpenedImage:
     def __init__(self, decoder: Decoder, threads: ThreadPoolExecutor, deadline: float) -> None:
         self._decoder, self._threads, self._deadline = decoder, threads, deadline
 
-    async def open(self, data: bytes, name: str) -> None:
+    async def open(self, data: bytes, name: str, bits: int) -> None:
         """Reads the header.
+
+        Args:
+            data: The content of an image file.
+            name: Name of the image in errors.
+            bits: How many bits the values of a file of 16 bits use.
 
         Raises:
             ServerError: If it is not an image that may be decoded.
         """
-        self.header = await self._run(self._decoder.open, data, name, self._seconds(0))
+        self.header = await self._run(self._decoder.open, data, name, self._seconds(0), bits)
 
-    async def decode(self, bits: int = MOST_BITS) -> Pixels:
+    async def decode(self) -> Pixels:
         """Returns the pixels, `uint8[H, W, 3]`, RGB, upright.
-
-        Args:
-            bits: How many bits the values of a file of 16 bits use.
 
         Raises:
             ServerError: If the image cannot be decoded.
         """
         height, width = self.header.size
-        return await self._run(self._decoder.decode, self._seconds(height * width), bits)
+        return await self._run(self._decoder.decode, self._seconds(height * width))
 
     def _seconds(self, pixels: int) -> float:
         """Returns how long the process may take for an image."""

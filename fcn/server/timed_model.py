@@ -48,12 +48,13 @@ class TimedModel:
         Raises:
             ServerError: If it is not an image, is too large, or cannot be decoded in time.
         """
-        async with self._resources.decoders.open(data, name, self._deadline) as image:
+        opened = self._resources.decoders.open(data, name, self._deadline, self._loaded.bits)
+        async with opened as image:
             height, width = image.header.size
             self._check_size(height, width)
             await kept.acquire(self._resources.decoded_pixels.acquire(height * width))
             with self._metrics.decode_seconds.time():
-                return await image.decode(self._loaded.bits)
+                return await image.decode()
 
     async def predict(self, image: Pixels, with_logits: bool = False) -> Prediction:
         """Labels an image, when it is its turn.

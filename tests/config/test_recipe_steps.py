@@ -27,6 +27,7 @@ WARM_UP = 50
 """Most steps of warm-up, so that the others have the full rate."""
 WINDOW = 20
 """Steps to average: one crop of few classes says little about the whole."""
+Teach = Callable[[str], tuple[Path, list[float]]]
 SETTLED = 100
 """Last steps of the net before, whose mean loss is the first of the net that starts from it."""
 
@@ -75,7 +76,8 @@ def small(config: Config, data: dict[str, str], model: dict[str, object]) -> Con
     if config.loss.reduction == "sum":
         train["learning_rate"] *= VOC_PIXELS / side**2
     train["warmup_steps"] = min(train["warmup_steps"], WARM_UP)
-    train |= {"log_steps": 1, "checkpoint_steps": min(train["steps"], STEPS), "evaluate_steps": train["steps"]}
+    train |= {"log_steps": 1, "evaluate_steps": train["steps"]}
+    train["checkpoint_steps"] = min(train["steps"], STEPS)
     values["augmentation"]["crop_size"] = [side, side]
     values["data"] |= {"classes": None, "train_split": "train", "val_split": "val", **data}
     values["model"] |= model
@@ -97,7 +99,7 @@ def voc_sample(voc_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
-def taught(voc_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, list[float]]]:
+def taught(voc_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Teach:
     """Trains a recipe for 300 steps, once, and returns its run and the loss of each step.
 
     What starts from the run of another recipe starts from 300 steps of that one.
@@ -124,9 +126,7 @@ def taught(voc_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", map(name_of, RECIPES))
-def test_a_recipe_takes_300_steps_on_photographs(
-    name: str, taught: Callable[[str], tuple[Path, list[float]]]
-) -> None:
+def test_a_recipe_takes_300_steps_on_photographs(name: str, taught: Teach) -> None:
     """The mean of 20 losses never passes twice the first loss.
 
     A new net scores 0 for all classes, so the first loss is the logarithm of their number, whatever the crop.

@@ -69,14 +69,27 @@ def test_values_of_16_bits_are_read_as_they_are_in_this_process(shared, form):
     values = np.random.default_rng(0).integers(0, 4096, (5, 6)).astype(np.uint16)
     Image.fromarray(values).save(buffer, form)
     for bits in (12, 16):
-        assert shared.open(buffer.getvalue(), "a", SECONDS).bits == 16
+        assert shared.open(buffer.getvalue(), "a", SECONDS, bits).bits == 16
         expected = decode_image(buffer.getvalue(), bits=bits)
-        np.testing.assert_array_equal(shared.decode(SECONDS, bits), expected)
+        np.testing.assert_array_equal(shared.decode(SECONDS), expected)
         np.testing.assert_array_equal(expected[..., 0], values >> (bits - 8))
     assert shared.open(encode(form), "a", SECONDS).bits == 8
-    shared.open(buffer.getvalue(), "a", SECONDS)
+    shared.open(buffer.getvalue(), "a", SECONDS, 9)
     with pytest.raises(DataError, match="expected values of 9 bits"):
-        shared.decode(SECONDS, 9)
+        shared.decode(SECONDS)
+
+
+@pytest.mark.parametrize("size", [(1024, 1024), (1025, 1024)])
+def test_images_that_are_decoded_ahead_and_larger_ones(shared, size):
+    data = encode("JPEG", size=size)
+    assert shared.open(data, "a", SECONDS).size == size
+    np.testing.assert_array_equal(shared.decode(SECONDS), decode_image(data))
+    damaged = data[: len(data) // 2]
+    shared.open(damaged, "a", SECONDS)
+    with pytest.raises(DataError, match=r"^a: "):
+        shared.decode(SECONDS)
+    shared.open(data, "a", SECONDS)
+    assert shared.decode(SECONDS).shape == (*size, 3)
 
 
 def test_pixels_may_be_changed_and_outlive_the_next_image(shared):

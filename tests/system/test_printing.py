@@ -31,6 +31,7 @@ REVIEWED = {
     ("fcn/server/listening.py", LOGGING): 1,
     ("fcn/server/middleware.py", LOGGING): 1,
     ("fcn/server/load_retries.py", LOGGING): 1,
+    ("fcn/server/version_folder.py", LOGGING): 1,
     ("fcn/server/versions.py", LOGGING): 1,
     ("fcn/cli/serve.py", LOGGING): 1,
     ("fcn/cli/serve_models.py", LOGGING): 1,
