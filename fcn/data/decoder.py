@@ -78,7 +78,7 @@ class Decoder:
         Raises:
             BackendError: If the system starts no further process.
         """
-        if self._process is not None and not self._stopped and self._process.poll() is None:
+        if self._runs():
             return
         self.close()
         ours, theirs = socket.socketpair()
@@ -99,6 +99,17 @@ class Decoder:
                 ) from error
         self._connection, self._ready, self._stopped = ours, False, False
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process runs and has said that it is ready."""
+        return self._ready and self._runs()
+
+    @property
+    def connection(self) -> socket.socket:
+        """The socket to the process, once it is ready."""
+        assert self._connection is not None
+        return self._connection
+
     def open(self, data: bytes, name: object, seconds: float, bits: int = MOST_BITS) -> Header:
         """Reads the header of an image, which `decode` decodes afterwards.
 
@@ -113,11 +124,9 @@ class Decoder:
             DataError: If this is not an image that may be decoded, or the process was stopped.
         """
         self._opened = None
-        self._make_ready()
-        request = {"task": "open", "bytes": len(data), "seconds": seconds, "bits": bits}
-        answer, _ = self._ask(request, data, 0, name, seconds)
-        height, width = answer["size"]
-        header = Header((int(height), int(width)), int(answer["orientation"]), int(answer["bits"]))
+        self.make_ready()
+        answer, _ = self._ask(open_request(data, seconds, bits) + data, 0, name, seconds)
+        header = read_header(answer)
         self._opened = name, header
         return header
 
@@ -135,8 +144,7 @@ class Decoder:
             raise ValueError("Expected an opened image. Received: none.")
         (name, header), self._opened = self._opened, None
         height, width = header.size
-        request = {"task": "decode", "seconds": seconds}
-        _, pixels = self._ask(request, b"", height * width * 3, name, seconds)
+        _, pixels = self._ask(decode_request(seconds), height * width * 3, name, seconds)
         return pixels.reshape(height, width, 3)
 
     def stop(self) -> None:
@@ -154,7 +162,12 @@ class Decoder:
             self._process.wait()
         self._process = self._connection = None
 
-    def _make_ready(self) -> None:
+    def make_ready(self) -> None:
+        """Starts the process where it does not run, and waits until it is ready.
+
+        Raises:
+            BackendError: If the system starts no further process, or it ends at once.
+        """
         for _ in range(2):  # one that ended since the last image is started again
             self.start()
             if self._ready:
@@ -169,14 +182,23 @@ class Decoder:
             f"A process to decode images ends at once{self._cause()}. Give it more memory, then try again."
         )
 
-    def _ask(
-        self, request: dict[str, Any], data: bytes, size: int, name: object, seconds: float
-    ) -> tuple[dict[str, Any], Pixels]:
+    def too_late(self, name: object, seconds: float) -> DataError:
+        """Kills the process, which has taken too long; returns the error."""
+        self.stop()
+        return DataError(f"{name}: took more than {seconds:.3g} s to decode. {_SAVE_AGAIN}")
+
+    def ended(self, name: object) -> DataError:
+        """Returns the error for an image whose process has ended, after some seconds at most."""
+        return DataError(f"{name}: the process that decoded it ended{self._cause()}. {_SAVE_AGAIN}")
+
+    def _runs(self) -> bool:
+        return self._process is not None and not self._stopped and self._process.poll() is None
+
+    def _ask(self, request: bytes, size: int, name: object, seconds: float) -> tuple[dict[str, Any], Pixels]:
         """Returns the answer to a request, and the bytes behind it.
 
         Args:
-            request: The request.
-            data: What comes behind it.
+            request: The request, with what comes behind it.
             size: Number of bytes behind an answer that is not an error.
             name: The image's name in an error.
             seconds: The process is stopped after so long.
@@ -185,21 +207,16 @@ class Decoder:
             DataError: If the answer is an error, or none came.
         """
         deadline = time.monotonic() + seconds
-        assert self._connection is not None
         try:
-            self._connection.settimeout(seconds)
-            self._connection.sendall(json.dumps(request).encode() + b"\n" + data)
+            self.connection.settimeout(seconds)
+            self.connection.sendall(request)
             answer = self._receive_answer(deadline)
-            if "error" in answer:
-                raise DataError(f"{name}: {answer['error']}")
+            check_answer(answer, name)
             return answer, self._receive(size, deadline)
         except TimeoutError as error:
-            self.stop()
-            raise DataError(f"{name}: took more than {seconds:.3g} s to decode. {_SAVE_AGAIN}") from error
+            raise self.too_late(name, seconds) from error
         except (OSError, EOFError) as error:
-            raise DataError(
-                f"{name}: the process that decoded it ended{self._cause()}. {_SAVE_AGAIN}"
-            ) from error
+            raise self.ended(name) from error
 
     def _receive_answer(self, deadline: float) -> dict[str, Any]:
         """Returns an answer without what comes behind it.
@@ -218,12 +235,11 @@ class Decoder:
             EOFError: If the process has ended.
             TimeoutError: If they have not come by the deadline.
         """
-        assert self._connection is not None
         received = np.empty(size, np.uint8)
         rest = received.data
         while rest:
-            self._connection.settimeout(max(0.001, deadline - time.monotonic()))
-            count = self._connection.recv_into(rest)
+            self.connection.settimeout(max(0.001, deadline - time.monotonic()))
+            count = self.connection.recv_into(rest)
             if not count:
                 raise EOFError
             rest = rest[count:]
@@ -238,3 +254,39 @@ class Decoder:
             self._process.kill()
             code = self._process.wait()
         return f" with exit code {code}" if code >= 0 else f" by signal {-code}"
+
+
+def open_request(data: bytes, seconds: float, bits: int) -> bytes:
+    """Returns the request to open an image, behind which its data come.
+
+    Args:
+        data: The content of an image file.
+        seconds: How long the process may take.
+        bits: How many bits the values of a file of 16 bits use.
+    """
+    return _line({"task": "open", "bytes": len(data), "seconds": seconds, "bits": bits})
+
+
+def decode_request(seconds: float) -> bytes:
+    """Returns the request for the pixels of the image that was opened, within some seconds."""
+    return _line({"task": "decode", "seconds": seconds})
+
+
+def check_answer(answer: dict[str, Any], name: object) -> None:
+    """Checks that an answer is not an error.
+
+    Raises:
+        DataError: If it is; with the name of the image.
+    """
+    if "error" in answer:
+        raise DataError(f"{name}: {answer['error']}")
+
+
+def read_header(answer: dict[str, Any]) -> Header:
+    """Returns the header of an image from the answer to the request to open it."""
+    height, width = answer["size"]
+    return Header((int(height), int(width)), int(answer["orientation"]), int(answer["bits"]))
+
+
+def _line(request: dict[str, Any]) -> bytes:
+    return json.dumps(request).encode() + b"\n"

@@ -1,20 +1,23 @@
 """Decoding of images for the server, in processes that end with their requests."""
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from fcn.data.decoder import Decoder, Header
+import numpy as np
+
+from fcn.data.decoder import Decoder, Header, check_answer, decode_request, open_request, read_header
+from fcn.data.decoder_program import ANSWER_BYTES
 from fcn.data.image_io import Pixels
 from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import BackendError, DataError
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.weighted_semaphore import WeightedSemaphore
 
-_T = TypeVar("_T")
 _PROCESSES = 2
 # Nearly all images take milliseconds. The slowest formats take a second for 10 megapixels on a slow core.
 _SECONDS, _PIXELS_PER_SECOND = 5.0, 4e6
@@ -34,7 +37,7 @@ class Decoders:
         self._decoders = [Decoder() for _ in range(_PROCESSES)]
         self._free = [*self._decoders]
         self._turns = WeightedSemaphore(_PROCESSES)
-        self._threads = ThreadPoolExecutor(_PROCESSES, thread_name_prefix="fcn-decoder")
+        self._threads = ThreadPoolExecutor(_PROCESSES, thread_name_prefix="fcn-decoder-start")
 
     def __enter__(self) -> Self:
         return self
@@ -69,11 +72,30 @@ class Decoders:
         async with self._turns.acquire(1):
             decoder = self._free.pop()
             try:
-                image = OpenedImage(decoder, self._threads, deadline)
-                await image.open(data, name, bits)
+                if not decoder.is_ready:
+                    await self._make_ready(decoder)
+                image = OpenedImage(decoder, name, deadline)
+                await image.open(data, bits)
                 yield image
             finally:
                 self._free.append(decoder)
+
+    async def _make_ready(self, decoder: Decoder) -> None:
+        """Waits until a process is ready, which is started in a thread; if it is canceled, kills the process.
+
+        Raises:
+            ServerError: If it cannot be started.
+        """
+        starting = asyncio.get_running_loop().run_in_executor(self._threads, decoder.make_ready)
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            decoder.stop()
+            await asyncio.wait((starting,))
+            starting.exception()
+            raise
+        except BackendError as error:
+            raise ServerError(ErrorKind.BUSY, str(error), retry_after_seconds=1) from error
 
     def close(self) -> None:
         """Ends the processes; images that they decode are given up."""
@@ -85,7 +107,7 @@ class Decoders:
 
 
 class OpenedImage:
-    """An image in a process of `Decoders`.
+    """An image in a process of `Decoders`, which the event loop asks by itself, without a thread.
 
     Attributes:
         header: Its size.
@@ -93,21 +115,22 @@ class OpenedImage:
 
     header: Header
 
-    def __init__(self, decoder: Decoder, threads: ThreadPoolExecutor, deadline: float) -> None:
-        self._decoder, self._threads, self._deadline = decoder, threads, deadline
+    def __init__(self, decoder: Decoder, name: str, deadline: float) -> None:
+        self._decoder, self._name, self._deadline = decoder, name, deadline
 
-    async def open(self, data: bytes, name: str, bits: int) -> None:
+    async def open(self, data: bytes, bits: int) -> None:
         """Reads the header.
 
         Args:
             data: The content of an image file.
-            name: Name of the image in errors.
             bits: How many bits the values of a file of 16 bits use.
 
         Raises:
             ServerError: If it is not an image that may be decoded.
         """
-        self.header = await self._run(self._decoder.open, data, name, self._seconds(0), bits)
+        seconds = self._seconds(0)
+        answer, _ = await self._ask((open_request(data, seconds, bits), data), 0, seconds)
+        self.header = read_header(answer)
 
     async def decode(self) -> Pixels:
         """Returns the pixels, `uint8[H, W, 3]`, RGB, upright.
@@ -116,7 +139,9 @@ class OpenedImage:
             ServerError: If the image cannot be decoded.
         """
         height, width = self.header.size
-        return await self._run(self._decoder.decode, self._seconds(height * width))
+        seconds = self._seconds(height * width)
+        _, pixels = await self._ask((decode_request(seconds),), height * width * 3, seconds)
+        return pixels.reshape(height, width, 3)
 
     def _seconds(self, pixels: int) -> float:
         """Returns how long the process may take for an image."""
@@ -125,22 +150,57 @@ class OpenedImage:
             raise _too_late()
         return min(left, _SECONDS + pixels / _PIXELS_PER_SECOND)
 
-    async def _run(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Runs a function of the decoder in a thread; if it is canceled, kills the process."""
-        running = asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+    async def _ask(
+        self, request: Iterable[bytes], size: int, seconds: float
+    ) -> tuple[dict[str, Any], Pixels]:
+        """Returns the answer to a request, and the bytes behind it; if it is canceled, kills the process.
+
+        Args:
+            request: The parts of the request.
+            size: Number of bytes behind an answer that is not an error.
+            seconds: The process is killed after so long.
+
+        Raises:
+            ServerError: If the answer is an error, or none came.
+        """
         try:
-            return await asyncio.shield(running)
+            async with asyncio.timeout(seconds):
+                self._decoder.connection.setblocking(False)
+                for part in request:
+                    await asyncio.get_running_loop().sock_sendall(self._decoder.connection, part)
+                answer = json.loads((await self._receive(ANSWER_BYTES)).tobytes())
+                check_answer(answer, self._name)
+                return answer, await self._receive(size)
         except asyncio.CancelledError:
             self._decoder.stop()
-            await asyncio.wait((running,))
-            running.exception()
             raise
         except DataError as error:
-            if time.monotonic() >= self._deadline:
-                raise _too_late() from error
-            raise ServerError(ErrorKind.BAD_REQUEST, str(error)) from error
-        except BackendError as error:
-            raise ServerError(ErrorKind.BUSY, str(error), retry_after_seconds=1) from error
+            raise self._rejection(error) from error
+        except TimeoutError as error:
+            raise self._rejection(self._decoder.too_late(self._name, seconds)) from error
+        except (OSError, EOFError) as error:
+            raise self._rejection(await asyncio.to_thread(self._decoder.ended, self._name)) from error
+
+    async def _receive(self, size: int) -> Pixels:
+        """Returns the next `size` bytes.
+
+        Raises:
+            EOFError: If the process has ended.
+        """
+        received = np.empty(size, np.uint8)
+        rest = received.data
+        while rest:
+            count = await asyncio.get_running_loop().sock_recv_into(self._decoder.connection, rest)
+            if not count:
+                raise EOFError
+            rest = rest[count:]
+            await asyncio.sleep(0)  # other requests go on, even if all of a large image is there already
+        return received
+
+    def _rejection(self, error: DataError) -> ServerError:
+        if time.monotonic() >= self._deadline:
+            return _too_late()
+        return ServerError(ErrorKind.BAD_REQUEST, str(error))
 
 
 def _too_late() -> ServerError:

@@ -125,7 +125,7 @@ def taught(voc_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Teach:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("name", map(name_of, RECIPES))
+@pytest.mark.parametrize("name", [*map(name_of, RECIPES)])
 def test_a_recipe_takes_300_steps_on_photographs(name: str, taught: Teach) -> None:
     """The mean of 20 losses never passes twice the first loss.
 
