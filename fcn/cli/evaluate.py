@@ -65,6 +65,7 @@ def run(options: argparse.Namespace) -> None:
     check_writable(options.output)
     start_backend(options.engine)
     from fcn.evaluation.evaluate import evaluate_and_check, scores_document
+    from fcn.evaluation.scored_split import find_divided
     from fcn.inference.predictor import Predictor
 
     predictor = Predictor(
@@ -76,6 +77,11 @@ def run(options: argparse.Namespace) -> None:
         trust=options.trust,
     )
     orientation = options.label_orientation or _label_orientation(options)
+    if lists := find_divided(options.model, options.data, options.split):
+        print_notice(
+            f"{options.split}: the images that the training chose from {options.data} (data.val_share), "
+            f"listed in {lists / f'{options.split}.txt'}."
+        )
     checked = evaluate_and_check(predictor, options.data, options.split, options.boundary, orientation)
     for warning in checked.warnings:
         print_notice(f"Warning: {warning}")

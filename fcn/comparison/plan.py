@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 from fcn.classes import Classes
 from fcn.comparison.candidates import Candidate, Request, find_candidates
+from fcn.comparison.division import divide
 from fcn.comparison.halving import rung_steps
 from fcn.config.file import Config
-from fcn.config.sections import DataConfig, LabelOrientation
+from fcn.config.sections import LabelOrientation
 from fcn.data.leaks import check_disjoint
 from fcn.data.split_list import SPLITS
 from fcn.data.voc import Example, read_classes, read_split
 from fcn.errors import ConfigError, RunError
-from fcn.labels.validation_split import read_divided
 from fcn.runs.folder import RunFolder, net_file
 from fcn.runs.splits import is_divided
 
@@ -94,7 +94,13 @@ def plan_comparison(request: Request) -> Plan:
     )
     moved = {name: config.with_values("data", root=root).data for name, config in known.items()}
     if any(is_divided(data) and data.val_split == split for data in moved.values()):
-        share, classes, examples = _divide(moved)
+        remedy = (
+            f"Set the same for all, or copy the lists of one run (RUN/splits) to {root / SPLITS}, which then "
+            "are those of all"
+        )
+        share = _same({name: data.val_share for name, data in moved.items()}, "data.val_share", remedy)
+        _same({name: data.train_split for name, data in moved.items()}, "data.train_split", remedy)
+        classes, examples = divide(candidates, next(iter(moved.values())))
         return Plan(candidates, root, split, classes, examples, orientation, varied, rungs, share)
     classes, examples = read_classes(root, (split,), configured), read_split(root, split, orientation)
     if train_split is not None:
@@ -102,28 +108,6 @@ def plan_comparison(request: Request) -> Plan:
         for val_split in sorted({data.val_split for data in moved.values() if not is_divided(data)}):
             check_disjoint(train_examples, read_split(root, val_split), root)
     return Plan(candidates, root, split, classes, examples, orientation, varied, rungs)
-
-
-def _divide(data: Mapping[str, DataConfig]) -> tuple[float | None, Classes, list[Example]]:
-    """Returns the share of a data set that its trainings score on, its classes, and these examples.
-
-    Args:
-        data: The data set, by the name of the net.
-
-    Raises:
-        ConfigError: If nets differ in what is divided.
-        DataError: If an image or label cannot be used, or there are fewer than two.
-    """
-    first = next(iter(data.values()))
-    remedy = (
-        f"Set the same for all, or copy the lists of one run (RUN/splits) to {first.root / SPLITS}, which "
-        "then are those of all"
-    )
-    share: float | None = _same({name: one.val_share for name, one in data.items()}, "data.val_share", remedy)
-    _same({name: one.train_split for name, one in data.items()}, "data.train_split", remedy)
-    classes = read_classes(first.root, (first.train_split,), first.classes)
-    _, examples = read_divided(first, len(classes.names))
-    return share, classes, examples
 
 
 def _check_budgets(trained: Mapping[str, Config], varied: Sequence[str]) -> None:

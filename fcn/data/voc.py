@@ -32,6 +32,7 @@ from fcn.data.split_list import Example as Example
 from fcn.errors import DataError, PlaceError
 from fcn.system.files import is_there
 from fcn.system.places import path_below
+from fcn.system.remedies import set_keys
 
 SHOWN = 20
 """Files of one kind that an error lists."""
@@ -250,9 +251,15 @@ def _read_split(root: Path, split: str, lists: Path | None = None) -> list[Entry
     path = path_below(lists or root / SPLITS, f"{split}.txt", f"the split {split!r}")
     if not is_there(path):
         known = ", ".join(sorted(found.stem for found in path.parent.glob("*.txt"))) or "none"
+        if lists is not None:
+            raise DataError(
+                f"{path}: no such split. The run has: {known}. It lists there how it divided its images "
+                "(data.val_share). Restore the list from a copy of the run."
+            )
         raise DataError(
-            f"{path}: no such split. The data set has: {known}. If a training has divided it "
-            f"(data.val_share), copy the lists of RUN/splits to {path.parent}."
+            f"{path}: no such split. The data set has: {known}. A training can score a share of its images "
+            f"in place of a split ({set_keys('data.val_share=0.2')}). To score others on the same images, "
+            f"copy the lists of such a run, RUN/splits, to {path.parent}."
         )
     entries = read_entries(path)
     if not entries:

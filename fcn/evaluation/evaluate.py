@@ -15,17 +15,17 @@ from fcn.data.examination import check_masks
 from fcn.data.image_io import Pixels, read_image
 from fcn.data.label_orientation import count_turned, describe_unclear
 from fcn.data.leaks import ExampleDigest, digest_example
-from fcn.data.voc import Example, read_classes, read_example, read_split
-from fcn.errors import ConfigError, DataError
+from fcn.data.voc import Example, read_example
+from fcn.errors import DataError
 from fcn.evaluation.boundary import boundary_counts
 from fcn.evaluation.metrics import BoundaryScores, Matrix, Scores, confusion_matrix
+from fcn.evaluation.scored_split import read_scored, read_scored_classes
 from fcn.inference.predictor import Predictor
 from fcn.inference.views import PLAIN, Views
 from fcn.runs.lineage import (
     TrainingSplit,
     describe_training,
     describe_unchecked,
-    find_run,
     training_document,
     training_of,
 )
@@ -236,9 +236,10 @@ def evaluate_split(
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
     """
-    configured, run_names = _names_of_run(predictor, root)
-    classes = read_classes(root, (split,) if examples is None else (), configured, run_names)
-    examples = read_split(root, split, label_orientation) if examples is None else examples
+    if examples is None:
+        classes, examples = read_scored(predictor, root, split, label_orientation)
+    else:
+        classes = read_scored_classes(predictor, root)
     if classes.names != predictor.classes.names:
         raise DataError(
             f"{root}: expected the classes the model was trained on: {', '.join(predictor.classes.names)}. "
@@ -246,22 +247,6 @@ def evaluate_split(
         )
     check_masks(examples)
     return evaluate_examples(predictor, examples, boundary)
-
-
-def _names_of_run(predictor: Predictor, root: Path) -> tuple[str | None, tuple[str, ...] | None]:
-    """Returns what a net's run knows about the classes of a data set that has no `labels.txt`.
-
-    Returns:
-        `data.classes` of the run; and the names of the net's classes if it was trained on this data set.
-    """
-    run = predictor.path and find_run(predictor.path)
-    if not run:
-        return None, None
-    try:
-        data = run.load_config().data
-    except ConfigError:
-        return None, None
-    return data.classes, predictor.classes.names if data.root.resolve() == root.resolve() else None
 
 
 def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example]) -> float:

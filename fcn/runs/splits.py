@@ -25,3 +25,21 @@ def find_lists(run: RunFolder, data: DataConfig) -> Path:
         data: Its data set, where that is now.
     """
     return run.splits if is_divided(data) else data.root / SPLITS
+
+
+def divided_lists(run: RunFolder, data: DataConfig, root: Path, split: str) -> Path | None:
+    """Returns the folder with the list of a split, if a run chose it from the images of a data set.
+
+    Args:
+        run: The run.
+        data: The data set that it was trained on, where that was.
+        root: A data set: that of the run, where it was or, if it is no longer there, where it is now.
+        split: Name of the split.
+
+    Returns:
+        None if the split is one of the data set itself, or the run was trained on another one.
+    """
+    if data.root.is_dir() and data.root.resolve() != root.resolve():
+        return None
+    data = data.model_copy(update={"root": root})
+    return run.splits if split in (data.train_split, data.val_split) and is_divided(data) else None

@@ -143,6 +143,32 @@ def test_a_share_of_the_training_images_is_scored_as_trainings_do(
         plan_comparison(Request([one], tmp_path))
 
 
+def test_runs_are_scored_on_the_images_that_they_have_recorded(
+    write_config, make_dataset, tmp_path: Path
+) -> None:
+    names = [f"n{number}" for number in range(8)]
+    root = make_dataset(tmp_path / "undivided", {"train": names})
+    config = write_config("one", root=root, more=", val_share: 0.25")
+    chosen = {one.name for one in plan_comparison(Request([config], tmp_path)).examples}
+    others = sorted({*names} - chosen)
+    runs = []
+    for name, left_out in (("a", others[:2]), ("b", others[:2]), ("c", others[2:4])):
+        run = write_run(tmp_path / name, config)
+        (run / "splits").mkdir()
+        (run / "splits" / "val.txt").write_text("".join(f"{one}\n" for one in left_out))
+        runs.append(run)
+    plan = plan_comparison(Request(runs[:2], tmp_path))
+    assert [example.name for example in plan.examples] == others[:2]
+    assert plan.val_share == 0.25
+    with pytest.raises(RunError, match=r"^c: its training left out other images .* than a, .*RUN/splits"):
+        plan_comparison(Request(runs, tmp_path))
+    with pytest.raises(RunError, match=r"^a: its training left out other images .* than a training now"):
+        plan_comparison(Request([config, runs[0]], tmp_path))
+    # Another data set is divided as a training would do it now.
+    other = make_dataset(tmp_path / "other", {"train": [f"m{number}" for number in range(4)]})
+    assert len(plan_comparison(Request(runs[:1], tmp_path, data=other)).examples) == 1
+
+
 def test_data_are_checked(write_config, tmp_path: Path, dataset: Path) -> None:
     with pytest.raises(DataError, match="share images"):
         plan_comparison(Request([write_config(more=", val_split: train")], tmp_path))
