@@ -21,6 +21,9 @@ ALWAYS = ("quickstart", "voc_small", "voc_fcn8s_heavy")
 """Recipes that take three steps in every run of the slow tests: batch normalization, Adam, a summed loss."""
 CROP = 64
 """Side of a crop, in pixels that the net sees: twice its stride, for four coarse scores."""
+LARGE_CROP = 224
+"""Side of a crop where a step sees one whole image and its loss is summed: a small crop often shows one class
+alone, and momentum of 0.99 follows that for a hundred steps."""
 VOC_PIXELS = 375 * 500
 """Pixels of an image of Pascal VOC, most of which have this size."""
 WARM_UP = 50
@@ -61,14 +64,14 @@ def running_means(values: list[float], length: int) -> np.ndarray:
     return np.convolve(values, np.full(length, 1 / length), "valid")
 
 
-def small(config: Config, data: dict[str, str], model: dict[str, object]) -> Config:
+def small(config: Config, data: dict[str, str], model: dict[str, object], crop: int = CROP) -> Config:
     """Returns a recipe with small crops in small batches, in front of which its rates mean the same.
 
     A summed loss is that of a whole image: the rate of a crop is larger by as much as the crop is smaller.
     Batch normalization keeps up to eight examples; other nets need two.
     """
     values = config.model_dump(mode="json")
-    side = round(CROP / config.model.input_scale)
+    side = round(crop / config.model.input_scale)
     train = values["train"]
     parts = train["batch_size"] // train["accumulate"]
     train["batch_size"] = min(train["batch_size"], 8 if config.model.batch_normalization else 2)
@@ -118,7 +121,8 @@ def taught(voc_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Teach:
                     pytest.skip(f"needs {weights.name}")
                 model |= {"weights": str(weights), "fc_channels": 64}
             run = tmp_path_factory.mktemp("taught") / name
-            done[name] = run, losses(small(config, {"root": str(voc_sample)}, model), run, STEPS)
+            crop = LARGE_CROP if config.loss.reduction == "sum" else CROP
+            done[name] = run, losses(small(config, {"root": str(voc_sample)}, model, crop), run, STEPS)
         return done[name]
 
     return teach
@@ -134,8 +138,9 @@ def test_a_recipe_takes_300_steps_on_photographs(name: str, taught: Teach) -> No
     Net, width, skips, frozen layers, loss, optimizer, multipliers, schedule and precision are the recipe's.
     Changed is what would take days, or cannot be had:
 
-    - the data are the sample of Pascal VOC, in crops of 64x64 (before `model.input_scale`) and batches of at
-      most two, or of eight with batch normalization; whole images in parts become crops in parts;
+    - the data are the sample of Pascal VOC, in crops of 64x64 (before `model.input_scale`), or of 224x224 for
+      a summed loss, and batches of at most two, or of eight with batch normalization; whole images in parts
+      become crops in parts;
     - fc6 and fc7 have 64 channels and new weights: the weights file holds the convolutions alone;
     - what starts from ImageNet starts from these convolutions, and what starts from the net before it from
       300 steps of that net;
