@@ -242,8 +242,8 @@ def _outputs(text: str) -> tuple[str, ...]:
 
 
 def _inputs(options: argparse.Namespace) -> list[Any]:
-    from fcn.jobs.sources.inputs import PathList
-    from fcn.jobs.sources.remote import is_url
+    from fcn.jobs.sources.links import is_url
+    from fcn.jobs.sources.path_list import PathList
 
     listed = PathList(sys.stdin.buffer, b"\0" if options.null else b"\n")
     inputs = [text if is_url(text) else Path(text) for text in options.inputs if text != "-"]

@@ -8,8 +8,19 @@ from pathlib import Path
 from sqlite3 import Row
 
 from fcn.jobs.sources.inputs import Input, list_folders
+from fcn.jobs.sources.links import stable_link
 from fcn.jobs.store import JobStore
 from fcn.system.files import content_hash
+
+
+def keep_stable_links(store: JobStore) -> None:
+    """Changes the places of links that an earlier version wrote with their signatures to stable ones."""
+    links = store.connection.execute("SELECT id, place FROM images WHERE instr(place, CAST('://' AS BLOB))")
+    places = [(os.fsencode(stable_link(os.fsdecode(row["place"]))), *row) for row in links]
+    changed = [(place, identifier) for place, identifier, before in places if place != before]
+    if changed:
+        with store.transaction():
+            store.connection.executemany("UPDATE OR IGNORE images SET place = ? WHERE id = ?", changed)
 
 
 def mark_changes(store: JobStore) -> None:

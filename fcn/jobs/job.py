@@ -18,7 +18,7 @@ from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.restart import remove_store
 from fcn.jobs.settings import ORDER, Setting, Settings, check_settings, read_pixel_order
 from fcn.jobs.sources.inputs import Input, list_folders
-from fcn.jobs.sources.remote import is_url
+from fcn.jobs.sources.links import is_url
 from fcn.jobs.store import JobStore
 from fcn.jobs.worker import BatchProcessor, work
 from fcn.jobs.worker_lease import WorkerLease, leased_worker

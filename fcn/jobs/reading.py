@@ -16,7 +16,8 @@ from fcn.data.image_io import Pixels
 from fcn.data.orientation import turned_back, upright
 from fcn.data.pillow_decoding import MOST_BITS, needed_bits
 from fcn.errors import DataError
-from fcn.jobs.sources.remote import is_url, read_remote
+from fcn.jobs.sources.links import is_url
+from fcn.jobs.sources.remote import read_remote
 from fcn.jobs.task import Outcome, Task
 from fcn.system.files import unreadable
 from fcn.system.text import print_notice
@@ -89,7 +90,7 @@ class ImageReader:
         outcome = Outcome(claimed.id)
         try:
             if is_url(claimed.place):
-                data = read_remote(claimed.place)
+                data = read_remote(claimed.source)
                 outcome = outcome._replace(size=len(data))
             else:
                 status = os.stat(claimed.place)

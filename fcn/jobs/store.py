@@ -18,6 +18,7 @@ from fcn.jobs.crash_isolation import release_claims, remove_outputs
 from fcn.jobs.integrity import check_store, damaged, read_record
 from fcn.jobs.migration import copy_path, migrate
 from fcn.jobs.schema import SCHEMA, STORE_NAME, VERSION
+from fcn.jobs.sources.links import shown_place
 from fcn.jobs.task import Outcome, Task
 from fcn.outputs.record import Record
 from fcn.system.files import remove, unwritable
@@ -235,7 +236,7 @@ class JobStore:
             rows = self.connection.execute(
                 "SELECT path, error FROM images WHERE status = 'failed' ORDER BY path"
             ).fetchall()
-        return [(os.fsdecode(row["path"]), row["error"]) for row in rows]
+        return [(shown_place(os.fsdecode(row["path"])), row["error"]) for row in rows]
 
     def records(self) -> Iterator[tuple[str, str, Record]]:
         """Yields path, name and record of each labeled image that was not deleted, by name; no videos."""
@@ -253,7 +254,7 @@ class JobStore:
             )
             for row in rows:
                 yield (
-                    os.fsdecode(row[column]),
+                    shown_place(os.fsdecode(row[column])),
                     os.fsdecode(row["name"]),
                     read_record(row["record"], self.path),
                 )
