@@ -49,6 +49,8 @@ def _choose_verdict(row: Row, output: Path) -> str | None:
     same = (row["size"], row["changed"]) == (row["size_then"], row["changed_then"])
     if row["status"] == "failed":
         return None if same or row["size"] is None else "changed"
+    if row["hash"] is None:  # it lacks outputs that were added while nothing led to it
+        return "changed"
     if not same and row["size"] is not None:
         try:
             known = row["size"] == row["size_then"]

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from fcn.errors import PlaceError
 from fcn.inference.engines.engine import BATCH_PIXELS
 from fcn.inference.video import VIDEO_MARK
+from fcn.jobs.added_outputs import LACKS_OUTPUTS, add_outputs, leave_out_lost
 from fcn.jobs.changes import keep_stable_links, mark_changes, mark_deleted
 from fcn.jobs.measuring import chunks, measure
 from fcn.jobs.naming import name_outputs
@@ -59,7 +60,8 @@ def plan(
     inputs: Sequence[Input],
     suffixes: Sequence[str],
     batch_size: int,
-    summaries: Sequence[Path] = (),
+    summaries: Sequence[Path],
+    kinds: Sequence[str],
 ) -> None:
     """Brings a store up to date with the inputs.
 
@@ -74,6 +76,7 @@ def plan(
         batch_size: Most images in a batch; fewer if they are large. If it is unchanged, images that wait stay
             in their batches.
         summaries: Files about all images; removed if images were deleted or are back.
+        kinds: What to write, as `join_outputs` returned it; images that lack some of it wait again.
 
     Raises:
         DataError: If there are no images, or two would get the same name.
@@ -86,8 +89,11 @@ def plan(
         measure(store)
         with store.transaction():
             alone = not lease.other_workers()
+            lost = alone and leave_out_lost(store)
             _merge(store, suffixes, alone)
-            if alone and mark_deleted(store, inputs):
+            lost = add_outputs(store, kinds, alone) or lost
+            deleted = alone and mark_deleted(store, inputs)
+            if lost or deleted:
                 for path in summaries:
                     remove(path)
             known = store.settings().get("batch_size")
@@ -201,7 +207,7 @@ def _merge(store: JobStore, suffixes: Sequence[str], alone: bool) -> None:
     )
     if alone:
         connection.execute(
-            "DELETE FROM images WHERE status IN ('waiting', 'failed') "
+            f"DELETE FROM images WHERE (status = 'failed' OR (status = 'waiting' AND NOT {LACKS_OUTPUTS})) "
             "AND place NOT IN (SELECT place FROM temp.found)"
         )
     new_folders = connection.execute("SELECT DISTINCT folder FROM temp.found WHERE verdict = 'new'")
@@ -217,7 +223,7 @@ def _merge(store: JobStore, suffixes: Sequence[str], alone: bool) -> None:
     )
     connection.execute(
         "UPDATE images SET status = 'waiting', batch = NULL, lost = 0, blamed = 0, error = NULL, "
-        "height = f.height, width = f.width FROM temp.found f "
+        "hash = NULL, height = f.height, width = f.width FROM temp.found f "
         "WHERE images.place = f.place AND f.verdict = 'changed' AND status IN ('done', 'failed')"
     )
     connection.execute(

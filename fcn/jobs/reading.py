@@ -44,7 +44,7 @@ _SAMPLED = 1 << 22
 
 
 class ReadImage(NamedTuple):
-    """An image that could be read; its outcome has no files yet.
+    """An image that could be read; its outcome has the files that stay as they are, and no others yet.
 
     Attributes:
         claimed: The image.
@@ -87,7 +87,7 @@ class ImageReader:
 
     def read(self, claimed: Task) -> ReadImage | Outcome:
         """Returns an image; or the outcome if it cannot be read, so that the job continues."""
-        outcome = Outcome(claimed.id)
+        outcome = Outcome(claimed.id, files=claimed.files if claimed.hash else {})
         try:
             if is_url(claimed.place):
                 data = read_remote(claimed.source)
@@ -97,6 +97,8 @@ class ImageReader:
                 outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
                 data = read_image_file(Path(claimed.place))
             outcome = outcome._replace(hash=hashlib.sha256(data).hexdigest())
+            if outcome.hash != claimed.hash:
+                outcome = outcome._replace(files={})
             header, pixels = self._decode(data, claimed.place)
             self._check_range(header, pixels, claimed.place)
             orientation = header.orientation if self._order == "stored" else 1

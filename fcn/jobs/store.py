@@ -172,7 +172,7 @@ class JobStore:
             rows = self.connection.execute(
                 "UPDATE images SET status = 'doing', worker = ?, attempts = attempts + 1 "
                 "WHERE status = 'waiting' AND lost = ? AND batch = ? "
-                "RETURNING id, place, path, name, kind, height * width AS pixels",
+                "RETURNING id, place, path, name, kind, height * width AS pixels, hash, files",
                 (worker, following["lost"], following["batch"]),
             ).fetchall()
         # RETURNING promises no order.
@@ -184,6 +184,8 @@ class JobStore:
                 os.fsdecode(row["name"]),
                 row["kind"],
                 row["pixels"],
+                row["hash"],
+                json.loads(row["files"] or "{}"),
             )
             for row in sorted(rows, key=lambda row: bytes(row["name"]))
         ]

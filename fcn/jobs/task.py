@@ -19,6 +19,8 @@ class Task(NamedTuple):
         name: Path of its outputs without their suffixes, relative to the output folder.
         kind: What it is.
         pixels: How many it has by its header; None if that is unknown.
+        hash: SHA-256 of the file that it was labeled from; None if that has changed, or there was none.
+        files: Sizes of the outputs that it has already, by suffix. They stay if the hash is the same.
     """
 
     id: int
@@ -27,6 +29,8 @@ class Task(NamedTuple):
     name: str
     kind: Kind = "image"
     pixels: int | None = None
+    hash: str | None = None
+    files: Mapping[str, int] = {}
 
     @property
     def source(self) -> str:
