@@ -1,6 +1,5 @@
 """A job: labels a folder of images, and continues after a stop, a crash or a change of the images."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -13,11 +12,12 @@ from fcn.inference.predictor import Predictor
 from fcn.inference.video import VIDEO_ENDING
 from fcn.jobs.added_outputs import has_unlabeled, join_outputs, times_kept, written_outputs
 from fcn.jobs.crash_isolation import note_delegation
+from fcn.jobs.moved import compare_folders
 from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import plan
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.restart import remove_store
-from fcn.jobs.settings import ORDER, Setting, Settings, check_settings, read_pixel_order
+from fcn.jobs.settings import ORDER, Settings, check_settings, read_pixel_order
 from fcn.jobs.sources.inputs import Input, list_folders
 from fcn.jobs.sources.links import is_url
 from fcn.jobs.store import JobStore
@@ -28,7 +28,6 @@ from fcn.outputs.summaries import summary_paths, write_summaries
 from fcn.system.files import remove
 from fcn.system.text import print_notice
 
-_INPUT_FOLDERS = "input folders"
 _GPU = Path("/dev/nvidia0")
 
 
@@ -202,8 +201,8 @@ def open_job(
 
     Args:
         output: The folder; made if it is missing.
-        inputs: What to label. Folders must be those that the job was started with; their content, single
-            files and lists may differ.
+        inputs: What to label. Folders must be those that the job was started with, or the same ones moved;
+            their content, single files and lists may differ.
         settings: Settings that must be the same as when the job was started.
         kinds: What to write, as `check_outputs` returned it; added to what the job writes already.
         batch_size: Most images in a batch; None for the stored size, or at first for one that suits the
@@ -219,23 +218,20 @@ def open_job(
     store = JobStore(output)
     try:
         with leased_worker(store) as lease:
-            folders = json.dumps(list_folders(inputs))
-            wanted = {
-                **settings,
-                _INPUT_FOLDERS: Setting(folders, ", ".join(json.loads(folders)) or "none"),
-            }
+            folders = list_folders(inputs)
             with store.transaction():
                 if not _was_started(store) and not lease.other_workers():
                     # No image was claimed yet, so it may become another job.
                     for table in ("settings", "images", "folders"):
                         store.connection.execute(f"DELETE FROM {table}")
                 order = read_pixel_order(store)
-                check_settings(store, {**wanted, ORDER: order})
+                check_settings(store, {**settings, ORDER: order})
+                compared = compare_folders(store, folders)
                 known, kinds = written_outputs(store), join_outputs(store, kinds)
             size = batch_size or int(store.settings().get("batch_size", default_batch_size()))
             # All endings, written or not, so that an image has the same name for every choice of outputs.
             endings = (*ENDINGS, VIDEO_ENDING)
-            plan(store, lease, inputs, endings, size, summary_paths(kinds, output), kinds)
+            plan(store, lease, inputs, endings, size, summary_paths(kinds, output), kinds, compared)
             job = Job(store, lease, kinds, order)
             job.added = tuple(kind for kind in kinds if known and kind not in known)
             if order == "stored" and not job.finished:

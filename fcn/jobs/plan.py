@@ -19,6 +19,7 @@ from fcn.inference.video import VIDEO_MARK
 from fcn.jobs.added_outputs import LACKS_OUTPUTS, add_outputs, leave_out_lost
 from fcn.jobs.changes import keep_stable_links, mark_changes, mark_deleted
 from fcn.jobs.measuring import chunks, measure
+from fcn.jobs.moved import Folders, find_moved, move
 from fcn.jobs.naming import name_outputs
 from fcn.jobs.sources.inputs import Input, find_all
 from fcn.jobs.sources.links import is_url, path_of_url, query_name, shown_place
@@ -62,6 +63,7 @@ def plan(
     batch_size: int,
     summaries: Sequence[Path],
     kinds: Sequence[str],
+    folders: Folders,
 ) -> None:
     """Brings a store up to date with the inputs.
 
@@ -75,25 +77,28 @@ def plan(
         suffixes: Suffixes that outputs may have.
         batch_size: Most images in a batch; fewer if they are large. If it is unchanged, images that wait stay
             in their batches.
-        summaries: Files about all images; removed if images were deleted or are back.
+        summaries: Files about all images; removed if images were moved or deleted, or are back.
         kinds: What to write, as `join_outputs` returned it; images that lack some of it wait again.
+        folders: The input folders, as `compare_folders` returned them.
 
     Raises:
         DataError: If there are no images, or two would get the same name.
-        OutputError: If the store cannot be written to.
+        OutputError: If the store cannot be written to, or the input folders are others, which were not moved.
     """
     with _temporary_tables(store):
         _search(store, inputs)
         keep_stable_links(store)
         mark_changes(store)
+        find_moved(store, folders)
         measure(store)
         with store.transaction():
             alone = not lease.other_workers()
+            moved = move(store, folders, alone)
             lost = alone and leave_out_lost(store)
             _merge(store, suffixes, alone)
             lost = add_outputs(store, kinds, alone) or lost
             deleted = alone and mark_deleted(store, inputs)
-            if lost or deleted:
+            if moved or lost or deleted:
                 for path in summaries:
                     remove(path)
             known = store.settings().get("batch_size")
@@ -111,7 +116,7 @@ def _temporary_tables(store: JobStore) -> Iterator[None]:
                 store.connection.execute(statement)
             yield
         finally:
-            for table in ("found", "unusable", "endings", "clashes"):
+            for table in ("found", "unusable", "moved", "endings", "clashes"):
                 store.connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
