@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _SHOWN_FAILURES = 50
 _CHOSEN = ("engine", "precision")
 # Names of the most common outputs in messages; others go by their own names.
-_KINDS = {("palette",): "labels", ("palette", "overlay"): "labels and overlays"}
+_KINDS = {("palette",): "labels", ("overlay",): "overlays", ("palette", "overlay"): "labels and overlays"}
 
 
 def add_parser(commands: Commands) -> None:
@@ -171,7 +171,10 @@ def run(options: argparse.Namespace) -> None:
                 predictor = _open(options.model, *arguments)
                 begin()
                 result = job.run(predictor)
-    _print_result(result, _KINDS.get(kinds, f"{', '.join(kinds)}"), options.json)
+    written = job.added or job.kinds
+    if job.added and not result.written:  # a file about all images, from what is known of each
+        result = result._replace(written=result.labeled)
+    _print_result(result, _KINDS.get(written, ", ".join(written)), options.json)
 
 
 def _begin(job: "Job", memory: float | None, retry: bool) -> None:
@@ -242,8 +245,8 @@ def _outputs(text: str) -> tuple[str, ...]:
 
 
 def _inputs(options: argparse.Namespace) -> list[Any]:
-    from fcn.jobs.sources.inputs import PathList
-    from fcn.jobs.sources.remote import is_url
+    from fcn.jobs.sources.links import is_url
+    from fcn.jobs.sources.path_list import PathList
 
     listed = PathList(sys.stdin.buffer, b"\0" if options.null else b"\n")
     inputs = [text if is_url(text) else Path(text) for text in options.inputs if text != "-"]

@@ -5,6 +5,7 @@ Only this file prints errors and exits; each command has a file beside it.
 
 import argparse
 import errno
+import io
 import os
 import sys
 import sysconfig
@@ -70,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: The command and its arguments; None for those of this process.
     """
+    _escape_unencodable()
     options = _parser().parse_args(arguments)
     options.command_line = ["fcn", *(sys.argv[1:] if arguments is None else arguments)]
     # Pillow warns of damaged EXIF data; what it could read of them is used.
@@ -109,6 +111,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     finally:
         stop_signals.close()
     sys.exit(stop_signals.exit_code)  # 0, unless something caught what a signal raised
+
+
+def _escape_unencodable() -> None:
+    """Lets Python print what the encoding of stdout cannot hold as escapes, as it does on stderr."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _discard_output() -> None:

@@ -138,10 +138,13 @@ _BRANDS: dict[bytes, Form] = {
     b"crx ": _RAW_FORM,
     b"jxl ": Form("a JPEG XL image"),
 }
+WEB_PAGE = Form("a web page", None, "Download the image itself")
+"""What servers send in place of an image: a listing, a page to sign in."""
+
 _TEXTS: tuple[tuple[bytes, Form], ...] = (
     (b"<svg", Form("an SVG drawing")),
-    (b"<html", Form("a web page", None, "Download the image itself")),
-    (b"<!doctype html", Form("a web page", None, "Download the image itself")),
+    (b"<html", WEB_PAGE),
+    (b"<!doctype html", WEB_PAGE),
     (b"version https://git-lfs", Form("a pointer of Git LFS", None, "Fetch the file itself: git lfs pull")),
 )
 

@@ -8,8 +8,19 @@ from pathlib import Path
 from sqlite3 import Row
 
 from fcn.jobs.sources.inputs import Input, list_folders
+from fcn.jobs.sources.links import stable_link
 from fcn.jobs.store import JobStore
 from fcn.system.files import content_hash
+
+
+def keep_stable_links(store: JobStore) -> None:
+    """Changes the places of links that an earlier version wrote with their signatures to stable ones."""
+    links = store.connection.execute("SELECT id, place FROM images WHERE instr(place, CAST('://' AS BLOB))")
+    places = [(os.fsencode(stable_link(os.fsdecode(row["place"]))), *row) for row in links]
+    changed = [(place, identifier) for place, identifier, before in places if place != before]
+    if changed:
+        with store.transaction():
+            store.connection.executemany("UPDATE OR IGNORE images SET place = ? WHERE id = ?", changed)
 
 
 def mark_changes(store: JobStore) -> None:
@@ -28,16 +39,23 @@ def mark_changes(store: JobStore) -> None:
             "WHERE i.status IN ('done', 'failed') AND i.name IS NOT NULL"
         )
     ) as rows:
-        verdicts = [
-            (verdict, row["place"]) for row in rows if (verdict := _choose_verdict(row, store.output))
-        ]
+        verdicts = [(verdict, row["place"]) for row in rows if (verdict := choose_verdict(row, store.output))]
     connection.executemany("UPDATE temp.found SET verdict = ? WHERE place = ?", verdicts)
 
 
-def _choose_verdict(row: Row, output: Path) -> str | None:
+def choose_verdict(row: Row, output: Path) -> str | None:
+    """Returns what became of an image since it was labeled: "changed", "touched" or None for nothing.
+
+    Args:
+        row: Its place, size and time of change now; as `size_then` and `changed_then` those of before, and
+            its hash, files, name and status in the store.
+        output: The output folder.
+    """
     same = (row["size"], row["changed"]) == (row["size_then"], row["changed_then"])
     if row["status"] == "failed":
         return None if same or row["size"] is None else "changed"
+    if row["hash"] is None:  # it lacks outputs that were added while nothing led to it
+        return "changed"
     if not same and row["size"] is not None:
         try:
             known = row["size"] == row["size_then"]
@@ -76,13 +94,14 @@ def mark_deleted(store: JobStore, inputs: Sequence[Input]) -> bool:
         "AND place NOT IN (SELECT place FROM temp.found)"
     )
     gone = [
-        (row["place"],) for row in missing if row["place"].startswith(folders) and _was_deleted(row["place"])
+        (row["place"],) for row in missing if row["place"].startswith(folders) and was_deleted(row["place"])
     ]
     connection.executemany("UPDATE images SET gone = 1 WHERE place = ?", gone)
     return bool(back or gone)
 
 
-def _was_deleted(place: bytes) -> bool:
+def was_deleted(place: bytes) -> bool:
+    """Returns whether a file is no longer there."""
     try:
         os.lstat(place)
     except (FileNotFoundError, NotADirectoryError):

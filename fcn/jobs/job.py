@@ -1,6 +1,5 @@
 """A job: labels a folder of images, and continues after a stop, a crash or a change of the images."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -11,14 +10,16 @@ from fcn.classes import Classes
 from fcn.errors import OutputError
 from fcn.inference.predictor import Predictor
 from fcn.inference.video import VIDEO_ENDING
+from fcn.jobs.added_outputs import has_unlabeled, join_outputs, times_kept, written_outputs
 from fcn.jobs.crash_isolation import note_delegation
+from fcn.jobs.moved import compare_folders
 from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import plan
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.restart import remove_store
-from fcn.jobs.settings import ORDER, Setting, Settings, check_settings, read_pixel_order
+from fcn.jobs.settings import ORDER, Settings, check_settings, read_pixel_order
 from fcn.jobs.sources.inputs import Input, list_folders
-from fcn.jobs.sources.remote import is_url
+from fcn.jobs.sources.links import is_url
 from fcn.jobs.store import JobStore
 from fcn.jobs.worker import BatchProcessor, work
 from fcn.jobs.worker_lease import WorkerLease, leased_worker
@@ -27,7 +28,6 @@ from fcn.outputs.summaries import summary_paths, write_summaries
 from fcn.system.files import remove
 from fcn.system.text import print_notice
 
-_INPUT_FOLDERS = "input folders"
 _GPU = Path("/dev/nvidia0")
 
 
@@ -58,6 +58,7 @@ class Job:
         store: What there is to label, and how far the job is.
         kinds: What it writes, some of `OUTPUTS`.
         order: Order of the pixels that are labeled.
+        added: Those of `kinds` that it did not write before.
         file_seconds: Longest time that a process may decode an image.
         lease: This process.
     """
@@ -68,6 +69,7 @@ class Job:
         self.store = store
         self.kinds = tuple(kinds)
         self.order = order
+        self.added: tuple[str, ...] = ()
         self.file_seconds = FILE_SECONDS
         self.lease = lease
 
@@ -152,12 +154,14 @@ class Job:
         """
         if self.finished:
             return self.result()
-        if self.remaining():
-            for path in summary_paths(self.kinds, self.store.output):
+        summaries = summary_paths(self.kinds, self.store.output)
+        if has_unlabeled(self.store):
+            for path in summaries:
                 remove(path)  # without the new images it must not look complete if this run is stopped
         written = label()
         records = ((path, record) for path, _, record in self.store.records())
-        write_summaries(self.kinds, records, self.store.output, classes())
+        with times_kept(summaries):
+            write_summaries(self.kinds, records, self.store.output, classes())
         return self.result(written)
 
     def memory(self) -> float | None:
@@ -197,10 +201,10 @@ def open_job(
 
     Args:
         output: The folder; made if it is missing.
-        inputs: What to label. Folders must be those that the job was started with; their content, single
-            files and lists may differ.
+        inputs: What to label. Folders must be those that the job was started with, or the same ones moved;
+            their content, single files and lists may differ.
         settings: Settings that must be the same as when the job was started.
-        kinds: What to write, as `check_outputs` returned it.
+        kinds: What to write, as `check_outputs` returned it; added to what the job writes already.
         batch_size: Most images in a batch; None for the stored size, or at first for one that suits the
             machine.
 
@@ -214,23 +218,22 @@ def open_job(
     store = JobStore(output)
     try:
         with leased_worker(store) as lease:
-            folders = json.dumps(list_folders(inputs))
-            wanted = {
-                **settings,
-                "outputs": ", ".join(kinds),
-                _INPUT_FOLDERS: Setting(folders, ", ".join(json.loads(folders)) or "none"),
-            }
+            folders = list_folders(inputs)
             with store.transaction():
                 if not _was_started(store) and not lease.other_workers():
                     # No image was claimed yet, so it may become another job.
                     for table in ("settings", "images", "folders"):
                         store.connection.execute(f"DELETE FROM {table}")
                 order = read_pixel_order(store)
-                check_settings(store, {**wanted, ORDER: order})
+                check_settings(store, {**settings, ORDER: order})
+                compared = compare_folders(store, folders)
+                known, kinds = written_outputs(store), join_outputs(store, kinds)
             size = batch_size or int(store.settings().get("batch_size", default_batch_size()))
             # All endings, written or not, so that an image has the same name for every choice of outputs.
-            plan(store, lease, inputs, (*ENDINGS, VIDEO_ENDING), size, summary_paths(kinds, output))
+            endings = (*ENDINGS, VIDEO_ENDING)
+            plan(store, lease, inputs, endings, size, summary_paths(kinds, output), kinds, compared)
             job = Job(store, lease, kinds, order)
+            job.added = tuple(kind for kind in kinds if known and kind not in known)
             if order == "stored" and not job.finished:
                 print_notice(
                     f"{output}: was started by an older version, so it continues in stored pixel order: EXIF "

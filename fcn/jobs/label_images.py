@@ -29,7 +29,8 @@ def label_images(
     recorded, and the job continues. A video becomes `output/FOLDER/STEM.overlay.mp4` for all `outputs`.
 
     Progress is stored in `output`. Call it again, also after a stop or a crash, and it continues: it labels
-    images that are new or were changed, and nothing twice. Several processes on one machine may share a job.
+    images that are new or were changed, and nothing twice. Further `outputs` are added: files that are there
+    stay as they are. Several processes on one machine may share a job.
     An `output` that holds the job of another net is refused; `forget_job` frees it.
 
     Args:

@@ -5,22 +5,23 @@ import sqlite3
 from collections.abc import Sequence
 
 from fcn.errors import DataError
+from fcn.jobs.sources.links import shown_place
 
 
 def name_outputs(connection: sqlite3.Connection, suffixes: Sequence[str]) -> None:
     """Chooses names for the images in `temp.found` so that no two outputs are the same file.
 
-    Where names clash, all new images among them take their full name. The name of an image that clashes with
-    nothing depends neither on the order of the images nor on other images. Names in `images` and `folders`
-    stay.
+    Where names clash, all new images among them take their full name, and where these clash too, their long
+    one, which differs from it for links alone. The name of an image that clashes with nothing depends neither
+    on the order of the images nor on other images. Names in `images` and `folders` stay.
 
     Args:
-        connection: A job's store with the table `temp.found(short, full, path, name, verdict)`; `name` is
-            filled where `verdict` is "new".
+        connection: A job's store with the table `temp.found(short, full, long, path, name, verdict)`;
+            `name` is filled where `verdict` is "new".
         suffixes: Suffixes of all outputs, written by this job or not.
 
     Raises:
-        DataError: If even full names clash with each other or with a folder.
+        DataError: If even the last names clash with each other or with a folder.
     """
     connection.execute("CREATE TEMP TABLE endings (ending BLOB)")
     connection.executemany("INSERT INTO endings VALUES (?)", [(suffix.encode(),) for suffix in suffixes])
@@ -37,7 +38,8 @@ def name_outputs(connection: sqlite3.Connection, suffixes: Sequence[str]) -> Non
             "GROUP BY file HAVING count(*) > 1"
         )
         changed = connection.execute(
-            f"UPDATE temp.found SET name = full WHERE verdict = 'new' AND name <> full AND {_CLASHES}"
+            "UPDATE temp.found SET name = CASE WHEN name <> full THEN full ELSE long END "
+            f"WHERE verdict = 'new' AND name <> long AND {_CLASHES}"
         )
         if not changed.rowcount:
             break
@@ -51,7 +53,7 @@ def name_outputs(connection: sqlite3.Connection, suffixes: Sequence[str]) -> Non
             "UNION SELECT path FROM images WHERE name = :name ORDER BY path",
             {"name": wrong["name"]},
         )
-        places = [os.fsdecode(row["path"]) for row in paths]
+        places = [shown_place(os.fsdecode(row["path"])) for row in paths]
         reason = "" if len(places) > 1 else ", beside a file or folder of that name"
         raise DataError(
             f"{' and '.join(places)}: would be labeled as {os.fsdecode(wrong['name'])}{suffixes[0]}{reason}. "

@@ -13,7 +13,7 @@ from fcn.jobs.reading import FILE_SECONDS, NO_MEMORY, ImageReader, PixelOrder, R
 from fcn.jobs.task import Outcome, Task
 from fcn.jobs.videos import label_claimed_video
 from fcn.outputs.prediction import Prediction
-from fcn.outputs.render import Rendered, render
+from fcn.outputs.render import SUFFIXES, Rendered, render
 from fcn.system.files import name_is_too_long, remove, write_bytes
 from fcn.system.parallel import map_ahead
 
@@ -22,6 +22,7 @@ T = TypeVar("T")
 # No further image is read while so many pixels are in memory. With the image that is read last they fit into
 # what `fcn.inference.tiling.tiles` reserves for an image, its label and confidences.
 _MAX_PIXELS_IN_MEMORY = 1 << 26
+_NO_FILES = ("areas",)  # its record alone
 # For an image with a size that is unknown before it is read: the size of a good camera.
 _ASSUMED_PIXELS = 1 << 24
 
@@ -70,8 +71,8 @@ class RenderedImage(NamedTuple):
 
     Attributes:
         name: Path of its outputs without their suffixes, relative to the output folder.
-        outcome: Its outcome, without files.
-        rendered: The content of its files, and its record.
+        outcome: Its outcome, with the files that stay as they are.
+        rendered: The content of its other files, and its record.
     """
 
     name: str
@@ -172,7 +173,9 @@ def render_batch(batch: LabeledBatch, kinds: Sequence[str]) -> Iterator[Rendered
     """Renders the images of a batch one by one; one that does not fit into memory yields a failure."""
     for read, prediction in batch.labeled:
         try:
-            yield RenderedImage(read.claimed.name, read.outcome, render(kinds, prediction))
+            lacking = [kind for kind in kinds if SUFFIXES.get(kind) not in read.outcome.files]
+            rendered = render(lacking or _NO_FILES, prediction)
+            yield RenderedImage(read.claimed.name, read.outcome, rendered)
         except MemoryError:
             yield read.outcome._replace(error=f"cannot be labeled: {NO_MEMORY}")
 
@@ -222,17 +225,18 @@ def write_image(output: Path, image: RenderedImage) -> Outcome:
         OutputError: If a file cannot be written, or its name leads out of the folder.
     """
     files = image.rendered.files
-    paths = {suffix: output_path(output, f"{image.name}{suffix}") for suffix in files}
+    kept = image.outcome.files
+    paths = {suffix: output_path(output, f"{image.name}{suffix}") for suffix in (*kept, *files)}
     try:
         for suffix, data in files.items():
             write_bytes(paths[suffix], data)
     except OutputError as error:
         if not name_is_too_long(error):
             raise
-        for path in paths.values():
-            remove(path)
+        for suffix in files:
+            remove(paths[suffix])
         return image.outcome._replace(
             error="cannot be labeled: the name of an output would be too long. Rename the image."
         )
     sizes = {suffix: len(data) for suffix, data in files.items()}
-    return image.outcome._replace(files=sizes, record=image.rendered.record)
+    return image.outcome._replace(files={**kept, **sizes}, record=image.rendered.record)

@@ -4,39 +4,36 @@ Everything slow happens in temporary tables of this process; then one transactio
 process that is killed while it plans leaves the store unchanged, and other workers do not wait.
 """
 
+import hashlib
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
 
-from fcn.data.image_forms import START_BYTES, is_risky
-from fcn.data.image_io import read_size
-from fcn.errors import DataError, PlaceError
+from fcn.errors import PlaceError
 from fcn.inference.engines.engine import BATCH_PIXELS
 from fcn.inference.video import VIDEO_MARK
-from fcn.jobs.changes import mark_changes, mark_deleted
+from fcn.jobs.added_outputs import LACKS_OUTPUTS, add_outputs, leave_out_lost
+from fcn.jobs.changes import keep_stable_links, mark_changes, mark_deleted
+from fcn.jobs.measuring import chunks, measure
+from fcn.jobs.moved import Folders, find_moved, move
 from fcn.jobs.naming import name_outputs
 from fcn.jobs.sources.inputs import Input, find_all
-from fcn.jobs.sources.remote import is_url, path_of_url
+from fcn.jobs.sources.links import is_url, path_of_url, query_name, shown_place
 from fcn.jobs.sources.search import FoundImage, describe_others
 from fcn.jobs.store import JobStore, escape_undecodable
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.system.files import remove
-from fcn.system.parallel import map_ahead
 from fcn.system.places import is_encodable, path_below
 from fcn.system.progress import track
 from fcn.system.text import print_notice
 
-T = TypeVar("T")
-
-_CHUNK = 1000
 _TABLES = """
 CREATE TEMP TABLE found (
-  place BLOB PRIMARY KEY, path BLOB, folder BLOB, short BLOB, full BLOB, name BLOB, kind TEXT,
+  place BLOB PRIMARY KEY, path BLOB, folder BLOB, short BLOB, full BLOB, long BLOB, name BLOB, kind TEXT,
   size INTEGER, changed INTEGER, height INTEGER, width INTEGER, verdict TEXT
 );
 CREATE TEMP TABLE unusable (place BLOB PRIMARY KEY, path BLOB, reason TEXT)
@@ -64,7 +61,9 @@ def plan(
     inputs: Sequence[Input],
     suffixes: Sequence[str],
     batch_size: int,
-    summaries: Sequence[Path] = (),
+    summaries: Sequence[Path],
+    kinds: Sequence[str],
+    folders: Folders,
 ) -> None:
     """Brings a store up to date with the inputs.
 
@@ -78,20 +77,28 @@ def plan(
         suffixes: Suffixes that outputs may have.
         batch_size: Most images in a batch; fewer if they are large. If it is unchanged, images that wait stay
             in their batches.
-        summaries: Files about all images; removed if images were deleted or are back.
+        summaries: Files about all images; removed if images were moved or deleted, or are back.
+        kinds: What to write, as `join_outputs` returned it; images that lack some of it wait again.
+        folders: The input folders, as `compare_folders` returned them.
 
     Raises:
         DataError: If there are no images, or two would get the same name.
-        OutputError: If the store cannot be written to.
+        OutputError: If the store cannot be written to, or the input folders are others, which were not moved.
     """
     with _temporary_tables(store):
         _search(store, inputs)
+        keep_stable_links(store)
         mark_changes(store)
-        _measure(store)
+        find_moved(store, folders)
+        measure(store)
         with store.transaction():
             alone = not lease.other_workers()
+            moved = move(store, folders, alone)
+            lost = alone and leave_out_lost(store)
             _merge(store, suffixes, alone)
-            if alone and mark_deleted(store, inputs):
+            lost = add_outputs(store, kinds, alone) or lost
+            deleted = alone and mark_deleted(store, inputs)
+            if moved or lost or deleted:
                 for path in summaries:
                     remove(path)
             known = store.settings().get("batch_size")
@@ -109,13 +116,14 @@ def _temporary_tables(store: JobStore) -> Iterator[None]:
                 store.connection.execute(statement)
             yield
         finally:
-            for table in ("found", "unusable", "endings", "clashes"):
+            for table in ("found", "unusable", "moved", "endings", "clashes"):
                 store.connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
 def _search(store: JobStore, inputs: Sequence[Input]) -> None:
     others: Counter[str] = Counter()
-    for chunk in _chunks(track(find_all(inputs, store.output, others), "searching")):
+    found_images = find_all(inputs, store.output, others, partial(_is_known, store))
+    for chunk in chunks(track(found_images, "searching")):
         images: list[tuple[object, ...]] = []
         unusable: list[tuple[object, ...]] = []
         for found in chunk:
@@ -128,14 +136,19 @@ def _search(store: JobStore, inputs: Sequence[Input]) -> None:
                 unusable.append(_unusable_row(found.path, str(error).removeprefix(f"{found.path}: ")))
         store.connection.execute("BEGIN")  # temporary tables: no other process waits
         store.connection.executemany(
-            "INSERT OR IGNORE INTO temp.found (place, path, folder, short, full, kind, size, changed) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO temp.found (place, path, folder, short, full, long, kind, size, changed) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             images,
         )
         store.connection.executemany("INSERT OR IGNORE INTO temp.unusable VALUES (?, ?, ?)", unusable)
         store.connection.execute("COMMIT")
     if others:
         print_notice(f"Left out: {describe_others(others)}.")
+
+
+def _is_known(store: JobStore, link: str) -> bool:
+    query = "SELECT EXISTS (SELECT 1 FROM images WHERE place = ? AND name IS NOT NULL)"
+    return bool(store.connection.execute(query, (os.fsencode(link),)).fetchone()[0])
 
 
 def _found_row(found: FoundImage, output: Path) -> tuple[object, ...]:
@@ -154,12 +167,25 @@ def _found_row(found: FoundImage, output: Path) -> tuple[object, ...]:
         found.place,
         found.path,
         found.folder,
-        *(posixpath.join(found.folder, end) for end in (stem, name)),
+        *(posixpath.join(found.folder, end) for end in (stem, name, _long_name(name, found.place))),
     )
     return (*(os.fsencode(path) for path in paths), found.kind, size, changed)
 
 
+def _long_name(name: str, place: str) -> str:
+    """Returns a name for an image whose full name is that of another; that of a file is its full name.
+
+    The images behind `view?id=1` and `view?id=2` become `view_id=1-` and `view_id=2-`, each with eight digits
+    that depend on all of its link, since characters are replaced and servers differ.
+    """
+    if not is_url(place):
+        return name
+    digits = hashlib.sha256(os.fsencode(place)).hexdigest()[:8]
+    return f"{'_'.join(filter(None, (name, query_name(place))))}-{digits}"
+
+
 def _unusable_row(path: str, reason: str) -> tuple[object, ...]:
+    path = shown_place(path)
     if not is_encodable(path):
         path = escape_undecodable(path)
     return _place(path), os.fsencode(path), escape_undecodable(reason)
@@ -177,45 +203,6 @@ def _stat(place: str) -> tuple[int | None, int | None]:
     return (None, None) if status is None else (status.st_size, status.st_mtime_ns)
 
 
-def _measure(store: JobStore) -> None:
-    """Reads the sizes of images to label from their headers; videos have none."""
-    connection = store.connection
-    wanted = "kind = 'image' AND verdict IN ('new', 'changed')"
-    (total,) = connection.execute(f"SELECT count(*) FROM temp.found WHERE {wanted}").fetchone()
-    last = b""
-
-    def waiting() -> Iterator[bytes]:
-        nonlocal last
-        while rows := connection.execute(
-            f"SELECT place FROM temp.found WHERE place > ? AND {wanted} ORDER BY place LIMIT ?",
-            (last, _CHUNK),
-        ).fetchall():
-            last = rows[-1]["place"]
-            yield from (row["place"] for row in rows)
-
-    sizes = map_ahead(_read_size, waiting(), workers=4, ahead=64)
-    for chunk in _chunks(track(sizes, "reading sizes", total=total)):
-        connection.execute("BEGIN")
-        connection.executemany("UPDATE temp.found SET height = ?, width = ? WHERE place = ?", chunk)
-        connection.execute("COMMIT")
-
-
-def _read_size(place: bytes) -> tuple[int | None, int | None, bytes]:
-    """Returns (height, width, place); None if the header has no size: decoding will give the reason."""
-    path = os.fsdecode(place)
-    try:
-        if is_url(path) or _is_risky(path):
-            return None, None, place
-        return (*read_size(Path(path)), place)
-    except (DataError, OSError):
-        return None, None, place
-
-
-def _is_risky(path: str) -> bool:
-    with open(path, "rb") as file:
-        return is_risky(file.read(START_BYTES))
-
-
 def _merge(store: JobStore, suffixes: Sequence[str], alone: bool) -> None:
     connection = store.connection
     connection.execute("DELETE FROM images WHERE name IS NULL")
@@ -225,7 +212,7 @@ def _merge(store: JobStore, suffixes: Sequence[str], alone: bool) -> None:
     )
     if alone:
         connection.execute(
-            "DELETE FROM images WHERE status IN ('waiting', 'failed') "
+            f"DELETE FROM images WHERE (status = 'failed' OR (status = 'waiting' AND NOT {LACKS_OUTPUTS})) "
             "AND place NOT IN (SELECT place FROM temp.found)"
         )
     new_folders = connection.execute("SELECT DISTINCT folder FROM temp.found WHERE verdict = 'new'")
@@ -241,20 +228,19 @@ def _merge(store: JobStore, suffixes: Sequence[str], alone: bool) -> None:
     )
     connection.execute(
         "UPDATE images SET status = 'waiting', batch = NULL, lost = 0, blamed = 0, error = NULL, "
-        "height = f.height, width = f.width FROM temp.found f "
+        "hash = NULL, height = f.height, width = f.width FROM temp.found f "
         "WHERE images.place = f.place AND f.verdict = 'changed' AND status IN ('done', 'failed')"
     )
     connection.execute(
         "UPDATE images SET changed = f.changed FROM temp.found f "
         "WHERE images.place = f.place AND f.verdict = 'touched' AND status = 'done'"
     )
+    # A link may have been signed again since. What has no size is no file that can be read here.
+    connection.execute(
+        "UPDATE images SET path = f.path FROM temp.found f "
+        "WHERE images.place = f.place AND f.size IS NULL AND images.path <> f.path"
+    )
     connection.execute(
         "INSERT OR IGNORE INTO images (place, path, status, error) "
         "SELECT place, path, 'failed', reason FROM temp.unusable"
     )
-
-
-def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
-    remaining = iter(items)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk

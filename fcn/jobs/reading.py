@@ -16,7 +16,8 @@ from fcn.data.image_io import Pixels
 from fcn.data.orientation import turned_back, upright
 from fcn.data.pillow_decoding import MOST_BITS, needed_bits
 from fcn.errors import DataError
-from fcn.jobs.sources.remote import is_url, read_remote
+from fcn.jobs.sources.links import is_url
+from fcn.jobs.sources.remote import read_remote
 from fcn.jobs.task import Outcome, Task
 from fcn.system.files import unreadable
 from fcn.system.text import print_notice
@@ -43,7 +44,7 @@ _SAMPLED = 1 << 22
 
 
 class ReadImage(NamedTuple):
-    """An image that could be read; its outcome has no files yet.
+    """An image that could be read; its outcome has the files that stay as they are, and no others yet.
 
     Attributes:
         claimed: The image.
@@ -86,16 +87,18 @@ class ImageReader:
 
     def read(self, claimed: Task) -> ReadImage | Outcome:
         """Returns an image; or the outcome if it cannot be read, so that the job continues."""
-        outcome = Outcome(claimed.id)
+        outcome = Outcome(claimed.id, files=claimed.files if claimed.hash else {})
         try:
             if is_url(claimed.place):
-                data = read_remote(claimed.place)
+                data = read_remote(claimed.source)
                 outcome = outcome._replace(size=len(data))
             else:
                 status = os.stat(claimed.place)
                 outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
                 data = read_image_file(Path(claimed.place))
             outcome = outcome._replace(hash=hashlib.sha256(data).hexdigest())
+            if outcome.hash != claimed.hash:
+                outcome = outcome._replace(files={})
             header, pixels = self._decode(data, claimed.place)
             self._check_range(header, pixels, claimed.place)
             orientation = header.orientation if self._order == "stored" else 1

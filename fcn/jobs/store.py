@@ -18,6 +18,7 @@ from fcn.jobs.crash_isolation import release_claims, remove_outputs
 from fcn.jobs.integrity import check_store, damaged, read_record
 from fcn.jobs.migration import copy_path, migrate
 from fcn.jobs.schema import SCHEMA, STORE_NAME, VERSION
+from fcn.jobs.sources.links import shown_place
 from fcn.jobs.task import Outcome, Task
 from fcn.outputs.record import Record
 from fcn.system.files import remove, unwritable
@@ -171,7 +172,7 @@ class JobStore:
             rows = self.connection.execute(
                 "UPDATE images SET status = 'doing', worker = ?, attempts = attempts + 1 "
                 "WHERE status = 'waiting' AND lost = ? AND batch = ? "
-                "RETURNING id, place, path, name, kind, height * width AS pixels",
+                "RETURNING id, place, path, name, kind, height * width AS pixels, hash, files",
                 (worker, following["lost"], following["batch"]),
             ).fetchall()
         # RETURNING promises no order.
@@ -183,6 +184,8 @@ class JobStore:
                 os.fsdecode(row["name"]),
                 row["kind"],
                 row["pixels"],
+                row["hash"],
+                json.loads(row["files"] or "{}"),
             )
             for row in sorted(rows, key=lambda row: bytes(row["name"]))
         ]
@@ -235,7 +238,7 @@ class JobStore:
             rows = self.connection.execute(
                 "SELECT path, error FROM images WHERE status = 'failed' ORDER BY path"
             ).fetchall()
-        return [(os.fsdecode(row["path"]), row["error"]) for row in rows]
+        return [(shown_place(os.fsdecode(row["path"])), row["error"]) for row in rows]
 
     def records(self) -> Iterator[tuple[str, str, Record]]:
         """Yields path, name and record of each labeled image that was not deleted, by name; no videos."""
@@ -253,7 +256,7 @@ class JobStore:
             )
             for row in rows:
                 yield (
-                    os.fsdecode(row[column]),
+                    shown_place(os.fsdecode(row[column])),
                     os.fsdecode(row["name"]),
                     read_record(row["record"], self.path),
                 )

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+from fcn.jobs.sources.links import is_url
+
 Kind = Literal["image", "video"]
 """Kind of a task, given once, when its file or URL is found."""
 
@@ -12,11 +14,13 @@ class Task(NamedTuple):
 
     Attributes:
         id: Its row in the store.
-        place: Where to read it, an absolute path or a URL.
-        path: Its path or URL as the user wrote it.
+        place: Where it is: an absolute path, or a URL as `stable_link` returns it.
+        path: Its path or URL as the user wrote it, a URL as it was given last.
         name: Path of its outputs without their suffixes, relative to the output folder.
         kind: What it is.
         pixels: How many it has by its header; None if that is unknown.
+        hash: SHA-256 of the file that it was labeled from; None if that has changed, or there was none.
+        files: Sizes of the outputs that it has already, by suffix. They stay if the hash is the same.
     """
 
     id: int
@@ -25,6 +29,13 @@ class Task(NamedTuple):
     name: str
     kind: Kind = "image"
     pixels: int | None = None
+    hash: str | None = None
+    files: Mapping[str, int] = {}
+
+    @property
+    def source(self) -> str:
+        """Where to read it, an absolute path or a URL, which may be signed."""
+        return self.path if is_url(self.place) else self.place
 
     @property
     def is_video(self) -> bool:

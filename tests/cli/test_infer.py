@@ -65,15 +65,30 @@ def test_another_job_needs_another_folder_or_a_restart(
     output = tmp_path / "out"
     assert run([model_path, folder, "--output", output], capsys)[0] == 0
     before = contents_below(output)
-    command = [model_path, folder, "--output", output, "--overlay"]
+    command = [model_path, folder, "--output", output, "--outputs", "ids"]
     code, _, errors = run(command, capsys)
     assert (code, errors.count("\n")) == (2, 1)
-    assert "outputs: palette, now palette, overlay" in errors
+    assert "outputs: palette, now ids" in errors
     assert contents_below(output) == before
-    assert run([*command, "--restart"], capsys)[:2] == (
-        0,
-        f"Wrote labels and overlays of 2 images to {output}/.\n",
-    )
+    assert run([*command, "--restart"], capsys)[:2] == (0, f"Wrote ids of 2 images to {output}/.\n")
+
+
+def test_further_outputs_are_added(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
+    output = tmp_path / "out"
+    command = [model_path, folder, "--output", output]
+    assert run(command, capsys)[0] == 0
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in output.rglob("*.png")}
+    assert len(before) == 2
+    for option, words in (("--overlay", "overlays"), ("--outputs=areas", "areas")):
+        assert run([*command, option], capsys) == (0, f"Wrote {words} of 2 images to {output}/.\n", "")
+    assert {*contents_below(output)} == {
+        *(f"{stem}{end}" for stem in ("a", "sub/b") for end in (".png", ".overlay.jpg")),
+        "areas.csv",
+    }
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
+    # The job goes on with all of them.
+    nothing = f"Nothing to do: {output}/ has palette, overlay, areas of all 2 images.\n"
+    assert run(command, capsys) == (0, nothing, "")
 
 
 def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:

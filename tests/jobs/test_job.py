@@ -158,7 +158,7 @@ def test_an_interruption_while_a_job_is_compared_is_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(fcn.jobs.changes, "_choose_verdict", interrupted)
+        patched.setattr(fcn.jobs.changes, "choose_verdict", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_job(output, folder)
     assert run_job(output, folder).written == 0

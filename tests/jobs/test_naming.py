@@ -55,12 +55,12 @@ def name_all(images: list[Image], store: JobStore) -> dict[Image, str]:
     for image in images:
         for parent in [path for path in (PurePath(image[1]), *PurePath(image[1]).parents) if path.name]:
             connection.execute("INSERT OR IGNORE INTO folders VALUES (?)", (bytes(parent),))
-    connection.execute("CREATE TEMP TABLE found (place, path, short, full, name, verdict)")
+    connection.execute("CREATE TEMP TABLE found (place, path, short, full, long, name, verdict)")
     for image in images:
         path = PurePath(image[1], image[2])
-        row = ("/".join(image), "/".join(image), str(path.with_name(path.stem)), str(path))
+        row = ("/".join(image), "/".join(image), str(path.with_name(path.stem)), str(path), str(path))
         values = (*(text.encode() for text in row), None, "new")
-        connection.execute("INSERT INTO temp.found VALUES (?, ?, ?, ?, ?, ?)", values)
+        connection.execute("INSERT INTO temp.found VALUES (?, ?, ?, ?, ?, ?, ?)", values)
     try:
         name_outputs(connection, ENDINGS)
         rows = connection.execute("SELECT place, name FROM temp.found").fetchall()

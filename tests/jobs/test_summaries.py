@@ -11,7 +11,7 @@ from job_program import Brightness, run_job
 from photographs import write_image
 
 from fcn.data.image_io import read_label
-from fcn.jobs.sources.inputs import PathList
+from fcn.jobs.sources.path_list import PathList
 
 KINDS = ("ids", "probabilities", "rle", "areas")
 

@@ -12,7 +12,7 @@ from fcn.inference.predictor import Predictor
 from fcn.jobs.helpers import OpenPredictor
 from fcn.jobs.pipeline import LabeledBatch, RenderedImage, add_seconds, label_batches, render_batch
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
-from fcn.jobs.sources.remote import is_url
+from fcn.jobs.sources.links import is_url
 from fcn.jobs.task import Outcome, Task
 from fcn.version import __version__
 

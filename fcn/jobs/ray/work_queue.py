@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fcn.errors import BackendError
 from fcn.jobs.helpers import RESUME
-from fcn.jobs.sources.remote import is_url
+from fcn.jobs.sources.links import is_url
 from fcn.jobs.task import Outcome, Task
 
 REMEDY = "If memory is short, use fewer actors (--actors) or a lower --memory"

@@ -24,9 +24,9 @@ class FoundImage(NamedTuple):
     """An image, or a video, to label.
 
     Attributes:
-        place: Where it is read from: a URL, or an absolute path with links resolved in all but its last part.
-            It is the same however the image was found.
-        path: Its path or URL as the user wrote it.
+        place: An absolute path with links resolved in all but its last part; of a URL what `stable_link`
+            returns. It is the same however the image was found.
+        path: Its path or URL as the user wrote it; a URL is read from here.
         folder: Its folder relative to the input folder it was found in; empty for an image given as a file.
     """
 
@@ -205,8 +205,13 @@ def describe_others(others: Counter[str]) -> str:
     return f"{total} other {'file' if total == 1 else 'files'} ({', '.join(kinds)})"
 
 
+def has_image_suffix(name: str) -> bool:
+    """Returns whether a name has the suffix of an image."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
 def _is_wanted(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES or is_video(name)
+    return has_image_suffix(name) or is_video(name)
 
 
 def _may_be_image(entry: os.DirEntry[str], output: Path) -> bool:

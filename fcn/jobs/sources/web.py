@@ -9,19 +9,19 @@ import functools
 import itertools
 import re
 import time
-from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fcn.jobs.sources.addresses import REFUSALS, private_host, private_resolver, public_socket
+from fcn.jobs.sources.credentials import VARIABLE, Handler, authorize
+from fcn.jobs.sources.links import WEB_PROTOCOLS, stable_link
 
 if TYPE_CHECKING:  # installed with the extra "remote" only
     import aiohttp
     import yarl
 
-WEB_PROTOCOLS = ("http", "https")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _STATUSES = frozenset(HTTPStatus)
 _TOO_MANY_REQUESTS = 429
@@ -34,8 +34,6 @@ _TAG = re.compile(r"""<[aA]\s(?:[^<>"']|"[^"]*"|'[^']*')*""")
 _HREF = re.compile(r"""\s(?:href|HREF)=["']([^"']+)""")
 _URL = re.compile(r"https?://[-a-zA-Z0-9@:%_+.~#?&/=]+")
 _MANY_SPACES = re.compile(r"\s{9}")
-
-Handler = Callable[["aiohttp.ClientRequest"], Awaitable["aiohttp.ClientResponse"]]
 
 
 class WebLimits(NamedTuple):
@@ -138,7 +136,7 @@ async def open_session(
         "headers": headers,
         "raise_for_status": _check_status,
         "response_class": _bounded_response(max_bytes),
-        "middlewares": (functools.partial(_retry, limits),),
+        "middlewares": (authorize, functools.partial(_retry, limits)),
     }
     return aiohttp.ClientSession(**options)
 
@@ -210,8 +208,8 @@ def _check_redirect(url: "yarl.URL", response: "aiohttp.ClientResponse") -> None
     allowed = ("https",) if url.scheme == "https" else WEB_PROTOCOLS
     if target.scheme not in allowed:
         raise WebError(
-            f"it redirects to {str(target)[:200]}, and redirects from {url.scheme}:// are followed to "
-            f"{' and '.join(f'{scheme}://' for scheme in allowed)} only",
+            f"it redirects to {stable_link(str(target))[:200]}, and redirects from {url.scheme}:// are "
+            f"followed to {' and '.join(f'{scheme}://' for scheme in allowed)} only",
             _TRUSTED,
         )
 
@@ -228,7 +226,7 @@ async def _check_status(response: "aiohttp.ClientResponse") -> None:
         wait = "" if seconds is None else f", and to come back after {seconds:.0f} s"
         raise WebError(f"{reason}{wait}", _LATER)
     if status in (401, 403, 407):
-        raise WebError(reason, "Check the address, and that you may read it.")
+        raise WebError(reason, f"Check the address, and that you may read it ({VARIABLE} in docs/inputs.md).")
     raise WebError(reason, "Check the address.")
 
 

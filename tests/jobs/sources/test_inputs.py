@@ -10,8 +10,8 @@ from job_program import run_job
 from photographs import files_below, write_image
 
 from fcn.errors import BackendError, DataError
-from fcn.jobs.sources.inputs import PathList
-from fcn.jobs.sources.remote import path_of_url
+from fcn.jobs.sources.links import path_of_url
+from fcn.jobs.sources.path_list import PathList
 
 
 def listed(*entries: object, separator: bytes = b"\n") -> PathList:
@@ -54,11 +54,6 @@ def test_a_listed_image_that_was_missing_is_labeled_once_it_is_there(tmp_path: P
     write_image(later)
     result = run_job(output, listed(here, later))
     assert (result.written, result.labeled, result.failed) == (1, 2, ())
-
-
-def test_entries_are_whole_wherever_blocks_end() -> None:
-    names = [f"{'n' * 1000}{number}" for number in range(500)]
-    assert [*listed(*names).entries()] == names
 
 
 def test_an_empty_list_is_a_mistake(tmp_path: Path) -> None:
