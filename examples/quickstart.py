@@ -52,7 +52,7 @@ def main() -> None:
     began = time.monotonic()
     start_backend()
     # These import TensorFlow, which starts without its notices after `start_backend`.
-    from fcn.evaluation.evaluate import scores_document
+    from fcn.evaluation.evaluation import scores_document
     from fcn.jobs.label_images import label_images
 
     for folder in (RUN, DATA):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling, add_trust, find_model
-from fcn.cli.tables import print_scores
+from fcn.cli.tables import print_calibration, print_robustness, print_scores
 from fcn.config.sections import LabelOrientation
 from fcn.runs.folder import RunFolder, is_exported, model_file
 from fcn.system.backend import start_backend
@@ -16,7 +16,7 @@ from fcn.system.results import check_writable, write_json_result
 from fcn.system.text import print_json, print_lines, print_notice
 
 if TYPE_CHECKING:  # it imports a backend
-    from fcn.evaluation.evaluate import Evaluation
+    from fcn.evaluation.evaluation import Evaluation
 
 _SCORES = Path("scores.json")
 
@@ -47,6 +47,17 @@ def add_parser(commands: Commands) -> None:
         help="also compute boundary IoU, from the pixels near the outlines of the classes",
     )
     evaluate.add_argument(
+        "--calibration",
+        action="store_true",
+        help="also compute how well probabilities agree with the share of pixels that is labeled correctly",
+    )
+    evaluate.add_argument(
+        "--robustness",
+        action="store_true",
+        help="also score corrupted images, in 15 ways at 5 strengths: noise, blur, weather, JPEG and others; "
+        "takes 75 times as long",
+    )
+    evaluate.add_argument(
         "--label-orientation",
         choices=("upright", "stored"),
         help="whether labels are of upright images, or of the pixels as they are stored, before EXIF "
@@ -64,7 +75,8 @@ def run(options: argparse.Namespace) -> None:
     options.output = options.output or (own_run.scores if own_run else _new_file(_SCORES))
     check_writable(options.output)
     start_backend(options.engine)
-    from fcn.evaluation.evaluate import evaluate_and_check, scores_document
+    from fcn.evaluation.evaluate import evaluate_and_check
+    from fcn.evaluation.evaluation import scores_document
     from fcn.evaluation.scored_split import find_divided
     from fcn.inference.predictor import Predictor
 
@@ -82,7 +94,14 @@ def run(options: argparse.Namespace) -> None:
             f"{options.split}: the images that the training chose from {options.data} (data.val_share), "
             f"listed in {lists / f'{options.split}.txt'}."
         )
-    checked = evaluate_and_check(predictor, options.data, options.split, options.boundary, orientation)
+    checked = evaluate_and_check(
+        predictor,
+        options.data,
+        options.split,
+        options.boundary,
+        orientation,
+        calibration=options.calibration,
+    )
     for warning in checked.warnings:
         print_notice(f"Warning: {warning}")
     for note in checked.notes:
@@ -94,6 +113,7 @@ def run(options: argparse.Namespace) -> None:
             f"{options.split} of {options.data} holds other images or labels than those that {options.model} "
             f"was scored on in its training. The scores of the run stay; these go to {options.output}."
         )
+    draws = checked.evaluation.draw_scores()
     document = scores_document(
         checked.evaluation,
         names,
@@ -101,14 +121,25 @@ def run(options: argparse.Namespace) -> None:
         options.split,
         checked.training,
         (*checked.warnings, *checked.notes),
+        draws,
     )
+    robustness = None
+    if options.robustness:
+        from fcn.evaluation.robustness import measure_robustness
+
+        robustness = measure_robustness(predictor, [one.example for one in checked.evaluation.images])
+        document |= {"robustness": robustness.as_dict()}
     document |= {"engine": predictor.engine.name, "precision": predictor.engine.precision}
     document |= _step(own_run) if own_run else {}
     write_json_result(options.output, document)
     if options.json:
         print_json(document)
         return
-    print_scores(checked.evaluation, names, f"{options.model} on {options.split} of {options.data}")
+    print_scores(checked.evaluation, names, f"{options.model} on {options.split} of {options.data}", draws)
+    if checked.evaluation.calibration is not None:
+        print_calibration(checked.evaluation.calibration, names)
+    if robustness is not None:
+        print_robustness(robustness, checked.evaluation.scores.mean_iou)
     print_lines(f"Wrote {options.output}.")
 
 

@@ -1,18 +1,32 @@
 """Tables of scores and agreements on the terminal."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fcn.evaluation.bootstrap import Interval, interval
 from fcn.pages.percent import percent
 from fcn.system.text import counted
 
 if TYPE_CHECKING:
-    from fcn.evaluation.evaluate import Evaluation
+    from fcn.evaluation.bootstrap import ScoreDraws
+    from fcn.evaluation.calibration import Calibration
+    from fcn.evaluation.evaluation import Evaluation
+    from fcn.evaluation.robustness import Robustness
     from fcn.exports.verification import Verification
 
 
-def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: str) -> None:
-    """Prints the scores of a split and of each class as tables."""
+def print_scores(
+    evaluation: "Evaluation", class_names: Sequence[str], title: str, draws: "ScoreDraws | None" = None
+) -> None:
+    """Prints the scores of a split and of each class as a table.
+
+    Args:
+        evaluation: The scores.
+        class_names: The names of the classes.
+        title: What was scored.
+        draws: Scores of many draws of the images, for intervals; None to leave these out.
+    """
     from rich import box
     from rich.table import Table
 
@@ -30,12 +44,88 @@ def print_scores(evaluation: "Evaluation", class_names: Sequence[str], title: st
         table.add_column("at boundaries", justify="right")
         rows[names.index("mean_iou")].append(percent(evaluation.boundary.mean_boundary_iou))
         classes.append(evaluation.boundary.class_boundary_iou.tolist())
-    for row in rows:
-        table.add_row(*row)
+    intervals = None
+    if draws is not None:
+        table.add_column("95% interval", justify="right")
+        intervals = [interval(getattr(draws, name)) for name in names], [*map(interval, draws.class_iou.T)]
+    for index, row in enumerate(rows):
+        row += [""] * (len(classes) + 1 - len(row))
+        table.add_row(*row, *([_range(intervals[0][index])] if intervals else []))
     table.add_section()
-    for name, *ious in zip(class_names, *classes, strict=True):
-        table.add_row(f"IoU of {name}", *map(percent, ious))
+    for index, (name, *ious) in enumerate(zip(class_names, *classes, strict=True)):
+        ends = [_range(intervals[1][index])] if intervals else []
+        table.add_row(f"IoU of {name}", *map(percent, ious), *ends)
     TerminalConsole().print(table)
+
+
+def print_calibration(calibration: "Calibration", class_names: Sequence[str]) -> None:
+    """Prints how well probabilities agree with accuracy: a reliability diagram as a table, and classes.
+
+    Args:
+        calibration: Calibration of a net.
+        class_names: The names of the classes.
+    """
+    from rich import box
+    from rich.table import Table
+
+    from fcn.system.console import TerminalConsole
+
+    total = int(calibration.pixels.sum())
+    title = (
+        f"Calibration: expected error {percent(calibration.expected_error)} ({len(calibration.pixels)} bins, "
+        f"{total:,} pixels), negative log-likelihood {calibration.negative_log_likelihood:.4f}, Brier score "
+        f"{calibration.brier:.4f}"
+    )
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    for column in ("mean confidence", "labeled correctly", "pixels"):
+        table.add_column(column, justify="right")
+    bins = zip(calibration.pixels, calibration.confidence, calibration.accuracy, strict=True)
+    for pixels, confidence, accuracy in bins:
+        if pixels:
+            table.add_row(percent(confidence), percent(accuracy), percent(pixels / total))
+    TerminalConsole().print(table)
+    classes = Table(box=box.SIMPLE_HEAD)
+    classes.add_column("labeled as")
+    classes.add_column("expected error", justify="right")
+    for name, error in zip(class_names, calibration.class_expected_error, strict=True):
+        classes.add_row(name, percent(error))
+    TerminalConsole().print(classes)
+
+
+def print_robustness(robustness: "Robustness", mean_iou: float) -> None:
+    """Prints the mean IoU on corrupted images as a table.
+
+    Args:
+        robustness: The scores.
+        mean_iou: That of the images as they are.
+    """
+    from rich import box
+    from rich.table import Table
+
+    from fcn.system.console import TerminalConsole
+
+    title = (
+        f"Mean IoU on corrupted images: {percent(robustness.average)} on average, "
+        f"{percent(mean_iou)} on the images as they are"
+    )
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("corruption")
+    for column in ("strength 1", "2", "3", "4", "5", "average"):
+        table.add_column(column, justify="right")
+    for name, scores in robustness.mean_iou.items():
+        table.add_row(name.replace("_", " "), *map(percent, scores), percent(sum(scores) / len(scores)))
+    TerminalConsole().print(table)
+
+
+def _range(ends: Interval) -> str:
+    """Returns an interval of shares in percent.
+
+    Example:
+        >>> _range(Interval(0.5, 0.625))
+        '50.00 to 62.50%'
+    """
+    low, high = percent(ends.low), percent(ends.high)
+    return low if math.isnan(ends.low) else f"{low.removesuffix('%')} to {high}"
 
 
 def print_verification(verification: "Verification") -> None:

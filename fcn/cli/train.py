@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
             )
             return
     start_backend()
-    from fcn.evaluation.evaluate import scores_document
+    from fcn.evaluation.evaluation import scores_document
     from fcn.evaluation.metrics import none_for_nan
     from fcn.training.loop import train
     from fcn.training.stages import train_stages

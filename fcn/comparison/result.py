@@ -9,7 +9,7 @@ from fcn.comparison.halving import Rung
 from fcn.comparison.plan import Plan
 from fcn.comparison.timing import Timing
 from fcn.config.file import Config
-from fcn.evaluation.evaluate import Evaluation
+from fcn.evaluation.evaluation import Evaluation
 from fcn.report.pictures import LabeledPicture
 
 MEBIBYTE = 2**20

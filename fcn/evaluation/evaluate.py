@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from fcn.classes import VOID
 from fcn.config.sections import LabelOrientation
@@ -17,16 +16,19 @@ from fcn.data.label_orientation import count_turned, describe_unclear
 from fcn.data.leaks import ExampleDigest, digest_example
 from fcn.data.voc import Example, read_example
 from fcn.errors import DataError
+from fcn.evaluation.bootstrap import ImageCounts
 from fcn.evaluation.boundary import boundary_counts
-from fcn.evaluation.metrics import BoundaryScores, Matrix, Scores, confusion_matrix
+from fcn.evaluation.calibration import CalibrationSums
+from fcn.evaluation.evaluation import Evaluation, ImageScore
+from fcn.evaluation.metrics import BoundaryScores, Scores, confusion_matrix
 from fcn.evaluation.scored_split import read_scored, read_scored_classes
 from fcn.inference.predictor import Predictor
-from fcn.inference.views import PLAIN, Views
+from fcn.outputs.prediction import Prediction
+from fcn.outputs.probabilities import bands, softmax
 from fcn.runs.lineage import (
     TrainingSplit,
     describe_training,
     describe_unchecked,
-    training_document,
     training_of,
 )
 from fcn.system.parallel import map_ahead
@@ -37,45 +39,6 @@ Loss = Callable[[Any, Any], Any]
 """A loss: from a label `uint8[1, H, W]` and logits `float32[1, H, W, C]` to a number."""
 
 _LOGIT_BYTES = 1 << 28
-
-
-class ImageScore(NamedTuple):
-    """Scores of one image.
-
-    Attributes:
-        example: The image.
-        mean_iou: Mean IoU over the classes that occur in this image; NaN if all of it is void.
-        pixel_accuracy: Share of its pixels labeled correctly; NaN if all of it is void.
-        digest: Digests of what was scored; None if they were not computed.
-    """
-
-    example: Example
-    mean_iou: float
-    pixel_accuracy: float = math.nan
-    digest: ExampleDigest | None = None
-
-
-class Evaluation(NamedTuple):
-    """Scores of a net on a split.
-
-    Attributes:
-        scores: Of the whole split, from one confusion matrix.
-        matrix: `int64[C, C]`: pixels; rows true, columns predicted.
-        images: Each image by itself, in the order of the split.
-        views: The views of each image that were averaged over.
-        boundary: Boundary IoU; None if it was not asked for.
-        loss: Mean over the images of the loss of each; NaN if it was not asked for, or not computed.
-        class_images: `int64[C]`, number of images with a pixel of each class in their label; None if it was
-            not counted.
-    """
-
-    scores: Scores
-    matrix: Matrix
-    images: tuple[ImageScore, ...]
-    views: Views = PLAIN
-    boundary: BoundaryScores | None = None
-    loss: float = math.nan
-    class_images: npt.NDArray[np.int64] | None = None
 
 
 class CheckedEvaluation(NamedTuple):
@@ -96,7 +59,11 @@ class CheckedEvaluation(NamedTuple):
 
 
 def evaluate_examples(
-    predictor: Predictor, examples: Sequence[Example], boundary: bool = False, loss: Loss | None = None
+    predictor: Predictor,
+    examples: Sequence[Example],
+    boundary: bool = False,
+    loss: Loss | None = None,
+    calibration: bool = False,
 ) -> Evaluation:
     """Labels every example at its own size and compares; void pixels are left out.
 
@@ -106,9 +73,12 @@ def evaluate_examples(
         boundary: Whether to compute boundary IoU too.
         loss: A loss to compute too, on images with a labeled pixel and with logits of at most 256 MiB, which
             is 3.2 megapixels for 21 classes.
+        calibration: Whether to compute calibration too.
 
     Raises:
         DataError: If an image or label cannot be used.
+        ImageTooLargeError: If the scores of all classes at all pixels of an image, which calibration needs,
+            exceed the memory that is allowed.
     """
     num_classes = len(predictor.classes.names)
     total = np.zeros((num_classes, num_classes), np.int64)
@@ -116,6 +86,7 @@ def evaluate_examples(
     class_images = np.zeros(num_classes, np.int64)
     images: list[ImageScore] = []
     losses: list[float] = []
+    sums = CalibrationSums(num_classes)
 
     def read(example: Example) -> tuple[Pixels, Pixels, ExampleDigest]:
         image, label = read_example(example._replace(bits=predictor.bits), num_classes)
@@ -123,29 +94,41 @@ def evaluate_examples(
 
     found = track(map_ahead(read, examples), "scoring", len(examples), lines=True)
     for example, (image, label, digest) in zip(examples, found, strict=True):
-        prediction, own_loss = _label(predictor, image, label, loss)
+        prediction, own_loss = _predict(predictor, image, label, loss, calibration)
         losses += [] if math.isnan(own_loss) else [own_loss]
-        matrix = confusion_matrix(label, prediction, num_classes)
+        if calibration and prediction.logits is not None:
+            for band in bands(prediction.logits):
+                sums.add(softmax(prediction.logits[band]), label[band])
+        matrix = confusion_matrix(label, prediction.label, num_classes)
         total += matrix
         class_images += matrix.sum(axis=1) > 0
         if boundary:
-            counts += boundary_counts(label, prediction, num_classes)
+            counts += boundary_counts(label, prediction.label, num_classes)
         own = Scores.from_matrix(matrix)
-        images.append(ImageScore(example, own.mean_iou, own.pixel_accuracy, digest))
-    boundary_scores = BoundaryScores.from_counts(counts) if boundary else None
-    mean_loss = sum(losses) / len(losses) if losses else math.nan
-    scores = Scores.from_matrix(total)
-    return Evaluation(scores, total, tuple(images), predictor.views, boundary_scores, mean_loss, class_images)
+        own_counts = ImageCounts.of(matrix)
+        images.append(ImageScore(example, own.mean_iou, own.pixel_accuracy, digest, own_counts))
+    return Evaluation(
+        Scores.from_matrix(total),
+        total,
+        tuple(images),
+        predictor.views,
+        BoundaryScores.from_counts(counts) if boundary else None,
+        sum(losses) / len(losses) if losses else math.nan,
+        class_images,
+        sums.calibration() if calibration else None,
+    )
 
 
-def _label(predictor: Predictor, image: Pixels, label: Pixels, loss: Loss | None) -> tuple[Pixels, float]:
-    """Returns the label that a net gives to an image, and the loss; NaN if that is not computed."""
+def _predict(
+    predictor: Predictor, image: Pixels, label: Pixels, loss: Loss | None, with_logits: bool
+) -> tuple[Prediction, float]:
+    """Returns the prediction of a net for an image, and the loss; NaN if that is not computed."""
     if loss is None or 4 * label.size * len(predictor.classes.names) > _LOGIT_BYTES:
-        return predictor.predict(image).label, math.nan
+        return predictor.predict(image, with_logits=with_logits), math.nan
     prediction = predictor.predict(image, with_logits=True)
     if prediction.logits is None or (label == VOID).all():
-        return prediction.label, math.nan
-    return prediction.label, float(loss(label[np.newaxis], prediction.logits[np.newaxis]))
+        return prediction, math.nan
+    return prediction, float(loss(label[np.newaxis], prediction.logits[np.newaxis]))
 
 
 def evaluate(
@@ -155,6 +138,7 @@ def evaluate(
     boundary: bool = False,
     trust: bool = False,
     label_orientation: LabelOrientation = "upright",
+    calibration: bool = False,
 ) -> Evaluation:
     """Scores a net on a split of a data set.
 
@@ -169,6 +153,7 @@ def evaluate(
         boundary: Whether to compute boundary IoU too.
         trust: Whether to load also a model with parts that could run code.
         label_orientation: Whether labels are of upright images, or "stored": of the pixels in the files.
+        calibration: Whether to compute calibration too.
 
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
@@ -176,7 +161,9 @@ def evaluate(
         TrustError: If it has parts that could run code.
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model, trust=trust)
-    checked = evaluate_and_check(predictor, Path(root), split, boundary, label_orientation)
+    checked = evaluate_and_check(
+        predictor, Path(root), split, boundary, label_orientation, calibration=calibration
+    )
     for warning in checked.warnings:
         warnings.warn(printable(warning), stacklevel=2)
     return checked.evaluation
@@ -189,6 +176,7 @@ def evaluate_and_check(
     boundary: bool = False,
     label_orientation: LabelOrientation = "upright",
     examples: Sequence[Example] | None = None,
+    calibration: bool = False,
 ) -> CheckedEvaluation:
     """Scores a net on a split of a data set, and checks whether it was trained on scored images.
 
@@ -201,11 +189,12 @@ def evaluate_and_check(
         boundary: Whether to compute boundary IoU too.
         label_orientation: What the labels are of, as in `read_split`.
         examples: The split, where no list names it; None to read the list.
+        calibration: Whether to compute calibration too.
 
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
     """
-    evaluation = evaluate_split(predictor, root, split, boundary, label_orientation, examples)
+    evaluation = evaluate_split(predictor, root, split, boundary, label_orientation, examples, calibration)
     training = find_training(predictor.path, evaluation)
     described = predictor.path, training, len(evaluation.images)
     warnings, notes = describe_training(*described), describe_unchecked(*described)
@@ -222,6 +211,7 @@ def evaluate_split(
     boundary: bool = False,
     label_orientation: LabelOrientation = "upright",
     examples: Sequence[Example] | None = None,
+    calibration: bool = False,
 ) -> Evaluation:
     """Scores a net on a split of a data set, whatever it was trained on.
 
@@ -232,6 +222,7 @@ def evaluate_split(
         boundary: Whether to compute boundary IoU too.
         label_orientation: What the labels are of, as in `read_split`.
         examples: The split, where no list names it; None to read the list.
+        calibration: Whether to compute calibration too.
 
     Raises:
         DataError: If the data set cannot be used, or has other classes than the net.
@@ -246,7 +237,7 @@ def evaluate_split(
             f"Received: {', '.join(classes.names)}. Correct labels.txt, or choose another data set."
         )
     check_masks(examples)
-    return evaluate_examples(predictor, examples, boundary)
+    return evaluate_examples(predictor, examples, boundary, calibration=calibration)
 
 
 def label_agreement(one: Predictor, other: Predictor, examples: Sequence[Example]) -> float:
@@ -282,34 +273,3 @@ def find_training(model: Path | None, evaluation: Evaluation) -> TrainingSplit |
     digests = [image.digest.image for image in evaluation.images if image.digest is not None]
     scored = [image.example for image in evaluation.images]
     return training_of(model, scored, digests if len(digests) == len(scored) else None)
-
-
-def scores_document(
-    evaluation: Evaluation,
-    class_names: Sequence[str],
-    root: Path,
-    split: str,
-    training: TrainingSplit | None = None,
-    warnings: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Returns the content of `scores.json`: the scores, what was scored, and what the net was trained on.
-
-    Args:
-        evaluation: The scores.
-        class_names: The names of the classes.
-        root: The data set.
-        split: Name of the split that was scored.
-        training: What the net was trained on; None if that is not known.
-        warnings: Why the scores may be too good, and what could not be checked, a sentence each.
-    """
-    document = evaluation.scores.as_dict(class_names)
-    document |= evaluation.boundary.as_dict(class_names) if evaluation.boundary else {}
-    document |= {
-        "split": split,
-        "num_images": len(evaluation.images),
-        "data": str(root),
-        "training": training and training_document(training),
-    }
-    document |= {"warnings": list(warnings)} if warnings else {}
-    views = evaluation.views
-    return document | ({} if views.are_plain else {"testing": views._asdict() | {"scales": [*views.scales]}})

@@ -59,7 +59,7 @@ def mean_confidence(logits: Floats) -> float:
         0.5
     """
     confidence = np.empty(logits.shape[:2], np.float32)
-    for band in _bands(logits):
+    for band in bands(logits):
         confidence[band] = label_confidence(logits[band].copy())
     return float(confidence.mean(dtype=np.float64))
 
@@ -77,13 +77,13 @@ def encode_probabilities(logits: Floats, classes: Classes) -> bytes:
     """
     buffer = BytesIO()
     halves = np.empty(logits.shape, np.float16)
-    for band in _bands(logits):
+    for band in bands(logits):
         halves[band] = softmax(logits[band])
     np.savez_compressed(buffer, probabilities=halves, classes=np.array(classes.names))
     return buffer.getvalue()
 
 
-def _bands(logits: Floats) -> list[slice]:
+def bands(logits: Floats) -> list[slice]:
     """Returns bands of rows of `float32[H, W, C]` with at most `_BAND_SCORES` scores, or of one row."""
     rows = max(1, _BAND_SCORES // max(1, logits[:1].size))
     return [slice(first, first + rows) for first in range(0, len(logits), rows)]

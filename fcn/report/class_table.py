@@ -8,7 +8,7 @@ from fcn.classes import Classes
 from fcn.data.class_shares import ClassShares
 
 if TYPE_CHECKING:  # imports a backend; a page needs none
-    from fcn.evaluation.evaluate import Evaluation
+    from fcn.evaluation.evaluation import Evaluation
 
 Row = TypeVar("Row")
 

@@ -24,7 +24,7 @@ from fcn.runs.log import read_log
 from fcn.system.files import write_text
 
 if TYPE_CHECKING:  # these import a backend; a page needs none
-    from fcn.evaluation.evaluate import Evaluation
+    from fcn.evaluation.evaluation import Evaluation
     from fcn.inference.predictor import Predictor
     from fcn.runs.model_file import RunFolder
 

@@ -21,7 +21,7 @@ from fcn.pages.picture import Picture, embed
 from fcn.pages.swatch import class_swatches
 
 if TYPE_CHECKING:  # these import a backend; a page needs none
-    from fcn.evaluation.evaluate import ImageScore
+    from fcn.evaluation.evaluation import ImageScore
     from fcn.inference.predictor import Predictor
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ def choose(images: Sequence["ImageScore"], count: int) -> tuple[list["ImageScore
         count: How many of each. If there are fewer than twice as many, no image is in both lists.
 
     Example:
-        >>> from fcn.evaluation.evaluate import ImageScore
+        >>> from fcn.evaluation.evaluation import ImageScore
         >>> images = [ImageScore(Example(name, None, None), iou) for name, iou in [("a", 0.2), ("b", 0.9)]]
         >>> [[image.example.name for image in chosen] for chosen in choose(images, count=4)]
         [['b'], ['a']]

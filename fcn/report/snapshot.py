@@ -8,7 +8,7 @@ from fcn.report.pictures import ShownImage, choose, show_image
 from fcn.system.progress import track
 
 if TYPE_CHECKING:  # these import a backend; a page needs none
-    from fcn.evaluation.evaluate import Evaluation
+    from fcn.evaluation.evaluation import Evaluation
     from fcn.inference.predictor import Predictor
 
 

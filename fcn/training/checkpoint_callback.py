@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from fcn.evaluation.evaluate import Evaluation, evaluate_examples, scores_document
+from fcn.evaluation.evaluate import evaluate_examples
+from fcn.evaluation.evaluation import Evaluation, scores_document
 from fcn.runs.log import COLUMNS, read_log, scored_steps
 from fcn.runs.model_file import copy_checkpoint, save_model
 from fcn.system.files import as_json, write_durably

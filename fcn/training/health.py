@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from fcn.config.file import Config
 from fcn.config.sections import SKIP_NETS
-from fcn.evaluation.evaluate import Evaluation
+from fcn.evaluation.evaluation import Evaluation
 from fcn.evaluation.metrics import Matrix
 from fcn.models.net import SegmentationNet
 from fcn.pages.percent import percent

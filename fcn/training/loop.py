@@ -12,7 +12,8 @@ from fcn.config.file import Config, as_config, load_saved_config
 from fcn.data.balance import class_weights
 from fcn.data.stream import TrainingStream
 from fcn.errors import DataError, OutputError, RunError
-from fcn.evaluation.evaluate import Evaluation, evaluate_examples
+from fcn.evaluation.evaluate import evaluate_examples
+from fcn.evaluation.evaluation import Evaluation
 from fcn.inference.predictor import Predictor
 from fcn.labels.validation_split import record_division
 from fcn.report import write_report

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from fcn.classes import Classes
-from fcn.evaluation.evaluate import Evaluation
+from fcn.evaluation.evaluation import Evaluation
 from fcn.pages.percent import percent
 from fcn.runs.folder import RunFolder
 from fcn.runs.lineage import TrainingSplit

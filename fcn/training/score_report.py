@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fcn.evaluation.evaluate import Evaluation, evaluate_examples
+from fcn.evaluation.evaluate import evaluate_examples
+from fcn.evaluation.evaluation import Evaluation
 from fcn.evaluation.metrics import Matrix, Scores
 from fcn.pages.percent import percent
 from fcn.report.pictures import spread

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from fcn.evaluation.evaluate import Evaluation
+from fcn.evaluation.evaluation import Evaluation
 from fcn.runs.log import COLUMNS
 from fcn.training.checkpoint_callback import CheckpointCallback
 from fcn.training.step_callback import StepDispatcher

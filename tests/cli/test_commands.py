@@ -12,7 +12,7 @@ from caffe_net import build_fcn, write_caffemodel
 from fcn.cli.main import main
 from fcn.cli.tables import print_scores, print_verification
 from fcn.data.image_io import encode_jpeg, read_image, read_label
-from fcn.evaluation.evaluate import Evaluation
+from fcn.evaluation.evaluation import Evaluation
 from fcn.evaluation.metrics import Scores
 from fcn.exports.verification import Comparison, Verification, read_verification
 

@@ -1,4 +1,4 @@
-"""`fcn evaluate` on a data set that a training has divided itself, as a user types it."""
+"""`fcn evaluate`, as a user types it."""
 
 import json
 import shutil
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fcn.cli.main import main
+from fcn.models.fcn import FCN
 
 NAMES = [f"n{number}" for number in range(5)]
 
@@ -17,6 +18,34 @@ def run(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> tuple[in
         main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return int(stopped.value.code or 0), captured.out, captured.err
+
+
+@pytest.mark.slow
+def test_probabilities_and_corrupted_images_are_scored_too(
+    thin_net: Callable[..., FCN],
+    make_dataset: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = make_dataset(tmp_path / "data", {"val": ["a", "b"]})
+    thin_net(class_names=("ground", "cat", "dog"), seed=1).save(tmp_path / "net.keras")
+    output = tmp_path / "scores.json"
+    command: list[object] = ["evaluate", tmp_path / "net.keras", "--data", root, "--output", output]
+    code, printed, _ = run([*command, "--calibration", "--robustness"], capsys)
+    assert code == 0
+    document = json.loads(output.read_text())
+    assert len(document["calibration"]["bins"]) == 15
+    assert len(document["robustness"]["mean_iou"]) == 15
+    assert document["intervals"]["class_iou"].keys() == {"ground", "cat", "dog"}
+    for expected in ("95% interval", "expected error", "(15 bins, ", "Brier score", "jpeg compression"):
+        assert expected in " ".join(printed.split())
+    code, printed, _ = run(command, capsys)
+    assert code == 0
+    plain = json.loads(output.read_text())
+    assert plain == {
+        key: value for key, value in document.items() if key not in ("calibration", "robustness")
+    }
+    assert "expected error" not in printed
 
 
 @pytest.mark.slow

@@ -14,7 +14,10 @@ from fcn.classes import VOID
 from fcn.data.image_io import encode_label, read_image
 from fcn.data.voc import read_example, read_split
 from fcn.errors import DataError, RunError
-from fcn.evaluation.evaluate import evaluate, evaluate_and_check, evaluate_examples, scores_document
+from fcn.evaluation.bootstrap import interval
+from fcn.evaluation.calibration import CalibrationSums
+from fcn.evaluation.evaluate import evaluate, evaluate_and_check, evaluate_examples
+from fcn.evaluation.evaluation import scores_document
 from fcn.evaluation.metrics import Scores
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
@@ -171,3 +174,35 @@ def test_scores_and_what_makes_them_too_good_come_together(
     assert checked.training == TrainingSplit("train", 4, 4)
     (warning,) = checked.warnings
     assert warning.startswith(f"{run} was trained on 4 of the 4 scored images")
+
+
+def test_calibration_is_that_of_the_probabilities(predictor: Predictor, dataset: Path) -> None:
+    examples = read_split(dataset, "val")
+    found = evaluate_examples(predictor, examples, calibration=True)
+    assert found.calibration is not None
+    sums = CalibrationSums(3)
+    for example in examples:
+        image, label = read_example(example, 3)
+        sums.add(predictor.predict(image, with_logits=True).probabilities(), label)
+    for one, other in zip(found.calibration, sums.calibration(), strict=True):
+        np.testing.assert_allclose(one, other)
+    assert found.calibration.pixels.sum() == found.matrix.sum()
+    # The labels are those without it.
+    plain = evaluate_examples(predictor, examples)
+    np.testing.assert_array_equal(found.matrix, plain.matrix)
+    assert plain.calibration is None
+    document = scores_document(found, CLASS_NAMES, dataset, "val")
+    assert document["calibration"]["num_pixels"] == found.matrix.sum()
+
+
+def test_intervals_are_around_the_scores(predictor: Predictor, dataset: Path) -> None:
+    found = evaluate_examples(predictor, read_split(dataset, "val"))
+    draws = found.draw_scores()
+    for name in ("mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou"):
+        low, high = interval(getattr(draws, name))
+        assert low <= getattr(found.scores, name) <= high
+    document = scores_document(found, CLASS_NAMES, dataset, "val", draws=draws)
+    assert document["intervals"]["mean_iou"] == [*interval(draws.mean_iou)]
+    bare = found._replace(images=tuple(image._replace(counts=None) for image in found.images))
+    with pytest.raises(ValueError, match="Expected images with counts"):
+        bare.draw_scores()

@@ -13,7 +13,8 @@ from fcn.cli.main import main
 from fcn.config.file import Config
 from fcn.data.voc import read_example, read_split
 from fcn.evaluation.boundary import boundary_counts
-from fcn.evaluation.evaluate import evaluate, scores_document
+from fcn.evaluation.evaluate import evaluate
+from fcn.evaluation.evaluation import scores_document
 from fcn.evaluation.metrics import BoundaryScores, confusion_matrix
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
@@ -95,10 +96,11 @@ def test_the_command_scores_boundaries(run_path: Path, dataset: Path, tmp_path: 
     assert "testing" not in document
     lines = [line.split() for line in output.splitlines()]
     both = [f"{100 * document[key]:.2f}%" for key in ("mean_iou", "mean_boundary_iou")]
-    assert ["mean", "IoU", *both] in lines
+    low, high = (f"{100 * end:.2f}" for end in document["intervals"]["mean_iou"])
+    assert ["mean", "IoU", *both, low, "to", f"{high}%"] in lines
     for name in CLASS_NAMES:
         both = [f"{100 * document[key][name]:.2f}%" for key in ("class_iou", "class_boundary_iou")]
-        assert ["IoU", "of", name, *both] in lines
+        assert ["IoU", "of", name, *both] in [line[:5] for line in lines]
 
 
 @pytest.mark.parametrize("scales", ["", "one", "1,", "0", "-1", "5", "1,0.5,1.0", "nan"])

@@ -11,7 +11,8 @@ from fcn.config.file import Config
 from fcn.config.sections import DataConfig
 from fcn.data.image_io import write_label
 from fcn.data.voc import Example
-from fcn.evaluation.evaluate import Evaluation, evaluate_examples
+from fcn.evaluation.evaluate import evaluate_examples
+from fcn.evaluation.evaluation import Evaluation
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
 from fcn.report import write_report

@@ -8,7 +8,7 @@ import pytest
 from fcn.classes import VOID, Classes
 from fcn.data.image_io import read_image, read_label
 from fcn.data.voc import Example
-from fcn.evaluation.evaluate import ImageScore
+from fcn.evaluation.evaluation import ImageScore
 from fcn.report.pictures import (
     VOID_COLORS,
     WRONG_COLOR,

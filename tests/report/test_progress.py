@@ -12,7 +12,7 @@ from html_page import Page, decoded
 
 import fcn
 from fcn.errors import DataError
-from fcn.evaluation.evaluate import Evaluation, ImageScore
+from fcn.evaluation.evaluation import Evaluation, ImageScore
 from fcn.evaluation.metrics import Scores
 from fcn.report import Progress, Snapshot, take_snapshot, write_progress_report, write_report
 from fcn.runs.model_file import RunFolder

@@ -12,7 +12,7 @@ import pytest
 from fcn.config.file import Config, as_config
 from fcn.config.sections import TrainConfig
 from fcn.data.image_io import encode_label
-from fcn.evaluation.evaluate import Evaluation
+from fcn.evaluation.evaluation import Evaluation
 from fcn.evaluation.metrics import Scores
 from fcn.models.fcn import FCN
 from fcn.runs.folder import RunFolder
