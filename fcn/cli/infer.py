@@ -20,6 +20,7 @@ from fcn.cli.arguments import (
     find_model,
     open_predictor,
 )
+from fcn.cli.overlay_arguments import add_overlays, read_overlay_style
 from fcn.errors import BackendError, DataError, PartialError, RunError
 from fcn.system.backend import start_backend
 from fcn.system.text import print_json, print_lines, print_notice
@@ -65,9 +66,7 @@ def add_parser(commands: Commands) -> None:
         help="what to write: palette or ids (PNGs), overlay, probabilities (.npz), rle or polygons "
         "(coco.json), areas (areas.csv); default: palette",
     )
-    infer.add_argument(
-        "--overlay", action="store_true", help="also write each image with its label laid over it"
-    )
+    add_overlays(infer)
     infer.add_argument(
         "-0",
         "--null",
@@ -136,6 +135,7 @@ def run(options: argparse.Namespace) -> None:
         raise BackendError(
             f"--workers {options.workers}: not with --ray, whose processes --actors counts. Leave one out."
         )
+    style = read_overlay_style(options)
     options.model = find_model(options.model, options.engine)
     model = model_setting(options.model, options.engine)
     views = Views(options.flip, options.scales)
@@ -146,7 +146,7 @@ def run(options: argparse.Namespace) -> None:
     recover_restart(options.output)
     with (
         restarting(options.output) if options.restart else nullcontext(),
-        open_job(options.output, _inputs(options), settings, kinds, options.batch_size) as job,
+        open_job(options.output, _inputs(options), settings, kinds, options.batch_size, style) as job,
     ):
         job.file_seconds = options.file_timeout
         result = job.result()

@@ -1,5 +1,6 @@
 """Labels images with any saved model or a net in memory."""
 
+import copy
 import os
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from fcn.data.image_io import Pixels, decode_image, read_image
 from fcn.errors import BackendError, DataError, FcnError, RunError
 from fcn.inference.engines.engine import Engine, GradualEngine, Labeled
 from fcn.inference.views import PLAIN, Views, check_scales, multi_scale_engine
+from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.probabilities import Floats
 from fcn.runs.named_net import resolve_model
@@ -56,6 +58,7 @@ class Predictor:
         path: Path of the model; None for a net in memory.
         net: The net in memory; None for a model that was read.
         views: The scales and mirror images to average over.
+        overlay_style: How overlays of its predictions are drawn.
 
     Raises:
         BackendError: If this process or this machine cannot run the engine or the precision; or if this
@@ -111,6 +114,7 @@ class Predictor:
     def _set(self, engine: Engine, views: Views, path: Path | None, net: "SegmentationNet | None") -> None:
         self._engine, self.views, self.path, self.net = engine, views, path, net
         self.classes, self.bits = engine.classes, engine.bits
+        self.overlay_style: OverlayStyle = DEFAULT_STYLE
         Predictor._process = os.getpid()
 
     @property
@@ -165,7 +169,7 @@ class Predictor:
             return self._of_labeled(images, self.engine.label(batch))
         scores = self.engine.logits(batch)
         return [
-            Prediction(image, self.classes, logits=logits)
+            Prediction(image, self.classes, logits=logits, style=self.overlay_style)
             for image, logits in zip(images, scores, strict=True)
         ]
 
@@ -201,6 +205,17 @@ class Predictor:
                 results.update(zip(group, predictions, strict=True))
         return [results[index] for index in range(len(images))]
 
+    def with_overlay_style(self, style: OverlayStyle) -> "Predictor":
+        """Returns the same predictor, whose predictions draw overlays in another style.
+
+        Raises:
+            DataError: If the style has no color for a class.
+        """
+        style.recolor(self.classes)
+        styled = copy.copy(self)
+        styled.overlay_style = style
+        return styled
+
     def is_large(self, image: Pixels) -> bool:
         """Returns whether an image `uint8[H, W, 3]` is labeled in windows, between which others may come."""
         return isinstance(self._engine, GradualEngine) and self._engine.is_large(image)
@@ -222,7 +237,7 @@ class Predictor:
             raise ValueError("Expected an image for which `is_large` holds. Received: another one.")
         if with_logits:
             logits = yield from engine.logits_in_turns(image)
-            return Prediction(image, self.classes, logits=logits[0])
+            return Prediction(image, self.classes, logits=logits[0], style=self.overlay_style)
         labeled = yield from engine.label_in_turns(image)
         return self._of_labeled([image], labeled)[0]
 
@@ -241,7 +256,12 @@ class Predictor:
 
     def _of_labeled(self, images: Sequence[Pixels], labeled: Labeled) -> list[Prediction]:
         return [
-            Prediction(image, self.classes, (label, float(confidence.mean(dtype=np.float64))))
+            Prediction(
+                image,
+                self.classes,
+                (label, float(confidence.mean(dtype=np.float64))),
+                style=self.overlay_style,
+            )
             for image, label, confidence in zip(images, *labeled, strict=True)
         ]
 

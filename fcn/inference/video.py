@@ -110,7 +110,7 @@ def label_video(
         if first is None:
             raise DataError(f"{source}: has no frame that can be decoded. {_REMEDY}")
         batch_size = max(1, min(batch_size, BATCH_PIXELS // (first.shape[0] * first.shape[1])))
-        strip = legend_of_classes(predictor.classes, first.shape[:2])
+        strip = legend_of_classes(predictor.classes, first.shape[:2], predictor.overlay_style)
         height, width = _add_legend(first, strip).shape[:2]
         writer = open_writer(temporary, source, target, timing.rate, (height, width))
 
@@ -125,7 +125,7 @@ def label_video(
 
         def write(done: _Frames) -> int:
             for index, frame in enumerate(done.predictions, done.first):
-                picture = _add_legend(tint(frame.image, frame.label, frame.classes), strip)
+                picture = _add_legend(tint(frame.image, frame.label, frame.classes, frame.style), strip)
                 writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
                 if labels is not None:
                     frame.save(labels / f"{index:06d}.png")

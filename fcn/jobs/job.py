@@ -13,6 +13,7 @@ from fcn.inference.video import VIDEO_ENDING
 from fcn.jobs.added_outputs import has_unlabeled, join_outputs, times_kept, written_outputs
 from fcn.jobs.crash_isolation import note_delegation
 from fcn.jobs.moved import compare_folders
+from fcn.jobs.overlay_setting import read_style, settle_style
 from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import plan
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
@@ -23,6 +24,7 @@ from fcn.jobs.sources.links import is_url
 from fcn.jobs.store import JobStore
 from fcn.jobs.worker import BatchProcessor, work
 from fcn.jobs.worker_lease import WorkerLease, leased_worker
+from fcn.outputs.overlay_style import OverlayStyle
 from fcn.outputs.render import ENDINGS
 from fcn.outputs.summaries import summary_paths, write_summaries
 from fcn.system.files import remove
@@ -118,7 +120,7 @@ class Job:
         return partial(
             label_in_process,
             output=self.store.output,
-            predictor=predictor,
+            predictor=predictor.with_overlay_style(read_style(self.store)),
             kinds=self.kinds,
             frames=frames,
             file_seconds=self.file_seconds,
@@ -196,6 +198,7 @@ def open_job(
     settings: Settings,
     kinds: Sequence[str],
     batch_size: int | None = None,
+    overlay_style: OverlayStyle | None = None,
 ) -> Iterator[Job]:
     """Opens or starts the job of an output folder, and brings its store up to date.
 
@@ -207,6 +210,7 @@ def open_job(
         kinds: What to write, as `check_outputs` returned it; added to what the job writes already.
         batch_size: Most images in a batch; None for the stored size, or at first for one that suits the
             machine.
+        overlay_style: How overlays are drawn; None for the stored style, or at first the default.
 
     Raises:
         DataError: If an input cannot be used, there are no images, or two would get the same output file.
@@ -225,6 +229,7 @@ def open_job(
                     for table in ("settings", "images", "folders"):
                         store.connection.execute(f"DELETE FROM {table}")
                 order = read_pixel_order(store)
+                settle_style(store, overlay_style)
                 check_settings(store, {**settings, ORDER: order})
                 compared = compare_folders(store, folders)
                 known, kinds = written_outputs(store), join_outputs(store, kinds)

@@ -12,6 +12,7 @@ from fcn.jobs.job import open_job
 from fcn.jobs.restart import forget_job as forget_job
 from fcn.jobs.settings import Setting, model_setting
 from fcn.jobs.sources.inputs import Input
+from fcn.outputs.overlay_style import DEFAULT_STYLE
 from fcn.outputs.render import check_outputs
 
 
@@ -39,8 +40,8 @@ def label_images(
             and folders and without `output`; URLs as `str`; lists of all these.
         output: The folder to write to; made if it is missing.
         outputs: What to write, some of `fcn.outputs.render.OUTPUTS`: "palette" or "ids", "overlay"
-            (`STEM.overlay.jpg`, a picture for people), "probabilities" (`STEM.npz`), "rle" or "polygons"
-            (`coco.json`), "areas" (`areas.csv`).
+            (`STEM.overlay.jpg`, a picture for people, drawn as `predictor.overlay_style` says),
+            "probabilities" (`STEM.npz`), "rle" or "polygons" (`coco.json`), "areas" (`areas.csv`).
         batch_size: Most images that are labeled at once; None for a number that suits the machine.
 
     Raises:
@@ -52,7 +53,8 @@ def label_images(
     """
     model = _model_setting(predictor)
     settings: dict[str, Setting | str] = {"model": model, "views": predictor.views.describe()}
-    with open_job(output, inputs, settings, check_outputs(outputs), batch_size) as job:
+    style = None if predictor.overlay_style == DEFAULT_STYLE else predictor.overlay_style
+    with open_job(output, inputs, settings, check_outputs(outputs), batch_size, style) as job:
         return job.run(predictor)
 
 

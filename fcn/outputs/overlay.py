@@ -11,13 +11,21 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fcn.classes import VOID, Classes, count_ids
 from fcn.data.image_io import Pixels, recolor
+from fcn.outputs.overlay_style import BACKGROUND, DEFAULT_STYLE, OverlayStyle
 from fcn.pages.percent import percent
 
 # A JPEG has at most 65,535 pixels a side (ITU-T T.81, B.2.2), and the legend needs some of them.
 _MAX_SIDE = 32_000
-_TINT_OPACITY = 0.5
 _TINTED_PIXELS = 2**22
-_BACKGROUND = "background"
+
+# A contour is a light line, and where it borders on background a dark one beside it, so that one of them is
+# seen on any image: how much white is in the first, and what is left of the image in the second.
+_LIGHT, _SHADE = 0.6, 0.45
+
+# Contours are crowded where they cover more than this share of a square that reaches so many of their widths
+# in each direction. A straight one covers 0.06 of it, and stripes of eight widths 0.25.
+_CROWD = 16
+_MOST_CONTOUR = 0.25
 
 # The legend: light text on a strip that is dark, but lighter than the colors of many classes.
 _STRIP = (38, 38, 42)
@@ -45,32 +53,35 @@ class LegendEntry(NamedTuple):
     color: tuple[int, int, int] | None
 
 
-def jpeg_overlay(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
-    """Returns the picture of `overlay_image`, small enough for a JPEG.
-
-    Args:
-        image: `uint8[H, W, 3]`, RGB.
-        label: `uint8[H, W]`, class ids, 255 = void.
-        classes: The names and colors of the ids.
-    """
+def jpeg_overlay(
+    image: Pixels, label: Pixels, classes: Classes, style: OverlayStyle = DEFAULT_STYLE
+) -> Pixels:
+    """Returns the picture of `overlay_image`, which takes the same arguments, small enough for a JPEG."""
     scale = _MAX_SIDE / max(label.shape)
     if scale < 1:
         size = max(1, round(label.shape[1] * scale)), max(1, round(label.shape[0] * scale))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         label = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
-    return overlay_image(image, label, classes)
+    return overlay_image(image, label, classes, style)
 
 
-def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
+def overlay_image(
+    image: Pixels, label: Pixels, classes: Classes, style: OverlayStyle = DEFAULT_STYLE
+) -> Pixels:
     """Returns the image tinted in the colors of its classes, with a legend below.
 
-    Each region has a contour. A class 0 named "background" is not tinted and has an empty swatch in the
+    Each region has a light contour, with a dark one beside it on background, but where regions are so small
+    that contours would cover them. A class 0 named "background" is not tinted and has an empty swatch in the
     legend. The legend lists the classes that occur, the largest first, with their share of the area.
 
     Args:
         image: `uint8[H, W, 3]`, RGB.
         label: `uint8[H, W]`, class ids, 255 = void.
-        classes: The names and colors of the ids.
+        classes: The names of the ids, and their colors in labels.
+        style: The colors and how much they cover.
+
+    Raises:
+        DataError: If the style has no color for a class.
 
     Returns:
         `uint8[H + legend, W, 3]`, RGB.
@@ -80,68 +91,81 @@ def overlay_image(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
         >>> overlay_image(pixels, pixels[..., 0], Classes.named(("sky", "sea"))).shape
         (82, 90, 3)
     """
-    legend = legend_strip(_legend_entries(label, classes), label.shape)
+    shown = style.recolor(classes)
+    legend = legend_strip(_legend_entries(label, shown), label.shape)
     height, width = label.shape
     picture = np.empty((height + len(legend), width, 3), np.uint8)
-    _tint_into(picture, image, label, classes)
+    _tint_into(picture, image, label, shown, style.opacity)
     picture[height:] = legend
     return picture
 
 
-def legend_of_classes(classes: Classes, size: tuple[int, ...]) -> Pixels:
+def legend_of_classes(classes: Classes, size: tuple[int, ...], style: OverlayStyle = DEFAULT_STYLE) -> Pixels:
     """Draws a legend of all classes, without shares: the same below every frame of a video.
 
     Args:
         classes: Names and colors.
         size: (height, width) of the picture above it.
+        style: The colors.
 
     Returns:
         `uint8[legend, width, 3]`, RGB.
     """
     return legend_strip(
         [
-            LegendEntry(name, "", None if index == 0 and name == _BACKGROUND else color)
-            for index, (name, color) in enumerate(zip(classes.names, classes.palette, strict=True))
+            LegendEntry(name, "", None if index == 0 and name == BACKGROUND else color)
+            for index, (name, color) in enumerate(zip(*style.recolor(classes), strict=True))
         ],
         size,
     )
 
 
-def tint(image: Pixels, label: Pixels, classes: Classes) -> Pixels:
+def tint(image: Pixels, label: Pixels, classes: Classes, style: OverlayStyle = DEFAULT_STYLE) -> Pixels:
     """Returns the image tinted in the colors of its classes, with contours; see `overlay_image`."""
     picture = np.empty_like(image)
-    _tint_into(picture, image, label, classes)
+    _tint_into(picture, image, label, style.recolor(classes), style.opacity)
     return picture
 
 
-def _tint_into(picture: Pixels, image: Pixels, label: Pixels, classes: Classes) -> None:
+def _tint_into(picture: Pixels, image: Pixels, label: Pixels, classes: Classes, opacity: float) -> None:
     """Fills the upper part of a picture, some rows at a time, so that a large one needs no further memory."""
     height, width = label.shape
     thickness = max(1, round(min(label.shape) / 350))
-    window = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
+    reach = thickness * (_CROWD + 1)
     colors, contours = classes.full_palette(), _contour_palette(classes)
     step = max(1, _TINTED_PIXELS // width)
     for top in range(0, height, step):
         bottom = min(top + step, height)
-        first = max(0, top - thickness)
-        # A pixel with different ids around it is at a border. Void often is a border itself.
-        border = cv2.morphologyEx(label[first : bottom + thickness], cv2.MORPH_GRADIENT, window)
-        border = border[top - first : bottom - first]
+        first = max(0, top - reach)
+        border = _contours(label[first : bottom + reach], thickness)[top - first :][: bottom - top]
         rows, ids = image[top:bottom], label[top:bottom]
-        border[ids == VOID] = 0
-        tinted = cv2.addWeighted(rows, 1 - _TINT_OPACITY, recolor(ids, colors), _TINT_OPACITY, 0)
+        tinted = cv2.addWeighted(rows, 1 - opacity, recolor(ids, colors), opacity, 0)
         tinted = cv2.copyTo(recolor(ids, contours), border, tinted)
-        if classes.names[0] == _BACKGROUND:
-            tinted = cv2.copyTo(rows, (ids == 0).astype(np.uint8), tinted)
+        if classes.names[0] == BACKGROUND:
+            background = (ids == 0).astype(np.uint8)
+            tinted = cv2.copyTo(rows, background, tinted)
+            tinted = cv2.copyTo(cv2.convertScaleAbs(rows, alpha=_SHADE), border & background, tinted)
         picture[top:bottom] = tinted
 
 
+def _contours(label: Pixels, thickness: int) -> Pixels:
+    """Returns the pixels of contours, `uint8[H, W]`, 0 or 1: those with other ids around them.
+
+    Void often is a border itself and has none. Crowded contours would hide what they surround.
+    """
+    window = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
+    border = cv2.morphologyEx(label, cv2.MORPH_GRADIENT, window)
+    border[label == VOID] = 0
+    cv2.threshold(border, 0, 255, cv2.THRESH_BINARY, border)
+    side = 2 * thickness * _CROWD + 1
+    share = cv2.blur(border, (side, side), borderType=cv2.BORDER_REFLECT)
+    return ((border > 0) & (share <= 255 * _MOST_CONTOUR)).astype(np.uint8)
+
+
 def _contour_palette(classes: Classes) -> Pixels:
-    """Returns `uint8[256, 3]` RGB: dark colors made lighter, light ones darker."""
+    """Returns `uint8[256, 3]` RGB: the colors, made light."""
     palette = classes.full_palette().astype(np.float32)
-    brightness = palette @ np.array([0.299, 0.587, 0.114], np.float32)
-    away = np.where(brightness < 128, 255, 0)[:, np.newaxis]
-    return np.round(palette + 0.5 * (away - palette)).astype(np.uint8)
+    return np.round(palette + _LIGHT * (255 - palette)).astype(np.uint8)
 
 
 def _legend_entries(label: Pixels, classes: Classes) -> list[LegendEntry]:
@@ -152,7 +176,7 @@ def _legend_entries(label: Pixels, classes: Classes) -> list[LegendEntry]:
         name = classes.names[value] if value < len(classes.names) else "void" if value == VOID else str(value)
         share = pixels[value] / label.size
         red, green, blue = palette[value]
-        untinted = value == 0 and name == _BACKGROUND
+        untinted = value == 0 and name == BACKGROUND
         entries.append(
             LegendEntry(
                 name,

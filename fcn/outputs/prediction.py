@@ -11,6 +11,7 @@ from fcn.data.orientation import upright
 from fcn.outputs.areas import class_areas
 from fcn.outputs.coco import polygon_annotations
 from fcn.outputs.overlay import jpeg_overlay, overlay_image
+from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle, make_style
 from fcn.outputs.probabilities import Floats, encode_probabilities, mean_confidence, softmax
 from fcn.outputs.record import Annotation
 
@@ -25,12 +26,14 @@ class Prediction:
         logits: The scores of all classes; None if they were not asked for.
         orientation: EXIF orientation by which overlays are turned; 1 for an upright image. Only jobs that an
             older version started have images in stored pixel order.
+        style: How overlays are drawn.
 
     Attributes:
         image: The image, `uint8[H, W, 3]`, RGB.
         classes: The names and colors of the class ids.
         logits: `float32[H, W, C]`, the scores of all classes; None if they were not asked for.
         orientation: EXIF orientation by which overlays are turned.
+        style: How overlays are drawn.
 
     Raises:
         ValueError: If there are neither a label nor scores.
@@ -49,10 +52,12 @@ class Prediction:
         labeled: tuple[Pixels, float] | None = None,
         logits: Floats | None = None,
         orientation: int = 1,
+        style: OverlayStyle = DEFAULT_STYLE,
     ) -> None:
         if labeled is None and logits is None:
             raise ValueError("Expected a label or scores. Received: None.")
-        self.image, self.classes, self.logits, self.orientation = image, classes, logits, orientation
+        self.image, self.classes, self.logits = image, classes, logits
+        self.orientation, self.style = orientation, style
         self._given = labeled
 
     @cached_property
@@ -93,13 +98,29 @@ class Prediction:
         """
         return polygon_annotations(self.label, min_area)
 
-    def overlay(self) -> Pixels:
-        """Returns the upright image with its label laid over it and a legend, `uint8[h, w, 3]`, RGB."""
-        return overlay_image(*self._upright(), self.classes)
+    def overlay(self, palette: str | None = None, opacity: float | None = None) -> Pixels:
+        """Returns the upright image with its label laid over it and a legend, `uint8[h, w, 3]`, RGB.
+
+        Args:
+            palette: "bright"; "voc" for the colors of label PNGs; or the path of a list of classes with colors.
+                None for that of `style`.
+            opacity: How much the colors cover the image, 0 to 1; None for that of `style`.
+
+        Raises:
+            DataError: If the list cannot be read, or has no color for a class.
+            ValueError: If the opacity is not between 0 and 1.
+        """
+        opacity = self.style.opacity if opacity is None else opacity
+        style = make_style(palette, opacity) if palette else self.style.with_opacity(opacity)
+        return overlay_image(*self._upright(), self.classes, style)
 
     def encoded_overlay(self) -> bytes:
-        """Returns the same as a JPEG; an overlay that is too large for one is made smaller."""
-        return encode_jpeg(jpeg_overlay(*self._upright(), self.classes))
+        """Returns the overlay as a JPEG; one that is too large for that is made smaller.
+
+        Raises:
+            DataError: If the style has no color for a class.
+        """
+        return encode_jpeg(jpeg_overlay(*self._upright(), self.classes, self.style))
 
     def _upright(self) -> tuple[Pixels, Pixels]:
         """Returns the upright image and label."""

@@ -14,6 +14,7 @@ from fcn.data.stream import TrainingStream, open_training_stream
 from fcn.data.voc import has_split, read_classes, read_split
 from fcn.labels.validation_split import divide_examples, lists_of
 from fcn.outputs.overlay import tint
+from fcn.outputs.overlay_style import DEFAULT_STYLE
 from fcn.pages.percent import percent
 from fcn.pages.picture import Picture, embed
 from fcn.pages.render import render
@@ -65,7 +66,7 @@ def write_preview(path: Path, config: Config, name: str, count: int) -> None:
         changes=_describe(config.augmentation),
         is_balanced=stream.sampler is not None,
         examples=shown,
-        legend=class_swatches(classes, sorted(ids)),
+        legend=class_swatches(DEFAULT_STYLE.recolor(classes), sorted(ids)),
     )
     write_result(path, page)
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fcn.classes import Classes, count_ids
 from fcn.data.image_io import Pixels, encode_jpeg
 from fcn.outputs.overlay import tint
+from fcn.outputs.overlay_style import DEFAULT_STYLE
 from fcn.pages.percent import percent
 from fcn.pages.picture import Picture, embed
 from fcn.pages.render import render
@@ -131,7 +132,8 @@ def write_page(path: Path, suspects: Suspects, nets: Sequence[Net], trust: bool)
     """
     regions, images = suspects.regions[:_MOST_SHOWN], suspects.images[:_MOST_SHOWN]
     pictures = _draw([*regions, *images], suspects, nets, trust)
-    palette = dict(enumerate(class_swatches(suspects.classes, range(len(suspects.classes.names)))))
+    classes = DEFAULT_STYLE.recolor(suspects.classes)
+    palette = dict(enumerate(class_swatches(classes, range(len(classes.names)))))
     page = render(
         "suspects.html",
         name=suspects.run.resolve().name,
@@ -153,7 +155,7 @@ def write_page(path: Path, suspects: Suspects, nets: Sequence[Net], trust: bool)
             _Suspect(rank, one.example.image_path.name, None, None, _image_facts(one), pictures.drawn[one])
             for rank, one in enumerate(images, start=1)
         ],
-        legend=class_swatches(suspects.classes, sorted(pictures.ids)),
+        legend=class_swatches(classes, sorted(pictures.ids)),
     )
     write_result(path, page)
 

@@ -17,6 +17,8 @@ import pytest
 from infer_command import run
 from photographs import contents_below, write_image
 
+from fcn.data.image_io import encode_jpeg
+from fcn.inference.predictor import Predictor
 from fcn.jobs.store import STORE_NAME
 
 HERE = Path(__file__).parents[2]
@@ -221,3 +223,44 @@ def test_labels_cannot_be_written_elsewhere(
     assert code == 2
     assert "--output: expected a folder on this machine, received 's3://bucket/labels'" in errors
     assert not (tmp_path / "s3:").exists()
+
+
+@pytest.mark.slow
+def test_overlays_have_the_colors_and_the_opacity_that_are_asked_for(
+    model_path: Path, folder: Path, tmp_path: Path, capsys
+) -> None:
+    predictor = Predictor(model_path)
+    colors = tmp_path / "colors.txt"
+    colors.write_text(
+        "".join(f"{name}:9,{index},255\n" for index, name in enumerate(predictor.classes.names))
+    )
+    for number, options in enumerate(
+        [
+            {},
+            {"palette": "voc"},
+            {"opacity": 0.25},
+            {"palette": str(colors), "opacity": 0.75},
+        ]
+    ):
+        output = tmp_path / f"out{number}"
+        arguments = [
+            f"--{'overlay-opacity' if name == 'opacity' else name}={value}" for name, value in options.items()
+        ]
+        assert run([model_path, folder, "--output", output, "--overlay", *arguments], capsys)[0] == 0
+        prediction = predictor.predict(folder / "a.jpg")
+        expected = prediction.overlay(**options)
+        assert (output / "a.overlay.jpg").read_bytes() == encode_jpeg(expected)
+
+
+def test_colors_that_cannot_be_used_are_named(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
+    colors, output = tmp_path / "colors.txt", tmp_path / "out"
+    colors.write_text("nothing:1,2,3\n")
+    for option, expected in (
+        ("--palette=none.txt", "none.txt: cannot be read (No such file"),
+        (f"--palette={colors}", "colors.txt: has no color for"),
+        ("--overlay-opacity=60", "from 0 to 1, such as 0.5, received '60'"),
+        ("--overlay-opacity=half", "received 'half'"),
+    ):
+        code, _, errors = run([model_path, folder, "--output", output, "--overlay", option], capsys)
+        assert (code, expected in errors) == (2, True), errors
+        assert not output.exists()

@@ -15,6 +15,7 @@ from fcn.inference.engines.engine import Floats, Labeled
 from fcn.inference.predictor import Predictor
 from fcn.inference.video import VIDEO_SUFFIXES, LabeledVideo, check_video, label_video
 from fcn.outputs.overlay import legend_of_classes, tint
+from fcn.outputs.overlay_style import OverlayStyle
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".webm": "VP80"}
 
@@ -234,3 +235,17 @@ def test_a_disk_that_fills_up_is_an_output_error(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_frames_and_legend_have_the_style_of_the_predictor(tmp_path: Path) -> None:
+    source, target = write_video(tmp_path / "film.mp4", 2), tmp_path / "film.overlay.mp4"
+    style = OverlayStyle("colors.txt", 0.9, (("light", (0, 0, 255)),))
+    label_video(predictor().with_overlay_style(style), source, target, 2)
+    frames, _ = read_video(target)
+    expected = (frame(0)[..., 0] > 127).astype(np.uint8)
+    classes = BrightnessEngine.classes
+    drawn = tint(frame(0), expected, classes, style)
+    assert np.abs(frames[0][:48] - drawn).mean() < 12
+    assert np.abs(drawn.astype(int) - tint(frame(0), expected, classes)).mean() > 24
+    strip = legend_of_classes(classes, (48, 64), style)
+    assert np.abs(frames[0][48:][: len(strip)] - strip).mean() < 12

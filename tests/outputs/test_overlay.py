@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcn.classes import VOC_CLASS_NAMES, VOID, Classes
-from fcn.outputs.overlay import LegendEntry, legend_strip, overlay_image
+from fcn.outputs.overlay import LegendEntry, legend_strip, overlay_image, tint
+from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
 
 CLASSES = Classes.named(("background", "cat", "dog"))
 COLORFUL = Classes(("background", "red", "green"), ((0, 0, 255), (255, 0, 0), (0, 255, 0)))
+OWN = OverlayStyle("voc", 0.5)
 
 
 def photograph(height: int, width: int) -> npt.NDArray[np.uint8]:
@@ -24,7 +26,7 @@ def halves(height: int, width: int, left: int, right: int) -> npt.NDArray[np.uin
 
 
 def legend(label: npt.NDArray[np.uint8], classes: Classes) -> npt.NDArray[np.uint8]:
-    overlay = overlay_image(np.zeros((*label.shape, 3), np.uint8), label, classes)
+    overlay = overlay_image(np.zeros((*label.shape, 3), np.uint8), label, classes, OWN)
     return overlay[label.shape[0] :]
 
 
@@ -48,24 +50,25 @@ def test_any_size_gives_a_picture_of_the_same_width_with_a_legend_below(
 def test_the_background_is_left_as_it_is() -> None:
     image, label = photograph(60, 80), halves(60, 80, 0, 1)
     overlay = overlay_image(image, label, CLASSES)
-    np.testing.assert_array_equal(overlay[:60, :40], image[:, :40])
+    np.testing.assert_array_equal(overlay[:60, :39], image[:, :39])
+    shaded = 0.45 * image[:, 39]  # a dark line beside the light one of the region
+    np.testing.assert_allclose(overlay[:60, 39], shaded, atol=0.51)
     assert (overlay[:60, 40:] != image[:, 40:]).mean() > 0.9
 
 
 def test_a_first_class_that_is_no_background_is_tinted() -> None:
     classes = Classes(("sky", "road"), ((10, 200, 30), (200, 10, 30)))
-    overlay = overlay_image(np.full((60, 80, 3), 100, np.uint8), np.zeros((60, 80), np.uint8), classes)
+    overlay = overlay_image(np.full((60, 80, 3), 100, np.uint8), np.zeros((60, 80), np.uint8), classes, OWN)
     np.testing.assert_array_equal(np.unique(overlay[:60].reshape(-1, 3), axis=0), [[55, 150, 65]])
 
 
 def test_regions_have_contours_and_borders_of_the_image_have_none() -> None:
-    overlay = overlay_image(np.full((60, 80, 3), 100, np.uint8), halves(60, 80, 1, 2), COLORFUL)
+    overlay = overlay_image(np.full((60, 80, 3), 100, np.uint8), halves(60, 80, 1, 2), COLORFUL, OWN)
     row = overlay[30].tolist()
     inside_red, inside_green = [178, 50, 50], [50, 178, 50]
     assert row[:39] == [inside_red] * 39
     assert row[41:] == [inside_green] * 39
-    # The contour of red (dark) is lighter than red, that of green (light) darker than green.
-    assert row[39:41] == [[255, 128, 128], [0, 128, 0]]
+    assert row[39:41] == [[255, 153, 153], [153, 255, 153]]
     np.testing.assert_array_equal(overlay[0], overlay[30])
 
 
@@ -160,3 +163,45 @@ def test_a_name_is_shortened_to_the_longest_that_fits(letter: str, width: int) -
     same = [count for count in range(1, most) if np.array_equal(legend(f"{letter * count}…"), long)]
     assert 1 <= same[0] < most - 1
     assert same == [*range(same[0], most)]
+
+
+def test_colors_and_opacity_are_those_of_the_style() -> None:
+    image, label = np.full((60, 80, 3), 100, np.uint8), halves(60, 80, 1, 2)
+    for style in (DEFAULT_STYLE, OWN, OverlayStyle("voc", 0.25), OverlayStyle("bright", 1)):
+        overlay = overlay_image(image, label, COLORFUL, style)
+        cat, dog = np.array(style.recolor(COLORFUL).palette[1:])
+        for place, color in (((5, 5), cat), ((5, 75), dog)):
+            expected = (1 - style.opacity) * 100 + style.opacity * color
+            np.testing.assert_allclose(overlay[place], expected, atol=1)
+        assert has_color(overlay[60:], (*cat.tolist(),))
+        np.testing.assert_array_equal(tint(image, label, COLORFUL, style), overlay[:60])
+
+
+def specks(height: int, width: int, period: int) -> npt.NDArray[np.uint8]:
+    """A label with a square of class 2, half as long as the period, in each square of that length."""
+    label = np.ones((height, width), np.uint8)
+    for top in range(period // 4, height, period):
+        for left in range(period // 4, width, period):
+            label[top : top + period // 2, left : left + period // 2] = 2
+    return label
+
+
+def contoured(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Returns which pixels of an overlay have neither the image's color nor a tinted one."""
+    picture = tint(np.full((*label.shape, 3), 100, np.uint8), label, COLORFUL, OWN)
+    tinted = [(100 + np.array(color) + 1) // 2 for color in COLORFUL.palette[1:]]
+    return np.all([np.abs(picture - color).max(axis=-1) > 1 for color in tinted], axis=0)
+
+
+def test_crowded_regions_have_no_contours_and_others_beside_them_do() -> None:
+    label = np.ones((200, 400), np.uint8)
+    label[:, :200] = specks(200, 200, 6)
+    label[80:120, 280:320] = 2
+    found = contoured(label)
+    assert not found[20:180, 20:180].any()
+    assert found[80, 285:315].all()
+    # Coarser ones are outlined; a speck alone is too.
+    assert contoured(specks(200, 200, 40)).any()
+    alone = np.ones((200, 200), np.uint8)
+    alone[100:104, 100:104] = 2
+    assert contoured(alone).any()

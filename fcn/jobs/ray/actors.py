@@ -16,6 +16,7 @@ from fcn.errors import BackendError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.helpers import RESUME, OpenPredictor
 from fcn.jobs.job import Job, LabelingResult
+from fcn.jobs.overlay_setting import read_style
 from fcn.jobs.pipeline import write_image
 from fcn.jobs.ray.actor_pool import ActorPool
 from fcn.jobs.ray.cluster import Share, cluster_share, open_cluster, reason
@@ -77,7 +78,7 @@ class RayBatchProcessor:
         threads = None if share.gpus else share.cpus
         self._request = Request(
             *(open_predictor, job.kinds, environment, threads, platform.node(), __version__),
-            *(job.file_seconds, job.order),
+            *(job.file_seconds, job.order, read_style(job.store)),
         )
         self._first: Opened | None = None
 

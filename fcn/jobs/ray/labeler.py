@@ -14,6 +14,7 @@ from fcn.jobs.pipeline import LabeledBatch, RenderedImage, add_seconds, label_ba
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.sources.links import is_url
 from fcn.jobs.task import Outcome, Task
+from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
 from fcn.version import __version__
 
 
@@ -29,6 +30,7 @@ class Request(NamedTuple):
         version: Version of this package there.
         file_seconds: Longest time that a process may decode an image.
         order: Order of the pixels that are labeled.
+        overlay_style: How overlays are drawn.
     """
 
     open_predictor: OpenPredictor
@@ -39,6 +41,7 @@ class Request(NamedTuple):
     version: str
     file_seconds: float = FILE_SECONDS
     order: PixelOrder = "upright"
+    overlay_style: OverlayStyle = DEFAULT_STYLE
 
 
 class Opened(NamedTuple):
@@ -100,7 +103,8 @@ class Labeler:
                     f"expected fcn {self._request.version}, which runs on {self._request.host}. Found: "
                     f"{__version__}. Install the same version on every machine."
                 )
-            self._predictor = self._request.open_predictor()
+            style = self._request.overlay_style
+            self._predictor = self._request.open_predictor().with_overlay_style(style)
             return opened(self._predictor)
         except Exception as error:
             return self._as_answer(error)

@@ -16,6 +16,7 @@ from fcn.data.voc import read_example
 from fcn.labels.checking.look import Seen, SmallObject
 from fcn.labels.checking.survey import Survey
 from fcn.outputs.overlay import tint
+from fcn.outputs.overlay_style import DEFAULT_STYLE
 from fcn.pages.picture import Picture, embed
 from fcn.pages.render import render
 from fcn.system.results import write_result
@@ -59,6 +60,7 @@ def write_page(path: Path, survey: Survey) -> None:
         if one is not None
     ]
     seen = [one for _, one in survey.seen()]
+    colors = DEFAULT_STYLE.recolor(survey.classes).full_palette().tolist()
     page = render(
         "data_check.html",
         name=survey.root.resolve().name,
@@ -68,7 +70,9 @@ def write_page(path: Path, survey: Survey) -> None:
         refused=survey.refused(),
         warnings=survey.warnings(),
         files_shown=_FILES_SHOWN,
-        counts=[one for one in survey.counts if one.id != VOID or one.pixels],
+        counts=[
+            one._replace(color=(*colors[one.id],)) for one in survey.counts if one.id != VOID or one.pixels
+        ],
         largest_share=max((one.share for one in survey.counts if one.id != VOID), default=0) or 1,
         sizes=survey.sizes[:8],
         num_sizes=len(survey.sizes),
@@ -83,7 +87,7 @@ def write_page(path: Path, survey: Survey) -> None:
 
 def _class_pictures(classes: Classes, read: Sequence[tuple[Example, Facts]]) -> Iterator[_ClassPictures]:
     """Yields for each class that occurs the images in which it is largest, average and smallest."""
-    for class_id, (name, color) in enumerate(zip(classes.names, classes.palette, strict=True)):
+    for class_id, (name, color) in enumerate(zip(*DEFAULT_STYLE.recolor(classes), strict=True)):
         if class_id >= _MOST_CLASSES_SHOWN:
             return
         ranked = sorted(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from itertools import accumulate
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from fcn.data.image_header import IMAGE_FORMATS
 from fcn.outputs.coco import TooManyCornersError, categories
+from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.record import Record
 from fcn.outputs.render import render
@@ -24,6 +25,9 @@ from fcn.server.service import Service
 
 Output = Literal["label", "ids", "overlay", "rle", "polygons"]
 """Form of the response."""
+
+Palette = Literal["bright", "voc"]
+"""Colors of overlays."""
 
 _JSON_OUTPUTS = ("rle", "polygons")
 _MOST_CORNERS = 100_000
@@ -76,6 +80,12 @@ _ROUTE: dict[str, Any] = {
 }
 
 
+class _Form(NamedTuple):
+    output: Output
+    min_area: int
+    style: OverlayStyle
+
+
 def segment_routes(models: ServedModels[Service]) -> APIRouter:
     """Returns the routes that label an image file and list the classes.
 
@@ -87,12 +97,20 @@ def segment_routes(models: ServedModels[Service]) -> APIRouter:
     model = Annotated[str, Path(json_schema_extra={"enum": [*models.names]})]
     how = Annotated[Output, Query(description="Form of the response.")]
     smallest = Annotated[int, Query(ge=1, description="For polygons: regions of fewer pixels are left out.")]
+    colors = Annotated[Palette, Query(description="For overlays: colors of the classes.")]
+    cover = Annotated[float, Query(ge=0, le=1, description="For overlays: how much they cover the image.")]
 
     @router.post(f"{path}:segment", summary="Labels an image", operation_id="segment", **_ROUTE)
     async def segment(
-        request: Request, name: model, output: how = "label", min_area: smallest = 1
+        request: Request,
+        name: model,
+        output: how = "label",
+        min_area: smallest = 1,
+        palette: colors = "bright",
+        opacity: cover = DEFAULT_STYLE.opacity,
     ) -> Response:
-        return await _segment(models.find(name), request, output, min_area, None)
+        form = _Form(output, min_area, OverlayStyle(palette, opacity))
+        return await _segment(models.find(name), request, form, None)
 
     @router.post(
         f"{path}/versions/{{version}}:segment",
@@ -106,8 +124,11 @@ def segment_routes(models: ServedModels[Service]) -> APIRouter:
         version: Annotated[int, Path(ge=0)],
         output: how = "label",
         min_area: smallest = 1,
+        palette: colors = "bright",
+        opacity: cover = DEFAULT_STYLE.opacity,
     ) -> Response:
-        return await _segment(models.find(name), request, output, min_area, version)
+        form = _Form(output, min_area, OverlayStyle(palette, opacity))
+        return await _segment(models.find(name), request, form, version)
 
     @router.get(
         f"{path}:classes",
@@ -135,9 +156,7 @@ def segment_routes(models: ServedModels[Service]) -> APIRouter:
     return router
 
 
-async def _segment(
-    service: Service, request: Request, output: Output, min_area: int, version: int | None
-) -> Response:
+async def _segment(service: Service, request: Request, form: _Form, version: int | None) -> Response:
     data = await read_body(request)
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise ServerError(
@@ -146,12 +165,12 @@ async def _segment(
             "--data-binary @FILE.",
         )
     try:
-        segmented = await service.segment(data, partial(_encode, output, min_area), version)
+        segmented = await service.segment(data, partial(_encode, form), version)
     except TooManyCornersError:
         raise ServerError(
             ErrorKind.TOO_LARGE,
             f"Expected polygons with at most {_MOST_CORNERS:,} corners. Received: a label with more. Leave "
-            f"out small regions with a larger min_area than {min_area}, or request output=rle.",
+            f"out small regions with a larger min_area than {form.min_area}, or request output=rle.",
         ) from None
     content, record = segmented.rendered
     headers = {
@@ -164,7 +183,7 @@ async def _segment(
             f"{name};dur={1000 * value:.2f}" for name, value in segmented.seconds.items()
         ),
     }
-    return Response(content, headers=headers, media_type=_MEDIA_TYPES.get(output, JSON))
+    return Response(content, headers=headers, media_type=_MEDIA_TYPES.get(form.output, JSON))
 
 
 def _area_headers(areas: Mapping[str, float]) -> dict[str, str]:
@@ -183,10 +202,12 @@ def _area_headers(areas: Mapping[str, float]) -> dict[str, str]:
     return headers
 
 
-def _encode(output: Output, min_area: int, prediction: Prediction) -> tuple[bytes, Record]:
+def _encode(form: _Form, prediction: Prediction) -> tuple[bytes, Record]:
     """Returns the body of a response, the same bytes as `infer.py` writes, and the record of the image."""
-    rendered = render([_INFER_OUTPUTS.get(output, output)], prediction, min_area, _MOST_CORNERS)
-    if output not in _JSON_OUTPUTS:
+    prediction.style = form.style
+    kind = _INFER_OUTPUTS.get(form.output, form.output)
+    rendered = render([kind], prediction, form.min_area, _MOST_CORNERS)
+    if form.output not in _JSON_OUTPUTS:
         (content,) = rendered.files.values()
         return content, rendered.record
     record = rendered.record

@@ -15,7 +15,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from fcn.classes import Classes
-from fcn.data.image_io import encode_png
+from fcn.data.image_io import encode_jpeg, encode_png
+from fcn.outputs.overlay import overlay_image
+from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.render import render
 
@@ -190,3 +192,23 @@ def test_small_regions_are_left_out(client, image):
         for least in (1, 21, 281)
     ]
     assert areas == [[20, 280, 900], [280, 900], [900]]
+
+
+@pytest.mark.parametrize(
+    ("query", "style"),
+    [
+        ("", DEFAULT_STYLE),
+        ("&palette=voc", OverlayStyle("voc")),
+        ("&palette=bright&opacity=0.25", OverlayStyle("bright", 0.25)),
+    ],
+)
+def test_overlays_have_the_colors_and_the_opacity_that_are_asked_for(client, image, query, style):
+    for path in (URL, "/v1/models/fcn/versions/1:segment"):
+        answer = client.post(f"{path}?output=overlay{query}", content=encode_png(image))
+        assert answer.content == encode_jpeg(overlay_image(image, image[..., 0], CLASSES, style))
+
+
+@pytest.mark.parametrize("query", ["palette=/etc/passwd", "opacity=2", "opacity=nan", "opacity=half"])
+def test_styles_that_there_are_not_are_refused(client, image, query):
+    answer = client.post(f"{URL}?output=overlay&{query}", content=encode_png(image))
+    assert (answer.status_code, query.split("=")[0] in answer.json()["error"]) == (422, True)
