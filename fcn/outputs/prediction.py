@@ -102,7 +102,7 @@ class Prediction:
         """Returns the upright image with its label laid over it and a legend, `uint8[h, w, 3]`, RGB.
 
         Args:
-            palette: "bright"; "voc" for the colors of label PNGs; or the path of a list of classes with colors.
+            palette: "bright"; "voc" for the colors of label PNGs; or the path of a class list with colors.
                 None for that of `style`.
             opacity: How much the colors cover the image, 0 to 1; None for that of `style`.
 
