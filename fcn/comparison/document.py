@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from fcn.comparison.paired import compare_with_best
 from fcn.comparison.result import MEBIBYTE, Comparison, NetResult
 from fcn.comparison.timing import ROUNDS, WARM_UP, Timing
 from fcn.evaluation.metrics import none_for_nan
@@ -28,6 +29,15 @@ def comparison_document(comparison: Comparison, command_line: Sequence[str]) -> 
         "labels_by": comparison.engine,
         "varied": list(plan.varied),
         "nets": [_net(net, names) for net in comparison.nets],
+        "differences": [
+            {
+                "best": one.best,
+                "other": one.other,
+                "mean_iou": none_for_nan(one.mean_iou),
+                "interval": [none_for_nan(end) for end in one.ends],
+            }
+            for one in compare_with_best(comparison.nets)
+        ],
         "failures": dict(comparison.failures),
         "rungs": [
             {

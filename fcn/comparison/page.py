@@ -11,6 +11,7 @@ import numpy as np
 from fcn.comparison.chart import Dot, DotChart, dot_chart
 from fcn.comparison.columns import COLUMNS, memory_note, rung_texts, varied_text
 from fcn.comparison.halving import Rung
+from fcn.comparison.paired import compare_with_best
 from fcn.comparison.result import Comparison, NetResult
 from fcn.comparison.timing import ROUNDS, WARM_UP
 from fcn.data.image_io import encode_jpeg, encode_label
@@ -109,6 +110,7 @@ def write_comparison_page(path: Path, comparison: Comparison, command: str) -> N
         written=datetime.now().astimezone(),
         warnings=[*comparison.warnings, *(f"{name}: {why}" for name, why in comparison.failures.items())],
         varied=plan.varied,
+        differences=[one.describe() for one in compare_with_best(nets)],
         rungs=_rungs(comparison.rungs),
         rung_steps=[rung.steps for rung in comparison.rungs],
         titles=[column.title for column in COLUMNS],

@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fcn.comparison.columns import COLUMNS, memory_note, rung_texts, varied_text
+from fcn.comparison.paired import compare_with_best
 from fcn.comparison.result import Comparison
 from fcn.system.console import TerminalConsole
 
@@ -42,6 +43,8 @@ def print_comparison(comparison: Comparison) -> None:
     console.print(memory_note(comparison.nets))
     if comparison.rungs:
         console.print(_rungs(comparison))
+    for difference in compare_with_best(comparison.nets):
+        console.print(difference.describe())
 
 
 def _rungs(comparison: Comparison) -> Table:
