@@ -58,6 +58,13 @@ def add_parser(commands: Commands) -> None:
         "takes 75 times as long",
     )
     evaluate.add_argument(
+        "--details",
+        type=Path,
+        metavar="FOLDER",
+        help="also write the scores of each image (images.csv, images.json), and a page with the worst and "
+        "their largest mistakes (worst.html)",
+    )
+    evaluate.add_argument(
         "--label-orientation",
         choices=("upright", "stored"),
         help="whether labels are of upright images, or of the pixels as they are stored, before EXIF "
@@ -74,6 +81,8 @@ def run(options: argparse.Namespace) -> None:
     own_run = None if options.output else _run_of_scores(options)
     options.output = options.output or (own_run.scores if own_run else _new_file(_SCORES))
     check_writable(options.output)
+    if options.details is not None:
+        check_writable(options.details / "images.csv")
     start_backend(options.engine)
     from fcn.evaluation.evaluate import evaluate_and_check
     from fcn.evaluation.evaluation import scores_document
@@ -132,10 +141,16 @@ def run(options: argparse.Namespace) -> None:
     document |= {"engine": predictor.engine.name, "precision": predictor.engine.precision}
     document |= _step(own_run) if own_run else {}
     write_json_result(options.output, document)
+    title = f"{options.model} on {options.split} of {options.data}"
+    if options.details is not None:
+        from fcn.report.details import PAGE, write_details
+
+        write_details(options.details, predictor, checked.evaluation, title)
+        print_notice(f"Wrote {options.details / PAGE}, images.csv and images.json.")
     if options.json:
         print_json(document)
         return
-    print_scores(checked.evaluation, names, f"{options.model} on {options.split} of {options.data}", draws)
+    print_scores(checked.evaluation, names, title, draws)
     if checked.evaluation.calibration is not None:
         print_calibration(checked.evaluation.calibration, names)
     if robustness is not None:

@@ -21,6 +21,7 @@ from fcn.evaluation.boundary import boundary_counts
 from fcn.evaluation.calibration import CalibrationSums
 from fcn.evaluation.evaluation import Evaluation, ImageScore
 from fcn.evaluation.metrics import BoundaryScores, Scores, confusion_matrix
+from fcn.evaluation.mistakes import largest_mistake
 from fcn.evaluation.scored_split import read_scored, read_scored_classes
 from fcn.inference.predictor import Predictor
 from fcn.outputs.prediction import Prediction
@@ -105,8 +106,8 @@ def evaluate_examples(
         if boundary:
             counts += boundary_counts(label, prediction.label, num_classes)
         own = Scores.from_matrix(matrix)
-        own_counts = ImageCounts.of(matrix)
-        images.append(ImageScore(example, own.mean_iou, own.pixel_accuracy, digest, own_counts))
+        kept = ImageCounts.of(matrix), largest_mistake(label, prediction.label, matrix)
+        images.append(ImageScore(example, own.mean_iou, own.pixel_accuracy, digest, *kept))
     return Evaluation(
         Scores.from_matrix(total),
         total,

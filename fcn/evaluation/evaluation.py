@@ -13,6 +13,7 @@ from fcn.data.voc import Example
 from fcn.evaluation.bootstrap import ImageCounts, ScoreDraws
 from fcn.evaluation.calibration import Calibration
 from fcn.evaluation.metrics import BoundaryScores, Matrix, Scores
+from fcn.evaluation.mistakes import Mistake
 from fcn.inference.views import PLAIN, Views
 from fcn.runs.lineage import TrainingSplit, training_document
 
@@ -26,6 +27,7 @@ class ImageScore(NamedTuple):
         pixel_accuracy: Share of its pixels labeled correctly; NaN if all of it is void.
         digest: Digests of what was scored; None if they were not computed.
         counts: Its confusion matrix; None if it was not kept.
+        mistake: The largest mistake in it; None if there is none.
     """
 
     example: Example
@@ -33,6 +35,7 @@ class ImageScore(NamedTuple):
     pixel_accuracy: float = math.nan
     digest: ExampleDigest | None = None
     counts: ImageCounts | None = None
+    mistake: Mistake | None = None
 
 
 class Evaluation(NamedTuple):
