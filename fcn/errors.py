@@ -1,8 +1,36 @@
 """Errors that a user can correct.
 
-Only the command line catches `FcnError`: it prints the message and exits with `exit_code`. A wrong
-argument in the library's own calls stays a `ValueError`; a bug keeps its traceback.
+Only the command line catches `FcnError`: it prints the message and exits with `exit_code`. A notebook shows
+the message and the caller's lines. A wrong argument in the library's own calls stays a `ValueError`; a bug
+keeps its traceback.
 """
+
+import textwrap
+import traceback
+from pathlib import Path
+
+NOTEBOOK_WIDTH = 110
+"""Characters in a line of a notebook's cell, in a window of usual width."""
+
+
+def at_words(text: str) -> str:
+    """Returns text with its lines broken at words, for a notebook, where cells break them wherever they end.
+
+    Args:
+        text: The text; lines that are short enough stay as they are.
+
+    Example:
+        >>> at_words("a" * 109 + " b").split()[1:]
+        ['b']
+    """
+    return "\n".join(
+        textwrap.fill(
+            line, NOTEBOOK_WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+        if len(line) > NOTEBOOK_WIDTH
+        else line
+        for line in text.split("\n")
+    )
 
 
 class FcnError(Exception):
@@ -27,6 +55,21 @@ class FcnError(Exception):
     def __str__(self) -> str:
         """Returns the message."""
         return "\n".join(map(str, self.args))
+
+    def _render_traceback_(self) -> list[str]:
+        """Returns the lines that IPython shows in a notebook in place of a traceback.
+
+        The mistake is in the caller's code or files: its lines are shown, and none of this package.
+        """
+        package = str(Path(__file__).parent)
+        shown = []
+        for frame in traceback.extract_tb(self.__traceback__):
+            if frame.filename.startswith(package):
+                break
+            if "IPython" not in Path(frame.filename).parts:
+                place = "" if frame.name == "<module>" else f" of {frame.name}"
+                shown.append(f"Line {frame.lineno}{place}: {frame.line}")
+        return [*shown, *at_words(f"{type(self).__name__}: {self}").split("\n")]
 
 
 class ConfigError(FcnError):

@@ -11,6 +11,7 @@ from fcn.errors import ConfigError, RunError
 from fcn.pages.percent import percent
 from fcn.runs.folder import RunFolder
 from fcn.system.backend import start_backend
+from fcn.system.remedies import resume_run
 from fcn.system.text import print_json, print_lines
 
 
@@ -57,14 +58,11 @@ def run(options: argparse.Namespace) -> None:
         folder = RunFolder(options.run)
         ended = _ended(folder, config)
         if ended is not None:
-            from fcn.runs.progress import is_stalled
+            from fcn.runs.progress import longer
 
-            saved = folder.load_config()
-            change = "patience=null" if is_stalled(folder, saved) else f"steps={2 * saved.train.steps}"
+            longer_run = resume_run(options.run, longer(folder, folder.load_config()))
             print_lines(
-                f"{options.run}: finished at step {ended}.",
-                f"To train longer: python train.py --resume {shlex.quote(str(options.run))} --set "
-                f"train.{change}",
+                f"{options.run}: finished at step {ended}.", f"To train longer: python train.py {longer_run}"
             )
             return
     start_backend()

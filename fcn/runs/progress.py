@@ -35,6 +35,19 @@ def is_stalled(run: RunFolder, config: Config) -> bool:
     return patience is not None and validations_without_rise(run.log) >= patience
 
 
+def longer(run: RunFolder, config: Config) -> str:
+    """Returns the setting with which a finished run trains on, as "section.key=value".
+
+    Args:
+        run: The folder.
+        config: How it has learned.
+
+    Raises:
+        DataError: If its log cannot be read.
+    """
+    return "train.patience=null" if is_stalled(run, config) else f"train.steps={2 * config.train.steps}"
+
+
 def validations_without_rise(log_path: Path) -> int:
     """Returns how many of the last validations of a run were not better than the best before them.
 

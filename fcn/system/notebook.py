@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.progress import Progress, TaskID
 
+from fcn.errors import NOTEBOOK_WIDTH
 from fcn.system.console import TerminalConsole
 from fcn.system.text import printable
 
 _REFRESH_SECONDS = 0.25
-_WIDTH = 110
 
 
 class NotebookOutput:
@@ -45,7 +45,7 @@ class NotebookProgress(Progress):
 
     def __init__(self, *columns: Any) -> None:
         # Without colors and cursor, since the text is taken out of the console.
-        self._text = TerminalConsole(width=_WIDTH, force_terminal=False, force_jupyter=False)
+        self._text = TerminalConsole(width=NOTEBOOK_WIDTH, force_terminal=False, force_jupyter=False)
         super().__init__(*columns, console=self._text, auto_refresh=False)
         self._output: NotebookOutput | None = None
         self._shown = 0.0

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from fcn.classes import CONTROL_CHARACTERS
+from fcn.errors import at_words
 from fcn.system.files import as_json
 
 # A spreadsheet takes a cell for a formula if it begins so, also in full width, and some skip spaces. Where
@@ -74,9 +75,13 @@ def print_lines(*lines: object) -> None:
 
 
 def print_notice(*lines: object) -> None:
-    """Prints lines on stderr, each as `printable` returns it; in a notebook on stdout, which is not red."""
-    file = sys.stdout if in_notebook() else sys.stderr
-    print("\n".join(map(printable, lines)), file=file)
+    """Prints lines on stderr, each as `printable` returns it.
+
+    In a notebook they are printed on stdout, which is not red, and broken at words: cells break long lines
+    wherever they end.
+    """
+    text, is_notebook = "\n".join(map(printable, lines)), in_notebook()
+    print(at_words(text) if is_notebook else text, file=sys.stdout if is_notebook else sys.stderr)
 
 
 def print_json(value: Any) -> None:

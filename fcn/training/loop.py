@@ -20,7 +20,7 @@ from fcn.report import write_report
 from fcn.runs.digests import DataRecord, write_record
 from fcn.runs.licenses import licenses_of_start, write_licenses
 from fcn.runs.model_file import RunFolder, load_model
-from fcn.runs.progress import finished_step
+from fcn.runs.progress import finished_step, longer
 from fcn.system.files import remove, write_durably, write_json
 from fcn.system.remedies import resume_run
 from fcn.system.text import print_notice
@@ -109,6 +109,12 @@ def train(
         with only_training(run) if devices.is_main_process() else nullcontext():
             check_run(run, config, resume)
             check_orientation(run, config)
+            ended = finished_step(run, config)
+            if ended is not None and devices.is_main_process():
+                print_notice(
+                    f"{run.path}: finished at step {ended}.",
+                    f"To train longer: {resume_run(run.path, longer(run, config))}",
+                )
             data = read_checked(config.data, saved_class_names(run))
             if data.is_divided and devices.is_main_process():
                 record_division(run, config.data, data.train_examples, data.val_examples)

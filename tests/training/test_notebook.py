@@ -14,17 +14,17 @@ CELLS = [
     "config = fcn.load_config('recipe.yaml')",
     "result = fcn.train(config, 'run')",
     "result",
-    """try:
-    fcn.train(config, 'run')
-except Exception as error:
-    print(error)""",
+    "fcn.train(None, 'run', resume=True);",
+    "config.train.steps\nfcn.train(config, 'run')",
 ]
 
 
 def run_cells(folder: Path) -> list[list[nbformat.NotebookNode]]:
     """Executes the cells in a kernel of their own, and returns the outputs of each."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
-    client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        notebook, timeout=900, allow_errors=True, resources={"metadata": {"path": str(folder)}}
+    )
     client.create_kernel_manager()
     client.km.transport = "ipc"
     client.km.ip = str(folder / "kernel")
@@ -47,9 +47,9 @@ def test_a_notebook_shows_bars_and_tables_without_noise(make_dataset, tmp_path: 
         "model: {width: 0.03125, fc_channels: 8}\n"
         "train: {steps: 4, batch_size: 1, evaluate_steps: 2, checkpoint_steps: 2, learning_rate: 0.01}\n"
     )
-    imported, _, trained, shown, refused = run_cells(tmp_path)
+    imported, _, trained, shown, finished, (refused,) = run_cells(tmp_path)
     assert imported == []
-    assert [printed(outputs, "stderr") for outputs in (trained, shown, refused)] == ["", "", ""]
+    assert [printed(outputs, "stderr") for outputs in (trained, shown, finished)] == ["", "", ""]
     text = printed(trained, "stdout")
     assert "Steps: 4 of 1 image each" in text
     assert "oneDNN" not in text
@@ -62,5 +62,18 @@ def test_a_notebook_shows_bars_and_tables_without_noise(make_dataset, tmp_path: 
     assert bars
     assert all(one.data["text/plain"] == "" for one in bars)  # they are gone at the end
     assert "<td>mean IoU</td>" in pages(shown)[0]
-    assert "Resume it with fcn.train(None, 'run', resume=True)" in printed(refused, "stdout")
-    assert "--" not in printed(refused, "stdout")
+    lines = printed(finished, "stdout").splitlines()
+    assert lines[:2] == [
+        "run: finished at step 4.",
+        "To train longer: fcn.train(None, 'run', resume=True, overrides=['train.steps=8'])",
+    ]
+    # A user's mistake: the line of the cell and the remedy, not what this package did on the way.
+    assert refused.output_type == "error"
+    assert refused.traceback[0] == "Line 2: fcn.train(config, 'run')"
+    assert " ".join(" ".join(refused.traceback[1:]).split()) == (
+        "RunError: run: already holds a run. Resume it with fcn.train(None, 'run', resume=True), or delete "
+        "the folder to start over. To start another run: run_path=NAME."
+    )
+    # Cells break long lines wherever they end, so they are broken at words before.
+    assert max(map(len, [*text.splitlines(), *refused.traceback])) <= 110
+    assert "run/report.html in a browser, which reloads it; or tensorboard" in " ".join(text.split())
