@@ -1,7 +1,7 @@
 """Labels images with any saved model or a net in memory."""
 
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,7 +12,14 @@ from PIL.Image import Image
 
 from fcn.data.image_io import Pixels, decode_image, read_image
 from fcn.errors import BackendError, DataError, FcnError, RunError
-from fcn.inference.engines.engine import Engine, GradualEngine, Labeled
+from fcn.inference.engines.engine import (
+    Engine,
+    GradualEngine,
+    Labeled,
+    PartwiseEngine,
+    PixelSource,
+    Place,
+)
 from fcn.inference.views import PLAIN, Views, check_scales, multi_scale_engine
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.probabilities import Floats
@@ -225,6 +232,24 @@ class Predictor:
             return Prediction(image, self.classes, logits=logits[0])
         labeled = yield from engine.label_in_turns(image)
         return self._of_labeled([image], labeled)[0]
+
+    def predict_parts(
+        self, image: PixelSource, begin: Callable[[Place], bool], most_rows: int
+    ) -> Iterator[tuple[Place, Labeled]]:
+        """Yields the labels of the parts of an image that need not be in memory, and their places.
+
+        Args:
+            image: The image.
+            begin: As of `fcn.inference.engines.engine.PartwiseEngine.label_parts`.
+            most_rows: As there.
+
+        Raises:
+            RunError: As `predict` does, or if the predictor averages over views, which takes whole images.
+        """
+        engine = self.engine
+        if not isinstance(engine, PartwiseEngine):
+            raise RunError("averages over views take whole images. Leave out --flip and --scales.")
+        return engine.label_parts(image, begin, most_rows)
 
     def probabilities(self, image: ImageSource) -> Floats:
         """Returns the probability of each class at each pixel, `float32[H, W, C]`.
