@@ -74,7 +74,7 @@ def label_claimed_raster(
         BackendError: If a package is missing.
         OutputError: If the folder cannot be written to, the disk is full or the name leads out of it.
     """
-    outcome = Outcome(claimed.id)
+    outcome = Outcome(claimed.id, files=claimed.files if claimed.hash else {})
     if is_url(claimed.place):
         return outcome._replace(error=f"is a URL, of which no windows are read for {FEATURE}. Download it.")
     source = Path(claimed.place)
@@ -83,12 +83,11 @@ def label_claimed_raster(
         status = os.stat(source)
         outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
         outcome = outcome._replace(hash=content_hash([source]))
-        kept = claimed.files if outcome.hash == claimed.hash else {}
-        targets = {
-            kind: output_path(output, f"{claimed.name}{SUFFIXES[kind]}")
-            for kind in kinds
-            if kind in RASTER_OUTPUTS and SUFFIXES[kind] not in kept
-        }
+        wanted = [kind for kind in kinds if kind in RASTER_OUTPUTS]
+        lacking = [kind for kind in wanted if SUFFIXES[kind] not in outcome.files]
+        if outcome.hash != claimed.hash or not lacking:
+            outcome, lacking = outcome._replace(files={}), wanted
+        targets = {kind: output_path(output, f"{claimed.name}{SUFFIXES[kind]}") for kind in lacking}
         labeled = label_raster(predictor, source, targets.get("geotiff"), targets.get("geopackage"))
         files = {SUFFIXES[kind]: target.stat().st_size for kind, target in targets.items()}
     except OSError as error:
@@ -104,7 +103,7 @@ def label_claimed_raster(
             remove(target)
         reason = "cannot be labeled: the name of an output would be too long. Rename the image."
         return outcome._replace(error=reason)
-    return outcome._replace(files={**kept, **files}, record=_make_record(predictor, labeled))
+    return outcome._replace(files={**outcome.files, **files}, record=_make_record(predictor, labeled))
 
 
 def _make_record(predictor: Predictor, labeled: LabeledRaster) -> Record:
