@@ -64,7 +64,7 @@ def add_parser(commands: Commands) -> None:
         default=("palette",),
         metavar="KIND,...",
         help="what to write: palette or ids (PNGs), overlay, probabilities (.npz), rle or polygons "
-        "(coco.json), areas (areas.csv); default: palette",
+        "(coco.json), areas (areas.csv); geotiff, geopackage: of GeoTIFFs of any size; default: palette",
     )
     add_overlays(infer)
     infer.add_argument(
@@ -125,6 +125,7 @@ def run(options: argparse.Namespace) -> None:
     """Labels images and videos."""
     from fcn.inference.views import Views
     from fcn.jobs.job import open_job
+    from fcn.jobs.rasters import check_raster_options
     from fcn.jobs.restart import recover_restart, restarting
     from fcn.jobs.settings import Setting, model_setting
     from fcn.outputs.render import check_outputs
@@ -140,7 +141,9 @@ def run(options: argparse.Namespace) -> None:
     model = model_setting(options.model, options.engine)
     views = Views(options.flip, options.scales)
     settings: dict[str, Setting | str] = {"model": model, "views": views.describe()}
-    kinds = check_outputs([*options.outputs, *(["overlay"] if options.overlay else [])])
+    outputs = [*options.outputs, *(["overlay"] if options.overlay else [])]
+    check_raster_options(outputs, views.are_plain, bool(options.ray))
+    kinds = check_outputs(outputs)
     # What "auto" chooses is known once the model is open.
     settings |= {name: getattr(options, name) for name in _CHOSEN if getattr(options, name) != "auto"}
     recover_restart(options.output)

@@ -95,31 +95,36 @@ def read_image_file(path: Path) -> bytes:
         raise DataError(f"{path}: {unreadable(error)}") from error
 
 
-def open_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFile:
+def open_header(file: IO[bytes] | bytes, name: object, max_pixels: int = MAX_PIXELS) -> ImageFile.ImageFile:
     """Reads the header of an image file; the pixels are decoded when they are asked for.
 
     Args:
         file: The file, or its content.
         name: The image's name in an error, usually its path.
+        max_pixels: Most pixels of an image.
 
     Raises:
-        DataError: If this is not an image in one of `IMAGE_FORMATS`, has more than `MAX_PIXELS` pixels,
+        DataError: If this is not an image in one of `IMAGE_FORMATS`, has more than `max_pixels` pixels,
             more than one frame (an animation, or a TIFF of several pages), is a TIFF without one meaning as
             an RGB image (`fcn.data.tiff_kinds`), or passes a bound of `fcn.data.image_bounds`.
     """
-    return _open(file, name, check_kind)
+    return _open(file, name, check_kind, max_pixels)
 
 
 @contextmanager
-def reading_header(path: Path) -> Iterator[ImageFile.ImageFile]:
+def reading_header(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[ImageFile.ImageFile]:
     """Yields the header of an image file, which is open until the block ends.
+
+    Args:
+        path: The file.
+        max_pixels: Most pixels of an image.
 
     Raises:
         DataError: If the file cannot be read, or as `open_header` does.
     """
     try:
         with path.open("rb") as file:
-            yield open_header(file, path)
+            yield open_header(file, path, max_pixels)
     except OSError as error:
         raise DataError(f"{path}: {unreadable(error)}") from error
 
@@ -134,11 +139,14 @@ def open_mask_header(file: IO[bytes] | bytes, name: object) -> ImageFile.ImageFi
     Raises:
         DataError: As `open_header` does.
     """
-    return _open(file, name, None)
+    return _open(file, name, None, MAX_PIXELS)
 
 
 def _open(
-    file: IO[bytes] | bytes, name: object, check_tiff: Callable[[IO[bytes], object], None] | None
+    file: IO[bytes] | bytes,
+    name: object,
+    check_tiff: Callable[[IO[bytes], object], None] | None,
+    max_pixels: int,
 ) -> ImageFile.ImageFile:
     source = BytesIO(file) if isinstance(file, bytes) else file
     try:
@@ -157,17 +165,17 @@ def _open(
         height, width = stored_size(image)
         pixels = height * width
         pictures = 1
-        if pixels <= MAX_PIXELS:
+        if pixels <= max_pixels:
             check_tiles(image, pixels, name)
             pictures = _count_pictures(image)
     except Image.DecompressionBombError as error:
-        raise DataError(f"{name}: {_too_large(str(error))}") from error
+        raise DataError(f"{name}: {_too_large(str(error), max_pixels)}") from error
     except PILLOW_ERRORS as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else None
         what = f"cannot be read ({reason})" if reason else f"is truncated or not an image ({error})"
         raise DataError(f"{name}: {what}. {_REMEDY}") from error
-    if pixels > MAX_PIXELS:
-        raise DataError(f"{name}: {_too_large(f'{width} x {height} pixels')}")
+    if pixels > max_pixels:
+        raise DataError(f"{name}: {_too_large(f'{width} x {height} pixels', max_pixels)}")
     check_sides(height, width, name)
     if isinstance(image, Jpeg2KImageFile):
         try:
@@ -190,10 +198,10 @@ def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     return image.height, image.width
 
 
-def _too_large(received: str) -> str:
+def _too_large(received: str, max_pixels: int) -> str:
     return (
-        f"expected at most {MAX_PIXELS} pixels. Received: {received}. "
-        "Nothing was decoded. If the file is genuine, cut it into parts."
+        f"expected at most {max_pixels} pixels. Received: {received}. Nothing was decoded. If the file is "
+        "genuine, cut it into parts; or, to label a TIFF in windows, use infer --outputs geotiff."
     )
 
 
@@ -209,6 +217,8 @@ def _count_pictures(image: ImageFile.ImageFile) -> int:
             image.seek(page)
         except EOFError:
             break
+        except SyntaxError:  # Pillow knows no mode for its pixels, as of GDAL's masks, but has read its tags
+            pass
         count += not int(image.tag_v2.get(_NEW_SUBFILE_TYPE, 0)) & _COPY_OR_MASK
     image.seek(0)
     return count

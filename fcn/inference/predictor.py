@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,7 +13,14 @@ from PIL.Image import Image
 
 from fcn.data.image_io import Pixels, decode_image, read_image
 from fcn.errors import BackendError, DataError, FcnError, RunError
-from fcn.inference.engines.engine import Engine, GradualEngine, Labeled
+from fcn.inference.engines.engine import (
+    Engine,
+    GradualEngine,
+    Labeled,
+    PartwiseEngine,
+    PixelSource,
+    Place,
+)
 from fcn.inference.views import PLAIN, Views, check_scales, multi_scale_engine
 from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
 from fcn.outputs.prediction import Prediction
@@ -240,6 +247,24 @@ class Predictor:
             return Prediction(image, self.classes, logits=logits[0], style=self.overlay_style)
         labeled = yield from engine.label_in_turns(image)
         return self._of_labeled([image], labeled)[0]
+
+    def predict_parts(
+        self, image: PixelSource, begin: Callable[[Place], bool], most_rows: int
+    ) -> Iterator[tuple[Place, Labeled]]:
+        """Yields the labels of the parts of an image that need not be in memory, and their places.
+
+        Args:
+            image: The image.
+            begin: As of `fcn.inference.engines.engine.PartwiseEngine.label_parts`.
+            most_rows: As there.
+
+        Raises:
+            RunError: As `predict` does, or if the predictor averages over views, which takes whole images.
+        """
+        engine = self.engine
+        if not isinstance(engine, PartwiseEngine):
+            raise RunError("averages over views take whole images. Leave out --flip and --scales.")
+        return engine.label_parts(image, begin, most_rows)
 
     def probabilities(self, image: ImageSource) -> Floats:
         """Returns the probability of each class at each pixel, `float32[H, W, C]`.

@@ -16,6 +16,7 @@ from fcn.jobs.moved import compare_folders
 from fcn.jobs.overlay_setting import read_style, settle_style
 from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import plan
+from fcn.jobs.rasters import writes_rasters
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.restart import remove_store
 from fcn.jobs.settings import ORDER, Settings, check_settings, read_pixel_order
@@ -234,6 +235,8 @@ def open_job(
                 compared = compare_folders(store, folders)
                 known, kinds = written_outputs(store), join_outputs(store, kinds)
             size = batch_size or int(store.settings().get("batch_size", default_batch_size()))
+            if writes_rasters(kinds):
+                size = 1  # each may take hours
             # All endings, written or not, so that an image has the same name for every choice of outputs.
             endings = (*ENDINGS, VIDEO_ENDING)
             plan(store, lease, inputs, endings, size, summary_paths(kinds, output), kinds, compared)

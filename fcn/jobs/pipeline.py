@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from fcn.errors import OutputError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.integrity import output_path
+from fcn.jobs.rasters import label_claimed_raster, writes_rasters
 from fcn.jobs.reading import FILE_SECONDS, NO_MEMORY, ImageReader, PixelOrder, ReadImage
 from fcn.jobs.task import Outcome, Task
 from fcn.jobs.videos import label_claimed_video
@@ -114,6 +115,20 @@ def label_in_process(
     def label_video(video: Task) -> Outcome:
         return label_claimed_video(predictor, video, output, frames)
 
+    if writes_rasters(kinds):
+        # One after the other, since each may take hours: the store has those that are labeled.
+        for claimed in claims:
+            began = time.monotonic()
+            yield add_seconds(
+                [
+                    label_video(task)
+                    if task.is_video
+                    else label_claimed_raster(predictor, task, output, kinds)
+                    for task in claimed
+                ],
+                began,
+            )
+        return
     yield from label_batches(claims, predictor, kinds, write, label_video, file_seconds, order)
 
 

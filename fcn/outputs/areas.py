@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from fcn.classes import Classes, count_ids
 from fcn.data.image_io import Pixels
 from fcn.outputs.record import Record
@@ -24,8 +27,12 @@ def class_areas(label: Pixels, classes: Classes) -> dict[str, float]:
         >>> class_areas(np.array([[0, 1, 1, 1]], np.uint8), Classes.named(("sky", "sea", "sun")))
         {'sky': 0.25, 'sea': 0.75}
     """
-    pixels = count_ids(label)
-    shares = pixels / max(1, label.size)
+    return areas_of_counts(count_ids(label), classes)
+
+
+def areas_of_counts(counts: npt.NDArray[np.int64], classes: Classes) -> dict[str, float]:
+    """Returns what `class_areas` does, from how many pixels have each value, `int64[256]`."""
+    shares = counts / max(1, int(counts.sum()))
     return {name: float(share) for name, share in zip(classes.names, shares, strict=False) if share > 0}
 
 

@@ -8,16 +8,24 @@ from fcn.outputs.coco import polygon_annotations, rle_annotations
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.record import Annotation, Record
 
-OUTPUTS = ("palette", "ids", "overlay", "probabilities", "rle", "polygons", "areas")
+RASTER_OUTPUTS = frozenset({"geotiff", "geopackage"})
+"""Outputs of TIFFs that are labeled window by window (`fcn.inference.raster`), not by `render`."""
+
+OUTPUTS = (
+    *("palette", "ids", "overlay", "probabilities", "rle", "polygons", "areas"),
+    *("geotiff", "geopackage"),
+)
 """Kinds of outputs: files of each image (`render`) and of all images (`write_summaries`)."""
 
 SUFFIXES = {"palette": ".png", "ids": ".png", "overlay": ".overlay.jpg", "probabilities": ".npz"}
+SUFFIXES |= {"geotiff": ".tif", "geopackage": ".gpkg"}
 """Endings of an image's files, after their common stem."""
 
 ENDINGS = tuple(dict.fromkeys(SUFFIXES.values()))
 """The different endings of files."""
 
 _EXCLUSIVE = (("palette", "ids"), ("rle", "polygons"))
+_BESIDE_RASTERS = RASTER_OUTPUTS | {"areas"}
 
 
 class Rendered(NamedTuple):
@@ -36,7 +44,8 @@ def check_outputs(kinds: Iterable[str]) -> tuple[str, ...]:
     """Returns the outputs asked for, each once, in the order of `OUTPUTS`.
 
     Raises:
-        ValueError: If there are none, an unknown one, or two that would be the same file.
+        ValueError: If there are none, an unknown one, two that would be the same file, or some of rasters
+            beside some that need the whole image in memory.
 
     Example:
         >>> check_outputs(["overlay", "palette", "overlay"])
@@ -53,6 +62,11 @@ def check_outputs(kinds: Iterable[str]) -> tuple[str, ...]:
             raise ValueError(
                 f"Expected only one of {' and '.join(pair)}, which are the same file. Received: both."
             )
+    if not RASTER_OUTPUTS.isdisjoint(wanted) and (others := set(wanted) - _BESIDE_RASTERS):
+        raise ValueError(
+            "Expected only areas beside geotiff and geopackage, which are written window by window. "
+            f"Received: {', '.join(sorted(others))}."
+        )
     return tuple(kind for kind in OUTPUTS if kind in wanted)
 
 
@@ -69,7 +83,7 @@ def render(
     bytes.
 
     Args:
-        kinds: Some of `OUTPUTS`.
+        kinds: Some of `OUTPUTS`, without those of rasters.
         prediction: The image and its label.
         min_area: As of `polygon_annotations`.
         most_corners: As of `polygon_annotations`.

@@ -1,6 +1,6 @@
 """The interface of all engines, which compute labels."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:  # it imports Keras, which takes seconds and which a finished 
     from fcn.models.fields import NetDescription
 
 Floats = npt.NDArray[np.float32]
+
+Place = tuple[slice, slice]
+"""Rows and columns of a part of an image."""
 
 ENGINES = ("auto", "tensorflow", "openvino", "onnx", "litert", "jax", "torch")
 """Names of engines; "auto" chooses one for the model and the machine."""
@@ -105,6 +108,34 @@ class GradualEngine(Engine, Protocol):
 
     def logits_in_turns(self, image: Pixels) -> Generator[None, None, Floats]:
         """Computes its logits, yields after each window, and returns `float32[1, H, W, C]`."""
+
+
+class PixelSource(Protocol):
+    """The pixels of an image, parts of which are read when they are needed. An array is one, too."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height, width and 3."""
+
+    def __getitem__(self, place: Place, /) -> Pixels:
+        """Returns the pixels at a place, `uint8[h, w, 3]`, RGB."""
+
+
+@runtime_checkable
+class PartwiseEngine(Engine, Protocol):
+    """An engine that labels an image part by part, of which only parts are in memory."""
+
+    def label_parts(
+        self, image: PixelSource, begin: Callable[[Place], bool], most_rows: int
+    ) -> Iterator[tuple[Place, Labeled]]:
+        """Yields the labels of parts, without B, and their places.
+
+        Args:
+            image: The image.
+            begin: Called with the place of each window before it is computed, row by row; the parts that
+                follow lie in it. Returns whether it is to be computed.
+            most_rows: Most rows of the image in a window, unless the smallest one has more.
+        """
 
 
 @runtime_checkable

@@ -1,7 +1,6 @@
 """Labels images of any size with bounded memory, in windows that overlap by the receptive field."""
 
-from collections.abc import Generator, Iterator
-from itertools import product
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,31 +11,24 @@ from fcn.inference.engines.engine import (
     KeepingEngine,
     Labeled,
     NetEngine,
+    PixelSource,
+    Place,
     check_scores,
 )
-from fcn.inference.engines.exported import not_in_windows
 from fcn.inference.tiling.memory import (
-    OVERLAP,
     RESERVED_GIGABYTES,
     describe_net,
     labeling_bytes,
     least_map_bytes,
 )
-from fcn.inference.tiling.resampling import divide_outputs, linear_taps, resample
-from fcn.inference.tiling.windows import Span, choose_windows
-from fcn.models.resizing import shrunk_size
-from fcn.outputs.probabilities import label_confidence
-from fcn.system.progress import track
-
-_Place = tuple[slice, slice]
+from fcn.inference.tiling.parts import PartwiseNet
 
 
 class TiledEngine:
     """An engine that labels images in windows if they are too large for the memory, and others in one piece.
 
     At every pixel the logits are those of the whole image, up to rounding: windows overlap by the receptive
-    field. A net with an `input_scale` gets windows of the shrunk image, interpolated as the whole image would
-    be, and its logits are enlarged piece by piece.
+    field (`fcn.inference.tiling.parts`).
 
     Memory for any image: the maps of one window, the image and the result.
 
@@ -187,70 +179,36 @@ class TiledEngine:
         fitting = max(1, self.map_bytes // labeling_bytes(self._net, *images.shape[1:3]))
         return (slice(first, first + fitting) for first in range(0, len(images), fitting))
 
-    def _label_parts(self, image: Pixels) -> Iterator[tuple[_Place, Labeled]]:
-        """Yields the labels of the parts of an image `uint8[H, W, 3]`, and the places of these parts."""
-        if self._fits_in_memory(image[np.newaxis]):
-            yield _EVERYWHERE, _first(self._engine.label(image[np.newaxis]))
-        elif self._net.input_scale == 1:
-            for given, place, kept in self._windows(image.shape[:2]):
-                label, confidence = _first(self._engine.label(image[given][np.newaxis]))
-                yield place, Labeled(label[kept], confidence[kept])
-        else:
-            for place, logits in self._score_shrunk_parts(image):
-                yield place, _most_probable(logits)
+    def label_parts(
+        self, image: PixelSource, begin: Callable[[Place], bool], most_rows: int
+    ) -> Iterator[tuple[Place, Labeled]]:
+        """Yields the labels of the parts of an image that need not be in memory, and their places.
 
-    def score_parts(self, image: Pixels) -> Iterator[tuple[_Place, Floats]]:
+        Args:
+            image: The image.
+            begin: As of `PartwiseNet`.
+            most_rows: As of `PartwiseNet`.
+
+        Raises:
+            ImageTooLargeError: As `label` does.
+        """
+        net = PartwiseNet(self._engine, self._net, self.map_bytes, self._path, begin, most_rows)
+        return net.label(image)
+
+    def score_parts(self, image: Pixels) -> Iterator[tuple[Place, Floats]]:
         """Yields the logits of the parts of an image `uint8[H, W, 3]`, and the places of these parts.
 
         Raises:
             ImageTooLargeError: If the image is too large and the export, of an old version, does not describe
                 its net.
         """
-        if self._fits_in_memory(image[np.newaxis]):
-            yield _EVERYWHERE, self._engine.logits(image[np.newaxis])[0]
-        elif self._net.input_scale == 1:
-            for given, place, kept in self._windows(image.shape[:2]):
-                yield place, self._engine.logits(image[given][np.newaxis])[0][kept]
-        else:
-            yield from self._score_shrunk_parts(image)
+        return self._partwise().score(image)
 
-    def _windows(self, size: tuple[int, ...]) -> Iterator[tuple[_Place, _Place, _Place]]:
-        """Yields for each window its place, the part it answers for, and where that part is in the window."""
-        for row, column in track(self._choose_windows(size, overlap=0), "labeling parts"):
-            yield (
-                (slice(row.start, row.stop), slice(column.start, column.stop)),
-                (slice(row.first, row.last), slice(column.first, column.last)),
-                _inside_window(row, column),
-            )
+    def _label_parts(self, image: Pixels) -> Iterator[tuple[Place, Labeled]]:
+        return self._partwise().label(image)
 
-    def _score_shrunk_parts(self, image: Pixels) -> Iterator[tuple[_Place, Floats]]:
-        """Shrinks an image window by window, and yields logits enlarged to its size."""
-        size = image.shape[:2]
-        small = [shrunk_size(length, self._net.input_scale) for length in size]
-        shrinking = [linear_taps(length, less) for length, less in zip(size, small, strict=True)]
-        enlarging = [linear_taps(less, length) for length, less in zip(size, small, strict=True)]
-        windows = self._choose_windows(small, OVERLAP)
-        answered = [
-            divide_outputs(taps, [window[axis].last for window in windows])
-            for axis, taps in enumerate(enlarging)
-        ]
-        for row, column in track(windows, "labeling parts"):
-            pieces = resample(image, (0, 0), shrinking, (row.start, row.stop), (column.start, column.stop))
-            window = np.concatenate([piece for _, piece in pieces])
-            logits = self._engine.shrunk_logits(window[np.newaxis])[0][_inside_window(row, column)]
-            rows, columns = answered[0][row.last], answered[1][column.last]
-            for first, part in resample(logits, (row.first, column.first), enlarging, rows, columns):
-                yield (slice(first, first + len(part)), slice(*columns)), part
-
-    def _choose_windows(self, size: tuple[int, ...] | list[int], overlap: int) -> list[tuple[Span, Span]]:
-        if self._engine.net is None:
-            raise not_in_windows(self._path, size[0], size[1])
-
-        def fits(height: int, width: int) -> bool:
-            return self._net.map_bytes(height, width) <= self.map_bytes
-
-        rows, columns = choose_windows((size[0], size[1]), fits, self._net.halo(), overlap)
-        return list(product(rows, columns))
+    def _partwise(self) -> PartwiseNet:
+        return PartwiseNet(self._engine, self._net, self.map_bytes, self._path)
 
 
 def tiled(engine: NetEngine, memory_gigabytes: float, path: Path | None = None) -> TiledEngine:
@@ -274,23 +232,3 @@ def tiled(engine: NetEngine, memory_gigabytes: float, path: Path | None = None) 
         )
     map_bytes = int((memory_gigabytes - RESERVED_GIGABYTES) * 1e9)
     return TiledEngine(engine, map_bytes, path, score_bytes=map_bytes)
-
-
-_EVERYWHERE = (slice(None), slice(None))
-
-
-def _first(labeled: Labeled) -> Labeled:
-    return Labeled(labeled.label[0], labeled.confidence[0])
-
-
-def _inside_window(row: Span, column: Span) -> _Place:
-    return (
-        slice(row.first - row.start, row.last - row.start),
-        slice(column.first - column.start, column.last - column.start),
-    )
-
-
-def _most_probable(logits: Floats) -> Labeled:
-    """Returns the most probable classes; `logits`, `float32[..., C]`, are overwritten."""
-    label = logits.argmax(axis=-1).astype(np.uint8)
-    return Labeled(label, label_confidence(logits))
