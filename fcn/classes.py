@@ -6,7 +6,7 @@ NumPy is imported where it is used: reading a configuration and `fcn --help` do 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ VOID_NAMES = frozenset(
     {"void", "ignore", "__ignore__", "unlabeled", "unlabelled", "ignored", "dontcare", "don't care"}
 )
 """Names that people give to void, in lower case."""
+
+BACKGROUND_NAMES = frozenset({"background", "_background_"})
+"""Names that people give to the background, in lower case."""
 
 Color = tuple[int, int, int]
 """(red, green, blue), 0 to 255."""
@@ -111,6 +114,16 @@ def count_ids(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     for start in range(0, pixels.size, _COUNTED_AT_ONCE):
         counts += np.bincount(pixels[start : start + _COUNTED_AT_ONCE], minlength=256)
     return counts
+
+
+def ids_to_draw(names: Sequence[str], background: bool) -> tuple[int, ...]:
+    """Returns the class ids to draw: all, but not class 0 if it is called background and is not asked for.
+
+    Example:
+        >>> ids_to_draw(["background", "cat"], False), ids_to_draw(["sky", "cat"], False)
+        ((1,), (0, 1))
+    """
+    return tuple(range(0 if background or names[0].lower() not in BACKGROUND_NAMES else 1, len(names)))
 
 
 class ClassNamesError(ValueError):

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fcn.cli.annotation_arguments import add_annotations, annotation_options
 from fcn.cli.arguments import (
     MODEL_HELP,
     Commands,
@@ -63,10 +64,11 @@ def add_parser(commands: Commands) -> None:
         type=_outputs,
         default=("palette",),
         metavar="KIND,...",
-        help="what to write: palette or ids (PNGs), overlay, probabilities (.npz), rle or polygons "
-        "(coco.json), areas (areas.csv); geotiff, geopackage: of GeoTIFFs of any size; default: palette",
+        help="what to write: palette or ids (PNG), overlay, probabilities (npz), rle or polygons (coco.json),"
+        " areas (areas.csv), labelme, cvat; geotiff, geopackage: for GeoTIFFs of any size; default: palette",
     )
     add_overlays(infer)
+    add_annotations(infer)
     infer.add_argument(
         "-0",
         "--null",
@@ -144,12 +146,13 @@ def run(options: argparse.Namespace) -> None:
     outputs = [*options.outputs, *(["overlay"] if options.overlay else [])]
     check_raster_options(outputs, views.are_plain, bool(options.ray))
     kinds = check_outputs(outputs)
+    choices = (options.batch_size, style, annotation_options(options, kinds))
     # What "auto" chooses is known once the model is open.
     settings |= {name: getattr(options, name) for name in _CHOSEN if getattr(options, name) != "auto"}
     recover_restart(options.output)
     with (
         restarting(options.output) if options.restart else nullcontext(),
-        open_job(options.output, _inputs(options), settings, kinds, options.batch_size, style) as job,
+        open_job(options.output, _inputs(options), settings, kinds, *choices) as job,
     ):
         job.file_seconds = options.file_timeout
         result = job.result()

@@ -11,11 +11,13 @@ from fcn.errors import OutputError
 from fcn.inference.predictor import Predictor
 from fcn.inference.video import VIDEO_ENDING
 from fcn.jobs.added_outputs import has_unlabeled, join_outputs, times_kept, written_outputs
+from fcn.jobs.annotation_setting import read_options, settle_options
 from fcn.jobs.crash_isolation import note_delegation
 from fcn.jobs.moved import compare_folders
+from fcn.jobs.older_version import describe_older_job
 from fcn.jobs.overlay_setting import read_style, settle_style
 from fcn.jobs.pipeline import label_in_process
-from fcn.jobs.plan import plan
+from fcn.jobs.plan import default_batch_size, plan
 from fcn.jobs.rasters import writes_rasters
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.restart import remove_store
@@ -25,13 +27,12 @@ from fcn.jobs.sources.links import is_url
 from fcn.jobs.store import JobStore
 from fcn.jobs.worker import BatchProcessor, work
 from fcn.jobs.worker_lease import WorkerLease, leased_worker
+from fcn.outputs.annotation_options import AnnotationOptions
 from fcn.outputs.overlay_style import OverlayStyle
 from fcn.outputs.render import ENDINGS
 from fcn.outputs.summaries import summary_paths, write_summaries
 from fcn.system.files import remove
 from fcn.system.text import print_notice
-
-_GPU = Path("/dev/nvidia0")
 
 
 class LabelingResult(NamedTuple):
@@ -62,6 +63,7 @@ class Job:
         kinds: What it writes, some of `OUTPUTS`.
         order: Order of the pixels that are labeled.
         added: Those of `kinds` that it did not write before.
+        annotations: Options of annotations.
         file_seconds: Longest time that a process may decode an image.
         lease: This process.
     """
@@ -73,6 +75,7 @@ class Job:
         self.kinds = tuple(kinds)
         self.order = order
         self.added: tuple[str, ...] = ()
+        self.annotations = read_options(store)
         self.file_seconds = FILE_SECONDS
         self.lease = lease
 
@@ -126,6 +129,7 @@ class Job:
             frames=frames,
             file_seconds=self.file_seconds,
             order=self.order,
+            annotations=self.annotations,
         )
 
     def delegate(self) -> None:
@@ -162,9 +166,11 @@ class Job:
             for path in summaries:
                 remove(path)  # without the new images it must not look complete if this run is stopped
         written = label()
-        records = ((path, record) for path, _, record in self.store.records())
+        images, output = self.store.summarized_images(), self.store.output
         with times_kept(summaries):
-            write_summaries(self.kinds, records, self.store.output, classes())
+            left_out = write_summaries(self.kinds, images, output, classes(), self.annotations).left_out
+        if left_out:
+            print_notice(self.annotations.describe_left_out(left_out))
         return self.result(written)
 
     def memory(self) -> float | None:
@@ -200,6 +206,7 @@ def open_job(
     kinds: Sequence[str],
     batch_size: int | None = None,
     overlay_style: OverlayStyle | None = None,
+    annotations: AnnotationOptions | None = None,
 ) -> Iterator[Job]:
     """Opens or starts the job of an output folder, and brings its store up to date.
 
@@ -212,6 +219,7 @@ def open_job(
         batch_size: Most images in a batch; None for the stored size, or at first for one that suits the
             machine.
         overlay_style: How overlays are drawn; None for the stored style, or at first the default.
+        annotations: Options of annotations; None for those of the job, or at first the usual ones.
 
     Raises:
         DataError: If an input cannot be used, there are no images, or two would get the same output file.
@@ -234,6 +242,7 @@ def open_job(
                 check_settings(store, {**settings, ORDER: order})
                 compared = compare_folders(store, folders)
                 known, kinds = written_outputs(store), join_outputs(store, kinds)
+                settle_options(store, known, kinds, annotations)
             size = batch_size or int(store.settings().get("batch_size", default_batch_size()))
             if writes_rasters(kinds):
                 size = 1  # each may take hours
@@ -242,11 +251,8 @@ def open_job(
             plan(store, lease, inputs, endings, size, summary_paths(kinds, output), kinds, compared)
             job = Job(store, lease, kinds, order)
             job.added = tuple(kind for kind in kinds if known and kind not in known)
-            if order == "stored" and not job.finished:
-                print_notice(
-                    f"{output}: was started by an older version, so it continues in stored pixel order: EXIF "
-                    "orientation is not applied. Add --restart to label everything upright."
-                )
+            if not job.finished and (older := describe_older_job(output, order, job.annotations)):
+                print_notice(*older)
             yield job
             if not job.remaining():
                 store.remove_copy()
@@ -269,11 +275,6 @@ def join_job(output: Path, kinds: Sequence[str], order: PixelOrder) -> Iterator[
     store = JobStore(output)
     with closing(store), leased_worker(store) as lease:
         yield Job(store, lease, kinds, order)
-
-
-def default_batch_size() -> int:
-    """Returns the default batch size: 1 on a CPU, where larger batches are not faster."""
-    return 8 if _GPU.exists() else 1
 
 
 def _was_started(store: JobStore) -> bool:

@@ -12,6 +12,7 @@ from fcn.jobs.job import open_job
 from fcn.jobs.restart import forget_job as forget_job
 from fcn.jobs.settings import Setting, model_setting
 from fcn.jobs.sources.inputs import Input
+from fcn.outputs.annotation_options import AnnotationOptions
 from fcn.outputs.overlay_style import DEFAULT_STYLE
 from fcn.outputs.render import check_outputs
 
@@ -22,6 +23,7 @@ def label_images(
     output: Path,
     outputs: Sequence[str] = ("palette",),
     batch_size: int | None = None,
+    annotations: AnnotationOptions | None = None,
 ) -> LabelingResult:
     """Labels images and writes palette PNGs at the images' own sizes, upright, or other outputs.
 
@@ -41,8 +43,11 @@ def label_images(
         output: The folder to write to; made if it is missing.
         outputs: What to write, some of `fcn.outputs.render.OUTPUTS`: "palette" or "ids", "overlay"
             (`STEM.overlay.jpg`, a picture for people, drawn as `predictor.overlay_style` says),
-            "probabilities" (`STEM.npz`), "rle" or "polygons" (`coco.json`), "areas" (`areas.csv`).
+            "probabilities" (`STEM.npz`), "rle" or "polygons" (`coco.json`), "areas" (`areas.csv`), "labelme"
+            (`STEM.json`), "cvat" (`cvat.xml`).
         batch_size: Most images that are labeled at once; None for a number that suits the machine.
+        annotations: Ids of categories, the smallest region, simpler polygons; None for the options of the
+            job, or at first the usual ones.
 
     Raises:
         DataError: If an input is missing, unreadable or inside `output`; if there are no images; if two
@@ -54,7 +59,8 @@ def label_images(
     model = _model_setting(predictor)
     settings: dict[str, Setting | str] = {"model": model, "views": predictor.views.describe()}
     style = None if predictor.overlay_style == DEFAULT_STYLE else predictor.overlay_style
-    with open_job(output, inputs, settings, check_outputs(outputs), batch_size, style) as job:
+    kinds = check_outputs(outputs)
+    with open_job(output, inputs, settings, kinds, batch_size, style, annotations) as job:
         return job.run(predictor)
 
 

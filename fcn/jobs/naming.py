@@ -1,11 +1,78 @@
 """Names the outputs of each image: `FOLDER/STEM`, or `FOLDER/NAME.EXT` if names clash."""
 
 import os
+import posixpath
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from fcn.errors import DataError
-from fcn.jobs.sources.links import shown_place
+from fcn.jobs.sources.links import is_url, path_of_url, shown_place
+
+
+def name_of_file(place: str) -> str:
+    """Returns the name of the file at a path or URL, without its folders.
+
+    Example:
+        >>> name_of_file("/images/a.jpg"), name_of_file("https://host/b.png?size=2")
+        ('a.jpg', 'b.png')
+    """
+    return os.path.basename(path_of_url(place) if is_url(place) else place)
+
+
+def relative_name(name: str, place: str) -> str:
+    """Returns the path of an image relative to the folder in which it was found, with "/".
+
+    Args:
+        name: Path of its outputs without suffixes.
+        place: Its path or URL.
+
+    Example:
+        >>> relative_name("cats/a", "/images/cats/a.jpg"), relative_name("view_1", "https://host/view?id=1")
+        ('cats/a.jpg', 'view_1')
+    """
+    folder, last = posixpath.split(name)
+    file = name_of_file(place)
+    # The name of another output was made up: files of several links may be called alike.
+    return posixpath.join(folder, file) if last in (file, PurePosixPath(file).stem) else name
+
+
+def path_beside(place: str, output: Path, name: str) -> str:
+    """Returns the path of an image relative to the folder of its outputs, with "/".
+
+    Args:
+        place: Path or URL of the image; of a URL it is the name of the file.
+        output: The folder of the job.
+        name: Path of its outputs without suffixes, relative to that folder.
+    """
+    if is_url(place):
+        return name_of_file(place)
+    # The system goes up from where links lead.
+    folder = os.path.join(os.path.realpath(output), os.path.dirname(name))
+    return os.path.relpath(place, folder).replace(os.sep, "/")
+
+
+def refuse_names_of_summaries(connection: sqlite3.Connection, suffix: str, summaries: Sequence[Path]) -> None:
+    """Refuses an image with an output that would be one of the files about all images.
+
+    Args:
+        connection: A job's store.
+        suffix: Suffix of an output of each image.
+        summaries: The files about all images, in the folder of the job.
+
+    Raises:
+        DataError: If there is such an image.
+    """
+    for path in summaries:
+        if path.suffix == suffix:
+            row = connection.execute(
+                "SELECT path FROM images WHERE name = ? AND kind = 'image'", (os.fsencode(path.stem),)
+            ).fetchone()
+            if row is not None:
+                raise DataError(
+                    f"{os.fsdecode(row['path'])}: would be labeled as {path.name}, which is a file about all "
+                    "images. Rename the image, or write these outputs into separate folders."
+                )
 
 
 def name_outputs(connection: sqlite3.Connection, suffixes: Sequence[str]) -> None:

@@ -9,10 +9,12 @@ from typing import NamedTuple, TypeVar
 from fcn.errors import OutputError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.integrity import output_path
+from fcn.jobs.naming import path_beside
 from fcn.jobs.rasters import label_claimed_raster, writes_rasters
 from fcn.jobs.reading import FILE_SECONDS, NO_MEMORY, ImageReader, PixelOrder, ReadImage
 from fcn.jobs.task import Outcome, Task
 from fcn.jobs.videos import label_claimed_video
+from fcn.outputs.annotation_options import DEFAULTS, AnnotationOptions
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.render import SUFFIXES, Rendered, render
 from fcn.system.files import name_is_too_long, remove, write_bytes
@@ -89,6 +91,7 @@ def label_in_process(
     frames: int = 1,
     file_seconds: float = FILE_SECONDS,
     order: PixelOrder = "upright",
+    annotations: AnnotationOptions = DEFAULTS,
 ) -> Generator[list[Outcome], None, None]:
     """Labels batches in this process and writes their outputs; yields the outcomes of each batch.
 
@@ -100,6 +103,7 @@ def label_in_process(
         frames: Most frames of a video that are labeled at once.
         file_seconds: Longest time that a process may decode an image.
         order: Order of the pixels that are labeled.
+        annotations: Options of annotations.
 
     Raises:
         OutputError: If an output cannot be written.
@@ -108,7 +112,7 @@ def label_in_process(
     def write(batch: LabeledBatch) -> list[Outcome]:
         outcomes = [
             write_image(output, image) if isinstance(image, RenderedImage) else image
-            for image in render_batch(batch, kinds)
+            for image in render_batch(batch, kinds, output, annotations)
         ]
         return add_seconds([*outcomes, *batch.unlabeled], batch.began)
 
@@ -184,13 +188,17 @@ def label_batches(
         yield from map_ahead(finish_and_free, labels, ahead=2, has_room=budget.has_room)
 
 
-def render_batch(batch: LabeledBatch, kinds: Sequence[str]) -> Iterator[RenderedImage | Outcome]:
+def render_batch(
+    batch: LabeledBatch, kinds: Sequence[str], output: Path, annotations: AnnotationOptions
+) -> Iterator[RenderedImage | Outcome]:
     """Renders the images of a batch one by one; one that does not fit into memory yields a failure."""
     for read, prediction in batch.labeled:
+        name = read.claimed.name
+        image_path = path_beside(read.claimed.place, output, name)
         try:
             lacking = [kind for kind in kinds if SUFFIXES.get(kind) not in read.outcome.files]
-            rendered = render(lacking or _NO_FILES, prediction)
-            yield RenderedImage(read.claimed.name, read.outcome, rendered)
+            rendered = render(lacking or _NO_FILES, prediction, annotations, image_path=image_path)
+            yield RenderedImage(name, read.outcome, rendered)
         except MemoryError:
             yield read.outcome._replace(error=f"cannot be labeled: {NO_MEMORY}")
 

@@ -20,17 +20,19 @@ from fcn.jobs.added_outputs import LACKS_OUTPUTS, add_outputs, leave_out_lost
 from fcn.jobs.changes import keep_stable_links, mark_changes, mark_deleted
 from fcn.jobs.measuring import chunks, measure
 from fcn.jobs.moved import Folders, find_moved, move
-from fcn.jobs.naming import name_outputs
+from fcn.jobs.naming import name_of_file, name_outputs, refuse_names_of_summaries
 from fcn.jobs.sources.inputs import Input, find_all
-from fcn.jobs.sources.links import is_url, path_of_url, query_name, shown_place
+from fcn.jobs.sources.links import is_url, query_name, shown_place
 from fcn.jobs.sources.search import FoundImage, describe_others
 from fcn.jobs.store import JobStore, escape_undecodable
 from fcn.jobs.worker_lease import WorkerLease
+from fcn.outputs.render import SUFFIXES
 from fcn.system.files import remove
 from fcn.system.places import is_encodable, path_below
 from fcn.system.progress import track
 from fcn.system.text import print_notice
 
+_GPU = Path("/dev/nvidia0")
 _TABLES = """
 CREATE TEMP TABLE found (
   place BLOB PRIMARY KEY, path BLOB, folder BLOB, short BLOB, full BLOB, long BLOB, name BLOB, kind TEXT,
@@ -82,7 +84,7 @@ def plan(
         folders: The input folders, as `compare_folders` returned them.
 
     Raises:
-        DataError: If there are no images, or two would get the same name.
+        DataError: If there are no images, or two outputs would get the same name.
         OutputError: If the store cannot be written to, or the input folders are others, which were not moved.
     """
     with _temporary_tables(store):
@@ -101,11 +103,18 @@ def plan(
             if moved or lost or deleted:
                 for path in summaries:
                     remove(path)
+            if "labelme" in kinds:
+                refuse_names_of_summaries(store.connection, SUFFIXES["labelme"], summaries)
             known = store.settings().get("batch_size")
             if known != str(batch_size):
                 store.connection.execute("UPDATE images SET batch = NULL WHERE status = 'waiting'")
                 store.keep_settings({"batch_size": str(batch_size)})
             store.connection.execute(_BATCHES, {"size": batch_size, "pixels": BATCH_PIXELS})
+
+
+def default_batch_size() -> int:
+    """Returns the default batch size: 1 on a CPU, where larger batches are not faster."""
+    return 8 if _GPU.exists() else 1
 
 
 @contextmanager
@@ -157,7 +166,7 @@ def _found_row(found: FoundImage, output: Path) -> tuple[object, ...]:
     Raises:
         PlaceError: If its label would be outside of the output folder.
     """
-    name = os.path.basename(path_of_url(found.place) if is_url(found.place) else found.place)
+    name = name_of_file(found.place)
     path_below(output, posixpath.join(found.folder, name), found.path)
     stem = PurePosixPath(name).stem
     if found.kind == "video":  # its only output, so a video does not clash with an image of the same name

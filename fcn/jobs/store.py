@@ -17,10 +17,12 @@ from fcn.errors import OutputError
 from fcn.jobs.crash_isolation import release_claims, remove_outputs
 from fcn.jobs.integrity import check_store, damaged, read_record
 from fcn.jobs.migration import copy_path, migrate
+from fcn.jobs.naming import relative_name
 from fcn.jobs.schema import SCHEMA, STORE_NAME, VERSION
 from fcn.jobs.sources.links import shown_place
 from fcn.jobs.task import Outcome, Task
 from fcn.outputs.record import Record
+from fcn.outputs.summaries import SummarizedImage
 from fcn.system.files import remove, unwritable
 
 _MAX_WAIT_SECONDS = 600
@@ -240,26 +242,25 @@ class JobStore:
             ).fetchall()
         return [(shown_place(os.fsdecode(row["path"])), row["error"]) for row in rows]
 
-    def records(self) -> Iterator[tuple[str, str, Record]]:
-        """Yields path, name and record of each labeled image that was not deleted, by name; no videos."""
-        return self._records("path")
+    def summarized_images(self) -> Iterator[SummarizedImage]:
+        """Yields each labeled image that was not deleted, by name; no videos."""
+        for row, record in self._records():
+            name, path, place = (os.fsdecode(row[column]) for column in ("name", "path", "place"))
+            yield SummarizedImage(shown_place(path), relative_name(name, place), row["id"], record)
 
     def placed_records(self) -> Iterator[tuple[str, str, Record]]:
-        """Yields the same with the absolute path or URL of each image in place of its path."""
-        return self._records("place")
+        """Yields absolute path or URL, name and record of the same images."""
+        for row, record in self._records():
+            yield shown_place(os.fsdecode(row["place"])), os.fsdecode(row["name"]), record
 
-    def _records(self, column: str) -> Iterator[tuple[str, str, Record]]:
+    def _records(self) -> Iterator[tuple[sqlite3.Row, Record]]:
         with self.guarded():
             rows = self.connection.execute(
-                f"SELECT {column}, name, record FROM images "
+                "SELECT id, path, place, name, record FROM images "
                 "WHERE status = 'done' AND kind = 'image' AND NOT gone ORDER BY name"
             )
             for row in rows:
-                yield (
-                    shown_place(os.fsdecode(row[column])),
-                    os.fsdecode(row["name"]),
-                    read_record(row["record"], self.path),
-                )
+                yield row, read_record(row["record"], self.path)
 
 
 def _may_hold_both(following: sqlite3.Row, in_hand: sqlite3.Row) -> bool:

@@ -1,27 +1,23 @@
-"""Writes labels as COCO annotations.
+"""Makes COCO annotations of labels: the regions of each class as polygons, or its pixels as run lengths.
 
-Ids of categories are class ids, class 0 among them. Widths, heights and masks are those of upright images, as
-in label PNGs. Void is not annotated.
+Here ids of categories are class ids; `fcn.outputs.coco_document` has those of documents. Widths, heights and
+masks are those of upright images, as in label PNGs. Void is not annotated.
 
 Source: the format described at https://cocodataset.org/#format-data (object detection).
 """
 
-import json
 import math
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from fcn.classes import VOID, Classes, count_ids
+from fcn.classes import VOID, count_ids
 from fcn.data.image_io import Pixels
-from fcn.outputs.record import Annotation, Record
-from fcn.system.files import atomic_path, temporary_beside
+from fcn.outputs.record import Annotation
+from fcn.outputs.simplification import simplify_polygon
 
 # Regions are traced with pixels this wide: a cut between two pixels takes a third of one and leaves two.
 _ZOOM = 3
@@ -31,61 +27,6 @@ _LEAST_CORNERS = 4
 """Of a region, and of a hole."""
 _MOST_TRACED_TIMES = 16
 """Boxes in which regions are traced overlap where one lies in another: so many times the label at most."""
-
-
-def categories(classes: Classes) -> list[dict[str, Any]]:
-    """Returns the categories of COCO for classes.
-
-    Example:
-        >>> categories(Classes.named(("sky", "sea")))[1]
-        {'id': 1, 'name': 'sea', 'supercategory': ''}
-    """
-    return [{"id": index, "name": name, "supercategory": ""} for index, name in enumerate(classes.names)]
-
-
-@contextmanager
-def coco_file(
-    path: Path, classes: Classes, listed: Sequence[dict[str, Any]] | None = None
-) -> Iterator[Callable[[str, Record], None]]:
-    """Yields a function that takes each image's name and record; the file appears when the block succeeds.
-
-    Args:
-        path: The file.
-        classes: The classes.
-        listed: The categories to list; None for all classes, by their ids.
-
-    Raises:
-        OutputError: If the file cannot be written or the disk is full.
-    """
-    # Images come before annotations in the file, so annotations wait in a file of their own.
-    with (
-        atomic_path(path) as temporary,
-        temporary_beside(path, ".annotations") as waiting,
-        temporary.open("w", encoding="ascii") as images,
-        waiting.open("w+", encoding="ascii") as annotations,
-    ):
-        image_id = annotation_id = 0
-        head = {
-            "info": {"description": "Labels of images"},
-            "categories": categories(classes) if listed is None else listed,
-        }
-        images.write(f'{json.dumps(head)[:-1]}, "images": [')
-
-        def add(name: str, record: Record) -> None:
-            nonlocal image_id, annotation_id
-            image_id += 1
-            image = {"id": image_id, "file_name": name, "width": record["width"], "height": record["height"]}
-            images.write(f"{',' if image_id > 1 else ''}\n{json.dumps(image)}")
-            for annotation in record["annotations"]:
-                annotation_id += 1
-                line = json.dumps({"id": annotation_id, "image_id": image_id, **annotation})
-                annotations.write(f"{',' if annotation_id > 1 else ''}\n{line}")
-
-        yield add
-        images.write('\n], "annotations": [')
-        annotations.seek(0)
-        shutil.copyfileobj(annotations, images)
-        images.write("\n]}\n")
 
 
 def rle_annotations(label: Pixels) -> list[Annotation]:
@@ -111,38 +52,70 @@ class TooManyCornersError(Exception):
     """A label whose polygons have more corners than are wanted, or whose regions are nested too often."""
 
 
-def polygon_annotations(
-    label: Pixels, min_area: int = 1, most_corners: int | None = None
-) -> list[Annotation]:
-    """Returns one annotation for each connected region of each class, as polygons along edges of pixels.
+class Traced(NamedTuple):
+    """Regions as polygons.
 
-    Pixels that touch at a corner are connected. Polygons of COCO have no holes: a region with holes is cut
-    above and below each of them into pieces without holes, which share edges and do not overlap. Drawn
-    together they are the region again, to the pixel. A label of more than 16 megapixels is cut into
-    rectangles first, and regions with it.
+    Attributes:
+        annotations: An annotation for each region.
+        left_out: How many regions are too small to have one.
+    """
+
+    annotations: list[Annotation]
+    left_out: int
+
+
+def polygon_annotations(label: Pixels, min_area: int = 1) -> list[Annotation]:
+    """Returns one annotation for each connected region of each class, as `trace_regions` does.
 
     Args:
         label: `uint8[H, W]`, class ids, 255 = void.
         min_area: Regions of fewer pixels are left out.
-        most_corners: The most corners of all polygons together; None for any number.
-
-    Raises:
-        TooManyCornersError: If there are more. Most often that is known before they are traced.
 
     Example:
         >>> polygon_annotations(np.array([[1, 1]], np.uint8))[0]["segmentation"]
         [[0, 0, 0, 1, 2, 1, 2, 0]]
     """
+    return trace_regions(label, min_area).annotations
+
+
+def trace_regions(
+    label: Pixels, min_area: int = 1, most_corners: int | None = None, simplify: bool = False
+) -> Traced:
+    """Returns the connected regions of each class as polygons along edges of pixels.
+
+    Pixels that touch at a corner are connected. Polygons of COCO have no holes: a region with holes is cut
+    above and below each of them into pieces without holes, which share edges and do not overlap. Drawn
+    together they are the region again, to the pixel. A label of more than 16 megapixels is cut into
+    rectangles first, and regions with it. The area and the box of an annotation are those of its region.
+
+    Args:
+        label: `uint8[H, W]`, class ids, 255 = void.
+        min_area: Regions of fewer pixels are left out.
+        most_corners: The most corners of all polygons together; None for any number.
+        simplify: Whether polygons have fewer corners, as of `simplify_polygon`.
+
+    Raises:
+        TooManyCornersError: If there are more. Most often that is known before they are traced.
+
+    Example:
+        >>> trace_regions(np.array([[0, 0, 1]], np.uint8), min_area=2).left_out
+        1
+    """
     limit = math.inf if most_corners is None else most_corners
     annotations: list[Annotation] = []
-    corners = 0
+    corners = left_out = 0
     for part, top, left in _parts(label, 0, 0):
+        left_out += _count_small(part, min_area)
         for annotation in _annotate_part(part, top, left, min_area, limit - corners):
             corners += sum(len(polygon) // 2 for polygon in annotation["segmentation"])
-            annotations.append(annotation)
             if corners > limit:
                 raise TooManyCornersError
-    return annotations
+            if simplify:
+                annotation["segmentation"] = [
+                    simplify_polygon(polygon) for polygon in annotation["segmentation"]
+                ]
+            annotations.append(annotation)
+    return Traced(annotations, left_out)
 
 
 def _parts(label: Pixels, top: int, left: int) -> Iterator[tuple[Pixels, int, int]]:
@@ -190,6 +163,17 @@ def _check_work(label: Pixels, min_area: int, most_corners: float) -> None:
         traced += int(sides.prod(axis=1).sum())
         if corners > most_corners or traced > _MOST_TRACED_TIMES * label.size:
             raise TooManyCornersError
+
+
+def _count_small(label: Pixels, min_area: int) -> int:
+    """Returns how many regions have fewer pixels."""
+    if min_area <= 1:
+        return 0
+    counts = []
+    for value in _present_ids(label):
+        boxes = _connected(label, value)[2]
+        counts.append(len(boxes) - 1 - len(_wanted(boxes, min_area)))
+    return sum(counts)
 
 
 def _connected(label: Pixels, value: int) -> Any:

@@ -7,7 +7,9 @@ matter.
 Source: CVAT's documentation of the format.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +18,15 @@ from xml.sax.saxutils import escape, quoteattr
 import cv2
 import numpy as np
 
+from fcn.classes import VOID, Classes
+from fcn.data.class_table import IGNORE
 from fcn.data.image_io import Pixels
 from fcn.outputs.regions import Mask, Region, box_of_class, find_regions, present_ids
 from fcn.system.files import atomic_path
 
 _MAX_SHAPES = 10_000
 _FEWEST_POINTS = 3
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class CvatLabel(NamedTuple):
@@ -43,6 +48,31 @@ class CvatLabel(NamedTuple):
             '#ff8000'
         """
         return "#{:02x}{:02x}{:02x}".format(*self.color)
+
+
+def cvat_names(classes: Classes, class_ids: Iterable[int]) -> dict[int, str]:
+    """Returns the names of the labels of class ids to draw, and of void.
+
+    Example:
+        >>> cvat_names(Classes.named(("background", "cat")), [1])
+        {1: 'cat', 255: '__ignore__'}
+    """
+    return {**{class_id: classes.names[class_id] for class_id in class_ids}, VOID: IGNORE}
+
+
+def cvat_labels(classes: Classes, class_ids: Iterable[int]) -> list[CvatLabel]:
+    """Returns the labels of class ids to draw, and of void, in the colors of the classes."""
+    palette = classes.full_palette().tolist()
+    return [
+        CvatLabel(name, (palette[class_id][0], palette[class_id][1], palette[class_id][2]))
+        for class_id, name in cvat_names(classes, class_ids).items()
+    ]
+
+
+def labels_document(labels: Sequence[CvatLabel]) -> str:
+    """Returns labels as CVAT takes them under "Raw" when a task is made."""
+    constructor = [{"name": label.name, "color": label.hexadecimal(), "attributes": []} for label in labels]
+    return f"{json.dumps(constructor, indent=2)}\n"
 
 
 def cvat_shapes(label: Pixels, names: Mapping[int, str]) -> str:
@@ -106,7 +136,7 @@ def row_runs(mask: Mask) -> list[int]:
 
 @contextmanager
 def cvat_file(
-    path: Path, name: str, count: int, labels: Sequence[CvatLabel], subsets: Sequence[str] = ()
+    path: Path, name: str, count: int | None, labels: Sequence[CvatLabel], subsets: Sequence[str] = ()
 ) -> Iterator[Callable[[str, tuple[int, int], str | None, str], None]]:
     """Yields a function that takes the images; the file appears when the block succeeds.
 
@@ -116,7 +146,7 @@ def cvat_file(
     Args:
         path: The file.
         name: Name of the task or project.
-        count: Number of images.
+        count: Number of images; None if it is not known before.
         labels: Its labels.
         subsets: The subsets of the images. CVAT has them in projects only, so a file with subsets is that of
             a project.
@@ -132,7 +162,7 @@ def cvat_file(
             nonlocal number
             part = "" if subset is None else f" subset={quoteattr(subset)}"
             file.write(
-                f'<image id="{number}" name={quoteattr(image_name)}{part} width="{size[1]}" '
+                f'<image id="{number}" name={quoteattr(_printable(image_name))}{part} width="{size[1]}" '
                 f'height="{size[0]}">\n{shapes}</image>\n'
             )
             number += 1
@@ -141,7 +171,12 @@ def cvat_file(
         file.write("</annotations>\n")
 
 
-def _head(name: str, count: int, labels: Sequence[CvatLabel], subsets: Sequence[str]) -> str:
+def _printable(text: str) -> str:
+    """Returns a text in which characters that XML cannot hold are escaped as Python does."""
+    return _NOT_XML.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def _head(name: str, count: int | None, labels: Sequence[CvatLabel], subsets: Sequence[str]) -> str:
     listed = "".join(
         f"<label><name>{escape(label.name)}</name><color>{label.hexadecimal()}</color><type>any</type>"
         "<attributes></attributes></label>\n"
@@ -154,8 +189,9 @@ def _head(name: str, count: int, labels: Sequence[CvatLabel], subsets: Sequence[
         described = f"<tasks>\n{tasks}</tasks>\n<subsets>{chr(10).join(names)}</subsets>\n"
     else:
         kind = "task"
-        described = f"<size>{count}</size>\n<mode>annotation</mode>\n<overlap>0</overlap>\n"
+        size = "" if count is None else f"<size>{count}</size>\n"
+        described = f"{size}<mode>annotation</mode>\n<overlap>0</overlap>\n"
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta>\n'
-        f"<{kind}>\n<name>{escape(name)}</name>\n{described}<labels>\n{listed}</labels>\n</{kind}>\n</meta>\n"
+        f"<{kind}>\n<name>{escape(_printable(name))}</name>\n{described}<labels>\n{listed}</labels>\n</{kind}>\n</meta>\n"
     )

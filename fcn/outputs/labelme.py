@@ -9,14 +9,14 @@ Source: files that labelme 5 has written.
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from fcn.classes import VOID
+from fcn.classes import BACKGROUND_NAMES, VOID, Classes
 from fcn.data.class_table import IGNORE, LABELME_BACKGROUND
 from fcn.data.image_io import Pixels
 from fcn.outputs.regions import Mask, Region, box_of_class, find_regions, present_ids
@@ -68,6 +68,36 @@ def labelme_shapes(label: Pixels, names: Mapping[int, str]) -> list[dict[str, An
     if not np.array_equal(np.asarray(canvas), expected):
         return _masks(label, drawn)
     return [shape for _, _, shape in shapes]
+
+
+def labelme_names(classes: Classes, class_ids: Iterable[int]) -> dict[int, str]:
+    """Returns the labels of the class ids to draw.
+
+    Example:
+        >>> labelme_names(Classes.named(("background", "cat")), [0, 1])
+        {0: '_background_', 1: 'cat'}
+    """
+    names = {class_id: classes.names[class_id] for class_id in class_ids}
+    return {
+        class_id: LABELME_BACKGROUND if name.lower() in BACKGROUND_NAMES else name
+        for class_id, name in names.items()
+    }
+
+
+def labelme_list(names: Mapping[int, str]) -> str:
+    r"""Returns the content of the file for `labelme --labels`.
+
+    Args:
+        names: Labels of the class ids to draw.
+
+    Example:
+        >>> labelme_list({1: "cat"})
+        '__ignore__\n_background_\ncat\n'
+    """
+    # Without the background in the list, an import does not put it in front of the classes.
+    background = [] if 0 in names else [LABELME_BACKGROUND]
+    listed = dict.fromkeys([IGNORE, *background, *names.values()])
+    return "".join(f"{name}\n" for name in listed)
 
 
 def labelme_document(

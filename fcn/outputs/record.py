@@ -1,6 +1,6 @@
 """The record of a labeled image that a job keeps."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 Annotation = dict[str, Any]
 """An annotation of COCO that has no `id` and no `image_id` yet."""
@@ -15,6 +15,8 @@ class Record(TypedDict):
         mean_confidence: Probability of the label, on average over all pixels, 1/C to 1.
         areas: The share of the image that each class covers, by name; absent ones are left out.
         annotations: Annotations of COCO; empty if they are not an output.
+        left_out: How many regions are too small for an annotation; missing if none are.
+        cvat: CVAT's elements for its shapes; missing if they are not an output.
     """
 
     height: int
@@ -22,3 +24,5 @@ class Record(TypedDict):
     mean_confidence: float
     areas: dict[str, float]
     annotations: list[Annotation]
+    left_out: NotRequired[int]
+    cvat: NotRequired[str]

@@ -4,25 +4,37 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from fcn.data.image_io import encode_label
-from fcn.outputs.coco import polygon_annotations, rle_annotations
+from fcn.outputs.annotation_options import DEFAULTS, AnnotationOptions
+from fcn.outputs.coco_document import annotate
 from fcn.outputs.prediction import Prediction
+from fcn.outputs.prelabels import cvat_elements, labelme_file, merge_small_regions
 from fcn.outputs.record import Annotation, Record
 
 RASTER_OUTPUTS = frozenset({"geotiff", "geopackage"})
 """Outputs of TIFFs that are labeled window by window (`fcn.inference.raster`), not by `render`."""
 
 OUTPUTS = (
-    *("palette", "ids", "overlay", "probabilities", "rle", "polygons", "areas"),
+    *("palette", "ids", "overlay", "probabilities", "rle", "polygons", "areas", "labelme", "cvat"),
     *("geotiff", "geopackage"),
 )
 """Kinds of outputs: files of each image (`render`) and of all images (`write_summaries`)."""
 
-SUFFIXES = {"palette": ".png", "ids": ".png", "overlay": ".overlay.jpg", "probabilities": ".npz"}
-SUFFIXES |= {"geotiff": ".tif", "geopackage": ".gpkg"}
+SUFFIXES = {
+    "palette": ".png",
+    "ids": ".png",
+    "overlay": ".overlay.jpg",
+    "probabilities": ".npz",
+    "labelme": ".json",
+    "geotiff": ".tif",
+    "geopackage": ".gpkg",
+}
 """Endings of an image's files, after their common stem."""
 
 ENDINGS = tuple(dict.fromkeys(SUFFIXES.values()))
 """The different endings of files."""
+
+ANNOTATED = ("rle", "polygons", "labelme", "cvat")
+"""Kinds that options of annotations are for."""
 
 _EXCLUSIVE = (("palette", "ids"), ("rle", "polygons"))
 _BESIDE_RASTERS = RASTER_OUTPUTS | {"areas"}
@@ -73,8 +85,9 @@ def check_outputs(kinds: Iterable[str]) -> tuple[str, ...]:
 def render(
     kinds: Iterable[str],
     prediction: Prediction,
-    min_area: int = 1,
+    options: AnnotationOptions = DEFAULTS,
     most_corners: int | None = None,
+    image_path: str = "",
 ) -> Rendered:
     """Renders the files of one image and its record.
 
@@ -85,8 +98,9 @@ def render(
     Args:
         kinds: Some of `OUTPUTS`, without those of rasters.
         prediction: The image and its label.
-        min_area: As of `polygon_annotations`.
-        most_corners: As of `polygon_annotations`.
+        options: Options of annotations.
+        most_corners: As of `annotate`.
+        image_path: Path of the image, relative to its files, for "labelme".
 
     Raises:
         TooManyCornersError: If polygons have more.
@@ -104,7 +118,13 @@ def render(
     label, classes = prediction.label, prediction.classes
     files: dict[str, bytes] = {}
     annotations: list[Annotation] = []
-    for kind in check_outputs(kinds):
+    left_out = 0
+    cvat: str | None = None
+    wanted = check_outputs(kinds)
+    if {"labelme", "cvat"} & set(wanted):
+        least = options.min_area.pixels((label.shape[0], label.shape[1]))
+        drawn, left_out = merge_small_regions(label, least)
+    for kind in wanted:
         match kind:
             case "palette":
                 files[SUFFIXES[kind]] = encode_label(label, classes)
@@ -114,10 +134,13 @@ def render(
                 files[SUFFIXES[kind]] = prediction.encoded_overlay()
             case "probabilities":
                 files[SUFFIXES[kind]] = prediction.encoded_probabilities()
-            case "rle":
-                annotations = rle_annotations(label)
-            case "polygons":
-                annotations = polygon_annotations(label, min_area, most_corners)
+            case "rle" | "polygons":
+                annotations, count = annotate(label, classes, kind, options, most_corners)
+                left_out = max(left_out, count)
+            case "labelme":
+                files[SUFFIXES[kind]] = labelme_file(drawn, classes, image_path)
+            case "cvat":
+                cvat = cvat_elements(drawn, classes)
     height, width = label.shape
     record: Record = {
         "height": height,
@@ -126,4 +149,8 @@ def render(
         "areas": prediction.areas(),
         "annotations": annotations,
     }
+    if left_out:
+        record["left_out"] = left_out
+    if cvat is not None:
+        record["cvat"] = cvat
     return Rendered(files, record)

@@ -186,6 +186,14 @@ def test_a_damaged_record_is_one_message(text: str) -> None:
         read_record(text, Path("store"))
 
 
+@pytest.mark.parametrize("wrong", ['"left_out": -1', '"left_out": "x"', '"cvat": 1', '"cvat": null'])
+def test_what_a_record_may_lack_is_checked_where_it_is(wrong: str) -> None:
+    text = '{"height": 1, "width": 2, "mean_confidence": 0.5, "areas": {}, "annotations": []'
+    assert read_record(f'{text}, "left_out": 3, "cvat": ""}}', Path("store"))["left_out"] == 3
+    with pytest.raises(OutputError, match=r"images\.record"):
+        read_record(f"{text}, {wrong}}}", Path("store"))
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -214,7 +222,7 @@ def test_a_whole_store_is_accepted(place: Path) -> None:
     store = JobStore(place / "at" / "out")
     with closing(store):
         check_store(store.connection, store.path)
-        assert len([*store.records()]) == 3
+        assert len([*store.summarized_images()]) == 3
 
 
 @pytest.mark.parametrize("deleted", [True, False])

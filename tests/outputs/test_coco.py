@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from fcn.classes import VOID
 from fcn.outputs import coco
-from fcn.outputs.coco import TooManyCornersError, polygon_annotations, rle_annotations
+from fcn.outputs.coco import TooManyCornersError, polygon_annotations, rle_annotations, trace_regions
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -154,11 +154,12 @@ def test_corners_are_counted_and_small_regions_left_out():
     label = noise(40, 50, 3)
     found = polygon_annotations(label)
     corners = sum(len(polygon) // 2 for one in found for polygon in one["segmentation"])
-    assert polygon_annotations(label, most_corners=corners) == found
+    assert trace_regions(label, most_corners=corners) == (found, 0)
     for too_few in (corners - 1, corners // 2, 3):
         with pytest.raises(TooManyCornersError):
-            polygon_annotations(label, most_corners=too_few)
-    assert polygon_annotations(label, min_area=5) == [one for one in found if one["area"] >= 5]
+            trace_regions(label, most_corners=too_few)
+    large = [one for one in found if one["area"] >= 5]
+    assert trace_regions(label, min_area=5) == (large, len(found) - len(large))
 
 
 def test_a_region_with_too_many_holes_is_not_traced(monkeypatch):
@@ -166,7 +167,7 @@ def test_a_region_with_too_many_holes_is_not_traced(monkeypatch):
     label[1:-1:2, 1:-1:2] = 255  # 2,401 holes
     monkeypatch.setattr(cv2, "findContours", None)
     with pytest.raises(TooManyCornersError):
-        polygon_annotations(label, most_corners=9000)
+        trace_regions(label, most_corners=9000)
 
 
 def test_regions_that_are_nested_too_often_are_not_traced(monkeypatch):
@@ -176,4 +177,4 @@ def test_regions_that_are_nested_too_often_are_not_traced(monkeypatch):
     assert len(polygon_annotations(label)) == 64
     monkeypatch.setattr(cv2, "findContours", None)
     with pytest.raises(TooManyCornersError):
-        polygon_annotations(label, most_corners=100_000)
+        trace_regions(label, most_corners=100_000)

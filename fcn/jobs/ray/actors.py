@@ -10,6 +10,7 @@ import platform
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import cached_property
+from pathlib import Path
 
 from fcn.classes import Classes
 from fcn.errors import BackendError
@@ -77,8 +78,17 @@ class RayBatchProcessor:
         }
         threads = None if share.gpus else share.cpus
         self._request = Request(
-            *(open_predictor, job.kinds, environment, threads, platform.node(), __version__),
-            *(job.file_seconds, job.order, read_style(job.store)),
+            open_predictor=open_predictor,
+            kinds=job.kinds,
+            output=Path(os.path.realpath(job.store.output)),
+            environment=environment,
+            threads=threads,
+            host=platform.node(),
+            version=__version__,
+            file_seconds=job.file_seconds,
+            order=job.order,
+            annotations=job.annotations,
+            overlay_style=read_style(job.store),
         )
         self._first: Opened | None = None
 

@@ -4,6 +4,7 @@ import os
 import platform
 import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from fcn.classes import Classes
@@ -14,6 +15,7 @@ from fcn.jobs.pipeline import LabeledBatch, RenderedImage, add_seconds, label_ba
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.sources.links import is_url
 from fcn.jobs.task import Outcome, Task
+from fcn.outputs.annotation_options import DEFAULTS, AnnotationOptions
 from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
 from fcn.version import __version__
 
@@ -24,23 +26,27 @@ class Request(NamedTuple):
     Attributes:
         open_predictor: Opens the net that labels.
         kinds: What to write, some of `OUTPUTS`.
+        output: Folder of the job on the machine on which it was started.
         environment: Environment variables that choose how nets compute.
         threads: CPUs of each actor; None if a GPU computes.
         host: The machine on which the job was started.
         version: Version of this package there.
         file_seconds: Longest time that a process may decode an image.
         order: Order of the pixels that are labeled.
+        annotations: Options of annotations.
         overlay_style: How overlays are drawn.
     """
 
     open_predictor: OpenPredictor
     kinds: tuple[str, ...]
+    output: Path
     environment: dict[str, str]
     threads: int | None
     host: str
     version: str
     file_seconds: float = FILE_SECONDS
     order: PixelOrder = "upright"
+    annotations: AnnotationOptions = DEFAULTS
     overlay_style: OverlayStyle = DEFAULT_STYLE
 
 
@@ -129,12 +135,16 @@ class Labeler:
         ray.actor.exit_actor()
 
     def _finish(self, batch: LabeledBatch) -> Result:
-        rendered = list(render_batch(batch, self._request.kinds))
+        rendered = list(self._render(batch))
         images = [image for image in rendered if isinstance(image, RenderedImage)]
         failed = [outcome for outcome in rendered if isinstance(outcome, Outcome)]
         outcomes = add_seconds([*(image.outcome for image in images), *failed, *batch.unlabeled], batch.began)
         labeled = [image._replace(outcome=outcome) for image, outcome in zip(images, outcomes, strict=False)]
         return Result(labeled, outcomes[len(images) :])
+
+    def _render(self, batch: LabeledBatch) -> Iterator[RenderedImage | Outcome]:
+        request = self._request
+        return render_batch(batch, request.kinds, request.output, request.annotations)
 
     def _add_host(self, batch: Sequence[Task], result: Result) -> Result:
         """Adds this machine's name to the failures of files that only the machine with the list can see."""

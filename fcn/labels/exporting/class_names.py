@@ -123,13 +123,16 @@ def _name_of_cell(cell: str) -> str:
 
 
 def _names_of_coco(path: Path) -> tuple[str, ...]:
-    """Returns the categories of annotations that `infer` wrote; none if there are no annotations."""
+    """Returns the classes of annotations that `infer` wrote; none if there are no annotations."""
     line = _first_line(path)
     if line is None:
         return ()
     try:
-        categories = parse_json(f"{line.rstrip().removesuffix(_BEFORE_IMAGES)}}}")["categories"]
-        names = {category["id"]: category["name"] for category in categories}
+        head = parse_json(f"{line.rstrip().removesuffix(_BEFORE_IMAGES)}}}")
+        info = dict.get(head, "info", {})
+        if "classes" in info:
+            return _checked(path, info["classes"])
+        names = {category["id"]: category["name"] for category in head["categories"]}
         return _checked(path, [names[class_id] for class_id in range(len(names))])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: was not written by infer, or is damaged ({error!r}). {_REMEDY}") from error

@@ -7,15 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fcn.classes import VOID, Classes
+from fcn.classes import BACKGROUND_NAMES, VOID, Classes, ids_to_draw
 from fcn.config.sections import LabelOrientation
 from fcn.data.image_io import Pixels, read_label, read_size
 from fcn.data.label_orientation import turn_label
 from fcn.data.orientation import is_sideways, read_orientation
 from fcn.errors import DataError
-from fcn.labels.exporting.forms import FORMS, Form, Job, Rendered, Writer, ids_to_draw
+from fcn.labels.exporting.forms import FORMS, Form, Job, Rendered, Writer
 from fcn.labels.exporting.labeled import Labeled
-from fcn.labels.importing.source import BACKGROUND_NAMES
 from fcn.labels.importing.split_lists import in_order
 from fcn.outputs.regions import present_ids
 from fcn.system.atomic_folder import atomic_folder, clear_new_folder

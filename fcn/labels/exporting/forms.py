@@ -1,20 +1,18 @@
 """The forms that labels are exported in: what each one holds, and where its files lie."""
 
+import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from fcn.classes import VOID, Classes
-from fcn.data.class_table import IGNORE, LABELME_BACKGROUND
+from fcn.classes import Classes
 from fcn.data.image_io import Pixels
 from fcn.labels.exporting.labeled import Labeled
-from fcn.labels.importing.source import BACKGROUND_NAMES
 from fcn.outputs import cvat, labelme, yolo
-from fcn.outputs.coco import coco_file, polygon_annotations, rle_annotations
+from fcn.outputs.coco import polygon_annotations, rle_annotations
+from fcn.outputs.coco_document import Categories, coco_file
 from fcn.outputs.record import Record
 
 _MAX_POLYGONS = 10_000
@@ -94,14 +92,8 @@ class Form(NamedTuple):
 
 @contextmanager
 def _labelme(folder: Path, job: Job) -> Iterator[Writer]:
-    names = {
-        class_id: LABELME_BACKGROUND if name.lower() in BACKGROUND_NAMES else name
-        for class_id, name in job.names().items()
-    }
-    # Without the background in the list, an import does not put it in front of the classes.
-    background = [] if 0 in job.annotated else [LABELME_BACKGROUND]
-    listed = dict.fromkeys([IGNORE, *background, *names.values()])
-    _write(folder / "labels.txt", "".join(f"{name}\n" for name in listed))
+    names = labelme.labelme_names(job.classes, job.annotated)
+    _write(folder / "labels.txt", labelme.labelme_list(names))
 
     def render(label: Pixels) -> Rendered:
         return Rendered(label.shape, labelme.labelme_shapes(label, names))
@@ -115,55 +107,44 @@ def _labelme(folder: Path, job: Job) -> Iterator[Writer]:
 
 @contextmanager
 def _coco(folder: Path, job: Job) -> Iterator[Writer]:
-    # CVAT refuses a category with the id 0.
-    first = 1 if 0 in job.annotated else 0
-    categories = [
-        {"id": class_id + first, "name": name, "supercategory": ""} for class_id, name in job.names().items()
-    ]
-    table = np.full(256, VOID, np.uint8)
-    table[list(job.annotated)] = job.annotated
+    categories = Categories(job.classes, job.annotated, 1 if 0 in job.annotated else 0)
 
     def render(label: Pixels) -> Rendered:
-        drawn = table[label]
+        drawn = categories.annotated_label(label)
         annotations = rle_annotations(drawn) if job.run_lengths else polygon_annotations(drawn)
         if len(annotations) > _MAX_POLYGONS:
             annotations = rle_annotations(drawn)
-        for annotation in annotations:
-            annotation["category_id"] += first
         height, width = label.shape
         record: Record = {
             "height": height,
             "width": width,
             "mean_confidence": 1.0,
             "areas": {},
-            "annotations": annotations,
+            "annotations": categories.numbered(annotations),
         }
         return Rendered(label.shape, record)
 
     with ExitStack() as files:
         adders = {
             split: files.enter_context(
-                coco_file(folder / "annotations" / f"instances_{split}.json", job.classes, categories)
+                coco_file(folder / "annotations" / f"instances_{split}.json", categories)
             )
             for split in job.splits or (_NO_SPLIT,)
         }
+        numbers = {split: itertools.count(1) for split in adders}
 
         def add(one: Labeled, path: str, rendered: Rendered) -> None:
-            adders[one.split or _NO_SPLIT](path.removeprefix("images/"), rendered.content)
+            split = one.split or _NO_SPLIT
+            adders[split](path.removeprefix("images/"), rendered.content, next(numbers[split]))
 
         yield Writer(lambda one: f"images/{one.name}", render, add)
 
 
 @contextmanager
 def _cvat(folder: Path, job: Job) -> Iterator[Writer]:
-    palette = job.classes.full_palette().tolist()
-    names = {**job.names(), VOID: IGNORE}
-    colors = {
-        class_id: (palette[class_id][0], palette[class_id][1], palette[class_id][2]) for class_id in names
-    }
-    labels = [cvat.CvatLabel(name, colors[class_id]) for class_id, name in names.items()]
-    constructor = [{"name": label.name, "color": label.hexadecimal(), "attributes": []} for label in labels]
-    _write(folder / "labels.json", f"{json.dumps(constructor, indent=2)}\n")
+    names = cvat.cvat_names(job.classes, job.annotated)
+    labels = cvat.cvat_labels(job.classes, job.annotated)
+    _write(folder / "labels.json", cvat.labels_document(labels))
 
     def render(label: Pixels) -> Rendered:
         return Rendered(label.shape, cvat.cvat_shapes(label, names))
@@ -241,13 +222,3 @@ def _part(job: Job, one: Labeled) -> str:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-
-
-def ids_to_draw(names: Sequence[str], background: bool) -> tuple[int, ...]:
-    """Returns the class ids to draw: all, but not class 0 if it is called background and is not asked for.
-
-    Example:
-        >>> ids_to_draw(["background", "cat"], False), ids_to_draw(["sky", "cat"], False)
-        ((1,), (0, 1))
-    """
-    return tuple(range(0 if background or names[0].lower() not in BACKGROUND_NAMES else 1, len(names)))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fcn.classes import BACKGROUND_NAMES as BACKGROUND_NAMES
 from fcn.classes import Color as Color
 from fcn.labels.importing.blank_shapes import BlankShapes
 
@@ -25,9 +26,6 @@ BACKGROUND_KEY = 0
 
 BACKGROUND = "background"
 """Name of those pixels, unless the user chooses another."""
-
-BACKGROUND_NAMES = frozenset({"background", "_background_"})
-"""Names, in lower case, of classes of tools that mean them too."""
 
 _COLOR = 1 << 24
 

@@ -4,30 +4,28 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from itertools import accumulate
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, get_args
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
 from fcn.data.image_header import IMAGE_FORMATS
-from fcn.outputs.coco import TooManyCornersError, categories
-from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
+from fcn.outputs.coco import TooManyCornersError
+from fcn.outputs.coco_document import Categories
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.record import Record
 from fcn.outputs.render import render
 from fcn.server.interface import ErrorKind, ServerError
 from fcn.server.openapi import GZIP_NOTE, JSON
 from fcn.server.protocols.routes import NAME, json_response
+from fcn.server.protocols.segment_form import Form, Output, read_form
 from fcn.server.request_body import read_body
 from fcn.server.served_models import ServedModels
 from fcn.server.service import Service
 
-Output = Literal["label", "ids", "overlay", "rle", "polygons"]
-"""Form of the response."""
-
-Palette = Literal["bright", "voc"]
-"""Colors of overlays."""
+_FILE_NAME = "image"
+"""Of the image in a COCO document: the server does not know its name."""
 
 _JSON_OUTPUTS = ("rle", "polygons")
 _MOST_CORNERS = 100_000
@@ -80,12 +78,6 @@ _ROUTE: dict[str, Any] = {
 }
 
 
-class _Form(NamedTuple):
-    output: Output
-    min_area: int
-    style: OverlayStyle
-
-
 def segment_routes(models: ServedModels[Service]) -> APIRouter:
     """Returns the routes that label an image file and list the classes.
 
@@ -95,21 +87,10 @@ def segment_routes(models: ServedModels[Service]) -> APIRouter:
     router = APIRouter()
     path = "/v1" + NAME
     model = Annotated[str, Path(json_schema_extra={"enum": [*models.names]})]
-    how = Annotated[Output, Query(description="Form of the response.")]
-    smallest = Annotated[int, Query(ge=1, description="For polygons: regions of fewer pixels are left out.")]
-    colors = Annotated[Palette, Query(description="For overlays: colors of the classes.")]
-    cover = Annotated[float, Query(ge=0, le=1, description="For overlays: how much they cover the image.")]
+    form = Annotated[Form, Depends(read_form)]
 
     @router.post(f"{path}:segment", summary="Labels an image", operation_id="segment", **_ROUTE)
-    async def segment(
-        request: Request,
-        name: model,
-        output: how = "label",
-        min_area: smallest = 1,
-        palette: colors = "bright",
-        opacity: cover = DEFAULT_STYLE.opacity,
-    ) -> Response:
-        form = _Form(output, min_area, OverlayStyle(palette, opacity))
+    async def segment(request: Request, name: model, form: form) -> Response:
         return await _segment(models.find(name), request, form, None)
 
     @router.post(
@@ -122,12 +103,8 @@ def segment_routes(models: ServedModels[Service]) -> APIRouter:
         request: Request,
         name: model,
         version: Annotated[int, Path(ge=0)],
-        output: how = "label",
-        min_area: smallest = 1,
-        palette: colors = "bright",
-        opacity: cover = DEFAULT_STYLE.opacity,
+        form: form,
     ) -> Response:
-        form = _Form(output, min_area, OverlayStyle(palette, opacity))
         return await _segment(models.find(name), request, form, version)
 
     @router.get(
@@ -156,7 +133,7 @@ def segment_routes(models: ServedModels[Service]) -> APIRouter:
     return router
 
 
-async def _segment(service: Service, request: Request, form: _Form, version: int | None) -> Response:
+async def _segment(service: Service, request: Request, form: Form, version: int | None) -> Response:
     data = await read_body(request)
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise ServerError(
@@ -170,7 +147,8 @@ async def _segment(service: Service, request: Request, form: _Form, version: int
         raise ServerError(
             ErrorKind.TOO_LARGE,
             f"Expected polygons with at most {_MOST_CORNERS:,} corners. Received: a label with more. Leave "
-            f"out small regions with a larger min_area than {form.min_area}, or request output=rle.",
+            f"out more small regions with min_area=PIXELS (now {form.options.min_area}), or request "
+            "output=rle.",
         ) from None
     content, record = segmented.rendered
     headers = {
@@ -202,23 +180,26 @@ def _area_headers(areas: Mapping[str, float]) -> dict[str, str]:
     return headers
 
 
-def _encode(form: _Form, prediction: Prediction) -> tuple[bytes, Record]:
+def _encode(form: Form, prediction: Prediction) -> tuple[bytes, Record]:
     """Returns the body of a response, the same bytes as `infer.py` writes, and the record of the image."""
     prediction.style = form.style
     kind = _INFER_OUTPUTS.get(form.output, form.output)
-    rendered = render([kind], prediction, form.min_area, _MOST_CORNERS)
+    rendered = render([kind], prediction, form.options, _MOST_CORNERS)
     if form.output not in _JSON_OUTPUTS:
         (content,) = rendered.files.values()
         return content, rendered.record
     record = rendered.record
+    size = {"width": record["width"], "height": record["height"]}
     document = {
-        "image": {"id": 1, "width": record["width"], "height": record["height"]},
-        "categories": categories(prediction.classes),
+        "image": {"id": 1, **size},  # as before there were "images", in which COCO has it
+        "images": [{"id": 1, "file_name": _FILE_NAME, **size}],
+        "categories": Categories.of(prediction.classes, form.options.background).listed(),
         "annotations": [
             {"id": number, "image_id": 1, **annotation}
             for number, annotation in enumerate(record["annotations"], start=1)
         ],
         "areas": record["areas"],
         "mean_confidence": record["mean_confidence"],
+        "left_out": record.get("left_out", 0),
     }
     return orjson.dumps(document), record

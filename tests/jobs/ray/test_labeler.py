@@ -22,7 +22,7 @@ def refuse() -> Predictor:
     raise RunError("net.keras: does not exist.")
 
 
-REQUEST = Request(open_brightness, ("palette",), {}, None, platform.node(), fcn.__version__)
+REQUEST = Request(open_brightness, ("palette",), Path("out"), {}, None, platform.node(), fcn.__version__)
 
 
 def tasks(folder: Path, *names: str) -> list[Task]:

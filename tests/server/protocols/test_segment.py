@@ -13,6 +13,7 @@ from http_server import running_server
 from pausable_engine import PausableEngine
 from PIL import Image
 from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
 
 from fcn.classes import Classes
 from fcn.data.image_io import encode_jpeg, encode_png
@@ -98,7 +99,7 @@ def test_documents_hold_the_label(client, image, output):
     assert answer.headers["content-type"] == "application/json"
     document = answer.json()
     assert (document["image"]["width"], document["image"]["height"]) == (40, 30)
-    assert [category["name"] for category in document["categories"]] == ["0", "1", "2"]
+    assert [(one["id"], one["name"]) for one in document["categories"]] == [(1, "0"), (2, "1"), (3, "2")]
     assert document["mean_confidence"] == 0.5
     assert document["areas"] == {"0": 20 / 1200, "1": 280 / 1200, "2": 900 / 1200}
     annotations = document["annotations"]
@@ -108,7 +109,7 @@ def test_documents_hold_the_label(client, image, output):
         segmentation = annotation["segmentation"]
         if output == "polygons":
             segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, 30, 40))
-        label[coco_mask.decode(segmentation) == 1] = annotation["category_id"]
+        label[coco_mask.decode(segmentation) == 1] = annotation["category_id"] - 1
     np.testing.assert_array_equal(label, image[..., 0])
 
 
@@ -171,10 +172,10 @@ def test_a_page_learns_the_classes(client):
 def test_polygons_of_noise_are_refused_before_they_are_traced(client):
     noise = np.random.default_rng(0).integers(0, 3, (400, 400, 3), np.uint8)
     data = encode_png(noise[:, :, :1].repeat(3, axis=2) // np.array([1, 255, 255], np.uint8))
-    answer = client.post(f"{URL}?output=polygons", content=data)
+    answer = client.post(f"{URL}?output=polygons&min_area=1", content=data)
     assert answer.status_code == 413
     assert "at most 100,000 corners" in answer.json()["error"]
-    assert "min_area than 1, or request output=rle" in answer.json()["error"]
+    assert "min_area=PIXELS (now 1), or request output=rle" in answer.json()["error"]
     larger = client.post(f"{URL}?output=polygons&min_area=10000", content=data)
     assert larger.status_code == 200
     assert client.post(f"{URL}?output=rle", content=data).status_code == 200
@@ -212,3 +213,31 @@ def test_overlays_have_the_colors_and_the_opacity_that_are_asked_for(client, ima
 def test_styles_that_there_are_not_are_refused(client, image, query):
     answer = client.post(f"{URL}?output=overlay&{query}", content=encode_png(image))
     assert (answer.status_code, query.split("=")[0] in answer.json()["error"]) == (422, True)
+
+
+def test_documents_have_the_form_of_infer(client):
+    pixels = np.zeros((200, 200, 3), np.uint8)
+    pixels[20, 20] = 1
+    pixels[np.arange(200)[:, None] > 2 * np.arange(200) + 30] = 2
+    data = encode_png(pixels)
+
+    def document(query):
+        return client.post(f"{URL}?output=polygons{query}", content=data).json()
+
+    usual = document("")
+    assert usual["images"] == [{"id": 1, "file_name": "image", "width": 200, "height": 200}]
+    assert [one["category_id"] for one in usual["annotations"]] == [1, 3]
+    assert usual["left_out"] == 1
+    coco = COCO()
+    coco.dataset = usual
+    coco.createIndex()
+    assert [one["name"] for one in coco.loadCats(coco.getCatIds())] == ["0", "1", "2"]
+    assert (coco.annToMask(usual["annotations"][1]) == (pixels[..., 0] == 2)).all()
+    numbered = document("&background=true&min_area=1")
+    assert [one["id"] for one in numbered["categories"]] == [0, 1, 2]
+    assert [one["category_id"] for one in numbered["annotations"]] == [0, 1, 2]
+    assert numbered["left_out"] == 0
+    simple = document("&simplify=true")
+    corners = [sum(map(len, one["annotations"][1]["segmentation"])) // 2 for one in (usual, simple)]
+    assert corners[0] > 150
+    assert corners[1] < 10

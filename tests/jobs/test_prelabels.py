@@ -1,0 +1,117 @@
+"""Tests of labels for labeling tools that a job writes: our own importers read them back, to the pixel."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from job_program import Brightness
+from photographs import write_image
+
+from fcn.classes import Classes
+from fcn.data.image_io import read_label
+from fcn.errors import DataError
+from fcn.inference.predictor import Predictor
+from fcn.jobs.job import LabelingResult, open_job
+from fcn.jobs.naming import path_beside
+from fcn.labels.importing.readers import cvat_xml, labelme
+from fcn.labels.importing.source import Source
+
+KINDS = ("labelme", "cvat")
+NAMES = ("sub/b.png", "c & <d>.jpg", "a.jpg")
+
+
+class Engine(Brightness):
+    classes = Classes.named(("background", "grey", "light"))
+
+
+def run(output: Path, *inputs: object, kinds: tuple[str, ...] = KINDS) -> LabelingResult:
+    settings: Any = {"model": "brightness"}
+    with open_job(output, inputs, settings, kinds) as job:  # type: ignore[arg-type]
+        return job.run(Predictor.from_engine(Engine()))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in NAMES:
+        write_image(tmp_path / "data" / "in" / name)
+    return tmp_path / "data" / "in"
+
+
+def check(source: Source, beside: str, folder: Path, ids_folder: Path) -> None:
+    """Checks the labels of a source, whose items have names in the folder `beside`."""
+    run(ids_folder, folder, kinds=("ids",))
+    ids = {key: Engine.classes.names.index(one.name) for key, one in source.classes.items()}
+    items = {item.name: item for item in source.items}
+    names = [name.rpartition(".")[0] for name in NAMES]
+    assert set(items) == {f"{beside}/{name}" for name in names}
+    for name in names:
+        expected = read_label(ids_folder / f"{name}.png")
+        keys = items[f"{beside}/{name}"].read_keys(expected.shape)
+        found = np.vectorize(lambda key: ids.get(key, -1))(keys)
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+def test_documents_of_labelme_lie_beside_the_labels_and_name_their_image(
+    folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "data" / "results" / "out"
+    run(output, folder)
+    names = {name: name.rpartition(".")[0] for name in NAMES}
+    for name, stem in names.items():
+        document = json.loads((output / f"{stem}.json").read_text())
+        place = output / stem
+        assert os.path.samefile(place.parent / document["imagePath"], folder / name)
+        assert not os.path.isabs(document["imagePath"])
+    assert (output / "labels.txt").read_text().split() == ["__ignore__", "_background_", "grey", "light"]
+    check(labelme.read(tmp_path / "data"), "results/out", folder, tmp_path / "ids")
+    assert run(output, folder).written == 0
+    (output / "a.json").unlink()
+    (output / "labels.txt").unlink()
+    assert run(output, folder).written == 1
+    assert (output / "labels.txt").exists()
+
+
+def test_an_output_folder_may_be_a_link(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "far" / "away" / "real").mkdir(parents=True)
+    (tmp_path / "out").symlink_to(tmp_path / "far" / "away" / "real")
+    run(tmp_path / "out", folder)
+    document = json.loads((tmp_path / "out" / "a.json").read_text())
+    assert os.path.samefile(tmp_path / "out" / document["imagePath"], folder / "a.jpg")
+
+
+def test_the_image_of_a_url_has_its_name_alone() -> None:
+    assert path_beside("https://host/x/a%20b.jpg?size=2", Path("out"), "x/a b") == "a b.jpg"
+
+
+def test_a_document_of_cvat_has_all_images_by_their_names(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "data" / "out"
+    run(output, folder)
+    check(cvat_xml.read(tmp_path / "data"), "in", folder, tmp_path / "ids")
+    listed = json.loads((output / "cvat_labels.json").read_text())
+    assert [one["name"] for one in listed] == ["grey", "light", "__ignore__"]
+
+
+def test_names_that_xml_cannot_hold_are_escaped(tmp_path: Path) -> None:
+    for name in (b"odd\xff.jpg", b"bell\x07.jpg"):
+        write_image(tmp_path / "in" / os.fsdecode(name))
+    run(tmp_path / "out", tmp_path / "in")
+    text = (tmp_path / "out" / "cvat.xml").read_text(encoding="utf-8")
+    assert 'name="odd\\udcff.jpg"' in text
+    assert 'name="bell\\x07.jpg"' in text
+    assert len(ElementTree.fromstring(text).findall("image")) == 2
+
+
+@pytest.mark.parametrize(("name", "kind"), [("coco.jpg", "polygons"), ("cvat_labels.png", "cvat")])
+def test_no_document_of_an_image_is_a_file_about_all(
+    name: str, kind: str, folder: Path, tmp_path: Path
+) -> None:
+    write_image(folder / name)
+    run(tmp_path / "alone", folder, kinds=("labelme",))
+    with pytest.raises(DataError, match=r"is a file about all images\. Rename the image"):
+        run(tmp_path / "out", folder, kinds=("labelme", kind))
+    assert not (tmp_path / "out").exists()
+    run(tmp_path / "out", folder, kinds=(kind,))
