@@ -4,12 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fcn.evaluation.bootstrap import Interval, interval
 from fcn.pages.percent import percent
 from fcn.system.text import counted
 
 if TYPE_CHECKING:
-    from fcn.evaluation.bootstrap import ScoreDraws
+    from fcn.evaluation.bootstrap import Interval, ScoreDraws
     from fcn.evaluation.calibration import Calibration
     from fcn.evaluation.evaluation import Evaluation
     from fcn.evaluation.robustness import Robustness
@@ -47,6 +46,8 @@ def print_scores(
     intervals = None
     if draws is not None:
         table.add_column("95% interval", justify="right")
+        from fcn.evaluation.bootstrap import interval
+
         intervals = [interval(getattr(draws, name)) for name in names], [*map(interval, draws.class_iou.T)]
     for index, row in enumerate(rows):
         row += [""] * (len(classes) + 1 - len(row))
@@ -117,10 +118,11 @@ def print_robustness(robustness: "Robustness", mean_iou: float) -> None:
     TerminalConsole().print(table)
 
 
-def _range(ends: Interval) -> str:
+def _range(ends: "Interval") -> str:
     """Returns an interval of shares in percent.
 
     Example:
+        >>> from fcn.evaluation.bootstrap import Interval
         >>> _range(Interval(0.5, 0.625))
         '50.00 to 62.50%'
     """

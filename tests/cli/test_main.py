@@ -158,6 +158,7 @@ def test_evaluate_writes_the_scores(run_path: Path, dataset: Path, tmp_path: Pat
         "mean_iou",
         "frequency_weighted_iou",
         "class_iou",
+        "intervals",
         "split",
         "num_images",
         "data",
