@@ -16,9 +16,9 @@ from fcn.inference.predictor import Predictor
 from fcn.jobs.job import open_job
 from fcn.jobs.schema import STORE_NAME
 from fcn.jobs.sources.path_list import PathList
-from fcn.outputs.render import OUTPUTS
+from fcn.outputs.render import OUTPUTS, RASTER_OUTPUTS
 
-ALL = tuple(kind for kind in OUTPUTS if kind not in ("ids", "rle"))
+ALL = tuple(kind for kind in OUTPUTS if kind not in RASTER_OUTPUTS | {"ids", "rle"})
 States = dict[str, tuple[bytes, int, int]]
 
 
