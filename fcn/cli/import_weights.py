@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fcn.cli.arguments import Commands, add_command
 from fcn.config.sections import NETS
+from fcn.errors import RunError
 from fcn.system.backend import start_backend
 from fcn.system.files import check_new_folder
 from fcn.system.text import print_json, print_lines
@@ -45,7 +46,13 @@ def run(options: argparse.Namespace) -> None:
     start_backend()
     from fcn.runs.importing import import_weights
 
-    found = import_weights(source, options.output, options.net, licenses)
+    try:
+        found = import_weights(source, options.output, options.net, licenses)
+    except RunError as error:
+        if not licenses:
+            raise
+        advice = f"To download it again, run fcn weights remove {licenses[0].weights} first."
+        raise RunError(str(error), advice) from error
     if "://" in options.source:
         _forget(options.source)
     if options.json:

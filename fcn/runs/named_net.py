@@ -130,4 +130,7 @@ def _import(
 
     remove(run)
     print_notice(f"{name}: importing it, once.")
-    import_weights(source, run, licenses=(license_of(name, catalog[name]),), catalog=catalog)
+    try:
+        import_weights(source, run, licenses=(license_of(name, catalog[name]),), catalog=catalog)
+    except RunError as error:
+        raise RunError(str(error), f"To download it again, run fcn weights remove {name} first.") from error

@@ -106,7 +106,8 @@ def test_get_verify_and_remove(folder: Path, thin_net_file: bytes, capsys) -> No
     code, output, errors = run(["weights", "verify", NAME, "--json"], capsys)
     assert code == 1
     assert json.loads(output)["nets"][0]["state"] == "damaged"
-    assert f"Error: {NAME}: damaged. Remove and download again" in errors
+    assert errors.startswith("Error: Damaged nets. Remove them;")
+    assert errors.endswith(f"  fcn weights remove {NAME}\n")
     code, output, _ = run(["weights", "remove", NAME], capsys)
     assert (code, output) == (0, f"Removed {folder / FILE}.\n")
     assert run(["weights", "remove", NAME], capsys)[1] == f"{NAME}: is not here.\n"
@@ -121,7 +122,33 @@ def test_a_damaged_import_is_found(folder: Path, thin_net_file: bytes, capsys) -
     checkpoint.write_bytes(b"nothing")
     code, output, errors = run(["weights", "verify"], capsys)
     assert (code, "is damaged: File is not a zip file" in output) == (1, True)
-    assert errors.startswith(f"Error: {NAME}: damaged.")
+    assert f"fcn weights remove {NAME}\n" in errors
+
+
+def test_a_bad_file_can_be_replaced_by_the_advice_of_the_messages(
+    folder: Path, thin_net_file: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    mirror = tmp_path / "mirror" / FILE
+    mirror.parent.mkdir()
+    mirror.write_bytes(thin_net_file[: len(thin_net_file) // 2])
+    monkeypatch.setenv("FCN_WEIGHTS_MIRROR", str(mirror.parent))
+    code, _, errors = run(["weights", "get", NAME], capsys)
+    assert (code, "was recorded" in errors) == (2, False)
+    assert f"{mirror}: is not {FILE} as it was published: " in errors
+    assert "The file is damaged or incomplete" in errors
+    assert run(["weights", "verify"], capsys)[1] == f"{folder} holds no published nets.\n"
+    # Whole weights, but of no net: only the import shows it.
+    layers = build_fcn(8, at_once=True, width=1 / 32, fc_channels=8)[:4]
+    write_caffemodel(tmp_path / "layers", layers).rename(mirror)
+    for command in (["inspect", NAME], ["import", NAME, "--output", "run"]):
+        code, _, errors = run(command, capsys)
+        assert code == 2
+        assert "expected the layers of VGG16" in errors
+        assert errors.endswith(f"run fcn weights remove {NAME} first.\n")
+    mirror.write_bytes(thin_net_file)
+    assert run(["weights", "remove", NAME], capsys)[0] == 0
+    assert run(["weights", "get", NAME], capsys)[0] == 0
+    assert run(["weights", "verify"], capsys)[0] == 0
 
 
 @pytest.mark.parametrize("command", ["get", "verify", "remove"])

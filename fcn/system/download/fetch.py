@@ -12,7 +12,7 @@ import urllib3
 from fcn.errors import DownloadError, OutputError
 from fcn.system.download.check import check_file, find_difference
 from fcn.system.download.file import PublishedFile
-from fcn.system.download.page import is_page, read_page
+from fcn.system.download.page import PAGE_BYTES, is_page, read_page
 from fcn.system.files import is_there, open_unlinked, read_unlinked, remove, remove_link, write_json
 from fcn.system.json_files import parse_json
 from fcn.system.progress import track_bytes
@@ -21,8 +21,6 @@ from fcn.system.text import print_notice
 _CHUNK = 1 << 20
 # Where no size is published, a server that never ends must not fill the disk.
 _LARGEST = 1 << 33
-# Of a web page that came in place of a file.
-_PAGE = 1 << 18
 _HEAD = 64
 # As many digits as 8 exbibytes have; Python refuses to read numbers of thousands of digits.
 _LENGTH = re.compile(r"[0-9]{1,19}")
@@ -229,7 +227,7 @@ class _Fetch:
         if status not in (requests.codes.ok, requests.codes.partial_content):
             raise _UselessError(f"answered {status} {response.reason}")
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            self._read_page(response.raw.read(_PAGE, decode_content=True), response.url)
+            self._read_page(response.raw.read(PAGE_BYTES, decode_content=True), response.url)
         length = response.headers.get("Content-Length", "*")
         if length != "*" and not _LENGTH.fullmatch(length):
             raise _UselessError(f"sent an invalid length: {length[:40]}")
@@ -240,7 +238,7 @@ class _Fetch:
                 raise _UselessError("sent another part of the file than it was asked for")
             begin, length = had, found[2]
         if file.size is not None and length != "*" and int(length) != file.size:
-            content = response.raw.read(_PAGE, decode_content=False)
+            content = response.raw.read(PAGE_BYTES, decode_content=False)
             if is_page(content[:_HEAD]):
                 self._read_page(content, response.url)
             raise _UselessError(f"has another file: expected {file.size} bytes. Received: {length}")
@@ -289,7 +287,7 @@ class _Fetch:
             # Not iter_content, which unpacks a .tgz that a server calls compressed.
             for chunk in response.raw.stream(_CHUNK, decode_content=False):
                 if size == 0 and is_page(chunk[:_HEAD]):
-                    self._read_page(chunk[:_PAGE], response.url)
+                    self._read_page(chunk[:PAGE_BYTES], response.url)
                 size += len(chunk)
                 if size > limit:
                     output.truncate(0)

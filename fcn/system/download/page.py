@@ -4,6 +4,9 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
+PAGE_BYTES = 1 << 18
+"""Bytes to read of a page that came in place of a file."""
+
 _BEGINNINGS = (b"<!doctype html", b"<html", b"<head")
 # What Google Drive calls the form, and before 2024 the link, that confirm a download of a large file.
 _FORM, _LINK = "download-form", "uc-download-link"
