@@ -49,6 +49,8 @@ def run(options: argparse.Namespace) -> None:
     try:
         found = import_weights(source, options.output, options.net, licenses)
     except RunError as error:
+        if "://" in options.source:
+            _forget(options.source)  # a mended server is asked again
         if not licenses:
             raise
         advice = f"To download it again, run fcn weights remove {licenses[0].weights} first."
@@ -84,7 +86,7 @@ def _find(source: str) -> tuple[Path, tuple["WeightLicense", ...]]:
 
 
 def _forget(url: str) -> None:
-    """Removes the file of a URL, once it was imported."""
+    """Removes the copy of what is at a URL, once it was imported or cannot be."""
     from fcn.weights.cache import WeightCache
     from fcn.weights.from_url import forget_url
 

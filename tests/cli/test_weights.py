@@ -222,6 +222,19 @@ def test_import_takes_a_url_a_name_and_a_path(
     assert not Path("page").exists()
 
 
+def test_import_asks_a_url_again_after_a_bad_file(folder: Path, thin_net_file: bytes, capsys) -> None:
+    bad = (thin_net_file[: len(thin_net_file) // 2], b'{"error": "quota"}')
+    with serving(*map(whole, bad), whole(thin_net_file)) as server:
+        command = ["import", f"{server.url}/net.caffemodel", "--output", "run"]
+        code, _, errors = run(command, capsys)
+        assert (code, "damaged or incomplete" in errors) == (2, True)
+        assert not [path for path in folder.rglob("*.caffemodel") if path.is_file()]
+        code, _, errors = run(command, capsys)
+        assert (code, "begins with" in errors) == (2, True)
+        assert run(command, capsys)[0] == 0
+        assert server.requests == [0, 0, 0]
+
+
 def write_image(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
