@@ -28,7 +28,7 @@ def find_flaw(path: Path) -> str | None:
     try:
         recognize(path)
     except RunError:
-        return f"it does not hold weights: it begins with {head[:_SHOWN]!r}"
+        return f"it does not hold weights; it begins with {head[:_SHOWN]!r}"
     try:
         for _ in read_layers(path):
             pass

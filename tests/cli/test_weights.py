@@ -230,7 +230,7 @@ def test_import_asks_a_url_again_after_a_bad_file(folder: Path, thin_net_file: b
         assert (code, "damaged or incomplete" in errors) == (2, True)
         assert not [path for path in folder.rglob("*.caffemodel") if path.is_file()]
         code, _, errors = run(command, capsys)
-        assert (code, "begins with" in errors) == (2, True)
+        assert (code, "Received: text, not weights, that begins with b'{" in errors) == (2, True)
         assert run(command, capsys)[0] == 0
         assert server.requests == [0, 0, 0]
 

@@ -21,7 +21,6 @@ from fcn.system.text import print_notice
 _CHUNK = 1 << 20
 # Where no size is published, a server that never ends must not fill the disk.
 _LARGEST = 1 << 33
-_HEAD = 64
 # As many digits as 8 exbibytes have; Python refuses to read numbers of thousands of digits.
 _LENGTH = re.compile(r"[0-9]{1,19}")
 _RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19}|\*)")
@@ -239,7 +238,7 @@ class _Fetch:
             begin, length = had, found[2]
         if file.size is not None and length != "*" and int(length) != file.size:
             content = response.raw.read(PAGE_BYTES, decode_content=False)
-            if is_page(content[:_HEAD]):
+            if is_page(content):
                 self._read_page(content, response.url)
             raise _UselessError(f"has another file: expected {file.size} bytes. Received: {length}")
         if not file.checksum:
@@ -286,7 +285,7 @@ class _Fetch:
             size = begin
             # Not iter_content, which unpacks a .tgz that a server calls compressed.
             for chunk in response.raw.stream(_CHUNK, decode_content=False):
-                if size == 0 and is_page(chunk[:_HEAD]):
+                if size == 0 and is_page(chunk[:PAGE_BYTES]):
                     self._read_page(chunk[:PAGE_BYTES], response.url)
                 size += len(chunk)
                 if size > limit:

@@ -351,6 +351,13 @@ def test_a_page_is_known_by_its_beginning(tmp_path: Path, serve: Serve) -> None:
     assert len(server.requests) == 1
 
 
+def test_a_page_after_a_long_comment_is_known(tmp_path: Path, serve: Serve) -> None:
+    page = b"\xef\xbb\xbf<!--" + b" license" * 100 + b"--><html><title>Sign in</title></html>"
+    server = serve(without_ranges(page, Content_Type="application/octet-stream"))
+    for file in (unchecked(server), published(server)):
+        assert "sent a web page in place of the file ('Sign in')" in refusal(file, tmp_path)
+
+
 def test_a_file_that_nothing_is_known_of_comes_whole(tmp_path: Path, serve: Serve) -> None:
     server = serve(whole(DATA))
     assert fetch(unchecked(server), tmp_path) == DATA
