@@ -70,8 +70,15 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _find(source: str) -> tuple[Path, tuple["WeightLicense", ...]]:
-    """Returns the file with a name, at a URL or at a path, with its license if that is known."""
+    """Returns the file with a name, at a URL or at a path, with its license if that is known.
+
+    Raises:
+        DownloadError: If it cannot be downloaded.
+        OutputError: If it cannot be kept.
+        RunError: If it is a path that does not exist, but close to the name of a published net.
+    """
     from fcn.runs.licenses import license_of
+    from fcn.runs.named_net import close_names
     from fcn.weights.cache import WeightCache
     from fcn.weights.catalog import NETS as PUBLISHED
     from fcn.weights.from_url import fetch_url, name_of_url
@@ -81,6 +88,10 @@ def _find(source: str) -> tuple[Path, tuple["WeightLicense", ...]]:
     elif source in PUBLISHED and not Path(source).exists():
         name, path = source, WeightCache().fetch(source, PUBLISHED[source])
     else:
+        if not Path(source).exists() and (names := close_names(source)):
+            raise RunError(
+                f"{source}: no such file. Did you mean the published net {names[0]}? fcn weights lists all."
+            )
         return Path(source), ()
     return path, () if name is None else (license_of(name, PUBLISHED[name]),)
 

@@ -160,6 +160,15 @@ def test_an_unknown_name_is_named(command: str, capsys) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["fcn8s", "fcn-8s", "fcn8s_voc"])
+@pytest.mark.parametrize("command", [["weights", "get"], ["import", "--output", "run"], ["inspect"]])
+def test_a_name_as_people_type_it_first_is_answered_with_the_right_one(
+    command: list[str], name: str, capsys
+) -> None:
+    code, _, errors = run([*command, name], capsys)
+    assert (code, "Did you mean" in errors, "fcn8s-voc?" in errors) == (2, True, True)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
