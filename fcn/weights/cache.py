@@ -16,12 +16,13 @@ from fcn.system.files import durable_path, is_there, remove, unreadable
 from fcn.system.places import path_below
 from fcn.system.progress import track_bytes
 from fcn.system.text import print_notice
+from fcn.weights.advice import MIRROR, advise_download
 from fcn.weights.catalog import PublishedNet
 from fcn.weights.content import find_flaw
 from fcn.weights.record import is_recorded, measure, read_record, record_path, write_record
 
-FOLDER, MIRROR = "FCN_WEIGHTS", "FCN_WEIGHTS_MIRROR"
-"""Environment variables: the folder, and a server or folder that is asked in place of the publishers."""
+FOLDER = "FCN_WEIGHTS"
+"""Environment variable that names the folder."""
 
 _NETS = "nets"
 _CHUNK = 1 << 20
@@ -91,7 +92,7 @@ class WeightCache:
                 _check_content(path, file, path, advice)
             else:
                 _announce(name, net)
-                self._bring(file, path)
+                self._bring(name, net, path)
             _record(name, path, file)
         return path
 
@@ -166,12 +167,10 @@ class WeightCache:
         finally:
             lock.release()
 
-    def _bring(self, file: PublishedFile, path: Path) -> None:
-        """Downloads a file, or copies it from a mirror."""
-        place = (
-            f"Without a network, put {describe_file(file)} at {path}, or name a mirror that has it: --mirror "
-        )
-        place += f"URL_OR_FOLDER of fcn weights get, or {MIRROR}."
+    def _bring(self, name: str, net: PublishedNet, path: Path) -> None:
+        """Downloads the file of a net, or copies it from a mirror."""
+        file = net.file
+        place = advise_download(name, net, path)
         if self.mirror and "://" not in self.mirror:
             self._copy(path_below(Path(self.mirror), file.name, "the catalog of weights"), file, path, place)
             return
@@ -209,19 +208,6 @@ def user_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "fcn" / "weights"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fcn" / "weights"
-
-
-def describe_file(file: PublishedFile) -> str:
-    """Returns the name, size and checksum of a file, for people.
-
-    Example:
-        >>> from fcn.system.download.file import Checksum
-        >>> describe_file(PublishedFile("net.h5", (), Checksum("md5", "0123", "Keras"), 2_000_000))
-        'net.h5 (2,000,000 bytes, MD5 0123)'
-    """
-    size = f"{file.size:,} bytes" if file.size else "size not stated"
-    checksum = file.checksum.title if file.checksum else "no public checksum"
-    return f"{file.name} ({size}, {checksum})"
 
 
 def _announce(name: str, net: PublishedNet) -> None:
