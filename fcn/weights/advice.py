@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
-from fcn.weights.catalog import PublishedNet
+from fcn.weights.catalog import NETS, PublishedNet
 
 MIRROR = "FCN_WEIGHTS_MIRROR"
 """Environment variable that names a server or folder to take files from in place of the publishers."""
+
+# Endings of the names of conversions, and classifiers whose files hold the same weights.
+_CONVERSIONS = ("-torch", "-chainer")
+_SAME = (("vgg16-keras", "vgg16-caffe"), ("vgg16-torchvision", "vgg16-timm"))
 
 
 def advise_download(name: str, net: PublishedNet, path: Path) -> str:
@@ -16,10 +20,32 @@ def advise_download(name: str, net: PublishedNet, path: Path) -> str:
         net: The net.
         path: Where its file belongs.
     """
-    return (
+    advice = (
         f"Without a network, put {describe_file(net)} at {path}, or name a mirror that has it: --mirror "
         f"URL_OR_FOLDER of fcn weights get, or {MIRROR}."
     )
+    others = other_sources(name)
+    return f"{advice} The same net from elsewhere: {', '.join(others)}." if others else advice
+
+
+def other_sources(name: str) -> tuple[str, ...]:
+    """Returns the names of published nets with the same weights, from other publishers.
+
+    Example:
+        >>> other_sources("fcn8s-voc-torch"), other_sources("fcn8s-siftflow")
+        (('fcn8s-voc', 'fcn8s-voc-chainer'), ())
+    """
+    same = next((names for names in _SAME if name in names), ())
+    return tuple(
+        one for one in NETS if one != name and (one in same or _original(one) == _original(name))
+    )
+
+
+def _original(name: str) -> str:
+    """Returns the name of the net that another one was converted from; that of any other net itself."""
+    for ending in _CONVERSIONS:
+        name = name.removesuffix(ending)
+    return name
 
 
 def describe_file(net: PublishedNet) -> str:

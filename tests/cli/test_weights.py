@@ -190,6 +190,7 @@ def test_without_a_network_one_message_says_what_to_put_where(
     md5 = "c03b2953ebd846c270da1a8e8f200c09"
     wanted = f"put fcn8s-heavy-pascal.caffemodel (about 538 MB, MD5 {md5}) at {folder}/fcn8s-heavy-pascal."
     assert wanted in errors
+    assert "The same net from elsewhere: fcn8s-voc-torch, fcn8s-voc-chainer.\n" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "labels").exists()
 
