@@ -36,9 +36,7 @@ def other_sources(name: str) -> tuple[str, ...]:
         (('fcn8s-voc', 'fcn8s-voc-chainer'), ())
     """
     same = next((names for names in _SAME if name in names), ())
-    return tuple(
-        one for one in NETS if one != name and (one in same or _original(one) == _original(name))
-    )
+    return tuple(one for one in NETS if one != name and (one in same or _original(one) == _original(name)))
 
 
 def _original(name: str) -> str:

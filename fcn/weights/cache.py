@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
 from fcn.errors import DownloadError, OutputError
 from fcn.system.download.check import check_file, digest, find_difference
@@ -19,6 +18,7 @@ from fcn.system.text import print_notice
 from fcn.weights.advice import MIRROR, advise_download
 from fcn.weights.catalog import PublishedNet
 from fcn.weights.content import find_flaw
+from fcn.weights.mirror import find_in_mirror
 from fcn.weights.record import is_recorded, measure, read_record, record_path, write_record
 
 FOLDER = "FCN_WEIGHTS"
@@ -39,8 +39,8 @@ class WeightCache:
 
     Args:
         folder: The folder; None for `FCN_WEIGHTS`, or else that of the user.
-        mirror: A URL or a folder that has the files under their names; it is asked in place of the
-            publishers. None for `FCN_WEIGHTS_MIRROR`, or else the publishers.
+        mirror: A folder or a URL that has the files under their names, as `find_in_mirror` takes it; it is
+            asked in place of the publishers. None for `FCN_WEIGHTS_MIRROR`, or else the publishers.
         retry: When to give up on a server.
 
     Attributes:
@@ -52,7 +52,7 @@ class WeightCache:
     def __init__(
         self, folder: Path | None = None, mirror: str | None = None, retry: RetryPolicy = DEFAULT_RETRY
     ) -> None:
-        self.folder = folder or Path(os.environ.get(FOLDER) or user_folder())
+        self.folder = folder or Path(os.path.expanduser(os.environ.get(FOLDER) or user_folder()))
         self.mirror = os.environ.get(MIRROR, "") if mirror is None else mirror
         self.retry = retry
 
@@ -171,11 +171,12 @@ class WeightCache:
         """Downloads the file of a net, or copies it from a mirror."""
         file = net.file
         place = advise_download(name, net, path)
-        if self.mirror and "://" not in self.mirror:
-            self._copy(path_below(Path(self.mirror), file.name, "the catalog of weights"), file, path, place)
+        source = find_in_mirror(self.mirror, file.name) if self.mirror else None
+        if isinstance(source, Path):
+            self._copy(source, file, path, place)
             return
-        if self.mirror:
-            file = file._replace(urls=(f"{self.mirror.rstrip('/')}/{quote(file.name)}",))
+        if source is not None:
+            file = file._replace(urls=(source,))
         download(file, path.parent, self.retry, place)
         try:
             _check_content(path, file, path, place)

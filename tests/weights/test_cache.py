@@ -196,6 +196,15 @@ def test_a_folder_can_be_the_mirror(tmp_path: Path) -> None:
     assert (mirror / FILE).exists()
 
 
+def test_a_mirror_may_be_written_as_a_file_url_and_no_other_scheme_is_asked(tmp_path: Path, capsys) -> None:
+    (tmp_path / FILE).write_bytes(DATA)
+    for mirror in ("ftp://127.0.0.1/m", "s3://bucket"):
+        with pytest.raises(DownloadError, match=rf"{mirror}: expected a folder"):
+            cache_of(tmp_path / "weights", mirror).fetch("net", stated())
+        assert "Trying again" not in capsys.readouterr().err
+    assert cache_of(tmp_path / "weights", tmp_path.as_uri()).fetch("net", stated()).read_bytes() == DATA
+
+
 def test_publishers_are_asked_in_order_without_a_mirror(tmp_path: Path) -> None:
     with serving(failing(404)) as dead, serving(whole(DATA)) as alive:
         net = stated()._replace(file=stated().file._replace(urls=(dead.url, alive.url)))
@@ -284,6 +293,9 @@ def test_the_environment_names_folder_and_mirror(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("FCN_WEIGHTS_MIRROR", "http://mirror/")
     assert (WeightCache().folder, WeightCache().mirror) == (tmp_path, "http://mirror/")
     assert WeightCache(mirror="elsewhere").mirror == "elsewhere"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FCN_WEIGHTS", "~/mine")
+    assert WeightCache().folder == tmp_path / "mine"
     monkeypatch.delenv("FCN_WEIGHTS")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     if sys.platform == "linux":

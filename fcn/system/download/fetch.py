@@ -21,6 +21,8 @@ from fcn.system.text import print_notice
 _CHUNK = 1 << 20
 # Where no size is published, a server that never ends must not fill the disk.
 _LARGEST = 1 << 33
+_CONTINUE = "Run the same command again: it continues where it stopped."
+_GET_OTHERWISE = "Check the URL, or download the file in another way and give its path."
 # As many digits as 8 exbibytes have; Python refuses to read numbers of thousands of digits.
 _LENGTH = re.compile(r"[0-9]{1,19}")
 _RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19}|\*)")
@@ -80,7 +82,7 @@ def download(
     file: PublishedFile,
     folder: Path,
     retry: RetryPolicy = DEFAULT_RETRY,
-    advice: str = "Run the same command again: it continues where it stopped.",
+    advice: str = "",
     delete: str = "Delete it and run the same command again to download it.",
 ) -> Path:
     """Fetches a file, unless it is there, and checks what came.
@@ -93,7 +95,7 @@ def download(
         file: The file to fetch.
         folder: Where to write it.
         retry: When to give up on a server.
-        advice: What to do if no server brings it, for the message.
+        advice: What to do if no server brings it, for the message; "" for whether trying again helps.
         delete: What to do if another file of its name is there, for the message.
 
     Returns:
@@ -109,6 +111,7 @@ def download(
         return path
     part = path.with_name(f"{file.name}.part")
     problems = []
+    may_continue = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         remove_link(part)
@@ -118,6 +121,7 @@ def download(
                     _Fetch(session, url, part, file, retry).run()
                 except (_BrokenError, _UselessError) as error:
                     problems.append(f"  {url}: {error}")
+                    may_continue |= isinstance(error, _BrokenError | _UnreachableError)
                     if not isinstance(error, _UnreachableError):
                         print_notice(f"{url}: {error}.")
                 else:
@@ -129,6 +133,7 @@ def download(
             f"{path}: cannot be written ({error.strerror or error}). Free space or choose a folder you may "
             "write to, then run the same command again: it resumes where it stopped."
         ) from error
+    advice = advice or (_CONTINUE if may_continue else _GET_OTHERWISE)
     raise DownloadError(f"{path}: could not be downloaded.", *problems, advice)
 
 
@@ -214,6 +219,8 @@ class _Fetch:
                     return  # the size is unknown: this may be all
                 begin = self._first_byte(response, had)
                 self._append(response, begin)
+        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
+            raise _UselessError("expected a URL that begins with http:// or https://") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             kind = _BrokenError if self._answered or not _is_unreachable(error) else _UnreachableError
             raise kind(f"the connection failed ({_reason(error)})") from error

@@ -9,7 +9,8 @@ PAGE_BYTES = 1 << 18
 """Bytes to read of a page that came in place of a file."""
 
 _BEGINNINGS = tuple(
-    b"<" + tag for tag in (b"!doctype html", b"html", b"head", b"meta", b"title", b"script", b"style", b"body")
+    b"<" + tag
+    for tag in (b"!doctype html", b"html", b"head", b"meta", b"title", b"script", b"style", b"body")
 )
 _LONGEST = max(map(len, _BEGINNINGS))
 # What may come before: a byte order mark, blanks, comments and the declaration of XML.

@@ -124,6 +124,22 @@ def test_errors_that_pass_are_waited_for(tmp_path: Path, serve: Serve, status: i
     assert len(broken.requests) == QUICK.failures
 
 
+@pytest.mark.parametrize(("answers", "continues"), [((404,), False), ((404, 503), True)])
+def test_trying_again_is_advised_only_where_it_may_help(
+    tmp_path: Path, serve: Serve, answers: tuple[int, ...], continues: bool
+) -> None:
+    text = refusal(published(*(serve(failing(status)) for status in answers)), tmp_path)
+    assert text.endswith("it continues where it stopped.") == continues
+    assert ("Check the URL" in text) != continues
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/set.tar", "s3://bucket/set.tar", "http://[1/set.tar"])
+def test_a_url_of_another_kind_is_not_asked_again(tmp_path: Path, url: str, capsys) -> None:
+    text = refusal(published()._replace(urls=(url,)), tmp_path)
+    assert "expected a URL that begins with http:// or https://" in text
+    assert "Trying again" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 204, 304])
 def test_errors_that_stay_are_not_asked_about_again(tmp_path: Path, serve: Serve, status: int) -> None:
     server = serve(failing(status))

@@ -66,7 +66,18 @@ def test_pages_are_known_by_their_beginning(head: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [b"", b"<", b"{", b"<?xml?><Error>", b"<svg", b"<!--", b"<!-- <html>", b"<?" * 100_000, b"<!--" * 100_000]
+    "head",
+    [
+        b"",
+        b"<",
+        b"{",
+        b"<?xml?><Error>",
+        b"<svg",
+        b"<!--",
+        b"<!-- <html>",
+        b"<?" * 100_000,
+        b"<!--" * 100_000,
+    ],
 )
 def test_other_text_is_no_page(head: bytes) -> None:
     assert not is_page(head)
