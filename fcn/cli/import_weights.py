@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fcn.cli.arguments import Commands, add_command
 from fcn.config.sections import NETS
+from fcn.errors import RunError
 from fcn.system.backend import start_backend
 from fcn.system.files import check_new_folder
 from fcn.system.text import print_json, print_lines
@@ -45,7 +46,15 @@ def run(options: argparse.Namespace) -> None:
     start_backend()
     from fcn.runs.importing import import_weights
 
-    found = import_weights(source, options.output, options.net, licenses)
+    try:
+        found = import_weights(source, options.output, options.net, licenses)
+    except RunError as error:
+        if "://" in options.source:
+            _forget(options.source)  # a mended server is asked again
+        if not licenses:
+            raise
+        advice = f"To download it again, run fcn weights remove {licenses[0].weights} first."
+        raise RunError(str(error), advice) from error
     if "://" in options.source:
         _forget(options.source)
     if options.json:
@@ -61,8 +70,15 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _find(source: str) -> tuple[Path, tuple["WeightLicense", ...]]:
-    """Returns the file with a name, at a URL or at a path, with its license if that is known."""
+    """Returns the file with a name, at a URL or at a path, with its license if that is known.
+
+    Raises:
+        DownloadError: If it cannot be downloaded.
+        OutputError: If it cannot be kept.
+        RunError: If it is a path that does not exist, but close to the name of a published net.
+    """
     from fcn.runs.licenses import license_of
+    from fcn.runs.named_net import close_names
     from fcn.weights.cache import WeightCache
     from fcn.weights.catalog import NETS as PUBLISHED
     from fcn.weights.from_url import fetch_url, name_of_url
@@ -72,12 +88,16 @@ def _find(source: str) -> tuple[Path, tuple["WeightLicense", ...]]:
     elif source in PUBLISHED and not Path(source).exists():
         name, path = source, WeightCache().fetch(source, PUBLISHED[source])
     else:
+        if not Path(source).exists() and (names := close_names(source)):
+            raise RunError(
+                f"{source}: no such file. Did you mean the published net {names[0]}? fcn weights lists all."
+            )
         return Path(source), ()
     return path, () if name is None else (license_of(name, PUBLISHED[name]),)
 
 
 def _forget(url: str) -> None:
-    """Removes the file of a URL, once it was imported."""
+    """Removes the copy of what is at a URL, once it was imported or cannot be."""
     from fcn.weights.cache import WeightCache
     from fcn.weights.from_url import forget_url
 

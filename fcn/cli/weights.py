@@ -157,7 +157,8 @@ def _verify(options: argparse.Namespace) -> None:
         print_lines(*(lines or [f"{cache.folder} holds no published nets."]))
     if damaged:
         raise PartialError(
-            f"{', '.join(map(str, damaged))}: damaged. Remove and download again: fcn weights remove NAME"
+            "Damaged nets. Remove them; a net that was removed is downloaded when it is next used:",
+            *(f"  fcn weights remove {name}" for name in damaged),
         )
 
 

@@ -23,6 +23,8 @@ CONVERSION = 1
 """Number of the way in which weights are put into our nets; a net from another way is imported again."""
 
 _CLOSE = 0.75
+# Every name begins with letters that say nothing yet, such as "fcn" or "vgg".
+_SHORTEST = 4
 
 
 def resolve_model(
@@ -87,13 +89,24 @@ def is_imported(run: Path) -> bool:
 
 
 def close_names(name: str, catalog: Mapping[str, PublishedNet] = NETS) -> list[str]:
-    """Returns the names of published nets that a text may mean.
+    """Returns the name of the published net that a text may mean, if there is one.
+
+    Hyphens do not matter, and the beginning of a name is enough; of several, the first is returned.
 
     Example:
-        >>> close_names("fcn8s_voc")
-        ['fcn8s-voc']
+        >>> close_names("fcn8s_voc"), close_names("FCN-8s")
+        (['fcn8s-voc'], ['fcn8s-voc'])
     """
-    return difflib.get_close_matches(name.lower().replace("_", "-"), catalog, n=1, cutoff=_CLOSE)
+    names = {_squeeze(known): known for known in catalog}
+    wanted = _squeeze(name)
+    found = [one for one in names if one.startswith(wanted)] if len(wanted) >= _SHORTEST else []
+    found = found or difflib.get_close_matches(wanted, names, n=1, cutoff=_CLOSE)
+    return [names[one] for one in found[:1]]
+
+
+def _squeeze(name: str) -> str:
+    """Returns a name without what people write in different ways."""
+    return name.lower().replace("-", "").replace("_", "")
 
 
 def _user_cache() -> "WeightCache":
@@ -130,4 +143,7 @@ def _import(
 
     remove(run)
     print_notice(f"{name}: importing it, once.")
-    import_weights(source, run, licenses=(license_of(name, catalog[name]),), catalog=catalog)
+    try:
+        import_weights(source, run, licenses=(license_of(name, catalog[name]),), catalog=catalog)
+    except RunError as error:
+        raise RunError(str(error), f"To download it again, run fcn weights remove {name} first.") from error

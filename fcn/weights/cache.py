@@ -5,43 +5,29 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
-from urllib.parse import quote
+from typing import Literal
 
 from fcn.errors import DownloadError, OutputError
 from fcn.system.download.check import check_file, digest, find_difference
 from fcn.system.download.fetch import DEFAULT_RETRY, RetryPolicy, download
 from fcn.system.download.file import PublishedFile
-from fcn.system.files import durable_path, is_there, remove, unreadable, write_json
-from fcn.system.json_files import read_json_file
+from fcn.system.files import durable_path, is_there, remove, unreadable
 from fcn.system.places import path_below
 from fcn.system.progress import track_bytes
 from fcn.system.text import print_notice
+from fcn.weights.advice import MIRROR, advise_download
 from fcn.weights.catalog import PublishedNet
+from fcn.weights.content import find_flaw
+from fcn.weights.mirror import find_in_mirror
+from fcn.weights.record import is_recorded, measure, read_record, record_path, write_record
 
-FOLDER, MIRROR = "FCN_WEIGHTS", "FCN_WEIGHTS_MIRROR"
-"""Environment variables: the folder, and a server or folder that is asked in place of the publishers."""
+FOLDER = "FCN_WEIGHTS"
+"""Environment variable that names the folder."""
 
 _NETS = "nets"
 _CHUNK = 1 << 20
-# A record has some 300 bytes.
-_MOST_RECORD = 1 << 16
 
 State = Literal["absent", "whole", "damaged"]
-
-
-class Record(NamedTuple):
-    """What is known of a file since it came into the folder.
-
-    Attributes:
-        sha256: Of its content.
-        size: Its length in bytes.
-        modified_ns: When it was last written, so that it need not be read again to know that it is the same.
-    """
-
-    sha256: str
-    size: int
-    modified_ns: int
 
 
 class WeightCache:
@@ -53,8 +39,8 @@ class WeightCache:
 
     Args:
         folder: The folder; None for `FCN_WEIGHTS`, or else that of the user.
-        mirror: A URL or a folder that has the files under their names; it is asked in place of the
-            publishers. None for `FCN_WEIGHTS_MIRROR`, or else the publishers.
+        mirror: A folder or a URL that has the files under their names, as `find_in_mirror` takes it; it is
+            asked in place of the publishers. None for `FCN_WEIGHTS_MIRROR`, or else the publishers.
         retry: When to give up on a server.
 
     Attributes:
@@ -66,7 +52,7 @@ class WeightCache:
     def __init__(
         self, folder: Path | None = None, mirror: str | None = None, retry: RetryPolicy = DEFAULT_RETRY
     ) -> None:
-        self.folder = folder or Path(os.environ.get(FOLDER) or user_folder())
+        self.folder = folder or Path(os.path.expanduser(os.environ.get(FOLDER) or user_folder()))
         self.mirror = os.environ.get(MIRROR, "") if mirror is None else mirror
         self.retry = retry
 
@@ -93,19 +79,21 @@ class WeightCache:
             OutputError: If the folder cannot be written to or the disk is full.
         """
         path, file = self.path(net), net.file
-        if self._is_known(path):
+        if is_recorded(path):
             return path
         with self.locked(path):
-            if self._is_known(path):  # another program brought it
+            if is_recorded(path):  # another program brought it
                 return path
             if not is_there(path) and (found := _keras_copy(file)) is not None:
                 return found
             if is_there(path):
-                check_file(path, file, f"Delete it, or run fcn weights remove {name}.")
+                advice = f"Delete it, or run fcn weights remove {name}."
+                check_file(path, file, advice)
+                _check_content(path, file, path, advice)
             else:
                 _announce(name, net)
-                self._bring(file, path)
-            self._record(path, file)
+                self._bring(name, net, path)
+            _record(name, path, file)
         return path
 
     def state(self, net: PublishedNet) -> tuple[State, str]:
@@ -117,7 +105,7 @@ class WeightCache:
         path, file = self.path(net), net.file
         if not is_there(path):
             return "absent", ""
-        record = _read_record(path)
+        record = read_record(path)
         try:
             problem = find_difference(path, file)
             if problem is None and record is not None and digest(path, "sha256") != record.sha256:
@@ -136,7 +124,7 @@ class WeightCache:
     def remove(self, name: str, net: PublishedNet) -> list[Path]:
         """Removes the file of a net, what has come of it, and the net that was imported.
 
-        The record of a file without a public checksum stays, to compare a later download with.
+        With it goes its record: what is downloaded next is taken as if it were the first.
 
         Returns:
             What was there.
@@ -148,9 +136,7 @@ class WeightCache:
         part = path.with_name(f"{path.name}.part")
         with self.locked(path), self.locked(self.net_path(name)):
             found = [one for one in (path, part, self.net_path(name)) if is_there(one)]
-            others = [part.with_name(f"{part.name}.json")]
-            others += [_record_path(path)] if net.file.checksum is not None else []
-            for one in (*found, *others):
+            for one in (*found, record_path(part), record_path(path)):
                 remove(one)
         left = [one for one in found if is_there(one)]
         if left:
@@ -181,18 +167,22 @@ class WeightCache:
         finally:
             lock.release()
 
-    def _bring(self, file: PublishedFile, path: Path) -> None:
-        """Downloads a file, or copies it from a mirror."""
-        place = (
-            f"Without a network, put {describe_file(file)} at {path}, or name a mirror that has it: --mirror "
-        )
-        place += f"URL_OR_FOLDER of fcn weights get, or {MIRROR}."
-        if self.mirror and "://" not in self.mirror:
-            self._copy(path_below(Path(self.mirror), file.name, "the catalog of weights"), file, path, place)
+    def _bring(self, name: str, net: PublishedNet, path: Path) -> None:
+        """Downloads the file of a net, or copies it from a mirror."""
+        file = net.file
+        place = advise_download(name, net, path)
+        source = find_in_mirror(self.mirror, file.name) if self.mirror else None
+        if isinstance(source, Path):
+            self._copy(source, file, path, place)
             return
-        if self.mirror:
-            file = file._replace(urls=(f"{self.mirror.rstrip('/')}/{quote(file.name)}",))
+        if source is not None:
+            file = file._replace(urls=(source,))
         download(file, path.parent, self.retry, place)
+        try:
+            _check_content(path, file, path, place)
+        except DownloadError:
+            remove(path)
+            raise
 
     def _copy(self, source: Path, file: PublishedFile, path: Path, advice: str) -> None:
         try:
@@ -208,36 +198,7 @@ class WeightCache:
             problem = find_difference(temporary, file)
             if problem:
                 raise DownloadError(f"{source}: is not {file.name} as it was published: {problem}.", advice)
-
-    def _record(self, path: Path, file: PublishedFile) -> None:
-        """Records what came, after comparing it with the record of an earlier download."""
-        earlier = _read_record(path)
-        status = path.stat()
-        found = Record(digest(path, "sha256"), status.st_size, status.st_mtime_ns)
-        if file.checksum is None and earlier is not None and earlier.sha256 != found.sha256:
-            raise DownloadError(
-                f"{path}: has the SHA-256 {found.sha256}, but {earlier.sha256} when it was first downloaded. "
-                f"Its publisher may have changed it. To accept the new one, delete {_record_path(path)}; "
-                "otherwise delete the file."
-            )
-        if file.checksum is None and earlier is None:
-            print_notice(
-                f"{path.name}: no checksum is public. Its SHA-256 was recorded, to compare later downloads "
-                f"with: {found.sha256}."
-            )
-        with suppress(OutputError):  # a folder that is only read; then the file is compared each time
-            write_json(_record_path(path), found._asdict())
-
-    def _is_known(self, path: Path) -> bool:
-        """Returns whether a file is there and is the one that was recorded, by its size and time."""
-        record = _read_record(path)
-        if record is None:
-            return False
-        try:
-            status = path.stat()
-        except OSError:
-            return False
-        return (status.st_size, status.st_mtime_ns) == (record.size, record.modified_ns)
+            _check_content(temporary, file, source, advice)
 
 
 def user_folder() -> Path:
@@ -248,19 +209,6 @@ def user_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "fcn" / "weights"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fcn" / "weights"
-
-
-def describe_file(file: PublishedFile) -> str:
-    """Returns the name, size and checksum of a file, for people.
-
-    Example:
-        >>> from fcn.system.download.file import Checksum
-        >>> describe_file(PublishedFile("net.h5", (), Checksum("md5", "0123", "Keras"), 2_000_000))
-        'net.h5 (2,000,000 bytes, MD5 0123)'
-    """
-    size = f"{file.size:,} bytes" if file.size else "size not stated"
-    checksum = file.checksum.title if file.checksum else "no public checksum"
-    return f"{file.name} ({size}, {checksum})"
 
 
 def _announce(name: str, net: PublishedNet) -> None:
@@ -281,14 +229,47 @@ def _keras_copy(file: PublishedFile) -> Path | None:
     return None
 
 
-def _record_path(path: Path) -> Path:
-    return path.with_name(f"{path.name}.json")
+def _check_content(path: Path, file: PublishedFile, shown: Path, advice: str) -> None:
+    """Refuses a file without a public checksum that does not hold whole weights.
 
+    What is wrong would otherwise become what later downloads are compared with.
 
-def _read_record(path: Path) -> Record | None:
-    """Returns the record of a file; None if there is none that can be read."""
+    Args:
+        path: The file.
+        file: What it should be.
+        shown: The path to name in the message.
+        advice: What to do then.
+
+    Raises:
+        DownloadError: If it holds none, or cannot be read.
+    """
+    if file.checksum is not None:
+        return
     try:
-        found = read_json_file(_record_path(path), _MOST_RECORD)
-        return Record(str(found["sha256"]), int(found["size"]), int(found["modified_ns"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        flaw = find_flaw(path)
+    except OSError as error:
+        raise DownloadError(f"{shown}: {unreadable(error)}", advice) from error
+    if flaw is not None:
+        raise DownloadError(f"{shown}: is not {file.name} as it was published: {flaw}.", advice)
+
+
+def _record(name: str, path: Path, file: PublishedFile) -> None:
+    """Records a file, after comparing it with the record of an earlier download.
+
+    Raises:
+        DownloadError: If it differs from that, and no checksum is public.
+    """
+    earlier, found = read_record(path), measure(path)
+    if file.checksum is None and earlier is not None and earlier.sha256 != found.sha256:
+        raise DownloadError(
+            f"{path}: has the SHA-256 {found.sha256}, but {earlier.sha256} when it was first downloaded. "
+            "It was changed here, or its publisher has changed it. To download it again and take what comes, "
+            f"run fcn weights remove {name}."
+        )
+    if file.checksum is None and earlier is None:
+        print_notice(
+            f"{path.name}: no checksum is public. Its SHA-256 was recorded, to compare later downloads "
+            f"with: {found.sha256}."
+        )
+    with suppress(OutputError):  # a folder that is only read; then the file is compared each time
+        write_record(path, found)

@@ -35,6 +35,8 @@ _READERS: dict[Format, Callable[[Path], Iterator[Layer]]] = {
 _FIELDS_BEFORE_LAYERS = 1000
 # Enough for the magic number's pickle with the frame of protocol 4 and later.
 _HEAD = 64
+# How pages and messages of servers begin: markup or JSON, perhaps after a byte order mark.
+_TEXT, _BLANKS = (b"<", b"{", b"["), b"\xef\xbb\xbf \t\r\n"
 
 
 def _is_caffemodel(file: BinaryIO, path: Path) -> bool:
@@ -86,10 +88,11 @@ def recognize(path: Path) -> Format:
                 return "caffe"
     except OSError as error:
         raise RunError(f"{path}: {unreadable(error)}") from error
+    kind = "text, not weights," if head.lstrip(_BLANKS).startswith(_TEXT) else "a file"
     raise RunError(
         f"{path}: Expected a caffemodel, a Keras .h5, a dictionary saved by np.save, a PyTorch state dict, "
         "an .npz of Chainer, a .safetensors or an ONNX file. "
-        f"Received: a file that begins with {head[:16]!r}. Download it again, and check that the link leads "
+        f"Received: {kind} that begins with {head[:16]!r}. Download it again, and check that the link leads "
         "to the file itself and not to a page about it."
     )
 

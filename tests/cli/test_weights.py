@@ -106,7 +106,8 @@ def test_get_verify_and_remove(folder: Path, thin_net_file: bytes, capsys) -> No
     code, output, errors = run(["weights", "verify", NAME, "--json"], capsys)
     assert code == 1
     assert json.loads(output)["nets"][0]["state"] == "damaged"
-    assert f"Error: {NAME}: damaged. Remove and download again" in errors
+    assert errors.startswith("Error: Damaged nets. Remove them;")
+    assert errors.endswith(f"  fcn weights remove {NAME}\n")
     code, output, _ = run(["weights", "remove", NAME], capsys)
     assert (code, output) == (0, f"Removed {folder / FILE}.\n")
     assert run(["weights", "remove", NAME], capsys)[1] == f"{NAME}: is not here.\n"
@@ -121,7 +122,33 @@ def test_a_damaged_import_is_found(folder: Path, thin_net_file: bytes, capsys) -
     checkpoint.write_bytes(b"nothing")
     code, output, errors = run(["weights", "verify"], capsys)
     assert (code, "is damaged: File is not a zip file" in output) == (1, True)
-    assert errors.startswith(f"Error: {NAME}: damaged.")
+    assert f"fcn weights remove {NAME}\n" in errors
+
+
+def test_a_bad_file_can_be_replaced_by_the_advice_of_the_messages(
+    folder: Path, thin_net_file: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    mirror = tmp_path / "mirror" / FILE
+    mirror.parent.mkdir()
+    mirror.write_bytes(thin_net_file[: len(thin_net_file) // 2])
+    monkeypatch.setenv("FCN_WEIGHTS_MIRROR", str(mirror.parent))
+    code, _, errors = run(["weights", "get", NAME], capsys)
+    assert (code, "was recorded" in errors) == (2, False)
+    assert f"{mirror}: is not {FILE} as it was published: " in errors
+    assert "The file is damaged or incomplete" in errors
+    assert run(["weights", "verify"], capsys)[1] == f"{folder} holds no published nets.\n"
+    # Whole weights, but of no net: only the import shows it.
+    layers = build_fcn(8, at_once=True, width=1 / 32, fc_channels=8)[:4]
+    write_caffemodel(tmp_path / "layers", layers).rename(mirror)
+    for command in (["inspect", NAME], ["import", NAME, "--output", "run"]):
+        code, _, errors = run(command, capsys)
+        assert code == 2
+        assert "expected the layers of VGG16" in errors
+        assert errors.endswith(f"run fcn weights remove {NAME} first.\n")
+    mirror.write_bytes(thin_net_file)
+    assert run(["weights", "remove", NAME], capsys)[0] == 0
+    assert run(["weights", "get", NAME], capsys)[0] == 0
+    assert run(["weights", "verify"], capsys)[0] == 0
 
 
 @pytest.mark.parametrize("command", ["get", "verify", "remove"])
@@ -131,6 +158,15 @@ def test_an_unknown_name_is_named(command: str, capsys) -> None:
     assert errors == (
         "Error: fcn8s-vok: no published net of this name. Did you mean fcn8s-voc? fcn weights lists them.\n"
     )
+
+
+@pytest.mark.parametrize("name", ["fcn8s", "fcn-8s", "fcn8s_voc"])
+@pytest.mark.parametrize("command", [["weights", "get"], ["import", "--output", "run"], ["inspect"]])
+def test_a_name_as_people_type_it_first_is_answered_with_the_right_one(
+    command: list[str], name: str, capsys
+) -> None:
+    code, _, errors = run([*command, name], capsys)
+    assert (code, "Did you mean" in errors, "fcn8s-voc?" in errors) == (2, True, True)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +188,9 @@ def test_without_a_network_one_message_says_what_to_put_where(
     assert code == 2
     assert [line.startswith("Error: ") for line in errors.splitlines()].count(True) == 1
     md5 = "c03b2953ebd846c270da1a8e8f200c09"
-    wanted = f"put fcn8s-heavy-pascal.caffemodel (size not stated, MD5 {md5}) at {folder}/fcn8s-heavy-pascal."
+    wanted = f"put fcn8s-heavy-pascal.caffemodel (about 538 MB, MD5 {md5}) at {folder}/fcn8s-heavy-pascal."
     assert wanted in errors
+    assert "The same net from elsewhere: fcn8s-voc-torch, fcn8s-voc-chainer.\n" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "labels").exists()
 
@@ -193,6 +230,19 @@ def test_import_takes_a_url_a_name_and_a_path(
     assert code == 2
     assert "sent a web page in place of the file ('Quota exceeded')" in errors
     assert not Path("page").exists()
+
+
+def test_import_asks_a_url_again_after_a_bad_file(folder: Path, thin_net_file: bytes, capsys) -> None:
+    bad = (thin_net_file[: len(thin_net_file) // 2], b'{"error": "quota"}')
+    with serving(*map(whole, bad), whole(thin_net_file)) as server:
+        command = ["import", f"{server.url}/net.caffemodel", "--output", "run"]
+        code, _, errors = run(command, capsys)
+        assert (code, "damaged or incomplete" in errors) == (2, True)
+        assert not [path for path in folder.rglob("*.caffemodel") if path.is_file()]
+        code, _, errors = run(command, capsys)
+        assert (code, "Received: text, not weights, that begins with b'{" in errors) == (2, True)
+        assert run(command, capsys)[0] == 0
+        assert server.requests == [0, 0, 0]
 
 
 def write_image(path: Path) -> Path:

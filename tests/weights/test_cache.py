@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from caffe_net import build_fcn, write_caffemodel
 from file_server import Handler, dropping, failing, serving, whole, without_ranges
 
 from fcn.errors import DownloadError, OutputError
@@ -18,7 +19,6 @@ from fcn.weights.catalog import NETS, PublishedNet
 
 DATA = np.random.default_rng(0).bytes(100_000)
 OTHER = np.random.default_rng(1).bytes(100_000)
-SHA256 = hashlib.sha256(DATA).hexdigest()
 QUICK = RetryPolicy(failures=2, connections=10, pause_seconds=0, timeout_seconds=10)
 UNKNOWN = NETS["fcn8s-at-once-voc"]
 FILE = UNKNOWN.file.name
@@ -32,6 +32,14 @@ def stated(net: PublishedNet = UNKNOWN) -> PublishedNet:
 
 def cache_of(folder: Path, mirror: str) -> WeightCache:
     return WeightCache(folder, mirror, QUICK)
+
+
+@pytest.fixture(scope="module")
+def net_files(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """Two files with weights."""
+    folder = tmp_path_factory.mktemp("nets")
+    builds = [build_fcn(32, width=1 / 64, fc_channels=4, seed=seed) for seed in range(2)]
+    return [write_caffemodel(folder / str(index), layers).read_bytes() for index, layers in enumerate(builds)]
 
 
 @pytest.fixture(autouse=True)
@@ -54,26 +62,67 @@ def test_a_file_comes_once_with_its_license_before(tmp_path: Path, capsys) -> No
     assert not [found for found in path.parent.iterdir() if ".part" in found.name]
 
 
-def test_a_file_without_a_public_checksum_is_recorded_and_that_is_said(tmp_path: Path, capsys) -> None:
-    with serving(whole(DATA)) as server:
+def test_a_file_without_a_public_checksum_is_recorded_and_that_is_said(
+    tmp_path: Path, net_files: list[bytes], capsys
+) -> None:
+    first, other = net_files
+    sha256 = hashlib.sha256(first).hexdigest()
+    with serving(whole(first)) as server:
         cache = cache_of(tmp_path, server.url.removesuffix("/file"))
         path = cache.fetch("net", UNKNOWN)
         said = capsys.readouterr().err
         assert f"{FILE}: no checksum is public. Its SHA-256 was recorded" in said
-        assert SHA256 in said
+        assert sha256 in said
         assert cache.state(UNKNOWN) == ("whole", "its SHA-256 at the first download")
-        assert cache.remove("net", UNKNOWN) == [path]
-        assert cache.state(UNKNOWN) == ("absent", "")
+        path.unlink()
         cache.fetch("net", UNKNOWN)  # the same again is as good as the first
         assert "recorded" not in capsys.readouterr().err
-        cache.remove("net", UNKNOWN)
-        server.answers[:] = [whole(OTHER)]
-        with pytest.raises(
-            DownloadError, match=rf"{FILE}: has the SHA-256 .* but {SHA256} when it was first"
-        ):
+        path.unlink()
+        server.answers[:] = [whole(other)]
+        refusal = rf"{FILE}: has the SHA-256 .* but {sha256} when it was first .* fcn weights remove net"
+        for _ in range(2):
+            with pytest.raises(DownloadError, match=refusal):
+                cache.fetch("net", UNKNOWN)
+        assert cache.remove("net", UNKNOWN) == [path]
+        assert cache.state(UNKNOWN) == ("absent", "")
+        assert cache.fetch("net", UNKNOWN).read_bytes() == other
+
+
+BAD_FILES = {
+    "a page": b"<html><head><title>Gone</title></head></html>",
+    "an error of a store": b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
+    "text": b'{"error": "quota"}',
+    "noise": DATA,
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("source", ["server", "folder", "by hand"])
+@pytest.mark.parametrize("kind", [*BAD_FILES, "half a net"])
+def test_what_is_not_weights_is_never_recorded(
+    tmp_path: Path, net_files: list[bytes], kind: str, source: str, capsys
+) -> None:
+    whole_net = net_files[0]
+    bad = BAD_FILES.get(kind, whole_net[: len(whole_net) // 2])
+    mirror, folder = tmp_path / "mirror", tmp_path / "weights"
+    for one in (mirror, folder):
+        one.mkdir()
+    (mirror / FILE).write_bytes(bad)
+    if source == "by hand":
+        (folder / FILE).write_bytes(bad)
+    with serving(whole(bad)) as server:
+        cache = cache_of(folder, server.url.removesuffix("/file") if source == "server" else str(mirror))
+        with pytest.raises(DownloadError) as raised:
             cache.fetch("net", UNKNOWN)
-        with pytest.raises(DownloadError, match="first downloaded"):
-            cache.fetch("net", UNKNOWN)
+    assert "recorded" not in capsys.readouterr().err
+    if source == "by hand":
+        assert "fcn weights remove net" in str(raised.value)
+        assert (folder / FILE).read_bytes() == bad
+        assert cache.remove("net", UNKNOWN) == [folder / FILE]
+    left = {path.name: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    assert {name for name, size in left.items() if size} == set()
+    (mirror / FILE).write_bytes(whole_net)
+    assert cache_of(folder, str(mirror)).fetch("net", UNKNOWN).read_bytes() == whole_net
 
 
 @pytest.mark.parametrize(
@@ -120,13 +169,16 @@ def test_a_file_that_was_put_there_is_checked_once(tmp_path: Path) -> None:
     assert (state, "expected the MD5" in problem) == ("damaged", True)
 
 
-def test_a_file_that_changes_without_a_public_checksum_is_damaged(tmp_path: Path) -> None:
+def test_a_file_that_changes_without_a_public_checksum_is_damaged(
+    tmp_path: Path, net_files: list[bytes]
+) -> None:
     cache = cache_of(tmp_path, "")
-    (tmp_path / FILE).write_bytes(DATA)
+    (tmp_path / FILE).write_bytes(net_files[0])
+    sha256 = hashlib.sha256(net_files[0]).hexdigest()
     assert cache.state(UNKNOWN) == ("whole", "nothing, since no checksum is known")
     cache.fetch("net", UNKNOWN)
     (tmp_path / FILE).write_bytes(OTHER)
-    assert cache.state(UNKNOWN) == ("damaged", f"expected the SHA-256 {SHA256}, that of the first download")
+    assert cache.state(UNKNOWN) == ("damaged", f"expected the SHA-256 {sha256}, that of the first download")
 
 
 def test_a_folder_can_be_the_mirror(tmp_path: Path) -> None:
@@ -142,6 +194,15 @@ def test_a_folder_can_be_the_mirror(tmp_path: Path) -> None:
     (mirror / FILE).write_bytes(DATA)
     assert cache.fetch("net", stated()).read_bytes() == DATA
     assert (mirror / FILE).exists()
+
+
+def test_a_mirror_may_be_written_as_a_file_url_and_no_other_scheme_is_asked(tmp_path: Path, capsys) -> None:
+    (tmp_path / FILE).write_bytes(DATA)
+    for mirror in ("ftp://127.0.0.1/m", "s3://bucket"):
+        with pytest.raises(DownloadError, match=rf"{mirror}: expected a folder"):
+            cache_of(tmp_path / "weights", mirror).fetch("net", stated())
+        assert "Trying again" not in capsys.readouterr().err
+    assert cache_of(tmp_path / "weights", tmp_path.as_uri()).fetch("net", stated()).read_bytes() == DATA
 
 
 def test_publishers_are_asked_in_order_without_a_mirror(tmp_path: Path) -> None:
@@ -219,8 +280,8 @@ def test_everything_of_a_net_is_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "record", [b"", b"{", b"[]", b'{"sha256": 1}', b"[" * 100_000, b'{"sha256": "x", "size": {}}']
 )
-def test_a_damaged_record_is_written_again(tmp_path: Path, record: bytes) -> None:
-    (tmp_path / FILE).write_bytes(DATA)
+def test_a_damaged_record_is_written_again(tmp_path: Path, net_files: list[bytes], record: bytes) -> None:
+    (tmp_path / FILE).write_bytes(net_files[0])
     (tmp_path / f"{FILE}.json").write_bytes(record)
     cache = cache_of(tmp_path, "")
     cache.fetch("net", UNKNOWN)
@@ -232,6 +293,9 @@ def test_the_environment_names_folder_and_mirror(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("FCN_WEIGHTS_MIRROR", "http://mirror/")
     assert (WeightCache().folder, WeightCache().mirror) == (tmp_path, "http://mirror/")
     assert WeightCache(mirror="elsewhere").mirror == "elsewhere"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FCN_WEIGHTS", "~/mine")
+    assert WeightCache().folder == tmp_path / "mine"
     monkeypatch.delenv("FCN_WEIGHTS")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     if sys.platform == "linux":

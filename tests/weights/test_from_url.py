@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from caffe_net import build_fcn, write_caffemodel
 from file_server import dropping, serving, whole, without_ranges
 
 from fcn.errors import DownloadError
@@ -50,7 +51,7 @@ def test_a_broken_line_is_continued(tmp_path: Path) -> None:
 
 def test_the_url_of_a_published_net_is_that_net(tmp_path: Path) -> None:
     net = NETS["fcn8s-at-once-voc"]
-    (tmp_path / net.file.name).write_bytes(DATA)
+    write_caffemodel(tmp_path / net.file.name, build_fcn(32, width=1 / 64, fc_channels=4))
     cache = WeightCache(tmp_path, "", QUICK)
     (url,) = net.file.urls
     assert name_of_url(url) == "fcn8s-at-once-voc"

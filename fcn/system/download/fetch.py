@@ -12,7 +12,7 @@ import urllib3
 from fcn.errors import DownloadError, OutputError
 from fcn.system.download.check import check_file, find_difference
 from fcn.system.download.file import PublishedFile
-from fcn.system.download.page import is_page, read_page
+from fcn.system.download.page import PAGE_BYTES, is_page, read_page
 from fcn.system.files import is_there, open_unlinked, read_unlinked, remove, remove_link, write_json
 from fcn.system.json_files import parse_json
 from fcn.system.progress import track_bytes
@@ -21,9 +21,8 @@ from fcn.system.text import print_notice
 _CHUNK = 1 << 20
 # Where no size is published, a server that never ends must not fill the disk.
 _LARGEST = 1 << 33
-# Of a web page that came in place of a file.
-_PAGE = 1 << 18
-_HEAD = 64
+_CONTINUE = "Run the same command again: it continues where it stopped."
+_GET_OTHERWISE = "Check the URL, or download the file in another way and give its path."
 # As many digits as 8 exbibytes have; Python refuses to read numbers of thousands of digits.
 _LENGTH = re.compile(r"[0-9]{1,19}")
 _RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19}|\*)")
@@ -83,7 +82,7 @@ def download(
     file: PublishedFile,
     folder: Path,
     retry: RetryPolicy = DEFAULT_RETRY,
-    advice: str = "Run the same command again: it continues where it stopped.",
+    advice: str = "",
     delete: str = "Delete it and run the same command again to download it.",
 ) -> Path:
     """Fetches a file, unless it is there, and checks what came.
@@ -96,7 +95,7 @@ def download(
         file: The file to fetch.
         folder: Where to write it.
         retry: When to give up on a server.
-        advice: What to do if no server brings it, for the message.
+        advice: What to do if no server brings it, for the message; "" for whether trying again helps.
         delete: What to do if another file of its name is there, for the message.
 
     Returns:
@@ -112,6 +111,7 @@ def download(
         return path
     part = path.with_name(f"{file.name}.part")
     problems = []
+    may_continue = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         remove_link(part)
@@ -121,6 +121,7 @@ def download(
                     _Fetch(session, url, part, file, retry).run()
                 except (_BrokenError, _UselessError) as error:
                     problems.append(f"  {url}: {error}")
+                    may_continue |= isinstance(error, _BrokenError | _UnreachableError)
                     if not isinstance(error, _UnreachableError):
                         print_notice(f"{url}: {error}.")
                 else:
@@ -132,6 +133,7 @@ def download(
             f"{path}: cannot be written ({error.strerror or error}). Free space or choose a folder you may "
             "write to, then run the same command again: it resumes where it stopped."
         ) from error
+    advice = advice or (_CONTINUE if may_continue else _GET_OTHERWISE)
     raise DownloadError(f"{path}: could not be downloaded.", *problems, advice)
 
 
@@ -217,6 +219,8 @@ class _Fetch:
                     return  # the size is unknown: this may be all
                 begin = self._first_byte(response, had)
                 self._append(response, begin)
+        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
+            raise _UselessError("expected a URL that begins with http:// or https://") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             kind = _BrokenError if self._answered or not _is_unreachable(error) else _UnreachableError
             raise kind(f"the connection failed ({_reason(error)})") from error
@@ -229,7 +233,7 @@ class _Fetch:
         if status not in (requests.codes.ok, requests.codes.partial_content):
             raise _UselessError(f"answered {status} {response.reason}")
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            self._read_page(response.raw.read(_PAGE, decode_content=True), response.url)
+            self._read_page(response.raw.read(PAGE_BYTES, decode_content=True), response.url)
         length = response.headers.get("Content-Length", "*")
         if length != "*" and not _LENGTH.fullmatch(length):
             raise _UselessError(f"sent an invalid length: {length[:40]}")
@@ -240,8 +244,8 @@ class _Fetch:
                 raise _UselessError("sent another part of the file than it was asked for")
             begin, length = had, found[2]
         if file.size is not None and length != "*" and int(length) != file.size:
-            content = response.raw.read(_PAGE, decode_content=False)
-            if is_page(content[:_HEAD]):
+            content = response.raw.read(PAGE_BYTES, decode_content=False)
+            if is_page(content):
                 self._read_page(content, response.url)
             raise _UselessError(f"has another file: expected {file.size} bytes. Received: {length}")
         if not file.checksum:
@@ -288,8 +292,8 @@ class _Fetch:
             size = begin
             # Not iter_content, which unpacks a .tgz that a server calls compressed.
             for chunk in response.raw.stream(_CHUNK, decode_content=False):
-                if size == 0 and is_page(chunk[:_HEAD]):
-                    self._read_page(chunk[:_PAGE], response.url)
+                if size == 0 and is_page(chunk[:PAGE_BYTES]):
+                    self._read_page(chunk[:PAGE_BYTES], response.url)
                 size += len(chunk)
                 if size > limit:
                     output.truncate(0)

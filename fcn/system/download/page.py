@@ -1,10 +1,20 @@
 """Web pages that servers send in place of a file; some ask whether the file is really wanted."""
 
+import re
 from html.parser import HTMLParser
 from typing import NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
-_BEGINNINGS = (b"<!doctype html", b"<html", b"<head")
+PAGE_BYTES = 1 << 18
+"""Bytes to read of a page that came in place of a file."""
+
+_BEGINNINGS = tuple(
+    b"<" + tag
+    for tag in (b"!doctype html", b"html", b"head", b"meta", b"title", b"script", b"style", b"body")
+)
+_LONGEST = max(map(len, _BEGINNINGS))
+# What may come before: a byte order mark, blanks, comments and the declaration of XML.
+_BEFORE = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s|<!--.*?-->|<\?.*?\?>)*", re.DOTALL)
 # What Google Drive calls the form, and before 2024 the link, that confirm a download of a large file.
 _FORM, _LINK = "download-form", "uc-download-link"
 _HOSTS = (".google.com", ".googleusercontent.com")
@@ -27,11 +37,16 @@ class Page(NamedTuple):
 def is_page(head: bytes) -> bool:
     r"""Returns whether a file that begins with these bytes is a web page.
 
+    Args:
+        head: As many as may come before the page itself: some hundred are usual.
+
     Example:
-        >>> is_page(b"\n<!DOCTYPE html><html>"), is_page(b"\x89HDF\r\n")
-        (True, False)
+        >>> is_page(b"\n<!DOCTYPE html><html>"), is_page(b"<!-- a --><html>"), is_page(b"\x89HDF\r\n")
+        (True, True, False)
     """
-    return head.lstrip().lower().startswith(_BEGINNINGS)
+    before = _BEFORE.match(head)
+    begin = 0 if before is None else before.end()
+    return head[begin : begin + _LONGEST].lower().startswith(_BEGINNINGS)
 
 
 def read_page(content: bytes, url: str) -> Page:

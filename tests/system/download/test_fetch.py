@@ -124,6 +124,22 @@ def test_errors_that_pass_are_waited_for(tmp_path: Path, serve: Serve, status: i
     assert len(broken.requests) == QUICK.failures
 
 
+@pytest.mark.parametrize(("answers", "continues"), [((404,), False), ((404, 503), True)])
+def test_trying_again_is_advised_only_where_it_may_help(
+    tmp_path: Path, serve: Serve, answers: tuple[int, ...], continues: bool
+) -> None:
+    text = refusal(published(*(serve(failing(status)) for status in answers)), tmp_path)
+    assert text.endswith("it continues where it stopped.") == continues
+    assert ("Check the URL" in text) != continues
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/set.tar", "s3://bucket/set.tar", "http://[1/set.tar"])
+def test_a_url_of_another_kind_is_not_asked_again(tmp_path: Path, url: str, capsys) -> None:
+    text = refusal(published()._replace(urls=(url,)), tmp_path)
+    assert "expected a URL that begins with http:// or https://" in text
+    assert "Trying again" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 204, 304])
 def test_errors_that_stay_are_not_asked_about_again(tmp_path: Path, serve: Serve, status: int) -> None:
     server = serve(failing(status))
@@ -349,6 +365,13 @@ def test_a_page_is_known_by_its_beginning(tmp_path: Path, serve: Serve) -> None:
     )
     assert "sent a web page in place of the file ('Not found')" in refusal(unchecked(server), tmp_path)
     assert len(server.requests) == 1
+
+
+def test_a_page_after_a_long_comment_is_known(tmp_path: Path, serve: Serve) -> None:
+    page = b"\xef\xbb\xbf<!--" + b" license" * 100 + b"--><html><title>Sign in</title></html>"
+    server = serve(without_ranges(page, Content_Type="application/octet-stream"))
+    for file in (unchecked(server), published(server)):
+        assert "sent a web page in place of the file ('Sign in')" in refusal(file, tmp_path)
 
 
 def test_a_file_that_nothing_is_known_of_comes_whole(tmp_path: Path, serve: Serve) -> None:

@@ -48,7 +48,36 @@ def test_a_page_that_asks_nothing_has_a_title() -> None:
     assert len(read_page(b"<title>" + b"x" * 1000, "http://a/").title) == 80
 
 
-@pytest.mark.parametrize("head", [b"<html", b"  \r\n<!DOCTYPE HTML PUBLIC", b"<HEAD>"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"<html",
+        b"  \r\n<!DOCTYPE HTML PUBLIC",
+        b"<HEAD>",
+        b"\xef\xbb\xbf<html>",
+        b"\xef\xbb\xbf\n<!-- saved from\n url -->\n<!---->\n<!doctype html>",
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN">',
+        b"<title>Moved</title>",
+    ],
+)
 def test_pages_are_known_by_their_beginning(head: bytes) -> None:
     assert is_page(head)
     assert not is_page(b"\x93NUMPY" + head)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"<",
+        b"{",
+        b"<?xml?><Error>",
+        b"<svg",
+        b"<!--",
+        b"<!-- <html>",
+        b"<?" * 100_000,
+        b"<!--" * 100_000,
+    ],
+)
+def test_other_text_is_no_page(head: bytes) -> None:
+    assert not is_page(head)
