@@ -43,7 +43,8 @@ def states(output: Path) -> States:
 
 
 def test_each_kind_is_added_and_nothing_else_is_touched(folder: Path, output: Path) -> None:
-    whole = output.parent / "whole" / output.name  # a task of CVAT has the name of the folder
+    # A task of CVAT has the name of the folder, and labelme's files the way to the images.
+    whole, output = (output.parent / name / output.name for name in ("whole", "own"))
     run_job(whole, folder, kinds=ALL)
     expected = contents_below(whole)
     run_job(output, folder, kinds=("palette",))
