@@ -107,8 +107,8 @@ def interval(values: Floats) -> Interval:
     """Returns the middle 95% of the values of draws; NaN where all are NaN.
 
     Example:
-        >>> interval(np.arange(1001.0))
-        Interval(low=25.0, high=975.0)
+        >>> [round(end) for end in interval(np.arange(1001.0))]
+        [25, 975]
     """
     known = values[~np.isnan(values)]
     if not known.size:

@@ -11,6 +11,7 @@ READ_BY = {
     "exports/card/model_card.py": "when the model was exported",
     "jobs/sources/web.py": "how long until a date that a server sent",
     "jobs/worker_lease.py": "when a worker began, for people who look into the store",
+    "report/details.py": "when the page was written",
     "report/page.py": "when the page was written",
     "server/observability/logs.py": "when something was logged",
     "training/callbacks.py": "when a training is expected to end",
