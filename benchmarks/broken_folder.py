@@ -68,8 +68,8 @@ def write_files(folder: Path, number: int) -> int:
     return -(-number // _GOOD)
 
 
-def run(command: Sequence[object], expected_code: int) -> Cost:
-    """Runs a command; returns what it took."""
+def run(command: Sequence[object], expected_code: int = 0, expected_words: str = "") -> Cost:
+    """Runs a command, and checks that it did what it should; returns what it took."""
     start = time.monotonic()
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
     environment.pop("PYTHONPATH", None)  # each checkout has its own code
@@ -79,25 +79,26 @@ def run(command: Sequence[object], expected_code: int) -> Cost:
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != expected_code:
-            log.seek(0)
-            said = log.read().decode(errors="replace")[-2000:]
-            raise SystemExit(f"expected exit code {expected_code}, got {process.returncode}:\n{said}")
+        log.seek(0)
+        said = log.read().decode(errors="replace")
+        if process.returncode != expected_code or expected_words not in said:
+            wanted = f"Expected exit code {expected_code} and {expected_words!r}"
+            raise SystemExit(f"{wanted}. Received: {process.returncode} and\n{said[-2000:]}")
     seconds = time.monotonic() - start
     return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
 
 
 def measure(
-    checkouts: dict[str, Path], model: Path, folder: Path, output: Path, rounds: int
+    checkouts: dict[str, Path], model: Path, folder: Path, output: Path, rounds: int, broken: int
 ) -> dict[tuple[str, str], list[Cost]]:
-    """Returns what each checkout took, in each round."""
+    """Returns what each checkout took, in each round, for a folder with so many broken files."""
     costs: dict[tuple[str, str], list[Cost]] = {}
     names = [*checkouts]
     for number in range(rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
             command = [checkouts[name] / "infer.py", model, folder, "--output", output]
             for what in ("labeling", "again"):
-                cost = run(command, expected_code=1)  # some could not be labeled
+                cost = run(command, 1, f"{broken} files could not be labeled")
                 costs.setdefault((name, what), []).append(cost)
                 print(
                     f"{number:5}  {name:8}{what:10}{cost.seconds:9.1f} s{cost.cpu_seconds:9.1f} s CPU"
@@ -121,10 +122,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
         # Not in this process: a child counts what its parent had when it was forked as its own memory.
-        run(["-c", _SAVE_NET, place / "net.keras", REPOSITORY], expected_code=0)
+        run(["-c", _SAVE_NET, place / "net.keras", REPOSITORY])
         images = write_files(place / "files", options.number)
         print(f"{options.number:,} files, of which {images:,} are images")
-        costs = measure(checkouts, place / "net.keras", place / "files", place / "out", options.rounds)
+        model, output, broken = place / "net.keras", place / "out", options.number - images
+        costs = measure(checkouts, model, place / "files", output, options.rounds, broken)
     for what in ("labeling", "again") if options.before else ():
         pairs = list(zip(costs["now", what], costs["before", what], strict=True))
         ratios = [statistics.median(now[part] / before[part] for now, before in pairs) for part in range(3)]
