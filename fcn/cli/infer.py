@@ -22,6 +22,7 @@ from fcn.cli.arguments import (
     open_predictor,
 )
 from fcn.cli.overlay_arguments import add_overlays, read_overlay_style
+from fcn.cli.reading_arguments import add_reading_limits, read_reading_limits
 from fcn.errors import BackendError, DataError, PartialError, RunError
 from fcn.system.backend import start_backend
 from fcn.system.text import print_json, print_lines, print_notice
@@ -82,14 +83,7 @@ def add_parser(commands: Commands) -> None:
         help="most images to label at once; default: 1 on a CPU, 8 on a GPU; a continued job keeps its own",
     )
     add_memory(infer, "4; a continued job keeps its own")
-    infer.add_argument(
-        "--file-timeout",
-        type=at_least(1),
-        default=120,
-        metavar="S",
-        help="longest time to decode an image from a URL, or a file that is slow to decode, in seconds; "
-        "default: 120",
-    )
+    add_reading_limits(infer)
     infer.add_argument(
         "--ray",
         type=_address,
@@ -154,7 +148,7 @@ def run(options: argparse.Namespace) -> None:
         restarting(options.output) if options.restart else nullcontext(),
         open_job(options.output, _inputs(options), settings, kinds, *choices) as job,
     ):
-        job.file_seconds = options.file_timeout
+        job.limits = read_reading_limits(options)
         result = job.result()
         retry = options.retry_failed and bool(result.failed)
         if retry or not job.finished:

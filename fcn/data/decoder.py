@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from fcn.data.decoder_program import ANSWER_BYTES
+from fcn.data.image_header import MAX_PIXELS
 from fcn.data.image_io import Pixels
 from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import BackendError, DataError
@@ -110,7 +111,9 @@ class Decoder:
         assert self._connection is not None
         return self._connection
 
-    def open(self, data: bytes, name: object, seconds: float, bits: int = MOST_BITS) -> Header:
+    def open(
+        self, data: bytes, name: object, seconds: float, bits: int = MOST_BITS, max_pixels: int = MAX_PIXELS
+    ) -> Header:
         """Reads the header of an image, which `decode` decodes afterwards.
 
         Args:
@@ -118,6 +121,7 @@ class Decoder:
             name: The image's name in an error, usually its path.
             seconds: The process is stopped after so long.
             bits: How many bits the values of a file of 16 bits use.
+            max_pixels: Most pixels of the image.
 
         Raises:
             BackendError: If the process cannot be started.
@@ -125,7 +129,7 @@ class Decoder:
         """
         self._opened = None
         self.make_ready()
-        answer, _ = self._ask(open_request(data, seconds, bits) + data, 0, name, seconds)
+        answer, _ = self._ask(open_request(data, seconds, bits, max_pixels) + data, 0, name, seconds)
         header = read_header(answer)
         self._opened = name, header
         return header
@@ -256,15 +260,17 @@ class Decoder:
         return f" with exit code {code}" if code >= 0 else f" by signal {-code}"
 
 
-def open_request(data: bytes, seconds: float, bits: int) -> bytes:
+def open_request(data: bytes, seconds: float, bits: int, max_pixels: int = MAX_PIXELS) -> bytes:
     """Returns the request to open an image, behind which its data come.
 
     Args:
         data: The content of an image file.
         seconds: How long the process may take.
         bits: How many bits the values of a file of 16 bits use.
+        max_pixels: Most pixels of the image.
     """
-    return _line({"task": "open", "bytes": len(data), "seconds": seconds, "bits": bits})
+    limits = {"seconds": seconds, "max_pixels": max_pixels}
+    return _line({"task": "open", "bytes": len(data), "bits": bits, **limits})
 
 
 def decode_request(seconds: float) -> bytes:

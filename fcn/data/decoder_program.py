@@ -48,14 +48,15 @@ class _Image:
     Args:
         data: The content of its file.
         bits: How many bits the values of a file of 16 bits use.
+        max_pixels: Most pixels of it.
 
     Raises:
         DataError: If it may not be decoded.
     """
 
-    def __init__(self, data: bytes, bits: int) -> None:
+    def __init__(self, data: bytes, bits: int, max_pixels: int) -> None:
         with limited_memory(0):
-            self._encoded = EncodedImage(data, NAME)
+            self._encoded = EncodedImage(data, NAME, max_pixels)
         self.size = height, width = self._encoded.size
         self.orientation, self.bits = self._encoded.orientation, self._encoded.stored_bits
         if min(self.size) < 1:
@@ -107,7 +108,7 @@ def main() -> None:
             try:
                 if request["task"] == "open":
                     image = None
-                    image, answer = _open(requests, request["bytes"], request["bits"])
+                    image, answer = _open(requests, request)
                 elif image is not None:
                     pixels, answer, image = image.decode(), {}, None
             except DataError as error:
@@ -129,19 +130,18 @@ def _encode(answer: dict[str, Any]) -> bytes:
     return data.ljust(ANSWER_BYTES)
 
 
-def _open(requests: IO[bytes], size: int, bits: int) -> tuple[_Image, dict[str, Any]]:
-    """Reads the image in the next `size` bytes; returns it, and its size and orientation.
+def _open(requests: IO[bytes], request: dict[str, Any]) -> tuple[_Image, dict[str, Any]]:
+    """Reads the image behind a request; returns it, and its size and orientation.
 
     Args:
         requests: What to read from.
-        size: Number of bytes.
-        bits: How many bits the values of a file of 16 bits use.
+        request: The request.
 
     Raises:
         DataError: If it may not be decoded.
         MemoryError: If its header needs too much memory.
     """
-    image = _Image(requests.read(size), bits)
+    image = _Image(requests.read(request["bytes"]), request["bits"], request["max_pixels"])
     return image, {"size": image.size, "orientation": image.orientation, "bits": image.bits}
 
 

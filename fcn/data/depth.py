@@ -10,6 +10,9 @@ from fcn.data.image_header import reading_header
 from fcn.data.image_io import Pixels
 from fcn.data.pillow_decoding import FEWEST_BITS, MOST_BITS, needed_bits, stored_bits
 
+DARK_BITS = 2
+"""So many bits unused are an image that is nearly black: of a photo, the upper quarter is somewhere."""
+
 # The share of values that is common, and the bits below which an image of 16 bits is nearly black.
 _COMMON, _DARK = 0.99, 12
 
@@ -46,6 +49,22 @@ def common_bits(image: Pixels, bits: int = MOST_BITS) -> int:
     counts = np.cumsum(count_ids(image))
     value = int(np.searchsorted(counts, _COMMON * counts[-1]))
     return max(FEWEST_BITS, bits - 8 + value.bit_length())
+
+
+def describe_nearly_black(name: object, most: str, used: int, bits: int) -> str:
+    """Returns a warning of an image of 16 bits that uses fewer, without the period at its end.
+
+    Args:
+        name: The image's name, usually its path.
+        most: What the greatest value with `used` bits is, in words.
+        used: How many bits its values use.
+        bits: How many bits the net was trained for.
+    """
+    return (
+        f"Warning: {name}: has 16 bits a channel, but {most} {(1 << used) - 1} ({used} bits), and this "
+        f"model was trained for {bits} bits, so it sees a nearly black image. If such images are "
+        f"what it shall label, train it with data.bits: {used}"
+    )
 
 
 def describe_rarely_used(common: Sequence[int | None]) -> str | None:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
 
 from fcn.data.image_bounds import check_content
-from fcn.data.image_header import open_header, stored_size
+from fcn.data.image_header import MAX_PIXELS, open_header, stored_size
 from fcn.data.orientation import Pixels, orientation_of, turned_size, upright
 from fcn.data.pillow_decoding import MOST_BITS, decode_other, decode_tiff, stored_bits, to_8_bits
 from fcn.errors import DataError
@@ -23,6 +23,7 @@ class EncodedImage:
     Args:
         data: The content of the file.
         name: The image's name in an error, usually its path.
+        max_pixels: Most pixels of it.
 
     Attributes:
         data: The content of the file.
@@ -34,7 +35,7 @@ class EncodedImage:
         size: (height, width) of the upright image.
 
     Raises:
-        DataError: If the bytes are not an image, or if it is larger than `MAX_PIXELS`, has several frames or
+        DataError: If the bytes are not an image, or if it is larger than `max_pixels`, has several frames or
             pages, or passes a bound of `fcn.data.image_bounds`.
 
     Example:
@@ -44,10 +45,10 @@ class EncodedImage:
         ((2, 3), (2, 3, 3))
     """
 
-    def __init__(self, data: bytes, name: object = "image") -> None:
+    def __init__(self, data: bytes, name: object = "image", max_pixels: int = MAX_PIXELS) -> None:
         self.data = data
         self._name = name
-        self.header = open_header(data, name)
+        self.header = open_header(data, name, max_pixels)
         self.orientation = orientation_of(self.header)
         self.stored_bits = stored_bits(self.header)
         self.stored_size = stored_size(self.header)

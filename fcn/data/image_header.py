@@ -31,7 +31,8 @@ from fcn.system.files import unreadable
 MAX_PIXELS = 2**28
 """An image of more, 16,384 x 16,384 or 0.8 GB once it is decoded, is refused as hostile."""
 
-MAX_BYTES = 8 * MAX_PIXELS + 2**27
+_METADATA_BYTES = 2**27
+MAX_BYTES = 8 * MAX_PIXELS + _METADATA_BYTES
 """A larger file is not an image: four channels of 16 bits, uncompressed, and 0.1 GB of metadata."""
 
 PILLOW_ERRORS = (
@@ -46,19 +47,21 @@ _COPY_OR_MASK = 0b101
 _REMEDY = "Replace the file or take it out."
 
 
-def check_file_size(size: int, name: object) -> None:
+def check_file_size(size: int, name: object, max_pixels: int = MAX_PIXELS) -> None:
     """Refuses a file that is too large for an image, before it is read.
 
     Args:
         size: Its length in bytes.
         name: The file's name in an error, usually its path.
+        max_pixels: Most pixels of an image.
 
     Raises:
-        DataError: If it is larger than `MAX_BYTES`.
+        DataError: If it is larger than `MAX_BYTES`, or what follows from another `max_pixels`.
     """
-    if size > MAX_BYTES:
+    most = 8 * max_pixels + _METADATA_BYTES
+    if size > most:
         raise DataError(
-            f"{name}: expected an image of at most {MAX_BYTES / 1e9:.1f} GB. Received: {size / 1e9:.1f} GB. "
+            f"{name}: expected an image of at most {most / 1e9:.1f} GB. Received: {size / 1e9:.1f} GB. "
             f"Nothing was decoded. {_REMEDY}"
         )
 
@@ -78,8 +81,12 @@ def check_no_device(file: IO[bytes], path: Path) -> None:
         raise DataError(f"{path}: is a device, not a file. {_REMEDY}")
 
 
-def read_image_file(path: Path) -> bytes:
+def read_image_file(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
     """Returns the bytes of a file that begins as an image does and is not too large for one.
+
+    Args:
+        path: The file.
+        max_pixels: Most pixels of an image.
 
     Raises:
         DataError: If the file is missing, cannot be read or is not an image.
@@ -87,7 +94,7 @@ def read_image_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             check_no_device(file, path)
-            check_file_size(os.fstat(file.fileno()).st_size, path)
+            check_file_size(os.fstat(file.fileno()).st_size, path, max_pixels)
             reader_of(file.read(START_BYTES), path)
             file.seek(0)
             return file.read()
@@ -201,7 +208,8 @@ def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
 def _too_large(received: str, max_pixels: int) -> str:
     return (
         f"expected at most {max_pixels} pixels. Received: {received}. Nothing was decoded. If the file is "
-        "genuine, cut it into parts; or, to label a TIFF in windows, use infer --outputs geotiff."
+        "genuine, cut it into parts; infer also takes it with --max-megapixels, and a TIFF of any size with "
+        "--outputs geotiff."
     )
 
 

@@ -66,6 +66,8 @@ class Raster:
     Attributes:
         shape: Height, width and 3.
         georeference: Its place on the ground.
+        greatest: The greatest of the 8-bit values of pixels with data that were read from a file of 16 bits;
+            None of other files, and before any was read.
         most_rows: Most rows that a window should have, so that GDAL decodes nothing twice: strips are as wide
             as the image.
     """
@@ -79,6 +81,7 @@ class Raster:
             [flag.name for flag in dataset.mask_flag_enums[band - 1]] == ["all_valid"] for band in self._bands
         )
         self.georeference = Georeference(dataset.crs, dataset.transform, dataset.gcps, dataset.rpcs)
+        self.greatest: int | None = None
         self.most_rows = self._rows_in_cache()
 
     def __getitem__(self, place: Place) -> Pixels:
@@ -89,11 +92,7 @@ class Raster:
         """
         values = self._read(self._bands, place).transpose(1, 2, 0)
         if values.dtype != np.uint8:
-            if self._bits < MOST_BITS and not self._all_valid:
-                # What marks pixels without data may have more bits than data.
-                beyond = (values >= 1 << self._bits) & ~self.has_data(place)[..., np.newaxis]
-                values = np.where(beyond, 0, values)
-            values = to_8_bits(values.astype(np.uint16, copy=False), self._bits, self._path)
+            values = self._keep_8_bits(values.astype(np.uint16, copy=False), self.has_data(place))
         if len(self._bands) == 1:
             values = np.repeat(values, 3, axis=2)
         return np.ascontiguousarray(values)
@@ -120,6 +119,15 @@ class Raster:
                 )
             found &= alpha > 0
         return found
+
+    def _keep_8_bits(self, values: npt.NDArray[np.uint16], has_data: Mask) -> Pixels:
+        where = has_data[..., np.newaxis]
+        if self._bits < MOST_BITS:
+            # What marks pixels without data may have more bits than data.
+            values = np.where((values >= 1 << self._bits) & ~where, 0, values).astype(np.uint16)
+        kept = to_8_bits(values, self._bits, self._path)
+        self.greatest = max(self.greatest or 0, int(kept.max(initial=0, where=where)))
+        return kept
 
     def _rows_in_cache(self) -> int:
         height, width, _ = self.shape

@@ -27,11 +27,13 @@ class LabeledRaster(NamedTuple):
         size: (height, width).
         counts: `int64[256]`, how many pixels have each value; those without data are void.
         mean_confidence: Probability of the label, on average over the pixels with data; 0 without any.
+        greatest: As of `Raster`.
     """
 
     size: tuple[int, int]
     counts: npt.NDArray[np.int64]
     mean_confidence: float
+    greatest: int | None = None
 
 
 def label_raster(
@@ -69,7 +71,7 @@ def label_raster(
             confidence = _label(predictor, raster, writer)
         if geopackage is not None:
             write_polygons(label, polygons, geopackage, predictor.classes)
-    return LabeledRaster(size, writer.counts, confidence)
+    return LabeledRaster(size, writer.counts, confidence, raster.greatest)
 
 
 def _label(predictor: Predictor, raster: Raster, writer: LabelWriter) -> float:

@@ -19,7 +19,7 @@ from fcn.jobs.overlay_setting import read_style, settle_style
 from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import default_batch_size, plan
 from fcn.jobs.rasters import writes_rasters
-from fcn.jobs.reading import FILE_SECONDS, PixelOrder
+from fcn.jobs.reading import LIMITS, PixelOrder
 from fcn.jobs.restart import remove_store
 from fcn.jobs.settings import ORDER, Settings, check_settings, read_pixel_order
 from fcn.jobs.sources.inputs import Input, list_folders
@@ -64,7 +64,7 @@ class Job:
         order: Order of the pixels that are labeled.
         added: Those of `kinds` that it did not write before.
         annotations: Options of annotations.
-        file_seconds: Longest time that a process may decode an image.
+        limits: Limits of an image that is read.
         lease: This process.
     """
 
@@ -76,7 +76,7 @@ class Job:
         self.order = order
         self.added: tuple[str, ...] = ()
         self.annotations = read_options(store)
-        self.file_seconds = FILE_SECONDS
+        self.limits = LIMITS
         self.lease = lease
 
     @property
@@ -127,7 +127,7 @@ class Job:
             predictor=predictor.with_overlay_style(read_style(self.store)),
             kinds=self.kinds,
             frames=frames,
-            file_seconds=self.file_seconds,
+            limits=self.limits,
             order=self.order,
             annotations=self.annotations,
         )

@@ -11,7 +11,7 @@ from fcn.inference.predictor import Predictor
 from fcn.jobs.integrity import output_path
 from fcn.jobs.naming import path_beside
 from fcn.jobs.rasters import label_claimed_raster, writes_rasters
-from fcn.jobs.reading import FILE_SECONDS, NO_MEMORY, ImageReader, PixelOrder, ReadImage
+from fcn.jobs.reading import LIMITS, NO_MEMORY, ImageReader, PixelOrder, ReadImage, ReadingLimits
 from fcn.jobs.task import Outcome, Task
 from fcn.jobs.videos import label_claimed_video
 from fcn.outputs.annotation_options import DEFAULTS, AnnotationOptions
@@ -89,7 +89,7 @@ def label_in_process(
     predictor: Predictor,
     kinds: Sequence[str],
     frames: int = 1,
-    file_seconds: float = FILE_SECONDS,
+    limits: ReadingLimits = LIMITS,
     order: PixelOrder = "upright",
     annotations: AnnotationOptions = DEFAULTS,
 ) -> Generator[list[Outcome], None, None]:
@@ -101,7 +101,7 @@ def label_in_process(
         predictor: The net that labels.
         kinds: What to write, some of `OUTPUTS`.
         frames: Most frames of a video that are labeled at once.
-        file_seconds: Longest time that a process may decode an image.
+        limits: Limits of an image that is read.
         order: Order of the pixels that are labeled.
         annotations: Options of annotations.
 
@@ -133,7 +133,7 @@ def label_in_process(
                 began,
             )
         return
-    yield from label_batches(claims, predictor, kinds, write, label_video, file_seconds, order)
+    yield from label_batches(claims, predictor, kinds, write, label_video, limits, order)
 
 
 def label_batches(
@@ -142,7 +142,7 @@ def label_batches(
     kinds: Sequence[str],
     finish: Callable[[LabeledBatch], T],
     label_video: Callable[[Task], Outcome],
-    file_seconds: float,
+    limits: ReadingLimits,
     order: PixelOrder = "upright",
 ) -> Generator[T, None, None]:
     """Labels batches and yields what `finish` returns for each; reads the next ones meanwhile.
@@ -153,7 +153,7 @@ def label_batches(
         kinds: What to write, some of `OUTPUTS`.
         finish: Called with each labeled batch, in another thread.
         label_video: Called with each video.
-        file_seconds: Longest time that a process may decode an image.
+        limits: Limits of an image that is read.
         order: Order of the pixels that are labeled.
     """
     budget = _PixelBudget()
@@ -181,7 +181,7 @@ def label_batches(
         budget.change(-pixels)
         return finished
 
-    with ImageReader(file_seconds, order, predictor.bits) as reader:
+    with ImageReader(limits, order, predictor.bits) as reader:
         # Not a loop: its variable would keep a batch in memory while the next one is read.
         labels = map(label, map_ahead(read, count_claims(), has_room=budget.has_room))
         # Two ahead: the net continues while one batch is written, and stops soon after a write has failed.

@@ -4,6 +4,10 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
+
+from fcn.data.depth import DARK_BITS, describe_nearly_black
+from fcn.data.pillow_decoding import needed_bits
 from fcn.data.raster import FEATURE
 from fcn.errors import BackendError, DataError, OutputError, RunError
 from fcn.inference.predictor import Predictor
@@ -17,6 +21,7 @@ from fcn.outputs.record import Record
 from fcn.outputs.render import RASTER_OUTPUTS, SUFFIXES
 from fcn.system.files import content_hash, name_is_too_long, remove, unreadable
 from fcn.system.optional import import_optional
+from fcn.system.text import print_notice
 
 _PACKAGES = {"geotiff": ("rasterio",), "geopackage": ("rasterio", "pyogrio")}
 
@@ -103,7 +108,16 @@ def label_claimed_raster(
             remove(target)
         reason = "cannot be labeled: the name of an output would be too long. Rename the image."
         return outcome._replace(error=reason)
+    _check_range(labeled, predictor.bits, claimed.path)
     return outcome._replace(files={**outcome.files, **files}, record=_make_record(predictor, labeled))
+
+
+def _check_range(labeled: LabeledRaster, bits: int, place: str) -> None:
+    """Warns of a raster of 16 bits that was nearly black."""
+    if labeled.greatest:
+        used = needed_bits(np.array(labeled.greatest, np.uint8), bits)
+        if used <= bits - DARK_BITS:
+            print_notice(f"{describe_nearly_black(place, 'no value above', used, bits)}.")
 
 
 def _make_record(predictor: Predictor, labeled: LabeledRaster) -> Record:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 from fcn.data.decoder import Decoder, Header
-from fcn.data.depth import common_bits
+from fcn.data.depth import DARK_BITS, common_bits, describe_nearly_black
 from fcn.data.encoded_image import EncodedImage
 from fcn.data.image_bounds import decoding_seconds
 from fcn.data.image_forms import START_BYTES, is_risky
-from fcn.data.image_header import read_image_file
+from fcn.data.image_header import MAX_PIXELS, read_image_file
 from fcn.data.image_io import Pixels
 from fcn.data.orientation import turned_back, upright
 from fcn.data.pillow_decoding import MOST_BITS, needed_bits
@@ -25,6 +25,22 @@ from fcn.system.text import print_notice
 FILE_SECONDS = 120.0
 """Longest time that a process may decode an image, unless the user chooses another."""
 
+
+class ReadingLimits(NamedTuple):
+    """Limits of an image that is read.
+
+    Attributes:
+        seconds: Longest time that a process may decode it.
+        pixels: Most pixels of it.
+    """
+
+    seconds: float = FILE_SECONDS
+    pixels: int = MAX_PIXELS
+
+
+LIMITS = ReadingLimits()
+"""The limits, unless the user chooses others."""
+
 PixelOrder = Literal["upright", "stored"]
 """Order of the pixels that are labeled: "stored" in jobs that a version without EXIF orientation started."""
 
@@ -35,8 +51,6 @@ NO_MEMORY = (
 """Reason why an image failed."""
 
 _SECONDS_IN_THIS_PROCESS = 5.0
-# Of a photo that uses its range, at least the upper quarter is somewhere.
-_DARK_BITS = 2
 # A dark photo may have few bright pixels; with so many bits unused by 99% of the values it is nearly black.
 _VERY_DARK_BITS = 4
 # Values that are enough to know where 99% of them are, in hundredths of a second.
@@ -66,15 +80,15 @@ class ImageReader:
     decoded in processes that are stopped if they take too long; other files in this process, which is faster.
 
     Args:
-        file_seconds: Longest time that such a process may decode an image.
+        limits: Limits of an image; the time is that of such a process.
         order: Order of the pixels.
         bits: How many bits the values of files of 16 bits use.
     """
 
     def __init__(
-        self, file_seconds: float = FILE_SECONDS, order: PixelOrder = "upright", bits: int = MOST_BITS
+        self, limits: ReadingLimits = LIMITS, order: PixelOrder = "upright", bits: int = MOST_BITS
     ) -> None:
-        self._file_seconds, self._order, self._bits = file_seconds, order, bits
+        self._limits, self._order, self._bits = limits, order, bits
         self._warned = False
         self._free: list[Decoder] = []
 
@@ -95,7 +109,7 @@ class ImageReader:
             else:
                 status = os.stat(claimed.place)
                 outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
-                data = read_image_file(Path(claimed.place))
+                data = read_image_file(Path(claimed.place), self._limits.pixels)
             outcome = outcome._replace(hash=hashlib.sha256(data).hexdigest())
             if outcome.hash != claimed.hash:
                 outcome = outcome._replace(files={})
@@ -115,7 +129,7 @@ class ImageReader:
         if self._warned or header.bits < MOST_BITS:
             return
         used, most, remedy = needed_bits(pixels, self._bits), "no value above", ""
-        if used > self._bits - _DARK_BITS:
+        if used > self._bits - DARK_BITS:
             used = common_bits(pixels[:: -(-pixels.size // _SAMPLED)], self._bits)
             if used > self._bits - _VERY_DARK_BITS:
                 return
@@ -123,9 +137,7 @@ class ImageReader:
             remedy = "; if larger ones mark pixels without data, write another value there first"
         self._warned = True
         print_notice(
-            f"Warning: {place}: has 16 bits a channel, but {most} {(1 << used) - 1} ({used} bits), and this "
-            f"model was trained for {self._bits} bits, so it sees a nearly black image. If such images are "
-            f"what it shall label, train it with data.bits: {used}{remedy}. Others are not mentioned."
+            f"{describe_nearly_black(place, most, used, self._bits)}{remedy}. Others are not mentioned."
         )
 
     def _decode(self, data: bytes, place: str) -> tuple[Header, Pixels]:
@@ -136,15 +148,15 @@ class ImageReader:
             DataError: If it cannot be decoded.
         """
         if not (is_url(place) or is_risky(data[:START_BYTES])):
-            image = EncodedImage(data, place)
+            image = EncodedImage(data, place, self._limits.pixels)
             if decoding_seconds(image.header, data, math.prod(image.size)) <= _SECONDS_IN_THIS_PROCESS:
                 header = Header(image.size, image.orientation, image.stored_bits)
                 decode = image.decode_stored if self._order == "stored" else image.decode
                 return header, decode(self._bits)
         decoder = self._free.pop() if self._free else Decoder()
         try:
-            header = decoder.open(data, place, self._file_seconds, self._bits)
-            pixels = decoder.decode(self._file_seconds)
+            header = decoder.open(data, place, self._limits.seconds, self._bits, self._limits.pixels)
+            pixels = decoder.decode(self._limits.seconds)
         finally:
             self._free.append(decoder)
         if self._order == "stored":

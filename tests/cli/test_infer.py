@@ -93,6 +93,24 @@ def test_further_outputs_are_added(model_path: Path, folder: Path, tmp_path: Pat
     assert run(command, capsys) == (0, nothing, "")
 
 
+def test_the_largest_image_may_be_chosen(model_path: Path, tmp_path: Path, capsys) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((1001, 1000, 3), np.uint8))
+    command = [model_path, tmp_path / "a.png", "--output", tmp_path / "out"]
+    code, _, errors = run([*command, "--max-megapixels", 1], capsys)
+    assert (code, "expected at most 1000000 pixels. Received: 1000 x 1001 pixels" in errors) == (2, True)
+    assert run([*command, "--max-megapixels", 2, "--retry-failed"], capsys)[0] == 0
+    for wrong in (0, 1001, "many"):
+        code, _, errors = run([*command, "--max-megapixels", wrong], capsys)
+        assert (code, "expected a whole number of 1 to 1000" in errors) == (2, True)
+
+
+def test_whole_images_and_windows_exclude_each_other(model_path: Path, folder: Path, capsys) -> None:
+    command = [model_path, folder, "--output", folder.parent / "out", "--outputs", "geotiff"]
+    code, _, errors = run([*command, "--overlay"], capsys)
+    assert (code, errors.startswith("Error: --overlay: not with --outputs geotiff")) == (2, True)
+    assert not (folder.parent / "out").exists()
+
+
 def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
     writer = cv2.VideoWriter(str(folder / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
     for value in (0, 100, 200):

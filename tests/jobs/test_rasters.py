@@ -65,6 +65,18 @@ def test_polygons_are_added_to_labels_that_stay(folder: Path, tmp_path: Path) ->
         run_job(output, folder, kinds=("palette",))
 
 
+def test_a_raster_of_16_bits_that_is_nearly_black_is_told(tmp_path: Path, capsys) -> None:
+    dark = noise(60, 90, 3, 4095)
+    dark[:9] = 65535
+    write_raster(tmp_path / "in" / "dark.tif", dark, nodata=65535, photometric="RGB")
+    write_raster(tmp_path / "in" / "light.tif", noise(60, 90, 3, 65535), photometric="RGB")
+    write_raster(tmp_path / "in" / "plain.tif", noise(60, 90) // 16, photometric="RGB")
+    label_rasters(tmp_path / "out", tmp_path / "in")
+    errors = capsys.readouterr().err
+    assert errors.count("Warning: ") == 1
+    assert "dark.tif: has 16 bits a channel, but no value above 4095 (12 bits)" in errors
+
+
 def test_what_is_not_a_raster_fails_and_the_job_goes_on(folder: Path, tmp_path: Path) -> None:
     write_image(folder / "c.jpg")
     (folder / "d.tif").write_bytes(b"II*\0")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from fcn.data.decoder import Decoder
 from fcn.data.image_bounds import decoding_seconds
 from fcn.data.image_header import open_header
 from fcn.data.image_io import encode_png, read_image
-from fcn.jobs.reading import ImageReader, ReadImage
+from fcn.jobs.reading import ImageReader, ReadImage, ReadingLimits
 from fcn.jobs.task import Outcome, Task
 
 PNG = encode_png(np.arange(60, dtype=np.uint8).reshape(4, 5, 3))
@@ -48,7 +49,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Decoder]]:
         assert decoder._process is None, "it was not closed"
 
 
-def read(place: object, **options: float) -> ReadImage | Outcome:
+def read(place: object, **options: Any) -> ReadImage | Outcome:
     with ImageReader(**options) as reader:
         return reader.read(Task(7, str(place), str(place), "a"))
 
@@ -81,7 +82,7 @@ def test_a_file_that_takes_longer_than_allowed_fails_alone(
     tmp_path: Path, started: list[Decoder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fcn.jobs.reading, "_SECONDS_IN_THIS_PROCESS", 0.5)
-    monkeypatch.setattr(fcn.jobs.job, "FILE_SECONDS", 0.05)
+    monkeypatch.setattr(fcn.jobs.job, "LIMITS", ReadingLimits(0.05))
     slow = tmp_path / "in" / "slow.png"
     slow.parent.mkdir()
     slow.write_bytes(encode_png(np.zeros((6000, 6000, 3), np.uint8)))
@@ -163,3 +164,32 @@ def test_the_time_of_decimal_numbers_is_estimated_by_their_bytes(start: bytes) -
     small, large = start + b"1 " * 12, start + b"1 " * 10_000_000
     assert decoding_seconds(open_header(small, "a"), small, 4) < 0.1
     assert decoding_seconds(open_header(large, "b"), large, 4) > 5
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_the_most_pixels_of_an_image_may_be_chosen(
+    seconds: float, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcn.jobs.reading, "_SECONDS_IN_THIS_PROCESS", seconds)  # in this process, or another
+    found = read(path, limits=ReadingLimits(pixels=19))
+    assert isinstance(found, Outcome)
+    assert found.error is not None
+    assert found.error.startswith("expected at most 19 pixels. Received: 5 x 4 pixels")
+    assert "--max-megapixels" in found.error
+    found = read(path, limits=ReadingLimits(pixels=20))
+    assert isinstance(found, ReadImage)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
+def test_an_image_of_500_megapixels_is_read_where_it_is_allowed(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    coarse = np.random.default_rng(0).integers(0, 256, (25, 20, 3), np.uint8)
+    large = coarse.repeat(1000, axis=0).repeat(1000, axis=1)
+    cv2.imwrite(str(path), large)
+    refused = read(path)
+    assert isinstance(refused, Outcome)
+    assert "expected at most 268435456 pixels" in str(refused.error)
+    found = read(path, limits=ReadingLimits(pixels=large.shape[0] * large.shape[1]))
+    assert isinstance(found, ReadImage)
+    np.testing.assert_allclose(found.image[500::1000, 500::1000], coarse[..., ::-1], atol=4)

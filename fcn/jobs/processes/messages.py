@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from fcn.classes import Classes
 from fcn.jobs.helpers import OpenPredictor
-from fcn.jobs.reading import PixelOrder
+from fcn.jobs.reading import PixelOrder, ReadingLimits
 
 
 class Request(NamedTuple):
@@ -16,14 +16,14 @@ class Request(NamedTuple):
         output: Folder of the job.
         kinds: What it writes, some of `OUTPUTS`.
         order: Order of the pixels that are labeled.
-        file_seconds: Longest time that a process may decode an image.
+        limits: Limits of an image that is read.
     """
 
     open_predictor: OpenPredictor
     output: Path
     kinds: tuple[str, ...]
     order: PixelOrder
-    file_seconds: float
+    limits: ReadingLimits
 
 
 class Ready(NamedTuple):

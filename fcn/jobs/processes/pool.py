@@ -120,7 +120,7 @@ class WorkerPool:
         self._job = job
         output = Path(os.path.abspath(job.store.output))
         self._request = pickle.dumps(
-            Request(open_predictor, output, job.kinds, job.order, job.file_seconds), pickle.HIGHEST_PROTOCOL
+            Request(open_predictor, output, job.kinds, job.order, job.limits), pickle.HIGHEST_PROTOCOL
         )
         self._environments = [_environment(number, workers) for number in range(workers)]
         self._messages: queue.Queue[tuple[_Worker, Message | None]] = queue.Queue()

@@ -82,7 +82,7 @@ def _label(request: Request, parent: _Parent) -> Exception | None:
     try:
         predictor = request.open_predictor()
         with join_job(request.output, request.kinds, request.order) as job:
-            job.file_seconds = request.file_seconds
+            job.limits = request.limits
             parent.send(Ready(job.lease.name, predictor.classes))
             job.check_engine(predictor.engine.name, predictor.engine.precision)
             work(job.store, job.lease, _reporting(job.processor(predictor), parent))

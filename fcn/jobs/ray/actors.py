@@ -85,7 +85,7 @@ class RayBatchProcessor:
             threads=threads,
             host=platform.node(),
             version=__version__,
-            file_seconds=job.file_seconds,
+            limits=job.limits,
             order=job.order,
             annotations=job.annotations,
             overlay_style=read_style(job.store),

@@ -12,7 +12,7 @@ from fcn.errors import BackendError, FcnError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.helpers import OpenPredictor
 from fcn.jobs.pipeline import LabeledBatch, RenderedImage, add_seconds, label_batches, render_batch
-from fcn.jobs.reading import FILE_SECONDS, PixelOrder
+from fcn.jobs.reading import LIMITS, PixelOrder, ReadingLimits
 from fcn.jobs.sources.links import is_url
 from fcn.jobs.task import Outcome, Task
 from fcn.outputs.annotation_options import DEFAULTS, AnnotationOptions
@@ -31,7 +31,7 @@ class Request(NamedTuple):
         threads: CPUs of each actor; None if a GPU computes.
         host: The machine on which the job was started.
         version: Version of this package there.
-        file_seconds: Longest time that a process may decode an image.
+        limits: Limits of an image that is read.
         order: Order of the pixels that are labeled.
         annotations: Options of annotations.
         overlay_style: How overlays are drawn.
@@ -44,7 +44,7 @@ class Request(NamedTuple):
     threads: int | None
     host: str
     version: str
-    file_seconds: float = FILE_SECONDS
+    limits: ReadingLimits = LIMITS
     order: PixelOrder = "upright"
     annotations: AnnotationOptions = DEFAULTS
     overlay_style: OverlayStyle = DEFAULT_STYLE
@@ -120,7 +120,7 @@ class Labeler:
         request = self._request
         results = label_batches(
             *(batches, self._predictor, request.kinds, self._finish, _refuse_video),
-            *(request.file_seconds, request.order),
+            *(request.limits, request.order),
         )
         try:
             for batch, result in zip(batches, results, strict=True):

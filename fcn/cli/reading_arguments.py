@@ -1,0 +1,55 @@
+"""Options for how images are read, shared by commands that read images of strangers."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from fcn.cli.arguments import at_least
+
+if TYPE_CHECKING:
+    from fcn.jobs.reading import ReadingLimits
+
+_MOST_MEGAPIXELS = 1000
+"""OpenCV decodes no image of more than 1,074."""
+
+
+def add_reading_limits(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that bound the time and the size of an image."""
+    parser.add_argument(
+        "--file-timeout",
+        type=at_least(1),
+        default=120,
+        metavar="S",
+        help="longest time to decode an image from a URL, or a file that is slow to decode, in seconds; "
+        "default: 120",
+    )
+    parser.add_argument(
+        "--max-megapixels",
+        type=_megapixels,
+        metavar="N",
+        help="largest image; default: 268. Each megapixel above 108 takes 8 MB on top of --memory, but not "
+        "with geotiff",
+    )
+
+
+def read_reading_limits(options: argparse.Namespace) -> "ReadingLimits":
+    """Returns the limits that the options choose."""
+    from fcn.data.image_header import MAX_PIXELS
+    from fcn.jobs.reading import ReadingLimits
+
+    chosen = options.max_megapixels
+    return ReadingLimits(options.file_timeout, MAX_PIXELS if chosen is None else chosen * 10**6)
+
+
+def _megapixels(text: str) -> int:
+    """Reads the size of the largest image.
+
+    Example:
+        >>> _megapixels("500")
+        500
+    """
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_MEGAPIXELS:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number of 1 to {_MOST_MEGAPIXELS}, received {text!r}; larger TIFFs are "
+            "labeled in windows with --outputs geotiff"
+        )
+    return int(text)
