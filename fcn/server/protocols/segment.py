@@ -131,6 +131,7 @@ def segment_routes(models: ServedModels[Service]) -> APIRouter:
             "engine": served.engine,
             "names": served.classes.names,
             "palette": served.classes.palette,
+            "overlay_palette": DEFAULT_STYLE.recolor(served.classes).palette,
             "outputs": get_args(Output),
             "max_bytes": service.limits.request_bytes,
             "max_pixels": service.limits.image_pixels,
