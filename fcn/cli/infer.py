@@ -66,7 +66,8 @@ def add_parser(commands: Commands) -> None:
         default=("palette",),
         metavar="KIND,...",
         help="what to write: palette or ids (PNG), overlay, uncertainty (PNG), probabilities (npz), "
-        "rle or polygons (coco), areas (csv), labelme, cvat; geotiff, geopackage: any GeoTIFF; default: palette",
+        "rle or polygons (coco), areas (csv), labelme, cvat; geotiff, geopackage: any GeoTIFF; default: "
+        "palette",
     )
     add_overlays(infer)
     add_annotations(infer)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from fcn.data.image_header import IMAGE_FORMATS
 from fcn.outputs.coco import TooManyCornersError
 from fcn.outputs.coco_document import Categories
+from fcn.outputs.overlay_style import DEFAULT_STYLE
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.record import Record
 from fcn.outputs.render import render
