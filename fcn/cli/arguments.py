@@ -137,17 +137,9 @@ def find_model(model: Path, engine: str = "auto") -> Path:
 
     Raises:
         FcnError: What `resolve_model` and `start_backend` raise.
-        RunError: If it is the name of a classifier, which labels nothing.
     """
     from fcn.runs.named_net import resolve_model
-    from fcn.weights.catalog import NETS
 
-    name = str(model)
-    if name in NETS and NETS[name].is_classifier and not model.exists():
-        raise RunError(
-            f"{name}: is a classifier of whole images, from which a training can start: --set model.weights="
-            f"{name}. Give a net that labels pixels; fcn weights lists them."
-        )
     return resolve_model(model, partial(start_backend, engine))
 
 
@@ -231,6 +223,23 @@ def above_zero(expected: str) -> Callable[[str], float]:
         return value
 
     return read
+
+
+def read_output_folder(text: str) -> Path:
+    """Reads the folder for labels, which must be on this machine and not hide a published net by its name."""
+    from fcn.weights.catalog import NETS
+
+    if "://" in text:
+        raise argparse.ArgumentTypeError(
+            f"expected a folder on this machine, received {text!r}; write to a local folder, and copy it"
+        )
+    path = Path(text)
+    if path.name in NETS and path.absolute().parent == Path.cwd() and not path.exists():
+        raise argparse.ArgumentTypeError(
+            f"{path.name} is the name of a published net, and would be this folder from then on; choose "
+            f"another one, such as labels-{path.name}"
+        )
+    return path
 
 
 def read_sides(text: str) -> tuple[int, ...]:

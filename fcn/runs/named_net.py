@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fcn.errors import RunError
+from fcn.runs.folder import RunFolder
 from fcn.runs.licenses import license_of
 from fcn.system.files import remove
 from fcn.system.json_files import read_json_file
+from fcn.system.remedies import set_keys
 from fcn.system.text import print_notice
 from fcn.weights.catalog import NETS, PublishedNet
 
@@ -50,12 +52,18 @@ def resolve_model(
     Raises:
         DownloadError: If the net cannot be downloaded.
         OutputError: If it cannot be kept.
-        RunError: If it is a classifier's convolutions alone, or its file cannot be read.
+        RunError: If there is no such model, it is a classifier, which labels no pixels, or the file of the
+            net cannot be read.
     """
     path = _existing_path(model, catalog)
     if path is not None:
         return path
     name = str(model)
+    if catalog[name].is_classifier:
+        raise RunError(
+            f"{name}: is a classifier of whole images, from which a training can start: "
+            f"{set_keys(f'model.weights={name}')}. Give a net that labels pixels; fcn weights lists them."
+        )
     cache = cache or _user_cache()
     run = cache.net_path(name)
     if not is_imported(run):
@@ -82,9 +90,11 @@ def resolve_weights(
 
 
 def is_imported(run: Path) -> bool:
-    """Returns whether a run folder of a published net is there, and imported in today's way."""
+    """Returns whether a run folder of a published net is there and whole, and imported in today's way."""
     with suppress(OSError, ValueError, TypeError, LookupError):
-        return bool(read_json_file(run / IMPORT_FILE)["conversion"] == CONVERSION)
+        document = read_json_file(run / IMPORT_FILE)
+        size = RunFolder(run).best.stat().st_size
+        return bool(document["conversion"] == CONVERSION and document["checkpoint_bytes"] == size)
     return False
 
 
@@ -126,7 +136,10 @@ def _existing_path(model: Path | str, catalog: Mapping[str, PublishedNet]) -> Pa
         return path
     if not path.exists():
         return None
-    print_notice(f"{name}: exists here, and is used in place of the published net of that name.")
+    print_notice(
+        f"{name}: exists here, and is used in place of the published net of that name. To use that net, "
+        f"rename or move {path.absolute()}."
+    )
     return path.absolute()  # which is no name any more
 
 

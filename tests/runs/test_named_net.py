@@ -1,7 +1,9 @@
 """Models by name: downloaded and imported once, from a folder that serves as the mirror."""
 
 import json
+import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import fcn
 from fcn.errors import DownloadError, RunError
 from fcn.inference.predictor import Predictor
 from fcn.runs.folder import RunFolder
+from fcn.runs.importing import import_weights
 from fcn.runs.licenses import WeightLicense, licenses_of_model, licenses_of_start, read_licenses
 from fcn.runs.lineage import trained_before
 from fcn.runs.named_net import close_names, resolve_model, resolve_weights
@@ -83,8 +86,8 @@ def test_the_fresh_folder_of_the_name_wins_and_a_line_says_so(
     shutil.copyfile(model_path, checkpoint)
     found = resolve_model(NAME, never)
     assert found == Path(NAME).absolute()
-    line = f"{NAME}: exists here, and is used in place of the published net of that name.\n"
-    assert capsys.readouterr().err == line
+    line = f"{NAME}: exists here, and is used in place of the published net of that name. To use that net, "
+    assert capsys.readouterr().err == f"{line}rename or move {Path(NAME).absolute()}.\n"
     assert resolve_model(found, never) == found
     assert fcn.load_model(NAME).num_classes == 3
     assert resolve_weights(NAME) == found
@@ -136,18 +139,25 @@ def test_other_paths_are_close_to_no_name(typed: str) -> None:
     assert close_names(typed) == []
 
 
-def test_convolutions_alone_are_no_net(
-    cache: WeightCache, monkeypatch: pytest.MonkeyPatch, mirror: Path
-) -> None:
+def test_a_classifier_labels_nothing_and_is_not_downloaded(cache: WeightCache) -> None:
+    for load in (fcn.load_model, fcn.Predictor, resolve_model, fcn.export):
+        arguments = ["exported"] if load is fcn.export else []
+        with pytest.raises(
+            RunError, match=rf"{START}: is a classifier.*overrides=\['model\.weights={START}'"
+        ):
+            load(START, *arguments)
+    assert not cache.folder.exists()
+
+
+def test_convolutions_alone_start_a_training(cache: WeightCache) -> None:
     net = NETS["vgg16-keras-notop"]
     net = net._replace(file=net.file._replace(checksum=None, size=None))
     cache.folder.mkdir()
     cache.path(net).write_bytes(encode_keras(vgg16_arrays(top=False)))
     catalog = {"vgg16-keras-notop": net}
-    with pytest.raises(RunError, match="VGG16 without top"):
-        resolve_model("vgg16-keras-notop", cache=cache, catalog=catalog)
-    assert not cache.net_path("vgg16-keras-notop").exists()
     assert resolve_weights("vgg16-keras-notop", cache, catalog) == cache.path(net)
+    with pytest.raises(RunError, match="VGG16 without top"):
+        import_weights(cache.path(net), Path("run"), catalog=catalog)
 
 
 def break_import(run: Path) -> None:
@@ -161,10 +171,11 @@ def break_import(run: Path) -> None:
         break_import,
         lambda run: (run / "import.json").unlink(),
         lambda run: (run / "import.json").write_text("{"),
-        lambda run: shutil.rmtree(run / "checkpoints") or (run / "import.json").unlink(),
+        lambda run: shutil.rmtree(run / "checkpoints"),
+        lambda run: os.truncate(run / "checkpoints" / "best.keras", 1000),
     ],
 )
-def test_a_net_that_was_imported_in_another_way_is_imported_again(
+def test_a_net_that_is_damaged_or_of_another_way_is_imported_again(
     cache: WeightCache, damage: Callable[[Path], None], capsys
 ) -> None:
     run = resolve_model(NAME)
@@ -172,7 +183,7 @@ def test_a_net_that_was_imported_in_another_way_is_imported_again(
     capsys.readouterr()
     assert resolve_model(NAME) == run
     assert capsys.readouterr().err == f"{NAME}: importing it, once.\n"
-    assert RunFolder(run).best.exists()
+    assert zipfile.is_zipfile(RunFolder(run).best)
 
 
 def test_without_the_file_nothing_is_imported(cache: WeightCache) -> None:
