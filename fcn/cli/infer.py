@@ -21,19 +21,17 @@ from fcn.cli.arguments import (
     find_model,
     open_predictor,
 )
+from fcn.cli.infer_result import print_result
 from fcn.cli.overlay_arguments import add_overlays, read_overlay_style
-from fcn.errors import BackendError, DataError, PartialError, RunError
+from fcn.errors import BackendError, RunError
 from fcn.system.backend import start_backend
-from fcn.system.text import print_json, print_lines, print_notice
+from fcn.system.text import print_notice
 
 if TYPE_CHECKING:
     from fcn.inference.predictor import Predictor
-    from fcn.jobs.job import Job, LabelingResult
+    from fcn.jobs.job import Job
 
-_SHOWN_FAILURES = 50
 _CHOSEN = ("engine", "precision")
-# Names of the most common outputs in messages; others go by their own names.
-_KINDS = {("palette",): "labels", ("overlay",): "overlays", ("palette", "overlay"): "labels and overlays"}
 
 
 def add_parser(commands: Commands) -> None:
@@ -65,10 +63,18 @@ def add_parser(commands: Commands) -> None:
         default=("palette",),
         metavar="KIND,...",
         help="what to write: palette or ids (PNG), overlay, probabilities (npz), rle or polygons (coco.json),"
-        " areas (areas.csv), labelme, cvat; geotiff, geopackage: for GeoTIFFs of any size; default: palette",
+        " areas (areas.csv), labelme, cvat; ids, rle, polygons, areas: also of frames of videos; geotiff, "
+        "geopackage: for GeoTIFFs of any size; default: palette",
     )
     add_overlays(infer)
     add_annotations(infer)
+    infer.add_argument(
+        "--every",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="label every Nth frame of videos; default: 1",
+    )
     infer.add_argument(
         "-0",
         "--null",
@@ -125,11 +131,13 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Labels images and videos."""
+    from fcn.inference.video import VideoOptions
     from fcn.inference.views import Views
     from fcn.jobs.job import open_job
     from fcn.jobs.rasters import check_raster_options
     from fcn.jobs.restart import recover_restart, restarting
     from fcn.jobs.settings import Setting, model_setting
+    from fcn.jobs.video_settings import describe_options
     from fcn.outputs.render import check_outputs
 
     if options.actors and not options.ray:
@@ -143,6 +151,7 @@ def run(options: argparse.Namespace) -> None:
     model = model_setting(options.model, options.engine)
     views = Views(options.flip, options.scales)
     settings: dict[str, Setting | str] = {"model": model, "views": views.describe()}
+    settings |= describe_options(VideoOptions(options.every))
     outputs = [*options.outputs, *(["overlay"] if options.overlay else [])]
     check_raster_options(outputs, views.are_plain, bool(options.ray))
     kinds = check_outputs(outputs)
@@ -178,9 +187,10 @@ def run(options: argparse.Namespace) -> None:
                 begin()
                 result = job.run(predictor)
     written = job.added or job.kinds
-    if job.added and not result.written:  # a file about all images, from what is known of each
-        result = result._replace(written=result.labeled)
-    _print_result(result, _KINDS.get(written, ", ".join(written)), options.json)
+    if job.added and result.written == len(result.new_videos):
+        # A file about all images, from what is known of each.
+        result = result._replace(written=result.written + result.labeled - result.videos)
+    print_result(result, written, options.json)
 
 
 def _begin(job: "Job", memory: float | None, retry: bool) -> None:
@@ -257,47 +267,3 @@ def _inputs(options: argparse.Namespace) -> list[Any]:
     listed = PathList(sys.stdin.buffer, b"\0" if options.null else b"\n")
     inputs = [text if is_url(text) else Path(text) for text in options.inputs if text != "-"]
     return [*inputs, listed] if "-" in options.inputs else inputs
-
-
-def _print_result(result: "LabelingResult", kind: str, as_document: bool) -> None:
-    """Prints the result.
-
-    Raises:
-        DataError: If nothing could be labeled.
-        PartialError: If something could not be labeled.
-    """
-    earlier = result.labeled - result.written
-    if as_document:
-        failed = [{"path": str(path), "reason": reason} for path, reason in result.failed]
-        document = {"written": result.written, "labeled": result.labeled, "failed": failed}
-        print_json(document | {"output": str(result.output)})
-    elif result.written:
-        before = f" {earlier} more were labeled already." if earlier else ""
-        written = _count(result.written, bool(result.videos))
-        print_lines(f"Wrote {kind} of {written} to {_shown(result.output)}/.{before}")
-    elif result.labeled:
-        labeled = ("all " if result.labeled > 1 else "") + _count(result.labeled, bool(result.videos))
-        print_lines(f"Nothing to do: {_shown(result.output)}/ has {kind} of {labeled}.")
-    if result.failed:
-        lines = [f"  {_shown(path)}: {reason}" for path, reason in result.failed[:_SHOWN_FAILURES]]
-        more = len(result.failed) - len(lines)
-        lines += [f"  and {more} more; --json lists them all"] if more else []
-        kind_of_error = PartialError if result.labeled else DataError
-        raise kind_of_error(
-            f"{len(result.failed)} {'file' if len(result.failed) == 1 else 'files'} could not be labeled:",
-            *lines,
-            "Replace what is damaged and run the same command again, or try all of them again with "
-            "--retry-failed.",
-        )
-
-
-def _count(number: int, with_videos: bool) -> str:
-    if with_videos:
-        return "1 image or video" if number == 1 else f"{number} images and videos"
-    return "1 image" if number == 1 else f"{number} images"
-
-
-def _shown(path: Path | str) -> str:
-    """Returns a path, in quotes if something in it must be escaped."""
-    text = str(path)
-    return text if text.isprintable() else ascii(text)

@@ -1,7 +1,8 @@
 """Adds kinds of outputs to a job that has labeled images without them.
 
 Images that lack a kind wait again, with what they have: their hash, files and record. A worker labels such an
-image, and if its content is the same, writes only the files that it lacks (`fcn.jobs.pipeline`).
+image, and if its content is the same, writes only the files that it lacks (`fcn.jobs.pipeline`). Videos are
+labeled again if labels of their frames are added.
 """
 
 import json
@@ -14,6 +15,8 @@ from fcn.errors import OutputError
 from fcn.jobs.settings import check_settings
 from fcn.jobs.sources.links import is_url
 from fcn.jobs.store import JobStore
+from fcn.jobs.video_settings import read_video_settings
+from fcn.outputs.frames import FRAME_KINDS
 from fcn.outputs.render import check_outputs
 from fcn.system.files import content_hash
 
@@ -73,6 +76,11 @@ def add_outputs(store: JobStore, kinds: Sequence[str], alone: bool) -> bool:
             "until it ends or stop it, then run the same command again."
         )
     store.keep_settings({_SETTING: json.dumps([", ".join(kinds)] * 2)})
+    if added & {*FRAME_KINDS} and read_video_settings(store).by_frame:
+        store.connection.execute(
+            "UPDATE images SET status = 'waiting', batch = NULL, lost = 0, blamed = 0 "
+            "WHERE status = 'done' AND kind = 'video' AND place IN (SELECT place FROM temp.found)"
+        )
     if added <= _OF_ALL_RECORDS:
         return False
     store.connection.execute(

@@ -10,6 +10,7 @@ from sqlite3 import Row
 from fcn.jobs.sources.inputs import Input, list_folders
 from fcn.jobs.sources.links import stable_link
 from fcn.jobs.store import JobStore
+from fcn.jobs.video_files import output_name, output_size
 from fcn.system.files import content_hash
 
 
@@ -72,7 +73,7 @@ def _has_outputs(row: Row, output: Path) -> bool:
     name = os.fsdecode(row["name"])
     try:
         return all(
-            os.stat(output / f"{name}{suffix}").st_size == size
+            output_size(output / output_name(name, suffix)) == size
             for suffix, size in json.loads(row["files"]).items()
         )
     except OSError:

@@ -17,6 +17,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from fcn.jobs.integrity import output_path
+from fcn.jobs.video_files import output_name
 from fcn.system.files import remove
 
 _MAX_SOLO_CRASHES = 3
@@ -93,5 +94,5 @@ def remove_outputs(connection: Connection, output: Path, ids: Iterable[int]) -> 
             "SELECT name, files FROM images WHERE id = ?", (identifier,)
         ).fetchone()
         for suffix in json.loads(files or "{}"):
-            remove(output_path(output, f"{os.fsdecode(name)}{suffix}"))
+            remove(output_path(output, output_name(os.fsdecode(name), suffix)))
         connection.execute("UPDATE images SET files = NULL WHERE id = ?", (identifier,))

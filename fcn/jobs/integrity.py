@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from fcn.errors import OutputError, PlaceError
-from fcn.inference.video import VIDEO_ENDING
 from fcn.jobs.schema import SCHEMA, STORE_NAME
+from fcn.jobs.video_files import FRAME_SUFFIXES, OVERLAY_SUFFIXES
 from fcn.outputs.record import Record
 from fcn.outputs.render import ENDINGS
 from fcn.system.json_files import parse_json
 from fcn.system.places import output_below
 
-_ENDINGS = ", ".join(f"'{ending}'" for ending in (*ENDINGS, VIDEO_ENDING))
+_ENDINGS = ", ".join(f"'{ending}'" for ending in (*ENDINGS, *OVERLAY_SUFFIXES, *FRAME_SUFFIXES))
 _COUNTS = ("batch", "attempts", "lost", "blamed", "labeled", "gone")
 # What a row must not hold beside values of another type, and the column that is wrong then. Sides are
 # multiplied and counts added to, in 64 bits.
@@ -142,6 +142,25 @@ def read_record(text: str, store: Path) -> Record:
     except (ValueError, KeyError, TypeError) as error:
         raise damaged(store, "wrong value in images.record") from error
     if not whole:
+        raise damaged(store, "wrong value in images.record")
+    return record
+
+
+def read_video_record(text: str, store: Path) -> dict[str, str]:
+    """Returns the record of a video in a store: texts by name.
+
+    Args:
+        text: The record as JSON.
+        store: The file of the store, for the message.
+
+    Raises:
+        OutputError: If it is damaged.
+    """
+    try:
+        record = parse_json(text)
+    except ValueError as error:
+        raise damaged(store, "wrong value in images.record") from error
+    if not isinstance(record, dict) or not all(isinstance(value, str) for value in record.values()):
         raise damaged(store, "wrong value in images.record")
     return record
 

@@ -1,15 +1,13 @@
 """A job: labels a folder of images, and continues after a stop, a crash or a change of the images."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from fcn.classes import Classes
 from fcn.errors import OutputError
 from fcn.inference.predictor import Predictor
-from fcn.inference.video import VIDEO_ENDING
 from fcn.jobs.added_outputs import has_unlabeled, join_outputs, times_kept, written_outputs
 from fcn.jobs.annotation_setting import read_options, settle_options
 from fcn.jobs.crash_isolation import note_delegation
@@ -21,10 +19,12 @@ from fcn.jobs.plan import default_batch_size, plan
 from fcn.jobs.rasters import writes_rasters
 from fcn.jobs.reading import FILE_SECONDS, PixelOrder
 from fcn.jobs.restart import remove_store
+from fcn.jobs.result import LabelingResult as LabelingResult
 from fcn.jobs.settings import ORDER, Settings, check_settings, read_pixel_order
 from fcn.jobs.sources.inputs import Input, list_folders
 from fcn.jobs.sources.links import is_url
 from fcn.jobs.store import JobStore
+from fcn.jobs.video_settings import read_video_settings, with_video_settings
 from fcn.jobs.worker import BatchProcessor, work
 from fcn.jobs.worker_lease import WorkerLease, leased_worker
 from fcn.outputs.annotation_options import AnnotationOptions
@@ -33,26 +33,6 @@ from fcn.outputs.render import ENDINGS
 from fcn.outputs.summaries import summary_paths, write_summaries
 from fcn.system.files import remove
 from fcn.system.text import print_notice
-
-
-class LabelingResult(NamedTuple):
-    """The result of labeling files and folders.
-
-    Attributes:
-        written: Number of images that this process labeled in this call.
-        failed: Paths or URLs that could not be labeled, now or before, each with the reason; the reason does
-            not repeat the path.
-        output: The folder with the labels.
-        labeled: Number of images with labels in the folder, including those of other processes and earlier
-            calls.
-        videos: How many of these are videos.
-    """
-
-    written: int
-    failed: tuple[tuple[Path | str, str], ...]
-    output: Path
-    labeled: int
-    videos: int = 0
 
 
 class Job:
@@ -97,13 +77,19 @@ class Job:
                 "WHERE status = 'failed' AND name IS NOT NULL"
             )
 
-    def result(self, written: int = 0) -> LabelingResult:
-        """Returns the state of the job after this process has labeled `written` images."""
+    def result(self, written: int = 0, earlier: Collection[str] | None = None) -> LabelingResult:
+        """Returns the state of the job after this process has labeled `written` images.
+
+        Args:
+            written: The number of images.
+            earlier: Names of the videos that were labeled before; None for all.
+        """
+        videos = self.store.labeled_videos()
+        new = () if earlier is None else tuple(videos[name] for name in videos if name not in earlier)
         failures = self.store.failures()
         failed = tuple((path if is_url(path) else Path(path), reason) for path, reason in failures)
-        return LabelingResult(
-            written, failed, self.store.output, self.store.count("done"), self.store.count_videos()
-        )
+        labeled = self.store.count("done")
+        return LabelingResult(written, failed, self.store.output, labeled, len(videos), new)
 
     def run(self, predictor: Predictor) -> LabelingResult:
         """Labels all remaining images, then writes the summaries of all images.
@@ -130,6 +116,7 @@ class Job:
             file_seconds=self.file_seconds,
             order=self.order,
             annotations=self.annotations,
+            videos=read_video_settings(self.store),
         )
 
     def delegate(self) -> None:
@@ -165,13 +152,14 @@ class Job:
         if has_unlabeled(self.store):
             for path in summaries:
                 remove(path)  # without the new images it must not look complete if this run is stopped
+        earlier = self.store.labeled_videos()
         written = label()
         images, output = self.store.summarized_images(), self.store.output
         with times_kept(summaries):
             left_out = write_summaries(self.kinds, images, output, classes(), self.annotations).left_out
         if left_out:
             print_notice(self.annotations.describe_left_out(left_out))
-        return self.result(written)
+        return self.result(written, earlier)
 
     def memory(self) -> float | None:
         """Returns the memory limit of the job in GB; None if it has none."""
@@ -237,7 +225,7 @@ def open_job(
                     # No image was claimed yet, so it may become another job.
                     for table in ("settings", "images", "folders"):
                         store.connection.execute(f"DELETE FROM {table}")
-                order = read_pixel_order(store)
+                order, settings = read_pixel_order(store), with_video_settings(store, settings)
                 settle_style(store, overlay_style)
                 check_settings(store, {**settings, ORDER: order})
                 compared = compare_folders(store, folders)
@@ -247,7 +235,7 @@ def open_job(
             if writes_rasters(kinds):
                 size = 1  # each may take hours
             # All endings, written or not, so that an image has the same name for every choice of outputs.
-            endings = (*ENDINGS, VIDEO_ENDING)
+            endings = (*ENDINGS, *read_video_settings(store).suffixes())
             plan(store, lease, inputs, endings, size, summary_paths(kinds, output), kinds, compared)
             job = Job(store, lease, kinds, order)
             job.added = tuple(kind for kind in kinds if known and kind not in known)

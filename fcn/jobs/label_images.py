@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fcn.inference.predictor import Predictor
+from fcn.inference.video import PLAIN_VIDEO, VideoOptions
 from fcn.jobs.job import LabelingResult as LabelingResult
 from fcn.jobs.job import open_job
 from fcn.jobs.restart import forget_job as forget_job
@@ -14,6 +15,7 @@ from fcn.jobs.settings import Setting, model_setting
 from fcn.jobs.sources.inputs import Input
 from fcn.outputs.annotation_options import AnnotationOptions
 from fcn.outputs.overlay_style import DEFAULT_STYLE
+from fcn.jobs.video_settings import describe_options
 from fcn.outputs.render import check_outputs
 
 
@@ -24,12 +26,14 @@ def label_images(
     outputs: Sequence[str] = ("palette",),
     batch_size: int | None = None,
     annotations: AnnotationOptions | None = None,
+    videos: VideoOptions = PLAIN_VIDEO,
 ) -> LabelingResult:
     """Labels images and writes palette PNGs at the images' own sizes, upright, or other outputs.
 
     The label of an image is `output/FOLDER/STEM.png`, with FOLDER relative to the input folder the image was
     found in; images that would get the same name all get `NAME.EXT.png`. An image that cannot be read is
-    recorded, and the job continues. A video becomes `output/FOLDER/STEM.overlay.mp4` for all `outputs`.
+    recorded, and the job continues. A video becomes `output/FOLDER/STEM.overlay.mp4`, or `.webm` without an
+    ffmpeg program, for all `outputs`.
 
     Progress is stored in `output`. Call it again, also after a stop or a crash, and it continues: it labels
     images that are new or were changed, and nothing twice. Further `outputs` are added: files that are there
@@ -48,6 +52,7 @@ def label_images(
         batch_size: Most images that are labeled at once; None for a number that suits the machine.
         annotations: Ids of categories, the smallest region, simpler polygons; None for the options of the
             job, or at first the usual ones.
+        videos: How videos are labeled.
 
     Raises:
         DataError: If an input is missing, unreadable or inside `output`; if there are no images; if two
@@ -58,6 +63,7 @@ def label_images(
     """
     model = _model_setting(predictor)
     settings: dict[str, Setting | str] = {"model": model, "views": predictor.views.describe()}
+    settings |= describe_options(videos)
     style = None if predictor.overlay_style == DEFAULT_STYLE else predictor.overlay_style
     kinds = check_outputs(outputs)
     with open_job(output, inputs, settings, kinds, batch_size, style, annotations) as job:

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from fcn.errors import OutputError
-from fcn.inference.video import is_video
+from fcn.inference.video_reader import is_video
 from fcn.jobs.integrity import check_store
 from fcn.jobs.locks import is_locked, lock_path
 from fcn.jobs.schema import KIND_COLUMN, STORE_NAME, VERSION

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from fcn.errors import DataError
 from fcn.jobs.sources.links import is_url, path_of_url, shown_place
+from fcn.jobs.video_files import FRAME_SUFFIXES, VIDEO_MARK
 
 
 def name_of_file(place: str) -> str:
@@ -90,8 +91,11 @@ def name_outputs(connection: sqlite3.Connection, suffixes: Sequence[str]) -> Non
     Raises:
         DataError: If even the last names clash with each other or with a folder.
     """
-    connection.execute("CREATE TEMP TABLE endings (ending BLOB)")
-    connection.executemany("INSERT INTO endings VALUES (?)", [(suffix.encode(),) for suffix in suffixes])
+    connection.execute("CREATE TEMP TABLE endings (ending BLOB, cut INTEGER)")
+    connection.executemany(
+        "INSERT INTO endings VALUES (?, ?)",
+        [(suffix.encode(), len(VIDEO_MARK) * (suffix in FRAME_SUFFIXES)) for suffix in suffixes],
+    )
     connection.execute("CREATE TEMP TABLE clashes (file BLOB PRIMARY KEY) WITHOUT ROWID")
     connection.execute("UPDATE temp.found SET name = short WHERE verdict = 'new'")
     # The full name of one image can be the short name of another, so repeat until nothing changes.
@@ -99,9 +103,9 @@ def name_outputs(connection: sqlite3.Connection, suffixes: Sequence[str]) -> Non
         connection.execute("DELETE FROM clashes")
         connection.execute(
             "INSERT OR IGNORE INTO clashes SELECT path FROM folders UNION ALL SELECT file FROM ("
-            "SELECT CAST(name || ending AS BLOB) AS file FROM ("
+            f"SELECT {_FILE} AS file FROM ("
             "SELECT name FROM temp.found WHERE verdict = 'new' "
-            "UNION ALL SELECT name FROM images WHERE name IS NOT NULL), endings) "
+            f"UNION ALL SELECT name FROM images WHERE name IS NOT NULL), endings WHERE {_HAS_FILE}) "
             "GROUP BY file HAVING count(*) > 1"
         )
         changed = connection.execute(
@@ -130,4 +134,7 @@ def name_outputs(connection: sqlite3.Connection, suffixes: Sequence[str]) -> Non
     connection.execute("DROP TABLE endings")
 
 
-_CLASHES = "EXISTS (SELECT 1 FROM endings WHERE CAST(name || ending AS BLOB) IN (SELECT file FROM clashes))"
+# The ending of an output about frames of a video takes the place of the mark in the name of the video.
+_FILE = "CAST(substr(name, 1, length(name) - cut) || ending AS BLOB)"
+_HAS_FILE = f"(NOT cut OR substr(name, -{len(VIDEO_MARK)}) = CAST('{VIDEO_MARK}' AS BLOB))"
+_CLASHES = f"EXISTS (SELECT 1 FROM endings WHERE {_HAS_FILE} AND {_FILE} IN (SELECT file FROM clashes))"

@@ -13,7 +13,8 @@ from fcn.jobs.naming import path_beside
 from fcn.jobs.rasters import label_claimed_raster, writes_rasters
 from fcn.jobs.reading import FILE_SECONDS, NO_MEMORY, ImageReader, PixelOrder, ReadImage
 from fcn.jobs.task import Outcome, Task
-from fcn.jobs.videos import label_claimed_video
+from fcn.jobs.video_settings import PLAIN_VIDEOS, VideoSettings
+from fcn.jobs.videos import VideoLabeler
 from fcn.outputs.annotation_options import DEFAULTS, AnnotationOptions
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.render import SUFFIXES, Rendered, render
@@ -92,6 +93,7 @@ def label_in_process(
     file_seconds: float = FILE_SECONDS,
     order: PixelOrder = "upright",
     annotations: AnnotationOptions = DEFAULTS,
+    videos: VideoSettings = PLAIN_VIDEOS,
 ) -> Generator[list[Outcome], None, None]:
     """Labels batches in this process and writes their outputs; yields the outcomes of each batch.
 
@@ -104,6 +106,7 @@ def label_in_process(
         file_seconds: Longest time that a process may decode an image.
         order: Order of the pixels that are labeled.
         annotations: Options of annotations.
+        videos: How videos are labeled.
 
     Raises:
         OutputError: If an output cannot be written.
@@ -116,9 +119,7 @@ def label_in_process(
         ]
         return add_seconds([*outcomes, *batch.unlabeled], batch.began)
 
-    def label_video(video: Task) -> Outcome:
-        return label_claimed_video(predictor, video, output, frames)
-
+    label_video = VideoLabeler(predictor, output, kinds, frames, videos, annotations).label
     if writes_rasters(kinds):
         # One after the other, since each may take hours: the store has those that are labeled.
         for claimed in claims:

@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 
 from fcn.errors import PlaceError
 from fcn.inference.engines.engine import BATCH_PIXELS
-from fcn.inference.video import VIDEO_MARK
 from fcn.jobs.added_outputs import LACKS_OUTPUTS, add_outputs, leave_out_lost
 from fcn.jobs.changes import keep_stable_links, mark_changes, mark_deleted
 from fcn.jobs.measuring import chunks, measure
@@ -25,6 +24,7 @@ from fcn.jobs.sources.inputs import Input, find_all
 from fcn.jobs.sources.links import is_url, query_name, shown_place
 from fcn.jobs.sources.search import FoundImage, describe_others
 from fcn.jobs.store import JobStore, escape_undecodable
+from fcn.jobs.video_files import VIDEO_MARK
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.outputs.render import SUFFIXES
 from fcn.system.files import remove

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from fcn.errors import OutputError
 from fcn.jobs.crash_isolation import release_claims, remove_outputs
-from fcn.jobs.integrity import check_store, damaged, read_record
+from fcn.jobs.integrity import check_store, damaged, read_record, read_video_record
 from fcn.jobs.migration import copy_path, migrate
 from fcn.jobs.naming import relative_name
 from fcn.jobs.schema import SCHEMA, STORE_NAME, VERSION
 from fcn.jobs.sources.links import shown_place
 from fcn.jobs.task import Outcome, Task
+from fcn.jobs.video_files import VideoFile, describe_video
 from fcn.outputs.record import Record
 from fcn.outputs.summaries import SummarizedImage
 from fcn.system.files import remove, unwritable
@@ -146,11 +147,19 @@ class JobStore:
         with self.guarded():
             return int(self.connection.execute(query, statuses).fetchone()[0])
 
-    def count_videos(self) -> int:
-        """Returns how many of the labeled images are videos."""
-        query = "SELECT count(*) FROM images WHERE status = 'done' AND kind = 'video'"
+    def labeled_videos(self) -> dict[str, VideoFile]:
+        """Returns what there is to tell of each labeled video, by name."""
+        query = (
+            "SELECT name, files, record FROM images WHERE status = 'done' AND kind = 'video' ORDER BY name"
+        )
         with self.guarded():
-            return int(self.connection.execute(query).fetchone()[0])
+            rows = self.connection.execute(query).fetchall()
+        return {
+            (name := os.fsdecode(row["name"])): describe_video(
+                name, json.loads(row["files"]), read_video_record(row["record"], self.path)
+            )
+            for row in rows
+        }
 
     def claim(self, worker: str) -> list[Task]:
         """Claims the next batch for a worker; returns an empty one if nothing waits that it may take now.

@@ -1,56 +1,108 @@
 """Labels the videos of a job."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from fcn.errors import DataError, OutputError, RunError
 from fcn.inference.predictor import Predictor
-from fcn.inference.video import VIDEO_ENDING, label_video
+from fcn.inference.video import LabeledVideo, label_video
+from fcn.inference.video_writer import choose_suffix
 from fcn.jobs.integrity import output_path
 from fcn.jobs.task import Outcome, Task
+from fcn.jobs.video_files import FRAME_SUFFIXES, OVERLAY_SUFFIXES, output_name, output_size
+from fcn.jobs.video_settings import VideoSettings
+from fcn.outputs.annotation_options import AnnotationOptions
+from fcn.outputs.frames import frame_files
 from fcn.system.files import content_hash, name_is_too_long, unreadable
 
 
-def label_claimed_video(predictor: Predictor, claimed: Task, output: Path, batch_size: int) -> Outcome:
-    """Labels a video; an error is an outcome, not an exception, so that the job continues.
-
-    A video that ends early has failed; its overlay video, up to there, is kept.
+class VideoLabeler:
+    """Labels the videos of a job one by one.
 
     Args:
         predictor: The net that labels.
-        claimed: The video.
         output: The folder of the job.
+        kinds: What the job writes, some of `OUTPUTS`.
         batch_size: Most frames that are labeled at once.
-
-    Raises:
-        OutputError: If the folder cannot be written to, the disk is full or the name leads out of it.
+        settings: How videos are labeled.
+        annotations: Options of annotations of their frames.
     """
-    source, target = Path(claimed.place), output_path(output, f"{claimed.name}{VIDEO_ENDING}")
-    outcome = Outcome(claimed.id)
-    try:
-        status = os.stat(source)
-        outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
-        outcome = outcome._replace(hash=content_hash([source]))
-        labeled = label_video(predictor, source, target, batch_size)
-        files = {VIDEO_ENDING: target.stat().st_size}
-    except OSError as error:
-        return outcome._replace(error=unreadable(error))
-    except (DataError, RunError) as error:
-        return outcome._replace(error=str(error).removeprefix(f"{source}: "))
-    except MemoryError:
-        reason = (
-            "there was not enough memory for its frames. Lower --batch-size or give the process more memory, "
-        )
-        return outcome._replace(error=f"{reason}then add --retry-failed.")
-    except OutputError as error:
-        if not name_is_too_long(error):
-            raise
-        reason = "cannot be labeled: the name of its output would be too long. Rename the video."
-        return outcome._replace(error=reason)
-    if labeled.truncated:
-        reason = (
-            f"ends early: {labeled.frames} of {labeled.announced} frames could be decoded; they are in "
-            f"{target.name}. Replace the file or remove it."
-        )
-        return outcome._replace(error=reason, files=files)
-    return outcome._replace(files=files)
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        output: Path,
+        kinds: Sequence[str],
+        batch_size: int,
+        settings: VideoSettings,
+        annotations: AnnotationOptions,
+    ) -> None:
+        self._predictor, self._output, self._batch_size = predictor, output, batch_size
+        self._kinds, self._settings = kinds if settings.by_frame else (), settings
+        self._annotations = annotations
+
+    def label(self, claimed: Task) -> Outcome:
+        """Labels a video; an error is an outcome, not an exception, so that the job continues.
+
+        A video that ends early has failed; its outputs, up to there, are kept.
+
+        Args:
+            claimed: The video.
+
+        Raises:
+            OutputError: If the folder cannot be written to, the disk is full or the name leads out of it.
+        """
+        source, outcome = Path(claimed.place), Outcome(claimed.id)
+        try:
+            status = os.stat(source)
+            outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
+            outcome = outcome._replace(hash=content_hash([source]))
+            labeled, files = self._write(source, claimed.name)
+        except OSError as error:
+            return outcome._replace(error=unreadable(error))
+        except (DataError, RunError) as error:
+            return outcome._replace(error=str(error).removeprefix(f"{source}: "))
+        except MemoryError:
+            reason = (
+                "there was not enough memory for its frames. Lower --batch-size or give the process more "
+                "memory, "
+            )
+            return outcome._replace(error=f"{reason}then add --retry-failed.")
+        except OutputError as error:
+            if not name_is_too_long(error):
+                raise
+            reason = "cannot be labeled: the name of its output would be too long. Rename the video."
+            return outcome._replace(error=reason)
+        if labeled.truncated:
+            reason = (
+                f"ends early: {labeled.frames} of {labeled.announced} frames could be decoded; they are in "
+                f"{labeled.path.name}. Replace the file or remove it."
+            )
+            return outcome._replace(error=reason, files=files)
+        return outcome._replace(files=files, record={"sound": labeled.sound})
+
+    def _write(self, source: Path, name: str) -> tuple[LabeledVideo, dict[str, int]]:
+        """Writes all outputs of a video; returns their sizes by suffix, too."""
+        chosen = choose_suffix() if self._settings.by_frame else OVERLAY_SUFFIXES[0]
+        target = output_path(self._output, f"{name}{chosen}")
+        about_frames = {
+            suffix: output_path(self._output, output_name(name, suffix)) for suffix in FRAME_SUFFIXES
+        }
+        classes, options = self._predictor.classes, self._annotations
+        with frame_files(self._kinds, classes, options, *about_frames.values()) as (add, written):
+            labeled = label_video(
+                self._predictor, source, target, self._batch_size, self._settings.options, add
+            )
+        for suffix in {*self._settings.suffixes()} & {*OVERLAY_SUFFIXES} - {chosen}:
+            # Of an earlier labeling, with or without ffmpeg.
+            _remove_file(output_path(self._output, f"{name}{suffix}"))
+        outputs = {chosen: target, **about_frames}
+        return labeled, {
+            suffix: output_size(path) for suffix, path in outputs.items() if path in (target, *written)
+        }
+
+
+def _remove_file(path: Path) -> None:
+    if path.is_file():
+        path.unlink()

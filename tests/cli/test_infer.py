@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from infer_command import run
 from photographs import contents_below, write_image
+from videos import hide_ffmpeg, needs_ffmpeg
 
 from fcn.data.image_io import encode_jpeg
 from fcn.inference.predictor import Predictor
@@ -93,18 +94,49 @@ def test_further_outputs_are_added(model_path: Path, folder: Path, tmp_path: Pat
     assert run(command, capsys) == (0, nothing, "")
 
 
-def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
+def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    hide_ffmpeg(tmp_path, monkeypatch)
     writer = cv2.VideoWriter(str(folder / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
     for value in (0, 100, 200):
         writer.write(np.full((48, 64, 3), value, np.uint8))
     writer.release()
     output = tmp_path / "out"
     command = [model_path, folder, "--output", output]
-    assert run(command, capsys) == (0, f"Wrote labels of 3 images and videos to {output}/.\n", "")
-    assert {*contents_below(output)} == {"a.png", "a.overlay.mp4", "sub/b.png"}
+    written = (
+        f"Wrote labels of 2 images to {output}/.\n"
+        f"Wrote 1 labeled video to {output}/:\n"
+        "  a.overlay.webm\n"
+        "Any sound was left out, since there is no ffmpeg program with libx264 and aac on the PATH.\n"
+    )
+    assert run(command, capsys) == (0, written, "")
+    assert {*contents_below(output)} == {"a.png", "a.overlay.webm", "sub/b.png"}
+    nothing = f"Nothing to do: {output}/ has labels of all 2 images and 1 labeled video.\n"
+    assert run(command, capsys) == (0, nothing, "")
+    code, _, errors = run([*command, "--every", "2"], capsys)
+    assert (code, "every: 1, now 2" in errors) == (2, True)
     (folder / "cut.mp4").write_bytes((folder / "a.mp4").read_bytes()[:500])
-    code, _, errors = run(command, capsys)
+    code, _, errors = run([*command, "--smooth", "0.7"], capsys)
     assert (code, errors.count("cut.mp4")) == (1, 1)
+
+
+@needs_ffmpeg
+def test_the_outputs_of_each_video_are_named(model_path: Path, folder: Path, tmp_path: Path, capsys) -> None:
+    writer = cv2.VideoWriter(str(folder / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    for value in (0, 100, 200):
+        writer.write(np.full((48, 64, 3), value, np.uint8))
+    writer.release()
+    output = tmp_path / "out"
+    command = [model_path, folder / "a.mp4", "--output", output, "--outputs", "ids,areas,rle"]
+    listed = "  a.overlay.mp4, a.frames/, a.areas.csv, a.coco.json\n"
+    written = (0, f"Wrote 1 labeled video to {output}/:\n{listed}", "")
+    assert run([*command, "--every", "2"], capsys) == written
+    frames = {f"a.frames/{number:06d}.png" for number in (0, 2)}
+    names = {"a.overlay.mp4", "a.areas.csv", "a.coco.json"}
+    # Those of images, of which there are none.
+    assert {*contents_below(output)} == {*frames, *names, "areas.csv", "coco.json"}
+    (output / "a.frames" / "000002.png").unlink()
+    assert run([*command, "--every", "2"], capsys) == written
+    assert json.loads(run([*command, "--every", "2", "--json"], capsys)[1])["videos"] == []
 
 
 @pytest.mark.parametrize("option", ["--restart", "--retry-failed"])

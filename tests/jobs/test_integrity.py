@@ -94,7 +94,7 @@ def test_an_edited_name_of_a_video_writes_nothing_outside(place: Path) -> None:
         b"../../victim/x",
         b"v.overlay",
     )
-    assert "names '../../victim/x.mp4'" in refusal(place)
+    assert "names '../../victim/x" in refusal(place)
 
 
 def test_an_edited_ending_deletes_nothing_outside(place: Path) -> None:

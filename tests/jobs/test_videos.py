@@ -1,20 +1,26 @@
 """Videos among the images of a job."""
 
 import csv
+import json
 import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from job_program import Brightness, run_job
 from photographs import files_below, write_image, write_video
+from pycocotools.coco import COCO
+from videos import hide_ffmpeg, needs_ffmpeg
 
-from fcn.data.image_io import Pixels
+from fcn.data.image_io import Pixels, read_label
 from fcn.errors import DataError, OutputError
 from fcn.inference.engines.engine import Labeled
+from fcn.jobs.job import open_job
 from fcn.jobs.store import STORE_NAME, JobStore
+from fcn.jobs.video_files import VideoFile
 
 
 def frames_of(path: Path) -> int:
@@ -31,6 +37,11 @@ def rows(output: Path, columns: str) -> list[tuple[object, ...]]:
         return connection.execute(f"SELECT {columns} FROM images ORDER BY place").fetchall()
 
 
+@pytest.fixture(autouse=True)
+def without_ffmpeg(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    hide_ffmpeg(tmp_path_factory.mktemp("path"), monkeypatch)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     write_image(tmp_path / "in" / "a.jpg")
@@ -45,9 +56,10 @@ def test_videos_are_labeled_once_and_again_when_they_change(folder: Path, tmp_pa
     result = run_job(output, folder, single, batch_size=2, kinds=("palette", "areas"), engine=engine)
     assert (result.written, result.labeled, result.failed) == (4, 4, ())
     assert sorted(files_below(output)) == [
-        *("a.overlay.mp4", "a.png", "areas.csv", "c.overlay.mp4", "sub/b.overlay.mp4")
+        *("a.areas.csv", "a.overlay.webm", "a.png", "areas.csv", "c.areas.csv", "c.overlay.webm"),
+        *("sub/b.areas.csv", "sub/b.overlay.webm"),
     ]
-    counts = [frames_of(output / f"{name}.overlay.mp4") for name in ("a", "sub/b", "c")]
+    counts = [frames_of(output / f"{name}.overlay.webm") for name in ("a", "sub/b", "c")]
     assert counts == [7, 5, 3]
     assert engine.batches[0] == (1, 24, 32, 3)  # images come first
     assert sorted(size[0] for size in engine.batches[1:]) == [1, 1, 1, *[2] * 6]
@@ -56,9 +68,9 @@ def test_videos_are_labeled_once_and_again_when_they_change(folder: Path, tmp_pa
         assert [Path(row["path"]).name for row in csv.DictReader(file)] == ["a.jpg"]
     assert run_job(output, folder, single, kinds=("palette", "areas")).written == 0
     write_video(folder / "a.mp4", 9)
-    (output / "c.overlay.mp4").unlink()
+    (output / "c.overlay.webm").unlink()
     assert run_job(output, folder, single, kinds=("palette", "areas")).written == 2
-    assert frames_of(output / "a.overlay.mp4") == 9
+    assert frames_of(output / "a.overlay.webm") == 9
 
 
 def test_bad_videos_are_recorded_and_the_job_goes_on(folder: Path, tmp_path: Path) -> None:
@@ -80,8 +92,8 @@ def test_bad_videos_are_recorded_and_the_job_goes_on(folder: Path, tmp_path: Pat
     assert "Rename" in reasons[too_long.name]
     assert "Check the path" in reasons["lost.mp4"]
     # What there is of a video that ends early is kept.
-    assert {name for name in files_below(output) if name.endswith(".mp4")} == {
-        *("a.overlay.mp4", "sub/b.overlay.mp4", "long.overlay.mp4")
+    assert {name for name in files_below(output) if name.endswith(".webm")} == {
+        *("a.overlay.webm", "sub/b.overlay.webm", "long.overlay.webm")
     }
     again = run_job(output, folder)
     assert (again.written, len(again.failed)) == (0, 6)
@@ -101,7 +113,7 @@ def test_a_video_is_in_hand_alone_and_what_came_before_is_kept(folder: Path, tmp
         write_image(folder / f"{number}.png")
     with pytest.raises(KeyboardInterrupt):
         run_job(tmp_path / "out", folder, engine=Stops())
-    assert not [name for name in files_below(tmp_path / "out") if ".mp4" in name]
+    assert not [name for name in files_below(tmp_path / "out") if ".webm" in name]
     assert run_job(tmp_path / "out", folder).written == 2
 
 
@@ -130,3 +142,121 @@ def test_a_video_whose_name_is_not_utf8_fails_and_others_are_labeled(folder: Pat
 def test_a_folder_for_videos_whose_name_is_not_utf8_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="has a name that is not valid UTF-8"):
         run_job(tmp_path / "out \udcff", folder)
+
+
+def make_old(output: Path) -> None:
+    """Makes a job one that an earlier version started: its videos are MP4 files, and it has no settings."""
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection, connection:
+        connection.execute("DELETE FROM settings WHERE name IN ('every', 'videos')")
+        connection.execute("UPDATE images SET files = replace(files, '.webm', '.mp4')")
+        connection.execute("UPDATE images SET record = '{}' WHERE kind = 'video'")
+    for path in output.rglob("*.webm"):
+        path.rename(path.with_suffix(".mp4"))
+
+
+def test_a_job_of_before_goes_on_with_its_names(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    run_job(output, folder, kinds=("ids", "areas"))
+    for frames in (output / "a.frames", output / "sub" / "b.frames"):
+        for path in frames.iterdir():
+            path.unlink()
+        frames.rmdir()
+    for path in output.rglob("?.areas.csv"):
+        path.unlink()
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection, connection:
+        for ending in (".frames", ".areas.csv"):
+            query = f"UPDATE images SET files = json_remove(files, '$.\"{ending}\"')"
+            connection.execute(f"{query} WHERE kind = 'video'")
+    make_old(output)
+    write_image(folder / "film.frames" / "000000.jpg")  # no clash where no frames are written
+    assert run_job(output, folder, kinds=("ids", "areas")).written == 1
+    write_video(folder / "film.mp4", 4)
+    result = run_job(output, folder, kinds=("ids", "areas"))
+    assert [video.files for video in result.new_videos] == [("film.overlay.mp4",)]
+    assert frames_of(output / "film.overlay.mp4") == 4
+    assert {name for name in files_below(output) if "overlay" in name} == {
+        *("a.overlay.mp4", "sub/b.overlay.mp4", "film.overlay.mp4")
+    }
+    assert (output / "film.frames" / "000000.png").exists()
+    with (
+        pytest.raises(OutputError, match="every: 1, now 2"),
+        open_job(output, [folder], {"model": "brightness", "every": "2"}, ("ids", "areas")),
+    ):
+        pass
+
+
+@needs_ffmpeg
+def test_a_video_that_is_labeled_again_in_another_form_has_one_overlay(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+    run_job(output, folder)
+    write_video(folder / "a.mp4", 9)
+    monkeypatch.undo()
+    result = run_job(output, folder)
+    assert result.new_videos == (VideoFile(("a.overlay.mp4",), "none"),)
+    overlays = {"a.overlay.mp4", "a.overlay.jpg", "sub/b.overlay.webm"}
+    assert {name for name in files_below(output) if "overlay" in name} == overlays
+
+
+def test_labels_of_frames_are_a_file_or_a_line_for_each(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    kinds = ("ids", "rle", "areas")
+    result = run_job(output, folder, kinds=kinds)
+    assert {video.files for video in result.new_videos} == {
+        (f"{name}.overlay.webm", f"{name}.frames/", f"{name}.areas.csv", f"{name}.coco.json")
+        for name in ("a", "sub/b")
+    }
+    names = [f"a.frames/{number:06d}.png" for number in range(7)]
+    assert sorted(name for name in files_below(output) if name.startswith("a.frames")) == names
+    with (output / "a.areas.csv").open(newline="") as file:
+        rows_of_frames = [*csv.DictReader(file)]
+    assert [row["path"] for row in rows_of_frames] == names
+    coco = COCO(output / "a.coco.json")
+    assert [image["file_name"] for image in coco.loadImgs(coco.getImgIds())] == names
+    for image, row in zip(coco.loadImgs(coco.getImgIds()), rows_of_frames, strict=True):
+        ids = read_label(output / image["file_name"])
+        assert ids.shape == (48, 64)
+        shares = {name: float(row[name]) for name in ("dark", "grey", "light")}
+        counts = np.bincount(ids.ravel(), minlength=3) / ids.size
+        assert [*shares.values()] == pytest.approx([*counts], abs=1e-6)
+        covered = sum(int(coco.annToMask(one).sum()) for one in coco.loadAnns(coco.getAnnIds(image["id"])))
+        assert covered > 0
+    # Frame 6 of `write_video` is the first that is "grey".
+    assert [float(row["grey"]) > 0.9 for row in rows_of_frames] == [number >= 5 for number in range(7)]
+    with (output / "areas.csv").open(newline="") as file:
+        assert [Path(row["path"]).name for row in csv.DictReader(file)] == ["a.jpg"]
+    assert run_job(output, folder, kinds=kinds).written == 0
+    write_video(folder / "a.mp4", 3)
+    (output / "sub" / "b.frames" / "000002.png").unlink()
+    assert run_job(output, folder, kinds=kinds).written == 2
+    assert len([*(output / "a.frames").iterdir()]) == 3
+    assert len([*(output / "sub" / "b.frames").iterdir()]) == 5
+    assert not [*output.rglob(".*.tmp*")]
+
+
+def test_images_in_a_folder_that_is_called_as_the_frames_keep_their_labels(tmp_path: Path) -> None:
+    write_video(tmp_path / "in" / "a.mp4", 3)
+    write_image(tmp_path / "in" / "a.frames" / "000000.jpg", 20, 30)
+    result = run_job(tmp_path / "out", tmp_path / "in", kinds=("ids",))
+    assert result.new_videos[0].files == ("a.mp4.overlay.webm", "a.mp4.frames/")
+    assert read_label(tmp_path / "out" / "a.frames" / "000000.png").shape == (20, 30)
+    assert len([*(tmp_path / "out" / "a.mp4.frames").iterdir()]) == 3
+
+
+def test_a_damaged_record_of_a_video_is_refused(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    run_job(output, folder)
+    for record in ("[1]", "nothing", json.dumps({"sound": 1})):
+        with closing(sqlite3.connect(output / STORE_NAME)) as connection, connection:
+            connection.execute("UPDATE images SET record = ? WHERE kind = 'video'", (record,))
+        with pytest.raises(OutputError, match=r"wrong value in images\.record"):
+            run_job(output, folder)
+    with closing(sqlite3.connect(output / STORE_NAME)) as connection, connection:
+        connection.execute("UPDATE images SET record = '{}' WHERE kind = 'video'")
+        connection.execute("UPDATE settings SET value = '[\"0\", \"0\"]' WHERE name = 'every'")
+    with (
+        pytest.raises(OutputError, match="every is '0'"),
+        open_job(output, [folder], {"model": "brightness", "every": "0"}, ("palette", "overlay")),
+    ):
+        pass

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fcn.data.image_forms import IMAGE_FORMATS, IMAGE_SUFFIXES, UNREADABLE_SUFFIXES
 from fcn.errors import DataError
-from fcn.inference.video import VIDEO_FORMATS, is_video
+from fcn.inference.video_reader import VIDEO_FORMATS, is_video
 from fcn.jobs.task import Kind
 from fcn.system.files import unreadable
 

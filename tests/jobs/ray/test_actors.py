@@ -17,6 +17,7 @@ from ray_processes import TESTS, RayPrograms, finish, rows, wait_for
 
 from fcn.exports.export import export
 from fcn.inference.predictor import Predictor
+from fcn.inference.video_writer import choose_suffix
 from fcn.jobs.job import open_job
 from fcn.jobs.ray.actors import RayBatchProcessor
 from fcn.jobs.ray.cluster import Share
@@ -60,7 +61,7 @@ def test_two_actors_leave_the_bytes_of_an_ordinary_job(
     assert ordinary[0] == on_ray[0] == 1  # of the bad one
     assert on_ray[1] == ordinary[1].replace("ordinary", "ray")
     assert on_ray[2] == ordinary[2]  # nothing of Ray's
-    assert {"areas.csv", "coco.json", "clip.overlay.mp4"} < {*contents_below(tmp_path / "ray")}
+    assert {"areas.csv", "coco.json", f"clip.overlay{choose_suffix()}"} < {*contents_below(tmp_path / "ray")}
     assert_same(tmp_path / "ray", tmp_path / "ordinary")
     assert not programs.wait_until_gone()
     assert not [*programs.folder.iterdir()]

@@ -1,0 +1,77 @@
+"""The settings of a job that are about its videos."""
+
+import json
+from typing import NamedTuple
+
+from fcn.errors import OutputError
+from fcn.inference.video import VideoOptions
+from fcn.jobs.settings import Setting, Settings
+from fcn.jobs.store import JobStore
+from fcn.jobs.video_files import FRAME_SUFFIXES, OVERLAY_SUFFIXES
+
+EVERY = "every"
+"""Setting: every so manieth frame is labeled."""
+
+_FORM = "videos"
+_MP4_ALONE = Setting("mp4", "MP4 files alone")
+_BY_FRAME = Setting("by frame", "MP4 or WebM files, and labels of frames")
+
+
+class VideoSettings(NamedTuple):
+    """How a job labels videos.
+
+    Attributes:
+        options: Options of each.
+        by_frame: Whether labels of frames are written, and videos of overlays may be WebM. A job that was
+            started before there were any goes on with MP4 files alone.
+    """
+
+    options: VideoOptions
+    by_frame: bool
+
+    def suffixes(self) -> tuple[str, ...]:
+        """Returns the endings that outputs of videos may have."""
+        return (*OVERLAY_SUFFIXES, *FRAME_SUFFIXES) if self.by_frame else OVERLAY_SUFFIXES[:1]
+
+
+PLAIN_VIDEOS = VideoSettings(VideoOptions(), by_frame=True)
+"""The settings of a new job without options for videos."""
+
+
+def describe_options(options: VideoOptions) -> dict[str, str]:
+    """Returns options of videos as settings of a job."""
+    return {EVERY: str(options.every)}
+
+
+def with_video_settings(store: JobStore, settings: Settings) -> Settings:
+    """Returns the settings of a job with those of its videos, as far as they are not among them.
+
+    A job that an earlier version started gets those that its videos have had. Call it in a transaction,
+    before other settings are written.
+
+    Args:
+        store: The store of the job.
+        settings: What was asked for.
+    """
+    known = store.settings()
+    defaults = describe_options(VideoOptions())
+    if known and _FORM not in known:
+        earlier = {name: json.dumps([value, value]) for name, value in defaults.items()}
+        store.keep_settings({**earlier, _FORM: json.dumps(_MP4_ALONE)})
+    form = json.loads(store.settings().get(_FORM, json.dumps(_BY_FRAME)))
+    return {**defaults, **settings, _FORM: Setting(*form)}
+
+
+def read_video_settings(store: JobStore) -> VideoSettings:
+    """Returns how a job labels videos.
+
+    Raises:
+        OutputError: If a setting is damaged.
+    """
+    known = {name: json.loads(text)[0] for name, text in store.settings().items() if name in (EVERY, _FORM)}
+    every = known.get(EVERY, "1")
+    if not (every.isascii() and every.isdecimal() and int(every)):
+        raise OutputError(
+            f"{store.path}: is damaged (every is {every!r}). Delete it to label everything again."
+        )
+    return VideoSettings(VideoOptions(int(every)), known.get(_FORM) == _BY_FRAME.value)
