@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,13 @@ def add_parser(commands: Commands) -> None:
         default=1,
         metavar="N",
         help="label every Nth frame of videos; default: 1",
+    )
+    infer.add_argument(
+        "--smooth",
+        type=_share,
+        default=0.0,
+        metavar="W",
+        help="average over the frames of videos along motion, from 0 to below 1, such as 0.7; default: 0, no",
     )
     infer.add_argument(
         "-0",
@@ -151,7 +158,7 @@ def run(options: argparse.Namespace) -> None:
     model = model_setting(options.model, options.engine)
     views = Views(options.flip, options.scales)
     settings: dict[str, Setting | str] = {"model": model, "views": views.describe()}
-    settings |= describe_options(VideoOptions(options.every))
+    settings |= describe_options(VideoOptions(options.every, options.smooth))
     outputs = [*options.outputs, *(["overlay"] if options.overlay else [])]
     check_raster_options(outputs, views.are_plain, bool(options.ray))
     kinds = check_outputs(outputs)
@@ -249,6 +256,14 @@ def _folder(text: str) -> Path:
             f"expected a folder on this machine, received {text!r}; write to a local folder, and copy it"
         )
     return Path(text)
+
+
+def _share(text: str) -> float:
+    """Reads a number from 0 to below 1."""
+    with suppress(ValueError):
+        if 0 <= float(text) < 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"expected a number from 0 to below 1, received {text!r}")
 
 
 def _outputs(text: str) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ import numpy as np
 from fcn.data.image_io import Pixels
 from fcn.inference.engines.engine import BATCH_PIXELS
 from fcn.inference.predictor import Predictor
+from fcn.inference.smoothing import Smoother
 from fcn.inference.video_reader import FrameReader, measure_timing, open_video
-from fcn.inference.video_writer import Sound, open_writer
+from fcn.inference.video_writer import TARGET_SUFFIXES, Sound, open_writer
 from fcn.outputs.overlay import legend_of_classes, tint
 from fcn.outputs.prediction import Prediction
 from fcn.system.files import atomic_path
@@ -21,6 +22,10 @@ from fcn.system.progress import track
 
 FrameOutput = Callable[[int, Prediction], None]
 """Called with the number of each labeled frame, from 0 and in order, and its prediction."""
+
+
+# Scores of a batch whose probabilities are averaged, 256 MB.
+_MOST_SCORES = 1 << 26
 
 
 class LabeledVideo(NamedTuple):
@@ -49,10 +54,12 @@ class VideoOptions(NamedTuple):
     """Options of labeling videos.
 
     Attributes:
-        every: Every so manieth frame is labeled, from the first; the others are left out.
+        every: One in so many frames is labeled, from the first; the others are left out.
+        smoothing: Weight of the frames before, as of `Smoother`; 0 to label each frame by itself.
     """
 
     every: int = 1
+    smoothing: float = 0.0
 
 
 PLAIN_VIDEO = VideoOptions()
@@ -93,15 +100,21 @@ def label_video(
     Raises:
         DataError: If the video cannot be read, decoded or encoded.
         OutputError: If `target` cannot be written to or the disk is full.
-        ValueError: If `batch_size` or a value of `options` is out of its range.
+        ValueError: If `batch_size` or a value of `options` is out of its range, or `target` is another file.
     """
+    if target.suffix not in TARGET_SUFFIXES:
+        raise ValueError(f"Expected a `target` that ends in .mp4 or .webm. Received: {target}.")
     if batch_size < 1 or options.every < 1:
         raise ValueError(f"Expected `batch_size` and `every` >= 1. Received: {batch_size} and {options}.")
+    smoother = Smoother(options.smoothing)
     with open_video(source) as video, atomic_path(target) as temporary:
         timing = measure_timing(source, video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT))
         reader = FrameReader(video, source, options.every)
         size = reader.first.shape[:2]
         batch_size = max(1, min(batch_size, BATCH_PIXELS // (size[0] * size[1])))
+        if options.smoothing:
+            scores = size[0] * size[1] * len(predictor.classes.names)
+            batch_size = max(1, min(batch_size, _MOST_SCORES // scores))
         strip = legend_of_classes(predictor.classes, size, predictor.overlay_style)
         height, width = _add_legend(reader.first, strip).shape[:2]
         rate = timing.rate / options.every
@@ -111,7 +124,12 @@ def label_video(
             expected = -(-timing.announced // options.every)
             shown = track(iter(reader), f"labeling {source.name}", total=expected or None)
             while batch := list(islice(shown, batch_size)):
-                yield _Frames(predictor.predict_batch(batch), start)
+                predictions = (
+                    _predict_smoothly(predictor, batch, smoother)
+                    if options.smoothing
+                    else predictor.predict_batch(batch)
+                )
+                yield _Frames(predictions, start)
                 start += len(batch)
 
         with open_writer(temporary, source, target, rate, (height, width)) as writer:
@@ -128,6 +146,17 @@ def label_video(
                 pass
             sound = writer.finish(rate)
     return LabeledVideo(target, reader.decoded, timing.announced, sound)
+
+
+def _predict_smoothly(predictor: Predictor, frames: list[Pixels], smoother: Smoother) -> list[Prediction]:
+    """Labels frames by the probabilities that the frames before share in."""
+    predictions = []
+    for given in predictor.predict_batch(frames, with_logits=True):
+        probabilities = smoother.smooth(given.image, given.probabilities())
+        label = probabilities.argmax(axis=-1).astype(np.uint8)
+        confidence = float(probabilities.max(axis=-1).mean(dtype=np.float64))
+        predictions.append(Prediction(given.image, given.classes, (label, confidence), style=given.style))
+    return predictions
 
 
 def _add_legend(picture: Pixels, strip: Pixels) -> Pixels:

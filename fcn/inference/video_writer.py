@@ -24,6 +24,9 @@ Sound = Literal["kept", "none", "no ffmpeg", "not decoded"]
 
 # Fourccs of VP9 in the two containers. "vp09" is its name in MP4 (VP Codec ISO Media File Format Binding).
 _VP9 = {".webm": "VP90", ".mp4": "vp09"}
+TARGET_SUFFIXES = tuple(_VP9)
+"""Suffixes of the files that can be written."""
+
 # x264 refuses larger frames, and so do decoders of browsers.
 _MAX_SIDE = 16_384
 # TrackUID and TagTrackUID of eight bytes (RFC 9559, 5.1.4.1.2 and 5.1.8.1.1.3), which come before all frames.

@@ -3,17 +3,18 @@
 import json
 from typing import NamedTuple
 
-from fcn.errors import OutputError
 from fcn.inference.video import VideoOptions
+from fcn.jobs.integrity import damaged
 from fcn.jobs.settings import Setting, Settings
 from fcn.jobs.store import JobStore
 from fcn.jobs.video_files import FRAME_SUFFIXES, OVERLAY_SUFFIXES
 
-EVERY = "every"
-"""Setting: every so manieth frame is labeled."""
+EVERY, SMOOTH = "every", "smooth"
+"""Settings: one in so many frames is labeled; the weight of the frames before."""
 
 _FORM = "videos"
 _MP4_ALONE = Setting("mp4", "MP4 files alone")
+_NAMES = (EVERY, SMOOTH, _FORM)
 _BY_FRAME = Setting("by frame", "MP4 or WebM files, and labels of frames")
 
 
@@ -40,7 +41,7 @@ PLAIN_VIDEOS = VideoSettings(VideoOptions(), by_frame=True)
 
 def describe_options(options: VideoOptions) -> dict[str, str]:
     """Returns options of videos as settings of a job."""
-    return {EVERY: str(options.every)}
+    return {EVERY: str(options.every), SMOOTH: f"{options.smoothing:g}"}
 
 
 def with_video_settings(store: JobStore, settings: Settings) -> Settings:
@@ -68,10 +69,12 @@ def read_video_settings(store: JobStore) -> VideoSettings:
     Raises:
         OutputError: If a setting is damaged.
     """
-    known = {name: json.loads(text)[0] for name, text in store.settings().items() if name in (EVERY, _FORM)}
-    every = known.get(EVERY, "1")
-    if not (every.isascii() and every.isdecimal() and int(every)):
-        raise OutputError(
-            f"{store.path}: is damaged (every is {every!r}). Delete it to label everything again."
-        )
-    return VideoSettings(VideoOptions(int(every)), known.get(_FORM) == _BY_FRAME.value)
+    known = {name: json.loads(text)[0] for name, text in store.settings().items() if name in _NAMES}
+    every, smooth = known.get(EVERY, "1"), known.get(SMOOTH, "0")
+    try:
+        options = VideoOptions(int(every), float(smooth))
+    except ValueError as error:
+        raise damaged(store.path, f"{EVERY} is {every!r} and {SMOOTH} is {smooth!r}") from error
+    if options.every < 1 or not 0 <= options.smoothing < 1:
+        raise damaged(store.path, f"{EVERY} is {every!r} and {SMOOTH} is {smooth!r}")
+    return VideoSettings(options, known.get(_FORM) == _BY_FRAME.value)

@@ -114,6 +114,9 @@ def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, 
     assert run(command, capsys) == (0, nothing, "")
     code, _, errors = run([*command, "--every", "2"], capsys)
     assert (code, "every: 1, now 2" in errors) == (2, True)
+    code, _, errors = run([*command, "--smooth", "0.7"], capsys)
+    assert (code, "smooth: 0, now 0.7" in errors) == (2, True)
+    assert run([*command, "--smooth", "0.7", "--restart"], capsys)[:2] == (0, written)
     (folder / "cut.mp4").write_bytes((folder / "a.mp4").read_bytes()[:500])
     code, _, errors = run([*command, "--smooth", "0.7"], capsys)
     assert (code, errors.count("cut.mp4")) == (1, 1)
@@ -190,6 +193,8 @@ def test_engines_and_numbers_that_there_are_not_are_named(model_path: Path, fold
         ("--memory=0.5", "at least 2."),
         ("--outputs=palette,ids", "one of palette and ids"),
         ("--scales=0", "above 0"),
+        ("--smooth=1", "from 0 to below 1"),
+        ("--smooth=nan", "from 0 to below 1"),
     ):
         code, _, errors = run([model_path, folder, "--output", "out", option], capsys)
         assert code == 2

@@ -218,6 +218,8 @@ def test_a_place_that_cannot_be_written_to_is_an_output_error(tmp_path: Path) ->
 def test_a_batch_holds_a_frame_at_least(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="batch_size"):
         label_video(predictor(), tmp_path / "film.mp4", tmp_path / "out.webm", 0)
+    with pytest.raises(ValueError, match=r"\.mp4 or \.webm"):
+        label_video(predictor(), tmp_path / "film.mp4", tmp_path / "out.avi", 1)
     with pytest.raises(ValueError, match="every"):
         label_video(predictor(), tmp_path / "film.mp4", tmp_path / "out.webm", 1, VideoOptions(0))
 

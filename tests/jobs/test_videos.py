@@ -147,7 +147,7 @@ def test_a_folder_for_videos_whose_name_is_not_utf8_is_refused(folder: Path, tmp
 def make_old(output: Path) -> None:
     """Makes a job one that an earlier version started: its videos are MP4 files, and it has no settings."""
     with closing(sqlite3.connect(output / STORE_NAME)) as connection, connection:
-        connection.execute("DELETE FROM settings WHERE name IN ('every', 'videos')")
+        connection.execute("DELETE FROM settings WHERE name IN ('every', 'smooth', 'videos')")
         connection.execute("UPDATE images SET files = replace(files, '.webm', '.mp4')")
         connection.execute("UPDATE images SET record = '{}' WHERE kind = 'video'")
     for path in output.rglob("*.webm"):

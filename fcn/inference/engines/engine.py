@@ -201,5 +201,5 @@ def check_scores(images: Pixels, num_classes: int, score_bytes: int, copies: flo
         raise ImageTooLargeError(
             f"the scores of {num_classes} classes at {width} x {height} pixels take {needed / 1e9:.1f} GB, "
             f"and the memory allows {score_bytes / 1e9:.1f}. Allow more (--memory), or leave out "
-            "probabilities, --flip and --scales."
+            "probabilities, --smooth, --flip and --scales."
         )
