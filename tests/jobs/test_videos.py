@@ -260,3 +260,25 @@ def test_a_damaged_record_of_a_video_is_refused(folder: Path, tmp_path: Path) ->
         open_job(output, [folder], {"model": "brightness", "every": "0"}, ("palette", "overlay")),
     ):
         pass
+
+
+def test_labels_of_frames_can_be_added(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    run_job(output, folder, kinds=("palette",))
+    before = (output / "a.png").stat().st_mtime_ns
+    overlay = (output / "a.overlay.webm").read_bytes()
+    result = run_job(output, folder, kinds=("areas",))
+    assert {video.files for video in result.new_videos} == {
+        (f"{name}.overlay.webm", f"{name}.areas.csv") for name in ("a", "sub/b")
+    }
+    assert (output / "a.png").stat().st_mtime_ns == before
+    assert (output / "a.overlay.webm").read_bytes() == overlay
+    assert (output / "areas.csv").exists()
+    assert run_job(output, folder, kinds=("areas",)).written == 0
+    # What only images have lets videos be.
+    result = run_job(output, folder, kinds=("overlay",))
+    assert (result.written, result.new_videos) == (1, ())
+    (folder / "sub" / "b.AVI").unlink()
+    run_job(output, folder, kinds=("rle",))
+    assert (output / "a.coco.json").exists()
+    assert (output / "sub" / "b.overlay.webm").exists()
