@@ -13,8 +13,8 @@ from fcn.jobs.job import open_job
 from fcn.jobs.restart import forget_job as forget_job
 from fcn.jobs.settings import Setting, model_setting
 from fcn.jobs.sources.inputs import Input
-from fcn.outputs.annotation_options import AnnotationOptions
 from fcn.jobs.video_settings import describe_options
+from fcn.outputs.annotation_options import AnnotationOptions
 from fcn.outputs.overlay_style import DEFAULT_STYLE
 from fcn.outputs.render import check_outputs
 
