@@ -58,7 +58,7 @@ def check_file_size(size: int, name: object, max_pixels: int = MAX_PIXELS) -> No
     Raises:
         DataError: If it is larger than `MAX_BYTES`, or what follows from another `max_pixels`.
     """
-    most = 8 * max_pixels + _METADATA_BYTES
+    most = MAX_BYTES if max_pixels == MAX_PIXELS else 8 * max_pixels + _METADATA_BYTES
     if size > most:
         raise DataError(
             f"{name}: expected an image of at most {most / 1e9:.1f} GB. Received: {size / 1e9:.1f} GB. "
