@@ -14,6 +14,7 @@ from fcn.planning.shapes import choose_shapes
 from fcn.report.page import duration
 from fcn.system.bfloat16 import bfloat16_instructions
 from fcn.system.memory import available_bytes
+from fcn.system.parallel import available_cores, cores_wanted
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.cost import Cost, most_steps
@@ -25,6 +26,8 @@ _TEMPERATURE = 0.05
 _SCORINGS = 4
 _MOST_SCORING = 0.05
 _MEMORY = 0.8
+# Above this load for each core, a training with a thread for each gets little more than half of them.
+_BUSY = 0.75
 _FROZEN = ("block1_*", "block2_*", "block3_*")
 
 
@@ -81,6 +84,9 @@ def make_plan(config: Config, hours: float, memory_gigabytes: float | None) -> T
         f"{counted(fingerprint.num_train, 'training image')}; measuring steps on "
         f"{devices.name_device(config.train.devices)}, each time in a process of its own. A few minutes."
     )
+    busy = describe_busy(cores_wanted(), available_cores())
+    if busy:
+        print_notice(f"Warning: {busy} Measuring takes longer, and steps look slower than they are.")
     reasons: dict[str, str] = {}
     config = _choose_sampling(config, fingerprint, reasons)
     config = _choose_frozen(config, fingerprint, on_accelerator, reasons)
@@ -94,6 +100,8 @@ def make_plan(config: Config, hours: float, memory_gigabytes: float | None) -> T
     config = found.option.apply(config)
     config, steps_seconds = _choose_steps(config, found.cost, fingerprint, seconds, reasons)
     reasons |= explain_trials(found, in_float32, fingerprint, search)
+    if busy:
+        reasons["train.steps"] += f". {busy} Plan again when it is quiet"
     return TrainingPlan(
         config,
         reasons,
@@ -105,6 +113,24 @@ def make_plan(config: Config, hours: float, memory_gigabytes: float | None) -> T
         steps_seconds,
         found.cost.device,
     )
+
+
+def describe_busy(wanted: float | None, cores: int) -> str:
+    """Returns that other programs use the cores, a sentence; empty if they leave enough of them.
+
+    Args:
+        wanted: How many cores programs could have used before the trials; None if that is not known.
+        cores: How many there are.
+
+    Example:
+        >>> describe_busy(15.2, 2)
+        'Other programs use this machine: they wanted 15.2 cores of 2 in the last minute.'
+        >>> describe_busy(1.2, 2)
+        ''
+    """
+    if wanted is None or wanted <= _BUSY * cores:
+        return ""
+    return f"Other programs use this machine: they wanted {wanted:.1f} cores of {cores} in the last minute."
 
 
 def _limit_bytes(gigabytes: float | None, on_accelerator: bool) -> float | None:

@@ -27,6 +27,15 @@ def wanted_threads() -> int | None:
     return int(threads) if threads.isdecimal() and int(threads) else None
 
 
+def cores_wanted() -> float | None:
+    """Returns how many cores all programs together could have used in the last minute, on average.
+
+    Returns:
+        The system's load; None where it does not tell.
+    """
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def map_on_all_cores(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Yields `function(item)` in order, computed on all cores that this process may use.
 

@@ -1,6 +1,7 @@
 """Plans of thin nets: real trials, and trainings of what they wrote, whose memory is measured."""
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def test_from_a_data_set_to_a_plan_that_trains(
     make_dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "getloadavg", lambda: (999.0, 0.0, 0.0))
     root = make_dataset(Path("mine"), {"train": list("abcdef")}, sizes=((120, 150), (100, 130)))
     thin = ["--set", "model.width=0.0625", "--set", "model.fc_channels=16", "--set", "model.weights=none"]
     with pytest.raises(SystemExit) as stopped:
@@ -46,6 +48,8 @@ def test_from_a_data_set_to_a_plan_that_trains(
     assert not stopped.value.code, captured.err
     document = json.loads(captured.out)
     assert "Trying 96x128 at input_scale 1, 4 images at once, in float32" in captured.err
+    assert "Warning: Other programs use this machine: they wanted 999.0 cores of" in captured.err
+    assert document["reasons"]["train.steps"].endswith("Plan again when it is quiet")
     assert document["fingerprint"]["num_train"] == 5  # a fifth of six is scored
     assert document["fingerprint"]["median_size"] == [110, 140]
     assert [one["name"] for one in document["fingerprint"]["classes"]] == ["ground", "cat", "dog"]
