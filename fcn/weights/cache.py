@@ -96,15 +96,32 @@ class WeightCache:
             _record(name, path, file)
         return path
 
+    def find(self, net: PublishedNet) -> Path | None:
+        """Returns where the file of a net is, perhaps as Keras has downloaded it; None if it is not there.
+
+        Its content is not read.
+        """
+        path, theirs = self.path(net), _keras_path(net.file)
+        if is_there(path):
+            return path
+        with suppress(OSError):
+            if net.file.checksum is not None and net.file.size in (None, theirs.stat().st_size):
+                return theirs
+        return None
+
     def state(self, net: PublishedNet) -> tuple[State, str]:
         """Returns whether the file of a net is whole, and what it was compared with or how it differs.
+
+        A copy of Keras that differs is as good as absent: nothing uses it.
 
         Raises:
             DownloadError: If it cannot be read.
         """
         path, file = self.path(net), net.file
         if not is_there(path):
-            return "absent", ""
+            if file.checksum is None or _keras_copy(file) is None:
+                return "absent", ""
+            return "whole", f"{file.checksum.title}, stated by {file.checksum.source}"
         record = read_record(path)
         try:
             problem = find_difference(path, file)
@@ -218,9 +235,14 @@ def _announce(name: str, net: PublishedNet) -> None:
     )
 
 
+def _keras_path(file: PublishedFile) -> Path:
+    """Returns where Keras keeps a file that it has downloaded."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / file.name
+
+
 def _keras_copy(file: PublishedFile) -> Path | None:
     """Returns a file that Keras itself has downloaded, if it is the published one; None if not."""
-    path = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / file.name
+    path = _keras_path(file)
     if file.checksum is None:
         return None
     with suppress(OSError):

@@ -112,30 +112,6 @@ def test_paths_are_left_as_they_are_and_close_names_are_named(cache: WeightCache
             load("FCN8s_voc")
 
 
-@pytest.mark.parametrize(
-    ("typed", "name"),
-    [
-        ("fcn8s", "fcn8s-voc"),
-        ("fcn-8s", "fcn8s-voc"),
-        ("FCN_16s", "fcn16s-voc"),
-        ("fcn8svoc", "fcn8s-voc"),
-        ("fcn8s-vok", "fcn8s-voc"),
-        ("fcn8s-voc-t", "fcn8s-voc-torch"),
-        ("fcn8s-atonce-voc", "fcn8s-at-once-voc"),
-        ("vgg16", "vgg16-keras"),
-        ("dilation8", "dilation8-voc"),
-        ("dilated8-camvid", "dilation8-camvid"),
-    ],
-)
-def test_what_people_type_first_is_close_to_a_name(typed: str, name: str) -> None:
-    assert close_names(typed) == [name]
-
-
-@pytest.mark.parametrize("typed", ["", "fcn", "fc", "-", "runs/voc", "net.keras", "runs/fcn8s", "unet"])
-def test_other_paths_are_close_to_no_name(typed: str) -> None:
-    assert close_names(typed) == []
-
-
 def test_convolutions_alone_are_no_net(
     cache: WeightCache, monkeypatch: pytest.MonkeyPatch, mirror: Path
 ) -> None:
@@ -173,6 +149,30 @@ def test_a_net_that_was_imported_in_another_way_is_imported_again(
     assert resolve_model(NAME) == run
     assert capsys.readouterr().err == f"{NAME}: importing it, once.\n"
     assert RunFolder(run).best.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("fcn8s", "fcn8s-voc"),
+        ("fcn-8s", "fcn8s-voc"),
+        ("FCN_16s", "fcn16s-voc"),
+        ("fcn8svoc", "fcn8s-voc"),
+        ("fcn8s-vok", "fcn8s-voc"),
+        ("fcn8s-voc-t", "fcn8s-voc-torch"),
+        ("fcn8s-atonce-voc", "fcn8s-at-once-voc"),
+        ("vgg16", "vgg16-keras"),
+        ("dilation8", "dilation8-voc"),
+        ("dilated8-camvid", "dilation8-camvid"),
+    ],
+)
+def test_what_people_type_first_is_close_to_a_name(typed: str, name: str) -> None:
+    assert close_names(typed) == [name]
+
+
+@pytest.mark.parametrize("typed", ["", "fcn", "fc", "-", "runs/voc", "net.keras", "runs/fcn8s", "unet"])
+def test_other_paths_are_close_to_no_name(typed: str) -> None:
+    assert close_names(typed) == []
 
 
 def test_without_the_file_nothing_is_imported(cache: WeightCache) -> None:
