@@ -9,8 +9,9 @@ from typing import Literal
 
 from fcn.errors import DownloadError, OutputError
 from fcn.system.download.check import check_file, digest, find_difference
-from fcn.system.download.fetch import DEFAULT_RETRY, RetryPolicy, download
+from fcn.system.download.fetch import download
 from fcn.system.download.file import PublishedFile
+from fcn.system.download.retry import DEFAULT_RETRY, RetryPolicy
 from fcn.system.files import durable_path, is_there, remove, unreadable
 from fcn.system.places import path_below
 from fcn.system.progress import track_bytes
@@ -75,14 +76,14 @@ class WeightCache:
             net: The net.
 
         Raises:
-            DownloadError: If nobody brings the file, or it is not the published one.
+            DownloadError: If no server has the file, or it is not the published one.
             OutputError: If the folder cannot be written to or the disk is full.
         """
         path, file = self.path(net), net.file
         if is_recorded(path):
             return path
         with self.locked(path):
-            if is_recorded(path):  # another program brought it
+            if is_recorded(path):  # by another program
                 return path
             if not is_there(path) and (found := _keras_copy(file)) is not None:
                 return found
@@ -92,7 +93,7 @@ class WeightCache:
                 _check_content(path, file, path, advice)
             else:
                 _announce(name, net)
-                self._bring(name, net, path)
+                self._download(name, net, path)
             _record(name, path, file)
         return path
 
@@ -184,7 +185,7 @@ class WeightCache:
         finally:
             lock.release()
 
-    def _bring(self, name: str, net: PublishedNet, path: Path) -> None:
+    def _download(self, name: str, net: PublishedNet, path: Path) -> None:
         """Downloads the file of a net, or copies it from a mirror."""
         file = net.file
         place = advise_download(name, net, path)

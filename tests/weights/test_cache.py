@@ -12,8 +12,8 @@ from caffe_net import build_fcn, write_caffemodel
 from file_server import Handler, dropping, failing, serving, whole, without_ranges
 
 from fcn.errors import DownloadError, OutputError
-from fcn.system.download.fetch import RetryPolicy
 from fcn.system.download.file import Checksum
+from fcn.system.download.retry import RetryPolicy
 from fcn.weights.cache import WeightCache, user_folder
 from fcn.weights.catalog import NETS, PublishedNet
 
