@@ -85,7 +85,7 @@ class PlaceError(DataError):
 
 
 class DownloadError(DataError):
-    """A published file that no server brings, or a file that is not the published one."""
+    """A published file that no server has, or a file that is not the published one."""
 
 
 class RunError(FcnError):

@@ -17,7 +17,7 @@ from deaths import die_after, die_before, run_forks
 
 import fcn.data.download.archive
 import fcn.data.download.published
-import fcn.system.download.fetch
+import fcn.system.download.transfer
 from fcn.cli.main import main
 from fcn.data.download.catalog import DATASETS, PublishedDataset
 from fcn.system.download.file import Checksum, PublishedFile
@@ -26,9 +26,9 @@ NAME, ARCHIVE, INSIDE, FOLDER = "sbd", "set.tgz", "Outer/Set", "devkit/Set"
 """The data set to ask for; what its archive is called, the folder wanted of it, and where that goes."""
 
 POINTS: dict[str, Callable[[], None]] = {
-    "before anything came": partial(die_before, fcn.system.download.fetch._Fetch, "_go_on", 1),
+    "before anything came": partial(die_before, fcn.system.download.transfer.Transfer, "_resume", 1),
     "when a part has come": partial(die_before, time, "sleep", 1),
-    "when all has come": partial(die_before, fcn.system.download.fetch, "find_difference", 1),
+    "when all has come": partial(die_before, fcn.system.download.transfer, "find_difference", 1),
     "before the archive gets its name": partial(die_before, os, "replace", 1),
     "when the archive has its name": partial(die_after, os, "replace", 1),
     "before anything is unpacked": partial(die_before, fcn.data.download.archive, "extract_tar", 1),

@@ -50,13 +50,13 @@ def run(options: argparse.Namespace) -> None:
         found = import_weights(source, options.output, options.net, licenses)
     except RunError as error:
         if "://" in options.source:
-            _forget(options.source)  # a mended server is asked again
+            _remove_copy(options.source)  # a mended server is asked again
         if not licenses:
             raise
         advice = f"To download it again, run fcn weights remove {licenses[0].weights} first."
         raise RunError(str(error), advice) from error
     if "://" in options.source:
-        _forget(options.source)
+        _remove_copy(options.source)
     if options.json:
         document = {"run": str(options.output), "net": found.title, "left_out": found.left_out}
         print_json(document)
@@ -96,9 +96,9 @@ def _find(source: str) -> tuple[Path, tuple["WeightLicense", ...]]:
     return path, () if name is None else (license_of(name, PUBLISHED[name]),)
 
 
-def _forget(url: str) -> None:
+def _remove_copy(url: str) -> None:
     """Removes the copy of what is at a URL, once it was imported or cannot be."""
     from fcn.weights.cache import WeightCache
-    from fcn.weights.from_url import forget_url
+    from fcn.weights.from_url import remove_url_copy
 
-    forget_url(url, WeightCache())
+    remove_url_copy(url, WeightCache())

@@ -79,19 +79,20 @@ def _list(options: argparse.Namespace) -> None:
         score = f"; {net.score}" if net.score else ""
         checksum = net.file.checksum
         stated = f"{checksum.title} ({checksum.source})" if checksum else "no public checksum"
-        path = cache.path(net)
+        path, imported = cache.find(net), cache.net_path(name)
         print_lines(
             f"{name}: {net.title}, {classes}{score}",
             f"  {net.size_text}; {stated}",
             f"  {net.license.name}; commercial use: {net.license.commercial_use}",
-            *([f"  here: {path}"] if path.exists() else []),
+            *([f"  here: {path}"] if path is not None else []),
+            *([f"  imported: {imported}"] if imported.exists() else []),
         )
     print_lines("", f"Files are kept in {cache.folder}; set FCN_WEIGHTS to choose another folder.")
 
 
 def _document(name: str, net: "PublishedNet", cache: "WeightCache") -> dict[str, Any]:
     """Returns what is known of a net, for machines."""
-    path, imported = cache.path(net), cache.net_path(name)
+    path, imported = cache.find(net), cache.net_path(name)
     checksum = net.file.checksum
     return {
         "name": name,
@@ -105,7 +106,7 @@ def _document(name: str, net: "PublishedNet", cache: "WeightCache") -> dict[str,
         "checksum": None if checksum is None else checksum._asdict(),
         "license": net.license._asdict(),
         "urls": list(net.file.urls),
-        "path": str(path) if path.exists() else None,
+        "path": None if path is None else str(path),
         "imported": str(imported) if imported.exists() else None,
     }
 
@@ -147,7 +148,7 @@ def _verify(options: argparse.Namespace) -> None:
         documents.append({"name": name, "state": state, "compared": detail, "imported": problem or None})
         if state != "absent":
             whole = state == "whole"
-            lines.append(f"{cache.path(net)}: {'equals ' if whole else 'is damaged: '}{detail}")
+            lines.append(f"{cache.find(net)}: {'equals ' if whole else 'is damaged: '}{detail}")
         if problem is not None:
             lines.append(f"{cache.net_path(name)}: {problem or 'can be read'}")
     damaged = [one["name"] for one in documents if one["state"] == "damaged" or one["imported"]]

@@ -45,7 +45,7 @@ class Arrivals:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._seen: dict[Path, _Sight] = {}
+        self._seen: dict[Path, _Listing] = {}
 
     def has_arrived(self, version: Path) -> bool:
         """Returns whether a folder is whole, as far as can be known now."""
@@ -56,11 +56,13 @@ class Arrivals:
             return True
         seen = self._seen.get(version)
         if seen is None or seen.found != found:
-            self._seen[version] = seen = _Sight(found, now)
+            self._seen[version] = seen = _Listing(found, now)
         return now - seen.since >= self._seconds * (1 if fits else _RESTS)
 
 
-class _Sight(NamedTuple):
+class _Listing(NamedTuple):
+    """What a folder held, and since when nothing in it has changed."""
+
     found: dict[str, tuple[int, int]]
     since: float
 

@@ -79,6 +79,9 @@ def resolve_weights(
     """Returns the path of the weights that a training starts from, given as `resolve_model` takes them.
 
     Of a classifier that is the published file itself: an imported net would hold the same weights once more.
+
+    Raises:
+        FcnError: What `resolve_model` raises.
     """
     path = _existing_path(weights, catalog)
     if path is not None:
@@ -126,7 +129,11 @@ def _user_cache() -> "WeightCache":
 
 
 def _existing_path(model: Path | str, catalog: Mapping[str, PublishedNet]) -> Path | None:
-    """Returns the path of a model that is not the name of a published net, or exists; else None."""
+    """Returns the path of a model that is not the name of a published net, or exists; else None.
+
+    Raises:
+        RunError: If it does not exist, but is close to the name of a published net.
+    """
     path, name = Path(model), str(model)
     if name not in catalog:
         if not path.exists() and (names := close_names(name, catalog)):

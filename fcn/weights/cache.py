@@ -9,8 +9,9 @@ from typing import Literal
 
 from fcn.errors import DownloadError, OutputError
 from fcn.system.download.check import check_file, digest, find_difference
-from fcn.system.download.fetch import DEFAULT_RETRY, RetryPolicy, download
+from fcn.system.download.fetch import download
 from fcn.system.download.file import PublishedFile
+from fcn.system.download.retry import DEFAULT_RETRY, RetryPolicy
 from fcn.system.files import durable_path, is_there, remove, unreadable
 from fcn.system.places import path_below
 from fcn.system.progress import track_bytes
@@ -75,14 +76,14 @@ class WeightCache:
             net: The net.
 
         Raises:
-            DownloadError: If nobody brings the file, or it is not the published one.
+            DownloadError: If no server has the file, or it is not the published one.
             OutputError: If the folder cannot be written to or the disk is full.
         """
         path, file = self.path(net), net.file
         if is_recorded(path):
             return path
         with self.locked(path):
-            if is_recorded(path):  # another program brought it
+            if is_recorded(path):  # by another program
                 return path
             if not is_there(path) and (found := _keras_copy(file)) is not None:
                 return found
@@ -92,19 +93,36 @@ class WeightCache:
                 _check_content(path, file, path, advice)
             else:
                 _announce(name, net)
-                self._bring(name, net, path)
+                self._download(name, net, path)
             _record(name, path, file)
         return path
 
+    def find(self, net: PublishedNet) -> Path | None:
+        """Returns where the file of a net is, perhaps as Keras has downloaded it; None if it is not there.
+
+        Its content is not read.
+        """
+        path, theirs = self.path(net), _keras_path(net.file)
+        if is_there(path):
+            return path
+        with suppress(OSError):
+            if net.file.checksum is not None and net.file.size in (None, theirs.stat().st_size):
+                return theirs
+        return None
+
     def state(self, net: PublishedNet) -> tuple[State, str]:
         """Returns whether the file of a net is whole, and what it was compared with or how it differs.
+
+        A copy of Keras that differs is as good as absent: nothing uses it.
 
         Raises:
             DownloadError: If it cannot be read.
         """
         path, file = self.path(net), net.file
         if not is_there(path):
-            return "absent", ""
+            if file.checksum is None or _keras_copy(file) is None:
+                return "absent", ""
+            return "whole", f"{file.checksum.title}, stated by {file.checksum.source}"
         record = read_record(path)
         try:
             problem = find_difference(path, file)
@@ -167,7 +185,7 @@ class WeightCache:
         finally:
             lock.release()
 
-    def _bring(self, name: str, net: PublishedNet, path: Path) -> None:
+    def _download(self, name: str, net: PublishedNet, path: Path) -> None:
         """Downloads the file of a net, or copies it from a mirror."""
         file = net.file
         place = advise_download(name, net, path)
@@ -218,9 +236,14 @@ def _announce(name: str, net: PublishedNet) -> None:
     )
 
 
+def _keras_path(file: PublishedFile) -> Path:
+    """Returns where Keras keeps a file that it has downloaded."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / file.name
+
+
 def _keras_copy(file: PublishedFile) -> Path | None:
     """Returns a file that Keras itself has downloaded, if it is the published one; None if not."""
-    path = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / file.name
+    path = _keras_path(file)
     if file.checksum is None:
         return None
     with suppress(OSError):

@@ -29,7 +29,7 @@ def fetch_url(url: str, cache: WeightCache, catalog: Mapping[str, PublishedNet] 
         catalog: The published nets by name.
 
     Raises:
-        DownloadError: If the server does not bring it.
+        DownloadError: If the server does not send it.
         OutputError: If the folder cannot be written to or the disk is full.
     """
     name = name_of_url(url, catalog)
@@ -40,8 +40,8 @@ def fetch_url(url: str, cache: WeightCache, catalog: Mapping[str, PublishedNet] 
         return download(PublishedFile(path.name, (url,)), path.parent, cache.retry)
 
 
-def forget_url(url: str, cache: WeightCache) -> None:
-    """Removes what `fetch_url` brought, unless it is the file of a net of the catalog."""
+def remove_url_copy(url: str, cache: WeightCache) -> None:
+    """Removes what `fetch_url` downloaded, unless it is the file of a net of the catalog."""
     remove(_path(url, cache).parent)
 
 

@@ -48,7 +48,7 @@ def mirror_of(server: FileServer) -> str:
     return server.url.removesuffix("/file")
 
 
-def test_the_list_has_all_that_is_known(folder: Path, capsys) -> None:
+def test_the_list_has_all_that_is_known(folder: Path, tmp_path: Path, capsys) -> None:
     code, output, errors = run(["weights"], capsys)
     assert (code, errors) == (0, "")
     for name, net in NETS.items():
@@ -62,7 +62,19 @@ def test_the_list_has_all_that_is_known(folder: Path, capsys) -> None:
     assert "here: " not in output
     folder.mkdir()
     (folder / FILE).touch()
-    assert f"here: {folder / FILE}" in run(["weights"], capsys)[1]
+    listed = run(["weights"], capsys)[1]
+    assert f"here: {folder / FILE}" in listed
+    assert "imported: " not in listed
+    (folder / "nets" / NAME).mkdir(parents=True)
+    assert f"\n  imported: {folder / 'nets' / NAME}\n" in run(["weights"], capsys)[1]
+    copy = tmp_path / "keras" / "models" / NETS["vgg16-keras-notop"].file.name
+    copy.parent.mkdir(parents=True)
+    with copy.open("wb") as file:
+        file.truncate(NETS["vgg16-keras-notop"].size)
+    assert f"\n  here: {copy}\n" in run(["weights"], capsys)[1]
+    document = json.loads(run(["weights", "--json"], capsys)[1])
+    paths = {net["name"]: net["path"] for net in document["nets"] if net["path"]}
+    assert paths == {NAME: str(folder / FILE), "vgg16-keras-notop": str(copy)}
 
 
 def test_the_list_is_there_for_machines(folder: Path, capsys) -> None:

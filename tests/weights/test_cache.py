@@ -12,8 +12,8 @@ from caffe_net import build_fcn, write_caffemodel
 from file_server import Handler, dropping, failing, serving, whole, without_ranges
 
 from fcn.errors import DownloadError, OutputError
-from fcn.system.download.fetch import RetryPolicy
 from fcn.system.download.file import Checksum
+from fcn.system.download.retry import RetryPolicy
 from fcn.weights.cache import WeightCache, user_folder
 from fcn.weights.catalog import NETS, PublishedNet
 
@@ -219,9 +219,20 @@ def test_what_keras_has_downloaded_is_used(tmp_path: Path, capsys) -> None:
     cache = cache_of(tmp_path / "weights", "http://127.0.0.1:9")
     assert cache.fetch("net", stated()) == theirs
     assert capsys.readouterr().err == ""
+    assert cache.find(stated()) == theirs
+    assert cache.state(stated()) == ("whole", f"{stated().file.checksum.title}, stated by this test")
+    assert (cache.find(UNKNOWN), cache.state(UNKNOWN)) == (None, ("absent", ""))
     theirs.write_bytes(OTHER)
+    assert cache.state(stated()) == ("absent", "")
     with pytest.raises(DownloadError):
         cache.fetch("net", stated())
+    theirs.write_bytes(DATA[:-1])
+    assert cache.find(stated()) is None
+    theirs.write_bytes(DATA)
+    cache.folder.mkdir(exist_ok=True)
+    (cache.folder / FILE).write_bytes(OTHER)
+    assert cache.find(stated()) == cache.folder / FILE
+    assert cache.state(stated())[0] == "damaged"
 
 
 def test_two_programs_fetch_a_file_once(tmp_path: Path, capsys) -> None:

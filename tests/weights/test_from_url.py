@@ -5,10 +5,10 @@ from caffe_net import build_fcn, write_caffemodel
 from file_server import dropping, serving, whole, without_ranges
 
 from fcn.errors import DownloadError
-from fcn.system.download.fetch import RetryPolicy
+from fcn.system.download.retry import RetryPolicy
 from fcn.weights.cache import WeightCache
 from fcn.weights.catalog import NETS
-from fcn.weights.from_url import fetch_url, forget_url, name_of_url
+from fcn.weights.from_url import fetch_url, name_of_url, remove_url_copy
 
 DATA = bytes(range(256)) * 100
 QUICK = RetryPolicy(failures=2, connections=10, pause_seconds=0, timeout_seconds=10)
@@ -24,7 +24,7 @@ def test_a_file_from_any_url_is_kept_until_it_is_forgotten(tmp_path: Path) -> No
         other = fetch_url(f"{server.url}s/my%20net.pth?token=2", cache)
         assert other != path
         assert server.requests == [0, 0]
-    forget_url(url, cache)
+    remove_url_copy(url, cache)
     assert not path.exists()
     assert other.exists()
 
@@ -56,5 +56,5 @@ def test_the_url_of_a_published_net_is_that_net(tmp_path: Path) -> None:
     (url,) = net.file.urls
     assert name_of_url(url) == "fcn8s-at-once-voc"
     assert fetch_url(url, cache) == tmp_path / net.file.name
-    forget_url(url, cache)
+    remove_url_copy(url, cache)
     assert (tmp_path / net.file.name).exists()

@@ -5,7 +5,8 @@ from pathlib import Path
 from fcn.data.download.archive import remove_leftovers, unpack
 from fcn.data.download.catalog import PublishedDataset
 from fcn.system.download.check import check_file
-from fcn.system.download.fetch import DEFAULT_RETRY, RetryPolicy, download
+from fcn.system.download.fetch import download
+from fcn.system.download.retry import DEFAULT_RETRY, RetryPolicy
 from fcn.system.files import is_there
 
 _ADVICE = (

@@ -98,7 +98,7 @@ def recognize_net(
         )
     width = shapes[CONVOLUTIONS[0]][-1] / VGG16_BLOCKS[0][0]
     _check_shapes(source, shapes, width)
-    # Of layers that a file lacks nobody uses the weights: with one channel they are small.
+    # The weights of layers that a file lacks are not used: with one channel they are small.
     options: dict[str, Any] = {"width": width, "fc_channels": 1 if missing else shapes["fc6"][-1]}
     if missing:
         title = f"VGG16's convolutions ({format})"

@@ -14,8 +14,8 @@ from file_server import dropping, serving, whole, without_ranges
 from fcn.data.download.catalog import PublishedDataset
 from fcn.data.download.published import fetch_dataset
 from fcn.errors import DataError, OutputError
-from fcn.system.download.fetch import RetryPolicy
 from fcn.system.download.file import Checksum, PublishedFile
+from fcn.system.download.retry import RetryPolicy
 
 QUICK = RetryPolicy(failures=3, connections=20, pause_seconds=0, timeout_seconds=10)
 BIG = bytes(range(256)) * 500

@@ -13,8 +13,9 @@ import pytest
 from file_server import Answer, FileServer, Handler, dropping, failing, serving, whole, without_ranges
 
 from fcn.errors import DownloadError, OutputError
-from fcn.system.download.fetch import RetryPolicy, download
+from fcn.system.download.fetch import download
 from fcn.system.download.file import Checksum, PublishedFile
+from fcn.system.download.retry import RetryPolicy
 
 DATA = np.random.default_rng(0).bytes(300_000)
 WRONG = np.random.default_rng(1).bytes(300_000)
