@@ -10,6 +10,7 @@ from sqlite3 import Row
 from fcn.jobs.sources.inputs import Input, list_folders
 from fcn.jobs.sources.links import stable_link
 from fcn.jobs.store import JobStore
+from fcn.outputs.render import CORRECTED
 from fcn.system.files import content_hash
 
 
@@ -69,14 +70,12 @@ def choose_verdict(row: Row, output: Path) -> str | None:
 
 
 def _has_outputs(row: Row, output: Path) -> bool:
-    name = os.fsdecode(row["name"])
+    name, files = os.fsdecode(row["name"]), json.loads(row["files"])
     try:
-        return all(
-            os.stat(output / f"{name}{suffix}").st_size == size
-            for suffix, size in json.loads(row["files"]).items()
-        )
+        found = {suffix: os.stat(output / f"{name}{suffix}").st_size for suffix in files}
     except OSError:
         return False
+    return all(found[suffix] == size for suffix, size in files.items() if suffix not in CORRECTED)
 
 
 def mark_deleted(store: JobStore, inputs: Sequence[Input]) -> bool:
