@@ -11,6 +11,7 @@ from fcn.jobs.sources.inputs import Input, list_folders
 from fcn.jobs.sources.links import stable_link
 from fcn.jobs.store import JobStore
 from fcn.jobs.video_files import output_name, output_size
+from fcn.outputs.render import CORRECTED
 from fcn.system.files import content_hash
 
 
@@ -70,14 +71,12 @@ def choose_verdict(row: Row, output: Path) -> str | None:
 
 
 def _has_outputs(row: Row, output: Path) -> bool:
-    name = os.fsdecode(row["name"])
+    name, files = os.fsdecode(row["name"]), json.loads(row["files"])
     try:
-        return all(
-            output_size(output / output_name(name, suffix)) == size
-            for suffix, size in json.loads(row["files"]).items()
-        )
+        found = {suffix: output_size(output / output_name(name, suffix)) for suffix in files}
     except OSError:
         return False
+    return all(found[suffix] == size for suffix, size in files.items() if suffix not in CORRECTED)
 
 
 def mark_deleted(store: JobStore, inputs: Sequence[Input]) -> bool:

@@ -38,6 +38,9 @@ ENDINGS = tuple(dict.fromkeys(SUFFIXES.values()))
 ANNOTATED = ("rle", "polygons", "labelme", "cvat")
 """Kinds that options of annotations are for."""
 
+CORRECTED = (SUFFIXES["labelme"],)
+"""Endings of files that people change: another size does not mean that they are damaged."""
+
 _EXCLUSIVE = (("palette", "ids"), ("rle", "polygons"))
 _BESIDE_RASTERS = RASTER_OUTPUTS | {"areas"}
 

@@ -69,6 +69,10 @@ def test_documents_of_labelme_lie_beside_the_labels_and_name_their_image(
     assert (output / "labels.txt").read_text().split() == ["__ignore__", "_background_", "grey", "light"]
     check(labelme.read(tmp_path / "data"), "results/out", folder, tmp_path / "ids")
     assert run(output, folder).written == 0
+    (output / "a.json").write_text("corrected")
+    assert run(output, folder).written == 0
+    run(output, folder, kinds=("palette",))
+    assert (output / "a.json").read_text() == "corrected"
     (output / "a.json").unlink()
     (output / "labels.txt").unlink()
     assert run(output, folder).written == 1

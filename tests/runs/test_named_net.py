@@ -186,30 +186,6 @@ def test_a_net_that_is_damaged_or_of_another_way_is_imported_again(
     assert zipfile.is_zipfile(RunFolder(run).best)
 
 
-@pytest.mark.parametrize(
-    ("typed", "name"),
-    [
-        ("fcn8s", "fcn8s-voc"),
-        ("fcn-8s", "fcn8s-voc"),
-        ("FCN_16s", "fcn16s-voc"),
-        ("fcn8svoc", "fcn8s-voc"),
-        ("fcn8s-vok", "fcn8s-voc"),
-        ("fcn8s-voc-t", "fcn8s-voc-torch"),
-        ("fcn8s-atonce-voc", "fcn8s-at-once-voc"),
-        ("vgg16", "vgg16-keras"),
-        ("dilation8", "dilation8-voc"),
-        ("dilated8-camvid", "dilation8-camvid"),
-    ],
-)
-def test_what_people_type_first_is_close_to_a_name(typed: str, name: str) -> None:
-    assert close_names(typed) == [name]
-
-
-@pytest.mark.parametrize("typed", ["", "fcn", "fc", "-", "runs/voc", "net.keras", "runs/fcn8s", "unet"])
-def test_other_paths_are_close_to_no_name(typed: str) -> None:
-    assert close_names(typed) == []
-
-
 def test_without_the_file_nothing_is_imported(cache: WeightCache) -> None:
     with pytest.raises(DownloadError, match=r"fcn32s-heavy-pascal\.caffemodel: cannot be read"):
         resolve_model("fcn32s-voc", never)
