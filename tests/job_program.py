@@ -39,7 +39,7 @@ class Brightness:
         return Labeled(images[..., 0] // 86, np.ones(images.shape[:3], np.float32))
 
     def logits(self, images: Pixels) -> Floats:
-        return (images[..., :1] // 86 == np.arange(3)).astype(np.float32)
+        return 100 * (images[..., :1] // 86 == np.arange(3)).astype(np.float32)  # as sure as `label` is
 
 
 def run_job(

@@ -64,8 +64,8 @@ def add_parser(commands: Commands) -> None:
         type=_outputs,
         default=("palette",),
         metavar="KIND,...",
-        help="what to write: palette or ids (PNG), overlay, probabilities (npz), rle or polygons (coco.json),"
-        " areas (areas.csv), labelme, cvat; geotiff, geopackage: for GeoTIFFs of any size; default: palette",
+        help="what to write: palette or ids (PNG), overlay, uncertainty (PNG), probabilities (npz), "
+        "rle or polygons (coco), areas (csv), labelme, cvat; GeoTIFFs: geotiff, geopackage; default: palette",
     )
     add_overlays(infer)
     add_annotations(infer)

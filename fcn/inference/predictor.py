@@ -25,6 +25,7 @@ from fcn.inference.views import PLAIN, Views, check_scales, multi_scale_engine
 from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.probabilities import Floats
+from fcn.outputs.uncertainty import uncertainty_of
 from fcn.runs.named_net import resolve_model
 
 if TYPE_CHECKING:
@@ -286,6 +287,7 @@ class Predictor:
                 self.classes,
                 (label, float(confidence.mean(dtype=np.float64))),
                 style=self.overlay_style,
+                uncertainty=uncertainty_of(confidence),
             )
             for image, label, confidence in zip(images, *labeled, strict=True)
         ]

@@ -135,6 +135,7 @@ def read_record(text: str, store: Path) -> Record:
             and _is_number(record["mean_confidence"])
             and _is_count(record.get("left_out", 0))
             and isinstance(record.get("cvat", ""), str)
+            and _is_number(record.get("doubtful", 0))
             and all(_is_number(share) for share in dict.values(record["areas"]))
             and isinstance(record["annotations"], list)
             and all(isinstance(annotation, dict) for annotation in record["annotations"])

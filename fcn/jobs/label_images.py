@@ -42,9 +42,9 @@ def label_images(
             and folders and without `output`; URLs as `str`; lists of all these.
         output: The folder to write to; made if it is missing.
         outputs: What to write, some of `fcn.outputs.render.OUTPUTS`: "palette" or "ids", "overlay"
-            (`STEM.overlay.jpg`, a picture for people, drawn as `predictor.overlay_style` says),
-            "probabilities" (`STEM.npz`), "rle" or "polygons" (`coco.json`), "areas" (`areas.csv`), "labelme"
-            (`STEM.json`), "cvat" (`cvat.xml`).
+            (`STEM.overlay.jpg`, a picture for people, drawn as `predictor.overlay_style` says), "uncertainty"
+            (`STEM.uncertainty.png`), "probabilities" (`STEM.npz`), "rle" or "polygons" (`coco.json`),
+            "areas" (`areas.csv`), "labelme" (`STEM.json`), "cvat" (`cvat.xml`).
         batch_size: Most images that are labeled at once; None for a number that suits the machine.
         annotations: Ids of categories, the smallest region, simpler polygons; None for the options of the
             job, or at first the usual ones.

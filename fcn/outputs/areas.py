@@ -14,6 +14,9 @@ from fcn.outputs.record import Record
 from fcn.system.files import atomic_path
 from fcn.system.text import csv_text
 
+COLUMNS = ("path", "width", "height", "mean_confidence", "doubtful")
+"""Columns before those of the classes. Tables of earlier versions have no "doubtful"."""
+
 
 def class_areas(label: Pixels, classes: Classes) -> dict[str, float]:
     """Returns the share of a label that each class covers, by name; absent ones are left out.
@@ -49,11 +52,13 @@ def areas_file(path: Path, classes: Classes) -> Iterator[Callable[[str, Record],
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["path", "width", "height", "mean_confidence", *map(csv_text, classes.names)])
+        rows.writerow([*COLUMNS, *map(csv_text, classes.names)])
 
         def add(name: str, record: Record) -> None:
             shares = [f"{record['areas'].get(class_name, 0):.6f}" for class_name in classes.names]
             confidence = f"{record['mean_confidence']:.6f}"
-            rows.writerow([csv_text(name, "./"), record["width"], record["height"], confidence, *shares])
+            doubtful = f"{record['doubtful']:.6f}" if "doubtful" in record else ""
+            size = record["width"], record["height"]
+            rows.writerow([csv_text(name, "./"), *size, confidence, doubtful, *shares])
 
         yield add

@@ -14,6 +14,7 @@ from fcn.outputs.overlay import jpeg_overlay, overlay_image
 from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle, make_style
 from fcn.outputs.probabilities import Floats, encode_probabilities, mean_confidence, softmax
 from fcn.outputs.record import Annotation
+from fcn.outputs.uncertainty import doubtful_share, uncertainty_of_scores
 
 
 class Prediction:
@@ -27,6 +28,7 @@ class Prediction:
         orientation: EXIF orientation by which overlays are turned; 1 for an upright image. Only jobs that an
             older version started have images in stored pixel order.
         style: How overlays are drawn.
+        uncertainty: What the property returns; None if it follows from `logits`, or is not known.
 
     Attributes:
         image: The image, `uint8[H, W, 3]`, RGB.
@@ -53,12 +55,13 @@ class Prediction:
         logits: Floats | None = None,
         orientation: int = 1,
         style: OverlayStyle = DEFAULT_STYLE,
+        uncertainty: Pixels | None = None,
     ) -> None:
         if labeled is None and logits is None:
             raise ValueError("Expected a label or scores. Received: None.")
         self.image, self.classes, self.logits = image, classes, logits
         self.orientation, self.style = orientation, style
-        self._given = labeled
+        self._given, self._uncertainty = labeled, uncertainty
 
     @cached_property
     def label(self) -> Pixels:
@@ -69,6 +72,23 @@ class Prediction:
     def mean_confidence(self) -> float:
         """Probability of the label, on average over all pixels, 1/C to 1."""
         return mean_confidence(self._scores()) if self._given is None else self._given[1]
+
+    @cached_property
+    def uncertainty(self) -> Pixels:
+        """What is left to all other classes: 255 times 1 - the probability of the label, `uint8[H, W]`.
+
+        Raises:
+            ValueError: If only a label and its mean probability are known.
+        """
+        if self._uncertainty is not None:
+            return self._uncertainty
+        return uncertainty_of_scores(self._scores())
+
+    @property
+    def doubtful(self) -> float | None:
+        """The share of the pixels that are doubtful, 0 to 1; None if that is not known."""
+        known = self._uncertainty is not None or self.logits is not None
+        return doubtful_share(self.uncertainty) if known else None
 
     def probabilities(self) -> Floats:
         """Returns the probability of each class at each pixel, `float32[H, W, C]`.

@@ -13,6 +13,8 @@ class Record(TypedDict):
         height: Of the image as it is stored, in pixels.
         width: Of the image as it is stored, in pixels.
         mean_confidence: Probability of the label, on average over all pixels, 1/C to 1.
+        doubtful: The share of the image whose label has a probability below 0.7; records of earlier versions
+            have none.
         areas: The share of the image that each class covers, by name; absent ones are left out.
         annotations: Annotations of COCO; empty if they are not an output.
         left_out: How many regions are too small for an annotation; missing if none are.
@@ -22,6 +24,7 @@ class Record(TypedDict):
     height: int
     width: int
     mean_confidence: float
+    doubtful: NotRequired[float]
     areas: dict[str, float]
     annotations: list[Annotation]
     left_out: NotRequired[int]

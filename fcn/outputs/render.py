@@ -14,7 +14,8 @@ RASTER_OUTPUTS = frozenset({"geotiff", "geopackage"})
 """Outputs of TIFFs that are labeled window by window (`fcn.inference.raster`), not by `render`."""
 
 OUTPUTS = (
-    *("palette", "ids", "overlay", "probabilities", "rle", "polygons", "areas", "labelme", "cvat"),
+    *("palette", "ids", "overlay", "uncertainty", "probabilities", "rle", "polygons", "areas"),
+    *("labelme", "cvat"),
     *("geotiff", "geopackage"),
 )
 """Kinds of outputs: files of each image (`render`) and of all images (`write_summaries`)."""
@@ -23,6 +24,7 @@ SUFFIXES = {
     "palette": ".png",
     "ids": ".png",
     "overlay": ".overlay.jpg",
+    "uncertainty": ".uncertainty.png",
     "probabilities": ".npz",
     "labelme": ".json",
     "geotiff": ".tif",
@@ -92,8 +94,8 @@ def render(
     """Renders the files of one image and its record.
 
     "palette" and "ids" are PNGs of class ids, shown in colors or as 8-bit gray; "overlay" is a JPEG with a
-    legend; "probabilities" is what `encode_probabilities` returns. The same image always gives the same
-    bytes.
+    legend; "uncertainty" is a PNG of 8-bit gray, `Prediction.uncertainty`; "probabilities" is what
+    `encode_probabilities` returns. The same image always gives the same bytes.
 
     Args:
         kinds: Some of `OUTPUTS`, without those of rasters.
@@ -104,7 +106,7 @@ def render(
 
     Raises:
         TooManyCornersError: If polygons have more.
-        ValueError: If `kinds` are invalid, or include probabilities and the prediction has no scores.
+        ValueError: If `kinds` are invalid, or the prediction has no scores for what they include.
 
     Example:
         >>> import numpy as np
@@ -132,6 +134,8 @@ def render(
                 files[SUFFIXES[kind]] = encode_label(label)
             case "overlay":
                 files[SUFFIXES[kind]] = prediction.encoded_overlay()
+            case "uncertainty":
+                files[SUFFIXES[kind]] = encode_label(prediction.uncertainty)
             case "probabilities":
                 files[SUFFIXES[kind]] = prediction.encoded_probabilities()
             case "rle" | "polygons":
@@ -153,4 +157,7 @@ def render(
         record["left_out"] = left_out
     if cvat is not None:
         record["cvat"] = cvat
+    doubtful = prediction.doubtful
+    if doubtful is not None:
+        record["doubtful"] = doubtful
     return Rendered(files, record)

@@ -179,7 +179,11 @@ def test_text_that_is_not_utf8_is_one_message(place: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "null", "[]", "{}", "[" * 100_000, '{"height": 1, "width": 1, "mean_confidence": "", "areas": {}}'],
+    [
+        *("", "null", "[]", "{}", "[" * 100_000),
+        '{"height": 1, "width": 1, "mean_confidence": "", "areas": {}}',
+        '{"height": 1, "width": 1, "mean_confidence": 1, "doubtful": "", "areas": {}, "annotations": []}',
+    ],
 )
 def test_a_damaged_record_is_one_message(text: str) -> None:
     with pytest.raises(OutputError, match=r"^store: is damaged .*images\.record\)\. Delete"):

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
@@ -9,8 +11,11 @@ import numpy as np
 import pytest
 from job_program import Brightness, run_job
 from photographs import write_image
+from PIL import Image
 
-from fcn.data.image_io import read_label
+from fcn.data.image_io import read_image, read_label
+from fcn.inference.engines.engine import Labeled
+from fcn.jobs.schema import STORE_NAME
 from fcn.jobs.sources.path_list import PathList
 
 KINDS = ("ids", "probabilities", "rle", "areas")
@@ -87,3 +92,41 @@ def test_deleted_photographs_leave_the_summaries_and_come_back(folder: Path, tmp
     (folder / "a.jpg").write_bytes(data)
     assert run_job(output, folder, kinds=KINDS).written == 0
     assert len(rows(output)) == 4
+
+
+def test_uncertainty_is_a_file_and_a_column_to_sort_by(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+
+    class Doubts(Brightness):
+        def label(self, images):
+            return Labeled(super().label(images).label, images[..., 1].astype(np.float32) / 255)
+
+    run_job(output, folder, kinds=("palette", "uncertainty", "areas"), engine=Doubts())
+    for row, name in zip(rows(output), ("a", "sub/b"), strict=True):
+        with Image.open(output / f"{name}.uncertainty.png") as image:
+            uncertainty = np.array(image)
+        image = read_image(Path(row["path"]))
+        np.testing.assert_array_equal(uncertainty, 255 - image[..., 1])
+        assert float(row["mean_confidence"]) == pytest.approx(1 - uncertainty.mean() / 255, abs=1e-6)
+        assert float(row["doubtful"]) == pytest.approx((uncertainty >= 77).mean(), abs=1e-6)
+    assert any(0 < float(row["doubtful"]) < 1 for row in rows(output))
+
+
+def test_a_job_of_before_has_no_doubtful_pixels_of_its_first_images(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    run_job(output, folder, kinds=KINDS)
+    table = output / "areas.csv"
+    with closing(sqlite3.connect(output / STORE_NAME, isolation_level=None)) as connection:
+        connection.execute("UPDATE images SET record = json_remove(record, '$.doubtful')")
+        (record,) = connection.execute("SELECT record FROM images LIMIT 1").fetchone()
+    assert "doubtful" not in record
+    before = "path,width,height,mean_confidence,dark,grey,light\n"
+    table.write_text(before)
+    run_job(output, folder, kinds=KINDS)  # finished: the table stays as it is
+    assert table.read_text() == before
+    write_image(folder / "c.jpg")
+    assert run_job(output, folder, kinds=KINDS).written == 1
+    first, second, new = sorted(rows(output), key=lambda row: Path(row["path"]).stem)
+    assert first["doubtful"] == second["doubtful"] == ""
+    assert 0 <= float(new["doubtful"]) <= 1
+    assert sum(float(first[name]) for name in Brightness.classes.names) == pytest.approx(1, abs=1e-5)

@@ -39,7 +39,10 @@ def make_images(kinds: list[str], options: AnnotationOptions = DEFAULTS) -> list
     images = []
     for name, label in make_labels().items():
         image = np.zeros((*label.shape, 3), np.uint8)
-        record = render(kinds, Prediction(image, CLASSES, (label, 0.75)), options).record
+        uncertainty = np.full(label.shape, 76, np.uint8)
+        uncertainty.reshape(-1)[: label.size // 4] = 77
+        prediction = Prediction(image, CLASSES, (label, 0.75), uncertainty=uncertainty)
+        record = render(kinds, prediction, options).record
         number = 3 + 2 * len(images)
         images.append(SummarizedImage(f"photos/{name}", name, number, json.loads(json.dumps(record))))
     return images
@@ -90,11 +93,12 @@ def test_areas_are_a_table_with_a_row_for_each_image(tmp_path: Path) -> None:
     (path,) = write_summaries(["areas"], make_images(["areas"]), tmp_path, CLASSES).paths
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         head, *table = csv.reader(file)
-    assert head == ["path", "width", "height", "mean_confidence", *CLASSES.names]
+    assert head == ["path", "width", "height", "mean_confidence", "doubtful", *CLASSES.names]
     for row, (name, label) in zip(table, make_labels().items(), strict=True):
-        assert row[:4] == [f"photos/{name}", str(label.shape[1]), str(label.shape[0]), "0.750000"]
+        doubtful = f"{label.size // 4 / label.size:.6f}"
+        assert row[:5] == [f"photos/{name}", str(label.shape[1]), str(label.shape[0]), "0.750000", doubtful]
         shares = [float((label == value).mean()) for value in range(3)]
-        assert [float(share) for share in row[4:]] == pytest.approx(shares, abs=1e-6)
+        assert [float(share) for share in row[5:]] == pytest.approx(shares, abs=1e-6)
 
 
 def test_a_name_that_is_no_utf_8_has_its_own_bytes_in_the_table(tmp_path: Path) -> None:
@@ -112,12 +116,12 @@ def test_no_cell_of_the_table_is_a_formula(tmp_path: Path) -> None:
     (path,) = write_summaries(["areas"], images, tmp_path, classes).paths
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         head, *table = csv.reader(file)
-    assert head == ["path", "width", "height", "mean_confidence", "'=1+1", "'-sky", "a;'@x", "sea"]
+    assert head[5:] == ["'=1+1", "'-sky", "a;'@x", "sea"]
     read = [row[0] for row in table]
     assert read == [*(f"./{name}" for name in formulas), "1.jpg", "x/=1.jpg", "odd\udcff\\x1b[m.jpg"]
     assert [Path(name) for name in read[:4]] == [Path(name) for name in formulas]  # the same files
-    assert {tuple(row[1:4]) for row in table} == {("4", "1", "0.500000")}
-    assert {tuple(row[4:]) for row in table} == {("0.000000", "1.000000", "0.000000", "0.000000")}
+    assert {tuple(row[1:5]) for row in table} == {("4", "1", "0.500000", "")}
+    assert {tuple(row[5:]) for row in table} == {("0.000000", "1.000000", "0.000000", "0.000000")}
 
 
 def test_no_images_give_files_that_can_be_read(tmp_path: Path) -> None:

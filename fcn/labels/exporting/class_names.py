@@ -14,6 +14,7 @@ from fcn.data.class_list import read_class_list
 from fcn.data.image_io import read_label, read_palette
 from fcn.errors import DataError
 from fcn.labels.exporting.labeled import Labeled
+from fcn.outputs.areas import COLUMNS as AREAS_COLUMNS
 from fcn.outputs.regions import present_ids
 from fcn.outputs.summaries import AREAS_NAME, COCO_NAME
 from fcn.system.files import unreadable
@@ -22,7 +23,7 @@ from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
 from fcn.system.text import csv_text
 
-_AREAS_BEFORE_CLASSES = 4
+_EARLIER_COLUMNS = 4  # path, width, height and mean confidence
 _BEFORE_IMAGES = ', "images": ['
 _REMEDY = "Name the classes with --classes FILE|NAME,..., in the order of their ids."
 
@@ -111,10 +112,11 @@ def _names_of_areas(path: Path) -> tuple[str, ...]:
     if line is None:
         return ()
     try:
-        cells = next(csv.reader([line]), [])[_AREAS_BEFORE_CLASSES:]
+        cells = next(csv.reader([line]), [])
     except csv.Error as error:
         raise DataError(f"{path}: was not written by infer, or is damaged ({error}). {_REMEDY}") from error
-    return _checked(path, [_name_of_cell(cell) for cell in cells])
+    before = len(AREAS_COLUMNS) if (*cells[: len(AREAS_COLUMNS)],) == AREAS_COLUMNS else _EARLIER_COLUMNS
+    return _checked(path, [_name_of_cell(cell) for cell in cells[before:]])
 
 
 def _name_of_cell(cell: str) -> str:

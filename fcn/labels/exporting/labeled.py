@@ -12,6 +12,7 @@ from fcn.data.voc import read_split
 from fcn.errors import DataError
 from fcn.labels.importing.folders import find_files, find_images, name_below
 from fcn.labels.importing.split_lists import in_order
+from fcn.outputs.render import SUFFIXES
 from fcn.system.text import counted
 
 _SHOWN = 5
@@ -68,7 +69,7 @@ def labeled_in_folder(folder: Path, find_image: FindImage) -> list[Labeled]:
     Raises:
         DataError: If there are no labels, or an image is missing.
     """
-    labels = find_files(folder, (".png",))
+    labels = [path for path in find_files(folder, (".png",)) if not _is_uncertainty(path)]
     if not labels:
         raise DataError(
             f"{folder}: is neither a data set in VOC layout nor a folder of label PNGs. Give a folder that "
@@ -91,6 +92,12 @@ def labeled_in_folder(folder: Path, find_image: FindImage) -> list[Labeled]:
             "with --images DIR; it has the same folders and names."
         )
     return found
+
+
+def _is_uncertainty(path: Path) -> bool:
+    """Returns whether a PNG lies beside a label, as how uncertain it is."""
+    stem = path.name.removesuffix(SUFFIXES["uncertainty"])
+    return stem != path.name and path.with_name(f"{stem}{SUFFIXES['palette']}").exists()
 
 
 def images_of_job(places: Mapping[str, str]) -> FindImage:

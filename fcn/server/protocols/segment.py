@@ -33,12 +33,18 @@ _MOST_CORNERS = 100_000
 # Proxies have 4 KiB for all headers of a response, such as nginx by default, and answer 502 beyond that.
 _AREAS_BYTES = 2048
 _INFER_OUTPUTS = {"label": "palette"}  # names of `infer.py` that differ
-_MEDIA_TYPES = {"label": "image/png", "ids": "image/png", "overlay": "image/jpeg"}
+_MEDIA_TYPES = {
+    "label": "image/png",
+    "ids": "image/png",
+    "overlay": "image/jpeg",
+    "uncertainty": "image/png",
+}
 
 _HEADERS: dict[str, tuple[str, str]] = {
     "X-Fcn-Version": ("integer", "Version of the model that labeled the image."),
     "X-Fcn-Engine": ("string", "Name and precision of the engine."),
     "X-Fcn-Mean-Confidence": ("number", "Probability of the predicted class, averaged over all pixels."),
+    "X-Fcn-Doubtful": ("number", "Share of the pixels whose label has a probability below 0.7."),
     "X-Fcn-Areas": (
         "string",
         "JSON object in ASCII: area of each class that occurs, 0 to 1, largest first, in at most 2 KiB.",
@@ -52,7 +58,8 @@ _HEADERS: dict[str, tuple[str, str]] = {
 }
 _ANSWER: dict[str, Any] = {
     "description": "The label. label: a PNG in the colors of the classes; ids: a grayscale PNG of class ids; "
-    "overlay: a JPEG with a legend; rle, polygons: COCO annotations.",
+    "overlay: a JPEG with a legend; uncertainty: a grayscale PNG, 255 times 1 - the probability of the "
+    "label; rle, polygons: COCO annotations.",
     "content": {
         "image/png": {"schema": {"type": "string", "format": "binary"}},
         "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
@@ -155,6 +162,7 @@ async def _segment(service: Service, request: Request, form: Form, version: int 
         "X-Fcn-Version": str(segmented.version),
         "X-Fcn-Engine": segmented.engine,
         "X-Fcn-Mean-Confidence": f"{record['mean_confidence']:.6f}",
+        **({"X-Fcn-Doubtful": f"{record['doubtful']:.6f}"} if "doubtful" in record else {}),
         **_area_headers(record["areas"]),
         "X-Fcn-Orientation": "1",
         "Server-Timing": ", ".join(
@@ -201,5 +209,6 @@ def _encode(form: Form, prediction: Prediction) -> tuple[bytes, Record]:
         "areas": record["areas"],
         "mean_confidence": record["mean_confidence"],
         "left_out": record.get("left_out", 0),
+        **({"doubtful": record["doubtful"]} if "doubtful" in record else {}),
     }
     return orjson.dumps(document), record

@@ -8,7 +8,7 @@ from fastapi import Query
 from fcn.outputs.annotation_options import DEFAULTS, AnnotationOptions, AreaLimit
 from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
 
-Output = Literal["label", "ids", "overlay", "rle", "polygons"]
+Output = Literal["label", "ids", "overlay", "uncertainty", "rle", "polygons"]
 """Form of the response."""
 
 Palette = Literal["bright", "voc"]

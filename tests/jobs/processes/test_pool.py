@@ -61,8 +61,16 @@ def test_two_processes_leave_the_bytes_of_one(
     model_path: Path, images: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
     write_video(images / "clip.mp4", 3)
-    kinds = "palette,overlay,probabilities,polygons,areas"
-    infer = [sys.executable, TESTS.parent / "infer.py", model_path, images, "--outputs", kinds]
+    kinds = "palette,overlay,uncertainty,probabilities,polygons,areas"
+    infer = [
+        sys.executable,
+        TESTS.parent / "infer.py",
+        model_path,
+        images,
+        "--outputs",
+        kinds,
+        "--palette=voc",
+    ]
     one = {"TF_NUM_INTRAOP_THREADS": "1"}
     ordinary = finish(programs.start(*infer, "--output", tmp_path / "one", **one))
     shared = finish(programs.start(*infer, "--output", tmp_path / "two", "--workers", 2, **one))

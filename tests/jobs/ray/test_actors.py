@@ -52,8 +52,16 @@ def test_two_actors_leave_the_bytes_of_an_ordinary_job(
     model_path: Path, photographs: Path, tmp_path: Path, programs: RayPrograms
 ) -> None:
     write_video(photographs / "clip.mp4", 5)
-    kinds = "palette,overlay,probabilities,polygons,areas"
-    infer = [sys.executable, TESTS.parent / "infer.py", model_path, photographs, "--outputs", kinds]
+    kinds = "palette,overlay,uncertainty,probabilities,polygons,areas"
+    infer = [
+        sys.executable,
+        TESTS.parent / "infer.py",
+        model_path,
+        photographs,
+        "--outputs",
+        kinds,
+        "--palette=voc",
+    ]
     one = {"TF_NUM_INTRAOP_THREADS": "1"}  # as each of two actors on two CPUs has
     ordinary = finish(programs.start(*infer, "--output", tmp_path / "ordinary", **one))
     on_ray = finish(programs.start(*infer, "--output", tmp_path / "ray", "--actors", 2, "--ray", **one))

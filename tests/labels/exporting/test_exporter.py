@@ -257,6 +257,7 @@ def test_labels_and_their_images_in_two_folders(labels, tmp_path, capsys):
     ("name", "text"),
     [
         ("areas.csv", "path,width,height,mean_confidence,background,'=wheel,ant\n"),
+        ("areas.csv", "path,width,height,mean_confidence,doubtful,background,'=wheel,ant\n"),
         (
             "coco.json",
             '{"info": {}, "categories": [{"id": 0, "name": "background"}, {"id": 2, "name": "ant"}, '
@@ -297,7 +298,7 @@ def test_a_job_knows_images_and_classes(labels, tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("outputs", [("palette",), ("ids", "areas")])
+@pytest.mark.parametrize("outputs", [("palette",), ("ids", "areas"), ("palette", "uncertainty")])
 def test_what_a_job_has_labeled(tmp_path, capsys, outputs):
     from photographs import random_predictor, write_image
 

@@ -77,6 +77,7 @@ def test_headers_say_what_there_is_to_know(client, image):
     assert headers["x-fcn-version"] == "1"
     assert headers["x-fcn-engine"] == "held float32"
     assert float(headers["x-fcn-mean-confidence"]) == 0.5
+    assert float(headers["x-fcn-doubtful"]) == 1
     areas = json.loads(headers["x-fcn-areas"])
     assert list(areas) == ["2", "1", "0"]
     np.testing.assert_allclose(list(areas.values()), [900 / 1200, 280 / 1200, 20 / 1200], atol=1e-6)
@@ -101,6 +102,7 @@ def test_documents_hold_the_label(client, image, output):
     assert (document["image"]["width"], document["image"]["height"]) == (40, 30)
     assert [(one["id"], one["name"]) for one in document["categories"]] == [(1, "0"), (2, "1"), (3, "2")]
     assert document["mean_confidence"] == 0.5
+    assert document["doubtful"] == 1
     assert document["areas"] == {"0": 20 / 1200, "1": 280 / 1200, "2": 900 / 1200}
     annotations = document["annotations"]
     assert [annotation["id"] for annotation in annotations] == list(range(1, len(annotations) + 1))
@@ -165,7 +167,7 @@ def test_a_page_learns_the_classes(client):
     assert document["names"] == ["0", "1", "2"]
     assert document["palette"] == [list(color) for color in CLASSES.palette]
     assert (document["name"], document["version"], document["engine"]) == ("fcn", 1, "held float32")
-    assert document["outputs"] == ["label", "ids", "overlay", "rle", "polygons"]
+    assert document["outputs"] == ["label", "ids", "overlay", "uncertainty", "rle", "polygons"]
     assert document["max_bytes"] == 100_000
 
 
@@ -241,3 +243,11 @@ def test_documents_have_the_form_of_infer(client):
     corners = [sum(map(len, one["annotations"][1]["segmentation"])) // 2 for one in (usual, simple)]
     assert corners[0] > 150
     assert corners[1] < 10
+
+
+def test_uncertainty_is_a_gray_png(client, image):
+    answer = client.post(f"{URL}?output=uncertainty", content=encode_png(image))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    with Image.open(BytesIO(answer.content)) as picture:
+        assert picture.mode == "L"
+        assert np.array(picture).tolist() == np.full((30, 40), 128).tolist()  # its label has one half
