@@ -13,6 +13,7 @@ from starlette.responses import Response
 from fcn.data.image_header import IMAGE_FORMATS
 from fcn.outputs.coco import TooManyCornersError
 from fcn.outputs.coco_document import Categories
+from fcn.outputs.overlay_style import DEFAULT_STYLE
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.record import Record
 from fcn.outputs.render import render
@@ -131,6 +132,7 @@ def segment_routes(models: ServedModels[Service]) -> APIRouter:
             "engine": served.engine,
             "names": served.classes.names,
             "palette": served.classes.palette,
+            "overlay_palette": DEFAULT_STYLE.recolor(served.classes).palette,
             "outputs": get_args(Output),
             "max_bytes": service.limits.request_bytes,
             "max_pixels": service.limits.image_pixels,

@@ -9,12 +9,14 @@ import pytest
 from page_browser import COLORS, blocks, nearest, write_photo
 from selenium.webdriver import Keys
 
-from fcn.classes import voc_palette
+from fcn.classes import Classes
 from fcn.data.orientation import upright
+from fcn.outputs.overlay_style import DEFAULT_STYLE
 
 pytestmark = pytest.mark.slow
 
 LABEL = ((0, 1, 1, 2), (0, 0, 2, 2), (1, 0, 2, 0))
+SHOWN = DEFAULT_STYLE.recolor(Classes.named(("background", "cat", "dog"))).full_palette()
 
 
 @pytest.fixture
@@ -44,13 +46,13 @@ def test_the_label_is_drawn_to_the_pixel(page, photo):
     drawn = page.canvas()
     assert drawn.shape[:2] == (6 * 48, 6 * 64)
     _, label = blocks(LABEL, 16)
-    np.testing.assert_array_equal(drawn, nearest(voc_palette()[label], *drawn.shape[:2]))
+    np.testing.assert_array_equal(drawn, nearest(SHOWN[label], *drawn.shape[:2]))
     assert page.complaints() == []
 
 
 def test_the_label_lies_over_the_photograph(page, photo):
     page.show(photo)
-    image, color = COLORS[np.array(LABEL)].astype(float), voc_palette()[np.array(LABEL)]
+    image, color = COLORS[np.array(LABEL)].astype(float), SHOWN[np.array(LABEL)]
     is_background = np.array(LABEL)[..., None] == 0
     expected = np.where(is_background, image, 0.4 * image + 0.6 * color)
     np.testing.assert_allclose(centers(page.canvas(), LABEL), expected, atol=3)
@@ -74,7 +76,7 @@ def test_the_legend_says_what_the_server_says(page, photo, server):
     colors = page.run(
         "return Array.from(document.querySelectorAll('#legend .swatch'), s => s.style.background)"
     )
-    assert colors == ["rgb(0, 0, 0)", "rgb(0, 128, 0)", "rgb(128, 0, 0)"]
+    assert colors == [f"rgb({', '.join(map(str, SHOWN[index]))})" for index in (0, 2, 1)]
     assert "Mean confidence\n75.0%" in page.text("#facts")
     assert "Size\n64 x 48" in page.text("#facts")
 
@@ -151,7 +153,7 @@ def test_all_can_be_done_with_the_keyboard(page):
     page.press(Keys.ARROW_RIGHT)
     height, width = label.shape[:2]
     middle = label[height // 2 + 3, width // 2 + 3]
-    names = {tuple(voc_palette()[index]): name for index, name in enumerate(("background", "cat", "dog"))}
+    names = {tuple(SHOWN[index]): name for index, name in enumerate(("background", "cat", "dog"))}
     assert page.text("#stage .tag") == names[tuple(middle)]
     assert page.run("return document.querySelector('#spoken').textContent") == names[tuple(middle)]
     for _ in range(45):
@@ -178,7 +180,7 @@ def test_photograph_and_label_are_upright(page, tmp_path, suffix):
         assert drawn.shape[1] / drawn.shape[0] == pytest.approx(
             expected.shape[1] / expected.shape[0], abs=0.01
         )
-        np.testing.assert_array_equal(centers(drawn, expected), voc_palette()[expected], str(orientation))
+        np.testing.assert_array_equal(centers(drawn, expected), SHOWN[expected], str(orientation))
         page.view("image")
         np.testing.assert_allclose(centers(page.canvas(), expected), COLORS[expected], atol=8)
         page.point_at(0.5 / expected.shape[1], 0.5 / expected.shape[0])
@@ -189,7 +191,7 @@ def test_what_the_browser_cannot_show_is_a_label_alone(page, photo, tmp_path):
     write_photo(tmp_path / "scan.tif", LABEL)
     page.show(tmp_path / "scan.tif")
     assert page.sees("#note")
-    np.testing.assert_array_equal(centers(page.canvas(), LABEL), voc_palette()[np.array(LABEL)])
+    np.testing.assert_array_equal(centers(page.canvas(), LABEL), SHOWN[np.array(LABEL)])
     page.show(photo)
     assert not page.sees("#note")
     assert page.find("#view-overlay").is_selected()

@@ -166,6 +166,8 @@ def test_a_page_learns_the_classes(client):
     document = client.get("/v1/models/fcn:classes").json()
     assert document["names"] == ["0", "1", "2"]
     assert document["palette"] == [list(color) for color in CLASSES.palette]
+    shown = DEFAULT_STYLE.recolor(CLASSES).palette
+    assert document["overlay_palette"] == [list(color) for color in shown]
     assert (document["name"], document["version"], document["engine"]) == ("fcn", 1, "held float32")
     assert document["outputs"] == ["label", "ids", "overlay", "uncertainty", "rle", "polygons"]
     assert document["max_bytes"] == 100_000

@@ -26,6 +26,11 @@ export class Label {
     return this.ids[x + y * this.width];
   }
 
+  /** Shows classes in other colors: [red, green, blue] of each, in the order of the ids. */
+  recolor(palette) {
+    palette.forEach((color, id) => this.colors.set(color, 3 * id));
+  }
+
   /** Returns the color of a class id in CSS. */
   color(id) {
     return `rgb(${this.colors.slice(3 * id, 3 * id + 3).join(" ")})`;

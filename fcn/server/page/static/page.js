@@ -94,6 +94,7 @@ function choose(file, name) {
     const label = await readLabel(answer.content);
     const version = Number(answer.header("X-Fcn-Version"));
     if (version !== model.version) await loadModel();
+    label.recolor(model.overlay_palette);
     const decoded = await photo;
     if (signal.aborted) return;
     show({ image: kept, name, model: model.name, version, answer, label, photo: decoded });
