@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import numpy.typing as npt
-from PIL import ImageOps
-from PIL.Image import Image
 
-from fcn.data.image_io import Pixels, decode_image, read_image
+from fcn.data.image_io import Pixels
 from fcn.errors import BackendError, DataError, FcnError, RunError
 from fcn.inference.engines.engine import (
     Engine,
@@ -21,6 +18,7 @@ from fcn.inference.engines.engine import (
     PixelSource,
     Place,
 )
+from fcn.inference.image_source import ImageSource, read_source
 from fcn.inference.views import PLAIN, Views, check_scales, multi_scale_engine
 from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
 from fcn.outputs.prediction import Prediction
@@ -31,12 +29,8 @@ from fcn.runs.named_net import resolve_model
 if TYPE_CHECKING:
     from fcn.models.net import SegmentationNet
 
-_PILLOW_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 MEMORY_GIGABYTES = 4.0
 """Default memory limit of a process that labels."""
-
-ImageSource = Path | str | bytes | npt.NDArray[np.uint8] | Image
-"""A path, the content of an image file, pixels `uint8[H, W, 3]` RGB, or an image of Pillow."""
 
 
 class Predictor:
@@ -158,7 +152,7 @@ class Predictor:
                 that cannot label in windows.
             ValueError: If pixels have the wrong type or shape.
         """
-        return self.predict_batch([_pixels(image, self.bits)], with_logits)[0]
+        return self.predict_batch([read_source(image, self.bits)], with_logits)[0]
 
     def predict_batch(self, images: Sequence[Pixels], with_logits: bool = False) -> list[Prediction]:
         """Labels images of one size at once.
@@ -291,20 +285,3 @@ class Predictor:
             )
             for image, label, confidence in zip(images, *labeled, strict=True)
         ]
-
-
-def _pixels(image: ImageSource, bits: int) -> Pixels:
-    if isinstance(image, bytes):
-        return decode_image(image, bits=bits)
-    if isinstance(image, (Path, str)):
-        return read_image(Path(image), bits)
-    if isinstance(image, Image):
-        if image.mode not in _PILLOW_MODES:
-            raise ValueError(
-                f"Expected an image of Pillow of 8 bits a channel ({', '.join(_PILLOW_MODES)}). Received: "
-                f"mode {image.mode}. Give its path or its bytes, which are read as in training."
-            )
-        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ValueError(f"Expected pixels uint8[H, W, 3]. Received: {image.dtype}{list(image.shape)}.")
-    return image
