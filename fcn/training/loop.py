@@ -50,7 +50,7 @@ from fcn.training.lock import only_training
 from fcn.training.loggers.external import ExternalLoggers, check_packages
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.result import TrainingResult as TrainingResult
-from fcn.training.run_check import check_data, check_orientation, check_place, check_run
+from fcn.training.run_check import check_data, check_orientation, check_place, check_run, check_weights
 from fcn.training.sampling import measure_shares, open_stream
 from fcn.training.session import Session
 from fcn.training.start import new_model, start_weights
@@ -115,6 +115,7 @@ def train(
                     f"{run.path}: finished at step {ended}.",
                     f"To train longer: {resume_run(run.path, longer(run, config))}",
                 )
+            check_weights(run, config)
             data = read_checked(config.data, saved_class_names(run))
             if data.is_divided and devices.is_main_process():
                 record_division(run, config.data, data.train_examples, data.val_examples)

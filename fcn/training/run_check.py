@@ -1,17 +1,21 @@
-"""Checks that a folder can take a training: a new one, or one to resume with the same configuration."""
+"""Checks before a training that its folder can take it, and that the weights it starts from are there."""
+
+from pathlib import Path
 
 from fcn.config.file import Config
 from fcn.data.label_orientation import count_turned
 from fcn.data.voc import read_split
 from fcn.errors import RunError
 from fcn.runs.digests import SplitDigests, other_decoder
-from fcn.runs.model_file import RunFolder, load_state
+from fcn.runs.model_file import RunFolder, load_state, model_file
+from fcn.runs.named_net import resolve_weights
 from fcn.system.files import partial_files
 from fcn.system.remedies import other_run, resume_run
 from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.changes import refused_changes
 from fcn.training.checkpoint import DataDigests
+from fcn.training.start import start_weights
 
 
 def check_place(run: RunFolder) -> None:
@@ -50,6 +54,26 @@ def check_run(run: RunFolder, config: Config, resume: bool) -> None:
             "back to resume it, or start another run from its net: "
             f"{other_run(f'model.weights={run.path}')}."
         )
+
+
+def check_weights(run: RunFolder, config: Config) -> None:
+    """Downloads the weights that a training starts from, or checks that there are some.
+
+    A large data set takes minutes to read; that they are missing is said before. A run with a checkpoint
+    does not need them.
+
+    Args:
+        run: The folder.
+        config: How to learn.
+
+    Raises:
+        DownloadError: If a published net cannot be downloaded.
+        OutputError: If it cannot be kept.
+        RunError: If there is no such net.
+    """
+    weights = start_weights(config.model)
+    if weights != "none" and not Path(weights).exists() and not run.checkpoints():
+        model_file(resolve_weights(weights))
 
 
 def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDigests) -> None:

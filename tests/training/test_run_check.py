@@ -1,0 +1,50 @@
+"""Checks before a training reads its data."""
+
+from pathlib import Path
+
+import pytest
+
+from fcn.config.file import Config
+from fcn.errors import DownloadError, RunError
+from fcn.runs.folder import RunFolder
+from fcn.training.loop import train
+from fcn.training.run_check import check_weights
+from fcn.weights.catalog import NETS
+
+NOTOP = NETS["vgg16-keras-notop"].file.name
+
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FCN_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("FCN_WEIGHTS_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "message"),
+    [
+        ("imagenet", DownloadError, NOTOP),
+        ("vgg16-keras-notop", DownloadError, NOTOP),
+        ("fcn8s_voc", RunError, "Did you mean the published net fcn8s-voc"),
+        ("runs/none", RunError, "runs/none: no such model"),
+    ],
+)
+def test_missing_weights_are_said_before_the_data_are_read(
+    weights: str, error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    config = {"data": {"root": tmp_path / "nowhere"}, "model": {"fc_channels": 16, "weights": weights}}
+    with pytest.raises(error, match=message):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_with_a_checkpoint_needs_no_weights(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    config = Config.model_validate({"data": {"root": tmp_path}, "model": {"weights": "runs/none"}})
+    with pytest.raises(RunError, match="runs/none"):
+        check_weights(run, config)
+    run.last.parent.mkdir(parents=True)
+    run.last.touch()
+    check_weights(run, config)
