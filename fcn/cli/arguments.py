@@ -137,17 +137,9 @@ def find_model(model: Path, engine: str = "auto") -> Path:
 
     Raises:
         FcnError: What `resolve_model` and `start_backend` raise.
-        RunError: If it is the name of a classifier, which labels nothing.
     """
     from fcn.runs.named_net import resolve_model
-    from fcn.weights.catalog import NETS
 
-    name = str(model)
-    if name in NETS and NETS[name].is_classifier and not model.exists():
-        raise RunError(
-            f"{name}: is a classifier of whole images, from which a training can start: --set model.weights="
-            f"{name}. Give a net that labels pixels; fcn weights lists them."
-        )
     return resolve_model(model, partial(start_backend, engine))
 
 

@@ -10,6 +10,7 @@ from fcn.errors import RunError
 from fcn.runs.licenses import license_of
 from fcn.system.files import remove
 from fcn.system.json_files import read_json_file
+from fcn.system.remedies import set_keys
 from fcn.system.text import print_notice
 from fcn.weights.catalog import NETS, PublishedNet
 
@@ -50,12 +51,18 @@ def resolve_model(
     Raises:
         DownloadError: If the net cannot be downloaded.
         OutputError: If it cannot be kept.
-        RunError: If it is a classifier's convolutions alone, or its file cannot be read.
+        RunError: If there is no such model, it is a classifier, which labels no pixels, or the file of the
+            net cannot be read.
     """
     path = _existing_path(model, catalog)
     if path is not None:
         return path
     name = str(model)
+    if catalog[name].is_classifier:
+        raise RunError(
+            f"{name}: is a classifier of whole images, from which a training can start: "
+            f"{set_keys(f'model.weights={name}')}. Give a net that labels pixels; fcn weights lists them."
+        )
     cache = cache or _user_cache()
     run = cache.net_path(name)
     if not is_imported(run):

@@ -199,6 +199,7 @@ def test_a_classifier_labels_nothing(capsys) -> None:
     code, _, errors = run(["infer", "vgg16-keras", "a.jpg", "--output", "labels"], capsys)
     assert code == 2
     assert "vgg16-keras: is a classifier of whole images" in errors
+    assert "--set model.weights=vgg16-keras. " in errors
 
 
 def test_a_published_file_that_is_another_one_is_refused(folder: Path, thin_net_file: bytes, capsys) -> None:

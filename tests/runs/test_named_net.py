@@ -14,6 +14,7 @@ import fcn
 from fcn.errors import DownloadError, RunError
 from fcn.inference.predictor import Predictor
 from fcn.runs.folder import RunFolder
+from fcn.runs.importing import import_weights
 from fcn.runs.licenses import WeightLicense, licenses_of_model, licenses_of_start, read_licenses
 from fcn.runs.lineage import trained_before
 from fcn.runs.named_net import close_names, resolve_model, resolve_weights
@@ -136,18 +137,25 @@ def test_other_paths_are_close_to_no_name(typed: str) -> None:
     assert close_names(typed) == []
 
 
-def test_convolutions_alone_are_no_net(
-    cache: WeightCache, monkeypatch: pytest.MonkeyPatch, mirror: Path
-) -> None:
+def test_a_classifier_labels_nothing_and_is_not_downloaded(cache: WeightCache) -> None:
+    for load in (fcn.load_model, fcn.Predictor, resolve_model, fcn.export):
+        arguments = ["exported"] if load is fcn.export else []
+        with pytest.raises(
+            RunError, match=rf"{START}: is a classifier.*overrides=\['model\.weights={START}'"
+        ):
+            load(START, *arguments)
+    assert not cache.folder.exists()
+
+
+def test_convolutions_alone_start_a_training(cache: WeightCache) -> None:
     net = NETS["vgg16-keras-notop"]
     net = net._replace(file=net.file._replace(checksum=None, size=None))
     cache.folder.mkdir()
     cache.path(net).write_bytes(encode_keras(vgg16_arrays(top=False)))
     catalog = {"vgg16-keras-notop": net}
-    with pytest.raises(RunError, match="VGG16 without top"):
-        resolve_model("vgg16-keras-notop", cache=cache, catalog=catalog)
-    assert not cache.net_path("vgg16-keras-notop").exists()
     assert resolve_weights("vgg16-keras-notop", cache, catalog) == cache.path(net)
+    with pytest.raises(RunError, match="VGG16 without top"):
+        import_weights(cache.path(net), Path("run"), catalog=catalog)
 
 
 def break_import(run: Path) -> None:
