@@ -101,7 +101,7 @@ def main() -> None:
         f"Total: {(time.monotonic() - began) / 60:.1f} minutes. Try next:\n"
         f"  .venv/bin/python infer.py {RUN} {DATA}/unseen/JPEGImages --output labels --overlay\n"
         f"  .venv/bin/python -m fcn evaluate {RUN} --data {DATA}/unseen --split val --output scores.json\n"
-        f"  .venv/bin/python train.py configs/voc_fcn8s.yaml --set data.root=VOCdevkit/VOC2012"
+        f"  .venv/bin/python train.py configs/voc_small.yaml --set data.root=VOCdevkit/VOC2012"
     )
     learned = short or (score >= MIN_MEAN_IOU and other >= MIN_MEAN_IOU_OTHER_SEED)
     if not learned or agreement < MIN_AGREEMENT:
