@@ -225,6 +225,23 @@ def above_zero(expected: str) -> Callable[[str], float]:
     return read
 
 
+def read_output_folder(text: str) -> Path:
+    """Reads the folder for labels, which must be on this machine and not hide a published net by its name."""
+    from fcn.weights.catalog import NETS
+
+    if "://" in text:
+        raise argparse.ArgumentTypeError(
+            f"expected a folder on this machine, received {text!r}; write to a local folder, and copy it"
+        )
+    path = Path(text)
+    if path.name in NETS and path.absolute().parent == Path.cwd() and not path.exists():
+        raise argparse.ArgumentTypeError(
+            f"{path.name} is the name of a published net, and would be this folder from then on; choose "
+            f"another one, such as labels-{path.name}"
+        )
+    return path
+
+
 def read_sides(text: str) -> tuple[int, ...]:
     """Reads HxW; one number alone is the length of the input of a one-dimensional net.
 

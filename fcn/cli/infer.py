@@ -20,6 +20,7 @@ from fcn.cli.arguments import (
     describe_export,
     find_model,
     open_predictor,
+    read_output_folder,
 )
 from fcn.cli.overlay_arguments import add_overlays, read_overlay_style
 from fcn.errors import BackendError, DataError, PartialError, RunError
@@ -54,7 +55,7 @@ def add_parser(commands: Commands) -> None:
     )
     infer.add_argument(
         "--output",
-        type=_folder,
+        type=read_output_folder,
         required=True,
         metavar="DIR",
         help="folder for the labels; the same command continues where it was stopped",
@@ -231,14 +232,6 @@ def _address(text: str) -> str:
     raise argparse.ArgumentTypeError(
         f"expected HOST:PORT, received {text!r}; write --ray after the images, or --ray=local"
     )
-
-
-def _folder(text: str) -> Path:
-    if "://" in text:
-        raise argparse.ArgumentTypeError(
-            f"expected a folder on this machine, received {text!r}; write to a local folder, and copy it"
-        )
-    return Path(text)
 
 
 def _outputs(text: str) -> tuple[str, ...]:

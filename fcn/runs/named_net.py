@@ -133,7 +133,10 @@ def _existing_path(model: Path | str, catalog: Mapping[str, PublishedNet]) -> Pa
         return path
     if not path.exists():
         return None
-    print_notice(f"{name}: exists here, and is used in place of the published net of that name.")
+    print_notice(
+        f"{name}: exists here, and is used in place of the published net of that name. To use that net, "
+        f"rename or move {path.absolute()}."
+    )
     return path.absolute()  # which is no name any more
 
 

@@ -202,6 +202,19 @@ def test_a_classifier_labels_nothing(capsys) -> None:
     assert "--set model.weights=vgg16-keras. " in errors
 
 
+def test_labels_do_not_go_to_a_folder_that_hides_the_net(tmp_path: Path, capsys) -> None:
+    for place in (NAME, f"./{NAME}/", tmp_path / NAME):
+        code, _, errors = run(["infer", NAME, "a.jpg", "--output", place], capsys)
+        assert code == 2
+        assert f"{NAME} is the name of a published net" in errors
+        assert f"choose another one, such as labels-{NAME}" in errors
+    (tmp_path / NAME).mkdir()  # as an earlier version made it
+    code, _, errors = run(["infer", NAME, "a.jpg", "--output", NAME], capsys)
+    assert code == 2
+    assert f"To use that net, rename or move {tmp_path / NAME}." in errors
+    assert f"{NAME}: holds no model" in errors
+
+
 def test_a_published_file_that_is_another_one_is_refused(folder: Path, thin_net_file: bytes, capsys) -> None:
     with serving(whole(thin_net_file)) as server:
         code, _, errors = run(["weights", "get", "fcn8s-voc", "--mirror", mirror_of(server)], capsys)

@@ -84,8 +84,8 @@ def test_the_fresh_folder_of_the_name_wins_and_a_line_says_so(
     shutil.copyfile(model_path, checkpoint)
     found = resolve_model(NAME, never)
     assert found == Path(NAME).absolute()
-    line = f"{NAME}: exists here, and is used in place of the published net of that name.\n"
-    assert capsys.readouterr().err == line
+    line = f"{NAME}: exists here, and is used in place of the published net of that name. To use that net, "
+    assert capsys.readouterr().err == f"{line}rename or move {Path(NAME).absolute()}.\n"
     assert resolve_model(found, never) == found
     assert fcn.load_model(NAME).num_classes == 3
     assert resolve_weights(NAME) == found
