@@ -66,7 +66,8 @@ def import_weights(
     }
     # Whole or absent: a folder that was half written at a power cut would be taken for a run.
     with atomic_folder(output) as temporary:
-        save_model(model, RunFolder(temporary).best)
+        checkpoint = RunFolder(temporary).best
+        save_model(model, checkpoint)
         write_licenses(temporary, licenses)
-        write_json(temporary / IMPORT_FILE, document)
+        write_json(temporary / IMPORT_FILE, document | {"checkpoint_bytes": checkpoint.stat().st_size})
     return found

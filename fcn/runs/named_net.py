@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fcn.errors import RunError
+from fcn.runs.folder import RunFolder
 from fcn.runs.licenses import license_of
 from fcn.system.files import remove
 from fcn.system.json_files import read_json_file
@@ -89,9 +90,11 @@ def resolve_weights(
 
 
 def is_imported(run: Path) -> bool:
-    """Returns whether a run folder of a published net is there, and imported in today's way."""
+    """Returns whether a run folder of a published net is there and whole, and imported in today's way."""
     with suppress(OSError, ValueError, TypeError, LookupError):
-        return bool(read_json_file(run / IMPORT_FILE)["conversion"] == CONVERSION)
+        document = read_json_file(run / IMPORT_FILE)
+        size = RunFolder(run).best.stat().st_size
+        return bool(document["conversion"] == CONVERSION and document["checkpoint_bytes"] == size)
     return False
 
 

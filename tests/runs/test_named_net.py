@@ -1,7 +1,9 @@
 """Models by name: downloaded and imported once, from a folder that serves as the mirror."""
 
 import json
+import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,10 +171,11 @@ def break_import(run: Path) -> None:
         break_import,
         lambda run: (run / "import.json").unlink(),
         lambda run: (run / "import.json").write_text("{"),
-        lambda run: shutil.rmtree(run / "checkpoints") or (run / "import.json").unlink(),
+        lambda run: shutil.rmtree(run / "checkpoints"),
+        lambda run: os.truncate(run / "checkpoints" / "best.keras", 1000),
     ],
 )
-def test_a_net_that_was_imported_in_another_way_is_imported_again(
+def test_a_net_that_is_damaged_or_of_another_way_is_imported_again(
     cache: WeightCache, damage: Callable[[Path], None], capsys
 ) -> None:
     run = resolve_model(NAME)
@@ -180,7 +183,7 @@ def test_a_net_that_was_imported_in_another_way_is_imported_again(
     capsys.readouterr()
     assert resolve_model(NAME) == run
     assert capsys.readouterr().err == f"{NAME}: importing it, once.\n"
-    assert RunFolder(run).best.exists()
+    assert zipfile.is_zipfile(RunFolder(run).best)
 
 
 def test_without_the_file_nothing_is_imported(cache: WeightCache) -> None:
