@@ -21,7 +21,7 @@ _METHODS = "GET, HEAD, POST"
 _ALLOWED = "Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, X-Request-ID"
 _EXPOSED = (
     "Inference-Header-Content-Length, Retry-After, Server-Timing, X-Fcn-Areas, X-Fcn-Areas-Left-Out, "
-    "X-Fcn-Engine, X-Fcn-Mean-Confidence, X-Fcn-Orientation, X-Fcn-Version, X-Request-ID"
+    "X-Fcn-Doubtful, X-Fcn-Engine, X-Fcn-Mean-Confidence, X-Fcn-Orientation, X-Fcn-Version, X-Request-ID"
 )
 _PREFLIGHT_SECONDS = 600
 """How long a browser may remember the answer to a preflight."""
