@@ -7,6 +7,7 @@ from fcn.runs.folder import RunFolder
 from fcn.system.files import write_json
 from fcn.system.json_files import read_json_file
 from fcn.weights.catalog import NETS, PublishedNet
+from fcn.weights.checksum import published_name
 
 LICENSES = "licenses.json"
 """Name of the file in a run and in an exported version."""
@@ -70,6 +71,6 @@ def licenses_of_start(weights: str) -> tuple[WeightLicense, ...]:
     Args:
         weights: A name, or the path of a run folder or a file; an existing path wins.
     """
-    if weights in NETS and not Path(weights).exists():
-        return (license_of(weights, NETS[weights]),)
-    return licenses_of_model(Path(weights))
+    path = Path(weights)
+    name = published_name(path) if path.exists() else weights
+    return (license_of(name, NETS[name]),) if name in NETS else licenses_of_model(path)

@@ -13,6 +13,7 @@ from fcn.runs.digests import DataRecord, TrainingImages, read_record
 from fcn.runs.folder import DIGESTS, RunFolder, exported_version, is_exported
 from fcn.runs.splits import find_lists
 from fcn.weights.catalog import NETS
+from fcn.weights.checksum import published_name
 
 # Runs that start from runs: three stages are usual. The limit also ends a circle.
 _MAX_EARLIER = 10
@@ -185,7 +186,8 @@ def _follow(weights: str) -> Iterator[tuple[str, DataRecord | None, Config | Non
             return
         run = find_run(Path(weights))
         if run is None:
-            yield weights, None, None
+            if published_name(Path(weights)) not in _UNTRAINED:
+                yield weights, None, None
             return
         record = read_record(run.digests)
         try:

@@ -18,7 +18,7 @@ from fcn.inference.predictor import Predictor
 from fcn.runs.folder import RunFolder
 from fcn.runs.importing import import_weights
 from fcn.runs.licenses import WeightLicense, licenses_of_model, licenses_of_start, read_licenses
-from fcn.runs.lineage import trained_before
+from fcn.runs.lineage import earlier_images, trained_before
 from fcn.runs.named_net import close_names, resolve_model, resolve_weights
 from fcn.training.start import load_start
 from fcn.weights.cache import WeightCache
@@ -101,6 +101,23 @@ def test_a_classifier_starts_a_training_from_its_file(cache: WeightCache) -> Non
     assert trained_before(START, []) == ()
     (license,) = licenses_of_start(START)
     assert license[:3] == (START, "CC BY 4.0", "yes, with attribution")
+
+
+def test_the_path_of_a_published_file_is_as_good_as_its_name(cache: WeightCache, tmp_path: Path) -> None:
+    """What `fcn weights get` prints, and a copy of that file under another name."""
+    file = resolve_weights(START)
+    copy = tmp_path / "copy"
+    shutil.copyfile(file, copy)
+    for path in (file, copy):
+        assert licenses_of_start(str(path)) == licenses_of_start(START)
+        assert trained_before(str(path), []) == earlier_images(str(path), {}) == ()
+    record = file.with_name(f"{file.name}.json")
+    record.unlink()
+    assert licenses_of_start(str(file)) == licenses_of_start(START)
+    assert licenses_of_start(str(copy)) == ()
+    assert [one.run for one in trained_before(str(copy), [])] == [str(copy)]
+
+
 
 
 def test_paths_are_left_as_they_are_and_close_names_are_named(cache: WeightCache) -> None:
