@@ -24,6 +24,7 @@ from fcn.pages.percent import percent
 from fcn.runs.configured_net import build_configured
 from fcn.runs.model_file import is_exported, load_model
 from fcn.runs.named_net import resolve_weights
+from fcn.system.remedies import set_keys
 from fcn.system.text import print_notice
 from fcn.training.kept_classes import common_classes, keep_classes
 from fcn.weights.catalog import NETS
@@ -32,7 +33,7 @@ from fcn.weights.published.convert import read_published
 from fcn.weights.published.recognize import FULLY_CONNECTED
 from fcn.weights.reader import recognize
 
-_WITH_TOP, _WITHOUT_TOP = "vgg16-keras", "vgg16-keras-notop"
+_WITH_TOP, _WITHOUT_TOP, _KERAS_HUB = "vgg16-keras", "vgg16-keras-notop", "vgg16-keras-hub"
 _HEAD_PREFIXES = ("score", "upscore", "final", "ctx_")
 # Enough to see that a net continues another one, few enough not to wait for.
 _AGREEMENT_IMAGES = 10
@@ -157,8 +158,13 @@ def load_start(weights: str, trust: bool = False) -> Source:
         known_format=published.format if published else None,
     )
     if found.missing and name is None:
+        pixels = (
+            " Its pixels are assumed to be those of Keras' own file: BGR, the mean subtracted. If KerasHub "
+            f"wrote it, give its name: {set_keys(f'model.weights={_KERAS_HUB}')}."
+        )
         print_notice(
             f"{path}: has the layers and shapes of {NETS[_WITHOUT_TOP].title}, but is not the published file."
+            f"{pixels if found.format == 'keras' else ''}"
         )
     return Source(model, found.has_scores, found.missing)
 

@@ -118,6 +118,25 @@ def test_the_path_of_a_published_file_is_as_good_as_its_name(cache: WeightCache,
     assert [one.run for one in trained_before(str(copy), [])] == [str(copy)]
 
 
+def test_the_convolutions_of_keras_hub_get_their_pixels_by_path_too(
+    cache: WeightCache, mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    name = "vgg16-keras-hub"
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / NETS[name].file.name).write_bytes(encode_keras(vgg16_arrays(top=False)))
+    monkeypatch.setenv("FCN_WEIGHTS_MIRROR", str(tmp_path / "mirror"))
+    by_name = load_start(name).model
+    assert (by_name.channel_order, by_name.mean[0]) == ("rgb", 123.675)
+    capsys.readouterr()
+    file = resolve_weights(name)
+    by_path = load_start(str(file)).model
+    assert (by_path.channel_order, by_path.mean, by_path.scale) == ("rgb", by_name.mean, by_name.scale)
+    assert capsys.readouterr().err == ""
+    (tmp_path / "other.h5").write_bytes(encode_keras(vgg16_arrays(1 / 32, top=False)))
+    assert load_start(str(tmp_path / "other.h5")).model.channel_order == "bgr"
+    said = capsys.readouterr().err
+    assert "assumed to be those of Keras' own file: BGR" in said
+    assert "If KerasHub wrote it, give its name: overrides=['model.weights=vgg16-keras-hub']" in said
 
 
 def test_paths_are_left_as_they_are_and_close_names_are_named(cache: WeightCache) -> None:
