@@ -43,6 +43,7 @@ class RayPrograms:
         paths = os.pathsep.join([str(TESTS.parent), str(TESTS)])
         # Workers of lower priority, as Ray's are, would wait for all other tests.
         fixed = {"PYTHONPATH": paths, "TMPDIR": str(self.folder), "RAY_worker_niceness": "0"}
+        fixed["PYTHONDONTWRITEBYTECODE"] = "1"  # of the modules that TensorFlow generates in TMPDIR
         return subprocess.Popen(
             [str(part) for part in command],
             env=quiet | fixed | environment,
