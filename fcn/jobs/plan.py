@@ -21,7 +21,7 @@ from fcn.jobs.measuring import chunks, measure
 from fcn.jobs.moved import Folders, find_moved, move
 from fcn.jobs.naming import name_of_file, name_outputs, refuse_names_of_summaries
 from fcn.jobs.sources.inputs import Input, find_all
-from fcn.jobs.sources.links import is_url, query_name, shown_place
+from fcn.jobs.sources.links import is_url, query_name, shown_place, stable_link
 from fcn.jobs.sources.search import FoundImage, describe_others
 from fcn.jobs.store import JobStore, escape_undecodable
 from fcn.jobs.video_files import VIDEO_MARK
@@ -157,7 +157,7 @@ def _search(store: JobStore, inputs: Sequence[Input]) -> None:
 
 def _is_known(store: JobStore, link: str) -> bool:
     query = "SELECT EXISTS (SELECT 1 FROM images WHERE place = ? AND name IS NOT NULL)"
-    return bool(store.connection.execute(query, (os.fsencode(link),)).fetchone()[0])
+    return bool(store.connection.execute(query, (os.fsencode(stable_link(link)),)).fetchone()[0])
 
 
 def _found_row(found: FoundImage, output: Path) -> tuple[object, ...]:

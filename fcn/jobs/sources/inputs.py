@@ -40,7 +40,7 @@ def find_all(
         inputs: What to search.
         output: A folder that is never searched.
         others: Counts the files in folders that are neither images nor videos, by suffix.
-        is_known: Returns whether a link in a list, as `stable_link` returns it, is known to be an image.
+        is_known: Returns whether a link in a list is known to be an image, perhaps signed otherwise.
 
     Yields:
         The images, and entries that cannot be used, including missing files of a list.

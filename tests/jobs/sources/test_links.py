@@ -208,6 +208,17 @@ def test_links_are_judged_by_content(tmp_path: Path) -> None:
     assert files_below(tmp_path / "single") == {"200.png", "view.png"}
 
 
+def test_a_known_image_whose_link_is_signed_again_is_not_asked_about(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    data = write_image(tmp_path / "a.png").read_bytes()
+    with serving(lambda request: request.reply(200, data)) as server:
+        for day, written in (("Monday", 1), ("Tuesday", 0)):
+            before = len(server.requests)
+            link = f"{server.url}?id=7&X-Amz-Date=1&X-Amz-Signature={day}"
+            assert run_job(tmp_path / "out", listed(link), kinds=("palette",)).written == written
+            assert (len(server.requests) > before) == bool(written)
+
+
 def test_a_file_in_a_store_of_objects_needs_no_suffix(tmp_path: Path) -> None:
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
