@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from fcn.errors import OutputError
+from fcn.jobs.added_outputs import LACKS_OUTPUTS
 from fcn.jobs.changes import choose_verdict, was_deleted
 from fcn.jobs.settings import Setting, check_settings
 from fcn.jobs.sources.links import is_url
@@ -14,6 +15,7 @@ from fcn.jobs.store import JobStore
 
 _SETTING = "input folders"
 _TABLE = "CREATE TEMP TABLE moved (old BLOB PRIMARY KEY, place BLOB)"
+_LABELED = f"(status = 'done' OR (status = 'waiting' AND {LACKS_OUTPUTS}))"
 
 
 class Folders(NamedTuple):
@@ -69,7 +71,8 @@ def find_moved(store: JobStore, folders: Folders) -> None:
             "SELECT f.place, f.size, f.changed, i.place AS old, i.size AS size_then, "
             "i.changed AS changed_then, i.hash, i.files, i.name, i.status "
             "FROM temp.found f JOIN images i ON i.name IN (f.short, f.full, f.long) "
-            "WHERE f.verdict = 'new' AND f.size IS NOT NULL AND i.status = 'done' "
+            "WHERE f.verdict = 'new' AND f.size IS NOT NULL "
+            f"AND i.id IN (SELECT id FROM images WHERE {_LABELED}) "
             "AND i.place NOT IN (SELECT place FROM temp.found)"
         )
     ) as rows:
@@ -100,7 +103,7 @@ def _beginnings(folders: Folders) -> tuple[bytes, ...]:
 
 
 def _count_labeled(store: JobStore, below: tuple[bytes, ...]) -> int:
-    rows = store.connection.execute("SELECT place FROM images WHERE status = 'done' AND NOT gone")
+    rows = store.connection.execute(f"SELECT place FROM images WHERE {_LABELED} AND NOT gone")
     return sum(row["place"].startswith(below) for row in rows)
 
 
@@ -131,7 +134,8 @@ def move(store: JobStore, folders: Folders, alone: bool) -> bool:
     ).rowcount
     for folder in _beginnings(folders):
         connection.execute(
-            "UPDATE images SET gone = 1 WHERE status = 'done' AND substr(place, 1, ?) = ? "
+            "UPDATE images SET gone = 1, hash = CASE status WHEN 'done' THEN hash END, status = 'done' "
+            f"WHERE {_LABELED} AND substr(place, 1, ?) = ? "
             "AND place NOT IN (SELECT place FROM temp.found)",
             (len(folder), folder),
         )

@@ -42,12 +42,13 @@ def path_beside(place: str, output: Path, name: str) -> str:
     """Returns the path of an image relative to the folder of its outputs, with "/".
 
     Args:
-        place: Path or URL of the image; of a URL it is the name of the file.
+        place: Path or URL of the image; of a URL it is the name of the file, or of its outputs where files of
+            several links are called alike.
         output: The folder of the job.
         name: Path of its outputs without suffixes, relative to that folder.
     """
     if is_url(place):
-        return name_of_file(place)
+        return posixpath.basename(relative_name(name, place))
     # The system goes up from where links lead.
     folder = os.path.join(os.path.realpath(output), os.path.dirname(name))
     return os.path.relpath(place, folder).replace(os.sep, "/")

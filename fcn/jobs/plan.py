@@ -238,7 +238,7 @@ def _merge(store: JobStore, suffixes: Sequence[str], alone: bool) -> None:
     connection.execute(
         "UPDATE images SET status = 'waiting', batch = NULL, lost = 0, blamed = 0, error = NULL, "
         "hash = NULL, height = f.height, width = f.width FROM temp.found f "
-        "WHERE images.place = f.place AND f.verdict = 'changed' AND status IN ('done', 'failed')"
+        "WHERE images.place = f.place AND f.verdict = 'changed' AND status IN ('done', 'failed', 'waiting')"
     )
     connection.execute(
         "UPDATE images SET changed = f.changed FROM temp.found f "

@@ -82,6 +82,29 @@ def test_what_changed_on_the_way_is_labeled_and_what_was_lost_is_left_out(folder
     assert listed_paths(output) == {str(path) for path in target.rglob("*.*")}
 
 
+def test_a_folder_that_moved_while_outputs_were_added_is_recognized(folder: Path, output: Path) -> None:
+    class Stopping(Brightness):
+        def label(self, images):  # type: ignore[no-untyped-def, override]
+            if self.batches:
+                raise KeyboardInterrupt
+            return super().label(images)
+
+    run_job(output, folder, kinds=KINDS)
+    before = times(output)
+    with pytest.raises(KeyboardInterrupt):
+        run_job(output, folder, kinds=("overlay",), engine=Stopping())
+    target = folder.with_name("elsewhere")
+    shutil.copytree(folder, target)
+    write_image(target / "a.png", 8, 8)
+    (target / "a.jpg").unlink()  # it is in the old folder alone
+    result = run_job(output, target, kinds=("overlay",))
+    assert (2 <= result.written <= 3, result.labeled, result.failed) == (True, 4, ())
+    assert read_label(output / "a.png.png").shape == (8, 8)
+    assert {name for name, time in before.items() if times(output)[name] != time} == {"a.png.png"}
+    assert files_below(output) >= {"a.png.overlay.jpg", "sub/c.overlay.jpg", "sub/a.overlay.jpg"}
+    assert listed_paths(output) == {str(path) for path in target.rglob("*.*")}
+
+
 @pytest.mark.parametrize("wrong", ["other images", "too few", "one more folder", "names"])
 def test_another_folder_is_refused(wrong: str, folder: Path, output: Path) -> None:
     run_job(output, folder, kinds=KINDS)

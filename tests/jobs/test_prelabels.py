@@ -89,6 +89,8 @@ def test_an_output_folder_may_be_a_link(folder: Path, tmp_path: Path) -> None:
 
 def test_the_image_of_a_url_has_its_name_alone() -> None:
     assert path_beside("https://host/x/a%20b.jpg?size=2", Path("out"), "x/a b") == "a b.jpg"
+    for name in ("view", "view_id=1-01234567"):  # files of several links may be called alike
+        assert path_beside("https://host/x/view?id=1", Path("out"), f"x/{name}") == name
 
 
 def test_a_document_of_cvat_has_all_images_by_their_names(folder: Path, tmp_path: Path) -> None:
