@@ -169,6 +169,8 @@ def run(options: argparse.Namespace) -> None:
         result = job.result()
         retry = options.retry_failed and bool(result.failed)
         if retry or not job.finished:
+            # It also writes what was asked for before.
+            check_raster_options(job.kinds, views.are_plain, bool(options.ray))
             if job.order == "upright" and (notice := describe_export(options.model)):
                 print_notice(notice)
             memory = options.memory or job.memory()

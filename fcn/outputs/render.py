@@ -148,6 +148,10 @@ def render(
                 files[SUFFIXES[kind]] = labelme_file(drawn, classes, image_path)
             case "cvat":
                 cvat = cvat_elements(drawn, classes)
+            case "geotiff" | "geopackage":
+                raise ValueError(
+                    f"Expected no output of rasters, which `label_raster` writes. Received: {kind}."
+                )
     height, width = label.shape
     record: Record = {
         "height": height,

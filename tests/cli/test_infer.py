@@ -112,6 +112,19 @@ def test_whole_images_and_windows_exclude_each_other(model_path: Path, folder: P
     assert not (folder.parent / "out").exists()
 
 
+def test_ray_is_refused_for_a_job_that_writes_geotiffs(model_path: Path, tmp_path: Path, capsys) -> None:
+    write_raster = pytest.importorskip("rasters", reason="needs the extra geo").write_raster
+    write_raster(tmp_path / "in" / "a.tif", np.zeros((30, 40, 3), np.uint8), photometric="RGB")
+    command = [model_path, tmp_path / "in", "--output", tmp_path / "out", "--outputs"]
+    assert run([*command, "geotiff,areas"], capsys)[0] == 0
+    write_raster(tmp_path / "in" / "b.tif", np.zeros((30, 40, 3), np.uint8), photometric="RGB")
+    code, _, errors = run([*command, "areas", "--ray"], capsys)
+    assert (code, errors.startswith("Error: --outputs geotiff: not with --ray")) == (2, True)
+    assert not (tmp_path / "out" / "b.tif").exists()
+    assert run([*command, "areas"], capsys)[0] == 0
+    assert (tmp_path / "out" / "b.tif").exists()
+
+
 def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     hide_ffmpeg(tmp_path, monkeypatch)
     writer = cv2.VideoWriter(str(folder / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))

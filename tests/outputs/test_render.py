@@ -131,6 +131,7 @@ def test_what_cannot_be_is_refused() -> None:
         (["ids", "palette"], "Expected only one of palette and ids"),
         (["rle", "areas", "polygons"], "Expected only one of rle and polygons"),
         (["geotiff", "areas", "palette"], "only areas beside geotiff and geopackage.*Received: palette"),
+        (["areas", "geopackage"], "Expected no output of rasters.*Received: geopackage"),
     ]:
         with pytest.raises(ValueError, match=message):
             render(kinds, labeled())
