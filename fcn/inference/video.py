@@ -1,6 +1,7 @@
 """Labels videos: frames in, a video of overlays out, and the label of each frame to whoever wants it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -32,14 +33,14 @@ class LabeledVideo(NamedTuple):
     """A labeled video.
 
     Attributes:
-        path: The video of overlays.
+        path: The video of overlays; None if none was written.
         frames: Number of frames that were decoded.
         announced: Number of frames by the file's header, often estimated from its length in seconds and its
             frame rate; 0 if unknown.
         sound: Whether it has the sound of its source.
     """
 
-    path: Path
+    path: Path | None
     frames: int
     announced: int
     sound: Sound = "none"
@@ -74,7 +75,7 @@ class _Frames(NamedTuple):
 def label_video(
     predictor: Predictor,
     source: Path,
-    target: Path,
+    target: Path | None,
     batch_size: int,
     options: VideoOptions = PLAIN_VIDEO,
     add_output: FrameOutput | None = None,
@@ -92,7 +93,7 @@ def label_video(
     Args:
         predictor: The net that labels.
         source: An MP4, MOV, AVI, MKV or WebM file.
-        target: The MP4 or WebM file to write; it appears in one piece when all is done.
+        target: The MP4 or WebM file to write; it appears in one piece when all is done. None to write none.
         batch_size: Most frames to label at once; fewer if they are large.
         options: Which frames are labeled, and how.
         add_output: Called with each labeled frame, in another thread.
@@ -102,12 +103,12 @@ def label_video(
         OutputError: If `target` cannot be written to or the disk is full.
         ValueError: If `batch_size` or a value of `options` is out of its range, or `target` is another file.
     """
-    if target.suffix not in TARGET_SUFFIXES:
+    if target is not None and target.suffix not in TARGET_SUFFIXES:
         raise ValueError(f"Expected a `target` that ends in .mp4 or .webm. Received: {target}.")
     if batch_size < 1 or options.every < 1:
         raise ValueError(f"Expected `batch_size` and `every` >= 1. Received: {batch_size} and {options}.")
     smoother = Smoother(options.smoothing)
-    with open_video(source) as video, atomic_path(target) as temporary:
+    with open_video(source) as video, ExitStack() as stack:
         timing = measure_timing(source, video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT))
         reader = FrameReader(video, source, options.every)
         size = reader.first.shape[:2]
@@ -132,19 +133,23 @@ def label_video(
                 yield _Frames(predictions, start)
                 start += len(batch)
 
-        with open_writer(temporary, source, target, rate, (height, width)) as writer:
+        writer = None
+        if target is not None:
+            temporary = stack.enter_context(atomic_path(target))
+            writer = stack.enter_context(open_writer(temporary, source, target, rate, (height, width)))
 
-            def write(done: _Frames) -> None:
-                for index, frame in enumerate(done.predictions, done.first):
+        def write(done: _Frames) -> None:
+            for index, frame in enumerate(done.predictions, done.first):
+                if writer is not None:
                     picture = tint(frame.image, frame.label, frame.classes, frame.style)
                     writer.write(_add_legend(picture, strip))
-                    if add_output is not None:
-                        add_output(index * options.every, frame)
+                if add_output is not None:
+                    add_output(index * options.every, frame)
 
-            # One thread, because frames have an order; the net continues while it draws and encodes.
-            for _ in map_ahead(write, label_all(), workers=1, ahead=2):
-                pass
-            sound = writer.finish(rate)
+        # One thread, because frames have an order; the net continues while it draws and encodes.
+        for _ in map_ahead(write, label_all(), workers=1, ahead=2):
+            pass
+        sound: Sound = "none" if writer is None else writer.finish(rate)
     return LabeledVideo(target, reader.decoded, timing.announced, sound)
 
 

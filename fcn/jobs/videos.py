@@ -58,7 +58,8 @@ class VideoLabeler:
             status = os.stat(source)
             outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
             outcome = outcome._replace(hash=content_hash([source]))
-            labeled, files = self._write(source, claimed.name)
+            kept = self._kept_overlay(claimed) if outcome.hash == claimed.hash else None
+            labeled, files = self._write(source, claimed.name, kept)
         except OSError as error:
             return outcome._replace(error=unreadable(error))
         except (DataError, RunError) as error:
@@ -77,22 +78,37 @@ class VideoLabeler:
         if labeled.truncated:
             reason = (
                 f"ends early: {labeled.frames} of {labeled.announced} frames could be decoded; they are in "
-                f"{labeled.path.name}. Replace the file or remove it."
+                f"{Path(claimed.name).name}{next(iter(files))}. Replace the file or remove it."
             )
             return outcome._replace(error=reason, files=files)
-        return outcome._replace(files=files, record={"sound": labeled.sound})
+        # The sound of a video that was there is not known here.
+        record = {} if labeled.path is None else {"sound": labeled.sound}
+        return outcome._replace(files=files, record=record)
 
-    def _write(self, source: Path, name: str) -> tuple[LabeledVideo, dict[str, int]]:
-        """Writes all outputs of a video; returns their sizes by suffix, too."""
-        chosen = choose_suffix() if self._settings.by_frame else OVERLAY_SUFFIXES[0]
+    def _kept_overlay(self, claimed: Task) -> str | None:
+        """Returns the suffix of the video of overlays that an unchanged video has; None if it has none."""
+        for suffix in OVERLAY_SUFFIXES:
+            path = output_path(self._output, f"{claimed.name}{suffix}")
+            if suffix in claimed.files and path.is_file() and output_size(path) == claimed.files[suffix]:
+                return suffix
+        return None
+
+    def _write(self, source: Path, name: str, kept: str | None) -> tuple[LabeledVideo, dict[str, int]]:
+        """Writes all outputs of a video, but its overlays where `kept` is the suffix of those that it has.
+
+        Returns:
+            The video, and the sizes of its outputs by suffix, that of the overlays first.
+        """
+        chosen = kept or (choose_suffix() if self._settings.by_frame else OVERLAY_SUFFIXES[0])
         target = output_path(self._output, f"{name}{chosen}")
         about_frames = {
             suffix: output_path(self._output, output_name(name, suffix)) for suffix in FRAME_SUFFIXES
         }
         classes, options = self._predictor.classes, self._annotations
         with frame_files(self._kinds, classes, options, *about_frames.values()) as (add, written):
+            drawn = None if kept else target
             labeled = label_video(
-                self._predictor, source, target, self._batch_size, self._settings.options, add
+                self._predictor, source, drawn, self._batch_size, self._settings.options, add
             )
         for suffix in {*self._settings.suffixes()} & {*OVERLAY_SUFFIXES} - {chosen}:
             # Of an earlier labeling, with or without ffmpeg.

@@ -266,13 +266,13 @@ def test_labels_of_frames_can_be_added(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     run_job(output, folder, kinds=("palette",))
     before = (output / "a.png").stat().st_mtime_ns
-    overlay = (output / "a.overlay.webm").read_bytes()
+    overlay = (output / "a.overlay.webm").stat()
     result = run_job(output, folder, kinds=("areas",))
     assert {video.files for video in result.new_videos} == {
         (f"{name}.overlay.webm", f"{name}.areas.csv") for name in ("a", "sub/b")
     }
     assert (output / "a.png").stat().st_mtime_ns == before
-    assert (output / "a.overlay.webm").read_bytes() == overlay
+    assert (output / "a.overlay.webm").stat() == overlay
     assert (output / "areas.csv").exists()
     assert run_job(output, folder, kinds=("areas",)).written == 0
     # What only images have lets videos be.
@@ -282,3 +282,23 @@ def test_labels_of_frames_can_be_added(folder: Path, tmp_path: Path) -> None:
     run_job(output, folder, kinds=("rle",))
     assert (output / "a.coco.json").exists()
     assert (output / "sub" / "b.overlay.webm").exists()
+
+
+@needs_ffmpeg
+def test_a_finished_video_stays_where_labels_of_frames_are_added_without_ffmpeg(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+    monkeypatch.undo()
+    run_job(output, folder, kinds=("palette",))
+    overlay = output / "a.overlay.mp4"
+    before = overlay.read_bytes()
+    hide_ffmpeg(tmp_path, monkeypatch)
+    result = run_job(output, folder, kinds=("areas",))
+    assert overlay.read_bytes() == before
+    assert VideoFile(("a.overlay.mp4", "a.areas.csv"), "") in result.new_videos
+    assert not [*output.rglob("*.webm")]
+    assert run_job(output, folder, kinds=("areas",)).written == 0
+    write_video(folder / "a.mp4", 9)  # now the overlays are of another video
+    assert run_job(output, folder, kinds=("areas",)).new_videos[0].files[0] == "a.overlay.webm"
+    assert not overlay.exists()
