@@ -3,15 +3,20 @@
 import json
 import os
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import NamedTuple
 
 from fcn.errors import OutputError
 from fcn.jobs.added_outputs import LACKS_OUTPUTS
 from fcn.jobs.changes import choose_verdict, was_deleted
+from fcn.jobs.integrity import output_path
+from fcn.jobs.naming import path_beside
 from fcn.jobs.settings import Setting, check_settings
 from fcn.jobs.sources.links import is_url
 from fcn.jobs.store import JobStore
+from fcn.outputs.prelabels import moved_labelme_file
+from fcn.outputs.render import SUFFIXES
+from fcn.system.files import write_bytes
 
 _SETTING = "input folders"
 _TABLE = "CREATE TEMP TABLE moved (old BLOB PRIMARY KEY, place BLOB)"
@@ -139,4 +144,23 @@ def move(store: JobStore, folders: Folders, alone: bool) -> bool:
             "AND place NOT IN (SELECT place FROM temp.found)",
             (len(folder), folder),
         )
+    _correct_documents(store)
     return bool(moved or folders.dropped)
+
+
+def _correct_documents(store: JobStore) -> None:
+    """Writes into labelme's documents of moved images where these are now; corrections in them stay."""
+    suffix = SUFFIXES["labelme"]
+    rows = store.connection.execute(
+        "SELECT place, name, files FROM images WHERE place IN (SELECT place FROM temp.moved) "
+        "AND kind = 'image' AND instr(files, ?)",
+        (json.dumps(suffix),),
+    )
+    for row in rows:
+        place, name = os.fsdecode(row["place"]), os.fsdecode(row["name"])
+        path = output_path(store.output, f"{name}{suffix}")
+        with suppress(OSError):  # a lost one is written anew
+            data = path.read_bytes()
+            document = moved_labelme_file(data, path_beside(place, store.output, name))
+            if document is not None and document != data:
+                write_bytes(path, document)

@@ -5,6 +5,7 @@ Small regions get the class that is nearest, so that nobody has to delete specks
 """
 
 import json
+from pathlib import PureWindowsPath
 
 import cv2
 import numpy as np
@@ -76,6 +77,34 @@ def labelme_file(label: Pixels, classes: Classes, image_path: str) -> bytes:
     names = labelme_names(classes, ids_to_draw(classes.names, False))
     height, width = label.shape
     document = labelme_document(labelme_shapes(label, names), image_path, (height, width))
+    return f"{json.dumps(document, indent=2)}\n".encode("ascii")
+
+
+def moved_labelme_file(data: bytes, image_path: str) -> bytes | None:
+    r"""Returns labelme's document, perhaps a corrected one, of an image that was moved; all else in it stays.
+
+    Args:
+        data: The document.
+        image_path: Path of the image now, relative to the document.
+
+    Returns:
+        The document; None if it is none, or names a file that is called otherwise.
+
+    Example:
+        >>> moved_labelme_file(b'{"imagePath": "../in/a.jpg", "flags": {}}', "../new/a.jpg")
+        b'{\n  "imagePath": "../new/a.jpg",\n  "flags": {}\n}\n'
+        >>> moved_labelme_file(b"[]", "../new/a.jpg") is None
+        True
+    """
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    before = document.get("imagePath") if isinstance(document, dict) else None
+    # labelme writes "\\" on Windows.
+    if not isinstance(before, str) or PureWindowsPath(before).name != PureWindowsPath(image_path).name:
+        return None
+    document["imagePath"] = image_path
     return f"{json.dumps(document, indent=2)}\n".encode("ascii")
 
 

@@ -87,6 +87,23 @@ def test_an_output_folder_may_be_a_link(folder: Path, tmp_path: Path) -> None:
     assert os.path.samefile(tmp_path / "out" / document["imagePath"], folder / "a.jpg")
 
 
+def test_documents_of_moved_images_name_them_and_keep_corrections(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    run(output, folder, kinds=("labelme",))
+    documents = {name: json.loads((output / f"{name}.json").read_text()) for name in ("a", "sub/b")}
+    documents["a"] |= {"flags": {"größe": True}, "shapes": [], "imageData": "AAAA"}
+    (output / "a.json").write_text(json.dumps(documents["a"], ensure_ascii=False), encoding="utf-8")
+    (output / "c & <d>.json").write_text("no document")
+    target = folder.rename(tmp_path / "elsewhere")
+    assert run(output, target, kinds=("labelme",)).written == 0
+    for name, before in documents.items():
+        after = json.loads((output / f"{name}.json").read_text())
+        path = (output / name).parent / after["imagePath"]
+        assert path.resolve() == (target / name).with_suffix(".jpg" if name == "a" else ".png")
+        assert after == before | {"imagePath": after["imagePath"]}
+    assert (output / "c & <d>.json").read_text() == "no document"
+
+
 def test_the_image_of_a_url_has_its_name_alone() -> None:
     assert path_beside("https://host/x/a%20b.jpg?size=2", Path("out"), "x/a b") == "a b.jpg"
     for name in ("view", "view_id=1-01234567"):  # files of several links may be called alike
