@@ -17,6 +17,7 @@ from fcn.inference.video_reader import FrameReader, measure_timing, open_video
 from fcn.inference.video_writer import TARGET_SUFFIXES, Sound, open_writer
 from fcn.outputs.overlay import legend_of_classes, tint
 from fcn.outputs.prediction import Prediction
+from fcn.outputs.uncertainty import uncertainty_of
 from fcn.system.files import atomic_path
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
@@ -159,8 +160,11 @@ def _predict_smoothly(predictor: Predictor, frames: list[Pixels], smoother: Smoo
     for given in predictor.predict_batch(frames, with_logits=True):
         probabilities = smoother.smooth(given.image, given.probabilities())
         label = probabilities.argmax(axis=-1).astype(np.uint8)
-        confidence = float(probabilities.max(axis=-1).mean(dtype=np.float64))
-        predictions.append(Prediction(given.image, given.classes, (label, confidence), style=given.style))
+        highest = probabilities.max(axis=-1)
+        labeled, uncertainty = (label, float(highest.mean(dtype=np.float64))), uncertainty_of(highest)
+        predictions.append(
+            Prediction(given.image, given.classes, labeled, style=given.style, uncertainty=uncertainty)
+        )
     return predictions
 
 

@@ -6,6 +6,7 @@ from fcn.jobs.added_outputs import written_outputs
 from fcn.jobs.integrity import damaged
 from fcn.jobs.settings import Setting, check_settings
 from fcn.jobs.store import JobStore
+from fcn.jobs.video_settings import has_videos
 from fcn.outputs.overlay_style import DEFAULT_STYLE, EARLIER_STYLE, OverlayStyle, read_style_json
 
 _NAME = "overlays"
@@ -15,7 +16,7 @@ def settle_style(store: JobStore, wanted: OverlayStyle | None) -> None:
     """Stores the style of a job, or compares it with the stored one. Call it in a transaction.
 
     A job that an earlier version started goes on in the style of that version. While a job writes no overlays
-    of images, its style may change.
+    of images and has no videos, its style may change.
 
     Args:
         store: The store of the job, before the settings of this call are in it.
@@ -25,7 +26,7 @@ def settle_style(store: JobStore, wanted: OverlayStyle | None) -> None:
         OutputError: If the job has overlays of another style.
     """
     known = store.settings()
-    drawn = "overlay" in written_outputs(store)
+    drawn = "overlay" in written_outputs(store) or has_videos(store)
     before = read_style(store) if drawn or _NAME in known else DEFAULT_STYLE
     chosen = before if wanted is None or wanted.looks_like(before) else wanted
     if not drawn or _NAME not in known:

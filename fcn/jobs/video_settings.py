@@ -39,6 +39,13 @@ PLAIN_VIDEOS = VideoSettings(VideoOptions(), by_frame=True)
 """The settings of a new job without options for videos."""
 
 
+def has_videos(store: JobStore) -> bool:
+    """Returns whether a job has written videos, which those of later have to match."""
+    query = "SELECT EXISTS (SELECT 1 FROM images WHERE kind = 'video' AND coalesce(files, '{}') <> '{}')"
+    with store.guarded():
+        return bool(store.connection.execute(query).fetchone()[0])
+
+
 def describe_options(options: VideoOptions) -> dict[str, str]:
     """Returns options of videos as settings of a job."""
     return {EVERY: str(options.every), SMOOTH: f"{options.smoothing:g}"}

@@ -104,6 +104,20 @@ def test_a_video_flickers_less_and_what_moves_is_not_late(tmp_path: Path, monkey
     assert ball_after > ball_before
 
 
+def test_smoothed_frames_tell_what_is_doubtful(tmp_path: Path, monkeypatch) -> None:
+    hide_ffmpeg(tmp_path, monkeypatch)
+    source = write_frames(tmp_path / "film.avi", [scene(index)[0] for index in range(4)])
+    frames: list[Prediction] = []
+    predictor, options = Predictor.from_engine(NoisyEngine()), VideoOptions(smoothing=0.8)
+    label_video(predictor, source, None, 4, options, lambda _, frame: frames.append(frame))
+    # Nothing comes before the first frame, so its probabilities are those of the net.
+    score = NoisyEngine().logits(np.stack([frame.image for frame in frames]))[0, ..., 1]
+    expected = np.mean(1 / (1 + np.exp(-np.abs(score))) < 0.7)
+    assert 0.05 < expected < 0.5
+    assert frames[0].doubtful == pytest.approx(expected, abs=0.01)
+    assert all(frame.doubtful for frame in frames)
+
+
 def random_probabilities(seed: int, height: int = 40, width: int = 50, classes: int = 5) -> Floats:
     scores = np.random.default_rng(seed).random((height, width, classes)).astype(np.float32)
     return (scores / scores.sum(axis=-1, keepdims=True)).astype(np.float32)

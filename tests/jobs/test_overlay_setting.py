@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photographs import contents_below, random_predictor, write_image
+from photographs import contents_below, random_predictor, write_image, write_video
 
 from fcn.data.image_io import encode_jpeg, read_image
 from fcn.errors import DataError, OutputError
@@ -87,6 +87,25 @@ def test_without_overlays_the_style_may_change(predictor: Predictor, image: Path
         output = label(predictor, image, style, ("palette",))
     as_before(output)
     label(predictor, image, PALE, ("palette",))
+
+
+def test_videos_keep_their_style(predictor: Predictor, image: Path) -> None:
+    write_video(image.parent / "film.mp4", 2)
+    output = label(predictor, image, PALE, ("palette",))
+    with pytest.raises(OutputError, match=r"overlays: palette bright, opacity 0\.25, now palette voc"):
+        label(predictor, image, EARLIER_STYLE, ("palette",))
+    label(predictor, image, None, ("palette", "overlay"))
+    check(output, image, predictor, PALE)
+
+
+def test_videos_of_a_job_of_before_keep_the_colors_it_had(predictor: Predictor, image: Path) -> None:
+    write_video(image.parent / "film.mp4", 2)
+    output = label(predictor, image, EARLIER_STYLE, ("palette",))
+    as_before(output)
+    with pytest.raises(OutputError, match=r"overlays: palette voc, opacity 0\.5, now palette bright"):
+        label(predictor, image, DEFAULT_STYLE, ("palette",))
+    label(predictor, image, None, ("palette", "overlay"))
+    check(output, image, predictor, EARLIER_STYLE)
 
 
 def test_colors_of_a_list_stay_when_the_list_is_gone(predictor: Predictor, image: Path) -> None:
