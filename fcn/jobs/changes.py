@@ -46,7 +46,9 @@ def mark_changes(store: JobStore) -> None:
 
 
 def choose_verdict(row: Row, output: Path) -> str | None:
-    """Returns what became of an image since it was labeled: "changed", "touched" or None for nothing.
+    """Returns what became of an image since it was labeled: "changed", "lost", "touched" or None for nothing.
+
+    "lost" is for one that lost outputs, and has one that people correct.
 
     Args:
         row: Its place, size and time of change now; as `size_then` and `changed_then` those of before, and
@@ -66,7 +68,7 @@ def choose_verdict(row: Row, output: Path) -> str | None:
         except OSError:
             return "changed"
     if not _has_outputs(row, output):
-        return "changed"
+        return "lost" if _corrected_files(row, output) else "changed"
     return None if same else "touched"
 
 
@@ -77,6 +79,29 @@ def _has_outputs(row: Row, output: Path) -> bool:
     except OSError:
         return False
     return all(found[suffix] == size for suffix, size in files.items() if suffix not in CORRECTED)
+
+
+def _corrected_files(row: Row, output: Path) -> dict[str, int]:
+    """Returns the files of an image that people correct, and that are there."""
+    name, files = os.fsdecode(row["name"]), json.loads(row["files"])
+    return {
+        suffix: size
+        for suffix, size in files.items()
+        if suffix in CORRECTED and (output / f"{name}{suffix}").is_file()
+    }
+
+
+def write_lost(store: JobStore) -> None:
+    """Makes images with the verdict "lost" wait; what people correct stays. Call it in a transaction."""
+    rows = store.connection.execute(
+        "SELECT id, images.name, files FROM images JOIN temp.found f USING (place) "
+        "WHERE f.verdict = 'lost' AND status IN ('done', 'waiting')"
+    )
+    kept = [(json.dumps(_corrected_files(row, store.output)), row["id"]) for row in rows]
+    store.connection.executemany(
+        "UPDATE images SET status = 'waiting', batch = NULL, lost = 0, blamed = 0, files = ? WHERE id = ?",
+        kept,
+    )
 
 
 def mark_deleted(store: JobStore, inputs: Sequence[Input]) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from fcn.errors import PlaceError
 from fcn.inference.engines.engine import BATCH_PIXELS
 from fcn.jobs.added_outputs import LACKS_OUTPUTS, add_outputs, leave_out_lost
-from fcn.jobs.changes import keep_stable_links, mark_changes, mark_deleted
+from fcn.jobs.changes import keep_stable_links, mark_changes, mark_deleted, write_lost
 from fcn.jobs.measuring import chunks, measure
 from fcn.jobs.moved import Folders, find_moved, move
 from fcn.jobs.naming import name_of_file, name_outputs, refuse_names_of_summaries
@@ -240,6 +240,7 @@ def _merge(store: JobStore, suffixes: Sequence[str], alone: bool) -> None:
         "hash = NULL, height = f.height, width = f.width FROM temp.found f "
         "WHERE images.place = f.place AND f.verdict = 'changed' AND status IN ('done', 'failed', 'waiting')"
     )
+    write_lost(store)
     connection.execute(
         "UPDATE images SET changed = f.changed FROM temp.found f "
         "WHERE images.place = f.place AND f.verdict = 'touched' AND status = 'done'"

@@ -79,6 +79,28 @@ def test_documents_of_labelme_lie_beside_the_labels_and_name_their_image(
     assert (output / "labels.txt").exists()
 
 
+def test_corrected_documents_stay_when_other_outputs_are_lost(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    kinds = ("palette", "labelme", "areas")
+    run(output, folder, kinds=kinds)
+    pixels = read_label(output / "a.png")
+    summary = (output / "areas.csv").read_bytes()
+    for name in ("a", "sub/b"):
+        (output / f"{name}.json").write_text("corrected")
+        (output / f"{name}.png").unlink()
+    (output / "c & <d>.png").unlink()
+    (output / "c & <d>.json").unlink()
+    write_image(folder / "sub" / "b.png", 8, 8)
+    assert run(output, folder, kinds=kinds).written == 3
+    assert (output / "a.json").read_text() == "corrected"
+    np.testing.assert_array_equal(read_label(output / "a.png"), pixels)
+    # This image has changed, and of that one the document is lost too.
+    assert json.loads((output / "sub" / "b.json").read_text())["imageHeight"] == 8
+    assert (output / "c & <d>.json").exists()
+    assert (output / "areas.csv").read_bytes() != summary
+    assert run(output, folder, kinds=kinds).written == 0
+
+
 def test_an_output_folder_may_be_a_link(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "far" / "away" / "real").mkdir(parents=True)
     (tmp_path / "out").symlink_to(tmp_path / "far" / "away" / "real")
