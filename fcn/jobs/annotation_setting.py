@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 from fcn.errors import OutputError
 from fcn.jobs.integrity import damaged
-from fcn.jobs.settings import Setting, check_settings
+from fcn.jobs.settings import Setting, check_settings, read_pixel_order
 from fcn.jobs.store import JobStore
 from fcn.outputs.annotation_options import AS_BEFORE, DEFAULTS, AnnotationOptions
 from fcn.outputs.render import ANNOTATED
 
 _NAME = "regions"
 _COCO = ("rle", "polygons")
+_FOR_TOOLS = frozenset({"labelme", "cvat"})
 
 
 def settle_options(
@@ -26,8 +27,14 @@ def settle_options(
         wanted: What the user wants; None for the options of the job, or for a new one the usual ones.
 
     Raises:
-        OutputError: If the job has other options.
+        OutputError: If the job has other options, or labels stored pixels, which labeling tools turn upright.
     """
+    if (added := {*kinds} & _FOR_TOOLS - {*written}) and read_pixel_order(store) == "stored":
+        raise OutputError(
+            f"{store.output}: holds a job that an older version started. It does not apply EXIF orientation, "
+            f"and labeling tools do. Leave out {' and '.join(sorted(added, reverse=True))}, choose another "
+            "output folder, or add --restart to label everything again, upright."
+        )
     if not set(ANNOTATED) & set(kinds):
         return
     known = store.settings()

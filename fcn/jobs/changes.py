@@ -4,15 +4,19 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from sqlite3 import Row
 
+from fcn.errors import OutputError
 from fcn.jobs.sources.inputs import Input, list_folders
 from fcn.jobs.sources.links import stable_link
 from fcn.jobs.store import JobStore
 from fcn.jobs.video_files import output_name, output_size
 from fcn.outputs.render import CORRECTED
 from fcn.system.files import content_hash
+
+_MOST_NAMED = 3
 
 
 def keep_stable_links(store: JobStore) -> None:
@@ -46,7 +50,9 @@ def mark_changes(store: JobStore) -> None:
 
 
 def choose_verdict(row: Row, output: Path) -> str | None:
-    """Returns what became of an image since it was labeled: "changed", "touched" or None for nothing.
+    """Returns what became of an image since it was labeled: "changed", "lost", "touched" or None for nothing.
+
+    "lost" is for one that lost outputs, and has one that people correct.
 
     Args:
         row: Its place, size and time of change now; as `size_then` and `changed_then` those of before, and
@@ -66,7 +72,7 @@ def choose_verdict(row: Row, output: Path) -> str | None:
         except OSError:
             return "changed"
     if not _has_outputs(row, output):
-        return "changed"
+        return "lost" if _corrected_files(row, output) else "changed"
     return None if same else "touched"
 
 
@@ -77,6 +83,52 @@ def _has_outputs(row: Row, output: Path) -> bool:
     except OSError:
         return False
     return all(found[suffix] == size for suffix, size in files.items() if suffix not in CORRECTED)
+
+
+def _corrected_files(row: Row, output: Path) -> dict[str, int]:
+    """Returns the files of an image that people correct, and that are there."""
+    name, files = os.fsdecode(row["name"]), json.loads(row["files"])
+    return {
+        suffix: size
+        for suffix, size in files.items()
+        if suffix in CORRECTED and (output / f"{name}{suffix}").is_file()
+    }
+
+
+def write_lost(store: JobStore) -> None:
+    """Makes images with the verdict "lost" wait; what people correct stays. Call it in a transaction."""
+    rows = store.connection.execute(
+        "SELECT id, images.name, files FROM images JOIN temp.found f USING (place) "
+        "WHERE f.verdict = 'lost' AND status IN ('done', 'waiting')"
+    )
+    kept = [(json.dumps(_corrected_files(row, store.output)), row["id"]) for row in rows]
+    store.connection.executemany(
+        "UPDATE images SET status = 'waiting', batch = NULL, lost = 0, blamed = 0, files = ? WHERE id = ?",
+        kept,
+    )
+
+
+def refuse_unknown_documents(store: JobStore, added: bool) -> None:
+    """Refuses to overwrite what people correct, and a job has not written. Call it before `add_outputs`.
+
+    Args:
+        store: The store, in which all images have names.
+        added: Whether the job wrote no such files before; otherwise only new images are looked at.
+
+    Raises:
+        OutputError: If there is a document of labelme in the place of one that the job is to write.
+    """
+    new = "" if added else "AND place IN (SELECT place FROM temp.found WHERE verdict = 'new')"
+    rows = store.connection.execute(f"SELECT name FROM images WHERE kind = 'image' {new} ORDER BY name")
+    names = (f"{os.fsdecode(row['name'])}{suffix}" for row in rows for suffix in CORRECTED)
+    found = [*islice((name for name in names if os.path.lexists(store.output / name)), _MOST_NAMED + 1)]
+    if found:
+        others = " and others" if len(found) > _MOST_NAMED else ""
+        raise OutputError(
+            f"{store.output}: {', '.join(found[:_MOST_NAMED])}{others} would be overwritten, and may hold "
+            "labels that somebody corrected: this job has not written them. Move or remove them, or choose "
+            "another output folder."
+        )
 
 
 def mark_deleted(store: JobStore, inputs: Sequence[Input]) -> bool:

@@ -15,8 +15,14 @@ from pathlib import Path, PurePosixPath
 
 from fcn.errors import PlaceError
 from fcn.inference.engines.engine import BATCH_PIXELS
-from fcn.jobs.added_outputs import LACKS_OUTPUTS, add_outputs, leave_out_lost
-from fcn.jobs.changes import keep_stable_links, mark_changes, mark_deleted
+from fcn.jobs.added_outputs import LACKS_OUTPUTS, add_outputs, leave_out_lost, written_outputs
+from fcn.jobs.changes import (
+    keep_stable_links,
+    mark_changes,
+    mark_deleted,
+    refuse_unknown_documents,
+    write_lost,
+)
 from fcn.jobs.measuring import chunks, measure
 from fcn.jobs.moved import Folders, find_moved, move
 from fcn.jobs.naming import name_of_file, name_outputs, refuse_names_of_summaries
@@ -85,7 +91,8 @@ def plan(
 
     Raises:
         DataError: If there are no images, or two outputs would get the same name.
-        OutputError: If the store cannot be written to, or the input folders are others, which were not moved.
+        OutputError: If the store cannot be written to, the input folders are others, which were not moved, or
+            documents of labelme would be overwritten that the job has not written.
     """
     with _temporary_tables(store):
         _search(store, inputs)
@@ -98,6 +105,8 @@ def plan(
             moved = move(store, folders, alone)
             lost = alone and leave_out_lost(store)
             _merge(store, suffixes, alone)
+            if "labelme" in kinds:
+                refuse_unknown_documents(store, "labelme" not in written_outputs(store))
             lost = add_outputs(store, kinds, alone) or lost
             deleted = alone and mark_deleted(store, inputs)
             if moved or lost or deleted:
@@ -240,6 +249,7 @@ def _merge(store: JobStore, suffixes: Sequence[str], alone: bool) -> None:
         "hash = NULL, height = f.height, width = f.width FROM temp.found f "
         "WHERE images.place = f.place AND f.verdict = 'changed' AND status IN ('done', 'failed', 'waiting')"
     )
+    write_lost(store)
     connection.execute(
         "UPDATE images SET changed = f.changed FROM temp.found f "
         "WHERE images.place = f.place AND f.verdict = 'touched' AND status = 'done'"

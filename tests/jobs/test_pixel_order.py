@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photographs import random_predictor, write_image
+from photographs import files_below, random_predictor, write_image
 from PIL import ExifTags, Image
 
 from fcn.data.encoded_image import EncodedImage
 from fcn.data.image_io import Pixels, decode_image, encode_jpeg, read_image, read_label
 from fcn.data.orientation import upright
+from fcn.errors import OutputError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.job import open_job
 from fcn.jobs.label_images import forget_job, label_images
@@ -93,6 +94,21 @@ def test_a_job_of_before_continues_in_stored_order_and_says_so_until_it_is_resta
     for path in paths:
         check(output, path, predictor, decode_image(path.read_bytes()))
     assert NOTICE not in capsys.readouterr().err
+
+
+def test_a_job_of_before_gets_no_labels_for_tools_that_turn_images(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    path, output = write_turned(tmp_path / "6.jpg", 6), tmp_path / "labels"
+    label_images(predictor, [path], output, KINDS)
+    as_before(output)
+    for kinds, named in ((("labelme",), "labelme"), (("cvat", "labelme", "areas"), "labelme and cvat")):
+        with pytest.raises(OutputError, match=f"EXIF orientation.* Leave out {named}, .*--restart"):
+            label_images(predictor, [path], output, kinds)
+    assert label_images(predictor, [path], output, ("areas",)).labeled == 1
+    assert files_below(output) == {"6.png", "6.overlay.jpg", "areas.csv"}
+    forget_job(output)
+    assert label_images(predictor, [path], output, ("labelme", "cvat")).written == 1
 
 
 def test_a_job_that_was_not_started_is_upright(

@@ -13,10 +13,11 @@ from photographs import write_image
 
 from fcn.classes import Classes
 from fcn.data.image_io import read_label
-from fcn.errors import DataError
+from fcn.errors import DataError, OutputError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.job import LabelingResult, open_job
 from fcn.jobs.naming import path_beside
+from fcn.jobs.restart import restarting
 from fcn.labels.importing.readers import cvat_xml, labelme
 from fcn.labels.importing.source import Source
 
@@ -77,6 +78,58 @@ def test_documents_of_labelme_lie_beside_the_labels_and_name_their_image(
     (output / "labels.txt").unlink()
     assert run(output, folder).written == 1
     assert (output / "labels.txt").exists()
+
+
+def test_corrected_documents_stay_when_other_outputs_are_lost(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    kinds = ("palette", "labelme", "areas")
+    run(output, folder, kinds=kinds)
+    pixels = read_label(output / "a.png")
+    summary = (output / "areas.csv").read_bytes()
+    for name in ("a", "sub/b"):
+        (output / f"{name}.json").write_text("corrected")
+        (output / f"{name}.png").unlink()
+    (output / "c & <d>.png").unlink()
+    (output / "c & <d>.json").unlink()
+    write_image(folder / "sub" / "b.png", 8, 8)
+    assert run(output, folder, kinds=kinds).written == 3
+    assert (output / "a.json").read_text() == "corrected"
+    np.testing.assert_array_equal(read_label(output / "a.png"), pixels)
+    # This image has changed, and of that one the document is lost too.
+    assert json.loads((output / "sub" / "b.json").read_text())["imageHeight"] == 8
+    assert (output / "c & <d>.json").exists()
+    assert (output / "areas.csv").read_bytes() != summary
+    assert run(output, folder, kinds=kinds).written == 0
+
+
+def test_documents_that_the_job_has_not_written_are_not_overwritten(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    own = output / "sub" / "b.json"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    refused = r"out: sub/b\.json would be overwritten, .* Move or remove them"
+    for _ in range(2):
+        with pytest.raises(OutputError, match=refused):
+            run(output, folder)
+        assert [path for path in output.rglob("*") if path.is_file()] == [own]
+    run(output, folder, kinds=("palette",))
+    with pytest.raises(OutputError, match=refused):
+        run(output, folder)
+    assert own.read_text() == "mine"
+    own.unlink()
+    assert run(output, folder).written == 3
+    # A new image is like a first run, and so is a job that starts over.
+    (output / "new.json").write_text("mine")
+    write_image(folder / "new.jpg")
+    with pytest.raises(OutputError, match=r"out: new\.json would be"):
+        run(output, folder)
+    with (
+        pytest.raises(OutputError, match=r"out: a\.json, .*new\.json and others would be"),
+        restarting(output),
+    ):
+        run(output, folder)
+    (output / "new.json").unlink()
+    assert run(output, folder).written == 1
 
 
 def test_an_output_folder_may_be_a_link(folder: Path, tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """The form of an answer of `:segment`, as its query asks for it."""
 
-from fractions import Fraction
 from typing import Annotated, Literal, NamedTuple
 
 from fastapi import Query
+from pydantic import AfterValidator
 
 from fcn.outputs.annotation_options import DEFAULTS, AnnotationOptions, AreaLimit
 from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
@@ -29,16 +29,22 @@ class Form(NamedTuple):
     style: OverlayStyle
 
 
+def _check_area(text: str) -> str:
+    AreaLimit.parse(text)
+    return text
+
+
 def read_form(
     output: Annotated[Output, Query(description="Form of the response.")] = "label",
     min_area: Annotated[
-        int | None,
+        str,
+        AfterValidator(_check_area),
         Query(
-            ge=1,
-            description="For polygons: regions of fewer pixels are left out; by default those below "
-            f"{DEFAULTS.min_area} of the image.",
+            description="For polygons: smaller regions are left out. 50 means those of fewer pixels, "
+            "0.1% (in a URL 0.1%25) those below that share of the image.",
+            json_schema_extra={"pattern": r"^[0-9]{1,9}(\.[0-9]{1,9})?%?$"},
         ),
-    ] = None,
+    ] = str(DEFAULTS.min_area),
     simplify: Annotated[bool, Query(description="For polygons: fewer corners, within half a pixel.")] = False,
     background: Annotated[
         bool, Query(description="For rle and polygons: with the background, and class ids as category ids.")
@@ -49,5 +55,5 @@ def read_form(
     ] = DEFAULT_STYLE.opacity,
 ) -> Form:
     """Returns the form that a query asks for."""
-    least = DEFAULTS.min_area if min_area is None else AreaLimit(Fraction(min_area), False)
-    return Form(output, AnnotationOptions(background, least, simplify), OverlayStyle(palette, opacity))
+    options = AnnotationOptions(background, AreaLimit.parse(min_area), simplify)
+    return Form(output, options, OverlayStyle(palette, opacity))

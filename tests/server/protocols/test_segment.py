@@ -183,7 +183,12 @@ def test_polygons_of_noise_are_refused_before_they_are_traced(client):
     larger = client.post(f"{URL}?output=polygons&min_area=10000", content=data)
     assert larger.status_code == 200
     assert client.post(f"{URL}?output=rle", content=data).status_code == 200
-    assert client.post(f"{URL}?output=polygons&min_area=0", content=data).status_code == 422
+
+
+@pytest.mark.parametrize("least", ["-1", "half", "0.5", "101%25", ""])
+def test_an_area_that_infer_does_not_take_is_refused(client, image, least):
+    answer = client.post(f"{URL}?output=polygons&min_area={least}", content=encode_png(image))
+    assert (answer.status_code, "such as 50, or percent" in answer.json()["error"]) == (422, True)
 
 
 def test_small_regions_are_left_out(client, image):
@@ -194,9 +199,9 @@ def test_small_regions_are_left_out(client, image):
                 f"{URL}?output=polygons&min_area={least}", content=encode_png(image)
             ).json()["annotations"]
         ]
-        for least in (1, 21, 281)
+        for least in ("0", "1", "21", "2%25", "281", "50%25")
     ]
-    assert areas == [[20, 280, 900], [280, 900], [900]]
+    assert areas == [[20, 280, 900], [20, 280, 900], [280, 900], [280, 900], [900], [900]]
 
 
 @pytest.mark.parametrize(
