@@ -44,6 +44,7 @@ def test_rasters_are_labeled_once_and_again_when_they_change(folder: Path, tmp_p
         rows = list(csv.DictReader(file))
     assert [Path(row["path"]).name for row in rows] == ["a.tif", "b.TIFF"]
     assert [(row["width"], row["height"]) for row in rows] == [("900", "700")] * 2
+    assert [row["doubtful"] for row in rows] == ["0.000000"] * 2
     assert sum(float(rows[0][name]) for name in ("dark", "grey", "light")) == pytest.approx(1, abs=1e-5)
     assert label_rasters(output, folder, kinds=kinds).written == 0
     (output / "sub" / "b.gpkg").unlink()
