@@ -66,6 +66,24 @@ def test_polygons_are_added_to_labels_that_stay(folder: Path, tmp_path: Path) ->
         run_job(output, folder, kinds=("palette",))
 
 
+def test_no_geotiff_is_added_where_other_images_were_labeled(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    write_image(folder / "c.jpg")
+    label_rasters(output, folder, kinds=("areas",))
+    before = contents_below(output)
+    for kind in ("geotiff", "geopackage"):
+        with pytest.raises(OutputError, match=rf"{kind} cannot be added, since .*c\.jpg was labeled too"):
+            label_rasters(output, folder, kinds=(kind,))
+    assert label_rasters(output, folder, kinds=("areas",)).written == 0
+    assert contents_below(output) == before
+    (folder / "c.jpg").unlink()
+    assert label_rasters(output, folder, kinds=("geotiff",)).written == 2
+    assert "c.jpg" not in (output / "areas.csv").read_text()
+    # A new image that is not a TIFF fails by itself.
+    write_image(folder / "d.jpg")
+    assert len(label_rasters(output, folder, kinds=("geopackage",)).failed) == 1
+
+
 def test_a_raster_of_16_bits_that_is_nearly_black_is_told(tmp_path: Path, capsys) -> None:
     dark = noise(60, 90, 3, 4095)
     dark[:9] = 65535
