@@ -13,6 +13,7 @@ from fcn.errors import DataError
 from fcn.inference.predictor import Predictor
 from fcn.outputs.geopackage import write_polygons
 from fcn.outputs.geotiff import TILE, LabelWriter, label_file
+from fcn.outputs.uncertainty import DOUBTFUL, uncertainty_of
 from fcn.system.files import atomic_path, temporary_beside
 
 # Rows of a label wait in memory until their tiles are complete: at most so many bytes of them, if the net's
@@ -27,12 +28,14 @@ class LabeledRaster(NamedTuple):
         size: (height, width).
         counts: `int64[256]`, how many pixels have each value; those without data are void.
         mean_confidence: Probability of the label, on average over the pixels with data; 0 without any.
+        doubtful: Share of the pixels with data whose label has a probability below 0.7; 0 without any.
         greatest: As of `Raster`.
     """
 
     size: tuple[int, int]
     counts: npt.NDArray[np.int64]
     mean_confidence: float
+    doubtful: float
     greatest: int | None = None
 
 
@@ -68,14 +71,14 @@ def label_raster(
             polygons = files.enter_context(atomic_path(geopackage))
         size = raster.shape[0], raster.shape[1]
         with label_file(label, target, size, raster.georeference, predictor.classes) as writer:
-            confidence = _label(predictor, raster, writer)
+            confidence, doubtful = _label(predictor, raster, writer)
         if geopackage is not None:
             write_polygons(label, polygons, geopackage, predictor.classes)
-    return LabeledRaster(size, writer.counts, confidence, raster.greatest)
+    return LabeledRaster(size, writer.counts, confidence, doubtful, raster.greatest)
 
 
-def _label(predictor: Predictor, raster: Raster, writer: LabelWriter) -> float:
-    """Labels a raster window by window; returns the mean confidence of pixels with data."""
+def _label(predictor: Predictor, raster: Raster, writer: LabelWriter) -> tuple[float, float]:
+    """Labels a raster window by window; returns mean confidence and doubtful share of pixels with data."""
     window: tuple[Place, Mask] | None = None
 
     def begin(place: Place) -> bool:
@@ -84,7 +87,7 @@ def _label(predictor: Predictor, raster: Raster, writer: LabelWriter) -> float:
         window = place, raster.has_data(place)
         return bool(window[1].any())
 
-    total, pixels = 0.0, 0
+    total, doubtful, pixels = 0.0, 0, 0
     most_rows = max(TILE, min(raster.most_rows, _WAITING_BYTES // raster.shape[1]))
     for place, part in predictor.predict_parts(raster, begin, most_rows):
         if window is None:
@@ -92,8 +95,9 @@ def _label(predictor: Predictor, raster: Raster, writer: LabelWriter) -> float:
         has_data = _inside(window, place)
         writer.put(place, np.where(has_data, part.label, VOID).astype(np.uint8, copy=False))
         total += float(part.confidence.sum(where=has_data, dtype=np.float64))
+        doubtful += int(((uncertainty_of(part.confidence) >= DOUBTFUL) & has_data).sum())
         pixels += int(has_data.sum())
-    return total / max(1, pixels)
+    return total / max(1, pixels), doubtful / max(1, pixels)
 
 
 def _inside(window: tuple[Place, Mask], part: Place) -> Mask:

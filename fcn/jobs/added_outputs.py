@@ -8,21 +8,23 @@ labeled again if labels of their frames are added.
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from fcn.errors import OutputError
 from fcn.jobs.settings import check_settings
-from fcn.jobs.sources.links import is_url
+from fcn.jobs.sources.links import is_url, shown_place
 from fcn.jobs.store import JobStore
 from fcn.jobs.video_settings import read_video_settings
 from fcn.outputs.frames import FRAME_KINDS
-from fcn.outputs.render import check_outputs
+from fcn.outputs.render import RASTER_OUTPUTS, check_outputs
 from fcn.system.files import content_hash
 
 _SETTING = "outputs"
 _OF_ALL_RECORDS = frozenset({"areas"})
 """Kinds that are written from the records of images, whatever else a job writes."""
+
+_TIFF_SUFFIXES = (".tif", ".tiff")
 
 LACKS_OUTPUTS = "(kind = 'image' AND coalesce(record, '{}') <> '{}' AND hash IS NOT NULL)"
 """What is true, in SQL, of images that wait and were labeled: they wait for further outputs alone."""
@@ -65,7 +67,8 @@ def add_outputs(store: JobStore, kinds: Sequence[str], alone: bool) -> bool:
         Whether images were left out.
 
     Raises:
-        OutputError: If other workers are alive, who would not write the kinds that are new.
+        OutputError: If other workers are alive, who would not write the kinds that are new; or if the kinds
+            are of TIFFs alone, and other images were labeled.
     """
     added = set(kinds) - set(written_outputs(store))
     if not added:
@@ -75,6 +78,8 @@ def add_outputs(store: JobStore, kinds: Sequence[str], alone: bool) -> bool:
             f"{store.output}: is being labeled by another process, without {', '.join(sorted(added))}. Wait "
             "until it ends or stop it, then run the same command again."
         )
+    if rasters := sorted(added & RASTER_OUTPUTS):
+        _refuse_other_images(store, rasters[0])
     store.keep_settings({_SETTING: json.dumps([", ".join(kinds)] * 2)})
     if added & {*FRAME_KINDS} and read_video_settings(store).by_frame:
         store.connection.execute(
@@ -89,6 +94,28 @@ def add_outputs(store: JobStore, kinds: Sequence[str], alone: bool) -> bool:
     )
     store.connection.execute("UPDATE images SET hash = NULL WHERE status = 'done' AND gone")
     return leave_out_lost(store)
+
+
+def _refuse_other_images(store: JobStore, kind: str) -> None:
+    """Refuses to add outputs of TIFFs to images that are no TIFFs by their names: each would fail.
+
+    Raises:
+        OutputError: If such an image was labeled.
+    """
+    query = (
+        "SELECT place, place IN (SELECT place FROM temp.found) AS found FROM images "
+        "WHERE status = 'done' AND kind = 'image' AND NOT gone ORDER BY name"
+    )
+    # Closed at once: an open cursor would keep the table from being dropped.
+    with closing(store.connection.execute(query)) as rows:
+        for row in rows:
+            place = os.fsdecode(row["place"])
+            is_tiff = not is_url(place) and place.lower().endswith(_TIFF_SUFFIXES)
+            if not is_tiff and (row["found"] or _can_be_read(place)):
+                raise OutputError(
+                    f"{store.output}: {kind} cannot be added, since {shown_place(place)} was labeled too, "
+                    f"which is not a TIFF file. Label the TIFFs with {kind} into another folder."
+                )
 
 
 def leave_out_lost(store: JobStore) -> bool:

@@ -10,6 +10,8 @@ from fcn.inference.predictor import Predictor
 from fcn.inference.video import PLAIN_VIDEO, VideoOptions
 from fcn.jobs.job import LabelingResult as LabelingResult
 from fcn.jobs.job import open_job
+from fcn.jobs.rasters import check_raster_options
+from fcn.jobs.reading import LIMITS
 from fcn.jobs.restart import forget_job as forget_job
 from fcn.jobs.settings import Setting, model_setting
 from fcn.jobs.sources.inputs import Input
@@ -17,6 +19,9 @@ from fcn.jobs.video_settings import describe_options
 from fcn.outputs.annotation_options import AnnotationOptions
 from fcn.outputs.overlay_style import DEFAULT_STYLE
 from fcn.outputs.render import check_outputs
+
+_MOST_MEGAPIXELS = 1000
+"""OpenCV decodes no image of more than 1,074."""
 
 
 def label_images(
@@ -27,6 +32,7 @@ def label_images(
     batch_size: int | None = None,
     annotations: AnnotationOptions | None = None,
     videos: VideoOptions = PLAIN_VIDEO,
+    max_megapixels: int | None = None,
 ) -> LabelingResult:
     """Labels images and writes palette PNGs at the images' own sizes, upright, or other outputs.
 
@@ -48,25 +54,40 @@ def label_images(
         outputs: What to write, some of `fcn.outputs.render.OUTPUTS`: "palette" or "ids", "overlay"
             (`STEM.overlay.jpg`, a picture for people, drawn as `predictor.overlay_style` says), "uncertainty"
             (`STEM.uncertainty.png`), "probabilities" (`STEM.npz`), "rle" or "polygons" (`coco.json`),
-            "areas" (`areas.csv`), "labelme" (`STEM.json`), "cvat" (`cvat.xml`).
+            "areas" (`areas.csv`), "labelme" (`STEM.json`), "cvat" (`cvat.xml`); or, of TIFFs
+            that are labeled in windows, "geotiff" (`STEM.tif`) and "geopackage" (`STEM.gpkg`), with "areas"
+            alone beside them.
         batch_size: Most images that are labeled at once; None for a number that suits the machine.
         annotations: Ids of categories, the smallest region, simpler polygons; None for the options of the
             job, or at first the usual ones.
         videos: How videos are labeled.
+        max_megapixels: The largest image, up to 1,000 megapixels; None for 268. It does not bound TIFFs that
+            are labeled in windows.
 
     Raises:
+        BackendError: If "geotiff" or "geopackage" needs a package that is missing, or the predictor averages
+            over views.
         DataError: If an input is missing, unreadable or inside `output`; if there are no images; if two
             images would get the same output file.
         OutputError: If `output` cannot be written to, the disk is full, or it holds another job. Finished
             labels stay.
-        ValueError: If `outputs` are unknown or exclude each other.
+        ValueError: If `outputs` are unknown or exclude each other, or `max_megapixels` is not from 1 to 1000.
     """
+    limits = LIMITS
+    if max_megapixels is not None:
+        if not 1 <= max_megapixels <= _MOST_MEGAPIXELS:
+            raise ValueError(
+                f"Expected `max_megapixels` from 1 to {_MOST_MEGAPIXELS}. Received: {max_megapixels}."
+            )
+        limits = LIMITS._replace(pixels=max_megapixels * 10**6)
     model = _model_setting(predictor)
     settings: dict[str, Setting | str] = {"model": model, "views": predictor.views.describe()}
     settings |= describe_options(videos)
     style = None if predictor.overlay_style == DEFAULT_STYLE else predictor.overlay_style
     kinds = check_outputs(outputs)
+    check_raster_options(kinds, predictor.views.are_plain, on_ray=False)
     with open_job(output, inputs, settings, kinds, batch_size, style, annotations) as job:
+        job.limits = limits
         return job.run(predictor)
 
 

@@ -126,6 +126,7 @@ def _make_record(predictor: Predictor, labeled: LabeledRaster) -> Record:
         "height": height,
         "width": width,
         "mean_confidence": labeled.mean_confidence,
+        "doubtful": labeled.doubtful,
         "areas": areas_of_counts(labeled.counts, predictor.classes),
         "annotations": [],
     }

@@ -9,6 +9,18 @@ VERSION = 4
 KIND_COLUMN = "kind TEXT NOT NULL DEFAULT 'image' CHECK (kind IN ('image', 'video'))"
 """The column of version 4, as new stores and migrated ones have it."""
 
+UNCHANGED = (
+    "(:status = 'failed' AND hash IS NOT NULL AND (hash = :hash OR (:hash IS NULL "
+    "AND (:size IS NULL OR (size = :size AND changed = :changed)))))"
+)
+"""What is true, in SQL, of an image that fails now, but is what was labeled before as far as that is known: a
+file that cannot be read has no hash, and one that is too large is not read."""
+
+LABELED_BEFORE = (
+    "(status = 'failed' AND hash IS NOT NULL AND files IS NOT NULL AND coalesce(record, '{}') <> '{}')"
+)
+"""What is true of such an image later."""
+
 SCHEMA = f"""
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE workers (

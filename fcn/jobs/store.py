@@ -18,7 +18,7 @@ from fcn.jobs.crash_isolation import release_claims, remove_outputs
 from fcn.jobs.integrity import check_store, damaged, read_record, read_video_record
 from fcn.jobs.migration import copy_path, migrate
 from fcn.jobs.naming import relative_name
-from fcn.jobs.schema import SCHEMA, STORE_NAME, VERSION
+from fcn.jobs.schema import LABELED_BEFORE, SCHEMA, STORE_NAME, UNCHANGED, VERSION
 from fcn.jobs.sources.links import shown_place
 from fcn.jobs.task import Outcome, Task
 from fcn.jobs.video_files import VideoFile, describe_video
@@ -202,29 +202,35 @@ class JobStore:
         ]
 
     def finish(self, worker: str, outcomes: Sequence[Outcome]) -> None:
-        """Writes the outcomes of images that a worker has claimed."""
+        """Writes the outcomes of images that a worker has claimed.
+
+        An unchanged image that was labeled, and for which further outputs failed, keeps what is known of it.
+        """
         rows = [
-            (
-                "failed" if outcome.error else "done",
-                0 if outcome.error else 1,
-                None if outcome.error is None else escape_undecodable(outcome.error),
-                outcome.seconds,
-                outcome.size,
-                outcome.changed,
-                outcome.hash,
-                json.dumps(outcome.files),
-                json.dumps(outcome.record),
-                outcome.id,
-                worker,
-            )
+            {
+                "status": "failed" if outcome.error else "done",
+                "labeled": 0 if outcome.error else 1,
+                "error": None if outcome.error is None else escape_undecodable(outcome.error),
+                "seconds": outcome.seconds,
+                "size": outcome.size,
+                "changed": outcome.changed,
+                "hash": outcome.hash,
+                "files": json.dumps(outcome.files),
+                "record": json.dumps(outcome.record),
+                "id": outcome.id,
+                "worker": worker,
+            }
             for outcome in outcomes
         ]
         failed = [outcome.id for outcome in outcomes if outcome.error and not outcome.files]
         with self.transaction():
             remove_outputs(self.connection, self.output, failed)
             self.connection.executemany(
-                "UPDATE images SET status = ?, labeled = labeled + ?, error = ?, seconds = ?, size = ?, "
-                "changed = ?, hash = ?, files = ?, record = ?, worker = NULL WHERE id = ? AND worker = ?",
+                "UPDATE images SET status = :status, labeled = labeled + :labeled, error = :error, "
+                "seconds = :seconds, size = :size, changed = :changed, files = :files, worker = NULL, "
+                f"hash = CASE WHEN {UNCHANGED} THEN hash ELSE :hash END, "
+                f"record = CASE WHEN {UNCHANGED} THEN record ELSE :record END "
+                "WHERE id = :id AND worker = :worker",
                 rows,
             )
             self.connection.execute(
@@ -252,21 +258,25 @@ class JobStore:
         return [(shown_place(os.fsdecode(row["path"])), row["error"]) for row in rows]
 
     def summarized_images(self) -> Iterator[SummarizedImage]:
-        """Yields each labeled image that was not deleted, by name; no videos."""
-        for row, record in self._records():
+        """Yields each labeled image that was not deleted, by name; no videos.
+
+        An image for which further outputs failed is there, but not `complete`.
+        """
+        for row, record in self._records(f"(status = 'done' OR {LABELED_BEFORE})"):
             name, path, place = (os.fsdecode(row[column]) for column in ("name", "path", "place"))
-            yield SummarizedImage(shown_place(path), relative_name(name, place), row["id"], record)
+            complete = row["status"] == "done"
+            yield SummarizedImage(shown_place(path), relative_name(name, place), row["id"], record, complete)
 
     def placed_records(self) -> Iterator[tuple[str, str, Record]]:
-        """Yields absolute path or URL, name and record of the same images."""
-        for row, record in self._records():
+        """Yields absolute path or URL, name and record of the same images, if they are complete."""
+        for row, record in self._records("status = 'done'"):
             yield shown_place(os.fsdecode(row["place"])), os.fsdecode(row["name"]), record
 
-    def _records(self) -> Iterator[tuple[sqlite3.Row, Record]]:
+    def _records(self, labeled: str) -> Iterator[tuple[sqlite3.Row, Record]]:
         with self.guarded():
             rows = self.connection.execute(
-                "SELECT id, path, place, name, record FROM images "
-                "WHERE status = 'done' AND kind = 'image' AND NOT gone ORDER BY name"
+                "SELECT id, path, place, name, status, record FROM images "
+                f"WHERE {labeled} AND kind = 'image' AND NOT gone ORDER BY name"
             )
             for row in rows:
                 yield row, read_record(row["record"], self.path)

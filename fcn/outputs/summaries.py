@@ -43,12 +43,20 @@ class SummarizedImage(NamedTuple):
         file_name: Its path relative to the folder in which it was found, with "/".
         number: Its number in the job, which stays.
         record: Its record, from `render`.
+        complete: Whether it has all outputs of the job; others are left out of files for which they have
+            nothing.
     """
 
     path: str
     file_name: str
     number: int
     record: Record
+    complete: bool = True
+
+    def is_in(self, file_name: str) -> bool:
+        """Returns whether it is in a file about all images."""
+        needed = {COCO_NAME: "annotations", _CVAT_NAME: "cvat"}.get(file_name)
+        return self.complete or needed is None or bool(self.record.get(needed))
 
 
 class Summaries(NamedTuple):
@@ -103,8 +111,9 @@ def write_summaries(
         writers = [open_files.enter_context(openers[path.name](path, classes, options)) for path in paths]
         for image in images if writers else ():
             left_out += image.record.get("left_out", 0)
-            for add in writers:
-                add(image)
+            for path, add in zip(paths, writers, strict=True):
+                if image.is_in(path.name):
+                    add(image)
     return Summaries(paths, left_out)
 
 

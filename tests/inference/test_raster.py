@@ -21,7 +21,9 @@ from rasters import (
 )
 
 from fcn.classes import VOID
+from fcn.data.image_io import Pixels
 from fcn.errors import DataError, RunError
+from fcn.inference.engines.engine import Labeled
 from fcn.inference.predictor import Predictor
 from fcn.inference.raster import label_raster
 
@@ -84,6 +86,19 @@ def test_labels_in_windows_equal_those_of_the_whole(
     np.testing.assert_array_equal(read_label(tmp_path / "out.tif"), whole)
 
 
+def test_doubtful_pixels_are_counted_as_those_of_an_image_with_data(tmp_path: Path) -> None:
+    class Doubting(WindowedBrightness):
+        def label(self, images: Pixels) -> Labeled:
+            return Labeled(super().label(images).label, 1 - images[..., 1].astype(np.float32) / 255)
+
+    pixels = noise(1200, 900)
+    pixels[:, 700:] = 0
+    source = write_raster(tmp_path / "a.tif", pixels, nodata=0, photometric="RGB", tiled=True)
+    labeled = label_raster(windowed(Doubting()), source, tmp_path / "out.tif")
+    # The probability of the label is 1 - green / 255, below 0.7 from 77 on.
+    assert labeled.doubtful == pytest.approx((pixels[..., 1] >= 77)[pixels.any(axis=2)].mean(), abs=1e-12)
+
+
 def test_windows_without_data_are_not_computed(tmp_path: Path) -> None:
     pixels = np.zeros((4000, 4000, 3), np.uint8)
     pixels[3500:3600, 3300:3500] = noise(100, 200) | 1
@@ -99,7 +114,7 @@ def test_a_raster_without_any_data_becomes_void(tmp_path: Path) -> None:
     source = write_raster(tmp_path / "a.tif", np.zeros((30, 40, 3), np.uint8), nodata=0, photometric="RGB")
     engine = WindowedBrightness()
     labeled = label_raster(windowed(engine), source, tmp_path / "out.tif")
-    assert (labeled.mean_confidence, engine.batches) == (0, [])
+    assert (labeled.mean_confidence, labeled.doubtful, engine.batches) == (0, 0, [])
     assert (read_label(tmp_path / "out.tif") == VOID).all()
 
 

@@ -14,6 +14,7 @@ from fcn.data.image_io import read_label
 from fcn.errors import OutputError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.job import open_job
+from fcn.jobs.reading import ReadingLimits
 from fcn.jobs.schema import STORE_NAME
 from fcn.jobs.sources.path_list import PathList
 from fcn.outputs.render import OUTPUTS, RASTER_OUTPUTS
@@ -124,6 +125,38 @@ def test_an_image_that_is_unreadable_now_keeps_its_label(folder: Path, output: P
     damaged.write_bytes(data)
     assert run_job(output, folder, kinds=("overlay",)).failed == ()
     assert states(output)["a.png"][0] == before["a.png"][0]
+
+
+@pytest.mark.parametrize("kind", ["palette", "polygons", "cvat"])
+def test_what_is_known_of_an_image_stays_when_a_further_output_fails(
+    kind: str, folder: Path, output: Path
+) -> None:
+    run_job(output, folder, kinds=("areas",))
+    before = (output / "areas.csv").read_text()
+    with open_job(output, [folder], {"model": "brightness"}, (kind,)) as job:
+        job.limits = ReadingLimits(pixels=24 * 32)  # the first image alone
+        result = job.run(Predictor.from_engine(Brightness()))
+    assert [path.name for path, _ in result.failed] == ["b.png", "c.bmp"]
+    assert (output / "areas.csv").read_text() == before
+    # What is not known of them is not taken for nothing.
+    written = {"palette": "a.png", "polygons": "coco.json", "cvat": "cvat.xml"}[kind]
+    text = (output / written).read_text(errors="replace")
+    assert not {name for name in ("b.png", "c.bmp") if name in text}
+    # A run with a higher limit completes them.
+    with open_job(output, [folder], {"model": "brightness"}, (kind,)) as job:
+        job.retry_failed()
+        assert job.run(Predictor.from_engine(Brightness())).failed == ()
+    assert (output / "areas.csv").read_text() == before
+    run_job(output.parent / "whole" / "out", folder, kinds=("areas", kind))
+    assert contents_below(output) == contents_below(output.parent / "whole" / "out")
+
+
+def test_an_image_that_changed_and_fails_is_no_longer_known(folder: Path, output: Path) -> None:
+    run_job(output, folder, kinds=("areas",))
+    with open_job(output, [folder], {"model": "brightness"}, ("palette",)) as job:
+        (folder / "a.jpg").write_bytes(b"nothing")
+        assert len(job.run(Predictor.from_engine(Brightness())).failed) == 1
+    assert "a.jpg" not in (output / "areas.csv").read_text()
 
 
 def test_images_that_nothing_leads_to_are_left_out_until_they_are_back(

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from PIL import ExifTags, Image
 
 from fcn.data.encoded_image import EncodedImage
 from fcn.data.image_io import encode_jpeg, read_image, read_label, read_palette
-from fcn.errors import OutputError
+from fcn.errors import BackendError, OutputError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.label_images import label_images
 from fcn.outputs.overlay import overlay_image
@@ -214,3 +215,26 @@ def test_the_same_inputs_give_the_same_bytes(predictor: Predictor, folder: Path)
     for name in ("one", "two"):
         label_images(predictor, [folder], folder.parent / name, outputs=("palette", "overlay"))
     assert contents_below(folder.parent / "one") == contents_below(folder.parent / "two")
+
+
+def test_the_largest_image_may_be_chosen(predictor: Predictor, folder: Path) -> None:
+    write_image(folder / "a.png", 1001, 1000)
+    output = folder.parent / "labels"
+    result = label_images(predictor, [folder], output, max_megapixels=1)
+    assert ["at most 1000000 pixels" in reason for _, reason in result.failed] == [True]
+    with pytest.raises(ValueError, match="Received: 1001"):
+        label_images(predictor, [folder], output, max_megapixels=1001)
+
+
+def test_rasters_need_plain_views_and_their_packages(
+    predictor: Predictor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_image(folder / "a.png")
+    output = folder.parent / "labels"
+    flipping = Predictor(predictor.net, flip=True)
+    with pytest.raises(BackendError, match="geotiff: not with --flip"):
+        label_images(flipping, [folder], output, ["geotiff"])
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    with pytest.raises(BackendError, match=r"geopackage: .*keras-fcn\[geo\]"):
+        label_images(predictor, [folder], output, ["geopackage"])
+    assert not output.exists()

@@ -44,6 +44,7 @@ def test_rasters_are_labeled_once_and_again_when_they_change(folder: Path, tmp_p
         rows = list(csv.DictReader(file))
     assert [Path(row["path"]).name for row in rows] == ["a.tif", "b.TIFF"]
     assert [(row["width"], row["height"]) for row in rows] == [("900", "700")] * 2
+    assert [row["doubtful"] for row in rows] == ["0.000000"] * 2
     assert sum(float(rows[0][name]) for name in ("dark", "grey", "light")) == pytest.approx(1, abs=1e-5)
     assert label_rasters(output, folder, kinds=kinds).written == 0
     (output / "sub" / "b.gpkg").unlink()
@@ -63,6 +64,24 @@ def test_polygons_are_added_to_labels_that_stay(folder: Path, tmp_path: Path) ->
     assert files_below(output) == {"a.tif", "a.gpkg", "sub/b.tif", "sub/b.gpkg"}
     with pytest.raises(OutputError, match="other settings"):
         run_job(output, folder, kinds=("palette",))
+
+
+def test_no_geotiff_is_added_where_other_images_were_labeled(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    write_image(folder / "c.jpg")
+    label_rasters(output, folder, kinds=("areas",))
+    before = contents_below(output)
+    for kind in ("geotiff", "geopackage"):
+        with pytest.raises(OutputError, match=rf"{kind} cannot be added, since .*c\.jpg was labeled too"):
+            label_rasters(output, folder, kinds=(kind,))
+    assert label_rasters(output, folder, kinds=("areas",)).written == 0
+    assert contents_below(output) == before
+    (folder / "c.jpg").unlink()
+    assert label_rasters(output, folder, kinds=("geotiff",)).written == 2
+    assert "c.jpg" not in (output / "areas.csv").read_text()
+    # A new image that is not a TIFF fails by itself.
+    write_image(folder / "d.jpg")
+    assert len(label_rasters(output, folder, kinds=("geopackage",)).failed) == 1
 
 
 def test_a_raster_of_16_bits_that_is_nearly_black_is_told(tmp_path: Path, capsys) -> None:
