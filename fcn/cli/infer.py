@@ -73,16 +73,15 @@ def add_parser(commands: Commands) -> None:
     infer.add_argument(
         "--every",
         type=at_least(1),
-        default=1,
         metavar="N",
-        help="label every Nth frame of videos; default: 1",
+        help="label every Nth frame of videos; default: 1; a continued job keeps its own",
     )
     infer.add_argument(
         "--smooth",
         type=_share,
-        default=0.0,
         metavar="W",
-        help="average over the frames of videos along motion, from 0 to below 1, such as 0.7; default: 0, no",
+        help="average over the frames of videos along motion, from 0 to below 1, such as 0.7; default: 0, "
+        "no; a continued job keeps its own",
     )
     infer.add_argument(
         "-0",
@@ -153,7 +152,9 @@ def run(options: argparse.Namespace) -> None:
     model = model_setting(options.model, options.engine)
     views = Views(options.flip, options.scales)
     settings: dict[str, Setting | str] = {"model": model, "views": views.describe()}
-    settings |= describe_options(VideoOptions(options.every, options.smooth))
+    of_videos = describe_options(VideoOptions(options.every or 1, options.smooth or 0.0))
+    # What is not asked for is as the job has it.
+    settings |= {name: text for name, text in of_videos.items() if getattr(options, name) is not None}
     outputs = [*options.outputs, *(["overlay"] if options.overlay else [])]
     check_raster_options(outputs, views.are_plain, bool(options.ray))
     kinds = check_outputs(outputs)

@@ -135,8 +135,11 @@ def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, 
     code, _, errors = run([*command, "--smooth", "0.7"], capsys)
     assert (code, "smooth: 0, now 0.7" in errors) == (2, True)
     assert run([*command, "--smooth", "0.7", "--restart"], capsys)[:2] == (0, written)
+    assert run(command, capsys) == (0, nothing, "")  # the job keeps its own
+    code, _, errors = run([*command, "--smooth", "0"], capsys)
+    assert (code, "smooth: 0.7, now 0" in errors) == (2, True)
     (folder / "cut.mp4").write_bytes((folder / "a.mp4").read_bytes()[:500])
-    code, _, errors = run([*command, "--smooth", "0.7"], capsys)
+    code, _, errors = run(command, capsys)
     assert (code, errors.count("cut.mp4")) == (1, 1)
 
 
