@@ -139,6 +139,7 @@ def run(options: argparse.Namespace) -> None:
     from fcn.jobs.restart import recover_restart, restarting
     from fcn.jobs.settings import Setting, model_setting
     from fcn.jobs.video_settings import describe_options
+    from fcn.jobs.videos import count_left_out
     from fcn.outputs.render import check_outputs
 
     if options.actors and not options.ray:
@@ -189,6 +190,8 @@ def run(options: argparse.Namespace) -> None:
                 predictor = _open(options.model, *arguments)
                 begin()
                 result = job.run(predictor)
+        if result.new_videos and (left_out := count_left_out(job.store)):
+            print_notice(f"Frames of videos: {job.annotations.describe_left_out(left_out)}")
     written = job.added or job.kinds
     if job.added and result.written == len(result.new_videos):
         # A file about all images, from what is known of each.
