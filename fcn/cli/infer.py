@@ -73,16 +73,15 @@ def add_parser(commands: Commands) -> None:
     infer.add_argument(
         "--every",
         type=at_least(1),
-        default=1,
         metavar="N",
-        help="label every Nth frame of videos; default: 1",
+        help="label every Nth frame of videos; default: 1; a continued job keeps its own",
     )
     infer.add_argument(
         "--smooth",
         type=_share,
-        default=0.0,
         metavar="W",
-        help="average over the frames of videos along motion, from 0 to below 1, such as 0.7; default: 0, no",
+        help="average over the frames of videos along motion, from 0 to below 1, such as 0.7; default: 0, "
+        "no; a continued job keeps its own",
     )
     infer.add_argument(
         "-0",
@@ -140,6 +139,7 @@ def run(options: argparse.Namespace) -> None:
     from fcn.jobs.restart import recover_restart, restarting
     from fcn.jobs.settings import Setting, model_setting
     from fcn.jobs.video_settings import describe_options
+    from fcn.jobs.videos import count_left_out
     from fcn.outputs.render import check_outputs
 
     if options.actors and not options.ray:
@@ -153,7 +153,9 @@ def run(options: argparse.Namespace) -> None:
     model = model_setting(options.model, options.engine)
     views = Views(options.flip, options.scales)
     settings: dict[str, Setting | str] = {"model": model, "views": views.describe()}
-    settings |= describe_options(VideoOptions(options.every, options.smooth))
+    of_videos = describe_options(VideoOptions(options.every or 1, options.smooth or 0.0))
+    # What is not asked for is as the job has it.
+    settings |= {name: text for name, text in of_videos.items() if getattr(options, name) is not None}
     outputs = [*options.outputs, *(["overlay"] if options.overlay else [])]
     check_raster_options(outputs, views.are_plain, bool(options.ray))
     kinds = check_outputs(outputs)
@@ -190,6 +192,8 @@ def run(options: argparse.Namespace) -> None:
                 predictor = _open(options.model, *arguments)
                 begin()
                 result = job.run(predictor)
+        if result.new_videos and (left_out := count_left_out(job.store)):
+            print_notice(f"Frames of videos: {job.annotations.describe_left_out(left_out)}")
     written = job.added or job.kinds
     if job.added and result.written == len(result.new_videos):
         # A file about all images, from what is known of each.

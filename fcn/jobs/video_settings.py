@@ -52,10 +52,11 @@ def describe_options(options: VideoOptions) -> dict[str, str]:
 
 
 def with_video_settings(store: JobStore, settings: Settings) -> Settings:
-    """Returns the settings of a job with those of its videos, as far as they are not among them.
+    """Returns the settings of a job with those of its videos: where none are asked for, those that it has.
 
-    A job that an earlier version started gets those that its videos have had. Call it in a transaction,
-    before other settings are written.
+    A job that an earlier version started gets those that its videos have had. While no video is labeled and
+    no other process works on the job, they may change. Call it in a transaction, before other settings are
+    written.
 
     Args:
         store: The store of the job.
@@ -66,8 +67,16 @@ def with_video_settings(store: JobStore, settings: Settings) -> Settings:
     if known and _FORM not in known:
         earlier = {name: json.dumps([value, value]) for name, value in defaults.items()}
         store.keep_settings({**earlier, _FORM: json.dumps(_MP4_ALONE)})
-    form = json.loads(store.settings().get(_FORM, json.dumps(_BY_FRAME)))
-    return {**defaults, **settings, _FORM: Setting(*form)}
+    kept = {name: Setting(*json.loads(text)) for name, text in store.settings().items() if name in _NAMES}
+    if not has_videos(store) and _works_alone(store):
+        asked = {name: text for name, text in settings.items() if name in kept and isinstance(text, str)}
+        store.keep_settings({name: json.dumps([text, text]) for name, text in asked.items()})
+    return {**defaults, _FORM: _BY_FRAME, **kept, **settings}
+
+
+def _works_alone(store: JobStore) -> bool:
+    with store.guarded():
+        return bool(store.connection.execute("SELECT count(*) < 2 FROM workers").fetchone()[0])
 
 
 def read_video_settings(store: JobStore) -> VideoSettings:

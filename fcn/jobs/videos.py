@@ -9,12 +9,15 @@ from fcn.inference.predictor import Predictor
 from fcn.inference.video import LabeledVideo, label_video
 from fcn.inference.video_writer import choose_suffix
 from fcn.jobs.integrity import output_path
+from fcn.jobs.store import JobStore
 from fcn.jobs.task import Outcome, Task
 from fcn.jobs.video_files import FRAME_SUFFIXES, OVERLAY_SUFFIXES, output_name, output_size
 from fcn.jobs.video_settings import VideoSettings
 from fcn.outputs.annotation_options import AnnotationOptions
 from fcn.outputs.frames import frame_files
 from fcn.system.files import content_hash, name_is_too_long, unreadable
+
+_LEFT_OUT = "left_out"  # in records of videos, if there are any: a number as text, as all of their values are
 
 
 class VideoLabeler:
@@ -59,7 +62,7 @@ class VideoLabeler:
             outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
             outcome = outcome._replace(hash=content_hash([source]))
             kept = self._kept_overlay(claimed) if outcome.hash == claimed.hash else None
-            labeled, files = self._write(source, claimed.name, kept)
+            labeled, files, left_out = self._write(source, claimed.name, kept)
         except OSError as error:
             return outcome._replace(error=unreadable(error))
         except (DataError, RunError) as error:
@@ -82,7 +85,8 @@ class VideoLabeler:
             )
             return outcome._replace(error=reason, files=files)
         # The sound of a video that was there is not known here.
-        record = {} if labeled.path is None else {"sound": labeled.sound}
+        record: dict[str, str] = {} if labeled.path is None else {"sound": labeled.sound}
+        record |= {_LEFT_OUT: str(left_out)} if left_out else {}
         return outcome._replace(files=files, record=record)
 
     def _kept_overlay(self, claimed: Task) -> str | None:
@@ -93,11 +97,12 @@ class VideoLabeler:
                 return suffix
         return None
 
-    def _write(self, source: Path, name: str, kept: str | None) -> tuple[LabeledVideo, dict[str, int]]:
+    def _write(self, source: Path, name: str, kept: str | None) -> tuple[LabeledVideo, dict[str, int], int]:
         """Writes all outputs of a video, but its overlays where `kept` is the suffix of those that it has.
 
         Returns:
-            The video, and the sizes of its outputs by suffix, that of the overlays first.
+            The video; the sizes of its outputs by suffix, that of the overlays first; and how many regions
+            annotations of its frames leave out.
         """
         chosen = kept or (choose_suffix() if self._settings.by_frame else OVERLAY_SUFFIXES[0])
         target = output_path(self._output, f"{name}{chosen}")
@@ -114,9 +119,23 @@ class VideoLabeler:
             # Of an earlier labeling, with or without ffmpeg.
             _remove_file(output_path(self._output, f"{name}{suffix}"))
         outputs = {chosen: target, **about_frames}
-        return labeled, {
-            suffix: output_size(path) for suffix, path in outputs.items() if path in (target, *written)
-        }
+        there = (target, *written.paths)
+        sizes = {suffix: output_size(path) for suffix, path in outputs.items() if path in there}
+        return labeled, sizes, written.left_out
+
+
+def count_left_out(store: JobStore) -> int:
+    """Returns how many regions the annotations of the frames of a job's videos leave out.
+
+    Raises:
+        OutputError: If the store cannot be read.
+    """
+    query = (
+        f"SELECT coalesce(sum(json_extract(record, '$.{_LEFT_OUT}')), 0) FROM images "
+        "WHERE kind = 'video' AND status = 'done' AND NOT gone"
+    )
+    with store.guarded():
+        return int(store.connection.execute(query).fetchone()[0])
 
 
 def _remove_file(path: Path) -> None:

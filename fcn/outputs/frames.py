@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from fcn.classes import Classes
@@ -19,6 +20,19 @@ FRAME_KINDS = ("ids", "rle", "polygons", "areas")
 
 _COCO_KINDS = ("rle", "polygons")
 FrameWriter = Callable[[int, Prediction], None]
+
+
+@dataclass
+class WrittenFrames:
+    """What is written of the frames of a video.
+
+    Attributes:
+        paths: The files and the folder that will be there.
+        left_out: How many regions are too small for an annotation, so far.
+    """
+
+    paths: tuple[Path, ...] = ()
+    left_out: int = 0
 
 
 def frame_name(stem: str, index: int) -> str:
@@ -43,7 +57,7 @@ def frame_files(
     folder: Path,
     areas: Path,
     coco: Path,
-) -> Iterator[tuple[FrameWriter | None, tuple[Path, ...]]]:
+) -> Iterator[tuple[FrameWriter | None, WrittenFrames]]:
     """Opens the files about the frames of a video; they appear when the block succeeds.
 
     "ids" becomes a folder of gray PNGs of class ids, "areas" a table and "rle" and "polygons" annotations of
@@ -59,14 +73,14 @@ def frame_files(
 
     Yields:
         A function that takes the number of each frame and its prediction, in order; None if `kinds` ask for
-        nothing of frames. And which of the three will be there.
+        nothing of frames. And which of the three will be there, and what they leave out.
 
     Raises:
         OutputError: If something cannot be written or the disk is full.
     """
     wanted = [kind for kind in FRAME_KINDS if kind in kinds]
     if not wanted:
-        yield None, ()
+        yield None, WrittenFrames()
         return
     with ExitStack() as stack:
         paths: list[Path] = []
@@ -92,5 +106,7 @@ def frame_files(
                 write_bytes(labels / Path(name).name, rendered.files[SUFFIXES["ids"]])
             for add_record in adders:
                 add_record(name, rendered.record, index + 1)
+            written.left_out += rendered.record.get("left_out", 0)
 
-        yield add, tuple(paths)
+        written = WrittenFrames(tuple(paths))
+        yield add, written

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from infer_command import run
 from photographs import contents_below, write_image
-from videos import hide_ffmpeg, needs_ffmpeg
+from videos import hide_ffmpeg, needs_ffmpeg, write_frames
 
 from fcn.data.image_io import encode_jpeg
 from fcn.inference.predictor import Predictor
@@ -148,8 +148,11 @@ def test_videos_are_labeled_too(model_path: Path, folder: Path, tmp_path: Path, 
     code, _, errors = run([*command, "--smooth", "0.7"], capsys)
     assert (code, "smooth: 0, now 0.7" in errors) == (2, True)
     assert run([*command, "--smooth", "0.7", "--restart"], capsys)[:2] == (0, written)
+    assert run(command, capsys) == (0, nothing, "")  # the job keeps its own
+    code, _, errors = run([*command, "--smooth", "0"], capsys)
+    assert (code, "smooth: 0.7, now 0" in errors) == (2, True)
     (folder / "cut.mp4").write_bytes((folder / "a.mp4").read_bytes()[:500])
-    code, _, errors = run([*command, "--smooth", "0.7"], capsys)
+    code, _, errors = run(command, capsys)
     assert (code, errors.count("cut.mp4")) == (1, 1)
 
 
@@ -171,6 +174,26 @@ def test_the_outputs_of_each_video_are_named(model_path: Path, folder: Path, tmp
     (output / "a.frames" / "000002.png").unlink()
     assert run([*command, "--every", "2"], capsys) == written
     assert json.loads(run([*command, "--every", "2", "--json"], capsys)[1])["videos"] == []
+
+
+def test_small_regions_of_frames_are_counted(model_path: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    hide_ffmpeg(tmp_path, monkeypatch)
+    random = np.random.default_rng(0)
+    frames = [random.integers(0, 256, (48, 64, 3), np.uint8) for _ in range(3)]
+    source = write_frames(tmp_path / "a.avi", frames)
+
+    def label(name: str, outputs: str, *options: object) -> str:
+        command = [model_path, source, "--output", tmp_path / name, "--outputs", outputs, *options]
+        code, _, errors = run(command, capsys)
+        assert code == 0
+        return errors
+
+    assert label("all", "polygons", "--coco-background", "--min-area", 0) == ""
+    regions = json.loads((tmp_path / "all" / "a.coco.json").read_text())["annotations"]
+    assert len(regions) >= 3
+    told = label("none", "polygons,areas", "--coco-background", "--min-area", 4000)
+    assert told.startswith(f"Frames of videos: {len(regions):,} regions below 4000 pixels were left out;")
+    assert label("none", "polygons,areas") == ""  # nothing was written
 
 
 @pytest.mark.parametrize("option", ["--restart", "--retry-failed"])

@@ -18,6 +18,7 @@ from videos import hide_ffmpeg, needs_ffmpeg
 from fcn.data.image_io import Pixels, read_label
 from fcn.errors import DataError, OutputError
 from fcn.inference.engines.engine import Labeled
+from fcn.inference.predictor import Predictor
 from fcn.jobs.job import open_job
 from fcn.jobs.store import STORE_NAME, JobStore
 from fcn.jobs.video_files import VideoFile
@@ -242,6 +243,25 @@ def test_images_in_a_folder_that_is_called_as_the_frames_keep_their_labels(tmp_p
     assert result.new_videos[0].files == ("a.mp4.overlay.webm", "a.mp4.frames/")
     assert read_label(tmp_path / "out" / "a.frames" / "000000.png").shape == (20, 30)
     assert len([*(tmp_path / "out" / "a.mp4.frames").iterdir()]) == 3
+
+
+def test_options_of_videos_may_change_until_there_are_videos(tmp_path: Path) -> None:
+    output, folder = tmp_path / "out", tmp_path / "in"
+    write_image(folder / "a.jpg")
+
+    def label(**options: str) -> None:
+        with open_job(output, [folder], {"model": "brightness", **options}, ("areas",)) as job:
+            job.run(Predictor.from_engine(Brightness()))
+
+    label(every="3")
+    write_video(folder / "film.mp4", 7)
+    label(every="2", smooth="0.5")
+    write_video(folder / "film2.mp4", 5)
+    label()
+    with pytest.raises(OutputError, match=r"every: 2, now 3; smooth: 0\.5, now 0\)"):
+        label(every="3", smooth="0")
+    numbers = [(output / f"{name}.areas.csv").read_text().count(".png") for name in ("film", "film2")]
+    assert numbers == [4, 3]
 
 
 def test_a_damaged_record_of_a_video_is_refused(folder: Path, tmp_path: Path) -> None:
