@@ -3,7 +3,7 @@
 import pytest
 import schemathesis
 from http_server import running_server
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from pausable_engine import PausableEngine
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -49,6 +49,8 @@ def test_answers_are_as_described(description, path, mode, examples):
     @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
     @given(description[path][method].as_strategy(generation_mode=mode))
     def ask(case):
+        # The generator may leave a "?" in a made-up name as it is: the request would be of another path.
+        assume("?" not in case.formatted_path)
         # A description cannot say what a good image is: most requests that look good are refused.
         case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
