@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fcn.evaluation.metrics import none_for_nan
+
 BINS = 15
 """Number of bins, as in the experiments of Guo et al."""
 
@@ -51,17 +53,21 @@ class Calibration(NamedTuple):
         Args:
             class_names: The names of the classes, in the order of their ids.
         """
-        found = map(_number, self.class_expected_error)
+        found = map(none_for_nan, self.class_expected_error.tolist())
         return {
-            "expected_calibration_error": _number(self.expected_error),
+            "expected_calibration_error": none_for_nan(self.expected_error),
             "class_expected_calibration_error": dict(zip(class_names, found, strict=True)),
-            "negative_log_likelihood": _number(self.negative_log_likelihood),
-            "brier_score": _number(self.brier),
+            "negative_log_likelihood": none_for_nan(self.negative_log_likelihood),
+            "brier_score": none_for_nan(self.brier),
             "num_pixels": int(self.pixels.sum()),
             "bins": [
-                {"pixels": int(pixels), "mean_confidence": _number(confidence), "accuracy": _number(accuracy)}
+                {
+                    "pixels": pixels,
+                    "mean_confidence": none_for_nan(confidence),
+                    "accuracy": none_for_nan(accuracy),
+                }
                 for pixels, confidence, accuracy in zip(
-                    self.pixels, self.confidence, self.accuracy, strict=True
+                    self.pixels.tolist(), self.confidence.tolist(), self.accuracy.tolist(), strict=True
                 )
             ],
         }
@@ -126,7 +132,3 @@ class CalibrationSums:
             confidence,
             accuracy,
         )
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fcn.classes import Classes
+from fcn.evaluation.metrics import none_for_nan
 from fcn.pages.percent import percent
 from fcn.pages.render import render
 from fcn.pages.swatch import class_swatches
@@ -126,8 +127,8 @@ def _document(image: "ImageScore", classes: Classes) -> dict[str, Any]:
     mistake = image.mistake
     return {
         "image": image.example.name,
-        "mean_iou": _none_for_nan(image.mean_iou),
-        "pixel_accuracy": _none_for_nan(image.pixel_accuracy),
+        "mean_iou": none_for_nan(image.mean_iou),
+        "pixel_accuracy": none_for_nan(image.pixel_accuracy),
         "largest_mistake": mistake
         and {
             "true": classes.names[mistake.true],
@@ -137,10 +138,6 @@ def _document(image: "ImageScore", classes: Classes) -> dict[str, Any]:
             "place": mistake.place,
         },
     }
-
-
-def _none_for_nan(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _cell(value: float | None) -> str:
