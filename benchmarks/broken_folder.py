@@ -39,7 +39,7 @@ FCN(num_classes=3, stride=8, width=1 / 32, fc_channels=16).save(sys.argv[1])
 
 
 class Cost(NamedTuple):
-    """What a command took."""
+    """Time and memory of a command."""
 
     seconds: float
     cpu_seconds: float

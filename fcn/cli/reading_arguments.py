@@ -8,9 +8,6 @@ from fcn.cli.arguments import at_least
 if TYPE_CHECKING:
     from fcn.jobs.reading import ReadingLimits
 
-_MOST_MEGAPIXELS = 1000
-"""OpenCV decodes no image of more than 1,074."""
-
 
 def add_reading_limits(parser: argparse.ArgumentParser) -> None:
     """Adds the options that bound the time and the size of an image."""
@@ -47,9 +44,11 @@ def _megapixels(text: str) -> int:
         >>> _megapixels("500")
         500
     """
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_MEGAPIXELS:
+    from fcn.data.image_header import MOST_MEGAPIXELS
+
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_MEGAPIXELS:
         raise argparse.ArgumentTypeError(
-            f"expected a whole number of 1 to {_MOST_MEGAPIXELS}, received {text!r}; larger TIFFs are "
+            f"expected a whole number of 1 to {MOST_MEGAPIXELS}, received {text!r}; larger TIFFs are "
             "labeled in windows with --outputs geotiff"
         )
     return int(text)

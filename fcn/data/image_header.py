@@ -31,6 +31,9 @@ from fcn.system.files import unreadable
 MAX_PIXELS = 2**28
 """An image of more, 16,384 x 16,384 or 0.8 GB once it is decoded, is refused as hostile."""
 
+MOST_MEGAPIXELS = 1000
+"""Highest limit that may be chosen: OpenCV decodes no image of more than 1,074."""
+
 _METADATA_BYTES = 2**27
 MAX_BYTES = 8 * MAX_PIXELS + _METADATA_BYTES
 """A larger file is not an image: four channels of 16 bits, uncompressed, and 0.1 GB of metadata."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fcn.data.image_header import MOST_MEGAPIXELS
 from fcn.inference.predictor import Predictor
 from fcn.inference.video import PLAIN_VIDEO, VideoOptions
 from fcn.jobs.job import LabelingResult as LabelingResult
@@ -19,9 +20,6 @@ from fcn.jobs.video_settings import describe_options
 from fcn.outputs.annotation_options import AnnotationOptions
 from fcn.outputs.overlay_style import DEFAULT_STYLE
 from fcn.outputs.render import check_outputs
-
-_MOST_MEGAPIXELS = 1000
-"""OpenCV decodes no image of more than 1,074."""
 
 
 def label_images(
@@ -75,9 +73,9 @@ def label_images(
     """
     limits = LIMITS
     if max_megapixels is not None:
-        if not 1 <= max_megapixels <= _MOST_MEGAPIXELS:
+        if not 1 <= max_megapixels <= MOST_MEGAPIXELS:
             raise ValueError(
-                f"Expected `max_megapixels` from 1 to {_MOST_MEGAPIXELS}. Received: {max_megapixels}."
+                f"Expected `max_megapixels` from 1 to {MOST_MEGAPIXELS}. Received: {max_megapixels}."
             )
         limits = LIMITS._replace(pixels=max_megapixels * 10**6)
     model = _model_setting(predictor)
