@@ -65,6 +65,9 @@ def run(options: argparse.Namespace) -> None:
                 f"{options.run}: finished at step {ended}.", f"To train longer: python train.py {longer_run}"
             )
             return
+    from fcn.labels.validation_split import check_lists
+
+    check_lists(config.data)  # a wrong path is told before a library is loaded
     start_backend()
     from fcn.evaluation.evaluation import scores_document
     from fcn.evaluation.metrics import none_for_nan

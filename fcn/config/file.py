@@ -5,7 +5,6 @@ what it leaves out. Unknown keys, wrong types and values out of range are refuse
 what is expected.
 """
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -17,6 +16,7 @@ from pydantic import ValidationError, model_validator
 from ruamel.yaml import YAML
 
 from fcn.config.bounded_yaml import MAX_BYTES, TOO_LONG, parse_yaml
+from fcn.config.close_keys import close_keys
 from fcn.config.overrides import RENAMED, not_yaml, read_overrides
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
 from fcn.errors import ConfigError
@@ -251,7 +251,7 @@ def _explain(path: Path, problem: Any, values: dict[str, Any]) -> str:
     if problem["type"] == "extra_forbidden":
         *sections, unknown = problem["loc"]
         fields = _SECTIONS[sections[0]].model_fields if sections else Config.model_fields
-        close = difflib.get_close_matches(str(unknown), fields, n=1)
+        close = close_keys(str(unknown), fields)
         hint = (
             f"Did you mean {'.'.join([*map(str, sections), close[0]])}?"
             if close

@@ -1,19 +1,22 @@
 """The split that a net is scored on: a list of a data set, or of the run that divided it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fcn.classes import Classes
 from fcn.config.file import Config
 from fcn.config.sections import LabelOrientation
 from fcn.data.voc import Example, read_classes, read_split
 from fcn.errors import ConfigError
-from fcn.inference.predictor import Predictor
 from fcn.runs.lineage import find_run
 from fcn.runs.splits import divided_lists
 
+if TYPE_CHECKING:  # it imports a backend
+    from fcn.inference.predictor import Predictor
+
 
 def read_scored(
-    predictor: Predictor, root: Path, split: str, label_orientation: LabelOrientation = "upright"
+    predictor: "Predictor", root: Path, split: str, label_orientation: LabelOrientation = "upright"
 ) -> tuple[Classes, list[Example]]:
     """Returns the classes of a data set, and the examples of a split.
 
@@ -33,7 +36,7 @@ def read_scored(
     return classes, read_split(root, split, label_orientation, lists=lists)
 
 
-def read_scored_classes(predictor: Predictor, root: Path, splits: tuple[str, ...] = ()) -> Classes:
+def read_scored_classes(predictor: "Predictor", root: Path, splits: tuple[str, ...] = ()) -> Classes:
     """Returns the classes of a data set, by what the net's run knows where there is no class list.
 
     Args:

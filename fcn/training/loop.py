@@ -15,7 +15,7 @@ from fcn.errors import DataError, OutputError, RunError
 from fcn.evaluation.evaluate import evaluate_examples
 from fcn.evaluation.evaluation import Evaluation
 from fcn.inference.predictor import Predictor
-from fcn.labels.validation_split import record_division
+from fcn.labels.validation_split import check_lists, record_division
 from fcn.report import write_report
 from fcn.runs.digests import DataRecord, write_record
 from fcn.runs.licenses import licenses_of_start, write_licenses
@@ -115,6 +115,7 @@ def train(
                     f"{run.path}: finished at step {ended}.",
                     f"To train longer: {resume_run(run.path, longer(run, config))}",
                 )
+            check_lists(config.data)
             check_weights(run, config)
             data = read_checked(config.data, saved_class_names(run))
             if data.is_divided and devices.is_main_process():

@@ -20,6 +20,8 @@ def refusal(path: Path, *overrides: str) -> str:
     ("content", "words"),
     [
         ("model: {widht: 1}", ["model.widht", "unknown key", "Did you mean model.width?"]),
+        ("train: {lr: 1}", ["train.lr", "unknown key", "Did you mean train.learning_rate?"]),
+        ("train: {batch: 1}", ["train.batch", "unknown key", "Did you mean train.batch_size?"]),
         ("model: {colour: 1}", ["model.colour", "unknown key", "Known keys: net, width,"]),
         (
             "model: {context: large}",
