@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> None:
     start_backend(options.engine)
     from fcn.evaluation.evaluate import evaluate_and_check
     from fcn.evaluation.evaluation import scores_document
-    from fcn.evaluation.scored_split import find_divided
+    from fcn.evaluation.scored_split import describe_divided
     from fcn.inference.predictor import Predictor
 
     predictor = Predictor(
@@ -98,11 +98,8 @@ def run(options: argparse.Namespace) -> None:
         trust=options.trust,
     )
     orientation = options.label_orientation or _label_orientation(options)
-    if lists := find_divided(options.model, options.data, options.split):
-        print_notice(
-            f"{options.split}: the images that the training chose from {options.data} (data.val_share), "
-            f"listed in {lists / f'{options.split}.txt'}."
-        )
+    if said := describe_divided(options.model, options.data, options.split):
+        print_notice(said)
     checked = evaluate_and_check(
         predictor,
         options.data,
