@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     """Scores a net."""
     options.model = find_model(options.model, options.engine)
     from fcn.data.voc import read_names
-    from fcn.evaluation.scored_split import find_divided
+    from fcn.evaluation.scored_split import describe_divided, find_divided
 
     # A wrong path is told before a library is loaded.
     read_names(options.data, options.split, find_divided(options.model, options.data, options.split))
@@ -100,11 +100,8 @@ def run(options: argparse.Namespace) -> None:
         trust=options.trust,
     )
     orientation = options.label_orientation or _label_orientation(options)
-    if lists := find_divided(options.model, options.data, options.split):
-        print_notice(
-            f"{options.split}: the images that the training chose from {options.data} (data.val_share), "
-            f"listed in {lists / f'{options.split}.txt'}."
-        )
+    if said := describe_divided(options.model, options.data, options.split):
+        print_notice(said)
     checked = evaluate_and_check(
         predictor,
         options.data,
