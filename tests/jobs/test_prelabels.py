@@ -158,6 +158,26 @@ def test_who_follows_the_advice_about_small_regions_keeps_corrections(
     assert shapes[0] < shapes[1]
 
 
+@pytest.mark.parametrize("added", ["palette", "cvat", "polygons"])
+def test_small_regions_are_all_counted_after_an_output_was_added(
+    added: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = AnnotationOptions(min_area=AreaLimit.parse("60"))
+    run(tmp_path / "whole", folder, kinds=("labelme", added), options=options)
+    whole = capsys.readouterr().err
+    assert "regions below 60 pixels were left out" in whole
+    output = tmp_path / "out"
+    run(output, folder, kinds=("labelme",), options=options)
+    capsys.readouterr()
+    (output / "a.json").write_text("corrected")
+    run(output, folder, kinds=(added,))
+    assert capsys.readouterr().err == whole
+    assert (output / "a.json").read_text() == "corrected"
+    write_image(folder / "new.png")
+    run(output, folder, kinds=(added,))
+    assert int(capsys.readouterr().err.split()[0]) > int(whole.split()[0])
+
+
 def test_an_output_folder_may_be_a_link(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "far" / "away" / "real").mkdir(parents=True)
     (tmp_path / "out").symlink_to(tmp_path / "far" / "away" / "real")
