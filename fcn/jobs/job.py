@@ -239,7 +239,7 @@ def open_job(
             plan(store, lease, inputs, endings, size, summary_paths(kinds, output), kinds, compared)
             job = Job(store, lease, kinds, order)
             job.added = tuple(kind for kind in kinds if known and kind not in known)
-            if not job.finished and (older := describe_older_job(output, order, job.annotations)):
+            if not job.finished and (older := describe_older_job(store, kinds, order, job.annotations)):
                 print_notice(*older)
             yield job
             if not job.remaining():

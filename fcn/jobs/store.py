@@ -20,7 +20,7 @@ from fcn.jobs.migration import copy_path, migrate
 from fcn.jobs.naming import relative_name
 from fcn.jobs.schema import LABELED_BEFORE, SCHEMA, STORE_NAME, UNCHANGED, VERSION
 from fcn.jobs.sources.links import shown_place
-from fcn.jobs.task import Outcome, Task
+from fcn.jobs.task import Kind, Outcome, Task
 from fcn.jobs.video_files import VideoFile, describe_video
 from fcn.outputs.record import Record
 from fcn.outputs.summaries import SummarizedImage
@@ -146,6 +146,12 @@ class JobStore:
         query = f"SELECT count(*) FROM images WHERE status IN ({marks})"
         with self.guarded():
             return int(self.connection.execute(query, statuses).fetchone()[0])
+
+    def has(self, kind: Kind) -> bool:
+        """Returns whether there are images, or videos, to label or labeled, that were not deleted."""
+        query = "SELECT EXISTS (SELECT 1 FROM images WHERE kind = ? AND name IS NOT NULL AND NOT gone)"
+        with self.guarded():
+            return bool(self.connection.execute(query, (kind,)).fetchone()[0])
 
     def labeled_videos(self) -> dict[str, VideoFile]:
         """Returns what there is to tell of each labeled video, by name."""
