@@ -62,8 +62,11 @@ class Job:
     @property
     def finished(self) -> bool:
         """Whether all images are labeled or have failed, and all summaries are written."""
-        summaries = summary_paths(self.kinds, self.store.output)
-        return not self.remaining() and all(path.exists() for path in summaries)
+        return not self.remaining() and all(path.exists() for path in self.summaries())
+
+    def summaries(self) -> tuple[Path, ...]:
+        """Returns the files about all images that the job writes; none if it has videos alone."""
+        return summary_paths(self.kinds, self.store.output) if self.store.has("image") else ()
 
     def remaining(self) -> int:
         """Returns how many images are not labeled yet, including those that other workers have in hand."""
@@ -148,17 +151,18 @@ class Job:
         """
         if self.finished:
             return self.result()
-        summaries = summary_paths(self.kinds, self.store.output)
+        summaries = self.summaries()
         if has_unlabeled(self.store):
             for path in summaries:
                 remove(path)  # without the new images it must not look complete if this run is stopped
         earlier = self.store.labeled_videos()
         written = label()
         images, output = self.store.summarized_images(), self.store.output
-        with times_kept(summaries):
-            left_out = write_summaries(self.kinds, images, output, classes(), self.annotations).left_out
-        if left_out:
-            print_notice(self.annotations.describe_left_out(left_out))
+        if summaries:
+            with times_kept(summaries):
+                left_out = write_summaries(self.kinds, images, output, classes(), self.annotations).left_out
+            if left_out:
+                print_notice(self.annotations.describe_left_out(left_out))
         return self.result(written, earlier)
 
     def memory(self) -> float | None:

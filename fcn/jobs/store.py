@@ -148,8 +148,8 @@ class JobStore:
             return int(self.connection.execute(query, statuses).fetchone()[0])
 
     def has(self, kind: Kind) -> bool:
-        """Returns whether there are images, or videos, to label or labeled, that were not deleted."""
-        query = "SELECT EXISTS (SELECT 1 FROM images WHERE kind = ? AND name IS NOT NULL AND NOT gone)"
+        """Returns whether the job has images, or videos, also such that were deleted since."""
+        query = "SELECT EXISTS (SELECT 1 FROM images WHERE kind = ? AND name IS NOT NULL)"
         with self.guarded():
             return bool(self.connection.execute(query, (kind,)).fetchone()[0])
 
