@@ -76,8 +76,12 @@ def test_each_kind_is_added_and_nothing_else_is_touched(folder: Path, output: Pa
 def test_outputs_that_exclude_each_other_are_refused(folder: Path, output: Path) -> None:
     run_job(output, folder, kinds=("palette", "rle"))
     before = states(output)
-    for kind in ("ids", "polygons"):
-        with pytest.raises(OutputError, match=rf"outputs: palette, rle, now {kind}.*--restart"):
+    for kind, reason in (
+        ("ids", "only one of palette and ids, which are the same file"),
+        ("polygons", "only one of rle and polygons, which are the same file"),
+        ("geotiff", "only areas beside geotiff and geopackage, which are written window by window"),
+    ):
+        with pytest.raises(OutputError, match=rf"palette, rle, now {kind}\)\. .*{reason}.*--restart"):
             run_job(output, folder, kinds=(kind,))
     assert states(output) == before
     assert run_job(output, folder, kinds=("palette", "rle")).written == 0
