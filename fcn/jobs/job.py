@@ -11,13 +11,14 @@ from fcn.inference.predictor import Predictor
 from fcn.jobs.added_outputs import has_unlabeled, join_outputs, times_kept, written_outputs
 from fcn.jobs.annotation_setting import read_options, settle_options
 from fcn.jobs.crash_isolation import note_delegation
+from fcn.jobs.kept_limits import read_limits
 from fcn.jobs.moved import compare_folders
 from fcn.jobs.older_version import describe_older_job
 from fcn.jobs.overlay_setting import read_style, settle_style
 from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import default_batch_size, plan
 from fcn.jobs.rasters import writes_rasters
-from fcn.jobs.reading import LIMITS, PixelOrder
+from fcn.jobs.reading import PixelOrder
 from fcn.jobs.restart import remove_store
 from fcn.jobs.result import LabelingResult as LabelingResult
 from fcn.jobs.settings import ORDER, Settings, check_settings, read_pixel_order
@@ -44,7 +45,7 @@ class Job:
         order: Order of the pixels that are labeled.
         added: Those of `kinds` that it did not write before.
         annotations: Options of annotations.
-        limits: Limits of an image that is read.
+        limits: Limits of an image that is read; at first those that the job keeps.
         lease: This process.
     """
 
@@ -56,7 +57,7 @@ class Job:
         self.order = order
         self.added: tuple[str, ...] = ()
         self.annotations = read_options(store)
-        self.limits = LIMITS
+        self.limits = read_limits(store)
         self.lease = lease
 
     @property
@@ -164,21 +165,6 @@ class Job:
             if left_out:
                 print_notice(self.annotations.describe_left_out(left_out))
         return self.result(written, earlier)
-
-    def memory(self) -> float | None:
-        """Returns the memory limit of the job in GB; None if it has none."""
-        kept = self.store.settings().get("memory")
-        return None if kept is None else float(kept)
-
-    def keep_memory(self, gigabytes: float | None) -> None:
-        """Stores the memory limit in GB for when the job is resumed.
-
-        It may change: another limit gives other windows, and where they meet, rounding may decide a tie
-        between two classes differently; nothing else differs.
-        """
-        if gigabytes is not None:
-            with self.store.transaction():
-                self.store.keep_settings({"memory": str(gigabytes)})
 
     def check_engine(self, engine: str, precision: str) -> None:
         """Stores the engine and its precision, or compares them with the stored ones.

@@ -35,7 +35,7 @@ def describe_older_job(
     of_frames = [kind for kind in FRAME_KINDS if kind in kinds]
     if of_frames and not read_video_settings(store).by_frame and store.has("video"):
         lines.append(
-            f"{begin} videos get overlays in MP4 files alone, and no {' or '.join(of_frames)} of their frames. "
-            "Add --restart to label everything again, with labels of frames."
+            f"{begin} videos get overlays in MP4 files alone, and no {' or '.join(of_frames)} of their "
+            "frames. Add --restart to label everything again, with labels of frames."
         )
     return lines

@@ -142,6 +142,11 @@ def test_what_is_known_of_an_image_stays_when_a_further_output_fails(
         result = job.run(Predictor.from_engine(Brightness()))
     assert [path.name for path, _ in result.failed] == ["b.png", "c.bmp"]
     assert (output / "areas.csv").read_text() == before
+    # Later runs list them too, and say that what they had is there.
+    again = run_job(output, folder, kinds=(kind,))
+    assert (again.written, again.failed) == (0, result.failed)
+    stays = "(its earlier outputs stay, and those that were added are missing)"
+    assert [reason.endswith(stays) for _, reason in again.failed] == [True, True]
     # What is not known of them is not taken for nothing.
     written = {"palette": "a.png", "polygons": "coco.json", "cvat": "cvat.xml"}[kind]
     text = (output / written).read_text(errors="replace")
@@ -159,7 +164,8 @@ def test_an_image_that_changed_and_fails_is_no_longer_known(folder: Path, output
     run_job(output, folder, kinds=("areas",))
     with open_job(output, [folder], {"model": "brightness"}, ("palette",)) as job:
         (folder / "a.jpg").write_bytes(b"nothing")
-        assert len(job.run(Predictor.from_engine(Brightness())).failed) == 1
+        ((_, reason),) = job.run(Predictor.from_engine(Brightness())).failed
+    assert "earlier outputs" not in reason
     assert "a.jpg" not in (output / "areas.csv").read_text()
 
 

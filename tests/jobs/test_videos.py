@@ -324,6 +324,28 @@ def test_labels_of_frames_can_be_added(folder: Path, tmp_path: Path) -> None:
     assert (output / "sub" / "b.overlay.webm").exists()
 
 
+def test_a_finished_video_stays_where_labels_of_its_frames_cannot_be_added(
+    folder: Path, tmp_path: Path
+) -> None:
+    class Refuses(Brightness):
+        def label(self, images: Pixels) -> Labeled:
+            raise MemoryError
+
+    output = tmp_path / "out"
+    run_job(output, folder, kinds=("palette",))
+    overlay = (output / "a.overlay.webm").read_bytes()
+    (folder / "a.jpg").unlink()
+    result = run_job(output, folder, kinds=("areas",), engine=Refuses())
+    assert [path.name for path, _ in result.failed] == ["a.mp4", "b.AVI"]
+    assert all("its earlier outputs stay" in reason for _, reason in result.failed)
+    assert (output / "a.overlay.webm").read_bytes() == overlay
+    with open_job(output, [folder], {"model": "brightness"}, ("areas",)) as job:
+        job.retry_failed()
+        assert job.run(Predictor.from_engine(Brightness())).failed == ()
+    assert (output / "a.overlay.webm").read_bytes() == overlay
+    assert (output / "a.areas.csv").exists()
+
+
 @needs_ffmpeg
 def test_a_finished_video_stays_where_labels_of_frames_are_added_without_ffmpeg(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
