@@ -29,7 +29,8 @@ def add_parser(commands: Commands) -> None:
         type=Path,
         nargs="?",
         metavar="CONFIG",
-        help="a YAML file; recipes are in configs/; not needed with --resume RUN",
+        help="a YAML file, or the name of a recipe in configs/, such as voc_fcn8s; not needed with "
+        "--resume RUN",
     )
     train.add_argument(
         "--run", type=Path, metavar="DIR", help="run folder to write; default: runs/NAME_OF_CONFIG"

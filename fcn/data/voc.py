@@ -253,8 +253,9 @@ def check_root(root: Path) -> None:
         return
     if not is_there(root):
         raise DataError(
-            f"{root}: no such folder. Expected a data set in VOC layout, VOCdevkit/VOC2012 for example, "
-            "which fcn data download voc2012 fetches."
+            f"{root}: no such folder. Expected a data set in VOC layout, VOCdevkit/VOC2012 for example. "
+            "fcn data download fetches published ones, fcn data generate draws one, fcn data import makes "
+            "one of your labels."
         )
     near = (found.parent for depth in ("*", "*/*") for found in sorted(root.glob(f"{depth}/{IMAGES}")))
     inside = next(near, None)

@@ -71,8 +71,8 @@ def train(
     """Trains a net and writes a run folder.
 
     Args:
-        config: How to train: a configuration, its sections as dictionaries, or the path of a YAML file; None:
-            as the run that is resumed.
+        config: How to train: a configuration, its sections as dictionaries, the path of a YAML file, or the
+            name of a recipe that comes with this package; None: as the run that is resumed.
         run_path: Where to write.
         resume: Whether to resume a run that is there from its last checkpoint.
         callbacks: Further Keras callbacks, in every process. They see each batch with its loss as
