@@ -47,6 +47,7 @@ EVERY_COMMAND = [
     ["inspect"],
     ["compare"],
     ["plan"],
+    ["suggest"],
     ["data"],
     ["data", "generate"],
     ["data", "download"],
