@@ -86,9 +86,9 @@ def run(options: argparse.Namespace) -> None:
         )
     if not options.time and (options.engine, options.precision) != ("auto", "auto"):
         raise RunError("--engine, --precision: are only used by --time. Add it, or leave them out.")
-    start_backend(options.engine)
     if not is_configuration(options.model):
-        options.model = find_model(options.model)
+        options.model = find_model(options.model, options.engine)
+    start_backend(options.engine)
     import keras
 
     from fcn.data.image_io import read_image
