@@ -2,7 +2,7 @@
 
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import keras
@@ -86,9 +86,10 @@ def find_layer_times(nodes: Sequence[Node], passes: Sequence[Pass]) -> dict[str,
     # For each layer that operations name, the one that has its time.
     owners = {name: multiplying.get(name, name) for name in medians}
     members: dict[str, list[str]] = {owner: [owner] for owner in owners.values()}
-    for name, other in (_find_absorbed(nodes, medians) | _find_fused(passes, work, medians)).items():
+    absorbed = _find_absorbed(nodes, {*medians, *members}) | _find_fused(passes, work, medians)
+    for name, other in absorbed.items():
         if name not in members:
-            members[owners[other]].append(name)
+            members[owners.get(other, other)].append(name)
     times = {node.layer.name: LayerTime(0.0) for node in nodes}
     for leader, others in members.items():
         named = [name for name, owner in owners.items() if owner == leader]
@@ -170,20 +171,36 @@ def _find_fused(
     return found
 
 
-def _find_absorbed(nodes: Sequence[Node], medians: Mapping[str, float]) -> dict[str, str]:
-    """Returns the layers that no operation names, and the next layer behind each that has one."""
+def _find_absorbed(nodes: Sequence[Node], timed: Collection[str]) -> dict[str, str]:
+    """Returns the layers that no operation names, and the one that each is computed with.
+
+    That is the layer in front of it that has an operation, such as the convolution of an activation, or else
+    the next one behind it, such as that whose weights an engine has scaled in place of its map.
+
+    Args:
+        nodes: The layers.
+        timed: Names of the layers that have an operation.
+    """
+    front: dict[int, str] = {}
+    for number, node in enumerate(nodes):
+        sources = [front[source] for source in node.inputs if source in front]
+        if node.layer.name in timed:
+            front[number] = node.layer.name
+        elif sources:
+            front[number] = sources[0]
     behind: dict[int, str] = {}
-    found: dict[str, str] = {}
     for number in range(len(nodes) - 1, -1, -1):
-        node = nodes[number]
-        name = node.layer.name
-        if name in medians:
-            behind |= dict.fromkeys(node.inputs, name)
-        elif number in behind:
-            if node.inputs and not isinstance(node.layer, keras.layers.Dropout):
-                found[name] = behind[number]
-            behind |= dict.fromkeys(node.inputs, behind[number])
-    return found
+        name = nodes[number].layer.name if nodes[number].layer.name in timed else behind.get(number)
+        if name is not None:
+            behind |= dict.fromkeys(nodes[number].inputs, name)
+    return {
+        node.layer.name: front.get(number) or behind[number]
+        for number, node in enumerate(nodes)
+        if node.layer.name not in timed
+        and node.inputs
+        and not isinstance(node.layer, keras.layers.Dropout)
+        and (number in front or number in behind)
+    }
 
 
 def _owner(layers: Sequence[str], work: Mapping[str, int | None]) -> str:

@@ -39,8 +39,8 @@ def test_operations_of_a_layer_add_up_and_the_median_of_passes_counts(nodes: lis
     assert found["conv_1"].gflop == pytest.approx(CONV_GFLOP)
     assert [found[name].seconds for name in ("image", "dropout")] == [0, 0]
     assert [found[name].within for name in ("image", "dropout", "relu")] == [None] * 3
-    # No operation of its own: it is a part of what reads it.
-    assert found["sum"].within == "conv_2"
+    # No operation of its own: it is a part of the one in front of it.
+    assert found["sum"].within == "pool"
 
 
 def test_an_operation_of_several_layers_is_that_of_the_one_with_most_work(nodes: list[Node]) -> None:
