@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lean_keras  # noqa: F401  # first, for what follows
 from deaths import die_after, die_before, run_forks
 from eager_training import eager_training
 from killed_training_program import POINTS as TRAINING_POINTS

@@ -1,5 +1,6 @@
 """A step in parts equals the step at once."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from fcn.config.sections import LossConfig, TrainConfig
 from fcn.training.optimizer import LayerwiseOptimizer, build_optimizer
 
 IMAGES, CLASSES = 8, 3
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +135,7 @@ def test_a_saved_training_goes_on_within_a_step(name: str, stop: int, examples, 
 
 
 TWO_DEVICES = """
+import lean_keras
 import numpy as np
 import tensorflow as tf
 import keras
@@ -164,5 +167,11 @@ for name in ("sgd", "adamw"):
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="MirroredStrategy is TensorFlow's")
 def test_two_devices_clip_and_accumulate_as_one() -> None:
-    done = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stdout.split() == ["equal", "equal"], done.stderr
