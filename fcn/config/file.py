@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from fcn.config.bounded_yaml import MAX_BYTES, TOO_LONG, parse_yaml
 from fcn.config.overrides import RENAMED, not_yaml, read_overrides
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
+from fcn.config.teaching import check_teaching
 from fcn.errors import ConfigError
 from fcn.system.files import read_at_most, unreadable
 from fcn.system.remedies import overrides_name, set_keys
@@ -41,6 +42,11 @@ class Config(Section):
                 "augmentation.crop_size is null, so images differ in size and come one at a time: "
                 "train.accumulate must equal train.batch_size"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_teacher_is_there(self) -> "Config":
+        check_teaching(self.loss, self.train)
         return self
 
     def with_values(self, section: str, **values: Any) -> "Config":

@@ -48,6 +48,7 @@ class Position(NamedTuple):
         data: Digests of the data.
         pixel_order: `PIXEL_ORDER`; "" where an older version wrote the checkpoint.
         examples: Examples in all steps so far; None where an older version wrote the checkpoint.
+        teacher: Digest of the teacher; "" without one.
     """
 
     step: int
@@ -56,6 +57,7 @@ class Position(NamedTuple):
     data: DataDigests = DataDigests()
     pixel_order: str = ""
     examples: int | None = None
+    teacher: str = ""
 
 
 def save_training(
@@ -150,6 +152,7 @@ def restore_training(
         ),
         str(state.get("pixel_order", "")),
         None if state.get("examples") is None else int(state["examples"]),
+        str(state.get("teacher", "")),
     )
 
 

@@ -34,11 +34,15 @@ def record_of(
     if kept is not None and kept.train.images == images:
         return kept
     complete = saved is None or saved.train.images != ""
+    known = _digests_by_path(data)
+    earlier = [*earlier_images(config.model.weights, known)] if has_scores else []
+    if config.train.teacher is not None:
+        earlier += earlier_images(config.train.teacher, known)
     return DataRecord(
         TrainingImages(str(run.path), config.data.train_split, images, complete),
         config.data.val_split,
         data.digests.val,
-        earlier_images(config.model.weights, _digests_by_path(data)) if has_scores else (),
+        tuple(dict.fromkeys(earlier)),  # a net may start from its teacher
     )
 
 

@@ -25,6 +25,7 @@ def first_lines(session: Session) -> list[str]:
     return [
         f"Device: {devices.name_device(train.devices)}; precision: {session.precision}.",
         describe_parameters(config.model.net, session.model),
+        *([] if session.teacher is None else [session.teacher.describe(config)]),
         describe_steps(train, session.position.step, num_train),
         f"Scores: on {counted(num_val, 'validation image')}, every {train.evaluate_steps:,} steps and after "
         "the last.",
