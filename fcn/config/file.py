@@ -46,7 +46,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _a_teacher_is_there(self) -> "Config":
-        check_teaching(self.loss, self.train)
+        check_teaching(self.data, self.loss, self.train)
         return self
 
     def with_values(self, section: str, **values: Any) -> "Config":

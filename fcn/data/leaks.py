@@ -132,7 +132,16 @@ def digest_images(examples: Sequence[Example]) -> list[bytes]:
 
 
 def _digests(examples: Sequence[Example]) -> Iterator[bytes]:
-    return map_on_all_cores(lambda example: _digest(read_image(example.image_path, example.bits)), examples)
+    return map_on_all_cores(digest_image, examples)
+
+
+def digest_image(example: Example) -> bytes:
+    """Reads an image, not its label, and returns its digest, as in `ExampleDigest`.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    return _digest(read_image(example.image_path, example.bits))
 
 
 def digest_example(image: Pixels, label: Pixels) -> ExampleDigest:

@@ -182,7 +182,7 @@ def open_training_stream(
     num_classes: int,
     pixels: npt.NDArray[np.int64] | None,
     skipped: int = 0,
-    kind: type[TrainingStream] = TrainingStream,
+    kind: Callable[..., TrainingStream] = TrainingStream,
 ) -> TrainingStream:
     """Returns the examples of a training as its configuration asks for them.
 
@@ -193,7 +193,7 @@ def open_training_stream(
         pixels: `int64[images, classes]`, the pixels of each class in each label, without void; needed only
             for `data.sampling` "balanced".
         skipped: As of `TrainingStream`.
-        kind: The class of the stream.
+        kind: Makes the stream, of the arguments of `TrainingStream`.
     """
     sampler = None
     if config.data.sampling == "balanced" and pixels is not None:

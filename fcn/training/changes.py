@@ -19,8 +19,8 @@ _NOT_LEARNED = (
 )
 """Keys that change when and from where something is read or written, and nothing that is learned."""
 
-_TEACHER = "train.teacher"
-"""Key of a net that may have been moved, but neither be added nor removed; `open_teacher` compares it."""
+_MOVABLE = ("train.teacher", "data.unlabeled")
+"""Keys of what may have been moved, but neither be added nor removed; digests of it are compared."""
 
 _LEARNED = ("train.steps", "train.batch_size", "train.accumulate", "train.devices")
 """Keys that may change too, from a step on."""
@@ -46,13 +46,14 @@ class Change(NamedTuple):
 def changed_learning(saved: Config, wanted: Config) -> list[str]:
     """Returns "section.key: saved -> wanted" for each difference that changes what is learned.
 
-    The places of the data, of the weights to start from and of a teacher do not count: they may have moved.
+    The places of the data, of the weights to start from, of a teacher and of unlabeled images do not count:
+    they may have been moved.
     """
     keys = (*_NOT_LEARNED, "train.devices")
     return [
         change.text
         for change in _changes(saved, wanted)
-        if change.key not in keys and not _is_moved_teacher(change, saved, wanted)
+        if change.key not in keys and not _is_moved(change, saved, wanted)
     ]
 
 
@@ -140,11 +141,14 @@ def _changes(saved: Config, wanted: Config) -> list[Change]:
 
 
 def _is_allowed(change: Change, saved: Config, wanted: Config) -> bool:
-    return change.key in (*_NOT_LEARNED, *_LEARNED) or _is_moved_teacher(change, saved, wanted)
+    return change.key in (*_NOT_LEARNED, *_LEARNED) or _is_moved(change, saved, wanted)
 
 
-def _is_moved_teacher(change: Change, saved: Config, wanted: Config) -> bool:
-    return change.key == _TEACHER and None not in (saved.train.teacher, wanted.train.teacher)
+def _is_moved(change: Change, saved: Config, wanted: Config) -> bool:
+    if change.key not in _MOVABLE:
+        return False
+    section, key = change.key.split(".")
+    return None not in (getattr(getattr(config, section), key) for config in (saved, wanted))
 
 
 def _describe(change: Change, saved: Config, wanted: Config, step: int) -> str:

@@ -49,6 +49,7 @@ class Position(NamedTuple):
         pixel_order: `PIXEL_ORDER`; "" where an older version wrote the checkpoint.
         examples: Examples in all steps so far; None where an older version wrote the checkpoint.
         teacher: Digest of the teacher; "" without one.
+        unlabeled: Digest of the images without labels; "" without any.
     """
 
     step: int
@@ -58,6 +59,7 @@ class Position(NamedTuple):
     pixel_order: str = ""
     examples: int | None = None
     teacher: str = ""
+    unlabeled: str = ""
 
 
 def save_training(
@@ -153,6 +155,7 @@ def restore_training(
         str(state.get("pixel_order", "")),
         None if state.get("examples") is None else int(state["examples"]),
         str(state.get("teacher", "")),
+        str(state.get("unlabeled", "")),
     )
 
 

@@ -29,7 +29,7 @@ def record_of(
         saved: The digests in the checkpoint that the training resumes from; None where it starts.
         has_scores: Whether it starts from a net that was trained on labels.
     """
-    images = tuple(digest.image for digest in data.train_digests)
+    images = (*(digest.image for digest in data.train_digests), *data.unlabeled.digests)
     kept = None if saved is None else read_record(run.digests)
     if kept is not None and kept.train.images == images:
         return kept
@@ -64,7 +64,8 @@ def trained_on(config: Config, data: CheckedData, record: DataRecord | None) -> 
     """
     earlier = () if record is None else record.earlier
     seen = compare_earlier(earlier, [digest.image for digest in data.val_digests])
-    return TrainingSplit(config.data.train_split, len(data.train_examples), 0, seen)
+    num_images = len(data.train_examples) + len(data.unlabeled.examples)
+    return TrainingSplit(config.data.train_split, num_images, 0, seen)
 
 
 def warn(run: RunFolder, training: TrainingSplit, num_images: int) -> tuple[str, ...]:

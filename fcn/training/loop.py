@@ -47,7 +47,14 @@ from fcn.training.lock import only_training
 from fcn.training.loggers.external import ExternalLoggers, check_packages
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.result import TrainingResult as TrainingResult
-from fcn.training.run_check import check_data, check_orientation, check_place, check_run, check_weights
+from fcn.training.run_check import (
+    check_data,
+    check_orientation,
+    check_place,
+    check_run,
+    check_unlabeled,
+    check_weights,
+)
 from fcn.training.run_start import write_start
 from fcn.training.sampling import measure_shares, open_stream
 from fcn.training.session import Session
@@ -165,6 +172,7 @@ def train_checked(
         if checkpoint:
             position = restore_training(model, checkpoint, data.classes, average)
             check_data(run, config, position.data, data.digests)
+            check_unlabeled(run, config, position.unlabeled, data.unlabeled.digest)
             check_steps(run, config, position.step)
             if accumulate != config.train.accumulate:
                 compile_again(model, config, weights, position.step)
@@ -200,7 +208,10 @@ def train_checked(
                 warnings=warn(run, training, len(data.val_examples)),
                 precision=precision,
                 position=position._replace(
-                    data=data.digests, pixel_order=PIXEL_ORDER, teacher=teacher.digest if teacher else ""
+                    data=data.digests,
+                    pixel_order=PIXEL_ORDER,
+                    teacher=teacher.digest if teacher else "",
+                    unlabeled=data.unlabeled.digest,
                 ),
                 consensus=consensus,
                 loggers=loggers,

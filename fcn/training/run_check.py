@@ -127,6 +127,26 @@ def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDi
         )
 
 
+def check_unlabeled(run: RunFolder, config: Config, saved: str, found: str) -> None:
+    """Refuses to resume with other images without labels than those of the run, or in another order.
+
+    Args:
+        run: The folder.
+        config: How to learn.
+        saved: Their digest in the checkpoint; "" without any.
+        found: Their digest now.
+
+    Raises:
+        RunError: If they differ.
+    """
+    if saved != found:
+        raise RunError(
+            f"{run.path}: was started with other unlabeled images, or in another order, than "
+            f"data.unlabeled={config.data.unlabeled} has now. Restore them, or start another run from its "
+            f"weights: {_from_weights(run)}."
+        )
+
+
 def _from_weights(run: RunFolder) -> str:
     return other_run(f"model.weights={run.path}")
 

@@ -1,5 +1,8 @@
 """The examples of a training, drawn as its configuration asks."""
 
+from collections.abc import Callable
+from functools import partial
+
 from fcn.classes import Classes
 from fcn.config.file import Config
 from fcn.data.class_shares import ClassShares, measure_class_shares
@@ -28,7 +31,10 @@ def open_stream(
     taken = position.step * (batch_size or config.train.batch_size)
     skipped = (taken if position.examples is None else position.examples) - counted
     num_classes = len(data.classes.names)
-    kind = TrainingStream if config.train.teacher is None else TaughtStream
+    kind: Callable[..., TrainingStream] = TrainingStream
+    if config.train.teacher is not None:
+        share = config.data.unlabeled_share
+        kind = partial(TaughtStream, unlabeled=data.unlabeled.examples, unlabeled_share=share)
     return open_training_stream(config, data.train_examples, num_classes, data.train_pixels, skipped, kind)
 
 

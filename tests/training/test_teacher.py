@@ -2,18 +2,15 @@
 
 import json
 import shutil
-import zipfile
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 import pytest
+from taught_training import NAMES, configured, stored
 from thin_training import CrashAt
 
-from fcn.config.file import Config
 from fcn.data.voc import read_classes
-from fcn.errors import ConfigError, DataError, RunError
+from fcn.errors import DataError, RunError
 from fcn.runs.digests import read_record
 from fcn.runs.log import read_log
 from fcn.runs.model_file import RunFolder, load_state
@@ -22,27 +19,6 @@ from fcn.training.loop import train
 from fcn.training.teacher import load_teacher
 
 pytestmark = pytest.mark.usefixtures("eager")
-NAMES = ("ground", "cat", "dog")
-
-
-def configured(root: Path, teacher: Path | str | None, sections: Any = None, **train_values: Any) -> Config:
-    values = {
-        "data": {"root": root},
-        "augmentation": {"crop_size": (24, 24), "color_jitter": 0.1},
-        "model": {"net": "fcn32s", "width": 1 / 32, "fc_channels": 8, "dropout": 0.5},
-        "train": {
-            "steps": 4,
-            "batch_size": 2,
-            "accumulate": 2,
-            "learning_rate": 0.05,
-            "log_steps": 1,
-            "checkpoint_steps": 2,
-            "evaluate_steps": 4,
-            "teacher": None if teacher is None else str(teacher),
-            **train_values,
-        },
-    }
-    return Config.model_validate({**values, **(sections or {})})
 
 
 @pytest.fixture(scope="module")
@@ -60,23 +36,6 @@ def teacher(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def finished(dataset: Path, teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return train(configured(dataset, teacher), tmp_path_factory.mktemp("runs") / "small").run
-
-
-def stored(checkpoint: Path) -> dict[str, np.ndarray]:
-    """Returns all arrays in a checkpoint: weights and the state of the optimizer."""
-    found: dict[str, np.ndarray] = {}
-
-    def keep(name: str, member: object) -> None:
-        if isinstance(member, h5py.Dataset):
-            found[name] = np.asarray(member)
-
-    with (
-        zipfile.ZipFile(checkpoint) as archive,
-        archive.open("model.weights.h5") as file,
-        h5py.File(file, "r") as weights,
-    ):
-        weights.visititems(keep)
-    return found
 
 
 @pytest.mark.slow
@@ -200,13 +159,3 @@ def test_a_teacher_may_be_moved_but_not_added() -> None:
     assert refused_changes(one, other) == changed_learning(one, other) == []
     assert refused_changes(none, one) == ["train.teacher: None -> runs/a"]
     assert changed_learning(one, none) == ["train.teacher: runs/a -> None"]
-
-
-@pytest.mark.parametrize("key", ["distillation", "distillation_temperature"])
-def test_keys_that_change_nothing_are_refused(key: str) -> None:
-    loss = {"loss": {key: 3.0}}
-    assert getattr(configured(Path("data"), "runs/a", loss).loss, key) == 3
-    with pytest.raises(ValueError, match=rf"loss\.{key}=3 changes nothing without train\.teacher"):
-        configured(Path("data"), None, loss)
-    with pytest.raises(ConfigError, match=r"train\.teacher: expected a trained net, or null, for example"):
-        train({"data": {"root": "x"}, "train": {"teacher": ""}}, "nowhere")
