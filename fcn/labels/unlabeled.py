@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcn.config.sections import DataConfig
+from fcn.data.image_io import read_image
 from fcn.data.leaks import digest_image
 from fcn.data.split_list import Example
 from fcn.data.voc import listed
@@ -82,6 +83,6 @@ def read_unlabeled(config: DataConfig, scored: Collection[bytes]) -> UnlabeledIm
 def _digest(example: Example) -> bytes | str:
     """Returns the digest of an image, or why it cannot be read."""
     try:
-        return digest_image(example)
+        return digest_image(read_image(example.image_path, example.bits))
     except DataError as error:
         return str(error)

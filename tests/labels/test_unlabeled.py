@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fcn.config.sections import DataConfig
-from fcn.data.leaks import digest_image
+from fcn.data.leaks import digest_images
 from fcn.data.voc import read_split
 from fcn.errors import DataError
 from fcn.labels.unlabeled import UnlabeledImages, read_unlabeled
@@ -33,13 +33,13 @@ def test_images_that_are_scored_are_left_out_whatever_they_are_called(dataset: P
         "renamed",
         *(f"trip/{name}" for name in ["a", "b", "c", "d", "y", "z"]),
     ]
-    found = read_unlabeled(config, {digest_image(one) for one in val})
+    found = read_unlabeled(config, {*digest_images(val)})
     assert [one.name for one in found.examples] == [f"trip/{name}" for name in "abcd"]
     assert found.num_scored == 3
     assert found.describe(Path("photos"), 0.25) == (
         "Unlabeled: 4 images of photos, 25% of the examples. Left out, since they are scored: 3."
     )
-    assert found.digests == tuple(digest_image(one) for one in read_split(dataset, "train"))
+    assert found.digests == tuple(digest_images(read_split(dataset, "train")))
     assert len({found.digest, everything.digest, ""}) == 3
 
 
