@@ -67,8 +67,8 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError("--accuracy-data: needs --calibrate FOLDER. Add that, or leave it out.")
     if options.accuracy_drop is not None and options.accuracy_data is None:
         raise ConfigError("--accuracy-drop: needs --accuracy-data ROOT. Add that, or leave it out.")
-    start_backend()
     options.model = find_model(options.model)
+    start_backend()
     from fcn.evaluation.scored_split import describe_divided
     from fcn.exports.export import export
     from fcn.exports.formats.openvino import DECIDING_SPLIT, Calibration

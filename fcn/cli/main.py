@@ -28,6 +28,7 @@ from fcn.cli import (
     inspect,
     plan,
     serve,
+    suggest,
     train,
     weights,
 )
@@ -50,6 +51,7 @@ COMMANDS = (
     inspect,
     compare,
     plan,
+    suggest,
     data,
     weights,
 )

@@ -23,18 +23,16 @@ def add_reading_limits(parser: argparse.ArgumentParser) -> None:
         "--max-megapixels",
         type=_megapixels,
         metavar="N",
-        help="largest image; default: 268. Each megapixel above 108 takes 8 MB on top of --memory, but not "
-        "with geotiff",
+        help="largest image; default: 268; a continued job keeps its own. Each megapixel above 108 takes "
+        "8 MB on top of --memory, but not with geotiff",
     )
 
 
-def read_reading_limits(options: argparse.Namespace) -> "ReadingLimits":
-    """Returns the limits that the options choose."""
-    from fcn.data.image_header import MAX_PIXELS
-    from fcn.jobs.reading import ReadingLimits
+def read_reading_limits(options: argparse.Namespace, kept: "ReadingLimits") -> "ReadingLimits":
+    """Returns the limits that the options choose; `kept` has the size of what they leave open."""
+    from fcn.jobs.kept_limits import with_megapixels
 
-    chosen = options.max_megapixels
-    return ReadingLimits(options.file_timeout, MAX_PIXELS if chosen is None else chosen * 10**6)
+    return with_megapixels(kept._replace(seconds=options.file_timeout), options.max_megapixels)
 
 
 def _megapixels(text: str) -> int:

@@ -186,6 +186,26 @@ def test_a_job_of_before_goes_on_with_its_names(folder: Path, tmp_path: Path) ->
         pass
 
 
+def test_a_job_of_before_says_that_frames_get_no_labels(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    run_job(output, folder, kinds=("palette",))
+    make_old(output)
+    # Overlays are of whole videos, as before; a job without videos has nothing to say either.
+    run_job(output, folder, kinds=("palette", "overlay"))
+    run_job(tmp_path / "images", folder / "a.jpg", kinds=("ids",))
+    make_old(tmp_path / "images")
+    run_job(tmp_path / "images", folder / "a.jpg", kinds=("areas",))
+    assert capsys.readouterr().err == ""
+    result = run_job(output, folder, kinds=("rle", "areas"))
+    assert (result.written, result.new_videos) == (1, ())
+    notice = capsys.readouterr().err
+    assert "videos get overlays in MP4 files alone, and no rle or areas of their frames" in notice
+    assert "--restart" in notice
+    assert not [*output.rglob("a.areas.csv")]
+
+
 @needs_ffmpeg
 def test_a_video_that_is_labeled_again_in_another_form_has_one_overlay(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -302,6 +322,28 @@ def test_labels_of_frames_can_be_added(folder: Path, tmp_path: Path) -> None:
     run_job(output, folder, kinds=("rle",))
     assert (output / "a.coco.json").exists()
     assert (output / "sub" / "b.overlay.webm").exists()
+
+
+def test_a_finished_video_stays_where_labels_of_its_frames_cannot_be_added(
+    folder: Path, tmp_path: Path
+) -> None:
+    class Refuses(Brightness):
+        def label(self, images: Pixels) -> Labeled:
+            raise MemoryError
+
+    output = tmp_path / "out"
+    run_job(output, folder, kinds=("palette",))
+    overlay = (output / "a.overlay.webm").read_bytes()
+    (folder / "a.jpg").unlink()
+    result = run_job(output, folder, kinds=("areas",), engine=Refuses())
+    assert [path.name for path, _ in result.failed] == ["a.mp4", "b.AVI"]
+    assert all("its earlier outputs stay" in reason for _, reason in result.failed)
+    assert (output / "a.overlay.webm").read_bytes() == overlay
+    with open_job(output, [folder], {"model": "brightness"}, ("areas",)) as job:
+        job.retry_failed()
+        assert job.run(Predictor.from_engine(Brightness())).failed == ()
+    assert (output / "a.overlay.webm").read_bytes() == overlay
+    assert (output / "a.areas.csv").exists()
 
 
 @needs_ffmpeg
