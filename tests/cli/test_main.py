@@ -47,6 +47,7 @@ EVERY_COMMAND = [
     ["inspect"],
     ["compare"],
     ["plan"],
+    ["slim"],
     ["suggest"],
     ["data"],
     ["data", "generate"],
