@@ -20,11 +20,11 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-peers: $(PEERS)/installed ## Install other tools for labels, and loggers, into .venv-peers, which tests run as programs
+peers: $(PEERS)/installed ## Install other tools for labels, loggers and others into .venv-peers, which tests run as programs
 
 $(PEERS)/installed: requirements/peers.txt
 	$(PYTHON) -m venv --clear $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/peers.txt
 	@touch $@
 
 quickstart: install ## Generate a data set, train, score, label and export, in four to seven minutes
@@ -60,7 +60,7 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) pyproject.toml -c requirements/runtime.txt --extra gpu -o requirements/gpu.txt
 	$(COMPILE) pyproject.toml -c requirements/runtime.txt --extra serve --group image -o requirements/serve.txt
 	$(COMPILE) pyproject.toml -c requirements/runtime.txt --group dev -o requirements/dev.txt
-	$(COMPILE) requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) --no-emit-package opencv-python requirements/peers.in -o requirements/peers.txt
 
 image-check: ## Build the container images without a registry and test them (as root, on Debian or Ubuntu)
 	deploy/image_check.sh

@@ -62,7 +62,8 @@ def add_parser(commands: Commands) -> None:
         type=Path,
         metavar="FOLDER",
         help="also write the scores of each image (images.csv, images.json), and a page with the worst and "
-        "their largest mistakes (worst.html)",
+        "their largest mistakes (worst.html); with --robustness also its scores as a picture "
+        "(robustness.svg)",
     )
     evaluate.add_argument(
         "--label-orientation",
@@ -146,6 +147,11 @@ def run(options: argparse.Namespace) -> None:
 
         write_details(options.details, predictor, checked.evaluation, title)
         print_notice(f"Wrote {options.details / PAGE}, images.csv and images.json.")
+        if robustness is not None:
+            from fcn.report.robustness import PICTURE, write_robustness
+
+            write_robustness(options.details / PICTURE, robustness, checked.evaluation.scores.mean_iou, title)
+            print_notice(f"Wrote {options.details / PICTURE}.")
     if options.json:
         print_json(document)
         return
