@@ -1,6 +1,8 @@
 """Arguments that several commands share, and readers of the text of an argument."""
 
 import argparse
+import shutil
+import textwrap
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -39,7 +41,8 @@ def add_command(
     command = commands.add_parser(
         name,
         help=description,
-        description=description,
+        # The formatter leaves all texts as they are, for the example, which is one line to be copied.
+        description=textwrap.fill(description, shutil.get_terminal_size().columns - 2),
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -29,7 +29,7 @@ def test_the_help_of_infer_fits_two_screens(monkeypatch: pytest.MonkeyPatch) -> 
     "command",
     [
         *([name] for name in ("train", "evaluate", "infer", "export", "serve", "import", "convolutionalize")),
-        *([name] for name in ("inspect", "compare", "plan", "data", "weights")),
+        *([name] for name in ("inspect", "compare", "plan", "suggest", "data", "weights")),
         *(["data", name] for name in ("generate", "download", "splits", "preview", "check", "suspects")),
         *(["data", name] for name in ("import", "export")),
         *(["weights", name] for name in ("get", "verify", "remove")),
