@@ -112,11 +112,17 @@ def test_a_missing_teacher_is_said_before_the_data_are_read(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    root = tmp_path / "data"  # whose lists name images that are not there
+    for name in ("train", "val"):
+        path = root / f"ImageSets/Segmentation/{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{name}_image")
+    (root / "JPEGImages").mkdir()
     with pytest.raises(RunError, match=message):
-        train(configured(tmp_path / "nowhere", teacher or "empty"), tmp_path / "run")
+        train(configured(root, teacher or "empty"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
     with pytest.raises(DataError):
-        train(configured(tmp_path / "nowhere", None), tmp_path / "run")
+        train(configured(root, None), tmp_path / "run")
 
 
 @pytest.mark.parametrize(
