@@ -15,14 +15,13 @@ from fcn.data.image_io import Pixels, read_image
 from fcn.data.label_orientation import count_turned, describe_unclear
 from fcn.data.leaks import ExampleDigest, digest_example
 from fcn.data.voc import Example, read_example
-from fcn.errors import DataError
 from fcn.evaluation.bootstrap import ImageCounts
 from fcn.evaluation.boundary import boundary_counts
 from fcn.evaluation.calibration import CalibrationSums
 from fcn.evaluation.evaluation import Evaluation, ImageScore
 from fcn.evaluation.metrics import BoundaryScores, Scores, confusion_matrix
 from fcn.evaluation.mistakes import largest_mistake
-from fcn.evaluation.scored_split import read_scored, read_scored_classes
+from fcn.evaluation.scored_split import check_same_classes, read_scored, read_scored_classes
 from fcn.inference.predictor import Predictor
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.probabilities import bands, softmax
@@ -87,7 +86,7 @@ def evaluate_examples(
     class_images = np.zeros(num_classes, np.int64)
     images: list[ImageScore] = []
     losses: list[float] = []
-    sums = CalibrationSums(num_classes)
+    sums, tempered = CalibrationSums(num_classes), CalibrationSums(num_classes)
 
     def read(example: Example) -> tuple[Pixels, Pixels, ExampleDigest]:
         image, label = read_example(example._replace(bits=predictor.bits), num_classes)
@@ -100,6 +99,8 @@ def evaluate_examples(
         if calibration and prediction.logits is not None:
             for band in bands(prediction.logits):
                 sums.add(softmax(prediction.logits[band]), label[band])
+                if predictor.temperatures is not None:
+                    tempered.add(softmax(prediction.logits[band], predictor.temperatures), label[band])
         matrix = confusion_matrix(label, prediction.label, num_classes)
         total += matrix
         class_images += matrix.sum(axis=1) > 0
@@ -117,6 +118,7 @@ def evaluate_examples(
         sum(losses) / len(losses) if losses else math.nan,
         class_images,
         sums.calibration() if calibration else None,
+        tempered.calibration() if calibration and predictor.temperatures is not None else None,
     )
 
 
@@ -232,11 +234,7 @@ def evaluate_split(
         classes, examples = read_scored(predictor, root, split, label_orientation)
     else:
         classes = read_scored_classes(predictor, root)
-    if classes.names != predictor.classes.names:
-        raise DataError(
-            f"{root}: expected the classes the model was trained on: {', '.join(predictor.classes.names)}. "
-            f"Received: {', '.join(classes.names)}. Correct labels.txt, or choose another data set."
-        )
+    check_same_classes(predictor, classes, root)
     check_masks(examples)
     return evaluate_examples(predictor, examples, boundary, calibration=calibration)
 

@@ -6,7 +6,7 @@ from fcn.classes import Classes
 from fcn.config.file import Config
 from fcn.config.sections import LabelOrientation
 from fcn.data.voc import Example, read_classes, read_split
-from fcn.errors import ConfigError
+from fcn.errors import ConfigError, DataError
 from fcn.inference.predictor import Predictor
 from fcn.runs.lineage import find_run
 from fcn.runs.splits import divided_lists
@@ -49,6 +49,19 @@ def read_scored_classes(predictor: Predictor, root: Path, splits: tuple[str, ...
         return read_classes(root, splits)
     own = config.data.root.resolve() == root.resolve()
     return read_classes(root, splits, config.data.classes, predictor.classes.names if own else None)
+
+
+def check_same_classes(predictor: Predictor, classes: Classes, root: Path) -> None:
+    """Refuses a data set with other classes than the net.
+
+    Raises:
+        DataError: If it has.
+    """
+    if classes.names != predictor.classes.names:
+        raise DataError(
+            f"{root}: expected the classes the model was trained on: {', '.join(predictor.classes.names)}. "
+            f"Received: {', '.join(classes.names)}. Correct labels.txt, or choose another data set."
+        )
 
 
 def find_divided(model: Path | None, root: Path, split: str) -> Path | None:

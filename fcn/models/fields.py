@@ -132,6 +132,7 @@ class NetDescription(NamedTuple):
         context: "none", "basic" or "large" of a `DilatedNet`; None of an `FCN`.
         fc_channels: Channels of fc6 and fc7; None for those that follow from `width`.
         bits: How many bits the values of image files of 16 bits use.
+        temperatures: One or one a class, of a calibrated net; None of others.
     """
 
     stride: int
@@ -143,6 +144,7 @@ class NetDescription(NamedTuple):
     context: str | None = None
     fc_channels: int | None = None
     bits: int = NetArguments.bits
+    temperatures: tuple[float, ...] | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "NetDescription":
@@ -154,6 +156,7 @@ class NetDescription(NamedTuple):
             KeyError: If something is missing.
         """
         values = dict(config)
+        values["temperatures"] = tuple(values.get("temperatures") or ()) or None
         if "context" in values:
             values["stride"] = 2**DILATED_POOLED_BLOCKS
         names = [name for name in cls._fields if name in values or name not in cls._field_defaults]
