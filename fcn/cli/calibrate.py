@@ -45,8 +45,11 @@ def run(options: argparse.Namespace) -> None:
     """Calibrates a net."""
     start_backend()
     from fcn.evaluation.calibrate import calibrate
+    from fcn.evaluation.scored_split import describe_divided
 
     orientation = read_label_orientation(options)
+    if said := describe_divided(options.model, options.data, options.split):
+        print_notice(said)
     report = calibrate(
         options.model, options.data, options.split, options.per_class, options.trust, orientation
     )

@@ -22,6 +22,7 @@ from fcn.cli import (
     compare,
     convolutionalize,
     data,
+    doctor,
     evaluate,
     export,
     import_weights,
@@ -29,6 +30,7 @@ from fcn.cli import (
     inspect,
     plan,
     serve,
+    suggest,
     train,
     weights,
 )
@@ -52,8 +54,10 @@ COMMANDS = (
     inspect,
     compare,
     plan,
+    suggest,
     data,
     weights,
+    doctor,
 )
 """The file of each command: `add_parser` adds it and its arguments, `run` does its work."""
 

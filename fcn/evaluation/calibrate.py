@@ -13,7 +13,7 @@ from fcn.data.leaks import digest_example
 from fcn.data.voc import Example, read_example
 from fcn.errors import DataError, RunError
 from fcn.evaluation.calibration import Calibration, CalibrationSums
-from fcn.evaluation.scored_split import check_same_classes, read_scored
+from fcn.evaluation.scored_split import check_classes, read_scored
 from fcn.evaluation.temperature_fit import TemperatureFit
 from fcn.inference.predictor import Predictor
 from fcn.outputs.probabilities import Floats, bands, softmax
@@ -112,8 +112,8 @@ def calibrate(
     file = net_file(path)
     opened = file.stat()
     predictor = Predictor(path, trust=trust)
-    classes, examples = read_scored(predictor, root, split, label_orientation)
-    check_same_classes(predictor, classes, root)
+    check_classes(predictor.path, predictor.classes, root, split)
+    examples = read_scored(predictor.path, root, split, label_orientation)
     check_masks(examples)
     if len(examples) < 2:
         raise DataError(
@@ -121,7 +121,7 @@ def calibrate(
             f"Received: {len(examples)}."
         )
     fitted, measured = divide(examples)
-    fit = TemperatureFit(len(classes.names), len(fitted))
+    fit = TemperatureFit(len(predictor.classes.names), len(fitted))
     digests: list[bytes] = []
     for logits, label in _score(predictor, fitted, "fitting", digests):
         fit.add(logits, label)
@@ -131,7 +131,7 @@ def calibrate(
     warnings = tuple(describe_training(path, training, len(examples)))
     numbers = len(fitted), len(measured)
     report = CalibrationReport(
-        file, root, split, tuple(classes.names), values, *numbers, before, after, warnings
+        file, root, split, tuple(predictor.classes.names), values, *numbers, before, after, warnings
     )
     if report.helps:
         now = file.stat()

@@ -21,7 +21,7 @@ from fcn.evaluation.calibration import CalibrationSums
 from fcn.evaluation.evaluation import Evaluation, ImageScore
 from fcn.evaluation.metrics import BoundaryScores, Scores, confusion_matrix
 from fcn.evaluation.mistakes import largest_mistake
-from fcn.evaluation.scored_split import check_same_classes, read_scored, read_scored_classes
+from fcn.evaluation.scored_split import check_classes, read_scored
 from fcn.inference.predictor import Predictor
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.probabilities import bands, softmax
@@ -231,10 +231,10 @@ def evaluate_split(
         DataError: If the data set cannot be used, or has other classes than the net.
     """
     if examples is None:
-        classes, examples = read_scored(predictor, root, split, label_orientation)
+        check_classes(predictor.path, predictor.classes, root, split)
+        examples = read_scored(predictor.path, root, split, label_orientation)
     else:
-        classes = read_scored_classes(predictor, root)
-    check_same_classes(predictor, classes, root)
+        check_classes(predictor.path, predictor.classes, root)
     check_masks(examples)
     return evaluate_examples(predictor, examples, boundary, calibration=calibration)
 
