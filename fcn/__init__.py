@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fcn.models.factory import build_model as build_model
     from fcn.models.surgery import convolutionalize as convolutionalize
     from fcn.runs.model_file import load_model as load_model
+    from fcn.suggestion.suggest import suggest as suggest
     from fcn.training.loop import train as train
 
 _MODULES = {
@@ -30,6 +31,7 @@ _MODULES = {
     "export": "fcn.exports.export",
     "load_config": "fcn.config.file",
     "load_model": "fcn.runs.model_file",
+    "suggest": "fcn.suggestion.suggest",
     "train": "fcn.training.loop",
 }
 
@@ -43,6 +45,7 @@ __all__ = [
     "export",
     "load_config",
     "load_model",
+    "suggest",
     "train",
 ]
 

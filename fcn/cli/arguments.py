@@ -137,10 +137,15 @@ def find_model(model: Path, engine: str = "auto") -> Path:
 
     Raises:
         FcnError: What `resolve_model` and `start_backend` raise.
+        RunError: If there is no model there.
     """
+    from fcn.runs.folder import is_exported, model_file
     from fcn.runs.named_net import resolve_model
 
-    return resolve_model(model, partial(start_backend, engine))
+    path = resolve_model(model, partial(start_backend, engine))
+    if not is_exported(path):
+        model_file(path)  # a wrong path is told before a library is loaded
+    return path
 
 
 def open_predictor(

@@ -21,7 +21,7 @@ def add_parser(commands: Commands) -> None:
         commands,
         "check",
         run,
-        "Check a data set: what is in it, what a training refuses, and what is suspicious.",
+        "Check a data set: what is in it, what a training refuses, what is suspicious.",
         "python -m fcn data check data/mine --html check.html",
     )
     check.add_argument("root", type=Path, metavar="ROOT", help="data set in VOC layout")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling, add_trust, find_model
 from fcn.cli.tables import print_calibration, print_robustness, print_scores
 from fcn.config.sections import LabelOrientation
-from fcn.runs.folder import RunFolder, is_exported, model_file
+from fcn.runs.folder import RunFolder, model_file
 from fcn.system.backend import start_backend
 from fcn.system.files import occupied
 from fcn.system.json_files import read_json_file
@@ -76,8 +76,11 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Scores a net."""
     options.model = find_model(options.model, options.engine)
-    if not is_exported(options.model):
-        model_file(options.model)  # raises an error that explains what is wrong with the path
+    from fcn.data.voc import read_names
+    from fcn.evaluation.scored_split import describe_divided, find_divided
+
+    # A wrong path is told before a library is loaded.
+    read_names(options.data, options.split, find_divided(options.model, options.data, options.split))
     own_run = None if options.output else _run_of_scores(options)
     options.output = options.output or (own_run.scores if own_run else _new_file(_SCORES))
     check_writable(options.output)
@@ -86,7 +89,6 @@ def run(options: argparse.Namespace) -> None:
     start_backend(options.engine)
     from fcn.evaluation.evaluate import evaluate_and_check
     from fcn.evaluation.evaluation import scores_document
-    from fcn.evaluation.scored_split import find_divided
     from fcn.inference.predictor import Predictor
 
     predictor = Predictor(
@@ -98,11 +100,8 @@ def run(options: argparse.Namespace) -> None:
         trust=options.trust,
     )
     orientation = options.label_orientation or _label_orientation(options)
-    if lists := find_divided(options.model, options.data, options.split):
-        print_notice(
-            f"{options.split}: the images that the training chose from {options.data} (data.val_share), "
-            f"listed in {lists / f'{options.split}.txt'}."
-        )
+    if said := describe_divided(options.model, options.data, options.split):
+        print_notice(said)
     checked = evaluate_and_check(
         predictor,
         options.data,

@@ -9,7 +9,7 @@ from fcn.config.sections import ACCURACY_DROP, FORMATS
 from fcn.errors import ConfigError
 from fcn.pages.percent import percent
 from fcn.system.backend import start_backend
-from fcn.system.text import print_json, print_lines
+from fcn.system.text import print_json, print_lines, print_notice
 
 _NET_HELP = "a run folder, a .keras file, or the name of a published net (fcn weights)"
 
@@ -67,10 +67,11 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError("--accuracy-data: needs --calibrate FOLDER. Add that, or leave it out.")
     if options.accuracy_drop is not None and options.accuracy_data is None:
         raise ConfigError("--accuracy-drop: needs --accuracy-data ROOT. Add that, or leave it out.")
-    start_backend()
     options.model = find_model(options.model)
+    start_backend()
+    from fcn.evaluation.scored_split import describe_divided
     from fcn.exports.export import export
-    from fcn.exports.formats.openvino import Calibration
+    from fcn.exports.formats.openvino import DECIDING_SPLIT, Calibration
     from fcn.exports.verification import read_verification
     from fcn.inference.engines.table import read_table
 
@@ -78,6 +79,9 @@ def run(options: argparse.Namespace) -> None:
     if options.calibrate is not None:
         drop = ACCURACY_DROP if options.accuracy_drop is None else options.accuracy_drop
         calibration = Calibration(options.calibrate, options.accuracy_data, drop)
+        root = options.accuracy_data
+        if root is not None and (said := describe_divided(options.model, root, DECIDING_SPLIT)):
+            print_notice(said)
     version = export(
         options.model, options.output, options.format, calibration, options.verify, options.trust
     )

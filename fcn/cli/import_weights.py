@@ -35,7 +35,8 @@ def add_parser(commands: Commands) -> None:
         "--net",
         choices=NETS,
         default="fcn8s",
-        help="net to build from the weights of a classifier; default: fcn8s",
+        metavar="NET",
+        help=f"net to build from the weights of a classifier: {', '.join(NETS)}; default: fcn8s",
     )
 
 

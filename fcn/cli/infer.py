@@ -135,6 +135,7 @@ def run(options: argparse.Namespace) -> None:
     from fcn.inference.video import VideoOptions
     from fcn.inference.views import Views
     from fcn.jobs.job import open_job
+    from fcn.jobs.kept_limits import read_memory
     from fcn.jobs.rasters import check_raster_options
     from fcn.jobs.restart import recover_restart, restarting
     from fcn.jobs.settings import Setting, model_setting
@@ -167,7 +168,7 @@ def run(options: argparse.Namespace) -> None:
         restarting(options.output) if options.restart else nullcontext(),
         open_job(options.output, _inputs(options), settings, kinds, *choices) as job,
     ):
-        job.limits = read_reading_limits(options)
+        job.limits = read_reading_limits(options, job.limits)
         result = job.result()
         retry = options.retry_failed and bool(result.failed)
         if retry or not job.finished:
@@ -175,11 +176,11 @@ def run(options: argparse.Namespace) -> None:
             check_raster_options(job.kinds, views.are_plain, bool(options.ray))
             if job.order == "upright" and (notice := describe_export(options.model)):
                 print_notice(notice)
-            memory = options.memory or job.memory()
+            memory = options.memory or read_memory(job.store)
             arguments = (options.engine, options.precision, views, memory, options.trust)
             path = Path(os.path.abspath(options.model))  # actors work in another folder
             same_net = partial(_open_same, model.value, path, *arguments)
-            begin = partial(_begin, job, memory, retry)
+            begin = partial(_begin, job, (memory, options.max_megapixels), retry)
             if options.ray:
                 from fcn.jobs.ray.actors import run_on_ray
 
@@ -201,9 +202,11 @@ def run(options: argparse.Namespace) -> None:
     print_result(result, written, options.json)
 
 
-def _begin(job: "Job", memory: float | None, retry: bool) -> None:
+def _begin(job: "Job", limits: tuple[float | None, int | None], retry: bool) -> None:
     """Changes the job as the options ask: once the model is known to work, or before workers open it."""
-    job.keep_memory(memory)
+    from fcn.jobs.kept_limits import keep_limits
+
+    keep_limits(job.store, *limits)
     if retry:
         job.retry_failed()
 

@@ -55,14 +55,13 @@ def print_result(result: "LabelingResult", kinds: tuple[str, ...], as_document: 
 def _describe(result: "LabelingResult", kind: str) -> Iterator[str]:
     """Yields lines about what was written."""
     output, videos = f"{_shown(result.output)}/", result.new_videos
-    images = max(0, result.written - len(videos))
-    earlier = result.labeled - images - len(videos)
-    before = f" {earlier} more were labeled already." if earlier else ""
+    images = result.written - len(videos)
+    before = _describe_earlier(result.labeled - result.videos - images, result.videos - len(videos))
     if images:
-        yield f"Wrote {kind} of {_count(images)} to {output}.{before}"
+        yield f"Wrote {kind} of {_count(images)} to {output}.{before and f' {before}'}"
         before = ""
     if videos:
-        yield f"Wrote {counted(len(videos), 'labeled video')} to {output}:{before and f' ({before.strip()})'}"
+        yield f"Wrote {counted(len(videos), 'labeled video')} to {output}:{before and f' ({before})'}"
         yield from (f"  {', '.join(map(_shown, video.files))}" for video in videos[:_SHOWN_VIDEOS])
         if len(videos) > _SHOWN_VIDEOS:
             yield f"  and {len(videos) - _SHOWN_VIDEOS} more; --json lists them all"
@@ -75,6 +74,19 @@ def _describe(result: "LabelingResult", kind: str) -> Iterator[str]:
         labeled = [f"{kind} of {_all_of(_count(images))}"] if images else []
         labeled += [_all_of(counted(result.videos, "labeled video"))] if result.videos else []
         yield f"Nothing to do: {output} has {' and '.join(labeled)}."
+
+
+def _describe_earlier(images: int, videos: int) -> str:
+    """Returns a sentence about what was labeled before; an empty one if nothing was.
+
+    Example:
+        >>> _describe_earlier(2, 1), _describe_earlier(0, 1)
+        ('2 images and 1 video were labeled already.', '1 video was labeled already.')
+    """
+    counts = [_count(images)] if images > 0 else []
+    counts += [counted(videos, "video")] if videos > 0 else []
+    were = "was" if len(counts) == 1 and counts[0].startswith("1 ") else "were"
+    return f"{' and '.join(counts)} {were} labeled already." if counts else ""
 
 
 def _all_of(counted_things: str) -> str:

@@ -74,9 +74,9 @@ def run(options: argparse.Namespace) -> None:
         raise RunError(
             f"{options.html}: is a folder. Give --html the name of a file, as {options.html / 'net.html'}."
         )
-    start_backend()
     if not is_configuration(options.model):
         options.model = find_model(options.model)
+    start_backend()
     import keras
 
     from fcn.data.image_io import read_image

@@ -21,6 +21,7 @@ from fcn.cli import (
     compare,
     convolutionalize,
     data,
+    doctor,
     evaluate,
     export,
     import_weights,
@@ -28,6 +29,7 @@ from fcn.cli import (
     inspect,
     plan,
     serve,
+    suggest,
     train,
     weights,
 )
@@ -50,8 +52,10 @@ COMMANDS = (
     inspect,
     compare,
     plan,
+    suggest,
     data,
     weights,
+    doctor,
 )
 """The file of each command: `add_parser` adds it and its arguments, `run` does its work."""
 

@@ -19,7 +19,7 @@ def add_parser(commands: Commands) -> None:
         "Write a page with the first examples of a training, as it sees them.",
         "python -m fcn data preview configs/voc_small.yaml --html page.html --set augmentation.rotation=20",
     )
-    preview.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file; recipes are in configs/")
+    preview.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, or the name of a recipe")
     preview.add_argument(
         "--html",
         type=Path,

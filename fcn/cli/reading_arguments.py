@@ -9,8 +9,17 @@ if TYPE_CHECKING:
     from fcn.jobs.reading import ReadingLimits
 
 
-def add_reading_limits(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that bound the time and the size of an image."""
+def add_reading_limits(
+    parser: argparse.ArgumentParser,
+    of_jobs: str = "; a continued job keeps its own. Each megapixel above 108 takes 8 MB on top of --memory, "
+    "but not with geotiff",
+) -> None:
+    """Adds the options that bound the time and the size of an image.
+
+    Args:
+        parser: The command.
+        of_jobs: What the help adds about jobs.
+    """
     parser.add_argument(
         "--file-timeout",
         type=at_least(1),
@@ -23,18 +32,15 @@ def add_reading_limits(parser: argparse.ArgumentParser) -> None:
         "--max-megapixels",
         type=_megapixels,
         metavar="N",
-        help="largest image; default: 268. Each megapixel above 108 takes 8 MB on top of --memory, but not "
-        "with geotiff",
+        help=f"largest image; default: 268{of_jobs}",
     )
 
 
-def read_reading_limits(options: argparse.Namespace) -> "ReadingLimits":
-    """Returns the limits that the options choose."""
-    from fcn.data.image_header import MAX_PIXELS
-    from fcn.jobs.reading import ReadingLimits
+def read_reading_limits(options: argparse.Namespace, kept: "ReadingLimits") -> "ReadingLimits":
+    """Returns the limits that the options choose; `kept` has the size of what they leave open."""
+    from fcn.jobs.kept_limits import with_megapixels
 
-    chosen = options.max_megapixels
-    return ReadingLimits(options.file_timeout, MAX_PIXELS if chosen is None else chosen * 10**6)
+    return with_megapixels(kept._replace(seconds=options.file_timeout), options.max_megapixels)
 
 
 def _megapixels(text: str) -> int:

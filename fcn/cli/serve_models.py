@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from fcn.cli.arguments import find_model
 from fcn.errors import ConfigError
-from fcn.runs.folder import is_exported, model_file
 from fcn.system.text import print_lines
 
 if TYPE_CHECKING:
@@ -58,12 +57,7 @@ def find_models(given: Sequence[tuple[str | None, Path]], default_name: str, eng
             f"Expected models with different names. Received: {', '.join(twice)} more than once. Name each: "
             "NAME=MODEL."
         )
-    found = {}
-    for name, (_, model) in zip(names, given, strict=True):
-        found[name] = find_model(model, engine)
-        if not is_exported(found[name]):
-            model_file(found[name])  # raises an error that explains what is wrong with the path
-    return found
+    return {name: find_model(model, engine) for name, (_, model) in zip(names, given, strict=True)}
 
 
 def print_address(

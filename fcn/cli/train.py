@@ -29,7 +29,8 @@ def add_parser(commands: Commands) -> None:
         type=Path,
         nargs="?",
         metavar="CONFIG",
-        help="a YAML file; recipes are in configs/; not needed with --resume RUN",
+        help="a YAML file, or the name of a recipe in configs/, such as voc_fcn8s; not needed with "
+        "--resume RUN",
     )
     train.add_argument(
         "--run", type=Path, metavar="DIR", help="run folder to write; default: runs/NAME_OF_CONFIG"
@@ -65,6 +66,9 @@ def run(options: argparse.Namespace) -> None:
                 f"{options.run}: finished at step {ended}.", f"To train longer: python train.py {longer_run}"
             )
             return
+    from fcn.labels.validation_split import check_lists
+
+    check_lists(config.data)  # a wrong path is told before a library is loaded
     start_backend()
     from fcn.evaluation.evaluation import scores_document
     from fcn.evaluation.metrics import none_for_nan

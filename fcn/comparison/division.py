@@ -1,4 +1,4 @@
-"""The images that all nets of a comparison are scored on, where no list names them (`data.val_share`)."""
+"""The images that all nets are scored on where their trainings chose them (`data.val_share`)."""
 
 from collections.abc import Sequence
 
@@ -6,31 +6,32 @@ from fcn.classes import Classes
 from fcn.comparison.candidates import Candidate
 from fcn.config.sections import DataConfig
 from fcn.data.split_list import SPLITS
-from fcn.data.voc import Example, read_classes, read_split
+from fcn.data.voc import Example, read_classes
 from fcn.errors import RunError
+from fcn.evaluation.scored_split import find_divided, read_scored
 from fcn.labels.validation_split import read_divided
-from fcn.runs.folder import RunFolder
-from fcn.runs.splits import divided_lists
 
 
-def divide(candidates: Sequence[Candidate], data: DataConfig) -> tuple[Classes, list[Example]]:
-    """Returns the classes of a data set, and those of its examples that no net learns from.
+def divide(candidates: Sequence[Candidate], data: DataConfig, split: str) -> tuple[Classes, list[Example]]:
+    """Returns the classes of a data set, and the examples of a split that trainings make of its images.
 
     Runs have recorded them. For nets that are trained they are chosen as the training does.
 
     Args:
         candidates: The nets.
         data: The data set, as its trainings divide it.
+        split: Name of one of its two splits.
 
     Raises:
         DataError: If an image or label cannot be used, or there are fewer than two.
         RunError: If runs have recorded others.
     """
     classes = read_classes(data.root, (data.train_split,), data.classes)
-    found = {one.name: _read_recorded(one, data) for one in candidates if one.config is None}
+    found = {one.name: _read_recorded(one, data, split) for one in candidates if one.config is None}
     recorded = {name: examples for name, examples in found.items() if examples is not None}
     if not recorded or len(found) < len(candidates):
-        recorded = {"a training now": read_divided(data, len(classes.names))[1], **recorded}
+        train, val = read_divided(data, len(classes.names))
+        recorded = {"a training now": val if split == data.val_split else train, **recorded}
     (name, examples), *others = recorded.items()
     for other, other_examples in others:
         if _paths(other_examples) != _paths(examples):
@@ -43,19 +44,16 @@ def divide(candidates: Sequence[Candidate], data: DataConfig) -> tuple[Classes, 
     return classes, examples
 
 
-def _read_recorded(candidate: Candidate, data: DataConfig) -> list[Example] | None:
-    """Returns the examples that the training of a net left out; None if its run has no such list.
+def _read_recorded(candidate: Candidate, data: DataConfig, split: str) -> list[Example] | None:
+    """Returns the examples of a split that the training of a net made; None if it has divided other data.
 
     Raises:
         DataError: If an image or label is missing.
     """
-    run = RunFolder(candidate.path)
-    if not run.exists():
+    if find_divided(candidate.path, data.root, split) is None:
         return None
-    lists = divided_lists(run, run.load_config().data, data.root, data.val_split)
-    if lists is None or not (lists / f"{data.val_split}.txt").exists():
-        return None
-    return read_split(data.root, data.val_split, data.label_orientation, data.used_bits, lists)
+    examples = read_scored(candidate.path, data.root, split, data.label_orientation)
+    return [example._replace(bits=data.used_bits) for example in examples]
 
 
 def _paths(examples: Sequence[Example]) -> set[str]:

@@ -14,7 +14,8 @@ from fcn.data.leaks import check_disjoint
 from fcn.data.split_list import SPLITS
 from fcn.data.voc import Example, read_classes, read_split
 from fcn.errors import ConfigError, RunError
-from fcn.runs.folder import RunFolder, net_file
+from fcn.runs.folder import net_file
+from fcn.runs.lineage import find_run
 from fcn.runs.splits import is_divided
 
 _SPLIT = "val"
@@ -31,7 +32,9 @@ class Plan(NamedTuple):
         examples: The split.
         label_orientation: What its labels are of.
         varied: Keys that vary, in the order of the command.
-        val_share: Share of the training images that is scored in place of a list; None if there is a list.
+        val_share: Share of the training images that each training leaves out, if it chose the examples; None
+            if a list of the data set names them.
+        is_learned_from: Whether these are the images that it did not leave out.
         rungs: Steps after which the better half is chosen, and at last the steps of a whole training; empty
             if all nets are trained for all steps.
     """
@@ -45,12 +48,18 @@ class Plan(NamedTuple):
     varied: tuple[str, ...] = ()
     rungs: tuple[int, ...] = ()
     val_share: float | None = None
+    is_learned_from: bool = False
 
     @property
     def division(self) -> str:
         """How the examples were chosen, a sentence; empty where a list names them."""
         if self.val_share is None:
             return ""
+        if self.is_learned_from:
+            return (
+                f"data.val_share={self.val_share:g}: each training leaves this share of the images of list "
+                f"{self.split!r} out; the others, which it learns from, are scored."
+            )
         return (
             f"No list {self.split!r}: data.val_share={self.val_share:g} of the images are left out of each "
             "training, and scored."
@@ -93,15 +102,17 @@ def plan_comparison(request: Request) -> Plan:
         _same(orientations, "data.label_orientation", "Set the same for all") or "upright"
     )
     moved = {name: config.with_values("data", root=root).data for name, config in known.items()}
-    if any(is_divided(data) and data.val_split == split for data in moved.values()):
+    divided = [one for one in moved.values() if is_divided(one) and split in (one.train_split, one.val_split)]
+    if divided:
         remedy = (
             f"Set the same for all, or copy the lists of one run (RUN/splits) to {root / SPLITS}, which then "
             "are those of all"
         )
         share = _same({name: data.val_share for name, data in moved.items()}, "data.val_share", remedy)
         _same({name: data.train_split for name, data in moved.items()}, "data.train_split", remedy)
-        classes, examples = divide(candidates, next(iter(moved.values())))
-        return Plan(candidates, root, split, classes, examples, orientation, varied, rungs, share)
+        classes, examples = divide(candidates, divided[0], split)
+        learned = split == divided[0].train_split
+        return Plan(candidates, root, split, classes, examples, orientation, varied, rungs, share, learned)
     classes, examples = read_classes(root, (split,), configured), read_split(root, split, orientation)
     if train_split is not None:
         train_examples = read_split(root, train_split)
@@ -167,8 +178,8 @@ def _same(values: Mapping[str, Any], key: str, remedy: str) -> Any:
 
 def _configs_of_runs(candidates: Sequence[Candidate]) -> dict[str, Config]:
     """Returns the configurations of the runs among models that are loaded."""
-    runs = {one.name: RunFolder(one.path) for one in candidates if one.config is None}
-    return {name: run.load_config() for name, run in runs.items() if run.exists()}
+    runs = {one.name: find_run(one.path) for one in candidates if one.config is None}
+    return {name: run.load_config() for name, run in runs.items() if run is not None}
 
 
 def _check_data_of_runs(candidates: Sequence[Candidate], known: Mapping[str, Config]) -> None:

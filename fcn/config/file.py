@@ -5,7 +5,6 @@ what it leaves out. Unknown keys, wrong types and values out of range are refuse
 what is expected.
 """
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -17,7 +16,9 @@ from pydantic import ValidationError, model_validator
 from ruamel.yaml import YAML
 
 from fcn.config.bounded_yaml import MAX_BYTES, TOO_LONG, parse_yaml
+from fcn.config.close_keys import close_keys
 from fcn.config.overrides import RENAMED, not_yaml, read_overrides
+from fcn.config.recipes import find_recipe, recipe_names
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
 from fcn.errors import ConfigError
 from fcn.system.files import read_at_most, unreadable
@@ -91,8 +92,10 @@ def is_configuration(path: Path) -> bool:
     Example:
         >>> is_configuration(Path("configs/camvid.yaml")), is_configuration(Path("runs/camvid"))
         (True, False)
+        >>> is_configuration(Path("voc_fcn8s"))  # a recipe
+        True
     """
-    return path.suffix in (".yaml", ".yml")
+    return path.suffix in (".yaml", ".yml") or find_recipe(path) is not None
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
@@ -101,7 +104,7 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
     Where it has a key by an older name, a hint on stderr says so.
 
     Args:
-        path: A YAML file.
+        path: A YAML file, or the name of a recipe that comes with this package, such as "voc_fcn8s".
         overrides: "section.key=value" each; the value is read as YAML.
 
     Raises:
@@ -135,7 +138,7 @@ def as_config(
     """Returns a configuration that a program gives in any form.
 
     Args:
-        config: A configuration, its sections as dictionaries, or the path of a YAML file.
+        config: A configuration, its sections as dictionaries, or what `load_config` takes.
         overrides: As of `load_config`.
 
     Raises:
@@ -178,10 +181,11 @@ def _changed(path: Path, values: dict[str, Any], overrides: Sequence[str]) -> Co
 def _read(path: Path) -> dict[str, Any]:
     """Reads the sections of a file, unchecked."""
     try:
-        with path.open("rb") as file:
+        with (find_recipe(path) or path).open("rb") as file:
             values = parse_yaml(read_at_most(file, MAX_BYTES, ValueError(TOO_LONG)))
     except OSError as error:
-        raise ConfigError(f"{path}: {unreadable(error)} Recipes are in configs/.") from error
+        recipes = f"Recipes can be given by name, such as voc_fcn8s: {', '.join(recipe_names())}."
+        raise ConfigError(f"{path}: {unreadable(error)} {recipes}") from error
     except ValueError as error:
         raise not_yaml(f"{path}:", error) from error
     values = {} if values is None else values
@@ -251,7 +255,7 @@ def _explain(path: Path, problem: Any, values: dict[str, Any]) -> str:
     if problem["type"] == "extra_forbidden":
         *sections, unknown = problem["loc"]
         fields = _SECTIONS[sections[0]].model_fields if sections else Config.model_fields
-        close = difflib.get_close_matches(str(unknown), fields, n=1)
+        close = close_keys(str(unknown), fields)
         hint = (
             f"Did you mean {'.'.join([*map(str, sections), close[0]])}?"
             if close

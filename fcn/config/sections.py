@@ -15,7 +15,14 @@ from fcn.config.loss import LossTerm as LossTerm
 from fcn.config.section import Count, Fraction, NotNegative, Positive
 from fcn.config.section import Section as Section
 from fcn.config.user_paths import expand_path
-from fcn.models.arguments import DEFAULT_CONTEXT_SIZE, ContextSize, Geometry, NetArguments, Upsampling
+from fcn.models.arguments import (
+    DEFAULT_CONTEXT_SIZE,
+    ContextSize,
+    Geometry,
+    NetArguments,
+    Upsampling,
+    channels_flaw,
+)
 
 Net = Literal[
     "fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once", "fcn8s_largefov", "frontend", "context", "largefov"
@@ -57,6 +64,13 @@ class ModelConfig(Section):
     net: Net = "fcn8s"
     width: Positive = NetArguments.width
     fc_channels: Annotated[Count | None, Field(examples=["1024"])] = NetArguments.fc_channels
+    channels: Annotated[
+        dict[str, Count] | None,
+        Field(
+            description="a whole number of at least 1 for each layer, or null",
+            examples=["'{block3_conv1: 96, fc6: 256}'"],
+        ),
+    ] = None
     geometry: Geometry = NetArguments.geometry
     upsampling: Upsampling = NetArguments.upsampling
     dropout: Fraction = NetArguments.dropout
@@ -68,6 +82,13 @@ class ModelConfig(Section):
     ] = None
     input_scale: Annotated[float, Field(gt=0, le=1)] = NetArguments.input_scale
     weights: Annotated[str, Field(min_length=1)] = "none"
+
+    @field_validator("channels")
+    @classmethod
+    def _layers_exist(cls, value: dict[str, int] | None) -> dict[str, int] | None:
+        if flaw := channels_flaw(value or {}):
+            raise ValueError(f"model.channels: {flaw}")
+        return value
 
     @field_validator("weights", mode="before")
     @classmethod

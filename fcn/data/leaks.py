@@ -132,7 +132,9 @@ def digest_images(examples: Sequence[Example]) -> list[bytes]:
 
 
 def _digests(examples: Sequence[Example]) -> Iterator[bytes]:
-    return map_on_all_cores(lambda example: _digest(read_image(example.image_path, example.bits)), examples)
+    return map_on_all_cores(
+        lambda example: digest_image(read_image(example.image_path, example.bits)), examples
+    )
 
 
 def digest_example(image: Pixels, label: Pixels) -> ExampleDigest:
@@ -140,10 +142,11 @@ def digest_example(image: Pixels, label: Pixels) -> ExampleDigest:
     # SHA-256 takes less than half the time on most processors. Images keep what checkpoints have had.
     ids = hashlib.sha256(repr(label.shape).encode())
     ids.update(label.ravel().data)
-    return ExampleDigest(_digest(image), ids.digest()[:16])
+    return ExampleDigest(digest_image(image), ids.digest()[:16])
 
 
-def _digest(image: Pixels) -> bytes:
+def digest_image(image: Pixels) -> bytes:
+    """Returns the digest of an image that was read upright, as in `ExampleDigest`."""
     digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
     digest.update(image.ravel().data)  # mostly without a copy, and without Python's lock
     return digest.digest()

@@ -37,6 +37,12 @@ from fcn.system.remedies import set_keys
 SHOWN = 20
 """Files of one kind that an error lists."""
 
+_MADE_BY_SPLITS = {
+    "train_aug": "from VOC's labels and those of SBD (fcn data download sbd)",
+    "sbd_train": "from the labels of SBD (fcn data download sbd)",
+}
+"""Splits of recipes that Pascal VOC does not have, and what they are made of."""
+
 # Two grays that differ by less look the same beside each other.
 _SMALLEST_STEP = 8
 
@@ -178,13 +184,18 @@ def has_split(root: Path, split: str) -> bool:
     return is_there(path_below(root / SPLITS, f"{split}.txt", f"the split {split!r}"))
 
 
-def read_names(root: Path, split: str) -> list[str]:
+def read_names(root: Path, split: str, lists: Path | None = None) -> list[str]:
     """Returns the names in a split as `read_split` does, whether or not their images and labels are there.
+
+    Args:
+        root: The folder that holds `JPEGImages`.
+        split: Name of a list.
+        lists: Another folder with the list than that of the data set, as of `read_split`.
 
     Raises:
         DataError: If the list is missing, empty or names something twice.
     """
-    return [entry.name for entry in _read_split(root, split)]
+    return [entry.name for entry in _read_split(root, split, lists)]
 
 
 def read_example(example: Example, num_classes: int) -> tuple[Pixels, Pixels]:
@@ -240,6 +251,12 @@ def check_root(root: Path) -> None:
     """
     if is_there(root / IMAGES):
         return
+    if not is_there(root):
+        raise DataError(
+            f"{root}: no such folder. Expected a data set in VOC layout, VOCdevkit/VOC2012 for example. "
+            "fcn data download fetches published ones, fcn data generate draws one, fcn data import makes "
+            "one of your labels."
+        )
     near = (found.parent for depth in ("*", "*/*") for found in sorted(root.glob(f"{depth}/{IMAGES}")))
     inside = next(near, None)
     hint = f"Use {inside}." if inside else "Give the folder that holds it, VOCdevkit/VOC2012 for example."
@@ -255,6 +272,11 @@ def _read_split(root: Path, split: str, lists: Path | None = None) -> list[Entry
             raise DataError(
                 f"{path}: no such split. The run has: {known}. It lists there how it divided its images "
                 "(data.val_share). Restore the list from a copy of the run."
+            )
+        if made := _MADE_BY_SPLITS.get(split):
+            raise DataError(
+                f"{path}: no such split. The data set has: {known}. fcn data splits writes {split}, {made}. "
+                f"Or use VOC's own split, train ({set_keys('data.train_split=train')})."
             )
         raise DataError(
             f"{path}: no such split. The data set has: {known}. A training can score a share of its images "

@@ -15,14 +15,13 @@ from fcn.data.image_io import Pixels, read_image
 from fcn.data.label_orientation import count_turned, describe_unclear
 from fcn.data.leaks import ExampleDigest, digest_example
 from fcn.data.voc import Example, read_example
-from fcn.errors import DataError
 from fcn.evaluation.bootstrap import ImageCounts
 from fcn.evaluation.boundary import boundary_counts
 from fcn.evaluation.calibration import CalibrationSums
 from fcn.evaluation.evaluation import Evaluation, ImageScore
 from fcn.evaluation.metrics import BoundaryScores, Scores, confusion_matrix
 from fcn.evaluation.mistakes import largest_mistake
-from fcn.evaluation.scored_split import read_scored, read_scored_classes
+from fcn.evaluation.scored_split import check_classes, read_scored
 from fcn.inference.predictor import Predictor
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.probabilities import bands, softmax
@@ -225,14 +224,10 @@ def evaluate_split(
         DataError: If the data set cannot be used, or has other classes than the net.
     """
     if examples is None:
-        classes, examples = read_scored(predictor, root, split, label_orientation)
+        check_classes(predictor.path, predictor.classes, root, split)
+        examples = read_scored(predictor.path, root, split, label_orientation)
     else:
-        classes = read_scored_classes(predictor, root)
-    if classes.names != predictor.classes.names:
-        raise DataError(
-            f"{root}: expected the classes the model was trained on: {', '.join(predictor.classes.names)}. "
-            f"Received: {', '.join(classes.names)}. Correct labels.txt, or choose another data set."
-        )
+        check_classes(predictor.path, predictor.classes, root)
     check_masks(examples)
     return evaluate_examples(predictor, examples, boundary, calibration=calibration)
 

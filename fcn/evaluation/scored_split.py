@@ -6,49 +6,54 @@ from fcn.classes import Classes
 from fcn.config.file import Config
 from fcn.config.sections import LabelOrientation
 from fcn.data.voc import Example, read_classes, read_split
-from fcn.errors import ConfigError
-from fcn.inference.predictor import Predictor
+from fcn.errors import ConfigError, DataError
 from fcn.runs.lineage import find_run
 from fcn.runs.splits import divided_lists
 
 
 def read_scored(
-    predictor: Predictor, root: Path, split: str, label_orientation: LabelOrientation = "upright"
-) -> tuple[Classes, list[Example]]:
-    """Returns the classes of a data set, and the examples of a split.
+    model: Path | None, root: Path, split: str, label_orientation: LabelOrientation = "upright"
+) -> list[Example]:
+    """Returns the examples of a split.
 
     If the net's run divided the data set itself (`data.val_share`), its splits are those of the run.
 
     Args:
-        predictor: The net to score.
+        model: Where the net was read from; None for a net that was never a file.
         root: A data set in VOC layout.
         split: Name of the split.
         label_orientation: What the labels are of, as in `read_split`.
 
     Raises:
-        DataError: If the data set cannot be used.
+        DataError: If the split cannot be used.
     """
-    lists = find_divided(predictor.path, root, split)
-    classes = read_scored_classes(predictor, root, (split,) if lists is None else ())
-    return classes, read_split(root, split, label_orientation, lists=lists)
+    return read_split(root, split, label_orientation, lists=find_divided(model, root, split))
 
 
-def read_scored_classes(predictor: Predictor, root: Path, splits: tuple[str, ...] = ()) -> Classes:
-    """Returns the classes of a data set, by what the net's run knows where there is no class list.
+def check_classes(model: Path | None, classes: Classes, root: Path, split: str | None = None) -> None:
+    """Refuses a data set with other classes than a net has.
 
     Args:
-        predictor: The net to score.
+        model: Where the net was read from; its run knows the classes of a data set without a class list.
+        classes: Those of the net.
         root: A data set in VOC layout.
-        splits: Names of the lists with the images; none for all lists.
+        split: Name of the split with the images; None for all lists of the data set.
 
     Raises:
-        DataError: If the classes are not known.
+        DataError: If the classes are others, or not known.
     """
-    config = _config_of(predictor.path)
+    splits = () if split is None or find_divided(model, root, split) else (split,)
+    config = _config_of(model)
     if config is None:
-        return read_classes(root, splits)
-    own = config.data.root.resolve() == root.resolve()
-    return read_classes(root, splits, config.data.classes, predictor.classes.names if own else None)
+        found = read_classes(root, splits)
+    else:
+        own = config.data.root.resolve() == root.resolve()
+        found = read_classes(root, splits, config.data.classes, classes.names if own else None)
+    if found.names != classes.names:
+        raise DataError(
+            f"{root}: expected the classes the model was trained on: {', '.join(classes.names)}. "
+            f"Received: {', '.join(found.names)}. Correct labels.txt, or choose another data set."
+        )
 
 
 def find_divided(model: Path | None, root: Path, split: str) -> Path | None:
@@ -64,6 +69,36 @@ def find_divided(model: Path | None, root: Path, split: str) -> Path | None:
     """
     run, config = model and find_run(model), _config_of(model)
     return divided_lists(run, config.data, root, split) if run and config else None
+
+
+def describe_divided(model: Path, root: Path, split: str) -> str | None:
+    """Returns where the images of a split come from, a sentence; None if a list of the data set names them.
+
+    Args:
+        model: Where the net was read from.
+        root: The data set.
+        split: Name of the split.
+    """
+    lists = find_divided(model, root, split)
+    if lists is None:
+        return None
+    return (
+        f"{split}: the images that the training chose from {root} (data.val_share), listed in "
+        f"{lists / f'{split}.txt'}."
+    )
+
+
+def recorded_orientation(model: Path | None, root: Path) -> LabelOrientation:
+    """Returns what the labels of a data set are of, by the run of a net that was trained on it.
+
+    Args:
+        model: Where the net was read from; None for a net that was never a file.
+        root: The data set; labels of another one than that of the run are taken as upright.
+    """
+    config = _config_of(model)
+    if config is None or config.data.root.resolve() != root.resolve():
+        return "upright"
+    return config.data.label_orientation
 
 
 def _config_of(model: Path | None) -> Config | None:

@@ -38,7 +38,7 @@ except ImportError as error:
 
 from fcn.exports.card.model_card import write_card
 from fcn.exports.formats.litert import write_litert
-from fcn.exports.formats.openvino import Calibration, add_openvino, check_calibration
+from fcn.exports.formats.openvino import Calibration, add_openvino, check_deciding, read_deciding
 from fcn.exports.photographs import find_photographs, spread
 from fcn.exports.saved_model import ServedModel
 from fcn.exports.verification import MAX_PHOTOGRAPHS, verify
@@ -101,8 +101,8 @@ def export(
         import_onnxruntime()
     if photographs is not None and "litert" in formats:
         import_interpreter()
-    if calibration is not None:
-        check_calibration(calibration)
+    place = None if isinstance(model, SegmentationNet) else Path(model)
+    deciding = None if calibration is None else read_deciding(calibration, place)
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise BackendError(
@@ -114,6 +114,8 @@ def export(
         read_image(path)  # report a damaged one before the work
     source = None if isinstance(model, SegmentationNet) else resolve_model(model)
     net = model if isinstance(model, SegmentationNet) else load_model(source or model, trust)
+    if calibration is not None and calibration.accuracy_data is not None and deciding is not None:
+        check_deciding(calibration.accuracy_data, deciding, place, net.classes)
     output = Path(output)
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file, not a folder for versions. Choose another place.")
@@ -128,7 +130,7 @@ def export(
             write_json(model_path, net.get_config())
             ServedModel(net, classes_path, model_path).save(temporary)
             if "openvino" in formats:
-                add_openvino(net, temporary, calibration)
+                add_openvino(net, temporary, calibration, deciding)
             if "onnx" in formats:
                 write_onnx(net, temporary)
             if "litert" in formats:

@@ -45,9 +45,15 @@ def join_outputs(store: JobStore, wanted: Sequence[str]) -> tuple[str, ...]:
     known = written_outputs(store)
     try:
         joined = check_outputs([*known, *wanted])
-    except ValueError:  # two that are the same file
-        joined = tuple(wanted)
-        known = [*wanted]
+    except ValueError as error:
+        # One kind would have to replace the files of another: `a.png` holds either colors or ids, also where
+        # only the frames of a video would get ids; `coco.json` has either polygons or run lengths; and
+        # rasters are never whole in memory, as other kinds need them.
+        raise OutputError(
+            f"{store.output}: holds a job with other settings (outputs: {', '.join(known)}, now "
+            f"{', '.join(wanted)}). {error} Choose another output folder, or add --restart to label "
+            "everything again."
+        ) from error
     check_settings(store, {_SETTING: ", ".join(known or joined)})
     return joined
 

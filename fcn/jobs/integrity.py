@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fcn.data.image_header import MOST_MEGAPIXELS
 from fcn.errors import OutputError, PlaceError
 from fcn.jobs.schema import SCHEMA, STORE_NAME
 from fcn.jobs.video_files import FRAME_SUFFIXES, OVERLAY_SUFFIXES
@@ -39,7 +40,7 @@ _WRONG = {
     ),
 }
 _MAX_BATCH_SIZE = 1 << 31
-ADJUSTABLE_SETTINGS = ("batch_size", "memory")
+ADJUSTABLE_SETTINGS = ("batch_size", "memory", "max_megapixels")
 """Settings that may change when a job is resumed; their values are numbers."""
 
 
@@ -188,6 +189,8 @@ def _is_setting(name: str, text: str) -> bool:
             return 1 <= int(text) <= _MAX_BATCH_SIZE
         if name == "memory":
             return 0 < float(text) < math.inf
+        if name == "max_megapixels":
+            return 1 <= int(text) <= MOST_MEGAPIXELS
         value = parse_json(text)
     except ValueError:
         return False

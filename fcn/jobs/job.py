@@ -11,13 +11,14 @@ from fcn.inference.predictor import Predictor
 from fcn.jobs.added_outputs import has_unlabeled, join_outputs, times_kept, written_outputs
 from fcn.jobs.annotation_setting import read_options, settle_options
 from fcn.jobs.crash_isolation import note_delegation
+from fcn.jobs.kept_limits import read_limits
 from fcn.jobs.moved import compare_folders
 from fcn.jobs.older_version import describe_older_job
 from fcn.jobs.overlay_setting import read_style, settle_style
 from fcn.jobs.pipeline import label_in_process
 from fcn.jobs.plan import default_batch_size, plan
 from fcn.jobs.rasters import writes_rasters
-from fcn.jobs.reading import LIMITS, PixelOrder
+from fcn.jobs.reading import PixelOrder
 from fcn.jobs.restart import remove_store
 from fcn.jobs.result import LabelingResult as LabelingResult
 from fcn.jobs.settings import ORDER, Settings, check_settings, read_pixel_order
@@ -44,7 +45,7 @@ class Job:
         order: Order of the pixels that are labeled.
         added: Those of `kinds` that it did not write before.
         annotations: Options of annotations.
-        limits: Limits of an image that is read.
+        limits: Limits of an image that is read; at first those that the job keeps.
         lease: This process.
     """
 
@@ -56,14 +57,17 @@ class Job:
         self.order = order
         self.added: tuple[str, ...] = ()
         self.annotations = read_options(store)
-        self.limits = LIMITS
+        self.limits = read_limits(store)
         self.lease = lease
 
     @property
     def finished(self) -> bool:
         """Whether all images are labeled or have failed, and all summaries are written."""
-        summaries = summary_paths(self.kinds, self.store.output)
-        return not self.remaining() and all(path.exists() for path in summaries)
+        return not self.remaining() and all(path.exists() for path in self.summaries())
+
+    def summaries(self) -> tuple[Path, ...]:
+        """Returns the files about all images that the job writes; none if it has videos alone."""
+        return summary_paths(self.kinds, self.store.output) if self.store.has("image") else ()
 
     def remaining(self) -> int:
         """Returns how many images are not labeled yet, including those that other workers have in hand."""
@@ -77,19 +81,18 @@ class Job:
                 "WHERE status = 'failed' AND name IS NOT NULL"
             )
 
-    def result(self, written: int = 0, earlier: Collection[str] | None = None) -> LabelingResult:
-        """Returns the state of the job after this process has labeled `written` images.
+    def result(self, written: Collection[int] = ()) -> LabelingResult:
+        """Returns the state of the job.
 
         Args:
-            written: The number of images.
-            earlier: Names of the videos that were labeled before; None for all.
+            written: Rows of the images and videos that this process has labeled, and no other one.
         """
         videos = self.store.labeled_videos()
-        new = () if earlier is None else tuple(videos[name] for name in videos if name not in earlier)
+        new = tuple(video for row, video in videos.items() if row in written)
         failures = self.store.failures()
         failed = tuple((path if is_url(path) else Path(path), reason) for path, reason in failures)
         labeled = self.store.count("done")
-        return LabelingResult(written, failed, self.store.output, labeled, len(videos), new)
+        return LabelingResult(len(written), failed, self.store.output, labeled, len(videos), new)
 
     def run(self, predictor: Predictor) -> LabelingResult:
         """Labels all remaining images, then writes the summaries of all images.
@@ -136,11 +139,11 @@ class Job:
         """
         return self.complete(lambda: work(self.store, self.lease, processor), classes)
 
-    def complete(self, label: Callable[[], int], classes: Callable[[], Classes]) -> LabelingResult:
+    def complete(self, label: Callable[[], set[int]], classes: Callable[[], Classes]) -> LabelingResult:
         """Labels all remaining images with a function of the caller, then writes the summaries.
 
         Args:
-            label: Labels until nothing is left to do; returns how many images it has labeled.
+            label: Labels until nothing is left to do; returns the rows of what it has labeled.
             classes: Returns the classes of the labels; called when all is labeled.
 
         Raises:
@@ -148,33 +151,18 @@ class Job:
         """
         if self.finished:
             return self.result()
-        summaries = summary_paths(self.kinds, self.store.output)
+        summaries = self.summaries()
         if has_unlabeled(self.store):
             for path in summaries:
                 remove(path)  # without the new images it must not look complete if this run is stopped
-        earlier = self.store.labeled_videos()
         written = label()
         images, output = self.store.summarized_images(), self.store.output
-        with times_kept(summaries):
-            left_out = write_summaries(self.kinds, images, output, classes(), self.annotations).left_out
-        if left_out:
-            print_notice(self.annotations.describe_left_out(left_out))
-        return self.result(written, earlier)
-
-    def memory(self) -> float | None:
-        """Returns the memory limit of the job in GB; None if it has none."""
-        kept = self.store.settings().get("memory")
-        return None if kept is None else float(kept)
-
-    def keep_memory(self, gigabytes: float | None) -> None:
-        """Stores the memory limit in GB for when the job is resumed.
-
-        It may change: another limit gives other windows, and where they meet, rounding may decide a tie
-        between two classes differently; nothing else differs.
-        """
-        if gigabytes is not None:
-            with self.store.transaction():
-                self.store.keep_settings({"memory": str(gigabytes)})
+        if summaries:
+            with times_kept(summaries):
+                left_out = write_summaries(self.kinds, images, output, classes(), self.annotations).left_out
+            if left_out:
+                print_notice(self.annotations.describe_left_out(left_out))
+        return self.result(written)
 
     def check_engine(self, engine: str, precision: str) -> None:
         """Stores the engine and its precision, or compares them with the stored ones.
@@ -239,7 +227,7 @@ def open_job(
             plan(store, lease, inputs, endings, size, summary_paths(kinds, output), kinds, compared)
             job = Job(store, lease, kinds, order)
             job.added = tuple(kind for kind in kinds if known and kind not in known)
-            if not job.finished and (older := describe_older_job(output, order, job.annotations)):
+            if not job.finished and (older := describe_older_job(store, kinds, order, job.annotations)):
                 print_notice(*older)
             yield job
             if not job.remaining():

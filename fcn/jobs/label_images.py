@@ -8,11 +8,11 @@ import numpy as np
 
 from fcn.data.image_header import MOST_MEGAPIXELS
 from fcn.inference.predictor import Predictor
-from fcn.inference.video import PLAIN_VIDEO, VideoOptions
+from fcn.inference.video import VideoOptions
 from fcn.jobs.job import LabelingResult as LabelingResult
 from fcn.jobs.job import open_job
+from fcn.jobs.kept_limits import keep_limits, with_megapixels
 from fcn.jobs.rasters import check_raster_options
-from fcn.jobs.reading import LIMITS
 from fcn.jobs.restart import forget_job as forget_job
 from fcn.jobs.settings import Setting, model_setting
 from fcn.jobs.sources.inputs import Input
@@ -29,7 +29,7 @@ def label_images(
     outputs: Sequence[str] = ("palette",),
     batch_size: int | None = None,
     annotations: AnnotationOptions | None = None,
-    videos: VideoOptions = PLAIN_VIDEO,
+    videos: VideoOptions | None = None,
     max_megapixels: int | None = None,
 ) -> LabelingResult:
     """Labels images and writes palette PNGs at the images' own sizes, upright, or other outputs.
@@ -58,9 +58,9 @@ def label_images(
         batch_size: Most images that are labeled at once; None for a number that suits the machine.
         annotations: Ids of categories, the smallest region, simpler polygons; None for the options of the
             job, or at first the usual ones.
-        videos: How videos are labeled.
-        max_megapixels: The largest image, up to 1,000 megapixels; None for 268. It does not bound TIFFs that
-            are labeled in windows.
+        videos: How videos are labeled; None for the options of the job, or at first every frame as it is.
+        max_megapixels: The largest image, up to 1,000 megapixels; None for that of the job, or at first 268.
+            It does not bound TIFFs that are labeled in windows.
 
     Raises:
         BackendError: If "geotiff" or "geopackage" needs a package that is missing, or the predictor averages
@@ -71,21 +71,19 @@ def label_images(
             labels stay.
         ValueError: If `outputs` are unknown or exclude each other, or `max_megapixels` is not from 1 to 1000.
     """
-    limits = LIMITS
-    if max_megapixels is not None:
-        if not 1 <= max_megapixels <= MOST_MEGAPIXELS:
-            raise ValueError(
-                f"Expected `max_megapixels` from 1 to {MOST_MEGAPIXELS}. Received: {max_megapixels}."
-            )
-        limits = LIMITS._replace(pixels=max_megapixels * 10**6)
+    if max_megapixels is not None and not 1 <= max_megapixels <= MOST_MEGAPIXELS:
+        raise ValueError(
+            f"Expected `max_megapixels` from 1 to {MOST_MEGAPIXELS}. Received: {max_megapixels}."
+        )
     model = _model_setting(predictor)
     settings: dict[str, Setting | str] = {"model": model, "views": predictor.views.describe()}
-    settings |= describe_options(videos)
+    settings |= {} if videos is None else describe_options(videos)
     style = None if predictor.overlay_style == DEFAULT_STYLE else predictor.overlay_style
     kinds = check_outputs(outputs)
     check_raster_options(kinds, predictor.views.are_plain, on_ray=False)
     with open_job(output, inputs, settings, kinds, batch_size, style, annotations) as job:
-        job.limits = limits
+        job.limits = with_megapixels(job.limits, max_megapixels)
+        keep_limits(job.store, megapixels=max_megapixels)
         return job.run(predictor)
 
 

@@ -26,7 +26,6 @@ T = TypeVar("T")
 # No further image is read while so many pixels are in memory. With the image that is read last they fit into
 # what `fcn.inference.tiling.tiles` reserves for an image, its label and confidences.
 _MAX_PIXELS_IN_MEMORY = 1 << 26
-_NO_FILES = ("areas",)  # its record alone
 # For an image with a size that is unknown before it is read: the size of a good camera.
 _ASSUMED_PIXELS = 1 << 24
 
@@ -197,8 +196,8 @@ def render_batch(
         name = read.claimed.name
         image_path = path_beside(read.claimed.place, output, name)
         try:
-            lacking = [kind for kind in kinds if SUFFIXES.get(kind) not in read.outcome.files]
-            rendered = render(lacking or _NO_FILES, prediction, annotations, image_path=image_path)
+            kept = [kind for kind in kinds if SUFFIXES.get(kind) in read.outcome.files]
+            rendered = render(kinds, prediction, annotations, image_path=image_path, kept=kept)
             yield RenderedImage(name, read.outcome, rendered)
         except MemoryError:
             yield read.outcome._replace(error=f"cannot be labeled: {NO_MEMORY}")

@@ -29,14 +29,14 @@ from fcn.jobs.naming import name_of_file, name_outputs, refuse_names_of_summarie
 from fcn.jobs.sources.inputs import Input, find_all
 from fcn.jobs.sources.links import is_url, query_name, shown_place, stable_link
 from fcn.jobs.sources.search import FoundImage, describe_others
-from fcn.jobs.store import JobStore, escape_undecodable
+from fcn.jobs.store import JobStore
 from fcn.jobs.video_files import VIDEO_MARK
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.outputs.render import SUFFIXES
 from fcn.system.files import remove
 from fcn.system.places import is_encodable, path_below
 from fcn.system.progress import track
-from fcn.system.text import print_notice
+from fcn.system.text import escape_undecodable, print_notice
 
 _GPU = Path("/dev/nvidia0")
 _TABLES = """

@@ -20,13 +20,15 @@ from fcn.jobs.migration import copy_path, migrate
 from fcn.jobs.naming import relative_name
 from fcn.jobs.schema import LABELED_BEFORE, SCHEMA, STORE_NAME, UNCHANGED, VERSION
 from fcn.jobs.sources.links import shown_place
-from fcn.jobs.task import Outcome, Task
+from fcn.jobs.task import Kind, Outcome, Task
 from fcn.jobs.video_files import VideoFile, describe_video
 from fcn.outputs.record import Record
 from fcn.outputs.summaries import SummarizedImage
 from fcn.system.files import remove, unwritable
+from fcn.system.text import escape_undecodable
 
 _MAX_WAIT_SECONDS = 600
+_STAYS = " (its earlier outputs stay, and those that were added are missing)"
 
 
 class JobStore:
@@ -147,16 +149,22 @@ class JobStore:
         with self.guarded():
             return int(self.connection.execute(query, statuses).fetchone()[0])
 
-    def labeled_videos(self) -> dict[str, VideoFile]:
-        """Returns what there is to tell of each labeled video, by name."""
-        query = (
-            "SELECT name, files, record FROM images WHERE status = 'done' AND kind = 'video' ORDER BY name"
-        )
+    def has(self, kind: Kind) -> bool:
+        """Returns whether the job has images, or videos, also such that were deleted since."""
+        query = "SELECT EXISTS (SELECT 1 FROM images WHERE kind = ? AND name IS NOT NULL)"
         with self.guarded():
-            rows = self.connection.execute(query).fetchall()
+            return bool(self.connection.execute(query, (kind,)).fetchone()[0])
+
+    def labeled_videos(self) -> dict[int, VideoFile]:
+        """Returns what there is to tell of each labeled video, by its row, in the order of names."""
+        query = "SELECT id, name, files, record FROM images WHERE status = 'done' AND kind = 'video'"
+        with self.guarded():
+            rows = self.connection.execute(f"{query} ORDER BY name").fetchall()
         return {
-            (name := os.fsdecode(row["name"])): describe_video(
-                name, json.loads(row["files"]), read_video_record(row["record"], self.path)
+            row["id"]: describe_video(
+                os.fsdecode(row["name"]),
+                json.loads(row["files"]),
+                read_video_record(row["record"], self.path),
             )
             for row in rows
         }
@@ -250,12 +258,14 @@ class JobStore:
             return release_claims(self.connection, worker)
 
     def failures(self) -> list[tuple[str, str]]:
-        """Returns the path and the reason of everything that could not be labeled, sorted by path."""
+        """Returns the path and the reason of everything that could not be labeled, sorted by path.
+
+        That includes what was labeled before and for which further outputs failed, until these are there.
+        """
+        query = f"SELECT path, error, {LABELED_BEFORE} AS known FROM images WHERE status = 'failed'"
         with self.guarded():
-            rows = self.connection.execute(
-                "SELECT path, error FROM images WHERE status = 'failed' ORDER BY path"
-            ).fetchall()
-        return [(shown_place(os.fsdecode(row["path"])), row["error"]) for row in rows]
+            rows = self.connection.execute(f"{query} ORDER BY path").fetchall()
+        return [(shown_place(os.fsdecode(row["path"])), row["error"] + _STAYS * row["known"]) for row in rows]
 
     def summarized_images(self) -> Iterator[SummarizedImage]:
         """Yields each labeled image that was not deleted, by name; no videos.
@@ -287,8 +297,3 @@ def _may_hold_both(following: sqlite3.Row, in_hand: sqlite3.Row) -> bool:
     both = (following, in_hand)
     suspects = not in_hand["delegates"] and any(row["lost"] for row in both)
     return not suspects and all(row["kind"] == "image" for row in both)
-
-
-def escape_undecodable(text: str) -> str:
-    r"""Returns a text with undecodable bytes of paths written as `\udc..`, which SQLite can store."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -56,11 +56,16 @@ class VideoLabeler:
         Raises:
             OutputError: If the folder cannot be written to, the disk is full or the name leads out of it.
         """
-        source, outcome = Path(claimed.place), Outcome(claimed.id)
+        source, outcome = (
+            Path(claimed.place),
+            Outcome(claimed.id, files=claimed.files if claimed.hash else {}),
+        )
         try:
             status = os.stat(source)
             outcome = outcome._replace(size=status.st_size, changed=status.st_mtime_ns)
             outcome = outcome._replace(hash=content_hash([source]))
+            if outcome.hash != claimed.hash:
+                outcome = outcome._replace(files={})
             kept = self._kept_overlay(claimed) if outcome.hash == claimed.hash else None
             labeled, files, left_out = self._write(source, claimed.name, kept)
         except OSError as error:

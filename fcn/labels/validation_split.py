@@ -25,6 +25,16 @@ def lists_of(config: DataConfig) -> tuple[str, ...]:
     return (config.train_split,) if is_divided(config) else (config.train_split, config.val_split)
 
 
+def check_lists(config: DataConfig) -> None:
+    """Refuses a data set that is not there, or lacks a list that a training reads; no image is read.
+
+    Raises:
+        DataError: If the data set does.
+    """
+    for split in lists_of(config):
+        read_names(config.root, split)
+
+
 def divide_examples(root: Path, found: Examination, share: float) -> tuple[Examination, int]:
     """Chooses the validation split, as an import of labels does: by chance, rare classes first.
 

@@ -1,10 +1,22 @@
-"""The numbers of the published nets: channels, kernels, dilations and paddings. Imports nothing."""
+"""The numbers of the published nets: channels, kernels, dilations and paddings."""
+
+from collections.abc import Mapping
 
 REFERENCE_PADDING = 100
 """Zeros that the published nets add around the image at conv1_1."""
 
 VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Channels and number of 3x3 convolutions of each block, in front of its pooling (table 1, column D)."""
+
+CONVOLUTION_CHANNELS = {
+    f"block{block}_conv{index}": channels
+    for block, (channels, convolutions) in enumerate(VGG16_BLOCKS, start=1)
+    for index in range(1, convolutions + 1)
+}
+"""Channels of VGG16's 13 convolutions, in order, by the names that Keras and this package give them."""
+
+FULLY_CONNECTED = ("fc6", "fc7")
+"""VGG16's fully connected layers below its scores, by the names that this package gives them."""
 
 FC_CHANNELS = 4096
 """Channels of fc6 and fc7."""
@@ -53,3 +65,23 @@ def scaled(channels: int, width: float) -> int:
         128
     """
     return max(1, round(channels * width))
+
+
+def layer_channels(
+    fc6: str, width: float, fc_channels: int | None, channels: Mapping[str, int]
+) -> dict[str, int]:
+    """Returns the channels of each layer in front of the scores, in the order in which they compute.
+
+    Args:
+        fc6: "full" or "largefov".
+        width: Channels relative to VGG16's.
+        fc_channels: Channels of fc6 and fc7; None for those that follow from `width`.
+        channels: Channels of layers that have others, by their names.
+
+    Example:
+        >>> layer_channels("full", 0.5, 256, {"fc7": 100})["fc6"]
+        256
+    """
+    fc = scaled(CHANNELS_BY_FC6[fc6], width) if fc_channels is None else fc_channels
+    own = {name: scaled(count, width) for name, count in CONVOLUTION_CHANNELS.items()}
+    return own | dict.fromkeys(FULLY_CONNECTED, fc) | dict(channels)

@@ -6,13 +6,18 @@ takes its defaults from here.
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, get_args
 
 from fcn.classes import MAX_CLASSES, VOC_CLASS_NAMES, Classes, check_class_names
-from fcn.models.architecture import CHANNELS_BY_FC6, scaled
+from fcn.models.architecture import (
+    CHANNELS_BY_FC6,
+    CONVOLUTION_CHANNELS,
+    FULLY_CONNECTED,
+    layer_channels,
+)
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 """Mean of the red, green and blue channel over ImageNet's training images, 0 to 255."""
@@ -38,6 +43,8 @@ class NetArguments:
             channels. A net that dilates spreads the taps 4 or 12 elements apart.
         width: Channels of every layer in front of the scores, relative to VGG16.
         fc_channels: Channels of fc6 and fc7; None for 4,096 times `width`, or 1,024 times with "largefov".
+        channels: Channels of single layers by their names, `{"block3_conv1": 96, "fc6": 256}`, in place of
+            those that follow from `width` and `fc_channels`; None: no others.
         geometry: "same" keeps the size by padding each layer; "reference" is that of the published nets, for
             their weights. An `FCN` then adds 100 zeros around the image, pads no fc6 and crops; a
             `DilatedNet` reflects the image by 186 pixels and pads nothing after that.
@@ -64,6 +71,7 @@ class NetArguments:
     fc6: str = "full"
     width: float = 1.0
     fc_channels: int | None = None
+    channels: Mapping[str, int] | None = None
     geometry: Geometry = "same"
     upsampling: Upsampling = "learned"
     dropout: float = 0.5
@@ -78,12 +86,9 @@ class NetArguments:
     name: str | None = None
     trainable: bool | None = None
 
-    @property
-    def channels(self) -> int:
-        """Channels of fc6 and fc7."""
-        if self.fc_channels is not None:
-            return self.fc_channels
-        return scaled(CHANNELS_BY_FC6[self.fc6], self.width)
+    def layer_channels(self) -> dict[str, int]:
+        """Returns the channels of each layer in front of the scores."""
+        return layer_channels(self.fc6, self.width, self.fc_channels, self.channels or {})
 
     def checked(self) -> Self:
         """Returns the same with tuples, and with names and colors of the classes where there were none.
@@ -106,6 +111,8 @@ class NetArguments:
             raise ValueError(f"Expected 8 to 16 `bits`. Received: bits={self.bits}.")
         if self.width <= 0:
             raise ValueError(f"Expected a positive `width`. Received: width={self.width}.")
+        if flaw := channels_flaw(self.channels or {}):
+            raise ValueError(f"{flaw}. Received: channels={dict(self.channels or {})}.")
         if len(mean) != 3 or len(scale) != 3:
             raise ValueError(
                 f"Expected a `mean` and `scale` for each of 3 channels. Received: mean={mean}, scale={scale}."
@@ -199,6 +206,28 @@ def collect_arguments(
         return init
 
     return decorate
+
+
+def channels_flaw(channels: Mapping[str, int]) -> str | None:
+    """Returns why a net cannot have these channels of single layers; None if it can.
+
+    Args:
+        channels: Channels by the names of layers.
+
+    Example:
+        >>> channels_flaw({"fc5": 8})
+        "Expected `channels` of block1_conv1 to block5_conv3, fc6 and fc7, but there is no layer 'fc5'"
+    """
+    known = (*CONVOLUTION_CHANNELS, *FULLY_CONNECTED)
+    for name, count in channels.items():
+        if name not in known:
+            return (
+                f"Expected `channels` of {known[0]} to {tuple(CONVOLUTION_CHANNELS)[-1]}, fc6 and fc7, but "
+                f"there is no layer {name!r}"
+            )
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            return f"Expected a whole number of at least 1 as the `channels` of {name}"
+    return None
 
 
 def _check_names(net: str, names: Iterable[str], known: Sequence[str]) -> None:

@@ -10,21 +10,15 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from fcn.models.architecture import (
-    BLOCK5_DILATION,
-    CHANNELS_BY_FC6,
     CONTEXT_DILATIONS,
     CONTEXTS,
-    DILATED_FC6,
     DILATED_POOLED_BLOCKS,
-    FC6_DILATIONS,
-    FC6_KERNEL_SIZES,
-    REFERENCE_PADDING,
-    REFLECTION_PADDING,
+    FULLY_CONNECTED,
     SMALLEST_BLOCK,
     VGG16_BLOCKS,
-    scaled,
+    layer_channels,
 )
-from fcn.models.arguments import NetArguments
+from fcn.models.arguments import NetArguments, channels_flaw
 from fcn.models.axis_operations import (
     Resizing,
     Sliding,
@@ -34,89 +28,12 @@ from fcn.models.axis_operations import (
     grids,
     seen_by_neighbors,
 )
-from fcn.models.geometry import CropOffsets, reference_crop_offsets
+from fcn.models.charts import dilated_net_chart, fcn_chart
 
 COARSEST_STRIDE: int = 2 ** len(VGG16_BLOCKS)
 """Pixels between the elements of pool5: an image shifted by this much gives shifted maps in every layer."""
 
 _FLOAT_BYTES = 4
-
-
-def fcn_chart(stride: int, geometry: str, fc6: str = "full") -> list[list[Source]]:
-    """Returns how the maps of an FCN follow from the image that its layers see, up to the logits.
-
-    Far from the borders, that is: there the sizes of maps do not matter.
-
-    Args:
-        stride: Output stride of the net's finest scores: 32, 16 or 8.
-        geometry: "same" or "reference".
-        fc6: "full" or "largefov".
-
-    Example:
-        >>> from fcn.models.axis_operations import seen_by
-        >>> chart = fcn_chart(32, "same")
-        >>> seen_by(chart, len(chart) - 1, 0)
-        Span(first=-218, last=217)
-    """
-    reference = geometry == "reference"
-    chart: list[list[Source]] = [[]]
-    pools = []
-    for block, (_, convolutions) in enumerate(VGG16_BLOCKS):
-        for index in range(convolutions):
-            padded = reference and (block, index) == (0, 0)
-            _append(chart, Sliding(3, padding=REFERENCE_PADDING if padded else 1))
-        pools.append(_append(chart, Sliding(2, strides=2)))
-    size, rate = FC6_KERNEL_SIZES[fc6], FC6_DILATIONS[fc6]
-    _append(chart, Sliding(size, padding=0 if reference else size // 2 * rate, dilation_rate=rate))
-    crops = reference_crop_offsets(stride) if reference else CropOffsets(0, 0, 0)
-    for pool, crop, skip_stride in ((pools[3], crops.pool4, 16), (pools[2], crops.pool3, 8)):
-        if stride <= skip_stride:
-            upscored = _append(chart, Transposing(4, strides=2, padding=0 if reference else 1))
-            chart.append([Source(upscored, Sliding()), Source(pool, Sliding(padding=-(crop or 0)))])
-    # Padding "same" cuts off the `stride` outputs more than inputs times stride, half of them in front.
-    _append(chart, Transposing(2 * stride, stride, 0 if reference else stride // 2))
-    _append(chart, Sliding(padding=-crops.scores))
-    return chart
-
-
-def dilated_net_chart(geometry: str, fc6: str, context: str) -> list[list[Source]]:
-    """Returns the same for a net without pool4 and pool5, `fcn.models.dilated.DilatedNet`.
-
-    Args:
-        geometry: "same" or "reference". How far an element sees does not depend on where padding is added,
-            and a reflected pixel shows one that lies nearer.
-        fc6: "full" or "largefov".
-        context: "none", "basic" or "large".
-
-    Example:
-        >>> from fcn.models.axis_operations import seen_by
-        >>> chart = dilated_net_chart("same", "full", "none")
-        >>> seen_by(chart, len(chart) - 1, 4)
-        Span(first=-186, last=201)
-    """
-    padded = geometry == "same"
-    chart: list[list[Source]] = [[]]
-    if not padded:
-        _append(chart, Sliding(padding=REFLECTION_PADDING))
-    for block, (_, convolutions) in enumerate(VGG16_BLOCKS, start=1):
-        rate = BLOCK5_DILATION if block == len(VGG16_BLOCKS) else 1
-        for _ in range(convolutions):
-            _append(chart, Sliding(3, padding=rate if padded else 0, dilation_rate=rate))
-        if block <= DILATED_POOLED_BLOCKS:
-            _append(chart, Sliding(2, strides=2))
-    size, rate = FC6_KERNEL_SIZES[fc6], DILATED_FC6[fc6]
-    _append(chart, Sliding(size, padding=size // 2 * rate if padded else 0, dilation_rate=rate))
-    for rate in CONTEXT_DILATIONS if context != "none" else ():
-        _append(chart, Sliding(3, padding=rate, dilation_rate=rate))
-    stride = 2**DILATED_POOLED_BLOCKS
-    _append(chart, Transposing(2 * stride, stride, stride // 2))
-    return chart
-
-
-def _append(chart: list[list[Source]], step: Step) -> int:
-    """Adds the map that follows from the last one by a step, and returns its number."""
-    chart.append([Source(len(chart) - 1, step)])
-    return len(chart) - 1
 
 
 class NetDescription(NamedTuple):
@@ -132,6 +49,7 @@ class NetDescription(NamedTuple):
         context: "none", "basic" or "large" of a `DilatedNet`; None of an `FCN`.
         fc_channels: Channels of fc6 and fc7; None for those that follow from `width`.
         bits: How many bits the values of image files of 16 bits use.
+        channels: `(name, channels)` of each layer with others than those that follow from these.
     """
 
     stride: int
@@ -143,6 +61,7 @@ class NetDescription(NamedTuple):
     context: str | None = None
     fc_channels: int | None = None
     bits: int = NetArguments.bits
+    channels: tuple[tuple[str, int], ...] = ()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "NetDescription":
@@ -152,8 +71,10 @@ class NetDescription(NamedTuple):
 
         Raises:
             KeyError: If something is missing.
+            ValueError: If the net can have no such `channels`.
         """
         values = dict(config)
+        values["channels"] = _pairs(values.get("channels"))
         if "context" in values:
             values["stride"] = 2**DILATED_POOLED_BLOCKS
         names = [name for name in cls._fields if name in values or name not in cls._field_defaults]
@@ -218,6 +139,17 @@ class NetDescription(NamedTuple):
         return _FLOAT_BYTES * (most + 2 * self.num_classes * height * width)
 
 
+def _pairs(channels: Any) -> tuple[tuple[str, int], ...]:
+    """Returns the `channels` of a net's arguments in a form that can be a key of a cache."""
+    if channels is None:
+        return ()
+    if not isinstance(channels, Mapping):
+        raise ValueError(f"expected `channels` by the names of layers, received {channels!r}")
+    if flaw := channels_flaw(channels):
+        raise ValueError(flaw)
+    return tuple(sorted(channels.items()))
+
+
 def _in_parts(step: Sliding, length: int) -> tuple[int, int]:
     """Returns rows or columns of the padded input and of the output of a dilated layer, as Keras computes it.
 
@@ -253,12 +185,13 @@ def _chart(net: NetDescription) -> tuple[list[Source], ...]:
 @cache
 def _channels(net: NetDescription) -> tuple[int, ...]:
     """Returns the channels of each map of the chart."""
-    fc = net.fc_channels or scaled(CHANNELS_BY_FC6[net.fc6], net.width)
+    by_layer = layer_channels(net.fc6, net.width, net.fc_channels, dict(net.channels))
     pooled = len(VGG16_BLOCKS) if net.context is None else DILATED_POOLED_BLOCKS
     channels = [3, 3] if net.context is not None and net.geometry == "reference" else [3]
-    for block, (count, convolutions) in enumerate(VGG16_BLOCKS):
-        channels += [scaled(count, net.width)] * (convolutions + (block < pooled))
-    channels.append(fc)
+    for block, (_, convolutions) in enumerate(VGG16_BLOCKS, start=1):
+        counts = [by_layer[f"block{block}_conv{index}"] for index in range(1, convolutions + 1)]
+        channels += [*counts, *counts[-1:] * (block <= pooled)]
+    channels.append(max(by_layer[name] for name in FULLY_CONNECTED))  # fc7 is not in the chart
     if net.context is not None and net.context != "none":
         channels += [multiple * net.num_classes for multiple in CONTEXTS[net.context]]
     return (*channels, *[net.num_classes] * (len(_chart(net)) - len(channels)))

@@ -12,7 +12,6 @@ from fcn.models.architecture import (
     FC6_KERNEL_SIZES,
     REFERENCE_PADDING,
     VGG16_BLOCKS,
-    scaled,
 )
 from fcn.models.arguments import NetArguments
 
@@ -126,12 +125,12 @@ def block_convolutions(
         paddings: "same" or "valid", of the first convolution and of the others.
         dilation_rate: Distance between the taps of the kernels.
     """
-    channels, convolutions = VGG16_BLOCKS[block - 1]
-    for index in range(1, convolutions + 1):
+    channels = arguments.layer_channels()
+    for index in range(1, VGG16_BLOCKS[block - 1][1] + 1):
         name = f"block{block}_conv{index}"
         padding = paddings[0] if index == 1 else paddings[1]
-        filters, normalizes = scaled(channels, arguments.width), arguments.batch_normalization
-        x = convolution(x, filters, 3, name, normalizes, padding, dilation_rate)
+        normalizes = arguments.batch_normalization
+        x = convolution(x, channels[name], 3, name, normalizes, padding, dilation_rate)
     return x
 
 
@@ -147,8 +146,9 @@ def fully_connected(
         kernel_size: Kernel size of fc6; that of fc7 is 1.
         dilation_rate: Dilation of fc6.
     """
+    channels = arguments.layer_channels()
     for name, size, rate in (("fc6", kernel_size, dilation_rate), ("fc7", 1, 1)):
-        x = convolution(x, arguments.channels, size, name, arguments.batch_normalization, padding, rate)
+        x = convolution(x, channels[name], size, name, arguments.batch_normalization, padding, rate)
         x = keras.layers.Dropout(arguments.dropout, name=f"{name}_dropout")(x)
     return x
 

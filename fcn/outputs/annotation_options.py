@@ -105,13 +105,17 @@ class AnnotationOptions(NamedTuple):
     def describe_left_out(self, count: int) -> str:
         """Returns a sentence about regions that are too small.
 
+        It advises another folder: `--restart` is refused while documents of labelme are in the way, which may
+        be corrected.
+
         Example:
-            >>> AnnotationOptions().describe_left_out(2000)
-            '2,000 regions below 0.01% of their image were left out; --min-area 0 --restart keeps them.'
+            >>> AnnotationOptions().describe_left_out(7)
+            '7 regions below 0.01% of their image were left out; --min-area 0 with a new --output keeps them.'
         """
         limit = f"{self.min_area} of their image" if self.min_area.is_share else f"{self.min_area} pixels"
         regions, were = ("region", "was") if count == 1 else ("regions", "were")
-        return f"{count:,} {regions} below {limit} {were} left out; --min-area 0 --restart keeps them."
+        keep = "--min-area 0 with a new --output keeps them"
+        return f"{count:,} {regions} below {limit} {were} left out; {keep}."
 
 
 DEFAULTS = AnnotationOptions()

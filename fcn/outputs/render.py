@@ -1,6 +1,6 @@
 """Renders a labeled image: its files, and its record for summaries of many images."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from fcn.data.image_io import encode_label
@@ -93,6 +93,7 @@ def render(
     options: AnnotationOptions = DEFAULTS,
     most_corners: int | None = None,
     image_path: str = "",
+    kept: Collection[str] = (),
 ) -> Rendered:
     """Renders the files of one image and its record.
 
@@ -106,6 +107,7 @@ def render(
         options: Options of annotations.
         most_corners: As of `annotate`.
         image_path: Path of the image, relative to its files, for "labelme".
+        kept: Those of `kinds` whose files are not rendered, since they are there; the record is of all kinds.
 
     Raises:
         TooManyCornersError: If polygons have more.
@@ -130,6 +132,8 @@ def render(
         least = options.min_area.pixels((label.shape[0], label.shape[1]))
         drawn, left_out = merge_small_regions(label, least)
     for kind in wanted:
+        if kind in kept:
+            continue
         match kind:
             case "palette":
                 files[SUFFIXES[kind]] = encode_label(label, classes)

@@ -174,7 +174,8 @@ def _net(run: "RunFolder") -> str:
     if not run.exists():
         return ""
     model = run.load_config().model
-    return f"{model.net.replace('fcn', 'FCN-')}, width {model.width:g}"
+    width = "channels of its own" if model.channels else f"width {model.width:g}"
+    return f"{model.net.replace('fcn', 'FCN-')}, {width}"
 
 
 def duration(seconds: float) -> str:

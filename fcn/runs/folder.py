@@ -6,11 +6,14 @@ Nothing here imports Keras, which takes seconds.
 import zipfile
 from pathlib import Path
 
-from fcn.config.file import Config, load_saved_config
+from fcn.config.file import Config, is_configuration, load_saved_config
 from fcn.errors import RunError
 
 DIGESTS = "digests.json"
 """Name of the digests of the training data in a run and in an exported version (`fcn.runs.digests`)."""
+
+_WEIGHT_SUFFIXES = (".caffemodel", ".npz", ".pt", ".pth", ".safetensors")
+"""Suffixes of weights that `fcn import` reads, and that no model of ours has."""
 
 _COMPUTING = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "openvino", "engines.json")
 """Files and folders of an exported version that are used to label images."""
@@ -133,7 +136,7 @@ def model_file(path: Path) -> Path:
         path: A run folder, for its best checkpoint or else its last one, or a `.keras` file.
 
     Raises:
-        RunError: If there is none.
+        RunError: If there is none, or the file is by its name a configuration or weights in another form.
     """
     if path.is_dir():
         run = RunFolder(path)
@@ -148,6 +151,16 @@ def model_file(path: Path) -> Path:
         raise RunError(
             f"{path}: no such model. Expected a run folder, a .keras file, an exported folder, or a name "
             "that fcn weights lists."
+        )
+    if is_configuration(path):
+        raise RunError(
+            f"{path}: is a configuration, and no net yet. Train it first (fcn train {path} --run "
+            f"runs/{path.stem}), then give the run, runs/{path.stem}."
+        )
+    if path.suffix in _WEIGHT_SUFFIXES:
+        raise RunError(
+            f"{path}: holds weights of another library. Import them first (fcn import {path} --output "
+            f"runs/{path.stem}), then give the run, runs/{path.stem}."
         )
     return path
 
@@ -170,6 +183,6 @@ def net_file(path: Path) -> Path:
     if not zipfile.is_zipfile(file):
         raise RunError(
             f"{file}: cannot be read; it is not a .keras file, or only a part of one. "
-            "Copy it again, or train the net again."
+            "Copy it again, or train the net again. Published weights in HDF5 are imported first: fcn import."
         )
     return file

@@ -28,6 +28,16 @@ def printable(text: object) -> str:
     return shown if shown.isprintable() else CONTROL_CHARACTERS.sub(_escape, shown)
 
 
+def escape_undecodable(text: str) -> str:
+    r"""Returns text with the undecodable bytes of paths written as `\udc..`, so that it is valid Unicode.
+
+    Example:
+        >>> print(escape_undecodable("gr\udcfcn.jpg"))
+        gr\udcfcn.jpg
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def csv_text(text: str, mark: str = "'") -> str:
     r"""Returns text for a cell of a CSV file that a spreadsheet does not take for a formula.
 

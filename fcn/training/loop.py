@@ -15,7 +15,7 @@ from fcn.errors import DataError, OutputError, RunError
 from fcn.evaluation.evaluate import evaluate_examples
 from fcn.evaluation.evaluation import Evaluation
 from fcn.inference.predictor import Predictor
-from fcn.labels.validation_split import record_division
+from fcn.labels.validation_split import check_lists, record_division
 from fcn.report import write_report
 from fcn.runs.digests import DataRecord, write_record
 from fcn.runs.licenses import licenses_of_start, write_licenses
@@ -71,8 +71,8 @@ def train(
     """Trains a net and writes a run folder.
 
     Args:
-        config: How to train: a configuration, its sections as dictionaries, or the path of a YAML file; None:
-            as the run that is resumed.
+        config: How to train: a configuration, its sections as dictionaries, the path of a YAML file, or the
+            name of a recipe that comes with this package; None: as the run that is resumed.
         run_path: Where to write.
         resume: Whether to resume a run that is there from its last checkpoint.
         callbacks: Further Keras callbacks, in every process. They see each batch with its loss as
@@ -115,6 +115,7 @@ def train(
                     f"{run.path}: finished at step {ended}.",
                     f"To train longer: {resume_run(run.path, longer(run, config))}",
                 )
+            check_lists(config.data)
             check_weights(run, config)
             data = read_checked(config.data, saved_class_names(run))
             if data.is_divided and devices.is_main_process():

@@ -13,7 +13,7 @@ from fcn.data.voc import Example
 from fcn.errors import RunError
 from fcn.evaluation.evaluate import label_agreement
 from fcn.inference.predictor import Predictor
-from fcn.models.architecture import FC_CHANNELS, scaled
+from fcn.models.architecture import FC_CHANNELS, FULLY_CONNECTED, layer_channels
 from fcn.models.arguments import NetArguments
 from fcn.models.context import CONTEXT_LAYERS
 from fcn.models.decimation import decimate
@@ -30,7 +30,6 @@ from fcn.training.kept_classes import common_classes, keep_classes
 from fcn.weights.catalog import NETS
 from fcn.weights.checksum import identify
 from fcn.weights.published.convert import read_published
-from fcn.weights.published.recognize import FULLY_CONNECTED
 from fcn.weights.reader import recognize
 
 _WITH_TOP, _WITHOUT_TOP, _KERAS_HUB = "vgg16-keras", "vgg16-keras-notop", "vgg16-keras-hub"
@@ -126,8 +125,8 @@ def start_weights(config: ModelConfig) -> str:
         return config.weights
     if config.net in LARGEFOV_NETS:
         return _WITH_TOP  # its fc6 and fc7 are decimated from VGG16's
-    channels = config.fc_channels or scaled(FC_CHANNELS, config.width)
-    return _WITH_TOP if channels == FC_CHANNELS else _WITHOUT_TOP
+    channels = layer_channels("full", config.width, config.fc_channels, config.channels or {})
+    return _WITH_TOP if all(channels[name] == FC_CHANNELS for name in FULLY_CONNECTED) else _WITHOUT_TOP
 
 
 def load_start(weights: str, trust: bool = False) -> Source:
@@ -269,6 +268,7 @@ def _assign(arrays: list[Any], target: Any) -> None:
     if shapes != expected:
         raise RunError(
             f"model.weights: expected {target.name} to have weights of the shapes {expected}. Received: "
-            f"{shapes}. Set model.width and model.batch_normalization to those of the net to start from."
+            f"{shapes}. Set model.width, model.channels and model.batch_normalization to those of the net to "
+            "start from."
         )
     target.set_weights(arrays)

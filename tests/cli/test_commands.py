@@ -211,3 +211,23 @@ def test_an_option_of_export_that_would_do_nothing_is_refused(
     assert code == 2
     assert missing in errors
     assert "Add that, or leave it out." in errors
+
+
+def test_the_export_says_which_images_decide_if_the_run_chose_them(
+    make_dataset, tmp_path: Path, capsys
+) -> None:
+    root = make_dataset(tmp_path / "data", {"train": ["a", "b"]})
+    trained, empty = tmp_path / "run", tmp_path / "empty"
+    (trained / "splits").mkdir(parents=True)
+    (trained / "splits" / "val.txt").write_text("b\n")
+    (trained / "config.yaml").write_text(f"data: {{root: {root}, val_share: 0.5}}\n")
+    empty.mkdir()
+    options = ["--format", "openvino", "--calibrate", empty, "--accuracy-data", root]
+    code, _, errors = run(["export", trained, tmp_path / "out", *options], capsys)
+    assert code == 2
+    said, refused = errors.splitlines()
+    assert said == (
+        f"val: the images that the training chose from {root} (data.val_share), listed in "
+        f"{trained / 'splits' / 'val.txt'}."
+    )
+    assert f"{empty}: no images found" in refused

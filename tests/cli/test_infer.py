@@ -99,7 +99,14 @@ def test_the_largest_image_may_be_chosen(model_path: Path, tmp_path: Path, capsy
     command = [model_path, tmp_path / "a.png", "--output", tmp_path / "out"]
     code, _, errors = run([*command, "--max-megapixels", 1], capsys)
     assert (code, "expected at most 1000000 pixels. Received: 1000 x 1001 pixels" in errors) == (2, True)
+    # The job keeps it.
+    code, _, errors = run([*command, "--retry-failed"], capsys)
+    assert (code, "expected at most 1000000 pixels" in errors) == (2, True)
     assert run([*command, "--max-megapixels", 2, "--retry-failed"], capsys)[0] == 0
+    cv2.imwrite(str(tmp_path / "b.png"), np.zeros((1500, 1000, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "c.png"), np.zeros((1500, 1400, 3), np.uint8))
+    code, _, errors = run([*command[:2], tmp_path / "b.png", tmp_path / "c.png", *command[2:]], capsys)
+    assert (code, errors.count("expected at most 2000000 pixels")) == (1, 1)
     for wrong in (0, 1001, "many"):
         code, _, errors = run([*command, "--max-megapixels", wrong], capsys)
         assert (code, "expected a whole number of 1 to 1000" in errors) == (2, True)
@@ -169,8 +176,7 @@ def test_the_outputs_of_each_video_are_named(model_path: Path, folder: Path, tmp
     assert run([*command, "--every", "2"], capsys) == written
     frames = {f"a.frames/{number:06d}.png" for number in (0, 2)}
     names = {"a.overlay.mp4", "a.areas.csv", "a.coco.json"}
-    # Those of images, of which there are none.
-    assert {*contents_below(output)} == {*frames, *names, "areas.csv", "coco.json"}
+    assert {*contents_below(output)} == {*frames, *names}  # there are no images for areas.csv and coco.json
     (output / "a.frames" / "000002.png").unlink()
     assert run([*command, "--every", "2"], capsys) == written
     assert json.loads(run([*command, "--every", "2", "--json"], capsys)[1])["videos"] == []

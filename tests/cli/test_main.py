@@ -47,6 +47,7 @@ EVERY_COMMAND = [
     ["inspect"],
     ["compare"],
     ["plan"],
+    ["suggest"],
     ["data"],
     ["data", "generate"],
     ["data", "download"],
@@ -56,6 +57,7 @@ EVERY_COMMAND = [
     ["weights", "get"],
     ["weights", "verify"],
     ["weights", "remove"],
+    ["doctor"],
 ]
 
 
@@ -78,6 +80,29 @@ def test_import_and_help_load_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_wrong_paths_are_told_before_a_backend_is_loaded(
+    recipe: Path, run_path: Path, tmp_path: Path
+) -> None:
+    none = str(tmp_path / "none")
+    commands = [
+        ["train", str(recipe), "--set", f"data.root={none}", "--run", str(tmp_path / "run")],
+        ["evaluate", str(HERE / "tests/fixtures/runs/same"), "--data", none],
+        ["infer", none, none, "--output", str(tmp_path / "labels")],
+        *([command, none, *rest] for command, *rest in (["export", none], ["inspect"], ["serve"])),
+    ]
+    check = (
+        "import sys, fcn.cli.main as cli\n"
+        f"for arguments in {commands}:\n"
+        "    try: cli.main(arguments)\n"
+        "    except SystemExit as stopped: assert stopped.code == 2, arguments\n"
+        "backends = {'jax', 'keras', 'tensorflow', 'torch'} & set(sys.modules)\n"
+        "assert not backends, backends\n"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("no such") == len(commands)
 
 
 def test_a_file_of_a_command_has_add_parser_and_run_and_nothing_else() -> None:

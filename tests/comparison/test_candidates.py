@@ -72,7 +72,7 @@ def test_budgets_may_differ_in_what_varies(write_config) -> None:
 @pytest.mark.parametrize(
     ("vary", "options", "said"),
     [
-        ("train.lr=1,2", {}, "train.lr: unknown key. Known keys:"),
+        ("train.lr=1,2", {}, "train.lr: unknown key. Did you mean train.learning_rate?"),
         ("train.learningrate=1,2", {}, "Did you mean train.learning_rate?"),
         ("trian.seed=1,2", {}, "Did you mean train?"),
         ("train.seed=1,x", {}, "train.seed: expected a whole number"),

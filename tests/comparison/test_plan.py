@@ -122,8 +122,10 @@ def test_a_share_of_the_training_images_is_scored_as_trainings_do(
         assert plan.examples == data.val_examples
         assert len(data.train_examples) == 6
     assert "data.val_share=0.25" in plan.division
-    run = write_run(tmp_path / "run", one)
-    assert plan_comparison(Request([run], tmp_path)).examples == plan.examples
+    learned = plan_comparison(Request([one], tmp_path, split="train"))
+    assert learned.examples == read_checked(load_config(one).data).train_examples
+    assert (learned.val_share, learned.is_learned_from) == (0.25, True)
+    assert "the others, which it learns from, are scored" in learned.division
     copy = write_config("copy", more=", val_share: 0.25")
     listed = plan_comparison(Request([copy], tmp_path))
     assert (listed.division, [example.name for example in listed.examples]) == ("", ["x", "y", "z"])
@@ -155,11 +157,18 @@ def test_runs_are_scored_on_the_images_that_they_have_recorded(
     for name, left_out in (("a", others[:2]), ("b", others[:2]), ("c", others[2:4])):
         run = write_run(tmp_path / name, config)
         (run / "splits").mkdir()
-        (run / "splits" / "val.txt").write_text("".join(f"{one}\n" for one in left_out))
+        for split, listed in (("val", left_out), ("train", [one for one in names if one not in left_out])):
+            (run / "splits" / f"{split}.txt").write_text("".join(f"{one}\n" for one in listed))
         runs.append(run)
     plan = plan_comparison(Request(runs[:2], tmp_path))
     assert [example.name for example in plan.examples] == others[:2]
-    assert plan.val_share == 0.25
+    assert (plan.val_share, plan.is_learned_from) == (0.25, False)
+    # So are the images that they learned from, and those of a checkpoint of a run.
+    checkpoints = [write_net(run / "checkpoints" / "last.keras") for run in runs[:2]]
+    for sources in (runs[:2], checkpoints):
+        learned = plan_comparison(Request(sources, tmp_path, split="train"))
+        assert [example.name for example in learned.examples] == [n for n in names if n not in others[:2]]
+        assert plan_comparison(Request(sources, tmp_path)).examples == plan.examples
     with pytest.raises(RunError, match=r"^c: its training left out other images .* than a, .*RUN/splits"):
         plan_comparison(Request(runs, tmp_path))
     with pytest.raises(RunError, match=r"^a: its training left out other images .* than a training now"):
@@ -167,6 +176,9 @@ def test_runs_are_scored_on_the_images_that_they_have_recorded(
     # Another data set is divided as a training would do it now.
     other = make_dataset(tmp_path / "other", {"train": [f"m{number}" for number in range(4)]})
     assert len(plan_comparison(Request(runs[:1], tmp_path, data=other)).examples) == 1
+    (runs[0] / "splits" / "val.txt").unlink()
+    with pytest.raises(DataError, match=r"val\.txt: no such split\. The run has: train\."):
+        plan_comparison(Request(runs[:1], tmp_path))
 
 
 def test_data_are_checked(write_config, tmp_path: Path, dataset: Path) -> None:

@@ -205,7 +205,7 @@ def test_a_key_given_twice_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_says_where_recipes_are(tmp_path: Path) -> None:
     message = refusal(tmp_path / "none.yaml")
     assert str(tmp_path / "none.yaml") in message
-    assert "configs/" in message
+    assert "by name, such as voc_fcn8s" in message
     assert str(tmp_path) in refusal(tmp_path)
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fcn.config.file import Config, load_config
+from fcn.config.file import Config, is_configuration, load_config
+from fcn.config.recipes import recipe_names
+from fcn.errors import ConfigError
 from fcn.models.factory import build_model
 from fcn.models.net import SegmentationNet
 from fcn.training.optimizer import build_optimizer
@@ -28,6 +30,21 @@ def name_of(path: Path) -> str:
 def thin(config: Config) -> SegmentationNet:
     options = config.model.options() | {"width": 1 / 32, "fc_channels": 8}
     return build_model(**options)
+
+
+def test_a_recipe_is_found_by_its_name_unless_something_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert recipe_names() == [path.stem for path in RECIPES]
+    for name in ("voc_fcn8s", "voc_fcn8s.yaml"):
+        assert load_config(name) == load_config(CONFIGS / "voc_fcn8s.yaml")
+        assert is_configuration(Path(name))
+    assert not is_configuration(Path("voc_fcn9s"))
+    with pytest.raises(ConfigError, match=r"configs/voc_fcn8s.yaml: .* by name, such as voc_fcn8s: camvid, "):
+        load_config("configs/voc_fcn8s.yaml")
+    (tmp_path / "voc_fcn8s").mkdir()
+    assert not is_configuration(Path("voc_fcn8s"))
 
 
 def test_every_recipe_is_there() -> None:

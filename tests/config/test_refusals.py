@@ -20,6 +20,8 @@ def refusal(path: Path, *overrides: str) -> str:
     ("content", "words"),
     [
         ("model: {widht: 1}", ["model.widht", "unknown key", "Did you mean model.width?"]),
+        ("train: {lr: 1}", ["train.lr", "unknown key", "Did you mean train.learning_rate?"]),
+        ("train: {batch: 1}", ["train.batch", "unknown key", "Did you mean train.batch_size?"]),
         ("model: {colour: 1}", ["model.colour", "unknown key", "Known keys: net, width,"]),
         (
             "model: {context: large}",
@@ -59,6 +61,9 @@ def refusal(path: Path, *overrides: str) -> str:
         ("model: {dropout: .nan}", ["model.dropout", "nan"]),
         ("model: {width: -1}", ["model.width", "greater than 0"]),
         ("model: {width: .inf}", ["model.width", "finite"]),
+        ("model: {channels: {fc6: 0}}", ["model.channels: ", "of at least 1 for each layer", "{'fc6': 0}"]),
+        ("model: {channels: {fc8: 5}}", ["model.channels: ", "no layer 'fc8'", "fc6 and fc7"]),
+        ("model: {channels: 5}", ["model.channels: ", "of at least 1 for each layer", "Received: 5"]),
         ("train: {steps: 0}", ["train.steps", "greater than or equal to 1"]),
         ("train: {seed: -1}", ["train.seed", "greater than or equal to 0"]),
         ("train: {weight_decay: -0.1}", ["train.weight_decay", "greater than or equal to 0"]),

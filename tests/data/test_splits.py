@@ -167,7 +167,14 @@ def test_what_is_missing_is_named(folders: tuple[Path, Path, Path], lost: str) -
 def test_a_folder_that_is_not_voc_is_refused(folders: tuple[Path, Path, Path]) -> None:
     voc, sbd, old = folders
     with pytest.raises(DataError, match="holds no folder JPEGImages"):
+        build_splits(voc / "JPEGImages", sbd, old, COUNTS)
+    with pytest.raises(DataError, match="none: no such folder"):
         build_splits(voc.parent / "none", sbd, old, COUNTS)
+
+
+def test_a_split_that_another_command_writes_is_named_with_it(folders: tuple[Path, Path, Path]) -> None:
+    with pytest.raises(DataError, match=r"fcn data splits writes train_aug.*data.train_split=train"):
+        read_split(folders[0], "train_aug")
 
 
 def test_a_missing_list_of_voc_2011_is_named(folders: tuple[Path, Path, Path]) -> None:

@@ -14,12 +14,10 @@ import pytest
 from html_page import Page
 
 HERE = Path(__file__).parents[2]
-RECIPE = """
-data: {root: data}
-augmentation: {crop_size: [32, 32]}
-model: {width: 0.03125, fc_channels: 8}
-train: {steps: 2, learning_rate: 0.01}
-"""
+SMALL = (
+    *("data.root=data", "augmentation.crop_size=[32,32]", "model.width=0.03125", "model.fc_channels=8"),
+    "train.steps=2",
+)
 
 
 def source_files() -> list[str]:
@@ -83,18 +81,20 @@ def test_the_wheel_holds_all_that_is_no_program_too(installed: Installed) -> Non
     with zipfile.ZipFile(installed.wheel) as archive:
         held = set(archive.namelist())
     expected = {name for name in source_files() if name.startswith("fcn/")}
-    assert {"fcn/server/page/static/page.css", "fcn/cli/main.py"} <= expected
+    recipes = {name for name in source_files() if name.startswith("configs/")}
+    expected |= {name.replace("configs/", "fcn/recipes/", 1) for name in recipes}
+    assert {"fcn/recipes/quickstart.yaml", "fcn/server/page/static/page.css", "fcn/cli/main.py"} <= expected
     assert {name for name in held if name.startswith("fcn/")} == expected
 
 
 @pytest.mark.slow
 def test_pages_are_written_where_only_the_wheel_is(installed: Installed, tmp_path: Path) -> None:
-    (tmp_path / "recipe.yaml").write_text(RECIPE)
     where = installed.run("python", "-c", "import fcn; print(fcn.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(installed.binaries.parent)
     assert installed.run("fcn", "--version", cwd=tmp_path).startswith("fcn ")
     installed.run("fcn", "data", "generate", "data", "--train", "4", "--val", "2", cwd=tmp_path)
-    installed.run("fcn", "train", "recipe.yaml", "--run", "run", cwd=tmp_path)
+    sets = [part for value in SMALL for part in ("--set", value)]
+    installed.run("fcn", "train", "quickstart", "--run", "run", *sets, cwd=tmp_path)
     installed.run("fcn", "inspect", "run", "--size", "32x32", "--html", "net.html", cwd=tmp_path)
     for path in ("run/report.html", "net.html"):
         text = (tmp_path / path).read_text(encoding="utf-8")

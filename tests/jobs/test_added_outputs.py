@@ -76,8 +76,12 @@ def test_each_kind_is_added_and_nothing_else_is_touched(folder: Path, output: Pa
 def test_outputs_that_exclude_each_other_are_refused(folder: Path, output: Path) -> None:
     run_job(output, folder, kinds=("palette", "rle"))
     before = states(output)
-    for kind in ("ids", "polygons"):
-        with pytest.raises(OutputError, match=rf"outputs: palette, rle, now {kind}.*--restart"):
+    for kind, reason in (
+        ("ids", "only one of palette and ids, which are the same file"),
+        ("polygons", "only one of rle and polygons, which are the same file"),
+        ("geotiff", "only areas beside geotiff and geopackage, which are written window by window"),
+    ):
+        with pytest.raises(OutputError, match=rf"palette, rle, now {kind}\)\. .*{reason}.*--restart"):
             run_job(output, folder, kinds=(kind,))
     assert states(output) == before
     assert run_job(output, folder, kinds=("palette", "rle")).written == 0
@@ -138,6 +142,11 @@ def test_what_is_known_of_an_image_stays_when_a_further_output_fails(
         result = job.run(Predictor.from_engine(Brightness()))
     assert [path.name for path, _ in result.failed] == ["b.png", "c.bmp"]
     assert (output / "areas.csv").read_text() == before
+    # Later runs list them too, and say that what they had is there.
+    again = run_job(output, folder, kinds=(kind,))
+    assert (again.written, again.failed) == (0, result.failed)
+    stays = "(its earlier outputs stay, and those that were added are missing)"
+    assert [reason.endswith(stays) for _, reason in again.failed] == [True, True]
     # What is not known of them is not taken for nothing.
     written = {"palette": "a.png", "polygons": "coco.json", "cvat": "cvat.xml"}[kind]
     text = (output / written).read_text(errors="replace")
@@ -155,7 +164,8 @@ def test_an_image_that_changed_and_fails_is_no_longer_known(folder: Path, output
     run_job(output, folder, kinds=("areas",))
     with open_job(output, [folder], {"model": "brightness"}, ("palette",)) as job:
         (folder / "a.jpg").write_bytes(b"nothing")
-        assert len(job.run(Predictor.from_engine(Brightness())).failed) == 1
+        ((_, reason),) = job.run(Predictor.from_engine(Brightness())).failed
+    assert "earlier outputs" not in reason
     assert "a.jpg" not in (output / "areas.csv").read_text()
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from photographs import contents_below, files_below, random_predictor, write_image
+from photographs import contents_below, files_below, random_predictor, write_image, write_video
 from PIL import ExifTags, Image
 
 from fcn.data.encoded_image import EncodedImage
 from fcn.data.image_io import encode_jpeg, read_image, read_label, read_palette
 from fcn.errors import BackendError, OutputError
 from fcn.inference.predictor import Predictor
+from fcn.inference.video import VideoOptions
 from fcn.jobs.label_images import label_images
 from fcn.outputs.overlay import overlay_image
 
@@ -224,6 +225,26 @@ def test_the_largest_image_may_be_chosen(predictor: Predictor, folder: Path) -> 
     assert ["at most 1000000 pixels" in reason for _, reason in result.failed] == [True]
     with pytest.raises(ValueError, match="Received: 1001"):
         label_images(predictor, [folder], output, max_megapixels=1001)
+    write_image(folder / "b.png", 1002, 1000)
+    write_image(folder / "c.png", 1003, 1000)
+    assert len(label_images(predictor, [folder], output).failed) == 3  # the job keeps it
+    write_image(folder / "d.png", 1004, 1000)
+    assert label_images(predictor, [folder], output, max_megapixels=268).written == 1
+
+
+def test_options_of_videos_that_are_not_given_are_those_of_the_job(
+    predictor: Predictor, folder: Path
+) -> None:
+    write_image(folder / "a.png")
+    output = folder.parent / "labels"
+    # A job without videos is bound to no options of videos.
+    for options in (VideoOptions(3), VideoOptions(2, 0.5), None):
+        label_images(predictor, [folder], output, ("areas",), videos=options)
+    write_video(folder / "film.avi", 6, "MJPG")
+    assert label_images(predictor, [folder], output, ("areas",)).new_videos
+    assert (output / "film.areas.csv").read_text().count(".png") == 3
+    with pytest.raises(OutputError, match=r"every: 2, now 1; smooth: 0\.5, now 0\)"):
+        label_images(predictor, [folder], output, ("areas",), videos=VideoOptions())
 
 
 def test_rasters_need_plain_views_and_their_packages(

@@ -20,6 +20,7 @@ from fcn.jobs.naming import path_beside
 from fcn.jobs.restart import restarting
 from fcn.labels.importing.readers import cvat_xml, labelme
 from fcn.labels.importing.source import Source
+from fcn.outputs.annotation_options import AnnotationOptions, AreaLimit
 
 KINDS = ("labelme", "cvat")
 NAMES = ("sub/b.png", "c & <d>.jpg", "a.jpg")
@@ -29,9 +30,14 @@ class Engine(Brightness):
     classes = Classes.named(("background", "grey", "light"))
 
 
-def run(output: Path, *inputs: object, kinds: tuple[str, ...] = KINDS) -> LabelingResult:
+def run(
+    output: Path,
+    *inputs: object,
+    kinds: tuple[str, ...] = KINDS,
+    options: AnnotationOptions | None = None,
+) -> LabelingResult:
     settings: Any = {"model": "brightness"}
-    with open_job(output, inputs, settings, kinds) as job:  # type: ignore[arg-type]
+    with open_job(output, inputs, settings, kinds, annotations=options) as job:  # type: ignore[arg-type]
         return job.run(Predictor.from_engine(Engine()))
 
 
@@ -130,6 +136,46 @@ def test_documents_that_the_job_has_not_written_are_not_overwritten(folder: Path
         run(output, folder)
     (output / "new.json").unlink()
     assert run(output, folder).written == 1
+
+
+def test_who_follows_the_advice_about_small_regions_keeps_corrections(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    every = AnnotationOptions(min_area=AreaLimit.parse("0"))
+    few = AnnotationOptions(min_area=AreaLimit.parse("60"))
+    output, new = tmp_path / "out", tmp_path / "new"
+    run(output, folder, options=few)
+    notice = capsys.readouterr().err
+    assert "regions below 60 pixels were left out; --min-area 0 with a new --output keeps them" in notice
+    assert "--restart" not in notice
+    (output / "a.json").write_text("corrected")
+    with pytest.raises(OutputError, match=r"out: a\.json, .*would be overwritten"), restarting(output):
+        run(output, folder, options=every)
+    run(new, folder, options=every)
+    assert "left out" not in capsys.readouterr().err
+    assert (output / "a.json").read_text() == "corrected"
+    shapes = [len(json.loads((one / "sub" / "b.json").read_text())["shapes"]) for one in (output, new)]
+    assert shapes[0] < shapes[1]
+
+
+@pytest.mark.parametrize("added", ["palette", "cvat", "polygons"])
+def test_small_regions_are_all_counted_after_an_output_was_added(
+    added: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = AnnotationOptions(min_area=AreaLimit.parse("60"))
+    run(tmp_path / "whole", folder, kinds=("labelme", added), options=options)
+    whole = capsys.readouterr().err
+    assert "regions below 60 pixels were left out" in whole
+    output = tmp_path / "out"
+    run(output, folder, kinds=("labelme",), options=options)
+    capsys.readouterr()
+    (output / "a.json").write_text("corrected")
+    run(output, folder, kinds=(added,))
+    assert capsys.readouterr().err == whole
+    assert (output / "a.json").read_text() == "corrected"
+    write_image(folder / "new.png")
+    run(output, folder, kinds=(added,))
+    assert int(capsys.readouterr().err.split()[0]) > int(whole.split()[0])
 
 
 def test_an_output_folder_may_be_a_link(folder: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from job_program import Brightness, run_job
-from photographs import write_image
+from photographs import files_below, write_image, write_video
 from PIL import Image
 
 from fcn.data.image_io import read_image, read_label
@@ -92,6 +92,25 @@ def test_deleted_photographs_leave_the_summaries_and_come_back(folder: Path, tmp
     (folder / "a.jpg").write_bytes(data)
     assert run_job(output, folder, kinds=KINDS).written == 0
     assert len(rows(output)) == 4
+
+
+def test_videos_alone_have_no_files_about_images(folder: Path, tmp_path: Path) -> None:
+    kinds = ("rle", "areas", "labelme", "cvat")
+    about_all = {"areas.csv", "coco.json", "labels.txt", "cvat.xml", "cvat_labels.json"}
+    films, output = tmp_path / "films", tmp_path / "out"
+    write_video(films / "film.avi", 2, "MJPG")
+    assert run_job(output, films, kinds=kinds).written == 1
+    assert not files_below(output) & about_all
+    assert run_job(output, films, kinds=kinds).written == 0
+    write_image(films / "a.jpg")
+    assert run_job(output, films, kinds=kinds).written == 1
+    assert files_below(output) >= about_all
+    assert [Path(row["path"]).name for row in rows(output)] == ["a.jpg"]
+    # Images that are gone are left out of files about all images; these stay.
+    (films / "a.jpg").unlink()
+    run_job(output, films, kinds=kinds)
+    assert rows(output) == []
+    assert run_job(output, films, kinds=kinds).written == 0
 
 
 def test_uncertainty_is_a_file_and_a_column_to_sort_by(folder: Path, tmp_path: Path) -> None:

@@ -4,10 +4,14 @@ import csv
 import json
 import os
 import sqlite3
+import subprocess
+import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import cv2
+import job_program
 import numpy as np
 import pytest
 from job_program import Brightness, run_job
@@ -22,6 +26,8 @@ from fcn.inference.predictor import Predictor
 from fcn.jobs.job import open_job
 from fcn.jobs.store import STORE_NAME, JobStore
 from fcn.jobs.video_files import VideoFile
+
+TESTS = Path(__file__).parents[1]
 
 
 def frames_of(path: Path) -> int:
@@ -118,6 +124,28 @@ def test_a_video_is_in_hand_alone_and_what_came_before_is_kept(folder: Path, tmp
     assert run_job(tmp_path / "out", folder).written == 2
 
 
+def test_each_process_tells_what_it_has_labeled_itself(folder: Path, tmp_path: Path) -> None:
+    output, others = tmp_path / "out", []
+
+    class Slow(Brightness):
+        def label(self, images: Pixels) -> Labeled:
+            """Waits, with the image in hand, until another process has labeled both videos."""
+            program = [sys.executable, job_program.__file__, output, "0", "1", folder]
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
+            others.append(
+                subprocess.Popen([*map(str, program)], env=environment, stdout=subprocess.PIPE, text=True)
+            )
+            with closing(JobStore(output)) as store:
+                while store.count("done") < 2:
+                    assert others[0].poll() is None
+                    time.sleep(0.1)
+            return super().label(images)
+
+    result = run_job(output, folder, engine=Slow())
+    assert (result.written, result.new_videos, result.labeled, result.videos) == (1, (), 3, 2)
+    assert others[0].communicate()[0] == "2 3 0\n"
+
+
 def test_a_video_that_cannot_be_written_stops_the_job(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "sub").write_text("a file where a folder is needed")
@@ -184,6 +212,26 @@ def test_a_job_of_before_goes_on_with_its_names(folder: Path, tmp_path: Path) ->
         open_job(output, [folder], {"model": "brightness", "every": "2"}, ("ids", "areas")),
     ):
         pass
+
+
+def test_a_job_of_before_says_that_frames_get_no_labels(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    run_job(output, folder, kinds=("palette",))
+    make_old(output)
+    # Overlays are of whole videos, as before; a job without videos has nothing to say either.
+    run_job(output, folder, kinds=("palette", "overlay"))
+    run_job(tmp_path / "images", folder / "a.jpg", kinds=("ids",))
+    make_old(tmp_path / "images")
+    run_job(tmp_path / "images", folder / "a.jpg", kinds=("areas",))
+    assert capsys.readouterr().err == ""
+    result = run_job(output, folder, kinds=("rle", "areas"))
+    assert (result.written, result.new_videos) == (1, ())
+    notice = capsys.readouterr().err
+    assert "videos get overlays in MP4 files alone, and no rle or areas of their frames" in notice
+    assert "--restart" in notice
+    assert not [*output.rglob("a.areas.csv")]
 
 
 @needs_ffmpeg
@@ -302,6 +350,28 @@ def test_labels_of_frames_can_be_added(folder: Path, tmp_path: Path) -> None:
     run_job(output, folder, kinds=("rle",))
     assert (output / "a.coco.json").exists()
     assert (output / "sub" / "b.overlay.webm").exists()
+
+
+def test_a_finished_video_stays_where_labels_of_its_frames_cannot_be_added(
+    folder: Path, tmp_path: Path
+) -> None:
+    class Refuses(Brightness):
+        def label(self, images: Pixels) -> Labeled:
+            raise MemoryError
+
+    output = tmp_path / "out"
+    run_job(output, folder, kinds=("palette",))
+    overlay = (output / "a.overlay.webm").read_bytes()
+    (folder / "a.jpg").unlink()
+    result = run_job(output, folder, kinds=("areas",), engine=Refuses())
+    assert [path.name for path, _ in result.failed] == ["a.mp4", "b.AVI"]
+    assert all("its earlier outputs stay" in reason for _, reason in result.failed)
+    assert (output / "a.overlay.webm").read_bytes() == overlay
+    with open_job(output, [folder], {"model": "brightness"}, ("areas",)) as job:
+        job.retry_failed()
+        assert job.run(Predictor.from_engine(Brightness())).failed == ()
+    assert (output / "a.overlay.webm").read_bytes() == overlay
+    assert (output / "a.areas.csv").exists()
 
 
 @needs_ffmpeg

@@ -5,12 +5,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import fcn
 from fcn.config.sections import ModelConfig
+from fcn.models.architecture import CONVOLUTION_CHANNELS, FULLY_CONNECTED
 from fcn.models.arguments import DilatedNetArguments, FCNArguments, NetArguments
 from fcn.models.dilated import DilatedNet
 from fcn.models.fcn import FCN
@@ -63,6 +66,49 @@ def test_an_unknown_argument_is_named_with_one_like_it(build: Callable[..., Any]
 def test_what_another_net_has_is_refused(net: str, option: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"has no argument '{next(iter(option))}'"):
         fcn.build_model(net, **option, **THIN)
+
+
+CHANNELS = {"block1_conv2": 3, "block4_conv3": 5, "fc6": 4, "fc7": 7}
+
+
+@pytest.mark.parametrize(
+    ("net", "options"),
+    [
+        ("fcn8s", {"channels": CHANNELS}),
+        ("fcn16s", {"channels": CHANNELS, "geometry": "reference", "batch_normalization": True}),
+        ("fcn8s_largefov", {"channels": CHANNELS}),
+        ("context", {"channels": CHANNELS}),
+        ("largefov", {"channels": CHANNELS, "geometry": "reference"}),
+    ],
+)
+def test_single_layers_may_have_channels_of_their_own(
+    net: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    built = fcn.build_model(net, num_classes=3, **THIN, **options)
+    usual = fcn.build_model(net, num_classes=3, **THIN)
+    for name in (*CONVOLUTION_CHANNELS, *FULLY_CONNECTED):
+        assert built.get_layer(name).filters == CHANNELS.get(name, usual.get_layer(name).filters)
+    assert built.get_config()["channels"] == CHANNELS
+    built.save(tmp_path / "net.keras")
+    loaded = fcn.load_model(tmp_path / "net.keras")
+    assert loaded.get_config() == built.get_config()
+    image = np.random.default_rng(0).uniform(0, 255, (1, 33, 40, 3))
+    np.testing.assert_array_equal(loaded.predict(image, verbose=0), built.predict(image, verbose=0))
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [
+        ({"fc8": 3}, r"block1_conv1 to block5_conv3, fc6 and fc7, but there is no layer 'fc8'.*'fc8': 3"),
+        ({"score_fr": 3}, "no layer 'score_fr'"),
+        ({"fc6": 0}, "at least 1 as the `channels` of fc6.*0"),
+        ({"fc6": 2.0}, "at least 1 as the `channels` of fc6"),
+        ({"fc6": True}, "at least 1 as the `channels` of fc6"),
+    ],
+)
+def test_channels_that_no_layer_can_have_are_refused(channels: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FCN(2, channels=channels, **THIN)
 
 
 def test_arguments_fields_and_configurations_are_read_without_keras() -> None:

@@ -111,6 +111,20 @@ def test_what_labeling_in_pieces_knows_comes_from_the_net() -> None:
     assert wide.map_bytes(160, 160) < labeling_bytes(wide, 320, 320) < wide.map_bytes(320, 320)
 
 
+def test_the_memory_of_a_net_follows_from_the_channels_of_its_layers() -> None:
+    usual = NetDescription(8, "same", 1.0, 1.0, 21)
+    named = {f"block{block}_conv{index}": 16 for block in (1, 2) for index in (1, 2)}
+    config = usual._asdict() | {"channels": named | {"block1_conv2": 32}}
+    few = NetDescription.from_config(config)
+    assert few.halo() == usual.halo()
+    # The image becomes 16 channels, these 32, of which two are kept; the scores are as before.
+    assert few.map_bytes(320, 320) == 320**2 * 4 * (16 + 2 * 32 + 2 * 21)
+    # Channels that are those of VGG16 anyway change nothing.
+    same = NetDescription.from_config(usual._asdict() | {"channels": {"block1_conv1": 64, "fc7": 4096}})
+    for size in ((320, 320), (1, 4000)):
+        assert same.map_bytes(*size) == usual.map_bytes(*size)
+
+
 def test_nets_that_were_written_before_there_were_others_are_fcns() -> None:
     old = {"stride": 8, "geometry": "same", "input_scale": 1.0, "width": 1.0, "num_classes": 21}
     assert NetDescription.from_config(old) == NetDescription(8, "same", 1.0, 1.0, 21)

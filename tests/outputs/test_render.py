@@ -13,6 +13,7 @@ from PIL import Image
 
 from fcn.classes import VOID, Classes
 from fcn.data.image_io import decode_image, encode_jpeg
+from fcn.outputs.annotation_options import AnnotationOptions, AreaLimit
 from fcn.outputs.areas import class_areas
 from fcn.outputs.overlay import overlay_image
 from fcn.outputs.prediction import Prediction
@@ -118,6 +119,17 @@ def test_areas_and_confidence_are_always_on_record() -> None:
     assert record["mean_confidence"] == given.mean_confidence
     counts = {name: (given.label == value).mean() for value, name in enumerate(CLASSES.names)}
     assert record["areas"] == pytest.approx(counts)
+
+
+def test_files_that_are_kept_are_not_rendered_and_the_record_is_whole() -> None:
+    kinds = ("palette", "overlay", "areas", "labelme")
+    options = AnnotationOptions(min_area=AreaLimit.parse("9"))
+    whole = render(kinds, labeled(), options)
+    assert whole.record["left_out"] > 0
+    some = render(kinds, labeled(), options, kept=("palette", "labelme"))
+    assert some.record == whole.record
+    assert some.files == {".overlay.jpg": whole.files[".overlay.jpg"]}
+    assert render(kinds, labeled(), options, kept=kinds) == ({}, whole.record)
 
 
 def test_absent_classes_and_void_have_no_area() -> None:

@@ -100,7 +100,7 @@ def test_what_a_plan_cannot_be_made_for_is_said(dataset: Path, capsys: pytest.Ca
         ([dataset, "--hours", "0"], "expected hours, such as 0.5 or 2, received '0'"),
         ([dataset, "--memory", "no"], "expected gigabytes"),
         (["missing.yaml"], "missing.yaml"),
-        (["missing"], "holds no folder JPEGImages"),
+        (["missing"], "missing: no such folder"),
         ([dataset, "--set", "loss.reduction=sum"], "loss.reduction=sum: a plan changes the crop"),
     ):
         with pytest.raises(SystemExit) as stopped:

@@ -186,6 +186,20 @@ def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "holds no model" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("cats.yaml", "Train it first (fcn train {path} --run runs/cats)"),
+        ("vgg.caffemodel", "Import them first (fcn import {path} --output runs/vgg)"),
+        ("vgg.pth", "Import them first (fcn import {path} --output runs/vgg)"),
+    ],
+)
+def test_what_becomes_a_model_by_a_command_is_named_with_it(name: str, way: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.touch()
+    assert way.format(path=path) in refusal(lambda: load_model(path))
+
+
 def test_a_damaged_model_is_refused(model_path: Path, tmp_path: Path, rng: np.random.Generator) -> None:
     good = model_path.read_bytes()
     path = tmp_path / "net.keras"

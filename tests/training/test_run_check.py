@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fcn.config.file import Config
-from fcn.errors import DownloadError, RunError
+from fcn.errors import DataError, DownloadError, RunError
 from fcn.runs.folder import RunFolder
 from fcn.training.loop import train
 from fcn.training.run_check import check_weights
@@ -34,10 +34,22 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_weights_are_said_before_the_data_are_read(
     weights: str, error: type[Exception], message: str, tmp_path: Path
 ) -> None:
-    config = {"data": {"root": tmp_path / "nowhere"}, "model": {"fc_channels": 16, "weights": weights}}
+    lists = tmp_path / "data/ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    (tmp_path / "data/JPEGImages").mkdir()
+    for split in ("train", "val"):
+        (lists / f"{split}.txt").write_text(f"not_there_{split}")
+    config = {"data": {"root": tmp_path / "data"}, "model": {"fc_channels": 16, "weights": weights}}
     with pytest.raises(error, match=message):
         train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_data_that_are_not_there_are_said_before_weights_are_downloaded(tmp_path: Path) -> None:
+    config = {"data": {"root": tmp_path / "nowhere"}, "model": {"fc_channels": 16, "weights": "imagenet"}}
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "weights").exists()
 
 
 def test_a_run_with_a_checkpoint_needs_no_weights(tmp_path: Path) -> None:

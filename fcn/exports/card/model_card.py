@@ -68,7 +68,8 @@ def _summary(model: SegmentationNet) -> str:
 def _net(model: SegmentationNet) -> str:
     kind = type(model)
     names = (
-        *("stride", "context", "fc6", "width", "fc_channels", "geometry", "upsampling"),
+        *("stride", "context", "fc6", "width", "fc_channels", "channels"),
+        *("geometry", "upsampling"),
         *("batch_normalization", "input_scale", "bits"),
     )
     rows = [[code(name), code(getattr(model, name))] for name in names if hasattr(model, name)]

@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fcn.classes import Classes
 from fcn.config.sections import ACCURACY_DROP, LOWEST_AGREEMENT
+from fcn.data.examination import check_masks
 from fcn.data.image_io import Pixels
-from fcn.data.voc import read_split
+from fcn.data.voc import Example
 from fcn.errors import OutputError, QuantizationError
-from fcn.evaluation.evaluate import evaluate_split
+from fcn.evaluation.evaluate import evaluate_examples
+from fcn.evaluation.scored_split import check_classes, read_scored, recorded_orientation
 from fcn.exports.formats.quantization import KEPT_IN_FLOAT, choose_images, quantize, read_images
 from fcn.inference.engines.exported import openvino_file
 from fcn.inference.engines.openvino import import_openvino
@@ -21,7 +24,7 @@ from fcn.models.net import SegmentationNet
 from fcn.pages.percent import percent
 from fcn.system.bfloat16 import bfloat16_instructions
 
-_SPLIT = "val"
+DECIDING_SPLIT = "val"
 """The split that decides about int8, where there are labels."""
 
 _TENSORFLOW = [Choice("tensorflow", "float32", device, 1.0) for device in (GPU, CPU)]
@@ -42,15 +45,41 @@ class Calibration(NamedTuple):
     accuracy_drop: float = ACCURACY_DROP
 
 
-def check_calibration(calibration: Calibration) -> None:
-    """Refuses images and labels that are not there, before there is any work to lose.
+def read_deciding(calibration: Calibration, model: Path | None) -> list[Example] | None:
+    """Returns the examples whose labels decide about int8, before there is any work to lose.
+
+    Args:
+        calibration: The images, and the data set with labels.
+        model: Where the net is read from; its run may have divided the data set. None for a net in memory.
+
+    Returns:
+        None where no data set was given.
 
     Raises:
-        DataError: If there are no images, or the data set has no such split or not all of its files.
+        DataError: If there are no images to calibrate with, or the data set has no such split or not all of
+            its files.
     """
     choose_images(calibration.images)
-    if calibration.accuracy_data is not None:
-        read_split(calibration.accuracy_data, _SPLIT)
+    root = calibration.accuracy_data
+    if root is None:
+        return None
+    return read_scored(model, root, DECIDING_SPLIT, recorded_orientation(model, root))
+
+
+def check_deciding(root: Path, examples: Sequence[Example], model: Path | None, classes: Classes) -> None:
+    """Refuses labels that a net cannot be scored on.
+
+    Args:
+        root: The data set.
+        examples: As `read_deciding` returned them.
+        model: Where the net was read from; None for a net in memory.
+        classes: Those of the net.
+
+    Raises:
+        DataError: If the labels have other classes, or are black-and-white masks.
+    """
+    check_classes(model, classes, root, DECIDING_SPLIT)
+    check_masks(examples)
 
 
 class _Measured(NamedTuple):
@@ -60,13 +89,19 @@ class _Measured(NamedTuple):
     mean_iou: float | None
 
 
-def add_openvino(model: SegmentationNet, version: Path, calibration: Calibration | None) -> None:
+def add_openvino(
+    model: SegmentationNet,
+    version: Path,
+    calibration: Calibration | None,
+    examples: Sequence[Example] | None = None,
+) -> None:
     """Adds OpenVINO's form of a net, and the table of engines, to an exported version.
 
     Args:
         model: The net.
         version: Folder with its SavedModel.
         calibration: For layers in int8; None for none.
+        examples: Whose labels decide about int8, as `read_deciding` returned them.
 
     Raises:
         BackendError: If OpenVINO or NNCF is not installed.
@@ -82,7 +117,7 @@ def add_openvino(model: SegmentationNet, version: Path, calibration: Calibration
         write_table(version, [float32, *_TENSORFLOW, bfloat16])
         return
     to_calibrate, to_compare = choose_images(calibration.images)
-    evaluator = _PrecisionEvaluator(version, to_compare, calibration.accuracy_data)
+    evaluator = _PrecisionEvaluator(version, to_compare, examples)
     float32 = float32._replace(mean_iou=evaluator.mean_iou)
     if bfloat16_instructions():
         measured = evaluator.measure("bfloat16")
@@ -137,15 +172,15 @@ class _PrecisionEvaluator:
     Args:
         version: Folder of the version.
         paths: Images to compare labels on.
-        data: Data set with labels, or None.
+        examples: Images with labels, or None.
 
     Attributes:
         mean_iou: Of float32; None without labels.
         bits: How many bits the values of image files of 16 bits use.
     """
 
-    def __init__(self, version: Path, paths: Sequence[Path], data: Path | None) -> None:
-        self._version, self._paths, self._data = version, paths, data
+    def __init__(self, version: Path, paths: Sequence[Path], examples: Sequence[Example] | None) -> None:
+        self._version, self._paths, self._examples = version, paths, examples
         reference = Predictor(version, "openvino", "float32")
         self.bits = reference.bits
         self._labels = list(self._label(reference, "labeling"))
@@ -163,9 +198,9 @@ class _PrecisionEvaluator:
             yield predictor.predict(image).label
 
     def _score(self, predictor: Predictor) -> float | None:
-        if self._data is None:
+        if self._examples is None:
             return None
-        return evaluate_split(predictor, self._data, _SPLIT).scores.mean_iou
+        return evaluate_examples(predictor, self._examples).scores.mean_iou
 
 
 def _save(model: Any, path: Path) -> None:

@@ -174,6 +174,7 @@ def _is_possible(net: NetDescription) -> bool:
         and net.stride in _STRIDES
         and 1 <= net.num_classes <= MAX_CLASSES
         and (net.fc_channels is None or 1 <= net.fc_channels <= _MOST_CHANNELS)
+        and all(count <= _MOST_CHANNELS for _, count in net.channels)
         and 0 < net.width <= _LARGEST_WIDTH
         and 0 < net.input_scale <= 1
         and net.geometry in get_args(Geometry)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcn.errors import RunError
-from fcn.models.architecture import FC6_KERNEL_SIZE
+from fcn.models.architecture import FC6_KERNEL_SIZE, FULLY_CONNECTED
 from fcn.models.decimation import decimate
 from fcn.models.factory import build_model
 from fcn.models.net import SegmentationNet
@@ -20,7 +20,6 @@ from fcn.weights.layer import Layer
 from fcn.weights.published.recognize import (
     CONTEXT_MODULE,
     CONVOLUTIONS,
-    FULLY_CONNECTED,
     Recognized,
     recognize_net,
 )

@@ -6,22 +6,22 @@ from typing import Any, NamedTuple
 
 from fcn.classes import MAX_CLASSES
 from fcn.errors import RunError
-from fcn.models.architecture import CHANNELS_BY_FC6, FC6_KERNEL_SIZE, VGG16_BLOCKS, scaled
+from fcn.models.architecture import (
+    CHANNELS_BY_FC6,
+    CONVOLUTION_CHANNELS,
+    FC6_KERNEL_SIZE,
+    FULLY_CONNECTED,
+    VGG16_BLOCKS,
+    scaled,
+)
 from fcn.models.arguments import IMAGENET_MEAN, IMAGENET_SCALE
 from fcn.models.context import CONTEXT_LAYERS
 from fcn.models.factory import LARGEFOV_NETS
 from fcn.weights.published.sources import DILATED_SOURCES, SOURCES, Source
 from fcn.weights.reader import Format
 
-CONVOLUTIONS = tuple(
-    f"block{block}_conv{index}"
-    for block, (_, convolutions) in enumerate(VGG16_BLOCKS, start=1)
-    for index in range(1, convolutions + 1)
-)
+CONVOLUTIONS = tuple(CONVOLUTION_CHANNELS)
 """VGG16's 13 convolutions, in order, by the names that Keras and this package give them."""
-
-FULLY_CONNECTED = ("fc6", "fc7")
-"""VGG16's fully connected layers below its scores, by the names that this package gives them."""
 
 CONTEXT_MODULE = (*CONTEXT_LAYERS, "ctx_final")
 """The layers of the context module, in order, by the names that this package gives them."""

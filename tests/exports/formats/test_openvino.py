@@ -1,5 +1,6 @@
 """Tests of OpenVINO's form of a net beside its SavedModel, and of its int8."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ from photographs import write_image, write_video
 import fcn.exports.formats.openvino
 from fcn.data.image_io import read_image
 from fcn.errors import DataError, QuantizationError
+from fcn.evaluation.evaluate import evaluate_split
 from fcn.exports.export import export
 from fcn.exports.formats.openvino import Calibration
 from fcn.exports.formats.quantization import (
@@ -27,6 +29,7 @@ from fcn.inference.engines.openvino_graph import convert_net
 from fcn.inference.engines.table import Choice, read_table
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
+from fcn.runs.folder import RunFolder
 from fcn.system.bfloat16 import bfloat16_instructions
 
 import_openvino()
@@ -91,11 +94,21 @@ def test_labels_decide_where_there_are_some(
     net: FCN, smooth_photographs: Path, make_dataset, tmp_path: Path
 ) -> None:
     names = [str(index) for index in range(4)]
-    root = make_dataset(tmp_path / "data", {"val": names}, sizes=((40, 50),), class_names=net.class_names)
+    root = make_dataset(tmp_path / "data", {"train": names}, sizes=((40, 50),), class_names=net.class_names)
+    # A run that divided its images is scored on those it left out.
+    run = RunFolder(tmp_path / "run")
+    run.best.parent.mkdir(parents=True)
+    net.save(run.best)
+    run.config.write_text(f"data: {{root: {root}, val_share: 0.25}}\n")
+    run.splits.mkdir()
+    (run.splits / "val.txt").write_text("2\n")
     version = export(
-        net, tmp_path / "out", ["openvino"], Calibration(smooth_photographs, root, accuracy_drop=50)
+        run.path, tmp_path / "out", ["openvino"], Calibration(smooth_photographs, root, accuracy_drop=50)
     )
     rows = by_precision(version)
+    exact = Predictor(version, "openvino", "float32")
+    shutil.copy(run.splits / "val.txt", root / "ImageSets" / "Segmentation")
+    assert rows["float32"].mean_iou == evaluate_split(exact, root, "val").scores.mean_iou
     assert rows["int8"].mean_iou == pytest.approx(rows["float32"].mean_iou, abs=0.5)
     with pytest.raises(
         QuantizationError, match=r"mean IoU of .*with nothing in float.*--accuracy-drop"

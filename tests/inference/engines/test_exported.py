@@ -76,6 +76,8 @@ def test_files_without_an_end_are_not_read_to_their_end(tmp_path: Path) -> None:
         {},
         {"stride": 32, "geometry": "reference", "input_scale": 0.5},
         {"fc6": "largefov", "fc_channels": 7},
+        {"channels": None},
+        {"channels": {"fc6": 12, "block1_conv2": 3}},
         {"context": "none", "bits": 12},
         {"context": "large", "other": [1]},
     ],
@@ -99,6 +101,7 @@ def test_arguments_of_a_net_are_read(change: dict[str, object], tmp_path: Path) 
         "fc6": ["other", None, []],
         "context": ["other", 5, []],
         "fc_channels": [0, -5, 10**15, "a", []],
+        "channels": [{"fc6": 0}, {"fc6": 10**15}, {"fc6": "a"}, {"fc6": True}, {"fc9": 3}, [], "a", 3],
         "bits": [7, 17, -12, 12.0, "12", None, True, [12]],
     }.items(),
 )
