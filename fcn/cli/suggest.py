@@ -88,10 +88,11 @@ def run(options: argparse.Namespace) -> None:
     options.model = find_model(options.model, options.engine)
     start_backend(options.engine)
     from fcn.inference.views import Views
+    from fcn.jobs.reading import LIMITS
     from fcn.suggestion.copies import copy_labeled, write_list
     from fcn.suggestion.suggest import suggest
 
-    limits = read_reading_limits(options)
+    limits = read_reading_limits(options, LIMITS)
     views = Views(options.flip, options.scales)
     arguments = (options.engine, options.precision, views, options.memory, options.trust)
     predictor = open_predictor(options.model, *arguments)
