@@ -147,7 +147,7 @@ def run(options: argparse.Namespace) -> None:
 
             write_robustness(options.details / PICTURE, robustness, checked.evaluation.scores.mean_iou, title)
             pictures.append(PICTURE)
-        listed = ", ".join([str(options.details / PAGE), *pictures])
+        listed = ", ".join(map(str, [options.details / PAGE, *pictures]))
         print_notice(f"Wrote {listed}, images.csv and images.json.")
     if options.json:
         print_json(document)

@@ -101,8 +101,8 @@ class OpenVinoEngine:
         if threads := wanted_threads():
             self._hints["INFERENCE_NUM_THREADS"] = str(threads)
         self.model = model
-        temperatures = Temperatures.of(None if net is None else net.temperatures)
-        self._label = _Program(lambda: self._compile(_label_model(model, temperatures)))
+        self._temperatures = Temperatures.of(None if net is None else net.temperatures)
+        self._label = _Program(lambda: self._compile(_label_model(model, self._temperatures)))
         self._logits: _Program | None = None
         self._shrunk_logits: _Program | None = None
         self._lock = Lock()
@@ -147,7 +147,9 @@ class OpenVinoEngine:
         Args:
             model: `openvino.Model` to compile as this engine does its own; None for its own, which labels.
         """
-        return self._compile(_label_model(self.model) if model is None else model, PERF_COUNT="YES")
+        if model is None:
+            model = _label_model(self.model, self._temperatures)
+        return self._compile(model, PERF_COUNT="YES")
 
     def _compile(self, model: Any, **further_hints: str) -> Any:
         compiled = import_openvino().Core().compile_model(model, "CPU", self._hints | further_hints)
