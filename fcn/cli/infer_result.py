@@ -55,7 +55,7 @@ def print_result(result: "LabelingResult", kinds: tuple[str, ...], as_document: 
 def _describe(result: "LabelingResult", kind: str) -> Iterator[str]:
     """Yields lines about what was written."""
     output, videos = f"{_shown(result.output)}/", result.new_videos
-    images = max(0, result.written - len(videos))
+    images = result.written - len(videos)
     before = _describe_earlier(result.labeled - result.videos - images, result.videos - len(videos))
     if images:
         yield f"Wrote {kind} of {_count(images)} to {output}.{before and f' {before}'}"

@@ -9,8 +9,17 @@ if TYPE_CHECKING:
     from fcn.jobs.reading import ReadingLimits
 
 
-def add_reading_limits(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that bound the time and the size of an image."""
+def add_reading_limits(
+    parser: argparse.ArgumentParser,
+    of_jobs: str = "; a continued job keeps its own. Each megapixel above 108 takes 8 MB on top of --memory, "
+    "but not with geotiff",
+) -> None:
+    """Adds the options that bound the time and the size of an image.
+
+    Args:
+        parser: The command.
+        of_jobs: What the help adds about jobs.
+    """
     parser.add_argument(
         "--file-timeout",
         type=at_least(1),
@@ -23,8 +32,7 @@ def add_reading_limits(parser: argparse.ArgumentParser) -> None:
         "--max-megapixels",
         type=_megapixels,
         metavar="N",
-        help="largest image; default: 268; a continued job keeps its own. Each megapixel above 108 takes "
-        "8 MB on top of --memory, but not with geotiff",
+        help=f"largest image; default: 268{of_jobs}",
     )
 
 

@@ -81,19 +81,18 @@ class Job:
                 "WHERE status = 'failed' AND name IS NOT NULL"
             )
 
-    def result(self, written: int = 0, earlier: Collection[str] | None = None) -> LabelingResult:
-        """Returns the state of the job after this process has labeled `written` images.
+    def result(self, written: Collection[int] = ()) -> LabelingResult:
+        """Returns the state of the job.
 
         Args:
-            written: The number of images.
-            earlier: Names of the videos that were labeled before; None for all.
+            written: Rows of the images and videos that this process has labeled, and no other one.
         """
         videos = self.store.labeled_videos()
-        new = () if earlier is None else tuple(videos[name] for name in videos if name not in earlier)
+        new = tuple(video for row, video in videos.items() if row in written)
         failures = self.store.failures()
         failed = tuple((path if is_url(path) else Path(path), reason) for path, reason in failures)
         labeled = self.store.count("done")
-        return LabelingResult(written, failed, self.store.output, labeled, len(videos), new)
+        return LabelingResult(len(written), failed, self.store.output, labeled, len(videos), new)
 
     def run(self, predictor: Predictor) -> LabelingResult:
         """Labels all remaining images, then writes the summaries of all images.
@@ -140,11 +139,11 @@ class Job:
         """
         return self.complete(lambda: work(self.store, self.lease, processor), classes)
 
-    def complete(self, label: Callable[[], int], classes: Callable[[], Classes]) -> LabelingResult:
+    def complete(self, label: Callable[[], set[int]], classes: Callable[[], Classes]) -> LabelingResult:
         """Labels all remaining images with a function of the caller, then writes the summaries.
 
         Args:
-            label: Labels until nothing is left to do; returns how many images it has labeled.
+            label: Labels until nothing is left to do; returns the rows of what it has labeled.
             classes: Returns the classes of the labels; called when all is labeled.
 
         Raises:
@@ -156,7 +155,6 @@ class Job:
         if has_unlabeled(self.store):
             for path in summaries:
                 remove(path)  # without the new images it must not look complete if this run is stopped
-        earlier = self.store.labeled_videos()
         written = label()
         images, output = self.store.summarized_images(), self.store.output
         if summaries:
@@ -164,7 +162,7 @@ class Job:
                 left_out = write_summaries(self.kinds, images, output, classes(), self.annotations).left_out
             if left_out:
                 print_notice(self.annotations.describe_left_out(left_out))
-        return self.result(written, earlier)
+        return self.result(written)
 
     def check_engine(self, engine: str, precision: str) -> None:
         """Stores the engine and its precision, or compares them with the stored ones.

@@ -10,14 +10,14 @@ class LabelingResult(NamedTuple):
     """The result of labeling files and folders.
 
     Attributes:
-        written: Number of images that this process labeled in this call.
+        written: Number of images and videos that this process labeled in this call.
         failed: Paths or URLs that could not be labeled, now or before, each with the reason; the reason does
             not repeat the path.
         output: The folder with the labels.
-        labeled: Number of images with labels in the folder, including those of other processes and earlier
-            calls.
+        labeled: Number of images and videos with labels in the folder, including those of other processes and
+            earlier calls.
         videos: How many of these are videos.
-        new_videos: The videos that were labeled in this call.
+        new_videos: The videos among those of `written`.
     """
 
     written: int

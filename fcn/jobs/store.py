@@ -155,16 +155,16 @@ class JobStore:
         with self.guarded():
             return bool(self.connection.execute(query, (kind,)).fetchone()[0])
 
-    def labeled_videos(self) -> dict[str, VideoFile]:
-        """Returns what there is to tell of each labeled video, by name."""
-        query = (
-            "SELECT name, files, record FROM images WHERE status = 'done' AND kind = 'video' ORDER BY name"
-        )
+    def labeled_videos(self) -> dict[int, VideoFile]:
+        """Returns what there is to tell of each labeled video, by its row, in the order of names."""
+        query = "SELECT id, name, files, record FROM images WHERE status = 'done' AND kind = 'video'"
         with self.guarded():
-            rows = self.connection.execute(query).fetchall()
+            rows = self.connection.execute(f"{query} ORDER BY name").fetchall()
         return {
-            (name := os.fsdecode(row["name"])): describe_video(
-                name, json.loads(row["files"]), read_video_record(row["record"], self.path)
+            row["id"]: describe_video(
+                os.fsdecode(row["name"]),
+                json.loads(row["files"]),
+                read_video_record(row["record"], self.path),
             )
             for row in rows
         }

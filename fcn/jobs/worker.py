@@ -15,7 +15,7 @@ BatchProcessor = Callable[[Iterator[list[Task]]], Generator[list[Outcome], None,
 """Labels claimed batches and writes their outputs; yields the outcomes of each batch, in any order."""
 
 
-def work(store: JobStore, lease: WorkerLease, processor: BatchProcessor) -> int:
+def work(store: JobStore, lease: WorkerLease, processor: BatchProcessor) -> set[int]:
     """Labels until nothing of a job is left to do, for this worker or another.
 
     Waits for batches that other workers have claimed, and takes them over if these workers die.
@@ -26,12 +26,12 @@ def work(store: JobStore, lease: WorkerLease, processor: BatchProcessor) -> int:
         processor: Labels the batches.
 
     Returns:
-        The number of images that this worker labeled.
+        The images and videos that this worker labeled, as their rows in the store.
 
     Raises:
         OutputError: If an output or the store cannot be written. Finished labels stay.
     """
-    labeled = 0
+    labeled: set[int] = set()
     total = store.count("waiting", "doing")
 
     def claims() -> Iterator[list[Task]]:
@@ -47,7 +47,7 @@ def work(store: JobStore, lease: WorkerLease, processor: BatchProcessor) -> int:
                 for outcomes in batches:
                     idle = False
                     store.finish(lease.name, outcomes)
-                    labeled += sum(1 for outcome in outcomes if outcome.error is None)
+                    labeled.update(outcome.id for outcome in outcomes if outcome.error is None)
                     bar.advance(task, len(outcomes))
             if not store.count("waiting", "doing"):
                 return labeled

@@ -58,6 +58,7 @@ EVERY_COMMAND = [
     ["weights", "get"],
     ["weights", "verify"],
     ["weights", "remove"],
+    ["doctor"],
 ]
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -11,9 +12,13 @@ from job_program import Brightness, run_job
 from turned_files import ORIENTATIONS, label_of_annotations, seen_by_opencv, turned_file
 
 from fcn.data.image_io import decode_image, encode_jpeg
+from fcn.labels.importing.readers import cvat_xml, labelme
 from fcn.outputs.overlay import overlay_image
 
-KINDS = (("palette", "overlay", "probabilities", "rle", "areas"), ("ids", "polygons"))
+KINDS = (
+    ("palette", "overlay", "uncertainty", "probabilities", "rle", "areas"),
+    ("ids", "polygons", "labelme", "cvat"),
+)
 
 
 # OpenCV 4.14 does not read a TIFF that is turned by a quarter.
@@ -50,6 +55,8 @@ def test_files_of_an_image_are_upright(folder: Path, image: Path) -> None:
             np.testing.assert_array_equal(label[..., ::-1], colors)
     with np.load(folder / "palette" / f"{image.stem}.npz") as content:
         np.testing.assert_array_equal(content["probabilities"].argmax(axis=-1), expected)
+    uncertain = cv2.imread(str(folder / "palette" / f"{image.stem}.uncertainty.png"), cv2.IMREAD_UNCHANGED)
+    assert uncertain.shape == expected.shape
     overlay = overlay_image(decode_image(image.read_bytes()), expected, Brightness.classes)
     written = (folder / "palette" / f"{image.stem}.overlay.jpg").read_bytes()
     assert written == encode_jpeg(overlay)
@@ -69,3 +76,16 @@ def test_annotations_and_areas_of_an_image_are_upright(folder: Path, image: Path
     assert (int(row["height"]), int(row["width"])) == expected.shape
     shares = [float(row[name]) for name in Brightness.classes.names]
     assert shares == pytest.approx(np.bincount(expected.ravel(), minlength=3) / expected.size, abs=1e-6)
+
+
+@pytest.mark.parametrize("tool", [labelme, cvat_xml])
+def test_labels_for_labeling_tools_are_upright(tool: ModuleType, folder: Path) -> None:
+    source = tool.read(folder)
+    named = {name: number for number, name in enumerate(Brightness.classes.names)}
+    ids = {key: named.get(one.name, 255) for key, one in source.classes.items()}
+    items = {Path(item.name).name: item for item in source.items}
+    assert sorted(items) == sorted(map(str, ORIENTATIONS))
+    for path in (folder / "in").iterdir():
+        expected = cv2.imread(str(path))[..., 2] // 86
+        keys = items[path.stem].read_keys(expected.shape)
+        np.testing.assert_array_equal(np.vectorize(ids.get)(keys), expected, err_msg=path.name)

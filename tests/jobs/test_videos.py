@@ -4,10 +4,14 @@ import csv
 import json
 import os
 import sqlite3
+import subprocess
+import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import cv2
+import job_program
 import numpy as np
 import pytest
 from job_program import Brightness, run_job
@@ -22,6 +26,8 @@ from fcn.inference.predictor import Predictor
 from fcn.jobs.job import open_job
 from fcn.jobs.store import STORE_NAME, JobStore
 from fcn.jobs.video_files import VideoFile
+
+TESTS = Path(__file__).parents[1]
 
 
 def frames_of(path: Path) -> int:
@@ -116,6 +122,28 @@ def test_a_video_is_in_hand_alone_and_what_came_before_is_kept(folder: Path, tmp
         run_job(tmp_path / "out", folder, engine=Stops())
     assert not [name for name in files_below(tmp_path / "out") if ".webm" in name]
     assert run_job(tmp_path / "out", folder).written == 2
+
+
+def test_each_process_tells_what_it_has_labeled_itself(folder: Path, tmp_path: Path) -> None:
+    output, others = tmp_path / "out", []
+
+    class Slow(Brightness):
+        def label(self, images: Pixels) -> Labeled:
+            """Waits, with the image in hand, until another process has labeled both videos."""
+            program = [sys.executable, job_program.__file__, output, "0", "1", folder]
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
+            others.append(
+                subprocess.Popen([*map(str, program)], env=environment, stdout=subprocess.PIPE, text=True)
+            )
+            with closing(JobStore(output)) as store:
+                while store.count("done") < 2:
+                    assert others[0].poll() is None
+                    time.sleep(0.1)
+            return super().label(images)
+
+    result = run_job(output, folder, engine=Slow())
+    assert (result.written, result.new_videos, result.labeled, result.videos) == (1, (), 3, 2)
+    assert others[0].communicate()[0] == "2 3 0\n"
 
 
 def test_a_video_that_cannot_be_written_stops_the_job(folder: Path, tmp_path: Path) -> None:

@@ -42,11 +42,11 @@ class Progress(NamedTuple):
     """A worker has finished a batch.
 
     Attributes:
-        labeled: Number of images that it labeled.
+        labeled: The images and videos that it labeled, as their rows in the store.
         finished: Number of images that it labeled or that have failed.
     """
 
-    labeled: int
+    labeled: tuple[int, ...]
     finished: int
 
 

@@ -136,14 +136,14 @@ class WorkerPool:
             raise BackendError(f"--workers: no worker has opened the model. {RESUME}")
         return self._classes
 
-    def label(self) -> int:
-        """Labels until nothing of the job is left to do; returns how many images the workers have labeled.
+    def label(self) -> set[int]:
+        """Labels until nothing of the job is left to do; returns the rows of what the workers have labeled.
 
         Raises:
             BackendError: If workers are stopped by a signal or die without end.
             Exception: What a worker could not do.
         """
-        labeled = 0
+        labeled: set[int] = set()
         try:
             with progress_bar() as bar:
                 task = bar.add_task("labeling", total=self._job.remaining())
@@ -152,7 +152,7 @@ class WorkerPool:
                 while self._workers:
                     worker, message = self._messages.get()
                     if isinstance(message, Progress):
-                        labeled += message.labeled
+                        labeled.update(message.labeled)
                         self._deaths = 0
                         bar.advance(task, message.finished)
                     else:

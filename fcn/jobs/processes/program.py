@@ -102,7 +102,7 @@ def _reporting(processor: BatchProcessor, parent: _Parent) -> BatchProcessor:
         with closing(processor(claims)) as batches:
             for outcomes in batches:
                 yield outcomes
-                labeled = sum(outcome.error is None for outcome in outcomes)
+                labeled = tuple(outcome.id for outcome in outcomes if outcome.error is None)
                 parent.send(Progress(labeled, len(outcomes)))
 
     return process
