@@ -10,8 +10,6 @@ from fcn.models.architecture import FULLY_CONNECTED, scaled
 from fcn.slimming.cost import NetCost
 from fcn.slimming.importance import Importance
 
-# Of the share that all layers would keep alike, the least that one of them keeps.
-_LEAST = 0.25
 # Processors compute channels in groups: 16 float32 values fill a register of AVX-512.
 _GROUP = 16
 
@@ -35,7 +33,11 @@ def uniform_counts(full: Mapping[str, int], width: float, fc_channels: int | Non
 
 
 def counts_for_budget(
-    importance: Importance, cost: NetCost, gflop: float, fc_channels: int | None = None
+    importance: Importance,
+    cost: NetCost,
+    gflop: float,
+    fc_channels: int | None = None,
+    least_share: float = 0.25,
 ) -> dict[str, int]:
     """Returns the channels of each layer that lose least for a number of operations.
 
@@ -47,6 +49,7 @@ def counts_for_budget(
         cost: What the net costs.
         gflop: Billions of operations that it may cost.
         fc_channels: Channels of fc6 and fc7; None: as many as are worth it.
+        least_share: The least that a layer keeps, relative to the share that all would keep alike.
 
     Raises:
         RunError: If no channels are few enough, or all fit.
@@ -64,7 +67,7 @@ def counts_for_budget(
     share = math.sqrt(gflop / cost.gflop(full))
     groups = {name: _group(count) for name, count in full.items()}
     least = {
-        name: max(1, groups[name] * math.ceil(_LEAST * share * count / groups[name]))
+        name: max(1, groups[name] * math.ceil(least_share * share * count / groups[name]))
         for name, count in full.items()
     }
     free = [name for name in full if name not in fixed]

@@ -159,7 +159,7 @@ def slim_net(
     counts = choose_counts(net, importance, target, channels_by, size)
     moments = None
     if examples and counts != channel_counts(net):
-        shown = track([image for image, _ in examples], "measuring", len(examples))
+        shown = track([image for image, _ in examples], "measuring channels", len(examples))
         moments = measure_moments(net, tuple(sources(net)), shown)
     return keep_channels(net, most_important(importance, counts), moments)
 

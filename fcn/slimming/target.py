@@ -13,6 +13,10 @@ from fcn.slimming.importance import Criterion, Importance, comparable
 WIDTH = 0.5
 """Share of the channels that each layer keeps, if nothing else is asked for."""
 
+# Only parts of the loss can be compared from layer to layer. Otherwise operations would decide alone, and
+# some layers would keep hardly anything.
+_LEAST_SHARES: dict[Criterion, float] = {"taylor": 0.25, "activation": 0.75, "norm": 0.75}
+
 
 class Target(NamedTuple):
     """How small a net is to become: one of the first three, or none for a width of a half.
@@ -71,4 +75,7 @@ def choose_counts(
     gflop = target.gflop if target.speedup is None else cost.gflop(full) / target.speedup
     if gflop is None:
         raise ValueError("Expected GFLOP or a speedup.")
-    return counts_for_budget(comparable(importance, channels_by), cost, gflop, target.fc_channels)
+    least_share = _LEAST_SHARES[channels_by]
+    return counts_for_budget(
+        comparable(importance, channels_by), cost, gflop, target.fc_channels, least_share
+    )

@@ -52,6 +52,14 @@ def test_layers_that_matter_less_lose_more(cost: NetCost, full: dict[str, int]) 
     assert counts_for_budget(important, cost, 0.5 * cost.gflop(full))["block4_conv2"] == full["block4_conv2"]
 
 
+def test_layers_keep_at_least_a_part_of_an_equal_share(cost: NetCost, full: dict[str, int]) -> None:
+    gflop = cost.gflop(full) / 4
+    for seed in range(3):
+        counts = counts_for_budget(draw_importance(full, seed), cost, gflop, least_share=0.75)
+        assert all(counts[name] >= 0.75 * 0.5 * full[name] for name in LAYERS)
+        assert 0.98 * gflop <= cost.gflop(counts) <= gflop
+
+
 def test_a_budget_that_cannot_be_met_is_refused(cost: NetCost, full: dict[str, int]) -> None:
     importance = draw_importance(full, 0)
     with pytest.raises(RunError, match="fewer GFLOP than"):
