@@ -65,8 +65,8 @@ def mixed_confidence(probabilities: Floats, temperatures: Temperatures | None) -
         temperatures: Those of a calibrated net, which divide the logarithms of the averages.
 
     Example:
-        >>> halves = np.array([0.8, 0.2], np.float32)
-        >>> mixed_confidence(halves, Temperatures([0.5])).round(4).item()  # 0.8^2 / (0.8^2 + 0.2^2)
+        >>> average = np.array([0.8, 0.2], np.float32)
+        >>> round(mixed_confidence(average, Temperatures([0.5])).item(), 4)  # 0.8^2 / (0.8^2 + 0.2^2)
         0.9412
     """
     if temperatures is None:
