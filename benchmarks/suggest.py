@@ -5,9 +5,12 @@
 A first net learns from random images of the training split. Then as many more are chosen of the others, by
 `fcn suggest` with that net and, for each seed, at random. With each seed, two nets are trained in the same
 way from ImageNet's convolutions: on the first and the suggested images, and on the first and the random ones.
-Nets are scored on every third image of the validation split, whose neighbors are alike.
 
-The same command continues after a stop, and prints the table again if everything is there. After a change of
+Nets are scored on every third image of the validation split, whose neighbors are alike, and on images of the
+training split that are held back before anything is chosen. The first are all of one video, of which only
+about half of the images to choose from are; the second are drawn from the same videos as these.
+
+The same command continues after a stop, and prints the tables again if everything is there. After a change of
 `fcn suggest`, remove WORK/suggest.txt and WORK/*/suggest alone.
 """
 
@@ -28,6 +31,7 @@ LISTS = Path("ImageSets", "Segmentation")
 PICTURES = "JPEGImages"
 ARMS = ("random", "suggest")
 VAL_STEP = 3
+HELD = "held.json"
 
 
 def configuration(root: Path, weights: Path, steps: int, seed: int) -> dict[str, Any]:
@@ -112,18 +116,33 @@ def suggested(pool: Sequence[str], options: argparse.Namespace) -> list[str]:
     return [Path(line).stem for line in listed.read_text().splitlines()]
 
 
-def mean_iou(folder: Path) -> float:
-    """Returns the mean IoU of a training in percent."""
-    return 100 * float(json.loads((folder / "run" / "scores.json").read_text())["mean_iou"])
+def score_held(folder: Path, held: Sequence[str], options: argparse.Namespace) -> None:
+    """Scores the net of a training on the images that were held back, unless that is done."""
+    if (folder / HELD).exists():
+        return
+    sys.path.insert(0, str(REPOSITORY))
+    from fcn.data.split_list import Example
+    from fcn.evaluation.evaluate import evaluate_examples
+    from fcn.inference.predictor import Predictor
+
+    predictor = Predictor(folder / "run")
+    images, labels = options.data / PICTURES, options.data / "SegmentationClass"
+    examples = [Example(name, images / f"{name}.jpg", labels / f"{name}.png") for name in held]
+    scores = evaluate_examples(predictor, examples).scores
+    (folder / HELD).write_text(json.dumps({"mean_iou": scores.mean_iou}))
 
 
-def print_table(work: Path, seeds: int) -> None:
-    """Prints the scores of all seeds, and by how much they differ."""
-    scores = {arm: [mean_iou(work / f"seed_{seed}" / arm) for seed in range(seeds)] for arm in ARMS}
-    print(f"{'seed':8}" + "".join(f"{arm:>10}" for arm in ARMS) + f"{'difference':>12}")
-    rows = [(str(seed), [scores[arm][seed] for arm in ARMS]) for seed in range(seeds)]
-    for title, (chance, ours) in [*rows, ("mean", [statistics.fmean(scores[arm]) for arm in ARMS])]:
-        print(f"{title:8}{chance:10.1f}{ours:10.1f}{ours - chance:+12.1f}")
+def print_table(title: str, work: Path, seeds: int, file: str) -> None:
+    """Prints the mean IoU of all seeds in percent, and by how much they differ."""
+
+    def score(seed: int, arm: str) -> float:
+        return 100 * float(json.loads((work / f"seed_{seed}" / arm / file).read_text())["mean_iou"])
+
+    print(f"{title}\n{'seed':8}" + "".join(f"{arm:>10}" for arm in ARMS) + f"{'difference':>12}")
+    rows = [(str(seed), [score(seed, arm) for arm in ARMS]) for seed in range(seeds)]
+    means = [statistics.fmean(scores[place] for _, scores in rows) for place in range(len(ARMS))]
+    for name, (chance, ours) in [*rows, ("mean", means)]:
+        print(f"{name:8}{chance:10.1f}{ours:10.1f}{ours - chance:+12.1f}")
 
 
 def main() -> int:
@@ -134,19 +153,28 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True, help="folder for runs and lists")
     parser.add_argument("--first", type=int, default=60, help="images of the first net; default: 60")
     parser.add_argument("--more", type=int, default=60, help="images that are added; default: 60")
+    parser.add_argument(
+        "--held", type=int, default=45, help="images to score on that are held back; default: 45"
+    )
     parser.add_argument("--steps", type=int, default=160, help="of each training; default: 160")
     parser.add_argument("--seeds", type=int, default=3, help="default: 3")
     options = parser.parse_args()
     entries = (options.data / LISTS / "train.txt").read_text().split()
     first = random.Random(0).sample(entries, options.first)
-    pool = sorted(set(entries) - set(first))
+    rest = sorted(set(entries) - set(first))
+    held = random.Random(1).sample(rest, options.held)
+    pool = sorted(set(rest) - set(held))
     options.work.mkdir(parents=True, exist_ok=True)
     train(options.work / "first", first, options, 0)
     for seed in range(options.seeds):
         chance = random.Random(1000 + seed).sample(pool, options.more)
         for arm, more in zip(ARMS, (chance, suggested(pool, options)), strict=True):
             train(options.work / f"seed_{seed}" / arm, [*first, *more], options, seed)
-    print_table(options.work, options.seeds)
+    for seed in range(options.seeds):
+        for arm in ARMS:
+            score_held(options.work / f"seed_{seed}" / arm, held, options)
+    print_table("validation split, every third image", options.work, options.seeds, "run/scores.json")
+    print_table(f"{options.held} images held back", options.work, options.seeds, HELD)
     return 0
 
 

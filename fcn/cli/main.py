@@ -21,6 +21,7 @@ from fcn.cli import (
     compare,
     convolutionalize,
     data,
+    doctor,
     evaluate,
     export,
     import_weights,
@@ -54,6 +55,7 @@ COMMANDS = (
     suggest,
     data,
     weights,
+    doctor,
 )
 """The file of each command: `add_parser` adds it and its arguments, `run` does its work."""
 

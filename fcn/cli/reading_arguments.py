@@ -9,12 +9,16 @@ if TYPE_CHECKING:
     from fcn.jobs.reading import ReadingLimits
 
 
-def add_reading_limits(parser: argparse.ArgumentParser, default_size: str = "268") -> None:
+def add_reading_limits(
+    parser: argparse.ArgumentParser,
+    of_jobs: str = "; a continued job keeps its own. Each megapixel above 108 takes 8 MB on top of --memory, "
+    "but not with geotiff",
+) -> None:
     """Adds the options that bound the time and the size of an image.
 
     Args:
-        parser: Where to add them.
-        default_size: What the help says of the largest image where none is chosen.
+        parser: The command.
+        of_jobs: What the help adds about jobs.
     """
     parser.add_argument(
         "--file-timeout",
@@ -28,18 +32,15 @@ def add_reading_limits(parser: argparse.ArgumentParser, default_size: str = "268
         "--max-megapixels",
         type=_megapixels,
         metavar="N",
-        help=f"largest image; default: {default_size}. Each megapixel above 108 takes 8 MB on top of "
-        "--memory, but not with geotiff",
+        help=f"largest image; default: 268{of_jobs}",
     )
 
 
-def read_reading_limits(options: argparse.Namespace, kept: "ReadingLimits | None" = None) -> "ReadingLimits":
-    """Returns the limits that the options choose; a size that they leave open is that of `kept`, or usual."""
+def read_reading_limits(options: argparse.Namespace, kept: "ReadingLimits") -> "ReadingLimits":
+    """Returns the limits that the options choose; `kept` has the size of what they leave open."""
     from fcn.jobs.kept_limits import with_megapixels
-    from fcn.jobs.reading import LIMITS
 
-    limits = (kept or LIMITS)._replace(seconds=options.file_timeout)
-    return with_megapixels(limits, options.max_megapixels)
+    return with_megapixels(kept._replace(seconds=options.file_timeout), options.max_megapixels)
 
 
 def _megapixels(text: str) -> int:

@@ -1,6 +1,7 @@
 """The command `fcn suggest`."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from fcn.cli.arguments import (
     open_predictor,
 )
 from fcn.cli.reading_arguments import add_reading_limits, read_reading_limits
-from fcn.errors import ConfigError
+from fcn.errors import ConfigError, DataError
 from fcn.labels.choices import EXPORT_FORMATS
 from fcn.pages.percent import percent
 from fcn.system.atomic_folder import clear_new_folder
@@ -70,7 +71,7 @@ def add_parser(commands: Commands) -> None:
         help=f"form of these labels, with --copy; default: {_FORM}",
     )
     add_memory(suggest, "4")
-    add_reading_limits(suggest)
+    add_reading_limits(suggest, of_jobs="")
     add_labeling(suggest)
     add_trust(suggest)
 
@@ -83,13 +84,15 @@ def run(options: argparse.Namespace) -> None:
         check_writable(options.list)
     if options.copy is not None:
         clear_new_folder(options.copy)
+    _check_folder(options.folder, options.copy)
     options.model = find_model(options.model, options.engine)
     start_backend(options.engine)
     from fcn.inference.views import Views
+    from fcn.jobs.reading import LIMITS
     from fcn.suggestion.copies import copy_labeled, write_list
     from fcn.suggestion.suggest import suggest
 
-    limits = read_reading_limits(options)
+    limits = read_reading_limits(options, LIMITS)
     views = Views(options.flip, options.scales)
     arguments = (options.engine, options.precision, views, options.memory, options.trust)
     predictor = open_predictor(options.model, *arguments)
@@ -120,6 +123,20 @@ def run(options: argparse.Namespace) -> None:
         print_json(_document(found))
 
 
+def _check_folder(folder: str, output: Path | None) -> None:
+    """Checks that the images are there, before a model is opened, which takes seconds.
+
+    Raises:
+        DataError: If they are not.
+    """
+    from fcn.jobs.sources.links import is_url
+    from fcn.jobs.sources.search import find_problem
+
+    problem = None if is_url(folder) else find_problem(Path(folder), output or Path(os.devnull))
+    if problem is not None:
+        raise DataError(f"{folder}: {problem}")
+
+
 def _print_notices(found: "Suggestions") -> None:
     """Prints what was left out, and why."""
     lines = [f"{path}: {reason}" for path, reason in found.failed[:_SHOWN]]
@@ -128,8 +145,8 @@ def _print_notices(found: "Suggestions") -> None:
     if found.failed:
         print_notice(f"{counted(len(found.failed), 'file')} could not be labeled, and cannot be chosen:")
         print_notice(*(f"  {line}" for line in lines))
-    if found.num_trained:
-        print_notice(f"Left out {counted(found.num_trained, 'image')} that the net was trained on.")
+    if found.num_seen:
+        print_notice(f"Left out {counted(found.num_seen, 'image')} that the net was trained or validated on.")
     if found.num_copies:
         print_notice(f"Left out {counted(found.num_copies, 'copy', 'copies')} of other images.")
     if found.num_videos:
@@ -149,7 +166,7 @@ def _document(found: "Suggestions") -> dict[str, Any]:
     return {
         "chosen": [{"path": one.path, "uncertainty": one.uncertainty} for one in found.chosen],
         "num_images": found.num_images,
-        "num_trained": found.num_trained,
+        "num_seen": found.num_seen,
         "num_copies": found.num_copies,
         "num_videos": found.num_videos,
         "failed": [{"path": path, "reason": reason} for path, reason in found.failed],

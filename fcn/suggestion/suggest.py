@@ -53,7 +53,7 @@ class Suggestions(NamedTuple):
     Attributes:
         chosen: The images, the first to label first.
         num_images: Number of images that were chosen from.
-        num_trained: Number of images that the net was trained on, which are left out.
+        num_seen: Number of images that the net was trained or validated on, which are left out.
         num_copies: Number of images with the pixels of another one, which are left out.
         num_videos: Number of videos, which are not opened.
         failed: Paths or URLs that could not be labeled, each with the reason; it does not repeat the path.
@@ -61,7 +61,7 @@ class Suggestions(NamedTuple):
 
     chosen: tuple[Suggestion, ...]
     num_images: int
-    num_trained: int = 0
+    num_seen: int = 0
     num_copies: int = 0
     num_videos: int = 0
     failed: tuple[tuple[str, str], ...] = ()
@@ -85,8 +85,9 @@ def suggest(
     """Chooses the images of a folder from whose labels a net would learn most.
 
     Those are images of which the net is unsure, and which differ from each other: see
-    `fcn.suggestion.choice.choose`. Images that the net was trained on, as its run or export recorded them,
-    are left out whatever they are called, and so are further copies of an image. The same images and the same
+    `fcn.suggestion.choice.choose`. Images that the net was trained or validated on, as far as
+    `fcn.runs.seen_images.seen_images` knows them, are left out whatever they are called, and so are further
+    copies of an image. The same images and the same
     net give the same choice. Of each image a few hundred numbers are kept.
 
     Args:
@@ -98,7 +99,7 @@ def suggest(
 
     Raises:
         BackendError: If this process or this machine cannot run the net.
-        DataError: If there is no image that can be labeled and that the net was not trained on.
+        DataError: If there is no image that can be labeled and that the net has not seen.
         RunError: If the net cannot be read.
         TrustError: If it has parts that could run code.
         ValueError: If `count` is below 1.
@@ -108,16 +109,16 @@ def suggest(
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     place = str(folder) if is_url(str(folder)) else Path(folder)
     found, failed, num_videos = _find(place, output or _NOWHERE)
-    trained = frozenset() if predictor.path is None else seen_images(predictor.path)
+    seen = frozenset() if predictor.path is None else seen_images(predictor.path)
     numbers: list[int] = []
     descriptors: list[npt.NDArray[np.float16]] = []
     digests: set[bytes] = set()
-    num_trained = num_copies = 0
+    num_seen = num_copies = 0
     for one in track(_label(predictor, found, limits), "labeling", len(found), lines=True):
         if isinstance(one, Outcome):
             failed.append((shown_place(found[one.id].path), one.error or ""))
-        elif one.digest in trained:
-            num_trained += 1
+        elif one.digest in seen:
+            num_seen += 1
         elif one.digest in digests:
             num_copies += 1
         else:
@@ -125,13 +126,13 @@ def suggest(
             descriptors.append(one.descriptor)
             digests.add(one.digest)
     if not numbers:
-        raise _nothing_left(place, failed, num_trained, num_videos)
+        raise _nothing_left(place, failed, num_seen, num_videos)
     described = np.stack(descriptors)
     chosen = tuple(
         Suggestion(found[numbers[index]], mean_uncertainty(described[index]))
         for index in choose(described, count)
     )
-    return Suggestions(chosen, len(numbers), num_trained, num_copies, num_videos, tuple(failed))
+    return Suggestions(chosen, len(numbers), num_seen, num_copies, num_videos, tuple(failed))
 
 
 def _find(place: Path | str, output: Path) -> tuple[list[FoundImage], list[tuple[str, str]], int]:
@@ -179,11 +180,11 @@ def _refuse_video(task: Task) -> Outcome:
 
 
 def _nothing_left(
-    place: Path | str, failed: list[tuple[str, str]], num_trained: int, num_videos: int
+    place: Path | str, failed: list[tuple[str, str]], num_seen: int, num_videos: int
 ) -> DataError:
     """Returns the error to raise where no image is left to choose."""
     reasons = [f"{len(failed)} cannot be labeled"] if failed else []
-    reasons += [f"{num_trained} are those that the net was trained on"] if num_trained else []
+    reasons += [f"{num_seen} are those that the net was trained or validated on"] if num_seen else []
     reasons += [f"{num_videos} are videos"] if num_videos else []
     first = [f"  {path}: {reason}" for path, reason in failed[:1]]
     return DataError(

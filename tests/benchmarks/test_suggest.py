@@ -29,12 +29,13 @@ def test_the_configuration_is_one_of_this_package(tmp_path: Path) -> None:
 def test_the_table_has_each_seed_and_the_means(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scores = {(0, "random"): 0.3, (0, "suggest"): 0.32, (1, "random"): 0.31, (1, "suggest"): 0.3}
     for (seed, arm), score in scores.items():
-        run = tmp_path / f"seed_{seed}" / arm / "run"
-        run.mkdir(parents=True)
-        (run / "scores.json").write_text(json.dumps({"mean_iou": score}))
-    suggest.print_table(tmp_path, 2)
+        folder = tmp_path / f"seed_{seed}" / arm
+        folder.mkdir(parents=True)
+        (folder / suggest.HELD).write_text(json.dumps({"mean_iou": score}))
+    suggest.print_table("held back", tmp_path, 2, suggest.HELD)
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert rows == [
+        ["held", "back"],
         ["seed", "random", "suggest", "difference"],
         ["0", "30.0", "32.0", "+2.0"],
         ["1", "31.0", "30.0", "-1.0"],

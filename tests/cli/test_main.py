@@ -57,6 +57,7 @@ EVERY_COMMAND = [
     ["weights", "get"],
     ["weights", "verify"],
     ["weights", "remove"],
+    ["doctor"],
 ]
 
 

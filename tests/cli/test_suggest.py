@@ -69,7 +69,7 @@ def test_images_are_printed_listed_and_copied(
     assert [one["path"] for one in document["chosen"][:2]] == paths
     assert len(document["chosen"]) == document["num_images"] == 4
     assert [Path(one["path"]).name for one in document["failed"]] == ["broken.jpg"]
-    assert (document["num_copies"], document["num_trained"], document["num_videos"]) == (1, 0, 0)
+    assert (document["num_copies"], document["num_seen"], document["num_videos"]) == (1, 0, 0)
     assert (output.parent / "annotations.xml").read_text().count("<image ") == 4
     stdin = SimpleNamespace(buffer=io.BytesIO((tmp_path / "list.txt").read_bytes()))
     monkeypatch.setattr(sys, "stdin", stdin)

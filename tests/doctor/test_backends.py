@@ -1,0 +1,63 @@
+"""Backends that compute or do not, and why one uses no GPU."""
+
+from pathlib import Path
+
+import pytest
+
+from fcn.doctor.backends import Gpus, describe_gpus, examine_backends, find_gpus, gpu_flaw
+
+HERE = Gpus(("H200 (driver 570.1)",))
+NONE: dict = {"gpus": [], "cuda": None}
+
+
+@pytest.mark.parametrize(
+    ("backend", "found", "gpus", "environment", "platform", "flaw"),
+    [
+        ("tensorflow", {"gpus": ["gpu:0"], "cuda": None}, HERE, {}, "linux", None),
+        ("tensorflow", NONE, Gpus(()), {}, "linux", None),
+        ("tensorflow", NONE, HERE, {}, "linux", "pip install 'keras-fcn[gpu]'"),
+        ("tensorflow", NONE, HERE, {}, "win32", "WSL2"),
+        ("jax", NONE, HERE, {}, "linux", "pip install 'jax[cuda13]'"),
+        ("torch", {"gpus": [], "cuda": False}, HERE, {}, "linux", "pip install --force-reinstall torch"),
+        ("torch", NONE, HERE, {"CUDA_VISIBLE_DEVICES": "-1"}, "linux", "unset CUDA_VISIBLE_DEVICES"),
+        ("torch", NONE, HERE, {"CUDA_VISIBLE_DEVICES": "0"}, "linux", "pip install"),
+    ],
+)
+def test_why_a_backend_uses_no_gpu(
+    backend: str, found: dict, gpus: Gpus, environment: dict, platform: str, flaw: str | None
+) -> None:
+    said = gpu_flaw(backend, found, gpus, environment, platform)
+    assert (said is None) == (flaw is None)
+    assert flaw is None or flaw in said[1]
+
+
+def program(path: Path, text: str, code: int = 0) -> str:
+    path.write_text(f"#!/bin/sh\necho '{text}'\nexit {code}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_gpus_and_their_drivers_are_listed(tmp_path: Path) -> None:
+    listing = program(tmp_path / "good", "NVIDIA H200, 570.1\nNVIDIA H200, 570.1")
+    assert find_gpus(tmp_path, listing).names == ("NVIDIA H200 (driver 570.1)",) * 2
+    broken = program(tmp_path / "bad", "Driver/library version mismatch", 18)
+    assert find_gpus(tmp_path, broken) == Gpus((), "Driver/library version mismatch")
+    assert describe_gpus(find_gpus(tmp_path, broken)).state == "bad"
+    assert find_gpus(tmp_path / "none", str(tmp_path / "none")) == Gpus(())
+    assert "none" in find_gpus(tmp_path, str(tmp_path / "none")).flaw  # a device without its program
+    assert describe_gpus(Gpus(())).text == "no NVIDIA GPU is here"
+
+
+@pytest.mark.slow
+def test_backends_compute_in_processes_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A package whose process dies as it is imported, as with instructions that a processor lacks.
+    (tmp_path / "jax.py").write_text("import os\nos.kill(os.getpid(), 4)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    tensorflow, jax, torch = examine_backends(Gpus(()))
+    assert tensorflow.state == "good"
+    assert tensorflow.text.endswith("on the CPU; used where KERAS_BACKEND=tensorflow is set")
+    assert jax.state == "bad"
+    assert "its process ended with code -4" in jax.text
+    assert jax.remedy == "pip install --force-reinstall jax"
+    assert torch.topic == "PyTorch"
