@@ -33,13 +33,11 @@ def add_reading_limits(parser: argparse.ArgumentParser, default_size: str = "268
     )
 
 
-def read_reading_limits(options: argparse.Namespace, kept: "ReadingLimits | None" = None) -> "ReadingLimits":
-    """Returns the limits that the options choose; a size that they leave open is that of `kept`, or usual."""
+def read_reading_limits(options: argparse.Namespace, kept: "ReadingLimits") -> "ReadingLimits":
+    """Returns the limits that the options choose; `kept` has the size of what they leave open."""
     from fcn.jobs.kept_limits import with_megapixels
-    from fcn.jobs.reading import LIMITS
 
-    limits = (kept or LIMITS)._replace(seconds=options.file_timeout)
-    return with_megapixels(limits, options.max_megapixels)
+    return with_megapixels(kept._replace(seconds=options.file_timeout), options.max_megapixels)
 
 
 def _megapixels(text: str) -> int:
