@@ -105,24 +105,20 @@ def test_the_run_records_its_teacher(small: TrainingResult, finished: RunFolder,
     [
         ("runs/none", "runs/none: no such model"),
         ("fcn8s_voc", "Did you mean the published net fcn8s-voc"),
-        ("", "holds no model"),
+        ("empty", "holds no model"),
     ],
 )
 def test_a_missing_teacher_is_said_before_the_data_are_read(
-    teacher: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    teacher: str, message: str, make_dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    root = tmp_path / "data"  # whose lists name images that are not there
-    for name in ("train", "val"):
-        path = root / f"ImageSets/Segmentation/{name}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{name}_image")
-    (root / "JPEGImages").mkdir()
+    root = make_dataset(tmp_path / "data", {"train": ["a"], "val": ["x"]})
+    (root / "JPEGImages" / "a.jpg").write_bytes(b"damaged")
     with pytest.raises(RunError, match=message):
-        train(configured(root, teacher or "empty"), tmp_path / "run")
+        train(configured(root, teacher), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"a\.jpg"):
         train(configured(root, None), tmp_path / "run")
 
 
