@@ -163,6 +163,7 @@ def train_checked(
     with computing_in(precision), devices.scope(config):
         if checkpoint:
             model, has_scores = load_model(checkpoint, trust), True
+            model.temperatures = None  # which were fitted to weights that change now
         else:
             model, has_scores = new_model(config, data.classes, data.val_examples, trust)
         weights = class_weights(config.loss, data.train_pixels)
