@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fcn.models.factory import build_model as build_model
     from fcn.models.surgery import convolutionalize as convolutionalize
     from fcn.runs.model_file import load_model as load_model
+    from fcn.slimming.slim import slim as slim
     from fcn.suggestion.suggest import suggest as suggest
     from fcn.training.loop import train as train
 
@@ -33,6 +34,7 @@ _MODULES = {
     "export": "fcn.exports.export",
     "load_config": "fcn.config.file",
     "load_model": "fcn.runs.model_file",
+    "slim": "fcn.slimming.slim",
     "suggest": "fcn.suggestion.suggest",
     "train": "fcn.training.loop",
 }
@@ -48,6 +50,7 @@ __all__ = [
     "export",
     "load_config",
     "load_model",
+    "slim",
     "suggest",
     "train",
 ]

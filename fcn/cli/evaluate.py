@@ -62,7 +62,8 @@ def add_parser(commands: Commands) -> None:
         type=Path,
         metavar="FOLDER",
         help="also write the scores of each image (images.csv, images.json), a page with the worst and their "
-        "largest mistakes (worst.html), and with --calibration a reliability diagram (reliability.svg)",
+        "largest mistakes (worst.html), and pictures: of --calibration a reliability diagram "
+        "(reliability.svg), of --robustness its scores (robustness.svg)",
     )
     add_label_orientation(evaluate)
     add_trust(evaluate)
@@ -140,8 +141,14 @@ def run(options: argparse.Namespace) -> None:
         from fcn.report.details import PAGE, RELIABILITY, write_details
 
         write_details(options.details, predictor, checked.evaluation, title)
-        more = f", {RELIABILITY}" if options.calibration else ""
-        print_notice(f"Wrote {options.details / PAGE}{more}, images.csv and images.json.")
+        pictures = [RELIABILITY] if options.calibration else []
+        if robustness is not None:
+            from fcn.report.robustness import PICTURE, write_robustness
+
+            write_robustness(options.details / PICTURE, robustness, checked.evaluation.scores.mean_iou, title)
+            pictures.append(PICTURE)
+        listed = ", ".join(map(str, [options.details / PAGE, *pictures]))
+        print_notice(f"Wrote {listed}, images.csv and images.json.")
     if options.json:
         print_json(document)
         return

@@ -19,7 +19,8 @@ from fcn.inference.predictor import Predictor
 from fcn.outputs.probabilities import Floats, bands, softmax
 from fcn.outputs.temperature import Temperatures
 from fcn.runs.calibration_file import save_temperatures
-from fcn.runs.lineage import describe_training, training_of
+from fcn.runs.lineage import training_of
+from fcn.runs.lineage_warnings import describe_training
 from fcn.runs.model_file import net_file
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track

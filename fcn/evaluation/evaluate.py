@@ -25,12 +25,8 @@ from fcn.evaluation.scored_split import check_classes, read_scored
 from fcn.inference.predictor import Predictor
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.probabilities import bands, softmax
-from fcn.runs.lineage import (
-    TrainingSplit,
-    describe_training,
-    describe_unchecked,
-    training_of,
-)
+from fcn.runs.lineage import TrainingSplit, training_of
+from fcn.runs.lineage_warnings import describe_training, describe_unchecked
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
 from fcn.system.text import printable

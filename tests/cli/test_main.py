@@ -48,6 +48,7 @@ EVERY_COMMAND = [
     ["inspect"],
     ["compare"],
     ["plan"],
+    ["slim"],
     ["suggest"],
     ["data"],
     ["data", "generate"],

@@ -129,6 +129,18 @@ def exported_net(version: Path) -> NetDescription | None:
     return net
 
 
+def exported_config(version: Path) -> dict[str, Any] | None:
+    """Returns the arguments of a version's net; None for an export of an old version without them.
+
+    Raises:
+        RunError: If they cannot be read.
+    """
+    if exported_net(version) is None:
+        return None
+    found: dict[str, Any] = read_json_file(version / "assets" / MODEL_ASSET, _MOST_MODEL_BYTES)
+    return found
+
+
 def check_num_classes(version: Path, graph: Path, num_scores: object) -> None:
     """Checks that the files of a version agree on the number of classes; those that are missing do not count.
 

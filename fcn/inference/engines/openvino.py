@@ -65,6 +65,7 @@ class OpenVinoEngine:
         precision: The precision in which it computes.
         bits: How many bits the values of image files of 16 bits use.
         net: The description of the net; None for an export of an old version without one.
+        model: `openvino.Model` from images to logits.
 
     Raises:
         BackendError: If this CPU does not compute in `precision`, or OpenVINO is not installed.
@@ -99,9 +100,9 @@ class OpenVinoEngine:
         }
         if threads := wanted_threads():
             self._hints["INFERENCE_NUM_THREADS"] = str(threads)
-        self._model = model
-        temperatures = Temperatures.of(None if net is None else net.temperatures)
-        self._label = _Program(lambda: self._compile(_label_model(model, temperatures)))
+        self.model = model
+        self._temperatures = Temperatures.of(None if net is None else net.temperatures)
+        self._label = _Program(lambda: self._compile(_label_model(model, self._temperatures)))
         self._logits: _Program | None = None
         self._shrunk_logits: _Program | None = None
         self._lock = Lock()
@@ -115,7 +116,7 @@ class OpenVinoEngine:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
         with self._lock:
             if self._logits is None:  # rarely used, and it needs another copy of the weights
-                self._logits = _Program(lambda: self._compile(self._model))
+                self._logits = _Program(lambda: self._compile(self.model))
             logits: Floats = self._logits.run(images)[0]
             return logits
 
@@ -140,8 +141,19 @@ class OpenVinoEngine:
                 if program is not None:
                     program.release()
 
-    def _compile(self, model: Any) -> Any:
-        return import_openvino().Core().compile_model(model, "CPU", self._hints).create_infer_request()
+    def profiling_request(self, model: Any = None) -> Any:
+        """Returns another inference request, which also measures the time of each operation.
+
+        Args:
+            model: `openvino.Model` to compile as this engine does its own; None for its own, which labels.
+        """
+        if model is None:
+            model = _label_model(self.model, self._temperatures)
+        return self._compile(model, PERF_COUNT="YES")
+
+    def _compile(self, model: Any, **further_hints: str) -> Any:
+        compiled = import_openvino().Core().compile_model(model, "CPU", self._hints | further_hints)
+        return compiled.create_infer_request()
 
 
 class _Program:
