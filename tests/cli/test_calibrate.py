@@ -51,6 +51,7 @@ def test_a_net_is_calibrated_and_evaluated(
     assert code == 0
     assert printed.index("Calibration: expected error") < printed.index("Calibration with temperatures:")
     document = json.loads(output.read_text())
+    assert document["calibration_with_temperatures"]["bins"] != document["calibration"]["bins"]
     without, tempered = document["calibration"], document["calibration_with_temperatures"]
     assert tempered["negative_log_likelihood"] < without["negative_log_likelihood"]
     assert tempered["num_pixels"] == without["num_pixels"]
