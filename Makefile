@@ -26,7 +26,7 @@ INSTALL_PEERS := $(PEERS)/bin/python -m pip install --quiet --disable-pip-versio
 
 $(PEERS)/installed: requirements/peers.txt requirements/peers-weights.txt
 	$(PYTHON) -m venv --clear $(PEERS)
-	$(INSTALL_PEERS) -r requirements/peers.txt
+	$(INSTALL_PEERS) --no-deps -r requirements/peers.txt
 	$(INSTALL_PEERS) --no-deps --no-build-isolation -r requirements/peers-weights.txt \
 	  || echo "PyTorch and others that write weights are left out, and their tests skipped: see requirements/peers-weights.in"
 	@touch $@
@@ -64,7 +64,7 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) pyproject.toml -c requirements/runtime.txt --extra gpu -o requirements/gpu.txt
 	$(COMPILE) pyproject.toml -c requirements/runtime.txt --extra serve --group image -o requirements/serve.txt
 	$(COMPILE) pyproject.toml -c requirements/runtime.txt --group dev -o requirements/dev.txt
-	$(COMPILE) requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) --no-emit-package opencv-python requirements/peers.in -o requirements/peers.txt
 	$(COMPILE) --no-deps -c requirements/peers.txt requirements/peers-weights.in -o requirements/peers-weights.txt
 
 image-check: ## Build the container images without a registry and test them (as root, on Debian or Ubuntu)
