@@ -75,7 +75,10 @@ def torchvision_vgg16():
     net.classifier[0] = nn.Linear(CONVOLUTIONS[-2] * 49, FC_CHANNELS)
     net.classifier[3] = nn.Linear(FC_CHANNELS, FC_CHANNELS)
     net.classifier[6] = nn.Linear(FC_CHANNELS, NUM_CLASSES)
-    return library, randomize(net)
+    randomize(net)
+    # Of equal arrays, ONNX gets one.
+    net.features[2].bias.data.copy_(net.features[0].bias)
+    return library, net
 
 
 def write_torchvision(folder):
@@ -123,6 +126,23 @@ def write_onnx(folder):
     torch.onnx.export(net, (inputs,), folder / "traced.onnx", dynamo=False)
     torch.onnx.export(net, (inputs,), folder / "exported.onnx", dynamo=True, external_data=False)
     torch.onnx.export(net, (inputs,), folder / "external.onnx", dynamo=True, external_data=True)
+
+
+def write_vgg16(folder):
+    """The net of the published size."""
+    import torch
+
+    library = torchvision()
+    torch.manual_seed(0)
+    net = library.models.vgg16().eval()
+    image = image_of()
+    inputs = normalized(image)
+    with torch.no_grad():
+        pool5 = net.features(inputs)
+        fc7 = net.classifier[:5](torch.flatten(net.avgpool(pool5), 1))
+    write_expected(folder, image, [torch, library], pool5=pool5.numpy(), fc7=fc7.numpy())
+    torch.save(net.state_dict(), folder / "vgg16.pth")
+    torch.onnx.export(net, (inputs,), folder / "vgg16.onnx", dynamo=False)
 
 
 def write_timm(folder):

@@ -86,6 +86,13 @@ def test_a_classifier_that_pytorch_exported_to_onnx(written: Written) -> None:
         read_published(written.folder / "external.onnx")
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("written", ["vgg16"], indirect=True)
+def test_a_classifier_of_the_published_size(written: Written) -> None:
+    check_classifier(written.folder / "vgg16.pth", written, "torch")
+    check_classifier(written.folder / "vgg16.onnx", written, "onnx")
+
+
 @pytest.mark.parametrize("written", ["timm"], indirect=True)
 def test_timms_classifier(written: Written) -> None:
     check_classifier(written.folder / "model.safetensors", written, "safetensors")
