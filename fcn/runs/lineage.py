@@ -239,7 +239,7 @@ def describe_earlier(earlier: Sequence[EarlierTraining], num_images: int) -> str
             f"whether {' and '.join(unknown)} saw any could not be checked, since neither the training "
             "images nor digests of them were found"
         )
-    return f"the weights it starts from may make scores too good: {'; '.join(seen)}." if seen else None
+    return f"nets it starts or learns from may make scores too good: {'; '.join(seen)}." if seen else None
 
 
 def describe_training(model: Path | None, training: TrainingSplit | None, num_images: int) -> list[str]:
@@ -283,7 +283,9 @@ def describe_unchecked(model: Path | None, training: TrainingSplit | None, num_i
     if training is None:
         return [] if model is None else [_could_not_check(str(model), num_images)]
     files = [one.run for one in training.earlier if one.num_scored is None and not _is_run(one)]
-    return [_could_not_check(f"{name}, from which the training started,", num_images) for name in files]
+    return [
+        _could_not_check(f"{name}, from which the training started or learned,", num_images) for name in files
+    ]
 
 
 def _could_not_check(net: str, num_images: int) -> str:

@@ -48,6 +48,8 @@ class Position(NamedTuple):
         data: Digests of the data.
         pixel_order: `PIXEL_ORDER`; "" where an older version wrote the checkpoint.
         examples: Examples in all steps so far; None where an older version wrote the checkpoint.
+        teacher: Digest of the teacher; "" without one.
+        unlabeled: Digest of the images without labels; "" without any.
     """
 
     step: int
@@ -56,6 +58,8 @@ class Position(NamedTuple):
     data: DataDigests = DataDigests()
     pixel_order: str = ""
     examples: int | None = None
+    teacher: str = ""
+    unlabeled: str = ""
 
 
 def save_training(
@@ -150,6 +154,8 @@ def restore_training(
         ),
         str(state.get("pixel_order", "")),
         None if state.get("examples") is None else int(state["examples"]),
+        str(state.get("teacher", "")),
+        str(state.get("unlabeled", "")),
     )
 
 

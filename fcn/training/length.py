@@ -38,5 +38,5 @@ class StopWhenStalled(StepCallback):
             return
         # `WholeSteps` tells the other processes.
         if devices.is_main_process() and is_stalled(run, config):
-            self.session.model.stop_training = True
+            self.session.learner.stop_training = True
             print_notice(f"Ends at step {step}: {_describe(run)}.")

@@ -1,4 +1,4 @@
-"""Checks before a training that its folder can take it, and that the weights it starts from are there."""
+"""Checks before a training that its folder can take it, and that its start and its teacher are there."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from fcn.errors import RunError
 from fcn.runs.digests import SplitDigests, other_decoder
 from fcn.runs.model_file import RunFolder, load_state, model_file
 from fcn.runs.named_net import resolve_weights
+from fcn.runs.progress import finished_step
 from fcn.system.files import partial_files
 from fcn.system.remedies import other_run, resume_run
 from fcn.system.text import print_notice
@@ -57,10 +58,10 @@ def check_run(run: RunFolder, config: Config, resume: bool) -> None:
 
 
 def check_weights(run: RunFolder, config: Config) -> None:
-    """Downloads the weights that a training starts from, or checks that there are some.
+    """Downloads the weights that a training starts from and its teacher, or checks that they are there.
 
     A large data set takes minutes to read; that they are missing is said before. A run with a checkpoint
-    does not need them.
+    does not need the weights, and a finished one no teacher.
 
     Args:
         run: The folder.
@@ -74,6 +75,8 @@ def check_weights(run: RunFolder, config: Config) -> None:
     weights = start_weights(config.model)
     if weights != "none" and not Path(weights).exists() and not run.checkpoints():
         model_file(resolve_weights(weights))
+    if config.train.teacher is not None and finished_step(run, config) is None:
+        model_file(resolve_weights(config.train.teacher))
 
 
 def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDigests) -> None:
@@ -121,6 +124,26 @@ def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDi
         raise RunError(
             f"{run.path}: was started with {changed} of {data.root} has now. Restore them, or {score}start "
             f"another run from its weights: {_from_weights(run)}."
+        )
+
+
+def check_unlabeled(run: RunFolder, config: Config, saved: str, found: str) -> None:
+    """Refuses to resume with other images without labels than those of the run, or in another order.
+
+    Args:
+        run: The folder.
+        config: How to learn.
+        saved: Their digest in the checkpoint; "" without any.
+        found: Their digest now.
+
+    Raises:
+        RunError: If they differ.
+    """
+    if saved != found:
+        raise RunError(
+            f"{run.path}: was started with other unlabeled images, or in another order, than "
+            f"data.unlabeled={config.data.unlabeled} has now. Restore them, or start another run from its "
+            f"weights: {_from_weights(run)}."
         )
 
 

@@ -165,7 +165,9 @@ def test_a_net_that_is_in_no_run_is_not_taken_for_untrained(root: Path, tmp_path
     assert training.earlier == trained_before(str(tmp_path / "net.keras"), [])
     assert describe_training(run, training, 3) == []
     (note,) = describe_unchecked(run, training, 3)
-    assert note.startswith(f"Whether {tmp_path / 'net.keras'}, from which the training started, was trained")
+    assert note.startswith(
+        f"Whether {tmp_path / 'net.keras'}, from which the training started or learned, was trained"
+    )
 
 
 def test_a_run_with_first_steps_on_unknown_images_is_not_cleared(root: Path, tmp_path: Path) -> None:
