@@ -8,6 +8,7 @@ import numpy as np
 
 from fcn.config.file import Config
 from fcn.data.balance import class_weights
+from fcn.data.stream import open_training_stream
 from fcn.data.voc import Example
 from fcn.errors import RunError
 from fcn.evaluation.evaluate import evaluate_examples
@@ -28,9 +29,7 @@ from fcn.system.atomic_folder import atomic_folder
 from fcn.system.files import check_new_folder, write_json, write_text
 from fcn.system.progress import track
 from fcn.training.checked_data import CheckedData, read_checked
-from fcn.training.checkpoint import Position
 from fcn.training.loss import build_loss
-from fcn.training.sampling import open_stream
 
 SIZE = (384, 512)
 """Size of the image that GFLOP are counted for, as `fcn inspect` has it."""
@@ -125,8 +124,8 @@ def open_run(path: Path) -> tuple[RunFolder, Config]:
 
 
 def draw_examples(config: Config, data: CheckedData, count: int) -> Examples:
-    """Returns the first examples of a training."""
-    stream = open_stream(config, data, Position(0))
+    """Returns the first examples of a training, of those with labels."""
+    stream = open_training_stream(config, data.train_examples, len(data.classes.names), data.train_pixels)
     return [stream[index] for index in range(count)]
 
 
