@@ -229,5 +229,6 @@ def _print(slimming: "Slimming") -> None:
     config = shlex.quote(str(slimming.run.config))
     print_lines(
         f"Wrote {slimming.run.path}.",
-        f"Next: python -m fcn train {config} --run {small}-trained --set model.weights={small}",
+        f"Next: python -m fcn train {config} --run {small}-trained --set model.weights={small} "
+        f"--set train.teacher={shlex.quote(str(slimming.source))}",
     )

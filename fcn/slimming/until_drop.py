@@ -70,8 +70,9 @@ def slim_until_drop(
 ) -> Descent:
     """Makes a net smaller and trains it, again and again, until it has lost too much.
 
-    Each step writes two run folders, `step_01_start` and `step_01`, and tables of all steps. A call for the
-    same folder goes on where the last one was stopped.
+    Each step writes two run folders, `step_01_start` and `step_01`, and tables of all steps. The net of the
+    run is the teacher of each (`train.teacher`), unless `overrides` name another or null. A call for the same
+    folder goes on where the last one was stopped.
 
     Args:
         run: A run folder, whose configuration names the data and how to train.
@@ -94,6 +95,7 @@ def slim_until_drop(
     if not 0 < factor < 1:
         raise RunError(f"Expected a factor above 0, below 1. Received: {factor}.")
     config = open_run(source)[1]
+    overrides = [f"train.teacher={json.dumps(str(source))}", *overrides]
     as_config(config, overrides)  # raises an error that explains what is wrong with them
     plan = {
         "source": str(source),
@@ -101,7 +103,7 @@ def slim_until_drop(
         "channels_by": channels_by,
         "images": images,
         "size": list(size),
-        "overrides": list(overrides),
+        "overrides": overrides,
     }
     _prepare(folder, plan)
     steps = read_steps(folder)

@@ -105,7 +105,8 @@ def test_the_command_and_a_training_of_what_it_wrote(
     assert "block5_conv3" in printed
     assert "GFLOP for an image of 384x512" in printed
     assert "mean IoU on 1 image of the validation split, before any training" in printed
-    assert f"train {output}/config.yaml --run {output}-trained --set model.weights={output}" in printed
+    assert f"train {output}/config.yaml --run {output}-trained --set model.weights={output} " in printed
+    assert printed.rstrip().endswith(f" --set train.teacher={path}")
     result = fcn.train(output / "config.yaml", tmp_path / "trained", overrides=[f"model.weights={output}"])
     trained, small = fcn.load_model(result.run.path), fcn.load_model(output)
     assert channel_counts(trained) == channel_counts(small)

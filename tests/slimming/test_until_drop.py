@@ -41,7 +41,8 @@ def test_steps_go_on_where_they_were_stopped(
     trained = fcn.load_model(folder / "step_02")
     assert trained.count_params() == done.steps[-1].parameters
     assert fcn.evaluate(folder / "step_02", dataset).scores.mean_iou == pytest.approx(done.steps[-1].mean_iou)
-    assert RunFolder(folder / "step_02").load_config().train.steps == 1
+    config = RunFolder(folder / "step_02").load_config()
+    assert (config.train.steps, config.train.teacher) == (1, str(run))
     # All is there: nothing is made once more. A drop that is passed already ends it.
     assert slim_until_drop(run, folder, 1.0, most_steps=2, **OPTIONS).steps == done.steps
     with pytest.raises(RunError, match=r"factor: 0\.8 -> 0\.5"):
