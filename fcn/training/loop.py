@@ -115,7 +115,7 @@ def train(
                     f"{run.path}: finished at step {ended}.",
                     f"To train longer: {resume_run(run.path, longer(run, config))}",
                 )
-            check_lists(config.data)
+            check_lists(config.data, run)
             check_weights(run, config)
             data = read_checked(config.data, saved_class_names(run))
             if data.is_divided and devices.is_main_process():
