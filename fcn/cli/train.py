@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
             return
     from fcn.labels.validation_split import check_lists
 
-    check_lists(config.data)  # a wrong path is told before a library is loaded
+    check_lists(config.data, RunFolder(options.run))  # a wrong path is told before a library is loaded
     start_backend()
     from fcn.evaluation.evaluation import scores_document
     from fcn.evaluation.metrics import none_for_nan

@@ -122,7 +122,7 @@ def train(
                     f"{run.path}: finished at step {ended}.",
                     f"To train longer: {resume_run(run.path, longer(run, config))}",
                 )
-            check_lists(config.data)
+            check_lists(config.data, run)
             find_unlabeled(config.data)
             check_weights(run, config)
             data = read_checked(config.data, saved_class_names(run))

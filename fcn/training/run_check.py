@@ -18,6 +18,9 @@ from fcn.training.changes import refused_changes
 from fcn.training.checkpoint import DataDigests
 from fcn.training.start import start_weights
 
+_SHAPES = {"model.width", "model.batch_normalization"}
+"""Keys with which layers below fc6 have other weights, so that no other net can be started from."""
+
 
 def check_place(run: RunFolder) -> None:
     """Refuses a folder that holds other files and no run.
@@ -50,10 +53,11 @@ def check_run(run: RunFolder, config: Config, resume: bool) -> None:
             f"folder to start over. To start another run: {other_run()}."
         )
     if changed := refused_changes(run.load_config(), config):
+        fits = not _SHAPES & {text.partition(":")[0] for text in changed}
+        way = f"from its net: {_from_weights(run)}" if fits else f"(its net does not fit then): {other_run()}"
         raise RunError(
             f"{run.path}: was started with another configuration ({'; '.join(changed)}). Set these keys "
-            "back to resume it, or start another run from its net: "
-            f"{other_run(f'model.weights={run.path}')}."
+            f"back to resume it, or start another run {way}."
         )
 
 

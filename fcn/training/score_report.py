@@ -29,7 +29,7 @@ from fcn.training.step_callback import StepCallback
 SAMPLE = 20
 """Most images that are scored before the first step."""
 
-_COLUMNS = ("step", "mean IoU", "points", "pixel accuracy", "validation loss", "classes since the last")
+_COLUMNS = ("step", "mean IoU", "change", "pixel accuracy", "validation loss", "classes since the last")
 _MOST_CLASSES = 3
 # A smaller change of a class's IoU is not worth a line.
 _LEAST_CHANGE = 0.005
