@@ -1,9 +1,11 @@
 """Two devices of TensorFlow, in a process of their own: devices are fixed once one was used."""
 
 import json
+import os
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import keras
 import pytest
@@ -13,11 +15,13 @@ pytestmark = pytest.mark.slow
 if keras.backend.backend() != "tensorflow":
     pytest.skip("replicas are TensorFlow's", allow_module_level=True)
 
+TESTS = Path(__file__).parents[2]
 # One step of each reduction, on one device and on two. The first image, which is the first replica's
 # part, has fewer labeled pixels than the second.
 PROGRAM = """
 import json
 
+import lean_keras
 import keras
 import numpy as np
 import tensorflow as tf
@@ -73,7 +77,13 @@ print(json.dumps({
 @cache
 def steps() -> dict[str, list[float]]:
     """Returns the loss and all weights after a step."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
     return found
