@@ -14,23 +14,27 @@ from fcn.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fcn.config.file import load_config as load_config
+    from fcn.evaluation.calibrate import calibrate as calibrate
     from fcn.evaluation.evaluate import evaluate as evaluate
     from fcn.exports.export import export as export
     from fcn.inference.predictor import Predictor as Predictor
     from fcn.models.factory import build_model as build_model
     from fcn.models.surgery import convolutionalize as convolutionalize
     from fcn.runs.model_file import load_model as load_model
+    from fcn.slimming.slim import slim as slim
     from fcn.suggestion.suggest import suggest as suggest
     from fcn.training.loop import train as train
 
 _MODULES = {
     "Predictor": "fcn.inference.predictor",
     "build_model": "fcn.models.factory",
+    "calibrate": "fcn.evaluation.calibrate",
     "convolutionalize": "fcn.models.surgery",
     "evaluate": "fcn.evaluation.evaluate",
     "export": "fcn.exports.export",
     "load_config": "fcn.config.file",
     "load_model": "fcn.runs.model_file",
+    "slim": "fcn.slimming.slim",
     "suggest": "fcn.suggestion.suggest",
     "train": "fcn.training.loop",
 }
@@ -40,11 +44,13 @@ _WITHOUT_BACKEND = ("load_config",)
 __all__ = [
     "Predictor",
     "build_model",
+    "calibrate",
     "convolutionalize",
     "evaluate",
     "export",
     "load_config",
     "load_model",
+    "slim",
     "suggest",
     "train",
 ]

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 VOID = 255
 """Label value of pixels that belong to no class; they are never trained on and never scored."""
 
+UNLABELED = 254
+"""Label value of pixels of an image that have no class, in the batches of a training with a teacher, which is
+asked about them too. `VOID` then means what is outside of the image, or was cut out of it."""
+
 VOID_NAMES = frozenset(
     {"void", "ignore", "__ignore__", "unlabeled", "unlabelled", "ignored", "dontcare", "don't care"}
 )

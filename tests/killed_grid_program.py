@@ -40,10 +40,10 @@ POINTS: dict[str, Callable[[], None]] = {
         die_before, fcn.comparison.training, "finish", 1, is_for(2)
     ),
     "when a longer training is recorded, and not in its configuration": partial(
-        die_before, fcn.training.loop, "_write_start", 1, becomes_longer
+        die_before, fcn.training.loop, "write_start", 1, becomes_longer
     ),
     "when a longer training is in its configuration": partial(
-        die_after, fcn.training.loop, "_write_start", 1, becomes_longer
+        die_after, fcn.training.loop, "write_start", 1, becomes_longer
     ),
     "within the steps of the second rung": TRAINING_POINTS["within the steps"],
     "when a net of the second rung is trained": partial(
@@ -51,7 +51,7 @@ POINTS: dict[str, Callable[[], None]] = {
     ),
     "before the last rung": partial(die_before, fcn.comparison.training, "finish", 1, is_for(4)),
     "when the last rung is recorded, and not in the configuration": partial(
-        die_before, fcn.training.loop, "_write_start", 1, becomes_longer
+        die_before, fcn.training.loop, "write_start", 1, becomes_longer
     ),
     "before the row of scores of the last rung": TRAINING_POINTS["before the row of scores"],
     "when all are trained": partial(die_after, fcn.comparison.training, "better_half", 3),

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fcn.cli.arguments import Commands, add_command, add_engine, add_trust, find_model, read_sides
+from fcn.cli.arguments import Commands, add_command, add_engine, add_trust, find_model
+from fcn.cli.size_arguments import read_sides
 from fcn.config.file import is_configuration
 from fcn.errors import RunError
 from fcn.runs.folder import is_exported

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import NoReturn
 
 from fcn.cli import (
+    calibrate,
     compare,
     convolutionalize,
     data,
@@ -29,6 +30,7 @@ from fcn.cli import (
     inspect,
     plan,
     serve,
+    slim,
     suggest,
     train,
     weights,
@@ -44,6 +46,7 @@ from fcn.version import __version__
 COMMANDS = (
     train,
     evaluate,
+    calibrate,
     infer,
     export,
     serve,
@@ -52,6 +55,7 @@ COMMANDS = (
     inspect,
     compare,
     plan,
+    slim,
     suggest,
     data,
     weights,

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fcn.comparison.chart import Dot, DotChart, dot_chart
 from fcn.comparison.columns import COLUMNS, memory_note, rung_texts, varied_text
 from fcn.comparison.halving import Rung
 from fcn.comparison.paired import compare_with_best
 from fcn.comparison.result import Comparison, NetResult
 from fcn.comparison.timing import ROUNDS, WARM_UP
 from fcn.data.image_io import encode_jpeg, encode_label
+from fcn.pages.dot_chart import Dot, DotChart, dot_chart
 from fcn.pages.percent import percent
 from fcn.pages.picture import Picture, embed
 from fcn.pages.render import render

@@ -36,6 +36,9 @@ class DataConfig(Section):
         unpack_megapixels: Training images of more megapixels are unpacked into the run folder when a training
             starts, 4 bytes a pixel, so that a crop need not decode its whole image and label; the folder is
             removed when the training is finished. null: none are.
+        unlabeled: Folder of images without labels, from which a net learns what `train.teacher` says of them;
+            null: none.
+        unlabeled_share: Share of the examples of a training that are such images.
     """
 
     root: Path
@@ -48,6 +51,15 @@ class DataConfig(Section):
     sampling: Literal["uniform", "balanced"] = "uniform"
     sampling_temperature: Positive = 0.01
     unpack_megapixels: Annotated[Positive | None, Field(examples=["16"])] = 16.0
+    unlabeled: Annotated[
+        Path | None, Field(description="a folder of images, or null", examples=["photos"])
+    ] = None
+    unlabeled_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+    @field_validator("unlabeled", mode="before")
+    @classmethod
+    def _expand_unlabeled(cls, value: Any) -> Any:
+        return expand_path("data.unlabeled", value)
 
     @field_validator("root", mode="before")
     @classmethod
@@ -63,6 +75,11 @@ class DataConfig(Section):
                 f"data.sampling=balanced, or data.sampling_temperature={idle}"
             )
         return self
+
+    @property
+    def labeled_share(self) -> float:
+        """Share of the examples of a training that are of its training split."""
+        return 1.0 if self.unlabeled is None else 1.0 - self.unlabeled_share
 
     @property
     def used_bits(self) -> int:

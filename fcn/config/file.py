@@ -20,6 +20,7 @@ from fcn.config.close_keys import close_keys
 from fcn.config.overrides import RENAMED, not_yaml, read_overrides
 from fcn.config.recipes import find_recipe, recipe_names
 from fcn.config.sections import AugmentationConfig, DataConfig, LossConfig, ModelConfig, Section, TrainConfig
+from fcn.config.teaching import check_teaching
 from fcn.errors import ConfigError
 from fcn.system.files import read_at_most, unreadable
 from fcn.system.remedies import overrides_name, set_keys
@@ -36,7 +37,8 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
 
     @model_validator(mode="after")
-    def _whole_images_come_alone(self) -> "Config":
+    def _sections_fit_together(self) -> "Config":
+        check_teaching(self.data, self.loss, self.train)
         if self.augmentation.crop_size is None and self.train.batch_size > self.train.accumulate:
             raise ValueError(
                 "augmentation.crop_size is null, so images differ in size and come one at a time: "

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from fcn.config.section import Fraction, NotNegative, Positive, Section
 
+OF_TEACHER = ("distillation", "distillation_temperature")
+"""The keys that need `train.teacher`."""
 LossTerm = Literal["cross_entropy", "ohem", "focal", "dice", "lovasz"]
 _TERMS = f"a weight above 0 for each of one or more of {', '.join(get_args(LossTerm))}"
 """Description, for errors, of a key that holds more than one value; `examples` show how to write it."""
@@ -27,6 +29,9 @@ class LossConfig(Section):
             all.
         ohem_min_kept: Smallest share of the labeled pixels of a batch that "ohem" keeps. Where fewer are up
             to the threshold, it keeps the hardest ones, at least one, and all as hard as the last of them.
+        distillation: Weight of the difference from `train.teacher`, which is added to the terms.
+        distillation_temperature: Divides the logits of both nets in it: the higher it is, the more the
+            classes that the teacher finds unlikely count.
     """
 
     terms: Annotated[
@@ -45,6 +50,8 @@ class LossConfig(Section):
     focal_gamma: NotNegative = 2.0
     ohem_threshold: Annotated[float, Field(gt=0, le=1)] = 0.7
     ohem_min_kept: Annotated[float, Field(gt=0, le=1)] = 1 / 16
+    distillation: Positive = 1.0
+    distillation_temperature: Positive = 2.0
 
     @model_validator(mode="after")
     def _only_pixels_are_summed(self) -> "LossConfig":

@@ -160,6 +160,9 @@ class TrainConfig(Section):
             `checkpoint_steps`.
         keep_checkpoints: Number of the latest checkpoints to keep, in case the last is damaged.
         evaluate_steps: Steps between evaluations on the validation split; the last step is always evaluated.
+        teacher: A trained net with the same classes from which the net learns too, by `loss.distillation`:
+            the path of a run folder, a `.keras` file or a file of published weights, or the name of a
+            published net; null: none.
     """
 
     steps: Count = 20_000
@@ -203,6 +206,9 @@ class TrainConfig(Section):
     checkpoint_minutes: Annotated[Positive | None, Field(examples=["10"])] = None
     keep_checkpoints: Count = 2
     evaluate_steps: Count = 2_000
+    teacher: Annotated[
+        str | None, Field(min_length=1, description="a trained net, or null", examples=["runs/large"])
+    ] = None
 
     @model_validator(mode="after")
     def _has_one_length(self) -> "TrainConfig":
@@ -221,6 +227,11 @@ class TrainConfig(Section):
                 f"train.batch_size={self.batch_size}"
             )
         return self
+
+    @field_validator("teacher", mode="before")
+    @classmethod
+    def _expand_teacher(cls, value: Any) -> Any:
+        return expand_path("train.teacher", value)
 
     @field_validator("log")
     @classmethod

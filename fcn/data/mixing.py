@@ -12,21 +12,22 @@ _BOX_SHARE, _BOX_ASPECT = (0.02, 0.2), (0.5, 2.0)
 Box = tuple[slice, slice]
 
 
-def choose_classes(label: Pixels, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+def choose_classes(label: Pixels, num_classes: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
     """Returns where a label has half of its classes, rounded down; which, is drawn.
 
     Source: ClassMix (Olsson, Tranheden, Pinto & Svensson, WACV 2021), on labels in place of predictions.
 
     Args:
-        label: `uint8[H, W]`, class ids, 255 = void, which is no class.
+        label: `uint8[H, W]`, class ids; what is not below `num_classes` is no class.
+        num_classes: How many classes there are.
         rng: Random generator.
 
     Returns:
         `bool[H, W]`.
     """
-    present = [value for value in np.flatnonzero(count_ids(label)).tolist() if value != VOID]
+    present = np.flatnonzero(count_ids(label)[:num_classes])
     chosen = np.zeros(256, bool)
-    chosen[rng.permutation(present)[: len(present) // 2].astype(int)] = True
+    chosen[rng.permutation(present)[: len(present) // 2]] = True
     return chosen[label]
 
 

@@ -127,7 +127,7 @@ class TrainingStream:
         if settings.class_mix and rng.random() < settings.class_mix:
             other = self.examples[int(rng.integers(len(self.examples)))]
             pasted, pasted_label = self._cut(*read(other), None, rng)
-            where = choose_classes(pasted_label, rng)
+            where = choose_classes(pasted_label, self.num_classes, rng)
             label = np.where(where, pasted_label, label)
             if image is not None and pasted is not None:
                 image = np.where(where[..., np.newaxis], pasted, image)
@@ -182,6 +182,7 @@ def open_training_stream(
     num_classes: int,
     pixels: npt.NDArray[np.int64] | None,
     skipped: int = 0,
+    kind: Callable[..., TrainingStream] = TrainingStream,
 ) -> TrainingStream:
     """Returns the examples of a training as its configuration asks for them.
 
@@ -192,8 +193,9 @@ def open_training_stream(
         pixels: `int64[images, classes]`, the pixels of each class in each label, without void; needed only
             for `data.sampling` "balanced".
         skipped: As of `TrainingStream`.
+        kind: Makes the stream, of the arguments of `TrainingStream`.
     """
     sampler = None
     if config.data.sampling == "balanced" and pixels is not None:
         sampler = ClassSampler(pixels, config.data.sampling_temperature)
-    return TrainingStream(examples, num_classes, config.augmentation, config.train.seed, sampler, skipped)
+    return kind(examples, num_classes, config.augmentation, config.train.seed, sampler, skipped)

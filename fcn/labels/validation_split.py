@@ -13,6 +13,7 @@ from fcn.labels.importing.splitting import VAL, Division, divide
 from fcn.runs.folder import RunFolder
 from fcn.runs.splits import is_divided
 from fcn.system.files import unwritable, write_text
+from fcn.system.remedies import resume_run
 from fcn.system.text import counted, print_notice
 
 
@@ -25,12 +26,21 @@ def lists_of(config: DataConfig) -> tuple[str, ...]:
     return (config.train_split,) if is_divided(config) else (config.train_split, config.val_split)
 
 
-def check_lists(config: DataConfig) -> None:
+def check_lists(config: DataConfig, run: RunFolder) -> None:
     """Refuses a data set that is not there, or lacks a list that a training reads; no image is read.
 
+    Args:
+        config: The data set.
+        run: The folder of the training; if it is a run already, the data set may have been moved since.
+
     Raises:
-        DataError: If the data set does.
+        DataError: If the data set is refused.
     """
+    if run.exists() and not config.root.is_dir():
+        raise DataError(
+            f"{config.root}: no such folder. {run.path} learns from it; a relative path starts where you run "
+            f"this. If it was moved: {resume_run(run.path, 'data.root=FOLDER')}"
+        )
     for split in lists_of(config):
         read_names(config.root, split)
 

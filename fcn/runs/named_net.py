@@ -147,7 +147,7 @@ def _existing_path(model: Path | str, catalog: Mapping[str, PublishedNet]) -> Pa
         f"{name}: exists here, and is used in place of the published net of that name. To use that net, "
         f"rename or move {path.absolute()}."
     )
-    return path.absolute()  # which is no name any more
+    return path.absolute()  # an absolute path is not taken for a name
 
 
 def _import(

@@ -8,6 +8,7 @@ from fcn.errors import RunError
 from fcn.runs.folder import RunFolder
 from fcn.system.files import write_json
 from fcn.system.json_files import read_json_file
+from fcn.system.remedies import resume_run
 from fcn.system.text import print_notice
 from fcn.training.schedule import build_schedule
 
@@ -18,6 +19,9 @@ _NOT_LEARNED = (
     "data.classes",  # the classes of a checkpoint are compared with those of the data set
 )
 """Keys that change when and from where something is read or written, and nothing that is learned."""
+
+_MOVABLE = ("train.teacher", "data.unlabeled")
+"""Keys of what may have been moved, but neither be added nor removed; digests of it are compared."""
 
 _LEARNED = ("train.steps", "train.batch_size", "train.accumulate", "train.devices")
 """Keys that may change too, from a step on."""
@@ -43,15 +47,20 @@ class Change(NamedTuple):
 def changed_learning(saved: Config, wanted: Config) -> list[str]:
     """Returns "section.key: saved -> wanted" for each difference that changes what is learned.
 
-    The places of the data and of the weights to start from do not count: both may have been moved.
+    The places of the data, of the weights to start from, of a teacher and of unlabeled images do not count:
+    they may have been moved.
     """
     keys = (*_NOT_LEARNED, "train.devices")
-    return [change.text for change in _changes(saved, wanted) if change.key not in keys]
+    return [
+        change.text
+        for change in _changes(saved, wanted)
+        if change.key not in keys and not _is_moved(change, saved, wanted)
+    ]
 
 
 def refused_changes(saved: Config, wanted: Config) -> list[str]:
     """Returns "section.key: saved -> wanted" for each change with which a training cannot be resumed."""
-    return [change.text for change in _changes(saved, wanted) if not _is_allowed(change)]
+    return [change.text for change in _changes(saved, wanted) if not _is_allowed(change, saved, wanted)]
 
 
 def describe_changes(saved: Config, wanted: Config, step: int) -> list[str]:
@@ -63,7 +72,9 @@ def describe_changes(saved: Config, wanted: Config, step: int) -> list[str]:
         step: Steps taken already.
     """
     return [
-        _describe(change, saved, wanted, step) for change in _changes(saved, wanted) if _is_allowed(change)
+        _describe(change, saved, wanted, step)
+        for change in _changes(saved, wanted)
+        if _is_allowed(change, saved, wanted)
     ]
 
 
@@ -80,8 +91,8 @@ def check_steps(run: RunFolder, config: Config, step: int) -> None:
     """
     if config.train.steps < step:
         raise RunError(
-            f"{run.path}: has taken {step} steps already. Received: train.steps={config.train.steps}. Set at "
-            "least as many."
+            f"{run.path}: has taken {step} steps already. Received: train.steps={config.train.steps}. To end "
+            f"it here: {resume_run(run.path, f'train.steps={step}')}"
         )
 
 
@@ -130,8 +141,15 @@ def _changes(saved: Config, wanted: Config) -> list[Change]:
     return [Change(text.partition(":")[0], text) for text in changed_keys(saved, wanted)]
 
 
-def _is_allowed(change: Change) -> bool:
-    return change.key in (*_NOT_LEARNED, *_LEARNED)
+def _is_allowed(change: Change, saved: Config, wanted: Config) -> bool:
+    return change.key in (*_NOT_LEARNED, *_LEARNED) or _is_moved(change, saved, wanted)
+
+
+def _is_moved(change: Change, saved: Config, wanted: Config) -> bool:
+    if change.key not in _MOVABLE:
+        return False
+    section, key = change.key.split(".")
+    return None not in (getattr(getattr(config, section), key) for config in (saved, wanted))
 
 
 def _describe(change: Change, saved: Config, wanted: Config, step: int) -> str:

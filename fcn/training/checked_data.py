@@ -14,6 +14,7 @@ from fcn.data.leaks import ExampleDigest, check_copies, check_disjoint
 from fcn.data.voc import Example, read_classes, read_split
 from fcn.labels.checking.survey import Splits, survey_examples
 from fcn.labels.checking.text import describe_briefly, refuse
+from fcn.labels.unlabeled import UnlabeledImages, read_unlabeled
 from fcn.labels.validation_split import divide_examples, lists_of
 from fcn.runs.digests import SplitDigests
 from fcn.system.text import print_notice
@@ -34,6 +35,7 @@ class CheckedData(NamedTuple):
         train_pixels: `int64[images, classes]`, the pixels of each class in each training label, without void.
         val_pixels: `int64[classes]`, the pixels of each class in all validation labels.
         is_divided: Whether the validation examples were chosen here (`data.val_share`).
+        unlabeled: Images without labels, none of which is in the validation split.
     """
 
     classes: Classes
@@ -45,6 +47,7 @@ class CheckedData(NamedTuple):
     train_pixels: npt.NDArray[np.int64]
     val_pixels: npt.NDArray[np.int64]
     is_divided: bool = False
+    unlabeled: UnlabeledImages = UnlabeledImages()
 
     @property
     def digests(self) -> DataDigests:
@@ -89,6 +92,9 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
     count = len(train_examples)
     num_classes = len(classes.names)
     train_pixels, val_pixels = (class_pixels(one, num_classes) for one in (facts[:count], facts[count:]))
+    unlabeled = read_unlabeled(config, {digest.image for digest in digests[count:]})
+    if config.unlabeled is not None and devices.is_main_process():
+        print_notice(unlabeled.describe(config.unlabeled, config.unlabeled_share))
     return CheckedData(
         classes,
         train_examples,
@@ -99,4 +105,5 @@ def read_checked(config: DataConfig, run_names: tuple[str, ...] | None = None) -
         train_pixels,
         val_pixels.sum(axis=0),
         is_divided=not others,
+        unlabeled=unlabeled,
     )

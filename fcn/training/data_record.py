@@ -5,13 +5,8 @@ from pathlib import Path
 from fcn.config.file import Config
 from fcn.runs.digests import DataRecord, TrainingImages, read_record
 from fcn.runs.folder import RunFolder
-from fcn.runs.lineage import (
-    TrainingSplit,
-    compare_earlier,
-    describe_training,
-    describe_unchecked,
-    earlier_images,
-)
+from fcn.runs.lineage import TrainingSplit, compare_earlier, earlier_images
+from fcn.runs.lineage_warnings import describe_training, describe_unchecked
 from fcn.system.text import print_notice
 from fcn.training.checked_data import CheckedData
 from fcn.training.checkpoint import DataDigests
@@ -29,16 +24,20 @@ def record_of(
         saved: The digests in the checkpoint that the training resumes from; None where it starts.
         has_scores: Whether it starts from a net that was trained on labels.
     """
-    images = tuple(digest.image for digest in data.train_digests)
+    images = (*(digest.image for digest in data.train_digests), *data.unlabeled.digests)
     kept = None if saved is None else read_record(run.digests)
     if kept is not None and kept.train.images == images:
         return kept
     complete = saved is None or saved.train.images != ""
+    known = _digests_by_path(data)
+    earlier = [*earlier_images(config.model.weights, known)] if has_scores else []
+    if config.train.teacher is not None:
+        earlier += earlier_images(config.train.teacher, known)
     return DataRecord(
         TrainingImages(str(run.path), config.data.train_split, images, complete),
         config.data.val_split,
         data.digests.val,
-        earlier_images(config.model.weights, _digests_by_path(data)) if has_scores else (),
+        tuple(dict.fromkeys(earlier)),  # a net may start from its teacher
     )
 
 
@@ -60,7 +59,8 @@ def trained_on(config: Config, data: CheckedData, record: DataRecord | None) -> 
     """
     earlier = () if record is None else record.earlier
     seen = compare_earlier(earlier, [digest.image for digest in data.val_digests])
-    return TrainingSplit(config.data.train_split, len(data.train_examples), 0, seen)
+    num_images = len(data.train_examples) + len(data.unlabeled.examples)
+    return TrainingSplit(config.data.train_split, num_images, 0, seen)
 
 
 def warn(run: RunFolder, training: TrainingSplit, num_images: int) -> tuple[str, ...]:

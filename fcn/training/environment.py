@@ -4,7 +4,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from fcn.classes import VOID
 from fcn.config.file import Config
 from fcn.data.stream import TrainingStream
 from fcn.training import devices
@@ -42,4 +41,4 @@ def git_hash() -> str | None:
 def _labeled_pixels(stream: TrainingStream) -> float:
     """Returns how many labeled pixels an item has, on average over the first ones."""
     count = min(_SAMPLE, len(stream.examples))
-    return sum(int((stream[index][1] != VOID).sum()) for index in range(count)) / count
+    return sum(int((stream[index][1] < stream.num_classes).sum()) for index in range(count)) / count

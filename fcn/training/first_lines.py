@@ -25,7 +25,8 @@ def first_lines(session: Session) -> list[str]:
     return [
         f"Device: {devices.name_device(train.devices)}; precision: {session.precision}.",
         describe_parameters(config.model.net, session.model),
-        describe_steps(train, session.position.step, num_train),
+        *([] if session.teacher is None else [session.teacher.describe(config)]),
+        describe_steps(train, session.position.step, num_train, config.data.labeled_share),
         f"Scores: on {counted(num_val, 'validation image')}, every {train.evaluate_steps:,} steps and after "
         "the last.",
         describe_places(session.run, train.log),
@@ -53,13 +54,14 @@ def describe_parameters(name: str, model: SegmentationNet) -> str:
     return f"Net: {name}, {counted(trained, 'parameter')} trained, {count:,} frozen{layers}."
 
 
-def describe_steps(train: TrainConfig, step: int, num_examples: int) -> str:
+def describe_steps(train: TrainConfig, step: int, num_examples: int, labeled_share: float = 1.0) -> str:
     """Returns a line about the steps of a training.
 
     Args:
         train: How to learn.
         step: Steps taken already.
         num_examples: Size of the training split.
+        labeled_share: Share of the examples that are of it.
 
     Example:
         >>> describe_steps(TrainConfig(steps=1500, batch_size=8), 0, 1464)
@@ -67,7 +69,7 @@ def describe_steps(train: TrainConfig, step: int, num_examples: int) -> str:
         >>> describe_steps(TrainConfig(steps=3), 2, 1)
         'Steps: 3 of 1 image each, 3.0 epochs of the 1 training image; 2 are done.'
     """
-    epochs = train.steps * train.batch_size / num_examples
+    epochs = train.steps * train.batch_size * labeled_share / num_examples
     done = f"; {counted(step, 'is', 'are')} done" if step else ""
     return (
         f"Steps: {train.steps:,} of {counted(train.batch_size, 'image')} each, {epochs:.1f} epochs of the "

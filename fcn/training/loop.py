@@ -10,18 +10,16 @@ import keras
 
 from fcn.config.file import Config, as_config, load_saved_config
 from fcn.data.balance import class_weights
-from fcn.data.stream import TrainingStream
 from fcn.errors import DataError, OutputError, RunError
 from fcn.evaluation.evaluate import evaluate_examples
 from fcn.evaluation.evaluation import Evaluation
 from fcn.inference.predictor import Predictor
+from fcn.labels.unlabeled import find_unlabeled
 from fcn.labels.validation_split import check_lists, record_division
 from fcn.report import write_report
-from fcn.runs.digests import DataRecord, write_record
-from fcn.runs.licenses import licenses_of_start, write_licenses
 from fcn.runs.model_file import RunFolder, load_model
 from fcn.runs.progress import finished_step, longer
-from fcn.system.files import remove, write_durably, write_json
+from fcn.system.files import remove
 from fcn.system.remedies import resume_run
 from fcn.system.text import print_notice
 from fcn.training import devices
@@ -42,7 +40,7 @@ from fcn.training.checkpoint_callback import CheckpointCallback
 from fcn.training.compiling import compile_again, compile_net
 from fcn.training.consensus import StopConsensus, stop_together
 from fcn.training.data_record import record_of, trained_on, warn
-from fcn.training.environment import describe_environment
+from fcn.training.distillation import learner_of
 from fcn.training.first_lines import first_lines
 from fcn.training.hours import with_measured_steps
 from fcn.training.length import describe_stall
@@ -50,12 +48,21 @@ from fcn.training.lock import only_training
 from fcn.training.loggers.external import ExternalLoggers, check_packages
 from fcn.training.precision import computing_in, usable_precision
 from fcn.training.result import TrainingResult as TrainingResult
-from fcn.training.run_check import check_data, check_orientation, check_place, check_run, check_weights
+from fcn.training.run_check import (
+    check_data,
+    check_orientation,
+    check_place,
+    check_run,
+    check_unlabeled,
+    check_weights,
+)
+from fcn.training.run_start import write_start
 from fcn.training.sampling import measure_shares, open_stream
 from fcn.training.session import Session
-from fcn.training.start import new_model, start_weights
+from fcn.training.start import new_model
 from fcn.training.step_callback import StepDispatcher, WholeSteps
 from fcn.training.steps import describe_epochs, with_recorded_steps, with_steps
+from fcn.training.teacher import open_teacher
 from fcn.training.unpacking import open_unpacked
 from fcn.training.validations import Validations
 
@@ -115,7 +122,8 @@ def train(
                     f"{run.path}: finished at step {ended}.",
                     f"To train longer: {resume_run(run.path, longer(run, config))}",
                 )
-            check_lists(config.data)
+            check_lists(config.data, run)
+            find_unlabeled(config.data)
             check_weights(run, config)
             data = read_checked(config.data, saved_class_names(run))
             if data.is_divided and devices.is_main_process():
@@ -155,6 +163,7 @@ def train_checked(
     with computing_in(precision), devices.scope(config):
         if checkpoint:
             model, has_scores = load_model(checkpoint, trust), True
+            model.temperatures = None  # which were fitted to weights that change now
         else:
             model, has_scores = new_model(config, data.classes, data.val_examples, trust)
         weights = class_weights(config.loss, data.train_pixels)
@@ -163,21 +172,22 @@ def train_checked(
         )
         compile_net(model, config.with_values("train", accumulate=accumulate), weights)
         average = None if config.train.ema is None else copy_of(model)
-        position, saved = Position(0), None
+        position = Position(0)
         if checkpoint:
             position = restore_training(model, checkpoint, data.classes, average)
-            saved = position.data
-            check_data(run, config, saved, data.digests)
+            check_data(run, config, position.data, data.digests)
+            check_unlabeled(run, config, position.unlabeled, data.unlabeled.digest)
             check_steps(run, config, position.step)
             if accumulate != config.train.accumulate:
                 compile_again(model, config, weights, position.step)
+        teacher = open_teacher(run, config, data.classes, position, trust)
         try:
             stream = open_stream(config, data, position, before.train.batch_size)
             record = shares = None
             if devices.is_main_process():
                 record_changes(run, before, config, position.step)
-                record = record_of(run, config, data, saved, has_scores)
-                _write_start(run, config, stream, record)
+                record = record_of(run, config, data, position.data if checkpoint else None, has_scores)
+                write_start(run, config, stream, record, teacher)
             if position.step < config.train.steps:
                 stream.unpacked = open_unpacked(run, config, data)
             if devices.is_main_process():
@@ -189,6 +199,8 @@ def train_checked(
                 run=run,
                 config=config,
                 model=model,
+                teacher=teacher,
+                learner=learner_of(model, teacher, config),
                 average=average,
                 predictor=Predictor(average or model),
                 val_examples=data.val_examples,
@@ -199,7 +211,12 @@ def train_checked(
                 training=training,
                 warnings=warn(run, training, len(data.val_examples)),
                 precision=precision,
-                position=position._replace(data=data.digests, pixel_order=PIXEL_ORDER),
+                position=position._replace(
+                    data=data.digests,
+                    pixel_order=PIXEL_ORDER,
+                    teacher=teacher.digest if teacher else "",
+                    unlabeled=data.unlabeled.digest,
+                ),
                 consensus=consensus,
                 loggers=loggers,
             )
@@ -215,18 +232,6 @@ def train_checked(
     evaluation = _report(session, checkpoints)
     devices.barrier("before any process ends")  # JAX ends the others some minutes after the first
     return TrainingResult(run, evaluation, data.classes, training, data_wait, session.warnings)
-
-
-def _write_start(run: RunFolder, config: Config, stream: TrainingStream, record: DataRecord) -> None:
-    """Writes digests of the data, the configuration and the environment; then the folder is a run."""
-    environment = describe_environment(config, stream)
-    if "loss" in environment:
-        print_notice(environment["loss"])
-    write_record(run.digests, record)
-    if not run.config.exists():  # of a run that goes on they are known
-        write_licenses(run.path, licenses_of_start(start_weights(config.model)))
-    write_durably(run.config, config.to_yaml())
-    write_json(run.environment, environment)
 
 
 def _fit(
@@ -260,7 +265,7 @@ def _fit(
         if ended is not None and ended < config.train.steps:
             print_notice(describe_stall(session.run))
         if left > 0:
-            session.model.fit(
+            session.learner.fit(
                 devices.batches(stream, config, start_step),
                 steps_per_epoch=left * accumulate,
                 verbose=0,

@@ -1,4 +1,4 @@
-"""Checks before a training that its folder can take it, and that the weights it starts from are there."""
+"""Checks before a training that its folder can take it, and that its start and its teacher are there."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from fcn.errors import RunError
 from fcn.runs.digests import SplitDigests, other_decoder
 from fcn.runs.model_file import RunFolder, load_state, model_file
 from fcn.runs.named_net import resolve_weights
+from fcn.runs.progress import finished_step
 from fcn.system.files import partial_files
 from fcn.system.remedies import other_run, resume_run
 from fcn.system.text import print_notice
@@ -16,6 +17,9 @@ from fcn.training import devices
 from fcn.training.changes import refused_changes
 from fcn.training.checkpoint import DataDigests
 from fcn.training.start import start_weights
+
+_SHAPES = {"model.width", "model.batch_normalization"}
+"""Keys with which layers below fc6 have other weights, so that no other net can be started from."""
 
 
 def check_place(run: RunFolder) -> None:
@@ -49,18 +53,19 @@ def check_run(run: RunFolder, config: Config, resume: bool) -> None:
             f"folder to start over. To start another run: {other_run()}."
         )
     if changed := refused_changes(run.load_config(), config):
+        fits = not _SHAPES & {text.partition(":")[0] for text in changed}
+        way = f"from its net: {_from_weights(run)}" if fits else f"(its net does not fit then): {other_run()}"
         raise RunError(
             f"{run.path}: was started with another configuration ({'; '.join(changed)}). Set these keys "
-            "back to resume it, or start another run from its net: "
-            f"{other_run(f'model.weights={run.path}')}."
+            f"back to resume it, or start another run {way}."
         )
 
 
 def check_weights(run: RunFolder, config: Config) -> None:
-    """Downloads the weights that a training starts from, or checks that there are some.
+    """Downloads the weights that a training starts from and its teacher, or checks that they are there.
 
     A large data set takes minutes to read; that they are missing is said before. A run with a checkpoint
-    does not need them.
+    does not need the weights, and a finished one no teacher.
 
     Args:
         run: The folder.
@@ -74,6 +79,8 @@ def check_weights(run: RunFolder, config: Config) -> None:
     weights = start_weights(config.model)
     if weights != "none" and not Path(weights).exists() and not run.checkpoints():
         model_file(resolve_weights(weights))
+    if config.train.teacher is not None and finished_step(run, config) is None:
+        model_file(resolve_weights(config.train.teacher))
 
 
 def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDigests) -> None:
@@ -124,6 +131,26 @@ def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDi
         )
 
 
+def check_unlabeled(run: RunFolder, config: Config, saved: str, found: str) -> None:
+    """Refuses to resume with other images without labels than those of the run, or in another order.
+
+    Args:
+        run: The folder.
+        config: How to learn.
+        saved: Their digest in the checkpoint; "" without any.
+        found: Their digest now.
+
+    Raises:
+        RunError: If they differ.
+    """
+    if saved != found:
+        raise RunError(
+            f"{run.path}: was started with other unlabeled images, or in another order, than "
+            f"data.unlabeled={config.data.unlabeled} has now. Restore them, or start another run from its "
+            f"weights: {_from_weights(run)}."
+        )
+
+
 def _from_weights(run: RunFolder) -> str:
     return other_run(f"model.weights={run.path}")
 
@@ -150,7 +177,7 @@ def check_orientation(run: RunFolder, config: Config) -> None:
         raise RunError(
             f"{run.path}: was started by an older version, which did not apply EXIF orientation. {turned} of "
             f"its {len(examples)} training images have one, so they would be turned in the middle of the "
-            f"training. Start another run: {other_run()}."
+            f"training. Start another run from its weights: {_from_weights(run)}."
         )
 
 

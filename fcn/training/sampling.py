@@ -1,9 +1,13 @@
 """The examples of a training, drawn as its configuration asks."""
 
+from collections.abc import Callable
+from functools import partial
+
 from fcn.classes import Classes
 from fcn.config.file import Config
 from fcn.data.class_shares import ClassShares, measure_class_shares
 from fcn.data.stream import TrainingStream, open_training_stream
+from fcn.data.taught_stream import TaughtStream
 from fcn.system.text import print_notice
 from fcn.training.checked_data import CheckedData
 from fcn.training.checkpoint import Position
@@ -27,7 +31,11 @@ def open_stream(
     taken = position.step * (batch_size or config.train.batch_size)
     skipped = (taken if position.examples is None else position.examples) - counted
     num_classes = len(data.classes.names)
-    return open_training_stream(config, data.train_examples, num_classes, data.train_pixels, skipped)
+    kind: Callable[..., TrainingStream] = TrainingStream
+    if config.train.teacher is not None:
+        share = config.data.unlabeled_share
+        kind = partial(TaughtStream, unlabeled=data.unlabeled.examples, unlabeled_share=share)
+    return open_training_stream(config, data.train_examples, num_classes, data.train_pixels, skipped, kind)
 
 
 def measure_shares(config: Config, stream: TrainingStream, classes: Classes) -> ClassShares | None:

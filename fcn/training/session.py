@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +18,7 @@ from fcn.runs.lineage import TrainingSplit
 from fcn.training.checkpoint import Position
 from fcn.training.consensus import StopConsensus
 from fcn.training.loggers.external import ExternalLoggers
+from fcn.training.teacher import Teacher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,8 @@ class Session:
         run: Where to write.
         config: How to learn.
         model: The net that learns, compiled and, on resume, restored.
+        teacher: The net that it learns from besides labels; None without one.
+        learner: What `fit` is called on: `model`, or that and its teacher as one.
         average: The net that holds the average of the weights; None without an average.
         predictor: Labels with the weights that are scored: the average, or else those of `model`.
         val_examples: The validation split.
@@ -48,6 +52,8 @@ class Session:
     run: RunFolder
     config: Config
     model: SegmentationNet
+    teacher: Teacher | None
+    learner: keras.Model
     average: SegmentationNet | None
     predictor: Predictor
     val_examples: Sequence[Example]

@@ -21,7 +21,8 @@ def with_steps(config: Config) -> Config:
     if settings.epochs is None:
         return config
     images = count_training_images(config.data)
-    steps = max(1, math.ceil(settings.epochs * images / settings.batch_size))
+    examples = settings.epochs * images / config.data.labeled_share
+    steps = max(1, math.ceil(examples / settings.batch_size))
     return config.with_values("train", steps=steps, epochs=None)
 
 

@@ -9,7 +9,7 @@ from photographs import write_image
 
 from fcn.cli.main import main
 
-LOADING = ("train", "evaluate", "infer", "export", "serve", "convolutionalize", "inspect", "compare")
+LOADING = ("train", "evaluate", "infer", "export", "serve", "convolutionalize", "inspect", "compare", "slim")
 
 
 def run(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,26 @@ def test_get_verify_and_remove(folder: Path, thin_net_file: bytes, capsys) -> No
     assert run(["weights", "verify"], capsys)[1] == f"{folder} holds no published nets.\n"
     code, _, errors = run(["weights", "verify", NAME], capsys)
     assert (code, f"is not in {folder}" in errors) == (2, True)
+
+
+def test_a_terminal_shows_a_bar(folder: Path, thin_net_file: bytes) -> None:
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"PYTHONPATH": str(HERE), "TERM": "xterm", "COLUMNS": "200"}
+    command = [sys.executable, "-m", "fcn", "weights", "get", NAME, "--json"]
+    shown = b""
+    with serving(whole(thin_net_file)) as server:
+        environment["FCN_WEIGHTS_MIRROR"] = mirror_of(server)
+        with subprocess.Popen(command, env=environment, stderr=theirs, stdout=subprocess.PIPE) as process:
+            os.close(theirs)
+            with suppress(OSError):  # when the last process that writes has ended
+                while part := os.read(ours, 4096):
+                    shown += part
+            assert json.loads(process.communicate()[0]) == {"name": NAME, "path": str(folder / FILE)}
+    os.close(ours)
+    text = shown.decode()
+    assert text.index("License: ") < text.index(f"fetching {FILE}") < text.index("no checksum is public")
+    size = f"{len(thin_net_file) / 1000:.1f}"
+    assert f"{size}/{size} kB" in text
 
 
 def test_a_damaged_import_is_found(folder: Path, thin_net_file: bytes, capsys) -> None:

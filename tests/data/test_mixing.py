@@ -13,7 +13,7 @@ from fcn.data.mixing import choose_classes, cut_out, draw_box
 def test_half_of_the_classes_are_chosen_and_void_is_none(classes: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
     label = np.array([*classes, *classes, VOID], np.uint8)[np.newaxis]
-    chosen = choose_classes(label, rng)
+    chosen = choose_classes(label, 255, rng)
     assert chosen.shape == label.shape
     taken, left = set(label[chosen].tolist()), set(label[~chosen].tolist())
     assert len(taken) == len(classes) // 2
@@ -23,7 +23,7 @@ def test_half_of_the_classes_are_chosen_and_void_is_none(classes: list[int], see
 
 def test_each_class_is_chosen_as_often() -> None:
     label = np.arange(4, dtype=np.uint8)[np.newaxis]
-    chosen = [choose_classes(label, np.random.default_rng(seed))[0] for seed in range(800)]
+    chosen = [choose_classes(label, 4, np.random.default_rng(seed))[0] for seed in range(800)]
     assert np.mean(chosen, axis=0) == pytest.approx([0.5] * 4, abs=0.06)
 
 

@@ -9,7 +9,7 @@ from fcn.config.file import Config
 from fcn.config.sections import DataConfig
 from fcn.data.voc import has_split, read_split
 from fcn.errors import DataError
-from fcn.labels.validation_split import lists_of, record_division
+from fcn.labels.validation_split import check_lists, lists_of, record_division
 from fcn.runs.folder import RunFolder
 from fcn.runs.lineage import training_of
 from fcn.runs.splits import find_lists
@@ -103,3 +103,17 @@ def test_the_division_is_said_and_written_to_the_run(
     for path in run.splits.iterdir():
         (undivided / "ImageSets/Segmentation" / path.name).write_bytes(path.read_bytes())
     train(configured(undivided, steps=3), run.path, resume=True)
+
+
+def test_a_run_whose_data_were_moved_names_how_to_resume_it(undivided: Path, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    config = configured(undivided)
+    run.config.write_text(config.to_yaml())
+    check_lists(config.data, run)
+    undivided.rename(tmp_path / "moved")
+    with pytest.raises(DataError, match=rf"^{undivided}: no such folder\. {run.path} learns .*=FOLDER'\]\)$"):
+        check_lists(config.data, run)
+    run.config.unlink()
+    with pytest.raises(DataError, match=r"no such folder\. Expected a data set"):
+        check_lists(config.data, run)

@@ -14,14 +14,8 @@ from fcn.data.leaks import digest_images
 from fcn.data.voc import read_split
 from fcn.evaluation.evaluate import evaluate
 from fcn.runs.digests import DataRecord, SplitDigests, TrainingImages, write_record
-from fcn.runs.lineage import (
-    TrainingSplit,
-    describe_training,
-    describe_unchecked,
-    earlier_images,
-    trained_before,
-    training_of,
-)
+from fcn.runs.lineage import TrainingSplit, earlier_images, trained_before, training_of
+from fcn.runs.lineage_warnings import describe_training, describe_unchecked
 
 CLASS_NAMES = ("ground", "cat", "dog")
 
@@ -165,7 +159,9 @@ def test_a_net_that_is_in_no_run_is_not_taken_for_untrained(root: Path, tmp_path
     assert training.earlier == trained_before(str(tmp_path / "net.keras"), [])
     assert describe_training(run, training, 3) == []
     (note,) = describe_unchecked(run, training, 3)
-    assert note.startswith(f"Whether {tmp_path / 'net.keras'}, from which the training started, was trained")
+    assert note.startswith(
+        f"Whether {tmp_path / 'net.keras'}, from which the training started or learned, was trained"
+    )
 
 
 def test_a_run_with_first_steps_on_unknown_images_is_not_cleared(root: Path, tmp_path: Path) -> None:

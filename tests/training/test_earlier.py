@@ -31,7 +31,7 @@ def test_weights_that_saw_scored_images_are_told_of(
     second = train(configured(dataset, ("train", "val"), str(first.run.path)), tmp_path / "second")
     assert f"{first.run.path} was trained on 3 of the 3 scored images" in capsys.readouterr().err
     (told,) = json.loads(second.run.scores.read_text())["warnings"]
-    assert told.startswith("the weights it starts from may make scores too good")
+    assert told.startswith("nets it starts or learns from may make scores too good")
     assert told[1:] in second.run.report.read_text()
     document = json.loads(second.run.scores.read_text())["training"]
     assert document["split"] == "train"

@@ -11,7 +11,7 @@ import pytest
 
 from fcn.config.file import Config, as_config
 from fcn.config.sections import TrainConfig
-from fcn.data.image_io import encode_label
+from fcn.data.image_io import encode_label, read_label
 from fcn.evaluation.evaluation import Evaluation
 from fcn.evaluation.metrics import Scores
 from fcn.models.fcn import FCN
@@ -84,7 +84,7 @@ def test_one_class_everywhere_is_told() -> None:
     matrix = np.array([[5, 0, 0], [2, 0, 0], [0, 0, 0]])
     text = describe_one_class(matrix, NAMES, configured())
     assert str(text).startswith("every pixel of the validation images was labeled ground. ")
-    assert "train.learning_rate=0.001 and 0.1, or data.sampling=balanced or loss.class_w" in str(text)
+    assert "train.learning_rate=0.001 and 0.1; if neither helps, data.sampling=balanced, loss.cl" in str(text)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_class_that_is_never_predicted_is_told() -> None:
     text = describe_never_predicted(none, every, matrix, NAMES, configured())
     assert str(text).startswith("1 class has never been predicted: dog. ")
     assert str(text).endswith(
-        "data.sampling=balanced or loss.class_weights=median_frequency or train.steps=80."
+        "data.sampling=balanced, loss.class_weights=median_frequency or train.steps=80."
     )
     set_already = configured(data={"sampling": "balanced"}, loss={"class_weights": "median_frequency"})
     text = describe_never_predicted(none, every, matrix, NAMES, set_already)
@@ -164,12 +164,12 @@ def evaluation_of(matrix: Any) -> Evaluation:
 class Checked:
     """A check of a training that nobody takes."""
 
-    def __init__(self, folder: Path, config: Config) -> None:
+    def __init__(self, folder: Path, config: Config, has_trained_scores: bool = True) -> None:
         self.wait = SimpleNamespace(share=math.nan, seconds=0.0)
         session: Any = SimpleNamespace(
             run=RunFolder(folder),
             config=config,
-            model=SimpleNamespace(layers=[]),
+            model=SimpleNamespace(layers=[], has_trained_scores=lambda: has_trained_scores),
             predictor=SimpleNamespace(classes=SimpleNamespace(names=NAMES)),
             train_pixels=np.array([9, 9, 9]),
         )
@@ -232,23 +232,51 @@ def test_a_resumed_training_knows_its_first_loss(tmp_path: Path, capsys: pytest.
     assert "above twice the first value (2); their mean is 5." in capsys.readouterr().err
 
 
-@pytest.mark.slow
-def test_a_healthy_training_gives_no_warning(
-    make_dataset: Any, tmp_path: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("has_trained_scores", "reduction", "warned"),
+    [(False, "mean", True), (True, "mean", False), (False, "sum", False)],
+)
+def test_a_net_that_diverges_at_once_is_compared_with_its_first_step(
+    has_trained_scores: bool,
+    reduction: str,
+    warned: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    root = make_dataset(tmp_path / "data", {"train": ["a", "b"], "val": ["x", "y"]}, sizes=((32, 32),))
+    config = configured(train={"steps": 1000}, loss={"reduction": reduction})
+    checked = Checked(tmp_path, config, has_trained_scores)
+    checked.check.begin(0)
+    for step in range(1, 1 + HIGH_STEPS):
+        checked.check.on_step(step, loss=1.1 if step == 1 else 50.0)
+    said = capsys.readouterr().err
+    assert ("Warning: At step 100: most losses of the last 100 steps are above twice" in said) == warned
+
+
+@pytest.fixture
+def bands(make_dataset: Any, tmp_path: Path, rng: np.random.Generator) -> Path:
+    """A data set that is soon learned: each class has a color."""
+    root: Path = make_dataset(tmp_path / "data", {"train": ["a", "b"], "val": ["x", "y"]}, sizes=((32, 32),))
     colors = np.array([[200, 30, 30], [30, 200, 30], [30, 30, 200]])
-    for index, name in enumerate("abxy"):  # each class has a color
+    for index, name in enumerate("abxy"):
         label = np.zeros((32, 32), np.uint8)
         label[8 + index % 2 :], label[20 + index // 2 :] = 1, 2
         noise = np.kron(rng.integers(0, 50, (8, 8, 3)), np.ones((4, 4, 1), int))
         image = (colors[label] + noise).astype(np.uint8)
         cv2.imwrite(str(root / "JPEGImages" / f"{name}.jpg"), image[:, :, ::-1])
         (root / "SegmentationClass" / f"{name}.png").write_bytes(encode_label(label))
-    augmentation = {"crop_size": (32, 32), "scale": (1.0, 1.0), "color_jitter": 0.0}
-    model = {"dropout": 0.0}
-    values = {"steps": 40, "evaluate_steps": 10, "learning_rate": 0.003, "weight_decay": 0.0}
-    result = train(configured(root, augmentation=augmentation, model=model, train=values), tmp_path / "run")
+    return root
+
+
+LEARNING = {"steps": 40, "evaluate_steps": 10, "learning_rate": 0.003, "weight_decay": 0.0}
+PLAIN = {"crop_size": (32, 32), "scale": (1.0, 1.0), "color_jitter": 0.0}
+
+
+@pytest.mark.slow
+def test_a_healthy_training_gives_no_warning(
+    bands: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configured(bands, augmentation=PLAIN, model={"dropout": 0.0}, train=LEARNING)
+    result = train(config, tmp_path / "run")
     assert result.evaluation.scores.mean_iou > 0.5
     assert "Warning" not in capsys.readouterr().err
 
@@ -260,3 +288,31 @@ def test_a_training_warns(dataset: Path, tmp_path: Path, capsys: pytest.CaptureF
     said = capsys.readouterr().err
     assert "Warning: Before step 1: batch normalization sees one image at a time" in said
     assert "Warning: At step 2: every pixel of the validation images was labeled ground. " in said
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_warns(
+    bands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fcn.training.health.HIGH_STEPS", 6)
+    values = LEARNING | {"steps": 7, "evaluate_steps": 7, "learning_rate": 1.0}
+    train(configured(bands, augmentation=PLAIN, train=values), tmp_path / "run")
+    said = capsys.readouterr().err
+    assert "Warning: At step 6: most losses of the last 6 steps are above twice the first value (1" in said
+
+
+@pytest.mark.slow
+def test_a_training_that_never_predicts_a_class_warns(
+    bands: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bands / "labels.txt").write_text("ground\ncat\ndog\nspot\n")
+    for name in "abxy":
+        path = bands / "SegmentationClass" / f"{name}.png"
+        label = read_label(path)
+        label[12:14, 12:14] = 3
+        path.write_bytes(encode_label(label))
+    values = LEARNING | {"steps": 15, "evaluate_steps": 15}
+    config = configured(bands, augmentation=PLAIN, model={"dropout": 0.0}, train=values)
+    train(config, tmp_path / "run")
+    said = capsys.readouterr().err
+    assert "Warning: At step 15: 1 class has never been predicted: spot. Rare classes need more" in said

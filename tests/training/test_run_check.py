@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from fcn.config.file import Config
+from fcn.config.file import Config, as_config
 from fcn.errors import DataError, DownloadError, RunError
 from fcn.runs.folder import RunFolder
 from fcn.training.loop import train
-from fcn.training.run_check import check_weights
+from fcn.training.run_check import check_run, check_weights
 from fcn.weights.catalog import NETS
 
 NOTOP = NETS["vgg16-keras-notop"].file.name
@@ -50,6 +50,24 @@ def test_data_that_are_not_there_are_said_before_weights_are_downloaded(tmp_path
     with pytest.raises(DataError, match="nowhere: no such folder"):
         train(config, tmp_path / "run")
     assert not (tmp_path / "weights").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "way"),
+    [
+        ("model.net=fcn16s", "another run from its net: run_path=NAME, overrides=['model.weights=run']."),
+        ("model.width=0.25", "another run (its net does not fit then): run_path=NAME."),
+    ],
+)
+def test_a_refused_change_names_the_way_that_works(change: str, way: str, tmp_path: Path) -> None:
+    run = RunFolder(Path("run"))
+    run.path.mkdir()
+    config = Config.model_validate({"data": {"root": tmp_path}})
+    run.config.write_text(config.to_yaml())
+    with pytest.raises(RunError) as caught:
+        check_run(run, as_config(config, [change]), resume=True)
+    assert f"({change.partition('=')[0]}: " in str(caught.value)
+    assert str(caught.value).endswith(f"Set these keys back to resume it, or start {way}")
 
 
 def test_a_run_with_a_checkpoint_needs_no_weights(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from fcn.inference.engines.exported import (
 )
 from fcn.inference.engines.onnx_check import read_checked_onnx
 from fcn.outputs.probabilities import label_confidence
+from fcn.outputs.temperature import Temperatures
 from fcn.system.optional import import_optional
 from fcn.system.parallel import wanted_threads
 
@@ -77,6 +78,7 @@ class OnnxEngine:
         self.classes = exported_classes(version)
         self.net = exported_net(version)
         self.bits = MOST_BITS if self.net is None else self.net.bits
+        self._temperatures = Temperatures.of(None if self.net is None else self.net.temperatures)
         # Only such a net has layers of their own. They are taken out of what was checked and is labeled with,
         # even if the file is replaced or removed before the first large image.
         self._source = source if self.net is not None and self.net.input_scale != 1 else None
@@ -86,7 +88,7 @@ class OnnxEngine:
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB."""
         label, logits = _run(self._session, ["label", "logits"], images)
-        return Labeled(label, label_confidence(logits))
+        return Labeled(label, label_confidence(logits, self._temperatures))
 
     def logits(self, images: Pixels) -> Floats:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""

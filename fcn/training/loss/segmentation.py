@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+from fcn.config.loss import OF_TEACHER
 from fcn.config.sections import LossConfig
 from fcn.training.loss.pixel import LabeledPixels, cross_entropy, focal, hardest
 from fcn.training.loss.region import dice, lovasz
@@ -35,7 +36,12 @@ def build_loss(config: LossConfig, class_weights: npt.ArrayLike | None) -> "Segm
             f"Received: class_weights={class_weights!r} for loss.class_weights={config.class_weights!r}."
         )
     weights = None if class_weights is None else np.asarray(class_weights, np.float64).tolist()
-    return SegmentationLoss(**config.model_dump(exclude={"class_weights"}), class_weights=weights)
+    return SegmentationLoss(**_plain_options(config), class_weights=weights)
+
+
+def _plain_options(config: LossConfig) -> dict[str, Any]:
+    """Returns the options of the losses of labels without class weights, which may have to be measured."""
+    return config.model_dump(exclude={"class_weights", *OF_TEACHER})
 
 
 @keras.saving.register_keras_serializable(package="fcn")
@@ -177,7 +183,7 @@ class VoidCrossentropy(SegmentationLoss):
 
     def __init__(self, name: str = "void_crossentropy") -> None:
         plain = LossConfig(terms={"cross_entropy": 1.0}, reduction="mean", label_smoothing=0.0)
-        super().__init__(**plain.model_dump(exclude={"class_weights"}), class_weights=None, name=name)
+        super().__init__(**_plain_options(plain), class_weights=None, name=name)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make this loss again."""

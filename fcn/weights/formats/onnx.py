@@ -103,6 +103,9 @@ def _layers(wire: Wire, nodes: list[_Node], tensors: dict[str, _Tensor]) -> Iter
     added = {
         name: node.inputs for node in nodes if node.operation == "Add" for name in node.inputs
     }  # by what is added to
+    for node in nodes:  # PyTorch writes equal arrays once, and this operation for the others
+        if node.operation == "Identity" and node.inputs[:1] and node.inputs[0] in tensors:
+            tensors[node.outputs[0]] = tensors[node.inputs[0]]
     convolutions = dense = 0
     for node in nodes:
         weights = next((tensors[name] for name in node.inputs[1:2] if name in tensors), None)

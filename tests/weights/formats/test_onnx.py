@@ -69,6 +69,19 @@ def test_fully_connected_layers_are_outputs_by_inputs(operation, tmp_path, array
     np.testing.assert_array_equal(dense.blobs[1], arrays["b1"])
 
 
+def test_an_array_may_have_a_second_name(tmp_path, arrays):
+    """As PyTorch's exporter gives it to arrays that are equal."""
+    nodes = [
+        ("Identity", ["b0"], "same", {}),
+        ("Identity", ["same"], "again", {}),
+        ("Conv", ["data", "w0", "b0"], "a", {}),
+        ("Identity", ["a"], "b", {}),
+        ("Conv", ["b", "w0", "again"], "out", {}),
+    ]
+    for layer in read_onnx(write(tmp_path / "net.onnx", nodes, arrays)):
+        np.testing.assert_array_equal(layer.blobs[1], arrays["b0"])
+
+
 def test_channels_last_are_refused(tmp_path, arrays):
     nodes = [
         ("Transpose", ["data"], "x", {"perm": [0, 3, 1, 2]}),

@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 from html_page import Page
 
-from fcn.comparison.chart import Dot, dot_chart
+from fcn.pages.dot_chart import Dot, dot_chart
 from fcn.pages.render import render
 
 

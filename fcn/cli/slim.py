@@ -1,0 +1,234 @@
+"""The command `fcn slim`."""
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fcn.cli.arguments import Commands, above_zero, add_command, add_set, add_trust
+from fcn.cli.size_arguments import read_sides
+from fcn.errors import RunError
+from fcn.pages.percent import percent
+from fcn.system.backend import start_backend
+from fcn.system.files import check_new_folder
+from fcn.system.text import counted, print_json, print_lines
+
+if TYPE_CHECKING:
+    from fcn.slimming.result import Slimming
+    from fcn.slimming.until_drop import Descent
+
+_SIZE = (384, 512)
+_CRITERIA = ("taylor", "activation", "norm")
+_IMAGES, _SCORED = 64, 50
+_FACTOR, _MOST_STEPS = 0.8, 12
+
+
+def add_parser(commands: Commands) -> None:
+    """Adds the command."""
+    slim = add_command(
+        commands,
+        "slim",
+        run,
+        "Make a trained net smaller and faster: keep the channels of each layer that matter.",
+        "python -m fcn slim runs/camvid --output runs/camvid-small --speedup 4",
+    )
+    slim.add_argument("run", type=Path, metavar="RUN", help="a run folder, whose data are read")
+    slim.add_argument(
+        "--output",
+        type=Path,
+        metavar="SMALL",
+        help="a new run folder; with --until-drop, the folder of all steps, in which the same command "
+        "continues; default: RUN-small",
+    )
+    goal = slim.add_mutually_exclusive_group()
+    goal.add_argument(
+        "--width",
+        type=above_zero("a share, such as 0.5"),
+        metavar="W",
+        help="share of the channels that each layer keeps; default: 0.5",
+    )
+    goal.add_argument(
+        "--gflop",
+        type=above_zero("GFLOP, such as 40"),
+        metavar="G",
+        help="in place of --width: billions of operations for an image, which layers share as is best for "
+        "the net",
+    )
+    goal.add_argument(
+        "--speedup",
+        type=above_zero("a number, such as 4"),
+        metavar="N",
+        help="in place of --width: how many times fewer operations, shared so too",
+    )
+    goal.add_argument(
+        "--until-drop",
+        type=above_zero("points of mean IoU, such as 0.5"),
+        metavar="POINTS",
+        help="in place of --width: make the net smaller and train it, again and again, until so many points "
+        "of mean IoU are lost",
+    )
+    slim.add_argument(
+        "--factor",
+        type=above_zero("a number, such as 0.8"),
+        default=_FACTOR,
+        metavar="F",
+        help=f"of --until-drop: operations of each net relative to those before; default: {_FACTOR}",
+    )
+    slim.add_argument(
+        "--most-steps",
+        type=int,
+        default=_MOST_STEPS,
+        metavar="N",
+        help=f"of --until-drop: nets to make at most; default: {_MOST_STEPS}",
+    )
+    add_set(slim, "of --until-drop: change one value of the run's configuration for each training")
+    slim.add_argument(
+        "--fc-channels", type=int, metavar="N", help="channels of fc6 and fc7; default: as other layers"
+    )
+    slim.add_argument(
+        "--channels-by",
+        choices=_CRITERIA,
+        default=_CRITERIA[0],
+        help="how it is measured which channels matter; default: taylor, their part of the loss",
+    )
+    slim.add_argument(
+        "--images",
+        type=int,
+        default=_IMAGES,
+        metavar="N",
+        help=f"training examples to measure on; default: {_IMAGES}",
+    )
+    slim.add_argument(
+        "--size",
+        type=read_sides,
+        default=_SIZE,
+        metavar="HxW",
+        help=f"size of the image that GFLOP are counted for; default: {_SIZE[0]}x{_SIZE[1]}",
+    )
+    scores = slim.add_mutually_exclusive_group()
+    scores.add_argument(
+        "--limit",
+        type=int,
+        default=_SCORED,
+        metavar="N",
+        help=f"images of the validation split to score both nets on; default: {_SCORED}",
+    )
+    scores.add_argument("--no-score", action="store_true", help="score neither")
+    add_trust(slim)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Makes a net smaller."""
+    output: Path = options.output or options.run.with_name(f"{options.run.name}-small")
+    if options.until_drop is None and options.set:
+        raise RunError("--set: is only used by --until-drop, which trains. Leave it out.")
+    if options.until_drop is not None and options.fc_channels is not None:
+        raise RunError("--fc-channels: is not used by --until-drop, which shares operations. Leave it out.")
+    if options.until_drop is None:
+        check_new_folder(output)  # before anything is measured
+    start_backend()
+    shared = {
+        "channels_by": options.channels_by,
+        "images": options.images,
+        "size": options.size,
+        "scored_images": 0 if options.no_score else options.limit,
+        "trust": options.trust,
+    }
+    if options.until_drop is not None:
+        _slim_until_drop(options, output, shared)
+        return
+    from fcn.slimming.slim import slim
+
+    slimming = slim(
+        options.run,
+        output,
+        width=options.width,
+        gflop=options.gflop,
+        speedup=options.speedup,
+        fc_channels=options.fc_channels,
+        **shared,
+    )
+    if options.json:
+        print_json({"run": str(slimming.run.path), **slimming.document()})
+        return
+    _print(slimming)
+
+
+def _slim_until_drop(options: argparse.Namespace, output: Path, shared: dict[str, Any]) -> None:
+    from fcn.slimming.until_drop import slim_until_drop
+
+    descent = slim_until_drop(
+        options.run,
+        output,
+        options.until_drop / 100,
+        factor=options.factor,
+        most_steps=options.most_steps,
+        overrides=options.set,
+        **shared,
+    )
+    if options.json:
+        steps = [step._asdict() for step in descent.steps]
+        print_json({"folder": str(output), "steps": steps, "smallest": descent.smallest.name})
+        return
+    _print_steps(descent)
+
+
+def _print_steps(descent: "Descent") -> None:
+    from rich import box
+    from rich.table import Table
+
+    from fcn.slimming.step_table import COLUMNS, table_rows
+    from fcn.system.console import TerminalConsole
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for index, column in enumerate(COLUMNS):
+        table.add_column(column, justify="right" if index else "left")
+    for row in table_rows(descent.steps):
+        table.add_row(*row)
+    TerminalConsole().print(table)
+    smallest, full = descent.smallest, descent.steps[0]
+    points = f"{100 * descent.drop:g} points"
+    if smallest is full:
+        print_lines(
+            f"No smaller net stayed within {points} of mean IoU. Train each longer, or lose less: --factor."
+        )
+    else:
+        print_lines(
+            f"Smallest net within {points} of mean IoU: {descent.folder / smallest.name}, with "
+            f"{full.gflop / smallest.gflop:.3g} times fewer GFLOP."
+        )
+    print_lines(f"Wrote steps.csv, steps.json, steps.md and steps.svg in {descent.folder}.")
+
+
+def _print(slimming: "Slimming") -> None:
+    from rich import box
+    from rich.table import Table
+
+    from fcn.system.console import TerminalConsole
+
+    table = Table(title="channels", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("layer")
+    for column in ("before", "kept", "share"):
+        table.add_column(column, justify="right")
+    for name, (channels, kept) in slimming.kept.items():
+        table.add_row(name, f"{channels:,}", f"{kept:,}", percent(kept / channels))
+    TerminalConsole().print(table)
+    (before, after), (height, width) = slimming.gflop, slimming.size
+    print_lines(
+        f"GFLOP for an image of {height}x{width}: {before:,.4g} -> {after:,.4g} ({before / after:.3g} times "
+        "fewer)",
+        f"parameters: {slimming.parameters[0]:,} -> {slimming.parameters[1]:,}",
+    )
+    if slimming.mean_iou is not None:
+        before, after = slimming.mean_iou
+        print_lines(
+            f"mean IoU on {counted(slimming.scored_images, 'image')} of the validation split, before any "
+            f"training: {percent(before)} -> {percent(after)}"
+        )
+    small = shlex.quote(str(slimming.run.path))
+    config = shlex.quote(str(slimming.run.config))
+    print_lines(
+        f"Wrote {slimming.run.path}.",
+        f"Next: python -m fcn train {config} --run {small}-trained --set model.weights={small} "
+        f"--set train.teacher={shlex.quote(str(slimming.source))}",
+    )

@@ -1,0 +1,1 @@
+"""Makes trained nets smaller: keeps the channels of each layer that matter."""

@@ -1,0 +1,116 @@
+"""Tests of slim runs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fcn
+from fcn.cli.main import main
+from fcn.data.voc import read_split
+from fcn.errors import OutputError, RunError
+from fcn.inspection.facts import inspect_model
+from fcn.runs.folder import RunFolder
+from fcn.runs.licenses import WeightLicense, read_licenses
+from fcn.runs.lineage import training_of
+from fcn.slimming.channels import keep_channels
+from fcn.slimming.connections import channel_counts
+from fcn.slimming.slim import score, slim
+
+WriteRun = Callable[..., Path]
+LICENSE = WeightLicense("fcn8s-voc", "some", "no", "https://example.org")
+
+
+def test_a_slim_run_is_a_run(write_run: WriteRun, dataset: Path, tmp_path: Path) -> None:
+    path, output = write_run(), tmp_path / "small"
+    done = slim(path, output, speedup=3, images=2, size=(96, 128), scored_images=2)
+    net, small = fcn.load_model(path), fcn.load_model(output)
+    assert {name: after for name, (_, after) in done.kept.items()} == channel_counts(small)
+    before, after = (inspect_model(one, (96, 128)) for one in (net, small))
+    assert done.gflop == pytest.approx((before.gflop, after.gflop))
+    assert 0.98 / 3 <= after.gflop / before.gflop <= 1 / 3
+    assert done.parameters == (before.parameters, after.parameters)
+    assert done.scored_images == 2
+    assert done.mean_iou == (score(net, val := read_split(dataset, "val")[:2]), score(small, val))
+    # What it was made of, and what that was trained on, stays with it.
+    config, own = RunFolder(path).load_config(), RunFolder(output).load_config()
+    assert own == config.with_values("model", channels=dict(small.channels), weights=str(path))
+    assert read_licenses(output) == (LICENSE,)
+    training = training_of(output, read_split(dataset, "train"))
+    assert training is not None
+    assert (training.split, training.num_images, training.num_scored) == ("train", 4, 4)
+    assert json.loads((output / "slim.json").read_text()) == json.loads(json.dumps(done.document()))
+
+
+def test_a_width_of_one_is_the_same_net(write_run: WriteRun, tmp_path: Path) -> None:
+    path = write_run(batch_normalization=True)
+    slim(path, tmp_path / "same", width=1, images=1, scored_images=0)
+    net, same = fcn.load_model(path), fcn.load_model(tmp_path / "same")
+    assert same.get_config() == net.get_config()
+    image = np.random.default_rng(0).uniform(0, 255, (1, 45, 37, 3)).astype(np.float32)
+    np.testing.assert_allclose(same(image), net(image), rtol=0, atol=1e-6)
+
+
+def test_without_images_filters_are_compared(write_run: WriteRun, tmp_path: Path) -> None:
+    path = write_run()
+    (tmp_path / "run" / "digests.json").unlink()
+    done = slim(path, tmp_path / "s", channels_by="norm", images=0, scored_images=0, fc_channels=5)
+    assert done.mean_iou is None
+    assert (done.kept["block3_conv1"], done.kept["fc6"], done.kept["fc7"]) == ((16, 8), (32, 5), (32, 5))
+    net = fcn.load_model(path)
+    norms = np.abs(net.get_layer("block1_conv1").get_weights()[0]).sum(axis=(0, 1, 2))
+    kept = {name: np.arange(count) for name, count in channel_counts(net).items()}
+    kept["block1_conv1"] = np.sort(np.argsort(-norms)[:2])
+    expected = keep_channels(net, kept).get_layer("block1_conv1").get_weights()
+    found = fcn.load_model(tmp_path / "s").get_layer("block1_conv1").get_weights()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_cannot_be_made_is_refused(write_run: WriteRun, tmp_path: Path) -> None:
+    path, output = write_run(), tmp_path / "small"
+    for options, message in (
+        ({"width": 0.5, "speedup": 2}, "one of width, gflop and speedup"),
+        ({"width": 1.5}, "at most 1"),
+        ({"gflop": -1}, "above 0"),
+        ({"speedup": 1}, "above 1"),
+        ({"fc_channels": 0}, "at least 1 channel"),
+        ({"images": 0}, "at least one image"),
+        ({"scored_images": -1}, "images to score on"),
+        ({"channels_by": "size"}, "channels_by to be one of"),
+    ):
+        with pytest.raises(RunError, match=message):
+            slim(path, output, **options)
+    for other in (path / "config.yaml", tmp_path, tmp_path / "none"):
+        with pytest.raises(RunError, match="expected a run folder"):
+            slim(other, output)
+    with pytest.raises(OutputError):
+        slim(path, path)
+    assert not output.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("eager")
+def test_the_command_and_a_training_of_what_it_wrote(
+    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = write_run(batch_normalization=True), tmp_path / "small"
+    command = ["slim", str(path), "--output", str(output), "--width", "0.5", "--images", "2", "--limit", "1"]
+    with pytest.raises(SystemExit) as stopped:
+        main(command)
+    printed = capsys.readouterr().out
+    assert stopped.value.code == 0
+    assert "block5_conv3" in printed
+    assert "GFLOP for an image of 384x512" in printed
+    assert "mean IoU on 1 image of the validation split, before any training" in printed
+    assert f"train {output}/config.yaml --run {output}-trained --set model.weights={output} " in printed
+    assert printed.rstrip().endswith(f" --set train.teacher={path}")
+    result = fcn.train(output / "config.yaml", tmp_path / "trained", overrides=[f"model.weights={output}"])
+    trained, small = fcn.load_model(result.run.path), fcn.load_model(output)
+    assert channel_counts(trained) == channel_counts(small)
+    assert read_licenses(result.run.path) == (LICENSE,)
+    # The run's own configuration lacks the channels; the error names what to set.
+    with pytest.raises(RunError, match=r"model\.channels"):
+        fcn.train(path / "config.yaml", tmp_path / "other", overrides=[f"model.weights={output}"])
