@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import lean_keras  # noqa: F401  # first, for what follows
 from deaths import die_after, die_before, gets_name, run_forks
 
 import fcn.comparison.compare
