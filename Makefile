@@ -20,11 +20,15 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-peers: $(PEERS)/installed ## Install other tools for labels, and loggers, into .venv-peers, which tests run as programs
+peers: $(PEERS)/installed ## Install other tools and libraries into .venv-peers, which tests run as programs
 
-$(PEERS)/installed: requirements/peers.txt
+INSTALL_PEERS := $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+$(PEERS)/installed: requirements/peers.txt requirements/peers-weights.txt
 	$(PYTHON) -m venv --clear $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
+	$(INSTALL_PEERS) --no-deps -r requirements/peers.txt
+	$(INSTALL_PEERS) --no-deps --no-build-isolation -r requirements/peers-weights.txt \
+	  || echo "PyTorch and others that write weights are left out, and their tests skipped: see requirements/peers-weights.in"
 	@touch $@
 
 quickstart: install ## Generate a data set, train, score, label and export, in four to seven minutes
@@ -60,7 +64,8 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) pyproject.toml -c requirements/runtime.txt --extra gpu -o requirements/gpu.txt
 	$(COMPILE) pyproject.toml -c requirements/runtime.txt --extra serve --group image -o requirements/serve.txt
 	$(COMPILE) pyproject.toml -c requirements/runtime.txt --group dev -o requirements/dev.txt
-	$(COMPILE) requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) --no-emit-package opencv-python requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) --no-deps -c requirements/peers.txt requirements/peers-weights.in -o requirements/peers-weights.txt
 
 image-check: ## Build the container images without a registry and test them (as root, on Debian or Ubuntu)
 	deploy/image_check.sh

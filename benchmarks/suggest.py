@@ -1,180 +1,229 @@
-"""Compares images that `fcn suggest` chooses with random ones: trainings on CamVid, and what they score.
+"""Compares images that `fcn suggest` chooses with random ones: what nets score that learn from them.
 
     python benchmarks/suggest.py camvid --weights vgg16_imagenet_notop.h5 --work suggest-work
 
-A first net learns from random images of the training split. Then as many more are chosen of the others, by
-`fcn suggest` with that net and, for each seed, at random. With each seed, two nets are trained in the same
-way from ImageNet's convolutions: on the first and the suggested images, and on the first and the random ones.
+For each seed, a net learns from random images of the training split. Then as many more are chosen of the
+others: as `fcn suggest` does with that net, the most uncertain alone, and at random. On all of these a net is
+trained in the same way as before. So that this takes minutes on a CPU, only what is behind pool5 is trained
+(fc6 and fc7 with 128 channels, scores, upsampling): VGG16's convolutions keep ImageNet's weights, and what
+they give for each image is computed once and kept in WORK. Images are seen as they are, at 0.4 of their size,
+and computed in bfloat16; scores are of full size.
 
-Nets are scored on every third image of the validation split, whose neighbors are alike, and on images of the
-training split that are held back before anything is chosen. The first are all of one video, of which only
-about half of the images to choose from are; the second are drawn from the same videos as these.
+Nets are scored on the validation split, and on images of the training split that are held back before
+anything is chosen. The first are all of one video, of which only about half of the images to choose from are;
+the second are drawn from the same videos as these.
 
-The same command continues after a stop, and prints the tables again if everything is there. After a change of
-`fcn suggest`, remove WORK/suggest.txt and WORK/*/suggest alone.
+The same command continues after a stop, and prints the tables again if everything is there.
 """
 
 import argparse
 import json
-import os
 import random
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-LISTS = Path("ImageSets", "Segmentation")
-PICTURES = "JPEGImages"
-ARMS = ("random", "suggest")
-VAL_STEP = 3
-HELD = "held.json"
+import cv2
+import numpy as np
+import numpy.typing as npt
+from rounds import REPOSITORY
 
+sys.path.insert(0, str(REPOSITORY))
 
-def configuration(root: Path, weights: Path, steps: int, seed: int) -> dict[str, Any]:
-    """Returns a small form of configs/camvid_imagenet.yaml: a quarter of the size, 128 channels in fc6."""
-    return {
-        "data": {"root": str(root), "sampling": "balanced", "sampling_temperature": 0.05},
-        "augmentation": {"crop_size": [180, 240], "scale": [0.75, 1.5], "flip": True, "color_jitter": 0.3},
-        "model": {
-            "net": "fcn8s",
-            "fc_channels": 128,
-            "upsampling": "learned",
-            "dropout": 0.1,
-            "skip_scales": [0.01, 0.002],
-            "input_scale": 0.25,
-            "weights": str(weights),
-        },
-        "train": {
-            "steps": steps,
-            "batch_size": 4,
-            "optimizer": "adamw",
-            "learning_rate": 2.0e-4,
-            "learning_rate_multipliers": {"fc6/*": 3.0, "fc7/*": 3.0, "score_*": 4.0},
-            "freeze": ["block1_*", "block2_*", "block3_*", "block4_*"],
-            "schedule": "poly",
-            "warmup_steps": 20,
-            "weight_decay": 0.01,
-            "ema": 0.98,
-            "precision": "bfloat16",
-            "seed": seed,
-            "log": [],
-            "checkpoint_steps": 100,
-            "evaluate_steps": steps,
-        },
-    }
+from fcn.classes import VOID, Classes
+from fcn.data.image_io import read_image, read_label
+from fcn.evaluation.metrics import Scores, confusion_matrix
+from fcn.outputs.probabilities import label_confidence
+from fcn.outputs.uncertainty import uncertainty_of
+from fcn.suggestion.choice import choose
+from fcn.suggestion.descriptor import describe, mean_uncertainty
+
+ARMS = ("random", "suggest", "uncertain")
+SIZE = (144, 192)  # 0.4 of CamVid's, and 8 times pool3
+SCALE = 0.4
+POOLS = ("block3_pool", "block4_pool", "block5_pool")
+BATCH = 4
+
+Array = npt.NDArray[Any]
 
 
-def link_data(root: Path, source: Path, names: Sequence[str]) -> None:
-    """Makes a data set of links whose training split is these images."""
-    (root / LISTS).mkdir(parents=True, exist_ok=True)
-    for name in (PICTURES, "SegmentationClass", "labels.txt"):
-        if not (root / name).is_symlink():
-            (root / name).symlink_to((source / name).resolve())
-    val = (source / LISTS / "val.txt").read_text().split()[::VAL_STEP]
-    for split, listed in (("train", names), ("val", val)):
-        (root / LISTS / f"{split}.txt").write_text("".join(f"{name}\n" for name in listed))
+class Images(NamedTuple):
+    """Images of a list, as the trained layers get them.
+
+    Attributes:
+        names: Their names.
+        pools: `float16[N, h, w, C]` of each of `POOLS`.
+        labels: `uint8[N, 360, 480]`.
+    """
+
+    names: list[str]
+    pools: list[Array]
+    labels: Array
+
+    def of(self, names: Iterable[str]) -> "Images":
+        """Returns some of them."""
+        chosen = list(names)
+        rows = [self.names.index(name) for name in chosen]
+        return Images(chosen, [pool[rows] for pool in self.pools], self.labels[rows])
 
 
-def run_fcn(*arguments: str | Path) -> None:
-    """Runs a command of this checkout, and ends the benchmark if it fails."""
-    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    subprocess.run([sys.executable, "-m", "fcn", *map(str, arguments)], check=True, env=environment)
+@cache
+def load_weights(weights: Path) -> Any:
+    """Returns the net that all nets start from."""
+    from fcn.training.start import load_start
+
+    return load_start(str(weights))
 
 
-def train(folder: Path, names: Sequence[str], options: argparse.Namespace, seed: int) -> None:
-    """Trains a net on images, unless that is done."""
-    if (folder / "run" / "scores.json").exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    link_data(folder / "data", options.data, names)
-    config = folder / "config.yaml"  # JSON is YAML
-    values = configuration((folder / "data").resolve(), options.weights.resolve(), options.steps, seed)
-    config.write_text(json.dumps(values, indent=1))
-    resume = ["--resume"] if (folder / "run" / "checkpoints").exists() else []
-    began = time.monotonic()
-    run_fcn("train", config, "--run", folder / "run", *resume)
-    print(f"{folder}: {len(names)} images, {time.monotonic() - began:.0f} s", flush=True)
+def new_net(weights: Path, classes: Classes, seed: int) -> Any:
+    """Returns a net whose convolutions are ImageNet's, and that computes in bfloat16."""
+    import keras
+
+    from fcn.config.sections import ModelConfig
+    from fcn.training.start import start_from
+
+    source, has_scores, missing = load_weights(weights)
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    config = ModelConfig(
+        net="fcn8s",
+        fc_channels=128,
+        upsampling="learned",
+        dropout=0.1,
+        skip_scales=(0.01, 0.002),
+        input_scale=SCALE,
+    )
+    return start_from(source, has_scores, config, classes, missing=missing).model
 
 
-def suggested(pool: Sequence[str], options: argparse.Namespace) -> list[str]:
-    """Returns the images that `fcn suggest` chooses with the first net."""
-    listed, images = options.work / "suggest.txt", options.work / "pool"
-    if not listed.exists():
-        images.mkdir(exist_ok=True)
-        for name in pool:
-            if not (images / f"{name}.jpg").is_symlink():
-                (images / f"{name}.jpg").symlink_to((options.data / PICTURES / f"{name}.jpg").resolve())
+def read_images(data: Path, split: str, weights: Path, classes: Classes, kept: Path) -> Images:
+    """Returns the images of a split; what the convolutions give is computed once."""
+    import keras
+
+    names = (data / "ImageSets" / "Segmentation" / f"{split}.txt").read_text().split()
+    labels = np.stack([read_label(data / "SegmentationClass" / f"{name}.png") for name in names])
+    if not kept.exists():
+        net = new_net(weights, classes, 0)
+        features = keras.Model(net.input, [net.get_layer(name).output for name in POOLS])
+        found: list[list[Array]] = []
         began = time.monotonic()
-        net = options.work / "first" / "run"
-        run_fcn("suggest", net, images, "--count", str(options.more), "--list", listed)
-        print(f"{listed}: of {len(pool)} images in {time.monotonic() - began:.0f} s", flush=True)
-    return [Path(line).stem for line in listed.read_text().splitlines()]
+        for number, name in enumerate(names, start=1):
+            image = read_image(data / "JPEGImages" / f"{name}.jpg")[np.newaxis]
+            pools = features.predict_on_batch(image)
+            found.append([keras.ops.convert_to_numpy(keras.ops.cast(pool, "float16"))[0] for pool in pools])
+            if number % 50 == 0:
+                print(f"{split}: {number} of {len(names)}, {time.monotonic() - began:.0f} s", flush=True)
+        np.savez(kept, *(np.stack(pools) for pools in zip(*found, strict=True)))
+    with np.load(kept) as loaded:
+        return Images(names, [loaded[name] for name in loaded.files], labels)
 
 
-def score_held(folder: Path, held: Sequence[str], options: argparse.Namespace) -> None:
-    """Scores the net of a training on the images that were held back, unless that is done."""
-    if (folder / HELD).exists():
-        return
-    sys.path.insert(0, str(REPOSITORY))
-    from fcn.data.split_list import Example
-    from fcn.evaluation.evaluate import evaluate_examples
-    from fcn.inference.predictor import Predictor
+def train(images: Images, weights: Path, classes: Classes, steps: int, seed: int) -> Any:
+    """Returns the trained layers of a net: from pools to logits of `SIZE`."""
+    import keras
 
-    predictor = Predictor(folder / "run")
-    images, labels = options.data / PICTURES, options.data / "SegmentationClass"
-    examples = [Example(name, images / f"{name}.jpg", labels / f"{name}.png") for name in held]
-    scores = evaluate_examples(predictor, examples).scores
-    (folder / HELD).write_text(json.dumps({"mean_iou": scores.mean_iou}))
+    net = new_net(weights, classes, seed)
+    logits = keras.layers.Activation("linear", dtype="float32")(net.get_layer("upscore8").output)
+    head = keras.Model([net.get_layer(name).output for name in POOLS], logits)
+    rate = keras.optimizers.schedules.CosineDecay(5e-4, steps)
+    head.compile(
+        keras.optimizers.AdamW(rate, weight_decay=0.01),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=VOID),
+    )
+    small = [cv2.resize(label, SIZE[::-1], interpolation=cv2.INTER_NEAREST) for label in images.labels]
+    label = np.stack(small).astype(np.int32)
+    pools = [pool.astype(np.float32) for pool in images.pools]
+    head.fit(pools, label, BATCH, epochs=max(1, steps * BATCH // len(label)), verbose=0)
+    return head
 
 
-def print_table(title: str, work: Path, seeds: int, file: str) -> None:
-    """Prints the mean IoU of all seeds in percent, and by how much they differ."""
+def logits_of(head: Any, images: Images) -> Iterable[Array]:
+    """Yields the logits of each image at its own size, as `ResizeLike` gives them."""
+    for number, label in enumerate(images.labels):
+        found = head.predict_on_batch([pool[number : number + 1].astype(np.float32) for pool in images.pools])
+        yield cv2.resize(np.asarray(found[0]), label.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
-    def score(seed: int, arm: str) -> float:
-        return 100 * float(json.loads((work / f"seed_{seed}" / arm / file).read_text())["mean_iou"])
 
-    print(f"{title}\n{'seed':8}" + "".join(f"{arm:>10}" for arm in ARMS) + f"{'difference':>12}")
-    rows = [(str(seed), [score(seed, arm) for arm in ARMS]) for seed in range(seeds)]
-    means = [statistics.fmean(scores[place] for _, scores in rows) for place in range(len(ARMS))]
-    for name, (chance, ours) in [*rows, ("mean", means)]:
-        print(f"{name:8}{chance:10.1f}{ours:10.1f}{ours - chance:+12.1f}")
+def mean_iou(head: Any, images: Images, num_classes: int) -> float:
+    """Returns the mean IoU of a net, 0 to 1."""
+    matrix = np.zeros((num_classes, num_classes), np.int64)
+    for logits, label in zip(logits_of(head, images), images.labels, strict=True):
+        matrix += confusion_matrix(label, logits.argmax(axis=-1).astype(np.uint8), num_classes)
+    return Scores.from_matrix(matrix).mean_iou
+
+
+def choices(head: Any, pool: Images, count: int, num_classes: int, seed: int) -> dict[str, list[str]]:
+    """Returns the images that each arm adds."""
+    descriptors = []
+    for logits in logits_of(head, pool):
+        label = logits.argmax(axis=-1).astype(np.uint8)
+        uncertainty = uncertainty_of(label_confidence(logits))
+        descriptors.append(describe(label, uncertainty, num_classes).astype(np.float16))
+    unsure = sorted(range(len(descriptors)), key=lambda index: -mean_uncertainty(descriptors[index]))
+    chosen = {
+        "random": random.Random(1000 + seed).sample(range(len(descriptors)), count),
+        "uncertain": unsure[:count],
+        "suggest": choose(np.stack(descriptors), count),
+    }
+    return {arm: [pool.names[index] for index in rows] for arm, rows in chosen.items()}
+
+
+def print_table(title: str, scores: Sequence[dict[str, float]]) -> None:
+    """Prints the mean IoU of each seed in percent, and by how much more `suggest` has than `random`."""
+    columns = tuple(scores[0])
+    print(f"{title}\n{'seed':8}" + "".join(f"{name:>11}" for name in columns) + f"{'difference':>12}")
+    means = {name: statistics.fmean(one[name] for one in scores) for name in columns}
+    for name, row in [*((str(seed), one) for seed, one in enumerate(scores)), ("mean", means)]:
+        shown = "".join(f"{100 * row[column]:11.1f}" for column in columns)
+        print(f"{name:8}{shown}{100 * (row['suggest'] - row['random']):+12.1f}")
 
 
 def main() -> int:
-    """Reads the command line, trains what is missing and prints the table."""
+    """Reads the command line, trains what is missing and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("data", type=Path, help="CamVid in VOC layout")
     parser.add_argument("--weights", type=Path, required=True, help="VGG16's ImageNet convolutions")
-    parser.add_argument("--work", type=Path, required=True, help="folder for runs and lists")
+    parser.add_argument("--work", type=Path, required=True, help="folder for what is computed once")
     parser.add_argument("--first", type=int, default=60, help="images of the first net; default: 60")
     parser.add_argument("--more", type=int, default=60, help="images that are added; default: 60")
-    parser.add_argument(
-        "--held", type=int, default=45, help="images to score on that are held back; default: 45"
-    )
-    parser.add_argument("--steps", type=int, default=160, help="of each training; default: 160")
+    parser.add_argument("--held", type=int, default=60, help="images that are held back; default: 60")
+    parser.add_argument("--steps", type=int, default=250, help="of each training, of 4; default: 250")
     parser.add_argument("--seeds", type=int, default=3, help="default: 3")
     options = parser.parse_args()
-    entries = (options.data / LISTS / "train.txt").read_text().split()
-    first = random.Random(0).sample(entries, options.first)
-    rest = sorted(set(entries) - set(first))
-    held = random.Random(1).sample(rest, options.held)
-    pool = sorted(set(rest) - set(held))
+    classes = Classes.named(tuple((options.data / "labels.txt").read_text().split()))
     options.work.mkdir(parents=True, exist_ok=True)
-    train(options.work / "first", first, options, 0)
+    train_images, val = (
+        read_images(options.data, split, options.weights, classes, options.work / f"{split}.npz")
+        for split in ("train", "val")
+    )
+    titles, num_classes = ("validation split", "images held back"), len(classes.names)
+    tables: dict[str, list[dict[str, float]]] = {title: [] for title in titles}
     for seed in range(options.seeds):
-        chance = random.Random(1000 + seed).sample(pool, options.more)
-        for arm, more in zip(ARMS, (chance, suggested(pool, options)), strict=True):
-            train(options.work / f"seed_{seed}" / arm, [*first, *more], options, seed)
-    for seed in range(options.seeds):
-        for arm in ARMS:
-            score_held(options.work / f"seed_{seed}" / arm, held, options)
-    print_table("validation split, every third image", options.work, options.seeds, "run/scores.json")
-    print_table(f"{options.held} images held back", options.work, options.seeds, HELD)
+        drawn = random.Random(seed).sample(train_images.names, options.first + options.held)
+        first, held = drawn[: options.first], train_images.of(drawn[options.first :])
+        pool = train_images.of(sorted({*train_images.names} - {*drawn}))
+        kept = options.work / f"seed_{seed}.json"
+        known = json.loads(kept.read_text()) if kept.exists() else {"chosen": {}, "scores": {}}
+        chosen, scores = known["chosen"], known["scores"]
+        for arm in ("first", *ARMS):
+            if arm in scores:
+                continue
+            began = time.monotonic()
+            learned = train_images.of([*first, *chosen.get(arm, [])])
+            head = train(learned, options.weights, classes, options.steps, seed)
+            if arm == "first":
+                chosen.update(choices(head, pool, options.more, num_classes, seed))
+            scores[arm] = [mean_iou(head, images, num_classes) for images in (val, held)]
+            kept.write_text(json.dumps(known))
+            print(f"seed {seed}, {arm}: {time.monotonic() - began:.0f} s, {scores[arm]}", flush=True)
+        for place, title in enumerate(titles):
+            tables[title].append({arm: scores[arm][place] for arm in scores})
+    for title, rows in tables.items():
+        print_table(title, rows)
     return 0
 
 

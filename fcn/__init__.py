@@ -14,6 +14,7 @@ from fcn.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fcn.config.file import load_config as load_config
+    from fcn.evaluation.calibrate import calibrate as calibrate
     from fcn.evaluation.evaluate import evaluate as evaluate
     from fcn.exports.export import export as export
     from fcn.inference.predictor import Predictor as Predictor
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "Predictor": "fcn.inference.predictor",
     "build_model": "fcn.models.factory",
+    "calibrate": "fcn.evaluation.calibrate",
     "convolutionalize": "fcn.models.surgery",
     "evaluate": "fcn.evaluation.evaluate",
     "export": "fcn.exports.export",
@@ -42,6 +44,7 @@ _WITHOUT_BACKEND = ("load_config",)
 __all__ = [
     "Predictor",
     "build_model",
+    "calibrate",
     "convolutionalize",
     "evaluate",
     "export",

@@ -1,6 +1,8 @@
 """Arguments that several commands share, and readers of the text of an argument."""
 
 import argparse
+import shutil
+import textwrap
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,8 +18,6 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """The parser group to which a command is added."""
 
 MODEL_HELP = "a run folder, a .keras file, an exported folder, or the name of a published net (fcn weights)"
-
-_LARGEST_SIDE = 100_000
 
 
 def add_command(
@@ -39,7 +39,8 @@ def add_command(
     command = commands.add_parser(
         name,
         help=description,
-        description=description,
+        # The formatter leaves all texts as they are, for the example, which is one line to be copied.
+        description=textwrap.fill(description, shutil.get_terminal_size().columns - 2),
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -245,34 +246,6 @@ def read_output_folder(text: str) -> Path:
             f"another one, such as labels-{path.name}"
         )
     return path
-
-
-def read_sides(text: str) -> tuple[int, ...]:
-    """Reads HxW; one number alone is the length of the input of a one-dimensional net.
-
-    Example:
-        >>> read_sides("384x512"), read_sides("200")
-        ((384, 512), (200,))
-    """
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and 0 < int(part) <= _LARGEST_SIDE for part in parts):
-        raise argparse.ArgumentTypeError(
-            f"expected HxW in pixels, such as 384x512, each from 1 to {_LARGEST_SIDE}, received {text!r}"
-        )
-    return tuple(map(int, parts))
-
-
-def read_size(text: str) -> tuple[int, int]:
-    """Reads HxW.
-
-    Example:
-        >>> read_size("384x512")
-        (384, 512)
-    """
-    found = read_sides(text)
-    if len(found) != 2:
-        raise argparse.ArgumentTypeError(f"expected HxW in pixels, such as 384x512, received {text!r}")
-    return found[0], found[1]
 
 
 def _one_of(names: str) -> Callable[[str], str]:

@@ -12,8 +12,8 @@ from fcn.cli.arguments import (
     add_trust,
     at_least,
     find_model,
-    read_size,
 )
+from fcn.cli.size_arguments import read_size
 from fcn.config.file import is_configuration
 from fcn.config.sections import NETS
 from fcn.errors import PartialError

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fcn.cli.arguments import MODEL_HELP, Commands, add_command, add_labeling, add_trust, find_model
+from fcn.cli.label_arguments import add_label_orientation, read_label_orientation
 from fcn.cli.tables import print_calibration, print_robustness, print_scores
-from fcn.config.sections import LabelOrientation
 from fcn.runs.folder import RunFolder, model_file
 from fcn.system.backend import start_backend
 from fcn.system.files import occupied
@@ -61,15 +61,11 @@ def add_parser(commands: Commands) -> None:
         "--details",
         type=Path,
         metavar="FOLDER",
-        help="also write the scores of each image (images.csv, images.json), and a page with the worst and "
-        "their largest mistakes (worst.html)",
+        help="also write the scores of each image (images.csv, images.json), a page with the worst and their "
+        "largest mistakes (worst.html), and pictures: of --calibration a reliability diagram "
+        "(reliability.svg), of --robustness its scores (robustness.svg)",
     )
-    evaluate.add_argument(
-        "--label-orientation",
-        choices=("upright", "stored"),
-        help="whether labels are of upright images, or of the pixels as they are stored, before EXIF "
-        "orientation; default: as the run was trained, if this is its data set, else upright",
-    )
+    add_label_orientation(evaluate)
     add_trust(evaluate)
 
 
@@ -99,7 +95,7 @@ def run(options: argparse.Namespace) -> None:
         scales=options.scales,
         trust=options.trust,
     )
-    orientation = options.label_orientation or _label_orientation(options)
+    orientation = read_label_orientation(options)
     if said := describe_divided(options.model, options.data, options.split):
         print_notice(said)
     checked = evaluate_and_check(
@@ -142,16 +138,25 @@ def run(options: argparse.Namespace) -> None:
     write_json_result(options.output, document)
     title = f"{options.model} on {options.split} of {options.data}"
     if options.details is not None:
-        from fcn.report.details import PAGE, write_details
+        from fcn.report.details import PAGE, RELIABILITY, write_details
 
         write_details(options.details, predictor, checked.evaluation, title)
-        print_notice(f"Wrote {options.details / PAGE}, images.csv and images.json.")
+        pictures = [RELIABILITY] if options.calibration else []
+        if robustness is not None:
+            from fcn.report.robustness import PICTURE, write_robustness
+
+            write_robustness(options.details / PICTURE, robustness, checked.evaluation.scores.mean_iou, title)
+            pictures.append(PICTURE)
+        listed = ", ".join(map(str, [options.details / PAGE, *pictures]))
+        print_notice(f"Wrote {listed}, images.csv and images.json.")
     if options.json:
         print_json(document)
         return
     print_scores(checked.evaluation, names, title, draws)
     if checked.evaluation.calibration is not None:
         print_calibration(checked.evaluation.calibration, names)
+    if checked.evaluation.tempered is not None:
+        print_calibration(checked.evaluation.tempered, names, "Calibration with temperatures")
     if robustness is not None:
         print_robustness(robustness, checked.evaluation.scores.mean_iou)
     print_lines(f"Wrote {options.output}.")
@@ -201,26 +206,6 @@ def _unused(path: Path) -> Path:
     """Returns a path where nothing is: the given one, or the first free one with a number."""
     numbered = (path.with_stem(f"{path.stem}_{number}") for number in count(2))
     return next(found for found in chain([path], numbered) if not (found.exists() or found.is_symlink()))
-
-
-def _label_orientation(options: argparse.Namespace) -> LabelOrientation:
-    """Returns what the labels are of by the configuration of the run, if the data set is its own.
-
-    If it is another one, or was moved, that its labels are taken as upright is said.
-    """
-    from fcn.runs.lineage import find_run
-
-    run = find_run(options.model)
-    data = None if run is None else run.load_config().data
-    if data is None or data.label_orientation == "upright":
-        return "upright"
-    if data.root.resolve() == options.data.resolve():
-        return data.label_orientation
-    print_notice(
-        f"{options.model} was trained with data.label_orientation: stored on {data.root}. The labels of "
-        f"{options.data} are taken as upright; if they are of stored pixels, add --label-orientation stored."
-    )
-    return "upright"
 
 
 def _new_file(path: Path) -> Path:

@@ -96,7 +96,7 @@ def add_parser(commands: Commands) -> None:
         help="most images to label at once; default: 1 on a CPU, 8 on a GPU; a continued job keeps its own",
     )
     add_memory(infer, "4; a continued job keeps its own")
-    add_reading_limits(infer)
+    add_reading_limits(infer, "268; a continued job keeps its own")
     infer.add_argument(
         "--ray",
         type=_address,

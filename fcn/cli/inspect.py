@@ -4,9 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fcn.cli.arguments import Commands, add_command, add_trust, find_model, read_sides
+from fcn.cli.arguments import Commands, add_command, add_engine, add_trust, find_model
+from fcn.cli.size_arguments import read_sides
 from fcn.config.file import is_configuration
 from fcn.errors import RunError
+from fcn.runs.folder import is_exported
 from fcn.system.backend import start_backend
 from fcn.system.text import print_json, print_lines
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     import keras
 
     from fcn.data.image_io import Pixels
+    from fcn.inference.engines.engine import NetEngine
 
 _SIZE = (384, 512)
 _SCENE_CLASSES = (1, 2, 3)
@@ -36,8 +39,8 @@ def add_parser(commands: Commands) -> None:
         "model",
         type=Path,
         metavar="CONFIG_OR_MODEL",
-        help="a YAML file; a run folder, a .keras or an .h5 file; or the name of a published net (fcn "
-        "weights)",
+        help="a YAML file; a run folder, an exported folder, a .keras or an .h5 file; or the name of a "
+        "published net (fcn weights)",
     )
     inspect.add_argument(
         "--size",
@@ -63,6 +66,14 @@ def add_parser(commands: Commands) -> None:
         action="store_true",
         help="also measure the effective receptive field, which takes as long as a training step",
     )
+    inspect.add_argument(
+        "--time",
+        action="store_true",
+        help="also label an image several times, and show how many milliseconds each layer takes and which "
+        "share of the measured peak of this machine it reaches; on a CPU, with --engine tensorflow, openvino "
+        "or, for an exported folder, onnx",
+    )
+    add_engine(inspect)
     add_trust(inspect)
 
 
@@ -74,9 +85,11 @@ def run(options: argparse.Namespace) -> None:
         raise RunError(
             f"{options.html}: is a folder. Give --html the name of a file, as {options.html / 'net.html'}."
         )
+    if not options.time and (options.engine, options.precision) != ("auto", "auto"):
+        raise RunError("--engine, --precision: are only used by --time. Add it, or leave them out.")
     if not is_configuration(options.model):
-        options.model = find_model(options.model)
-    start_backend()
+        options.model = find_model(options.model, options.engine)
+    start_backend(options.engine)
     import keras
 
     from fcn.data.image_io import read_image
@@ -92,8 +105,8 @@ def run(options: argparse.Namespace) -> None:
     keras.utils.set_random_seed(0)
     model = open_for_inspection(options.model, options.trust)
     size = options.size or _default_size(model, given)
-    inspection = inspect_model(model, size)
-    note = _UNTRAINED if is_configuration(options.model) else ""
+    inspection = inspect_model(model, size, _timed_engine(options, model) if options.time else None)
+    note = _UNTRAINED if is_configuration(options.model) or is_exported(options.model) else ""
     effective = image = None
     if options.html or options.effective:
         image = _image(model, given, size)
@@ -114,6 +127,25 @@ def run(options: argparse.Namespace) -> None:
         print_lines("", "No gradient reaches the image, so there is no effective receptive field.")
     if options.html:
         print_lines("", f"Wrote {options.html}.")
+
+
+def _timed_engine(options: argparse.Namespace, model: "keras.Model") -> "NetEngine":
+    """Opens the engine to time a net on.
+
+    Raises:
+        BackendError: If it does not tell the time of its operations.
+        RunError: If the model is not one that an engine computes.
+    """
+    from fcn.inference.engines.choose import open_engine
+    from fcn.models.net import SegmentationNet
+
+    if not isinstance(model, SegmentationNet):
+        raise RunError(
+            f"--time: expected a net of this package, which its engines compute. {model.name} is another "
+            "model of Keras. Leave the option out."
+        )
+    source = options.model if is_exported(options.model) else model
+    return open_engine(source, options.engine, options.precision, options.trust)
 
 
 def _default_size(model: "keras.Model", given: "Pixels | None") -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import NoReturn
 
 from fcn.cli import (
+    calibrate,
     compare,
     convolutionalize,
     data,
@@ -45,6 +46,7 @@ from fcn.version import __version__
 COMMANDS = (
     train,
     evaluate,
+    calibrate,
     infer,
     export,
     serve,

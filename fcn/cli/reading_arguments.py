@@ -9,16 +9,12 @@ if TYPE_CHECKING:
     from fcn.jobs.reading import ReadingLimits
 
 
-def add_reading_limits(
-    parser: argparse.ArgumentParser,
-    of_jobs: str = "; a continued job keeps its own. Each megapixel above 108 takes 8 MB on top of --memory, "
-    "but not with geotiff",
-) -> None:
+def add_reading_limits(parser: argparse.ArgumentParser, default_size: str = "268") -> None:
     """Adds the options that bound the time and the size of an image.
 
     Args:
-        parser: The command.
-        of_jobs: What the help adds about jobs.
+        parser: Where to add them.
+        default_size: What the help says of the largest image where none is chosen.
     """
     parser.add_argument(
         "--file-timeout",
@@ -32,7 +28,8 @@ def add_reading_limits(
         "--max-megapixels",
         type=_megapixels,
         metavar="N",
-        help=f"largest image; default: 268{of_jobs}",
+        help=f"largest image; default: {default_size}. Each megapixel above 108 takes 8 MB on top of "
+        "--memory, but not with geotiff",
     )
 
 

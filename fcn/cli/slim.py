@@ -5,7 +5,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcn.cli.arguments import Commands, above_zero, add_command, add_set, add_trust, read_sides
+from fcn.cli.arguments import Commands, above_zero, add_command, add_set, add_trust
+from fcn.cli.size_arguments import read_sides
 from fcn.errors import RunError
 from fcn.pages.percent import percent
 from fcn.system.backend import start_backend

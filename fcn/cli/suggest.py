@@ -71,7 +71,7 @@ def add_parser(commands: Commands) -> None:
         help=f"form of these labels, with --copy; default: {_FORM}",
     )
     add_memory(suggest, "4")
-    add_reading_limits(suggest, of_jobs="")
+    add_reading_limits(suggest)
     add_labeling(suggest)
     add_trust(suggest)
 

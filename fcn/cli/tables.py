@@ -9,6 +9,7 @@ from fcn.system.text import counted
 
 if TYPE_CHECKING:
     from fcn.evaluation.bootstrap import Interval, ScoreDraws
+    from fcn.evaluation.calibrate import CalibrationReport
     from fcn.evaluation.calibration import Calibration
     from fcn.evaluation.evaluation import Evaluation
     from fcn.evaluation.robustness import Robustness
@@ -59,12 +60,15 @@ def print_scores(
     TerminalConsole().print(table)
 
 
-def print_calibration(calibration: "Calibration", class_names: Sequence[str]) -> None:
+def print_calibration(
+    calibration: "Calibration", class_names: Sequence[str], subject: str = "Calibration"
+) -> None:
     """Prints how well probabilities agree with accuracy: a reliability diagram as a table, and classes.
 
     Args:
         calibration: Calibration of a net.
         class_names: The names of the classes.
+        subject: What is shown.
     """
     from rich import box
     from rich.table import Table
@@ -73,7 +77,7 @@ def print_calibration(calibration: "Calibration", class_names: Sequence[str]) ->
 
     total = int(calibration.pixels.sum())
     title = (
-        f"Calibration: expected error {percent(calibration.expected_error)} ({len(calibration.pixels)} bins, "
+        f"{subject}: expected error {percent(calibration.expected_error)} ({len(calibration.pixels)} bins, "
         f"{total:,} pixels), negative log-likelihood {calibration.negative_log_likelihood:.4f}, Brier score "
         f"{calibration.brier:.4f}"
     )
@@ -90,6 +94,39 @@ def print_calibration(calibration: "Calibration", class_names: Sequence[str]) ->
     classes.add_column("expected error", justify="right")
     for name, error in zip(class_names, calibration.class_expected_error, strict=True):
         classes.add_row(name, percent(error))
+    TerminalConsole().print(classes)
+
+
+def print_calibrating(report: "CalibrationReport") -> None:
+    """Prints the temperatures that were fitted to a net, and what they change, as tables."""
+    from rich import box
+    from rich.table import Table
+
+    from fcn.system.console import TerminalConsole
+
+    before, after = report.before, report.after
+    title = (
+        f"{counted(report.measured_images, 'image')} of {report.split} that the temperatures were not fitted "
+        f"on, {int(before.pixels.sum()):,} pixels"
+    )
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("score")
+    for column in ("before", "after"):
+        table.add_column(column, justify="right")
+    table.add_row("expected calibration error", percent(before.expected_error), percent(after.expected_error))
+    for name in ("negative_log_likelihood", "brier"):
+        values = (f"{getattr(one, name):.4f}" for one in (before, after))
+        table.add_row(name.replace("_", " ").replace("brier", "Brier score"), *values)
+    TerminalConsole().print(table)
+    if len(report.temperatures) == 1:
+        return
+    classes = Table(box=box.SIMPLE_HEAD)
+    classes.add_column("labeled as")
+    for column in ("temperature", "expected error before", "after"):
+        classes.add_column(column, justify="right")
+    errors = before.class_expected_error, after.class_expected_error
+    for name, temperature, *ends in zip(report.class_names, report.temperatures, *errors, strict=True):
+        classes.add_row(name, f"{temperature:.3f}", *map(percent, ends))
     TerminalConsole().print(classes)
 
 

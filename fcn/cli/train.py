@@ -127,7 +127,10 @@ def _find_training(options: argparse.Namespace) -> tuple[Config, Path]:
     has_stages = options.stages and path is not None
     if not run.exists() and not has_stages:
         stages = " A training with --stages also needs CONFIG." if options.stages else ""
-        raise RunError(f"{named}: is not a run folder: it has no config.yaml.{stages}")
+        raise RunError(
+            f"{named}: is not a run folder: it has no config.yaml.{stages} To start a run there: python "
+            f"train.py CONFIG --run {shlex.quote(str(named))}"
+        )
     if path is not None:
         return load_config(path, options.set), named
     return load_saved_config(run.config, options.set), named

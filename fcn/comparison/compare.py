@@ -8,7 +8,7 @@ from fcn.comparison.candidates import Candidate
 from fcn.comparison.machine import describe_machine
 from fcn.comparison.plan import Plan
 from fcn.comparison.result import Comparison, NetResult, NetSize
-from fcn.comparison.runs import config_of, open_candidate, training_cost
+from fcn.comparison.runs import check_starts, config_of, open_candidate, training_cost
 from fcn.comparison.same_work import same_work
 from fcn.comparison.timed_process import Labeling, Size, TrainingStep
 from fcn.comparison.timing import time_tasks
@@ -41,7 +41,7 @@ class Labeler(NamedTuple):
 def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) -> Comparison:
     """Trains what is not trained yet, then scores and times all nets.
 
-    All nets are inspected before any is trained.
+    All nets are inspected before any is trained, and before that the weights they start from are there.
 
     Args:
         plan: What to compare, and on what.
@@ -54,6 +54,7 @@ def compare(plan: Plan, labeler: Labeler, size: Size | None, num_pictures: int) 
     """
     if trainings := describe_trainings(plan):
         print_notice(trainings)
+    check_starts(plan.candidates)
     size = size or most_common_size(plan.examples)
     sizes = {
         one.name: _size_of(one, plan, size, labeler.trust)

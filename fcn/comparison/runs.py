@@ -20,11 +20,25 @@ from fcn.runs.progress import finished_step
 from fcn.training.changes import changed_learning, lengths_before
 from fcn.training.compiling import compile_net
 from fcn.training.loop import train
-from fcn.training.run_check import check_place
+from fcn.training.run_check import check_place, check_weights
 from fcn.training.start import load_start, start_from, start_weights
-from fcn.weights.catalog import NETS
 
-_WITHOUT_FILE = ("none", "imagenet", *NETS)
+
+def check_starts(candidates: Sequence[Candidate]) -> None:
+    """Downloads the weights that trainings start from, or checks that there are some.
+
+    Args:
+        candidates: The nets; those with a checkpoint need no weights.
+
+    Raises:
+        RunError: If weights are missing. It names the net.
+    """
+    for one in candidates:
+        if one.config is not None:
+            try:
+                check_weights(RunFolder(one.path), one.config)
+            except FcnError as error:
+                raise _not_trained(one, error) from error
 
 
 def open_candidate(
@@ -51,7 +65,7 @@ def open_candidate(
         try:
             return _compile_new(candidate.config, classes, trust)
         except FcnError as error:
-            raise RunError(f"{candidate.name}: cannot be trained. {error}") from error
+            raise _not_trained(candidate, error) from error
     net = load_model(candidate.path, trust)
     if net.classes.names != classes.names:
         raise DataError(
@@ -117,13 +131,14 @@ def training_cost(candidate: Candidate) -> tuple[int | None, float | None]:
     return steps, max(seconds, default=None)
 
 
+def _not_trained(candidate: Candidate, error: FcnError) -> RunError:
+    return RunError(f"{candidate.name}: cannot be trained. {error.args[0]}", *error.args[1:])
+
+
 def _check_run(run: RunFolder, candidate: Candidate, rungs: Sequence[int]) -> None:
     config = candidate.config
     if config is None:
         return
-    weights = config.model.weights
-    if weights not in _WITHOUT_FILE and not Path(weights).exists():
-        raise RunError(f"model.weights={weights}: no such run or file to start from.")
     if not run.exists():
         check_place(run)
         return
@@ -134,7 +149,7 @@ def _check_run(run: RunFolder, candidate: Candidate, rungs: Sequence[int]) -> No
     changed += changed_learning(saved, config)
     for key, before, now in (
         ("data.root", saved.data.root, config.data.root),
-        ("model.weights", saved.model.weights, weights),
+        ("model.weights", saved.model.weights, config.model.weights),
     ):
         if str(before) != str(now) and Path(before).resolve() != Path(now).resolve():
             changed.append(f"{key}: {before} -> {now}")

@@ -25,12 +25,8 @@ from fcn.evaluation.scored_split import check_classes, read_scored
 from fcn.inference.predictor import Predictor
 from fcn.outputs.prediction import Prediction
 from fcn.outputs.probabilities import bands, softmax
-from fcn.runs.lineage import (
-    TrainingSplit,
-    describe_training,
-    describe_unchecked,
-    training_of,
-)
+from fcn.runs.lineage import TrainingSplit, training_of
+from fcn.runs.lineage_warnings import describe_training, describe_unchecked
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
 from fcn.system.text import printable
@@ -86,7 +82,7 @@ def evaluate_examples(
     class_images = np.zeros(num_classes, np.int64)
     images: list[ImageScore] = []
     losses: list[float] = []
-    sums = CalibrationSums(num_classes)
+    sums, tempered = CalibrationSums(num_classes), CalibrationSums(num_classes)
 
     def read(example: Example) -> tuple[Pixels, Pixels, ExampleDigest]:
         image, label = read_example(example._replace(bits=predictor.bits), num_classes)
@@ -99,6 +95,8 @@ def evaluate_examples(
         if calibration and prediction.logits is not None:
             for band in bands(prediction.logits):
                 sums.add(softmax(prediction.logits[band]), label[band])
+                if predictor.temperatures is not None:
+                    tempered.add(softmax(prediction.logits[band], predictor.temperatures), label[band])
         matrix = confusion_matrix(label, prediction.label, num_classes)
         total += matrix
         class_images += matrix.sum(axis=1) > 0
@@ -116,6 +114,7 @@ def evaluate_examples(
         sum(losses) / len(losses) if losses else math.nan,
         class_images,
         sums.calibration() if calibration else None,
+        tempered.calibration() if calibration and predictor.temperatures is not None else None,
     )
 
 

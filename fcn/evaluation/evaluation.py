@@ -50,7 +50,8 @@ class Evaluation(NamedTuple):
         loss: Mean over the images of the loss of each; NaN if it was not asked for, or not computed.
         class_images: `int64[C]`, number of images with a pixel of each class in their label; None if it was
             not counted.
-        calibration: Of its probabilities; None if it was not asked for.
+        calibration: Of its probabilities without temperatures; None if it was not asked for.
+        tempered: Of the probabilities of a calibrated net, with its temperatures; None of others.
     """
 
     scores: Scores
@@ -61,6 +62,7 @@ class Evaluation(NamedTuple):
     loss: float = math.nan
     class_images: npt.NDArray[np.int64] | None = None
     calibration: Calibration | None = None
+    tempered: Calibration | None = None
 
     def draw_scores(self) -> ScoreDraws:
         """Returns the scores of many draws of the images, for intervals.
@@ -97,6 +99,8 @@ def scores_document(
     document = evaluation.scores.as_dict(class_names)
     document |= evaluation.boundary.as_dict(class_names) if evaluation.boundary else {}
     document |= {"calibration": evaluation.calibration.as_dict(class_names)} if evaluation.calibration else {}
+    if evaluation.tempered:
+        document |= {"calibration_with_temperatures": evaluation.tempered.as_dict(class_names)}
     document |= {"intervals": draws.as_dict(class_names)} if draws else {}
     document |= {
         "split": split,

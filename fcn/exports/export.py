@@ -12,12 +12,13 @@ from fcn.data.image_io import read_image
 from fcn.errors import BackendError, OutputError
 from fcn.exports.formats.onnx import write_onnx
 from fcn.exports.formats.onnx_graph import import_onnx
-from fcn.inference.engines.exported import CLASSES_ASSET, MODEL_ASSET, classes_document
+from fcn.inference.engines.exported import CALIBRATION, CLASSES_ASSET, MODEL_ASSET, classes_document
 from fcn.inference.engines.litert import import_interpreter
 from fcn.inference.engines.onnx import import_onnxruntime
 from fcn.inference.engines.openvino import import_openvino
 from fcn.models.net import SegmentationNet
 from fcn.runs.arrival import write_file_sizes
+from fcn.runs.calibration_file import read_record
 from fcn.runs.licenses import licenses_of_model, write_licenses
 from fcn.runs.lineage import find_run
 from fcn.runs.model_file import load_model, model_file
@@ -137,6 +138,9 @@ def export(
                 write_litert(net, temporary)
             if source is not None:
                 _copy_run(source, temporary)
+                record = None if net.temperatures is None else read_record(model_file(source))
+                if record is not None:
+                    write_json(temporary / CALIBRATION, record)
             write_warmup(temporary)
             if chosen is not None:
                 verify(net, temporary, chosen, formats)

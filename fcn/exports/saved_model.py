@@ -9,7 +9,9 @@ import tensorflow as tf
 from fcn.exports.graph import decode_image, encode_label
 from fcn.inference.engines.dilation import scoring
 from fcn.inference.engines.signatures import PREDICT_LOGITS, PREDICT_TENSOR, SERVING_DEFAULT
+from fcn.inference.engines.tensorflow import divide_scores
 from fcn.models.net import SegmentationNet
+from fcn.outputs.temperature import Temperatures
 
 _ANY_IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
 _SHRUNK_IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
@@ -34,6 +36,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         self._num_classes: int = model.num_classes
         self._bits: int = model.bits
         self._shrinks: bool = model.input_scale != 1
+        self._temperatures = Temperatures.of(model.temperatures)
         self.classes = tf.saved_model.Asset(str(classes_path))
         self.arguments = tf.saved_model.Asset(str(model_path))
 
@@ -96,7 +99,8 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         Returns:
             `label_png_bytes`: `string[B]`, 8-bit gray PNGs of class ids at each image's own size.
             `class_areas`: `float32[B, C]`, the share of the image that each class covers.
-            `mean_confidence`: `float32[B]`, the probability of the label, on average over the pixels.
+            `mean_confidence`: `float32[B]`, the probability of the label, on average over the pixels; of a
+                calibrated net with its temperatures.
         """
 
         def one(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -105,7 +109,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
             areas = _class_areas(label, self._num_classes)
             # The last to use the logits may overwrite them, and they are the largest of all maps.
             with tf.control_dependencies([label]):
-                confidence = tf.reduce_mean(_confidence(logits))
+                confidence = tf.reduce_mean(_confidence(divide_scores(logits, label, self._temperatures)))
             return encode_label(label[0]), areas, confidence
 
         png, areas, confidence = tf.map_fn(

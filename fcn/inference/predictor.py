@@ -17,6 +17,7 @@ from fcn.inference.engines.engine import (
     PartwiseEngine,
     PixelSource,
     Place,
+    temperatures_of,
 )
 from fcn.inference.image_source import ImageSource, read_source
 from fcn.inference.views import PLAIN, Views, check_scales, multi_scale_engine
@@ -57,6 +58,7 @@ class Predictor:
     Attributes:
         classes: The names and colors of the classes.
         bits: How many bits the values of image files of 16 bits use.
+        temperatures: Those of a calibrated net, which its probabilities are computed with; None of others.
         path: Path of the model; None for a net in memory.
         net: The net in memory; None for a model that was read.
         views: The scales and mirror images to average over.
@@ -116,6 +118,7 @@ class Predictor:
     def _set(self, engine: Engine, views: Views, path: Path | None, net: "SegmentationNet | None") -> None:
         self._engine, self.views, self.path, self.net = engine, views, path, net
         self.classes, self.bits = engine.classes, engine.bits
+        self.temperatures = temperatures_of(engine)
         self.overlay_style: OverlayStyle = DEFAULT_STYLE
         Predictor._process = os.getpid()
 
@@ -170,10 +173,7 @@ class Predictor:
         if not with_logits:
             return self._of_labeled(images, self.engine.label(batch))
         scores = self.engine.logits(batch)
-        return [
-            Prediction(image, self.classes, logits=logits, style=self.overlay_style)
-            for image, logits in zip(images, scores, strict=True)
-        ]
+        return [self._of_logits(*one) for one in zip(images, scores, strict=True)]
 
     def predict_each(
         self, images: Sequence[Pixels], with_logits: bool = False
@@ -239,7 +239,7 @@ class Predictor:
             raise ValueError("Expected an image for which `is_large` holds. Received: another one.")
         if with_logits:
             logits = yield from engine.logits_in_turns(image)
-            return Prediction(image, self.classes, logits=logits[0], style=self.overlay_style)
+            return self._of_logits(image, logits[0])
         labeled = yield from engine.label_in_turns(image)
         return self._of_labeled([image], labeled)[0]
 
@@ -273,6 +273,10 @@ class Predictor:
             ValueError: As `predict` does.
         """
         return self.predict(image, with_logits=True).probabilities()
+
+    def _of_logits(self, image: Pixels, logits: Floats) -> Prediction:
+        style, temperatures = self.overlay_style, self.temperatures
+        return Prediction(image, self.classes, logits=logits, style=style, temperatures=temperatures)
 
     def _of_labeled(self, images: Sequence[Pixels], labeled: Labeled) -> list[Prediction]:
         return [

@@ -17,6 +17,7 @@ from fcn.inference.video_reader import FrameReader, measure_timing, open_video
 from fcn.inference.video_writer import TARGET_SUFFIXES, Sound, open_writer
 from fcn.outputs.overlay import legend_of_classes, tint
 from fcn.outputs.prediction import Prediction
+from fcn.outputs.probabilities import mixed_confidence, softmax
 from fcn.outputs.uncertainty import uncertainty_of
 from fcn.system.files import atomic_path
 from fcn.system.parallel import map_ahead
@@ -158,9 +159,10 @@ def _predict_smoothly(predictor: Predictor, frames: list[Pixels], smoother: Smoo
     """Labels frames by the probabilities that the frames before share in."""
     predictions = []
     for given in predictor.predict_batch(frames, with_logits=True):
-        probabilities = smoother.smooth(given.image, given.probabilities())
+        # As the net gives them, without temperatures, which are for the confidence of the average.
+        probabilities = smoother.smooth(given.image, softmax(given.scores()))
         label = probabilities.argmax(axis=-1).astype(np.uint8)
-        highest = probabilities.max(axis=-1)
+        highest = mixed_confidence(probabilities, predictor.temperatures)
         labeled, uncertainty = (label, float(highest.mean(dtype=np.float64))), uncertainty_of(highest)
         predictions.append(
             Prediction(given.image, given.classes, labeled, style=given.style, uncertainty=uncertainty)

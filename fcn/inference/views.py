@@ -8,14 +8,11 @@ import cv2
 import numpy as np
 
 from fcn.data.image_io import Pixels
-from fcn.inference.engines.engine import Engine, Floats, Labeled, check_scores
-from fcn.outputs.probabilities import softmax
+from fcn.inference.engines.engine import Engine, Floats, Labeled, check_scores, temperatures_of
+from fcn.outputs.probabilities import log_probabilities, mixed_confidence, softmax
 
 MAX_SCALE = 4.0
 """Largest scale; it takes 16 times the time and memory of the image itself."""
-
-# Smaller probabilities are raised to this before their logarithm is taken.
-_SMALLEST = np.finfo(np.float32).tiny
 
 
 class Views(NamedTuple):
@@ -91,6 +88,7 @@ class MultiScaleEngine:
         name: Name of the inner engine.
         precision: Precision of the inner engine.
         bits: Bits of the inner engine.
+        temperatures: Those of a calibrated net, for the confidence of the average alone; None of others.
 
     Raises:
         ValueError: If a scale is invalid.
@@ -98,22 +96,20 @@ class MultiScaleEngine:
 
     def __init__(self, engine: Engine, views: Views, score_bytes: int | None = None) -> None:
         self.classes, self.name, self.precision = engine.classes, engine.name, engine.precision
-        self.bits = engine.bits
+        self.bits, self.temperatures = engine.bits, temperatures_of(engine)
         self._engine, self._score_bytes = engine, score_bytes
         self._views = Views(views.flip, check_scales(views.scales))
 
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB; the confidence is that of the mean probabilities."""
         probabilities = self._average_views(images)
+        label = probabilities.argmax(axis=-1).astype(np.uint8)
         # By rounding, an interpolated mean of ones may be slightly above one.
-        confidence = np.minimum(probabilities.max(axis=-1), 1)
-        return Labeled(probabilities.argmax(axis=-1).astype(np.uint8), confidence)
+        return Labeled(label, np.minimum(mixed_confidence(probabilities, self.temperatures), 1))
 
     def logits(self, images: Pixels) -> Floats:
         """Returns `float32[B, H, W, C]`, the logarithm of the mean probabilities."""
-        probabilities = self._average_views(images)
-        np.maximum(probabilities, _SMALLEST, out=probabilities)
-        return np.log(probabilities, out=probabilities)
+        return log_probabilities(self._average_views(images))
 
     def _average_views(self, images: Pixels) -> Floats:
         if self._score_bytes is not None:

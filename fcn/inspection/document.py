@@ -6,6 +6,7 @@ from typing import Any
 
 from fcn.inspection.effective import EffectiveField
 from fcn.inspection.facts import Inspection, LayerFacts, ReceptiveField
+from fcn.inspection.timing.times import Times
 
 Number = int | float
 
@@ -14,16 +15,19 @@ def inspection_document(inspection: Inspection, effective: EffectiveField | None
     """Returns all of an inspection as JSON values.
 
     `stride` and `receptive_field` are a number where rows and columns agree, else a list of both; offsets
-    and centers are always lists. What is unknown is None.
+    and centers are always lists. What is unknown is None. If the layers were timed, each has `time`, and
+    `timing` tells on what; both are None if not.
 
     Args:
         inspection: The net and its layers.
         effective: The effective field of the middle of its output, if it was measured.
     """
+    times = inspection.times
     return {
         "name": inspection.name,
         "size": list(inspection.size),
-        "layers": [_layer(layer) for layer in inspection.layers],
+        "layers": [{**_layer(layer), "time": _time(layer.name, times)} for layer in inspection.layers],
+        "timing": None if times is None else _timing(times),
         "totals": {
             "parameters": inspection.parameters,
             "trainable_parameters": inspection.trainable_parameters,
@@ -69,6 +73,30 @@ def _layer(layer: LayerFacts) -> dict[str, Any]:
         "trainable_parameters": layer.trainable_parameters,
         "gflop": layer.gflop,
         "activation_bytes": layer.activation_bytes,
+    }
+
+
+def _time(name: str, times: Times | None) -> dict[str, Any] | None:
+    if times is None:
+        return None
+    return {
+        "milliseconds": 1e3 * times.layers[name].seconds,
+        "computed_with": times.layers[name].within,
+        "gflop_per_second": times.gflops(name),
+        "share_of_peak": times.share_of_peak(name),
+    }
+
+
+def _timing(times: Times) -> dict[str, Any]:
+    return {
+        "engine": times.engine,
+        "precision": times.precision,
+        "passes": times.passes,
+        "pass_milliseconds": 1e3 * times.seconds,
+        "layers_milliseconds": 1e3 * times.layer_seconds,
+        "other_milliseconds": 1e3 * times.other_seconds,
+        "peak_gflop_per_second": times.peak_gflops,
+        "peak_of": times.peak_of,
     }
 
 

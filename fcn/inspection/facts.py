@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from fcn.inference.engines.engine import NetEngine
 from fcn.inspection.cost import OPERATIONS_PER_MULTIPLY_ADD, multiply_adds
 from fcn.inspection.graph import Node, read_graph
 from fcn.inspection.layer_operations import LayerSteps, Steps, steps_of
+from fcn.inspection.timing.measure import measure_times
+from fcn.inspection.timing.times import Times
 from fcn.models.axis_operations import Chart, Source, Span, grids, seen_by, seen_by_neighbors
 from fcn.models.context import CONTEXT_LAYERS
 
@@ -74,6 +77,7 @@ class Inspection(NamedTuple):
         peak_bytes: Most bytes of maps that are needed at one time while an image is labeled, if each is kept
             until it is read for the last time. Real programs need some more.
         context_field: Number of scores in a row that the context module sees; None for nets without one.
+        times: How long each layer took on an engine; None if that was not measured.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Inspection(NamedTuple):
     layers: tuple[LayerFacts, ...]
     peak_bytes: int
     context_field: int | None = None
+    times: Times | None = None
 
     @property
     def parameters(self) -> int:
@@ -113,15 +118,18 @@ class Inspection(NamedTuple):
         return self.layers[-1].fields
 
 
-def inspect_model(model: keras.Model, size: Sequence[int]) -> Inspection:
+def inspect_model(model: keras.Model, size: Sequence[int], timed_on: NetEngine | None = None) -> Inspection:
     """Derives output, receptive field and cost of each layer of a model, without running it.
 
     Args:
         model: A functional or Sequential Keras model from one image to one map. For layers of unknown kinds,
             shapes and parameters are derived; their fields, and those of later layers, stay unknown.
         size: Sizes of an image, (height, width) or (length,).
+        timed_on: An engine of this model, such as `open_engine(model, "openvino", "bfloat16")`, on which it
+            labels an image several times to measure how long each layer takes; None to measure nothing.
 
     Raises:
+        BackendError: If this engine does not tell the time of its operations.
         RunError: If the model cannot be followed, or does not take images of that size.
 
     Example:
@@ -152,7 +160,12 @@ def inspect_model(model: keras.Model, size: Sequence[int]) -> Inspection:
         )
         layers.append(facts)
     return Inspection(
-        model.name, tuple(size), tuple(layers), _peak(nodes, steps), _context_field(nodes, by_axis[0])
+        name=model.name,
+        size=tuple(size),
+        layers=tuple(layers),
+        peak_bytes=_peak(nodes, steps),
+        context_field=_context_field(nodes, by_axis[0]),
+        times=None if timed_on is None else measure_times(nodes, timed_on),
     )
 
 

@@ -7,7 +7,8 @@ from fcn.inspection.diagram import diagram_figure, diagrams, explanations
 from fcn.inspection.effective import EffectiveField
 from fcn.inspection.facts import Inspection
 from fcn.inspection.picture import EFFECTIVE_COLOR, THEORETICAL_COLOR, field_picture
-from fcn.inspection.text import COLUMNS, table_rows, total_lines
+from fcn.inspection.text import table_columns, table_rows, total_lines
+from fcn.inspection.timing.text import explain_times
 from fcn.pages.picture import Picture, embed
 from fcn.pages.render import render
 from fcn.pages.swatch import Swatch
@@ -46,8 +47,9 @@ def write_inspection_page(
         place=place,
         note=note,
         frames=[*theoretical, Swatch("95% of the gradient", EFFECTIVE_COLOR)],
-        columns=COLUMNS,
+        columns=table_columns(inspection),
         rows=table_rows(inspection),
+        times=None if inspection.times is None else explain_times(inspection.times),
         diagrams=[diagram_figure(diagram) for diagram in diagrams(inspection)],
         explanations=explanations(inspection),
     )

@@ -11,11 +11,15 @@ from fcn.inspection.diagram import diagrams, explanations
 from fcn.inspection.document import plain, shared
 from fcn.inspection.effective import EffectiveField
 from fcn.inspection.facts import Inspection, LayerFacts
+from fcn.inspection.timing.text import time_cells, time_lines
 from fcn.system.console import TerminalConsole
 from fcn.system.text import printable
 
 COLUMNS = ("layer", "kind", "output", "stride", "field", "offset", "parameters", "GFLOP", "MB")
 """The columns of the table; those after the second hold numbers."""
+
+TIME_COLUMNS = ("ms", "of peak")
+"""Further columns where the layers were timed."""
 
 _UNKNOWN = "?"
 _LONGEST_LINE = 72
@@ -25,9 +29,20 @@ _LEAST_NEEDED = ("kind", "MB", "offset", "stride")
 """Columns that are left out on a narrow terminal, in this order."""
 
 
+def table_columns(inspection: Inspection) -> tuple[str, ...]:
+    """Returns the columns of the table of a net."""
+    return COLUMNS if inspection.times is None else (*COLUMNS, *TIME_COLUMNS)
+
+
 def table_rows(inspection: Inspection) -> list[tuple[str, ...]]:
-    """Returns a row of text for each layer, in the order of `COLUMNS`."""
-    return [_row(layer) for layer in inspection.layers]
+    """Returns a row of text for each layer, in the order of its columns."""
+    times = inspection.times
+    rows = [_row(layer) for layer in inspection.layers]
+    if times is None:
+        return rows
+    return [
+        (*row, *time_cells(times, layer.name)) for row, layer in zip(rows, inspection.layers, strict=True)
+    ]
 
 
 def total_lines(inspection: Inspection, effective: EffectiveField | None = None) -> list[tuple[str, str]]:
@@ -47,7 +62,7 @@ def total_lines(inspection: Inspection, effective: EffectiveField | None = None)
     if effective is not None:
         lines.append(("95% of the gradient within", f"{effective.most:,} pixels"))
         lines.append(("50% of the gradient within", f"{effective.half:,} pixels"))
-    return lines
+    return lines if inspection.times is None else [*lines, *time_lines(inspection.times, inspection.gflop)]
 
 
 def print_inspection(inspection: Inspection, effective: EffectiveField | None = None) -> None:
@@ -58,12 +73,13 @@ def print_inspection(inspection: Inspection, effective: EffectiveField | None = 
         console = TerminalConsole(width=_PIPED_WIDTH)
     console.print(f"{printable(inspection.name)}, one image of {size}", highlight=False)
     left_out = 0
-    table = _table(inspection, COLUMNS)
+    columns = table_columns(inspection)
+    table = _table(inspection, columns)
     while Measurement.get(_ENDLESS, _ENDLESS.options, table).maximum > console.width:
         if left_out == len(_LEAST_NEEDED):
             break
         left_out += 1
-        table = _table(inspection, [name for name in COLUMNS if name not in _LEAST_NEEDED[:left_out]])
+        table = _table(inspection, [name for name in columns if name not in _LEAST_NEEDED[:left_out]])
     console.print(table)
     if left_out:
         names = ", ".join(_LEAST_NEEDED[:left_out])
@@ -86,10 +102,11 @@ def print_inspection(inspection: Inspection, effective: EffectiveField | None = 
 
 def _table(inspection: Inspection, columns: Sequence[str]) -> Table:
     """Returns the table with some of its columns."""
-    shown = [index for index, column in enumerate(COLUMNS) if column in columns]
+    names = table_columns(inspection)
+    shown = [index for index, column in enumerate(names) if column in columns]
     table = Table(box=box.SIMPLE_HEAD)
     for index in shown:
-        table.add_column(COLUMNS[index], justify="left" if index < 2 else "right", no_wrap=index != 1)
+        table.add_column(names[index], justify="left" if index < 2 else "right", no_wrap=index != 1)
     for row in table_rows(inspection):
         table.add_row(*(row[index] for index in shown))
     return table

@@ -34,7 +34,7 @@ from fcn.jobs.video_files import VIDEO_MARK
 from fcn.jobs.worker_lease import WorkerLease
 from fcn.outputs.render import SUFFIXES
 from fcn.system.files import remove
-from fcn.system.places import is_encodable, path_below
+from fcn.system.places import check_below, is_encodable
 from fcn.system.progress import track
 from fcn.system.text import escape_undecodable, print_notice
 
@@ -175,29 +175,30 @@ def _found_row(found: FoundImage, output: Path) -> tuple[object, ...]:
     Raises:
         PlaceError: If its label would be outside of the output folder.
     """
-    name = name_of_file(found.place)
-    path_below(output, posixpath.join(found.folder, name), found.path)
-    stem = PurePosixPath(name).stem
-    if found.kind == "video":  # its only output, so a video does not clash with an image of the same name
-        stem, name = f"{stem}{VIDEO_MARK}", f"{name}{VIDEO_MARK}"
-    size, changed = _stat(found.place)
-    paths = (
-        found.place,
-        found.path,
-        found.folder,
-        *(posixpath.join(found.folder, end) for end in (stem, name, _long_name(name, found.place))),
-    )
-    return (*(os.fsencode(path) for path in paths), found.kind, size, changed)
+    name, kind = name_of_file(found.place), found.kind
+    full = posixpath.join(found.folder, name)
+    check_below(output, full, found.path)
+    short, long = posixpath.join(found.folder, _stem(name)), full
+    if is_url(found.place):
+        long = posixpath.join(found.folder, _long_name(name, found.place))
+    if kind == "video":  # its only output, so a video does not clash with an image of the same name
+        short, full, long = (f"{path}{VIDEO_MARK}" for path in (short, full, long))
+    paths = map(os.fsencode, (found.place, found.path, found.folder, short, full, long))
+    return (*paths, kind, *_stat(found.place))
+
+
+def _stem(name: str) -> str:
+    """Returns a name without its suffix, as `pathlib` does; that takes long for many files."""
+    dot = name.rfind(".")
+    return name[:dot] if 0 < dot < len(name) - 1 else name
 
 
 def _long_name(name: str, place: str) -> str:
-    """Returns a name for an image whose full name is that of another; that of a file is its full name.
+    """Returns a name for an image behind a link whose full name is that of another.
 
     The images behind `view?id=1` and `view?id=2` become `view_id=1-` and `view_id=2-`, each with eight digits
     that depend on all of its link, since characters are replaced and servers differ.
     """
-    if not is_url(place):
-        return name
     digits = hashlib.sha256(os.fsencode(place)).hexdigest()[:8]
     return f"{'_'.join(filter(None, (name, query_name(place))))}-{digits}"
 

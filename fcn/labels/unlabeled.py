@@ -48,6 +48,26 @@ class UnlabeledImages(NamedTuple):
         return text
 
 
+def find_unlabeled(config: DataConfig) -> list[Example]:
+    """Returns the images without labels of a training, which are not read; none without `data.unlabeled`.
+
+    Args:
+        config: The data set.
+
+    Raises:
+        DataError: If the folder is not there or holds no image.
+    """
+    folder = config.unlabeled
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise DataError(f"data.unlabeled={folder}: no such folder. Expected one that holds images.")
+    paths = find_images(folder)
+    if not paths:
+        raise DataError(f"data.unlabeled={folder}: holds no images. Give a folder that does, or null.")
+    return [Example(name_below(folder, path), path, path, bits=config.used_bits) for path in paths]
+
+
 def read_unlabeled(config: DataConfig, scored: Collection[bytes]) -> UnlabeledImages:
     """Finds the images without labels of a training and reads each once; none without `data.unlabeled`.
 
@@ -58,11 +78,9 @@ def read_unlabeled(config: DataConfig, scored: Collection[bytes]) -> UnlabeledIm
     Raises:
         DataError: If there are none, or one cannot be read.
     """
-    folder = config.unlabeled
-    if folder is None:
+    examples = find_unlabeled(config)
+    if not examples:
         return UnlabeledImages()
-    paths = find_images(folder)
-    examples = [Example(name_below(folder, path), path, path, bits=config.used_bits) for path in paths]
     found = list(track(map_on_all_cores(_digest, examples), "unlabeled images", len(examples), lines=True))
     if problems := [one for one in found if isinstance(one, str)]:
         raise DataError(*listed(problems, "more files like these"))
@@ -73,8 +91,8 @@ def read_unlabeled(config: DataConfig, scored: Collection[bytes]) -> UnlabeledIm
     ]
     if not pairs:
         raise DataError(
-            f"data.unlabeled={folder}: expected a folder with images that are not scored. Found: "
-            f"{counted(len(examples), 'image')}. Give another folder, or null."
+            f"data.unlabeled={config.unlabeled}: all of its {counted(len(examples), 'image')} are scored, so "
+            "none is left to learn from. Give another folder, or null."
         )
     kept, digests = zip(*pairs, strict=True)
     return UnlabeledImages(kept, digests, len(examples) - len(kept))

@@ -6,6 +6,7 @@ takes its defaults from here.
 
 import difflib
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import wraps
@@ -62,6 +63,8 @@ class NetArguments:
             0 to 255. The layers see only those.
         class_names: One name a class; None for VOC's if there are 21 classes, else their ids.
         palette: `(red, green, blue)` a class, 0 to 255; None for VOC's.
+        temperatures: By which scores are divided before they become probabilities: one, or one a class,
+            chosen by the predicted class. None for a net that is not calibrated. Logits are not divided.
         name: Name of the Keras model; None for that of the kind of net.
         trainable: Whether training changes the net; None leaves it to each layer.
     """
@@ -83,6 +86,7 @@ class NetArguments:
     bits: int = 16
     class_names: Sequence[str] | None = None
     palette: Sequence[Sequence[int]] | None = None
+    temperatures: Sequence[float] | None = None
     name: str | None = None
     trainable: bool | None = None
 
@@ -117,6 +121,12 @@ class NetArguments:
             raise ValueError(
                 f"Expected a `mean` and `scale` for each of 3 channels. Received: mean={mean}, scale={scale}."
             )
+        temperatures = None if self.temperatures is None else tuple(self.temperatures)
+        if not can_be_temperatures(temperatures, num_classes):
+            raise ValueError(
+                f"Expected one number above 0 in `temperatures`, or one for each of {num_classes} classes. "
+                f"Received: temperatures={self.temperatures}."
+            )
         names = _class_names(num_classes) if self.class_names is None else check_class_names(self.class_names)
         colors = Classes.named(names).palette if self.palette is None else tuple(map(tuple, self.palette))
         if len(names) != num_classes or len(colors) != num_classes:
@@ -126,7 +136,14 @@ class NetArguments:
             )
         if any(len(color) != 3 for color in colors):
             raise ValueError(f"Expected (red, green, blue) for each color. Received: palette={colors}.")
-        return replace(self, mean=tuple(mean), scale=tuple(scale), class_names=names, palette=colors)
+        return replace(
+            self,
+            mean=tuple(mean),
+            scale=tuple(scale),
+            class_names=names,
+            palette=colors,
+            temperatures=temperatures,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +254,20 @@ def _check_names(net: str, names: Iterable[str], known: Sequence[str]) -> None:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise ValueError(f"{net} has no argument {name!r}.{hint} It has: {', '.join(known)}.")
+
+
+def can_be_temperatures(values: Sequence[Any] | None, num_classes: int) -> bool:
+    """Returns whether values can be the `temperatures` of a net with a number of classes.
+
+    Example:
+        >>> can_be_temperatures((1.5,), 3), can_be_temperatures((1.5, 2), 3), can_be_temperatures(None, 3)
+        (True, False, True)
+    """
+    if values is None:
+        return True
+    return len(values) in (1, num_classes) and all(
+        isinstance(value, int | float) and 0 < value < math.inf for value in values
+    )
 
 
 def _class_names(num_classes: int) -> tuple[str, ...]:

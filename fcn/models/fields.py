@@ -49,6 +49,7 @@ class NetDescription(NamedTuple):
         context: "none", "basic" or "large" of a `DilatedNet`; None of an `FCN`.
         fc_channels: Channels of fc6 and fc7; None for those that follow from `width`.
         bits: How many bits the values of image files of 16 bits use.
+        temperatures: One or one a class, of a calibrated net; None of others.
         channels: `(name, channels)` of each layer with others than those that follow from these.
     """
 
@@ -61,6 +62,7 @@ class NetDescription(NamedTuple):
     context: str | None = None
     fc_channels: int | None = None
     bits: int = NetArguments.bits
+    temperatures: tuple[float, ...] | None = None
     channels: tuple[tuple[str, int], ...] = ()
 
     @classmethod
@@ -74,6 +76,7 @@ class NetDescription(NamedTuple):
             ValueError: If the net can have no such `channels`.
         """
         values = dict(config)
+        values["temperatures"] = tuple(values.get("temperatures") or ()) or None
         values["channels"] = _pairs(values.get("channels"))
         if "context" in values:
             values["stride"] = 2**DILATED_POOLED_BLOCKS

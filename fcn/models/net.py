@@ -122,5 +122,8 @@ class SegmentationNet(keras.Model):  # type: ignore[misc]
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments of this net."""
-        return {name: getattr(self, name) for name in self._argument_names}
+        """Returns the arguments of this net; `temperatures` only of a calibrated one."""
+        config = {name: getattr(self, name) for name in self._argument_names}
+        if config["temperatures"] is None:  # a file that versions without this argument can read too
+            del config["temperatures"]
+        return config

@@ -14,6 +14,7 @@ from fcn.outputs.overlay import jpeg_overlay, overlay_image
 from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle, make_style
 from fcn.outputs.probabilities import Floats, encode_probabilities, mean_confidence, softmax
 from fcn.outputs.record import Annotation
+from fcn.outputs.temperature import Temperatures
 from fcn.outputs.uncertainty import doubtful_share, uncertainty_of_scores
 
 
@@ -29,6 +30,7 @@ class Prediction:
             older version started have images in stored pixel order.
         style: How overlays are drawn.
         uncertainty: What the property returns; None if it follows from `logits`, or is not known.
+        temperatures: Those of a calibrated net, for probabilities from `logits`.
 
     Attributes:
         image: The image, `uint8[H, W, 3]`, RGB.
@@ -56,22 +58,25 @@ class Prediction:
         orientation: int = 1,
         style: OverlayStyle = DEFAULT_STYLE,
         uncertainty: Pixels | None = None,
+        temperatures: Temperatures | None = None,
     ) -> None:
         if labeled is None and logits is None:
             raise ValueError("Expected a label or scores. Received: None.")
         self.image, self.classes, self.logits = image, classes, logits
         self.orientation, self.style = orientation, style
-        self._given, self._uncertainty = labeled, uncertainty
+        self._given, self._uncertainty, self._temperatures = labeled, uncertainty, temperatures
 
     @cached_property
     def label(self) -> Pixels:
         """The most probable class id of each pixel, `uint8[H, W]`, at the image's own size."""
-        return self._scores().argmax(axis=-1).astype(np.uint8) if self._given is None else self._given[0]
+        return self.scores().argmax(axis=-1).astype(np.uint8) if self._given is None else self._given[0]
 
     @cached_property
     def mean_confidence(self) -> float:
         """Probability of the label, on average over all pixels, 1/C to 1."""
-        return mean_confidence(self._scores()) if self._given is None else self._given[1]
+        if self._given is not None:
+            return self._given[1]
+        return mean_confidence(self.scores(), self._temperatures)
 
     @cached_property
     def uncertainty(self) -> Pixels:
@@ -82,7 +87,7 @@ class Prediction:
         """
         if self._uncertainty is not None:
             return self._uncertainty
-        return uncertainty_of_scores(self._scores())
+        return uncertainty_of_scores(self.scores(), self._temperatures)
 
     @property
     def doubtful(self) -> float | None:
@@ -96,7 +101,7 @@ class Prediction:
         Raises:
             ValueError: If the scores were not asked for.
         """
-        return softmax(self._scores())
+        return softmax(self.scores(), self._temperatures)
 
     def encoded_probabilities(self) -> bytes:
         """Returns the probabilities as `encode_probabilities` writes them.
@@ -104,7 +109,7 @@ class Prediction:
         Raises:
             ValueError: If the scores were not asked for.
         """
-        return encode_probabilities(self._scores(), self.classes)
+        return encode_probabilities(self.scores(), self.classes, self._temperatures)
 
     def areas(self) -> dict[str, float]:
         """Returns the share of the image that each class covers, by class name; absent ones are left out."""
@@ -146,7 +151,12 @@ class Prediction:
         """Returns the upright image and label."""
         return upright(self.image, self.orientation), upright(self.label, self.orientation)
 
-    def _scores(self) -> Floats:
+    def scores(self) -> Floats:
+        """Returns the scores of all classes, `float32[H, W, C]`.
+
+        Raises:
+            ValueError: If they were not asked for.
+        """
         if self.logits is None:
             raise ValueError("Expected a prediction with scores. Ask for them: with_logits=True.")
         return self.logits

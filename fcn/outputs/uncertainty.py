@@ -6,6 +6,7 @@ import numpy as np
 from fcn.classes import count_ids
 from fcn.data.image_io import Pixels
 from fcn.outputs.probabilities import Floats, bands, label_confidence
+from fcn.outputs.temperature import Temperatures
 
 DOUBTFUL = 77
 """Uncertainty from which on a pixel is doubtful: the probability of its label is below 0.7. On Pascal VOC and
@@ -26,11 +27,11 @@ def uncertainty_of(confidence: Floats) -> Pixels:
     return cv2.convertScaleAbs(confidence, alpha=-255, beta=255).astype(np.uint8, copy=False)
 
 
-def uncertainty_of_scores(logits: Floats) -> Pixels:
-    """Returns the same for scores, `float32[H, W, C]`."""
+def uncertainty_of_scores(logits: Floats, temperatures: Temperatures | None = None) -> Pixels:
+    """Returns the same for scores, `float32[H, W, C]`, with the temperatures of a calibrated net."""
     uncertainty = np.empty(logits.shape[:2], np.uint8)
     for band in bands(logits):
-        uncertainty[band] = uncertainty_of(label_confidence(logits[band].copy()))
+        uncertainty[band] = uncertainty_of(label_confidence(logits[band].copy(), temperatures))
     return uncertainty
 
 

@@ -1,5 +1,6 @@
 """Filling the templates of pages."""
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,17 @@ def render(template: str, **values: Any) -> str:
         1
     """
     return environment().get_template(template).render(values)
+
+
+def light_colors() -> dict[str, str]:
+    """Returns the colors of light pages by name, for pictures that are files of their own.
+
+    Example:
+        >>> light_colors()["text"]
+        '#1c2128'
+    """
+    light = COLORS.read_text(encoding="utf-8").partition("@media")[0]
+    return dict(re.findall(r"--(\w+): (#\w+);", light))
 
 
 @cache

@@ -15,6 +15,7 @@ from fcn.pages.percent import percent
 from fcn.pages.render import render
 from fcn.pages.swatch import class_swatches
 from fcn.report.pictures import ShownImage, show_image
+from fcn.report.reliability import reliability_picture
 from fcn.system.results import write_json_result, write_result
 from fcn.system.text import csv_text
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # these import a backend; a page needs none
     from fcn.inference.predictor import Predictor
 
 CSV, JSON, PAGE = Path("images.csv"), Path("images.json"), Path("worst.html")
+RELIABILITY = Path("reliability.svg")
 """Names of the files."""
 
 _SHOWN = 20
@@ -42,12 +44,12 @@ class _Worst(NamedTuple):
 
 
 def write_details(folder: Path, predictor: "Predictor", evaluation: "Evaluation", title: str) -> None:
-    """Writes the scores of each image, worst first, and a page with the worst.
+    """Writes the scores of each image, worst first, a page with the worst, and reliability diagrams.
 
     Args:
         folder: Where the files go; files of these names are replaced.
         predictor: The net that was scored; it labels the images shown once more.
-        evaluation: Its scores.
+        evaluation: Its scores; diagrams are drawn of those with calibration.
         title: What was scored.
 
     Raises:
@@ -71,6 +73,12 @@ def write_details(folder: Path, predictor: "Predictor", evaluation: "Evaluation"
         legend=class_swatches(classes, range(len(classes.names))),
     )
     write_result(folder / PAGE, page)
+    found = (("without temperature", evaluation.calibration), ("with temperature", evaluation.tempered))
+    calibrations = [(name, calibration) for name, calibration in found if calibration is not None]
+    if len(calibrations) == 1:
+        calibrations = [("probabilities", calibrations[0][1])]
+    if calibrations:
+        write_result(folder / RELIABILITY, reliability_picture(calibrations, title))
 
 
 def sort_worst_first(images: Sequence["ImageScore"]) -> list["ImageScore"]:

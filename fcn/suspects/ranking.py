@@ -11,7 +11,7 @@ from fcn.classes import Classes
 from fcn.data.image_io import Pixels
 from fcn.data.leaks import ExampleDigest, digest_example
 from fcn.data.voc import Example, read_example
-from fcn.inference.engines.engine import Floats
+from fcn.inference.engines.engine import Floats, temperatures_of
 from fcn.suspects.score import Comparison, Place, Region, compare_label, find_regions, label_quality
 from fcn.system.parallel import map_ahead
 
@@ -167,11 +167,12 @@ def compare_examples(
         DataError: If an image or label cannot be used.
         RunError: If an image is too large for the memory of the process.
     """
-    num_classes = len(engine.classes.names)
+    num_classes, temperatures = len(engine.classes.names), temperatures_of(engine)
 
     def read(example: Example) -> tuple[Pixels, Pixels, ExampleDigest]:
         image, label = read_example(example._replace(bits=engine.bits), num_classes)
         return image, label, digest_example(image, label)
 
     for example, (image, label, digest) in zip(examples, map_ahead(read, examples), strict=True):
-        yield example, image, compare_label(label, engine.score_parts(image)), digest
+        compared = compare_label(label, engine.score_parts(image), temperatures)
+        yield example, image, compared, digest

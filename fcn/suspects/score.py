@@ -20,6 +20,7 @@ from fcn.classes import VOID
 from fcn.data.image_io import Pixels
 from fcn.evaluation.boundary import BOUNDARY_WIDTH
 from fcn.inference.engines.engine import Floats
+from fcn.outputs.temperature import Temperatures
 
 TEMPERATURE = 0.1
 """Temperature of the soft minimum, as in the code of the paper's authors (cleanlab)."""
@@ -81,13 +82,16 @@ class Region(NamedTuple):
     pixel: tuple[int, int]
 
 
-def compare_label(label: Pixels, parts: Iterable[tuple[Place, Floats]]) -> Comparison:
+def compare_label(
+    label: Pixels, parts: Iterable[tuple[Place, Floats]], temperatures: Temperatures | None = None
+) -> Comparison:
     """Returns a label beside what a net predicts.
 
     Args:
         label: `uint8[H, W]`, class ids, 255 = void.
         parts: The logits `float32[h, w, C]` of parts that cover the image, and their places. The
             probabilities of all classes are in memory for some rows of a part only.
+        temperatures: Those of a calibrated net.
     """
     predicted = np.zeros(label.shape, np.uint8)
     given_probability = np.ones(label.shape, np.float32)
@@ -100,6 +104,8 @@ def compare_label(label: Pixels, parts: Iterable[tuple[Place, Floats]]) -> Compa
             given = label[place][rows]
             predicted[place][rows] = scores.argmax(axis=-1)
             scores -= scores.max(axis=-1, keepdims=True)
+            if temperatures is not None:
+                temperatures.scale(scores)
             np.exp(scores, out=scores)
             total = scores.sum(axis=-1)
             index = np.where(given == VOID, 0, given).astype(np.intp)[..., np.newaxis]

@@ -13,7 +13,8 @@ from fcn.inference.engines.choose import open_engine
 from fcn.inference.predictor import MEMORY_GIGABYTES
 from fcn.inference.tiling.tiles import TiledEngine, tiled
 from fcn.runs.folder import RunFolder, model_file
-from fcn.runs.lineage import describe_earlier, find_run, trained_before, training_of
+from fcn.runs.lineage import find_run, trained_before, training_of
+from fcn.runs.lineage_warnings import describe_earlier
 from fcn.runs.splits import find_lists, is_divided
 from fcn.suspects.folds import fold_nets
 from fcn.suspects.ranking import Net, Ranking, SuspectImage, SuspectRegion, compare_examples

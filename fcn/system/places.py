@@ -37,13 +37,22 @@ def path_below(folder: Path, name: str, source: str) -> Path:
             ...
         fcn.errors.PlaceError: http://host/: names '../a.png', which is outside of the folder labels. ...
     """
+    check_below(folder, name, source)
+    return folder / name
+
+
+def check_below(folder: Path, name: str, source: str) -> None:
+    """Refuses a name as `path_below` does; for many names of which no paths are needed yet.
+
+    Raises:
+        PlaceError: As of `path_below`.
+    """
     if not _is_relative(name) or not is_encodable(name):
         shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
         raise PlaceError(
             f"{source}: names {shown!r}, which is outside of the folder {folder}. "
             "Expected a path inside of it. Rename or remove this entry."
         )
-    return folder / name
 
 
 def output_below(folder: Path, name: str, source: str) -> Path:

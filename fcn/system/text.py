@@ -87,11 +87,17 @@ def print_lines(*lines: object) -> None:
 def print_notice(*lines: object) -> None:
     """Prints lines on stderr, each as `printable` returns it.
 
-    In a notebook they are printed on stdout, which is not red, and broken at words: cells break long lines
-    wherever they end.
+    In a notebook they are printed on stdout, since stderr is red there, which only lines that begin with
+    "Warning:" should be. They are broken at words: cells break long lines wherever they end.
     """
-    text, is_notebook = "\n".join(map(printable, lines)), in_notebook()
-    print(at_words(text) if is_notebook else text, file=sys.stdout if is_notebook else sys.stderr)
+    shown = [printable(line) for line in lines]
+    if not in_notebook():
+        print("\n".join(shown), file=sys.stderr)
+        return
+    for line in shown:
+        # Each stream has a buffer of its own there: without flushing, lines change places.
+        stream = sys.stderr if line.startswith("Warning:") else sys.stdout
+        print(at_words(line), file=stream, flush=True)
 
 
 def print_json(value: Any) -> None:

@@ -8,6 +8,7 @@ from fcn.errors import RunError
 from fcn.runs.folder import RunFolder
 from fcn.system.files import write_json
 from fcn.system.json_files import read_json_file
+from fcn.system.remedies import resume_run
 from fcn.system.text import print_notice
 from fcn.training.schedule import build_schedule
 
@@ -90,8 +91,8 @@ def check_steps(run: RunFolder, config: Config, step: int) -> None:
     """
     if config.train.steps < step:
         raise RunError(
-            f"{run.path}: has taken {step} steps already. Received: train.steps={config.train.steps}. Set at "
-            "least as many."
+            f"{run.path}: has taken {step} steps already. Received: train.steps={config.train.steps}. To end "
+            f"it here: {resume_run(run.path, f'train.steps={step}')}"
         )
 
 

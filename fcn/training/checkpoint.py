@@ -121,7 +121,7 @@ def restore_training(
         raise RunError(
             f"{path}: was trained on the classes {', '.join(names)}; the data set has "
             f"{', '.join(classes.names)}. Use the data set it was trained on, or start another run from its "
-            f"net: {other_run(f'model.weights={path.parents[1]}')}."
+            f"net: {_from_net(path)}."
         )
     model.optimizer.build(model.trainable_variables)
     expected = len(model.optimizer.variables)
@@ -132,13 +132,14 @@ def restore_training(
     except Exception as error:  # Keras raises whatever its parsers raise on a damaged file.
         raise RunError(
             f"{path}: does not fit this configuration, or is damaged ({type(error).__name__}: {error}). "
-            "Use the configuration it was trained with, or start another run."
+            "Use the configuration it was trained with, or start another run from its net: "
+            f"{_from_net(path)}."
         ) from error
     if found != expected:
         raise RunError(
             f"{path}: does not fit this configuration: expected an optimizer with {expected} variables. "
             f"Received: {found}. Use the configuration and the version of fcn that it was trained with, or "
-            "start another run."
+            f"start another run from its net: {_from_net(path)}."
         )
     if average is not None:
         load_average(average, path)
@@ -157,6 +158,11 @@ def restore_training(
         str(state.get("teacher", "")),
         str(state.get("unlabeled", "")),
     )
+
+
+def _from_net(path: Path) -> str:
+    """Returns how to start another run from the net of a checkpoint's run."""
+    return other_run(f"model.weights={path.parents[1]}")
 
 
 def saved_class_names(run: RunFolder) -> tuple[str, ...] | None:

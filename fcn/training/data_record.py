@@ -5,13 +5,8 @@ from pathlib import Path
 from fcn.config.file import Config
 from fcn.runs.digests import DataRecord, TrainingImages, read_record
 from fcn.runs.folder import RunFolder
-from fcn.runs.lineage import (
-    TrainingSplit,
-    compare_earlier,
-    describe_training,
-    describe_unchecked,
-    earlier_images,
-)
+from fcn.runs.lineage import TrainingSplit, compare_earlier, earlier_images
+from fcn.runs.lineage_warnings import describe_training, describe_unchecked
 from fcn.system.text import print_notice
 from fcn.training.checked_data import CheckedData
 from fcn.training.checkpoint import DataDigests

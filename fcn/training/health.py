@@ -29,7 +29,11 @@ from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
 
 FIRST_STEPS = 20
-"""Number of steps with the first value of the loss as their mean."""
+"""Number of steps with the first value of the loss as their mean.
+
+Of a net whose scores begin at zero, the first step alone is taken: a mean loss is then the same for all
+images, and with a learning rate that is far too high it is large from the second step on.
+"""
 
 HIGH_STEPS = 100
 """Number of steps over which a high loss is no accident."""
@@ -87,7 +91,8 @@ def describe_one_class(matrix: Matrix, names: Sequence[str], config: Config) -> 
     return (
         f"every pixel of the validation images was labeled {names[int(predicted[0])]}. Most likely the "
         f"learning rate ({rate:.3g}) is far too high or too low, or one class covers almost everything. Try "
-        f"train.learning_rate={rate / 10:.3g} and {rate * 10:.3g}, or {_ways_to_rare_classes(config)}."
+        f"train.learning_rate={rate / 10:.3g} and {rate * 10:.3g}; if neither helps, "
+        f"{_ways_to_rare_classes(config)}."
     )
 
 
@@ -124,7 +129,8 @@ def _ways_to_rare_classes(config: Config) -> str:
     weighted = {"cross_entropy", "ohem", "focal"} & config.loss.terms.keys()
     if weighted and config.loss.class_weights == "none":
         ways.append("loss.class_weights=median_frequency")
-    return " or ".join([*ways, f"train.steps={2 * config.train.steps}"])
+    longer = f"train.steps={2 * config.train.steps}"
+    return f"{', '.join(ways)} or {longer}" if ways else longer
 
 
 def describe_waiting(share: float, seconds: float) -> str | None:
@@ -191,6 +197,7 @@ class HealthCheck(StepCallback):
         self.session = session
         self.wait = wait
         self._first_losses: list[float] = []
+        self._first_steps = FIRST_STEPS
         self._losses: deque[float] = deque(maxlen=HIGH_STEPS)
         self._predicted = np.zeros(len(session.train_pixels), bool)
         self._validations = 0
@@ -206,6 +213,8 @@ class HealthCheck(StepCallback):
             first = [row for row in rows if int(row["step"]) <= FIRST_STEPS] or rows[:1]
             self._first_losses = [float(row["loss"]) for row in first]
             self._predicted |= _predicted_before(session)
+        elif session.config.loss.reduction == "mean" and not session.model.has_trained_scores():
+            self._first_steps = 1
         own_parts = keras.backend.backend() == "tensorflow" and train.devices != "all"
         devices = int(train.devices) if own_parts else 1
         if step < train.steps:
@@ -214,7 +223,7 @@ class HealthCheck(StepCallback):
 
     def on_step(self, step: int, loss: float) -> None:
         """Checks the loss and the time that steps wait."""
-        if step <= FIRST_STEPS:
+        if step <= self._first_steps:
             self._first_losses.append(loss)
         self._losses.append(loss)
         first = fmean(self._first_losses) if self._first_losses else math.inf

@@ -2,7 +2,7 @@
 
 from fcn.runs.folder import RunFolder
 from fcn.runs.progress import is_stalled, validations_without_rise
-from fcn.system.remedies import set_keys
+from fcn.system.remedies import resume_run
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.session import Session
@@ -11,12 +11,16 @@ from fcn.training.step_callback import StepCallback
 
 def describe_stall(run: RunFolder) -> str:
     """Returns a notice that a run has ended before its last step, and how to continue it."""
-    return f"{run.path}: has ended: {_describe(run)}. To continue: {set_keys('train.patience=null')}"
+    return f"{run.path}: has ended: {_describe(run)}. {_continue(run)}"
 
 
 def _describe(run: RunFolder) -> str:
     count = validations_without_rise(run.log)
     return f"mean IoU has not risen for {counted(count, 'validation')} (train.patience)"
+
+
+def _continue(run: RunFolder) -> str:
+    return f"To continue: {resume_run(run.path, 'train.patience=null')}"
 
 
 class StopWhenStalled(StepCallback):
@@ -39,4 +43,4 @@ class StopWhenStalled(StepCallback):
         # `WholeSteps` tells the other processes.
         if devices.is_main_process() and is_stalled(run, config):
             self.session.learner.stop_training = True
-            print_notice(f"Ends at step {step}: {_describe(run)}.")
+            print_notice(f"Ends at step {step}: {_describe(run)}. {_continue(run)}")

@@ -14,6 +14,7 @@ from fcn.errors import DataError, OutputError, RunError
 from fcn.evaluation.evaluate import evaluate_examples
 from fcn.evaluation.evaluation import Evaluation
 from fcn.inference.predictor import Predictor
+from fcn.labels.unlabeled import find_unlabeled
 from fcn.labels.validation_split import check_lists, record_division
 from fcn.report import write_report
 from fcn.runs.model_file import RunFolder, load_model
@@ -122,6 +123,7 @@ def train(
                     f"To train longer: {resume_run(run.path, longer(run, config))}",
                 )
             check_lists(config.data)
+            find_unlabeled(config.data)
             check_weights(run, config)
             data = read_checked(config.data, saved_class_names(run))
             if data.is_divided and devices.is_main_process():
@@ -161,6 +163,7 @@ def train_checked(
     with computing_in(precision), devices.scope(config):
         if checkpoint:
             model, has_scores = load_model(checkpoint, trust), True
+            model.temperatures = None  # which were fitted to weights that change now
         else:
             model, has_scores = new_model(config, data.classes, data.val_examples, trust)
         weights = class_weights(config.loss, data.train_pixels)

@@ -173,7 +173,7 @@ def check_orientation(run: RunFolder, config: Config) -> None:
         raise RunError(
             f"{run.path}: was started by an older version, which did not apply EXIF orientation. {turned} of "
             f"its {len(examples)} training images have one, so they would be turned in the middle of the "
-            f"training. Start another run: {other_run()}."
+            f"training. Start another run from its weights: {_from_weights(run)}."
         )
 
 

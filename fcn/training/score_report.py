@@ -29,6 +29,7 @@ from fcn.training.step_callback import StepCallback
 SAMPLE = 20
 """Most images that are scored before the first step."""
 
+_COLUMNS = ("step", "mean IoU", "points", "pixel accuracy", "validation loss", "classes since the last")
 _MOST_CLASSES = 3
 # A smaller change of a class's IoU is not worth a line.
 _LEAST_CHANGE = 0.005
@@ -121,7 +122,7 @@ class ScoreReport(StepCallback):
         baselines = constant_baselines(evaluation.matrix, names, self._starts_at_zero)
         baselines += [self._start] if self._start else []
         if in_notebook():
-            self._add_row(step, new, baselines)
+            self._add_row(step, new, baselines, names)
         else:
             lines = [
                 f"Step {step:,}: {describe_scores(new, self._last)}; "
@@ -132,14 +133,28 @@ class ScoreReport(StepCallback):
             print_notice(*lines, describe_baselines(baselines))
         self._last = new
 
-    def _add_row(self, step: int, new: Validation, baselines: Sequence[Baseline]) -> None:
+    def _add_row(
+        self, step: int, new: Validation, baselines: Sequence[Baseline], names: Sequence[str]
+    ) -> None:
         """Adds the scores of a validation to the table in a notebook, which begins with the baselines."""
         if self._table is None:
-            self._table = NotebookTable("step", "mean IoU", "pixel accuracy", "validation loss")
+            self._table = NotebookTable(*_COLUMNS)
             for one in baselines:
-                self._table.add(one.name, percent(one.mean_iou), percent(one.pixel_accuracy), "")
-        loss = f"{new.loss:.3f}" if math.isfinite(new.loss) else ""
-        self._table.add(f"{step:,}", percent(new.mean_iou), percent(new.pixel_accuracy), loss)
+                name = f"{one.name} ({one.note})" if one.note else one.name.rstrip(",")
+                self._table.add(name, percent(one.mean_iou), "", percent(one.pixel_accuracy), "", "")
+        last = self._last or Validation(math.nan, math.nan)
+        change = 100 * (new.mean_iou - last.mean_iou)
+        changed = []
+        if last.class_iou is not None and new.class_iou is not None:
+            changed = describe_classes(new.class_iou, last.class_iou, names)
+        self._table.add(
+            f"{step:,}",
+            percent(new.mean_iou),
+            f"{change:+.2f}" if math.isfinite(change) else "",
+            percent(new.pixel_accuracy),
+            f"{new.loss:.3f}" if math.isfinite(new.loss) else "",
+            "".join(changed).strip(),
+        )
 
 
 def describe_scores(new: Validation, last: Validation | None) -> str:

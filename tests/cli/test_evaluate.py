@@ -31,8 +31,11 @@ def test_probabilities_and_corrupted_images_are_scored_too(
     thin_net(class_names=("ground", "cat", "dog"), seed=1).save(tmp_path / "net.keras")
     output = tmp_path / "scores.json"
     command: list[object] = ["evaluate", tmp_path / "net.keras", "--data", root, "--output", output]
-    code, printed, _ = run([*command, "--calibration", "--robustness"], capsys)
+    details = tmp_path / "details"
+    code, printed, said = run([*command, "--calibration", "--robustness", "--details", details], capsys)
     assert code == 0
+    assert f"Wrote {details / 'robustness.svg'}." in said
+    assert "jpeg compression, strength 5" in (details / "robustness.svg").read_text()
     document = json.loads(output.read_text())
     assert len(document["calibration"]["bins"]) == 15
     assert len(document["robustness"]["mean_iou"]) == 15

@@ -29,7 +29,7 @@ def test_the_help_of_infer_fits_two_screens(monkeypatch: pytest.MonkeyPatch) -> 
     "command",
     [
         *([name] for name in ("train", "evaluate", "infer", "export", "serve", "import", "convolutionalize")),
-        *([name] for name in ("inspect", "compare", "plan", "data", "weights")),
+        *([name] for name in ("inspect", "compare", "plan", "suggest", "doctor", "data", "weights")),
         *(["data", name] for name in ("generate", "download", "splits", "preview", "check", "suspects")),
         *(["data", name] for name in ("import", "export")),
         *(["weights", name] for name in ("get", "verify", "remove")),
@@ -38,6 +38,6 @@ def test_the_help_of_infer_fits_two_screens(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_no_line_is_wider_than_the_terminal(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     lines = help_lines(command, monkeypatch)
-    assert len(lines) > 10
+    assert lines[0].startswith(f"usage: fcn {' '.join(command)}")
     # Examples are in one line each, to be copied.
     assert [line for line in lines if len(line) > WIDTH and not line.startswith("  python -m ")] == []

@@ -13,6 +13,8 @@ from html_page import Page, decoded
 from fcn.cli.main import main
 from fcn.data.image_io import encode_jpeg
 
+EXPORT = Path(__file__).parents[1] / "fixtures" / "export"
+
 
 def run(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as stopped:
@@ -45,6 +47,7 @@ def test_a_configuration_as_json(config: Path, capsys) -> None:
     assert fc6["gflop"] == pytest.approx(2 * 2 * 3 * 49 * 16 * 8 / 1e9)
     assert fc6["activation_bytes"] == 4 * 2 * 3 * 8
     assert found["score_fr"]["output_shape"][-1] == 21
+    assert document["timing"] is fc6["time"] is None
     totals = document["totals"]
     assert totals["parameters"] == sum(layer["parameters"] for layer in document["layers"])
     assert totals["gflop"] == pytest.approx(sum(layer["gflop"] for layer in document["layers"]))
@@ -65,6 +68,47 @@ def test_a_model_as_a_table(model_path: Path, capsys) -> None:
     assert "16x16 transposed, strides 8: upscore8" in output
     assert "●·······●" in output
     assert "95% of the gradient within" in output
+
+
+def test_the_time_of_each_layer(model_path: Path, tmp_path: Path, capsys) -> None:
+    page_file = tmp_path / "page.html"
+    arguments = ["inspect", model_path, "--size", "64x64", "--time", "--html", page_file]
+    code, output, errors = run(arguments, capsys)
+    assert (code, errors) == (0, "")
+    assert re.search(r"engine +tensorflow, float32\n", output)
+    row = next(line.split() for line in output.splitlines() if line.startswith("  block1_conv2 "))
+    assert float(row[-2]) > 0
+    assert float(row[-1].removesuffix("%")) > 0
+    for shown in ("ms", "of peak", "with block1_conv2", "measured peak", "of the peak"):
+        assert shown in output
+    page = Page(page_file.read_text())
+    assert page.open == []
+    for shown in ("of peak", "with block1_conv2", "on tensorflow in float32, by the engine's own profiler"):
+        assert shown in page.text
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_the_time_of_each_layer_of_an_export(engine: str, capsys) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip({"onnx": "onnxruntime"}.get(engine, engine))
+    arguments = ["inspect", EXPORT, "--size", "48x64", "--time", "--engine", engine, "--json"]
+    code, output, errors = run(arguments, capsys)
+    assert (code, errors) == (0, "")
+    document = json.loads(output)
+    assert document["name"] == "largefov"
+    timing = document["timing"]
+    assert (timing["engine"], timing["precision"], timing["passes"]) == (engine, "float32", 7)
+    assert timing.keys() == {
+        *("engine", "precision", "passes", "pass_milliseconds", "layers_milliseconds"),
+        *("other_milliseconds", "peak_gflop_per_second", "peak_of"),
+    }
+    assert timing["layers_milliseconds"] > 0
+    times = {layer["name"]: layer["time"] for layer in document["layers"]}
+    assert times["block1_conv1"].keys() == {
+        *("milliseconds", "computed_with", "gflop_per_second", "share_of_peak")
+    }
+    assert times["block1_conv1"]["milliseconds"] > 0
+    assert times["block1_conv1_relu"]["computed_with"] == "block1_conv1"
 
 
 @pytest.mark.parametrize("given", [True, False])
@@ -111,6 +155,8 @@ def test_a_classifier_has_a_page(tmp_path: Path, capsys) -> None:
     page_file = tmp_path / "page.html"
     code, output, errors = run(["inspect", tmp_path / "classifier.keras", "--html", page_file], capsys)
     assert (code, errors) == (0, "")
+    timed = run(["inspect", tmp_path / "classifier.keras", "--time"], capsys)
+    assert (timed[0], "--time: expected a net of this package" in timed[2]) == (2, True)
     assert "The weights" not in output
     assert "The output: the brighter a pixel" in Page(page_file.read_text()).text
 
@@ -156,6 +202,8 @@ def test_a_narrow_terminal_shows_the_numbers_that_count(
         (["none.keras", "--size", "64x0"], "expected HxW in pixels"),
         (["none.keras", "--size", "64x64x3"], "expected HxW in pixels"),
         (["none.keras", "--image", "photo.jpg"], "--effective and --html"),
+        (["none.keras", "--engine", "onnx"], "are only used by --time"),
+        (["none.keras", "--precision", "int8"], "are only used by --time"),
     ],
 )
 def test_mistakes_are_told(arguments: list[str], said: str, capsys) -> None:
@@ -172,4 +220,8 @@ def test_sizes_and_nets_that_do_not_fit_are_told(model_path: Path, tmp_path: Pat
     code, _, errors = run(["inspect", model_path, "--html", tmp_path], capsys)
     assert (code, f"{tmp_path}: is a folder" in errors) == (2, True)
     code, _, errors = run(["inspect", tmp_path / "exported"], capsys)
-    assert (code, "no longer has layers" in errors) == (2, True)
+    assert (code, "does not tell its layers" in errors) == (2, True)
+    code, _, errors = run(["inspect", model_path, "--time", "--engine", "onnx"], capsys)
+    assert (code, "expected an exported model" in errors) == (2, True)
+    code, _, errors = run(["inspect", EXPORT, "--time", "--engine", "litert"], capsys)
+    assert (code, "among tensorflow, openvino, onnx" in errors) == (2, True)

@@ -39,6 +39,7 @@ EVERY_COMMAND = [
     [],
     ["train"],
     ["evaluate"],
+    ["calibrate"],
     ["infer"],
     ["export"],
     ["serve"],

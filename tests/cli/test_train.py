@@ -83,6 +83,7 @@ def test_what_cannot_be_resumed_is_one_message(
         (["--resume"], "Expected CONFIG, a YAML file, or --resume RUN, the folder of a run."),
         (["--resume", tmp_path / "other"], f"{tmp_path / 'other'}: is not a run folder"),
         (["--resume", tmp_path / "missing"], f"{tmp_path / 'missing'}: is not a run folder"),
+        (["--resume", tmp_path / "missing"], f"python train.py CONFIG --run {tmp_path / 'missing'}"),
         (["--resume", tmp_path / "other", "--stages"], "A training with --stages also needs CONFIG."),
         (["--resume", folder / "run", "--run", tmp_path / "new"], "name two run folders. Leave one out."),
         ([folder / "recipe.yaml", "--resume", tmp_path / "missing"], "is not a run folder"),

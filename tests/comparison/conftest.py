@@ -28,12 +28,14 @@ MEBIBYTE = 2**20
 def write_config(tmp_path: Path, dataset: Path) -> WriteConfig:
     """Writes a configuration that trains in seconds."""
 
-    def write(name: str = "thin", root: Path = dataset, train: str = "", more: str = "") -> Path:
+    def write(
+        name: str = "thin", root: Path = dataset, train: str = "", more: str = "", model: str = ""
+    ) -> Path:
         path = tmp_path / f"{name}.yaml"
         path.write_text(
             f"data: {{root: {root}{more}}}\n"
             "augmentation: {crop_size: [24, 24]}\n"
-            "model: {net: fcn32s, width: 0.03125, fc_channels: 8}\n"
+            f"model: {{net: fcn32s, width: 0.03125, fc_channels: 8{model}}}\n"
             f"train: {{steps: 2, batch_size: 2{train}}}\n"
         )
         return path

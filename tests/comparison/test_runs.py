@@ -8,9 +8,12 @@ import keras
 import pytest
 
 from fcn.classes import Classes
-from fcn.comparison.candidates import Candidate
+from fcn.comparison.candidates import Candidate, Request
+from fcn.comparison.compare import Labeler, compare
+from fcn.comparison.plan import plan_comparison
 from fcn.comparison.runs import (
     best_score,
+    check_starts,
     config_of,
     finish,
     has_passed,
@@ -80,15 +83,42 @@ def test_a_run_in_another_configuration_is_refused(
     assert (candidate.path / "config.yaml").read_bytes() == before
 
 
-def test_other_files_and_missing_weights_are_told_before_training(
-    candidate: Candidate, tmp_path: Path
-) -> None:
-    with pytest.raises(RunError, match="no such run or file"):
-        open_candidate(changed(candidate, "model", weights=str(tmp_path / "none")), CLASSES)
+def test_other_files_are_told_before_training(candidate: Candidate, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "diary.txt").touch()
     with pytest.raises(RunError, match="holds other files, and no run"):
         open_candidate(candidate._replace(path=tmp_path / "full"), CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("runs/gone", r"^second: cannot be trained\. runs/gone: no such model"),
+        ("fcn8s_voc", "Did you mean the published net fcn8s-voc"),
+        # Its file is in no mirror; the error says where it would be looked for.
+        ("vgg16-keras-notop", "^second: cannot be trained\\. (.|\n)*mirror"),
+    ],
+)
+def test_missing_weights_are_told_before_any_net_is_built(
+    weights: str, said: str, candidate: Candidate, write_config, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FCN_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("FCN_WEIGHTS_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    write_config("first")
+    write_config("second", model=f", weights: {weights}")
+    plan = plan_comparison(Request([Path("first.yaml"), Path("second.yaml")], Path("out")))
+    with pytest.raises(RunError, match=said):
+        compare(plan, Labeler("tensorflow", "float32"), None, 1)
+    assert not Path("out").exists()
+    assert "inspecting" not in capsys.readouterr().err
+    # A net with a checkpoint is trained on without them.
+    missing = changed(candidate, "model", weights=weights)
+    with pytest.raises(RunError):
+        check_starts([missing])
+    RunFolder(candidate.path).last.touch()
+    check_starts([missing])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from fcn.config.sections import DataConfig
 from fcn.data.leaks import digest_images
 from fcn.data.voc import read_split
 from fcn.errors import DataError
-from fcn.labels.unlabeled import UnlabeledImages, read_unlabeled
+from fcn.labels.unlabeled import UnlabeledImages, find_unlabeled, read_unlabeled
 
 
 @pytest.fixture
@@ -49,11 +49,14 @@ def test_without_a_folder_there_are_none(dataset: Path) -> None:
 
 
 def test_what_cannot_be_used_is_refused(dataset: Path, photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nowhere"):
-        read_unlabeled(configured(dataset, tmp_path / "nowhere"), set())
+    with pytest.raises(DataError, match=r"data\.unlabeled=.*nowhere: no such folder"):
+        find_unlabeled(configured(dataset, tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"data\.unlabeled=.*empty: expected a folder with images.*0 images"):
-        read_unlabeled(configured(dataset, tmp_path / "empty"), set())
+    with pytest.raises(DataError, match=r"data\.unlabeled=.*empty: holds no images"):
+        find_unlabeled(configured(dataset, tmp_path / "empty"))
+    everything = read_unlabeled(configured(dataset, photos), set())
+    with pytest.raises(DataError, match="all of its 7 images are scored"):
+        read_unlabeled(configured(dataset, photos), {*everything.digests})
     for name in ("a", "b"):
         (photos / "trip" / f"{name}.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(DataError) as caught:

@@ -26,6 +26,7 @@ PRIVATE_PARTS = {
     ),
     "openvino": ("openvino.frontend.tensorflow.utils.get_environment_setup",),
     "tensorflow": (
+        "tensorflow.tsl.profiler.protobuf.xplane_pb2.XSpace",
         "tensorflow.python.eager.context.FunctionCallOptions",
         "tensorflow.python.eager.context.context",
     ),

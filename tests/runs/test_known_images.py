@@ -14,14 +14,8 @@ from fcn.data.leaks import digest_images
 from fcn.data.voc import read_split
 from fcn.evaluation.evaluate import evaluate
 from fcn.runs.digests import DataRecord, SplitDigests, TrainingImages, write_record
-from fcn.runs.lineage import (
-    TrainingSplit,
-    describe_training,
-    describe_unchecked,
-    earlier_images,
-    trained_before,
-    training_of,
-)
+from fcn.runs.lineage import TrainingSplit, earlier_images, trained_before, training_of
+from fcn.runs.lineage_warnings import describe_training, describe_unchecked
 
 CLASS_NAMES = ("ground", "cat", "dog")
 

@@ -12,7 +12,8 @@ from fcn.config.file import Config
 from fcn.data.voc import read_split
 from fcn.evaluation.evaluate import evaluate, find_training
 from fcn.inference.predictor import Predictor
-from fcn.runs.lineage import EarlierTraining, describe_earlier, find_run, trained_before
+from fcn.runs.lineage import EarlierTraining, find_run, trained_before
+from fcn.runs.lineage_warnings import describe_earlier
 
 CLASS_NAMES = ("ground", "cat", "dog")
 

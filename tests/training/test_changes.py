@@ -9,8 +9,9 @@ from thin_training import CrashAt, StopAt, arrays, thin_config
 
 from fcn.config.file import Config
 from fcn.errors import RunError
+from fcn.runs.calibration_file import save_temperatures
 from fcn.runs.log import read_log, scored_steps
-from fcn.runs.model_file import RunFolder, load_state
+from fcn.runs.model_file import RunFolder, load_model, load_state
 from fcn.system.json_files import read_json_file
 from fcn.training.changes import changed_learning, describe_changes, record_changes, refused_changes
 from fcn.training.checked_data import read_checked
@@ -119,7 +120,7 @@ def test_steps_of_another_size_take_the_images_that_were_next(
 
 def test_fewer_steps_than_were_taken_are_refused(finished: RunFolder, dataset: Path) -> None:
     before = finished.config.read_bytes()
-    with pytest.raises(RunError, match=r"has taken 4 steps already\. Received: train\.steps=3\."):
+    with pytest.raises(RunError, match=r"has taken 4 steps already\. .*=3\. To end it here: .*\.steps=4"):
         train(configured(dataset, steps=3), finished.path, resume=True)
     assert finished.config.read_bytes() == before
     assert not finished.changes.exists()
@@ -260,3 +261,18 @@ def test_a_summed_loss_grows_with_the_batch() -> None:
     saved, wanted = (config.model_copy(update={"loss": loss}) for config in (saved, wanted))
     (line,) = describe_changes(saved, wanted, 2)
     assert line.endswith("The loss is a sum, so that a step is 2 times as large.")
+
+
+def test_a_calibrated_run_is_resumed_as_if_it_were_not(
+    finished: RunFolder, dataset: Path, tmp_path: Path
+) -> None:
+    plain, calibrated = (copied(finished, tmp_path / name) for name in ("plain", "calibrated"))
+    for path in (calibrated.last, calibrated.best):
+        save_temperatures(path, [1.5], {"fitted_images": 3})
+        assert load_model(path).temperatures == (1.5,)
+    for run in (plain, calibrated):
+        train(configured(dataset, steps=6, evaluate_steps=6), run.path, resume=True)
+    for one, other in zip(arrays(plain.last), arrays(calibrated.last), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert load_model(calibrated.last).temperatures is None  # of other weights
+    assert [row["loss"] for row in read_log(plain.log)] == [row["loss"] for row in read_log(calibrated.log)]

@@ -84,7 +84,7 @@ def test_one_class_everywhere_is_told() -> None:
     matrix = np.array([[5, 0, 0], [2, 0, 0], [0, 0, 0]])
     text = describe_one_class(matrix, NAMES, configured())
     assert str(text).startswith("every pixel of the validation images was labeled ground. ")
-    assert "train.learning_rate=0.001 and 0.1, or data.sampling=balanced or loss.class_w" in str(text)
+    assert "train.learning_rate=0.001 and 0.1; if neither helps, data.sampling=balanced, loss.cl" in str(text)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_class_that_is_never_predicted_is_told() -> None:
     text = describe_never_predicted(none, every, matrix, NAMES, configured())
     assert str(text).startswith("1 class has never been predicted: dog. ")
     assert str(text).endswith(
-        "data.sampling=balanced or loss.class_weights=median_frequency or train.steps=80."
+        "data.sampling=balanced, loss.class_weights=median_frequency or train.steps=80."
     )
     set_already = configured(data={"sampling": "balanced"}, loss={"class_weights": "median_frequency"})
     text = describe_never_predicted(none, every, matrix, NAMES, set_already)
@@ -164,12 +164,12 @@ def evaluation_of(matrix: Any) -> Evaluation:
 class Checked:
     """A check of a training that nobody takes."""
 
-    def __init__(self, folder: Path, config: Config) -> None:
+    def __init__(self, folder: Path, config: Config, has_trained_scores: bool = True) -> None:
         self.wait = SimpleNamespace(share=math.nan, seconds=0.0)
         session: Any = SimpleNamespace(
             run=RunFolder(folder),
             config=config,
-            model=SimpleNamespace(layers=[]),
+            model=SimpleNamespace(layers=[], has_trained_scores=lambda: has_trained_scores),
             predictor=SimpleNamespace(classes=SimpleNamespace(names=NAMES)),
             train_pixels=np.array([9, 9, 9]),
         )
@@ -230,6 +230,26 @@ def test_a_resumed_training_knows_its_first_loss(tmp_path: Path, capsys: pytest.
     for step in range(101, 101 + HIGH_STEPS):
         checked.check.on_step(step, loss=5.0)
     assert "above twice the first value (2); their mean is 5." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("has_trained_scores", "reduction", "warned"),
+    [(False, "mean", True), (True, "mean", False), (False, "sum", False)],
+)
+def test_a_net_that_diverges_at_once_is_compared_with_its_first_step(
+    has_trained_scores: bool,
+    reduction: str,
+    warned: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = configured(train={"steps": 1000}, loss={"reduction": reduction})
+    checked = Checked(tmp_path, config, has_trained_scores)
+    checked.check.begin(0)
+    for step in range(1, 1 + HIGH_STEPS):
+        checked.check.on_step(step, loss=1.1 if step == 1 else 50.0)
+    said = capsys.readouterr().err
+    assert ("Warning: At step 100: most losses of the last 100 steps are above twice" in said) == warned
 
 
 @pytest.mark.slow

@@ -101,7 +101,9 @@ def test_a_training_ends_when_its_score_stalls_and_resumes_if_that_is_wanted(
     settings = {"steps": 9, "patience": 2, "accumulate": 2}
     run = train(configured(dataset, **settings), tmp_path / "run").run
     assert scored_steps(run.log) == {2, 4, 6}
-    assert "Ends at step 6: mean IoU has not risen for 2 validations" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Ends at step 6: mean IoU has not risen for 2 validations (train.patience). To continue: " in said
+    assert f"fcn.train(None, '{run.path}', resume=True, overrides=['train.patience=null'])" in said
     assert run.report.exists()
     train(configured(dataset, **settings), run.path, resume=True)  # it has ended
     assert scored_steps(run.log) == {2, 4, 6}

@@ -16,6 +16,8 @@ CELLS = [
     "result",
     "fcn.train(None, 'run', resume=True);",
     "config.train.steps\nfcn.train(config, 'run')",
+    "fcn.train(config, 'diverging', overrides=['train.optimizer=sgd', 'train.learning_rate=1e9', "
+    "'model.batch_normalization=true'])",
 ]
 
 
@@ -47,9 +49,11 @@ def test_a_notebook_shows_bars_and_tables_without_noise(make_dataset, tmp_path: 
         "model: {width: 0.03125, fc_channels: 8}\n"
         "train: {steps: 4, batch_size: 1, evaluate_steps: 2, checkpoint_steps: 2, learning_rate: 0.01}\n"
     )
-    imported, _, trained, shown, finished, (refused,) = run_cells(tmp_path)
+    imported, _, trained, shown, finished, (refused,), diverging = run_cells(tmp_path)
     assert imported == []
-    assert [printed(outputs, "stderr") for outputs in (trained, shown, finished)] == ["", "", ""]
+    for outputs in (trained, shown, finished):  # noise labels: that they are not learned may be told
+        warnings = printed(outputs, "stderr").splitlines()
+        assert all(line.startswith(("Warning: At step 4: ", "  ")) for line in warnings)
     text = printed(trained, "stdout")
     assert "Steps: 4 of 1 image each" in text
     assert "oneDNN" not in text
@@ -58,6 +62,9 @@ def test_a_notebook_shows_bars_and_tables_without_noise(make_dataset, tmp_path: 
     steps = [row.partition("</td>")[0] for row in table.split("<tr><td>")[1:]]
     assert "ground everywhere, as before the first step," in steps or "before the first step" in steps
     assert steps[-2:] == ["2", "4"]
+    changes = [row.split("</td><td>")[2] for row in table.split("<tr><td>")[1:]]
+    assert changes[-2] == ""
+    assert float(changes[-1]) < 100
     bars = [one for one in trained if one.output_type == "display_data" and "text/html" not in one.data]
     assert bars
     assert all(one.data["text/plain"] == "" for one in bars)  # they are gone at the end
@@ -77,3 +84,11 @@ def test_a_notebook_shows_bars_and_tables_without_noise(make_dataset, tmp_path: 
     # Cells break long lines wherever they end, so they are broken at words before.
     assert max(map(len, [*text.splitlines(), *refused.traceback])) <= 110
     assert "run/report.html in a browser, which reloads it; or tensorboard" in " ".join(text.split())
+    # A warning is on stderr, which is red, and what ends the training is an error, both in Python's words.
+    warning = printed(diverging, "stderr")
+    assert " ".join(warning.split()).startswith("Warning: Before step 1: batch normalization sees one image")
+    assert max(map(len, warning.splitlines())) <= 110
+    said = next(one for one in diverging if one.output_type == "error").traceback
+    assert said[1].startswith("NonFiniteLossError: The loss became nan at step ")
+    assert "run_path=NAME, overrides=['train.learning_rate=1e+08']" in " ".join(" ".join(said).split())
+    assert not any(option in " ".join(said) + warning for option in ("--set", "--run", "--resume"))

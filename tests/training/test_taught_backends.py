@@ -9,6 +9,8 @@ from taught_training import NAMES
 from fcn.runs.log import read_log
 from fcn.runs.model_file import RunFolder
 
+pytestmark = pytest.mark.exhaustive
+
 
 @pytest.fixture(scope="module")
 def labeled(make_dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -49,7 +51,6 @@ def commands(folder: Path, root: Path, name: str, **values: object) -> list[list
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_killed_training_goes_on_exactly_on_another_backend(
     backend: str, labeled: Path, teacher: Path, tmp_path: Path
@@ -62,7 +63,6 @@ def test_a_killed_training_goes_on_exactly_on_another_backend(
     assert_same_training(whole, killed)
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_two_devices_learn_what_one_does(backend: str, labeled: Path, teacher: Path, tmp_path: Path) -> None:
     pytest.importorskip(backend)

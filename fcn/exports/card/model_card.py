@@ -9,7 +9,7 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 
 from fcn.exports.card.markdown import Code, block, code, plain, table
-from fcn.exports.card.results import agreement, engines, files, license_terms, scores, training
+from fcn.exports.card.results import agreement, calibration, engines, files, license_terms, scores, training
 from fcn.inference.engines.exported import MODEL_CARD
 from fcn.inference.engines.signatures import ANY, SERVING_DEFAULT, Tensor, signatures
 from fcn.inference.tiling.memory import labeling_bytes
@@ -44,6 +44,7 @@ def write_card(model: SegmentationNet, version: Path) -> None:
         "Signatures": _signatures(model),
         "Training": training(version),
         "Scores": scores(version),
+        **({} if model.temperatures is None else {"Calibration": calibration(model.temperatures, version)}),
         "Agreement with the trained net": agreement(version),
         "Engines": engines(version),
         "Files": files(version),
@@ -101,7 +102,8 @@ def _signatures(model: SegmentationNet) -> str:
             "B images of H rows and W columns. `image_bytes` are the contents of JPEG, PNG or BMP files, "
             "whose sizes may differ; `label_png_bytes` are 8-bit gray PNGs of class ids, each at its image's "
             "size; `class_areas` are the shares (0 to 1) of an image that each class covers; "
-            "`mean_confidence` is the softmax of the label, on average over the pixels. `images` are RGB.",
+            f"`mean_confidence` is the softmax of the label{_divided(model)}, on average over the pixels. "
+            "`images` are RGB.",
             f"Send pixels as they are, 0 to 255: inside the net the channels, in the order {order}, are "
             f"reduced by {_numbers(model.mean)} and multiplied by {_numbers(model.scale)}."
             + (
@@ -112,6 +114,10 @@ def _signatures(model: SegmentationNet) -> str:
             ),
         ]
     )
+
+
+def _divided(model: SegmentationNet) -> str:
+    return "" if model.temperatures is None else " with the scores divided by the temperature below"
 
 
 def _tensors(tensors: dict[str, Tensor]) -> Code:

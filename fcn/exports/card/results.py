@@ -4,6 +4,7 @@ A section names what is not known.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from fcn.config.file import Config, load_saved_config
 from fcn.errors import ConfigError
 from fcn.exports.card.markdown import code, plain, table
 from fcn.exports.verification import read_verification
-from fcn.inference.engines.exported import openvino_file
+from fcn.inference.engines.exported import CALIBRATION, exported_classes, openvino_file
 from fcn.inference.engines.table import read_table
 from fcn.pages.percent import percent
 from fcn.runs.licenses import read_licenses
 from fcn.system.json_files import read_json_file
 
 _SCORES = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou", "mean_boundary_iou")
+_EXPECTED_ERROR, _LIKELIHOOD = "expected_calibration_error", "negative_log_likelihood"
 
 
 def training(version: Path) -> str:
@@ -68,6 +70,43 @@ def scores(version: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"Not known: `scores.json` cannot be read ({plain(error)})."
     return "\n\n".join([scored, table(["score", "value"], overall), table(["class", "IoU"], classes)])
+
+
+def calibration(temperatures: Sequence[float], version: Path) -> str:
+    """Returns the temperatures of a calibrated net and what they change, as text and tables.
+
+    Args:
+        temperatures: One, or one for each class.
+        version: Folder of the version.
+    """
+    parts = [
+        "The net is calibrated: confidence and probabilities are the softmax of the scores divided by a "
+        "temperature (Guo et al., ICML 2017). Labels are those of the scores themselves, and "
+        "`predict_logits` returns these."
+    ]
+    if len(temperatures) == 1:
+        parts.append(f"The temperature is {temperatures[0]:.4g}.")
+    else:
+        names = exported_classes(version).names
+        rows = [[name, f"{value:.4g}"] for name, value in zip(names, temperatures, strict=True)]
+        parts += [
+            "The class of a pixel's label chooses its temperature.",
+            table(["class", "temperature"], rows),
+        ]
+    try:
+        document: dict[str, Any] = read_json_file(version / CALIBRATION)
+        before, after = document["before"], document["after"]
+        split, data = code(document["split"]), code(document["data"])
+        fitted, measured = plain(document["fitted_images"]), plain(document["measured_images"])
+        rows = [
+            ["expected calibration error", *(_percent(one[_EXPECTED_ERROR]) for one in (before, after))],
+            ["negative log-likelihood", *(f"{one[_LIKELIHOOD]:.4f}" for one in (before, after))],
+        ]
+        told = f"Fitted on {fitted} images of split {split} of {data}; on {measured} others of it:"
+        parts += [told, table(["score", "before", "after"], rows)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        parts.append("What it was fitted on is not known.")
+    return "\n\n".join(parts)
 
 
 def _overlap(document: dict[str, Any]) -> str:
@@ -154,6 +193,7 @@ def files(version: Path) -> str:
         "config.yaml": "the configuration it was trained with",
         "licenses.json": "licenses of the published weights that it has or was started from",
         "scores.json": "its scores",
+        CALIBRATION: "what its temperature was fitted on",
         "digests.json": "digests of the images it was trained on, with which `fcn evaluate` compares",
         "verification.json": "how well the formats agree",
     }

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fcn.classes import Classes
 from fcn.data.image_io import Pixels
 from fcn.errors import ImageTooLargeError
+from fcn.outputs.temperature import Temperatures
 
 if TYPE_CHECKING:  # it imports Keras, which takes seconds and which a finished job does not need
     from fcn.models.fields import NetDescription
@@ -47,7 +48,7 @@ class Labeled(NamedTuple):
 
     Attributes:
         label: `uint8[B, H, W]`, the most probable class id of each pixel.
-        confidence: `float32[B, H, W]`, its probability, 1/C to 1.
+        confidence: `float32[B, H, W]`, its probability, 1/C to 1; of a calibrated net with its temperatures.
     """
 
     label: Pixels
@@ -166,6 +167,22 @@ class BoundedEngine(Engine, Protocol):
 
     def release(self) -> None:
         """Gives back what it keeps of that memory for the next images."""
+
+
+@runtime_checkable
+class CalibratedEngine(Protocol):
+    """An engine that says with which temperatures its confidence is computed.
+
+    Attributes:
+        temperatures: Those of a calibrated net, which probabilities from its logits need too; None of others.
+    """
+
+    temperatures: Temperatures | None
+
+
+def temperatures_of(engine: object) -> Temperatures | None:
+    """Returns the temperatures for probabilities from the logits of an engine; None for none."""
+    return engine.temperatures if isinstance(engine, CalibratedEngine) else None
 
 
 @contextmanager

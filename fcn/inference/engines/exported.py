@@ -9,7 +9,7 @@ from fcn.classes import MAX_CLASSES, MAX_CLASSES_FILE_BYTES, Classes, check_clas
 from fcn.data.pillow_decoding import FEWEST_BITS, MOST_BITS
 from fcn.errors import ImageTooLargeError, RunError
 from fcn.models.architecture import CHANNELS_BY_FC6, CONTEXTS
-from fcn.models.arguments import Geometry
+from fcn.models.arguments import Geometry, can_be_temperatures
 from fcn.models.fields import NetDescription
 from fcn.system.json_files import read_json_file
 
@@ -33,6 +33,9 @@ VERIFICATION = "verification.json"
 
 MODEL_CARD = "model_card.md"
 """Name of the page that describes the net to people."""
+
+CALIBRATION = "calibration.json"
+"""Name of the file with what the temperatures of a calibrated net were fitted on."""
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 """The file in which TensorFlow Serving looks for warm-up requests."""
@@ -126,6 +129,18 @@ def exported_net(version: Path) -> NetDescription | None:
     return net
 
 
+def exported_config(version: Path) -> dict[str, Any] | None:
+    """Returns the arguments of a version's net; None for an export of an old version without them.
+
+    Raises:
+        RunError: If they cannot be read.
+    """
+    if exported_net(version) is None:
+        return None
+    found: dict[str, Any] = read_json_file(version / "assets" / MODEL_ASSET, _MOST_MODEL_BYTES)
+    return found
+
+
 def check_num_classes(version: Path, graph: Path, num_scores: object) -> None:
     """Checks that the files of a version agree on the number of classes; those that are missing do not count.
 
@@ -182,4 +197,5 @@ def _is_possible(net: NetDescription) -> bool:
         and net.context in (None, "none", *CONTEXTS)
         and isinstance(net.bits, int)
         and FEWEST_BITS <= net.bits <= MOST_BITS
+        and can_be_temperatures(net.temperatures, net.num_classes)
     )

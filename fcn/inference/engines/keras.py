@@ -11,6 +11,7 @@ from fcn.data.image_io import Pixels
 from fcn.inference.engines.engine import Floats, Labeled, NetEngine, memory_errors
 from fcn.models.fields import NetDescription
 from fcn.models.net import SegmentationNet
+from fcn.outputs.temperature import Temperatures
 
 _COMPILED_SIZES = 16
 """Number of image sizes for which JAX keeps programs; each takes megabytes, and data sets have hundreds."""
@@ -29,6 +30,7 @@ class _BackendEngine(ABC):
         self.precision = precision
         self.net = NetDescription.from_config(model.get_config())
         self.bits = self.net.bits
+        self._temperatures = Temperatures.of(self.net.temperatures)
         self._model = model
         self._layers = model.without_resizing()
 
@@ -58,6 +60,7 @@ class JaxEngine(_BackendEngine):
         import jax
 
         super().__init__(model, precision)
+        temperatures = self._temperatures
 
         def logits(model: Any, weights: Any, others: Any, images: Any) -> Any:
             scores, _ = model.stateless_call(weights, others, images.astype(np.float32), training=False)
@@ -65,8 +68,10 @@ class JaxEngine(_BackendEngine):
 
         def label(model: Any, weights: Any, others: Any, images: Any) -> Any:
             scores = logits(model, weights, others, images)
-            confidence = jax.nn.softmax(scores, axis=-1).max(axis=-1)
-            return scores.argmax(axis=-1).astype(np.uint8), confidence
+            classes = scores.argmax(axis=-1)
+            if temperatures is not None:
+                scores = scores * _factors(temperatures, jax.numpy.asarray(temperatures.inverse), classes)
+            return classes.astype(np.uint8), jax.nn.softmax(scores, axis=-1).max(axis=-1)
 
         @lru_cache(maxsize=_COMPILED_SIZES)
         def compiled(function: Any, model: Any, *size: int) -> Any:
@@ -106,7 +111,12 @@ class TorchEngine(_BackendEngine):
 
         with torch.no_grad(), memory_errors():
             logits = self._run(self._model, images)
-            confidence, label = logits.softmax(-1).max(-1)
+            if self._temperatures is None:
+                confidence, label = logits.softmax(-1).max(-1)
+            else:
+                label = logits.argmax(-1)
+                inverse = torch.from_numpy(self._temperatures.inverse).to(logits.device)
+                confidence = (logits * _factors(self._temperatures, inverse, label)).softmax(-1).amax(-1)
             return Labeled(label.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy())
 
     def _logits_of(self, model: Any, images: Any) -> Floats:
@@ -118,6 +128,17 @@ class TorchEngine(_BackendEngine):
 
     def _run(self, model: Any, images: Any) -> Any:
         return model(keras.ops.cast(keras.ops.convert_to_tensor(images), "float32"), training=False)
+
+
+def _factors(temperatures: Temperatures, inverse: Any, label: Any) -> Any:
+    """Returns what the scores of each pixel are multiplied with, by the class of its label.
+
+    Args:
+        temperatures: Those of a calibrated net.
+        inverse: One over each, as an array of the backend.
+        label: Class ids, of any whole type.
+    """
+    return inverse[label][..., None] if temperatures.per_class else inverse[0]
 
 
 def keras_engine(model: SegmentationNet, precision: str) -> NetEngine:

@@ -18,6 +18,7 @@ from fcn.inference.engines.exported import (
     not_in_windows,
 )
 from fcn.outputs.probabilities import label_confidence
+from fcn.outputs.temperature import Temperatures
 from fcn.system.optional import import_optional
 from fcn.system.parallel import available_cores, wanted_threads
 from fcn.system.stderr import stderr_held_back
@@ -87,13 +88,16 @@ class LiteRtEngine:
         self.classes = exported_classes(version)
         self.net = exported_net(version)
         self.bits = MOST_BITS if self.net is None else self.net.bits
+        self._temperatures = Temperatures.of(None if self.net is None else self.net.temperatures)
         self._lock = Lock()
 
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB."""
         found = [self._run(SIGNATURE, image) for image in images]
         label = np.concatenate([one["label"] for one in found])
-        return Labeled(label, np.concatenate([label_confidence(one["logits"]) for one in found]))
+        return Labeled(
+            label, np.concatenate([label_confidence(one["logits"], self._temperatures) for one in found])
+        )
 
     def logits(self, images: Pixels) -> Floats:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""

@@ -19,6 +19,7 @@ from fcn.inference.engines.exported import (
 )
 from fcn.inference.engines.onnx_check import read_checked_onnx
 from fcn.outputs.probabilities import label_confidence
+from fcn.outputs.temperature import Temperatures
 from fcn.system.optional import import_optional
 from fcn.system.parallel import wanted_threads
 
@@ -64,8 +65,9 @@ class OnnxEngine:
         import_onnxruntime()  # outside of the block below, which blames the file
         # Weights in other files are looked for beside the path.
         source = self._path if trust else read_checked_onnx(self._path)
+        self._trust = trust
         try:
-            self._session = _open(source)
+            self._session = open_session(source)
         except Exception as error:  # its exceptions have no class in common
             raise RunError(
                 f"{self._path}: cannot be read by ONNX Runtime ({error}). Export the model again with "
@@ -76,6 +78,7 @@ class OnnxEngine:
         self.classes = exported_classes(version)
         self.net = exported_net(version)
         self.bits = MOST_BITS if self.net is None else self.net.bits
+        self._temperatures = Temperatures.of(None if self.net is None else self.net.temperatures)
         # Only such a net has layers of their own. They are taken out of what was checked and is labeled with,
         # even if the file is replaced or removed before the first large image.
         self._source = source if self.net is not None and self.net.input_scale != 1 else None
@@ -85,7 +88,7 @@ class OnnxEngine:
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB."""
         label, logits = _run(self._session, ["label", "logits"], images)
-        return Labeled(label, label_confidence(logits))
+        return Labeled(label, label_confidence(logits, self._temperatures))
 
     def logits(self, images: Pixels) -> Floats:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
@@ -104,18 +107,34 @@ class OnnxEngine:
                 if self._source is None:
                     raise not_in_windows(self._path, *images.shape[1:3])
                 layers = _extract_layers(self._source, self._path, *images.shape[1:3])
-                self._layers, self._source = _open(layers), None
+                self._layers, self._source = open_session(layers), None
         logits: Floats = _run(self._layers, ["logits"], images)[0]
         return logits
 
+    def profiling_session(self, profile: Path) -> Any:
+        """Returns another session of the model, which writes the time of each operation when it is told to.
 
-def _open(model: Path | bytes) -> Any:
+        Args:
+            profile: How the paths of its files begin.
+        """
+        return open_session(self._path if self._trust else read_checked_onnx(self._path), profile)
+
+
+def open_session(model: Path | bytes, profile: Path | None = None) -> Any:
+    """Opens a session that computes a model on a CPU.
+
+    Args:
+        model: The file, or its content.
+        profile: How the paths of files begin into which it writes the time of each operation; None for none.
+    """
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised, and would be printed too
     options.intra_op_num_threads = wanted_threads() or 0
     # Both keep memory for sizes of images that may never come again.
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+    if profile is not None:
+        options.enable_profiling, options.profile_file_prefix = True, str(profile)
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

@@ -17,6 +17,7 @@ from fcn.errors import BackendError, RunError
 from fcn.inference.engines.engine import Floats, Labeled, memory_errors
 from fcn.inference.engines.openvino_check import check_openvino
 from fcn.models.fields import NetDescription
+from fcn.outputs.temperature import Temperatures
 from fcn.system.bfloat16 import bfloat16_instructions
 from fcn.system.optional import import_optional
 from fcn.system.parallel import wanted_threads
@@ -64,6 +65,7 @@ class OpenVinoEngine:
         precision: The precision in which it computes.
         bits: How many bits the values of image files of 16 bits use.
         net: The description of the net; None for an export of an old version without one.
+        model: `openvino.Model` from images to logits.
 
     Raises:
         BackendError: If this CPU does not compute in `precision`, or OpenVINO is not installed.
@@ -98,8 +100,9 @@ class OpenVinoEngine:
         }
         if threads := wanted_threads():
             self._hints["INFERENCE_NUM_THREADS"] = str(threads)
-        self._model = model
-        self._label = _Program(lambda: self._compile(_label_model(model)))
+        self.model = model
+        self._temperatures = Temperatures.of(None if net is None else net.temperatures)
+        self._label = _Program(lambda: self._compile(_label_model(model, self._temperatures)))
         self._logits: _Program | None = None
         self._shrunk_logits: _Program | None = None
         self._lock = Lock()
@@ -113,7 +116,7 @@ class OpenVinoEngine:
         """Returns `float32[B, H, W, C]` for images `uint8[B, H, W, 3]`, RGB."""
         with self._lock:
             if self._logits is None:  # rarely used, and it needs another copy of the weights
-                self._logits = _Program(lambda: self._compile(self._model))
+                self._logits = _Program(lambda: self._compile(self.model))
             logits: Floats = self._logits.run(images)[0]
             return logits
 
@@ -138,8 +141,19 @@ class OpenVinoEngine:
                 if program is not None:
                     program.release()
 
-    def _compile(self, model: Any) -> Any:
-        return import_openvino().Core().compile_model(model, "CPU", self._hints).create_infer_request()
+    def profiling_request(self, model: Any = None) -> Any:
+        """Returns another inference request, which also measures the time of each operation.
+
+        Args:
+            model: `openvino.Model` to compile as this engine does its own; None for its own, which labels.
+        """
+        if model is None:
+            model = _label_model(self.model, self._temperatures)
+        return self._compile(model, PERF_COUNT="YES")
+
+    def _compile(self, model: Any, **further_hints: str) -> Any:
+        compiled = import_openvino().Core().compile_model(model, "CPU", self._hints | further_hints)
+        return compiled.create_infer_request()
 
 
 class _Program:
@@ -213,15 +227,20 @@ def num_scores(model: Any) -> int | None:
     return int(shape[len(shape) - 1].get_length())
 
 
-def _label_model(model: Any) -> Any:
-    """Returns the model with other outputs: the label and its probability."""
+def _label_model(model: Any, temperatures: Temperatures | None) -> Any:
+    """Returns the model with other outputs: the label and its probability, with those of a calibrated net."""
     openvino = import_openvino()
     ops = openvino.opset15
     logits = model.output(0).get_node().input_value(0)
     axis = ops.constant(np.array([-1]))
     largest, label = ops.topk(logits, np.int32(1), -1, "max", "none", index_element_type="i32").outputs()
     # exp(max - logsumexp), with the maximum taken out of the sum
-    total = ops.reduce_sum(ops.exp(ops.subtract(logits, largest)), axis)
+    differences = ops.subtract(logits, largest)
+    if temperatures is not None:
+        inverse = ops.constant(temperatures.inverse)
+        factors = ops.gather(inverse, label, np.int64(0)) if temperatures.per_class else inverse
+        differences = ops.multiply(differences, factors)
+    total = ops.reduce_sum(ops.exp(differences), axis)
     outputs = [
         ops.convert(ops.squeeze(label, axis), "u8"),
         ops.divide(np.float32(1), total),

@@ -19,6 +19,7 @@ from fcn.inference.engines.saved_model_check import check_saved_model
 from fcn.models.fields import NetDescription
 from fcn.models.net import SegmentationNet
 from fcn.models.patches import tensorflow_on_cpu
+from fcn.outputs.temperature import Temperatures
 from fcn.runs.model_file import exported_version
 from fcn.system.bfloat16 import bfloat16_graphs
 
@@ -60,6 +61,7 @@ class TensorFlowEngine:
         self.precision = precision
         self.net = net
         self.bits = MOST_BITS if net is None else net.bits
+        temperatures = Temperatures.of(None if net is None else net.temperatures)
 
         @tf.function(input_signature=[_IMAGES])  # type: ignore[untyped-decorator]
         def logits(images: tf.Tensor) -> tf.Tensor:
@@ -69,6 +71,7 @@ class TensorFlowEngine:
         def label(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             scores = compute(images)
             classes = tf.cast(tf.argmax(scores, axis=-1, output_type=tf.int32), tf.uint8)
+            scores = divide_scores(scores, classes, temperatures)
             return classes, tf.exp(tf.reduce_max(scores, axis=-1) - tf.reduce_logsumexp(scores, axis=-1))
 
         self._logits, self._label = logits, label
@@ -96,6 +99,21 @@ class TensorFlowEngine:
                 return function(images)
         except tf.errors.ResourceExhaustedError as error:
             raise MemoryError(error.message) from error
+
+
+def divide_scores(scores: tf.Tensor, label: tf.Tensor, temperatures: Temperatures | None) -> tf.Tensor:
+    """Divides scores, `float32[B, H, W, C]`, by the temperatures of a calibrated net.
+
+    Args:
+        scores: The scores.
+        label: `uint8[B, H, W]`, the most probable class of each pixel, which has the temperature of that.
+        temperatures: The temperatures; None to return the scores as they are.
+    """
+    if temperatures is None:
+        return scores
+    if not temperatures.per_class:
+        return scores * temperatures.inverse[0]
+    return scores * tf.gather(temperatures.inverse, tf.cast(label, tf.int32))[..., tf.newaxis]
 
 
 def net_engine(model: SegmentationNet, precision: str) -> TensorFlowEngine:

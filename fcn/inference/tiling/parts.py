@@ -14,6 +14,7 @@ from fcn.inference.tiling.windows import Span, choose_windows, smallest_window
 from fcn.models.fields import NetDescription
 from fcn.models.resizing import shrunk_size
 from fcn.outputs.probabilities import label_confidence
+from fcn.outputs.temperature import Temperatures
 from fcn.system.progress import track
 
 _EVERYWHERE = (slice(None), slice(None))
@@ -67,8 +68,9 @@ class PartwiseNet:
                 label, confidence = self._engine.label(image[given][np.newaxis])
                 yield place, Labeled(label[0][kept], confidence[0][kept])
         else:
+            temperatures = Temperatures.of(self._net.temperatures)
             for place, logits in self._score_shrunk(image):
-                yield place, _most_probable(logits)
+                yield place, _most_probable(logits, temperatures)
 
     def score(self, image: PixelSource) -> Iterator[tuple[Place, Floats]]:
         """Yields the logits of the parts of an image, and their places.
@@ -152,7 +154,7 @@ def _inside_window(row: Span, column: Span) -> Place:
     )
 
 
-def _most_probable(logits: Floats) -> Labeled:
+def _most_probable(logits: Floats, temperatures: Temperatures | None) -> Labeled:
     """Returns the most probable classes; `logits`, `float32[..., C]`, are overwritten."""
     label = logits.argmax(axis=-1).astype(np.uint8)
-    return Labeled(label, label_confidence(logits))
+    return Labeled(label, label_confidence(logits, temperatures))

@@ -22,6 +22,7 @@ from fcn.inference.tiling.memory import (
     least_map_bytes,
 )
 from fcn.inference.tiling.parts import PartwiseNet
+from fcn.outputs.temperature import Temperatures
 
 
 class TiledEngine:
@@ -43,6 +44,7 @@ class TiledEngine:
         name: Name of the inner engine.
         precision: Precision of the inner engine.
         bits: Bits of the inner engine.
+        temperatures: Those of a calibrated net; None of others.
         score_bytes: Memory limit for the logits of a whole image.
         map_bytes: Memory limit for the maps of the net.
         least_map_bytes: The lowest limit that is possible.
@@ -59,6 +61,7 @@ class TiledEngine:
         self.score_bytes: int | None = None
         self._engine, self._path = engine, path
         self._net = describe_net(engine)
+        self.temperatures = Temperatures.of(self._net.temperatures)
         self.least_map_bytes = least_map_bytes(engine)
         self.limit(map_bytes)
         self.score_bytes = score_bytes

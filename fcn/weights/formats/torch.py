@@ -244,8 +244,17 @@ def _read(file: BinaryIO, path: Path, tensor: _Tensor, place: _Place) -> npt.NDA
     return np.ascontiguousarray(view).reshape(tensor.shape)
 
 
+def _state_dict(content: dict[object, object]) -> dict[object, object]:
+    """Returns the dictionary of tensors, which a checkpoint of a training holds beside other things."""
+    inner = [value for value in content.values() if type(value) is dict]
+    with_tensors = [one for one in (content, *inner) if any(type(value) is _Tensor for value in one.values())]
+    return with_tensors[0] if len(with_tensors) == 1 else content
+
+
 def read_torch(path: Path) -> Iterator[Layer]:
     """Yields the layers of a state dict: tensors whose names differ only after the last dot.
+
+    The state dict may be alone in the file, or in a dictionary with what else a training keeps.
 
     Each layer's blobs are `weight`, `bias`, then what else it has of floats, in the order of the file.
 
@@ -263,7 +272,7 @@ def read_torch(path: Path) -> Iterator[Layer]:
             raise damaged(path, "it does not hold a dictionary of tensors")
         layers: dict[str, dict[str, _Tensor]] = {}
         budget = size
-        for key, tensor in content.items():
+        for key, tensor in _state_dict(content).items():
             name, _, part = str(plain_text(key)).rpartition(".")
             if type(tensor) is not _Tensor or not _STORAGES[tensor.storage.kind][1] or tensor.is_empty:
                 continue

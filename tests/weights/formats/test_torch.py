@@ -142,3 +142,15 @@ def test_the_dictionary_of_python_2_gave_its_items_at_once(writers, place, monke
     tensors = Items({"a.weight": writers.Tensor(np.arange(3, dtype=np.float32))})
     (layer,) = read_torch(place(writers.torch(tensors, legacy=True)))
     np.testing.assert_array_equal(layer.blobs[0], [0, 1, 2])
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_checkpoint_of_a_training_holds_a_state_dict(legacy, writers, place):
+    tensors = {"a.weight": writers.Tensor(np.arange(3, dtype=np.float32))}
+    state = {"state": {0: {"momentum": writers.Tensor(np.ones(3, np.float32))}}, "param_groups": []}
+    kept = {"epoch": 3, "optim_state_dict": state, "model_state_dict": tensors}
+    (layer,) = read_torch(place(writers.torch(kept, legacy)))
+    assert layer.name == "a"
+    np.testing.assert_array_equal(layer.blobs[0], [0, 1, 2])
+    # Of two, nothing says which is meant.
+    assert list(read_torch(place(writers.torch(kept | {"average": tensors}, legacy)))) == []

@@ -1,0 +1,185 @@
+"""Calibrates a net: fits temperatures on half a split, and measures on the other half what they change."""
+
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fcn.config.sections import LabelOrientation
+from fcn.data.examination import check_masks
+from fcn.data.image_io import Pixels
+from fcn.data.leaks import digest_example
+from fcn.data.voc import Example, read_example
+from fcn.errors import DataError, RunError
+from fcn.evaluation.calibration import Calibration, CalibrationSums
+from fcn.evaluation.scored_split import check_classes, read_scored
+from fcn.evaluation.temperature_fit import TemperatureFit
+from fcn.inference.predictor import Predictor
+from fcn.outputs.probabilities import Floats, bands, softmax
+from fcn.outputs.temperature import Temperatures
+from fcn.runs.calibration_file import save_temperatures
+from fcn.runs.lineage import training_of
+from fcn.runs.lineage_warnings import describe_training
+from fcn.runs.model_file import net_file
+from fcn.system.parallel import map_ahead
+from fcn.system.progress import track
+from fcn.weights.catalog import NETS
+
+
+class CalibrationReport(NamedTuple):
+    """What calibrating a net did.
+
+    Attributes:
+        file: The file of the net, which holds the temperatures.
+        data: The data set.
+        split: Name of the split.
+        class_names: The names of the classes.
+        temperatures: One, or one for each class.
+        fitted_images: Number of images that they were fitted on.
+        measured_images: Number of images that both of the following are of.
+        before: Calibration without temperatures.
+        after: Calibration with them.
+        warnings: Why they may be too low, a sentence each; none if no image was trained on.
+    """
+
+    file: Path
+    data: Path
+    split: str
+    class_names: tuple[str, ...]
+    temperatures: tuple[float, ...]
+    fitted_images: int
+    measured_images: int
+    before: Calibration
+    after: Calibration
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def helps(self) -> bool:
+        """Whether the probabilities of images that they were not fitted on are better with them."""
+        return self.after.negative_log_likelihood < self.before.negative_log_likelihood
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the values as JSON can hold them."""
+        per_class = len(self.temperatures) > 1
+        temperatures = dict(zip(self.class_names, self.temperatures, strict=True)) if per_class else {}
+        return {
+            "temperature": None if per_class else self.temperatures[0],
+            "class_temperatures": temperatures,
+            "data": str(self.data),
+            "split": self.split,
+            "fitted_images": self.fitted_images,
+            "measured_images": self.measured_images,
+            "before": self.before.as_dict(self.class_names),
+            "after": self.after.as_dict(self.class_names),
+            "kept": self.helps,
+            "warnings": [*self.warnings],
+        }
+
+
+def calibrate(
+    model: Path | str,
+    root: Path | str,
+    split: str = "val",
+    per_class: bool = False,
+    trust: bool = False,
+    label_orientation: LabelOrientation = "upright",
+) -> CalibrationReport:
+    """Fits temperatures to a net, and keeps them in its file if they make its probabilities better.
+
+    Labels and logits stay as they are. Half of the images are fitted on; the others, which the
+    temperatures have not seen, say what they change.
+
+    Args:
+        model: A run folder, whose best checkpoint is calibrated, or a `.keras` file.
+        root: A data set in VOC layout.
+        split: Name of one of its lists, of images that the net was not trained on.
+        per_class: Whether to fit a temperature for each class, for pixels that are labeled as it.
+        trust: Whether to load also a model with parts that could run code.
+        label_orientation: Whether labels are of upright images, or "stored": of the pixels in the files.
+
+    Raises:
+        DataError: If the data set cannot be used, has other classes than the net, or fewer than two images.
+        OutputError: If the file cannot be written.
+        RunError: If there is no net at the path, or its file was replaced meanwhile.
+        TrustError: If it has parts that could run code.
+    """
+    path, root = Path(model), Path(root)
+    if str(model) in NETS and not path.exists():
+        raise RunError(
+            f"{model}: is a published net, whose file stays as it is. Import it into a run of your own with "
+            "fcn import, and calibrate that."
+        )
+    file = net_file(path)
+    opened = file.stat()
+    predictor = Predictor(path, trust=trust)
+    check_classes(predictor.path, predictor.classes, root, split)
+    examples = read_scored(predictor.path, root, split, label_orientation)
+    check_masks(examples)
+    if len(examples) < 2:
+        raise DataError(
+            f"{root}: expected at least 2 images in {split}, half of them to fit to and half to measure on. "
+            f"Received: {len(examples)}."
+        )
+    fitted, measured = divide(examples)
+    fit = TemperatureFit(len(predictor.classes.names), len(fitted))
+    digests: list[bytes] = []
+    for logits, label in _score(predictor, fitted, "fitting", digests):
+        fit.add(logits, label)
+    values = fit.fit(per_class)
+    before, after = _measure(_score(predictor, measured, "measuring", digests), Temperatures(values))
+    training = training_of(path, [*fitted, *measured], digests)
+    warnings = tuple(describe_training(path, training, len(examples)))
+    numbers = len(fitted), len(measured)
+    report = CalibrationReport(
+        file, root, split, tuple(predictor.classes.names), values, *numbers, before, after, warnings
+    )
+    if report.helps:
+        now = file.stat()
+        if (now.st_ino, now.st_mtime_ns) != (opened.st_ino, opened.st_mtime_ns):
+            raise RunError(
+                f"{file}: was replaced meanwhile, by a training for example, and was left as it is. "
+                "Calibrate it when that has ended."
+            )
+        save_temperatures(file, values, report.as_dict())
+    return report
+
+
+def divide(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Returns two halves of a split, by checksums of the names; the first has one more if there is one more.
+
+    A name says nothing of its place in the list, and lists are often sorted by class or day.
+    """
+
+    def place(example: Example) -> tuple[int, str]:
+        return zlib.crc32(os.fsencode(example.name)), example.name
+
+    ordered = sorted(examples, key=place)
+    middle = (len(ordered) + 1) // 2
+    return ordered[:middle], ordered[middle:]
+
+
+def _score(
+    predictor: Predictor, examples: Sequence[Example], doing: str, digests: list[bytes]
+) -> Iterator[tuple[Floats, Pixels]]:
+    """Yields logits and label of each example, and adds the digest of its image."""
+
+    def read(example: Example) -> tuple[Pixels, Pixels]:
+        return read_example(example._replace(bits=predictor.bits), len(predictor.classes.names))
+
+    for image, label in track(map_ahead(read, examples), doing, len(examples), lines=True):
+        digests.append(digest_example(image, label).image)
+        yield predictor.predict(image, with_logits=True).scores(), label
+
+
+def _measure(
+    scored: Iterator[tuple[Floats, Pixels]], temperatures: Temperatures
+) -> tuple[Calibration, Calibration]:
+    """Returns calibration without and with temperatures."""
+    sums: list[CalibrationSums] = []
+    for logits, label in scored:
+        sums = sums or [CalibrationSums(logits.shape[-1]) for _ in range(2)]
+        for band in bands(logits):
+            sums[0].add(softmax(logits[band]), label[band])
+            sums[1].add(softmax(logits[band], temperatures), label[band])
+    return sums[0].calibration(), sums[1].calibration()
