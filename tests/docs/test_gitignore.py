@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("comparing", "serving", "weights")))
+NAMES = (
+    *("comparing", "exporting", "gpu", "inspecting", "labeling", "many_machines", "own_labels", "pascal_voc"),
+    *("serving", "weights"),
+)
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES))
 # Downloads come without `--output`: they go to the folder that the command runs in.
 OTHERS = [
     "VOCdevkit/VOC2012/labels.txt",
