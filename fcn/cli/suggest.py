@@ -44,7 +44,10 @@ def add_parser(commands: Commands) -> None:
     )
     suggest.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
     suggest.add_argument(
-        "folder", metavar="FOLDER", help="a folder of images, at any depth, or the URL of one"
+        "folder",
+        metavar="FOLDER",
+        help="a folder of images, at any depth, or the URL of one: images like those that the net is for, "
+        "since of a mixture of kinds random ones were better for one of them (docs/results.md)",
     )
     suggest.add_argument(
         "--count",
