@@ -122,8 +122,9 @@ class SegmentationNet(keras.Model):  # type: ignore[misc]
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments of this net; `temperatures` only of a calibrated one."""
+        """Returns the arguments of this net; `channels` and `temperatures` only if it has some."""
         config = {name: getattr(self, name) for name in self._argument_names}
-        if config["temperatures"] is None:  # a file that versions without this argument can read too
-            del config["temperatures"]
+        for name in ("channels", "temperatures"):
+            if config[name] is None:  # a file that versions without this argument can read too
+                del config[name]
         return config

@@ -51,7 +51,9 @@ def keep_channels(
     counts = {name: len(kept[name]) for name in LAYERS}
     usual = layer_channels(net.fc6, net.width, net.fc_channels, {})
     own = {name: count for name, count in counts.items() if count != usual[name]}
-    small: SegmentationNet = type(net).from_config(net.get_config() | {"channels": own or None})
+    # Temperatures were fitted to another net.
+    config = net.get_config() | {"channels": own or None, "temperatures": None}
+    small: SegmentationNet = type(net).from_config(config)
     full, read = channel_counts(net), sources(net)
     shifts: dict[str, Array] = {}
     for layer in small.layers:  # each in front of what normalizes it
