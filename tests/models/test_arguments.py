@@ -30,7 +30,9 @@ def test_a_net_shows_its_arguments_and_keeps_them(
     assert dict(inspect.signature(net).parameters) == dict(inspect.signature(kind).parameters)
     built = net(3, **THIN)
     config = built.get_config()
-    assert set(config) == {field.name for field in fields(kind)}
+    names = {field.name for field in fields(kind)}
+    assert names - set(config) == {"temperatures"}
+    assert set(net(3, temperatures=(2,), **THIN).get_config()) == names  # a calibrated one
     assert all(getattr(built, name) == value for name, value in config.items())
     assert (config["num_classes"], config["class_names"], config["width"]) == (3, ("0", "1", "2"), 1 / 64)
 
