@@ -31,7 +31,10 @@ def test_a_net_shows_its_arguments_and_keeps_them(
     built = net(3, **THIN)
     config = built.get_config()
     # Files without these can be read by versions that did not have them.
-    assert set(config) == {field.name for field in fields(kind)} - {"channels", "temperatures"}
+    names = {field.name for field in fields(kind)}
+    assert names - set(config) == {"channels", "temperatures"}
+    full = net(3, channels={"fc7": 5}, temperatures=(2,), **THIN).get_config()  # a slim and calibrated one
+    assert set(full) == names
     assert all(getattr(built, name) == value for name, value in config.items())
     assert (config["num_classes"], config["class_names"], config["width"]) == (3, ("0", "1", "2"), 1 / 64)
 
