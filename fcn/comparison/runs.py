@@ -150,8 +150,11 @@ def _check_run(run: RunFolder, candidate: Candidate, rungs: Sequence[int]) -> No
     for key, before, now in (
         ("data.root", saved.data.root, config.data.root),
         ("model.weights", saved.model.weights, config.model.weights),
+        ("train.teacher", saved.train.teacher, config.train.teacher),
+        ("data.unlabeled", saved.data.unlabeled, config.data.unlabeled),
     ):
-        if str(before) != str(now) and Path(before).resolve() != Path(now).resolve():
+        is_same = None not in (before, now) and Path(str(before)).resolve() == Path(str(now)).resolve()
+        if before != now and not is_same:
             changed.append(f"{key}: {before} -> {now}")
     if changed:
         raise RunError(

@@ -1,5 +1,7 @@
 """Checks of the keys with which a net learns from another one, which are in several sections."""
 
+from typing import Any
+
 from fcn.config.loss import OF_TEACHER
 from fcn.config.sections import DataConfig, LossConfig, TrainConfig
 
@@ -44,3 +46,10 @@ def check_teaching(data: DataConfig, loss: LossConfig, train: TrainConfig) -> No
             f"train.epochs={train.epochs:g}: are passes over the training split, from which "
             f"data.unlabeled_share={share:g} takes nothing. Set train.steps"
         )
+
+
+def without_teacher() -> dict[str, dict[str, Any]]:
+    """Returns the values of each section with which a net learns from labels alone."""
+    loss = {key: LossConfig.model_fields[key].default for key in OF_TEACHER}
+    share = DataConfig.model_fields["unlabeled_share"].default
+    return {"train": {"teacher": None}, "loss": loss, "data": {"unlabeled": None, "unlabeled_share": share}}

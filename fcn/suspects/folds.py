@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from fcn.classes import Classes
 from fcn.config.file import Config
+from fcn.config.teaching import without_teacher
 from fcn.data.class_list import format_class_list
 from fcn.data.class_names import CLASS_LIST, find_class_list
 from fcn.data.examination import examine_examples
@@ -165,6 +166,8 @@ def _trained(work: Path, config: Config, number: int, count: int, trust: bool) -
             f"Training net {number + 1} of {count} in {run.path}. If you stop it, the same command continues."
         )
         changed = config.with_values("train", keep_checkpoints=1)
+        for section, values in without_teacher().items():  # it has seen all labels, also wrong ones
+            changed = changed.with_values(section, **values)
         changed = changed.with_values(
             "data", root=work / _DATA, train_split=_train_list(number), val_split=_VAL
         )

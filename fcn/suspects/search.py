@@ -208,6 +208,11 @@ def _notes(task: Task, examples: Sequence[Example], digests: Sequence[bytes]) ->
         earlier = trained_before(task.config.model.weights, examples, digests)
         if warning := describe_earlier(earlier, num_images):
             yield f"Wrong labels may be doubted less: {warning}"
+        if task.config.train.teacher is not None:
+            yield (
+                f"The nets learned from labels alone: {task.config.train.teacher} (train.teacher) may have "
+                "seen the labels that they doubt."
+            )
         return
     training = training_of(run, examples, digests)
     seen = None if training is None else training.num_scored

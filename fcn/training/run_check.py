@@ -78,9 +78,16 @@ def check_weights(run: RunFolder, config: Config) -> None:
     """
     weights = start_weights(config.model)
     if weights != "none" and not Path(weights).exists() and not run.checkpoints():
-        model_file(resolve_weights(weights))
+        _check_net(weights)
     if config.train.teacher is not None and finished_step(run, config) is None:
-        model_file(resolve_weights(config.train.teacher))
+        _check_net(config.train.teacher)
+
+
+def _check_net(weights: str) -> None:
+    """Refuses what is no net to start or learn from, as `load_start` does, before it is read."""
+    path = resolve_weights(weights)
+    if path.is_dir() or not path.exists():  # a file may be of published weights, in any form
+        model_file(path)
 
 
 def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDigests) -> None:

@@ -68,6 +68,8 @@ def test_a_run_in_the_same_configuration_is_taken(candidate: Candidate, dataset:
         ("model", {"width": 0.5}, "model.width: 0.03125 -> 0.5"),
         ("data", {"root": Path("elsewhere")}, "-> elsewhere"),
         ("model", {"weights": "imagenet"}, "model.weights: none -> imagenet"),
+        ("train", {"teacher": "runs/large"}, "train.teacher: None -> runs/large"),
+        ("data", {"unlabeled": Path("photos")}, "data.unlabeled: None -> photos"),
     ],
 )
 def test_a_run_in_another_configuration_is_refused(

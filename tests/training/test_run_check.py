@@ -70,6 +70,15 @@ def test_a_refused_change_names_the_way_that_works(change: str, way: str, tmp_pa
     assert str(caught.value).endswith(f"Set these keys back to resume it, or start {way}")
 
 
+@pytest.mark.parametrize("name", ["vgg.pth", "vgg.safetensors", "vgg.caffemodel"])
+def test_files_of_published_weights_may_be_started_and_learned_from(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.touch()
+    for section, values in (("model", {"weights": str(path)}), ("train", {"teacher": str(path)})):
+        config = Config.model_validate({"data": {"root": tmp_path}, section: values})
+        check_weights(RunFolder(tmp_path / "run"), config)
+
+
 def test_a_run_with_a_checkpoint_needs_no_weights(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     config = Config.model_validate({"data": {"root": tmp_path}, "model": {"weights": "runs/none"}})
