@@ -19,6 +19,7 @@ from fcn.evaluation.bootstrap import ImageCounts
 from fcn.evaluation.boundary import boundary_counts
 from fcn.evaluation.calibration import CalibrationSums
 from fcn.evaluation.evaluation import Evaluation, ImageScore
+from fcn.evaluation.fitted_images import describe_fitted
 from fcn.evaluation.metrics import BoundaryScores, Scores, confusion_matrix
 from fcn.evaluation.mistakes import largest_mistake
 from fcn.evaluation.scored_split import check_classes, read_scored
@@ -45,7 +46,7 @@ class CheckedEvaluation(NamedTuple):
         training: What the net was trained on; None if that is not known.
         warnings: Why the scores may be too good, a sentence each; none if no scored image was trained on.
         notes: What could not be checked, a sentence each: nothing is known of a net outside of a run, or
-            whether labels are upright.
+            whether labels are upright; and whether temperatures were fitted to half of the images.
     """
 
     evaluation: Evaluation
@@ -200,6 +201,9 @@ def evaluate_and_check(
     turned = count_turned([image.example.image_path for image in evaluation.images])
     if unclear := describe_unclear(turned, label_orientation):
         notes.append(unclear)
+    if evaluation.tempered is not None and predictor.path is not None:
+        fitted = describe_fitted(predictor.path, root, split)
+        notes += [] if fitted is None else [fitted]
     return CheckedEvaluation(evaluation, training, tuple(warnings), tuple(notes))
 
 

@@ -10,8 +10,9 @@ images are called:
      "earlier": [{"run": "runs/first", "split": "train", "images": KEY or null, "complete": true}],
      "digests": {KEY: 16 bytes an image, in base64}}
 
-KEY is the SHA-256 of these bytes, so that images that several trainings share are stored once. "decoder" is
-a digest of one small JPEG: if another version of OpenCV decodes it to other pixels, digests say nothing.
+KEY is the SHA-256 of these bytes, so that images that several trainings share are stored once. A training
+that learned from images without labels too has `"unlabeled": KEY` beside "images". "decoder" is a digest of
+one small JPEG: if another version of OpenCV decodes it to other pixels, digests say nothing.
 """
 
 import hashlib
@@ -69,20 +70,24 @@ class TrainingImages(NamedTuple):
         images: Digest of each image; None if they are not known.
         complete: Whether there were no others. The first steps of a run that an older version started may
             have taken other images.
+        unlabeled: Digest of each image that it learned from without its label (`data.unlabeled`).
     """
 
     run: str
     split: str | None
     images: tuple[bytes, ...] | None
     complete: bool = True
+    unlabeled: tuple[bytes, ...] = ()
 
     def count_in(self, scored: Sequence[bytes]) -> int | None:
         """Returns how many of the scored images the net was trained on; None if that is not known.
 
+        Those that it learned from without a label count too.
+
         Args:
             scored: Digest of each scored image.
         """
-        known = set(self.images or ())
+        known = {*(self.images or ()), *self.unlabeled}
         count = sum(digest in known for digest in scored)
         return count if count or (self.images is not None and self.complete) else None
 
@@ -112,11 +117,14 @@ def write_record(path: Path, record: DataRecord) -> None:
     stored: dict[str, str] = {}
 
     def store(images: TrainingImages) -> dict[str, Any]:
-        if images.images is None:
-            return images._asdict()
-        key = _key(images.images)
-        stored[key] = b64encode(b"".join(images.images)).decode()
-        return images._asdict() | {"images": key}
+        entry = images._asdict()
+        del entry["unlabeled"]
+        parts = {"images": images.images, "unlabeled": images.unlabeled or None}
+        for name, digests in parts.items():
+            if digests is not None:
+                entry[name] = _key(digests)
+                stored[entry[name]] = b64encode(b"".join(digests)).decode()
+        return entry
 
     train = store(record.train)
     del train["run"]
@@ -191,6 +199,7 @@ def _training_images(document: dict[str, Any], stored: dict[str, tuple[bytes, ..
         None if split is None else _text(split),
         None if key is None else stored[key],
         document["complete"] is True,
+        stored[document["unlabeled"]] if "unlabeled" in document else (),
     )
 
 

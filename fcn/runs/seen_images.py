@@ -17,7 +17,8 @@ def seen_images(model: Path) -> frozenset[bytes]:
 
     Those of its training, and of the trainings that it started from, are kept in its run or export. A run of
     an older version kept none: then they are read where its configuration says, as validation images always
-    are. What is not there any more is not known, nor are the validation images of an export.
+    are. What is not there any more is not known, nor are the validation images of an export. Images that it
+    learned from without a label are not among them: they may be labeled next.
 
     Args:
         model: A run folder, a file in its `checkpoints`, an export or any other file.

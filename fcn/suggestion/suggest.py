@@ -87,8 +87,8 @@ def suggest(
     Those are images of which the net is unsure, and which differ from each other: see
     `fcn.suggestion.choice.choose`. Images that the net was trained or validated on, as far as
     `fcn.runs.seen_images.seen_images` knows them, are left out whatever they are called, and so are further
-    copies of an image. The same images and the same
-    net give the same choice. Of each image a few hundred numbers are kept.
+    copies of an image; those that it learned from without labels (`data.unlabeled`) may be chosen. The same
+    images and the same net give the same choice. Of each image a few hundred numbers are kept.
 
     Args:
         model: A predictor, or what `fcn.Predictor` takes.

@@ -24,9 +24,9 @@ def record_of(
         saved: The digests in the checkpoint that the training resumes from; None where it starts.
         has_scores: Whether it starts from a net that was trained on labels.
     """
-    images = (*(digest.image for digest in data.train_digests), *data.unlabeled.digests)
+    images, unlabeled = tuple(digest.image for digest in data.train_digests), tuple(data.unlabeled.digests)
     kept = None if saved is None else read_record(run.digests)
-    if kept is not None and kept.train.images == images:
+    if kept is not None and (kept.train.images, kept.train.unlabeled) == (images, unlabeled):
         return kept
     complete = saved is None or saved.train.images != ""
     known = _digests_by_path(data)
@@ -34,7 +34,7 @@ def record_of(
     if config.train.teacher is not None:
         earlier += earlier_images(config.train.teacher, known)
     return DataRecord(
-        TrainingImages(str(run.path), config.data.train_split, images, complete),
+        TrainingImages(str(run.path), config.data.train_split, images, complete, unlabeled),
         config.data.val_split,
         data.digests.val,
         tuple(dict.fromkeys(earlier)),  # a net may start from its teacher
@@ -59,8 +59,7 @@ def trained_on(config: Config, data: CheckedData, record: DataRecord | None) -> 
     """
     earlier = () if record is None else record.earlier
     seen = compare_earlier(earlier, [digest.image for digest in data.val_digests])
-    num_images = len(data.train_examples) + len(data.unlabeled.examples)
-    return TrainingSplit(config.data.train_split, num_images, 0, seen)
+    return TrainingSplit(config.data.train_split, len(data.train_examples), 0, seen)
 
 
 def warn(run: RunFolder, training: TrainingSplit, num_images: int) -> tuple[str, ...]:

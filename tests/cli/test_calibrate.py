@@ -52,6 +52,11 @@ def test_a_net_is_calibrated_and_evaluated(
     assert printed.index("Calibration: expected error") < printed.index("Calibration with temperatures:")
     document = json.loads(output.read_text())
     assert document["calibration_with_temperatures"]["bins"] != document["calibration"]["bins"]
+    fitted = (
+        f"Half of these images were fitted to: {net} has its temperatures from 2 images of val of {root}."
+    )
+    assert fitted in notices
+    assert any(one.startswith(fitted) for one in document["warnings"])
     without, tempered = document["calibration"], document["calibration_with_temperatures"]
     assert tempered["negative_log_likelihood"] < without["negative_log_likelihood"]
     assert tempered["num_pixels"] == without["num_pixels"]

@@ -39,6 +39,16 @@ def test_what_is_written_is_read(path: Path) -> None:
     document = json.loads(path.read_text())
     assert document["version"] == 1
     assert len(document["digests"]) == 2  # images that two trainings share are stored once
+    assert "unlabeled" not in document["train"]  # so that older versions, and newer ones of old runs, read it
+
+
+def test_images_without_labels_have_an_entry_of_their_own_and_are_counted(path: Path) -> None:
+    earlier = FIRST._replace(unlabeled=IMAGES[:1])
+    train = RECORD.train._replace(run=str(path.parent), unlabeled=IMAGES[3:])
+    record = RECORD._replace(train=train, earlier=(earlier,))
+    write_record(path, record)
+    assert read_record(path) == record
+    assert [train.count_in(IMAGES), train.count_in(IMAGES[4:]), earlier.count_in(IMAGES)] == [5, 1, 3]
 
 
 def test_an_image_takes_few_bytes(tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ def test_what_a_run_has_kept_is_not_read_again(run: RunFolder, root: Path) -> No
     )
     write_record(run.digests, record)
     assert seen_images(run.path) == {b"a" * 16, b"b" * 16} | val
+    unlabeled = record.train._replace(unlabeled=(b"c" * 16,))
+    write_record(run.digests, record._replace(train=unlabeled))
+    assert seen_images(run.path) == {b"a" * 16, b"b" * 16} | val, "nobody has labeled the others yet"
     assert seen_images(run.path / "checkpoints" / "best.keras") == seen_images(run.path)
     export = run.path.parent / "export" / "1"
     export.mkdir(parents=True)

@@ -34,17 +34,17 @@ def write_images(folder: Path, numbers: Iterable[int]) -> Path:
 
 @pytest.fixture(scope="module")
 def predictor(net: FCN, tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    """A net in a run that was trained on images 20 to 22, the last in an earlier run."""
+    """A net that was trained on images 20 to 22, the last in an earlier run, and on 23 without its label."""
     folder = tmp_path_factory.mktemp("run")
     run = RunFolder(folder / "run")
     run.best.parent.mkdir(parents=True)
     net.save(run.best)
     run.config.write_text(thin_config(folder, {}).to_yaml())
-    learned = write_images(folder / "learned", (20, 21, 22))
+    learned = write_images(folder / "learned", (20, 21, 22, 23))
     paths = sorted(learned.iterdir())
     digests = digest_images([Example(path.stem, path, path) for path in paths])
     earlier = TrainingImages("earlier", "train", (digests[2],))
-    learned_now = TrainingImages("run", "train", tuple(digests[:2]))
+    learned_now = TrainingImages("run", "train", tuple(digests[:2]), unlabeled=(digests[3],))
     record = DataRecord(learned_now, "val", SplitDigests(), (earlier,))
     write_record(run.digests, record)
     return Predictor(run.path)
@@ -130,12 +130,13 @@ def test_a_folder_without_an_image_to_choose_is_refused(predictor: Predictor, im
 
 
 def test_images_that_the_run_has_learned_are_left_out(predictor: Predictor, images: Path) -> None:
-    write_images(images, (20, 21, 22))
+    write_images(images, (20, 21, 22, 23))
     (images / "21.png").rename(images / "renamed.png")
     found = suggest(predictor, images, 50)
-    assert sorted(names(found)) == [f"{number:02}.png" for number in range(6)]
-    assert (found.num_seen, found.num_images) == (3, 6)
-    for number in range(6):
+    unlabeled = (*range(6), 23)
+    assert sorted(names(found)) == [f"{number:02}.png" for number in unlabeled]
+    assert (found.num_seen, found.num_images) == (3, 7)
+    for number in unlabeled:
         (images / f"{number:02}.png").unlink()
     with pytest.raises(DataError, match="3 are those that the net was trained or validated on"):
         suggest(predictor, images, 50)

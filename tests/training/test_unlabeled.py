@@ -53,7 +53,8 @@ def test_a_killed_training_goes_on_exactly(
     record = read_record(whole.digests)
     assert record is not None
     assert record.train.images is not None
-    assert len(record.train.images) == 4 + 4
+    assert (len(record.train.images), len(record.train.unlabeled)) == (4, 4)
+    assert json.loads(whole.scores.read_text())["training"]["num_images"] == 4
     run = RunFolder(tmp_path / "killed")
     moved = shutil.copytree(photos, tmp_path / "moved")
     with pytest.raises(KeyboardInterrupt):
