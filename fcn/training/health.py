@@ -44,8 +44,10 @@ _HALF = 0.5
 # Before the last step, a class may be missing from fewer validations than these.
 _LEAST_VALIDATIONS = 3
 
+LEAST_WAIT_SECONDS = 30
+"""Time of steps after which it is known how long they wait for data."""
+
 _MOST_WAIT = 0.3
-_LEAST_WAIT_SECONDS = 30
 
 
 def describe_high_loss(first: float, losses: Sequence[float], config: Config) -> str | None:
@@ -140,7 +142,7 @@ def describe_waiting(share: float, seconds: float) -> str | None:
         share: Of the time of the steps that they waited, from 0 to 1.
         seconds: Time of the steps.
     """
-    if seconds < _LEAST_WAIT_SECONDS or not share > _MOST_WAIT:
+    if seconds < LEAST_WAIT_SECONDS or not share > _MOST_WAIT:
         return None
     return (
         f"steps spend {percent(share, 0)} of their time waiting for data: reading and augmenting images "
