@@ -79,6 +79,9 @@ def test_a_training_that_diverges_warns(
     train(configured(bands, values, {"dropout": 0.5}), tmp_path / "run")
     warning = "most losses of the last 6 steps are above twice the first value (1.1); their mean"
     assert f"Warning: At step 6: {warning}" in capsys.readouterr().err
+    # All that the log has is the mean of seven steps, which is high already.
+    train(None, tmp_path / "run", resume=True, overrides=["train.steps=13"])
+    assert f"Warning: At step 13: {warning}" in capsys.readouterr().err
 
 
 def test_a_training_that_waits_for_data_warns(
