@@ -7,10 +7,12 @@ has `uint8[5, images, times, H, W, 3]` by the name of the corruption.
 import sys
 
 import numpy as np
-from imagecorruptions import corrupt, get_corruption_names
 
 
 def main(source: str, times: int, result: str) -> None:
+    # Here, since tests are collected where the package is not installed.
+    from imagecorruptions import corrupt, get_corruption_names
+
     with np.load(source) as file:
         images = [file[name] for name in file.files]
     np.random.seed(0)  # the package draws from NumPy's global generator

@@ -10,6 +10,8 @@ from fcn.comparison.result import Comparison
 from fcn.system.console import TerminalConsole
 
 _ENDLESS, _NAME_WIDTH = 10_000, 8
+# At most so many columns for sentences, also in a file.
+_SENTENCE_WIDTH = 100
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -20,8 +22,7 @@ def print_comparison(comparison: Comparison) -> None:
         f"GFLOP and ms for one image of {height}x{width}",
         box=box.SIMPLE_HEAD,
         title_justify="left",
-        padding=(0, 1, 0, 0),
-        collapse_padding=True,
+        padding=0,  # the box has a space between columns; with two, names of 13 letters need a wider terminal
     )
     table.add_column("net", overflow="fold", min_width=_NAME_WIDTH)
     for key in plan.varied:
@@ -44,7 +45,7 @@ def print_comparison(comparison: Comparison) -> None:
     if comparison.rungs:
         console.print(_rungs(comparison))
     for difference in compare_with_best(comparison.nets):
-        console.print(difference.describe())
+        console.print(difference.describe(), width=_SENTENCE_WIDTH)
 
 
 def _rungs(comparison: Comparison) -> Table:

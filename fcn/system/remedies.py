@@ -88,3 +88,25 @@ def other_run(*settings: str) -> str:
     separator = " " if _OPTIONS.get() else ", "
     place = "--run NAME" if _OPTIONS.get() else "run_path=NAME"
     return separator.join([place, *([set_keys(*settings)] if settings else [])])
+
+
+def score_run(run: object, root: object, split: str) -> str:
+    """Returns how to score the net of a run.
+
+    Args:
+        run: Its folder.
+        root: A data set.
+        split: Name of one of its lists.
+
+    Example:
+        >>> score_run("runs/a", "data", "val")
+        "fcn.evaluate('runs/a', 'data', 'val')"
+        >>> with naming_options():
+        ...     score_run("runs/a", "data", "val")
+        'python -m fcn evaluate runs/a --data data --split val'
+    """
+    if _OPTIONS.get():
+        return shlex.join(
+            ["python", "-m", "fcn", "evaluate", str(run), "--data", str(root), "--split", split]
+        )
+    return f"fcn.evaluate({', '.join(repr(str(value)) for value in (run, root, split))})"

@@ -39,7 +39,7 @@ def build_callbacks(session: Session, wait: DataWait) -> tuple[list[StepCallback
         logger = Logger(log, settings, position.losses)
         pace = Pace(settings, position.step)
         scores, health = ScoreReport(session), HealthCheck(session, wait)
-        checkpoints = CheckpointCallback(session, logger, [scores.show, health.check_scores])
+        checkpoints = CheckpointCallback(session, logger, health, [scores.show])
         live_report = LiveReport(session, checkpoints, log, pace)
         callbacks += [logger, ProgressReport(pace), scores, health, checkpoints, live_report]
     callbacks.append(StopWhenStalled(session))

@@ -50,6 +50,7 @@ class Position(NamedTuple):
         examples: Examples in all steps so far; None where an older version wrote the checkpoint.
         teacher: Digest of the teacher; "" without one.
         unlabeled: Digest of the images without labels; "" without any.
+        first_loss: The first value of the loss; None before it is known, or from an older version.
     """
 
     step: int
@@ -60,6 +61,7 @@ class Position(NamedTuple):
     examples: int | None = None
     teacher: str = ""
     unlabeled: str = ""
+    first_loss: float | None = None
 
 
 def save_training(
@@ -157,6 +159,7 @@ def restore_training(
         None if state.get("examples") is None else int(state["examples"]),
         str(state.get("teacher", "")),
         str(state.get("unlabeled", "")),
+        None if state.get("first_loss") is None else float(state["first_loss"]),
     )
 
 

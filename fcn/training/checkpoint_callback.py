@@ -23,6 +23,7 @@ from fcn.training.best import choice_score, kept_choice
 from fcn.training.callbacks import Logger, not_finite
 from fcn.training.checkpoint import keep_last, save_training, zip_damage
 from fcn.training.consensus import StopConsensus
+from fcn.training.health import HealthCheck
 from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
 
@@ -33,6 +34,7 @@ class CheckpointCallback(StepCallback):
     Args:
         session: What is trained; its average, where it has one, is scored and kept in place of the net.
         logger: Gets a row of scores for each evaluation, and has the losses that are in no row yet.
+        health: Checks each evaluation, and has the first value of the loss.
         on_scores: Called with the step and the evaluation after each one.
 
     Attributes:
@@ -46,9 +48,11 @@ class CheckpointCallback(StepCallback):
         self,
         session: Session,
         logger: Logger,
+        health: HealthCheck,
         on_scores: Sequence[Callable[[int, Evaluation], None]] = (),
     ) -> None:
-        self.on_scores = on_scores
+        self.on_scores = [*on_scores, health.check_scores]
+        self.health = health
         self.session = session
         self.run = session.run
         self.config = session.config
@@ -100,7 +104,11 @@ class CheckpointCallback(StepCallback):
         keep_last(self.run, self.position.step, self.config.train.keep_checkpoints)
         examples = step * self.config.train.batch_size + self.session.stream.skipped
         position = self.position._replace(
-            step=step, losses=tuple(self.logger.losses), scores=scores, examples=examples
+            step=step,
+            losses=tuple(self.logger.losses),
+            scores=scores,
+            examples=examples,
+            first_loss=self.health.first_loss,
         )
         with devices.undistributed():
             save_training(model, self.run.last, position, self.session.average)

@@ -44,8 +44,10 @@ _HALF = 0.5
 # Before the last step, a class may be missing from fewer validations than these.
 _LEAST_VALIDATIONS = 3
 
+LEAST_WAIT_SECONDS = 30
+"""Time of steps after which it is known how long they wait for data."""
+
 _MOST_WAIT = 0.3
-_LEAST_WAIT_SECONDS = 30
 
 
 def describe_high_loss(first: float, losses: Sequence[float], config: Config) -> str | None:
@@ -140,7 +142,7 @@ def describe_waiting(share: float, seconds: float) -> str | None:
         share: Of the time of the steps that they waited, from 0 to 1.
         seconds: Time of the steps.
     """
-    if seconds < _LEAST_WAIT_SECONDS or not share > _MOST_WAIT:
+    if seconds < LEAST_WAIT_SECONDS or not share > _MOST_WAIT:
         return None
     return (
         f"steps spend {percent(share, 0)} of their time waiting for data: reading and augmenting images "
@@ -191,11 +193,15 @@ class HealthCheck(StepCallback):
     Args:
         session: The training.
         wait: Measures how long steps wait for data.
+
+    Attributes:
+        first_loss: The first value of the loss, for the sessions after this one; None before it is known.
     """
 
     def __init__(self, session: Session, wait: DataWait) -> None:
         self.session = session
         self.wait = wait
+        self.first_loss: float | None = session.position.first_loss
         self._first_losses: list[float] = []
         self._first_steps = FIRST_STEPS
         self._losses: deque[float] = deque(maxlen=HIGH_STEPS)
@@ -225,8 +231,12 @@ class HealthCheck(StepCallback):
         """Checks the loss and the time that steps wait."""
         if step <= self._first_steps:
             self._first_losses.append(loss)
+        first = self.first_loss
+        if first is None:
+            first = fmean(self._first_losses) if self._first_losses else math.inf
+            if step == self._first_steps:
+                self.first_loss = first
         self._losses.append(loss)
-        first = fmean(self._first_losses) if self._first_losses else math.inf
         at = f"At step {step:,}"
         self._warn("high loss", describe_high_loss(first, [*self._losses], self.session.config), at)
         self._warn("waiting", describe_waiting(self.wait.share, self.wait.seconds), at)

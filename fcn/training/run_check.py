@@ -11,7 +11,7 @@ from fcn.runs.model_file import RunFolder, load_state, model_file
 from fcn.runs.named_net import resolve_weights
 from fcn.runs.progress import finished_step
 from fcn.system.files import partial_files
-from fcn.system.remedies import other_run, resume_run
+from fcn.system.remedies import other_run, resume_run, score_run
 from fcn.system.text import print_notice
 from fcn.training import devices
 from fcn.training.changes import refused_changes
@@ -50,7 +50,8 @@ def check_run(run: RunFolder, config: Config, resume: bool) -> None:
     if not resume:
         raise RunError(
             f"{run.path}: already holds a run. Resume it with {resume_run(run.path)}, or delete the "
-            f"folder to start over. To start another run: {other_run()}."
+            f"folder to start over. To start another run: {other_run()}, or from its net: "
+            f"{_from_weights(run)}."
         )
     if changed := refused_changes(run.load_config(), config):
         fits = not _SHAPES & {text.partition(":")[0] for text in changed}
@@ -131,7 +132,8 @@ def check_data(run: RunFolder, config: Config, saved: DataDigests, found: DataDi
             f"run from its weights: {_from_weights(run)}."
         )
     if changed := " and ".join(change for change in changes if change):
-        score = "score its best checkpoint on the other split with `fcn evaluate`, or " if changes[1] else ""
+        way = score_run(run.path, data.root, data.val_split)
+        score = f"score its best checkpoint on the other split, {way}, or " if changes[1] else ""
         raise RunError(
             f"{run.path}: was started with {changed} of {data.root} has now. Restore them, or {score}start "
             f"another run from its weights: {_from_weights(run)}."

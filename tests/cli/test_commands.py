@@ -221,6 +221,8 @@ def test_the_export_says_which_images_decide_if_the_run_chose_them(
     (trained / "splits").mkdir(parents=True)
     (trained / "splits" / "val.txt").write_text("b\n")
     (trained / "config.yaml").write_text(f"data: {{root: {root}, val_share: 0.5}}\n")
+    (trained / "checkpoints").mkdir()
+    (trained / "checkpoints" / "best.keras").touch()  # not read yet
     empty.mkdir()
     options = ["--format", "openvino", "--calibrate", empty, "--accuracy-data", root]
     code, _, errors = run(["export", trained, tmp_path / "out", *options], capsys)

@@ -34,7 +34,7 @@ def test_probabilities_and_corrupted_images_are_scored_too(
     details = tmp_path / "details"
     code, printed, said = run([*command, "--calibration", "--robustness", "--details", details], capsys)
     assert code == 0
-    assert f"Wrote {details / 'robustness.svg'}." in said
+    assert "worst.html, reliability.svg, robustness.svg, images.csv and images.json." in said
     assert "jpeg compression, strength 5" in (details / "robustness.svg").read_text()
     document = json.loads(output.read_text())
     assert len(document["calibration"]["bins"]) == 15

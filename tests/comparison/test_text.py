@@ -1,3 +1,4 @@
+from fcn.comparison.paired import compare_with_best
 from fcn.comparison.text import print_comparison
 
 
@@ -13,6 +14,26 @@ def test_a_row_for_each_net_within_100_columns(comparison, capsys) -> None:
     assert row[0:2] == ["camvid-0", f"{mean_iou:.2f}%"]
     assert row[4:] == [*("134.5", "M", "16,777", "404", "20.0", "200", "500", "500", "1,200", "1.5")]
     assert next(line.split() for line in lines if "camvid-1" in line)[-7:] == ["-"] * 7
+
+
+def test_a_checkpoint_of_a_run_fits_into_100_columns(comparison, capsys) -> None:
+    nets = [
+        net._replace(
+            candidate=net.candidate._replace(name=name),
+            size=net.size._replace(parameters=134_500_000, gflop=0.00123),
+        )
+        for net, name in zip([comparison.nets[0]] * 2, ("frontend-last", "frontend-best"), strict=True)
+    ]
+    print_comparison(comparison._replace(nets=tuple(nets)))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert {line.split()[0] for line in lines if line.split()[1:2] and line.split()[1].endswith("%")} == {
+        "frontend-last",
+        "frontend-best",
+    }
+    (difference,) = compare_with_best(nets)
+    assert len(difference.describe()) > 100
+    assert difference.describe().split() == [*lines[-2].split(), *lines[-1].split()]  # broken at a word
 
 
 def test_a_long_name_stays_in_one_piece_in_a_file(comparison, capsys) -> None:

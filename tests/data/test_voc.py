@@ -95,10 +95,11 @@ def test_lists_from_any_editor_are_read(root: Path, content: bytes) -> None:
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
     for read in (read_classes, lambda root: read_split(root, "train")):
-        message = refusal(lambda read=read: read(tmp_path / "none"))  # type: ignore[misc]
-        assert str(tmp_path / "none") in message
-        assert "JPEGImages" in message
+        for name, said in (("none", "no such folder"), ("empty", "holds no folder JPEGImages")):
+            message = refusal(lambda read=read, name=name: read(tmp_path / name))  # type: ignore[misc]
+            assert f"{tmp_path / name}: {said}" in message
 
 
 def test_a_folder_around_the_data_set_gets_a_hint(root: Path) -> None:

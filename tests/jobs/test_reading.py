@@ -13,7 +13,7 @@ from file_server import serving, without_ranges
 from job_program import run_job
 from PIL import Image
 
-import fcn.jobs.job
+import fcn.jobs.kept_limits
 import fcn.jobs.reading
 from fcn.data.decoder import Decoder
 from fcn.data.image_bounds import decoding_seconds
@@ -82,7 +82,7 @@ def test_a_file_that_takes_longer_than_allowed_fails_alone(
     tmp_path: Path, started: list[Decoder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fcn.jobs.reading, "_SECONDS_IN_THIS_PROCESS", 0.5)
-    monkeypatch.setattr(fcn.jobs.job, "LIMITS", ReadingLimits(0.05))
+    monkeypatch.setattr(fcn.jobs.kept_limits, "LIMITS", ReadingLimits(0.05))
     slow = tmp_path / "in" / "slow.png"
     slow.parent.mkdir()
     slow.write_bytes(encode_png(np.zeros((6000, 6000, 3), np.uint8)))

@@ -20,6 +20,7 @@ from fcn.errors import RunError
 from fcn.runs.digests import DataRecord, SplitDigests, TrainingImages, read_record, write_record
 from fcn.runs.folder import RunFolder
 from fcn.runs.model_file import load_state
+from fcn.system.remedies import naming_options
 from fcn.training.checked_data import read_checked
 from fcn.training.checkpoint import DataDigests
 from fcn.training.loop import train
@@ -122,7 +123,13 @@ def test_changed_data_are_refused(change: str, root: Path, tmp_path: Path) -> No
         check_data(run, config, saved, read_checked(config.data).digests)
     assert message in str(caught.value)
     assert f"of {root} has now. Restore them, or " in str(caught.value)
-    assert ("`fcn evaluate`" in str(caught.value)) == ("validation" in str(caught.value))
+    in_python = f"on the other split, fcn.evaluate('{run.path}', '{root}', 'val'), or start another run"
+    assert (in_python in str(caught.value)) == ("validation" in str(caught.value))
+    assert "--" not in str(caught.value)
+    with naming_options(), pytest.raises(RunError) as caught:
+        check_data(run, config, saved, read_checked(config.data).digests)
+    command = f"python -m fcn evaluate {run.path} --data {root} --split val, or start another run"
+    assert (command in str(caught.value)) == ("validation" in str(caught.value))
 
 
 def test_what_changes_no_pixel_is_no_change(root: Path, tmp_path: Path) -> None:

@@ -5,13 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
 from fcn.config.file import Config, as_config
 from fcn.config.sections import TrainConfig
-from fcn.data.image_io import encode_label, read_label
 from fcn.evaluation.evaluation import Evaluation
 from fcn.evaluation.metrics import Scores
 from fcn.models.fcn import FCN
@@ -19,6 +17,7 @@ from fcn.runs.folder import RunFolder
 from fcn.runs.log import COLUMNS
 from fcn.system.remedies import naming_options
 from fcn.training.callbacks import not_finite
+from fcn.training.checkpoint import Position
 from fcn.training.health import (
     HIGH_STEPS,
     HealthCheck,
@@ -28,7 +27,6 @@ from fcn.training.health import (
     describe_one_class,
     describe_waiting,
 )
-from fcn.training.loop import train
 from fcn.training.patterns import freeze
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -172,6 +170,7 @@ class Checked:
             model=SimpleNamespace(layers=[], has_trained_scores=lambda: has_trained_scores),
             predictor=SimpleNamespace(classes=SimpleNamespace(names=NAMES)),
             train_pixels=np.array([9, 9, 9]),
+            position=Position(0),
         )
         wait: Any = self.wait
         self.check = HealthCheck(session, wait)
@@ -250,69 +249,3 @@ def test_a_net_that_diverges_at_once_is_compared_with_its_first_step(
         checked.check.on_step(step, loss=1.1 if step == 1 else 50.0)
     said = capsys.readouterr().err
     assert ("Warning: At step 100: most losses of the last 100 steps are above twice" in said) == warned
-
-
-@pytest.fixture
-def bands(make_dataset: Any, tmp_path: Path, rng: np.random.Generator) -> Path:
-    """A data set that is soon learned: each class has a color."""
-    root: Path = make_dataset(tmp_path / "data", {"train": ["a", "b"], "val": ["x", "y"]}, sizes=((32, 32),))
-    colors = np.array([[200, 30, 30], [30, 200, 30], [30, 30, 200]])
-    for index, name in enumerate("abxy"):
-        label = np.zeros((32, 32), np.uint8)
-        label[8 + index % 2 :], label[20 + index // 2 :] = 1, 2
-        noise = np.kron(rng.integers(0, 50, (8, 8, 3)), np.ones((4, 4, 1), int))
-        image = (colors[label] + noise).astype(np.uint8)
-        cv2.imwrite(str(root / "JPEGImages" / f"{name}.jpg"), image[:, :, ::-1])
-        (root / "SegmentationClass" / f"{name}.png").write_bytes(encode_label(label))
-    return root
-
-
-LEARNING = {"steps": 40, "evaluate_steps": 10, "learning_rate": 0.003, "weight_decay": 0.0}
-PLAIN = {"crop_size": (32, 32), "scale": (1.0, 1.0), "color_jitter": 0.0}
-
-
-@pytest.mark.slow
-def test_a_healthy_training_gives_no_warning(
-    bands: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config = configured(bands, augmentation=PLAIN, model={"dropout": 0.0}, train=LEARNING)
-    result = train(config, tmp_path / "run")
-    assert result.evaluation.scores.mean_iou > 0.5
-    assert "Warning" not in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_a_training_warns(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    values = {"steps": 2, "batch_size": 1, "freeze": ("score_fr",)}  # which is zero
-    train(configured(dataset, model={"batch_normalization": True}, train=values), tmp_path / "run")
-    said = capsys.readouterr().err
-    assert "Warning: Before step 1: batch normalization sees one image at a time" in said
-    assert "Warning: At step 2: every pixel of the validation images was labeled ground. " in said
-
-
-@pytest.mark.slow
-def test_a_training_that_diverges_warns(
-    bands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("fcn.training.health.HIGH_STEPS", 6)
-    values = LEARNING | {"steps": 7, "evaluate_steps": 7, "learning_rate": 1.0}
-    train(configured(bands, augmentation=PLAIN, train=values), tmp_path / "run")
-    said = capsys.readouterr().err
-    assert "Warning: At step 6: most losses of the last 6 steps are above twice the first value (1" in said
-
-
-@pytest.mark.slow
-def test_a_training_that_never_predicts_a_class_warns(
-    bands: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (bands / "labels.txt").write_text("ground\ncat\ndog\nspot\n")
-    for name in "abxy":
-        path = bands / "SegmentationClass" / f"{name}.png"
-        label = read_label(path)
-        label[12:14, 12:14] = 3
-        path.write_bytes(encode_label(label))
-    values = LEARNING | {"steps": 15, "evaluate_steps": 15}
-    config = configured(bands, augmentation=PLAIN, model={"dropout": 0.0}, train=values)
-    train(config, tmp_path / "run")
-    said = capsys.readouterr().err
-    assert "Warning: At step 15: 1 class has never been predicted: spot. Rare classes need more" in said

@@ -79,7 +79,8 @@ def test_a_notebook_shows_bars_and_tables_without_noise(make_dataset, tmp_path: 
     assert refused.traceback[0] == "Line 2: fcn.train(config, 'run')"
     assert " ".join(" ".join(refused.traceback[1:]).split()) == (
         "RunError: run: already holds a run. Resume it with fcn.train(None, 'run', resume=True), or delete "
-        "the folder to start over. To start another run: run_path=NAME."
+        "the folder to start over. To start another run: run_path=NAME, or from its net: run_path=NAME, "
+        "overrides=['model.weights=run']."
     )
     # Cells break long lines wherever they end, so they are broken at words before.
     assert max(map(len, [*text.splitlines(), *refused.traceback])) <= 110

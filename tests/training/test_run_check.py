@@ -7,6 +7,7 @@ import pytest
 from fcn.config.file import Config, as_config
 from fcn.errors import DataError, DownloadError, RunError
 from fcn.runs.folder import RunFolder
+from fcn.system.remedies import naming_options
 from fcn.training.loop import train
 from fcn.training.run_check import check_run, check_weights
 from fcn.weights.catalog import NETS
@@ -77,6 +78,20 @@ def test_files_of_published_weights_may_be_started_and_learned_from(name: str, t
     for section, values in (("model", {"weights": str(path)}), ("train", {"teacher": str(path)})):
         config = Config.model_validate({"data": {"root": tmp_path}, section: values})
         check_weights(RunFolder(tmp_path / "run"), config)
+
+
+def test_a_run_that_is_there_names_the_ways_on(tmp_path: Path) -> None:
+    run = RunFolder(Path("run"))
+    run.path.mkdir()
+    config = Config.model_validate({"data": {"root": tmp_path}})
+    run.config.write_text(config.to_yaml())
+    with pytest.raises(RunError) as caught:
+        check_run(run, config, resume=False)
+    in_python = "run_path=NAME, or from its net: run_path=NAME, overrides=['model.weights=run']."
+    assert str(caught.value).endswith(f"To start another run: {in_python}")
+    with naming_options(), pytest.raises(RunError) as caught:
+        check_run(run, config, resume=False)
+    assert str(caught.value).endswith("--run NAME, or from its net: --run NAME --set model.weights=run.")
 
 
 def test_a_run_with_a_checkpoint_needs_no_weights(tmp_path: Path) -> None:
