@@ -115,8 +115,9 @@ def load_teacher(name: str, config: Config, classes: Classes, trust: bool = Fals
 
 
 def _digest(net: keras.Model) -> str:
-    """Returns a digest of what a net computes: its arguments and its weights, without names of files."""
-    arguments = {key: value for key, value in net.get_config().items() if key not in ("name", "trainable")}
+    """Returns a digest of the scores that a net computes: its arguments and weights, without names of files."""
+    others = ("name", "trainable", "temperatures")  # a calibration changes confidence alone
+    arguments = {key: value for key, value in net.get_config().items() if key not in others}
     digest = hashlib.blake2b(json.dumps(arguments, sort_keys=True).encode(), digest_size=16)
     for weight in net.weights:
         digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).data)
