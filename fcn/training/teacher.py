@@ -115,7 +115,7 @@ def load_teacher(name: str, config: Config, classes: Classes, trust: bool = Fals
 
 
 def _digest(net: keras.Model) -> str:
-    """Returns a digest of what the scores of a net follow from: its arguments and weights, without file names."""
+    """Returns a digest of all that the scores of a net follow from, without names of files."""
     others = ("name", "trainable", "temperatures")  # a calibration changes confidence alone
     arguments = {key: value for key, value in net.get_config().items() if key not in others}
     digest = hashlib.blake2b(json.dumps(arguments, sort_keys=True).encode(), digest_size=16)
