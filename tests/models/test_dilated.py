@@ -121,7 +121,7 @@ def test_a_saved_net_comes_back_whole(kind: str, tmp_path: Path) -> None:
     copy = DilatedNet.from_config(json.loads(json.dumps(net.get_config())))
     assert copy.get_config() == net.get_config()
     arguments = set(inspect.signature(DilatedNet.__init__).parameters) - {"self", "kwargs"}
-    assert arguments - set(net.get_config()) == {"temperatures"}  # which only a calibrated net has
+    assert arguments - set(net.get_config()) == {"channels", "temperatures"}  # which few nets have
 
 
 def test_defaults_are_those_of_the_configuration() -> None:

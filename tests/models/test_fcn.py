@@ -230,7 +230,7 @@ def test_the_configuration_makes_the_same_net_and_fits_json(net: FCN) -> None:
     assert [layer.name for layer in copy.layers] == [layer.name for layer in net.layers]
     assert [weights.shape for weights in copy.weights] == [weights.shape for weights in net.weights]
     arguments = set(inspect.signature(FCN.__init__).parameters) - {"self", "kwargs"}
-    assert arguments - set(config) == {"temperatures"}  # which only a calibrated net has
+    assert arguments - set(config) == {"channels", "temperatures"}  # which few nets have
 
 
 def test_classes_are_those_of_voc_or_their_ids_unless_named() -> None:
