@@ -18,8 +18,8 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 _LEAST_MEMORY = 4e9
 _LEAST_DISK = 2e9
 LEAST_LIMIT = 3
-"""Gigabytes that `--memory` takes for every full net: `RESERVED_GIGABYTES` and the smallest window. A number of
-its own, since importing that file fails where OpenCV is broken."""
+"""Gigabytes that `--memory` takes for every full net: `RESERVED_GIGABYTES` and the smallest window.
+A number of its own, since importing that file fails where OpenCV is broken."""
 
 
 def examine_python(version: tuple[int, ...] = tuple(sys.version_info[:2])) -> Finding:
