@@ -29,11 +29,13 @@ class Gpus(NamedTuple):
 
     Attributes:
         names: Their names and drivers, as `nvidia-smi` tells them.
-        flaw: Why `nvidia-smi` tells nothing though there is a device; "" if it does, or there is none.
+        flaw: Why `nvidia-smi` tells nothing; "" if it does, or if neither it nor a device is there.
+        has_device: Whether there is a device, if `nvidia-smi` tells nothing.
     """
 
     names: tuple[str, ...]
     flaw: str = ""
+    has_device: bool = True
 
 
 def find_gpus(device: Path = Path("/dev/nvidia0"), program: str = "nvidia-smi") -> Gpus:
@@ -49,13 +51,16 @@ def find_gpus(device: Path = Path("/dev/nvidia0"), program: str = "nvidia-smi") 
     except (OSError, subprocess.TimeoutExpired) as error:
         return Gpus((), str(error) if device.exists() else "")
     if done.returncode:
-        return Gpus((), (done.stdout + done.stderr).strip().partition("\n")[0])
+        said = (done.stdout + done.stderr).strip().partition("\n")[0]
+        return Gpus((), said or f"code {done.returncode}", device.exists() or sys.platform == "win32")
     rows = [line.split(", ") for line in done.stdout.splitlines() if line.strip()]
     return Gpus(tuple(f"{row[0]} (driver {row[-1]})" for row in rows))
 
 
 def describe_gpus(gpus: Gpus) -> Finding:
     """Returns what is known of the GPUs themselves."""
+    if gpus.flaw and not gpus.has_device:  # as in a container that was started without a GPU
+        return Finding("GPU", "good", f"no NVIDIA GPU is here (nvidia-smi: {gpus.flaw})")
     if gpus.flaw:
         return Finding(
             "GPU", "bad", f"nvidia-smi fails: {gpus.flaw}", "Install NVIDIA's driver for it, then restart."
@@ -155,5 +160,8 @@ def _compute(backend: str, environment: Mapping[str, str]) -> dict[str, Any]:
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"its process ended with code {done.returncode}"]
         return {"error": said[-1]}
-    found: dict[str, Any] = json.loads(done.stdout)
+    try:
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        return {"error": "its process ended without an answer"}
     return found

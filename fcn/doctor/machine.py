@@ -17,6 +17,9 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 
 _LEAST_MEMORY = 4e9
 _LEAST_DISK = 2e9
+LEAST_LIMIT = 3
+"""Gigabytes that `--memory` takes for every full net: `RESERVED_GIGABYTES` and the smallest window.
+A number of its own, since importing that file fails where OpenCV is broken."""
 
 
 def examine_python(version: tuple[int, ...] = tuple(sys.version_info[:2])) -> Finding:
@@ -45,7 +48,9 @@ def examine_memory(available: int | None = None) -> Finding:
     text = f"{available / 1e9:.1f} GB free; {cores}"
     if available >= _LEAST_MEMORY:
         return Finding("memory", "good", text)
-    return Finding("memory", "bad", text, "Close other programs, or label with --memory 2")
+    if available < LEAST_LIMIT * 1e9:
+        return Finding("memory", "bad", text, f"Close other programs: labeling takes {LEAST_LIMIT} GB")
+    return Finding("memory", "bad", text, f"Close other programs, or label with --memory {LEAST_LIMIT}")
 
 
 def examine_disk(folder: Path = Path(), free: int | None = None) -> Finding:

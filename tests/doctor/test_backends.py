@@ -1,10 +1,11 @@
 """Backends that compute or do not, and why one uses no GPU."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from fcn.doctor.backends import Gpus, describe_gpus, examine_backends, find_gpus, gpu_flaw
+from fcn.doctor.backends import Gpus, _compute, describe_gpus, examine_backends, find_gpus, gpu_flaw
 
 HERE = Gpus(("H200 (driver 570.1)",))
 NONE: dict = {"gpus": [], "cuda": None}
@@ -44,8 +45,34 @@ def test_gpus_and_their_drivers_are_listed(tmp_path: Path) -> None:
     assert find_gpus(tmp_path, broken) == Gpus((), "Driver/library version mismatch")
     assert describe_gpus(find_gpus(tmp_path, broken)).state == "bad"
     assert find_gpus(tmp_path / "none", str(tmp_path / "none")) == Gpus(())
+    absent = describe_gpus(find_gpus(tmp_path / "none", broken))
+    assert absent.state == "good"
+    assert absent.text == "no NVIDIA GPU is here (nvidia-smi: Driver/library version mismatch)"
     assert "none" in find_gpus(tmp_path, str(tmp_path / "none")).flaw  # a device without its program
     assert describe_gpus(Gpus(())).text == "no NVIDIA GPU is here"
+
+
+LIBRARY = """
+print("a greeting")
+class Sum(float):
+    sum = lambda self: self
+numpy = type("numpy", (), {"ones": lambda count: Sum(TOTAL)})
+devices = lambda: [type("Device", (), {"platform": "gpu", "__str__": lambda self: "cuda:0"})()]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (LIBRARY.replace("TOTAL", "2"), {"gpus": ["cuda:0"], "cuda": None}),
+        (LIBRARY.replace("TOTAL", "3"), {"error": "ArithmeticError: expected a sum of 2. Received: 3.0"}),
+        ("import os\nos._exit(0)", {"error": "its process ended without an answer"}),
+    ],
+)
+def test_what_a_library_prints_is_no_answer(text: str, expected: dict, tmp_path: Path) -> None:
+    (tmp_path / "jax.py").write_text(text)
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    assert _compute("jax", dict(os.environ) | {"PYTHONPATH": path, "PYTHONOPTIMIZE": "1"}) == expected
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The machine, optional packages and the command."""
 
+import itertools
 import json
 import sys
 import tomllib
@@ -10,7 +11,17 @@ import pytest
 
 from fcn.cli.main import main
 from fcn.doctor.extras import EXTRAS, examine_extras
-from fcn.doctor.machine import NEWEST, OLDEST, examine_disk, examine_memory, examine_nets, examine_python
+from fcn.doctor.machine import (
+    LEAST_LIMIT,
+    NEWEST,
+    OLDEST,
+    examine_disk,
+    examine_memory,
+    examine_nets,
+    examine_python,
+)
+from fcn.inference.tiling.memory import RESERVED_GIGABYTES, smallest_window_bytes
+from fcn.models.fields import NetDescription
 from fcn.weights.cache import WeightCache
 from fcn.weights.catalog import NETS
 
@@ -46,10 +57,19 @@ def test_python_memory_and_disk_are_judged(tmp_path: Path) -> None:
     low, high = PROJECT["requires-python"].removeprefix(">=").split(",<")
     assert low == ".".join(map(str, OLDEST))
     assert high == f"{NEWEST[0]}.{NEWEST[1] + 1}"
-    assert examine_memory().state == "good"
-    assert examine_memory(10**9).remedy == "Close other programs, or label with --memory 2"
+    assert "CPU core" in examine_memory().text
+    assert examine_memory(4 * 10**9).state == "good"
+    assert examine_memory(10**9).remedy == "Close other programs: labeling takes 3 GB"
     assert examine_disk(tmp_path).text.endswith(str(tmp_path))
     assert examine_disk(tmp_path, 10**8).state == "bad"
+
+
+def test_the_memory_limit_that_is_advised_is_enough() -> None:
+    remedy = examine_memory(int(3.5e9)).remedy
+    assert remedy == f"Close other programs, or label with --memory {LEAST_LIMIT}"
+    for stride, geometry in itertools.product((8, 16, 32), ("same", "reference")):
+        window = smallest_window_bytes(NetDescription(stride, geometry, 1.0, 1.0, 21))
+        assert RESERVED_GIGABYTES + window / 1e9 <= LEAST_LIMIT
 
 
 def test_nets_that_are_kept_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
