@@ -160,7 +160,8 @@ def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_tried_again(vers
     wait_until(lambda: states(versions).get(9) == "END")
     (broken,) = (state for state in versions.states() if state.version == 9)
     assert broken.error == "cannot be read."  # its path is in the log only
-    assert f"{folder}/9: cannot be read." in [getattr(record, "error", None) for record in caplog.records]
+    said = f"{folder}/9: cannot be read."  # by the thread that set the state, a moment later
+    wait_until(lambda: said in [getattr(record, "error", None) for record in caplog.records])
     assert newest(versions) == 3
     opened.broken.clear()
     wait_until(lambda: newest(versions) == 9)
