@@ -79,6 +79,7 @@ def test_what_cannot_be_made_is_refused(write_run: WriteRun, tmp_path: Path) -> 
         ({"fc_channels": 0}, "at least 1 channel"),
         ({"images": 0}, "at least one image"),
         ({"scored_images": -1}, "images to score on"),
+        ({"size": (200,)}, "size of .height, width."),
         ({"channels_by": "size"}, "channels_by to be one of"),
     ):
         with pytest.raises(RunError, match=message):
