@@ -49,7 +49,7 @@ def slim(
 ) -> Slimming:
     """Makes a trained net smaller: keeps the channels of each layer that matter.
 
-    The small net starts a training as any other: `fcn train OUTPUT/config.yaml --set model.weights=OUTPUT`.
+    The small net starts a training as any other: `fcn train OUTPUT/config.yaml --run RUN`.
 
     Args:
         run: A run folder, whose configuration names the data.
@@ -181,7 +181,10 @@ def write_slim_run(slimming: Slimming, net: SegmentationNet, config: Config, sou
         OutputError: If the folder holds something, cannot be written to, or the disk is full.
     """
     channels = None if net.channels is None else dict(net.channels)
-    own = config.with_values("model", channels=channels, weights=str(source.path))
+    # A training starts from the small net. What the source was trained on is in its digests; a run of an
+    # older version has none, and is named so that it is found.
+    weights = slimming.run.path if source.digests.exists() else source.path
+    own = config.with_values("model", channels=channels, weights=str(weights))
     with atomic_folder(slimming.run.path) as temporary:
         written = RunFolder(temporary)
         save_model(net, written.best)
