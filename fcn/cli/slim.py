@@ -5,10 +5,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcn.cli.arguments import Commands, above_zero, add_command, add_set, add_trust
-from fcn.cli.size_arguments import read_sides
+from fcn.cli.arguments import Commands, above_zero, add_command, add_set, add_trust, at_least
+from fcn.cli.size_arguments import read_size
 from fcn.errors import RunError
 from fcn.pages.percent import percent
+from fcn.slimming.options import CHANNELS_BY, CRITERIA, FACTOR, IMAGES, MOST_STEPS, SCORED_IMAGES, SIZE
 from fcn.system.backend import start_backend
 from fcn.system.files import check_new_folder
 from fcn.system.text import counted, print_json, print_lines
@@ -16,11 +17,6 @@ from fcn.system.text import counted, print_json, print_lines
 if TYPE_CHECKING:
     from fcn.slimming.result import Slimming
     from fcn.slimming.until_drop import Descent
-
-_SIZE = (384, 512)
-_CRITERIA = ("taylor", "activation", "norm")
-_IMAGES, _SCORED = 64, 50
-_FACTOR, _MOST_STEPS = 0.8, 12
 
 
 def add_parser(commands: Commands) -> None:
@@ -70,48 +66,49 @@ def add_parser(commands: Commands) -> None:
     slim.add_argument(
         "--factor",
         type=above_zero("a number, such as 0.8"),
-        default=_FACTOR,
         metavar="F",
-        help=f"of --until-drop: operations of each net relative to those before; default: {_FACTOR}",
+        help=f"of --until-drop: operations of each net relative to those before; default: {FACTOR}",
     )
     slim.add_argument(
         "--most-steps",
-        type=int,
-        default=_MOST_STEPS,
+        type=at_least(1),
         metavar="N",
-        help=f"of --until-drop: nets to make at most; default: {_MOST_STEPS}",
+        help=f"of --until-drop: nets to make at most; default: {MOST_STEPS}",
     )
     add_set(slim, "of --until-drop: change one value of the run's configuration for each training")
     slim.add_argument(
-        "--fc-channels", type=int, metavar="N", help="channels of fc6 and fc7; default: as other layers"
+        "--fc-channels",
+        type=at_least(1),
+        metavar="N",
+        help="channels of fc6 and fc7; default: as other layers",
     )
     slim.add_argument(
         "--channels-by",
-        choices=_CRITERIA,
-        default=_CRITERIA[0],
+        choices=CRITERIA,
+        default=CHANNELS_BY,
         help="how it is measured which channels matter; default: taylor, their part of the loss",
     )
     slim.add_argument(
         "--images",
-        type=int,
-        default=_IMAGES,
+        type=at_least(0),
+        default=IMAGES,
         metavar="N",
-        help=f"training examples to measure on; default: {_IMAGES}",
+        help=f"training examples to measure on; default: {IMAGES}",
     )
     slim.add_argument(
         "--size",
-        type=read_sides,
-        default=_SIZE,
+        type=read_size,
+        default=SIZE,
         metavar="HxW",
-        help=f"size of the image that GFLOP are counted for; default: {_SIZE[0]}x{_SIZE[1]}",
+        help=f"size of the image that GFLOP are counted for; default: {SIZE[0]}x{SIZE[1]}",
     )
     scores = slim.add_mutually_exclusive_group()
     scores.add_argument(
         "--limit",
-        type=int,
-        default=_SCORED,
+        type=at_least(0),
+        default=SCORED_IMAGES,
         metavar="N",
-        help=f"images of the validation split to score both nets on; default: {_SCORED}",
+        help=f"images of the validation split to score both nets on; default: {SCORED_IMAGES}",
     )
     scores.add_argument("--no-score", action="store_true", help="score neither")
     add_trust(slim)
@@ -119,9 +116,11 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Makes a net smaller."""
-    output: Path = options.output or options.run.with_name(f"{options.run.name}-small")
-    if options.until_drop is None and options.set:
-        raise RunError("--set: is only used by --until-drop, which trains. Leave it out.")
+    output: Path = options.output or _choose_output(options.run)
+    if options.until_drop is None:
+        given = {"--factor": options.factor, "--most-steps": options.most_steps, "--set": options.set or None}
+        if unused := [name for name, value in given.items() if value is not None]:
+            raise RunError(f"{unused[0]}: is only used by --until-drop, which trains. Leave it out.")
     if options.until_drop is not None and options.fc_channels is not None:
         raise RunError("--fc-channels: is not used by --until-drop, which shares operations. Leave it out.")
     if options.until_drop is None:
@@ -154,6 +153,13 @@ def run(options: argparse.Namespace) -> None:
     _print(slimming)
 
 
+def _choose_output(run: Path) -> Path:
+    named = run if run.name not in ("", "..") else run.resolve()  # "." has no name
+    if not named.name:
+        raise RunError(f"{run}: has no name to call the small net by. Give --output.")
+    return named.with_name(f"{named.name}-small")
+
+
 def _slim_until_drop(options: argparse.Namespace, output: Path, shared: dict[str, Any]) -> None:
     from fcn.slimming.until_drop import slim_until_drop
 
@@ -161,8 +167,8 @@ def _slim_until_drop(options: argparse.Namespace, output: Path, shared: dict[str
         options.run,
         output,
         options.until_drop / 100,
-        factor=options.factor,
-        most_steps=options.most_steps,
+        factor=FACTOR if options.factor is None else options.factor,
+        most_steps=MOST_STEPS if options.most_steps is None else options.most_steps,
         overrides=options.set,
         **shared,
     )

@@ -58,13 +58,13 @@ def counts_for_budget(
     best_first = {name: np.sort(values)[::-1] for name, values in importance.items()}
     fixed = _fixed(full, fc_channels)
     counts = full | fixed
-    before = cost.gflop(counts)
+    before = cost.gflop(full)
     if before <= gflop:
         raise RunError(
             f"Expected fewer GFLOP than the {before:.4g} that the net has already. Received: {gflop:.4g}. "
             "Give a smaller budget."
         )
-    share = math.sqrt(gflop / cost.gflop(full))
+    share = math.sqrt(gflop / before)
     groups = {name: _group(count) for name, count in full.items()}
     least = {
         name: max(1, groups[name] * math.ceil(least_share * share * count / groups[name]))

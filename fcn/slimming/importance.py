@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, get_args
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,11 +11,8 @@ import numpy.typing as npt
 from fcn.data.image_io import Pixels
 from fcn.models.net import SegmentationNet
 from fcn.slimming.connections import LAYERS
+from fcn.slimming.options import Criterion
 from fcn.system.progress import track
-
-Criterion = Literal["taylor", "activation", "norm"]
-CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
-"""The ways to measure how much a channel matters."""
 
 Importance = dict[str, npt.NDArray[np.float64]]
 """A number of at least 0 for each channel of each of `LAYERS`."""

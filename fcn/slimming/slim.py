@@ -21,8 +21,9 @@ from fcn.runs.model_file import load_model, save_model
 from fcn.slimming.channels import Indices, keep_channels
 from fcn.slimming.connections import LAYERS, channel_counts, sources
 from fcn.slimming.cost import net_cost
-from fcn.slimming.importance import CRITERIA, Criterion, Examples, Importance, measure_importance
+from fcn.slimming.importance import Examples, Importance, measure_importance
 from fcn.slimming.moments import measure_moments
+from fcn.slimming.options import CHANNELS_BY, IMAGES, SCORED_IMAGES, SIZE, Criterion, check_options
 from fcn.slimming.result import SLIM_FILE, Pair, Slimming
 from fcn.slimming.target import Target, choose_counts
 from fcn.system.atomic_folder import atomic_folder
@@ -30,11 +31,6 @@ from fcn.system.files import check_new_folder, write_json, write_text
 from fcn.system.progress import track
 from fcn.training.checked_data import CheckedData, read_checked
 from fcn.training.loss import build_loss
-
-SIZE = (384, 512)
-"""Size of the image that GFLOP are counted for, as `fcn inspect` has it."""
-IMAGES = 64
-SCORED_IMAGES = 50
 
 
 def slim(
@@ -45,7 +41,7 @@ def slim(
     gflop: float | None = None,
     speedup: float | None = None,
     fc_channels: int | None = None,
-    channels_by: Criterion = "taylor",
+    channels_by: Criterion = CHANNELS_BY,
     images: int = IMAGES,
     size: tuple[int, int] = SIZE,
     scored_images: int = SCORED_IMAGES,
@@ -53,7 +49,7 @@ def slim(
 ) -> Slimming:
     """Makes a trained net smaller: keeps the channels of each layer that matter.
 
-    The small net starts a training as any other: `fcn train OUTPUT/config.yaml --set model.weights=OUTPUT`.
+    The small net starts a training as any other: `fcn train OUTPUT/config.yaml --run RUN`.
 
     Args:
         run: A run folder, whose configuration names the data.
@@ -75,14 +71,7 @@ def slim(
         TrustError: If the model could run code.
     """
     target = Target(width, gflop, speedup, fc_channels).checked()
-    if channels_by not in CRITERIA:
-        raise RunError(f"Expected channels_by to be one of {CRITERIA}. Received: {channels_by!r}.")
-    if images < 1 and (channels_by != "norm" or images < 0):
-        raise RunError(
-            f"Expected at least one image for channels_by={channels_by!r}. Received: images={images}."
-        )
-    if scored_images < 0:
-        raise RunError(f"Expected a number of images to score on. Received: {scored_images}.")
+    check_options(channels_by, images, size, scored_images)
     source, output = Path(run), Path(output)
     found, config = open_run(source)
     check_new_folder(output)
@@ -192,7 +181,10 @@ def write_slim_run(slimming: Slimming, net: SegmentationNet, config: Config, sou
         OutputError: If the folder holds something, cannot be written to, or the disk is full.
     """
     channels = None if net.channels is None else dict(net.channels)
-    own = config.with_values("model", channels=channels, weights=str(source.path))
+    # A training starts from the small net. What the source was trained on is in its digests; a run of an
+    # older version has none, and is named so that it is found.
+    weights = slimming.run.path if source.digests.exists() else source.path
+    own = config.with_values("model", channels=channels, weights=str(weights))
     with atomic_folder(slimming.run.path) as temporary:
         written = RunFolder(temporary)
         save_model(net, written.best)

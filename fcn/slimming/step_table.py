@@ -14,7 +14,8 @@ from fcn.system.json_files import read_json_file
 COLUMNS = ("net", "GFLOP", "parameters", "ms per image", "mean IoU untrained", "mean IoU", "points lost")
 """The columns of the tables for people."""
 
-_STEPS = "steps"
+STEPS_FILE = "steps.json"
+"""Name of the file that is read again when a series continues."""
 
 
 class SlimStep(NamedTuple):
@@ -44,7 +45,7 @@ def read_steps(folder: Path) -> list[SlimStep]:
     Raises:
         RunError: If they cannot be read.
     """
-    path = folder / f"{_STEPS}.json"
+    path = folder / STEPS_FILE
     if not path.exists():
         return []
     try:
@@ -61,13 +62,13 @@ def write_steps(folder: Path, steps: Sequence[SlimStep]) -> None:
     Raises:
         OutputError: If the folder cannot be written to or the disk is full.
     """
-    # The first is what is read again: the others can be made from it.
-    write_json(folder / f"{_STEPS}.json", {"version": 1, "steps": [step._asdict() for step in steps]})
-    write_text(folder / f"{_STEPS}.csv", csv_table(steps))
-    write_text(folder / f"{_STEPS}.md", markdown_table(steps))
+    # The others can be made from it.
+    write_json(folder / STEPS_FILE, {"version": 1, "steps": [step._asdict() for step in steps]})
+    write_text(folder / "steps.csv", csv_table(steps))
+    write_text(folder / "steps.md", markdown_table(steps))
     dots = [Dot(step.name, step.milliseconds, 100 * step.mean_iou) for step in steps]
     chart = dot_chart(dots, "Mean IoU against time", "ms per image", "mean IoU")
-    write_text(folder / f"{_STEPS}.svg", render("dot_chart.svg", chart=chart))
+    write_text(folder / "steps.svg", render("dot_chart.svg", chart=chart))
 
 
 def csv_table(steps: Sequence[SlimStep]) -> str:

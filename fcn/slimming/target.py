@@ -8,7 +8,8 @@ from fcn.models.net import SegmentationNet
 from fcn.slimming.budget import counts_for_budget, uniform_counts
 from fcn.slimming.connections import channel_counts
 from fcn.slimming.cost import net_cost
-from fcn.slimming.importance import Criterion, Importance, comparable
+from fcn.slimming.importance import Importance, comparable
+from fcn.slimming.options import Criterion
 
 WIDTH = 0.5
 """Share of the channels that each layer keeps, if nothing else is asked for."""

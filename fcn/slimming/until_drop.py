@@ -17,18 +17,25 @@ from fcn.runs.folder import RunFolder
 from fcn.runs.model_file import load_model
 from fcn.slimming.connections import channel_counts
 from fcn.slimming.cost import net_cost
-from fcn.slimming.importance import Criterion
+from fcn.slimming.options import (
+    CHANNELS_BY,
+    FACTOR,
+    IMAGES,
+    MOST_STEPS,
+    SCORED_IMAGES,
+    SIZE,
+    Criterion,
+    check_options,
+)
 from fcn.slimming.result import SLIM_FILE
-from fcn.slimming.slim import IMAGES, SIZE, open_run, score, slim
-from fcn.slimming.step_table import SlimStep, read_steps, write_steps
+from fcn.slimming.slim import open_run, score, slim
+from fcn.slimming.step_table import STEPS_FILE, SlimStep, read_steps, write_steps
 from fcn.system.files import check_new_folder, write_json
 from fcn.system.json_files import read_json_file
 from fcn.system.text import print_notice
 from fcn.training.checked_data import read_checked
 from fcn.training.loop import train
 
-FACTOR = 0.8
-MOST_STEPS = 12
 PLAN = "plan.json"
 """Name of the file that says how the steps in a folder are made."""
 
@@ -61,10 +68,10 @@ def slim_until_drop(
     *,
     factor: float = FACTOR,
     most_steps: int = MOST_STEPS,
-    channels_by: Criterion = "taylor",
+    channels_by: Criterion = CHANNELS_BY,
     images: int = IMAGES,
     size: tuple[int, int] = SIZE,
-    scored_images: int = 0,
+    scored_images: int = SCORED_IMAGES,
     overrides: Sequence[str] = (),
     trust: bool = False,
 ) -> Descent:
@@ -94,6 +101,9 @@ def slim_until_drop(
     source, folder = Path(run), Path(folder)
     if not 0 < factor < 1:
         raise RunError(f"Expected a factor above 0, below 1. Received: {factor}.")
+    if most_steps < 1:
+        raise RunError(f"Expected at least one net to make. Received: most_steps={most_steps}.")
+    check_options(channels_by, images, size, scored_images)
     config = open_run(source)[1]
     overrides = [f"train.teacher={json.dumps(str(source))}", *overrides]
     as_config(config, overrides)  # raises an error that explains what is wrong with them
@@ -138,6 +148,10 @@ def _prepare(folder: Path, plan: dict[str, Any]) -> None:
     if not isinstance(before, dict) or before.keys() != plan.keys():
         raise RunError(f"{path}: expected a file that fcn slim --until-drop wrote. Choose another folder.")
     if changed := [f"{key}: {before[key]} -> {value}" for key, value in plan.items() if before[key] != value]:
+        if not any(folder.glob("step_*")):  # only the net before was measured
+            (folder / STEPS_FILE).unlink(missing_ok=True)
+            write_json(path, plan)
+            return
         raise RunError(
             f"{folder}: its steps were made in another way ({'; '.join(changed)}). Set these back to go on, "
             "or choose another folder."

@@ -1,6 +1,7 @@
 """How many steps a training has, where its configuration says epochs or hours. Imports no backend."""
 
 import math
+from fractions import Fraction
 
 from fcn.config.file import Config
 from fcn.errors import RunError
@@ -21,7 +22,9 @@ def with_steps(config: Config) -> Config:
     if settings.epochs is None:
         return config
     images = count_training_images(config.data)
-    examples = settings.epochs * images / config.data.labeled_share
+    # Of the decimals: 1.0 - 0.9 is a little less than 0.1 as a float, which may add a step.
+    unlabeled_share = Fraction(str(config.data.unlabeled_share)) if config.data.unlabeled else 0
+    examples = Fraction(settings.epochs * images) / (1 - unlabeled_share)
     steps = max(1, math.ceil(examples / settings.batch_size))
     return config.with_values("train", steps=steps, epochs=None)
 

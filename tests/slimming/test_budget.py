@@ -72,6 +72,13 @@ def test_a_budget_that_cannot_be_met_is_refused(cost: NetCost, full: dict[str, i
         uniform_counts(full, 0.5, 257)
 
 
+def test_a_budget_that_the_given_channels_meet_needs_no_others(cost: NetCost, full: dict[str, int]) -> None:
+    given = full | {"fc6": 100, "fc7": 100}
+    gflop = (cost.gflop(full) + cost.gflop(given)) / 2
+    assert counts_for_budget(draw_importance(full, 0), cost, gflop, 100) == given
+    assert counts_for_budget(draw_importance(full, 0), cost, cost.gflop(given), 100) == given
+
+
 def test_equal_shares(full: dict[str, int]) -> None:
     assert uniform_counts(full, 1.0, None) == full
     counts = uniform_counts(full, 0.5, 30)

@@ -9,7 +9,8 @@ from net_kinds import odd_images, random_net
 from fcn.config.sections import LossConfig
 from fcn.models.net import SegmentationNet
 from fcn.slimming.connections import LAYERS, channel_counts
-from fcn.slimming.importance import CRITERIA, Criterion, comparable, measure_importance
+from fcn.slimming.importance import comparable, measure_importance
+from fcn.slimming.options import CRITERIA, Criterion
 from fcn.training.loss import build_loss
 
 LOSS = build_loss(LossConfig(), None)

@@ -36,7 +36,7 @@ def test_a_slim_run_is_a_run(write_run: WriteRun, dataset: Path, tmp_path: Path)
     assert done.mean_iou == (score(net, val := read_split(dataset, "val")[:2]), score(small, val))
     # What it was made of, and what that was trained on, stays with it.
     config, own = RunFolder(path).load_config(), RunFolder(output).load_config()
-    assert own == config.with_values("model", channels=dict(small.channels), weights=str(path))
+    assert own == config.with_values("model", channels=dict(small.channels), weights=str(output))
     assert read_licenses(output) == (LICENSE,)
     training = training_of(output, read_split(dataset, "train"))
     assert training is not None
@@ -57,6 +57,8 @@ def test_without_images_filters_are_compared(write_run: WriteRun, tmp_path: Path
     path = write_run()
     (tmp_path / "run" / "digests.json").unlink()
     done = slim(path, tmp_path / "s", channels_by="norm", images=0, scored_images=0, fc_channels=5)
+    # Without digests, what the net was trained on is found by the run that it was made from.
+    assert RunFolder(tmp_path / "s").load_config().model.weights == str(path)
     assert done.mean_iou is None
     assert (done.kept["block3_conv1"], done.kept["fc6"], done.kept["fc7"]) == ((16, 8), (32, 5), (32, 5))
     net = fcn.load_model(path)
@@ -79,6 +81,7 @@ def test_what_cannot_be_made_is_refused(write_run: WriteRun, tmp_path: Path) -> 
         ({"fc_channels": 0}, "at least 1 channel"),
         ({"images": 0}, "at least one image"),
         ({"scored_images": -1}, "images to score on"),
+        ({"size": (200,)}, "size of .height, width."),
         ({"channels_by": "size"}, "channels_by to be one of"),
     ):
         with pytest.raises(RunError, match=message):
@@ -107,7 +110,7 @@ def test_the_command_and_a_training_of_what_it_wrote(
     assert "mean IoU on 1 image of the validation split, before any training" in printed
     assert f"train {output}/config.yaml --run {output}-trained --set model.weights={output} " in printed
     assert printed.rstrip().endswith(f" --set train.teacher={path}")
-    result = fcn.train(output / "config.yaml", tmp_path / "trained", overrides=[f"model.weights={output}"])
+    result = fcn.train(output / "config.yaml", tmp_path / "trained", overrides=["train.steps=1"])
     trained, small = fcn.load_model(result.run.path), fcn.load_model(output)
     assert channel_counts(trained) == channel_counts(small)
     assert read_licenses(result.run.path) == (LICENSE,)

@@ -10,11 +10,11 @@ import fcn
 from fcn.errors import OutputError, RunError
 from fcn.runs.folder import RunFolder
 from fcn.slimming import until_drop
-from fcn.slimming.step_table import SlimStep
+from fcn.slimming.step_table import SlimStep, read_steps
 from fcn.slimming.until_drop import Descent, slim_until_drop
 
 WriteRun = Callable[..., Path]
-OPTIONS: dict[str, Any] = {"images": 1, "size": (64, 64), "overrides": ["train.steps=1"]}
+OPTIONS: dict[str, Any] = {"images": 1, "size": (64, 64), "scored_images": 0, "overrides": ["train.steps=1"]}
 
 
 @pytest.mark.slow
@@ -49,6 +49,24 @@ def test_steps_go_on_where_they_were_stopped(
         slim_until_drop(run, folder, 1.0, factor=0.5, **OPTIONS)
 
 
+@pytest.mark.usefixtures("eager")
+def test_options_may_change_while_no_net_is_made(
+    write_run: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, folder = write_run(), tmp_path / "steps"
+    with monkeypatch.context() as patch:
+        patch.setattr(until_drop, "slim", _interrupt)
+        gflop = []
+        for size in ((64, 64), (32, 64)):
+            with pytest.raises(KeyboardInterrupt):
+                slim_until_drop(run, folder, 1.0, **OPTIONS | {"size": size})
+            gflop.append(read_steps(folder)[0].gflop)
+    assert gflop[1] < 0.6 * gflop[0]
+    (folder / "step_01_start").mkdir()
+    with pytest.raises(RunError, match=r"size: \[32, 64\] -> \[64, 64\]"):
+        slim_until_drop(run, folder, 1.0, **OPTIONS)
+
+
 def _interrupt(*arguments: object, **options: object) -> None:
     raise KeyboardInterrupt
 
@@ -66,6 +84,14 @@ def test_what_cannot_be_done_is_refused(write_run: WriteRun, tmp_path: Path) -> 
     run = write_run()
     with pytest.raises(RunError, match="factor above 0, below 1"):
         slim_until_drop(run, tmp_path / "new", 0.005, factor=1.0)
+    for options, message in (
+        ({"most_steps": 0}, "at least one net"),
+        ({"images": 0}, "at least one image"),
+        ({"size": (200,)}, "size of .height, width."),
+        ({"scored_images": -1}, "images to score on"),
+    ):
+        with pytest.raises(RunError, match=message):
+            slim_until_drop(run, tmp_path / "new", 0.005, **options)
     with pytest.raises(OutputError):
         slim_until_drop(run, run, 0.005)
     assert not (tmp_path / "new").exists()

@@ -78,8 +78,11 @@ def test_the_folder_may_be_moved_but_not_added(teacher: Path) -> None:
     assert refused_changes(none, one) == ["data.unlabeled: None -> a"]
 
 
-def test_an_epoch_is_a_pass_over_the_training_split(dataset: Path, teacher: Path, photos: Path) -> None:
+@pytest.mark.parametrize(("share", "steps"), [(0.75, 24), (0.9, 60), (0.95, 120)])
+def test_an_epoch_is_a_pass_over_the_training_split(
+    share: float, steps: int, dataset: Path, teacher: Path, photos: Path
+) -> None:
     config = mixing(dataset, teacher, photos)
     values = {**config.values(), "train": {"epochs": 3.0, "batch_size": 2, "teacher": "x"}}
-    values["data"]["unlabeled_share"] = 0.75
-    assert with_steps(Config.model_validate_json(json.dumps(values))).train.steps == 24
+    values["data"]["unlabeled_share"] = share
+    assert with_steps(Config.model_validate_json(json.dumps(values))).train.steps == steps
