@@ -60,9 +60,15 @@ def run(options: argparse.Namespace) -> None:
         return
     print_calibrating(report)
     if not report.helps:
+        kept = (
+            "nothing was kept"
+            if report.previous is None
+            else f"{report.file} keeps the temperatures that it had (negative log-likelihood "
+            f"{report.previous.negative_log_likelihood:.4f})"
+        )
         print_lines(
-            "The probabilities of the other half are not better, so nothing was kept. Calibrate on more "
-            "images" + (", or without --per-class." if options.per_class else ".")
+            f"The probabilities of the other half are not better, so {kept}. Calibrate on more images"
+            + (", or without --per-class." if options.per_class else ".")
         )
         return
     found = (

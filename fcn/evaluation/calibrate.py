@@ -3,6 +3,7 @@
 import os
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from fcn.data.voc import Example, read_example
 from fcn.errors import DataError, RunError
 from fcn.evaluation.calibration import Calibration, CalibrationSums
 from fcn.evaluation.scored_split import check_classes, read_scored
-from fcn.evaluation.temperature_fit import TemperatureFit
+from fcn.evaluation.temperature_fit import HIGHEST, LOWEST, TemperatureFit
 from fcn.inference.predictor import Predictor
 from fcn.outputs.probabilities import Floats, bands, softmax
 from fcn.outputs.temperature import Temperatures
@@ -40,7 +41,8 @@ class CalibrationReport(NamedTuple):
         measured_images: Number of images that both of the following are of.
         before: Calibration without temperatures.
         after: Calibration with them.
-        warnings: Why they may be too low, a sentence each; none if no image was trained on.
+        warnings: Why they may be too low, or fit no image, a sentence each.
+        previous: Calibration with the temperatures that the net had; None if it had none.
     """
 
     file: Path
@@ -53,11 +55,18 @@ class CalibrationReport(NamedTuple):
     before: Calibration
     after: Calibration
     warnings: tuple[str, ...] = ()
+    previous: Calibration | None = None
 
     @property
     def helps(self) -> bool:
-        """Whether the probabilities of images that they were not fitted on are better with them."""
-        return self.after.negative_log_likelihood < self.before.negative_log_likelihood
+        """Whether the probabilities of images that they were not fitted on are better with them.
+
+        They are compared with those without temperatures, and with those by the temperatures of before.
+        """
+        likelihood = self.after.negative_log_likelihood
+        if self.previous is not None and likelihood > self.previous.negative_log_likelihood:
+            return False
+        return likelihood < self.before.negative_log_likelihood
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the values as JSON can hold them."""
@@ -72,6 +81,7 @@ class CalibrationReport(NamedTuple):
             "measured_images": self.measured_images,
             "before": self.before.as_dict(self.class_names),
             "after": self.after.as_dict(self.class_names),
+            "previous": None if self.previous is None else self.previous.as_dict(self.class_names),
             "kept": self.helps,
             "warnings": [*self.warnings],
         }
@@ -127,12 +137,14 @@ def calibrate(
     for logits, label in _score(predictor, fitted, "fitting", digests):
         fit.add(logits, label)
     values = fit.fit(per_class)
-    before, after = _measure(_score(predictor, measured, "measuring", digests), Temperatures(values))
+    kinds = [None, Temperatures(values), *filter(None, [predictor.temperatures])]
+    found = _measure(_score(predictor, measured, "measuring", digests), kinds)
     training = training_of(path, [*fitted, *measured], digests)
-    warnings = tuple(describe_training(path, training, len(examples)))
-    numbers = len(fitted), len(measured)
+    names = tuple(predictor.classes.names)
+    warnings = (*describe_training(path, training, len(examples)), *_describe_ends(values, names))
     report = CalibrationReport(
-        file, root, split, tuple(predictor.classes.names), values, *numbers, before, after, warnings
+        *(file, root, split, names, values, len(fitted), len(measured), found[0], found[1], warnings),
+        found[2] if len(found) > 2 else None,
     )
     if report.helps:
         now = file.stat()
@@ -173,13 +185,26 @@ def _score(
 
 
 def _measure(
-    scored: Iterator[tuple[Floats, Pixels]], temperatures: Temperatures
-) -> tuple[Calibration, Calibration]:
-    """Returns calibration without and with temperatures."""
+    scored: Iterator[tuple[Floats, Pixels]], kinds: Sequence[Temperatures | None]
+) -> list[Calibration]:
+    """Returns calibration with each of several temperatures; None for the scores as they are."""
     sums: list[CalibrationSums] = []
     for logits, label in scored:
-        sums = sums or [CalibrationSums(logits.shape[-1]) for _ in range(2)]
+        sums = sums or [CalibrationSums(logits.shape[-1]) for _ in kinds]
         for band in bands(logits):
-            sums[0].add(softmax(logits[band]), label[band])
-            sums[1].add(softmax(logits[band], temperatures), label[band])
-    return sums[0].calibration(), sums[1].calibration()
+            for own, temperatures in zip(sums, kinds, strict=True):
+                own.add(softmax(logits[band], temperatures), label[band])
+    return [own.calibration() for own in sums]
+
+
+def _describe_ends(values: Sequence[float], names: Sequence[str]) -> list[str]:
+    """Returns a sentence if a fit stopped at an end of the range of temperatures."""
+    at_end = [not LOWEST * 1.001 < value < HIGHEST * 0.999 for value in values]
+    if not any(at_end):
+        return []
+    of = f" of {', '.join(compress(names, at_end))}" if len(values) > 1 else ""
+    return [
+        f"The temperature{of} is at the end of the range, {LOWEST:g} to {HIGHEST:g}: the images to fit to "
+        "are too few, or the net is always or never right on them. Calibrate on more images that it was "
+        "not trained on."
+    ]

@@ -11,8 +11,8 @@ import pytest
 
 from fcn.data.voc import read_example, read_split
 from fcn.errors import DataError, OutputError, RunError
-from fcn.evaluation.calibrate import CalibrationReport, calibrate, divide
-from fcn.evaluation.calibration import CalibrationSums
+from fcn.evaluation.calibrate import CalibrationReport, _describe_ends, calibrate, divide
+from fcn.evaluation.calibration import Calibration, CalibrationSums
 from fcn.evaluation.temperature_fit import TemperatureFit
 from fcn.inference.predictor import Predictor
 from fcn.models.fcn import FCN
@@ -104,7 +104,14 @@ def test_a_calibrated_net_is_fitted_from_its_own_scores_again(
     again = calibrate(path, root)
     assert (len(first.temperatures), len(again.temperatures)) == (3, 1)
     np.testing.assert_array_equal(np.hstack(again.before), np.hstack(first.before))
-    assert load_model(path).temperatures == again.temperatures
+    assert again.previous is not None
+    np.testing.assert_array_equal(np.hstack(again.previous), np.hstack(first.after))
+    assert first.previous is None
+    better = again if again.helps else first
+    assert better.after.negative_log_likelihood == min(
+        one.after.negative_log_likelihood for one in (first, again)
+    )
+    assert load_model(path).temperatures == better.temperatures
     with zipfile.ZipFile(path) as archive:
         assert len(archive.namelist()) == len(set(archive.namelist()))
 
@@ -120,6 +127,40 @@ def test_temperatures_that_do_not_help_are_not_kept(path: Path, root: Path) -> N
     assert not report.helps
     assert report.as_dict()["kept"] is False
     assert path.read_bytes() == before
+
+
+def test_better_temperatures_are_kept(calibrated: tuple[Path, CalibrationReport]) -> None:
+    # The net is right at three of four pixels, so the odds are 3 to 1 at the temperature 2 / log(3) = 1.82.
+    logits = np.array([[[2, 0, -9]] * 4], np.float32)
+
+    def at(temperature: float) -> Calibration:
+        sums = CalibrationSums(3)
+        sums.add(softmax(logits, Temperatures([temperature])), np.array([[0, 0, 0, 1]], np.uint8))
+        return sums.calibration()
+
+    for fitted, present, helps in (
+        *((1.8, None, True), (1.8, 3.0, True), (1.8, 1.8, True)),
+        *((1.5, 1.8, False), (0.5, None, False), (0.5, 0.2, False)),
+    ):
+        previous = None if present is None else at(present)
+        report = calibrated[1]._replace(before=at(1), after=at(fitted), previous=previous)
+        assert report.helps == helps, (fitted, present)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ((0.1,), "The temperature is at the end of the range, 0.1 to 10: "),
+        ((0.5, 9.99999, 0.1000001), "The temperature of cat, dog is at the end"),
+        ((0.2, 9.0, 1.0), None),
+    ],
+)
+def test_a_fit_that_stopped_at_the_end_of_its_range_is_told(
+    values: tuple[float, ...], said: str | None
+) -> None:
+    assert [one[: len(said or "")] for one in _describe_ends(values, CLASS_NAMES)] == [said] * (
+        said is not None
+    )
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])

@@ -44,6 +44,7 @@ def _recipe(config: Config) -> list[tuple[str, str]]:
         ("training split", code(data.train_split)),
         ("validation split", code(data.val_split)),
         ("initial weights", code(config.model.weights)),
+        *_teaching(config),
         ("steps", f"{train.steps:,}"),
         ("images per step", str(train.batch_size)),
         ("input of a step", "whole images" if crop is None else f"crops of {crop[0]} x {crop[1]} pixels"),
@@ -51,6 +52,23 @@ def _recipe(config: Config) -> list[tuple[str, str]]:
         ("optimizer", f"{train.optimizer}, learning rate {train.learning_rate:g}, {train.schedule}"),
         ("precision", train.precision),
     ]
+
+
+def _teaching(config: Config) -> list[tuple[str, str]]:
+    """Returns what a net has learned from besides labels; no row for most nets."""
+    if config.train.teacher is None:
+        return []
+    weight, temperature = config.loss.distillation, config.loss.distillation_temperature
+    rows: list[tuple[str, str]] = [
+        ("teacher", code(config.train.teacher)),
+        ("learning from it", f"{weight:g} x distillation at temperature {temperature:g}"),
+    ]
+    if config.data.unlabeled is not None:
+        rows += [
+            ("images without labels", code(config.data.unlabeled)),
+            ("share of them", f"{config.data.unlabeled_share:.0%} of the training examples"),
+        ]
+    return rows
 
 
 def scores(version: Path) -> str:

@@ -46,6 +46,22 @@ def test_the_recipe_is_that_of_the_configuration(tmp_path: Path) -> None:
     assert dict(rows(parse(training(tmp_path))))["input of a step"] == "whole images"
 
 
+def test_a_teacher_and_images_without_labels_are_told(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG.to_yaml())
+    assert not {"teacher", "images without labels"} & dict(rows(parse(training(tmp_path)))).keys()
+    teacher = CONFIG.with_values("train", teacher="runs/a_b_c").with_values("loss", distillation=0.25)
+    (tmp_path / "config.yaml").write_text(teacher.to_yaml())
+    recipe = dict(rows(parse(training(tmp_path))))
+    assert recipe["teacher"] == "runs/a_b_c"
+    assert recipe["learning from it"] == "0.25 x distillation at temperature 2"
+    assert "images without labels" not in recipe
+    taught = teacher.with_values("data", unlabeled=Path("more/d_e"), unlabeled_share=0.75)
+    (tmp_path / "config.yaml").write_text(taught.to_yaml())
+    recipe = dict(rows(parse(training(tmp_path))))
+    assert recipe["images without labels"] == "more/d_e"
+    assert recipe["share of them"] == "75% of the training examples"
+
+
 def test_scores_are_those_of_the_file(tmp_path: Path) -> None:
     write(tmp_path, "scores.json", SCORES)
     page = parse(scores(tmp_path))
