@@ -22,6 +22,7 @@ from fcn.training.compiling import compile_net
 from fcn.training.loop import train
 from fcn.training.run_check import check_place, check_weights
 from fcn.training.start import load_start, start_from, start_weights
+from fcn.training.teacher import load_teacher
 
 
 def check_starts(candidates: Sequence[Candidate]) -> None:
@@ -188,4 +189,6 @@ def _compile_new(config: Config, classes: Classes, trust: bool) -> SegmentationN
         net = start_from(source, has_scores, config.model, classes, missing=missing).model
     any_pixels = np.ones((1, len(classes.names)), np.int64)  # the data set is read when the training starts
     compile_net(net, config, class_weights(config.loss, any_pixels))
+    if config.train.teacher is not None:
+        load_teacher(config.train.teacher, config, classes, trust)
     return net

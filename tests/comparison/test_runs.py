@@ -134,6 +134,8 @@ def test_missing_weights_are_told_before_any_net_is_built(
             {"width": 1 / 16, "weights": "THIN"},
             "expected block1_conv1 to have weights",
         ),
+        # A net with other classes.
+        ("train", {"teacher": "THIN"}, "; the data set has ground, cat, dog. Expected the same classes"),
     ],
 )
 def test_what_cannot_be_trained_is_told_before_training(
