@@ -82,7 +82,9 @@ def test_another_teacher_is_refused(
     with pytest.raises(RunError, match=r"started with another configuration \(train\.teacher: .* -> None\)"):
         train(configured(dataset, None, steps=6), run, resume=True)
     # A finished training needs none.
+    recorded = json.loads(finished.environment.read_text())["teacher"]
     assert train(configured(dataset, tmp_path / "gone"), run, resume=True).run.path == run
+    assert json.loads(RunFolder(run).environment.read_text())["teacher"] == recorded
 
 
 @pytest.mark.slow
