@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
     findings = examine()
     bad = [one for one in findings if one.state == "bad"]
     if options.json:
-        print_json({"version": __version__, "findings": [one.as_dict() for one in findings]})
+        print_json({"version": __version__, "findings": [one._asdict() for one in findings]})
     else:
         width = max(len(one.topic) for one in findings)
         print_lines(f"fcn {__version__}")

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 def close_keys(unknown: str, known: Iterable[str]) -> list[str]:
     """Returns the key that an unknown one may mean, if there is one.
 
-    It is spelled almost alike, is what its initials stand for, or has it as one of its words.
+    That is a key with a similar spelling, one that the unknown key abbreviates by its initials, or one that
+    contains it as a word.
 
     Example:
         >>> close_keys("lr", ["learning_rate", "steps"]), close_keys("batch", ["steps", "batch_size"])

@@ -1,16 +1,16 @@
-"""What an examination of this installation finds."""
+"""The findings about an installation."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 State = Literal["good", "absent", "bad"]
 """Whether it works, is not installed though it could be of use, or does not work."""
 
 
 class Finding(NamedTuple):
-    """What was found about one thing.
+    """A finding about one part of an installation.
 
     Attributes:
-        topic: The thing, such as "TensorFlow".
+        topic: The part, such as "TensorFlow".
         state: Whether it works.
         text: What was found.
         remedy: A command or a step that mends it; None if nothing is to be mended.
@@ -20,7 +20,3 @@ class Finding(NamedTuple):
     state: State
     text: str
     remedy: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Returns it as JSON values."""
-        return self._asdict()

@@ -13,16 +13,7 @@ import numpy.typing as npt
 from fcn.data.image_io import Pixels
 from fcn.inference.engines.onnx import OnnxEngine, open_session
 from fcn.inspection.timing.passes import WARM_UP, Operation, Pass
-from fcn.inspection.timing.peak import (
-    CHANNELS,
-    CONVOLUTION,
-    KERNEL_SIZE,
-    MATRIX_PRODUCT,
-    ROWS,
-    SIDE,
-    Peak,
-    find_peak,
-)
+from fcn.inspection.timing.peak import CONVOLUTION, KERNEL_SIZE, SHAPES, Peak, find_peak
 from fcn.system.optional import import_optional
 
 _SUFFIX = "_kernel_time"
@@ -41,13 +32,9 @@ def measure_passes(engine: OnnxEngine, image: Pixels, count: int) -> list[Pass]:
 
 def measure_peak(count: int) -> Peak:
     """Measures the peak of the machine in float32, the only precision of this engine."""
-    shapes = {
-        CONVOLUTION: ((1, CHANNELS, SIDE, SIDE), (CHANNELS, CHANNELS, KERNEL_SIZE, KERNEL_SIZE)),
-        MATRIX_PRODUCT: ((ROWS, ROWS), (ROWS, ROWS)),
-    }
     rng = np.random.default_rng(0)
     measured = {}
-    for name, (shape, weights_shape) in shapes.items():
+    for name, (shape, weights_shape) in SHAPES.items():
         model = _one_operation(name, shape, rng.standard_normal(weights_shape, np.float32))
         maps = rng.standard_normal(shape, np.float32)
         with TemporaryDirectory() as folder:

@@ -13,16 +13,7 @@ from fcn.inference.engines.openvino import OpenVinoEngine, import_openvino
 from fcn.inspection.graph import Node
 from fcn.inspection.timing.openvino_layers import find_layers
 from fcn.inspection.timing.passes import WARM_UP, Operation, Pass
-from fcn.inspection.timing.peak import (
-    CHANNELS,
-    CONVOLUTION,
-    KERNEL_SIZE,
-    MATRIX_PRODUCT,
-    ROWS,
-    SIDE,
-    Peak,
-    find_peak,
-)
+from fcn.inspection.timing.peak import CONVOLUTION, KERNEL_SIZE, SHAPES, Peak, find_peak
 
 _ORIGINAL_NAMES = "originalLayersNames"
 """What OpenVINO calls the names that the operations had before it fused them."""
@@ -38,12 +29,8 @@ def measure_peak(engine: OpenVinoEngine, count: int) -> Peak:
     openvino = import_openvino()
     ops = openvino.opset15
     rng = np.random.default_rng(0)
-    shapes = {
-        CONVOLUTION: ((1, CHANNELS, SIDE, SIDE), (CHANNELS, CHANNELS, KERNEL_SIZE, KERNEL_SIZE)),
-        MATRIX_PRODUCT: ((ROWS, ROWS), (ROWS, ROWS)),
-    }
     measured = {}
-    for name, (shape, weights_shape) in shapes.items():
+    for name, (shape, weights_shape) in SHAPES.items():
         maps = ops.parameter(shape, np.float32)
         weights = ops.constant(rng.uniform(-1, 1, weights_shape).astype(np.float32))
         factors = [maps, weights]

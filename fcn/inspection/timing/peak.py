@@ -22,6 +22,12 @@ GFLOP = {
 }
 """Billions of operations of each."""
 
+SHAPES = {
+    CONVOLUTION: ((1, CHANNELS, SIDE, SIDE), (CHANNELS, CHANNELS, KERNEL_SIZE, KERNEL_SIZE)),
+    MATRIX_PRODUCT: ((ROWS, ROWS), (ROWS, ROWS)),
+}
+"""Shapes of both factors, channels first."""
+
 
 class Peak(NamedTuple):
     """The fastest that was measured.
