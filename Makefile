@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 PEERS := .venv-peers
+DOCS := .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers quickstart test test-slow test-exhaustive lint audit lock image-check clean
+.PHONY: help install peers quickstart docs test test-slow test-exhaustive lint audit lock image-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -33,6 +34,14 @@ $(PEERS)/installed: requirements/peers.txt requirements/peers-weights.txt
 
 quickstart: install ## Generate a data set, train, score, label and export, in four to seven minutes
 	$(BIN)/python examples/quickstart.py
+
+docs: install $(DOCS)/installed ## Build the documentation site into site/
+	$(DOCS)/bin/python docs/website/build_site.py
+
+$(DOCS)/installed: requirements/docs.txt
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@
 
 # Files are started in the order of tests/conftest.py: the longest first.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
@@ -65,10 +74,11 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) pyproject.toml -c requirements/runtime.txt --extra serve --group image -o requirements/serve.txt
 	$(COMPILE) pyproject.toml -c requirements/runtime.txt --group dev -o requirements/dev.txt
 	$(COMPILE) --no-emit-package opencv-python requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) requirements/docs.in -o requirements/docs.txt
 	$(COMPILE) --no-deps -c requirements/peers.txt requirements/peers-weights.in -o requirements/peers-weights.txt
 
 image-check: ## Build the container images without a registry and test them (as root, on Debian or Ubuntu)
 	deploy/image_check.sh
 
 clean: ## Remove the environments and all caches, but not runs/
-	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(PEERS) $(DOCS) site build/website .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
