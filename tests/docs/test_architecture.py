@@ -35,7 +35,10 @@ REFERENCES = sorted(
     | set(references(ROW.sub("", TEXT), PACKAGE))
 )
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")),
+    *(
+        ROOT / name
+        for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "benchmarks/README.md")
+    ),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 

@@ -30,9 +30,18 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_readme_is_short() -> None:
-    text = (ROOT / "README.md").read_text()
-    assert max(map(len, text.splitlines())) <= 120
-    assert len(text.split()) <= 950
+    assert len((ROOT / "README.md").read_text().split()) <= 950
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_no_line_is_longer_than_editors_show(name: str) -> None:
+    assert max(map(len, (ROOT / name).read_text().splitlines())) <= 120
+
+
+def test_the_address_to_clone_is_a_placeholder_that_anyone_sees() -> None:
+    (address,) = re.findall(r"git clone (\S+)", (ROOT / "README.md").read_text())
+    assert "example.org" in address
+    assert "REPLACE" in address
 
 
 def test_each_page_is_found_from_the_readme() -> None:
