@@ -7,7 +7,7 @@ PEERS := .venv-peers
 DOCS := .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers quickstart docs test test-slow test-exhaustive lint audit lock image-check clean
+.PHONY: help install peers axe quickstart docs test test-slow test-exhaustive lint audit lock image-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -31,6 +31,9 @@ $(PEERS)/installed: requirements/peers.txt requirements/peers-weights.txt
 	$(INSTALL_PEERS) --no-deps --no-build-isolation -r requirements/peers-weights.txt \
 	  || echo "PyTorch and others that write weights are left out, and their tests skipped: see requirements/peers-weights.in"
 	@touch $@
+
+axe: install ## Fetch axe-core with npm into .axe, for tests of the pages
+	$(BIN)/python requirements/axe.py
 
 quickstart: install ## Generate a data set, train, score, label and export, in four to seven minutes
 	$(BIN)/python examples/quickstart.py
@@ -81,4 +84,4 @@ image-check: ## Build the container images without a registry and test them (as 
 	deploy/image_check.sh
 
 clean: ## Remove the environments and all caches, but not runs/
-	rm -rf $(VENV) $(PEERS) $(DOCS) site build/website .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(PEERS) $(DOCS) .axe site build/website .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
