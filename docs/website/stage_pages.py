@@ -22,6 +22,7 @@ PROJECT_PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "README.md": "readme.md",
+    "SECURITY.md": "reporting_security.md",
 }
 """Pages beside `docs/`, with their names in the site."""
 

@@ -21,7 +21,7 @@ DOCS = ROOT / "docs"
 SITE = ROOT / "site"
 PAGES = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
 NAVIGATION = list(pages_in_navigation())
-BESIDE = {"readme.md", "changelog.md", "contributing.md"}
+BESIDE = {"readme.md", "changelog.md", "contributing.md", "reporting_security.md"}
 """Pages beside `docs/`, as the site calls them."""
 
 
