@@ -13,7 +13,8 @@ from fcn.errors import RunError
 from fcn.models.net import SegmentationNet
 from fcn.runs.folder import RunFolder
 from fcn.system.remedies import other_run, set_keys
-from fcn.system.text import counted
+from fcn.system.text import counted, print_notice
+from fcn.training import devices
 from fcn.training.checkpoint import Position
 from fcn.training.start import load_start
 
@@ -77,6 +78,24 @@ def open_teacher(
 
 def load_teacher(name: str, config: Config, classes: Classes, trust: bool = False) -> Teacher:
     """Loads the teacher of a training, in the precision and on the devices of the training.
+
+def keep_teacher(config: Config, saved: Config, teacher: Teacher | None) -> Config:
+    """Returns a configuration with the teacher that a finished training had, and says if another is given.
+
+    What nobody learns from is not checked, so it must not get into the configuration of the run.
+
+    Args:
+        config: How to learn.
+        saved: The configuration of the run until now.
+        teacher: The teacher that is learned from; None where all steps are taken.
+    """
+    given, kept = config.train.teacher, saved.train.teacher
+    if teacher is not None or given == kept or None in (given, kept):
+        return config
+    if devices.is_main_process():
+        print_notice(f"train.teacher stays {kept}, from which all steps were learned, and is not {given}.")
+    return config.with_values("train", teacher=kept)
+
 
     Args:
         name: `train.teacher`.

@@ -72,7 +72,12 @@ def test_a_killed_training_goes_on_exactly(
 
 @pytest.mark.slow
 def test_another_teacher_is_refused(
-    finished: RunFolder, dataset: Path, teacher: Path, thin_net, tmp_path: Path
+    finished: RunFolder,
+    dataset: Path,
+    teacher: Path,
+    thin_net,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = shutil.copytree(finished.path, tmp_path / "run")
     other = tmp_path / "other.keras"
@@ -81,11 +86,14 @@ def test_another_teacher_is_refused(
         train(configured(dataset, other, steps=6), run, resume=True)
     with pytest.raises(RunError, match=r"started with another configuration \(train\.teacher: .* -> None\)"):
         train(configured(dataset, None, steps=6), run, resume=True)
-    # A finished training needs none.
+    # A finished training needs none, and keeps the one that it had.
     recorded = json.loads(finished.environment.read_text())["teacher"]
     assert train(configured(dataset, tmp_path / "gone"), run, resume=True).run.path == run
     assert json.loads(RunFolder(run).environment.read_text())["teacher"] == recorded
 
+    assert RunFolder(run).load_config().train.teacher == str(teacher)
+    assert f"train.teacher stays {teacher}, from which all steps were learned" in capsys.readouterr().err
+    assert not RunFolder(run).changes.exists()
 
 @pytest.mark.slow
 def test_the_run_records_its_teacher(small: TrainingResult, finished: RunFolder, teacher: Path) -> None:
