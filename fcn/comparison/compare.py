@@ -129,7 +129,11 @@ def _timed(nets: list[NetResult], plan: Plan, labeler: Labeler, size: Size) -> l
         net.name: Labeling(net.candidate.path, labeler.engine, labeler.precision, size, labeler.trust)
         for net in nets
     }
-    steps = {net.name: TrainingStep(net.config, size, plan.classes) for net in nets if net.config is not None}
+    steps = {
+        net.name: TrainingStep(net.config, size, plan.classes, labeler.trust)
+        for net in nets
+        if net.config is not None
+    }
     timed_for = same_work(nets)
     print_notice(f"Timing {counted(len(set(timed_for.values())), 'net')}, each in a process of its own.")
     firsts = list(dict.fromkeys(timed_for.values()))

@@ -77,27 +77,34 @@ class TrainingStep(NamedTuple):
         config: Configuration of the training.
         size: (height, width) of its images, if it does not crop them.
         classes: The classes of the net; its training data need not exist any more.
+        trust: Whether to load also a teacher with parts that could run code.
     """
 
     config: Config
     size: Size
     classes: Classes
+    trust: bool = False
 
     def start(self) -> None:
         """Starts the backend that Keras runs on."""
         start_backend()
 
     def begin(self) -> Callable[[], object]:
-        """Builds and compiles the net as training does, and makes a batch of noise."""
+        """Builds and compiles the net as training does, with its teacher, and makes a batch of noise."""
         from fcn.runs.configured_net import build_configured
         from fcn.training.compiling import compile_net
+        from fcn.training.distillation import learner_of
         from fcn.training.precision import computing_in, usable_precision
+        from fcn.training.teacher import load_teacher
 
         settings, loss, crop = self.config.train, self.config.loss, self.config.augmentation.crop_size
         _UNTIL_EXIT.enter_context(computing_in(usable_precision(settings.precision, crop)))
         net = build_configured(self.config, self.classes)
         weights = None if loss.class_weights == "none" else np.ones(net.num_classes)
         compile_net(net, self.config.with_values("train", learning_rate=_LEARNING_RATE), weights)
+        name = settings.teacher
+        teacher = None if name is None else load_teacher(name, self.config, self.classes, self.trust)
+        learner = learner_of(net, teacher, self.config)
         rng = np.random.default_rng(0)
         shape = (settings.batch_size // settings.accumulate, *(crop or self.size))
         images = rng.integers(0, 256, (*shape, 3)).astype(np.float32)
@@ -105,7 +112,7 @@ class TrainingStep(NamedTuple):
 
         def step() -> None:
             for _ in range(settings.accumulate):
-                net.train_on_batch(images, labels)
+                learner.train_on_batch(images, labels)
 
         return step
 

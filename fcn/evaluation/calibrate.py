@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from fcn.runs.lineage_warnings import describe_training
 from fcn.runs.model_file import net_file
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
+from fcn.system.text import counted
 from fcn.weights.catalog import NETS
 
 
@@ -98,7 +99,8 @@ def calibrate(
     """Fits temperatures to a net, and keeps them in its file if they make its probabilities better.
 
     Labels and logits stay as they are. Half of the images are fitted on; the others, which the
-    temperatures have not seen, say what they change.
+    temperatures have not seen, say what they change. Images with the pixels of one that was fitted on are
+    left out of these.
 
     Args:
         model: A run folder, whose best checkpoint is calibrated, or a `.keras` file.
@@ -109,7 +111,8 @@ def calibrate(
         label_orientation: Whether labels are of upright images, or "stored": of the pixels in the files.
 
     Raises:
-        DataError: If the data set cannot be used, has other classes than the net, or fewer than two images.
+        DataError: If the data set cannot be used, has other classes than the net, or fewer than two images
+            that differ.
         OutputError: If the file cannot be written.
         RunError: If there is no net at the path, or its file was replaced meanwhile.
         TrustError: If it has parts that could run code.
@@ -138,12 +141,24 @@ def calibrate(
         fit.add(logits, label)
     values = fit.fit(per_class)
     kinds = [None, Temperatures(values), *filter(None, [predictor.temperatures])]
-    found = _measure(_score(predictor, measured, "measuring", digests), kinds)
+    seen = frozenset(digests)
+    found = _measure(_score(predictor, measured, "measuring", digests, seen), kinds)
+    copies = sum(digest in seen for digest in digests[len(fitted) :])
+    if copies == len(measured):
+        raise DataError(
+            f"{root}: expected images in {split} that differ. All images to measure on have the pixels of "
+            "those to fit to, under other names. Give a split with different images."
+        )
     training = training_of(path, [*fitted, *measured], digests)
     names = tuple(predictor.classes.names)
-    warnings = (*describe_training(path, training, len(examples)), *_describe_ends(values, names))
+    warnings = (
+        *describe_training(path, training, len(examples)),
+        *_describe_copies(copies),
+        *_describe_ends(values, names),
+    )
     report = CalibrationReport(
-        *(file, root, split, names, values, len(fitted), len(measured), found[0], found[1], warnings),
+        *(file, root, split, names, values, len(fitted), len(measured) - copies, found[0], found[1]),
+        warnings,
         found[2] if len(found) > 2 else None,
     )
     if report.helps:
@@ -172,15 +187,29 @@ def divide(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
 
 
 def _score(
-    predictor: Predictor, examples: Sequence[Example], doing: str, digests: list[bytes]
+    predictor: Predictor,
+    examples: Sequence[Example],
+    doing: str,
+    digests: list[bytes],
+    skipped: Collection[bytes] = (),
 ) -> Iterator[tuple[Floats, Pixels]]:
-    """Yields logits and label of each example, and adds the digest of its image."""
+    """Yields logits and label of each example, and adds the digest of its image.
+
+    Args:
+        predictor: The net.
+        examples: What to score.
+        doing: Text of the progress bar.
+        digests: The list to which digests are added, in the order of the examples.
+        skipped: Digests of images that are not scored.
+    """
 
     def read(example: Example) -> tuple[Pixels, Pixels]:
         return read_example(example._replace(bits=predictor.bits), len(predictor.classes.names))
 
     for image, label in track(map_ahead(read, examples), doing, len(examples), lines=True):
         digests.append(digest_example(image, label).image)
+        if digests[-1] in skipped:
+            continue
         yield predictor.predict(image, with_logits=True).scores(), label
 
 
@@ -195,6 +224,14 @@ def _measure(
             for own, temperatures in zip(sums, kinds, strict=True):
                 own.add(softmax(logits[band], temperatures), label[band])
     return [own.calibration() for own in sums]
+
+
+def _describe_copies(count: int) -> list[str]:
+    """Returns a sentence if images that were to be measured on were fitted to under other names."""
+    if not count:
+        return []
+    left_out = counted(count, "image to measure on was left out", "images to measure on were left out")
+    return [f"{left_out}: the same pixels, under other names, are among those to fit to."]
 
 
 def _describe_ends(values: Sequence[float], names: Sequence[str]) -> list[str]:

@@ -15,8 +15,8 @@ class TaughtNet(keras.Model):  # type: ignore[misc]
     """A net beside its teacher: from images to the logits of both.
 
     The teacher sees what the net sees, crops and colors changed alike, once, without dropout and with the
-    statistics of its batch normalizations. It is part of the step, so that it runs on the same device and in
-    the same precision, and its weights are no constants of the graph. Only the net is trained and saved.
+    statistics of its batch normalizations. It is part of the step, so that it runs on the same device, and
+    its weights are no constants of the graph. Only the net is trained and saved.
 
     Input: images `[B, H, W, 3]` RGB, 0 to 255. Output: `float32[B, H, W, 2 * C]`, logits of the net, then
     those of the teacher.

@@ -1,12 +1,32 @@
-"""The end of a training before its last step: when its score has not risen for some validations."""
+"""The end of a training: after its last step, or before, when its score has not risen for a while."""
 
+from fcn.config.file import Config
 from fcn.runs.folder import RunFolder
-from fcn.runs.progress import is_stalled, validations_without_rise
+from fcn.runs.progress import finished_step, is_stalled, longer, validations_without_rise
 from fcn.system.remedies import resume_run
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.session import Session
 from fcn.training.step_callback import StepCallback
+
+
+def describe_end(run: RunFolder, config: Config) -> list[str]:
+    """Returns lines that a run is finished, and how to train longer; empty if it is not.
+
+    Args:
+        run: The folder; it need not exist.
+        config: How to learn.
+
+    Raises:
+        DataError: If its log is there but cannot be read.
+    """
+    ended = finished_step(run, config)
+    if ended is None:
+        return []
+    return [
+        f"{run.path}: finished at step {ended}.",
+        f"To train longer: {resume_run(run.path, longer(run, config))}",
+    ]
 
 
 def describe_stall(run: RunFolder) -> str:

@@ -18,7 +18,7 @@ from fcn.labels.unlabeled import find_unlabeled
 from fcn.labels.validation_split import check_lists, record_division
 from fcn.report import write_report
 from fcn.runs.model_file import RunFolder, load_model
-from fcn.runs.progress import finished_step, longer
+from fcn.runs.progress import finished_step
 from fcn.system.files import remove
 from fcn.system.remedies import resume_run
 from fcn.system.text import print_notice
@@ -43,7 +43,7 @@ from fcn.training.data_record import record_of, trained_on, warn
 from fcn.training.distillation import learner_of
 from fcn.training.first_lines import first_lines
 from fcn.training.hours import with_measured_steps
-from fcn.training.length import describe_stall
+from fcn.training.length import describe_end, describe_stall
 from fcn.training.lock import only_training
 from fcn.training.loggers.external import ExternalLoggers, check_packages
 from fcn.training.precision import computing_in, usable_precision
@@ -62,7 +62,7 @@ from fcn.training.session import Session
 from fcn.training.start import new_model
 from fcn.training.step_callback import StepDispatcher, WholeSteps
 from fcn.training.steps import describe_epochs, with_recorded_steps, with_steps
-from fcn.training.teacher import open_teacher
+from fcn.training.teacher import keep_teacher, open_teacher
 from fcn.training.unpacking import open_unpacked
 from fcn.training.validations import Validations
 
@@ -116,12 +116,8 @@ def train(
         with only_training(run) if devices.is_main_process() else nullcontext():
             check_run(run, config, resume)
             check_orientation(run, config)
-            ended = finished_step(run, config)
-            if ended is not None and devices.is_main_process():
-                print_notice(
-                    f"{run.path}: finished at step {ended}.",
-                    f"To train longer: {resume_run(run.path, longer(run, config))}",
-                )
+            if devices.is_main_process() and (ended := describe_end(run, config)):
+                print_notice(*ended)
             check_lists(config.data, run)
             find_unlabeled(config.data)
             check_weights(run, config)
@@ -181,6 +177,7 @@ def train_checked(
             if accumulate != config.train.accumulate:
                 compile_again(model, config, weights, position.step)
         teacher = open_teacher(run, config, data.classes, position, trust)
+        config = keep_teacher(config, before, teacher)
         try:
             stream = open_stream(config, data, position, before.train.batch_size)
             record = shares = None

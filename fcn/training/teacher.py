@@ -13,8 +13,10 @@ from fcn.errors import RunError
 from fcn.models.net import SegmentationNet
 from fcn.runs.folder import RunFolder
 from fcn.system.remedies import other_run, set_keys
-from fcn.system.text import counted
+from fcn.system.text import counted, print_notice
+from fcn.training import devices
 from fcn.training.checkpoint import Position
+from fcn.training.precision import teaching
 from fcn.training.start import load_start
 
 
@@ -37,9 +39,11 @@ class Teacher(NamedTuple):
         Args:
             config: How to learn.
         """
+        in_bfloat16 = self.net.get_layer("block1_conv1").compute_dtype == "bfloat16"
+        precision = " in bfloat16" if in_bfloat16 else ""
         count = counted(sum(int(np.prod(weight.shape)) for weight in self.net.weights), "parameter")
         return (
-            f"Teacher: {self.name}, {self.net.name}, {count}, at each step on the same crops; "
+            f"Teacher: {self.name}, {self.net.name}, {count}, at each step on the same crops{precision}; "
             f"loss.distillation={config.loss.distillation:g} at temperature "
             f"{config.loss.distillation_temperature:g}."
         )
@@ -75,8 +79,26 @@ def open_teacher(
     return teacher
 
 
+def keep_teacher(config: Config, saved: Config, teacher: Teacher | None) -> Config:
+    """Returns a configuration with the teacher that a finished training had, and says if another is given.
+
+    What nobody learns from is not checked, so it must not get into the configuration of the run.
+
+    Args:
+        config: How to learn.
+        saved: The configuration of the run until now.
+        teacher: The teacher that is learned from; None where all steps are taken.
+    """
+    given, kept = config.train.teacher, saved.train.teacher
+    if teacher is not None or given == kept or None in (given, kept):
+        return config
+    if devices.is_main_process():
+        print_notice(f"train.teacher stays {kept}, from which all steps were learned, and is not {given}.")
+    return config.with_values("train", teacher=kept)
+
+
 def load_teacher(name: str, config: Config, classes: Classes, trust: bool = False) -> Teacher:
-    """Loads the teacher of a training, in the precision and on the devices of the training.
+    """Loads the teacher of a training, on the devices of the training, in bfloat16 where that is faster.
 
     Args:
         name: `train.teacher`.
@@ -88,7 +110,8 @@ def load_teacher(name: str, config: Config, classes: Classes, trust: bool = Fals
         RunError: If it cannot be read, or answers another question than the net that learns.
         TrustError: If it has parts that could run code.
     """
-    net, has_scores, missing = load_start(name, trust)
+    with teaching(None if config.train.xla else config.augmentation.crop_size):
+        net, has_scores, missing = load_start(name, trust)
     if not has_scores or missing:
         raise RunError(
             f"train.teacher={name}: its score layers are not trained, so there is nothing to learn from it. "

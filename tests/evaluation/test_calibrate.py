@@ -163,6 +163,25 @@ def test_a_fit_that_stopped_at_the_end_of_its_range_is_told(
     )
 
 
+def test_images_under_two_names_are_not_in_both_halves(
+    path: Path, make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    root = make_dataset(tmp_path / "data", {"val": NAMES})
+    fitted, measured = divide(read_split(root, "val"))
+    alone, copy = (one.image_path for one in measured)
+    shutil.copy(fitted[0].image_path, copy)
+    report = calibrate(path, root)
+    assert (report.fitted_images, report.measured_images) == (3, 1)
+    assert report.warnings[0].startswith("1 image to measure on was left out: the same pixels")
+    plain, sums = Predictor(path), CalibrationSums(3)
+    image, label = read_example(measured[0], 3)
+    sums.add(softmax(plain.predict(image, with_logits=True).scores()), label)
+    np.testing.assert_array_equal(np.hstack(report.before), np.hstack(sums.calibration()))
+    shutil.copy(fitted[1].image_path, alone)
+    with pytest.raises(DataError, match="expected images in val that differ"):
+        calibrate(path, root)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
 def test_an_interrupted_write_leaves_the_file_as_it_was(
     error: BaseException, path: Path, monkeypatch: pytest.MonkeyPatch

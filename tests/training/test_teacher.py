@@ -15,6 +15,7 @@ from fcn.errors import DataError, RunError
 from fcn.runs.digests import read_record
 from fcn.runs.log import read_log
 from fcn.runs.model_file import RunFolder, load_state
+from fcn.training import precision
 from fcn.training.changes import changed_learning, refused_changes
 from fcn.training.loop import TrainingResult, train
 from fcn.training.teacher import _digest, load_teacher
@@ -72,7 +73,12 @@ def test_a_killed_training_goes_on_exactly(
 
 @pytest.mark.slow
 def test_another_teacher_is_refused(
-    finished: RunFolder, dataset: Path, teacher: Path, thin_net, tmp_path: Path
+    finished: RunFolder,
+    dataset: Path,
+    teacher: Path,
+    thin_net,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = shutil.copytree(finished.path, tmp_path / "run")
     other = tmp_path / "other.keras"
@@ -81,10 +87,13 @@ def test_another_teacher_is_refused(
         train(configured(dataset, other, steps=6), run, resume=True)
     with pytest.raises(RunError, match=r"started with another configuration \(train\.teacher: .* -> None\)"):
         train(configured(dataset, None, steps=6), run, resume=True)
-    # A finished training needs none.
+    # A finished training needs none, and keeps the one that it had.
     recorded = json.loads(finished.environment.read_text())["teacher"]
     assert train(configured(dataset, tmp_path / "gone"), run, resume=True).run.path == run
     assert json.loads(RunFolder(run).environment.read_text())["teacher"] == recorded
+    assert RunFolder(run).load_config().train.teacher == str(teacher)
+    assert f"train.teacher stays {teacher}, from which all steps were learned" in capsys.readouterr().err
+    assert not RunFolder(run).changes.exists()
 
 
 @pytest.mark.slow
@@ -145,6 +154,34 @@ def test_a_teacher_of_another_question_is_refused(
     config = configured(dataset, path, {"data": {"root": dataset, "bits": bits}})
     with pytest.raises(RunError, match=message):
         load_teacher(str(path), config, read_classes(dataset))
+
+
+def test_a_teacher_computes_in_bfloat16_where_that_is_faster(
+    thin_net, dataset: Path, rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "net.keras"
+    thin_net(8, class_names=NAMES).save(path)
+    config, classes = configured(dataset, path), read_classes(dataset)
+    images = rng.integers(0, 256, (1, 32, 32, 3)).astype(np.float32)
+    found = {}
+    for name, instructions, changed in (
+        ("low", ("avx512_bf16",), {}),
+        ("without", (), {}),
+        ("whole", ("avx512_bf16",), {"crop_size": None}),
+    ):
+        monkeypatch.setattr(precision, "bfloat16_instructions", lambda flags=instructions: flags)
+        found[name] = load_teacher(str(path), config.with_values("augmentation", **changed), classes)
+    computed = {name: one.net.get_layer("fc6").compute_dtype for name, one in found.items()}
+    assert computed == {"low": "bfloat16", "without": "float32", "whole": "float32"}
+    assert " on the same crops in bfloat16; loss." in found["low"].describe(config)
+    assert " on the same crops; loss." in found["whole"].describe(config)
+    # Weights, what they are told apart by, and the nets after it stay as they are.
+    assert found["low"].net.get_layer("fc6").kernel.dtype == "float32"
+    assert len({one.digest for one in found.values()}) == 1
+    assert thin_net(32).get_layer("fc6").compute_dtype == "float32"
+    low, exact = (np.asarray(found[name].net(images)) for name in ("low", "without"))
+    assert low.dtype == np.float32
+    assert 0 < np.abs(low - exact).max() < 0.05 * np.abs(exact).max()
 
 
 def test_the_digest_is_of_what_a_net_computes(thin_net) -> None:
