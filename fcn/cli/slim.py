@@ -9,14 +9,16 @@ from fcn.cli.arguments import Commands, above_zero, add_command, add_set, add_tr
 from fcn.cli.size_arguments import read_size
 from fcn.errors import RunError
 from fcn.pages.percent import percent
+from fcn.runs.folder import RunFolder
 from fcn.slimming.options import CHANNELS_BY, CRITERIA, FACTOR, IMAGES, MOST_STEPS, SCORED_IMAGES, SIZE
 from fcn.system.backend import start_backend
 from fcn.system.files import check_new_folder
 from fcn.system.text import counted, print_json, print_lines
 
 if TYPE_CHECKING:
+    from fcn.config.file import Config
     from fcn.slimming.result import Slimming
-    from fcn.slimming.until_drop import Descent
+    from fcn.slimming.until_drop import SlimSeries
 
 
 def add_parser(commands: Commands) -> None:
@@ -163,7 +165,7 @@ def _choose_output(run: Path) -> Path:
 def _slim_until_drop(options: argparse.Namespace, output: Path, shared: dict[str, Any]) -> None:
     from fcn.slimming.until_drop import slim_until_drop
 
-    descent = slim_until_drop(
+    series = slim_until_drop(
         options.run,
         output,
         options.until_drop / 100,
@@ -173,37 +175,41 @@ def _slim_until_drop(options: argparse.Namespace, output: Path, shared: dict[str
         **shared,
     )
     if options.json:
-        steps = [step._asdict() for step in descent.steps]
-        print_json({"folder": str(output), "steps": steps, "smallest": descent.smallest.name})
+        steps = [step._asdict() for step in series.steps]
+        print_json({"folder": str(output), "steps": steps, "smallest": series.smallest.name})
         return
-    _print_steps(descent)
+    _print_steps(series)
 
 
-def _print_steps(descent: "Descent") -> None:
+def _print_steps(series: "SlimSeries") -> None:
     from rich import box
     from rich.table import Table
 
-    from fcn.slimming.step_table import COLUMNS, table_rows
+    from fcn.slimming.step_table import COLUMNS, describe_times, format_rows
     from fcn.system.console import TerminalConsole
 
     table = Table(box=box.SIMPLE_HEAD)
     for index, column in enumerate(COLUMNS):
         table.add_column(column, justify="right" if index else "left")
-    for row in table_rows(descent.steps):
+    for row in format_rows(series.steps):
         table.add_row(*row)
     TerminalConsole().print(table)
-    smallest, full = descent.smallest, descent.steps[0]
-    points = f"{100 * descent.drop:g} points"
+    print_lines(*describe_times(series.steps))
+    smallest, full = series.smallest, series.steps[0]
+    points = f"{100 * series.drop:g} points"
     if smallest is full:
         print_lines(
             f"No smaller net stayed within {points} of mean IoU. Train each longer, or lose less: --factor."
         )
     else:
         print_lines(
-            f"Smallest net within {points} of mean IoU: {descent.folder / smallest.name}, with "
+            f"Smallest net within {points} of mean IoU: {series.folder / smallest.name}, with "
             f"{full.gflop / smallest.gflop:.3g} times fewer GFLOP."
         )
-    print_lines(f"Wrote steps.csv, steps.json, steps.md and steps.svg in {descent.folder}.")
+    print_lines(f"Wrote steps.csv, steps.json, steps.md and steps.svg in {series.folder}.")
+    if smallest is not full:
+        best = RunFolder(series.folder / smallest.name)
+        print_lines(f"Next: {_export_command(best.path, best.load_config())}")
 
 
 def _print(slimming: "Slimming") -> None:
@@ -233,8 +239,29 @@ def _print(slimming: "Slimming") -> None:
         )
     small = shlex.quote(str(slimming.run.path))
     config = shlex.quote(str(slimming.run.config))
+    trained = slimming.run.path.with_name(f"{slimming.run.path.name}-trained")
     print_lines(
         f"Wrote {slimming.run.path}.",
-        f"Next: python -m fcn train {config} --run {small}-trained --set model.weights={small} "
+        f"Next: python -m fcn train {config} --run {shlex.quote(str(trained))} --set model.weights={small} "
         f"--set train.teacher={shlex.quote(str(slimming.source))}",
+        f"Then: {_export_command(trained, slimming.run.load_config())}",
+    )
+
+
+def _export_command(run: Path, config: "Config") -> str:
+    """Returns how to export the net of a run for OpenVINO in int8, compared on the data of the run.
+
+    Args:
+        run: The run.
+        config: How it is trained.
+    """
+    from fcn.data.split_list import IMAGES as FOLDER
+
+    root = config.data.root
+    images, output = shlex.quote(str(root / FOLDER)), shlex.quote(str(Path("exported") / run.name))
+    # The command compares on the split val.
+    accuracy = f" --accuracy-data {shlex.quote(str(root))}" if config.data.val_split == "val" else ""
+    return (
+        f"python -m fcn export {shlex.quote(str(run))} {output} --format openvino --calibrate {images}"
+        f"{accuracy}"
     )

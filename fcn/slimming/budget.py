@@ -14,7 +14,7 @@ from fcn.slimming.importance import Importance
 _GROUP = 16
 
 
-def uniform_counts(full: Mapping[str, int], width: float, fc_channels: int | None) -> dict[str, int]:
+def choose_equal_counts(full: Mapping[str, int], width: float, fc_channels: int | None) -> dict[str, int]:
     """Returns the channels of each layer if all keep the same share.
 
     Args:
@@ -26,13 +26,13 @@ def uniform_counts(full: Mapping[str, int], width: float, fc_channels: int | Non
         RunError: If fc6 or fc7 has fewer channels.
 
     Example:
-        >>> uniform_counts({"block1_conv1": 64, "fc6": 4096}, 0.5, 256)
+        >>> choose_equal_counts({"block1_conv1": 64, "fc6": 4096}, 0.5, 256)
         {'block1_conv1': 32, 'fc6': 256}
     """
     return {name: scaled(count, width) for name, count in full.items()} | _fixed(full, fc_channels)
 
 
-def counts_for_budget(
+def fit_budget(
     importance: Importance,
     cost: NetCost,
     gflop: float,

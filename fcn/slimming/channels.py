@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from fcn.models.architecture import layer_channels
 from fcn.models.net import SegmentationNet
-from fcn.slimming.connections import LAYERS, channel_counts, sources
+from fcn.slimming.connections import LAYERS, count_channels, find_sources
 from fcn.slimming.moments import Moments
 
 Indices = npt.NDArray[np.intp]
@@ -19,7 +19,7 @@ _RIDGE = 1e-3
 
 
 class Reading(NamedTuple):
-    """What a layer reads once channels are removed.
+    """The input of a layer once channels are removed.
 
     Attributes:
         kept: Indices of the channels that it still reads.
@@ -45,7 +45,7 @@ def keep_channels(
     Args:
         net: A net, which is not changed.
         kept: Indices of the channels to keep, ascending, of each of `fcn.slimming.connections.LAYERS`.
-        moments: As measured on `net`, for each layer that `fcn.slimming.connections.sources` names; None:
+        moments: As measured on `net`, for each layer of `fcn.slimming.connections.find_sources`; None:
             the channels are only left out.
     """
     counts = {name: len(kept[name]) for name in LAYERS}
@@ -54,7 +54,7 @@ def keep_channels(
     # Temperatures were fitted to another net.
     config = net.get_config() | {"channels": own or None, "temperatures": None}
     small: SegmentationNet = type(net).from_config(config)
-    full, read = channel_counts(net), sources(net)
+    full, read = count_channels(net), find_sources(net)
     shifts: dict[str, Array] = {}
     for layer in small.layers:  # each in front of what normalizes it
         if not layer.weights:

@@ -9,7 +9,7 @@ LAYERS = (*CONVOLUTION_CHANNELS, *FULLY_CONNECTED)
 _SKIPS = {f"score_pool{block}": f"block{block}_conv{VGG16_BLOCKS[block - 1][1]}" for block in (3, 4)}
 
 
-def sources(net: SegmentationNet) -> dict[str, str]:
+def find_sources(net: SegmentationNet) -> dict[str, str]:
     """Returns the layers with a kernel that read channels of `LAYERS`, each with the layer that makes them.
 
     Poolings, activations and normalizations between the two keep the number and the order of channels.
@@ -19,7 +19,7 @@ def sources(net: SegmentationNet) -> dict[str, str]:
 
     Example:
         >>> from fcn.models.factory import build_model
-        >>> found = sources(build_model("fcn16s", num_classes=2, width=1 / 64, fc_channels=2))
+        >>> found = find_sources(build_model("fcn16s", num_classes=2, width=1 / 64, fc_channels=2))
         >>> found["block2_conv1"], found["score_fr"], found["score_pool4"], "score_pool3" in found
         ('block1_conv2', 'fc7', 'block4_conv3', False)
     """
@@ -28,6 +28,6 @@ def sources(net: SegmentationNet) -> dict[str, str]:
     return found | {skip: source for skip, source in _SKIPS.items() if skip in names}
 
 
-def channel_counts(net: SegmentationNet) -> dict[str, int]:
+def count_channels(net: SegmentationNet) -> dict[str, int]:
     """Returns the number of channels of each of `LAYERS` in a net."""
     return {name: int(net.get_layer(name).filters) for name in LAYERS}

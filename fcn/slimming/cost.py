@@ -6,7 +6,7 @@ from typing import NamedTuple
 from fcn.inspection.cost import OPERATIONS_PER_MULTIPLY_ADD
 from fcn.inspection.facts import inspect_model
 from fcn.models.net import SegmentationNet
-from fcn.slimming.connections import LAYERS, channel_counts, sources
+from fcn.slimming.connections import LAYERS, count_channels, find_sources
 
 
 class NetCost(NamedTuple):
@@ -35,7 +35,7 @@ class NetCost(NamedTuple):
         return OPERATIONS_PER_MULTIPLY_ADD * products / 1e9
 
 
-def net_cost(net: SegmentationNet, size: Sequence[int]) -> NetCost:
+def measure_cost(net: SegmentationNet, size: Sequence[int]) -> NetCost:
     """Returns what a net costs by the channels of its layers.
 
     Args:
@@ -45,11 +45,11 @@ def net_cost(net: SegmentationNet, size: Sequence[int]) -> NetCost:
     Example:
         >>> from fcn.models.factory import build_model
         >>> net = build_model("fcn32s", num_classes=2, width=1 / 64, fc_channels=2)
-        >>> cost = net_cost(net, (64, 64))
-        >>> abs(cost.gflop(channel_counts(net)) - inspect_model(net, (64, 64)).gflop) < 1e-12
+        >>> cost = measure_cost(net, (64, 64))
+        >>> abs(cost.gflop(count_channels(net)) - inspect_model(net, (64, 64)).gflop) < 1e-12
         True
     """
-    counts, read = channel_counts(net), sources(net)
+    counts, read = count_channels(net), find_sources(net)
     layers: list[tuple[str | None, str | None, float]] = []
     fixed = 0.0
     for facts in inspect_model(net, size).layers:

@@ -43,7 +43,7 @@ def measure_importance(
     return _taylor(net, examples, loss)
 
 
-def comparable(importance: Mapping[str, npt.NDArray[np.float64]], criterion: Criterion) -> Importance:
+def make_comparable(importance: Mapping[str, npt.NDArray[np.float64]], criterion: Criterion) -> Importance:
     """Returns an importance that can be compared from layer to layer.
 
     Parts of the loss can. Activations and norms differ in size from layer to layer, so they are divided by

@@ -9,7 +9,7 @@ SLIM_FILE = "slim.json"
 """Name of the file in a run that says from which net it was made, and what was kept."""
 
 
-class Pair(NamedTuple):
+class BeforeAfter(NamedTuple):
     """A number of a net before and after."""
 
     before: float
@@ -34,9 +34,9 @@ class Slimming(NamedTuple):
 
     run: RunFolder
     kept: dict[str, tuple[int, int]]
-    gflop: Pair
+    gflop: BeforeAfter
     parameters: tuple[int, int]
-    mean_iou: Pair | None
+    mean_iou: BeforeAfter | None
     scored_images: int
     size: tuple[int, int]
     channels_by: str

@@ -19,12 +19,12 @@ from fcn.runs.licenses import licenses_of_model, write_licenses
 from fcn.runs.lineage import find_run
 from fcn.runs.model_file import load_model, save_model
 from fcn.slimming.channels import Indices, keep_channels
-from fcn.slimming.connections import LAYERS, channel_counts, sources
-from fcn.slimming.cost import net_cost
+from fcn.slimming.connections import LAYERS, count_channels, find_sources
+from fcn.slimming.cost import measure_cost
 from fcn.slimming.importance import Examples, Importance, measure_importance
 from fcn.slimming.moments import measure_moments
 from fcn.slimming.options import CHANNELS_BY, IMAGES, SCORED_IMAGES, SIZE, Criterion, check_options
-from fcn.slimming.result import SLIM_FILE, Pair, Slimming
+from fcn.slimming.result import SLIM_FILE, BeforeAfter, Slimming
 from fcn.slimming.target import Target, choose_counts
 from fcn.system.atomic_folder import atomic_folder
 from fcn.system.files import check_new_folder, write_json, write_text
@@ -70,7 +70,7 @@ def slim(
         RunError: If there is no run with a configuration, or the net cannot become so small.
         TrustError: If the model could run code.
     """
-    target = Target(width, gflop, speedup, fc_channels).checked()
+    target = Target(width, gflop, speedup, fc_channels).check()
     check_options(channels_by, images, size, scored_images)
     source, output = Path(run), Path(output)
     found, config = open_run(source)
@@ -79,15 +79,15 @@ def slim(
     data = read_checked(config.data, net.class_names) if images or scored_images else None
     examples = [] if data is None else draw_examples(config, data, images)
     small = slim_net(net, config, target, channels_by, examples, size, data)
-    kept = _pairs(channel_counts(net), channel_counts(small))
+    kept = _pairs(count_channels(net), count_channels(small))
     scored = [] if data is None else data.val_examples[:scored_images]
-    cost = net_cost(net, size)
+    cost = measure_cost(net, size)
     slimming = Slimming(
         RunFolder(output),
         kept,
-        Pair(cost.gflop(channel_counts(net)), cost.gflop(channel_counts(small))),
+        BeforeAfter(cost.gflop(count_channels(net)), cost.gflop(count_channels(small))),
         (int(net.count_params()), int(small.count_params())),
-        Pair(score(net, scored), score(small, scored)) if scored else None,
+        BeforeAfter(score(net, scored), score(small, scored)) if scored else None,
         len(scored),
         size,
         channels_by,
@@ -146,13 +146,13 @@ def slim_net(
     importance = measure_importance(net, channels_by, examples, loss)
     counts = choose_counts(net, importance, target, channels_by, size)
     moments = None
-    if examples and counts != channel_counts(net):
+    if examples and counts != count_channels(net):
         shown = track([image for image, _ in examples], "measuring channels", len(examples))
-        moments = measure_moments(net, tuple(sources(net)), shown)
-    return keep_channels(net, most_important(importance, counts), moments)
+        moments = measure_moments(net, tuple(find_sources(net)), shown)
+    return keep_channels(net, choose_channels(importance, counts), moments)
 
 
-def most_important(importance: Importance, counts: dict[str, int]) -> dict[str, Indices]:
+def choose_channels(importance: Importance, counts: dict[str, int]) -> dict[str, Indices]:
     """Returns the indices of the most important channels of each layer, ascending.
 
     Args:
@@ -160,7 +160,7 @@ def most_important(importance: Importance, counts: dict[str, int]) -> dict[str, 
         counts: How many of each layer.
 
     Example:
-        >>> most_important({"fc6": np.array([3.0, 0.0, 5.0, 4.0])}, {"fc6": 2})
+        >>> choose_channels({"fc6": np.array([3.0, 0.0, 5.0, 4.0])}, {"fc6": 2})
         {'fc6': array([2, 3])}
     """
     return {

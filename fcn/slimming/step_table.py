@@ -29,6 +29,9 @@ class SlimStep(NamedTuple):
         untrained_mean_iou: Score before training on the first images of the validation split; None of the
             first, or if it was not scored.
         mean_iou: Score on the validation split after training.
+        engine: Engine and precision that were timed, as "tensorflow float32"; empty in files of versions
+            that did not write it, like the next.
+        image_size: Size of the image that was labeled, as "360x480".
     """
 
     name: str
@@ -37,6 +40,8 @@ class SlimStep(NamedTuple):
     milliseconds: float
     untrained_mean_iou: float | None
     mean_iou: float
+    engine: str = ""
+    image_size: str = ""
 
 
 def read_steps(folder: Path) -> list[SlimStep]:
@@ -64,20 +69,37 @@ def write_steps(folder: Path, steps: Sequence[SlimStep]) -> None:
     """
     # The others can be made from it.
     write_json(folder / STEPS_FILE, {"version": 1, "steps": [step._asdict() for step in steps]})
-    write_text(folder / "steps.csv", csv_table(steps))
-    write_text(folder / "steps.md", markdown_table(steps))
+    write_text(folder / "steps.csv", format_csv(steps))
+    write_text(folder / "steps.md", format_markdown(steps))
     dots = [Dot(step.name, step.milliseconds, 100 * step.mean_iou) for step in steps]
-    chart = dot_chart(dots, "Mean IoU against time", "ms per image", "mean IoU")
+    chart = dot_chart(dots, "Mean IoU against time", "; ".join(describe_times(steps)), "mean IoU")
     write_text(folder / "steps.svg", render("dot_chart.svg", chart=chart))
 
 
-def csv_table(steps: Sequence[SlimStep]) -> str:
+def describe_times(steps: Sequence[SlimStep]) -> list[str]:
+    """Returns what the milliseconds are of: a line, or one for each engine and size if there are several.
+
+    Example:
+        >>> describe_times([SlimStep("full", 160.0, 4_000_000, 300.0, None, 0.6, "openvino int8", "36x48")])
+        ['ms per image of 36x48, openvino int8']
+    """
+    ways: dict[tuple[str, str], list[str]] = {}
+    for step in steps:
+        ways.setdefault((step.image_size, step.engine), []).append(step.name)
+    lines = []
+    for (size, engine), names in ways.items():
+        what = f"ms per image of {size}, {engine}" if size else "ms per image"
+        lines.append(what if len(ways) == 1 else f"{what} ({', '.join(names)})")
+    return lines
+
+
+def format_csv(steps: Sequence[SlimStep]) -> str:
     """Returns the steps as CSV, a row each; what is not known is empty."""
     rows = [SlimStep._fields, *steps]
     return "".join(",".join("" if one is None else str(one) for one in row) + "\n" for row in rows)
 
 
-def table_rows(steps: Sequence[SlimStep]) -> list[tuple[str, ...]]:
+def format_rows(steps: Sequence[SlimStep]) -> list[tuple[str, ...]]:
     """Returns a row of text for each step, in the order of `COLUMNS`."""
     return [
         (
@@ -93,7 +115,8 @@ def table_rows(steps: Sequence[SlimStep]) -> list[tuple[str, ...]]:
     ]
 
 
-def markdown_table(steps: Sequence[SlimStep]) -> str:
-    """Returns the steps as a table in Markdown, a row each."""
-    rows = [COLUMNS, ["---"] * len(COLUMNS), *table_rows(steps)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+def format_markdown(steps: Sequence[SlimStep]) -> str:
+    """Returns the steps as a table in Markdown, a row each, and what the milliseconds are of."""
+    rows = [COLUMNS, ["---"] * len(COLUMNS), *format_rows(steps)]
+    table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return f"{table}\n" + "".join(f"{line}\n" for line in describe_times(steps))

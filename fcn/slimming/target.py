@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from fcn.errors import RunError
 from fcn.models.net import SegmentationNet
-from fcn.slimming.budget import counts_for_budget, uniform_counts
-from fcn.slimming.connections import channel_counts
-from fcn.slimming.cost import net_cost
-from fcn.slimming.importance import Importance, comparable
+from fcn.slimming.budget import choose_equal_counts, fit_budget
+from fcn.slimming.connections import count_channels
+from fcn.slimming.cost import measure_cost
+from fcn.slimming.importance import Importance, make_comparable
 from fcn.slimming.options import Criterion
 
 WIDTH = 0.5
@@ -34,8 +34,8 @@ class Target(NamedTuple):
     speedup: float | None = None
     fc_channels: int | None = None
 
-    def checked(self) -> "Target":
-        """Returns the same.
+    def check(self) -> "Target":
+        """Checks it, and returns it.
 
         Raises:
             RunError: If it cannot be met, or there is more than one.
@@ -69,14 +69,12 @@ def choose_counts(
     Raises:
         RunError: If the net cannot become so small.
     """
-    full = channel_counts(net)
+    full = count_channels(net)
     if target.gflop is None and target.speedup is None:
-        return uniform_counts(full, WIDTH if target.width is None else target.width, target.fc_channels)
-    cost = net_cost(net, size)
+        return choose_equal_counts(full, WIDTH if target.width is None else target.width, target.fc_channels)
+    cost = measure_cost(net, size)
     gflop = target.gflop if target.speedup is None else cost.gflop(full) / target.speedup
     if gflop is None:
         raise ValueError("Expected GFLOP or a speedup.")
     least_share = _LEAST_SHARES[channels_by]
-    return counts_for_budget(
-        comparable(importance, channels_by), cost, gflop, target.fc_channels, least_share
-    )
+    return fit_budget(make_comparable(importance, channels_by), cost, gflop, target.fc_channels, least_share)

@@ -15,8 +15,8 @@ from fcn.inference.predictor import Predictor
 from fcn.models.net import SegmentationNet
 from fcn.runs.folder import RunFolder
 from fcn.runs.model_file import load_model
-from fcn.slimming.connections import channel_counts
-from fcn.slimming.cost import net_cost
+from fcn.slimming.connections import count_channels
+from fcn.slimming.cost import measure_cost
 from fcn.slimming.options import (
     CHANNELS_BY,
     FACTOR,
@@ -42,7 +42,7 @@ PLAN = "plan.json"
 _WARM_UP, _ROUNDS = 2, 5
 
 
-class Descent(NamedTuple):
+class SlimSeries(NamedTuple):
     """A series of ever smaller nets.
 
     Attributes:
@@ -74,7 +74,7 @@ def slim_until_drop(
     scored_images: int = SCORED_IMAGES,
     overrides: Sequence[str] = (),
     trust: bool = False,
-) -> Descent:
+) -> SlimSeries:
     """Makes a net smaller and trains it, again and again, until it has lost too much.
 
     Each step writes two run folders, `step_01_start` and `step_01`, and tables of all steps. The net of the
@@ -125,7 +125,7 @@ def slim_until_drop(
     while steps[0].mean_iou - steps[-1].mean_iou <= drop and len(steps) <= most_steps:
         steps.append(_next(folder, source, steps, examples, plan, scored_images, trust))
         write_steps(folder, steps)
-    return Descent(folder, tuple(steps), drop)
+    return SlimSeries(folder, tuple(steps), drop)
 
 
 def _prepare(folder: Path, plan: dict[str, Any]) -> None:
@@ -207,9 +207,11 @@ def _measured(
         seconds.append(time.monotonic() - began)
     return SlimStep(
         name,
-        net_cost(net, size).gflop(channel_counts(net)),
+        measure_cost(net, size).gflop(count_channels(net)),
         int(net.count_params()),
         1000 * statistics.median(seconds[_WARM_UP:]),
         untrained,
         mean_iou,
+        f"{predictor.engine.name} {predictor.engine.precision}",
+        f"{image.shape[0]}x{image.shape[1]}",
     )

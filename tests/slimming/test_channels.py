@@ -12,25 +12,25 @@ import fcn
 from fcn.inspection.facts import inspect_model
 from fcn.models.net import SegmentationNet
 from fcn.slimming.channels import Indices, keep_channels
-from fcn.slimming.connections import LAYERS, channel_counts, sources
-from fcn.slimming.cost import net_cost
+from fcn.slimming.connections import LAYERS, count_channels, find_sources
+from fcn.slimming.cost import measure_cost
 from fcn.slimming.moments import measure_moments
 from fcn.training.average import copy_of
 
 SIZES = ((45, 67), (1, 1), (33, 1))
 # Those with layers, geometries or sources that the others lack.
-USUAL = ("normalized", "fcn8s_reference", "context", "context_reference")
+USUAL = ("normalized", "fcn8s_reference", "context_reference")
 KINDS = [pytest.param(kind, marks=() if kind in USUAL else pytest.mark.exhaustive) for kind in NET_KINDS]
 
 
 def all_channels(net: SegmentationNet) -> dict[str, Indices]:
-    return {name: np.arange(count) for name, count in channel_counts(net).items()}
+    return {name: np.arange(count) for name, count in count_channels(net).items()}
 
 
 def some_channels(net: SegmentationNet, seed: int = 0) -> dict[str, Indices]:
     """Returns about half of the channels of each layer."""
     rng = np.random.default_rng(seed)
-    counts = channel_counts(net)
+    counts = count_channels(net)
     return {
         name: np.sort(rng.choice(counts[name], (counts[name] + 1) // 2, replace=False)) for name in LAYERS
     }
@@ -39,7 +39,7 @@ def some_channels(net: SegmentationNet, seed: int = 0) -> dict[str, Indices]:
 def without_others(net: SegmentationNet, kept: Mapping[str, Indices]) -> SegmentationNet:
     """Returns a net of the same size that reads the kept channels alone: kernels are 0 for the others."""
     masked = copy_of(net)
-    for name, source in sources(net).items():
+    for name, source in find_sources(net).items():
         kernel, *others = masked.get_layer(name).get_weights()
         wanted = np.isin(np.arange(kernel.shape[2]), kept[source])
         masked.get_layer(name).set_weights([kernel * wanted[:, np.newaxis], *others])
@@ -61,7 +61,7 @@ def test_a_net_reads_the_kept_channels_alone(kind: str, tmp_path: Path) -> None:
     net.temperatures = (2.0,)  # of a calibrated net, which those of another one are not
     kept = some_channels(net)
     small = keep_channels(net, kept)
-    assert channel_counts(small) == {name: len(indices) for name, indices in kept.items()}
+    assert count_channels(small) == {name: len(indices) for name, indices in kept.items()}
     check_same(without_others(net, kept), small)
     # It saves, loads and inspects as any other, and all else is as before.
     small.save(tmp_path / "small.keras")
@@ -70,7 +70,7 @@ def test_a_net_reads_the_kept_channels_alone(kind: str, tmp_path: Path) -> None:
     assert loaded.get_config() == before | {"channels": small.channels}
     check_same(small, loaded, 0)
     inspected = inspect_model(loaded, (64, 96))
-    assert inspected.gflop == pytest.approx(net_cost(net, (64, 96)).gflop(channel_counts(loaded)))
+    assert inspected.gflop == pytest.approx(measure_cost(net, (64, 96)).gflop(count_channels(loaded)))
     assert inspected.field == inspect_model(net, (64, 96)).field
 
 
@@ -80,7 +80,7 @@ def test_a_slim_net_can_become_smaller_once_more() -> None:
     small = keep_channels(net, some_channels(net))
     kept = some_channels(small, seed=1)
     smaller = keep_channels(small, kept)
-    assert channel_counts(smaller) == {name: len(indices) for name, indices in kept.items()}
+    assert count_channels(smaller) == {name: len(indices) for name, indices in kept.items()}
     check_same(without_others(small, kept), smaller)
 
 
@@ -110,7 +110,7 @@ def test_a_channel_that_others_predict_costs_nothing(kind: str, layer: str) -> N
     net = with_doubles(random_net(kind), layer)
     kept = all_channels(net) | {layer: np.arange(net.get_layer(layer).filters // 2)}
     images = [image for images in odd_images(((45, 67), (70, 70))) for image in images]
-    moments = measure_moments(net, tuple(sources(net)), images)
+    moments = measure_moments(net, tuple(find_sources(net)), images)
     check_same(net, keep_channels(net, kept, moments), 0.01)
     with pytest.raises(AssertionError):
         check_same(net, keep_channels(net, kept), 0.05)
@@ -129,5 +129,5 @@ def test_a_constant_channel_goes_into_the_bias(kind: str) -> None:
         net.get_layer("fc6_bn").set_weights([gamma, beta, mean, variance])
     kept = all_channels(net) | {"fc6": np.array([0, 1, 2, 4, 5, 6, 7])}
     images = [image for images in odd_images(((45, 67),)) for image in images]
-    moments = measure_moments(net, tuple(sources(net)), images)
+    moments = measure_moments(net, tuple(find_sources(net)), images)
     check_same(net, keep_channels(net, kept, moments), 1e-3)

@@ -15,11 +15,11 @@ from fcn.inference.predictor import Predictor
 from fcn.models.fields import NetDescription
 from fcn.models.net import SegmentationNet
 from fcn.slimming.channels import keep_channels
-from fcn.slimming.connections import channel_counts
+from fcn.slimming.connections import count_channels
 
 
 def slim_half(net: SegmentationNet) -> SegmentationNet:
-    counts = channel_counts(net)
+    counts = count_channels(net)
     return keep_channels(net, {name: np.arange(count)[::2] for name, count in counts.items()})
 
 

@@ -8,8 +8,8 @@ from net_kinds import odd_images, random_net
 
 from fcn.config.sections import LossConfig
 from fcn.models.net import SegmentationNet
-from fcn.slimming.connections import LAYERS, channel_counts
-from fcn.slimming.importance import comparable, measure_importance
+from fcn.slimming.connections import LAYERS, count_channels
+from fcn.slimming.importance import make_comparable, measure_importance
 from fcn.slimming.options import CRITERIA, Criterion
 from fcn.training.loss import build_loss
 
@@ -41,7 +41,7 @@ def scale_channel(net: SegmentationNet, name: str, channel: int, factor: float) 
 def test_taylor_is_the_squared_part_of_the_loss(kind: str) -> None:
     net = random_net(kind)
     found = measure_importance(net, "taylor", examples(), LOSS)
-    assert {name: len(values) for name, values in found.items()} == channel_counts(net)
+    assert {name: len(values) for name, values in found.items()} == count_channels(net)
     suffix = "_bn" if net.batch_normalization else ""
     step = 1e-2
     for layer, channel in (("block4_conv3", 5), ("fc6", 2), ("fc7", 7)):
@@ -64,7 +64,7 @@ def test_activations_and_norms_by_hand() -> None:
     net.get_layer("block1_conv1").set_weights([np.zeros_like(kernel), np.array([1.5, -1.0])])
     means = measure_importance(net, "activation", examples(), None)
     np.testing.assert_allclose(means["block1_conv1"], [1.5, 0])
-    relative = comparable(means, "activation")
+    relative = make_comparable(means, "activation")
     assert all(relative[name].mean() in (0, pytest.approx(1)) for name in LAYERS)
 
 

@@ -16,18 +16,19 @@ from fcn.runs.folder import RunFolder
 from fcn.runs.licenses import WeightLicense, read_licenses
 from fcn.runs.lineage import training_of
 from fcn.slimming.channels import keep_channels
-from fcn.slimming.connections import channel_counts
+from fcn.slimming.connections import count_channels
 from fcn.slimming.slim import score, slim
 
 WriteRun = Callable[..., Path]
 LICENSE = WeightLicense("fcn8s-voc", "some", "no", "https://example.org")
 
 
+@pytest.mark.slow
 def test_a_slim_run_is_a_run(write_run: WriteRun, dataset: Path, tmp_path: Path) -> None:
     path, output = write_run(), tmp_path / "small"
     done = slim(path, output, speedup=3, images=2, size=(96, 128), scored_images=2)
     net, small = fcn.load_model(path), fcn.load_model(output)
-    assert {name: after for name, (_, after) in done.kept.items()} == channel_counts(small)
+    assert {name: after for name, (_, after) in done.kept.items()} == count_channels(small)
     before, after = (inspect_model(one, (96, 128)) for one in (net, small))
     assert done.gflop == pytest.approx((before.gflop, after.gflop))
     assert 0.98 / 3 <= after.gflop / before.gflop <= 1 / 3
@@ -44,6 +45,7 @@ def test_a_slim_run_is_a_run(write_run: WriteRun, dataset: Path, tmp_path: Path)
     assert json.loads((output / "slim.json").read_text()) == json.loads(json.dumps(done.document()))
 
 
+@pytest.mark.slow
 def test_a_width_of_one_is_the_same_net(write_run: WriteRun, tmp_path: Path) -> None:
     path = write_run(batch_normalization=True)
     slim(path, tmp_path / "same", width=1, images=1, scored_images=0)
@@ -63,7 +65,7 @@ def test_without_images_filters_are_compared(write_run: WriteRun, tmp_path: Path
     assert (done.kept["block3_conv1"], done.kept["fc6"], done.kept["fc7"]) == ((16, 8), (32, 5), (32, 5))
     net = fcn.load_model(path)
     norms = np.abs(net.get_layer("block1_conv1").get_weights()[0]).sum(axis=(0, 1, 2))
-    kept = {name: np.arange(count) for name, count in channel_counts(net).items()}
+    kept = {name: np.arange(count) for name, count in count_channels(net).items()}
     kept["block1_conv1"] = np.sort(np.argsort(-norms)[:2])
     expected = keep_channels(net, kept).get_layer("block1_conv1").get_weights()
     found = fcn.load_model(tmp_path / "s").get_layer("block1_conv1").get_weights()
@@ -97,7 +99,7 @@ def test_what_cannot_be_made_is_refused(write_run: WriteRun, tmp_path: Path) -> 
 @pytest.mark.slow
 @pytest.mark.usefixtures("eager")
 def test_the_command_and_a_training_of_what_it_wrote(
-    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    write_run: WriteRun, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, output = write_run(batch_normalization=True), tmp_path / "small"
     command = ["slim", str(path), "--output", str(output), "--width", "0.5", "--images", "2", "--limit", "1"]
@@ -109,11 +111,23 @@ def test_the_command_and_a_training_of_what_it_wrote(
     assert "GFLOP for an image of 384x512" in printed
     assert "mean IoU on 1 image of the validation split, before any training" in printed
     assert f"train {output}/config.yaml --run {output}-trained --set model.weights={output} " in printed
-    assert printed.rstrip().endswith(f" --set train.teacher={path}")
+    assert f" --set train.teacher={path}\n" in printed
+    assert printed.rstrip().endswith(
+        f"Then: python -m fcn export {output}-trained exported/small-trained --format openvino "
+        f"--calibrate {dataset}/JPEGImages --accuracy-data {dataset}"
+    )
     result = fcn.train(output / "config.yaml", tmp_path / "trained", overrides=["train.steps=1"])
     trained, small = fcn.load_model(result.run.path), fcn.load_model(output)
-    assert channel_counts(trained) == channel_counts(small)
+    assert count_channels(trained) == count_channels(small)
     assert read_licenses(result.run.path) == (LICENSE,)
+    # Its own folder can be trained too: from the weights that were kept, whose data stay known.
+    fcn.train(None, output, resume=True, overrides=["train.steps=1"])
+    moved = zip(fcn.load_model(output).get_weights(), small.get_weights(), strict=True)
+    assert 0 < max(np.abs(one - other).max() for one, other in moved) < 0.1
+    training = training_of(output, read_split(dataset, "train"))
+    assert training is not None
+    assert [(one.split, one.num_scored) for one in training.earlier] == [("train", 4)]
+    assert read_licenses(output) == (LICENSE,)
     # The run's own configuration lacks the channels; the error names what to set.
     with pytest.raises(RunError, match=r"model\.channels"):
         fcn.train(path / "config.yaml", tmp_path / "other", overrides=[f"model.weights={output}"])

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 import fcn
+from fcn.data.image_io import read_size
+from fcn.data.voc import read_split
 from fcn.errors import OutputError, RunError
 from fcn.runs.folder import RunFolder
 from fcn.slimming import until_drop
 from fcn.slimming.step_table import SlimStep, read_steps
-from fcn.slimming.until_drop import Descent, slim_until_drop
+from fcn.slimming.until_drop import SlimSeries, slim_until_drop
 
 WriteRun = Callable[..., Path]
 OPTIONS: dict[str, Any] = {"images": 1, "size": (64, 64), "scored_images": 0, "overrides": ["train.steps=1"]}
@@ -38,6 +40,9 @@ def test_steps_go_on_where_they_were_stopped(
     for before, after in zip(done.steps, done.steps[1:], strict=False):
         assert 0.7 * before.gflop < after.gflop <= 0.8 * before.gflop
         assert after.parameters < before.parameters
+    height, width = read_size(read_split(dataset, "val")[0].image_path)
+    timed = {(step.engine, step.image_size) for step in done.steps}
+    assert timed == {("tensorflow float32", f"{height}x{width}")}
     trained = fcn.load_model(folder / "step_02")
     assert trained.count_params() == done.steps[-1].parameters
     assert fcn.evaluate(folder / "step_02", dataset).scores.mean_iou == pytest.approx(done.steps[-1].mean_iou)
@@ -49,6 +54,7 @@ def test_steps_go_on_where_they_were_stopped(
         slim_until_drop(run, folder, 1.0, factor=0.5, **OPTIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eager")
 def test_options_may_change_while_no_net_is_made(
     write_run: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -76,8 +82,8 @@ def test_the_smallest_net_is_the_last_that_has_not_lost_too_much() -> None:
         SlimStep(f"step_{number}", 10.0 - number, 1, 1.0, None, mean_iou)
         for number, mean_iou in enumerate((0.6, 0.596, 0.599, 0.58))
     )
-    assert Descent(Path(), steps, 0.005).smallest == steps[2]
-    assert Descent(Path(), steps, 0.0).smallest == steps[0]
+    assert SlimSeries(Path(), steps, 0.005).smallest == steps[2]
+    assert SlimSeries(Path(), steps, 0.0).smallest == steps[0]
 
 
 def test_what_cannot_be_done_is_refused(write_run: WriteRun, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from fcn.config.sections import LossConfig, TrainConfig
-from fcn.training.optimizer import LayerwiseOptimizer, build_optimizer
+from fcn.training.layerwise_optimizer import LayerwiseOptimizer
+from fcn.training.optimizer import build_optimizer
 
 IMAGES, CLASSES = 8, 3
 TESTS = Path(__file__).parents[1]

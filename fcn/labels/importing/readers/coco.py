@@ -5,52 +5,32 @@ so that small objects stay visible on large ones; of equal ones, later ones cove
 measured on the shape: many tools write another number, or 0. A crowd is labeled as its class.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fcn.errors import DataError
 from fcn.labels.importing.blank_shapes import BlankShapes
 from fcn.labels.importing.filling import check_points, check_runs, fill_as_coco, read_runs
-from fcn.labels.importing.folders import find_documents, name_below, read_json
+from fcn.labels.importing.folders import name_below
 from fcn.labels.importing.image_index import ImageIndex
 from fcn.labels.importing.labeled_size import check_labeled_size
 from fcn.labels.importing.readers.coco_classes import NumberedClasses, number_classes
+from fcn.labels.importing.readers.coco_files import CocoFile, find_files, has_shape
+from fcn.labels.importing.readers.coco_files import recognizes as recognizes
 from fcn.labels.importing.source import BACKGROUND_KEY, Item, Keys, Source
 from fcn.labels.importing.split_lists import split_of_folder
-from fcn.system.files import unreadable
 from fcn.system.text import counted
 
 NAME = "coco"
 
-_LISTS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
-_LOOKED_AT = 1 << 16
-_MOST_LOOKED_AT = 64
 _MAX_SHAPES = 100_000
 _SHOWN = 80
-
-_REFUSALS = {
-    "panoptic": "is COCO's panoptic form, with labels in PNGs. Export instances: JSON with segmentation.",
-    "keypoints": "has keypoints and no segmentation. Points have no area. Export polygons or masks.",
-    "captions": "has captions and no segmentation. Expected instances, such as instances_train2017.json.",
-    "boxes": "has boxes and no segmentation. A box is not the area of an object. Export polygons or masks.",
-    "images": "has images and no annotations. Expected instances, such as instances_train2017.json.",
-    "": "has no lists of images, annotations and categories, as COCO has.",
-}
-
-
-class _File(NamedTuple):
-    """A file of COCO: where it is, what it holds, and the split that its name gives."""
-
-    path: Path
-    document: dict[str, Any]
-    split: str | None
 
 
 class _Shape(NamedTuple):
@@ -62,18 +42,13 @@ class _Shape(NamedTuple):
     segmentation: object
 
 
-def recognizes(folder: Path, chosen: Sequence[Path] = ()) -> bool:
-    """Returns whether a folder holds JSON of COCO; the beginning and the end of files decide."""
-    return any(_looks_right(path) for path in find_documents(folder, (".json",), chosen)[:_MOST_LOOKED_AT])
-
-
 def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     """Returns the images below a folder that files of COCO list, with or without annotations.
 
     Raises:
         DataError: If a file is damaged, is another form of COCO, or no image of it is there.
     """
-    files, notes = _find_files(folder, chosen)
+    files, notes = find_files(folder, chosen)
     classes = number_classes({file.path: file.document["categories"] for file in files})
     index, blanks = ImageIndex(folder), BlankShapes()
     counts: Counter[str] = Counter()
@@ -110,86 +85,8 @@ def read(folder: Path, chosen: Sequence[Path] = ()) -> Source:
     )
 
 
-def _looks_right(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            start = file.read(_LOOKED_AT)
-            file.seek(max(len(start), path.stat().st_size - _LOOKED_AT))
-            return len(set(_LISTS.findall(start + b" " + file.read(_LOOKED_AT)))) > 1
-    except OSError as error:
-        raise DataError(f"{path}: {unreadable(error)}") from error
-
-
-def _find_files(folder: Path, chosen: Sequence[Path]) -> tuple[list[_File], list[str]]:
-    """Returns the files with segmentations, and sentences about others.
-
-    Raises:
-        DataError: If there are none.
-    """
-    files: list[_File] = []
-    others: list[tuple[Path, str]] = []
-    for path in find_documents(folder, (".json",), chosen):
-        if not _looks_right(path):
-            continue
-        document = read_json(path)
-        kind = _kind(document)
-        if kind == "instances":
-            files.append(_File(path, document, _split(folder, path)))
-        else:
-            others.append((path, kind))
-    if not files:
-        path, kind = others[0] if others else (folder, "")
-        raise DataError(f"{path}: {_REFUSALS[kind]}")
-    plain = [file for file in files if not _has_keypoints(file.document)]
-    if plain:
-        others += [(file.path, "keypoints") for file in files if _has_keypoints(file.document)]
-        files = plain
-    shown = [f"{path} has {kind} and was left out" for path, kind in others if kind]
-    return files, shown
-
-
-def _kind(document: object) -> str:
-    """Returns the kind of a file: "instances", or a key of `_REFUSALS`."""
-    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
-        return ""
-    annotations = document.get("annotations")
-    if annotations is None:
-        return "images"
-    if not isinstance(annotations, list):
-        return ""
-    keys = {key for one in annotations if isinstance(one, dict) for key in one}
-    if "segments_info" in keys:
-        return "panoptic"
-    if "caption" in keys:
-        return "captions"
-    if not isinstance(document.get("categories"), list):
-        return ""
-    if not annotations or any(
-        isinstance(one, dict) and _has_shape(one.get("segmentation")) for one in annotations
-    ):
-        return "instances"
-    return "keypoints" if "keypoints" in keys else "boxes"
-
-
-def _has_shape(segmentation: object) -> bool:
-    return isinstance(segmentation, dict) or (isinstance(segmentation, list) and any(segmentation))
-
-
-def _has_keypoints(document: Mapping[str, Any]) -> bool:
-    return any(isinstance(one, dict) and "keypoints" in one for one in document["categories"])
-
-
-def _split(folder: Path, path: Path) -> str | None:
-    """Returns the split that the name of a file, or else its folder, gives."""
-    for word in re.split(r"[^a-z0-9]+", path.stem.lower()):
-        found = split_of_folder(f"{word}/")
-        if found is not None:
-            return found
-    return split_of_folder(path.relative_to(folder).as_posix())
-
-
 def _images(
-    file: _File, classes: NumberedClasses, counts: Counter[str]
+    file: CocoFile, classes: NumberedClasses, counts: Counter[str]
 ) -> Iterator[tuple[object, str, tuple[int, int] | None, list[_Shape]]]:
     """Yields id, name, (height, width) and annotations of each image of a file.
 
@@ -210,7 +107,7 @@ def _images(
         if one["image_id"] not in shapes:
             counts["homeless"] += 1
             continue
-        if not _has_shape(one.get("segmentation")):
+        if not has_shape(one.get("segmentation")):
             counts["boxes"] += 1
             continue
         key = classes.key_of(file.path, place, one.get("category_id"))
