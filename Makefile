@@ -39,6 +39,7 @@ quickstart: install ## Generate a data set, train, score, label and export, in f
 	$(BIN)/python examples/quickstart.py
 
 docs: install $(DOCS)/installed ## Build the documentation site into site/
+	$(BIN)/python docs/website/write_reference.py
 	$(DOCS)/bin/python docs/website/build_site.py
 
 $(DOCS)/installed: requirements/docs.txt

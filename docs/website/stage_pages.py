@@ -1,7 +1,8 @@
 """Copies the pages of `docs/`, and what they link to outside of it, to the folder that the site is made from.
 
 Pages are written for a git host, where a link may lead to any file of the repository. In the site such a file
-is a page of its own: `CHANGELOG.md` is `changelog.md`, and any other file is shown as it is.
+is a page of its own: `CHANGELOG.md` is `changelog.md`, and any other file is shown as it is. What is between
+`<!-- site: TEXT -->` and `<!-- /site -->` is replaced by TEXT in the site.
 """
 
 import os
@@ -32,7 +33,7 @@ _CODE_OR_TARGET = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _DECISIONS = re.compile(r"^ *# build_site.py adds each decision here\.$", re.MULTILINE)
-_DIRECTIVE = re.compile(r"^<!-- site: (.*) -->$", re.MULTILINE)
+_ONLY_IN_SITE = re.compile(r"^<!-- site: (.*?) -->$.*?^<!-- /site -->$", re.MULTILINE | re.DOTALL)
 _LLMS_LINE = re.compile(r"^- \[(?P<title>[^]]+)\]\((?P<path>[^)]+)\): (?P<line>.+)$", re.MULTILINE)
 
 
@@ -132,9 +133,8 @@ class Stage:
 
     def _write_page(self, source: Path, name: str) -> None:
         """Writes one page, with the links that its place in the site needs."""
-        text = source.read_text(encoding="utf-8")
+        text = _ONLY_IN_SITE.sub(r"\1", source.read_text(encoding="utf-8"))
         text = change_links(text, lambda target: self._target(source, name, target))
-        text = _DIRECTIVE.sub(r"\1", text)
         if line := described_pages().get(name):
             quoted = line.replace("\\", "\\\\").replace('"', '\\"')
             text = f'---\ndescription: "{quoted}"\n---\n\n{text}'

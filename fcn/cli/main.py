@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: The command and its arguments; None for those of this process.
     """
     _escape_unencodable()
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     options.command_line = ["fcn", *(sys.argv[1:] if arguments is None else arguments)]
     # Pillow warns of damaged EXIF data; what it could read of them is used.
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
@@ -218,7 +218,8 @@ class _Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line, with all commands."""
     parser: argparse.ArgumentParser = _Parser(
         prog="fcn",
         description="Fully convolutional networks for semantic segmentation on Keras.",

@@ -560,7 +560,7 @@ def test_the_next_commands_plan_and_train(labelme, tmp_path, capsys):
     assert plan == ["python", "-m", "fcn", "plan", str(root), "--output", "a root.yaml"]
     assert train == ["python", "train.py", "a root.yaml", "--run", "runs/a root"]
     for words in (plan[3:], ["train", *train[2:]]):  # commands that there are, with options that they take
-        assert main_module._parser().parse_args(words).run_command
+        assert main_module.build_parser().parse_args(words).run_command
 
 
 @pytest.mark.parametrize(
