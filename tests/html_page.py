@@ -6,7 +6,7 @@ from io import BytesIO
 
 from PIL import Image
 
-VOID_ELEMENTS = {"meta", "img", "br"}
+VOID_ELEMENTS = {"meta", "img", "br", "input"}
 
 
 class Page(HTMLParser):
@@ -29,7 +29,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.text += data
 
     def all(self, tag: str) -> list[dict[str, str | None]]:

@@ -38,12 +38,12 @@ class Difference(NamedTuple):
 
         Example:
             >>> Difference("8s", "16s", 0.012, Interval(0.004, 0.021)).describe()
-            '8s beats 16s by 1.2 points of mean IoU, 95% interval 0.4 to 2.1.'
+            '8s beats 16s by 1.2 percentage points of mean IoU, 95% interval 0.4 to 2.1.'
         """
         points, low, high = (100 * value for value in (self.mean_iou, *self.ends))
         chance = " That may be chance." if self.may_be_chance else ""
-        verb = f"{self.best} beats {self.other} by"
-        return f"{verb} {points:.1f} points of mean IoU, 95% interval {low:.1f} to {high:.1f}.{chance}"
+        difference = f"{self.best} beats {self.other} by {points:.1f} percentage points of mean IoU"
+        return f"{difference}, 95% interval {low:.1f} to {high:.1f}.{chance}"
 
 
 def compare_with_best(nets: Sequence[NetResult]) -> list[Difference]:

@@ -9,12 +9,12 @@ from fcn.models.axis_operations import Resizing, Sliding, Step, Transposing
 
 _INPUT, _GAP = "●", "·"
 _DILATED = (
-    "Dilated: the kernel skips inputs between its taps, so it covers more of the map with the same number of "
-    "weights. The outputs are as dense as the inputs: with padding, the map keeps its size."
+    "Dilated: the kernel skips inputs between its weights, so it covers more of the map with the same number "
+    "of weights. The outputs are as dense as the inputs: with padding, the map keeps its size."
 )
 _TRANSPOSED = (
     "Transposed: the inputs are spread apart by the strides, with zeros between and around them, and the "
-    "kernel slides over all of that, so the map grows. Neighboring outputs may use different taps."
+    "kernel slides over all of that, so the map grows. Neighboring outputs may use different weights."
 )
 _WIDTH, _LARGEST_CELL = 200, 22
 # Of 64 x 64 cells, one that is filled would not be seen.

@@ -37,7 +37,7 @@ def write_inspection_page(
         description = "Gradient of one element of the output, drawn over the image"
         picture = embed("", description, "jpeg", encode_jpeg(drawn), drawn.shape)
         place = ", ".join(map(str, effective.element))
-    theoretical = [] if inspection.field is None else [Swatch("what it can see", THEORETICAL_COLOR)]
+    theoretical = [] if inspection.field is None else [Swatch("receptive field", THEORETICAL_COLOR)]
     page = render(
         "inspection.html",
         name=inspection.name,

@@ -1,5 +1,7 @@
 """Filling the templates of pages."""
 
+import base64
+import hashlib
 import re
 from functools import cache
 from importlib.resources import files
@@ -13,6 +15,9 @@ if TYPE_CHECKING:  # imported when the first page is written: most commands writ
 
 COLORS, STYLE = (files(__package__).joinpath(name) for name in ("colors.css", "style.css"))
 """The style sheets of a page; the page of the server uses the colors too."""
+
+_RELOAD = files(__package__).joinpath("reload.js")
+"""The only script in a page that opens offline."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -58,4 +63,9 @@ def environment() -> "Environment":
     found.filters |= {"percent": percent, "css_color": css_color, "thousands": "{:,}".format}
     # Not escaped: a style sheet has ">" and quotes in it, and these are ours.
     found.globals["style"] = Markup("\n".join(sheet.read_text(encoding="utf-8") for sheet in (COLORS, STYLE)))
+    script = _RELOAD.read_text(encoding="utf-8")
+    found.globals["reload_script"] = Markup(script)
+    # Browsers run no script but the one of this digest, whatever the files shown in a page contain.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    found.globals["reload_digest"] = f"sha256-{digest}"
     return found

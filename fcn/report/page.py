@@ -31,7 +31,8 @@ if TYPE_CHECKING:  # these import a backend; a page needs none
 REFRESH_SECONDS = 30
 """Interval at which browsers reload the page during training."""
 
-_RELOADS = b'http-equiv="refresh"'  # as in the template
+# As in the template, now and in earlier versions.
+_RELOADS = b'id="reload"', b'http-equiv="refresh"'
 
 # A loss of this many points is easier to read with its moving mean.
 _NOISY = 40
@@ -101,7 +102,7 @@ def write_progress_report(
     """Writes `report.html` of an unfinished run: its progress, the curves, the latest scores.
 
     It labels no image and takes a fraction of a second. Browsers reload the page every
-    `REFRESH_SECONDS`, until the training has ended.
+    `REFRESH_SECONDS`, until the training has ended or the reader says otherwise.
 
     Args:
         run: Where the report goes, and where log, configuration and environment come from.
@@ -119,7 +120,10 @@ def write_progress_report(
 
 def is_finished_report(path: Path) -> bool:
     """Returns whether there is a report of a finished training, which no longer reloads itself."""
-    return path.exists() and _RELOADS not in path.read_bytes()
+    if not path.exists():
+        return False
+    page = path.read_bytes()
+    return not any(mark in page for mark in _RELOADS)
 
 
 def _write(

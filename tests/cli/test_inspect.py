@@ -129,7 +129,7 @@ def test_the_page_shows_the_field_over_an_image(
     (picture,) = page.all("img")
     assert decoded(picture).size == ((72, 56) if given else (64, 64))
     assert all(found["aria-label"] for found in page.all("svg"))
-    for shown in ("upscore_pool4", "score_pool3", "what it can see", "95% of the gradient"):
+    for shown in ("upscore_pool4", "score_pool3", "receptive field", "95% of the gradient"):
         assert shown in page.text
 
 

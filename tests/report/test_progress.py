@@ -1,5 +1,7 @@
 """Tests of the report while a net is trained."""
 
+import base64
+import hashlib
 import os
 import re
 import subprocess
@@ -15,6 +17,7 @@ from fcn.errors import DataError
 from fcn.evaluation.evaluation import Evaluation, ImageScore
 from fcn.evaluation.metrics import Scores
 from fcn.report import Progress, Snapshot, take_snapshot, write_progress_report, write_report
+from fcn.report.page import is_finished_report
 from fcn.runs.model_file import RunFolder
 
 WITHOUT_BACKEND = """
@@ -37,8 +40,10 @@ def snapshot(made) -> Snapshot:
     return take_snapshot(made.predictor, made.evaluation, "val", "Weights after step 2,000", num_pictures=1)
 
 
-def refreshes(page: Page) -> list[str | None]:
-    return [meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "refresh"]
+def reloads(page: Page) -> list[str | None]:
+    """Returns after how many seconds the page reloads itself, while its box is checked."""
+    assert [meta for meta in page.all("meta") if meta.get("http-equiv") == "refresh"] == []
+    return [box["data-seconds"] for box in page.all("input") if "checked" in box]
 
 
 def written(run: RunFolder, progress: Progress, snapshot: Snapshot | None = None) -> Page:
@@ -50,7 +55,7 @@ def test_before_the_first_evaluation_it_says_how_far_it_is(tmp_path: Path) -> No
     page = written(RunFolder(tmp_path), Progress(step=1200, steps=20_000, seconds_left=720.0))
     assert page.open == []
     assert "training: step 1,200 of 20,000, 12 min left" in page.text
-    assert refreshes(page) == ["30"]
+    assert reloads(page) == ["30"]
     (bar,) = page.all("progress")
     assert (bar["value"], bar["max"]) == ("1200", "20000")
     assert "Scores" not in page.text
@@ -84,7 +89,22 @@ def test_later_it_shows_the_curves_and_the_latest_scores(made, snapshot: Snapsho
     assert "training: step 3 of 10\n" in page.text
     assert [decoded(image).size for image in page.all("img")] == [(30, 24)] * 8
     assert "Confusion" in page.text
-    assert not {"script", "link", "iframe"} & {tag for tag, _ in page.elements}
+    assert not {"link", "iframe"} & {tag for tag, _ in page.elements}
+
+
+def test_browsers_run_the_script_that_reloads_the_page_and_no_other(made, tmp_path: Path) -> None:
+    page = written(RunFolder(tmp_path), Progress(3, 10))
+    (script,) = re.findall("<script>(.*?)</script>", (tmp_path / "report.html").read_text(), re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
+    assert f"script-src 'sha256-{digest}'" in str(policy)
+    for after in (
+        written(RunFolder(tmp_path), Progress(3, 10, ended="Stopped.")),
+        Page(made.run.report.read_text()),
+    ):
+        assert after.all("script") == []
+        (policy,) = [meta["content"] for meta in after.all("meta") if "http-equiv" in meta]
+        assert "script-src" not in str(policy)
 
 
 def test_writing_it_again_needs_no_image(made, snapshot: Snapshot, tmp_path: Path) -> None:
@@ -101,17 +121,22 @@ def test_writing_it_again_needs_no_image(made, snapshot: Snapshot, tmp_path: Pat
 
 def test_when_it_ended_early_it_says_why_and_stays(snapshot: Snapshot, tmp_path: Path) -> None:
     page = written(RunFolder(tmp_path), Progress(3, 10, ended="<b>No space left."), snapshot)
-    assert refreshes(page) == []
+    assert reloads(page) == []
     assert "ended at step 3 of 10" in page.text
     assert "<b>No space left." in page.text
 
 
 def test_the_report_of_a_finished_run_stays(made, tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
+    assert not is_finished_report(run.report)
+    run.report.write_text('<meta http-equiv="refresh" content="30">')  # of an earlier version
+    assert not is_finished_report(run.report)
     written(run, Progress(3, 10))
+    assert not is_finished_report(run.report)
     write_report(run, made.predictor, made.evaluation)
+    assert is_finished_report(run.report)
     page = Page(run.report.read_text())
-    assert refreshes(page) == []
+    assert reloads(page) == []
     assert page.all("progress") == []
     assert "Best checkpoint, on 3 images" in page.text
 

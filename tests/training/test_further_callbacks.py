@@ -57,7 +57,7 @@ def test_callbacks_are_called_in_order_and_may_end_it(dataset: Path, tmp_path: P
     assert scored == [last_step]
     assert json.loads(result.run.scores.read_text())["step"] in scored
     assert "Best checkpoint, on 3 images" in result.run.report.read_text()
-    assert 'http-equiv="refresh"' not in result.run.report.read_text()
+    assert 'id="reload"' not in result.run.report.read_text()
 
 
 @pytest.mark.slow

@@ -275,8 +275,8 @@ def test_the_page_shows_classes_findings_and_pictures(
     assert "&lt;ground&gt;" in text
     assert "<ground>" not in text
     for words in (
-        "What a training refuses",
-        "What is suspicious",
+        "A training refuses this data set until these are solved.",
+        "Warnings",
         "c.jpg: is empty",
         "1 pixel of cat",
         "absent",

@@ -92,7 +92,7 @@ def test_downloads_are_what_the_server_answers(page, photo, server, downloads):
 def test_times_are_told(page, photo):
     page.show(photo)
     facts = dict(row.text.split("\n") for row in page.all("#facts div"))
-    parts = [facts[name] for name in ("Decoding", "Waiting and engine", "Encoding", "Network and other")]
+    parts = [facts[name] for name in ("Decoding", "Queue and engine", "Encoding", "Network and other")]
     seconds = [
         float(text.split()[0]) * {"ms": 1e-3, "s": 1}[text.split()[1]] for text in (*parts, facts["Total"])
     ]

@@ -170,7 +170,7 @@ function showFacts(answer, label) {
     ["Size", `${label.width} x ${label.height}`],
     ["Version", answer.header("X-Fcn-Version")],
     ["Engine", answer.header("X-Fcn-Engine")],
-    ...Object.entries({ decode: "Decoding", engine: "Waiting and engine", encode: "Encoding" })
+    ...Object.entries({ decode: "Decoding", engine: "Queue and engine", encode: "Encoding" })
       .filter(([key]) => key in timing)
       .map(([key, title]) => [title, duration(timing[key])]),
     ["Network and other", duration(Math.max(0, answer.milliseconds - serverTime))],
