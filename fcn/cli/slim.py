@@ -243,8 +243,8 @@ def _print(slimming: "Slimming") -> None:
     trained = slimming.run.path.with_name(f"{slimming.run.path.name}-trained")
     print_lines(
         f"Wrote {slimming.run.path}.",
-        f"Next: {as_started('python -m fcn train')} {config} --run {quoted(trained)} --set model.weights={small} "
-        f"--set train.teacher={quoted(slimming.source)}",
+        f"Next: {as_started('python -m fcn train')} {config} --run {quoted(trained)} "
+        f"--set model.weights={small} --set train.teacher={quoted(slimming.source)}",
         f"Then: {_export_command(trained, slimming.run.load_config())}",
     )
 
