@@ -75,9 +75,7 @@ def describe_gpus(gpus: Gpus, platform: str = sys.platform) -> Finding:
             "GPU", "bad", f"nvidia-smi fails: {gpus.flaw}", "Install NVIDIA's driver for it, then restart."
         )
     if not gpus.names and platform == "darwin":
-        return Finding(
-            "GPU", "good", "PyTorch alone uses Apple's: install torch, set KERAS_BACKEND=torch"
-        )
+        return Finding("GPU", "good", "PyTorch alone uses Apple's: install torch, set KERAS_BACKEND=torch")
     return Finding("GPU", "good", "; ".join(gpus.names) or "no NVIDIA GPU is here")
 
 
