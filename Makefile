@@ -1,7 +1,9 @@
-# Needs make, and Python 3.11 to 3.13 with pip. Everything is installed into .venv.
+# Needs make, and Python 3.11 to 3.13 with pip. Everything is installed into .venv, what tests and checks need only
+# once one of them is wanted.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNTIME := $(VENV)/runtime
 INSTALLED := $(VENV)/installed
 PEERS := .venv-peers
 DOCS := .venv-docs
@@ -12,13 +14,21 @@ DOCS := .venv-docs
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-install: $(INSTALLED) ## Install the environment into .venv
+install: $(INSTALLED) ## Install the whole environment into .venv: the package, tests and checks
 
-$(INSTALLED): requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "Expected Python 3.11, 3.12 or 3.13. Received: Python %d.%d. Choose another one: make install PYTHON=python3.12" % sys.version_info[:2])'
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# An environment is kept, also one that an interrupted installation left, unless its pins have changed.
+KEPT = $(if $(and $(wildcard $(RUNTIME)),$(filter requirements/%,$?)),false,$(BIN)/python -m pip --version)
+
+$(RUNTIME): requirements/runtime.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "Expected Python 3.11, 3.12 or 3.13. Received: Python %d.%d. Choose another one: make $(or $(MAKECMDGOALS),install) PYTHON=python3.12" % sys.version_info[:2])'
+	@$(KEPT) > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(INSTALL) --require-hashes -r requirements/runtime.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(INSTALLED): $(RUNTIME) requirements/dev.txt
+	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
 peers: $(PEERS)/installed ## Install other tools and libraries into .venv-peers, which tests run as programs
@@ -35,7 +45,7 @@ $(PEERS)/installed: requirements/peers.txt requirements/peers-weights.txt
 axe: install ## Fetch axe-core with npm into .axe, for tests of the pages
 	$(BIN)/python requirements/axe.py
 
-quickstart: install ## Generate a data set, train, score, label and export, in four to seven minutes
+quickstart: $(RUNTIME) ## Generate data, train, score, label and export, in four to seven minutes; installs what that needs
 	$(BIN)/python examples/quickstart.py
 
 docs: install $(DOCS)/installed ## Build the documentation site into site/

@@ -84,7 +84,8 @@ def main() -> None:
         done = subprocess.run(
             [sys.executable, "-I", HERE / "label_with_tensorflow.py", version, images, served],
             stderr=subprocess.PIPE,  # TensorFlow's start-up notices, unless it fails
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
         if done.returncode:
@@ -96,12 +97,15 @@ def main() -> None:
     score, other = result.evaluation.scores.mean_iou, unseen.scores.mean_iou
     print(f"Mean IoU on a data set with another seed: {100 * other:.2f}%")
     print(f"The exported model agrees on {100 * agreement:.4f}% of the pixels.")
+    python, here = Path(sys.executable), Path.cwd()
+    if python.is_relative_to(here):
+        python = python.relative_to(here)
     print(
         f"\nWrote {RUN}/: report.html (open it in a browser), scores.json, labels/, export/1/, checkpoints/\n"
         f"Total: {(time.monotonic() - began) / 60:.1f} minutes. Try next:\n"
-        f"  .venv/bin/python infer.py {RUN} {DATA}/unseen/JPEGImages --output labels --overlay\n"
-        f"  .venv/bin/python -m fcn evaluate {RUN} --data {DATA}/unseen --split val --output scores.json\n"
-        f"  .venv/bin/python train.py configs/voc_small.yaml --set data.root=VOCdevkit/VOC2012"
+        f"  {python} infer.py {RUN} {DATA}/unseen/JPEGImages --output labels --overlay\n"
+        f"  {python} -m fcn evaluate {RUN} --data {DATA}/unseen --split val --output scores.json\n"
+        f"  {python} train.py configs/voc_small.yaml --set data.root=VOCdevkit/VOC2012"
     )
     learned = short or (score >= MIN_MEAN_IOU and other >= MIN_MEAN_IOU_OTHER_SEED)
     if not learned or agreement < MIN_AGREEMENT:

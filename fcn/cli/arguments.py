@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fcn.errors import RunError
 from fcn.system.backend import start_backend
+from fcn.system.remedies import as_started
 
 if TYPE_CHECKING:
     from fcn.inference.predictor import Predictor
@@ -41,7 +42,7 @@ def add_command(
         help=description,
         # The formatter leaves all texts as they are, for the example, which is one line to be copied.
         description=textwrap.fill(description, shutil.get_terminal_size().columns - 2),
-        epilog=f"example:\n  {example}",
+        epilog=f"example:\n  {as_started(example)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run_command=run)

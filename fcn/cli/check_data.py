@@ -8,7 +8,9 @@ from fcn.cli.arguments import Commands, add_command
 from fcn.errors import DataError
 from fcn.labels.choices import PALETTES
 from fcn.system.atomic_folder import clear_new_folder
+from fcn.system.remedies import as_started
 from fcn.system.results import check_writable
+from fcn.system.shell import quoted
 from fcn.system.text import counted, print_json, print_lines
 
 if TYPE_CHECKING:
@@ -110,9 +112,8 @@ def _fix(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"root": str(options.fix), **mended._asdict()})
         return
-    print_lines(
-        f"Wrote {options.fix}/.", *describe_mended(mended), f"Next: python -m fcn data check {options.fix}"
-    )
+    check = f"{as_started('python -m fcn data check')} {quoted(options.fix)}"
+    print_lines(f"Wrote {options.fix}/.", *describe_mended(mended), f"Next: {check}")
 
 
 def _print_survey(survey: "Survey") -> None:

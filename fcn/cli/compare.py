@@ -1,7 +1,6 @@
 """The command `fcn compare`."""
 
 import argparse
-import shlex
 from pathlib import Path
 
 from fcn.cli.arguments import (
@@ -19,6 +18,7 @@ from fcn.config.sections import NETS
 from fcn.errors import PartialError
 from fcn.system.backend import start_backend
 from fcn.system.results import check_writable, write_json_result
+from fcn.system.shell import join_words
 from fcn.system.text import print_json, print_lines, print_notice
 
 _OUTPUT = Path("runs/compare")
@@ -137,7 +137,7 @@ def run(options: argparse.Namespace) -> None:
     for warning in comparison.warnings:
         print_notice(f"Warning: {warning}")
     write_json_result(results[0], document)
-    write_comparison_page(results[1], comparison, shlex.join(options.command_line))
+    write_comparison_page(results[1], comparison, join_words(options.command_line))
     if options.json:
         print_json(document)
     else:

@@ -6,6 +6,8 @@ from pathlib import Path
 from fcn.cli import check_data, export_data, import_data, preview_data, suspects_data
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.data.download.catalog import DATASETS
+from fcn.system.remedies import as_started
+from fcn.system.shell import quoted
 from fcn.system.text import counted, print_json, print_lines
 
 COMMANDS = (check_data, preview_data, suspects_data, import_data, export_data)
@@ -130,5 +132,6 @@ def _splits(options: argparse.Namespace) -> None:
     listed = ", ".join(f"{split} ({count})" for split, count in counts.items())
     print_lines(
         f"Wrote {options.root / SPLITS}/ and {options.root / SBD_LABELS}/. Images in each split: {listed}.",
-        f"Next: python train.py CONFIG --set data.root={options.root} --set data.train_split=train_aug",
+        f"Next: {as_started('python train.py')} CONFIG --set data.root={quoted(options.root)} "
+        "--set data.train_split=train_aug",
     )

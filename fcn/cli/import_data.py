@@ -1,13 +1,14 @@
 """The command `fcn data import`."""
 
 import argparse
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fcn.cli.arguments import Commands, add_command, at_least
 from fcn.errors import ConfigError
 from fcn.labels.choices import FITS, LABEL_ORIENTATIONS
+from fcn.system.remedies import as_started
+from fcn.system.shell import join_words
 from fcn.system.text import counted, print_json, print_lines
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ def run(options: argparse.Namespace) -> None:
     print_lines(
         f"Wrote {options.output}/: {counted(len(plan.names), 'image')} with labels, in VOC layout.",
         *_describe_stripped(plan, record),
-        f"Next: {shlex.join(planning)}",
-        f"      {shlex.join(training)}",
+        f"Next: {as_started(join_words(planning))}",
+        f"      {as_started(join_words(training))}",
     )
 
 

@@ -132,7 +132,7 @@ def _discard_output() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (it ends with the process)
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (it ends with the process)
 
 
 def _lacks_memory(error: BaseException) -> bool:

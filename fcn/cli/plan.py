@@ -1,14 +1,15 @@
 """The command `fcn plan`."""
 
 import argparse
-import shlex
 from pathlib import Path
 
 from fcn.cli.arguments import Commands, above_zero, add_command, add_memory, add_set
 from fcn.config.file import is_configuration, load_config
 from fcn.system.backend import start_backend
 from fcn.system.files import occupied
+from fcn.system.remedies import as_started
 from fcn.system.results import check_writable
+from fcn.system.shell import quoted
 from fcn.system.text import print_json, print_lines
 
 _OUTPUT = Path("plan.yaml")
@@ -72,6 +73,5 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(plan_document(plan, output))
         return
-    print_lines(
-        *summarize_plan(plan), f"Wrote {output}.", f"Next: python train.py {shlex.quote(str(output))}"
-    )
+    training = f"{as_started('python train.py')} {quoted(output)}"
+    print_lines(*summarize_plan(plan), f"Wrote {output}.", f"Next: {training}")

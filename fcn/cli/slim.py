@@ -1,7 +1,6 @@
 """The command `fcn slim`."""
 
 import argparse
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from fcn.runs.folder import RunFolder
 from fcn.slimming.options import CHANNELS_BY, CRITERIA, FACTOR, IMAGES, MOST_STEPS, SCORED_IMAGES, SIZE
 from fcn.system.backend import start_backend
 from fcn.system.files import check_new_folder
+from fcn.system.remedies import as_started
+from fcn.system.shell import quoted
 from fcn.system.text import counted, print_json, print_lines
 
 if TYPE_CHECKING:
@@ -237,13 +238,13 @@ def _print(slimming: "Slimming") -> None:
             f"mean IoU on {counted(slimming.scored_images, 'image')} of the validation split, before any "
             f"training: {percent(before)} -> {percent(after)}"
         )
-    small = shlex.quote(str(slimming.run.path))
-    config = shlex.quote(str(slimming.run.config))
+    small = quoted(slimming.run.path)
+    config = quoted(slimming.run.config)
     trained = slimming.run.path.with_name(f"{slimming.run.path.name}-trained")
     print_lines(
         f"Wrote {slimming.run.path}.",
-        f"Next: python -m fcn train {config} --run {shlex.quote(str(trained))} --set model.weights={small} "
-        f"--set train.teacher={shlex.quote(str(slimming.source))}",
+        f"Next: {as_started('python -m fcn train')} {config} --run {quoted(trained)} "
+        f"--set model.weights={small} --set train.teacher={quoted(slimming.source)}",
         f"Then: {_export_command(trained, slimming.run.load_config())}",
     )
 
@@ -258,10 +259,10 @@ def _export_command(run: Path, config: "Config") -> str:
     from fcn.data.split_list import IMAGES as FOLDER
 
     root = config.data.root
-    images, output = shlex.quote(str(root / FOLDER)), shlex.quote(str(Path("exported") / run.name))
+    images, output = quoted(root / FOLDER), quoted(Path("exported") / run.name)
     # The command compares on the split val.
-    accuracy = f" --accuracy-data {shlex.quote(str(root))}" if config.data.val_split == "val" else ""
+    accuracy = f" --accuracy-data {quoted(root)}" if config.data.val_split == "val" else ""
     return (
-        f"python -m fcn export {shlex.quote(str(run))} {output} --format openvino --calibrate {images}"
+        f"{as_started('python -m fcn export')} {quoted(run)} {output} --format openvino --calibrate {images}"
         f"{accuracy}"
     )

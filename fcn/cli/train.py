@@ -1,7 +1,6 @@
 """The command `fcn train`."""
 
 import argparse
-import shlex
 from pathlib import Path
 
 from fcn.cli.arguments import Commands, add_command, add_set, add_trust
@@ -11,7 +10,8 @@ from fcn.errors import ConfigError, RunError
 from fcn.pages.percent import percent
 from fcn.runs.folder import RunFolder
 from fcn.system.backend import start_backend
-from fcn.system.remedies import resume_run
+from fcn.system.remedies import as_started, resume_run
+from fcn.system.shell import quoted
 from fcn.system.text import print_json, print_lines
 
 
@@ -63,7 +63,8 @@ def run(options: argparse.Namespace) -> None:
 
             longer_run = resume_run(options.run, longer(folder, folder.load_config()))
             print_lines(
-                f"{options.run}: finished at step {ended}.", f"To train longer: python train.py {longer_run}"
+                f"{options.run}: finished at step {ended}.",
+                f"To train longer: {as_started('python train.py')} {longer_run}",
             )
             return
     from fcn.labels.validation_split import check_lists
@@ -94,13 +95,13 @@ def run(options: argparse.Namespace) -> None:
             if wait is None
             else f"Steps spent {percent(wait, digits=1)} of their time waiting for data."
         )
-    shown = shlex.quote(str(folder.path))
+    shown = quoted(folder.path)
     events = ", events/ for TensorBoard" if "tensorboard" in config.train.log else ""
     print_lines(
         f"Wrote {folder.path}/: checkpoints/best.keras and last.keras, {folder.scores.name}, "
         f"{folder.log.name}, {folder.report.name}{events}.",
-        f"Next: python infer.py {shown} IMAGES --output LABELS --overlay",
-        f"      python -m fcn export {shown} EXPORT",
+        f"Next: {as_started('python infer.py')} {shown} IMAGES --output LABELS --overlay",
+        f"      {as_started('python -m fcn')} export {shown} EXPORT",
     )
 
 
@@ -128,8 +129,8 @@ def _find_training(options: argparse.Namespace) -> tuple[Config, Path]:
     if not run.exists() and not has_stages:
         stages = " A training with --stages also needs CONFIG." if options.stages else ""
         raise RunError(
-            f"{named}: is not a run folder: it has no config.yaml.{stages} To start a run there: python "
-            f"train.py CONFIG --run {shlex.quote(str(named))}"
+            f"{named}: is not a run folder: it has no config.yaml.{stages} To start a run there: "
+            f"{as_started('python train.py')} CONFIG --run {quoted(named)}"
         )
     if path is not None:
         return load_config(path, options.set), named

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fcn.cli.arguments import Commands, add_command
 from fcn.errors import PartialError, RunError
+from fcn.system.remedies import as_started
 from fcn.system.text import print_json, print_lines
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ def _get(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"name": options.name, "path": str(path)})
         return
-    label = f"python infer.py {options.name} IMAGES --output LABELS --overlay"
-    train = f"python train.py CONFIG --set model.weights={options.name}"
+    label = f"{as_started('python infer.py')} {options.name} IMAGES --output LABELS --overlay"
+    train = f"{as_started('python train.py')} CONFIG --set model.weights={options.name}"
     print_lines(f"{options.name}: {path}", f"Next: {train if net.is_classifier else label}")
 
 

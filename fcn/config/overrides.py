@@ -1,7 +1,6 @@
 """Values of a configuration that are given on the command line."""
 
 import re
-import shlex
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from ruamel.yaml.tokens import (
 from fcn.config.bounded_yaml import parse_yaml
 from fcn.errors import ConfigError
 from fcn.system.remedies import set_keys
+from fcn.system.shell import quoted
 
 RENAMED = {"data.input_scale": "model.input_scale"}
 """Keys by an older name, which still works, with their present name."""
@@ -99,7 +99,7 @@ def split_override(override: str, option: str | None = None) -> tuple[str, str, 
 
 def _given(override: str, option: str | None) -> str:
     """Returns an override as it is given."""
-    return set_keys(override) if option is None else f"{option} {shlex.quote(override)}"
+    return set_keys(override) if option is None else f"{option} {quoted(override)}"
 
 
 def split_values(text: str) -> list[str]:

@@ -10,10 +10,8 @@ more than a copy (docs/results.md).
 """
 
 import json
-import os
 import socket
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from typing import Any, NamedTuple, Self
@@ -21,15 +19,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from fcn.data.decoder_program import ANSWER_BYTES
+from fcn.data.decoder_start import start_program
 from fcn.data.image_header import MAX_PIXELS
 from fcn.data.image_io import Pixels
 from fcn.data.pillow_decoding import MOST_BITS
 from fcn.errors import BackendError, DataError
 
-_PROGRAM = "import sys; sys.path[:] = sys.argv[2:]; from fcn.data.decoder_program import main; main()"
 _START_SECONDS, _EXIT_SECONDS = 60.0, 5.0
-# So that NumPy reserves no memory for threads that would do nothing.
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _SAVE_AGAIN = "Save it again with an image editor, or take it out."
 
 
@@ -85,13 +81,7 @@ class Decoder:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno()), *sys.path],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    env=os.environ | _ENVIRONMENT,
-                )
+                self._process = start_program(theirs)
             except OSError as error:
                 ours.close()
                 raise BackendError(

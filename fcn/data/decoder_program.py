@@ -1,14 +1,14 @@
 """Program of the processes of `fcn.data.decoder`: decodes images that may be hostile, within limits.
 
-The argument is the number of a socket. A request on it is a line of JSON, and an answer is JSON of fixed
-length. Behind the request to open an image comes the content of its file, and behind the answer to decode it
-come its pixels. The process ends when the other end of the socket is closed.
+The argument is the number of a socket; on Windows, standard input tells how to get one. A request on it is a
+line of JSON, and an answer is JSON of fixed length. Behind the request to open an image comes the content of
+its file, and behind the answer to decode it come its pixels. The process ends when the other end of the
+socket is closed.
 """
 
 import json
 import math
 import os
-import resource
 import signal
 import socket
 import sys
@@ -94,17 +94,18 @@ def main() -> None:
     """Answers requests until the other end of the socket is closed."""
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to a group of processes; the other one decides
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
     cv2.setNumThreads(1)
-    with socket.socket(fileno=int(sys.argv[1])) as connection, connection.makefile("rb") as requests:
-        with open(os.devnull, "w") as nowhere:
+    with _connection() as connection, connection.makefile("rb") as requests:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
             os.dup2(nowhere.fileno(), sys.stderr.fileno())  # libraries print about damaged images
         connection.sendall(_encode({}))  # it is ready
         image: _Image | None = None
         while line := requests.readline():
             request = json.loads(line)
             pixels: Pixels | None = None
-            signal.setitimer(signal.ITIMER_REAL, request["seconds"] + _SECONDS_MORE)
+            _end_after(request["seconds"] + _SECONDS_MORE)
             try:
                 if request["task"] == "open":
                     image = None
@@ -120,7 +121,20 @@ def main() -> None:
                 connection.sendall(np.ascontiguousarray(pixels).data)
             elif image is not None:
                 image.decode_ahead()
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            _end_after(0)
+
+
+def _connection() -> socket.socket:
+    """Returns the end of the socket that is for this process."""
+    if sys.platform == "win32":
+        return socket.fromshare(sys.stdin.buffer.read())
+    return socket.socket(fileno=int(sys.argv[1]))
+
+
+def _end_after(seconds: float) -> None:
+    """Lets the system end this process after some time, where it can; never after 0 seconds."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _encode(answer: dict[str, Any]) -> bytes:
@@ -151,7 +165,9 @@ def limited_memory(pixels: int) -> Iterator[None]:
     if not _STATISTICS.exists():
         yield
         return
-    used = int(_STATISTICS.read_text().split()[_DATA_PAGES]) * resource.getpagesize()
+    import resource
+
+    used = int(_STATISTICS.read_text(encoding="utf-8").split()[_DATA_PAGES]) * resource.getpagesize()
     before, hard = resource.getrlimit(resource.RLIMIT_DATA)
     limit = used + _BYTES_IN_ANY_CASE + _BYTES_PER_PIXEL * pixels
     limits = [limit, *(known for known in (before, hard) if known != resource.RLIM_INFINITY)]

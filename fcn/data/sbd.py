@@ -19,6 +19,7 @@ import numpy as np
 from fcn.data.image_io import Pixels
 from fcn.errors import DataError
 from fcn.system.files import is_there, read_at_most, unreadable
+from fcn.system.remedies import as_started
 
 LABELS = "cls"
 
@@ -60,7 +61,7 @@ def find_sbd(root: Path) -> Path:
             return root / inside
     raise DataError(
         f"{root}: holds no folder dataset/{LABELS}, so it is not SBD. Give the folder benchmark_RELEASE that "
-        "`python -m fcn data download sbd` makes."
+        f"`{as_started('python -m fcn')} data download sbd` makes."
     )
 
 

@@ -17,7 +17,7 @@ def main(backend: str) -> None:
     Args:
         backend: "tensorflow", "jax" or "torch".
     """
-    with os.fdopen(os.dup(1), "w") as answer:
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answer:
         os.dup2(2, 1)  # what libraries print is no part of the answer
         found = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[backend]()
         answer.write(json.dumps(found) + "\n")
@@ -46,8 +46,9 @@ def _torch() -> dict[str, Any]:
 
     _check_sum(float(torch.ones(2).sum()))
     count = torch.cuda.device_count()
+    apple = ["mps"] if torch.backends.mps.is_available() else []
     return {
-        "gpus": [torch.cuda.get_device_name(index) for index in range(count)],
+        "gpus": [torch.cuda.get_device_name(index) for index in range(count)] or apple,
         "cuda": torch.version.cuda is not None,
     }
 

@@ -10,18 +10,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fcn.doctor.finding import Finding
+from fcn.doctor.remedies import installing
+from fcn.system.installation import DISTRIBUTION
 
 TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 """The backends of Keras by the names that KERAS_BACKEND takes, the preferred one first."""
 
+_TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}
 _SECONDS = 300
 """Time in which a backend starts, also on a slow disk."""
 
-_INSTALL_GPU = {
-    "tensorflow": "pip install 'keras-fcn[gpu]'",
-    "jax": "pip install 'jax[cuda13]'",
-    "torch": "pip install --force-reinstall torch",
+_WITH_GPU = {
+    "tensorflow": f"{DISTRIBUTION}[gpu]",
+    "jax": "jax[cuda13]",
+    "torch": "--force-reinstall torch",
 }
+"""What installs a backend that uses NVIDIA's GPUs, on Linux."""
 
 
 class Gpus(NamedTuple):
@@ -47,7 +51,7 @@ def find_gpus(device: Path = Path("/dev/nvidia0"), program: str = "nvidia-smi") 
     """
     command = [program, "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, **_TEXT, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return Gpus((), str(error) if device.exists() else "")
     if done.returncode:
@@ -57,14 +61,21 @@ def find_gpus(device: Path = Path("/dev/nvidia0"), program: str = "nvidia-smi") 
     return Gpus(tuple(f"{row[0]} (driver {row[-1]})" for row in rows))
 
 
-def describe_gpus(gpus: Gpus) -> Finding:
-    """Returns what is known of the GPUs themselves."""
+def describe_gpus(gpus: Gpus, platform: str = sys.platform) -> Finding:
+    """Returns what is known of the GPUs themselves.
+
+    Args:
+        gpus: The GPUs of this machine.
+        platform: As `sys.platform`.
+    """
     if gpus.flaw and not gpus.has_device:  # as in a container that was started without a GPU
         return Finding("GPU", "good", f"no NVIDIA GPU is here (nvidia-smi: {gpus.flaw})")
     if gpus.flaw:
         return Finding(
             "GPU", "bad", f"nvidia-smi fails: {gpus.flaw}", "Install NVIDIA's driver for it, then restart."
         )
+    if not gpus.names and platform == "darwin":
+        return Finding("GPU", "good", "PyTorch alone uses Apple's: install torch, set KERAS_BACKEND=torch")
     return Finding("GPU", "good", "; ".join(gpus.names) or "no NVIDIA GPU is here")
 
 
@@ -82,13 +93,13 @@ def examine_backends(gpus: Gpus, environment: Mapping[str, str] = os.environ) ->
         version = versions[name]
         if version is None:
             needed = name == wanted or (not any(versions.values()) and name == "tensorflow")
-            remedy = f"pip install {name}" if needed else None
+            remedy = installing(name) if needed else None
             findings.append(Finding(title, "bad" if needed else "absent", "is not installed", remedy))
             continue
         role = "all commands use it" if name == wanted else f"used where KERAS_BACKEND={name} is set"
         found = _compute(name, environment)
         if "error" in found:
-            remedy = f"pip install --force-reinstall {name}"
+            remedy = installing(f"--force-reinstall {name}")
             findings.append(Finding(title, "bad", f"{version} does not start: {found['error']}", remedy))
             continue
         flaw = gpu_flaw(name, found, gpus, environment)
@@ -124,14 +135,17 @@ def gpu_flaw(
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in ("", "-1"):
         return f"CUDA_VISIBLE_DEVICES={visible} hides the GPU", "unset CUDA_VISIBLE_DEVICES"
-    if backend == "tensorflow" and platform == "win32":
+    if platform == "win32" and backend != "torch":
         return (
-            "TensorFlow uses no GPU on Windows",
-            "Use WSL2, or PyTorch: pip install torch, then set KERAS_BACKEND=torch",
+            "it uses no GPU on Windows",
+            "Use WSL2, or PyTorch's build for CUDA and KERAS_BACKEND=torch (docs/installing.md)",
         )
+    remedy = installing(_WITH_GPU[backend])
+    if platform == "win32":  # where the usual package is the one for CPUs
+        remedy = "Install PyTorch's build for CUDA, with the command of its page Get Started"
     if found["cuda"] is False:
-        return "this build of it is for CPUs alone", _INSTALL_GPU[backend]
-    return "it cannot load NVIDIA's libraries", _INSTALL_GPU[backend]
+        return "this build of it is for CPUs alone", remedy
+    return "it cannot load NVIDIA's libraries", remedy
 
 
 def _version(package: str) -> str | None:
@@ -150,7 +164,7 @@ def _compute(backend: str, environment: Mapping[str, str]) -> dict[str, Any]:
         done = subprocess.run(
             command,
             capture_output=True,
-            text=True,
+            **_TEXT,
             timeout=_SECONDS,
             check=False,
             env=dict(environment) | {"KERAS_BACKEND": backend},

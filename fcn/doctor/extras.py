@@ -5,6 +5,8 @@ import shutil
 from typing import NamedTuple
 
 from fcn.doctor.finding import Finding
+from fcn.doctor.remedies import installing, installing_program
+from fcn.system.installation import DISTRIBUTION
 
 
 class Extra(NamedTuple):
@@ -47,11 +49,11 @@ def examine_extras() -> list[Finding]:
             findings.append(Finding(name, "good", extra.purpose))
             continue
         text = f"{extra.purpose}: {', '.join(missing)} not installed"
-        findings.append(Finding(name, "absent", text, f"pip install 'keras-fcn[{name}]'"))
+        findings.append(Finding(name, "absent", text, installing(f"{DISTRIBUTION}[{name}]")))
     if shutil.which("ffmpeg"):
         findings.append(Finding("ffmpeg", "good", _FFMPEG.partition(";")[0]))
     else:
-        findings.append(Finding("ffmpeg", "absent", _FFMPEG, "Install ffmpeg, and put it on the PATH"))
+        findings.append(Finding("ffmpeg", "absent", _FFMPEG, installing_program("ffmpeg")))
     return findings
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from fcn.doctor.finding import Finding
+from fcn.doctor.remedies import new_environment
 from fcn.system.memory import available_bytes
 from fcn.system.text import counted
 from fcn.weights.cache import WeightCache
@@ -32,7 +33,7 @@ def examine_python(version: tuple[int, ...] = tuple(sys.version_info[:2])) -> Fi
     if OLDEST <= version <= NEWEST:
         return Finding("Python", "good", text)
     expected = " to ".join(".".join(map(str, one)) for one in (OLDEST, NEWEST))
-    return Finding("Python", "bad", f"{text}; expected {expected}", "python3.12 -m venv .venv")
+    return Finding("Python", "bad", f"{text}; expected {expected}", new_environment("3.12"))
 
 
 def examine_memory(available: int | None = None) -> Finding:

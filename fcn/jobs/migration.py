@@ -16,6 +16,7 @@ from fcn.jobs.integrity import check_store
 from fcn.jobs.locks import is_locked, lock_path
 from fcn.jobs.schema import KIND_COLUMN, STORE_NAME, VERSION
 from fcn.system.files import durable_path, partial_files, remove
+from fcn.system.installation import install_command
 
 _OLDEST = 3
 
@@ -40,7 +41,7 @@ def migrate(connection: sqlite3.Connection, store: Path) -> None:
     if version == VERSION:
         return
     if version != _OLDEST:
-        age, remedy = "newer", "Update this package (pip install --upgrade keras-fcn), or choose"
+        age, remedy = "newer", f"Update this package ({install_command('--upgrade keras-fcn')}), or choose"
         if version < _OLDEST:
             age, remedy = "much older", "Choose"
         raise OutputError(

@@ -1,7 +1,6 @@
 """A plan as a YAML file that `train.py` reads, with its reasons as comments, and as JSON values."""
 
 import json
-import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,8 @@ from fcn.planning.plan import TrainingPlan
 from fcn.planning.reasons import describe_class
 from fcn.planning.search import describe_trial
 from fcn.report.page import duration
+from fcn.system.remedies import as_started
+from fcn.system.shell import join_words
 from fcn.system.text import counted, printable
 from fcn.version import __version__
 
@@ -87,8 +88,8 @@ def _header(plan: TrainingPlan, path: Path, command: Sequence[str]) -> Iterator[
     )
     yield "#"
     for title, text in (
-        ("Written by", f"{shlex.join(command)} (fcn {__version__})"),
-        ("Command", shlex.join(["python", "train.py", str(path)])),
+        ("Written by", f"{join_words(command)} (fcn {__version__})"),
+        ("Command", as_started(join_words(["python", "train.py", path]))),
         ("Time", f"about {duration(plan.seconds)}, after the data are checked"),
         (
             "Images",

@@ -32,6 +32,7 @@ from fcn.runs.splits import find_lists
 from fcn.suspects.ranking import Net
 from fcn.system.files import as_json, remove, unwritable, write_text
 from fcn.system.json_files import read_json_file
+from fcn.system.links import link_folder, link_or_copy
 from fcn.system.text import print_notice
 from fcn.training.loop import train
 
@@ -202,12 +203,12 @@ def _write_data(root: Path, config: Config, classes: Classes, folds: Sequence[Fo
     (root / SPLITS).mkdir(parents=True)
     for path in source.iterdir():
         if path.is_dir() and path.name != Path(SPLITS).parts[0]:
-            (root / path.name).symlink_to(path, target_is_directory=True)
+            link_folder(path, root / path.name)
     names = find_class_list(source)
     if names is None:
         write_text(root / CLASS_LIST, format_class_list(classes.names))
     else:
-        (root / CLASS_LIST).symlink_to(names)
+        link_or_copy(names, root / CLASS_LIST)
     _write_list(root, _VAL, read_entries(lists / f"{config.data.val_split}.txt"))
     for number, fold in enumerate(folds):
         _write_list(root, _train_list(number), fold.others)

@@ -109,7 +109,8 @@ def _move_into(temporary: Path, folder: Path) -> None:
     """Moves the entries of a folder into another one so that `_undo_moves` can tell which those were."""
     entries = [*temporary.iterdir()]
     record = temporary / _MOVING
-    record.write_text(json.dumps({entry.name: os.lstat(entry).st_ino for entry in entries}))
+    inodes = {entry.name: os.lstat(entry).st_ino for entry in entries}
+    record.write_text(json.dumps(inodes), encoding="utf-8")
     for entry in entries:
         entry.rename(folder / entry.name)
     record.unlink()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fcn.errors import BackendError
+from fcn.system.installation import install_command
 from fcn.system.optional import missing_package
 from fcn.system.stderr import stderr_held_back
 from fcn.system.text import in_notebook, print_notice
@@ -140,7 +141,7 @@ def _start_tensorflow() -> None:
     if Path("/dev/nvidia0").exists() and not tf.config.list_physical_devices("GPU"):
         print_notice(
             "Warning: there is an NVIDIA GPU, but TensorFlow cannot use it; running on the CPU. "
-            "Install the GPU libraries: pip install 'tensorflow[and-cuda]'."
+            f"Install the GPU libraries: {install_command('tensorflow[and-cuda]')}."
         )
 
 

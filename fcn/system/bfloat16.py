@@ -11,7 +11,7 @@ _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 def bfloat16_instructions() -> tuple[str, ...]:
     """Returns Linux' names of the CPU's bfloat16 instructions; none where it does not list them."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return ()
     flags = next((line for line in text.splitlines() if line.startswith(("flags", "Features"))), "")

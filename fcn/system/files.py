@@ -202,14 +202,23 @@ def durable_path(path: Path) -> Iterator[Path]:
     """
     with atomic_path(path) as temporary:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(temporary)
     with suppress(OSError):  # not every system can sync folders
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file is on the disk.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    with path.open("r+b") as file:  # Windows syncs no file that is opened for reading alone
+        os.fsync(file.fileno())
 
 
 def write_durably(path: Path, text: str) -> None:
@@ -220,27 +229,6 @@ def write_durably(path: Path, text: str) -> None:
     """
     with durable_path(path) as temporary:
         temporary.write_bytes(text.encode())
-
-
-def link_or_copy(source: Path, target: Path) -> bool:
-    """Makes a hard link to a file, or a copy where the disk has no links; returns whether it is a link.
-
-    Args:
-        source: The file, or a symbolic link to it.
-        target: A new name.
-
-    Raises:
-        OSError: If it can be neither.
-    """
-    try:
-        # `follow_symlinks` of `os.link` does nothing on Linux before Python 3.14.
-        os.link(source.resolve(), target)
-    except FileExistsError:
-        raise
-    except OSError:
-        shutil.copyfile(source, target)
-        return False
-    return True
 
 
 def content_hash(paths: Iterable[Path]) -> str:

@@ -16,7 +16,7 @@ def peak_bytes(process: int | str = "self") -> int | None:
         process: Its id, or "self".
     """
     try:
-        status = Path(f"/proc/{process}/status").read_text()
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     except OSError:
         return _peak_elsewhere() if process == "self" else None
     found = re.search(r"VmHWM:\s*(\d+) kB", status)
@@ -26,7 +26,7 @@ def peak_bytes(process: int | str = "self") -> int | None:
 def available_bytes() -> int | None:
     """Returns how much memory further processes can take; None where that is unknown."""
     try:
-        found = re.search(r"MemAvailable:\s*(\d+) kB", _MACHINE.read_text())
+        found = re.search(r"MemAvailable:\s*(\d+) kB", _MACHINE.read_text(encoding="utf-8"))
     except OSError:
         return None
     return int(found[1]) * 1024 if found else None

@@ -4,8 +4,7 @@ import importlib
 from typing import Any
 
 from fcn.errors import BackendError
-
-_DISTRIBUTION = "keras-fcn"
+from fcn.system.installation import DISTRIBUTION, install_command
 
 
 def import_optional(module: str, feature: str, extra: str) -> Any:
@@ -52,6 +51,6 @@ def missing_package(
     elif error is not None:
         reason = f"cannot be used ({error})"
     package = package.partition(".")[0].replace("_", "-")
-    wanted = f"'{_DISTRIBUTION}[{extra}]'" if extra else package
-    message = f"{feature}: the package {package} {reason}. Install it: pip install {wanted}."
+    command = install_command(f"{DISTRIBUTION}[{extra}]" if extra else package)
+    message = f"{feature}: the package {package} {reason}. Install it: {command}."
     return BackendError(f"{message} {remedy}".rstrip())

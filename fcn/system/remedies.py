@@ -3,10 +3,14 @@
 A message such as "resume it with --resume RUN" is of no use in a notebook, where nothing takes that option.
 """
 
-import shlex
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
+
+from fcn.system.shell import join_words, quoted
 
 _OPTIONS: ContextVar[bool] = ContextVar("_OPTIONS", default=False)
 
@@ -19,6 +23,28 @@ def naming_options() -> Iterator[None]:
         yield
     finally:
         _OPTIONS.reset(before)
+
+
+def as_started(text: str, program: str | None = None) -> str:
+    """Returns text with its commands as this program was started, if that was as `fcn`.
+
+    A package that was installed from its wheel has neither `train.py` nor `configs/`, and the `python`
+    of the shell may not have it.
+
+    Args:
+        text: Text with commands, such as "python -m fcn export", "python train.py configs/quickstart.yaml".
+        program: How this program was started; None for `sys.argv[0]`.
+
+    Example:
+        >>> as_started("python train.py configs/camvid.yaml", "/usr/bin/fcn")
+        'fcn train camvid'
+        >>> as_started("python -m fcn doctor", "fcn.exe"), as_started("python infer.py RUN", "infer.py")
+        ('fcn doctor', 'python infer.py RUN')
+    """
+    if Path(sys.argv[0] if program is None else program).stem != "fcn":
+        return text
+    text = re.sub(r"\bpython (train|infer)\.py\b", r"fcn \1", text).replace("python -m fcn", "fcn")
+    return re.sub(r"\bconfigs/(\w+)\.yaml\b", r"\1", text)
 
 
 def resume_run(run: object, *settings: str) -> str:
@@ -37,7 +63,7 @@ def resume_run(run: object, *settings: str) -> str:
     """
     changes = [set_keys(*settings)] if settings else []
     if _OPTIONS.get():
-        return " ".join([f"--resume {shlex.quote(str(run))}", *changes])
+        return " ".join([f"--resume {quoted(run)}", *changes])
     return f"fcn.train({', '.join(['None', repr(str(run)), 'resume=True', *changes])})"
 
 
@@ -55,7 +81,7 @@ def set_keys(*settings: str) -> str:
         '--set train.steps=100 --set train.ema=null'
     """
     if _OPTIONS.get():
-        return " ".join(f"--set {shlex.quote(setting)}" for setting in settings)
+        return " ".join(f"--set {quoted(setting)}" for setting in settings)
     return f"overrides={list(settings)}"
 
 
@@ -106,7 +132,6 @@ def score_run(run: object, root: object, split: str) -> str:
         'python -m fcn evaluate runs/a --data data --split val'
     """
     if _OPTIONS.get():
-        return shlex.join(
-            ["python", "-m", "fcn", "evaluate", str(run), "--data", str(root), "--split", split]
-        )
+        options = join_words([run, "--data", root, "--split", split])
+        return f"{as_started('python -m fcn evaluate')} {options}"
     return f"fcn.evaluate({', '.join(repr(str(value)) for value in (run, root, split))})"

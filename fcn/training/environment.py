@@ -31,8 +31,8 @@ def git_hash() -> str | None:
     root = Path(__file__).parents[2]
     command = ["git", "rev-parse", "--show-toplevel", "HEAD"]
     try:
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    except OSError:
+        done = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", check=False)
+    except (OSError, UnicodeDecodeError):
         return None
     top, _, commit = done.stdout.strip().partition("\n")
     return commit if commit and Path(top).resolve() == root.resolve() else None

@@ -2,7 +2,6 @@
 
 import csv
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,7 +16,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from fcn.data.image_io import Pixels, encode_png
 from fcn.errors import OutputError
 from fcn.runs.log import COLUMNS, read_log
-from fcn.system.files import write_durably
+from fcn.system.files import sync, write_durably
 from fcn.training.loggers.external import ExternalLoggers
 
 
@@ -67,7 +66,7 @@ class TrainingLog:
             key: value for key, value in row.items() if not (isinstance(value, float) and math.isnan(value))
         }
         with self._writing():
-            with self.log_path.open("a", newline="") as file:
+            with self.log_path.open("a", newline="", encoding="utf-8") as file:
                 csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow(known)
             scalars = {
                 f"{_group(key)}/{key.removeprefix('val_')}": float(row[key])
@@ -117,8 +116,8 @@ class TrainingLog:
         Raises:
             OutputError: If the disk refuses.
         """
-        with self._writing(), self.log_path.open("rb") as file:
-            os.fsync(file.fileno())
+        with self._writing():
+            sync(self.log_path)
 
     def close(self) -> None:
         """Closes the event file; errors were raised when the rows were added."""

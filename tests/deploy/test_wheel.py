@@ -83,7 +83,8 @@ def test_the_wheel_holds_all_that_is_no_program_too(installed: Installed) -> Non
     expected = {name for name in source_files() if name.startswith("fcn/")}
     recipes = {name for name in source_files() if name.startswith("configs/")}
     expected |= {name.replace("configs/", "fcn/recipes/", 1) for name in recipes}
-    assert {"fcn/recipes/quickstart.yaml", "fcn/server/page/static/page.css", "fcn/cli/main.py"} <= expected
+    others = {"fcn/py.typed", "fcn/recipes/quickstart.yaml", "fcn/server/page/static/page.css"}
+    assert {"fcn/cli/main.py", *others} <= expected
     assert {name for name in held if name.startswith("fcn/")} == expected
 
 
@@ -94,7 +95,12 @@ def test_pages_are_written_where_only_the_wheel_is(installed: Installed, tmp_pat
     assert installed.run("fcn", "--version", cwd=tmp_path).startswith("fcn ")
     installed.run("fcn", "data", "generate", "data", "--train", "4", "--val", "2", cwd=tmp_path)
     sets = [part for value in SMALL for part in ("--set", value)]
-    installed.run("fcn", "train", "quickstart", "--run", "run", *sets, cwd=tmp_path)
+    printed = installed.run("fcn", "train", "quickstart", "--run", "run", *sets, cwd=tmp_path)
+    # There is no train.py, no configs/, and the shell's `python` may be another.
+    assert "Next: fcn infer run IMAGES" in printed
+    assert "fcn export run EXPORT" in printed
+    shown = installed.run("fcn", "train", "--help", cwd=tmp_path)
+    assert shown.endswith("example:\n  fcn train voc_fcn8s --run runs/voc --set train.steps=1000\n")
     installed.run("fcn", "inspect", "run", "--size", "32x32", "--html", "net.html", cwd=tmp_path)
     for path in ("run/report.html", "net.html"):
         text = (tmp_path / path).read_text(encoding="utf-8")

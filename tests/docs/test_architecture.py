@@ -117,4 +117,4 @@ def test_map_shows_the_layers_of_the_linter() -> None:
 
 def test_few_files_lie_beside_the_folders() -> None:
     beside = {path.name for path in PACKAGE.iterdir() if path.is_file()}
-    assert beside == {"__init__.py", "__main__.py", "classes.py", "errors.py", "version.py"}
+    assert beside == {"__init__.py", "__main__.py", "classes.py", "errors.py", "py.typed", "version.py"}

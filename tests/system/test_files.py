@@ -8,14 +8,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from fcn.errors import OutputError
 from fcn.system.files import (
     atomic_path,
-    link_or_copy,
     remove,
     write_bytes,
     write_json,
@@ -252,37 +250,3 @@ def test_what_another_process_still_writes_is_left_alone(
     monkeypatch.setattr(os, "replace", check_first)
     write_result(tmp_path / "result.json", "new")
     assert names(tmp_path) == [".mine.tmp.json", ".mine.tmp.json.lock", "result.json"]
-
-
-def test_a_link_to_a_file_becomes_a_file(tmp_path: Path) -> None:
-    source, link = tmp_path / "a", tmp_path / "b"
-    source.write_bytes(b"a")
-    link.symlink_to("a")
-    (tmp_path / "other").mkdir()
-    assert link_or_copy(link, tmp_path / "other" / "c")
-    assert not (tmp_path / "other" / "c").is_symlink()
-    assert os.path.samefile(source, tmp_path / "other" / "c")
-
-
-def test_nothing_is_linked_or_copied_over_a_file(tmp_path: Path) -> None:
-    source, target = tmp_path / "a", tmp_path / "b"
-    source.write_bytes(b"a")
-    target.write_bytes(b"b")
-    with pytest.raises(FileExistsError):
-        link_or_copy(source, target)
-    assert target.read_bytes() == b"b"
-
-
-def test_a_file_is_linked_on_its_disk_and_copied_to_another(tmp_path: Path) -> None:
-    source = tmp_path / "a"
-    source.write_bytes(b"a")
-    assert link_or_copy(source, tmp_path / "b")
-    assert os.path.samefile(source, tmp_path / "b")
-    memory = Path("/dev/shm")
-    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("this machine has no second disk")
-    with TemporaryDirectory(dir=memory) as other:
-        copy = Path(other, "c")
-        assert not link_or_copy(source, copy)
-        assert copy.read_bytes() == b"a"
-        assert not os.path.samefile(source, copy)

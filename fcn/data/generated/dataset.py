@@ -87,8 +87,8 @@ def _write_splits(root: Path, counts: dict[str, int], seed: int, sizes: Sequence
             pass
     for split, chosen in (*((split, split) for split in SPLITS), ("trainval", "")):
         lines = sorted(name for name in names if name.startswith(chosen))
-        (lists / f"{split}.txt").write_text("\n".join(lines) + "\n")
-    (root / "labels.txt").write_text("\n".join(CLASS_NAMES) + "\n")
+        (lists / f"{split}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (root / "labels.txt").write_text("\n".join(CLASS_NAMES) + "\n", encoding="utf-8")
 
 
 def generate_example(

@@ -82,7 +82,7 @@ def open_cluster(address: str) -> Iterator[None]:
         else:
             _check_reachable(address)
         # Ray prints about actors regardless of its logging options; nothing else is printed meanwhile.
-        stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w", encoding="utf-8"))))
         stack.callback(ray.shutdown)
         with _restore_sigterm(), stderr_held_back():
             failure = _start(ray, options)

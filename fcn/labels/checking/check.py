@@ -18,6 +18,7 @@ from fcn.labels.checking.finding import Finding
 from fcn.labels.checking.look import look_closely
 from fcn.labels.checking.survey import Splits, Survey, survey_examples
 from fcn.pages.percent import percent
+from fcn.system.remedies import as_started
 from fcn.system.text import counted
 
 _UNKNOWN = Classes.named(tuple(f"id {index}" for index in range(VOID)))
@@ -190,8 +191,8 @@ def _look_at_images(survey: Survey) -> list[Finding]:
         text = (
             f"{len(with_position)} of {counted(len(seen), 'image')} "
             f"{'holds' if len(with_position) == 1 else 'hold'} the position of the camera (GPS), which can "
-            "tell where somebody lives. A copy without it, with the same pixels: python -m fcn data import "
-            f"{survey.root} --output NEWROOT --strip-metadata"
+            "tell where somebody lives. A copy without it, with the same pixels: "
+            f"{as_started('python -m fcn')} data import {survey.root} --output NEWROOT --strip-metadata"
         )
         findings.append(Finding("positions", False, text, with_position))
     turned = tuple(str(example.image_path) for example, one in seen if one.orientation != 1)

@@ -19,7 +19,7 @@ from fcn.data.voc import check_root, listed, read_classes
 from fcn.errors import DataError
 from fcn.labels.choices import Palettes
 from fcn.system.atomic_folder import atomic_folder
-from fcn.system.files import link_or_copy
+from fcn.system.links import link_or_copy
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import path_below
 from fcn.system.progress import track

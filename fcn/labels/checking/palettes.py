@@ -11,6 +11,7 @@ from fcn.data.examination import Facts
 from fcn.data.split_list import Example
 from fcn.data.voc import tells_apart
 from fcn.labels.checking.finding import Finding
+from fcn.system.remedies import as_started
 from fcn.system.text import counted
 
 
@@ -48,7 +49,8 @@ def judge_palettes(
         text = (
             f"{counted(len(against_list), 'palette contradicts', 'palettes contradict')} the colors in "
             "labels.txt, so the ids would mean other classes. Write the ids in the order of labels.txt "
-            "(python -m fcn data check ROOT --fix NEWROOT --palettes colors), or leave out the colors there."
+            f"({as_started('python -m fcn')} data check ROOT --fix NEWROOT --palettes colors), or leave out "
+            "the colors there."
         )
         findings.append(Finding("palettes", True, text, tuple(against_list)))
     if conflicts:
@@ -56,8 +58,9 @@ def judge_palettes(
         text = (
             f"The palettes of labels disagree: {example_text}; in all {len(files)} files differ. So it is "
             "not certain that an id means the same class everywhere. If the ids are right, save all labels "
-            "with one palette: python -m fcn data check ROOT --fix NEWROOT --palettes ids. If the colors are "
-            "right, write them into labels.txt (name:r,g,b:: a line) and use --palettes colors."
+            f"with one palette: {as_started('python -m fcn')} data check ROOT --fix NEWROOT --palettes ids. "
+            "If the colors are right, write them into labels.txt (name:r,g,b:: a line) and use --palettes "
+            "colors."
         )
         findings.append(Finding("palettes", True, text, tuple(files)))
     return findings or _judge_shared_colors(known)

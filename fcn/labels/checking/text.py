@@ -8,6 +8,7 @@ from fcn.errors import DataError
 from fcn.labels.checking.finding import Finding
 from fcn.labels.checking.survey import ClassCount, Survey
 from fcn.pages.percent import percent
+from fcn.system.remedies import as_started
 from fcn.system.text import counted
 
 # Longer tables are left to `fcn data check`.
@@ -52,7 +53,8 @@ def describe_briefly(survey: Survey) -> list[str]:
     shown = [one for one in survey.counts if one.id != VOID or one.pixels]
     lines += _rows(shown[:_MOST_ROWS])
     if len(shown) > _MOST_ROWS:
-        lines.append(f"  ... and {len(shown) - _MOST_ROWS} more: python -m fcn data check {survey.root}")
+        check = f"{as_started('python -m fcn data check')} {survey.root}"
+        lines.append(f"  ... and {len(shown) - _MOST_ROWS} more: {check}")
     for finding in survey.warnings():
         first, *more = describe_finding(finding, _BRIEF_FILES)
         lines += [f"Warning: {first}", *more]

@@ -18,7 +18,7 @@ from fcn.labels.exporting.labeled import Labeled
 from fcn.labels.importing.split_lists import in_order
 from fcn.outputs.regions import present_ids
 from fcn.system.atomic_folder import atomic_folder, clear_new_folder
-from fcn.system.files import link_or_copy
+from fcn.system.links import link_or_copy
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import path_below
 from fcn.system.progress import track

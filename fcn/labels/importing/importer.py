@@ -22,7 +22,8 @@ from fcn.labels.importing.recognition import READERS, reads, recognize
 from fcn.labels.importing.source import Item, Source
 from fcn.labels.importing.splitting import TEST, TRAIN, VAL, Division, check_groups, check_shares, divide
 from fcn.system.atomic_folder import atomic_folder
-from fcn.system.files import link_or_copy, write_json
+from fcn.system.files import write_json, write_text
+from fcn.system.links import link_or_copy
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.places import is_encodable
 from fcn.system.progress import track
@@ -153,8 +154,8 @@ def write_import(plan: Plan, root: Path) -> dict[str, Any]:
         count = sum(track(map_on_all_cores(write, tasks), "writing", total=len(tasks)))
         for split in dict.fromkeys((TRAIN, VAL, *plan.splits)):
             listed = [name for name, its in zip(plan.names, plan.splits, strict=True) if its == split]
-            (temporary / SPLITS / f"{split}.txt").write_text("".join(f"{name}\n" for name in sorted(listed)))
-        (temporary / CLASS_LIST).write_text(format_class_list(plan.choice.classes.names))
+            write_text(temporary / SPLITS / f"{split}.txt", "".join(f"{name}\n" for name in sorted(listed)))
+        write_text(temporary / CLASS_LIST, format_class_list(plan.choice.classes.names))
         is_stripped = plan.options.strip_metadata
         counts = {"hard_links": 0, "stripped_images": count} if is_stripped else {"hard_links": count}
         record = describe(plan) | counts

@@ -1,11 +1,11 @@
 """Weights & Biases."""
 
 import os
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fcn.system.shell import quoted
 from fcn.training.loggers.logger import PROJECT, Beginning, OpenRun, Outcome
 
 _STEP = "step"
@@ -44,7 +44,7 @@ class WandbLogger:
         if run.url:
             return OpenRun(run.id, run.url, notes=notes)
         saved = run.settings.sync_dir
-        return OpenRun(run.id, f"{saved}; to send it: wandb sync {shlex.quote(saved)}", notes=notes)
+        return OpenRun(run.id, f"{saved}; to send it: wandb sync {quoted(saved)}", notes=notes)
 
     def _init(self, beginning: Beginning, mode: str | None) -> Any:
         settings = self._wandb.Settings(console="off", x_stats_pid=beginning.pid)

@@ -129,7 +129,7 @@ class Attributes:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
         )
         requests, answers = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
         try:

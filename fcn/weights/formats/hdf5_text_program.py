@@ -33,7 +33,7 @@ def limit_resources() -> None:
         return
     import resource
 
-    used = int(statistics.read_text().split()[0]) * resource.getpagesize()
+    used = int(statistics.read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     limits = [used + _MAX_MEMORY, *(limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY)]
     resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
@@ -46,7 +46,7 @@ def limit_resources() -> None:
 def main() -> None:
     """Answers all requests."""
     # Other output must not mix with the answers.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     limit_resources()
     with h5py.File(sys.argv[1], "r") as file:

@@ -1,0 +1,88 @@
+"""Commands where modules, names and rules of Windows hold, as far as `sitecustomize.py` imitates them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from fcn.data.generated.dataset import generate_dataset
+from fcn.data.image_io import read_image
+
+HERE = Path(__file__).parent
+SMALL = (
+    *("data.root=data", "augmentation.crop_size=[32,32]", "model.width=0.03125", "model.fc_channels=8"),
+    *("train.steps=2", "train.checkpoint_steps=1", "train.keep_checkpoints=2"),
+)
+PROGRAM = """
+import json, sys
+from fcn.cli.main import main
+
+for command in json.loads(sys.argv[1]):
+    try:
+        main(command)
+    except SystemExit as end:
+        if end.code:
+            sys.exit(f"{command}: {end.code}")
+"""
+
+
+def run(folder: Path, program: str, *arguments: str) -> str:
+    """Returns what a program prints; it and the processes that it starts find what Windows has."""
+    path = [str(HERE), str(HERE.parents[1])]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONWARNDEFAULTENCODING": "1",
+        "WINDOWS_LIKE": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout
+
+
+def test_the_imitation_lacks_what_windows_lacks(tmp_path: Path) -> None:
+    (tmp_path / "open.txt").touch()
+    program = """
+from pathlib import Path
+from fcn.system import atomic_folder, files, memory, stop_signals
+
+path = Path("open.txt")
+with path.open() as file:
+    files.remove(path)
+print(path.exists(), hasattr(stop_signals.signal, "setitimer"), files.os.name)
+print(memory.sys.platform, memory._peak_elsewhere())
+"""
+    assert run(tmp_path, program).split("\n")[:2] == ["True False nt", "win32 None"]
+
+
+@pytest.mark.slow
+def test_a_net_is_trained_resumed_and_labels_images(tmp_path: Path) -> None:
+    generate_dataset(tmp_path / "data", num_train=4, num_val=2, seed=1)
+    images = tmp_path / "images"
+    images.mkdir()
+    image = read_image(next((tmp_path / "data" / "JPEGImages").iterdir()))
+    # TIFF is decoded in another process, which gets a socket.
+    for name in ("straße.jpg", "b.tiff"):
+        (images / name).write_bytes(cv2.imencode(Path(name).suffix, image[..., ::-1])[1].tobytes())
+    sets = [part for value in SMALL for part in ("--set", value)]
+    commands = [
+        ["train", "quickstart", "--run", "run", *sets],
+        ["train", "--resume", "run", "--set", "train.steps=3"],
+        ["infer", "run", "images", "--output", "labels", "--outputs", "ids,areas,labelme"],
+        ["data", "export", "labels", "--format", "labelme", "--output", "to_correct"],
+        ["data", "import", "to_correct", "--output", "again"],
+    ]
+    printed = run(tmp_path, PROGRAM, json.dumps(commands))
+    assert "Next: python infer.py run" in printed
+    assert {"straße.png", "b.png", "areas.csv"} <= set(os.listdir(tmp_path / "labels"))
+    assert len(os.listdir(tmp_path / "again" / "JPEGImages")) == 2
