@@ -176,14 +176,15 @@ def _found_row(found: FoundImage, output: Path) -> tuple[object, ...]:
         PlaceError: If its label would be outside of the output folder.
     """
     name, kind = name_of_file(found.place), found.kind
-    full = posixpath.join(found.folder, name)
+    folder = found.folder.replace(os.sep, "/")  # names of outputs are the same on every system
+    full = posixpath.join(folder, name)
     check_below(output, full, found.path)
-    short, long = posixpath.join(found.folder, _stem(name)), full
+    short, long = posixpath.join(folder, _stem(name)), full
     if is_url(found.place):
-        long = posixpath.join(found.folder, _long_name(name, found.place))
+        long = posixpath.join(folder, _long_name(name, found.place))
     if kind == "video":  # its only output, so a video does not clash with an image of the same name
         short, full, long = (f"{path}{VIDEO_MARK}" for path in (short, full, long))
-    paths = map(os.fsencode, (found.place, found.path, found.folder, short, full, long))
+    paths = map(os.fsencode, (found.place, found.path, folder, short, full, long))
     return (*paths, kind, *_stat(found.place))
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from fcn.data.generated.dataset import generate_dataset
 from fcn.data.image_io import read_image
+from fcn.jobs.plan import _found_row
+from fcn.jobs.sources.search import FoundImage
 
 HERE = Path(__file__).parent
 SMALL = (
@@ -86,3 +88,12 @@ def test_a_net_is_trained_resumed_and_labels_images(tmp_path: Path) -> None:
     assert "Next: python infer.py run" in printed
     assert {"straße.png", "b.png", "areas.csv"} <= set(os.listdir(tmp_path / "labels"))
     assert len(os.listdir(tmp_path / "again" / "JPEGImages")) == 2
+
+
+def test_names_of_outputs_have_slashes_on_every_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sep", "\\")
+    found = FoundImage(str(tmp_path / "a.jpg"), "cats\\old\\a.jpg", "cats\\old")
+    row = _found_row(found, tmp_path)
+    assert row[2:6] == (b"cats/old", b"cats/old/a", b"cats/old/a.jpg", b"cats/old/a.jpg")

@@ -130,7 +130,7 @@ def _find_entry(
         normal = os.path.normpath(entry)
         if normal.startswith(os.pardir):
             normal = os.path.abspath(normal)
-        place = normal.lstrip(os.sep)
+        place = os.path.splitdrive(normal)[1].lstrip(os.sep)
         folder = place if path.is_dir() else os.path.dirname(place)
         yield from search(path, output, visited, others, "" if folder == os.curdir else folder)
     except (DataError, ValueError) as error:  # not a valid URL
