@@ -12,7 +12,7 @@ from fcn.pages.swatch import Swatch, css_color
 from fcn.report.pictures import VOID_COLORS, WRONG_COLOR
 
 CHILD = """{% extends "layout.html" %}
-{% block head %}<meta name="x">{% endblock %}
+{% block script_source %}; script-src 'sha256-x'{% endblock %}
 {% block kind %}inspection{% endblock %}
 {% block subtitle %}now{% endblock %}
 {% block main %}<section><p>{{ first }}</p></section>
@@ -27,8 +27,9 @@ def test_names_are_escaped_and_sections_are_in_order() -> None:
     assert page.open == []
     assert page.text.split() == ["<b>net:", "inspection", "<b>net", "now", "<i>one", "two"]
     assert text.count("&lt;b&gt;net") == 2
-    assert {"name": "x"} in page.all("meta")
-    assert any("default-src 'none'" in str(found.get("content")) for found in page.all("meta"))
+    (policy,) = [str(found["content"]) for found in page.all("meta") if "http-equiv" in found]
+    assert policy.startswith("default-src 'none'; ")
+    assert policy.endswith("; script-src 'sha256-x'")
 
 
 def test_a_page_holds_its_style_sheet_as_it_is() -> None:
