@@ -17,7 +17,7 @@ from fcn.slimming.channels import keep_channels
 from fcn.slimming.connections import count_channels
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_nets_are_timed_and_told(
     thin_net: Callable[..., FCN],
     tmp_path: Path,
