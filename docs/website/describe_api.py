@@ -108,7 +108,8 @@ def describe_signatures(name: str, node: Definition) -> Iterator[str]:
         yield _signature(name, node)
         return
     methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
-    yield next((_signature(node.name, each) for each in methods if each.name == "__init__"), node.name)
+    made = name if name.startswith("fcn.") else node.name
+    yield next((_signature(made, each) for each in methods if each.name == "__init__"), made)
     for field in node.body:
         if isinstance(field, ast.AnnAssign) and not (text := ast.unparse(field)).startswith("_"):
             yield f".{text}"
