@@ -25,7 +25,7 @@ from fcn.inspection.page import write_inspection_page
 from fcn.labels.checking.check import check_dataset
 from fcn.labels.checking.page import write_page as write_check_page
 from fcn.models.fcn import FCN
-from fcn.report import Progress, take_snapshot, write_progress_report, write_report
+from fcn.report import Progress, write_progress_report, write_report
 from fcn.report.details import write_details
 from fcn.report.pictures import label_picture
 from fcn.report.preview import write_preview
@@ -61,8 +61,7 @@ def write_pages(folder: Path, model: FCN, root: Path, most: int | None = None) -
     running = RunFolder(folder / "unfinished")
     running.path.mkdir()
     running.log.write_bytes(run.log.read_bytes())
-    snapshot = take_snapshot(predictor, evaluation, "val", "Weights after step 2", 1)
-    write_progress_report(running, Progress(3, 10, 720.0), snapshot)
+    write_progress_report(running, Progress(3, 10, 720.0))
     pages["unfinished"] = running.report
     write_details(folder / "details", predictor, evaluation, "a run on val")
     pages |= {name: folder / "details" / file for name, file in _DETAILS.items()}
