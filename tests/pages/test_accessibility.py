@@ -95,6 +95,21 @@ def test_everything_fits_and_can_be_read(browser, pages, name, width, dark):
     assert axe_findings(browser.driver) == []  # at last, since the test is skipped without axe-core
 
 
+@pytest.mark.parametrize("name", ["report", "check"])
+def test_a_phone_shows_names_of_classes_in_one_piece(browser, pages, name):
+    emulate(browser.driver, PHONE)
+    opened(browser, pages, name)
+    lines = browser.driver.execute_script(
+        "return Array.from(document.querySelectorAll('.scroll .named > span:last-child'), (name) => {"
+        "  const words = document.createRange();"
+        "  words.selectNodeContents(name);"
+        "  return [name.textContent, words.getClientRects().length];"
+        "});"
+    )
+    assert ["pottedplant", 1] in lines
+    assert [name for name, count in lines if count > len(name.split())] == []
+
+
 @pytest.mark.parametrize("name", OFFLINE)
 def test_the_keyboard_reaches_everything_and_leaves_again(browser, pages, name):
     emulate(browser.driver, PHONE)
