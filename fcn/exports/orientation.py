@@ -55,6 +55,8 @@ def turn_upright(image: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
     return tf.switch_case(read_orientation(data) - 1, turns)
 
 
+# Of several exports in a process only the first builds this graph, which is larger than that of a net.
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)  # type: ignore[untyped-decorator]
 def read_orientation(data: tf.Tensor) -> tf.Tensor:
     """Returns the orientation of a file.
 
@@ -64,11 +66,6 @@ def read_orientation(data: tf.Tensor) -> tf.Tensor:
     Returns:
         `int32[]`, 1 to 8; 1 if it has none or a damaged one.
     """
-    # Without this, TensorFlow would rewrite each function here before it calls it.
-    return tf.autograph.experimental.do_not_convert(_read)(data)
-
-
-def _read(data: tf.Tensor) -> tf.Tensor:
     content = tf.io.decode_raw(data, tf.uint8)
     is_png = tf.equal(tf.strings.substr(data, 0, len(_PNG_SIGNATURE)), _PNG_SIGNATURE)
     value = tf.case(
