@@ -26,11 +26,14 @@ def training_dataset(stream: TrainingStream, batch_size: int, start: int, stop: 
     def read(index: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
         return stream[int(index)]
 
+    # TensorFlow would rewrite both functions for tensors in conditions and loops, which they have none of.
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def example(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image, label = tf.numpy_function(read, [index], [tf.uint8, tf.uint8], stateful=False)
         height, width = stream.augmentation.crop_size or (None, None)
         return tf.ensure_shape(image, (height, width, 3)), tf.ensure_shape(label, (height, width))
 
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def cast(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.cast(images, tf.float32), tf.cast(labels, tf.int32)
 

@@ -50,11 +50,11 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         if self._shrinks:
             # A function of the class would be traced and saved for every net.
             signatures["predict_shrunk_logits"] = tf.function(
-                self._predict_shrunk_logits, input_signature=[_SHRUNK_IMAGES]
+                self._predict_shrunk_logits, input_signature=[_SHRUNK_IMAGES], autograph=False
             )
         tf.saved_model.save(self, str(folder), signatures=signatures)
 
-    @tf.function(input_signature=[_ANY_IMAGES])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[_ANY_IMAGES], autograph=False)  # type: ignore[untyped-decorator]
     def predict_logits(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores pixels.
 
@@ -77,7 +77,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         """
         return {"logits": self._score_shrunk(images)}
 
-    @tf.function(input_signature=[_ANY_IMAGES])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[_ANY_IMAGES], autograph=False)  # type: ignore[untyped-decorator]
     def predict_tensor(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Labels pixels.
 
@@ -89,7 +89,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         """
         return {"label": _label(self.predict_logits(images)["logits"])}
 
-    @tf.function(input_signature=[_ENCODED_IMAGES])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[_ENCODED_IMAGES], autograph=False)  # type: ignore[untyped-decorator]
     def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Labels encoded images, whose sizes may differ.
 

@@ -36,14 +36,14 @@ def write_litert(net: SegmentationNet, version: Path) -> Path:
         OutputError: If the folder cannot be written to or the disk is full.
     """
 
-    @tf.function(input_signature=[_ONE_IMAGE])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[_ONE_IMAGE], autograph=False)  # type: ignore[untyped-decorator]
     def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = net(tf.cast(images, tf.float32), training=False)
         return {"label": tf.cast(tf.argmax(logits, -1, output_type=tf.int32), tf.uint8), "logits": logits}
 
     layers = net.without_resizing()
 
-    @tf.function(input_signature=[_ONE_SHRUNK_IMAGE])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[_ONE_SHRUNK_IMAGE], autograph=False)  # type: ignore[untyped-decorator]
     def predict_shrunk(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"logits": layers(images, training=False)}
 

@@ -45,7 +45,7 @@ def convert_layers(model: SegmentationNet) -> Any:
 def _convert(model: keras.Model, images_like: tf.TensorSpec) -> Any:
     score = scoring(model)
 
-    @tf.function(input_signature=[images_like])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[images_like], autograph=False)  # type: ignore[untyped-decorator]
     def logits(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"logits": score(tf.cast(images, tf.float32))}
 

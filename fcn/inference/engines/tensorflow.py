@@ -63,11 +63,11 @@ class TensorFlowEngine:
         self.bits = MOST_BITS if net is None else net.bits
         temperatures = Temperatures.of(None if net is None else net.temperatures)
 
-        @tf.function(input_signature=[_IMAGES])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[_IMAGES], autograph=False)  # type: ignore[untyped-decorator]
         def logits(images: tf.Tensor) -> tf.Tensor:
             return compute(images)
 
-        @tf.function(input_signature=[_IMAGES])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[_IMAGES], autograph=False)  # type: ignore[untyped-decorator]
         def label(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             scores = compute(images)
             classes = tf.cast(tf.argmax(scores, axis=-1, output_type=tf.int32), tf.uint8)
@@ -75,7 +75,9 @@ class TensorFlowEngine:
             return classes, tf.exp(tf.reduce_max(scores, axis=-1) - tf.reduce_logsumexp(scores, axis=-1))
 
         self._logits, self._label = logits, label
-        self._shrunk_logits = tf.function(compute_shrunk or compute, input_signature=[_SHRUNK_IMAGES])
+        self._shrunk_logits = tf.function(
+            compute_shrunk or compute, input_signature=[_SHRUNK_IMAGES], autograph=False
+        )
 
     def label(self, images: Pixels) -> Labeled:
         """Labels images `uint8[B, H, W, 3]`, RGB."""

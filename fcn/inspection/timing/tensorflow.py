@@ -53,7 +53,7 @@ def measure_peak(engine: NetEngine, count: int) -> Peak:
     }
     measured = {}
     for name, product in products.items():
-        graph = tf.function(product)
+        graph = tf.function(product, autograph=False)
         with bfloat16_graphs(engine.precision == "bfloat16"):
             measured[name] = _profile(graph, count)
     return find_peak(measured)
