@@ -187,7 +187,13 @@ def test_two_images_are_learned(make_dataset, tmp_path: Path) -> None:
         label[16:] = 1 if name == "a" else 2
         (root / "SegmentationClass" / f"{name}.png").write_bytes(encode_label(label))
     config = configured(
-        root, steps=60, optimizer="adamw", learning_rate=0.02, log_steps=10, evaluate_steps=1000
+        root,
+        steps=60,
+        optimizer="adamw",
+        learning_rate=0.02,
+        log_steps=10,
+        checkpoint_steps=60,
+        evaluate_steps=1000,
     )
     augmentation = config.augmentation.model_copy(
         update={"scale": (1.0, 1.0), "flip": False, "color_jitter": 0.0}
