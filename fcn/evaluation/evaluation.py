@@ -75,6 +75,10 @@ class Evaluation(NamedTuple):
         """Returns the same for notebooks."""
         return html_table(self._rows())
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Prints the table in IPython, in place of all that is in it."""
+        printer.text(str(self))
+
     def _rows(self) -> list[tuple[str, str]]:
         """Returns the names of the scores and their values, with a title."""
         names = ("mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")

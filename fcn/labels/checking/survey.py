@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fcn.classes import VOID, Classes, Color
 from fcn.data.examination import Examination, Facts
@@ -94,6 +94,10 @@ class Survey(NamedTuple):
     def _repr_html_(self) -> str:
         """Returns the same for notebooks."""
         return html_lines([title(self)]) + html_table(class_rows(self)) + html_lines(describe_findings(self))
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Prints the table in IPython, in place of all that is in it."""
+        printer.text(str(self))
 
     def seen(self) -> list[tuple[Example, Seen]]:
         """Returns the examples that were looked at closely, with what was found."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fcn.labels.importing.choice import Wishes
 from fcn.labels.importing.importer import DEFAULT_DIVISION, ImportOptions, Plan, plan_import, write_import
@@ -32,6 +32,10 @@ class ImportedLabels(NamedTuple):
         """Returns the same for notebooks."""
         below = html_lines([*notes(self.plan), self._written()])
         return html_lines([title(self.plan)]) + html_table(class_rows(self.plan)) + below
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Prints the table in IPython, in place of all that is in it."""
+        printer.text(str(self))
 
     def _written(self) -> str:
         return f"Wrote {self.root}/: {counted(len(self.plan.names), 'image')} with labels, in VOC layout."
