@@ -14,10 +14,14 @@ from fcn.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fcn.config.file import load_config as load_config
+    from fcn.data.generated.dataset import generate_dataset as generate_dataset
     from fcn.evaluation.calibrate import calibrate as calibrate
     from fcn.evaluation.evaluate import evaluate as evaluate
     from fcn.exports.export import export as export
     from fcn.inference.predictor import Predictor as Predictor
+    from fcn.jobs.label_images import label_images as label_images
+    from fcn.labels.checking.check import check_dataset as check_dataset
+    from fcn.labels.importing.imported import import_labels as import_labels
     from fcn.models.factory import build_model as build_model
     from fcn.models.surgery import convolutionalize as convolutionalize
     from fcn.runs.model_file import load_model as load_model
@@ -29,9 +33,13 @@ _MODULES = {
     "Predictor": "fcn.inference.predictor",
     "build_model": "fcn.models.factory",
     "calibrate": "fcn.evaluation.calibrate",
+    "check_dataset": "fcn.labels.checking.check",
     "convolutionalize": "fcn.models.surgery",
     "evaluate": "fcn.evaluation.evaluate",
     "export": "fcn.exports.export",
+    "generate_dataset": "fcn.data.generated.dataset",
+    "import_labels": "fcn.labels.importing.imported",
+    "label_images": "fcn.jobs.label_images",
     "load_config": "fcn.config.file",
     "load_model": "fcn.runs.model_file",
     "slim": "fcn.slimming.slim",
@@ -39,15 +47,19 @@ _MODULES = {
     "train": "fcn.training.loop",
 }
 
-_WITHOUT_BACKEND = ("load_config",)
+_WITHOUT_BACKEND = ("check_dataset", "generate_dataset", "import_labels", "load_config")
 
 __all__ = [
     "Predictor",
     "build_model",
     "calibrate",
+    "check_dataset",
     "convolutionalize",
     "evaluate",
     "export",
+    "generate_dataset",
+    "import_labels",
+    "label_images",
     "load_config",
     "load_model",
     "slim",
@@ -60,7 +72,7 @@ def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used."""
     if name in _MODULES:
         if name not in _WITHOUT_BACKEND:
-            import_module("fcn.system.backend").start_quietly_in_notebook()
+            import_module("fcn.system.backend").prepare_backend()
         return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'fcn' has no attribute {name!r}")
 

@@ -11,7 +11,7 @@ from fcn.system.atomic_folder import clear_new_folder
 from fcn.system.remedies import as_started
 from fcn.system.results import check_writable
 from fcn.system.shell import quoted
-from fcn.system.text import counted, print_json, print_lines
+from fcn.system.text import print_json, print_lines
 
 if TYPE_CHECKING:
     from fcn.labels.checking.survey import Survey
@@ -120,45 +120,14 @@ def _print_survey(survey: "Survey") -> None:
     from rich import box
     from rich.table import Table
 
-    from fcn.classes import VOID
-    from fcn.labels.checking.text import describe_finding
-    from fcn.pages.percent import percent
-    from fcn.pages.swatch import css_color
+    from fcn.labels.checking.text import class_rows, describe_findings, title
     from fcn.system.console import TerminalConsole
 
-    splits = survey.splits
-    title = (
-        f"{survey.root}: {counted(len(splits.train_examples), 'image')} to train on, "
-        f"{len(splits.val_examples):,} to score on"
-    )
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("id", justify="right")
-    table.add_column("class")
-    table.add_column("color")
-    for column in ("pixels", "share", splits.train, splits.val):
-        table.add_column(column, justify="right")
-    for one in survey.counts:
-        if one.id == VOID and not one.pixels:
-            continue
-        table.add_row(
-            str(one.id),
-            one.name,
-            css_color(one.color),
-            f"{one.pixels:,}",
-            percent(one.share) if one.pixels else "absent",
-            f"{one.train_images:,}",
-            f"{one.val_images:,}",
-        )
+    table = Table(title=title(survey), box=box.SIMPLE_HEAD, title_justify="left")
+    columns, *rows = class_rows(survey)
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("class", "color") else "right")
+    for row in rows:
+        table.add_row(*row)
     TerminalConsole().print(table)
-    shown = ", ".join(f"{height}x{width} ({count:,})" for (height, width), count in survey.sizes[:5])
-    more = f", and {len(survey.sizes) - 5} other sizes" if len(survey.sizes) > 5 else ""
-    if shown:
-        print_lines(f"Sizes, height x width (images): {shown}{more}.")
-    for finding in survey.warnings():
-        first, *files = describe_finding(finding)
-        print_lines(f"Warning: {first}", *files)
-    for finding in survey.refused():
-        first, *files = describe_finding(finding)
-        print_lines(f"Refused: {first}", *files)
-    if not survey.refused():
-        print_lines("A training accepts this data set.")
+    print_lines(*describe_findings(survey))

@@ -14,8 +14,6 @@ from fcn.system.text import counted, print_json, print_lines
 if TYPE_CHECKING:
     from fcn.labels.importing.importer import Plan
 
-_NAME_WIDTH = 24
-
 
 def add_parser(commands: Commands) -> None:
     """Adds the command."""
@@ -117,6 +115,7 @@ def run(options: argparse.Namespace) -> None:
     from fcn.labels.importing.place import open_sources
     from fcn.labels.importing.recognition import READERS
     from fcn.labels.importing.splitting import Division
+    from fcn.labels.importing.text import describe_plan
     from fcn.system.atomic_folder import clear_new_folder
 
     clear_new_folder(options.output)
@@ -150,7 +149,7 @@ def run(options: argparse.Namespace) -> None:
             print_json(describe(plan))
             return
         if not options.json:
-            print_lines(*_table(plan))
+            print_lines(*describe_plan(plan))
         if options.dry_run:
             print_lines("Nothing was written (--dry-run).")
             return
@@ -167,29 +166,6 @@ def run(options: argparse.Namespace) -> None:
         f"Next: {as_started(join_words(planning))}",
         f"      {as_started(join_words(training))}",
     )
-
-
-def _table(plan: "Plan") -> list[str]:
-    from fcn.classes import VOID
-    from fcn.labels.importing.recognition import READERS
-
-    total = plan.tally.total
-    lines = [
-        f"{', '.join(map(str, plan.sources))}: {READERS[plan.form].title}, "
-        f"{counted(len(plan.names), 'image')}.",
-        f"{'source':{_NAME_WIDTH}} {'class':>5}  {'name':{_NAME_WIDTH}} {'color':7} "
-        f"{'pixels':>14} {'share':>8} {'images':>7}",
-    ]
-    for row in plan.choice.rows:
-        void = row.class_id == VOID
-        name = "(void)" if void else plan.choice.classes.names[row.class_id]
-        color = "" if void else "#{:02x}{:02x}{:02x}".format(*plan.choice.classes.palette[row.class_id])
-        pixels = plan.tally.pixels[row.key]
-        lines.append(
-            f"{row.name:{_NAME_WIDTH}} {'' if void else row.class_id:>5}  {name:{_NAME_WIDTH}} {color:7} "
-            f"{pixels:14,} {100 * pixels / total:6.2f} % {plan.tally.images[row.key]:7}"
-        )
-    return [*lines, *(f"Note: {note}." for note in plan.notes)]
 
 
 def _describe_stripped(plan: "Plan", record: dict[str, Any]) -> list[str]:

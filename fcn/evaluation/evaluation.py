@@ -15,7 +15,10 @@ from fcn.evaluation.calibration import Calibration
 from fcn.evaluation.metrics import BoundaryScores, Matrix, Scores
 from fcn.evaluation.mistakes import Mistake
 from fcn.inference.views import PLAIN, Views
+from fcn.pages.percent import percent
 from fcn.runs.lineage import TrainingSplit, training_document
+from fcn.system.notebook import html_table, text_table
+from fcn.system.text import counted
 
 
 class ImageScore(NamedTuple):
@@ -63,6 +66,27 @@ class Evaluation(NamedTuple):
     class_images: npt.NDArray[np.int64] | None = None
     calibration: Calibration | None = None
     tempered: Calibration | None = None
+
+    def __str__(self) -> str:
+        """Returns the scores of the whole split as a short table."""
+        return text_table(self._rows())
+
+    def _repr_html_(self) -> str:
+        """Returns the same for notebooks."""
+        return html_table(self._rows())
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Prints the table in IPython, in place of all that is in it."""
+        printer.text(str(self))
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """Returns the names of the scores and their values, with a title."""
+        names = ("mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")
+        rows = [(name.replace("_", " ").replace("iou", "IoU"), getattr(self.scores, name)) for name in names]
+        return [
+            ("", counted(len(self.images), "image")),
+            *((name, percent(value)) for name, value in rows),
+        ]
 
     def draw_scores(self) -> ScoreDraws:
         """Returns the scores of many draws of the images, for intervals.

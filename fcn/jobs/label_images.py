@@ -16,6 +16,7 @@ from fcn.jobs.rasters import check_raster_options
 from fcn.jobs.restart import forget_job as forget_job
 from fcn.jobs.settings import Setting, model_setting
 from fcn.jobs.sources.inputs import Input
+from fcn.jobs.sources.links import is_url
 from fcn.jobs.video_settings import describe_options
 from fcn.outputs.annotation_options import AnnotationOptions
 from fcn.outputs.overlay_style import DEFAULT_STYLE
@@ -24,8 +25,8 @@ from fcn.outputs.render import check_outputs
 
 def label_images(
     predictor: Predictor,
-    inputs: Sequence[Input],
-    output: Path,
+    inputs: Path | str | Sequence[Input],
+    output: Path | str,
     outputs: Sequence[str] = ("palette",),
     batch_size: int | None = None,
     annotations: AnnotationOptions | None = None,
@@ -47,7 +48,7 @@ def label_images(
     Args:
         predictor: The net to label with.
         inputs: Files; folders, which are searched at any depth for images and videos, without hidden files
-            and folders and without `output`; URLs as `str`; lists of all these.
+            and folders and without `output`; URLs; lists of all these. One of them, or several.
         output: The folder to write to; made if it is missing.
         outputs: What to write, some of `fcn.outputs.render.OUTPUTS`: "palette" or "ids", "overlay"
             (`STEM.overlay.jpg`, a picture for people, drawn as `predictor.overlay_style` says), "uncertainty"
@@ -81,10 +82,16 @@ def label_images(
     style = None if predictor.overlay_style == DEFAULT_STYLE else predictor.overlay_style
     kinds = check_outputs(outputs)
     check_raster_options(kinds, predictor.views.are_plain, on_ray=False)
-    with open_job(output, inputs, settings, kinds, batch_size, style, annotations) as job:
+    with open_job(Path(output), _as_inputs(inputs), settings, kinds, batch_size, style, annotations) as job:
         job.limits = with_megapixels(job.limits, max_megapixels)
         keep_limits(job.store, megapixels=max_megapixels)
         return job.run(predictor)
+
+
+def _as_inputs(inputs: Path | str | Sequence[Input]) -> list[Input]:
+    """Returns the inputs of a job, where text that is not a URL is a path."""
+    given = [inputs] if isinstance(inputs, Path | str) else inputs
+    return [Path(one) if isinstance(one, str) and not is_url(one) else one for one in given]
 
 
 def _model_setting(predictor: Predictor) -> Setting:

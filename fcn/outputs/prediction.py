@@ -16,6 +16,10 @@ from fcn.outputs.probabilities import Floats, encode_probabilities, mean_confide
 from fcn.outputs.record import Annotation
 from fcn.outputs.temperature import Temperatures
 from fcn.outputs.uncertainty import doubtful_share, uncertainty_of_scores
+from fcn.pages.percent import percent
+from fcn.system.text import printable
+
+_MOST_SHOWN = 5
 
 
 class Prediction:
@@ -47,6 +51,8 @@ class Prediction:
         >>> prediction = Prediction(pixels, Classes.named(("sky", "sea")), (pixels[..., 0], 0.9))
         >>> prediction.areas(), prediction.mean_confidence
         ({'sky': 1.0}, 0.9)
+        >>> prediction
+        Prediction(30x40: sky 100.0%)
     """
 
     def __init__(
@@ -146,6 +152,17 @@ class Prediction:
             DataError: If the style has no color for a class.
         """
         return encode_jpeg(jpeg_overlay(*self._upright(), self.classes, self.style))
+
+    def __repr__(self) -> str:
+        """Returns the size of the image and the classes that cover most of it."""
+        largest = sorted(self.areas().items(), key=lambda area: -area[1])[:_MOST_SHOWN]
+        shares = ", ".join(f"{printable(name)} {percent(share, digits=1)}" for name, share in largest)
+        height, width = self.label.shape
+        return f"Prediction({height}x{width}: {shares})"
+
+    def _repr_jpeg_(self) -> bytes:
+        """Returns the overlay, which a notebook shows."""
+        return self.encoded_overlay()
 
     def _upright(self) -> tuple[Pixels, Pixels]:
         """Returns the upright image and label."""

@@ -61,11 +61,20 @@ def start_backend(engine: str = "auto") -> None:
         gc.freeze()
 
 
-def start_quietly_in_notebook() -> None:
-    """Starts TensorFlow without its messages if this is a notebook, and Keras will compute with it."""
-    if not in_notebook() or "keras" in sys.modules or "tensorflow" in sys.modules:
+def prepare_backend() -> None:
+    """Chooses a backend for a program that has not; in a notebook TensorFlow starts without its messages.
+
+    Nothing is chosen where the program imported Keras before, set KERAS_BACKEND, or has TensorFlow.
+
+    Raises:
+        BackendError: If no backend is installed.
+    """
+    if "keras" in sys.modules or "tensorflow" in sys.modules:
         return
-    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow" and _is_installed("tensorflow"):
+    has_tensorflow = _is_installed("tensorflow")
+    if not has_tensorflow and not os.environ.get("KERAS_BACKEND"):
+        _choose_backend()
+    if in_notebook() and has_tensorflow and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
         _start_tensorflow()
 
 
@@ -138,6 +147,8 @@ def _start_tensorflow() -> None:
             _import_tensorflow()
     import tensorflow as tf
 
+    if in_notebook():
+        tf.get_logger().setLevel("WARNING")  # there it also tells, twice, where an export has its assets
     if Path("/dev/nvidia0").exists() and not tf.config.list_physical_devices("GPU"):
         print_notice(
             "Warning: there is an NVIDIA GPU, but TensorFlow cannot use it; running on the CPU. "

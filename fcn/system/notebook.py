@@ -115,6 +115,19 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def html_lines(lines: Sequence[str]) -> str:
+    """Returns lines of text as HTML; all text is escaped.
+
+    Args:
+        lines: The lines.
+
+    Example:
+        >>> html_lines(["a < b"])
+        '<div>a &lt; b</div>'
+    """
+    return "".join(f"<div>{html.escape(printable(line))}</div>" for line in lines)
+
+
 def html_table(rows: Sequence[Sequence[str]]) -> str:
     """Returns a table as HTML; all text is escaped.
 

@@ -45,12 +45,12 @@ def missing_package(
         >>> str(missing_package("format=onnx", "onnx", "onnx"))
         "format=onnx: the package onnx is not installed. Install it: pip install 'keras-fcn[onnx]'."
     """
-    reason = "is not installed"
     if isinstance(error, ModuleNotFoundError):
         package = error.name or package
-    elif error is not None:
-        reason = f"cannot be used ({error})"
     package = package.partition(".")[0].replace("_", "-")
+    problem = f"the package {package} is not installed"
+    if error is not None and not isinstance(error, ModuleNotFoundError):
+        problem = f"the package {package} cannot be used ({error})"
     command = install_command(f"{DISTRIBUTION}[{extra}]" if extra else package)
-    message = f"{feature}: the package {package} {reason}. Install it: {command}."
+    message = f"{feature}: {problem}. Install it: {command}."
     return BackendError(f"{message} {remedy}".rstrip())

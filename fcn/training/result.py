@@ -1,6 +1,6 @@
 """The results of a training."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fcn.classes import Classes
 from fcn.evaluation.evaluation import Evaluation
@@ -41,6 +41,10 @@ class TrainingResult(NamedTuple):
     def _repr_html_(self) -> str:
         """Returns the same as a table for notebooks."""
         return html_table([("", self._title()), *self._rows()])
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Prints the table in IPython, in place of all that is in it."""
+        printer.text(str(self))
 
     def _title(self) -> str:
         return printable(

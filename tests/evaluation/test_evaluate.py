@@ -145,6 +145,16 @@ def test_the_document_has_the_scores_as_top_level_keys(predictor: Predictor, dat
     assert known == document | {"training": {"split": "train", "num_images": 4, "num_scored": 0}}
 
 
+def test_an_evaluation_shows_its_scores(predictor: Predictor, dataset: Path) -> None:
+    evaluation = evaluate(predictor, dataset, "val")
+    mean_iou = f"{100 * evaluation.scores.mean_iou:.2f}%"
+    assert [line.split() for line in str(evaluation).splitlines()][:2] == [
+        ["3", "images"],
+        ["mean", "IoU", mean_iou],
+    ]
+    assert f"<td>mean IoU</td><td>{mean_iou}</td>" in evaluation._repr_html_()
+
+
 def test_turned_images_whose_labels_may_be_of_stored_pixels_are_noted(
     predictor: Predictor, dataset: Path, tmp_path: Path
 ) -> None:

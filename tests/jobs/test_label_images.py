@@ -15,7 +15,7 @@ from PIL import ExifTags, Image
 
 from fcn.data.encoded_image import EncodedImage
 from fcn.data.image_io import encode_jpeg, read_image, read_label, read_palette
-from fcn.errors import BackendError, OutputError
+from fcn.errors import BackendError, DataError, OutputError
 from fcn.inference.predictor import Predictor
 from fcn.inference.video import VideoOptions
 from fcn.jobs.label_images import label_images
@@ -53,6 +53,15 @@ def test_labels_are_those_of_the_predictor_in_its_palette(predictor: Predictor, 
         np.testing.assert_array_equal(palette, predictor.classes.full_palette()[: len(palette)])
         values |= set(np.unique(label).tolist())
     assert len(values) > 1
+
+
+def test_paths_may_be_text(predictor: Predictor, folder: Path) -> None:
+    write_image(folder / "a.jpg", 24, 32)
+    output = folder.parent / "labels"
+    assert label_images(predictor, str(folder), str(output)).written == 1
+    assert label_images(predictor, [str(folder), folder / "a.jpg"], output).labeled == 1
+    with pytest.raises(DataError, match="nothing"):
+        label_images(predictor, str(folder.parent / "nothing"), folder.parent / "other")
 
 
 @pytest.mark.parametrize(

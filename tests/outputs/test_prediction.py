@@ -48,6 +48,11 @@ def test_its_forms_are_those_of_infer(prediction: Prediction, tmp_path: Path) ->
         prediction.save(path / "no folder" / "label.png")
 
 
+def test_a_notebook_shows_the_overlay_and_text_the_areas(prediction: Prediction) -> None:
+    assert prediction._repr_jpeg_() == prediction.encoded_overlay()
+    assert repr(prediction) == "Prediction(24x31: sky 90.9%, sun 9.1%)"  # 68 of 744 pixels
+
+
 def test_an_overlay_is_upright(prediction: Prediction) -> None:
     image, label = prediction.image, prediction.label
     stored = Prediction(image, CLASSES, (label, 0.75), orientation=6)

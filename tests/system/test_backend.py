@@ -68,6 +68,30 @@ def test_the_first_backend_that_is_installed_is_chosen(installed: set[str], chos
 
 
 @pytest.mark.parametrize(
+    ("installed", "set_before", "chosen"),
+    [
+        ({"tensorflow", "jax"}, "", "nothing"),  # Keras chooses TensorFlow itself
+        ({"jax", "torch"}, "", "jax"),
+        ({"torch"}, "", "torch"),
+        ({"jax", "torch"}, "torch", "torch"),
+        (set(), "", "the package tensorflow is not installed"),
+    ],
+)
+def test_a_program_gets_a_backend_that_is_installed(
+    installed: set[str], set_before: str, chosen: str
+) -> None:
+    done = python(
+        "import os, fcn, fcn.system.backend as startup\n"
+        f"startup._is_installed = {installed!r}.__contains__\n"
+        "fcn.load_config; assert not os.environ['KERAS_BACKEND'] or os.environ['KERAS_BACKEND'] == 'torch'\n"
+        "try: startup.prepare_backend(); print(os.environ['KERAS_BACKEND'] or 'nothing')\n"
+        "except fcn.errors.FcnError as error: print(error)\n",
+        KERAS_BACKEND=set_before,
+    )
+    assert chosen in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
     ("installed", "wanted", "reason"),
     [
         (set(), "", "the package tensorflow is not installed"),

@@ -29,7 +29,7 @@ SPLITS = ("train", "val")
 
 
 def generate_dataset(
-    root: Path, num_train: int, num_val: int, seed: int, sizes: Sequence[tuple[int, int]] = SIZES
+    root: Path | str, num_train: int, num_val: int, seed: int = 0, sizes: Sequence[tuple[int, int]] = SIZES
 ) -> None:
     """Writes a data set of drawn images in the layout of VOCdevkit's `VOC2012` folder.
 
@@ -65,7 +65,7 @@ def generate_dataset(
         raise ValueError(f"Expected a seed of 0 or more. Received: seed={seed}.")
     if not sizes or min(map(min, sizes)) < 64:
         raise ValueError(f"Expected sizes with sides of 64 pixels or more. Received: sizes={sizes}.")
-    with atomic_folder(root.absolute()) as temporary:
+    with atomic_folder(Path(root).absolute()) as temporary:
         _write_splits(temporary, counts, seed, sizes)
 
 

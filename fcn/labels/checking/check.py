@@ -26,7 +26,7 @@ _TURNED = "turned by EXIF orientation"
 
 
 def check_dataset(
-    root: Path,
+    root: Path | str,
     train: str = "train",
     val: str = "val",
     configured: str | None = None,
@@ -46,6 +46,7 @@ def check_dataset(
     Raises:
         DataError: If this is not a data set, or there is not one image with a label.
     """
+    root = Path(root)
     check_root(root)
     findings, splits = _find_splits(root, train, val, label_orientation)
     classes, list_colors = _UNKNOWN, None

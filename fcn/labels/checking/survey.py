@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fcn.classes import VOID, Classes, Color
 from fcn.data.examination import Examination, Facts
@@ -11,6 +11,9 @@ from fcn.data.split_list import Example
 from fcn.labels.checking.finding import Finding
 from fcn.labels.checking.judgment import judge_bits, judge_examples, judge_problems
 from fcn.labels.checking.look import Seen
+from fcn.labels.checking.text import class_rows, describe_findings, title
+from fcn.system.notebook import html_lines, html_table, text_table
+from fcn.system.text import printable
 
 
 class ClassCount(NamedTuple):
@@ -82,6 +85,19 @@ class Survey(NamedTuple):
     counts: tuple[ClassCount, ...]
     sizes: tuple[tuple[tuple[int, int], int], ...]
     findings: tuple[Finding, ...]
+
+    def __str__(self) -> str:
+        """Returns the classes as a table, and below it what is refused or suspicious."""
+        lines = [title(self), text_table(class_rows(self)), *map(printable, describe_findings(self))]
+        return "\n".join([printable(lines[0]), *lines[1:]])
+
+    def _repr_html_(self) -> str:
+        """Returns the same for notebooks."""
+        return html_lines([title(self)]) + html_table(class_rows(self)) + html_lines(describe_findings(self))
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Prints the table in IPython, in place of all that is in it."""
+        printer.text(str(self))
 
     def seen(self) -> list[tuple[Example, Seen]]:
         """Returns the examples that were looked at closely, with what was found."""

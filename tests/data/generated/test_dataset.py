@@ -84,7 +84,7 @@ def test_void_lies_between_everything_and_is_thin(root: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes(root: Path, tmp_path: Path) -> None:
-    generate_dataset(tmp_path / "again", num_train=32, num_val=8, seed=3)
+    generate_dataset(str(tmp_path / "again"), num_train=32, num_val=8, seed=3)
     assert read_files(tmp_path / "again") == read_files(root)
 
 

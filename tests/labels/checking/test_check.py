@@ -49,6 +49,16 @@ def test_a_good_set_is_accepted(root: Path, capsys: pytest.CaptureFixture[str]) 
     assert [row[-2:] for row in rows if row[:1] == ["255"]] == [["3", "2"]]
 
 
+def test_a_notebook_shows_what_the_command_prints(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "JPEGImages" / "b.jpg").write_bytes(b"")
+    survey = check_dataset(str(root))
+    _, output, _ = run([root], capsys)
+    assert "".join(str(survey).split()) == "".join(output.replace("\u2500", "").split())
+    page = Page(survey._repr_html_())
+    for line in output.splitlines()[-3:]:
+        assert line.strip() in page.text
+
+
 def test_json_has_every_file(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "JPEGImages" / "a.jpg").write_bytes(b"")
     for number in range(40):
