@@ -18,6 +18,11 @@ raises an `FcnError`, which names the file and the remedy. For examples, see [Us
 """
 
 PARTS = {
+    "Data": {
+        "fcn.import_labels": "fcn.labels.importing.imported.import_labels",
+        "fcn.check_dataset": "fcn.labels.checking.check.check_dataset",
+        "fcn.generate_dataset": "fcn.data.generated.dataset.generate_dataset",
+    },
     "Train": {
         "fcn.train": "fcn.training.loop.train",
         "fcn.load_config": "fcn.config.file.load_config",
@@ -26,7 +31,7 @@ PARTS = {
     "Label": {
         "fcn.Predictor": "fcn.inference.predictor.Predictor",
         "Prediction": "fcn.outputs.prediction.Prediction",
-        "label_images": "fcn.jobs.label_images.label_images",
+        "fcn.label_images": "fcn.jobs.label_images.label_images",
     },
     "Score": {
         "fcn.evaluate": "fcn.evaluation.evaluate.evaluate",

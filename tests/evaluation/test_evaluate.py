@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from IPython.lib.pretty import pretty
 from PIL import ExifTags, Image
 
 from fcn.classes import VOID
@@ -152,6 +153,7 @@ def test_an_evaluation_shows_its_scores(predictor: Predictor, dataset: Path) -> 
         ["3", "images"],
         ["mean", "IoU", mean_iou],
     ]
+    assert pretty(evaluation) == str(evaluation)
     assert f"<td>mean IoU</td><td>{mean_iou}</td>" in evaluation._repr_html_()
 
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from html_page import Page, decoded
+from IPython.lib.pretty import pretty
 from PIL import ExifTags, Image
 
 from fcn.classes import VOID
@@ -54,6 +55,7 @@ def test_a_notebook_shows_what_the_command_prints(root: Path, capsys: pytest.Cap
     survey = check_dataset(str(root))
     _, output, _ = run([root], capsys)
     assert "".join(str(survey).split()) == "".join(output.replace("\u2500", "").split())
+    assert pretty(survey) == str(survey)
     page = Page(survey._repr_html_())
     for line in output.splitlines()[-3:]:
         assert line.strip() in page.text

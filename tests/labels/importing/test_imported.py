@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from html_page import Page
+from IPython.lib.pretty import pretty
 from PIL import Image
 
 import fcn
@@ -43,6 +44,7 @@ def test_it_writes_what_the_command_writes(labeled: Path, capsys: pytest.Capture
         assert (by_call / "SegmentationClass" / label.name).read_bytes() == label.read_bytes()
     printed = capsys.readouterr().out.replace(str(by_command), str(by_call))
     assert printed.startswith(f"{imported}\n")
+    assert pretty(imported) == str(imported)
     page = Page(imported._repr_html_())
     for text in ("6 images", "kitten", str(by_call)):
         assert text in page.text
