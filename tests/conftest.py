@@ -81,10 +81,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Iterator[None]:
+    """Looks for examples in docstrings of `fcn/` alone; here it would import programs that tests start."""
+    collectors = yield
+    # What collects examples of a module is a subclass.
+    return [collector for collector in collectors if type(collector) is pytest.Module]
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Imports the tests without looking for garbage, of which there is none, and passes over them later."""
     gc.disable()
     try:
+        if "PYTEST_XDIST_WORKER" in os.environ:  # which imports all tests, and so Keras
+            import lean_keras  # noqa: F401
         return (yield)
     finally:
         gc.freeze()
