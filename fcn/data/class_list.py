@@ -113,6 +113,34 @@ def format_class_list(names: Sequence[str]) -> str:
     return plain if is_plain else "".join(f"{quote}{name}{quote}\n" for name in names)
 
 
+def whole_lines_hint(names: Sequence[str], found: Sequence[str]) -> str:
+    """Returns how a data set keeps names that version 0.1 took from whole lines of its list.
+
+    Args:
+        names: Names of the classes of a net.
+        found: Names that the list of a data set has now.
+
+    Returns:
+        A sentence that begins with a space; "" if the names differ for another reason.
+
+    Example:
+        >>> whole_lines_hint(["sky:0,0,9::", "sea:0,9,0::"], ["sky", "sea"])
+        ' Version 0.1 took whole lines of labels.txt as names: to keep these names, put each line in quotes.'
+        >>> whole_lines_hint(["sky", "sea"], ["sea", "sky"])
+        ''
+    """
+    path = Path("labels.txt")
+    try:
+        read = _names_and_colors(path, _parse(path, "".join(f"{name}\n" for name in names))).names
+    except DataError:
+        return ""
+    if read == tuple(names) or read != tuple(found):
+        return ""
+    return (
+        " Version 0.1 took whole lines of labels.txt as names: to keep these names, put each line in quotes."
+    )
+
+
 def _names_and_colors(path: Path, listed: Sequence[ListedClass]) -> ClassList:
     """Returns names and colors in the order of the ids.
 

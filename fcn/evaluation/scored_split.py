@@ -5,6 +5,7 @@ from pathlib import Path
 from fcn.classes import Classes
 from fcn.config.file import Config
 from fcn.config.sections import LabelOrientation
+from fcn.data.class_list import whole_lines_hint
 from fcn.data.voc import Example, read_classes, read_split
 from fcn.errors import ConfigError, DataError
 from fcn.runs.lineage import find_run
@@ -53,6 +54,7 @@ def check_classes(model: Path | None, classes: Classes, root: Path, split: str |
         raise DataError(
             f"{root}: expected the classes the model was trained on: {', '.join(classes.names)}. "
             f"Received: {', '.join(found.names)}. Correct labels.txt, or choose another data set."
+            f"{whole_lines_hint(classes.names, found.names)}"
         )
 
 

@@ -10,6 +10,7 @@ import h5py
 import keras
 
 from fcn.classes import Classes, ClassNamesError, check_class_names
+from fcn.data.class_list import whole_lines_hint
 from fcn.errors import RunError
 from fcn.models.net import SegmentationNet
 from fcn.runs.digests import SplitDigests
@@ -123,7 +124,7 @@ def restore_training(
         raise RunError(
             f"{path}: was trained on the classes {', '.join(names)}; the data set has "
             f"{', '.join(classes.names)}. Use the data set it was trained on, or start another run from its "
-            f"net: {_from_net(path)}."
+            f"net: {_from_net(path)}.{whole_lines_hint(names, classes.names)}"
         )
     model.optimizer.build(model.trainable_variables)
     expected = len(model.optimizer.variables)

@@ -68,3 +68,14 @@ def test_orientation_and_classes_are_known_by_the_run(run: Path, root: Path, dat
         check_classes(None, Classes.named(("sky", "sea")), root, "train")
     with pytest.raises(DataError, match=r"the classes the model was trained on: sky, sea\. Received"):
         check_classes(run, Classes.named(("sky", "sea")), dataset)
+
+
+def test_names_that_0_1_took_from_whole_lines_are_kept_in_quotes(root: Path) -> None:
+    lines = ("sky:1,2,3::", "sea:3,2,1::")
+    (root / "labels.txt").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"put each line in quotes\.$"):
+        check_classes(None, Classes.named(lines), root)
+    with pytest.raises(DataError, match=r"choose another data set\.$"):  # other names altogether
+        check_classes(None, Classes.named(("sun", "sea")), root)
+    (root / "labels.txt").write_text("".join(f'"{line}"\n' for line in lines))
+    check_classes(None, Classes.named(lines), root)
