@@ -42,7 +42,10 @@ def foreign_resources(text: str) -> list[str]:
 def main() -> None:
     """Builds the site, checks it and puts it in its place."""
     docs, built = BUILD / "docs", BUILD / "site"
-    Stage(docs).fill()
+    try:
+        Stage(docs).fill()
+    except ValueError as error:
+        sys.exit(f"Error: {error}")
     (BUILD / CONFIG.name).write_text(configuration(), encoding="utf-8")
     shutil.rmtree(built, ignore_errors=True)
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict", "--config-file", CONFIG.name]
