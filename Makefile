@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers quickstart test test-slow test-exhaustive lint audit lock image-check clean
+.PHONY: help install peers quickstart tutorials test test-slow test-exhaustive lint audit lock image-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -33,6 +33,9 @@ $(PEERS)/installed: requirements/peers.txt requirements/peers-weights.txt
 
 quickstart: install ## Generate a data set, train, score, label and export, in four to seven minutes
 	$(BIN)/python examples/quickstart.py
+
+tutorials: install ## Run the tutorials, and write outputs and pictures into their pages
+	$(BIN)/python tests/tutorial_page.py --write
 
 # Files are started in the order of tests/conftest.py: the longest first.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
