@@ -9,7 +9,7 @@ PEERS := .venv-peers
 DOCS := .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers axe quickstart notebooks docs test test-slow test-exhaustive lint audit lock image-check clean
+.PHONY: help install peers axe quickstart tutorials notebooks docs test test-slow test-exhaustive lint audit lock image-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -47,6 +47,9 @@ axe: install ## Fetch axe-core with npm into .axe, for tests of the pages
 
 quickstart: $(RUNTIME) ## Generate data, train, score, label and export, in four to seven minutes; installs what that needs
 	$(BIN)/python examples/quickstart.py
+
+tutorials: install ## Run the tutorials, and write outputs and pictures into their pages
+	$(BIN)/python tests/tutorial_page.py --write
 
 notebooks: install ## Execute the notebooks of examples/notebooks, and store their outputs
 	$(BIN)/python tests/executed_notebooks.py

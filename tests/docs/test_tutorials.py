@@ -1,0 +1,135 @@
+"""Tutorials do what they show, and what runs them notices when they do not."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tutorial_page import LARGEST_PICTURE, PAGES, run_page
+from tutorial_session import ROOT, PageError, Session
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
+    run_page(page, tmp_path)
+
+
+def test_pictures_are_shown_described_and_small() -> None:
+    shown = {
+        (page.parent / place).resolve(): words
+        for page in PAGES
+        for words, place in re.findall(r"!\[([^]]*)\]\(([^)]+)\)", page.read_text())
+    }
+    assert all(shown.values())
+    pictures = list((ROOT / "docs" / "images" / "tutorials").iterdir())
+    assert pictures
+    for picture in pictures:
+        assert picture in shown
+        assert picture.stat().st_size <= LARGEST_PICTURE
+
+
+def write_page(folder: Path, text: str) -> Path:
+    page = folder / "page.md"
+    page.write_text(text)
+    return page
+
+
+def show(code: str, output: str, kind: str = "bash", note: str = "") -> str:
+    comment = f"<!-- output: {note} -->\n" if note else ""
+    return f"# Title\n\n```{kind}\n{code}\n```\n\n{comment}```text\n{output}\n```\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "work").mkdir()
+    return tmp_path / "work"
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "note"),
+    [
+        ("two words", "two words", ""),
+        ("mean IoU 81.4%", "mean IoU 83.1%", "numbers within 2"),
+        ("1,024 files", "1,030 files", "numbers vary"),
+        ("step 3, 64.1 images/s, at 02:51 (in 1 min)", "step 3, 8 images/s, at 11:07 (in 12 minutes)", ""),
+        ("score     value\n─────────", "score  value\n──────", ""),
+        ("a\n...\nd", "a\nb\nc\nd", "first 1, last 1"),
+        ("d", "a\nb\nc\nd", "last 1"),
+        ("a\nc", "a\nbee\nc", 'without "bee"'),
+        ("b", "step 3/120, loss 0.7\nwriting report: 1\nb\nreading: 2 of 1,000", ""),
+        ("http://localhost:8501/", "http://localhost:8501/", ""),
+    ],
+)
+def test_what_may_differ(folder: Path, shown: str, printed: str, note: str) -> None:
+    run_page(write_page(folder.parent, show(f"echo '{printed}'", shown, note=note)), folder)
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "note"),
+    [
+        ("two words", "two  word", ""),
+        ("mean IoU 81.4%", "mean IoU 83.6%", "numbers within 2"),
+        ("mean IoU 81.4%", "mean IoU nan%", "numbers vary"),
+        ("1 file", "2 file", ""),
+        ("a\nb", "a", "numbers vary"),
+        ("a", "a\nb", ""),
+        ("a", "a", "frist 1"),
+    ],
+)
+def test_what_may_not_differ(folder: Path, shown: str, printed: str, note: str) -> None:
+    with pytest.raises(PageError):
+        run_page(write_page(folder.parent, show(f"echo '{printed}'", shown, note=note)), folder)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("bash", "false\necho on"), ("bash", "false | cat"), ("bash", "exit 3"), ("python", "print(unknown)")],
+)
+def test_a_block_that_fails_is_shown(folder: Path, kind: str, code: str) -> None:
+    with pytest.raises(PageError, match=re.escape(code)):
+        run_page(write_page(folder.parent, show(code, "on", kind)), folder)
+
+
+def test_blocks_share_a_shell_an_interpreter_and_a_folder(folder: Path) -> None:
+    page = write_page(
+        folder.parent,
+        "<!-- file: words.txt -->\n```yaml\na: one\n```\n<!-- not run -->\n```bash\nfalse\n```\n"
+        + show("name=words.txt", "")
+        + show("text = open('words.txt').read()", "", "python")
+        + show("cat $name >&2", "a: one")
+        + show("print(text.strip())", "a: one", "python"),
+    )
+    run_page(page, folder)
+
+
+def test_outputs_are_written_into_the_page(folder: Path) -> None:
+    page = write_page(
+        folder.parent, show("seq 5", "old", note="first 2, last 1") + "End.\n" + show("echo new", "a\nb\nc")
+    )
+    before = page.read_text()
+    run_page(page, folder, write=True)
+    text = before.replace("text\nold\n", "text\n1\n2\n...\n5\n").replace("a\nb\nc", "new")
+    assert page.read_text() == text
+    run_page(page, folder)
+
+
+def test_what_a_page_leaves_behind_is_ended(folder: Path) -> None:
+    with Session(folder) as session:
+        (number,) = session.run("bash", "sleep 1000 & echo $!")
+        os.kill(int(number), 0)
+    # The shell is gone; its child has become one of another process, which reaps it.
+    state = subprocess.run(["ps", "-o", "stat=", number], capture_output=True, text=True, check=False)
+    assert state.stdout.strip() in ("", "Z")
+
+
+def test_the_program_says_which_page_it_runs(tmp_path: Path) -> None:
+    page = write_page(tmp_path, show("echo a", "b"))
+    program = [sys.executable, str(ROOT / "tests" / "tutorial_page.py"), str(page)]
+    failed = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert "Line 8 shows another output" in failed.stderr
+    subprocess.run([*program, "--write"], check=True, capture_output=True)
+    assert subprocess.run(program, check=True, capture_output=True, text=True).stdout == "page.md\n"

@@ -1,0 +1,226 @@
+"""Runs the code of a tutorial in an empty folder, and compares what it prints with what the page shows.
+
+    python tests/tutorial_page.py                                       compares all pages
+    python tests/tutorial_page.py --write docs/tutorials/own_labels.md  writes outputs and pictures
+
+A page is Markdown that reads well anywhere. All bash blocks run in one shell and all Python blocks in
+one interpreter, in the order of the page; each must succeed. The `text` block after a block shows its
+output: stdout, and for bash stderr too, without lines of progress. Comments, which no reader sees, say
+what else is to be done:
+
+    <!-- file: small.yaml -->          the next block is the content of this file
+    <!-- not run -->                   the next block is not run
+    <!-- output: first 3, last 2 -->   only these lines of the output are shown in the next block
+    <!-- output: without "Watch", numbers within 5 -->   or: numbers vary
+    <!-- picture: cat.jpg cat.png -> ../images/tutorials/cat.jpg -->   these, side by side
+
+Numbers must be equal unless a comment says otherwise; times may always differ. Port 8501, which may be
+taken, is replaced by a free one while the page runs.
+"""
+
+import argparse
+import re
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from tutorial_session import ROOT, PageError, Session
+
+PAGES = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+LARGEST_PICTURE = 60_000
+"""Bytes."""
+
+PICTURE_HEIGHT = 240
+
+
+class Block(NamedTuple):
+    """A fenced block, or a comment that is one of its own (`picture`).
+
+    Attributes:
+        kind: `bash`, `python`, `text`, ... or `picture`.
+        first: Index of its first line of content.
+        last: Index behind its last line of content.
+        content: What is in it.
+        notes: Comments before it: name to value.
+    """
+
+    kind: str
+    first: int
+    last: int
+    content: str
+    notes: dict[str, str]
+
+
+def read_blocks(page: str) -> list[Block]:
+    """Returns the blocks of a page in their order."""
+    blocks: list[Block] = []
+    notes: dict[str, str] = {}
+    lines = page.split("\n")
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        if note := re.fullmatch(r"<!-- (file|not run|output|picture)(?:: (.*))? -->", line):
+            name, value = note[1], note[2] or ""
+            if name == "picture":
+                blocks.append(Block("picture", index, index + 1, value, {}))
+            else:
+                notes[name] = value
+        elif fence := re.fullmatch(r"```(\w*)", line):
+            last = lines.index("```", index + 1)
+            blocks.append(Block(fence[1], index + 1, last, "\n".join(lines[index + 1 : last]), notes))
+            notes, index = {}, last
+        index += 1
+    return blocks
+
+
+class Wishes(NamedTuple):
+    """What of an output is shown, and how it is compared.
+
+    Attributes:
+        first: Number of lines shown from the beginning; None for all.
+        last: Number of lines shown from the end.
+        without: Lines with one of these texts are left out.
+        tolerance: How far numbers may be from those in the page.
+    """
+
+    first: int | None = None
+    last: int = 0
+    without: tuple[str, ...] = ()
+    tolerance: float = 0.0
+
+
+def read_wishes(note: str) -> Wishes:
+    """Returns what a comment `output` asks for."""
+    without = tuple(re.findall(r'without "([^"]+)"', note))
+    rest = re.sub(r'without "[^"]+"', "", note)
+    first, last, tolerance = None, 0, 0.0
+    for part in filter(None, (part.strip() for part in rest.split(","))):
+        if part == "numbers vary":
+            tolerance = float("inf")
+        elif found := re.fullmatch(r"numbers within ([\d.]+)", part):
+            tolerance = float(found[1])
+        elif found := re.fullmatch(r"first (\d+)", part):
+            first = int(found[1])
+        elif found := re.fullmatch(r"last (\d+)", part):
+            last = int(found[1])
+        else:
+            raise PageError(f"Not understood in a comment: output: {note}")
+    return Wishes(0 if first is None and last else first, last, without, tolerance)
+
+
+def select(lines: list[str], wishes: Wishes) -> list[str]:
+    """Returns the lines of an output that a page shows."""
+    lines = [line for line in lines if not any(text in line for text in wishes.without)]
+    if wishes.first is None or wishes.first + wishes.last >= len(lines):
+        return lines
+    begin, end = lines[: wishes.first], lines[len(lines) - wishes.last :]
+    return [*begin, "...", *end] if begin else end
+
+
+TIME = re.compile(r"\b\d+(\.\d+)? ?(images/s|seconds?|s|ms|minutes?|min|hours?)\b|\b\d\d:\d\d(:\d\d)?\b")
+NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)")
+
+
+def is_alike(shown: str, printed: str, tolerance: float) -> bool:
+    """Returns whether two lines are equal but for spaces, rules of tables, times and tolerated numbers."""
+    tokens = []
+    for line in (shown, printed):
+        plain = re.sub(r"[\s─]+", " ", TIME.sub("TIME", line)).strip()
+        tokens.append(NUMBER.split(re.sub(r" ?\| ?", "|", plain)))
+    first, second = tokens
+    if [part.strip() for part in first[::2]] != [part.strip() for part in second[::2]]:
+        return False
+    pairs = zip(first[1::2], second[1::2], strict=True)
+    numbers = [(float(a.replace(",", "")), float(b.replace(",", ""))) for a, b in pairs]
+    return all(a == b or abs(a - b) <= tolerance for a, b in numbers)
+
+
+def compare(block: Block, printed: list[str]) -> None:
+    """Compares an output with what the page shows.
+
+    Raises:
+        PageError: If they differ.
+    """
+    wishes = read_wishes(block.notes.get("output", ""))
+    shown, printed = block.content.splitlines(), select(printed, wishes)
+    alike = len(shown) == len(printed) and all(
+        is_alike(*pair, wishes.tolerance) for pair in zip(shown, printed, strict=True)
+    )
+    if not alike:
+        raise PageError(
+            f"Line {block.first + 1} shows another output. If it is right now: make tutorials\n"
+            + "\n".join(["The page:", *shown, "", "The program:", *printed])
+        )
+
+
+def draw_picture(folder: Path, names: list[str]) -> np.ndarray:
+    """Returns image files side by side at one scale, on white, `uint8[H, W, 3]`, BGR."""
+    images = [cv2.imread(str(folder / name)) for name in names]
+    for name, image in zip(names, images, strict=True):
+        if image is None:
+            raise PageError(f"{name}: no image was written there.")
+    scale = PICTURE_HEIGHT / images[0].shape[0]
+    parts = [cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) for image in images]
+    height = max(part.shape[0] for part in parts)
+    bottoms = [((0, height - part.shape[0]), (0, 8), (0, 0)) for part in parts]
+    padded = [np.pad(part, bottom, constant_values=255) for part, bottom in zip(parts, bottoms, strict=True)]
+    return np.concatenate(padded, axis=1)
+
+
+def run_page(page: Path, folder: Path, write: bool = False) -> None:
+    """Runs a page in a folder, and compares its outputs and pictures or writes them.
+
+    Raises:
+        PageError: If a block fails, or an output differs.
+    """
+    text = page.read_text()
+    lines, shift = text.split("\n"), 0
+    printed: list[str] = []
+    with Session(folder) as session:
+        for block in read_blocks(text):
+            if "not run" in block.notes:
+                continue
+            if name := block.notes.get("file"):
+                (folder / name).write_text(block.content + "\n")
+            elif block.kind in ("bash", "python"):
+                printed = session.run(block.kind, block.content)
+            elif block.kind == "text" and write:
+                chosen = select(printed, read_wishes(block.notes.get("output", "")))
+                lines[block.first + shift : block.last + shift] = chosen
+                shift += len(chosen) - (block.last - block.first)
+            elif block.kind == "text":
+                compare(block, printed)
+            elif block.kind == "picture":
+                _picture(page, folder, block.content, write)
+    if write:
+        page.write_text("\n".join(lines))
+
+
+def _picture(page: Path, folder: Path, note: str, write: bool) -> None:
+    names, _, place = note.partition(" -> ")
+    picture, path = draw_picture(folder, names.split()), page.parent / place
+    if write:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
+        return
+    shown = cv2.imread(str(path))
+    if shown is None or shown.shape != picture.shape or path.stat().st_size > LARGEST_PICTURE:
+        raise PageError(f"{place}: expected a picture {picture.shape} of at most {LARGEST_PICTURE} bytes.")
+
+
+def main() -> None:
+    """Compares or writes pages."""
+    parser = argparse.ArgumentParser(description="Runs tutorials, and compares or writes their outputs.")
+    parser.add_argument("pages", type=Path, nargs="*", default=PAGES)
+    parser.add_argument("--write", action="store_true", help="write outputs and pictures into the pages")
+    options = parser.parse_args()
+    for page in options.pages:
+        print(page.name, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            run_page(page.resolve(), Path(folder), options.write)
+
+
+if __name__ == "__main__":
+    main()
