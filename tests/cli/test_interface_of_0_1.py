@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fcn.cli.main import _parser
+from fcn.cli.main import build_parser
 from fcn.config import sections
 from fcn.config.file import load_config
 
@@ -26,7 +26,7 @@ CHANGED = {("train", "config(pos)"), ("train", "--resume"), ("serve", "model(pos
 
 @cache
 def the_parser() -> argparse.ArgumentParser:
-    return _parser()
+    return build_parser()
 
 
 def option(command: str, name: str) -> argparse.Action:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fcn.cli.main import _parser
+from fcn.cli.main import build_parser
 from fcn.config.file import load_config
 from fcn.config.recipes import find_recipe
 
@@ -56,7 +56,7 @@ def shown(page: Path) -> list[list[str]]:
 
 @cache
 def parser() -> argparse.ArgumentParser:
-    return _parser()
+    return build_parser()
 
 
 def parsers(
@@ -70,7 +70,7 @@ def parsers(
                 yield from parsers(child, f"{name} {word}".strip())
 
 
-ALL = dict(parsers(_parser()))
+ALL = dict(parsers(build_parser()))
 SHOWN = [(page, command) for page in (*PAGES, *COMMENTED) for command in shown(page)]
 
 
