@@ -8,7 +8,7 @@ import os
 import sys
 
 if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-    unused = {"jax", "scipy", "pandas", "sklearn"} - sys.modules.keys()
+    unused = {"IPython", "jax", "scipy", "pandas", "sklearn"} - sys.modules.keys()
     # None makes `import` raise an ImportError, as for a package that is not installed.
     sys.modules.update(dict.fromkeys(unused))  # type: ignore[arg-type]
     import tensorflow  # noqa: F401  # imports Keras

@@ -17,7 +17,7 @@ from fcn.system.text import in_notebook, print_notice
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 """Backends of Keras, the preferred one first."""
-_UNUSED_WITH_JAX = ("pandas", "sklearn")
+_UNUSED_WITH_JAX = ("IPython", "pandas", "sklearn")
 _UNUSED = ("jax", "scipy", *_UNUSED_WITH_JAX)
 """Packages that TensorFlow and Keras import where they are installed, and that nothing here uses."""
 _VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"

@@ -115,7 +115,7 @@ def started() -> list[str]:
     """What a process prints that starts TensorFlow twice."""
     done = python(
         "import gc, sys; from fcn.system.backend import start_backend; start_backend()\n"
-        "print([name for name in ('jax', 'pandas', 'scipy', 'sklearn') if name in sys.modules])\n"
+        "print([name for name in ('IPython', 'jax', 'pandas', 'scipy', 'sklearn') if name in sys.modules])\n"
         "frozen = gc.get_freeze_count(); kept = [[]]; start_backend()\n"
         "print(gc.isenabled(), frozen > 100_000, gc.get_freeze_count() == frozen)\n"
         "import scipy.ndimage; print(scipy.ndimage.label([1, 0, 1])[1])",
