@@ -77,8 +77,8 @@ class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
             after = [size // 2 for size in self.kernel_size]
             edges = list(zip(before, after, strict=True))
             inputs = ops.pad(inputs, [(0, 0), *edges, (0, 0)])
-        # Ends are counted from the last row and column: with sums of sizes that are known only when the net
-        # runs, these few lines would be a third of the operations of a net's graph.
+        # Ends are counted from the last row and column. Sums of sizes that are known only when the net runs
+        # would add several operations to a graph for each slice.
         patches = [
             inputs[:, row : row - rows + 1 or None, column : column - columns + 1 or None, :]
             for row in range(rows)
