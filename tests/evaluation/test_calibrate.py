@@ -21,6 +21,7 @@ from fcn.outputs.temperature import Temperatures
 from fcn.runs.calibration_file import read_record, save_temperatures
 from fcn.runs.model_file import load_model, load_state, save_checkpoint
 
+pytestmark = pytest.mark.usefixtures("eager")
 CLASS_NAMES = ("ground", "cat", "dog")
 NAMES = ["a", "b", "c", "d", "e"]
 
