@@ -42,9 +42,7 @@ class Session:
 
     def __init__(self, folder: Path, seconds: float = 1800) -> None:
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = str(free.getsockname()[1])
+        self.port = PORT  # until a block names it
         tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
         plain = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "PATH": tools, "PYTHONPATH": paths}
@@ -102,6 +100,10 @@ class Session:
         if kind not in self.processes:
             self.processes[kind] = self._start(kind)
         process = self.processes[kind]
+        if PORT in code and self.port == PORT:  # not before: others might take a port that waits
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = str(free.getsockname()[1])
         self.blocks += 1
         path = self.folder / f".block-{self.blocks}"
         path.write_text(code.replace(PORT, self.port) + "\n")
@@ -117,7 +119,8 @@ class Session:
             lines.append(line.rstrip().replace(self.port, PORT).replace(f"{self.folder}/", ""))
         if status != "0":
             self.errors.seek(0)
-            shown = "\n".join([*lines, self.errors.read() if kind == "python" else ""])
+            logs = [f"{path.name}:\n{path.read_text()}" for path in sorted(self.folder.glob("*.log"))]
+            shown = "\n".join([*lines, self.errors.read() if kind == "python" else "", *logs])
             raise PageError(f"This block failed ({status}):\n{code}\n\n{shown}")
         while lines and not lines[-1]:
             lines.pop()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,21 @@ def test_outputs_are_written_into_the_page(folder: Path) -> None:
     text = before.replace("text\nold\n", "text\n1\n2\n...\n5\n").replace("a\nb\nc", "new")
     assert page.read_text() == text
     run_page(page, folder)
+
+
+def test_a_free_port_is_taken_by_the_blocks_that_name_it(folder: Path) -> None:
+    with Session(folder) as session:
+        session.run("bash", "true")
+        session.run("bash", "echo 8501 > port")
+        assert session.run("python", "print(open('port').read().strip(), 8501)") == ["8501 8501"]
+        assert (folder / "port").read_text() == f"{session.port}\n" != "8501\n"
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", int(session.port)))
+
+
+def test_a_block_that_fails_shows_the_logs_of_the_page(folder: Path) -> None:
+    with Session(folder) as session, pytest.raises(PageError, match=r"serve\.log:\nno memory"):
+        session.run("bash", "echo no memory > serve.log; false")
 
 
 def test_what_a_page_leaves_behind_is_ended(folder: Path) -> None:
