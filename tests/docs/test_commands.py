@@ -24,6 +24,22 @@ PROGRAM = re.compile(
     r"(?:[A-Z_]+=\S+ )*(?:timeout \d+ )?"
     r"(?:(?:\S*/)?python3? -m fcn|fcn|(?:\S*/)?python3? (?P<script>train|infer)\.py)(?= |$)"
 )
+# Programs of others, whose arguments no parser of ours checks.
+TOOL = re.compile(
+    r"(?:sudo |[A-Z_]+=\S+ )*(?:\S*python3? |(?:pipx?|uv|git|make|npm|apt-get|docker|curl|fcn) )"
+)
+NAMES_PACKAGES = re.compile(r"\b(?:pip|pipx|uv tool|runpip keras-fcn) (?:install|wheel|download) (.*)")
+PACKAGE = re.compile(r"\S*/\S*|\.{1,3}|[\w.-]+==[\d.]+|keras-fcn(?:\[[\w,]+\])?(?: @ \S+)?")
+FLAGS = (
+    "-q",
+    "--no-build-isolation",
+    "--no-cache-dir",
+    "--no-compile",
+    "--no-deps",
+    "--no-index",
+    "--require-hashes",
+)
+"""Options without a value."""
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 SHELLS = ("", "bash", "sh", "shell", "console")
 PLACEHOLDER = re.compile(r"=[A-Z_]+$")
@@ -43,6 +59,23 @@ def commands(block: str) -> Iterator[list[str]]:
             if found := PROGRAM.match(part):
                 words = shlex.split(re.split(r" (?:\d?>|<)", part[found.end() :])[0], comments=True)
                 yield [found["script"], *words] if found["script"] else words
+
+
+def stray_words(block: str) -> Iterator[str]:
+    """Yields lines whose words behind a command would be arguments: packages to install, for example."""
+    for line in re.sub(r"\\\n\s*(?:# *)?", "", block).splitlines():
+        line = line.strip()
+        if TOOL.match(line) is None:
+            continue
+        named = NAMES_PACKAGES.search(line)
+        words = shlex.split(named[1], comments=True) if named else []
+        packages = [
+            word
+            for before, word in zip(["", *words], words, strict=False)
+            if not word.startswith("-") and (before in FLAGS or not before.startswith("-"))
+        ]
+        if re.search(r"\S {2,}(?!#)\S", line) or not all(map(PACKAGE.fullmatch, packages)):
+            yield line
 
 
 def shown(page: Path) -> list[list[str]]:
@@ -90,6 +123,28 @@ def test_commands_are_read_as_a_shell_reads_them() -> None:
         ["infer", "m", "-", "--output", "o"],
         ["weights"],
     ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_words_behind_a_command_are_comments(page: Path) -> None:
+    found = [line for block in code_blocks(page.read_text()) for line in stray_words(block)]
+    assert found == [], "a shell takes these words as arguments: put them behind #"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "python -m pip wheel --wheel-dir dist .        in the checkout",
+        "pip install 'keras-fcn[serve]' in a checkout",
+        "uv tool install dist/keras_fcn-0.2.0-py3-none-any.whl or with uv",
+        "pipx install dist/keras_fcn-0.2.0-py3-none-any.whl   or with pipx",
+        "git clone ADDRESS   once",
+    ],
+)
+def test_words_behind_a_command_are_found(line: str) -> None:
+    assert [*stray_words(f"{line}\n")] == [line]
+    words = line.replace(" in ", " # in ").replace(" or ", " # or ").replace(" once", " # once")
+    assert [*stray_words(f"{words}\n")] == []
 
 
 @pytest.mark.parametrize(
