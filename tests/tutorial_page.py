@@ -21,6 +21,7 @@ Port 8501, which may be taken, is replaced by a free one while the page runs.
 
 import argparse
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +37,9 @@ LARGEST_PICTURE = 60_000
 PICTURE_HEIGHT = 240
 LARGEST_DIFFERENCE = 20.0
 """Mean over the pixels, of 255. JPEG makes less than 1, another net some, another picture more than 70."""
+
+_MAY_BE_MISSING = ("curl",)
+"""Programs of pages that a small container lacks; what is not named here must be there."""
 
 
 class Block(NamedTuple):
@@ -76,6 +80,13 @@ def read_blocks(page: str) -> list[Block]:
             notes, index = {}, last
         index += 1
     return blocks
+
+
+def missing_programs(page: Path) -> list[str]:
+    """Returns the programs that a page runs and this machine lacks."""
+    code = [block.content for block in read_blocks(page.read_text()) if block.kind == "bash"]
+    words = set(re.findall(r"[\w-]+", "\n".join(code)))
+    return [name for name in _MAY_BE_MISSING if name in words and shutil.which(name) is None]
 
 
 class Wishes(NamedTuple):

@@ -47,7 +47,8 @@ class Session:
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
         plain = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "PATH": tools, "PYTHONPATH": paths}
         weights = {"FCN_WEIGHTS": str(folder / ".weights")}  # nothing is downloaded, nothing found
-        self.environment = {**os.environ, **plain, **weights}
+        here = dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost")  # no proxy reaches these
+        self.environment = {**os.environ, **plain, **weights, **here}
         self.environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # it would show TensorFlow's notices
         self.processes: dict[str, subprocess.Popen[str]] = {}
         self.errors = (folder / ".python-errors").open("w+")

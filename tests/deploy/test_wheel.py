@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from git_files import git_files
 from html_page import Page
 
 HERE = Path(__file__).parents[2]
@@ -22,9 +23,7 @@ SMALL = (
 
 def source_files() -> list[str]:
     """Returns the files of the checkout, relative to it: all that git does not ignore."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=HERE, capture_output=True, check=True).stdout
-    return [name for name in map(os.fsdecode, listed.split(b"\0")) if name and (HERE / name).is_file()]
+    return git_files("--cached", "--others", "--exclude-standard")
 
 
 class Installed(NamedTuple):

@@ -1,12 +1,12 @@
 """Tests of optional packages, and of what is said where one is missing."""
 
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from git_files import git_files
 
 from fcn.errors import BackendError
 from fcn.system.optional import import_optional, missing_package
@@ -80,15 +80,14 @@ def test_nothing_says_to_install_the_package_of_another_project() -> None:
     """On PyPI `fcn` belongs to others; this distribution is `keras-fcn`."""
     project = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
     assert project["name"] == "keras-fcn"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=HERE, capture_output=True, check=True).stdout
-    files = [HERE / name.decode() for name in listed.split(b"\0") if name]
+    files = [HERE / name for name in git_files()]
     assert len(files) > 500
     installs = re.compile(r"pip install [^\n`]*?(?<![\w./-])fcn(?![\w./-])")
     extra_of_other = re.compile(r"(?<![\w.-])fcn\[(?=[a-z])")
     extras = re.compile(r"keras-fcn\[([\w,]+)\]")
     named = set()
     for path in files:
-        if path == Path(__file__) or not path.is_file():
+        if path == Path(__file__):
             continue
         try:
             text = path.read_text(encoding="utf-8")
