@@ -1,6 +1,7 @@
 """Arguments that several commands share, and readers of the text of an argument."""
 
 import argparse
+import re
 import shutil
 import textwrap
 from collections.abc import Callable
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """The parser group to which a command is added."""
 
-MODEL_HELP = "a run folder, a .keras file, an exported folder, or the name of a published net (fcn weights)"
+WEIGHTS_COMMAND = as_started("python -m fcn weights")
+"""Lists published nets."""
+
+MODEL_HELP = (
+    f"a run folder, a .keras file, an exported folder, or the name of a published net ({WEIGHTS_COMMAND})"
+)
 
 
 def add_command(
@@ -42,12 +48,18 @@ def add_command(
         help=description,
         # The formatter leaves all texts as they are, for the example, which is one line to be copied.
         description=textwrap.fill(description, shutil.get_terminal_size().columns - 2),
-        epilog=f"example:\n  {as_started(example)}",
+        epilog=f"example:\n  {_shown(example)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run_command=run)
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     return command
+
+
+def _shown(example: str) -> str:
+    """Returns an example as it works here: as `fcn`, also for a recipe that has no file here."""
+    command = as_started(example)
+    return re.sub(r" configs/(\w+)\.yaml\b", r" \1", command) if command.startswith("fcn ") else command
 
 
 def add_set(command: argparse.ArgumentParser, help_text: str) -> None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from fcn.cli.arguments import (
+    WEIGHTS_COMMAND,
     Commands,
     add_command,
     add_engine,
@@ -39,8 +40,8 @@ def add_parser(commands: Commands) -> None:
         type=Path,
         nargs="+",
         metavar="CONFIG_OR_MODEL",
-        help="a YAML file, to train; or a run folder, a .keras file or the name of a published net (fcn "
-        "weights), to load",
+        help="a YAML file, to train; or a run folder, a .keras file or the name of a published net "
+        f"({WEIGHTS_COMMAND}), to load",
     )
     compare.add_argument(
         "--nets",

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fcn.cli.arguments import Commands, add_command, add_trust, find_model
+from fcn.cli.arguments import WEIGHTS_COMMAND, Commands, add_command, add_trust, find_model
 from fcn.cli.tables import print_verification
 from fcn.config.sections import ACCURACY_DROP, FORMATS
 from fcn.errors import ConfigError
@@ -11,7 +11,7 @@ from fcn.pages.percent import percent
 from fcn.system.backend import start_backend
 from fcn.system.text import print_json, print_lines, print_notice
 
-_NET_HELP = "a run folder, a .keras file, or the name of a published net (fcn weights)"
+_NET_HELP = f"a run folder, a .keras file, or the name of a published net ({WEIGHTS_COMMAND})"
 
 
 def add_parser(commands: Commands) -> None:

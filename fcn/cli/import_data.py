@@ -158,13 +158,13 @@ def run(options: argparse.Namespace) -> None:
         print_json(record | {"root": str(options.output)})
         return
     name = options.output.name
-    planning = ["python", "-m", "fcn", "plan", str(options.output), "--output", f"{name}.yaml"]
-    training = ["python", "train.py", f"{name}.yaml", "--run", f"runs/{name}"]
+    planning = join_words([options.output, "--output", f"{name}.yaml"])
+    training = join_words([f"{name}.yaml", "--run", f"runs/{name}"])
     print_lines(
         f"Wrote {options.output}/: {counted(len(plan.names), 'image')} with labels, in VOC layout.",
         *_describe_stripped(plan, record),
-        f"Next: {as_started(join_words(planning))}",
-        f"      {as_started(join_words(training))}",
+        f"Next: {as_started('python -m fcn plan')} {planning}",
+        f"      {as_started('python train.py')} {training}",
     )
 
 

@@ -4,11 +4,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fcn.cli.arguments import Commands, add_command
+from fcn.cli.arguments import WEIGHTS_COMMAND, Commands, add_command
 from fcn.config.sections import NETS
 from fcn.errors import RunError
 from fcn.system.backend import start_backend
 from fcn.system.files import check_new_folder
+from fcn.system.remedies import as_started
 from fcn.system.text import print_json, print_lines
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def add_parser(commands: Commands) -> None:
     importing.add_argument(
         "source",
         metavar="SOURCE",
-        help="name of a published net (fcn weights), file or URL: caffemodel, Keras .h5, vgg16.npy, PyTorch "
-        ".pth, Chainer .npz, .safetensors or ONNX",
+        help=f"name of a published net ({WEIGHTS_COMMAND}), file or URL: caffemodel, Keras .h5, vgg16.npy, "
+        "PyTorch .pth, Chainer .npz, .safetensors or ONNX",
     )
     importing.add_argument("--output", type=Path, required=True, metavar="RUN", help="a new folder")
     importing.add_argument(
@@ -54,7 +55,8 @@ def run(options: argparse.Namespace) -> None:
             _remove_copy(options.source)  # a mended server is asked again
         if not licenses:
             raise
-        advice = f"To download it again, run fcn weights remove {licenses[0].weights} first."
+        removing = as_started("python -m fcn weights remove")
+        advice = f"To download it again, run {removing} {licenses[0].weights} first."
         raise RunError(str(error), advice) from error
     if "://" in options.source:
         _remove_copy(options.source)
@@ -91,7 +93,8 @@ def _find(source: str) -> tuple[Path, tuple["WeightLicense", ...]]:
     else:
         if not Path(source).exists() and (names := close_names(source)):
             raise RunError(
-                f"{source}: no such file. Did you mean the published net {names[0]}? fcn weights lists all."
+                f"{source}: no such file. Did you mean the published net {names[0]}? "
+                f"{as_started('python -m fcn weights')} lists all."
             )
         return Path(source), ()
     return path, () if name is None else (license_of(name, PUBLISHED[name]),)

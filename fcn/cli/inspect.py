@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fcn.cli.arguments import Commands, add_command, add_engine, add_trust, find_model
+from fcn.cli.arguments import WEIGHTS_COMMAND, Commands, add_command, add_engine, add_trust, find_model
 from fcn.cli.size_arguments import read_sides
 from fcn.config.file import is_configuration
 from fcn.errors import RunError
@@ -40,7 +40,7 @@ def add_parser(commands: Commands) -> None:
         type=Path,
         metavar="CONFIG_OR_MODEL",
         help="a YAML file; a run folder, an exported folder, a .keras or an .h5 file; or the name of a "
-        "published net (fcn weights)",
+        f"published net ({WEIGHTS_COMMAND})",
     )
     inspect.add_argument(
         "--size",

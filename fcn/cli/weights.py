@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from fcn.cli.arguments import Commands, add_command
+from fcn.cli.arguments import WEIGHTS_COMMAND, Commands, add_command
 from fcn.errors import PartialError, RunError
 from fcn.system.remedies import as_started
 from fcn.system.text import print_json, print_lines
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fcn.weights.cache import WeightCache
     from fcn.weights.catalog import PublishedNet
 
-_NAME = "name of a published net, as fcn weights lists it"
+_NAME = f"name of a published net, as {WEIGHTS_COMMAND} lists it"
 
 
 def add_parser(commands: Commands) -> None:
@@ -144,7 +144,8 @@ def _verify(options: argparse.Namespace) -> None:
         problem = _problem_of_import(cache, name)
         if state == "absent" and problem is None:
             if options.name is not None:
-                raise RunError(f"{name}: is not in {cache.folder}. Download it: fcn weights get {name}")
+                getting = as_started("python -m fcn weights get")
+                raise RunError(f"{name}: is not in {cache.folder}. Download it: {getting} {name}")
             continue
         documents.append({"name": name, "state": state, "compared": detail, "imported": problem or None})
         if state != "absent":
@@ -160,7 +161,7 @@ def _verify(options: argparse.Namespace) -> None:
     if damaged:
         raise PartialError(
             "Damaged nets. Remove them; a net that was removed is downloaded when it is next used:",
-            *(f"  fcn weights remove {name}" for name in damaged),
+            *(f"  {as_started('python -m fcn weights remove')} {name}" for name in damaged),
         )
 
 
@@ -206,5 +207,6 @@ def _net(name: str) -> "PublishedNet":
     if name not in NETS:
         names = close_names(name)
         hint = f" Did you mean {names[0]}?" if names else ""
-        raise RunError(f"{name}: no published net of this name.{hint} fcn weights lists them.")
+        listing = as_started("python -m fcn weights")
+        raise RunError(f"{name}: no published net of this name.{hint} {listing} lists them.")
     return NETS[name]

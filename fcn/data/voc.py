@@ -32,14 +32,14 @@ from fcn.data.split_list import Example as Example
 from fcn.errors import DataError, PlaceError
 from fcn.system.files import is_there
 from fcn.system.places import path_below
-from fcn.system.remedies import set_keys
+from fcn.system.remedies import as_started, set_keys
 
 SHOWN = 20
 """Files of one kind that an error lists."""
 
 _MADE_BY_SPLITS = {
-    "train_aug": "from VOC's labels and those of SBD (fcn data download sbd)",
-    "sbd_train": "from the labels of SBD (fcn data download sbd)",
+    "train_aug": "from VOC's labels and those of SBD ({download})",
+    "sbd_train": "from the labels of SBD ({download})",
 }
 """Splits of recipes that Pascal VOC does not have, and what they are made of."""
 
@@ -252,10 +252,11 @@ def check_root(root: Path) -> None:
     if is_there(root / IMAGES):
         return
     if not is_there(root):
+        data = as_started("python -m fcn data")
         raise DataError(
             f"{root}: no such folder. Expected a data set in VOC layout, VOCdevkit/VOC2012 for example. "
-            "fcn data download fetches published ones, fcn data generate draws one, fcn data import makes "
-            "one of your labels."
+            f"{data} download fetches published ones, {data} generate draws one, {data} import makes one of "
+            "your labels."
         )
     near = (found.parent for depth in ("*", "*/*") for found in sorted(root.glob(f"{depth}/{IMAGES}")))
     inside = next(near, None)
@@ -274,8 +275,10 @@ def _read_split(root: Path, split: str, lists: Path | None = None) -> list[Entry
                 "(data.val_share). Restore the list from a copy of the run."
             )
         if made := _MADE_BY_SPLITS.get(split):
+            data = as_started("python -m fcn data")
             raise DataError(
-                f"{path}: no such split. The data set has: {known}. fcn data splits writes {split}, {made}. "
+                f"{path}: no such split. The data set has: {known}. {data} splits writes {split}, "
+                f"{made.format(download=f'{data} download sbd')}. "
                 f"Or use VOC's own split, train ({set_keys('data.train_split=train')})."
             )
         raise DataError(

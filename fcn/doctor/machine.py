@@ -9,6 +9,7 @@ from pathlib import Path
 from fcn.doctor.finding import Finding
 from fcn.doctor.remedies import new_environment
 from fcn.system.memory import available_bytes
+from fcn.system.remedies import as_started
 from fcn.system.text import counted
 from fcn.weights.cache import WeightCache
 from fcn.weights.catalog import NETS
@@ -73,7 +74,8 @@ def examine_nets() -> Finding:
     cache = WeightCache()
     kept = {name: path for name, net in NETS.items() if (path := cache.find(net)) is not None}
     if not kept:
-        text = f"none is kept in {cache.folder}; fcn infer fcn8s-voc downloads one (540 MB)"
+        labeling = as_started("python -m fcn infer")
+        text = f"none is kept in {cache.folder}; {labeling} fcn8s-voc downloads one (540 MB)"
         return Finding("published nets", "good", text)
     size = sum(path.stat().st_size for path in {*kept.values()})
     return Finding("published nets", "good", f"{', '.join(kept)} in {cache.folder} ({size / 1e6:,.0f} MB)")

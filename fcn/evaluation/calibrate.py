@@ -25,6 +25,7 @@ from fcn.runs.lineage_warnings import describe_training
 from fcn.runs.model_file import net_file
 from fcn.system.parallel import map_ahead
 from fcn.system.progress import track
+from fcn.system.remedies import as_started
 from fcn.system.text import counted
 from fcn.weights.catalog import NETS
 
@@ -121,7 +122,7 @@ def calibrate(
     if str(model) in NETS and not path.exists():
         raise RunError(
             f"{model}: is a published net, whose file stays as it is. Import it into a run of your own with "
-            "fcn import, and calibrate that."
+            f"{as_started('python -m fcn import')}, and calibrate that."
         )
     file = net_file(path)
     opened = file.stat()

@@ -7,6 +7,7 @@ from fcn.inference.engines.exported import CALIBRATION
 from fcn.runs.calibration_file import read_record
 from fcn.runs.folder import exported_version, is_exported, model_file
 from fcn.system.json_files import read_json_file
+from fcn.system.remedies import as_started
 
 
 def describe_fitted(model: Path, root: Path, split: str) -> str | None:
@@ -25,8 +26,8 @@ def describe_fitted(model: Path, root: Path, split: str) -> str | None:
         count = record["fitted_images"]
         return (
             f"Half of these images were fitted to: {model} has its temperatures from {count} images of "
-            f"{split} of {root}. So the calibration with temperatures is too good; fcn calibrate reports "
-            "that of the other half."
+            f"{split} of {root}. So the calibration with temperatures is too good; "
+            f"{as_started('python -m fcn calibrate')} reports that of the other half."
         )
     except (OSError, KeyError, TypeError, ValueError):
         return None

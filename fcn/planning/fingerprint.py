@@ -19,6 +19,8 @@ from fcn.labels.validation_split import count_training_images, lists_of
 from fcn.report.pictures import spread
 from fcn.system.parallel import map_on_all_cores
 from fcn.system.progress import track
+from fcn.system.remedies import as_started
+from fcn.system.shell import quoted
 from fcn.training.checked_data import CheckedData
 
 MOST_LABELS = 500
@@ -86,7 +88,8 @@ def take_fingerprint(config: Config) -> tuple[Fingerprint, CheckedData]:
     facts = facts_of_all([train[index] for index in chosen] + largest_val, num_classes)
     pixels = class_pixels(facts[: len(chosen)], num_classes)
     if not pixels.any():
-        raise DataError(f"{data.root}: no label that was read has a class. See fcn data check {data.root}")
+        check = as_started("python -m fcn data check")
+        raise DataError(f"{data.root}: no label that was read has a class. See {check} {quoted(data.root)}")
     num_train = count_training_images(data)
     num_val = len(val) if others else len(train) - num_train
     sizes = np.array(train_sizes + val_sizes if others else train_sizes)

@@ -11,7 +11,7 @@ from fcn.planning.reasons import describe_class
 from fcn.planning.search import describe_trial
 from fcn.report.page import duration
 from fcn.system.remedies import as_started
-from fcn.system.shell import join_words
+from fcn.system.shell import join_words, quoted
 from fcn.system.text import counted, printable
 from fcn.version import __version__
 
@@ -89,7 +89,7 @@ def _header(plan: TrainingPlan, path: Path, command: Sequence[str]) -> Iterator[
     yield "#"
     for title, text in (
         ("Written by", f"{join_words(command)} (fcn {__version__})"),
-        ("Command", as_started(join_words(["python", "train.py", path]))),
+        ("Command", f"{as_started('python train.py')} {quoted(path)}"),
         ("Time", f"about {duration(plan.seconds)}, after the data are checked"),
         (
             "Images",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from fcn.config.file import Config, is_configuration, load_saved_config
 from fcn.errors import RunError
+from fcn.system.remedies import as_started
+from fcn.system.shell import join_words
 
 DIGESTS = "digests.json"
 """Name of the digests of the training data in a run and in an exported version (`fcn.runs.digests`)."""
@@ -150,17 +152,20 @@ def model_file(path: Path) -> Path:
     if not path.exists():
         raise RunError(
             f"{path}: no such model. Expected a run folder, a .keras file, an exported folder, or a name "
-            "that fcn weights lists."
+            f"that {as_started('python -m fcn weights')} lists."
         )
+    run_path = f"runs/{path.stem}"
     if is_configuration(path):
         raise RunError(
-            f"{path}: is a configuration, and no net yet. Train it first (fcn train {path} --run "
-            f"runs/{path.stem}), then give the run, runs/{path.stem}."
+            f"{path}: is a configuration, and no net yet. Train it first "
+            f"({as_started('python -m fcn train')} {join_words([path, '--run', run_path])}), then give the "
+            f"run, {run_path}."
         )
     if path.suffix in _WEIGHT_SUFFIXES:
         raise RunError(
-            f"{path}: holds weights of another library. Import them first (fcn import {path} --output "
-            f"runs/{path.stem}), then give the run, runs/{path.stem}."
+            f"{path}: holds weights of another library. Import them first "
+            f"({as_started('python -m fcn import')} {join_words([path, '--output', run_path])}), then give "
+            f"the run, {run_path}."
         )
     return path
 
@@ -183,6 +188,7 @@ def net_file(path: Path) -> Path:
     if not zipfile.is_zipfile(file):
         raise RunError(
             f"{file}: cannot be read; it is not a .keras file, or only a part of one. "
-            "Copy it again, or train the net again. Published weights in HDF5 are imported first: fcn import."
+            "Copy it again, or train the net again. Published weights in HDF5 are imported first: "
+            f"{as_started('python -m fcn import')}."
         )
     return file

@@ -11,7 +11,7 @@ from fcn.runs.folder import RunFolder
 from fcn.runs.licenses import license_of
 from fcn.system.files import remove
 from fcn.system.json_files import read_json_file
-from fcn.system.remedies import set_keys
+from fcn.system.remedies import as_started, set_keys
 from fcn.system.text import print_notice
 from fcn.weights.catalog import NETS, PublishedNet
 
@@ -62,7 +62,8 @@ def resolve_model(
     if catalog[name].is_classifier:
         raise RunError(
             f"{name}: is a classifier of whole images, from which a training can start: "
-            f"{set_keys(f'model.weights={name}')}. Give a net that labels pixels; fcn weights lists them."
+            f"{set_keys(f'model.weights={name}')}. Give a net that labels pixels; "
+            f"{as_started('python -m fcn weights')} lists them."
         )
     cache = cache or _user_cache()
     run = cache.net_path(name)
@@ -138,7 +139,8 @@ def _existing_path(model: Path | str, catalog: Mapping[str, PublishedNet]) -> Pa
     if name not in catalog:
         if not path.exists() and (names := close_names(name, catalog)):
             raise RunError(
-                f"{path}: no such model. Did you mean the published net {names[0]}? fcn weights lists all."
+                f"{path}: no such model. Did you mean the published net {names[0]}? "
+                f"{as_started('python -m fcn weights')} lists all."
             )
         return path
     if not path.exists():
@@ -166,4 +168,5 @@ def _import(
     try:
         import_weights(source, run, licenses=(license_of(name, catalog[name]),), catalog=catalog)
     except RunError as error:
-        raise RunError(str(error), f"To download it again, run fcn weights remove {name} first.") from error
+        removing = as_started("python -m fcn weights remove")
+        raise RunError(str(error), f"To download it again, run {removing} {name} first.") from error

@@ -33,6 +33,7 @@ from fcn.suspects.ranking import Net
 from fcn.system.files import as_json, remove, unwritable, write_text
 from fcn.system.json_files import read_json_file
 from fcn.system.links import link_folder, link_or_copy
+from fcn.system.remedies import as_started
 from fcn.system.text import print_notice
 from fcn.training.loop import train
 
@@ -231,7 +232,8 @@ def _only_one(work: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise RunError(
-            f"{work}: another `fcn data suspects --folds` works there. Wait until that ends, or stop it."
+            f"{work}: another `{as_started('python -m fcn data suspects')} --folds` works there. Wait until "
+            "that ends, or stop it."
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
+from pathlib import PurePath
 
 from fcn.system.shell import join_words, quoted
 
@@ -25,26 +25,34 @@ def naming_options() -> Iterator[None]:
         _OPTIONS.reset(before)
 
 
-def as_started(text: str, program: str | None = None) -> str:
-    """Returns text with its commands as this program was started, if that was as `fcn`.
+def as_started(command: str, program: str | None = None, interpreter: str | None = None) -> str:
+    """Returns a command as this program was started: as `fcn`, or with the same Python.
 
-    A package that was installed from its wheel has neither `train.py` nor `configs/`, and the `python`
-    of the shell may not have it.
+    A package that was installed from its wheel has no `train.py`, and the `python` of the shell may be
+    another or none.
 
     Args:
-        text: Text with commands, such as "python -m fcn export", "python train.py configs/quickstart.yaml".
+        command: It begins with "python -m fcn", "python train.py" or "python infer.py". Paths of the user
+            are added to what is returned, so that nothing in them is taken for a command.
         program: How this program was started; None for `sys.argv[0]`.
+        interpreter: How Python was started; None for `sys.orig_argv[0]`.
 
     Example:
-        >>> as_started("python train.py configs/camvid.yaml", "/usr/bin/fcn")
-        'fcn train camvid'
-        >>> as_started("python -m fcn doctor", "fcn.exe"), as_started("python infer.py RUN", "infer.py")
-        ('fcn doctor', 'python infer.py RUN')
+        >>> as_started("python train.py", "/usr/bin/fcn"), as_started("python -m fcn doctor", "fcn.exe")
+        ('fcn train', 'fcn doctor')
+        >>> as_started("python infer.py RUN", "train.py", ".venv/bin/python")
+        '.venv/bin/python infer.py RUN'
+        >>> as_started("python -m fcn doctor", "notebook.py", "/usr/bin/python3")
+        'python -m fcn doctor'
     """
-    if Path(sys.argv[0] if program is None else program).stem != "fcn":
-        return text
-    text = re.sub(r"\bpython (train|infer)\.py\b", r"fcn \1", text).replace("python -m fcn", "fcn")
-    return re.sub(r"\bconfigs/(\w+)\.yaml\b", r"\1", text)
+    path = PurePath(sys.argv[0] if program is None else program)
+    if path.stem == "fcn":
+        return re.sub("^python -m fcn", "fcn", re.sub(r"^python (train|infer)\.py", r"fcn \1", command))
+    python = sys.orig_argv[0] if interpreter is None else interpreter
+    ours = path.name in ("train.py", "infer.py") or path.parts[-2:] == ("fcn", "__main__.py")
+    if not ours or not PurePath(python).name.startswith("python"):
+        return command
+    return re.sub("^python ", lambda _: f"{quoted(python)} ", command)
 
 
 def resume_run(run: object, *settings: str) -> str:

@@ -13,6 +13,7 @@ from fcn.report.pictures import spread
 from fcn.runs.folder import RunFolder
 from fcn.system.files import write_json
 from fcn.system.measured_process import MemoryLimitError, measure
+from fcn.system.remedies import as_started
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
 from fcn.training.checked_data import CheckedData
@@ -77,6 +78,6 @@ def _measured(config: Config, data: CheckedData, seconds: float) -> Cost:
         except MemoryLimitError as error:
             raise ConfigError(
                 "train.hours: the process that measures steps ran out of memory. Set train.accumulate, so "
-                "that a batch is computed in parts, or a smaller augmentation.crop_size; `fcn plan` finds "
-                "what fits."
+                "that a batch is computed in parts, or a smaller augmentation.crop_size; "
+                f"`{as_started('python -m fcn plan')}` finds what fits."
             ) from error

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from fcn.system.remedies import as_started
 from fcn.weights.catalog import NETS, PublishedNet
 
 MIRROR = "FCN_WEIGHTS_MIRROR"
@@ -22,7 +23,7 @@ def advise_download(name: str, net: PublishedNet, path: Path) -> str:
     """
     advice = (
         f"Without a network, put {describe_file(net)} at {path}, or name a mirror that has it: --mirror "
-        f"URL_OR_FOLDER of fcn weights get, or {MIRROR}."
+        f"URL_OR_FOLDER of {as_started('python -m fcn weights get')}, or {MIRROR}."
     )
     others = other_sources(name)
     return f"{advice} The same net from elsewhere: {', '.join(others)}." if others else advice

@@ -15,6 +15,7 @@ from fcn.system.download.retry import DEFAULT_RETRY, RetryPolicy
 from fcn.system.files import durable_path, is_there, remove, unreadable
 from fcn.system.places import path_below
 from fcn.system.progress import track_bytes
+from fcn.system.remedies import as_started
 from fcn.system.text import print_notice
 from fcn.weights.advice import MIRROR, advise_download
 from fcn.weights.catalog import PublishedNet
@@ -88,7 +89,7 @@ class WeightCache:
             if not is_there(path) and (found := _keras_copy(file)) is not None:
                 return found
             if is_there(path):
-                advice = f"Delete it, or run fcn weights remove {name}."
+                advice = f"Delete it, or run {as_started('python -m fcn weights remove')} {name}."
                 check_file(path, file, advice)
                 _check_content(path, file, path, advice)
             else:
@@ -287,7 +288,7 @@ def _record(name: str, path: Path, file: PublishedFile) -> None:
         raise DownloadError(
             f"{path}: has the SHA-256 {found.sha256}, but {earlier.sha256} when it was first downloaded. "
             "It was changed here, or its publisher has changed it. To download it again and take what comes, "
-            f"run fcn weights remove {name}."
+            f"run {as_started('python -m fcn weights remove')} {name}."
         )
     if file.checksum is None and earlier is None:
         print_notice(

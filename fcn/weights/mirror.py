@@ -7,6 +7,7 @@ from urllib.request import url2pathname
 
 from fcn.errors import DownloadError
 from fcn.system.places import path_below
+from fcn.system.remedies import as_started
 from fcn.weights.advice import MIRROR
 
 _SCHEMES = ("http", "https")
@@ -37,6 +38,6 @@ def find_in_mirror(mirror: str, name: str) -> Path | str:
     else:
         raise DownloadError(
             f"{mirror}: expected a folder of this machine, or a URL that begins with http:// or https://, as "
-            f"the mirror. Change --mirror of fcn weights get, or {MIRROR}."
+            f"the mirror. Change --mirror of {as_started('python -m fcn weights get')}, or {MIRROR}."
         )
     return path_below(Path(folder), name, "the catalog of weights")

@@ -121,7 +121,7 @@ def test_get_verify_and_remove(folder: Path, thin_net_file: bytes, capsys) -> No
     assert code == 1
     assert json.loads(output)["nets"][0]["state"] == "damaged"
     assert errors.startswith("Error: Damaged nets. Remove them;")
-    assert errors.endswith(f"  fcn weights remove {NAME}\n")
+    assert errors.endswith(f"  python -m fcn weights remove {NAME}\n")
     code, output, _ = run(["weights", "remove", NAME], capsys)
     assert (code, output) == (0, f"Removed {folder / FILE}.\n")
     assert run(["weights", "remove", NAME], capsys)[1] == f"{NAME}: is not here.\n"
@@ -178,7 +178,7 @@ def test_a_bad_file_can_be_replaced_by_the_advice_of_the_messages(
         code, _, errors = run(command, capsys)
         assert code == 2
         assert "expected the layers of VGG16" in errors
-        assert errors.endswith(f"run fcn weights remove {NAME} first.\n")
+        assert errors.endswith(f"run python -m fcn weights remove {NAME} first.\n")
     mirror.write_bytes(thin_net_file)
     assert run(["weights", "remove", NAME], capsys)[0] == 0
     assert run(["weights", "get", NAME], capsys)[0] == 0
@@ -190,7 +190,8 @@ def test_an_unknown_name_is_named(command: str, capsys) -> None:
     code, _, errors = run(["weights", command, "fcn8s-vok"], capsys)
     assert code == 2
     assert errors == (
-        "Error: fcn8s-vok: no published net of this name. Did you mean fcn8s-voc? fcn weights lists them.\n"
+        "Error: fcn8s-vok: no published net of this name. Did you mean fcn8s-voc? "
+        "python -m fcn weights lists them.\n"
     )
 
 

@@ -189,9 +189,9 @@ def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "way"),
     [
-        ("cats.yaml", "Train it first (fcn train {path} --run runs/cats)"),
-        ("vgg.caffemodel", "Import them first (fcn import {path} --output runs/vgg)"),
-        ("vgg.pth", "Import them first (fcn import {path} --output runs/vgg)"),
+        ("cats.yaml", "Train it first (python -m fcn train {path} --run runs/cats)"),
+        ("vgg.caffemodel", "Import them first (python -m fcn import {path} --output runs/vgg)"),
+        ("vgg.pth", "Import them first (python -m fcn import {path} --output runs/vgg)"),
     ],
 )
 def test_what_becomes_a_model_by_a_command_is_named_with_it(name: str, way: str, tmp_path: Path) -> None:
