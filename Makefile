@@ -17,12 +17,17 @@ help: ## List the targets
 install: $(INSTALLED) ## Install the whole environment into .venv: the package, tests and checks
 
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# An environment is kept, also one that an interrupted installation left, unless its pins have changed.
-KEPT = $(if $(and $(wildcard $(RUNTIME)),$(filter requirements/%,$?)),false,$(BIN)/python -m pip --version)
+SUPPORTED := (3, 11) <= sys.version_info[:2] <= (3, 13)
+VERSION := -c 'import sys; print(sys.version_info[:2])'
+# An environment is kept, also one that an interrupted installation left, if its Python is supported, and the one that
+# PYTHON= names if it is given, unless pins have changed.
+SAME = $(if $(filter file,$(origin PYTHON)),true,test "$$($(BIN)/python $(VERSION))" = "$$($(PYTHON) $(VERSION))")
+FITS = $(BIN)/python -m pip --version && $(BIN)/python -c 'import sys; sys.exit(not $(SUPPORTED))' && $(SAME)
+KEPT = $(if $(and $(wildcard $(RUNTIME)),$(filter requirements/%,$?)),false,$(FITS))
 
 $(RUNTIME): requirements/runtime.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "Expected Python 3.11, 3.12 or 3.13. Received: Python %d.%d. Choose another one: make $(or $(MAKECMDGOALS),install) PYTHON=python3.12" % sys.version_info[:2])'
-	@$(KEPT) > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@{ $(KEPT); } > /dev/null 2>&1 || $(PYTHON) -c 'import sys; sys.exit(0 if $(SUPPORTED) else "Expected Python 3.11, 3.12 or 3.13. Received: Python %d.%d. Choose another one: make $(or $(MAKECMDGOALS),install) PYTHON=python3.12" % sys.version_info[:2])'
+	@{ $(KEPT); } > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(INSTALL) --require-hashes -r requirements/runtime.txt
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@

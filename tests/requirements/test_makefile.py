@@ -78,3 +78,61 @@ def test_an_environment_is_extended_and_kept_unless_its_pins_change(tmp_path: Pa
     make(".venv/runtime")
     assert not kept.exists()
     assert (environment / "runtime").exists()
+
+
+def claim_version(path: Path, version: tuple[int, int]) -> None:
+    """Writes a Python that says it is of another version, and notes what modules it should run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "#!/bin/sh\n"
+        f'[ "$1" = -m ] && {{ echo "{path.name} $@" >> modules; exit 0; }}\n'
+        f'exec {sys.executable} -c "import sys; sys.version_info = {version}; $2"\n'
+    )
+    path.chmod(0o755)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize(
+    ("found", "default", "given", "expected"),
+    [
+        ((3, 12), (3, 11), None, "kept"),
+        ((3, 12), (3, 14), None, "kept"),
+        ((3, 10), (3, 12), None, "made"),
+        ((3, 14), (3, 14), None, "refused"),
+        ((3, 14), (3, 14), (3, 12), "made"),
+        ((3, 12), (3, 11), (3, 13), "made"),
+        ((3, 12), (3, 11), (3, 12), "kept"),
+        ((3, 12), (3, 11), (3, 14), "refused"),
+    ],
+)
+def test_an_environment_is_kept_if_its_python_fits(
+    found: tuple[int, int],
+    default: tuple[int, int],
+    given: tuple[int, int] | None,
+    expected: str,
+    tmp_path: Path,
+) -> None:
+    shutil.copy(MAKEFILE, tmp_path)
+    (tmp_path / "requirements").mkdir()
+    for name in ("requirements/runtime.txt", "pyproject.toml"):
+        (tmp_path / name).touch()
+    claim_version(tmp_path / ".venv" / "bin" / "python", found)
+    claim_version(tmp_path / "programs" / "python3", default)
+    if given is not None:
+        claim_version(tmp_path / "programs" / "chosen", given)
+    done = subprocess.run(
+        ["make", ".venv/runtime", *(["PYTHON=chosen"] if given else [])],
+        cwd=tmp_path,
+        env={
+            **{key: value for key, value in os.environ.items() if key != "PYTHON"},
+            "PATH": f"{tmp_path / 'programs'}{os.pathsep}{os.environ['PATH']}",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ran = (tmp_path / "modules").read_text()
+    creation = f"{'chosen' if given else 'python3'} -m venv --clear .venv"
+    assert (creation in ran) == (expected == "made")
+    assert ("python -m pip install" in ran) == (done.returncode == 0) == (expected != "refused")
+    assert ("Expected Python 3.11, 3.12 or 3.13" in done.stderr) == (expected == "refused")
