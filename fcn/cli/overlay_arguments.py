@@ -21,8 +21,8 @@ def add_overlays(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--palette",
         metavar="P",
-        help="colors there: bright; voc, those of the label PNGs; or a file with a line NAME:R,G,B for each "
-        "class; default: bright",
+        help="colors there: bright; voc, those of the label PNGs; or a file of lines NAME:R,G,B, for some "
+        "classes or all; default: bright",
     )
 
 

@@ -211,7 +211,7 @@ class Predictor:
         """Returns the same predictor, whose predictions draw overlays in another style.
 
         Raises:
-            DataError: If the style has no color for a class.
+            DataError: If the list of the style does not fit the classes.
         """
         style.recolor(self.classes)
         styled = copy.copy(self)

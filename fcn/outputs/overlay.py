@@ -81,7 +81,7 @@ def overlay_image(
         style: The colors and how much they cover.
 
     Raises:
-        DataError: If the style has no color for a class.
+        DataError: If the list of the style does not fit the classes.
 
     Returns:
         `uint8[H + legend, W, 3]`, RGB.

@@ -27,7 +27,8 @@ class OverlayStyle(NamedTuple):
         palette: "bright"; "voc" for the colors of the classes, which label PNGs have too: VOC's, or those of
             the data set; or the path of the list that `listed` was read from.
         opacity: How much of the color of a pixel is that of its class, 0 to 1.
-        listed: Names of classes and their colors; None for a palette with a name.
+        listed: Names of classes and their colors; None for a palette with a name. Classes that are not among
+            them have their color of "bright".
 
     Example:
         >>> OverlayStyle().recolor(Classes.named(("background", "cat"))).palette
@@ -42,28 +43,28 @@ class OverlayStyle(NamedTuple):
         """Returns classes in the colors in which overlays show them.
 
         Raises:
-            DataError: If a class is missing in the list.
+            DataError: If a class is missing in the list, which names another one: a name may be misspelled.
         """
-        if self.listed is not None:
-            return self._recolor_as_listed(classes, dict(self.listed))
-        if self.palette == "voc":
+        if self.palette == "voc" and self.listed is None:
             return classes
         skipped = int(classes.names[:1] == (BACKGROUND,))
         colors = bright_palette(max(1, len(classes.names) - skipped)).tolist()
         palette = [_UNTINTED] * skipped + [(red, green, blue) for red, green, blue in colors]
-        return Classes(classes.names, tuple(palette[: len(classes.names)]))
+        bright = Classes(classes.names, tuple(palette[: len(classes.names)]))
+        return bright if self.listed is None else self._recolor_as_listed(bright, dict(self.listed))
 
-    def _recolor_as_listed(self, classes: Classes, listed: dict[str, Color]) -> Classes:
-        if classes.names[:1] == (BACKGROUND,):
-            listed = {BACKGROUND: _UNTINTED} | listed
-        missing = [name for name in classes.names if name not in listed]
-        if missing:
+    def _recolor_as_listed(self, bright: Classes, listed: dict[str, Color]) -> Classes:
+        missing = [name for name in bright.names if name not in listed and name != BACKGROUND]
+        unknown = [name for name in listed if name not in bright.names and name != BACKGROUND]
+        if missing and unknown:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise DataError(
-                f"{self.palette}: has no color for {', '.join(missing[:5])}{more}. Add a line with name, "
-                f'red, green and blue for each class of the model, such as "{missing[0]}:255,128,0".'
+                f"{self.palette}: has no color for {', '.join(missing[:5])}{more}, and the model has no "
+                f"class {unknown[0]}. Correct the name, or remove its line: classes that are not listed keep "
+                "their bright color."
             )
-        return Classes(classes.names, tuple(listed[name] for name in classes.names))
+        colors = zip(bright.names, bright.palette, strict=True)
+        return Classes(bright.names, tuple(listed.get(name, color) for name, color in colors))
 
     def with_opacity(self, opacity: float) -> OverlayStyle:
         """Returns the style with another opacity.

@@ -138,7 +138,7 @@ class Prediction:
             opacity: How much the colors cover the image, 0 to 1; None for that of `style`.
 
         Raises:
-            DataError: If the list cannot be read, or has no color for a class.
+            DataError: If the list cannot be read, or names a class that the model lacks.
             ValueError: If the opacity is not between 0 and 1.
         """
         opacity = self.style.opacity if opacity is None else opacity
@@ -149,7 +149,7 @@ class Prediction:
         """Returns the overlay as a JPEG; one that is too large for that is made smaller.
 
         Raises:
-            DataError: If the style has no color for a class.
+            DataError: If the list of the style does not fit the classes.
         """
         return encode_jpeg(jpeg_overlay(*self._upright(), self.classes, self.style))
 

@@ -48,15 +48,24 @@ def test_a_list_gives_colors_by_name(text: str, tmp_path: Path) -> None:
     assert str(path) in style.describe()
 
 
-def test_a_list_must_name_the_classes_of_the_model(tmp_path: Path) -> None:
+def test_a_list_of_some_classes_leaves_the_others_bright(tmp_path: Path) -> None:
     path = tmp_path / "colors.txt"
-    path.write_text("cat:255,128,0\nbird:0,0,255\n")
-    with pytest.raises(DataError, match=r"colors\.txt: has no color for dog\. Add .*\"dog:255,128,0\""):
+    path.write_text("dog:0,200,255\n")
+    bright = DEFAULT_STYLE.recolor(CLASSES).palette
+    assert make_style(str(path)).recolor(CLASSES).palette == (*bright[:2], (0, 200, 255))
+
+
+def test_a_list_with_a_misspelled_class_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "colors.txt"
+    path.write_text("background:0,0,0\ncat:255,128,0\nbird:0,0,255\n")
+    with pytest.raises(
+        DataError, match=r"colors\.txt: has no color for dog, and the model has no class bird\. Correct"
+    ):
         make_style(str(path)).recolor(CLASSES)
     many = Classes.named(("background", *(f"class {number}" for number in range(9))))
     with pytest.raises(DataError, match="class 3, class 4 and 4 more"):
         make_style(str(path)).recolor(many)
-    with pytest.raises(DataError, match="for sky, sea"):
+    with pytest.raises(DataError, match="for sky, sea, and the model has no class cat"):
         make_style(str(path)).recolor(SKY)
 
 
