@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fcn.data.image_forms import IMAGE_SUFFIXES
-from fcn.errors import DataError
+from fcn.errors import DataError, PlaceError
 from fcn.labels.importing.folders import find_files, leave_out_further_forms
 from fcn.labels.importing.split_lists import split_of_folder
 from fcn.system.files import is_there
@@ -93,16 +93,21 @@ class ImageIndex:
 
         Raises:
             DataError: If several images differ from the name in letter case only.
-            PlaceError: If the name leads out of the root.
+            PlaceError: If the name leads out of the root, and there is no image of its last part.
         """
         name = name.replace("\\", "/")
         last = posixpath.basename(name)
         if name.startswith("/") or name[1:3] == ":/":
             name = last
         here = folder.relative_to(self._root).as_posix()
+        leads_out = False
         for end in (name, last):
             place = posixpath.normpath(posixpath.join(here, end))
-            exact = path_below(self._root, place, str(source))
+            try:
+                exact = path_below(self._root, place, str(source))
+            except PlaceError:
+                leads_out = True
+                continue
             if is_there(exact) and exact.is_file():  # no name is too long for the first
                 return exact
             found = self._by_place.get(_spelling(place), [])
@@ -110,6 +115,11 @@ class ImageIndex:
                 raise _several(source, name, found)
             if found:
                 return found[0]
+        if leads_out:
+            raise PlaceError(
+                f"{source}: names {name[:_SHOWN]!r}, which is outside of the folder {self._root}. Give the "
+                "folder that holds both, the labels and the images, or put the image beside this file."
+            )
         return None
 
 

@@ -94,8 +94,14 @@ def test_an_image_of_the_name_elsewhere_is_another_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../../a.jpg", "..", "\0", "../../../etc/passwd"])
 def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
     write_files(tmp_path, "a.jpg", "root/one/b.jpg")
-    with pytest.raises(PlaceError, match="outside of the folder"):
+    with pytest.raises(PlaceError, match=r"outside of the folder .*root\. Give the folder that holds both"):
         ImageIndex(tmp_path / "root").find_near(name, tmp_path / "root/one", tmp_path / "root/one/a.json")
+
+
+def test_an_image_beside_labels_that_were_moved_to_it_is_found(tmp_path: Path) -> None:
+    write_files(tmp_path, "root/one/a.jpg", "images/a.jpg")
+    one = tmp_path / "root" / "one"
+    assert ImageIndex(tmp_path / "root").find_near("../../images/a.jpg", one, one / "a.json") == one / "a.jpg"
 
 
 def test_letter_case_alone_chooses_no_image(tmp_path: Path) -> None:
