@@ -7,6 +7,7 @@ import argparse
 import errno
 import io
 import os
+import re
 import sys
 import sysconfig
 import traceback
@@ -215,6 +216,8 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Reports a wrong argument, which may be the name of a file, and exits."""
+        if re.search(r"unrecognized arguments: (.* )?[a-z]+\.[a-z_]+=", message):
+            message += "; each SECTION.KEY=VALUE needs its own --set: --set A=1 --set B=2"
         super().error(printable(message))
 
 

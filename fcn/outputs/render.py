@@ -71,8 +71,9 @@ def check_outputs(kinds: Iterable[str]) -> tuple[str, ...]:
     wanted = list(kinds)
     unknown = [kind for kind in wanted if kind not in OUTPUTS]
     if unknown or not wanted:
+        coco = " COCO is written by polygons, or by rle." if "coco" in unknown else ""
         raise ValueError(
-            f"Expected outputs among {', '.join(OUTPUTS)}. Received: {', '.join(unknown) or 'none'}."
+            f"Expected outputs among {', '.join(OUTPUTS)}. Received: {', '.join(unknown) or 'none'}.{coco}"
         )
     for pair in _EXCLUSIVE:
         if set(pair) <= set(wanted):

@@ -264,6 +264,14 @@ def test_training_again_needs_resume(recipe: Path, run_path: Path, capsys) -> No
     assert_user_error(run(["train", recipe, "--run", run_path], capsys), run_path, "--resume")
 
 
+def test_two_settings_after_one_option_are_explained(capsys) -> None:
+    words = ["small.yaml", "--run", "runs/a", "--set", "train.steps=10", "train.batch_size=2"]
+    code, _, errors = run(["train", *words], capsys)
+    assert code == 2
+    assert "train.batch_size=2; each SECTION.KEY=VALUE needs its own --set: --set A=1 --set B=2" in errors
+    assert "its own --set" not in run(["train", *words[:-1], "more.yaml"], capsys)[2]
+
+
 def test_a_misspelt_key_is_named(recipe: Path, tmp_path: Path, capsys) -> None:
     result = run(["train", recipe, "--run", tmp_path / "r", "--set", "train.stepz=3"], capsys)
     assert_user_error(result, "train.stepz", "Did you mean train.steps?")

@@ -50,6 +50,11 @@ def test_a_palette_png_holds_ids_and_shows_the_colors_of_the_classes() -> None:
     np.testing.assert_array_equal(decode_image(data), np.array(CLASSES.palette, np.uint8)[given.label])
 
 
+def test_who_asks_for_coco_reads_which_outputs_write_it() -> None:
+    with pytest.raises(ValueError, match=r"Received: coco\. COCO is written by polygons, or by rle\."):
+        check_outputs(["coco"])
+
+
 def test_ids_are_a_grey_png() -> None:
     given = labeled()
     mode, ids = read_png(render(["ids"], given).files[".png"])
