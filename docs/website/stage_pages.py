@@ -2,7 +2,8 @@
 
 Pages are written for a git host, where a link may lead to any file of the repository. In the site such a file
 is a page of its own: `CHANGELOG.md` is `changelog.md`, and any other file is shown as it is. What is between
-`<!-- site: TEXT -->` and `<!-- /site -->` is replaced by TEXT in the site.
+`<!-- site: TEXT -->` and `<!-- /site -->` is replaced by TEXT in the site. The search leaves decisions and
+changes out: their titles have the words that users search for, and hid the pages that tell what to do.
 """
 
 import os
@@ -34,6 +35,7 @@ _CODE_OR_TARGET = re.compile(
 )
 _DECISIONS = re.compile(r"^ *# build_site.py adds each decision here\.$", re.MULTILINE)
 _ONLY_IN_SITE = re.compile(r"^<!-- site: (.*?) -->$.*?^<!-- /site -->$", re.MULTILINE | re.DOTALL)
+_NOT_SEARCHED = re.compile(r"decisions/\d.*|changelog\.md")
 _LLMS_LINE = re.compile(r"^- \[(?P<title>[^]]+)\]\((?P<path>[^)]+)\): (?P<line>.+)$", re.MULTILINE)
 
 
@@ -135,9 +137,14 @@ class Stage:
         """Writes one page, with the links that its place in the site needs."""
         text = _ONLY_IN_SITE.sub(r"\1", source.read_text(encoding="utf-8"))
         text = change_links(text, lambda target: self._target(source, name, target))
+        about = []
         if line := described_pages().get(name):
             quoted = line.replace("\\", "\\\\").replace('"', '\\"')
-            text = f'---\ndescription: "{quoted}"\n---\n\n{text}'
+            about.append(f'description: "{quoted}"\n')
+        if _NOT_SEARCHED.fullmatch(name):
+            about.append("search:\n  exclude: true\n")
+        if about:
+            text = f"---\n{''.join(about)}---\n\n{text}"
         self._path(name).write_text(text, encoding="utf-8")
 
     def _target(self, source: Path, name: str, target: str) -> str:

@@ -56,6 +56,17 @@ def test_links_lead_to_pages_of_the_site(tmp_path: Path) -> None:
     assert (ROOT / "fcn" / "training" / "__init__.py").read_text() in shown
 
 
+def test_the_search_leaves_out_decisions_but_not_their_list(tmp_path: Path) -> None:
+    Stage(tmp_path).fill()
+    excluded = {
+        page.relative_to(tmp_path).as_posix()
+        for page in tmp_path.rglob("*.md")
+        if re.match(r"---\n(?:description: .*\n)?search:\n  exclude: true\n---\n", page.read_text())
+    }
+    decisions = {name for name in NAVIGATION if re.match(r"decisions/\d", name)}
+    assert excluded == decisions | {"changelog.md"}
+
+
 @pytest.mark.parametrize("target", ["missing.md", "../missing.yaml", "../../outside.md"])
 def test_a_link_that_leads_nowhere_is_refused(
     target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
