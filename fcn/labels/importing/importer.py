@@ -17,6 +17,7 @@ from fcn.data.split_list import IMAGES, LABELS, SPLITS
 from fcn.errors import DataError
 from fcn.labels.importing.choice import Choice, Wishes, choose_classes, describe_choice, to_class_ids
 from fcn.labels.importing.counting import Counted, Tally, count_keys, read_fitting_keys
+from fcn.labels.importing.joining import join_sources
 from fcn.labels.importing.place import Place, find_places
 from fcn.labels.importing.recognition import READERS, reads, recognize
 from fcn.labels.importing.source import Item, Source
@@ -197,20 +198,10 @@ def _read_places(places: Sequence[Place], form: str | None) -> tuple[str, Source
         listed = ", ".join(f"{place.folder} ({name})" for place, name in zip(places, forms, strict=True))
         raise DataError(f"Expected one form of labels. Received: {listed}. Import them one by one.")
     sources = [_read_place(place, name) for place, name in zip(places, forms, strict=True)]
-    if len(sources) > 1:
-        first = sources[0].classes
-        if any(source.classes != first for source in sources):
-            raise DataError(
-                f"{places[0].folder}: its classes differ from those of the other folders. Import them one by "
-                "one."
-            )
-    items = [item for source in sources for item in source.items]
-    if not items:
+    joined = join_sources(sources, [place.folder for place in places])
+    if not joined.items:
         raise DataError(f"{places[0].folder}: holds no labeled image.")
-    notes = tuple(note for source in sources for note in source.notes)
-    blanks = tuple(one for source in sources for one in source.blanks)
-    implied = all(source.implies_background for source in sources)
-    return forms[0], sources[0]._replace(items=items, notes=notes, implies_background=implied, blanks=blanks)
+    return forms[0], joined
 
 
 def _read_place(place: Place, form: str) -> Source:

@@ -266,6 +266,20 @@ def test_a_damaged_file_of_labelme_is_one_message(change, message, labelme):
     assert str(path) in str(caught.value)
 
 
+def test_folders_of_labelme_may_show_different_classes(labelme, tmp_path):
+    more = tmp_path / "more"
+    more.mkdir()
+    write_labelme(
+        more, "another", [square("bird", 0, 0, 3), square("dog", 5, 5, 4), square("__ignore__", 10, 9, 2)]
+    )
+    plan = plan_import([labelme, more], HALF)
+    assert plan.choice.classes.names == ("background", "cat", "dog", "bird")
+    write_import(plan, tmp_path / "root")
+    label = read_label(tmp_path / "root" / "SegmentationClass" / "another.png")
+    assert [int(label[y, x]) for y, x in ((1, 1), (7, 7), (10, 11), (11, 1))] == [3, 2, 255, 0]
+    assert read_label(tmp_path / "root" / "SegmentationClass" / "one.png")[2, 2] == 1
+
+
 def test_two_files_of_labelme_for_one_image_are_refused(labelme):
     path = labelme / "four4.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"imagePath": "one.jpg"}))
