@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
     from fcn.evaluation.scored_split import describe_divided
     from fcn.exports.export import export
     from fcn.exports.formats.openvino import DECIDING_SPLIT, Calibration
-    from fcn.exports.verification import read_verification
+    from fcn.exports.verification import MAX_PHOTOGRAPHS, read_verification
     from fcn.inference.engines.table import read_table
 
     calibration = None
@@ -82,6 +82,11 @@ def run(options: argparse.Namespace) -> None:
         root = options.accuracy_data
         if root is not None and (said := describe_divided(options.model, root, DECIDING_SPLIT)):
             print_notice(said)
+    if options.verify is not None and not options.json:
+        print_notice(
+            f"The net and each exported format are going to label at most {MAX_PHOTOGRAPHS} images of "
+            f"{options.verify}, which takes minutes with a full net."
+        )
     version = export(
         options.model, options.output, options.format, calibration, options.verify, options.trust
     )

@@ -201,6 +201,8 @@ def _add_error_handlers(app: FastAPI, names: Sequence[str]) -> None:
         where = f"{request.method} {request.url.path}"
         if error.status_code == ErrorKind.NOT_FOUND.value:
             text = f"{where}: not found. There is {_model_names(names)}; /openapi.json lists all paths."
+            if "/labels/" in request.url.path:
+                text += " Versions have no labels here: leave out /labels/ and the word behind it."
         elif error.status_code == ErrorKind.METHOD_NOT_ALLOWED.value:
             text = f"{where}: method not allowed. The header Allow lists the methods of this path."
             return error_response(error.status_code, text, {"Allow": _with_head(error.headers["Allow"])})

@@ -182,6 +182,14 @@ def test_an_export_is_compared_with_the_net(
     assert ["predict_tensor", "100.0000%", "99.99%", "100.0000%", "photo.jpg"] in rows
 
 
+def test_the_export_says_before_it_compares_that_this_takes_time(
+    photograph: Path, tmp_path: Path, capsys
+) -> None:
+    (tmp_path / "net.keras").touch()
+    _, _, errors = run(["export", tmp_path / "net.keras", tmp_path / "out", "--verify", photograph], capsys)
+    assert errors.startswith("The net and each exported format are going to label at most 32 images of ")
+
+
 @pytest.mark.parametrize("name", ["a [edited].jpg", "a [bold]b.jpg", "a :cat: b.jpg"])
 def test_names_are_printed_as_they_are(name: str, capsys) -> None:
     print_verification(Verification(1, 4, (Comparison("onnx float32", 1.0, 0.9999, True, name, 1.0),)))

@@ -31,7 +31,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 
 
-CURL, (CLIENT, GRPC) = "".join(blocks("sh")), blocks("python")
+CURL, (SEGMENT, CLIENT, GRPC) = "".join(blocks("sh")), blocks("python")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,19 @@ def test_the_lines_for_curl_write_a_label(url: str, tmp_path: Path) -> None:
     lines = ["bash", "-euo", "pipefail", "-c", CURL.replace(ADDRESS, url)]
     subprocess.run(lines, cwd=tmp_path, check=True, timeout=60)
     assert np.array_equal(read_label(tmp_path / "label.png"), label)
+
+
+def test_the_client_of_segment_writes_a_label(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, label = image_and_label(0, 31, 47)
+    monkeypatch.chdir(tmp_path)
+    Path("image.jpg").write_bytes(data)
+    shown = "http://127.0.0.1:8501/v1/models/fcn:segment"
+    assert SEGMENT.count(shown) == 1
+    exec(SEGMENT.replace(shown, url.replace(":predict", ":segment")), {})
+    assert np.array_equal(read_label(Path("label.png")), label)
+    assert sum(ast.literal_eval(capsys.readouterr().out).values()) == pytest.approx(1, abs=1e-4)
 
 
 def run_client(url: str, *images: Path) -> subprocess.CompletedProcess[str]:

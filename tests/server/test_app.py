@@ -49,6 +49,13 @@ def test_what_is_not_there_is_refused_in_one_format(client, method, path, status
         assert answer.headers["allow"]
 
 
+def test_labels_of_versions_are_said_to_be_missing(client):
+    answer = client.post("/v1/models/fcn/labels/stable:predict", content=b"{}")
+    assert answer.status_code == 404
+    assert "leave out /labels/" in answer.json()["error"]
+    assert "/labels/" not in client.get("/nothing").json()["error"]
+
+
 @pytest.mark.parametrize(
     "path",
     [

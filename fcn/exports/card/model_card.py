@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fcn.exports.card.markdown import Code, block, code, plain, table
 from fcn.exports.card.results import agreement, calibration, engines, files, license_terms, scores, training
-from fcn.inference.engines.exported import MODEL_CARD
+from fcn.inference.engines.exported import MODEL_CARD, litert_file, onnx_file
 from fcn.inference.engines.signatures import ANY, SERVING_DEFAULT, Tensor, signatures
 from fcn.inference.tiling.memory import labeling_bytes
 from fcn.models.fields import NetDescription
@@ -48,7 +48,7 @@ def write_card(model: SegmentationNet, version: Path) -> None:
         "Agreement with the trained net": agreement(version),
         "Engines": engines(version),
         "Files": files(version),
-        "Usage": _usage(),
+        "Usage": _usage(version),
         "License": license_terms(version),
         "Limits": _limits(model),
         "Versions of packages": _packages(),
@@ -134,7 +134,7 @@ def _numbers(values: Sequence[float]) -> str:
     return ", ".join(f"{value:.6g}" for value in values)
 
 
-def _usage() -> str:
+def _usage(version: Path) -> str:
     return "\n\n".join(
         [
             "VERSION is the folder of this file, and EXPORT the folder above it.",
@@ -156,8 +156,41 @@ def _usage() -> str:
             ),
             "In Python with this package, also for images that would not fit into memory in one piece:",
             block("python", 'import fcn\n\nlabel = fcn.Predictor("EXPORT").predict("photo.jpg").label'),
+            *_usage_of_formats(version),
         ]
     )
+
+
+def _usage_of_formats(version: Path) -> list[str]:
+    """Returns how an app uses the files for LiteRT and ONNX Runtime, where there are some."""
+    pixels = (
+        "`PIXELS` are an upright image as `predict_tensor` takes it, `uint8[1, H, W, 3]`; `logits` are the "
+        "other output, and `assets/classes.json` has the names of the class ids:"
+    )
+    litert, onnx = litert_file(version), onnx_file(version)
+    parts = []
+    if litert.exists():
+        parts += [
+            f"On a phone, or in Python with LiteRT alone ({litert.stat().st_size / 1e6:,.1f} MB, one image "
+            f"at a time). {pixels}",
+            block(
+                "python",
+                "from ai_edge_litert.interpreter import Interpreter\n\n"
+                f'net = Interpreter("VERSION/{litert.relative_to(version).as_posix()}")\n'
+                'label = net.get_signature_runner("predict")(images=PIXELS)["label"]',
+            ),
+        ]
+    if onnx.exists():
+        parts += [
+            f"With ONNX Runtime alone ({onnx.stat().st_size / 1e6:,.1f} MB). {pixels}",
+            block(
+                "python",
+                "import onnxruntime\n\n"
+                f'net = onnxruntime.InferenceSession("VERSION/{onnx.relative_to(version).as_posix()}")\n'
+                '(label,) = net.run(["label"], {"images": PIXELS})',
+            ),
+        ]
+    return parts
 
 
 def _limits(model: SegmentationNet) -> str:

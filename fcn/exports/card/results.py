@@ -212,7 +212,7 @@ def files(version: Path) -> str:
         "licenses.json": "licenses of the published weights that it has or was started from",
         "scores.json": "its scores",
         CALIBRATION: "what its temperature was fitted on",
-        "digests.json": "digests of the images it was trained on, with which `fcn evaluate` compares",
+        "digests.json": "digests of the images it was trained on, with which fcn evaluate compares its data",
         "verification.json": "how well the formats agree",
     }
     rows = [[code(name), what] for name, what in described.items() if (version / name).exists()]

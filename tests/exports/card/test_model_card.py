@@ -1,5 +1,7 @@
 """Tests of the page that comes with an exported version; of what lies beside it: `test_card_results.py`."""
 
+from pathlib import Path
+
 import pytest
 from markdown_page import rows, sections, text
 
@@ -59,3 +61,16 @@ def test_its_examples_are_python(page: dict[str, list]) -> None:
     assert [token.info for token in fences] == ["sh", "sh", "python", "python"]
     for token in fences[2:]:
         compile(token.content, "model_card.md", "exec")
+
+
+@pytest.mark.parametrize("name", ["litert/model.tflite", "onnx/model.onnx"])
+def test_files_for_apps_have_an_example(net: FCN, tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir()
+    file.write_bytes(bytes(2_500_000))
+    write_card(net, tmp_path)
+    usage = sections((tmp_path / "model_card.md").read_text())["Usage"]
+    assert "2.5 MB" in text(usage)
+    example = [token.content for token in usage if token.type == "fence"][-1]
+    assert f"VERSION/{name}" in example
+    compile(example, "model_card.md", "exec")
