@@ -47,18 +47,28 @@ def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 def shown(cell: nbformat.NotebookNode) -> list[str]:
     """Returns what a cell shows, as far as it is the same on other machines: kinds of outputs, and words.
 
-    Numbers and times are left out, and lines that come once in a while.
+    Numbers and times are left out, and lines that come once in a while, or differ between machines: steps,
+    the device, and warnings, which may be of a class that the last digit of a number decides.
     """
-    seen = []
+    seen: list[str] = []
     for output in cell.outputs:
         if output.output_type == "stream":
-            lines = [line for line in output.text.splitlines() if not line.startswith("step ")]
-            seen.append(f"{output.name}: {_words(' '.join(lines))}")
+            words = _words(re.sub(r"^(?:step |Device|Warning).*\n?(?:  .*\n?)*", "", output.text, flags=re.M))
+            if words and seen and seen[-1].startswith(f"{output.name}: "):
+                seen[-1] += f" {words}"
+            elif words:
+                seen.append(f"{output.name}: {words}")
         else:
             titles = re.findall(r"<(?:th|div)>(.*?)</", output.data.get("text/html", ""))
             kinds = ", ".join(sorted({re.sub("^image/.*", "image", kind) for kind in output.data}))
             seen.append(f"{output.output_type}, {kinds}: {_words(' '.join(titles))}")
     return seen
+
+
+def text_of(notebook: nbformat.NotebookNode) -> str:
+    """Returns all text that a notebook shows, as plain text, with its numbers."""
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    return "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs)
 
 
 def _words(text: str) -> str:

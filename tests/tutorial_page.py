@@ -11,11 +11,12 @@ what else is to be done:
     <!-- file: small.yaml -->          the next block is the content of this file
     <!-- not run -->                   the next block is not run
     <!-- output: first 3, last 2 -->   only these lines of the output are shown in the next block
-    <!-- output: without "Watch", numbers within 5 -->   or: numbers vary
+    <!-- output: without "Watch", percentages within 5, numbers within 0.3 -->   or: numbers vary
     <!-- picture: cat.jpg cat.png -> ../images/tutorials/cat.jpg -->   these, side by side
 
-Numbers must be equal unless a comment says otherwise; times may always differ. Port 8501, which may be
-taken, is replaced by a free one while the page runs.
+Numbers must be equal unless a comment says otherwise: `percentages` are those before a %, `numbers` others
+with a decimal point, such as a loss; counts must be equal unless numbers vary. Times may always differ.
+Port 8501, which may be taken, is replaced by a free one while the page runs.
 """
 
 import argparse
@@ -33,6 +34,8 @@ LARGEST_PICTURE = 60_000
 """Bytes."""
 
 PICTURE_HEIGHT = 240
+LARGEST_DIFFERENCE = 20.0
+"""Mean over the pixels, of 255. JPEG makes less than 1, another net some, another picture more than 70."""
 
 
 class Block(NamedTuple):
@@ -82,32 +85,36 @@ class Wishes(NamedTuple):
         first: Number of lines shown from the beginning; None for all.
         last: Number of lines shown from the end.
         without: Lines with one of these texts are left out.
-        tolerance: How far numbers may be from those in the page.
+        numbers: How far numbers with a decimal point may be from those in the page; infinite for all numbers.
+        percentages: How far percentages may be from them.
     """
 
     first: int | None = None
     last: int = 0
     without: tuple[str, ...] = ()
-    tolerance: float = 0.0
+    numbers: float = 0.0
+    percentages: float = 0.0
 
 
 def read_wishes(note: str) -> Wishes:
     """Returns what a comment `output` asks for."""
     without = tuple(re.findall(r'without "([^"]+)"', note))
     rest = re.sub(r'without "[^"]+"', "", note)
-    first, last, tolerance = None, 0, 0.0
+    first, last, numbers, percentages = None, 0, 0.0, 0.0
     for part in filter(None, (part.strip() for part in rest.split(","))):
         if part == "numbers vary":
-            tolerance = float("inf")
+            numbers = float("inf")
         elif found := re.fullmatch(r"numbers within ([\d.]+)", part):
-            tolerance = float(found[1])
+            numbers = float(found[1])
+        elif found := re.fullmatch(r"percentages within ([\d.]+)", part):
+            percentages = float(found[1])
         elif found := re.fullmatch(r"first (\d+)", part):
             first = int(found[1])
         elif found := re.fullmatch(r"last (\d+)", part):
             last = int(found[1])
         else:
             raise PageError(f"Not understood in a comment: output: {note}")
-    return Wishes(0 if first is None and last else first, last, without, tolerance)
+    return Wishes(0 if first is None and last else first, last, without, numbers, percentages)
 
 
 def select(lines: list[str], wishes: Wishes) -> list[str]:
@@ -123,7 +130,7 @@ TIME = re.compile(r"\b\d+(\.\d+)? ?(images/s|seconds?|s|ms|minutes?|min|hours?)\
 NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
-def is_alike(shown: str, printed: str, tolerance: float) -> bool:
+def is_alike(shown: str, printed: str, wishes: Wishes) -> bool:
     """Returns whether two lines are equal but for spaces, rules of tables, times and tolerated numbers."""
     tokens = []
     for line in (shown, printed):
@@ -132,9 +139,18 @@ def is_alike(shown: str, printed: str, tolerance: float) -> bool:
     first, second = tokens
     if [part.strip() for part in first[::2]] != [part.strip() for part in second[::2]]:
         return False
-    pairs = zip(first[1::2], second[1::2], strict=True)
-    numbers = [(float(a.replace(",", "")), float(b.replace(",", ""))) for a, b in pairs]
-    return all(a == b or abs(a - b) <= tolerance for a, b in numbers)
+    numbers = zip(first[1::2], second[1::2], first[2::2], strict=True)
+    return all(_is_near(*pair, behind.startswith("%"), wishes) for *pair, behind in numbers)
+
+
+def _is_near(shown: str, printed: str, is_percentage: bool, wishes: Wishes) -> bool:
+    difference = abs(float(shown.replace(",", "")) - float(printed.replace(",", "")))
+    if wishes.numbers == float("inf"):
+        return True
+    if is_percentage:
+        return difference <= wishes.percentages
+    is_count = "." not in shown and "." not in printed
+    return difference <= (0 if is_count else wishes.numbers)
 
 
 def compare(block: Block, printed: list[str]) -> None:
@@ -146,7 +162,7 @@ def compare(block: Block, printed: list[str]) -> None:
     wishes = read_wishes(block.notes.get("output", ""))
     shown, printed = block.content.splitlines(), select(printed, wishes)
     alike = len(shown) == len(printed) and all(
-        is_alike(*pair, wishes.tolerance) for pair in zip(shown, printed, strict=True)
+        is_alike(*pair, wishes) for pair in zip(shown, printed, strict=True)
     )
     if not alike:
         raise PageError(
@@ -208,6 +224,8 @@ def _picture(page: Path, folder: Path, note: str, write: bool) -> None:
     shown = cv2.imread(str(path))
     if shown is None or shown.shape != picture.shape or path.stat().st_size > LARGEST_PICTURE:
         raise PageError(f"{place}: expected a picture {picture.shape} of at most {LARGEST_PICTURE} bytes.")
+    if (difference := float(np.abs(shown.astype(float) - picture).mean())) > LARGEST_DIFFERENCE:
+        raise PageError(f"{place}: is another picture now; its pixels differ by {difference:.0f} on average.")
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from tutorial_page import LARGEST_PICTURE, PAGES, run_page
 from tutorial_session import ROOT, PageError, Session
@@ -53,7 +55,13 @@ def folder(tmp_path: Path) -> Path:
     ("shown", "printed", "note"),
     [
         ("two words", "two words", ""),
-        ("mean IoU 81.4%", "mean IoU 83.1%", "numbers within 2"),
+        ("mean IoU 81.4%", "mean IoU 83.1%", "percentages within 2"),
+        (
+            "loss 0.41, 12 images, 81.4%",
+            "loss 0.62, 12 images, 83.1%",
+            "percentages within 2, numbers within 0.3",
+        ),
+        ("table.png,112,160,0.5", "table.png,112,160,0.6", "numbers within 0.2"),
         ("1,024 files", "1,030 files", "numbers vary"),
         ("step 3, 64.1 images/s, at 02:51 (in 1 min)", "step 3, 8 images/s, at 11:07 (in 12 minutes)", ""),
         ("score     value\n─────────", "score  value\n──────", ""),
@@ -72,7 +80,10 @@ def test_what_may_differ(folder: Path, shown: str, printed: str, note: str) -> N
     ("shown", "printed", "note"),
     [
         ("two words", "two  word", ""),
-        ("mean IoU 81.4%", "mean IoU 83.6%", "numbers within 2"),
+        ("mean IoU 81.4%", "mean IoU 83.6%", "percentages within 2"),
+        ("25 images, 81.4%", "26 images, 81.4%", "percentages within 2, numbers within 2"),
+        ("loss 0.41, 81.4%", "loss 0.62, 81.4%", "percentages within 2"),
+        ("table.png,112,160,0.5", "table.png,112,161,0.5", "numbers within 0.2"),
         ("mean IoU 81.4%", "mean IoU nan%", "numbers vary"),
         ("1 file", "2 file", ""),
         ("a\nb", "a", "numbers vary"),
@@ -130,6 +141,20 @@ def test_a_free_port_is_taken_by_the_blocks_that_name_it(folder: Path) -> None:
 def test_a_block_that_fails_shows_the_logs_of_the_page(folder: Path) -> None:
     with Session(folder) as session, pytest.raises(PageError, match=r"serve\.log:\nno memory"):
         session.run("bash", "echo no memory > serve.log; false")
+
+
+def test_a_picture_may_differ_a_little_but_not_be_another(folder: Path) -> None:
+    page = write_page(folder.parent, "<!-- picture: a.png -> shown.jpg -->\n")
+    image = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    cv2.imwrite(str(folder / "a.png"), image)
+    run_page(page, folder, write=True)
+    labeled = image.copy()
+    labeled[:4, :4] = (255, 0, 0)
+    cv2.imwrite(str(folder / "a.png"), labeled)
+    run_page(page, folder)
+    cv2.imwrite(str(folder / "a.png"), image[:, ::-1])
+    with pytest.raises(PageError, match="another picture"):
+        run_page(page, folder)
 
 
 def test_what_a_page_leaves_behind_is_ended(folder: Path) -> None:

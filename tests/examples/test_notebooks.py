@@ -1,11 +1,29 @@
 """Notebooks run in an empty folder, and the outputs that are stored in them are those of today."""
 
+import re
 from pathlib import Path
 
+import nbformat.v4
 import pytest
-from executed_notebooks import FOLDER, NAMES, code_cells, execute, read_notebook, shown
+from executed_notebooks import FOLDER, NAMES, code_cells, execute, read_notebook, shown, text_of
 
 MOST_BYTES = 200_000
+
+
+def percent(text: str, words: str) -> float:
+    """Returns the last percentage behind words."""
+    return float(re.findall(rf"{re.escape(words)} +([\d.]+)%", text)[-1])
+
+
+def check_facts(name: str, text: str) -> None:
+    """Checks what the words of outputs do not tell: that the net has learned, and what became of images."""
+    factor = {"quickstart": 1.5, "own_labels": 2}[name]  # of the stored scores: 3.1 and 3.4
+    baseline = percent(text, "background everywhere, as before the first step")
+    assert percent(text, "\nmean IoU") > factor * baseline
+    if name == "quickstart":
+        assert percent(text, "The export agrees with the net on") > 99
+    else:
+        assert "4 images labeled, 0 failed" in text
 
 
 @pytest.mark.slow
@@ -15,6 +33,40 @@ def test_a_notebook_shows_what_is_stored_in_it(name: str, tmp_path: Path) -> Non
     execute(executed, tmp_path)  # an error in a cell ends it
     for cell, now in zip(code_cells(stored), code_cells(executed), strict=True):
         assert shown(now) == shown(cell), f"Run `make notebooks` after a look at this cell:\n{cell.source}"
+    check_facts(name, text_of(executed))
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("quickstart", "agrees with the net on 100.0%", "agrees with the net on 0.0%"),
+        ("quickstart", "\nmean IoU                28.28%", "\nmean IoU                2.28%"),
+        ("own_labels", "\nmean IoU           92.34%", "\nmean IoU           27.34%"),
+        ("own_labels", "4 images labeled, 0 failed", "0 images labeled, 4 failed"),
+    ],
+)
+def test_wrong_numbers_are_noticed(name: str, right: str, wrong: str) -> None:
+    text = text_of(read_notebook(name))
+    check_facts(name, text)
+    assert right in text
+    with pytest.raises(AssertionError):
+        check_facts(name, text.replace(right, wrong))
+
+
+def stream(name: str, text: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_output("stream", name=name, text=text)
+
+
+def test_warnings_and_the_device_may_differ_between_machines() -> None:
+    warned = [
+        stream("stdout", "Device: GPU (one of\n  that kind)\nNet: small.\nstep 3 of\n"),
+        stream("stderr", "Warning: one class has never\n  been predicted.\n"),
+        stream("stdout", "Wrote run.\n"),
+    ]
+    plain = [stream("stdout", "Device: CPU\nNet: small.\nWrote run.\n")]
+    assert shown(nbformat.v4.new_code_cell(outputs=warned)) == ["stdout: Net: small. Wrote run."]
+    assert shown(nbformat.v4.new_code_cell(outputs=plain)) == ["stdout: Net: small. Wrote run."]
+    assert shown(nbformat.v4.new_code_cell(outputs=[stream("stderr", "Wrong.")])) == ["stderr: Wrong."]
 
 
 @pytest.mark.parametrize("name", NAMES)
