@@ -69,6 +69,15 @@ def test_warnings_and_the_device_may_differ_between_machines() -> None:
     assert shown(nbformat.v4.new_code_cell(outputs=[stream("stderr", "Wrong.")])) == ["stderr: Wrong."]
 
 
+def test_the_order_of_predicted_classes_may_differ_between_machines() -> None:
+    outputs = [
+        stream("stdout", "Prediction(96x128: ball 10.1%, wheel 9.8%)\nThe label: uint8\n"),
+        stream("stdout", "Prediction(96x128: wheel 10.0%, ball 9.9%)\nThe label: uint8\n"),
+    ]
+    first, second = (shown(nbformat.v4.new_code_cell(outputs=[output])) for output in outputs)
+    assert first == second == ["stdout: Prediction The label:"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stored_notebook_is_small_whole_and_names_no_machine(name: str) -> None:
     path = FOLDER / f"{name}.ipynb"
