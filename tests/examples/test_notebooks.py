@@ -1,11 +1,14 @@
 """Notebooks run in an empty folder, and the outputs that are stored in them are those of today."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat.v4
 import pytest
 from executed_notebooks import FOLDER, NAMES, code_cells, execute, read_notebook, shown, text_of
+from IPython.core.inputtransformer2 import TransformerManager
 
 MOST_BYTES = 200_000
 
@@ -99,6 +102,45 @@ def test_a_notebook_installs_the_package_where_it_is_missing(name: str) -> None:
     first = code_cells(read_notebook(name))[0].source
     assert 'find_spec("fcn") is None' in first
     assert "%pip install --quiet {SOURCE}" in first
+
+
+PIP = """
+import pathlib, sys, types
+sys.path.insert(0, FOLDER)
+sys.modules["PIL"] = types.SimpleNamespace(__version__="11.0")  # loaded before
+class Kernel:
+    def run_line_magic(self, name, line):
+        assert (name, line) == ("pip", "install --quiet {SOURCE}")
+        for package, version in INSTALLED.items():
+            info = pathlib.Path(FOLDER, f"{package}-{version}.dist-info")
+            info.mkdir()
+            (info / "METADATA").write_text(f"Name: {package}\\nVersion: {version}\\n")
+            pathlib.Path(FOLDER, f"{package}.py").write_text("")
+get_ipython = Kernel
+"""
+"""What the first cell runs in: a kernel with a program in the place of pip."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("installed", "message"),
+    [
+        ({}, "The package was not installed"),
+        ({"fcn": "1.0", "pillow": "13.0"}, "pillow was replaced while in use. Restart the kernel"),
+        ({"fcn": "1.0", "pillow": "11.0"}, ""),
+    ],
+)
+def test_the_first_cell_ends_if_the_package_cannot_be_used_yet(
+    name: str, installed: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    cell = TransformerManager().transform_cell(code_cells(read_notebook(name))[0].source)
+    program = f"FOLDER, INSTALLED = {str(tmp_path)!r}, {installed!r}\n{PIP}\n{cell}"
+    command = [sys.executable, "-I", "-S", "-c", program]  # without packages of this environment
+    first = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (first.returncode != 0) == bool(message), first.stderr
+    assert message in first.stderr
+    if installed:  # as after a restart
+        subprocess.run(command, check=True)
 
 
 @pytest.mark.parametrize("name", NAMES)
