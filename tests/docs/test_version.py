@@ -1,4 +1,4 @@
-"""The version: written in `fcn/version.py`, repeated in two papers, and read from there everywhere else."""
+"""The version: written in `fcn/version.py`, repeated in CHANGELOG.md and CITATION.cff, and read from there everywhere else."""
 
 import re
 import tomllib
