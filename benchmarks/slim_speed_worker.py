@@ -70,7 +70,7 @@ def describe_torch(net: Mapping[str, Any]) -> str | None:
         net: An entry of `nets.json`.
     """
     if net["name"] != "fcn8s" or net["geometry"] != "same" or net["channels"]:
-        return "it has the program of an fcn8s of geometry 'same' without model.channels alone"
+        return "its net here is always an fcn8s of geometry 'same' without model.channels"
     return None
 
 

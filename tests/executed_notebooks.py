@@ -48,12 +48,14 @@ def shown(cell: nbformat.NotebookNode) -> list[str]:
     """Returns what a cell shows, as far as it is the same on other machines: kinds of outputs, and words.
 
     Numbers and times are left out, and lines that come once in a while, or differ between machines: steps,
-    the device, and warnings, which may be of a class that the last digit of a number decides.
+    the device, warnings and the classes of a prediction, which the last digit of a number may decide.
     """
     seen: list[str] = []
     for output in cell.outputs:
         if output.output_type == "stream":
-            words = _words(re.sub(r"^(?:step |Device|Warning).*\n?(?:  .*\n?)*", "", output.text, flags=re.M))
+            words = _words(
+                re.sub(r"^(?:step |Device|Warning|Prediction).*\n?(?:  .*\n?)*", "", output.text, flags=re.M)
+            )
             if words and seen and seen[-1].startswith(f"{output.name}: "):
                 seen[-1] += f" {words}"
             elif words:

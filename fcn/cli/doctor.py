@@ -16,7 +16,7 @@ def add_parser(commands: Commands) -> None:
         commands,
         "doctor",
         run,
-        "Tell what works in this installation, and how to mend what does not.",
+        "Tell what works in this installation, and how to fix what does not.",
         "python -m fcn doctor",
     )
 
@@ -35,6 +35,6 @@ def run(options: argparse.Namespace) -> None:
         for one in findings:
             print_lines(f"{_MARKS[one.state]:>3}  {one.topic:<{width}}  {one.text}")
             if one.remedy is not None:
-                print_lines(f"{'':>3}  {'':<{width}}  mend: {one.remedy}")
+                print_lines(f"{'':>3}  {'':<{width}}  fix: {one.remedy}")
     if bad:
         raise PartialError(f"Does not work: {', '.join(one.topic for one in bad)}.")

@@ -64,8 +64,8 @@ def computing_in(precision: str) -> Iterator[None]:
 def teaching(crop_size: tuple[int, int] | None) -> Iterator[None]:
     """Makes teachers that are built in the block compute in bfloat16 where a CPU has instructions for it.
 
-    That takes about half the time of float32, and what a teacher says changes less than from one crop to the
-    next (docs/decisions/0052-teachers.md). Where the net that learns computes in bfloat16, or on other
+    That takes about half the time of float32, and changes the answers of a teacher less than another crop
+    does (docs/decisions/0052-teachers.md). Where the net that learns computes in bfloat16, or on other
     devices than TensorFlow's CPU, the teacher has the precision of that net. Weights stay float32.
 
     Args:

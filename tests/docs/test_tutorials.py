@@ -71,6 +71,7 @@ def folder(tmp_path: Path) -> Path:
         ),
         ("table.png,112,160,0.5", "table.png,112,160,0.6", "numbers within 0.2"),
         ("1,024 files", "1,030 files", "numbers vary"),
+        ("2 layers, 81.4%", "3 layers, 83.1%", "numbers vary, percentages within 2"),
         ("step 3, 64.1 images/s, at 02:51 (in 1 min)", "step 3, 8 images/s, at 11:07 (in 12 minutes)", ""),
         ("score     value\n─────────", "score  value\n──────", ""),
         ("a\n...\nd", "a\nb\nc\nd", "first 1, last 1"),
@@ -93,6 +94,7 @@ def test_what_may_differ(folder: Path, shown: str, printed: str, note: str) -> N
         ("loss 0.41, 81.4%", "loss 0.62, 81.4%", "percentages within 2"),
         ("table.png,112,160,0.5", "table.png,112,161,0.5", "numbers within 0.2"),
         ("mean IoU 81.4%", "mean IoU nan%", "numbers vary"),
+        ("2 layers, 81.4%", "3 layers, 83.6%", "numbers vary, percentages within 2"),
         ("1 file", "2 file", ""),
         ("a\nb", "a", "numbers vary"),
         ("a", "a\nb", ""),
@@ -154,12 +156,20 @@ def test_a_block_that_fails_shows_the_logs_of_the_page(folder: Path) -> None:
 def test_a_picture_may_differ_a_little_but_not_be_another(folder: Path) -> None:
     page = write_page(folder.parent, "<!-- picture: a.png -> shown.jpg -->\n")
     image = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
-    cv2.imwrite(str(folder / "a.png"), image)
+
+    def draw(rows: int) -> None:
+        """Writes the image with red laid over a part of some rows, as an overlay is."""
+        overlay = image.copy()
+        overlay[:rows, :4] = overlay[:rows, :4] // 2 + np.array((0, 0, 127), np.uint8)
+        cv2.imwrite(str(folder / "a.png"), overlay)
+
+    draw(12)
     run_page(page, folder, write=True)
-    labeled = image.copy()
-    labeled[:4, :4] = (255, 0, 0)
-    cv2.imwrite(str(folder / "a.png"), labeled)
+    draw(10)  # a label that differs at a few pixels
     run_page(page, folder)
+    draw(0)  # a net that labels nothing
+    with pytest.raises(PageError, match="another picture"):
+        run_page(page, folder)
     cv2.imwrite(str(folder / "a.png"), image[:, ::-1])
     with pytest.raises(PageError, match="another picture"):
         run_page(page, folder)

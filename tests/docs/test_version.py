@@ -1,4 +1,4 @@
-"""The version: written in `fcn/version.py`, repeated in two papers, and read from there everywhere else."""
+"""The version is written in `fcn/version.py`, repeated in CHANGELOG.md and CITATION.cff; read elsewhere."""
 
 import re
 import tomllib
