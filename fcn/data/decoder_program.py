@@ -162,7 +162,7 @@ def _open(requests: IO[bytes], request: dict[str, Any]) -> tuple[_Image, dict[st
 @contextmanager
 def limited_memory(pixels: int) -> Iterator[None]:
     """Limits the memory of this process while an image is decoded, on Linux."""
-    if not _STATISTICS.exists():
+    if sys.platform != "linux" or not _STATISTICS.exists():
         yield
         return
     import resource
