@@ -23,6 +23,7 @@ from fcn.data.image_io import read_label
 from fcn.errors import FcnError
 from fcn.system.backend import start_backend
 from fcn.system.files import write_json
+from fcn.system.shell import quoted
 
 HERE = Path(__file__).parent
 RUN = Path("runs/quickstart")
@@ -97,15 +98,14 @@ def main() -> None:
     score, other = result.evaluation.scores.mean_iou, unseen.scores.mean_iou
     print(f"Mean IoU on a data set with another seed: {100 * other:.2f}%")
     print(f"The exported model agrees on {100 * agreement:.4f}% of the pixels.")
-    python, here = Path(sys.executable), Path.cwd()
-    if python.is_relative_to(here):
-        python = python.relative_to(here)
+    program, here = Path(sys.executable), Path.cwd()
+    python = quoted(program.relative_to(here) if program.is_relative_to(here) else program)
     print(
         f"\nWrote {RUN}/: report.html (open it in a browser), scores.json, labels/, export/1/, checkpoints/\n"
         f"Total: {(time.monotonic() - began) / 60:.1f} minutes. Try next:\n"
-        f"  {python} infer.py {RUN} {DATA}/unseen/JPEGImages --output labels --overlay\n"
-        f"  {python} -m fcn evaluate {RUN} --data {DATA}/unseen --split val --output scores.json\n"
-        f"  {python} train.py configs/voc_small.yaml --set data.root=VOCdevkit/VOC2012"
+        f"  {python} -m fcn infer {RUN} {DATA}/unseen/JPEGImages --output {RUN}/unseen --overlay\n"
+        f"  {python} -m fcn evaluate {RUN} --data {DATA}/unseen --split val --boundary\n"
+        f"  {python} -m fcn train --resume {RUN} --set train.steps={2 * config.train.steps}"
     )
     learned = short or (score >= MIN_MEAN_IOU and other >= MIN_MEAN_IOU_OTHER_SEED)
     if not learned or agreement < MIN_AGREEMENT:

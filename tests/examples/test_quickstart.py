@@ -1,6 +1,7 @@
 """The newcomer's first command, from an empty folder."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,8 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "examples" / "quickstart.py"
 
 
-def go(folder: Path, images: int, *arguments: str) -> None:
-    """Runs the script in a folder, and looks for all that it promises but scores."""
+def go(folder: Path, images: int, *arguments: str) -> list[list[str]]:
+    """Runs the script, looks for all that it promises but scores, and returns the commands to try next."""
     done = subprocess.run(
         [sys.executable, SCRIPT, *arguments],
         cwd=folder,
@@ -30,11 +31,21 @@ def go(folder: Path, images: int, *arguments: str) -> None:
     assert len(list((run / "labels").glob("*.overlay.jpg"))) == images
     for text in ("mean IoU", "Try next", "report.html", "agrees on 100.0000% of the pixels"):
         assert text in done.stdout
+    lines = done.stdout.partition("Try next:\n")[2].splitlines()
+    return [shlex.split(line) for line in lines if line.startswith("  ")]
 
 
 @pytest.mark.slow
 def test_the_short_way_does_everything_once(tmp_path: Path) -> None:
-    go(tmp_path, 6, "--short")
+    tried = go(tmp_path, 6, "--short")
+    assert [words[3] for words in tried] == ["infer", "evaluate", "train"]
+    for words in tried:
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
+        assert done.returncode == 0, done.stdout + done.stderr
+    # The next quickstart removes what they wrote, so that they work again.
+    assert {path.name for path in tmp_path.iterdir()} == {"runs"}
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"quickstart", "quickstart-data"}
+    assert len(list((tmp_path / "runs" / "quickstart" / "unseen").glob("*.png"))) == 6
 
 
 @pytest.mark.exhaustive
