@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
+import httpx
+import numpy as np
 import pytest
 
 from fcn.data.generated.dataset import generate_dataset
@@ -15,6 +19,12 @@ from fcn.jobs.plan import _found_row
 from fcn.jobs.sources.search import FoundImage
 
 HERE = Path(__file__).parent
+ENVIRONMENT = os.environ | {
+    "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),
+    "PYTHONWARNDEFAULTENCODING": "1",
+    "WINDOWS_LIKE": "1",
+}
+EXPORT = HERE.parent / "fixtures" / "export"
 SMALL = (
     *("data.root=data", "augmentation.crop_size=[32,32]", "model.width=0.03125", "model.fc_channels=8"),
     *("train.steps=2", "train.checkpoint_steps=1", "train.keep_checkpoints=2"),
@@ -34,16 +44,10 @@ for command in json.loads(sys.argv[1]):
 
 def run(folder: Path, program: str, *arguments: str) -> str:
     """Returns what a program prints; it and the processes that it starts find what Windows has."""
-    path = [str(HERE), str(HERE.parents[1])]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(path),
-        "PYTHONWARNDEFAULTENCODING": "1",
-        "WINDOWS_LIKE": "1",
-    }
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=folder,
-        env=environment,
+        env=ENVIRONMENT,
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -88,6 +92,46 @@ def test_a_net_is_trained_resumed_and_labels_images(tmp_path: Path) -> None:
     assert "Next: python infer.py run" in printed
     assert {"straße.png", "b.png", "areas.csv"} <= set(os.listdir(tmp_path / "labels"))
     assert len(os.listdir(tmp_path / "again" / "JPEGImages")) == 2
+
+
+@pytest.mark.slow
+def test_two_processes_label_images(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in "abc":
+        cv2.imwrite(str(tmp_path / "images" / f"{name}.png"), np.zeros((32, 40, 3), np.uint8))
+    command = ["infer", str(EXPORT), "images", "--output", "labels", "--workers", "2"]
+    run(tmp_path, PROGRAM, json.dumps([command]))
+    assert {"a.png", "b.png", "c.png"} <= set(os.listdir(tmp_path / "labels"))
+
+
+@pytest.mark.slow
+def test_a_server_starts_and_labels_an_image(tmp_path: Path) -> None:
+    command = ["serve", str(EXPORT), "--port", "0"]
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, json.dumps([command])],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            stdout=log,
+            stderr=log,
+        ) as server,
+    ):
+        try:
+            for _ in range(3000):
+                printed = (tmp_path / "log").read_text(encoding="utf-8")
+                address = re.search(r"http://127\.0\.0\.1:\d+", printed)
+                if address or server.poll() is not None:
+                    break
+                time.sleep(0.1)
+            assert address, printed[-4000:]
+            data = cv2.imencode(".png", np.zeros((32, 40, 3), np.uint8))[1].tobytes()
+            answer = httpx.post(f"{address[0]}/v1/models/fcn:segment", content=data, timeout=300)
+        finally:
+            server.kill()  # what `terminate` does on Windows
+    assert answer.status_code == 200, answer.text
+    label = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert label.shape[:2] == (32, 40)
 
 
 def test_names_of_outputs_have_slashes_on_every_system(
