@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import stage_pages
+from accessibility import PHONE, emulate
 from build_site import foreign_resources
 from page_browser import open_browser
 from selenium.webdriver.common.by import By
@@ -171,3 +172,11 @@ def test_search_finds_a_page_from_a_folder_and_from_a_server(
     assert [name for name in loaded if not name.startswith(base)] == []
     severe = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert severe == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["index.html", "installing.html"])
+def test_a_page_fits_a_phone(browser, page: str) -> None:
+    emulate(browser, PHONE)
+    browser.get(f"{SITE.as_uri()}/{page}")
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
