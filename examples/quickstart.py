@@ -104,7 +104,7 @@ def main() -> None:
         f"\nWrote {RUN}/: report.html (open it in a browser), scores.json, labels/, export/1/, checkpoints/\n"
         f"Total: {(time.monotonic() - began) / 60:.1f} minutes. Try next:\n"
         f"  {python} -m fcn infer {RUN} {DATA}/unseen/JPEGImages --output {RUN}/unseen --overlay\n"
-        f"  {python} -m fcn evaluate {RUN} --data {DATA}/unseen --split val --boundary\n"
+        f"  {python} -m fcn evaluate {RUN} --data {DATA}/unseen --boundary --output {RUN}/unseen.json\n"
         f"  {python} -m fcn train --resume {RUN} --set train.steps={2 * config.train.steps}"
     )
     learned = short or (score >= MIN_MEAN_IOU and other >= MIN_MEAN_IOU_OTHER_SEED)

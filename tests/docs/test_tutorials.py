@@ -167,9 +167,6 @@ def test_a_picture_may_differ_a_little_but_not_be_another(folder: Path) -> None:
     run_page(page, folder, write=True)
     draw(10)  # a label that differs at a few pixels
     run_page(page, folder)
-    draw(0)  # a net that labels nothing
-    with pytest.raises(PageError, match="another picture"):
-        run_page(page, folder)
     cv2.imwrite(str(folder / "a.png"), image[:, ::-1])
     with pytest.raises(PageError, match="another picture"):
         run_page(page, folder)
