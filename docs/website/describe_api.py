@@ -63,7 +63,7 @@ PARTS = {
         )
     },
 }
-"""What is described, by what a program calls it, with where it is defined."""
+"""Described objects: the name in a program, and the module that defines it."""
 
 
 def describe_api() -> str:

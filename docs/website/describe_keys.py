@@ -44,7 +44,7 @@ def describe_keys() -> str:
 
 
 def read_docstring(kind: type) -> tuple[str, dict[str, str]]:
-    """Returns what the docstring of a class says first, and what it says about each of its attributes.
+    """Returns the opening of a class docstring, and the description of each attribute in it.
 
     Args:
         kind: The class.

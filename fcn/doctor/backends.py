@@ -25,7 +25,7 @@ _WITH_GPU = {
     "jax": "jax[cuda13]",
     "torch": "--force-reinstall torch",
 }
-"""What installs a backend that uses NVIDIA's GPUs, on Linux."""
+"""The package that adds support for NVIDIA GPUs to each backend on Linux."""
 
 
 class Gpus(NamedTuple):

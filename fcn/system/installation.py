@@ -9,7 +9,7 @@ from typing import Literal
 from fcn.system.shell import join_words, quoted
 
 DISTRIBUTION = "keras-fcn"
-"""What this package is called where packages are published."""
+"""Name of the distribution on package indexes."""
 
 Installer = Literal["pip", "pipx", "uv"]
 

@@ -1,4 +1,4 @@
-"""What all optimizers share: a learning rate for each variable, and steps that are taken in parts.
+"""The base of all optimizers: a learning rate for each variable, and steps that are taken in parts.
 
 A subclass of Keras' `Optimizer`, since Keras' own have one learning rate for all variables, decay weights
 beside the gradient and not as a part of it, and count the parts of a step as steps of the schedule
