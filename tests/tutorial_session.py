@@ -29,8 +29,12 @@ for line in sys.stdin:
 """
 SHELL = f"set -eo pipefail\ntrap 'printf \"\\n{MARK} %d\\n\" $?' EXIT\n"
 
-PROGRESS = re.compile(r"step \d+/\d+, .*|[a-z][a-z ]*: [\d,]+( of [\d,]+)?|.* • \d:\d\d:\d\d")
-"""Lines of a shell's output that come every so many seconds, or with the time that is left."""
+PROGRESS = re.compile(
+    r"step \d+/\d+, .*|[a-z][a-z ]*: [\d,]+( of [\d,]+(, ends about .*)?)?|.* • \d:\d\d:\d\d"
+    r"|(Loading|Writing|Comparing labels|Timing) .*"
+)
+"""Lines of a shell's output that come every so many seconds, with the time that is left, or at the start of a
+long step."""
 
 
 class PageError(Exception):

@@ -9,7 +9,7 @@ from fcn.config.sections import ACCURACY_DROP, FORMATS
 from fcn.errors import ConfigError
 from fcn.pages.percent import percent
 from fcn.system.backend import start_backend
-from fcn.system.text import print_json, print_lines, print_notice
+from fcn.system.text import print_json, print_lines, print_notice, print_step
 
 _NET_HELP = f"a run folder, a .keras file, or the name of a published net ({WEIGHTS_COMMAND})"
 
@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
     if options.accuracy_drop is not None and options.accuracy_data is None:
         raise ConfigError("--accuracy-drop: needs --accuracy-data ROOT. Add that, or leave it out.")
     options.model = find_model(options.model)
+    print_step(f"Loading {options.model}.")
     start_backend()
     from fcn.evaluation.scored_split import describe_divided
     from fcn.exports.export import export

@@ -27,7 +27,7 @@ from fcn.cli.overlay_arguments import add_overlays, read_overlay_style
 from fcn.cli.reading_arguments import add_reading_limits, read_reading_limits
 from fcn.errors import BackendError, RunError
 from fcn.system.backend import start_backend
-from fcn.system.text import print_notice
+from fcn.system.text import counted, print_notice, print_step
 
 if TYPE_CHECKING:
     from fcn.inference.predictor import Predictor
@@ -176,6 +176,8 @@ def run(options: argparse.Namespace) -> None:
             check_raster_options(job.kinds, views.are_plain, bool(options.ray))
             if job.order == "upright" and (notice := describe_export(options.model)):
                 print_notice(notice)
+            count = job.remaining() + (len(result.failed) if retry else 0)
+            print_step(f"Loading {options.model} to label {counted(count, 'file')}.")
             memory = options.memory or read_memory(job.store)
             arguments = (options.engine, options.precision, views, memory, options.trust)
             path = Path(os.path.abspath(options.model))  # actors work in another folder

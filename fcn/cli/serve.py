@@ -144,8 +144,10 @@ def run(options: argparse.Namespace) -> None:
         decoders.start()
         from fcn.server.observability.logs import start_logs
 
-        start_backend(options.engine)
         start_logs()
+        for name, model in found.items():
+            logging.getLogger("fcn.server").info("loading", extra={"model": name, "path": str(model)})
+        start_backend(options.engine)
         from fcn.inference.predictor import MEMORY_GIGABYTES
         from fcn.inference.views import PLAIN
         from fcn.server.app import ServerSettings, create_app

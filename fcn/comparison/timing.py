@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from fcn.comparison.timed_process import Done, Failed, Ready, Task, do_when_asked
 from fcn.system.memory import available_bytes
-from fcn.system.progress import progress_bar
-from fcn.system.text import print_notice
+from fcn.system.progress import track_count
+from fcn.system.text import print_notice, print_step
 
 WARM_UP = 2
 """Number of times that each task runs before it is timed: the first time compiles."""
@@ -54,7 +54,7 @@ def time_tasks(tasks: Mapping[str, Task], description: str) -> dict[str, Timing]
 
     Args:
         tasks: What to time, by name. A task that fails is left out, with a warning on stderr.
-        description: Text of the progress bar, as a present participle.
+        description: What is shown while it runs, as a present participle.
 
     Returns:
         Time and memory of each task, by name.
@@ -64,21 +64,23 @@ def time_tasks(tasks: Mapping[str, Task], description: str) -> dict[str, Timing]
     with ExitStack() as stack:
         waiting = [stack.enter_context(_process(name, task)) for name, task in tasks.items()]
         waiting = [process for process in waiting if process.wait()]
-        with progress_bar() as bar:
-            shown = bar.add_task(description, total=len(waiting) * (WARM_UP + ROUNDS))
+        count = len(waiting)
+        with track_count(description, count * (WARM_UP + ROUNDS)) as advance:
             while waiting:
                 group: list[_Process] = []
                 while waiting and (not group or _has_room(group)):
                     process = waiting.pop(0)
+                    number = f"{count - len(waiting)} of {count}"
+                    print_step(f"{description.capitalize()}: {process.name}, {number}.")
                     if all(process.repeat() for _ in range(WARM_UP)):
                         group.append(process)
                         process.seconds.clear()
-                    bar.advance(shown, WARM_UP)
+                    advance(WARM_UP)
                 for members in _rounds(group):
                     for process in members:
                         time.sleep(_PAUSE_SECONDS)
                         process.repeat()
-                    bar.advance(shown, len(members))
+                    advance(len(members))
                 found |= {one.name: one.timing() for one in group if not one.failed}
                 for process in group:
                     process.end()
@@ -93,6 +95,7 @@ class _Process:
         task: The task.
 
     Attributes:
+        name: Of the task.
         seconds: Duration of each repetition.
         peak_bytes: Its peak memory.
         failed: Whether the task failed.

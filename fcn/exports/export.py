@@ -26,6 +26,7 @@ from fcn.runs.named_net import resolve_model
 from fcn.system.atomic_folder import atomic_folder
 from fcn.system.files import write_json
 from fcn.system.optional import missing_package
+from fcn.system.text import counted, print_step
 
 try:
     import tensorflow as tf
@@ -129,12 +130,16 @@ def export(
             classes_path, model_path = Path(assets) / CLASSES_ASSET, Path(assets) / MODEL_ASSET
             write_json(classes_path, classes_document(net.classes))
             write_json(model_path, net.get_config())
+            print_step("Writing the SavedModel.")
             ServedModel(net, classes_path, model_path).save(temporary)
             if "openvino" in formats:
+                print_step(f"Writing OpenVINO's form{'' if calibration is None else ', also in int8'}.")
                 add_openvino(net, temporary, calibration, deciding)
             if "onnx" in formats:
+                print_step("Writing ONNX.")
                 write_onnx(net, temporary)
             if "litert" in formats:
+                print_step("Writing LiteRT.")
                 write_litert(net, temporary)
             if source is not None:
                 _copy_run(source, temporary)
@@ -143,6 +148,7 @@ def export(
                     write_json(temporary / CALIBRATION, record)
             write_warmup(temporary)
             if chosen is not None:
+                print_step(f"Comparing labels on {counted(len(chosen), 'image')}.")
                 verify(net, temporary, chosen, formats)
             write_card(net, temporary)
             write_file_sizes(temporary)

@@ -117,7 +117,8 @@ def verify(
     photographs = [_read(path, model.bits) for path in paths]
     with plain_process(version) as label:
         expected = _label_with_net(model, photographs)  # while the process imports TensorFlow
-        answers = [_label_in_process(label, one) for one in track(photographs, "verifying SavedModel")]
+        shown = track(photographs, "verifying SavedModel", lines=True)
+        answers = [_label_in_process(label, one) for one in shown]
 
     def compare(name: str, labels: Iterable[Pixels], bound: float | None = None) -> Comparison:
         return _compare(name, photographs, expected, labels, bound)
@@ -190,7 +191,7 @@ def _label_with_net(model: SegmentationNet, photographs: Sequence[_Photograph]) 
 
 
 def _label(photographs: Sequence[_Photograph], labeler: Labeler, name: str) -> Iterable[Pixels]:
-    for photograph in track(photographs, f"verifying {name}"):
+    for photograph in track(photographs, f"verifying {name}", lines=True):
         yield labeler(photograph.pixels)
 
 

@@ -125,7 +125,7 @@ def label_video(
         def label_all() -> Iterator[_Frames]:
             start = 0
             expected = -(-timing.announced // options.every)
-            shown = track(iter(reader), f"labeling {source.name}", total=expected or None)
+            shown = track(iter(reader), f"labeling {source.name}", expected or None, lines=True)
             while batch := list(islice(shown, batch_size)):
                 predictions = (
                     _predict_smoothly(predictor, batch, smoother)

@@ -33,6 +33,7 @@ from fcn.outputs.overlay_style import OverlayStyle
 from fcn.outputs.render import ENDINGS
 from fcn.outputs.summaries import summary_paths, write_summaries
 from fcn.system.files import remove
+from fcn.system.progress import track_count
 from fcn.system.text import print_notice
 
 
@@ -137,7 +138,12 @@ class Job:
         Raises:
             OutputError: If the output folder cannot be written to. Finished labels stay.
         """
-        return self.complete(lambda: work(self.store, self.lease, processor), classes)
+
+        def label() -> set[int]:
+            with track_count("labeling", self.remaining()) as advance:
+                return work(self.store, self.lease, processor, advance)
+
+        return self.complete(label, classes)
 
     def complete(self, label: Callable[[], set[int]], classes: Callable[[], Classes]) -> LabelingResult:
         """Labels all remaining images with a function of the caller, then writes the summaries.

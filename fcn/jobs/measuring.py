@@ -36,7 +36,7 @@ def measure(store: JobStore) -> None:
             yield from (row["place"] for row in rows)
 
     sizes = map_ahead(_read_size, waiting(), workers=4, ahead=64)
-    for chunk in chunks(track(sizes, "reading sizes", total=total)):
+    for chunk in chunks(track(sizes, "reading sizes", total, lines=True)):
         connection.execute("BEGIN")
         connection.executemany("UPDATE temp.found SET height = ?, width = ? WHERE place = ?", chunk)
         connection.execute("COMMIT")

@@ -141,7 +141,7 @@ def _temporary_tables(store: JobStore) -> Iterator[None]:
 def _search(store: JobStore, inputs: Sequence[Input]) -> None:
     others: Counter[str] = Counter()
     found_images = find_all(inputs, store.output, others, partial(_is_known, store))
-    for chunk in chunks(track(found_images, "searching")):
+    for chunk in chunks(track(found_images, "searching", lines=True)):
         images: list[tuple[object, ...]] = []
         unusable: list[tuple[object, ...]] = []
         for found in chunk:

@@ -53,7 +53,7 @@ def write_polygons(label: Path, path: Path, target: Path, classes: Classes) -> N
     with rasterio.open(os.path.abspath(label)) as dataset:
         layer = _Layer(pyogrio, path, target, dataset.crs.to_wkt(), classes)
         layer.add([], [], [])
-        for top, left in track(_corners(dataset.height, dataset.width), "tracing polygons"):
+        for top, left in track(_corners(dataset.height, dataset.width), "tracing polygons", lines=True):
             window = ((top, min(top + PART, dataset.height)), (left, min(left + PART, dataset.width)))
             part = dataset.read(1, window=window)
             layer.add(*_trace(features, part, (top, left), dataset.transform))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from rich.progress import (
@@ -74,19 +75,105 @@ def track(items: Iterable[T], description: str, total: int | None = None, lines:
         [1, 2]
     """
     with progress_bar() as bar:
-        shown = bar.track(items, total=total, description=description)
-        yield from _with_lines(shown, description, total) if lines and bar.disable else shown
+        if lines and bar.disable:
+            yield from _with_lines(items, description, total)
+        else:
+            yield from bar.track(items, total=total, description=description)
 
 
 def _with_lines(items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
-    """Yields `items`, and prints a line every 30 seconds."""
-    printed = time.monotonic()
-    for count, item in enumerate(items, 1):
+    """Yields `items`, and prints lines about the progress."""
+    shown = _Lines(description, total)
+    for item in items:
         yield item
+        shown.advance(1)
+
+
+class _Lines:
+    """Lines about progress, one every 30 seconds.
+
+    Args:
+        description: The activity, as a present participle.
+        total: Number of items; None if it is not known.
+    """
+
+    def __init__(self, description: str, total: int | None) -> None:
+        self._description, self._total, self._count = description, total, 0
+        self._began = self._printed = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        """Adds items, and prints a line when it is time to."""
+        self._count += count
         now = time.monotonic()
-        if now - printed >= LINE_SECONDS:
-            print_notice(f"{description}: {count:,}{'' if total is None else f' of {total:,}'}")
-            printed = now
+        if now - self._printed < LINE_SECONDS:
+            return
+        self._printed = now
+        took, clock = now - self._began, datetime.now().astimezone()
+        print_notice(describe_count(self._description, self._count, self._total, took, clock))
+
+
+def describe_count(description: str, count: int, total: int | None, seconds: float, now: datetime) -> str:
+    """Returns a line about how much of something is done, and when it ends if it stays as fast.
+
+    Args:
+        description: The activity, as a present participle.
+        count: Number of items that are done.
+        total: Number of items; None if it is not known.
+        seconds: How long they took.
+        now: The time in the zone of the reader.
+
+    Example:
+        >>> now = datetime(2026, 12, 24, 14, 30)
+        >>> describe_count("labeling", 1_000, 5_000, 60, now), describe_count("searching", 9, None, 60, now)
+        ('labeling: 1,000 of 5,000, ends about 14:34', 'searching: 9')
+    """
+    if total is None:
+        return f"{description}: {count:,}"
+    text = f"{description}: {count:,} of {total:,}"
+    if not 0 < count < total:
+        return text
+    return f"{text}, ends about {clock_time((total - count) * seconds / count, now)}"
+
+
+def clock_time(seconds: float, now: datetime) -> str:
+    """Returns the time on the clock after some seconds, with the day where it is another one.
+
+    Args:
+        seconds: From now.
+        now: The time in the zone of the reader.
+
+    Example:
+        >>> now = datetime(2026, 12, 24, 23, 30)
+        >>> clock_time(60, now), clock_time(3600, now), clock_time(10 * 86_400, now)
+        ('23:31', 'Fri 00:30', '2027-01-03 23:30')
+    """
+    end = now + timedelta(seconds=seconds)
+    if end.date() == now.date():
+        return f"{end:%H:%M}"
+    return f"{end:%a %H:%M}" if end - now < timedelta(days=6) else f"{end:%Y-%m-%d %H:%M}"
+
+
+@contextmanager
+def track_count(description: str, total: int) -> Iterator[Callable[[int], object]]:
+    """Shows the progress of something that is counted: a bar, or a line every 30 seconds without a terminal.
+
+    Args:
+        description: The activity, as a present participle.
+        total: Number of items.
+
+    Yields:
+        A function to call with the number of items that were added.
+
+    Example:
+        >>> with track_count("labeling", 3) as advance:
+        ...     _ = advance(3)
+    """
+    with progress_bar() as bar:
+        if bar.disable:
+            yield _Lines(description, total).advance
+        else:
+            task = bar.add_task(description, total=total)
+            yield lambda count: bar.advance(task, count)
 
 
 @contextmanager

@@ -100,6 +100,16 @@ def print_notice(*lines: object) -> None:
         print(at_words(line), file=stream, flush=True)
 
 
+def print_step(line: str) -> None:
+    """Prints that a long step starts; not in a notebook, where each cell shows that it runs.
+
+    Args:
+        line: A sentence that begins with a present participle.
+    """
+    if not in_notebook():
+        print_notice(line)
+
+
 def print_json(value: Any) -> None:
     """Prints a document as indented JSON, in ASCII, on stdout."""
     print(as_json(value))

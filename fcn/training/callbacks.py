@@ -14,11 +14,11 @@ from fcn.config.sections import TrainConfig
 from fcn.data.stream import TrainingStream
 from fcn.errors import NonFiniteLossError
 from fcn.report.page import duration
-from fcn.system.progress import LINE_SECONDS, progress_bar
+from fcn.system.progress import LINE_SECONDS, clock_time, progress_bar
 from fcn.system.remedies import other_run, set_keys
 from fcn.system.text import print_notice
 from fcn.training.log import TrainingLog
-from fcn.training.pace import Pace, clock_time
+from fcn.training.pace import Pace
 from fcn.training.schedule import build_schedule
 from fcn.training.step_callback import StepCallback
 

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Collection
-from datetime import datetime, timedelta
 from statistics import fmean, median
 
 from fcn.config.sections import TrainConfig
@@ -86,21 +85,3 @@ def _typical(seconds: Collection[float]) -> float | None:
         return None
     most = 10 * median(seconds)
     return max(1e-9, fmean(one for one in seconds if one <= most))
-
-
-def clock_time(seconds: float, now: datetime) -> str:
-    """Returns the time on the clock after some seconds, with the day where it is another one.
-
-    Args:
-        seconds: From now.
-        now: The time in the zone of the reader.
-
-    Example:
-        >>> now = datetime(2026, 12, 24, 23, 30)
-        >>> clock_time(60, now), clock_time(3600, now), clock_time(10 * 86_400, now)
-        ('23:31', 'Fri 00:30', '2027-01-03 23:30')
-    """
-    end = now + timedelta(seconds=seconds)
-    if end.date() == now.date():
-        return f"{end:%H:%M}"
-    return f"{end:%a %H:%M}" if end - now < timedelta(days=6) else f"{end:%Y-%m-%d %H:%M}"

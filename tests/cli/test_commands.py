@@ -66,7 +66,8 @@ def test_an_imported_net_labels_evaluates_and_exports(
     assert run(["infer", tmp_path / "run", photograph, "--output", tmp_path / "labels"], capsys)[0] == 0
     label = read_label(tmp_path / "labels" / "photo.png")
     assert label.shape == read_image(photograph).shape[:2]
-    assert run(["export", tmp_path / "run", tmp_path / "exported"], capsys)[0] == 0
+    code, _, errors = run(["export", tmp_path / "run", tmp_path / "exported"], capsys)
+    assert (code, errors) == (0, f"Loading {tmp_path / 'run'}.\nWriting the SavedModel.\n")
     assert run(["infer", tmp_path / "exported", photograph, "--output", tmp_path / "again"], capsys)[0] == 0
     again = read_label(tmp_path / "again" / "photo.png")
     assert np.mean(label == again) >= 0.9999
@@ -187,7 +188,9 @@ def test_the_export_says_before_it_compares_that_this_takes_time(
 ) -> None:
     (tmp_path / "net.keras").touch()
     _, _, errors = run(["export", tmp_path / "net.keras", tmp_path / "out", "--verify", photograph], capsys)
-    assert errors.startswith("The net and each exported format are going to label at most 32 images of ")
+    lines = errors.splitlines()
+    assert lines[0] == f"Loading {tmp_path / 'net.keras'}."
+    assert lines[1].startswith("The net and each exported format are going to label at most 32 images of ")
 
 
 @pytest.mark.parametrize("name", ["a [edited].jpg", "a [bold]b.jpg", "a :cat: b.jpg"])
@@ -235,7 +238,7 @@ def test_the_export_says_which_images_decide_if_the_run_chose_them(
     options = ["--format", "openvino", "--calibrate", empty, "--accuracy-data", root]
     code, _, errors = run(["export", trained, tmp_path / "out", *options], capsys)
     assert code == 2
-    said, refused = errors.splitlines()
+    _, said, refused = errors.splitlines()
     assert said == (
         f"val: the images that the training chose from {root} (data.val_share), listed in "
         f"{trained / 'splits' / 'val.txt'}."

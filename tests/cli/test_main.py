@@ -29,7 +29,7 @@ def run(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> tuple[in
 def assert_user_error(result: tuple[int, str, str], *expected: object) -> None:
     code, _, errors = result
     assert code == 2
-    assert errors.startswith("Error: ")
+    assert [line for line in errors.splitlines() if line.startswith("Error: ")]
     assert "Traceback" not in errors
     for text in expected:
         assert str(text) in errors

@@ -86,6 +86,10 @@ def served(model_path, tmp_path_factory):
     lines = [json.loads(line) for line in served.logs.read_text().splitlines()]
     # All that a server writes to stderr is its log, and it says when it began and ended.
     assert code == 128 + signal.SIGTERM
+    assert [(line["message"], line["model"]) for line in lines[:2]] == [
+        ("loading", "my-net"),
+        ("loading", "other"),
+    ]
     assert [line["message"] for line in lines if line["message"].startswith("version")] == [
         *["version loaded"] * 2,
         *["version unloaded"] * 2,

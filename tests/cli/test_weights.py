@@ -320,7 +320,8 @@ def test_from_an_empty_folder_to_overlays(folder: Path, thin_net_file: bytes, tm
     assert "License: " in done.stderr
     assert "Wrote labels and overlays of 1 image to labels/." in done.stdout
     again = subprocess.run([*command, "again"], env=environment, capture_output=True, text=True, check=True)
-    assert again.stderr == ""
+    assert again.stderr.count("\n") == 1
+    assert "to label 1 file" in again.stderr
     for name in ("a.png", "a.overlay.jpg"):
         assert (tmp_path / "labels" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     with Image.open(tmp_path / "labels" / "a.png") as label:

@@ -14,6 +14,7 @@ READ_BY = {
     "report/details.py": "when the page was written",
     "report/page.py": "when the page was written",
     "server/observability/logs.py": "when something was logged",
+    "system/progress.py": "when work that is shown is expected to end",
     "training/callbacks.py": "when a training is expected to end",
     "training/loggers/mlflow.py": "when something was logged, for MLflow",
     "training/log.py": "when a step ended, for TensorBoard",

@@ -60,7 +60,7 @@ def read_images(paths: Sequence[Path], description: str, bits: int = MOST_BITS) 
         DataError: If one cannot be read.
     """
     images = map_ahead(lambda path: read_image(path, bits), paths)
-    for image in track(images, description, total=len(paths)):
+    for image in track(images, description, len(paths), lines=True):
         yield middle(image)
 
 

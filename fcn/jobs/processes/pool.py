@@ -25,7 +25,7 @@ from fcn.jobs.locks import lock_path
 from fcn.jobs.processes.messages import Ended, Message, Notice, Progress, Ready, Request
 from fcn.system.files import remove
 from fcn.system.parallel import available_cores
-from fcn.system.progress import progress_bar
+from fcn.system.progress import track_count
 from fcn.system.text import print_notice
 
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from fcn.jobs.processes.program import main; main()"
@@ -145,8 +145,7 @@ class WorkerPool:
         """
         labeled: set[int] = set()
         try:
-            with progress_bar() as bar:
-                task = bar.add_task("labeling", total=self._job.remaining())
+            with track_count("labeling", self._job.remaining()) as advance:
                 for number in range(len(self._environments)):
                     self._start(number)
                 while self._workers:
@@ -154,7 +153,7 @@ class WorkerPool:
                     if isinstance(message, Progress):
                         labeled.update(message.labeled)
                         self._deaths = 0
-                        bar.advance(task, message.finished)
+                        advance(message.finished)
                     else:
                         self._handle_message(worker, message)
             return labeled

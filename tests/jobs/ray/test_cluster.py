@@ -60,7 +60,7 @@ def test_without_ray_the_message_says_how_to_install_it(
     photograph = write_image(tmp_path / "a.jpg")
     output = tmp_path / "labels"
     code, errors = infer([model_path, photograph, "--output", output, "--ray"], capsys)
-    assert (code, errors.count("\n")) == (2, 1)
+    assert (code, errors.count("\n")) == (2, 2)
     assert "pip install 'keras-fcn[distributed]'" in errors
     assert not output.exists()
 
