@@ -1,12 +1,16 @@
 """The form of an answer of `:segment`, as its query asks for it."""
 
+from collections.abc import Iterable
+from inspect import signature
 from typing import Annotated, Literal, NamedTuple
 
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import AfterValidator
 
+from fcn.config.close_keys import close_keys
 from fcn.outputs.annotation_options import DEFAULTS, AnnotationOptions, AreaLimit
 from fcn.outputs.overlay_style import DEFAULT_STYLE, OverlayStyle
+from fcn.server.validation import invalid, shorten
 
 Output = Literal["label", "ids", "overlay", "uncertainty", "rle", "polygons"]
 """Form of the response."""
@@ -35,6 +39,7 @@ def _check_area(text: str) -> str:
 
 
 def read_form(
+    request: Request,
     output: Annotated[Output, Query(description="Form of the response.")] = "label",
     min_area: Annotated[
         str,
@@ -54,6 +59,25 @@ def read_form(
         float, Query(ge=0, le=1, description="For overlays: how much they cover the image.")
     ] = DEFAULT_STYLE.opacity,
 ) -> Form:
-    """Returns the form that a query asks for."""
+    """Returns the form that a query asks for.
+
+    Raises:
+        ServerError: If it has a parameter that is none of these.
+    """
+    _check_names(request.query_params)
     options = AnnotationOptions(background, AreaLimit.parse(min_area), simplify)
     return Form(output, options, OverlayStyle(palette, opacity))
+
+
+def _check_names(given: Iterable[str]) -> None:
+    """Checks the names of the parameters of a query.
+
+    Raises:
+        ServerError: If one is unknown.
+    """
+    known = [name for name in signature(read_form).parameters if name != "request"]
+    for name in given:
+        if name not in known:
+            close = close_keys(name, known)
+            hint = f"{shorten(name)}. Did you mean {close[0]}?" if close else shorten(name)
+            raise invalid(f"the query parameters {', '.join(known[:-1])} or {known[-1]}", hint)

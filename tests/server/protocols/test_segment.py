@@ -139,6 +139,13 @@ def test_a_form_and_what_is_compressed_are_refused(client, image):
         (URL, encode_png(np.zeros((9, 9, 3), np.uint8))[:-20], 400, "truncated"),
         (URL, bytes(100_001), 413, "at most 100000 bytes"),
         (f"{URL}?output=picture", b"", 422, "'rle' or 'polygons'. Received: \"picture\"."),
+        (f"{URL}?output=rle&min-area=9", b"", 400, 'Received: "min-area". Did you mean min_area?'),
+        (
+            "/v1/models/fcn/versions/1:segment?token=a",
+            b"",
+            400,
+            'output, min_area, simplify, background, palette or opacity. Received: "token".',
+        ),
         ("/v1/models/fcn/versions/one:segment", b"", 422, "version"),
         ("/v1/models/fcn/versions/-1:segment", b"", 422, "version"),
         (f"/v1/models/fcn/versions/{10**30}:segment", b"", 404, "request version 1"),
