@@ -61,10 +61,9 @@ def run(options: argparse.Namespace) -> None:
         if ended is not None:
             from fcn.runs.progress import longer
 
-            longer_run = resume_run(options.run, longer(folder, folder.load_config()))
             print_lines(
                 f"{options.run}: finished at step {ended}.",
-                f"To train longer: {as_started('python train.py')} {longer_run}",
+                f"To train longer: {resume_run(options.run, longer(folder, folder.load_config()))}",
             )
             return
     from fcn.labels.validation_split import check_lists

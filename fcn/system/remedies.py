@@ -40,8 +40,8 @@ def as_started(command: str, program: str | None = None, interpreter: str | None
     Example:
         >>> as_started("python train.py", "/usr/bin/fcn"), as_started("python -m fcn doctor", "fcn.exe")
         ('fcn train', 'fcn doctor')
-        >>> as_started("python infer.py RUN", "train.py", ".venv/bin/python")
-        '.venv/bin/python infer.py RUN'
+        >>> as_started("python infer.py RUN", "../train.py", ".venv/bin/python")
+        '.venv/bin/python ../infer.py RUN'
         >>> as_started("python -m fcn doctor", "notebook.py", "/usr/bin/python3")
         'python -m fcn doctor'
     """
@@ -49,10 +49,17 @@ def as_started(command: str, program: str | None = None, interpreter: str | None
     if path.stem == "fcn":
         return re.sub("^python -m fcn", "fcn", re.sub(r"^python (train|infer)\.py", r"fcn \1", command))
     python = sys.orig_argv[0] if interpreter is None else interpreter
-    ours = path.name in ("train.py", "infer.py") or path.parts[-2:] == ("fcn", "__main__.py")
+    is_script = path.name in ("train.py", "infer.py")
+    if is_script:
+        command = re.sub("^python (train.py|infer.py)", lambda found: _beside(path, found[1]), command)
+    ours = is_script or path.parts[-2:] == ("fcn", "__main__.py")
     if not ours or not PurePath(python).name.startswith("python"):
         return command
     return re.sub("^python ", lambda _: f"{quoted(python)} ", command)
+
+
+def _beside(script: PurePath, name: str) -> str:
+    return f"python {quoted(script.with_name(name))}"
 
 
 def resume_run(run: object, *settings: str) -> str:
@@ -67,11 +74,13 @@ def resume_run(run: object, *settings: str) -> str:
         "fcn.train(None, 'runs/a', resume=True)"
         >>> with naming_options():
         ...     resume_run("runs/a"), resume_run("runs/a", "train.steps=9")
-        ('--resume runs/a', '--resume runs/a --set train.steps=9')
+        ('python -m fcn train --resume runs/a', 'python -m fcn train --resume runs/a --set train.steps=9')
     """
     changes = [set_keys(*settings)] if settings else []
     if _OPTIONS.get():
-        return " ".join([f"--resume {quoted(run)}", *changes])
+        script = PurePath(sys.argv[0]).name == "train.py"
+        training = as_started("python train.py" if script else "python -m fcn train")
+        return " ".join([training, "--resume", quoted(run), *changes])
     return f"fcn.train({', '.join(['None', repr(str(run)), 'resume=True', *changes])})"
 
 

@@ -57,7 +57,7 @@ def test_a_finished_run_says_so_at_once(folder: Path, capsys: pytest.CaptureFixt
         place = arguments[1] if arguments[0] == "--resume" and len(arguments) == 2 else folder / "run"
         assert output.out.splitlines() == [
             f"{place}: finished at step 2.",
-            f"To train longer: python train.py --resume {place} --set train.steps=4",
+            f"To train longer: python -m fcn train --resume {place} --set train.steps=4",
         ]
 
 
@@ -91,7 +91,10 @@ def test_what_cannot_be_resumed_is_one_message(
         (["--resume", tmp_path / "missing.yaml"], f"{tmp_path / 'missing.yaml'}: cannot be read"),
         (["--resume", folder / "run", "--set", "train.step=3"], "Did you mean train.steps?"),
         (["--resume", folder / "run", "--set", "train.seed=3"], "train.seed: 0 -> 3"),
-        ([folder / "recipe.yaml", "--run", folder / "run"], "already holds a run. Resume it with --resume"),
+        (
+            [folder / "recipe.yaml", "--run", folder / "run"],
+            "already holds a run. Resume it with python -m fcn train --resume",
+        ),
     ):
         capsys.readouterr()
         assert run(*arguments) == 2

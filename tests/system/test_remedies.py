@@ -23,7 +23,7 @@ def test_remedies_are_python_unless_the_command_line_runs() -> None:
         assert other_run() == "--run NAME"
         with naming_options():
             pass
-        assert shlex.split(resume_run("a b")) == ["--resume", "a b"]
+        assert shlex.split(resume_run("a b")) == ["python", "-m", "fcn", "train", "--resume", "a b"]
     assert set_keys("train.steps=1") == "overrides=['train.steps=1']"
 
 
@@ -62,6 +62,25 @@ def test_a_message_names_commands_as_the_program_was_started(
     )
     assert done.returncode == 2
     assert f"Train it first ({training} {config} --run runs/mine)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "training"),
+    [
+        ("/usr/bin/fcn", ["fcn", "train"]),
+        ("train.py", ["train.py"]),
+        ("../a b/train.py", ["../a b/train.py"]),
+    ],
+)
+def test_a_run_is_resumed_with_a_whole_command(
+    program: str, training: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [program])
+    monkeypatch.setattr(sys, "orig_argv", ["python3", program])
+    with naming_options():
+        words = shlex.split(resume_run("runs/a", "train.steps=9"))
+    python = [] if program.endswith("fcn") else ["python3"]
+    assert words == [*python, *training, "--resume", "runs/a", "--set", "train.steps=9"]
 
 
 def test_help_as_fcn_names_recipes_that_have_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
