@@ -13,7 +13,7 @@ from fcn.slimming.options import CHANNELS_BY, CRITERIA, FACTOR, IMAGES, MOST_STE
 from fcn.system.backend import start_backend
 from fcn.system.files import check_new_folder
 from fcn.system.remedies import as_started
-from fcn.system.shell import quoted
+from fcn.system.shell import join_words, quoted
 from fcn.system.text import counted, print_json, print_lines
 
 if TYPE_CHECKING:
@@ -238,15 +238,37 @@ def _print(slimming: "Slimming") -> None:
             f"mean IoU on {counted(slimming.scored_images, 'image')} of the validation split, before any "
             f"training: {percent(before)} -> {percent(after)}"
         )
-    small = quoted(slimming.run.path)
-    config = quoted(slimming.run.config)
     trained = slimming.run.path.with_name(f"{slimming.run.path.name}-trained")
     print_lines(
         f"Wrote {slimming.run.path}.",
-        f"Next: {as_started('python -m fcn train')} {config} --run {quoted(trained)} "
-        f"--set model.weights={small} --set train.teacher={quoted(slimming.source)}",
+        f"Next: {_train_command(slimming, trained)}",
         f"Then: {_export_command(trained, slimming.run.load_config())}",
     )
+
+
+def _train_command(slimming: "Slimming", output: Path) -> str:
+    """Returns how to train a small net on, with the net that it was made of as its teacher.
+
+    A rate that was chosen for random weights destroys what the small net has kept; a tenth mends it. Layers
+    that were frozen have lost channels, and those that learned faster are no longer new
+    (docs/results.md, CamVid with a quarter of the operations).
+
+    Args:
+        slimming: The small net.
+        output: The run folder of the training.
+    """
+    from fcn.slimming.slim import open_run
+
+    model, train = (config := open_run(slimming.source)[1]).model, config.train
+    settings = [f"model.weights={slimming.run.path}", f"train.teacher={slimming.source}"]
+    if model.weights == "none":
+        settings.append(f"train.learning_rate={train.learning_rate / 10:g}")
+    if train.freeze:
+        settings.append("train.freeze=[]")
+    if model.weights in ("none", "imagenet") and train.learning_rate_multipliers:
+        settings.append("train.learning_rate_multipliers={}")
+    words = [slimming.run.config, "--run", output, *(word for one in settings for word in ("--set", one))]
+    return f"{as_started('python -m fcn train')} {join_words(words)}"
 
 
 def _export_command(run: Path, config: "Config") -> str:

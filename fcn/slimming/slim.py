@@ -14,9 +14,10 @@ from fcn.errors import RunError
 from fcn.evaluation.evaluate import evaluate_examples
 from fcn.inference.predictor import Predictor
 from fcn.models.net import SegmentationNet
+from fcn.runs.digests import DataRecord, SplitDigests, write_record
 from fcn.runs.folder import RunFolder, is_exported
 from fcn.runs.licenses import licenses_of_model, write_licenses
-from fcn.runs.lineage import find_run
+from fcn.runs.lineage import earlier_images, find_run
 from fcn.runs.model_file import load_model, save_model
 from fcn.slimming.channels import Indices, keep_channels
 from fcn.slimming.connections import LAYERS, count_channels, find_sources
@@ -181,10 +182,7 @@ def write_slim_run(slimming: Slimming, net: SegmentationNet, config: Config, sou
         OutputError: If the folder holds something, cannot be written to, or the disk is full.
     """
     channels = None if net.channels is None else dict(net.channels)
-    # A training starts from the small net. What the source was trained on is in its digests; a run of an
-    # older version has none, and is named so that it is found.
-    weights = slimming.run.path if source.digests.exists() else source.path
-    own = config.with_values("model", channels=channels, weights=str(weights))
+    own = config.with_values("model", channels=channels, weights=str(slimming.run.path))  # it trains on
     with atomic_folder(slimming.run.path) as temporary:
         written = RunFolder(temporary)
         save_model(net, written.best)
@@ -192,6 +190,11 @@ def write_slim_run(slimming: Slimming, net: SegmentationNet, config: Config, sou
         write_licenses(temporary, licenses_of_model(source.path))
         if source.digests.exists():
             shutil.copyfile(source.digests, written.digests)
+        else:  # an older version wrote the run
+            own_images, *earlier = earlier_images(str(source.path), {})
+            write_record(
+                written.digests, DataRecord(own_images, config.data.val_split, SplitDigests(), tuple(earlier))
+            )
         if source.splits.exists():
             shutil.copytree(source.splits, written.splits)
         write_json(temporary / SLIM_FILE, slimming.document())

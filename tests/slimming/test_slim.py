@@ -1,6 +1,7 @@
 """Tests of slim runs."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 
 import fcn
-from fcn.cli.main import main
+from fcn.cli.main import build_parser, main
+from fcn.cli.slim import _train_command
+from fcn.config.file import load_config
 from fcn.data.voc import read_split
 from fcn.errors import OutputError, RunError
 from fcn.inspection.facts import inspect_model
@@ -56,12 +59,15 @@ def test_a_width_of_one_is_the_same_net(write_run: WriteRun, tmp_path: Path) -> 
     np.testing.assert_allclose(same(image), net(image), rtol=0, atol=1e-6)
 
 
-def test_without_images_filters_are_compared(write_run: WriteRun, tmp_path: Path) -> None:
+def test_without_images_filters_are_compared(write_run: WriteRun, dataset: Path, tmp_path: Path) -> None:
     path = write_run()
     (tmp_path / "run" / "digests.json").unlink()
     done = slim(path, tmp_path / "s", channels_by="norm", images=0, scored_images=0, fc_channels=5)
-    # Without digests, what the net was trained on is found by the run that it was made from.
-    assert RunFolder(tmp_path / "s").load_config().model.weights == str(path)
+    # It trains on from its own weights. The run lacks digests as those of older versions: they are made.
+    assert RunFolder(tmp_path / "s").load_config().model.weights == str(tmp_path / "s")
+    training = training_of(tmp_path / "s", read_split(dataset, "train"))
+    assert training is not None
+    assert (training.split, training.num_images, training.num_scored) == ("train", 4, 4)
     assert done.mean_iou is None
     assert (done.kept["block3_conv1"], done.kept["fc6"], done.kept["fc7"]) == ((16, 8), (32, 5), (32, 5))
     net = fcn.load_model(path)
@@ -72,6 +78,19 @@ def test_without_images_filters_are_compared(write_run: WriteRun, tmp_path: Path
     found = fcn.load_model(tmp_path / "s").get_layer("block1_conv1").get_weights()
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_all_layers_are_trained_on_at_one_rate(write_run: WriteRun, tmp_path: Path) -> None:
+    path = write_run()
+    config = RunFolder(path).load_config().with_values("model", weights="imagenet")
+    changes = {"freeze": ("block1_*",), "learning_rate_multipliers": {"score_*": 4.0}}
+    (path / "config.yaml").write_text(config.with_values("train", **changes).to_yaml())
+    done = slim(path, tmp_path / "s", channels_by="norm", images=0, scored_images=0)
+    words = shlex.split(_train_command(done, tmp_path / "t").removeprefix("python -m fcn "))
+    options = build_parser().parse_args(words)
+    train = load_config(options.config, options.set).train
+    assert (train.learning_rate, train.learning_rate_multipliers) == (1e-3, {})
+    assert not train.freeze
 
 
 def test_what_cannot_be_made_is_refused(write_run: WriteRun, tmp_path: Path) -> None:
@@ -111,7 +130,13 @@ def test_the_command_and_a_training_of_what_it_wrote(
     assert "GFLOP for an image of 384x512" in printed
     assert "mean IoU on 1 image of the validation split, before any training" in printed
     assert f"train {output}/config.yaml --run {output}-trained --set model.weights={output} " in printed
-    assert f" --set train.teacher={path}\n" in printed
+    assert f" --set train.teacher={path} --set train.learning_rate=0.0001\n" in printed
+    words = shlex.split(printed.partition("Next: python -m fcn ")[2].splitlines()[0])
+    options = build_parser().parse_args(words)
+    assert options.run == Path(f"{output}-trained")
+    trained_on = load_config(options.config, options.set)
+    assert (trained_on.model.weights, trained_on.train.teacher) == (str(output), str(path))
+    assert trained_on.train.learning_rate == 1e-4  # of the 1e-3 for random weights
     assert printed.rstrip().endswith(
         f"Then: python -m fcn export {output}-trained exported/small-trained --format openvino "
         f"--calibrate {dataset}/JPEGImages --accuracy-data {dataset}"
