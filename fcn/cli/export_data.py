@@ -93,10 +93,10 @@ def run(options: argparse.Namespace) -> None:
     else:
         if options.split is not None:
             raise ConfigError(f"--split {options.split}: {options.source} has no splits. Leave it out.")
-        places, names_in, waiting = _read_job(options.source)
+        places, names_in, waiting, of_job = _read_job(options.source)
         found = images_of_job(places) if options.images is None else images_in_folder(options.images)
         labeled = labeled_in_folder(options.source, found)
-        classes, notes = find_classes(options.source, labeled, names_in, names)
+        classes, notes = find_classes(options.source, labeled, names_in, names or of_job)
         if waiting:
             notes.append(f"the job is not finished; images that are not labeled yet: {waiting}")
     wishes = ExportOptions(options.format, options.background, options.rle, options.label_orientation)
@@ -114,22 +114,23 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
-def _read_job(folder: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]], int]:
-    """Returns places and names of classes for each label of a job, and how many images wait.
+def _read_job(folder: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]], int, tuple[str, ...]]:
+    """Returns places and names of classes for each label of a job, how many images wait, and all classes.
 
     Nothing for a folder without a job.
     """
     from contextlib import closing
 
+    from fcn.jobs.class_setting import read_classes
     from fcn.jobs.schema import STORE_NAME
     from fcn.jobs.store import JobStore
 
     places: dict[str, str] = {}
     names: dict[str, tuple[str, ...]] = {}
     if not (folder / STORE_NAME).is_file():
-        return places, names, 0
+        return places, names, 0, ()
     with closing(JobStore(folder)) as store:
         for place, name, record in store.placed_records():
             places[name] = place
             names[name] = tuple(record["areas"])
-        return places, names, store.count("waiting", "doing")
+        return places, names, store.count("waiting", "doing"), read_classes(store)

@@ -10,6 +10,7 @@ from fcn.errors import OutputError
 from fcn.inference.predictor import Predictor
 from fcn.jobs.added_outputs import has_unlabeled, join_outputs, times_kept, written_outputs
 from fcn.jobs.annotation_setting import read_options, settle_options
+from fcn.jobs.class_setting import keep_classes
 from fcn.jobs.crash_isolation import note_delegation
 from fcn.jobs.kept_limits import read_limits
 from fcn.jobs.moved import compare_folders
@@ -106,6 +107,7 @@ class Job:
                 or precision. Finished labels stay.
         """
         self.check_engine(predictor.engine.name, predictor.engine.precision)
+        keep_classes(self.store, predictor.classes.names)
         return self.run_with(self.processor(predictor), lambda: predictor.classes)
 
     def processor(self, predictor: Predictor) -> BatchProcessor:
@@ -162,6 +164,8 @@ class Job:
             for path in summaries:
                 remove(path)  # without the new images it must not look complete if this run is stopped
         written = label()
+        if written:
+            keep_classes(self.store, classes().names)
         images, output = self.store.summarized_images(), self.store.output
         if summaries:
             with times_kept(summaries):

@@ -1,7 +1,7 @@
 """Finds the names of the classes in a folder of labels that `infer` wrote: the PNGs have only ids and colors.
 
-`areas.csv` and `coco.json` name all classes of the net. The job itself names, for each image, those that it
-has: they are the ids in its label, in the same order.
+The job names all classes of the net, as do `areas.csv` and `coco.json`. A job that an older version started
+names, for each image, those that it has: they are the ids in its label, in the same order.
 """
 
 import csv
@@ -85,7 +85,7 @@ def find_classes(
         labeled: The labels.
         names_in: Names of the classes in the label of each image, in the order of their ids, as a job has
             them; empty without a job.
-        names: The names, if the user gives them; else empty.
+        names: The names, if the user gives them or the job has them; else empty.
 
     Raises:
         DataError: If the names cannot be known, or a file with them is damaged.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 from contextlib import closing
 from xml.etree import ElementTree
 
@@ -16,7 +17,7 @@ from fcn.cli.main import main
 from fcn.data.image_io import encode_label, read_label
 from fcn.data.orientation import upright
 from fcn.data.voc import read_classes, read_split
-from fcn.jobs.store import JobStore
+from fcn.jobs.store import STORE_NAME, JobStore
 from fcn.labels.importing.choice import Wishes
 from fcn.labels.importing.importer import ImportOptions, plan_import, write_import
 
@@ -310,10 +311,17 @@ def test_what_a_job_has_labeled(tmp_path, capsys, outputs):
     label_images(predictor, [tmp_path / "images"], tmp_path / "labels", outputs=outputs)
     document = export(capsys, tmp_path / "labels", "--format", "labelme", "--output", tmp_path / "out")
     assert document["images"] == 3
-    known = set(document["classes"])
+    assert document["classes"] == list(predictor.classes.names)
+    listed = (tmp_path / "out" / "labels.txt").read_text().splitlines()
+    assert set(predictor.classes.names[1:]) <= set(listed)
+    # Earlier versions did not keep them.
+    with closing(sqlite3.connect(tmp_path / "labels" / STORE_NAME, isolation_level=None)) as connection:
+        assert connection.execute("DELETE FROM settings WHERE name = 'classes'").rowcount == 1
+    older = export(capsys, tmp_path / "labels", "--format", "labelme", "--output", tmp_path / "older")
+    known = set(older["classes"])
     assert known <= set(predictor.classes.names) | {f"class {number}" for number in range(99)}
     if "areas" in outputs:
-        assert document["classes"] == list(predictor.classes.names)
+        assert older["classes"] == list(predictor.classes.names)
     labels = {path.stem: read_label(path) for path in (tmp_path / "labels").rglob("*.png")}
     for path in (tmp_path / "out").rglob("*.json"):
         used = {shape["label"] for shape in json.loads(path.read_text())["shapes"]}
