@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fcn.comparison.grid import value_text
 from fcn.comparison.halving import Rung
-from fcn.comparison.result import MEBIBYTE, NetResult
+from fcn.comparison.result import NetResult
 from fcn.comparison.timing import Timing
 from fcn.pages.percent import percent
 
@@ -61,8 +61,8 @@ def _milliseconds(timing: Timing | None) -> float:
     return math.nan if timing is None else 1000 * timing.median
 
 
-def _mebibytes(timing: Timing | None) -> float:
-    return math.nan if timing is None else timing.added_bytes / MEBIBYTE
+def _megabytes(timing: Timing | None) -> float:
+    return math.nan if timing is None else timing.added_bytes / 1e6
 
 
 def _or_nan(value: float | None) -> float:
@@ -113,13 +113,13 @@ COLUMNS = (
     Column("receptive field", "field", _field, "{:.0f}".format),
     Column("ms per image", "ms per image", lambda net: _milliseconds(net.labeling), short, min, _times),
     Column(
-        "MiB per image", "MiB per image", lambda net: _mebibytes(net.labeling), "{:,.0f}".format, min, _times
+        "MB per image", "MB per image", lambda net: _megabytes(net.labeling), "{:,.0f}".format, min, _times
     ),
     Column("ms per step", "ms per step", lambda net: _milliseconds(net.training_step), short, min, _times),
     Column(
-        "MiB per step",
-        "MiB per step",
-        lambda net: _mebibytes(net.training_step),
+        "MB per step",
+        "MB per step",
+        lambda net: _megabytes(net.training_step),
         "{:,.0f}".format,
         min,
         _times,
@@ -143,7 +143,7 @@ def rung_texts(rungs: Sequence[Rung], name: str) -> list[str]:
 
 
 def memory_note(nets: Sequence[NetResult]) -> str:
-    """Returns a note on MiB in the table: what a process takes without a net is left out."""
+    """Returns a note on MB in the table: what a process takes without a net is left out."""
     timings = [timing for net in nets for timing in (net.labeling, net.training_step) if timing is not None]
-    idle = max((timing.idle_bytes for timing in timings), default=0) / MEBIBYTE
-    return f"MiB: peak memory of the process, beyond the {idle:,.0f} MiB of Python and the backend alone."
+    idle = max((timing.idle_bytes for timing in timings), default=0) / 1e6
+    return f"MB: peak memory of the process, beyond the {idle:,.0f} MB of Python and the backend alone."

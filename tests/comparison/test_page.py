@@ -20,7 +20,7 @@ def test_the_page_is_whole_and_fetches_nothing(text: str) -> None:
     assert page.open == []
     assert not re.search(r"https?:|url\(|@import|<script", text)
     assert "<i>" not in re.sub(r'<i style="[^"]*">', "", text)  # names are escaped
-    for shown in ("a<b", "<b>cat", "first<i>", "fcn compare '<x>'", "a <CPU>", "first: saw <all>", "400 MiB"):
+    for shown in ("a<b", "<b>cat", "first<i>", "fcn compare '<x>'", "a <CPU>", "first: saw <all>", "419 MB"):
         assert shown in page.text
 
 

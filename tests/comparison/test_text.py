@@ -12,7 +12,7 @@ def test_a_row_for_each_net_within_100_columns(comparison, capsys) -> None:
     row = next(line.split() for line in lines if line.strip().startswith("camvid-0"))
     mean_iou = 100 * large.evaluation.scores.mean_iou
     assert row[0:2] == ["camvid-0", f"{mean_iou:.2f}%"]
-    assert row[4:] == [*("134.5", "M", "16,777", "404", "20.0", "200", "500", "500", "1,200", "1.5")]
+    assert row[4:] == [*("134.5", "M", "16,777", "404", "20.0", "210", "500", "524", "1,200", "1.5")]
     assert next(line.split() for line in lines if "camvid-1" in line)[-7:] == ["-"] * 7
 
 
