@@ -1,9 +1,12 @@
 """Imports labels of another tool in one call."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fcn.errors import FcnError
 from fcn.labels.importing.choice import Wishes
 from fcn.labels.importing.importer import DEFAULT_DIVISION, ImportOptions, Plan, plan_import, write_import
 from fcn.labels.importing.place import open_sources
@@ -11,6 +14,19 @@ from fcn.labels.importing.text import class_rows, describe_plan, notes, title
 from fcn.system.atomic_folder import clear_new_folder
 from fcn.system.notebook import html_lines, html_table
 from fcn.system.text import counted, printable
+
+_ARGUMENTS = {
+    "--classes": "classes",
+    "--map": "renamed",
+    "--merge": "renamed",
+    "--void": "void",
+    "--background": "background",
+    "--val": "val",
+    "--group-by": "group_by",
+}
+"""Arguments of `import_labels` by the option of the command."""
+_OPTIONS = re.compile(rf"(?<!\S)({'|'.join(_ARGUMENTS)})\b(?!-)(?: or --merge)?")
+_OTHERS = re.compile(r"(?<!\S)--[a-z][a-z-]+")
 
 
 class ImportedLabels(NamedTuple):
@@ -54,8 +70,8 @@ def import_labels(
 ) -> ImportedLabels:
     """Imports images with the labels of another tool, as a data set in VOC layout.
 
-    It does what `fcn data import` does, and its messages name that command's options: `--map OLD=NEW` is
-    `renamed={"OLD": "NEW"}`. Images are hard-linked where that is possible.
+    It does what `fcn data import` does, and its messages name that command's options beside the arguments:
+    `--map OLD=NEW` is `renamed={"OLD": "NEW"}`. Images are hard-linked where that is possible.
 
     Args:
         sources: Folders of images and labels in any known form, archives of them, or files of labels.
@@ -80,8 +96,36 @@ def import_labels(
         share = DEFAULT_DIVISION.val if val is None else val
         division = DEFAULT_DIVISION._replace(val=share, group_by=group_by)
     named = [Path(one) for one in ([sources] if isinstance(sources, str | Path) else sources)]
-    with open_sources(named, root) as opened:
+    with _naming_arguments(), open_sources(named, root) as opened:
         plan = plan_import(opened.paths, ImportOptions(wishes=wishes, division=division))
-        plan = plan._replace(sources=tuple(named), notes=[opened.name(note) for note in plan.notes])
+        shown = [name_arguments(opened.name(note)) for note in plan.notes]
+        plan = plan._replace(sources=tuple(named), notes=shown)
         write_import(plan, root)
     return ImportedLabels(root, plan)
+
+
+@contextmanager
+def _naming_arguments() -> Iterator[None]:
+    """Makes errors of the block name arguments beside options."""
+    try:
+        yield
+    except FcnError as error:
+        error.args = tuple(name_arguments(str(text)) for text in error.args)
+        raise
+
+
+def name_arguments(message: str) -> str:
+    """Returns a message of `fcn data import` that names the arguments of `import_labels` beside options.
+
+    Args:
+        message: It names options alone. One without an argument stays, and where it can be given is added.
+
+    Example:
+        >>> name_arguments("--map or --merge: the source has no class 'dog'.")
+        "renamed (--map or --merge): the source has no class 'dog'."
+        >>> name_arguments("Leave them out with --fit skip.")
+        'Leave them out with --fit skip. Only `python -m fcn data import` has --fit.'
+    """
+    named = _OPTIONS.sub(lambda found: f"{_ARGUMENTS[found[1]]} ({found[0]})", message)
+    others = [option for option in dict.fromkeys(_OTHERS.findall(message)) if option not in _ARGUMENTS]
+    return f"{named} Only `python -m fcn data import` has {', '.join(others)}." if others else named

@@ -11,7 +11,7 @@ from PIL import Image
 
 import fcn
 from fcn.cli.main import main
-from fcn.errors import ConfigError, OutputError
+from fcn.errors import ConfigError, DataError, OutputError
 
 FILES = ("labels.txt", "ImageSets/Segmentation/train.txt", "ImageSets/Segmentation/val.txt")
 
@@ -60,9 +60,13 @@ def test_options_are_those_of_the_command(labeled: Path) -> None:
     )
     assert (imported.root / "labels.txt").read_text().split() == ["ground", "dog", "cat"]
     assert imported.plan.splits.count("val") == 1  # a fifth of 6
-    with pytest.raises(ConfigError, match="--val"):
+    with pytest.raises(
+        ConfigError, match=r"^val \(--val\) and --test: .* Only .* data import` has --test\.$"
+    ):
         fcn.import_labels(labeled, labeled.with_name("other"), val=1.0)
     with pytest.raises(ConfigError, match="matches no name"):
         fcn.import_labels(labeled, labeled.with_name("other"), group_by="^x")
+    with pytest.raises(DataError, match=r"^renamed \(--map or --merge\): the source has no class 'dog'"):
+        fcn.import_labels(labeled, labeled.with_name("other"), renamed={"dog": "cat"})
     with pytest.raises(OutputError, match="new or empty folder"):
         fcn.import_labels(labeled, labeled)
