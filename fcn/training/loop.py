@@ -211,7 +211,7 @@ def train_checked(
                 position=position._replace(
                     data=data.digests,
                     pixel_order=PIXEL_ORDER,
-                    teacher=teacher.digest if teacher else "",
+                    teacher=teacher.digest if teacher else position.teacher,
                     unlabeled=data.unlabeled.digest,
                 ),
                 consensus=consensus,

@@ -26,7 +26,7 @@ def write_start(
         config: How to learn.
         stream: The training examples.
         record: Digests of the data.
-        teacher: The net to learn from; None without one, or where all steps are done.
+        teacher: The net to learn from; None without one, or where the training has ended.
 
     Raises:
         OutputError: If the place cannot be written to or the disk is full.

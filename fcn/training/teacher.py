@@ -12,6 +12,7 @@ from fcn.config.file import Config
 from fcn.errors import RunError
 from fcn.models.net import SegmentationNet
 from fcn.runs.folder import RunFolder
+from fcn.runs.progress import has_ended_at
 from fcn.system.remedies import other_run, set_keys
 from fcn.system.text import counted, print_notice
 from fcn.training import devices
@@ -54,7 +55,7 @@ def open_teacher(
 ) -> Teacher | None:
     """Loads the teacher of a training, and checks that it is that of the steps before; None without one.
 
-    A training that has taken all its steps needs none.
+    A training that has ended, after all its steps or by `train.patience`, needs none.
 
     Args:
         run: The folder of the training.
@@ -68,7 +69,7 @@ def open_teacher(
         TrustError: If it has parts that could run code.
     """
     name = config.train.teacher
-    if name is None or position.step >= config.train.steps:
+    if name is None or (position.step and has_ended_at(run, config, position.step)):
         return None
     teacher = load_teacher(name, config, classes, trust)
     if position.step and teacher.digest != position.teacher:
@@ -87,7 +88,7 @@ def keep_teacher(config: Config, saved: Config, teacher: Teacher | None) -> Conf
     Args:
         config: How to learn.
         saved: The configuration of the run until now.
-        teacher: The teacher that is learned from; None where all steps are taken.
+        teacher: The teacher that is learned from; None where the training has ended.
     """
     given, kept = config.train.teacher, saved.train.teacher
     if teacher is not None or given == kept or None in (given, kept):

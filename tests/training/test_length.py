@@ -11,7 +11,7 @@ from fcn.errors import ConfigError, DataError
 from fcn.evaluation.evaluate import evaluate_examples
 from fcn.runs.folder import RunFolder
 from fcn.runs.log import COLUMNS, scored_steps
-from fcn.runs.progress import finished_step, validations_without_rise
+from fcn.runs.progress import finished_step, has_ended_at, validations_without_rise
 from fcn.training.loop import train
 from fcn.training.steps import describe_epochs, with_steps
 
@@ -64,6 +64,12 @@ def test_a_run_has_ended_at_its_last_step_or_when_its_score_stalls(tmp_path: Pat
     assert finished_step(run, configured(tmp_path, steps=9)) is None
     assert finished_step(run, configured(tmp_path, steps=9, patience=3)) == 4
     assert finished_step(run, configured(tmp_path, steps=9, patience=4)) is None
+    # A session that resumes at step 3 removes the row of step 4.
+    assert has_ended_at(run, configured(tmp_path, steps=9, patience=3), 4)
+    assert not has_ended_at(run, configured(tmp_path, steps=9, patience=3), 3)
+    assert has_ended_at(run, configured(tmp_path, steps=9, patience=2), 3)
+    assert not has_ended_at(run, configured(tmp_path, steps=9, patience=2), 5)  # not scored yet
+    assert has_ended_at(run, configured(tmp_path, steps=4), 4)
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(1.0, 3), (2.0, 6), (0.1, 1), (1.1, 4)])

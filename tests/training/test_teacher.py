@@ -94,6 +94,16 @@ def test_another_teacher_is_refused(
     assert RunFolder(run).load_config().train.teacher == str(teacher)
     assert f"train.teacher stays {teacher}, from which all steps were learned" in capsys.readouterr().err
     assert not RunFolder(run).changes.exists()
+    # Nor does one that ended by train.patience: its best score is that before its last.
+    log = RunFolder(run).log
+    rows = read_log(log)
+    rows[1] |= {"pixel_accuracy": "1.0", "mean_iou": "1.0"}  # of step 2
+    lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows), ""]
+    log.write_text("\n".join(lines))
+    gone = configured(dataset, tmp_path / "gone", steps=8, patience=1)
+    assert train(gone, run, resume=True).run.path == run
+    assert [int(row["step"]) for row in read_log(log)][-1] == 4
+    assert "has ended: mean IoU has not risen for 1 validation" in capsys.readouterr().err
 
 
 @pytest.mark.slow
