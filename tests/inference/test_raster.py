@@ -1,6 +1,7 @@
 """Tests of labeling GeoTIFFs: windows equal the whole, in a file that other programs read."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,13 +100,18 @@ def test_doubtful_pixels_are_counted_as_those_of_an_image_with_data(tmp_path: Pa
     assert labeled.doubtful == pytest.approx((pixels[..., 1] >= 77)[pixels.any(axis=2)].mean(), abs=1e-12)
 
 
-def test_windows_without_data_are_not_computed(tmp_path: Path) -> None:
+def test_windows_without_data_are_not_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fcn.system.progress.LINE_SECONDS", 0.0)
     pixels = np.zeros((4000, 4000, 3), np.uint8)
     pixels[3500:3600, 3300:3500] = noise(100, 200) | 1
     source = write_raster(tmp_path / "a.tif", pixels, nodata=0, photometric="RGB", compress="deflate")
     engine = WindowedBrightness()
     label_raster(windowed(engine), source, tmp_path / "out.tif")
     assert 1 <= len(engine.batches) < 10
+    # A file may take hours, so lines say how far it is.
+    assert re.search(r"^labeling parts: 1 of \d+, ends about ", capsys.readouterr().err)
     wanted = np.where(pixels.any(axis=2), brightness(pixels), VOID)
     np.testing.assert_array_equal(read_label(tmp_path / "out.tif"), wanted)
 

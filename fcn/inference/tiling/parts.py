@@ -51,6 +51,9 @@ class PartwiseNet:
     ) -> None:
         self._engine, self._net, self._map_bytes, self._path = engine, net, map_bytes, path
         self._begin, self._most_rows = begin, most_rows
+        # Of a file that is read window by window, which may take hours. Servers, which print nothing, label
+        # images in memory.
+        self._lines = most_rows is not None
 
     def label(self, image: PixelSource) -> Iterator[tuple[Place, Labeled]]:
         """Yields the labels of the parts of an image, and their places.
@@ -92,7 +95,8 @@ class PartwiseNet:
 
     def _windows(self, image: PixelSource) -> Iterator[tuple[Place, Place, Place]]:
         """Yields for each window its place, the part it answers for, and where that part is in the window."""
-        for row, column in track(self._choose_windows(image.shape[:2], overlap=0), "labeling parts"):
+        windows = self._choose_windows(image.shape[:2], overlap=0)
+        for row, column in track(windows, "labeling parts", lines=self._lines):
             place = (slice(row.first, row.last), slice(column.first, column.last))
             if self._begin(place):
                 given = (slice(row.start, row.stop), slice(column.start, column.stop))
@@ -109,7 +113,7 @@ class PartwiseNet:
             divide_outputs(taps, [window[axis].last for window in windows])
             for axis, taps in enumerate(enlarging)
         ]
-        for row, column in track(windows, "labeling parts"):
+        for row, column in track(windows, "labeling parts", lines=self._lines):
             rows, columns = answered[0][row.last], answered[1][column.last]
             if not self._begin((slice(*rows), slice(*columns))):
                 continue
