@@ -82,7 +82,7 @@ def _taylor(net: SegmentationNet, examples: Examples, loss: Any) -> Importance:
         probe.compile(optimizer=recorder, loss=loss, jit_compile=False)
         recorder.build(probe.trainable_variables)
         gates = dict(zip((id(one) for one in probe.trainable_variables), recorder.gates, strict=True))
-        for image, label in track(examples, "measuring importance", len(examples)):
+        for image, label in track(examples, "measuring importance", len(examples), lines=True):
             probe.train_on_batch(image[np.newaxis].astype(np.float32), label[np.newaxis])
             for name in LAYERS:
                 parts = [gates[id(one)] for one in net.get_layer(own[name]).trainable_variables]

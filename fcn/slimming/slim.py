@@ -148,7 +148,7 @@ def slim_net(
     counts = choose_counts(net, importance, target, channels_by, size)
     moments = None
     if examples and counts != count_channels(net):
-        shown = track([image for image, _ in examples], "measuring channels", len(examples))
+        shown = track([image for image, _ in examples], "measuring channels", len(examples), lines=True)
         moments = measure_moments(net, tuple(find_sources(net)), shown)
     return keep_channels(net, choose_channels(importance, counts), moments)
 

@@ -161,7 +161,7 @@ def rank_suspects(task: Task, nets: Sequence[Net]) -> Suspects:
     for index, net in enumerate(nets):
         engine = open_net(net, task.classes, request.trust)
         compared = compare_examples(engine, net.examples)
-        for example, _, comparison, digest in track(compared, "searching", total=len(net.examples)):
+        for example, _, comparison, digest in track(compared, "searching", len(net.examples), lines=True):
             ranking.add(example, index, comparison)
             digests.append(digest.image)
     asked = [example for net in nets for example in net.examples]

@@ -104,7 +104,7 @@ def fix_dataset(
         ]
         linked = 0
         written = map_on_all_cores(lambda task: task(), tasks)
-        for one in track(written, "writing the data set", total=len(tasks)):
+        for one in track(written, "writing the data set", len(tasks), lines=True):
             changes.update(one.changes)
             linked += one.is_link
     return Mended(dict(changes), linked, len(tasks) - linked)

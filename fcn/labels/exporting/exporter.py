@@ -110,7 +110,7 @@ def export_labels(
                 label = _read(one, len(classes.names), options.label_orientation)
                 return _render(one, label, writer, temporary)
 
-            for done in track(map_on_all_cores(render, labeled), "writing", total=len(labeled)):
+            for done in track(map_on_all_cores(render, labeled), "writing", len(labeled), lines=True):
                 writer.add(done.one, done.path, done.rendered)
                 links += done.linked
                 pixels += done.rendered.size[0] * done.rendered.size[1]

@@ -83,7 +83,7 @@ def count_keys(items: Sequence[Item], fit: str, label_orientation: LabelOrientat
     images: Counter[int] = Counter()
     total, resized = 0, False
     results = map_on_all_cores(count, items)
-    for result in track(results, "reading labels", total=len(items)):
+    for result in track(results, "reading labels", len(items), lines=True):
         if isinstance(result, DataError):
             skipped.append(str(result))
             resized = resized or isinstance(result, MismatchError)

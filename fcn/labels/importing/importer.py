@@ -152,7 +152,7 @@ def write_import(plan: Plan, root: Path) -> dict[str, Any]:
             (temporary / LABELS / f"{name}.png").write_bytes(encode_label(label, plan.choice.classes))
             return place_image(one.item, temporary / IMAGES, name)
 
-        count = sum(track(map_on_all_cores(write, tasks), "writing", total=len(tasks)))
+        count = sum(track(map_on_all_cores(write, tasks), "writing", len(tasks), lines=True))
         for split in dict.fromkeys((TRAIN, VAL, *plan.splits)):
             listed = [name for name, its in zip(plan.names, plan.splits, strict=True) if its == split]
             write_text(temporary / SPLITS / f"{split}.txt", "".join(f"{name}\n" for name in sorted(listed)))
