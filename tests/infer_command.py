@@ -1,6 +1,7 @@
 """`fcn infer` in this process."""
 
 import pytest
+from progress_lines import without_progress
 
 from fcn.cli.main import main
 
@@ -9,4 +10,4 @@ def run(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> tuple[in
     with pytest.raises(SystemExit) as stopped:
         main(["infer", *(str(argument) for argument in arguments)])
     captured = capsys.readouterr()
-    return int(stopped.value.code or 0), captured.out, captured.err
+    return int(stopped.value.code or 0), captured.out, without_progress(captured.err)

@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from progress_lines import without_progress
+
 from fcn.jobs.store import STORE_NAME
 
 TESTS = Path(__file__).parent
@@ -92,13 +94,13 @@ class RayPrograms:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Waits for a program; returns its exit code, what it printed, and what it said on stderr."""
+    """Waits for a program; returns its exit code, what it printed, and what it said on stderr but progress."""
     try:
         output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     finally:
         process.kill()
         process.communicate()
-    return process.returncode, output, errors
+    return process.returncode, output, without_progress(errors)
 
 
 def wait_for(output: Path, count: int, process: subprocess.Popen[str]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from infer_command import run
 from photographs import contents_below, write_image
+from progress_lines import without_progress
 from videos import hide_ffmpeg, needs_ffmpeg, write_frames
 
 from fcn.data.image_io import encode_jpeg
@@ -301,7 +302,10 @@ def test_sigterm_stops_at_once_and_leaves_nothing_half_written(
         _, errors = process.communicate(timeout=120)
     finally:
         process.kill()
-    assert (process.returncode, errors) == (143, f"Loading {model_path} to label 202 files.\n")
+    assert (process.returncode, without_progress(errors)) == (
+        143,
+        f"Loading {model_path} to label 202 files.\n",
+    )
     left = [path.name for path in (tmp_path / "out").rglob(".*")]
     assert left == [STORE_NAME]
     labeled = len([*(tmp_path / "out").rglob("*.png")])
