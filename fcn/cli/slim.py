@@ -249,24 +249,15 @@ def _print(slimming: "Slimming") -> None:
 def _train_command(slimming: "Slimming", output: Path) -> str:
     """Returns how to train a small net on, with the net that it was made of as its teacher.
 
-    A rate that was chosen for random weights destroys what the small net has kept; a tenth mends it. Layers
-    that were frozen have lost channels, and those that learned faster are no longer new
-    (docs/results.md, CamVid with a quarter of the operations).
-
     Args:
         slimming: The small net.
         output: The run folder of the training.
     """
+    from fcn.slimming.fine_tuning import fine_tuning
     from fcn.slimming.slim import open_run
 
-    model, train = (config := open_run(slimming.source)[1]).model, config.train
     settings = [f"model.weights={slimming.run.path}", f"train.teacher={slimming.source}"]
-    if model.weights == "none":
-        settings.append(f"train.learning_rate={train.learning_rate / 10:g}")
-    if train.freeze:
-        settings.append("train.freeze=[]")
-    if model.weights in ("none", "imagenet") and train.learning_rate_multipliers:
-        settings.append("train.learning_rate_multipliers={}")
+    settings += fine_tuning(open_run(slimming.source)[1])
     words = [slimming.run.config, "--run", output, *(word for one in settings for word in ("--set", one))]
     return f"{as_started('python -m fcn train')} {join_words(words)}"
 

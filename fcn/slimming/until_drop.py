@@ -17,6 +17,7 @@ from fcn.runs.folder import RunFolder
 from fcn.runs.model_file import load_model
 from fcn.slimming.connections import count_channels
 from fcn.slimming.cost import measure_cost
+from fcn.slimming.fine_tuning import fine_tuning
 from fcn.slimming.options import (
     CHANNELS_BY,
     FACTOR,
@@ -78,8 +79,9 @@ def slim_until_drop(
     """Makes a net smaller and trains it, again and again, until it has lost too much.
 
     Each step writes two run folders, `step_01_start` and `step_01`, and tables of all steps. The net of the
-    run is the teacher of each (`train.teacher`), unless `overrides` name another or null. A call for the same
-    folder goes on where the last one was stopped.
+    run is the teacher of each (`train.teacher`), and the learning rate lower than that of the run
+    (`fcn.slimming.fine_tuning`), unless `overrides` say otherwise. A call for the same folder goes on where
+    the last one was stopped.
 
     Args:
         run: A run folder, whose configuration names the data and how to train.
@@ -105,7 +107,7 @@ def slim_until_drop(
         raise RunError(f"Expected at least one net to make. Received: most_steps={most_steps}.")
     check_options(channels_by, images, size, scored_images)
     config = open_run(source)[1]
-    overrides = [f"train.teacher={json.dumps(str(source))}", *overrides]
+    overrides = [f"train.teacher={json.dumps(str(source))}", *fine_tuning(config), *overrides]
     as_config(config, overrides)  # raises an error that explains what is wrong with them
     plan = {
         "source": str(source),

@@ -89,7 +89,7 @@ def test_all_layers_are_trained_on_at_one_rate(write_run: WriteRun, tmp_path: Pa
     words = shlex.split(_train_command(done, tmp_path / "t").removeprefix("python -m fcn "))
     options = build_parser().parse_args(words)
     train = load_config(options.config, options.set).train
-    assert (train.learning_rate, train.learning_rate_multipliers) == (1e-3, {})
+    assert (train.learning_rate, train.learning_rate_multipliers) == (4e-4, {})
     assert not train.freeze
 
 

@@ -48,6 +48,7 @@ def test_steps_go_on_where_they_were_stopped(
     assert fcn.evaluate(folder / "step_02", dataset).scores.mean_iou == pytest.approx(done.steps[-1].mean_iou)
     config = RunFolder(folder / "step_02").load_config()
     assert (config.train.steps, config.train.teacher) == (1, str(run))
+    assert config.train.learning_rate == 1e-4  # once a tenth of the run's 1e-3, in the second step too
     # All is there: nothing is made once more. A drop that is passed already ends it.
     assert slim_until_drop(run, folder, 1.0, most_steps=2, **OPTIONS).steps == done.steps
     with pytest.raises(RunError, match=r"factor: 0\.8 -> 0\.5"):
