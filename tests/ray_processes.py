@@ -94,7 +94,7 @@ class RayPrograms:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Waits for a program; returns its exit code, what it printed, and what it said on stderr but progress."""
+    """Waits for a program; returns its exit code, and what it printed on stdout and stderr but progress."""
     try:
         output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     finally:
