@@ -94,7 +94,7 @@ class RayPrograms:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Waits for a program; returns its exit code, its output, and what stderr has but progress."""
+    """Waits for a program; returns its exit code, and what it printed on stdout and stderr but progress."""
     try:
         output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     finally:

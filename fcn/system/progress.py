@@ -1,7 +1,7 @@
 """Progress bars on stderr, and in a notebook in the output of a cell."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -83,7 +83,7 @@ def track(items: Iterable[T], description: str, total: int | None = None, lines:
 
 def _with_lines(items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
     """Yields `items`, and prints lines about the progress."""
-    shown = _Lines(description, total)
+    shown = _Lines(description, len(items) if total is None and isinstance(items, Sized) else total)
     for item in items:
         yield item
         shown.advance(1)

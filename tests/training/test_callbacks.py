@@ -74,7 +74,7 @@ def test_without_a_terminal_a_line_says_the_end_at_once_and_then_every_half_minu
 
 
 def test_scoring_and_checking_print_lines_too(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    for _ in track(range(40), "scoring", 40, lines=True):
+    for _ in track(range(40), "scoring", lines=True):
         clock.seconds += 2
     ends = r", ends about [\w:\- ]+\n"
     assert re.fullmatch(f"scoring: 15 of 40{ends}scoring: 30 of 40{ends}", capsys.readouterr().err)
